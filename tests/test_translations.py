@@ -1,0 +1,186 @@
+"""Every text is there, in every language, and every text has its use."""
+
+import ast
+from pathlib import Path
+import re
+
+import pytest
+import yaml
+
+from homeassistant.const import Platform
+
+from .tree import (
+    KEYCARD,
+    called,
+    calls,
+    has_path,
+    keys_at,
+    leaves,
+    modules,
+    read_json,
+    text_argument,
+    texts,
+)
+
+# Reasons that Home Assistant translates itself when its own flow code raises them
+CENTRAL_ABORTS = {
+    "already_in_progress",
+    "reauth_successful",
+    "reconfigure_successful",
+    "single_instance_allowed",
+}
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_texts_are_fit_to_be_shown(language: str) -> None:
+    for path, text in leaves(texts(language)):
+        assert text.strip() == text, path
+        assert text, path
+        assert "://" not in text, path
+        assert not re.search(r"<\s*/?\s*\w", text), path
+        assert "[%key:" not in text, path
+        assert "''" not in text, path
+
+
+def test_translation_keys_are_slugs() -> None:
+    for path, _ in leaves(texts("en")):
+        for key in path.split("."):
+            assert re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", key), path
+
+
+def test_languages_hold_the_same_texts() -> None:
+    english, german = dict(leaves(texts("en"))), dict(leaves(texts("de")))
+    assert english.keys() == german.keys()
+    for path, text in english.items():
+        assert set(re.findall(r"{(\w+)}", text)) == set(
+            re.findall(r"{(\w+)}", german[path])
+        ), path
+
+
+def test_every_form_and_its_fields_are_described() -> None:
+    english = texts("en")
+    for flow in ("config", "options"):
+        for step in keys_at(english, flow, "step"):
+            assert keys_at(english, flow, "step", step, "data_description") <= keys_at(
+                english, flow, "step", step, "data"
+            ), step
+
+
+def test_steps_aborts_and_errors_of_the_flows_have_texts() -> None:
+    english = texts("en")
+    missing: list[str] = []
+    for path, node in calls():
+        if path.name != "config_flow.py" and "flow" not in path.as_posix():
+            continue
+        for function, argument, table in (
+            ("async_show_form", "step_id", "step"),
+            ("async_show_menu", "step_id", "step"),
+            ("async_abort", "reason", "abort"),
+        ):
+            if called(node) != function:
+                continue
+            key = text_argument(node, argument)
+            if key is None or (table == "abort" and key in CENTRAL_ABORTS):
+                continue
+            if not any(
+                has_path(english, flow, table, key) for flow in ("config", "options")
+            ):
+                missing.append(f"{path}:{node.lineno}: {table}.{key}")
+    assert missing == []
+
+
+def translated_in(path: Path, node: ast.Call) -> list[tuple[str, ...]]:
+    """Name the tables in which the translation key of a call may stand."""
+    name = called(node)
+    if name.endswith(("Error", "Failed", "NotReady")):
+        return [("exceptions",)]
+    if name == "async_create_issue":
+        return [("issues",)]
+    if name.endswith("SelectorConfig"):
+        return [("selector",)]
+    if name.endswith("DeviceInfo"):
+        return [("device",)]
+    if name.endswith("Description") and path.stem in set(Platform):
+        return [("entity", path.stem)]
+    entities = [("entity", platform.value) for platform in Platform]
+    return [("exceptions",), ("issues",), ("selector",), ("device",), *entities]
+
+
+def test_translation_keys_in_calls_have_texts() -> None:
+    english = texts("en")
+    seen = 0
+    missing: list[str] = []
+    for path, node in calls():
+        key = text_argument(node, "translation_key")
+        if key is None:
+            continue
+        seen += 1
+        if not any(has_path(english, *t, key) for t in translated_in(path, node)):
+            missing.append(f"{path}:{node.lineno}: {key}")
+    assert seen
+    assert missing == []
+
+
+def test_translation_keys_of_entities_have_texts() -> None:
+    english = texts("en")
+    missing = [
+        f"{path}:{node.lineno}: {node.value.value}"
+        for path, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "_attr_translation_key"
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        and not has_path(english, "entity", path.stem, node.value.value)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("table", ["exceptions", "issues"])
+def test_no_text_is_left_over(table: str) -> None:
+    words = {
+        node.value
+        for tree in modules().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert keys_at(texts("en"), table) - words == set()
+
+
+def test_icons_belong_to_something() -> None:
+    icons, english = read_json(KEYCARD / "icons.json"), texts("en")
+    assert all(text.startswith("mdi:") for _, text in leaves(icons))
+    for platform in keys_at(icons, "entity"):
+        for key in keys_at(icons, "entity", platform):
+            assert has_path(english, "entity", platform, key), f"{platform}.{key}"
+            assert keys_at(icons, "entity", platform, key, "state") <= keys_at(
+                english, "entity", platform, key, "state"
+            ) | {"on", "off", "locked", "unlocked"}, f"{platform}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("table", "icon"),
+    [("services", "service"), ("triggers", "trigger"), ("conditions", "condition")],
+)
+def test_actions_triggers_and_conditions_are_described(table: str, icon: str) -> None:
+    path = KEYCARD / f"{table}.yaml"
+    described = yaml.safe_load(path.read_text()) if path.exists() else {}
+    names = {name for name in described if not name.startswith(".")}
+    english, icons = texts("en"), read_json(KEYCARD / "icons.json")
+    assert keys_at(english, table) == names
+    assert keys_at(icons, table) == names
+    for name in names:
+        assert has_path(icons, table, name, icon), name
+        assert keys_at(english, table, name) >= {"name", "description"}, name
+        fields = set((described[name] or {}).get("fields", {}))
+        assert keys_at(english, table, name, "fields") == fields, name
+
+
+def test_code_registers_the_actions_that_are_described() -> None:
+    registers = any(
+        called(node) in {"async_register", "async_register_platform_entity_service"}
+        and path.name == "services.py"
+        for path, node in calls()
+    )
+    assert registers == (KEYCARD / "services.yaml").exists()

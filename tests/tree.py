@@ -1,0 +1,127 @@
+"""Readers of the repository's own files, for the tests of its rules."""
+
+import ast
+from collections.abc import Iterator, Mapping
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+KEYCARD = ROOT / "custom_components" / "keycard"
+
+type Json = dict[str, Json] | list[Json] | str | int | float | bool | None
+
+
+def read_json(path: Path) -> dict[str, Json]:
+    """Read a JSON object and refuse keys that stand twice."""
+
+    def pairs(items: list[tuple[str, Json]]) -> dict[str, Json]:
+        assert len({key for key, _ in items}) == len(items), f"twice in {path}"
+        return dict(items)
+
+    value = json.loads(path.read_text(), object_pairs_hook=pairs)
+    assert isinstance(value, dict)
+    return value
+
+
+def leaves(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield the dotted path and the text of every string in a translation."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from leaves(item, (*path, key))
+    else:
+        assert isinstance(value, str), f"{'.'.join(path)} is no text"
+        yield ".".join(path), value
+
+
+def has_path(value: Json, *path: str) -> bool:
+    """Tell whether nested objects hold a path."""
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def keys_at(value: Json, *path: str) -> set[str]:
+    """Return the keys of the object at a path, none where there is none."""
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
+            return set()
+        value = value[key]
+    return set(value) if isinstance(value, Mapping) else set()
+
+
+def manifest() -> dict[str, Json]:
+    """Read the manifest."""
+    return read_json(KEYCARD / "manifest.json")
+
+
+def texts(language: str) -> dict[str, Json]:
+    """Read the translations of a language."""
+    return read_json(KEYCARD / "translations" / f"{language}.json")
+
+
+def files() -> list[Path]:
+    """List every file of the repository."""
+    return [
+        path
+        for path in sorted(ROOT.rglob("*"))
+        if path.is_file() and ".git" not in path.relative_to(ROOT).parts
+    ]
+
+
+def modules() -> dict[Path, ast.Module]:
+    """Parse every module of the integration, by its path within it."""
+    return {
+        path.relative_to(KEYCARD): ast.parse(path.read_text())
+        for path in sorted(KEYCARD.rglob("*.py"))
+    }
+
+
+def imports(tree: ast.Module, package: str) -> Iterator[str]:
+    """Yield what a module of a package imports, by absolute names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parts, *([base] if base else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def package_of(path: Path) -> str:
+    """Name the package that a module of the integration belongs to."""
+    return ".".join(["custom_components", "keycard", *path.parent.parts])
+
+
+def called(node: ast.Call) -> str:
+    """Return the last part of the name that a call calls."""
+    match node.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return name
+        case _:
+            return ""
+
+
+def text_argument(node: ast.Call, name: str) -> str | None:
+    """Return a keyword argument of a call if it is a plain text."""
+    for keyword in node.keywords:
+        if (
+            keyword.arg == name
+            and isinstance(keyword.value, ast.Constant)
+            and isinstance(keyword.value.value, str)
+        ):
+            return keyword.value.value
+    return None
+
+
+def calls() -> Iterator[tuple[Path, ast.Call]]:
+    """Yield every call in the integration with the module it stands in."""
+    for path, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                yield path, node

@@ -1,0 +1,132 @@
+"""Keycard's binary sensors: the maker's cloud, and how a car is reached."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.binary_sensor import (
+    BinarySensorDeviceClass,
+    BinarySensorEntity,
+    BinarySensorEntityDescription,
+)
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import CarView, CloudView, KeycardConfigEntry
+from .entity import CarEntity, CloudEntity, follow_cars
+from .outage.words import OUTAGES
+from .vehicle.state import Presence
+
+# Reads what the coordinator holds; nothing is asked.
+PARALLEL_UPDATES = 0
+
+_PRESENCE = {Presence.ONLINE: True, Presence.ASLEEP: False, Presence.OFFLINE: False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudBinarySensorDescription(BinarySensorEntityDescription):
+    """Describes a binary sensor of the cloud."""
+
+    is_on: Callable[[CloudView], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarBinarySensorDescription(BinarySensorEntityDescription):
+    """Describes a binary sensor of a car."""
+
+    is_on: Callable[[CarView], bool | None]
+
+
+def _outage(view: CloudView) -> bool:
+    """Return whether an outage is on, also while nobody can see its end."""
+    judgement = view.judgement
+    return judgement.status in OUTAGES or judgement.since is not None
+
+
+def _online(view: CarView) -> bool | None:
+    """Return whether the car is online, None when nobody knows."""
+    if view.state is None or not view.trusted:
+        return None
+    return _PRESENCE.get(view.state.presence)
+
+
+CLOUD_SENSORS = (
+    CloudBinarySensorDescription(
+        key="api_reachable",
+        translation_key="api_reachable",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        is_on=lambda view: view.api_reachable,
+    ),
+    CloudBinarySensorDescription(
+        key="outage",
+        translation_key="outage",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        is_on=_outage,
+    ),
+    CloudBinarySensorDescription(
+        key="early_warning",
+        translation_key="early_warning",
+        is_on=lambda view: view.judgement.warning,
+    ),
+)
+CAR_SENSORS = (
+    CarBinarySensorDescription(
+        key="online",
+        translation_key="online",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        is_on=_online,
+    ),
+    CarBinarySensorDescription(
+        key="cloud_link",
+        translation_key="cloud_link",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on=lambda view: view.cloud_link,
+    ),
+)
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: KeycardConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the binary sensors of the cloud and of its cars."""
+    async_add_entities(
+        CloudBinarySensor(entry.runtime_data, description)
+        for description in CLOUD_SENSORS
+    )
+    follow_cars(
+        entry,
+        async_add_entities,
+        lambda car: [
+            CarBinarySensor(entry, car, description)
+            for description in CAR_SENSORS
+            if car.commandable
+        ],
+    )
+
+
+class CloudBinarySensor(CloudEntity, BinarySensorEntity):
+    """A binary sensor of the maker's cloud."""
+
+    entity_description: CloudBinarySensorDescription
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Return what the judgement says."""
+        return self.entity_description.is_on(self.coordinator.data)
+
+
+class CarBinarySensor(CarEntity, BinarySensorEntity):
+    """A binary sensor of a car."""
+
+    entity_description: CarBinarySensorDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return what is known of the car."""
+        return self.entity_description.is_on(self.coordinator.data)

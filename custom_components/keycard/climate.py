@@ -1,0 +1,196 @@
+"""The climate of a car."""
+
+from typing import Any, override
+
+from homeassistant.components.climate import (
+    ATTR_HVAC_MODE,
+    PRESET_NONE,
+    ClimateEntity,
+    ClimateEntityDescription,
+    ClimateEntityFeature,
+    HVACAction,
+    HVACMode,
+)
+from homeassistant.const import ATTR_TEMPERATURE, PRECISION_HALVES, UnitOfTemperature
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import KeycardConfigEntry
+from .entity import CarEntity, follow_cars
+from .vehicle.links import Command
+from .vehicle.state import CarState
+
+# A car takes its commands one after the other in its own link; cars do not wait
+# for each other.
+PARALLEL_UPDATES = 0
+
+DESCRIPTION = ClimateEntityDescription(key="climate", translation_key="climate")
+
+# "Defrost car" of the maker's app: everything hot at once.
+PRESET_DEFROST = "defrost"
+KEEPER_OFF = "off"
+KEEPER_PRESETS = ("keep", "dog", "camp")
+
+# What every model can do; a car that says otherwise is believed.
+DEFAULT_MIN_TEMP = 15.0
+DEFAULT_MAX_TEMP = 28.0
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: KeycardConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the climate of each car."""
+    follow_cars(
+        entry,
+        async_add_entities,
+        lambda car: [CarClimate(entry, car, DESCRIPTION)] if car.commandable else [],
+    )
+
+
+def action_of(state: CarState) -> HVACAction | None:
+    """Tell what the climate does now.
+
+    The car does not say whether it heats or cools: the distance between the
+    cabin and the wish does.
+    """
+    if state.climate_on is None:
+        return None
+    if not state.climate_on:
+        return HVACAction.OFF
+    if state.preconditioning:
+        return HVACAction.DEFROSTING
+    if state.fan_status == 0:
+        return HVACAction.IDLE
+    if state.inside_temp is None or state.target_temp is None:
+        return None
+    distance = state.target_temp - state.inside_temp
+    if abs(distance) <= PRECISION_HALVES:
+        return HVACAction.FAN
+    return HVACAction.HEATING if distance > 0 else HVACAction.COOLING
+
+
+def preset_of(state: CarState) -> str | None:
+    """Tell the preset that is on."""
+    if state.preconditioning:
+        return PRESET_DEFROST
+    if state.keeper_mode in KEEPER_PRESETS:
+        return state.keeper_mode
+    return PRESET_NONE if state.keeper_mode == KEEPER_OFF else None
+
+
+class CarClimate(CarEntity, ClimateEntity):
+    """The climate of a car."""
+
+    _attr_supported_features = (
+        ClimateEntityFeature.TARGET_TEMPERATURE
+        | ClimateEntityFeature.PRESET_MODE
+        | ClimateEntityFeature.TURN_ON
+        | ClimateEntityFeature.TURN_OFF
+    )
+    _attr_target_temperature_step = PRECISION_HALVES
+    _attr_temperature_unit = UnitOfTemperature.CELSIUS
+
+    @property
+    @override
+    def hvac_modes(self) -> list[HVACMode]:
+        """Return that the car heats or cools by itself, or does neither."""
+        return [HVACMode.OFF, HVACMode.HEAT_COOL]
+
+    @property
+    @override
+    def preset_modes(self) -> list[str]:
+        """Return what keeps the climate on, and defrosting."""
+        return [PRESET_NONE, *KEEPER_PRESETS, PRESET_DEFROST]
+
+    @property
+    @override
+    def min_temp(self) -> float:
+        """Return the lowest temperature that this car takes."""
+        state = self.coordinator.data.state
+        if state is None or state.min_temp is None:
+            return DEFAULT_MIN_TEMP
+        return state.min_temp
+
+    @property
+    @override
+    def max_temp(self) -> float:
+        """Return the highest temperature that this car takes."""
+        state = self.coordinator.data.state
+        if state is None or state.max_temp is None:
+            return DEFAULT_MAX_TEMP
+        return state.max_temp
+
+    @property
+    @override
+    def hvac_mode(self) -> HVACMode | None:
+        """Return whether the climate runs, None when nobody knows."""
+        if self.known is None or self.known.climate_on is None:
+            return None
+        return HVACMode.HEAT_COOL if self.known.climate_on else HVACMode.OFF
+
+    @property
+    @override
+    def hvac_action(self) -> HVACAction | None:
+        """Return what the climate does now."""
+        return action_of(self.known) if self.known else None
+
+    @property
+    @override
+    def current_temperature(self) -> float | None:
+        """Return the temperature in the cabin."""
+        return self.known.inside_temp if self.known else None
+
+    @property
+    @override
+    def target_temperature(self) -> float | None:
+        """Return the temperature that the driver wants."""
+        return self.known.target_temp if self.known else None
+
+    @property
+    @override
+    def preset_mode(self) -> str | None:
+        """Return the preset that is on."""
+        return preset_of(self.known) if self.known else None
+
+    @override
+    async def async_turn_on(self) -> None:
+        """Start the climate."""
+        await self.coordinator.async_send(Command.CLIMATE_ON)
+
+    @override
+    async def async_turn_off(self) -> None:
+        """Stop the climate."""
+        await self.coordinator.async_send(Command.CLIMATE_OFF)
+
+    @override
+    async def async_set_hvac_mode(self, hvac_mode: HVACMode) -> None:
+        """Start or stop the climate."""
+        if hvac_mode is HVACMode.OFF:
+            await self.async_turn_off()
+        else:
+            await self.async_turn_on()
+
+    @override
+    async def async_set_temperature(self, **kwargs: Any) -> None:
+        """Set the temperature for driver and passenger, and the mode if asked."""
+        temperature = kwargs[ATTR_TEMPERATURE]
+        await self.coordinator.async_send(
+            Command.SET_TEMPS, driver_temp=temperature, passenger_temp=temperature
+        )
+        if (hvac_mode := kwargs.get(ATTR_HVAC_MODE)) is not None:
+            await self.async_set_hvac_mode(hvac_mode)
+
+    @override
+    async def async_set_preset_mode(self, preset_mode: str) -> None:
+        """Keep the climate on, defrost, or end both."""
+        if preset_mode == PRESET_DEFROST:
+            await self.coordinator.async_send(Command.PRECONDITION_MAX, on=True)
+            return
+        if self.preset_mode == PRESET_DEFROST:
+            await self.coordinator.async_send(Command.PRECONDITION_MAX, on=False)
+            if preset_mode == PRESET_NONE:
+                return
+        mode = KEEPER_OFF if preset_mode == PRESET_NONE else preset_mode
+        await self.coordinator.async_send(Command.KEEPER, mode=mode)

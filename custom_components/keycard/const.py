@@ -1,0 +1,22 @@
+"""Constants of Keycard: the fields of an entry beside Home Assistant's own."""
+
+from typing import Final
+
+DOMAIN: Final = "keycard"
+MANUFACTURER: Final = "Tesla"
+
+PROVIDER_WATCH_ONLY: Final = "watch_only"
+PROVIDER_COMPATIBLE: Final = "compatible"
+
+# Data: also CONF_REGION and CONF_TOKEN
+CONF_PROVIDER: Final = "provider"
+CONF_BASE_URL: Final = "base_url"
+
+# Options: also CONF_HOSTS
+CONF_SIGN_IN: Final = "sign_in"
+CONF_UNRELATED: Final = "unrelated"
+CONF_CARS: Final = "cars"
+
+# One car of the options: also CONF_NAME and CONF_MODEL
+CONF_YEAR: Final = "year"
+CONF_KEY: Final = "key"

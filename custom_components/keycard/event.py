@@ -1,0 +1,82 @@
+"""The event that carries the notices."""
+
+from datetime import datetime
+from typing import override
+
+from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
+
+from .coordinator import KeycardConfigEntry, OutageEvent
+from .entity import CloudEntity
+
+# Reports what the coordinator hands over; nothing is asked.
+PARALLEL_UPDATES = 0
+
+ATTR_TOLD_SINCE = "told_since"
+NOTICE_TAKE = "take"
+NOTICE_ALL_CLEAR = "all_clear"
+
+DESCRIPTION = EventEntityDescription(
+    key="outage",
+    translation_key="outage",
+    event_types=["started", "changed", "ended", "warning"],
+)
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: KeycardConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the event entity of the cloud."""
+    async_add_entities([OutageEventEntity(entry.runtime_data, DESCRIPTION)])
+
+
+class OutageEventEntity(CloudEntity, EventEntity):
+    """What happened in the maker's cloud, with the notice for the owner."""
+
+    # When the owner was first told in the outage that is on. A relay that waits
+    # measures from here, over restarts too.
+    _told_since: datetime | None = None
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the coordinator's events."""
+        await super().async_added_to_hass()
+        if (last := await self.async_get_last_event_data()) is not None:
+            attributes = last.last_event_attributes or {}
+            if attributes.get("notice") != NOTICE_ALL_CLEAR:
+                self._told_since = dt_util.parse_datetime(
+                    str(attributes.get(ATTR_TOLD_SINCE))
+                )
+        self.async_on_remove(
+            self.coordinator.async_add_event_listener(self._handle_event)
+        )
+
+    @callback
+    def _handle_event(self, event: OutageEvent) -> None:
+        """Report an event."""
+        if event.notice == NOTICE_TAKE and self._told_since is None:
+            self._told_since = dt_util.utcnow()
+        self._trigger_event(
+            event.kind,
+            {
+                "notice": event.notice,
+                "title": event.title,
+                "text": event.text,
+                "status": event.judgement.status.value,
+                "scope": event.judgement.scope.value,
+                "keys": {name: key.value for name, key in event.keys.items()},
+                ATTR_TOLD_SINCE: self._told_since and self._told_since.isoformat(),
+            },
+        )
+        if event.notice == NOTICE_ALL_CLEAR:
+            self._told_since = None
+        self.async_write_ha_state()
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Write nothing: only an event changes this entity."""

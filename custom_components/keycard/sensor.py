@@ -1,0 +1,185 @@
+"""Keycard's sensors: the judgement, and what is known of a car."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfLength, UnitOfTime
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import StateType
+
+from .coordinator import CarView, CloudView, KeycardConfigEntry
+from .entity import CarEntity, CloudEntity, follow_cars
+from .outage.words import Scope, Status
+from .vehicle.keys import Key
+from .vehicle.state import CarState
+
+# Reads what the coordinator holds; nothing is asked.
+PARALLEL_UPDATES = 0
+
+type Value = StateType | datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudSensorDescription(SensorEntityDescription):
+    """Describes a sensor of the cloud."""
+
+    value: Callable[[CloudView], Value]
+    attributes: Callable[[CloudView], dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarSensorDescription(SensorEntityDescription):
+    """Describes a sensor of a car."""
+
+    value: Callable[[CarView], Value]
+    watched_too: bool = False
+
+
+def _details(view: CloudView) -> dict[str, Any]:
+    """Tell what stands behind a status."""
+    judgement = view.judgement
+    return {
+        "planes": [plane.value for plane in judgement.planes],
+        "elsewhere": list(judgement.elsewhere),
+        "models": list(judgement.models),
+        "missing": [missing.value for missing in judgement.missing],
+    }
+
+
+def _trusted(value: Callable[[CarState], Value]) -> Callable[[CarView], Value]:
+    """Read a value of the car's state, None when the state is too old."""
+
+    def read(view: CarView) -> Value:
+        return value(view.state) if view.state and view.trusted else None
+
+    return read
+
+
+CLOUD_SENSORS = (
+    CloudSensorDescription(
+        key="status",
+        translation_key="status",
+        device_class=SensorDeviceClass.ENUM,
+        options=[status.value for status in Status],
+        value=lambda view: view.judgement.status.value,
+        attributes=_details,
+    ),
+    CloudSensorDescription(
+        key="scope",
+        translation_key="scope",
+        device_class=SensorDeviceClass.ENUM,
+        options=[scope.value for scope in Scope],
+        value=lambda view: view.judgement.scope.value,
+    ),
+    CloudSensorDescription(
+        key="outage_since",
+        translation_key="outage_since",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value=lambda view: view.judgement.since,
+    ),
+    CloudSensorDescription(
+        key="api_latency",
+        translation_key="api_latency",
+        device_class=SensorDeviceClass.DURATION,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement=UnitOfTime.MILLISECONDS,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value=lambda view: view.latency,
+    ),
+)
+CAR_SENSORS = (
+    CarSensorDescription(
+        key="key_to_take",
+        translation_key="key_to_take",
+        device_class=SensorDeviceClass.ENUM,
+        options=[key.value for key in Key],
+        value=lambda view: view.key_to_take.value,
+        watched_too=True,
+    ),
+    CarSensorDescription(
+        key="last_contact",
+        translation_key="last_contact",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda view: view.state.data_at if view.state else None,
+    ),
+    CarSensorDescription(
+        key="battery_level",
+        device_class=SensorDeviceClass.BATTERY,
+        native_unit_of_measurement=PERCENTAGE,
+        state_class=SensorStateClass.MEASUREMENT,
+        value=_trusted(lambda state: state.battery_level),
+    ),
+    CarSensorDescription(
+        key="battery_range",
+        translation_key="battery_range",
+        device_class=SensorDeviceClass.DISTANCE,
+        native_unit_of_measurement=UnitOfLength.MILES,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value=_trusted(lambda state: state.battery_range),
+    ),
+)
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: KeycardConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the sensors of the cloud and of its cars."""
+    async_add_entities(
+        CloudSensor(entry.runtime_data, description) for description in CLOUD_SENSORS
+    )
+    follow_cars(
+        entry,
+        async_add_entities,
+        lambda car: [
+            CarSensor(entry, car, description)
+            for description in CAR_SENSORS
+            if car.commandable or description.watched_too
+        ],
+    )
+
+
+class CloudSensor(CloudEntity, SensorEntity):
+    """A sensor of the maker's cloud."""
+
+    entity_description: CloudSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> Value:
+        """Return what the judgement says."""
+        return self.entity_description.value(self.coordinator.data)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Return what stands behind the value."""
+        if self.entity_description.attributes is None:
+            return None
+        return self.entity_description.attributes(self.coordinator.data)
+
+
+class CarSensor(CarEntity, SensorEntity):
+    """A sensor of a car."""
+
+    entity_description: CarSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> Value:
+        """Return what is known of the car."""
+        return self.entity_description.value(self.coordinator.data)

@@ -1,0 +1,404 @@
+"""What one HTTP request brought, raw and bounded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+import errno
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+import socket
+import ssl
+import time
+
+import aiohttp
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_exceptions import ContentEncodingError
+from yarl import URL
+
+BODY_KEPT = 4096
+"""Bytes of a body that an answer keeps."""
+
+LOOKUP_TIMEOUT = 2.0
+"""Seconds that looking up a name may take after a failure."""
+
+RETRY_AFTER_MOST = 30 * 24 * 3600.0
+"""Seconds; a longer wish to be left alone is taken for this long."""
+
+_LOCATION_KEPT = 2048
+
+# Where no public host lives. Not `is_private`: that holds networks, like those for
+# documentation, which nobody uses to block a name.
+_PRIVATE_V4 = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/32",
+        "10.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+    )
+)
+_PRIVATE_V6 = tuple(
+    IPv6Network(network) for network in ("::/128", "::1/128", "fc00::/7", "fe80::/10")
+)
+
+# Names that may well live at a private address, like a proxy's at home.
+_LOCAL_NAMES = (".arpa", ".home", ".internal", ".lan", ".local", ".localhost")
+
+
+class Failure(StrEnum):
+    """Why no usable HTTP answer came."""
+
+    REFUSED = "refused"
+    RESET = "reset"
+    TIMEOUT = "timeout"
+    NAME = "name"
+    ADDRESS = "address"
+    CERTIFICATE = "certificate"
+    TOO_LARGE = "too_large"
+    OTHER = "other"
+
+
+_BY_ERRNO = {
+    errno.EADDRNOTAVAIL: Failure.REFUSED,
+    errno.ECONNABORTED: Failure.RESET,
+    errno.ECONNREFUSED: Failure.REFUSED,
+    errno.ECONNRESET: Failure.RESET,
+    errno.EHOSTUNREACH: Failure.REFUSED,
+    errno.ENETUNREACH: Failure.REFUSED,
+    errno.EPIPE: Failure.RESET,
+    errno.ETIMEDOUT: Failure.TIMEOUT,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What one request brought.
+
+    Look at `failure` first: beside one, the rest is what had come before it.
+    """
+
+    asked_at: float
+    """Monotonic time of sending."""
+
+    elapsed: float
+    """Seconds until the answer was there or had failed."""
+
+    status: int | None = None
+    content_type: str = ""
+    """In lower case, without parameters."""
+
+    body: str = ""
+    """At most 4 KiB, decoded leniently."""
+
+    location: str | None = None
+    """Where a 3xx points to; it is never followed."""
+
+    retry_after: float | None = None
+    """Seconds."""
+
+    failure: Failure | None = None
+    family: socket.AddressFamily | None = None
+    """Of the connection, if known; after a failure, of the host if it has only one."""
+
+
+class RequestFailedError(aiohttp.ClientError):
+    """A recorded request brought nothing of use.
+
+    No kind of error on which aiohttp would send an idempotent request again.
+    """
+
+
+class _TooLargeError(Exception):
+    """A body is longer than it may be."""
+
+
+@dataclass(kw_only=True)
+class Record:
+    """Holds the answer to the request that is made while recording."""
+
+    timeout: float
+    """Seconds that the request may take."""
+
+    answer: Answer | None = None
+
+
+_record: ContextVar[Record | None] = ContextVar("keycard_record", default=None)
+
+
+@contextmanager
+def recording(*, timeout: float) -> Generator[Record]:
+    """Collect the answer to the request that the current task makes in here."""
+    record = Record(timeout=timeout)
+    token = _record.set(record)
+    try:
+        yield record
+    finally:
+        _record.reset(token)
+
+
+class Recorder:
+    """Client middleware that records answers, bounds them, and refuses redirects.
+
+    For the session of a library that drops the answers it has no use for.
+    """
+
+    def __init__(self, *, timeout: float = 30.0, limit: int = 1 << 20) -> None:
+        self._timeout = timeout
+        self._limit = limit
+
+    async def __call__(
+        self,
+        request: aiohttp.ClientRequest,
+        handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
+    ) -> aiohttp.ClientResponse:
+        """Send the request once and keep its answer."""
+        record = _record.get() or Record(timeout=self._timeout)
+        asking = _Asking(url=request.url)
+        try:
+            async with asyncio.timeout(record.timeout):
+                response = await handler(request)
+                body = await asking.receive(response, self._limit)
+        except Exception as err:
+            record.answer = await asking.failed(err)
+            raise RequestFailedError(f"No answer: {record.answer.failure}") from err
+        record.answer = asking.answered()
+        if 300 <= response.status < 400:
+            raise RequestFailedError("A redirect is not followed")
+        response.content = _stream(body)
+        return response
+
+
+async def ask(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    timeout: float = 10.0,
+    data: Mapping[str, str] | str | None = None,
+    headers: Mapping[str, str] | None = None,
+    limit: int = 65536,
+) -> Answer:
+    """Make one bounded request that follows no redirect and never raises."""
+    asking = _Asking(url=url)
+    try:
+        async with (
+            asyncio.timeout(timeout),
+            session.request(
+                method,
+                url,
+                data=data,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None),
+            ) as response,
+        ):
+            await asking.receive(response, limit)
+    except Exception as err:  # noqa: BLE001 - each way to fail is an answer
+        return await asking.failed(err)
+    return asking.answered()
+
+
+@dataclass(kw_only=True)
+class _Asking:
+    """Gathers an answer while its request is under way."""
+
+    url: str | URL
+    asked_at: float = field(init=False)
+    status: int | None = None
+    content_type: str = ""
+    body: str = ""
+    location: str | None = None
+    retry_after: float | None = None
+    family: socket.AddressFamily | None = None
+
+    def __post_init__(self) -> None:
+        self.asked_at = time.monotonic()
+
+    async def receive(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
+        """Read a response, but no more than the limit."""
+        self.family = _family_of(response)
+        self.status = response.status
+        self.content_type = _content_type(response)
+        self.retry_after = _seconds(response.headers.get("Retry-After"))
+        if 300 <= response.status < 400:
+            self.location = _location(response)
+        body = bytearray()
+        try:
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > limit:
+                    response.close()
+                    # A long page of somebody's is an answer all the same.
+                    if response.ok and self.content_type != "text/html":
+                        raise _TooLargeError
+                    del body[limit:]
+                    break
+        finally:
+            self.body = _text(bytes(body[:BODY_KEPT]), response.charset)
+        return bytes(body)
+
+    def answered(self, failure: Failure | None = None) -> Answer:
+        """Return the answer as far as it came."""
+        return Answer(
+            asked_at=self.asked_at,
+            elapsed=time.monotonic() - self.asked_at,
+            status=self.status,
+            content_type=self.content_type,
+            body=self.body,
+            location=self.location,
+            retry_after=self.retry_after,
+            failure=failure,
+            family=self.family,
+        )
+
+    async def failed(self, err: Exception) -> Answer:
+        """Return the answer to a request that ended in an error."""
+        failure = _failure_of(err)
+        answer = self.answered(failure)
+        if self.status is not None:
+            return answer
+        addresses = await _addresses_of(self.url)
+        families = {_family_of_address(address) for address in addresses or ()}
+        if addresses is None and failure is Failure.TIMEOUT:
+            failure = Failure.NAME
+        elif any(map(_is_private, addresses or ())) and not _may_be_private(self.url):
+            failure = Failure.ADDRESS
+        return replace(
+            answer,
+            failure=failure,
+            family=families.pop() if len(families) == 1 else None,
+        )
+
+
+def _failure_of(err: Exception) -> Failure:
+    """Tell why a request ended in an error."""
+    match err:
+        case _TooLargeError():
+            return Failure.TOO_LARGE
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
+            return Failure.NAME
+        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
+            return Failure.CERTIFICATE
+        case aiohttp.ClientConnectorError():
+            return _failure_to_connect(err.os_error)
+        case TimeoutError():
+            return Failure.TIMEOUT
+        case aiohttp.ServerDisconnectedError() | ConnectionError():
+            return Failure.RESET
+        case aiohttp.ClientPayloadError():
+            # Cut short, or packed in a way that nobody can unpack.
+            broken = isinstance(err.__cause__, ContentEncodingError)
+            return Failure.OTHER if broken else Failure.RESET
+        case OSError():
+            return _BY_ERRNO.get(err.errno or 0, Failure.OTHER)
+        case _:
+            return Failure.OTHER
+
+
+def _failure_to_connect(err: OSError) -> Failure:
+    match err:
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError():
+            return Failure.RESET
+        case ssl.SSLError():
+            # No certificate was seen, but whoever speaks there is not the host.
+            return Failure.CERTIFICATE
+        case TimeoutError():
+            return Failure.TIMEOUT
+        case OSError(errno=None):
+            # Several addresses failed, each for a reason of its own.
+            return Failure.REFUSED
+        case _:
+            return _BY_ERRNO.get(err.errno or 0, Failure.OTHER)
+
+
+async def _addresses_of(url: str | URL) -> list[IPv4Address | IPv6Address] | None:
+    """Return the addresses of a host, None if its name leads nowhere in time."""
+    loop = asyncio.get_running_loop()
+    try:
+        host = URL(url).host or ""
+        async with asyncio.timeout(LOOKUP_TIMEOUT):
+            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    except OSError, ValueError:
+        return None
+
+
+def _is_private(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return any(address in network for network in _PRIVATE_V6)
+        address = address.ipv4_mapped
+    return any(address in network for network in _PRIVATE_V4)
+
+
+def _may_be_private(url: str | URL) -> bool:
+    """Return whether a private address is no surprise for a host."""
+    try:
+        host = (URL(url).host or "").rstrip(".").lower()
+    except ValueError:
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_LOCAL_NAMES)
+    return True
+
+
+def _family_of_address(address: IPv4Address | IPv6Address) -> socket.AddressFamily:
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
+
+
+def _family_of(response: aiohttp.ClientResponse) -> socket.AddressFamily | None:
+    """Return the family of a connection that is still at hand."""
+    connection = response.connection
+    if connection is None or connection.transport is None:
+        return None
+    peer = connection.transport.get_extra_info("socket")
+    return None if peer is None else socket.AddressFamily(peer.family)
+
+
+def _content_type(response: aiohttp.ClientResponse) -> str:
+    header = response.headers.get("Content-Type", "")
+    return header.partition(";")[0].strip().lower()[:128]
+
+
+def _location(response: aiohttp.ClientResponse) -> str | None:
+    header = response.headers.get("Location")
+    if header is None:
+        return None
+    return header.encode(errors="replace").decode()[:_LOCATION_KEPT]
+
+
+def _seconds(header: str | None) -> float | None:
+    """Read a Retry-After, which is seconds or a date."""
+    if header is None:
+        return None
+    try:
+        if header.strip().isdecimal():
+            seconds = float(int(header))
+        else:
+            seconds = parsedate_to_datetime(header).timestamp() - time.time()
+    except ValueError, OverflowError, OSError:
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_MOST)
+
+
+def _text(body: bytes, charset: str | None) -> str:
+    try:
+        return body.decode(charset or "utf-8", errors="replace")
+    except LookupError, ValueError:
+        return body.decode(errors="replace")
+
+
+def _stream(body: bytes) -> aiohttp.StreamReader:
+    """Return a stream that holds a body which was read before."""
+    loop = asyncio.get_running_loop()
+    stream = aiohttp.StreamReader(BaseProtocol(loop), limit=len(body) + 1, loop=loop)
+    stream.feed_data(body)
+    stream.feed_eof()
+    return stream

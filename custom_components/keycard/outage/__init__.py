@@ -1,0 +1,1 @@
+"""The judge: whose fault a failure is, and whom it hits."""

@@ -1,0 +1,74 @@
+"""The hosts that are asked: Tesla's own, and unrelated ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .evidence import Kind
+
+REGIONS = ("na", "eu", "cn")
+
+_REGION_HOSTS = {
+    "na": "https://fleet-api.prd.na.vn.cloud.tesla.com",
+    "eu": "https://fleet-api.prd.eu.vn.cloud.tesla.com",
+    "cn": "https://fleet-api.prd.cn.vn.cloud.tesla.cn",
+}
+_SIGN_IN = (
+    "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/token",
+    "https://auth.tesla.com/oauth2/v3/.well-known/openid-configuration",
+)
+_SIGN_IN_CN = (
+    "https://auth.tesla.cn/oauth2/v3/token",
+    "https://auth.tesla.cn/oauth2/v3/.well-known/openid-configuration",
+)
+_UNRELATED = (
+    "https://connectivitycheck.gstatic.com/generate_204",
+    "http://detectportal.firefox.com/success.txt",
+)
+_UNRELATED_CN = (
+    "https://connect.rom.miui.com/generate_204",
+    "http://captive.apple.com/hotspot-detect.html",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hosts:
+    """The hosts that a home asks: base URLs by region, and whole URLs."""
+
+    regions: Mapping[str, str]
+    sign_in: tuple[str, ...]
+    unrelated: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One thing to ask: its kind, the URL, and the region if it is one's host."""
+
+    kind: Kind
+    url: str
+    region: str | None = None
+
+
+def default_hosts(region: str) -> Hosts:
+    """Return the hosts that suit a home in a region."""
+    return Hosts(
+        regions=_REGION_HOSTS,
+        sign_in=_SIGN_IN_CN if region == "cn" else _SIGN_IN,
+        unrelated=_UNRELATED_CN if region == "cn" else _UNRELATED,
+    )
+
+
+def targets(hosts: Hosts) -> tuple[Target, ...]:
+    """List everything that these hosts are asked."""
+    return (
+        *(
+            Target(kind=Kind.STATUS, url=f"{base}/status", region=region)
+            for region, base in hosts.regions.items()
+        ),
+        *(
+            Target(
+                kind=Kind.TOKEN if url.endswith("/token") else Kind.AUTHORIZE, url=url
+            )
+            for url in hosts.sign_in
+        ),
+        *(Target(kind=Kind.UNRELATED, url=url) for url in hosts.unrelated),
+    )

@@ -1,0 +1,257 @@
+"""The outages that were, and the notices that were sent."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypedDict
+
+from .words import FROZEN, OUTAGES, Judgement, Scope, Status
+
+KEPT = 200
+
+
+class Kind(StrEnum):
+    """What happened to an outage."""
+
+    STARTED = "started"
+    CHANGED = "changed"
+    ENDED = "ended"
+    WARNING = "warning"
+
+
+class Notice(StrEnum):
+    """What the owner is told by it."""
+
+    TAKE = "take"
+    ALL_CLEAR = "all_clear"
+    NONE = "none"
+
+
+class StoredOutage(TypedDict):
+    """One outage as it is kept: times as ISO 8601 in UTC."""
+
+    region: str
+    start: str
+    end: str | None
+    status: str
+    scope: str
+    told_by: str | None
+    reporters: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happening:
+    """Something that the entry of `reporter` is to report."""
+
+    reporter: str
+    kind: Kind
+    notice: Notice
+    start: datetime | None = None
+
+
+@dataclass(kw_only=True)
+class Outage:
+    """One outage of a region: from `start` to `end` (UTC), as bad as it got."""
+
+    region: str
+    start: datetime
+    status: Status
+    scope: Scope
+    end: datetime | None = None
+    told_by: str | None = None
+    reporters: set[str] = field(default_factory=set)
+
+
+class Journal:
+    """Keep the outages of a home and the ledger of its notices.
+
+    Entries report their judgements; what is new comes back as happenings. Each outage
+    is told once and cleared once, whichever entry sees it first.
+    """
+
+    def __init__(self) -> None:
+        """Start with an empty journal."""
+        self.outages: list[Outage] = []
+        self._seen: dict[str, Judgement] = {}
+
+    def open_outage(self, region: str) -> Outage | None:
+        """Return the outage of a region that is on."""
+        return next(
+            (
+                outage
+                for outage in reversed(self.outages)
+                if outage.region == region and outage.end is None
+            ),
+            None,
+        )
+
+    def resume(self, reporter: str, judgement: Judgement) -> None:
+        """Take up an entry's judgement of before a restart: it is no news."""
+        self._seen[reporter] = judgement
+
+    def report(
+        self,
+        reporter: str,
+        region: str,
+        judgement: Judgement,
+        *,
+        key_wanted: bool,
+        wall: datetime,
+    ) -> list[Happening]:
+        """Take in an entry's judgement and return what is to be reported.
+
+        `key_wanted` tells that some car's key is no longer the usual one.
+        """
+        before = self._seen.get(reporter, Judgement())
+        self._seen[reporter] = judgement
+        if judgement.status in FROZEN:
+            return []
+        if judgement.status in OUTAGES:
+            return self._report_on(
+                reporter, region, judgement, before, key_wanted=key_wanted, wall=wall
+            )
+        happenings = self._report_over(reporter, region, wall)
+        if judgement.warning and set(judgement.elsewhere) - set(before.elsewhere):
+            happenings.append(
+                Happening(reporter=reporter, kind=Kind.WARNING, notice=Notice.NONE)
+            )
+        return happenings
+
+    def _report_on(
+        self,
+        reporter: str,
+        region: str,
+        judgement: Judgement,
+        before: Judgement,
+        *,
+        key_wanted: bool,
+        wall: datetime,
+    ) -> list[Happening]:
+        outage = self.open_outage(region)
+        if outage is None:
+            outage = Outage(
+                region=region,
+                start=judgement.since or wall,
+                status=judgement.status,
+                scope=judgement.scope,
+            )
+            self.outages = [*self.outages, outage][-KEPT:]
+        new = reporter not in outage.reporters
+        outage.reporters.add(reporter)
+        if _rank(judgement.status, judgement.scope) > _rank(
+            outage.status, outage.scope
+        ):
+            outage.status, outage.scope = judgement.status, judgement.scope
+        notice = Notice.NONE
+        if key_wanted and outage.told_by is None:
+            outage.told_by = reporter
+            notice = Notice.TAKE
+        if not new and notice is Notice.NONE and _same(judgement, before):
+            return []
+        return [
+            Happening(
+                reporter=reporter,
+                kind=Kind.STARTED if new else Kind.CHANGED,
+                notice=notice,
+                start=outage.start,
+            )
+        ]
+
+    def _report_over(
+        self, reporter: str, region: str, wall: datetime
+    ) -> list[Happening]:
+        outage = self.open_outage(region)
+        if outage is None or reporter not in outage.reporters:
+            return []
+        outage.reporters.discard(reporter)
+        if outage.reporters:
+            if outage.told_by == reporter:
+                # Its all-clear follows when the last entry is out of it.
+                return []
+            return [_ended(reporter, Notice.NONE, outage)]
+        outage.end = max(wall, outage.start)
+        if outage.told_by is None:
+            return [_ended(reporter, Notice.NONE, outage)]
+        happenings = [_ended(outage.told_by, Notice.ALL_CLEAR, outage)]
+        if outage.told_by != reporter:
+            happenings.append(_ended(reporter, Notice.NONE, outage))
+        return happenings
+
+    def forget(self, reporter: str, wall: datetime) -> list[Happening]:
+        """Let go of an entry that was removed."""
+        self._seen.pop(reporter, None)
+        happenings = []
+        for outage in self.outages:
+            if outage.end is None and reporter in outage.reporters:
+                if outage.told_by == reporter:
+                    others = sorted(outage.reporters - {reporter})
+                    outage.told_by = others[0] if others else reporter
+                happenings += self._report_over(reporter, outage.region, wall)
+        return [item for item in happenings if item.reporter != reporter]
+
+    def dump(self) -> list[StoredOutage]:
+        """Return what is to be kept over a restart."""
+        return [
+            StoredOutage(
+                region=outage.region,
+                start=outage.start.isoformat(),
+                end=outage.end.isoformat() if outage.end else None,
+                status=outage.status,
+                scope=outage.scope,
+                told_by=outage.told_by,
+                reporters=sorted(outage.reporters),
+            )
+            for outage in self.outages
+        ]
+
+    def restore(self, stored: list[StoredOutage]) -> None:
+        """Take up what was kept."""
+        self.outages = [
+            Outage(
+                region=kept["region"],
+                start=datetime.fromisoformat(kept["start"]),
+                end=datetime.fromisoformat(kept["end"]) if kept["end"] else None,
+                status=Status(kept["status"]),
+                scope=Scope(kept["scope"]),
+                told_by=kept["told_by"],
+                reporters=set(kept["reporters"]),
+            )
+            for kept in stored
+        ][-KEPT:]
+
+
+# From bad to worst.
+_STATUSES = (Status.DEGRADED, Status.SIGN_IN_OUTAGE, Status.OUTAGE)
+_SCOPES = (
+    Scope.VEHICLE,
+    Scope.MODEL,
+    Scope.REGION,
+    Scope.REGIONS,
+    Scope.WORLDWIDE,
+)
+
+
+def _rank(status: Status, scope: Scope) -> tuple[int, int]:
+    return _STATUSES.index(status), _SCOPES.index(scope)
+
+
+def _ended(reporter: str, notice: Notice, outage: Outage) -> Happening:
+    return Happening(
+        reporter=reporter, kind=Kind.ENDED, notice=notice, start=outage.start
+    )
+
+
+def _same(judgement: Judgement, before: Judgement) -> bool:
+    return (
+        judgement.status,
+        judgement.scope,
+        judgement.planes,
+        judgement.models,
+        judgement.elsewhere,
+    ) == (
+        before.status,
+        before.scope,
+        before.planes,
+        before.models,
+        before.elsewhere,
+    )

@@ -1,0 +1,181 @@
+"""What is known of one subject: up, suspected, or down."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .evidence import Evidence, Reason, Subject
+
+RECENT = 600.0
+
+
+class Health(StrEnum):
+    """What the evidence says of a subject now."""
+
+    UNKNOWN = "unknown"
+    UP = "up"
+    DOUBTFUL = "doubtful"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What confirms a failure, and what ends it.
+
+    `weight` must have failed over at least `span` seconds, as asked since the
+    suspicion began; `goods` good answers over at least `good_span` seconds end it.
+    """
+
+    weight: int
+    span: float
+    goods: int = 3
+    good_span: float = 120.0
+
+
+PROBES = Rule(weight=6, span=15.0)
+CALLS = Rule(weight=6, span=30.0)
+DATA = Rule(weight=6, span=0.0)
+COMMANDS = Rule(weight=1, span=0.0, goods=1, good_span=0.0)
+
+# One more stale answer proves what takes six failed ones: each of them is billed.
+_WEIGHTS = {Reason.STALE: 6}
+
+
+@dataclass(kw_only=True)
+class Track:
+    """The history of one subject, as far as it still counts.
+
+    All times are monotonic seconds. A subject counts only once it has answered well
+    (`verified`). `suspected_at` is set from the first failure to the next good answer,
+    `down` once the failure is confirmed.
+    """
+
+    rule: Rule
+    verified: bool = False
+    down: bool = False
+    suspected_at: float | None = None
+    last_good: float | None = None
+    last_good_asked: float | None = None
+    last_bad: float | None = None
+    doubt: Reason | None = None
+    answered: bool = True
+    _weight: int = 0
+    _asks: int = 0
+    _first_asked: float = 0.0
+    _last_asked: float = 0.0
+    _goods: int = 0
+    _first_good: float = 0.0
+    _began: float | None = field(default=None)
+
+    @property
+    def failing(self) -> bool:
+        """Tell whether the last answers were bad, confirmed or not."""
+        return self.down or self.suspected_at is not None
+
+    @property
+    def began(self) -> float | None:
+        """Return when the failure that is on began, if it was seen since the start."""
+        return self._began if self.down else self.suspected_at
+
+    @property
+    def last_failed_ask(self) -> float:
+        """Return when the last failing ask of this suspicion was sent."""
+        return self._last_asked
+
+    @property
+    def spent(self) -> bool:
+        """Tell whether a whole series of asks has brought no good answer."""
+        return self.suspected_at is not None and self._asks >= self.rule.weight
+
+    @property
+    def ripe(self) -> bool:
+        """Tell whether enough has failed for long enough to confirm."""
+        return (
+            self.suspected_at is not None
+            and not self.down
+            and self._weight >= self.rule.weight
+            and self._last_asked - self._first_asked >= self.rule.span
+        )
+
+    def suspect(self, now: float) -> bool:
+        """Begin a suspicion, and tell whether it is a new one."""
+        if self.down or self.suspected_at is not None:
+            return False
+        self.restart(now)
+        return True
+
+    def restart(self, now: float) -> None:
+        """Begin the suspicion anew: what was asked before no longer counts."""
+        self.suspected_at = now
+        self.doubt = None
+        self.answered = True
+        self._weight = self._asks = 0
+
+    def observe(self, evidence: Evidence) -> None:
+        """Take in a piece of evidence of this subject."""
+        if evidence.good:
+            self._observe_good(evidence)
+            return
+        expired = self.last_bad is not None and evidence.at - self.last_bad > RECENT
+        self.last_bad = evidence.at
+        self._goods = 0
+        if self.down:
+            return
+        if self.suspected_at is None or expired:
+            self.restart(evidence.at)
+            return
+        if evidence.asked_at < self.suspected_at:
+            return
+        self._asks += 1
+        self.doubt = None
+        if evidence.meaning.subject is Subject.NETWORK:
+            self.doubt = evidence.meaning.reason
+            return
+        if not self._weight:
+            self._first_asked = evidence.asked_at
+        self._weight += _WEIGHTS.get(evidence.meaning.reason, 1)
+        self._last_asked = evidence.asked_at
+        self.answered = self.answered and evidence.answered
+
+    def _observe_good(self, evidence: Evidence) -> None:
+        self.verified = True
+        self.last_good = evidence.at
+        self.last_good_asked = evidence.asked_at
+        self.suspected_at = None
+        self.doubt = None
+        if not self.down:
+            return
+        if not self._goods:
+            self._first_good = evidence.at
+        self._goods += 1
+        if (
+            self._goods >= self.rule.goods
+            and evidence.at - self._first_good >= self.rule.good_span
+        ):
+            self.clear()
+
+    def confirm(self) -> None:
+        """Hold the failure for confirmed."""
+        self._began = self.suspected_at
+        self.suspected_at = None
+        self.down = True
+        self._goods = 0
+
+    def clear(self) -> None:
+        """Hold the failure for over."""
+        self.down = False
+        self._began = None
+
+    @property
+    def recovering(self) -> bool:
+        """Tell whether the last answers of a failed subject were good."""
+        return self.down and self._goods > 0
+
+    def health(self, now: float) -> Health:
+        """Tell what holds now: good answers count for ten minutes."""
+        if self.down:
+            return Health.DOWN
+        if self.spent:
+            return Health.DOUBTFUL
+        if self.last_good is None or now - self.last_good > RECENT:
+            return Health.UNKNOWN
+        return Health.UP

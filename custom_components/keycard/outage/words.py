@@ -1,0 +1,81 @@
+"""The words of a judgement."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What the maker's cloud is doing, as far as this home can tell."""
+
+    OPERATIONAL = "operational"
+    DEGRADED = "degraded"
+    OUTAGE = "outage"
+    SIGN_IN_OUTAGE = "sign_in_outage"
+    PROVIDER_DOWN = "provider_down"
+    INTERNET_DOWN = "internet_down"
+    ACCOUNT_PROBLEM = "account_problem"
+    UNDETERMINED = "undetermined"
+
+
+class Scope(StrEnum):
+    """Whom a failure hits."""
+
+    NONE = "none"
+    VEHICLE = "vehicle"
+    MODEL = "model"
+    ACCOUNT = "account"
+    REGION = "region"
+    REGIONS = "regions"
+    WORLDWIDE = "worldwide"
+    UNDETERMINED = "undetermined"
+
+
+class Plane(StrEnum):
+    """A part of the cloud that fails on its own."""
+
+    STATUS = "status"
+    API = "api"
+    DATA = "data"
+    COMMANDS = "commands"
+    AUTH = "auth"
+
+
+class Missing(StrEnum):
+    """What a judgement lacks while it is undetermined."""
+
+    FIRST_ANSWER = "first_answer"
+    UNRELATED_ANSWER = "unrelated_answer"
+    NAME = "name"
+    ADDRESS = "address"
+    CERTIFICATE = "certificate"
+    PORTAL = "portal"
+    BLOCKED = "blocked"
+    RECENT_ANSWER = "recent_answer"
+
+
+OUTAGES = frozenset({Status.OUTAGE, Status.DEGRADED, Status.SIGN_IN_OUTAGE})
+FROZEN = frozenset({Status.INTERNET_DOWN, Status.UNDETERMINED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """Whose fault it is, whom it hits, and since when.
+
+    `since` is the start (UTC) of the outage that is on, None without one.
+    `affected` are the cars whose commands fail, None when that is all of them.
+    """
+
+    status: Status = Status.UNDETERMINED
+    scope: Scope = Scope.UNDETERMINED
+    planes: tuple[Plane, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    since: datetime | None = None
+    missing: tuple[Missing, ...] = ()
+    affected: frozenset[str] | None = frozenset()
+
+    @property
+    def warning(self) -> bool:
+        """Tell whether another region fails while the owner's is fine."""
+        return self.status is Status.OPERATIONAL and bool(self.elsewhere)

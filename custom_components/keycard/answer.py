@@ -18,33 +18,28 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
-BODY_KEPT = 4096
-"""Bytes of a body that an answer keeps."""
-
-LOOKUP_TIMEOUT = 2.0
-"""Seconds that looking up a name may take after a failure."""
-
-RETRY_AFTER_MOST = 30 * 24 * 3600.0
-"""Seconds; a longer wish to be left alone is taken for this long."""
-
-_LOCATION_KEPT = 2048
+_BODY_KEPT = 4096  # bytes
+_LOOKUP_TIMEOUT = 2.0  # seconds, after a failure
+_RETRY_AFTER_MOST = 30 * 24 * 3600.0  # seconds
 
 # Where no public host lives. Not `is_private`: that holds networks, like those for
 # documentation, which nobody uses to block a name.
-_PRIVATE_V4 = tuple(
-    IPv4Network(network)
-    for network in (
-        "0.0.0.0/32",
-        "10.0.0.0/8",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-    )
+_PRIVATE_V4 = (
+    IPv4Network("0.0.0.0/32"),
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("169.254.0.0/16"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
 )
-_PRIVATE_V6 = tuple(
-    IPv6Network(network) for network in ("::/128", "::1/128", "fc00::/7", "fe80::/10")
+_PRIVATE_V6 = (
+    IPv6Network("::/128"),
+    IPv6Network("::1/128"),
+    IPv6Network("fc00::/7"),
+    IPv6Network("fe80::/10"),
 )
+
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 # Names that may well live at a private address, like a proxy's at home.
 _LOCAL_NAMES = (".arpa", ".home", ".internal", ".lan", ".local", ".localhost")
@@ -94,6 +89,9 @@ class Answer:
 
     body: str = ""
     """At most 4 KiB, decoded leniently."""
+
+    truncated: bool = False
+    """Whether the body was longer than what is kept of it."""
 
     location: str | None = None
     """Where a 3xx points to; it is never followed."""
@@ -212,6 +210,7 @@ class _Asking:
     status: int | None = None
     content_type: str = ""
     body: str = ""
+    truncated: bool = False
     location: str | None = None
     retry_after: float | None = None
     family: socket.AddressFamily | None = None
@@ -223,24 +222,25 @@ class _Asking:
         """Read a response, but no more than the limit."""
         self.family = _family_of(response)
         self.status = response.status
-        self.content_type = _content_type(response)
+        content_type = response.headers.get("Content-Type", "")
+        self.content_type = content_type.partition(";")[0].strip().lower()[:128]
         self.retry_after = _seconds(response.headers.get("Retry-After"))
         if 300 <= response.status < 400:
-            self.location = _location(response)
-        body = bytearray()
+            location = response.headers.get("Location", "")
+            self.location = location.encode(errors="replace").decode()[:2048] or None
         try:
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > limit:
-                    response.close()
-                    # A long page of somebody's is an answer all the same.
-                    if response.ok and self.content_type != "text/html":
-                        raise _TooLargeError
-                    del body[limit:]
-                    break
-        finally:
-            self.body = _text(bytes(body[:BODY_KEPT]), response.charset)
-        return bytes(body)
+            body = await _read(response.content, limit)
+        except BaseException:
+            response.close()
+            raise
+        self.body = _text(body[:_BODY_KEPT], response.charset)
+        self.truncated = len(body) > _BODY_KEPT
+        if len(body) > limit:
+            response.close()
+            # A long page is an answer all the same.
+            if response.ok and self.content_type != "text/html":
+                raise _TooLargeError
+        return body
 
     def answered(self, failure: Failure | None = None) -> Answer:
         """Return the answer as far as it came."""
@@ -250,6 +250,7 @@ class _Asking:
             status=self.status,
             content_type=self.content_type,
             body=self.body,
+            truncated=self.truncated,
             location=self.location,
             retry_after=self.retry_after,
             failure=failure,
@@ -263,7 +264,7 @@ class _Asking:
         if self.status is not None:
             return answer
         addresses = await _addresses_of(self.url)
-        families = {_family_of_address(address) for address in addresses or ()}
+        families = {_FAMILIES[address.version] for address in addresses or ()}
         if addresses is None and failure is Failure.TIMEOUT:
             failure = Failure.NAME
         elif any(map(_is_private, addresses or ())) and not _may_be_private(self.url):
@@ -273,6 +274,16 @@ class _Asking:
             failure=failure,
             family=families.pop() if len(families) == 1 else None,
         )
+
+
+async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
+    """Read a body, or so much of it that it is known to be too long."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            break
+    return bytes(body[: limit + 1])
 
 
 def _failure_of(err: Exception) -> Failure:
@@ -321,10 +332,10 @@ async def _addresses_of(url: str | URL) -> list[IPv4Address | IPv6Address] | Non
     loop = asyncio.get_running_loop()
     try:
         host = URL(url).host or ""
-        async with asyncio.timeout(LOOKUP_TIMEOUT):
+        async with asyncio.timeout(_LOOKUP_TIMEOUT):
             found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-    except OSError, ValueError:
+    except Exception:  # noqa: BLE001 - whatever it is, the name leads nowhere
         return None
 
 
@@ -349,10 +360,6 @@ def _may_be_private(url: str | URL) -> bool:
     return True
 
 
-def _family_of_address(address: IPv4Address | IPv6Address) -> socket.AddressFamily:
-    return socket.AF_INET if address.version == 4 else socket.AF_INET6
-
-
 def _family_of(response: aiohttp.ClientResponse) -> socket.AddressFamily | None:
     """Return the family of a connection that is still at hand."""
     connection = response.connection
@@ -360,18 +367,6 @@ def _family_of(response: aiohttp.ClientResponse) -> socket.AddressFamily | None:
         return None
     peer = connection.transport.get_extra_info("socket")
     return None if peer is None else socket.AddressFamily(peer.family)
-
-
-def _content_type(response: aiohttp.ClientResponse) -> str:
-    header = response.headers.get("Content-Type", "")
-    return header.partition(";")[0].strip().lower()[:128]
-
-
-def _location(response: aiohttp.ClientResponse) -> str | None:
-    header = response.headers.get("Location")
-    if header is None:
-        return None
-    return header.encode(errors="replace").decode()[:_LOCATION_KEPT]
 
 
 def _seconds(header: str | None) -> float | None:
@@ -385,7 +380,7 @@ def _seconds(header: str | None) -> float | None:
             seconds = parsedate_to_datetime(header).timestamp() - time.time()
     except ValueError, OverflowError, OSError:
         return None
-    return min(max(seconds, 0.0), RETRY_AFTER_MOST)
+    return min(max(seconds, 0.0), _RETRY_AFTER_MOST)
 
 
 def _text(body: bytes, charset: str | None) -> str:

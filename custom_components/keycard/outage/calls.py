@@ -95,6 +95,7 @@ class CarCalls:
                 # An end needs proof from the data, too: in 2021 they stood still
                 # for hours after the calls worked again.
                 self.proof_until = evidence.at + PROOF_WITHIN
+                self.data_again = evidence.at
                 self.recent.clear()
         elif track.suspected_at is not None and not was_suspected:
             self.series = [evidence.at + offset for offset in SERIES]

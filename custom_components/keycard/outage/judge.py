@@ -100,6 +100,15 @@ class Judge:
             and now < calls.proof_until
         )
 
+    def excuse(self, car: str) -> None:
+        """Ask no proof of a car's data: it is not online."""
+        calls = self._calls(car)
+        calls.proof_until = calls.data_again = None
+
+    def calls_work(self, car: str, now: float) -> bool:
+        """Tell whether calls for a car get through."""
+        return self.account.reason is None and self._calls(car).api(now, None) is True
+
     @property
     def sign_in_proven_bad(self) -> bool:
         """Tell whether the owner must sign in again, beyond doubt."""

@@ -1,0 +1,245 @@
+"""The Fleet API of one region, when nothing is wrong with it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+import re
+
+from .accounts import Account, Grant, Tokens
+from .cars import CHARGING_COMMANDS, COMMANDS, Car
+from .server import Reply, json_reply
+from .shapes import SECTIONS, Json, only, product, summary, vehicle_data
+
+ASLEEP = "vehicle unavailable: vehicle is offline or asleep"
+MISSING_SCOPES = "Unauthorized missing scopes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What a path means."""
+
+    endpoint: str
+    plane: str = "api"  # status, api, data or commands
+    car: str | None = None  # VIN or id
+    scope: str | None = None
+
+    @property
+    def billable(self) -> bool:
+        """Return whether Tesla bills it."""
+        return self.plane in {"data", "commands"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """A request that has reached the API."""
+
+    region: str
+    route: Route
+    token: str
+    query: Mapping[str, str]
+    body: Mapping[str, object]
+    hidden: frozenset[str] = frozenset()  # models that product lists leave out
+    stale: bool = False
+
+
+_ACCOUNT = {
+    ("GET", "users/region"): None,
+    ("GET", "users/me"): "user_data",
+    ("GET", "users/orders"): "user_data",
+    ("GET", "users/feature_config"): None,
+    ("GET", "products"): "vehicle_device_data",
+    ("GET", "vehicles"): "vehicle_device_data",
+    ("POST", "vehicles/fleet_status"): "vehicle_device_data",
+}
+_ONE_CAR = {
+    ("GET", ""): ("vehicle", "api", "vehicle_device_data"),
+    ("GET", "/vehicle_data"): ("vehicle_data", "data", "vehicle_device_data"),
+    ("GET", "/mobile_enabled"): ("mobile_enabled", "api", "vehicle_device_data"),
+    ("POST", "/wake_up"): ("wake_up", "commands", "vehicle_device_data"),
+}
+
+
+def find_route(method: str, path: str) -> Route:
+    """Return what a request asks for."""
+    if path == "/status":
+        return Route(endpoint="status", plane="status")
+    rest = path.removeprefix("/api/1/")
+    if (method, rest) in _ACCOUNT:
+        scope = _ACCOUNT[method, rest]
+        return Route(endpoint=rest.rpartition("/")[2], scope=scope)
+    if match := re.fullmatch(r"vehicles/([^/]+)(/.+)?", rest):
+        car, tail = match[1], match[2] or ""
+        if (method, tail) in _ONE_CAR:
+            endpoint, plane, scope = _ONE_CAR[method, tail]
+            return Route(endpoint=endpoint, plane=plane, car=car, scope=scope)
+        command = tail.removeprefix("/command/")
+        if method == "POST" and command in COMMANDS:
+            charging = command in CHARGING_COMMANDS
+            scope = "vehicle_charging_cmds" if charging else "vehicle_cmds"
+            return Route(endpoint=command, plane="commands", car=car, scope=scope)
+    return Route(endpoint="unknown")
+
+
+def failure(status: int, error: str) -> Reply:
+    """Return an error in Tesla's words."""
+    return json_reply(
+        {"response": None, "error": error, "error_description": ""}, status
+    )
+
+
+class Api:
+    """Answers for the accounts of all regions; each belongs to one of them."""
+
+    def __init__(
+        self,
+        accounts: list[Account],
+        tokens: Tokens,
+        base_url: Callable[[str], str],
+        now: Callable[[], float],
+    ) -> None:
+        self._accounts = accounts
+        self._tokens = tokens
+        self._base_url = base_url
+        self._now = now
+        self._served: dict[str, Json] = {}
+        self._frozen: dict[str, Json] | None = None
+
+    def freeze(self) -> None:
+        """Keep what was last served for each car, for stale answers to come."""
+        if self._frozen is not None:
+            return
+        self._frozen = {
+            car.vin: self._served.get(car.vin) or self._snapshot(car)
+            for account in self._accounts
+            for car in account.cars
+        }
+
+    def thaw(self) -> None:
+        """Forget what stale answers would show."""
+        self._frozen = None
+
+    def answer(self, ask: Ask) -> Reply:
+        """Answer a request."""
+        if ask.route.plane == "status":
+            return Reply(body="ok")
+        grant = self._tokens.check(ask.token, self._accounts)
+        if isinstance(grant, str):
+            return failure(401, grant)
+        if ask.route.endpoint == "unknown":
+            return json_reply({"error": "not_found"}, 404)
+        if ask.route.scope is not None and ask.route.scope not in grant.scopes:
+            return failure(403, MISSING_SCOPES)
+        account = grant.account
+        if ask.route.endpoint == "region":
+            return json_reply({"response": self._region(account)})
+        if account.region != ask.region:
+            url = self._base_url(account.region)
+            words = f"user out of region, use base URL: {url}, see {url}"
+            return failure(421, words)
+        if ask.route.car is None:
+            return self._of_account(account, ask)
+        if (car := account.car(ask.route.car)) is None:
+            return failure(404, "not_found")
+        car.advance()
+        return self._of_car(car, account, grant, ask)
+
+    def _region(self, account: Account) -> Json:
+        return {
+            "region": account.region,
+            "fleet_api_base_url": self._base_url(account.region),
+        }
+
+    def _of_account(self, account: Account, ask: Ask) -> Reply:
+        now = self._now()
+        cars = [car for car in account.cars if car.model not in ask.hidden]
+        for car in cars:
+            car.advance()
+        match ask.route.endpoint:
+            case "products":
+                items = [product(car, now) for car in cars]
+                return json_reply({"response": items, "count": len(items)})
+            case "vehicles":
+                items = [summary(car) for car in cars]
+                return json_reply(
+                    {
+                        "response": items,
+                        "pagination": {
+                            "previous": None,
+                            "next": None,
+                            "current": 1,
+                            "per_page": 100,
+                            "count": len(items),
+                            "pages": 1,
+                        },
+                        "count": len(items),
+                    }
+                )
+            case "fleet_status":
+                return json_reply({"response": _fleet_status(cars)})
+            case "feature_config":
+                config = {"signaling": {"enabled": True, "subscribe_connectivity": 0}}
+                return json_reply({"response": config})
+            case "orders":
+                return json_reply({"response": [], "count": 0})
+            case _:
+                me = {
+                    "email": "owner@example.invalid",
+                    "full_name": account.home.name,
+                    "profile_image_url": "https://example.invalid/none.png",
+                    "vault_uuid": account.subject,
+                }
+                return json_reply({"response": me})
+
+    def _of_car(self, car: Car, account: Account, grant: Grant, ask: Ask) -> Reply:
+        endpoint = ask.route.endpoint
+        if endpoint == "vehicle":
+            return json_reply({"response": summary(car)})
+        if endpoint == "mobile_enabled":
+            words: Json = {"result": account.mobile_access, "reason": ""}
+            return json_reply({"response": words})
+        if endpoint == "wake_up":
+            car.wake()
+            state: Json = {"state": "waking"} if car.waking else {}
+            return json_reply({"response": summary(car) | state})
+        if not account.mobile_access:
+            return failure(401, "mobile_access_disabled")
+        if car.presence != "online":
+            return failure(408, ASLEEP)
+        if car.in_service and ask.route.plane == "commands":
+            return failure(405, "vehicle is currently in service")
+        if ask.route.plane == "data":
+            return self._data(car, grant, ask)
+        result, reason = car.execute(endpoint, ask.body)
+        return json_reply({"response": {"result": result, "reason": reason}})
+
+    def _data(self, car: Car, grant: Grant, ask: Ask) -> Reply:
+        asked = [one for one in ask.query.get("endpoints", "").split(";") if one]
+        if wrong := [one for one in asked if one not in SECTIONS]:
+            return failure(400, f"invalid endpoints: {', '.join(wrong)}")
+        if "location_data" in asked and "vehicle_location" not in grant.scopes:
+            return failure(403, MISSING_SCOPES)
+        if ask.stale and self._frozen is not None:
+            data = self._frozen.setdefault(car.vin, self._snapshot(car))
+        else:
+            data = self._served[car.vin] = self._snapshot(car)
+        return json_reply({"response": only(data, asked)})
+
+    def _snapshot(self, car: Car) -> Json:
+        car.advance()
+        return vehicle_data(car, self._now())
+
+
+def _fleet_status(cars: list[Car]) -> Json:
+    return {
+        "key_paired_vins": [],
+        "unpaired_vins": [car.vin for car in cars],
+        "vehicle_info": {
+            car.vin: {
+                "firmware_version": "2026.32.6",
+                "vehicle_command_protocol_required": False,
+                "discounted_device_data": False,
+                "fleet_telemetry_version": "1.0.0",
+                "total_number_of_keys": 2,
+            }
+            for car in cars
+        },
+    }

@@ -1,0 +1,193 @@
+"""Tesla's sign-in: authorize, token, and the page that describes both."""
+
+import base64
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+import hashlib
+from html import escape
+import secrets
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from .accounts import LIFETIME, SCOPES, Account, Tokens
+from .server import Reply, json_reply
+
+PREFIX = "/oauth2/v3"
+_CODE_LIFETIME = 300.0
+_REFRESH_OVERLAP = 24 * 3600.0  # a refresh token still works after its successor came
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Code:
+    account: Account
+    scopes: tuple[str, ...]
+    redirect_uri: str
+    challenge: str | None
+    until: float
+
+
+@dataclass(kw_only=True)
+class _Refresh:
+    account: Account
+    scopes: tuple[str, ...]
+    until: float | None = None
+
+
+class SignIn:
+    """The sign-in host's answers when it is well."""
+
+    def __init__(
+        self, accounts: Collection[Account], tokens: Tokens, now: Callable[[], float]
+    ) -> None:
+        self._accounts = accounts
+        self._tokens = tokens
+        self._now = now
+        self._codes: dict[str, _Code] = {}
+        self._refreshes: dict[str, _Refresh] = {}
+
+    def answer(
+        self, method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]
+    ) -> Reply:
+        """Answer a request."""
+        match method, path.removeprefix(PREFIX):
+            case "GET", "/.well-known/openid-configuration":
+                return json_reply(_configuration())
+            case "GET", "/authorize":
+                return self._authorize(query)
+            case "POST", "/token":
+                return self._token(form)
+            case _:
+                return json_reply({"error": "not_found"}, 404)
+
+    def refresh_token(self, account: Account, scopes: Collection[str] = SCOPES) -> str:
+        """Return a refresh token for an account."""
+        token = f"{account.region.upper()}_{secrets.token_hex(20)}"
+        self._refreshes[token] = _Refresh(account=account, scopes=tuple(scopes))
+        return token
+
+    def _authorize(self, query: Mapping[str, str]) -> Reply:
+        redirect = query.get("redirect_uri", "")
+        if urlsplit(redirect).scheme not in {"http", "https"}:
+            return _error(400, "invalid_request", "redirect_uri is missing")
+        if query.get("response_type") != "code" or not query.get("client_id"):
+            return _error(400, "invalid_request", "response_type or client_id is wrong")
+        consent = query.get("consent")
+        if consent is None:
+            return _consent_page(query, [one.home.name for one in self._accounts])
+        account = next(
+            (
+                one
+                for one in self._accounts
+                if one.home.name == query.get("account", one.home.name)
+            ),
+            None,
+        )
+        if consent != "allow" or account is None:
+            return _redirect(redirect, query, error="access_denied")
+        code = f"{account.region.upper()}_{secrets.token_hex(16)}"
+        scopes = query.get("scope", " ".join(SCOPES)).split()
+        self._codes[code] = _Code(
+            account=account,
+            scopes=tuple(one for one in scopes if one in SCOPES),
+            redirect_uri=redirect,
+            challenge=query.get("code_challenge"),
+            until=self._now() + _CODE_LIFETIME,
+        )
+        return _redirect(redirect, query, code=code)
+
+    def _token(self, form: Mapping[str, str]) -> Reply:
+        match form.get("grant_type"):
+            case None:
+                return _error(400, "invalid_request", "grant_type is missing")
+            case "authorization_code":
+                return self._exchange(form)
+            case "refresh_token":
+                return self._refresh(form)
+            case "client_credentials":
+                account = next(iter(self._accounts), None)
+                if account is None or not form.get("client_id"):
+                    return _error(400, "unauthorized_client", "client_id is missing")
+                return json_reply(self._granted(account, ("openid",)))
+            case _:
+                return _error(400, "unsupported_grant_type", "grant_type is unknown")
+
+    def _exchange(self, form: Mapping[str, str]) -> Reply:
+        code = self._codes.pop(form.get("code", ""), None)
+        if code is None or code.until < self._now():
+            return _error(400, "invalid_auth_code", "the code is unknown or too old")
+        if form.get("redirect_uri", code.redirect_uri) != code.redirect_uri:
+            return _error(400, "invalid_redirect_url", "redirect_uri differs")
+        verifier = form.get("code_verifier")
+        if code.challenge and verifier and _challenge(verifier) != code.challenge:
+            return _error(400, "invalid_grant", "code_verifier does not fit")
+        return json_reply(self._signed_in(code.account, code.scopes))
+
+    def _refresh(self, form: Mapping[str, str]) -> Reply:
+        refresh = self._refreshes.get(form.get("refresh_token", ""))
+        now = self._now()
+        if refresh is None or (refresh.until is not None and refresh.until < now):
+            words = "The refresh_token is invalid. Generate a new one."
+            return _error(401, "login_required", words)
+        if refresh.until is None:
+            refresh.until = now + _REFRESH_OVERLAP
+        return json_reply(self._signed_in(refresh.account, refresh.scopes))
+
+    def _signed_in(
+        self, account: Account, scopes: tuple[str, ...]
+    ) -> dict[str, object]:
+        granted = self._granted(account, scopes)
+        if "offline_access" in scopes:
+            granted["refresh_token"] = self.refresh_token(account, scopes)
+        return granted
+
+    def _granted(self, account: Account, scopes: tuple[str, ...]) -> dict[str, object]:
+        return {
+            "access_token": self._tokens.issue(account, scopes=scopes),
+            "token_type": "Bearer",
+            "expires_in": LIFETIME,
+        }
+
+
+def _configuration() -> dict[str, object]:
+    issuer = f"https://fleet-auth.tesla.com{PREFIX}"
+    return {
+        "issuer": f"{issuer}/nts",
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "scopes_supported": list(SCOPES),
+    }
+
+
+def _error(status: int, error: str, description: str) -> Reply:
+    return json_reply({"error": error, "error_description": description}, status)
+
+
+def _redirect(uri: str, query: Mapping[str, str], **more: str) -> Reply:
+    parts = urlsplit(uri)
+    state = {"state": query["state"]} if "state" in query else {}
+    words = urlencode([*parse_qsl(parts.query), *more.items(), *state.items()])
+    location = urlunsplit(parts._replace(query=words))
+    return Reply(status=302, headers={"Location": location})
+
+
+def _consent_page(query: Mapping[str, str], homes: list[str]) -> Reply:
+    def link(text: str, **more: str) -> str:
+        words = escape(urlencode({**query, **more}))
+        return f'<p><a href="{PREFIX}/authorize?{words}">{escape(text)}</a></p>'
+
+    allowed = "".join(
+        link(f"Allow: {home}", consent="allow", account=home) for home in homes
+    )
+    body = (
+        "<!doctype html><title>Simulated sign-in</title><h1>Simulated sign-in</h1>"
+        f"<p>{escape(query['client_id'])} asks for: {escape(query.get('scope', ''))}"
+        f"</p>{allowed}{link('Deny', consent='deny')}"
+    )
+    return Reply(body=body, content_type="text/html")
+
+
+def _challenge(verifier: str) -> str:
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,0 +1,52 @@
+"""Counts what was asked, and what Tesla would bill."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True)
+class Calls:
+    """The calls that reached the simulated cloud.
+
+    `by_endpoint` counts by host and endpoint: "na.vehicle_data", "na.status",
+    "auth.token", "na.door_lock", "controls1.generate_204", "proxy.products".
+    """
+
+    by_endpoint: Counter[str] = field(default_factory=Counter)
+    by_status: Counter[str] = field(default_factory=Counter)
+    billed: int = 0
+    unbilled: int = 0
+
+    def arrived(self, endpoint: str) -> None:
+        """Count a call that came in, whatever becomes of it."""
+        self.by_endpoint[endpoint] += 1
+
+    def answered(self, endpoint: str, status: int | None, *, billable: bool) -> None:
+        """Count what a call came to; a status of None means that it was cut.
+
+        Tesla bills data, commands and wakes whose answer is below 500.
+        """
+        self.by_status[f"{endpoint} {status or 'cut'}"] += 1
+        if billable and status is not None and status < 500:
+            self.billed += 1
+        else:
+            self.unbilled += 1
+
+    def count(self, endpoint: str) -> int:
+        """Return the calls of one endpoint, on any host if none is named."""
+        if "." in endpoint:
+            return self.by_endpoint[endpoint]
+        return sum(
+            number
+            for name, number in self.by_endpoint.items()
+            if name.partition(".")[2] == endpoint
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the counters as JSON."""
+        return {
+            "by_endpoint": dict(sorted(self.by_endpoint.items())),
+            "by_status": dict(sorted(self.by_status.items())),
+            "billed": self.billed,
+            "unbilled": self.unbilled,
+        }

@@ -1,0 +1,147 @@
+"""A throw-away certificate authority for any host name, and an impostor."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+import ipaddress
+from pathlib import Path
+import ssl
+import tempfile
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+# Stories are told at any time: the certificates are valid in all of them.
+_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
+_LOCAL = ("localhost", "127.0.0.1")
+
+
+class Authority:
+    """Signs a certificate for every host name that is asked for."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="simulator-ca-")
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._certificate = _root("Simulated authority", self._key)
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.ca_file = Path(self._folder.name, "ca.pem")
+        self.ca_file.write_bytes(
+            self._certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        self._impostor = self._issue(
+            ("gateway.invalid",), *_stranger("Somebody else's authority")
+        )
+
+    def close(self) -> None:
+        """Remove the files."""
+        self._folder.cleanup()
+
+    def context(self, impostor: Callable[[], bool]) -> ssl.SSLContext:
+        """Return a server context; an impostor shows somebody else's certificate."""
+
+        def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+            tls.context = self._impostor if impostor() else self._named(name)
+
+        context = self._issue(_LOCAL, self._key, self._certificate)
+        context.sni_callback = choose
+        return context
+
+    def _named(self, name: str | None) -> ssl.SSLContext:
+        names = _LOCAL if name is None else (name,)
+        if names[0] not in self._contexts:
+            self._contexts[names[0]] = self._issue(names, self._key, self._certificate)
+        return self._contexts[names[0]]
+
+    def _issue(
+        self,
+        names: tuple[str, ...],
+        signer: ec.EllipticCurvePrivateKey,
+        issuer: x509.Certificate,
+    ) -> ssl.SSLContext:
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = (
+            _builder(names[0], key, issuer.subject)
+            .add_extension(
+                x509.SubjectAlternativeName([_general(name) for name in names]),
+                critical=False,
+            )
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False
+            )
+            .add_extension(_signed_by(signer), critical=False)
+            .sign(signer, hashes.SHA256())
+        )
+        file = Path(self._folder.name, f"{certificate.serial_number}.pem")
+        file.touch(mode=0o600)
+        file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+            + certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        file.unlink()
+        return context
+
+
+def _stranger(name: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key, _root(name, key)
+
+
+def _root(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return (
+        _builder(name, key, _name(name))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _builder(
+    name: str, key: ec.EllipticCurvePrivateKey, issuer: x509.Name
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_FROM)
+        .not_valid_after(_UNTIL)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
+        )
+    )
+
+
+def _signed_by(key: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+
+
+def _name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

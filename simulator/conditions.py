@@ -1,0 +1,204 @@
+"""Subjects, and the conditions that can be set on them.
+
+Subjects: REGION.status, REGION.api, REGION.data, REGION.commands (REGION is na, eu,
+cn, or all), auth.token, auth.authorize, controls (or one of controls1, controls2),
+dns.tesla, proxy.api (the service in between) and car.NAME. A suffix @MODEL narrows
+api, data and commands to cars of that model.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+import re
+
+REGIONS = ("na", "eu", "cn")
+MODELS = ("model3", "modely", "models", "modelx", "cybertruck")
+CONTROLS = ("controls1", "controls2")
+AUTH = ("auth.token", "auth.authorize")
+DNS = "dns.tesla"
+PROXY = "proxy.api"
+CAR_WORDS = ("online", "asleep", "offline", "near", "gone")
+
+
+class ConditionError(ValueError):
+    """A subject or a condition is unknown, or the two do not go together."""
+
+
+class Kind(StrEnum):
+    """What a condition does to a request."""
+
+    OK = "ok"
+    REFUSE = "refuse"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    DNS = "dns"
+    NULL = "null"
+    TLS = "tls"
+    STALE = "stale"
+    PORTAL = "portal"
+    GARBAGE = "garbage"
+    EMPTY = "empty"
+    HTTP = "CODE BODY"
+    RETRY_AFTER = "retry-after:SECONDS"
+    SLOW = "slow:SECONDS"
+
+
+# No request reaches a host in one of these.
+UNREACHABLE = frozenset({Kind.REFUSE, Kind.DNS, Kind.NULL})
+# These belong to the owner's own network: a service in between does not see them.
+LOCAL = frozenset({Kind.DNS, Kind.NULL, Kind.TLS, Kind.PORTAL})
+
+_NAMES = frozenset({Kind.DNS, Kind.NULL, Kind.TLS})
+_EVERYWHERE = frozenset(Kind) - {Kind.STALE, Kind.EMPTY}
+_ONE_CAR = _EVERYWHERE - _NAMES
+_WORDS = frozenset({kind for kind in Kind if kind.value.isalpha()})
+
+# What may be set on each part of a host, and on cars of one model only.
+_ALLOWED = {
+    "status": _EVERYWHERE,
+    "api": frozenset(Kind),
+    "data": _ONE_CAR | {Kind.STALE},
+    "commands": _ONE_CAR,
+    "api@": _ONE_CAR | {Kind.STALE, Kind.EMPTY},
+    "data@": _ONE_CAR | {Kind.STALE},
+    "commands@": _ONE_CAR,
+    "proxy": _EVERYWHERE | {Kind.EMPTY},
+    "dns": frozenset({Kind.OK, Kind.DNS, Kind.NULL}),
+    "car": _ONE_CAR | {Kind.STALE},
+    "other": _EVERYWHERE,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """A condition: its text and what the text says."""
+
+    text: str
+    kind: Kind
+    status: int = 200
+    body: str = ""
+    seconds: float = 0.0
+    set_at: float = 0.0
+
+    def left(self, now: float) -> int:
+        """Return the whole seconds that a Retry-After still has to run."""
+        return max(0, round(self.seconds - (now - self.set_at)))
+
+
+OK = Condition(text="ok", kind=Kind.OK)
+
+
+def parse_condition(text: str, now: float = 0.0) -> Condition:
+    """Read a condition."""
+    text = text.strip()
+    if text in _WORDS:
+        return Condition(text=text, kind=Kind(text))
+    if match := re.fullmatch(r"([2-5]\d\d)(?:\s+(.+))?", text, re.DOTALL):
+        return Condition(
+            text=text, kind=Kind.HTTP, status=int(match[1]), body=match[2] or ""
+        )
+    if match := re.fullmatch(r"(slow|retry-after):(\d{1,7}(?:\.\d+)?)", text):
+        kind = Kind.SLOW if match[1] == "slow" else Kind.RETRY_AFTER
+        return Condition(text=text, kind=kind, seconds=float(match[2]), set_at=now)
+    allowed = ", ".join(kind.value for kind in Kind)
+    message = f"unknown condition {text!r}; allowed: {allowed} (CODE is 200 to 599)"
+    raise ConditionError(message)
+
+
+def expand(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the single subjects that a subject names."""
+    host, dot, rest = subject.partition(".")
+    part, at, model = rest.partition("@")
+    if host == "car" and dot:
+        if rest not in (names := tuple(cars)):
+            message = f"unknown car {rest!r}; the cars are: {', '.join(names)}"
+            raise ConditionError(message)
+        return (subject,)
+    if subject == "controls":
+        return CONTROLS
+    if subject in (*CONTROLS, *AUTH, DNS, PROXY):
+        return (subject,)
+    if host not in (*REGIONS, "all") or part not in (
+        "status",
+        "api",
+        "data",
+        "commands",
+    ):
+        message = (
+            f"unknown subject {subject!r}; allowed: REGION.status, REGION.api,"
+            " REGION.data, REGION.commands (REGION: na, eu, cn, all; @MODEL narrows"
+            f" all but status), {', '.join(AUTH)}, controls, {', '.join(CONTROLS)},"
+            f" {DNS}, {PROXY}, car.NAME"
+        )
+        raise ConditionError(message)
+    if at and (part == "status" or model not in MODELS):
+        message = (
+            f"{subject!r} cannot be narrowed so; @MODEL goes with api, data and"
+            f" commands, and the models are: {', '.join(MODELS)}"
+        )
+        raise ConditionError(message)
+    return tuple(f"{name}.{rest}" for name in (REGIONS if host == "all" else (host,)))
+
+
+def check(subject: str, condition: str, cars: Iterable[str] = ()) -> None:
+    """Raise a ConditionError unless the condition may be set on the subject."""
+    single = expand(subject, cars)[0]
+    if single.startswith("car.") and condition.strip() in CAR_WORDS:
+        return
+    try:
+        kind = parse_condition(condition).kind
+    except ConditionError as err:
+        if single.startswith("car."):
+            message = f"{err}; for cars also: {', '.join(CAR_WORDS)}"
+            raise ConditionError(message) from err
+        raise
+    host, _, rest = single.partition(".")
+    part, at, _ = rest.partition("@")
+    if host in REGIONS:
+        allowed = _ALLOWED[f"{part}{at}"]
+    else:
+        allowed = _ALLOWED[host if host in _ALLOWED else "other"]
+    if kind not in allowed:
+        names = ", ".join(kind.value for kind in Kind if kind in allowed)
+        message = f"{kind.value!r} means nothing for {subject!r}; allowed: {names}"
+        raise ConditionError(message)
+
+
+class Conditions:
+    """The conditions that are on, and a signal for those who wait for a change."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._on: dict[str, Condition] = {}
+        self._changed = asyncio.Event()
+
+    def set(self, subject: str, condition: str) -> None:
+        """Set the condition of one single subject."""
+        parsed = parse_condition(condition, self._now())
+        if parsed.kind is Kind.OK:
+            self._on.pop(subject, None)
+        else:
+            self._on[subject] = parsed
+        self.wake()
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def get(self, subject: str) -> Condition:
+        """Return the condition of one single subject."""
+        return self._on.get(subject, OK)
+
+    def any_of(self, subjects: Iterable[str]) -> Condition:
+        """Return the first condition that is not ok among the subjects."""
+        return next((self._on[one] for one in subjects if one in self._on), OK)
+
+    def as_dict(self) -> dict[str, str]:
+        """Return what is not ok."""
+        return {subject: condition.text for subject, condition in self._on.items()}
+
+    async def change(self) -> None:
+        """Wait for the next change."""
+        await self._changed.wait()

@@ -1,0 +1,167 @@
+"""YAML read strictly: every complaint names the file, the place and what is allowed."""
+
+from collections.abc import Callable, Hashable, Iterable
+from pathlib import Path
+import re
+from typing import Never, override
+
+import yaml
+
+
+class CaseError(ValueError):
+    """A file that is no case."""
+
+
+class _Mapping(dict[Hashable, object]):
+    """A mapping that knows the lines of its keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, int] = {}
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that keeps line numbers and refuses a key that comes twice."""
+
+    @override
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, object]:
+        mapping = _Mapping()
+        for key_node, value_node in node.value:
+            key = str(self.construct_object(key_node, deep=True))
+            line = key_node.start_mark.line + 1
+            if key in mapping:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} comes twice", key_node.start_mark
+                )
+            mapping[key] = self.construct_object(value_node, deep=True)
+            mapping.lines[key] = line
+        return mapping
+
+
+def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> object:
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+
+
+class Place:
+    """A value in a file, and where it stands."""
+
+    def __init__(
+        self, value: object, file: Path, where: str = "", line: int = 1
+    ) -> None:
+        self.value = value
+        self._file = file
+        self._where = where
+        self._line = line
+
+    def fail(self, message: str) -> Never:
+        """Raise an error about this place."""
+        where = f"{self._where}: " if self._where else ""
+        error = f"{self._file}:{self._line}: {where}{message}"
+        raise CaseError(error)
+
+    def only(self, *allowed: str) -> None:
+        """Insist on a mapping with no other keys than these."""
+        for key, place in self.entries():
+            if key not in allowed:
+                place.fail(f"unknown key; allowed: {', '.join(allowed)}")
+
+    def entries(self) -> Iterable[tuple[str, Place]]:
+        """Return the entries of a mapping."""
+        if not isinstance(self.value, _Mapping):
+            self.fail("must be a mapping of keys to values")
+        mapping = self.value
+        return [
+            (key, self._inside(mapping[key], f".{key}", line))
+            for key, line in mapping.lines.items()
+        ]
+
+    def items(self, *, empty: bool = False) -> list[Place]:
+        """Return the items of a list."""
+        if not isinstance(self.value, list) or not (self.value or empty):
+            self.fail("must be a list")
+        return [
+            self._inside(
+                value,
+                f"[{index}]",
+                min(value.lines.values(), default=self._line)
+                if isinstance(value, _Mapping)
+                else self._line,
+            )
+            for index, value in enumerate(self.value)
+        ]
+
+    def get(self, key: str) -> Place | None:
+        """Return an entry, or None."""
+        return dict(self.entries()).get(key)
+
+    def need(self, key: str) -> Place:
+        """Return an entry that must be there."""
+        if (place := self.get(key)) is None:
+            self.fail(f"{key} is missing")
+        return place
+
+    def read[T](self, key: str, reader: Callable[[Place], T]) -> T | None:
+        """Read an entry, or None if it is not there."""
+        return None if (place := self.get(key)) is None else reader(place)
+
+    def text(self) -> str:
+        """Return a text that is not empty."""
+        if not isinstance(self.value, str) or not self.value.strip():
+            self.fail(f"must be a text, not {self.value!r}")
+        return self.value
+
+    def flag(self) -> bool:
+        """Return true or false."""
+        if not isinstance(self.value, bool):
+            self.fail(f"must be true or false, not {self.value!r}")
+        return self.value
+
+    def number(self, low: int, high: int) -> int:
+        """Return a whole number within bounds."""
+        if type(self.value) is not int or not low <= self.value <= high:
+            self.fail(f"must be a whole number from {low} to {high}")
+        return self.value
+
+    def one_of(self, allowed: tuple[str, ...]) -> str:
+        """Return one of some words."""
+        if not isinstance(self.value, str) or self.value not in allowed:
+            self.fail(f"unknown value {self.value!r}; allowed: {', '.join(allowed)}")
+        return self.value
+
+    def duration(self, *, signed: bool = False) -> float:
+        """Return the seconds of H:MM or H:MM:SS."""
+        pattern = r"([+-]?)(\d{1,4}):([0-5]\d)(?::([0-5]\d))?"
+        match = re.fullmatch(pattern, self.value) if isinstance(self.value, str) else ""
+        if not match or (match[1] and not signed):
+            self.fail(f'must be a time in quotes, "H:MM" or "H:MM:SS": {self.value!r}')
+        seconds = int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4] or 0)
+        return float(-seconds if match[1] == "-" else seconds)
+
+    def _inside(self, value: object, where: str, line: int) -> Place:
+        return Place(value, self._file, f"{self._where}{where}".lstrip("."), line)
+
+
+def read_yaml(path: Path) -> Place:
+    """Read a file; what it holds must be a mapping."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        message = f"{path}: cannot be read: {err}"
+        raise CaseError(message) from err
+    try:
+        # A loader that builds plain values only, like the safe one it comes from.
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506
+    except (yaml.YAMLError, ValueError, RecursionError) as err:
+        mark = getattr(err, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(err, "problem", None) or str(err)
+        message = f"{path}:{line}: not YAML: {problem}"
+        raise CaseError(message) from err
+    place = Place(value, path)
+    place.entries()
+    return place

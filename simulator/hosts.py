@@ -1,0 +1,183 @@
+"""The hosts: each request finds what is wrong with its subjects, then its answer."""
+
+from collections.abc import Mapping
+import json
+
+from aiohttp import web
+
+from .api import Api, Ask, Route, failure, find_route
+from .auth import PREFIX, SignIn
+from .calls import Calls
+from .cars import Car
+from .conditions import AUTH, DNS, MODELS, PROXY, Kind
+from .faults import Fault, Faults
+from .server import Reply
+
+_UNRELATED = {
+    "/generate_204": Reply(status=204),
+    "/success.txt": Reply(body="success\n"),
+    "/hotspot-detect.html": Reply(
+        body="<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>",
+        content_type="text/html",
+    ),
+}
+
+
+class Hosts:
+    """Answers for the regions, the sign-in, the unrelated hosts and the proxy."""
+
+    def __init__(
+        self,
+        *,
+        faults: Faults,
+        api: Api,
+        sign_in: SignIn,
+        calls: Calls,
+        cars: Mapping[str, Car],
+        proxied: str,
+    ) -> None:
+        self._faults = faults
+        self._api = api
+        self._sign_in = sign_in
+        self._calls = calls
+        self._cars = cars
+        self._proxied = proxied
+
+    async def region(self, region: str, request: web.BaseRequest) -> Reply:
+        """Answer as a region's API."""
+        return await self._ask_region(region, request, (DNS,), remote=False)
+
+    async def proxy(self, request: web.BaseRequest) -> Reply:
+        """Answer as a service in between, which asks its region in turn."""
+        route = find_route(request.method, request.path)
+        endpoint = f"proxy.{route.endpoint}"
+        fault = await self._find(endpoint, (PROXY,))
+        good = Reply(body="ok")
+        passes = fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}
+        if passes and route.plane != "status":
+            good = await self._forward(request, fault)
+        reply = self._faults.reply(fault, lambda: good)
+        return self._counted(endpoint, reply)
+
+    async def auth(self, request: web.BaseRequest) -> Reply:
+        """Answer as the sign-in host."""
+        token = request.path == f"{PREFIX}/token"
+        endpoint = f"auth.{request.path.rpartition('/')[2]}"
+        fault = await self._find(endpoint, (DNS, AUTH[0] if token else AUTH[1]))
+        form = {
+            key: value
+            for key, value in (await request.post()).items()
+            if isinstance(value, str)
+        }
+        reply = self._faults.reply(
+            fault,
+            lambda: self._sign_in.answer(
+                request.method, request.path, request.query, form
+            ),
+        )
+        return self._counted(endpoint, reply)
+
+    async def unrelated(self, name: str, request: web.BaseRequest) -> Reply:
+        """Answer as a host that has nothing to do with the maker."""
+        endpoint = f"{name}.{request.path.strip('/')}"
+        fault = await self._find(endpoint, (name,))
+        good = _UNRELATED.get(request.path, Reply(status=404, body="not found"))
+        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+
+    async def _forward(self, request: web.BaseRequest, fault: Fault) -> Reply:
+        reply = await self._ask_region(
+            self._proxied, request, (), remote=True, hidden=fault.hidden
+        )
+        broken = not reply.body.startswith("{") or reply.status >= 500
+        if reply.cut or (broken and "vehicle" not in reply.body):
+            return failure(502, "bad gateway: the maker's API gave no usable answer")
+        return reply
+
+    async def _ask_region(
+        self,
+        region: str,
+        request: web.BaseRequest,
+        before: tuple[str, ...],
+        *,
+        remote: bool,
+        hidden: frozenset[str] = frozenset(),
+    ) -> Reply:
+        route = find_route(request.method, request.path)
+        endpoint = f"{region}.{route.endpoint}"
+        car = self._car(route)
+        fault = await self._find(
+            endpoint,
+            before + _subjects(region, route, car),
+            lists=tuple(f"{region}.api@{model}" for model in MODELS),
+            remote=remote,
+        )
+        body = await _read(request)
+        ask = Ask(
+            region=region,
+            route=route,
+            token=request.headers.get("Authorization", "").removeprefix("Bearer "),
+            query=request.query,
+            body=body or {},
+            hidden=fault.hidden | hidden,
+            stale=fault.stale,
+        )
+        reply = self._faults.reply(
+            fault,
+            lambda: (
+                failure(400, "invalid_request")
+                if body is None
+                else self._api.answer(ask)
+            ),
+        )
+        # What a portal answers has never reached the maker.
+        billable = route.billable and fault.condition.kind is not Kind.PORTAL
+        return self._counted(endpoint, reply, billable=billable)
+
+    async def _find(
+        self,
+        endpoint: str,
+        subjects: tuple[str, ...],
+        *,
+        lists: tuple[str, ...] = (),
+        remote: bool = False,
+    ) -> Fault:
+        self._calls.arrived(endpoint)
+        return await self._faults.find(subjects, lists=lists, remote=remote)
+
+    def _counted(self, endpoint: str, reply: Reply, *, billable: bool = False) -> Reply:
+        status = None if reply.cut == "before" else reply.status
+        self._calls.answered(endpoint, status, billable=billable)
+        return reply
+
+    def _car(self, route: Route) -> Car | None:
+        names = {route.car}
+        return next(
+            (car for car in self._cars.values() if names & {car.vin, str(car.id)}),
+            None,
+        )
+
+
+def _subjects(region: str, route: Route, car: Car | None) -> tuple[str, ...]:
+    if route.plane == "status":
+        return (f"{region}.status",)
+    if car is None:
+        return (f"{region}.api",)
+    return (
+        *(
+            f"{region}.{plane}{model}"
+            for plane in dict.fromkeys(("api", route.plane))
+            for model in ("", f"@{car.model}")
+        ),
+        f"car.{car.name}",
+    )
+
+
+async def _read(request: web.BaseRequest) -> dict[str, object] | None:
+    text = await request.text()
+    if request.method != "POST" or not text:
+        return {}
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None

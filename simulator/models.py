@@ -1,0 +1,91 @@
+"""What the models differ in, and the VINs that tell them."""
+
+from dataclasses import dataclass
+import zlib
+
+_YEARS = "ABCDEFGHJKLMNPRSTVWXY123456789"
+_SIGNS = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
+_VALUES = (*range(10), *range(1, 9), *range(1, 6), 7, 9, *range(2, 10))
+_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One model: what Tesla's data say of it."""
+
+    letter: str
+    maker: str
+    body: str
+    pack: float  # kWh
+    miles: float  # with a full battery
+    config: dict[str, object]
+
+
+MODEL_TABLE = {
+    "model3": Model(
+        letter="3",
+        maker="5YJ",
+        body="E1E",
+        pack=75.0,
+        miles=310.0,
+        config={"car_type": "model3", "exterior_color": "DeepBlue"},
+    ),
+    "modely": Model(
+        letter="Y",
+        maker="7SA",
+        body="GDE",
+        pack=78.0,
+        miles=320.0,
+        config={"car_type": "modely", "exterior_color": "MidnightSilver"},
+    ),
+    "models": Model(
+        letter="S",
+        maker="5YJ",
+        body="A1E",
+        pack=98.0,
+        miles=370.0,
+        config={"car_type": "models", "has_air_suspension": True},
+    ),
+    "modelx": Model(
+        letter="X",
+        maker="5YJ",
+        body="CDE",
+        pack=98.0,
+        miles=340.0,
+        config={
+            "car_type": "modelx",
+            "has_air_suspension": True,
+            "third_row_seats": "SixSeats",
+        },
+    ),
+    "cybertruck": Model(
+        letter="C",
+        maker="7G2",
+        body="EHE",
+        pack=123.0,
+        miles=318.0,
+        config={
+            "car_type": "cybertruck",
+            "exterior_color": "StainlessSteel",
+            "has_air_suspension": True,
+            "rear_seat_heaters": 3,
+        },
+    ),
+}
+
+
+def build_vin(name: str, model: str, year: int) -> str:
+    """Return a VIN whose digits tell model and year, and whose check digit holds."""
+    table = MODEL_TABLE[model]
+    motor = "5" if year >= 2021 else "2"
+    serial = 100_000 + zlib.crc32(f"{name} {model} {year}".encode()) % 899_999
+    vin = (
+        f"{table.maker}{table.letter}{table.body}{motor}0"
+        f"{_YEARS[(year - 2010) % len(_YEARS)]}F{serial}"
+    )
+    total = sum(
+        _VALUES[_SIGNS.index(sign)] * weight
+        for sign, weight in zip(vin, _WEIGHTS, strict=True)
+    )
+    digit = "0123456789X"[total % 11]
+    return f"{vin[:8]}{digit}{vin[9:]}"

@@ -1,0 +1,257 @@
+"""One port of the simulator: a host that can be refused, held up or cut off."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+import json
+import socket
+import ssl
+import struct
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+HOST = "127.0.0.1"
+JSON = "application/json"
+_FOR_EVER = 10.0**8  # idle connections stay, however far a story's clock jumps
+_ABORT = struct.pack("ii", 1, 0)  # linger for no time: the peer sees a reset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What goes back: an answer, or a cut connection.
+
+    `cut` is "" for a whole answer, "before" for none and "middle" for half a body.
+    """
+
+    status: int = 200
+    body: str = ""
+    content_type: str = "text/plain"
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: str = ""
+
+
+def json_reply(data: object, status: int = 200) -> Reply:
+    """Return an answer of JSON."""
+    body = json.dumps(data, separators=(",", ":"))
+    return Reply(status=status, body=body, content_type=JSON)
+
+
+REFUSED = Reply(cut="before")
+
+
+@dataclass(kw_only=True)
+class Traffic:
+    """The requests under way: those at work, and those held up on purpose."""
+
+    busy: int = 0
+    held: int = 0
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count a request as under way."""
+        self.busy += 1
+        try:
+            yield
+        finally:
+            self.busy -= 1
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Count the request at hand as held up on purpose."""
+        self.busy -= 1
+        self.held += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
+            self.busy += 1
+
+
+class Tls(Protocol):
+    """What a port needs to speak TLS."""
+
+    def context(self, impostor: Callable[[], bool]) -> ssl.SSLContext:
+        """Return a server context; an impostor shows somebody else's certificate."""
+
+
+type Answer = Callable[[web.BaseRequest], Awaitable[Reply]]
+
+
+class Listener:
+    """A port that can be closed and opened again without losing its number."""
+
+    def __init__(
+        self,
+        name: str,
+        answer: Answer,
+        traffic: Traffic,
+        *,
+        port: int = 0,
+        tls: Tls | None = None,
+    ) -> None:
+        self.name = name
+        self.port = port
+        self.impostor = False
+        self._answer = answer
+        self._traffic = traffic
+        self._tls = tls
+        self._reservation: socket.socket | None = None
+        self._web: web.Server | None = None
+        self._server: asyncio.Server | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
+        self._working: set[asyncio.BaseTransport] = set()
+        self._closing: set[asyncio.BaseTransport] = set()
+
+    @property
+    def url(self) -> str:
+        """Return the address."""
+        return f"http{'s' if self._tls else ''}://{HOST}:{self.port}"
+
+    def reserve(self) -> None:
+        """Take the port, without listening yet; raise an OSError if it is taken."""
+        if self.port:
+            # Sharing below would hide that another simulator has the port.
+            with socket.socket() as probe:
+                probe.bind((HOST, self.port))
+        self._reservation = _bound(self.port)
+        self.port = self._reservation.getsockname()[1]
+
+    async def start(self, *, shut: bool) -> None:
+        """Begin to serve, unless the port is to be shut."""
+        self._web = web.Server(
+            self._handle,
+            handler_cancellation=True,
+            keepalive_timeout=_FOR_EVER,
+            access_log=None,
+        )
+        if not shut:
+            self.open()
+            await self.settle()
+
+    async def stop(self) -> None:
+        """End all connections and give the port back."""
+        self.shut()
+        await self.settle()
+        if self._web is not None:
+            self._abort(self._web.connections)
+            await self._web.shutdown(0.1)
+            self._web = None
+        if self._reservation is not None:
+            self._reservation.close()
+            self._reservation = None
+
+    async def settle(self) -> None:
+        """Wait until the port is open, if it is about to open."""
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
+
+    def open(self) -> None:
+        """Listen; connections are queued from this moment on."""
+        if self._socket is not None or self._web is None:
+            return
+        self._socket = _bound(self.port)
+        self._socket.listen(128)
+        self._opening = asyncio.create_task(
+            self._serve(self._socket, self._web), eager_start=True
+        )
+
+    def shut(self) -> None:
+        """Stop listening and drop the connections that nobody works on."""
+        if self._opening is not None and not self._opening.done():
+            self._opening.cancel()
+        if self._server is not None:
+            self._server.close()
+        elif self._socket is not None:
+            self._socket.close()
+        self._server = self._socket = None
+        self.drop_idle()
+
+    def drop_idle(self) -> None:
+        """Reset idle connections, and let the others end with their request."""
+        if self._web is None:
+            return
+        self._closing |= self._working
+        self._abort(
+            one for one in self._web.connections if one.transport not in self._working
+        )
+
+    async def _serve(self, sock: socket.socket, server: web.Server) -> None:
+        loop = asyncio.get_running_loop()
+        tls = None
+        if self._tls is not None:
+            tls = self._tls.context(lambda: self.impostor)
+        self._server = await loop.create_server(
+            server, sock=sock, ssl=tls, start_serving=False
+        )
+        await self._server.start_serving()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        transport = request.transport
+        if transport is None:
+            return web.Response()
+        self._working.add(transport)
+        try:
+            with self._traffic.request():
+                reply = await self._answer(request)
+                return await self._send(request, reply, transport)
+        finally:
+            self._working.discard(transport)
+            self._closing.discard(transport)
+
+    async def _send(
+        self,
+        request: web.BaseRequest,
+        reply: Reply,
+        transport: asyncio.BaseTransport,
+    ) -> web.StreamResponse:
+        body = reply.body.encode()
+        response = web.StreamResponse(status=reply.status, headers=reply.headers)
+        if reply.cut == "before":
+            _reset(transport)
+            return response
+        if reply.status not in {204, 304}:
+            response.content_type = reply.content_type
+            if reply.content_type != JSON:
+                response.charset = "utf-8"
+            response.content_length = len(body)
+        if transport in self._closing:
+            response.force_close()
+        await response.prepare(request)
+        if reply.cut == "middle":
+            await response.write(body[: len(body) // 2] or b" ")
+            _reset(transport)
+            return response
+        if reply.status not in {204, 304} and request.method != "HEAD":
+            await response.write(body)
+        await response.write_eof()
+        return response
+
+    def _abort(self, connections: Iterable[RequestHandler]) -> None:
+        for one in list(connections):
+            if one.transport is not None:
+                _reset(one.transport)
+
+
+def _bound(port: int) -> socket.socket:
+    # Two sockets share the port: one that only keeps it, and one that listens.
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        sock.bind((HOST, port))
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
+
+
+def _reset(transport: asyncio.BaseTransport) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()

@@ -1,0 +1,317 @@
+"""The simulator as a whole: hosts, accounts, cars, and what is wrong with them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+import time
+from types import TracebackType
+from typing import Self
+
+from .accounts import LONG, Account, Tokens
+from .api import Api
+from .auth import SignIn
+from .calls import Calls
+from .cars import Car
+from .cases import CarSpec, Home
+from .certificates import Authority
+from .conditions import (
+    AUTH,
+    CAR_WORDS,
+    CONTROLS,
+    DNS,
+    PROXY,
+    REGIONS,
+    UNREACHABLE,
+    Condition,
+    ConditionError,
+    Conditions,
+    Kind,
+    check,
+    expand,
+)
+from .faults import Faults
+from .hosts import Hosts
+from .server import Answer, Listener, Traffic
+
+# What a car is and what a person does to it at the start of everything.
+_START = ("ok", "online", "gone")
+DEFAULT_HOME = Home(
+    cars=(
+        CarSpec(name="Ada", model="model3", year=2021),
+        CarSpec(name="Bo", model="modely", year=2022),
+        CarSpec(name="Cy", model="models", year=2018),
+    ),
+    lively=True,
+)
+# Which subjects a port serves; it is shut when all of them are out of reach.
+_PORTS = {
+    **{region: (f"{region}.status", f"{region}.api") for region in REGIONS},
+    "auth": AUTH,
+    **{name: (name,) for name in CONTROLS},
+    "proxy": (PROXY,),
+}
+_BEHIND_DNS = (*REGIONS, "auth")
+
+
+class PortTakenError(OSError):
+    """A port that was asked for is in use."""
+
+
+class Simulator:
+    """Tesla's cloud and cars on 127.0.0.1.
+
+    `home` is one home or several; `now` is the wall clock of the cars and tokens;
+    `tls` serves https with a throw-away authority's certificates, and plain http for
+    the unrelated hosts on ports of their own (`controls1_http`, `controls2_http`).
+    """
+
+    def __init__(
+        self,
+        home: Home | Sequence[Home] = DEFAULT_HOME,
+        *,
+        now: Callable[[], float] = time.time,
+        tls: bool | Authority = False,
+        ports: Mapping[str, int] | None = None,
+    ) -> None:
+        self.homes = (home,) if isinstance(home, Home) else tuple(home)
+        self.calls = Calls()
+        self.cars: dict[str, Car] = {}
+        self._now = now
+        self._own_authority = tls is True
+        self._authority = Authority() if tls is True else tls or None
+        self._traffic = Traffic()
+        self._conditions = Conditions(now)
+        self._tokens = Tokens(now)
+        self._accounts = [self._account(one) for one in self.homes]
+        self._api = Api(
+            self._accounts, self._tokens, lambda region: self.urls[region], now
+        )
+        self._sign_in = SignIn(self._accounts, self._tokens, now)
+        self._hosts = Hosts(
+            faults=Faults(self._conditions, self._traffic, now),
+            api=self._api,
+            sign_in=self._sign_in,
+            calls=self.calls,
+            cars=self.cars,
+            proxied=self.homes[0].region,
+        )
+        self.tokens = {
+            one.home.name: self._tokens.issue(one, lifetime=LONG)
+            for one in self._accounts
+        }
+        self._listeners = self._build_listeners(ports or {})
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the ports; raise a PortTakenError if one is in use."""
+        for one in self._listeners.values():
+            try:
+                one.reserve()
+            except OSError as err:
+                await self.stop()
+                message = f"port {one.port} for {one.name} is taken"
+                raise PortTakenError(message) from err
+        for name, one in self._listeners.items():
+            await one.start(shut=self._out_of_reach(name))
+        self._update_ports()
+
+    async def stop(self) -> None:
+        """Close everything."""
+        for one in self._listeners.values():
+            await one.stop()
+        if self._own_authority and self._authority is not None:
+            self._authority.close()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Return the addresses: na, eu, cn, auth, controls1, controls2, proxy."""
+        return {name: one.url for name, one in self._listeners.items()}
+
+    @property
+    def token(self) -> str:
+        """Return a bearer token of the first home's account."""
+        return self.tokens[self.homes[0].name]
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Return the file of the authority that a client must trust."""
+        return self._authority.ca_file if self._authority else None
+
+    @property
+    def busy(self) -> int:
+        """Return the requests under way that are not held up on purpose."""
+        return self._traffic.busy
+
+    @property
+    def held(self) -> int:
+        """Return the requests that a condition holds up."""
+        return self._traffic.held
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Return every condition that is not ok."""
+        return self._conditions.as_dict()
+
+    def condition(self, subject: str) -> Condition:
+        """Return the condition of a subject; the first one if it names several."""
+        return self._conditions.any_of(expand(subject, self.cars))
+
+    def set(self, subject: str, condition: str) -> None:
+        """Set a condition; raise a ConditionError if there is no such thing."""
+        self.apply({subject: condition})
+
+    def apply(self, conditions: Mapping[str, str]) -> None:
+        """Set several conditions at once."""
+        for subject, condition in conditions.items():
+            check(subject, condition, self.cars)
+            if condition.strip() == Kind.TLS and self._authority is None:
+                message = f"{subject}: tls needs a simulator that serves TLS"
+                raise ConditionError(message)
+        if any(condition.strip() not in _START for condition in conditions.values()):
+            self._api.freeze()
+        for subject, condition in conditions.items():
+            for single in expand(subject, self.cars):
+                self._set_one(single, condition.strip())
+        self._update_ports()
+
+    def reset(self) -> None:
+        """Make everything well again, as at the start of a case."""
+        self.apply(dict.fromkeys(self.conditions, "ok"))
+        for car in self.cars.values():
+            car.near = False
+            if car.presence != "online":
+                car.set_presence("online")
+        self._api.thaw()
+
+    def set_token(self, state: str, home: str | None = None) -> None:
+        """Let the access tokens be "expired", or "ok" again."""
+        if state not in {"ok", "expired"}:
+            message = f"unknown state of a token {state!r}; allowed: ok, expired"
+            raise ConditionError(message)
+        for account in self._accounts:
+            if home in {None, account.home.name}:
+                if state == "expired":
+                    account.expire_tokens()
+                else:
+                    account.expired.clear()
+
+    def refresh_token(self, home: str | None = None) -> str:
+        """Return a refresh token, as if the owner had signed in."""
+        return self._sign_in.refresh_token(self._account_of(home))
+
+    def access_token(
+        self, *scopes: str, home: str | None = None, lifetime: float = LONG
+    ) -> str:
+        """Return an access token with these scopes only."""
+        account = self._account_of(home)
+        return self._tokens.issue(account, scopes=scopes, lifetime=lifetime)
+
+    def set_mobile_access(self, allowed: bool, home: str | None = None) -> None:
+        """Switch mobile access on or off in the cars."""
+        self._account_of(home).mobile_access = allowed
+
+    def add_car(self, spec: CarSpec, home: str | None = None) -> Car:
+        """Add a car to an account."""
+        if spec.name in self.cars:
+            message = f"there is a car {spec.name!r} already"
+            raise ConditionError(message)
+        account = self._account_of(home)
+        car = self._car(spec, account.home)
+        account.cars.append(car)
+        return car
+
+    def remove_car(self, name: str) -> Car:
+        """Take a car from its account."""
+        car = self.cars.pop(name)
+        self._conditions.set(f"car.{name}", "ok")
+        for account in self._accounts:
+            if car in account.cars:
+                account.cars.remove(car)
+        return car
+
+    def _account(self, home: Home) -> Account:
+        return Account(home, [self._car(spec, home) for spec in home.cars])
+
+    def _car(self, spec: CarSpec, home: Home) -> Car:
+        car = self.cars[spec.name] = Car(
+            spec,
+            region=home.region,
+            now=self._now,
+            lively=home.lively,
+            index=len(self.cars),
+        )
+        return car
+
+    def _account_of(self, home: str | None) -> Account:
+        for account in self._accounts:
+            if home in {None, account.home.name}:
+                return account
+        message = f"unknown home {home!r}"
+        raise ConditionError(message)
+
+    def _build_listeners(self, ports: Mapping[str, int]) -> dict[str, Listener]:
+        listeners: dict[str, Listener] = {}
+        names = list(_PORTS)
+        if self._authority is not None:
+            names += [f"{name}_http" for name in CONTROLS]
+        if unknown := set(ports) - set(names):
+            message = f"unknown ports {sorted(unknown)}; allowed: {', '.join(names)}"
+            raise ConditionError(message)
+        for name in names:
+            listeners[name] = Listener(
+                name,
+                self._answerer(name),
+                self._traffic,
+                port=ports.get(name, 0),
+                tls=None if name.endswith("_http") else self._authority,
+            )
+        return listeners
+
+    def _answerer(self, name: str) -> Answer:
+        if name in REGIONS:
+            return lambda request: self._hosts.region(name, request)
+        if name == "auth":
+            return self._hosts.auth
+        if name == "proxy":
+            return self._hosts.proxy
+        subject = name.removesuffix("_http")
+        return lambda request: self._hosts.unrelated(subject, request)
+
+    def _set_one(self, subject: str, condition: str) -> None:
+        car = self.cars.get(subject.removeprefix("car."))
+        if car is not None and subject.startswith("car."):
+            if condition in {"near", "gone"}:
+                car.near = condition == "near"
+                return
+            if condition in CAR_WORDS:
+                car.set_presence(condition)
+                condition = "ok"
+        self._conditions.set(subject, condition)
+
+    def _out_of_reach(self, port: str) -> bool:
+        subjects = _PORTS[port.removesuffix("_http")]
+        if port in _BEHIND_DNS and self._conditions.get(DNS).kind in UNREACHABLE:
+            return True
+        return all(self._conditions.get(one).kind in UNREACHABLE for one in subjects)
+
+    def _update_ports(self) -> None:
+        for name, one in self._listeners.items():
+            subjects = _PORTS[name.removesuffix("_http")]
+            impostor = Kind.TLS in {self._conditions.get(it).kind for it in subjects}
+            if impostor is not one.impostor:
+                one.impostor = impostor
+                one.drop_idle()
+            if self._out_of_reach(name):
+                one.shut()
+            else:
+                one.open()

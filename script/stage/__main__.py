@@ -1,0 +1,26 @@
+"""Puts the clock in place, before anything is imported that reads it, and begins."""
+
+from importlib import import_module
+import sys
+
+from .clock import OffsetClock, install
+
+PLAYS = ("replay", "case", "demo")
+
+
+def main() -> int:
+    """Begin what the first argument names; returns the exit status."""
+    if len(sys.argv) < 2 or sys.argv[1] not in PLAYS:
+        print(f"usage: python -m script.stage {{{','.join(PLAYS)}}} ...")
+        return 2
+    play, arguments = sys.argv[1], sys.argv[2:]
+    clock = OffsetClock()
+    if play != "replay":
+        install(clock)
+    module = import_module(f".{play}", __package__)
+    status: int = module.main(arguments, clock)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Plays one case in this process and tells of it in lines of JSON."""
+
+import asyncio
+from collections.abc import Sequence
+import json
+from pathlib import Path
+import sys
+import tempfile
+import time
+from typing import Any
+
+from homeassistant.runner import configure_event_loop
+
+from simulator import Simulator
+from simulator.cases import Case, load_case
+
+from . import internet
+from .clock import OffsetClock
+from .house import House, LogKeeper
+from .loop import StageLoop
+from .pace import Pace, StageError, Traffic
+from .player import Outcome, Player
+from .report import to_json
+from .theatre import Theatre, pretend_internet, trust
+
+
+def main(arguments: Sequence[str], clock: OffsetClock) -> int:
+    """Play the case that the one argument names."""
+    (path,) = arguments
+    case = load_case(path)
+    internet.install()
+    loop = StageLoop()
+    configure_event_loop(loop)
+    asyncio.set_event_loop(loop)
+    try:
+        passed = loop.run_until_complete(_play(case, clock, loop))
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
+    return 0 if passed else 1
+
+
+async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:
+    log = LogKeeper()
+    log.attach()
+    traffic = Traffic()
+    begin = time.perf_counter()
+    simulator = Simulator(case.homes, now=clock.true_time, tls=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="keycard-house-") as folder,
+        traffic.counted(),
+    ):
+        async with simulator:
+            trust(simulator)
+            loop.network = pretend_internet(simulator)
+            pace = Pace(clock, loop, traffic, simulator)
+            house = House(Path(folder), loop)
+            house.furnish(case.homes[0].region)
+            theatre = Theatre(simulator, house, pace)
+            start = clock.monotonic()
+            passed = False
+            try:
+                await house.start()
+                passed = await Player(case, theatre, _tell).play()
+            except StageError as err:
+                _say({"problem": str(err)})
+            finally:
+                await house.stop()
+            for error in log.errors:
+                _say({"problem": f"logged: {error}"})
+            _say(
+                {
+                    "story": clock.monotonic() - start,
+                    "seconds": time.perf_counter() - begin,
+                    "jumps": pace.jumps,
+                    "calls": sum(simulator.calls.by_endpoint.values()),
+                    "billed": simulator.calls.billed,
+                }
+            )
+    return passed and not log.errors
+
+
+def _tell(outcome: Outcome) -> None:
+    print(to_json(outcome), flush=True)
+
+
+def _say(told: dict[str, Any]) -> None:
+    print(json.dumps(told), file=sys.stdout, flush=True)

@@ -1,0 +1,180 @@
+"""A real Home Assistant in this process, on a configuration folder of its own."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+from typing import override
+
+import yaml
+
+from homeassistant import bootstrap, config as conf_util, loader
+from homeassistant.components import persistent_notification
+from homeassistant.components.persistent_notification import Notification, UpdateType
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.runner import RuntimeConfig
+
+from .loop import StageLoop
+from .pace import StageError
+
+ROOT = Path(__file__).parents[2]
+AUTOMATIONS = "automations.yaml"
+# What Home Assistant has by default, less what no part of Keycard comes near.
+LIGHT_INTEGRATIONS = frozenset(
+    {
+        "automation",
+        "binary_sensor",
+        "button",
+        "climate",
+        "device_tracker",
+        "event",
+        "lock",
+        "sensor",
+        "zone",
+    }
+)
+# One region's home stands in a country of that region.
+COUNTRIES = {
+    "na": ("US", "America/New_York", 40.7, -74.0),
+    "eu": ("DE", "Europe/Berlin", 52.5, 13.4),
+    "cn": ("CN", "Asia/Shanghai", 31.2, 121.5),
+}
+
+type Boot = Callable[[Path], Awaitable[HomeAssistant]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A notice that reached the owner, at a monotonic time of the story."""
+
+    at: float
+    tag: str
+    title: str
+    text: str
+
+
+async def boot_light(folder: Path) -> HomeAssistant:
+    """Start the real core, storage, registries and automations, without a frontend."""
+    vars(bootstrap).update(DEFAULT_INTEGRATIONS=set(LIGHT_INTEGRATIONS))
+    hass = HomeAssistant(str(folder))
+    loader.async_setup(hass)
+    hass.config.skip_pip = True
+    config = await conf_util.async_hass_config_yaml(hass)
+    if await bootstrap.async_from_config_dict(config, hass) is None:
+        raise StageError("Home Assistant could not be set up")
+    await hass.async_start()
+    return hass
+
+
+async def boot_whole(folder: Path) -> HomeAssistant:
+    """Start Home Assistant as its own command does, with all that it has by default."""
+    hass = await bootstrap.async_setup_hass(
+        RuntimeConfig(config_dir=str(folder), skip_pip=True, log_no_color=True)
+    )
+    if hass is None or hass.config.recovery_mode:
+        raise StageError("Home Assistant could not be set up")
+    await hass.async_start()
+    return hass
+
+
+class House:
+    """Home Assistant in the house of the story: it can be stopped and started."""
+
+    def __init__(self, folder: Path, loop: StageLoop, boot: Boot = boot_light) -> None:
+        """Take a folder for the configuration, which may hold some already."""
+        self._folder = folder
+        self._loop = loop
+        self._boot = boot
+        self._hass: HomeAssistant | None = None
+        self.notices: list[Notice] = []
+
+    @property
+    def hass(self) -> HomeAssistant:
+        """Return the Home Assistant that runs."""
+        if self._hass is None:
+            raise StageError("Home Assistant does not run")
+        return self._hass
+
+    def furnish(self, region: str, more: str = "") -> None:
+        """Write a configuration and let it hold this checkout's integration."""
+        country, zone, latitude, longitude = COUNTRIES[region]
+        core = {
+            "name": "Home",
+            "country": country,
+            "currency": "USD",
+            "elevation": 0,
+            "internal_url": "http://127.0.0.1:8123",
+            "language": "en",
+            "latitude": latitude,
+            "longitude": longitude,
+            "time_zone": zone,
+            "unit_system": "us_customary" if country == "US" else "metric",
+        }
+        text = yaml.safe_dump({"homeassistant": core})
+        (self._folder / "configuration.yaml").write_text(
+            f"{text}automation: !include {AUTOMATIONS}\n{more}"
+        )
+        (self._folder / AUTOMATIONS).write_text("[]\n")
+        (self._folder / "custom_components").symlink_to(ROOT / "custom_components")
+
+    async def start(self) -> None:
+        """Start, and listen for notices."""
+        self._hass = await self._boot(self._folder)
+        persistent_notification.async_register_callback(self._hass, self._notified)
+        await self._hass.async_block_till_done()
+
+    async def stop(self) -> None:
+        """Stop, and leave the loop to whoever starts next."""
+        hass, self._hass = self._hass, None
+        if hass is None:
+            return
+        await hass.async_stop(force=True)
+        # What Home Assistant leaves behind on a loop that it takes for its own.
+        vars(self._loop).pop("_shutdown_run_callback_threadsafe", None)
+
+    async def add_automation(self, automation: dict[str, object]) -> None:
+        """Save an automation where the editor saves it, and load it."""
+        path = self._folder / AUTOMATIONS
+        there = yaml.safe_load(path.read_text()) or []
+        path.write_text(yaml.safe_dump([*there, automation], sort_keys=False))
+        await self.hass.services.async_call("automation", "reload", blocking=True)
+
+    @callback
+    def _notified(self, kind: UpdateType, changed: dict[str, Notification]) -> None:
+        if kind not in {UpdateType.ADDED, UpdateType.UPDATED}:
+            return
+        self.notices.extend(
+            Notice(
+                at=self._loop.time(),
+                tag=tag,
+                title=one["title"] or "",
+                text=one["message"],
+            )
+            for tag, one in changed.items()
+        )
+
+
+class LogKeeper(logging.Handler):
+    """Keeps what was logged as a warning or worse."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def attach(self) -> None:
+        """Hear what everybody logs, and keep the screen free of it."""
+        logging.basicConfig(handlers=[self], level=logging.WARNING)
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        self.records.append(record)
+
+    @property
+    def errors(self) -> list[str]:
+        """Return the errors, each as one text."""
+        return [
+            f"{record.name}: {self.format(record)}"
+            for record in self.records
+            if record.levelno >= logging.ERROR
+        ]

@@ -1,0 +1,283 @@
+"""Puts together clock, pretend internet, simulator and house, for the player."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import chain
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util import ssl as ssl_util
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.outage.hosts import default_hosts, targets
+from simulator import Simulator
+from simulator.cases import Home, Request
+from simulator.conditions import Kind
+
+from .flow import Result, set_up
+from .house import House
+from .internet import Internet, NameFault
+from .pace import Pace
+from .player import Asked, Seen
+
+PROXY_URL = "https://proxy.in-between.example"
+BLUEPRINT = "keycard/take_your_keycard.yaml"
+SET_UP_SECONDS = 120.0
+ACTIONS = {
+    "lock": ("lock", "lock", "lock"),
+    "unlock": ("lock", "unlock", "lock"),
+    "climate_on": ("climate", "turn_on", "climate"),
+    "climate_off": ("climate", "turn_off", "climate"),
+    "wake": ("button", "press", "wake"),
+}
+
+
+def pretend_internet(simulator: Simulator) -> Internet:
+    """Give every host that Keycard asks by default a name and an end."""
+
+    def name_fault(subject: str) -> NameFault | None:
+        match simulator.condition(subject).kind:
+            case Kind.DNS:
+                return "dns"
+            case Kind.NULL:
+                return "null"
+            case _:
+                return None
+
+    internet = Internet(name_fault)
+    for region in ("na", "eu", "cn"):
+        hosts = default_hosts(region)
+        for target in targets(hosts):
+            if target.region:
+                part = target.region
+                subjects: tuple[str, ...] = (f"{part}.status", f"{part}.api", "dns.tesla")
+            elif target.url in hosts.sign_in:
+                part = "auth"
+                subjects = ("auth.token", "auth.authorize", "dns.tesla")
+            else:
+                part = f"controls{hosts.unrelated.index(target.url) + 1}"
+                subjects = (part,)
+            if target.url.startswith("http:"):
+                part += "_http"
+            internet.add(target.url, simulator.urls[part], *subjects)
+    internet.add(PROXY_URL, simulator.urls["proxy"], "proxy.api")
+    return internet
+
+
+def trust(simulator: Simulator) -> None:
+    """Let Home Assistant's sessions accept the certificates of the pretend internet."""
+    if simulator.ca_file is not None:
+        context = ssl_util.get_default_context()
+        context.load_verify_locations(simulator.ca_file)
+
+
+class Theatre:
+    """The stage that the player plays on."""
+
+    def __init__(self, simulator: Simulator, house: House, pace: Pace) -> None:
+        """Take what has been started, on one loop and one clock."""
+        self.simulator = simulator
+        self.house = house
+        self.pace = pace
+        self._entries: dict[str, str] = {}
+        self._reauth: set[str] = set()
+        self._tasks: set[Any] = set()
+        self._first_notice = 0
+        self._first_billed = 0
+
+    @property
+    def now(self) -> float:
+        """Return the monotonic seconds of the story."""
+        return self.pace.clock.monotonic()
+
+    def begin(self) -> None:
+        """Count notices and billed calls from now on."""
+        self._first_notice = len(self.house.notices)
+        self._first_billed = self.simulator.calls.billed
+
+    async def reach(
+        self, until: float, seen: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Let the story go on until a moment, looking after every timer."""
+
+        async def look() -> None:
+            self._watch_reauth()
+            if seen is not None:
+                await seen()
+
+        await self.pace.reach(until, look)
+
+    def set(self, conditions: Mapping[str, str]) -> None:
+        """Set conditions, all at once."""
+        self.simulator.apply(conditions)
+
+    def set_clock(self, seconds: float) -> None:
+        """Set the wall clock of the house forward or back."""
+        self.pace.clock.set_wall(seconds)
+
+    def set_token(self, token: str) -> None:
+        """Let the access tokens of the homes expire, or be valid again."""
+        self.simulator.set_token(token)
+
+    async def restart(self) -> None:
+        """Stop Home Assistant and start it again."""
+        await self.pace.drive(self.house.stop(), SET_UP_SECONDS)
+        await self.pace.drive(self.house.start(), SET_UP_SECONDS)
+
+    async def install(self, home: Home) -> None:
+        """Set Keycard up and save an automation from the shipped blueprint."""
+        base_url = default_hosts(home.region).regions[home.region]
+        if home.provider == "proxy":
+            base_url = PROXY_URL
+        token = self.simulator.tokens[home.name]
+        flow = set_up(InsideDesk(self.house), home, base_url, token)
+        self._entries[home.name] = await self.pace.drive(flow, SET_UP_SECONDS)
+        await self.pace.settle()
+        await self.house.add_automation(relay(home.name, self._outage_event(home)))
+
+    def _outage_event(self, home: Home) -> str:
+        entry_id = self._entries[home.name]
+        return self._entity("event", f"{entry_id}_outage") or "event.missing"
+
+    def request(self, request: Request) -> Callable[[], Asked]:
+        """Ask for a command; returns what tells how it goes."""
+        domain, action, key = ACTIONS[request.action]
+        car = self.simulator.cars[request.car]
+        before = car.executed[request.command]
+        ended: list[bool] = []
+
+        async def ask() -> None:
+            entity_id = self._car_entity(domain, request.car, key)
+            try:
+                await self.house.hass.services.async_call(
+                    domain, action, {"entity_id": entity_id}, blocking=True
+                )
+            except HomeAssistantError:
+                ended.append(False)
+            else:
+                ended.append(entity_id is not None)
+
+        task = self.pace.loop.create_task(ask())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+        def tell() -> Asked:
+            return Asked(
+                ended=bool(ended),
+                done=ended == [True],
+                executed=car.executed[request.command] - before,
+            )
+
+        return tell
+
+    def look(self, home: Home) -> Seen:
+        """Return what a home shows now."""
+        hass, entry_id = self.house.hass, self._entries[home.name]
+        status = hass.states.get(self._entity("sensor", f"{entry_id}_status") or "")
+        details = status.attributes if status else {}
+        notices = self.house.notices[self._first_notice :]
+        return Seen(
+            status=status.state if status else None,
+            scope=self._state(self._entity("sensor", f"{entry_id}_scope")),
+            planes=frozenset(details.get("planes", ())),
+            models=frozenset(details.get("models", ())),
+            elsewhere=frozenset(details.get("elsewhere", ())),
+            keys={
+                car.name: self._state(
+                    self._car_entity("sensor", car.name, "key_to_take")
+                )
+                for car in home.cars
+            },
+            notified=sum(notice.tag == tag(home.name) for notice in notices),
+            reauth=entry_id in self._reauth,
+            unavailable=tuple(self._unavailable(entry_id)),
+            billed=self.simulator.calls.billed - self._first_billed,
+        )
+
+    def _watch_reauth(self) -> None:
+        for flow in self.house.hass.config_entries.flow.async_progress():
+            if flow["handler"] == DOMAIN:
+                context = flow["context"]
+                if context.get("source") == SOURCE_REAUTH:
+                    self._reauth.add(str(context.get("entry_id")))
+
+    def _unavailable(self, entry_id: str) -> list[str]:
+        registry = er.async_get(self.house.hass)
+        return [
+            entity.entity_id
+            for entity in er.async_entries_for_config_entry(registry, entry_id)
+            if entity.disabled_by is None
+            and self._state(entity.entity_id) in {None, STATE_UNAVAILABLE}
+        ]
+
+    def _entity(self, domain: str, unique_id: str) -> str | None:
+        registry = er.async_get(self.house.hass)
+        return registry.async_get_entity_id(domain, DOMAIN, unique_id)
+
+    def _car_entity(self, domain: str, name: str, key: str) -> str | None:
+        registry = dr.async_get(self.house.hass)
+        devices = chain.from_iterable(
+            dr.async_entries_for_config_entry(registry, entry_id)
+            for entry_id in self._entries.values()
+        )
+        for device in devices:
+            if device.name == name:
+                for identifier in device.identifiers:
+                    return self._entity(domain, f"{identifier[1]}_{key}")
+        return None
+
+    def _state(self, entity_id: str | None) -> str | None:
+        state = self.house.hass.states.get(entity_id) if entity_id else None
+        return state.state if state else None
+
+
+class InsideDesk:
+    """Answers config flows inside Home Assistant."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def begin(self, handler: str) -> Result:
+        """Begin a flow; returns its first result."""
+        return await self._house.hass.config_entries.flow.async_init(
+            handler, context={"source": SOURCE_USER}
+        )
+
+    async def answer(self, flow_id: str, answers: dict[str, Any]) -> Result:
+        """Answer a step; returns the next result."""
+        flow = self._house.hass.config_entries.flow
+        result = await flow.async_configure(flow_id, answers)
+        await self._house.hass.async_block_till_done()
+        return result
+
+    def fields(self, result: Result) -> frozenset[str]:
+        """Return the names of the fields that a step asks for."""
+        schema = result.get("data_schema")
+        return frozenset(str(name) for name in schema.schema) if schema else frozenset()
+
+
+def tag(home: str) -> str:
+    """Return what marks the notices of a home."""
+    return f"keycard_{home}"
+
+
+def relay(home: str, outage_event: str) -> dict[str, object]:
+    """Describe the automation that brings a home's notices to its owner."""
+    notice = {
+        "action": "persistent_notification.create",
+        "data": {
+            "notification_id": tag(home),
+            "title": "{{ title }}",
+            "message": "{{ message }}",
+        },
+    }
+    return {
+        "id": f"take_your_keycard_{home}",
+        "alias": f"Take your keycard ({home})",
+        "use_blueprint": {
+            "path": BLUEPRINT,
+            "input": {"outage_event": outage_event, "own_actions": [notice]},
+        },
+    }

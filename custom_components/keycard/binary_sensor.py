@@ -13,10 +13,11 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import CarView, CloudView, KeycardConfigEntry
+from .coordinator import KeycardConfigEntry
 from .entity import CarEntity, CloudEntity, follow_cars
 from .outage.words import OUTAGES
 from .vehicle.state import Presence
+from .views import CarView, CloudView
 
 # Reads what the coordinator holds; nothing is asked.
 PARALLEL_UPDATES = 0

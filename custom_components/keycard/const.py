@@ -20,3 +20,11 @@ CONF_CARS: Final = "cars"
 # One car of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"
 CONF_KEY: Final = "key"
+
+MODEL_NAMES: Final = {
+    "model3": "Model 3",
+    "modely": "Model Y",
+    "models": "Model S",
+    "modelx": "Model X",
+    "cybertruck": "Cybertruck",
+}

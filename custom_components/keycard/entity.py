@@ -13,17 +13,9 @@ from homeassistant.helpers.update_coordinator import (
     DataUpdateCoordinator,
 )
 
-from .const import DOMAIN, MANUFACTURER
+from .const import DOMAIN, MANUFACTURER, MODEL_NAMES
 from .coordinator import CarCoordinator, KeycardConfigEntry, KeycardCoordinator
 from .vehicle.state import CarState
-
-MODEL_NAMES = {
-    "model3": "Model 3",
-    "modely": "Model Y",
-    "models": "Model S",
-    "modelx": "Model X",
-    "cybertruck": "Cybertruck",
-}
 
 
 class KeycardEntity[CoordinatorT: DataUpdateCoordinator[Any]](

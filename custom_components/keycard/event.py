@@ -8,20 +8,20 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .coordinator import KeycardConfigEntry, OutageEvent
+from .coordinator import KeycardConfigEntry
 from .entity import CloudEntity
+from .outage.journal import Kind, Notice
+from .views import OutageEvent
 
 # Reports what the coordinator hands over; nothing is asked.
 PARALLEL_UPDATES = 0
 
 ATTR_TOLD_SINCE = "told_since"
-NOTICE_TAKE = "take"
-NOTICE_ALL_CLEAR = "all_clear"
 
 DESCRIPTION = EventEntityDescription(
     key="outage",
     translation_key="outage",
-    event_types=["started", "changed", "ended", "warning"],
+    event_types=[kind.value for kind in Kind],
 )
 
 
@@ -47,7 +47,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
         await super().async_added_to_hass()
         if (last := await self.async_get_last_event_data()) is not None:
             attributes = last.last_event_attributes or {}
-            if attributes.get("notice") != NOTICE_ALL_CLEAR:
+            if attributes.get("notice") != Notice.ALL_CLEAR:
                 self._told_since = dt_util.parse_datetime(
                     str(attributes.get(ATTR_TOLD_SINCE))
                 )
@@ -58,7 +58,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
     @callback
     def _handle_event(self, event: OutageEvent) -> None:
         """Report an event."""
-        if event.notice == NOTICE_TAKE and self._told_since is None:
+        if event.notice == Notice.TAKE and self._told_since is None:
             self._told_since = dt_util.utcnow()
         self._trigger_event(
             event.kind,
@@ -72,7 +72,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
                 ATTR_TOLD_SINCE: self._told_since and self._told_since.isoformat(),
             },
         )
-        if event.notice == NOTICE_ALL_CLEAR:
+        if event.notice == Notice.ALL_CLEAR:
             self._told_since = None
         self.async_write_ha_state()
 

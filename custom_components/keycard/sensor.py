@@ -16,11 +16,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
-from .coordinator import CarView, CloudView, KeycardConfigEntry
+from .coordinator import KeycardConfigEntry
 from .entity import CarEntity, CloudEntity, follow_cars
 from .outage.words import Scope, Status
 from .vehicle.keys import Key
 from .vehicle.state import CarState
+from .views import CarView, CloudView
 
 # Reads what the coordinator holds; nothing is asked.
 PARALLEL_UPDATES = 0

@@ -1,0 +1,101 @@
+"""Asks a server for the owner's cars, and says what is wrong in words of the flow."""
+
+from dataclasses import dataclass, replace
+import re
+
+from homeassistant.const import CONF_TOKEN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_create_clientsession
+
+from .answer import Failure, Recorder
+from .const import CONF_BASE_URL
+from .outage.evidence import Kind, Reason, read
+from .vehicle.links import Call, CloudLink
+from .vehicle.roster import cars_in
+
+BASE = "base"
+
+_ADDRESS = re.compile(r"https?://[a-z0-9][a-z0-9.-]*[a-z0-9](?::\d+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What asking a server brought.
+
+    `error` is a key of the flow's texts, None when the server answered with cars;
+    `where` is the field that it is about. `may_pass` tells that address and token can
+    be right all the same. `account` is the owner's number, where a car tells it.
+    `right_url` is where a refusal sends the owner.
+    """
+
+    error: str | None = None
+    where: str = BASE
+    may_pass: bool = False
+    account: str | None = None
+    vins: frozenset[str] = frozenset()
+    right_url: str | None = None
+
+
+_FAILURES = {
+    Failure.TIMEOUT: Check(error="timeout", may_pass=True),
+    Failure.REFUSED: Check(error="cannot_connect", may_pass=True),
+    Failure.RESET: Check(error="cut_off", may_pass=True),
+}
+_REASONS = {
+    Reason.NAME: Check(error="name_not_found", where=CONF_BASE_URL),
+    Reason.ADDRESS: Check(error="blocked_name", where=CONF_BASE_URL),
+    Reason.CERTIFICATE: Check(error="certificate", where=CONF_BASE_URL),
+    Reason.PORTAL: Check(error="web_page", where=CONF_BASE_URL),
+    Reason.BLOCKED: Check(error="blocked"),
+    Reason.MALFORMED: Check(error="not_fleet_api", where=CONF_BASE_URL),
+    Reason.NOT_FOUND: Check(error="not_fleet_api", where=CONF_BASE_URL),
+    Reason.REFUSED: Check(error="not_fleet_api", where=CONF_BASE_URL),
+    Reason.SIGN_IN: Check(error="invalid_auth", where=CONF_TOKEN),
+    Reason.UNAUTHORIZED: Check(error="invalid_auth", where=CONF_TOKEN),
+    Reason.MOBILE_ACCESS: Check(error="mobile_access_disabled", may_pass=True),
+    Reason.LIMIT: Check(error="limit", may_pass=True),
+    Reason.POLICY: Check(error="policy"),
+    Reason.NOT_REGISTERED: Check(error="not_registered"),
+    Reason.RATE_LIMITED: Check(error="rate_limited", may_pass=True),
+}
+_WRONG_REGION = Check(error="wrong_region", where=CONF_BASE_URL)
+_CLOUD_FAILS = Check(error="server_error", may_pass=True)
+
+
+async def check_server(hass: HomeAssistant, base_url: str, token: str) -> Check:
+    """Ask a server for the owner's cars."""
+
+    async def tokens() -> str:
+        return token
+
+    session = async_create_clientsession(
+        hass, auto_cleanup=False, middlewares=(Recorder(),)
+    )
+    try:
+        return _judge(await CloudLink(session, base_url, tokens).products(), base_url)
+    finally:
+        # Its connections belong to Home Assistant.
+        session.detach()
+
+
+def _judge(call: Call, base_url: str) -> Check:
+    """Tell what a list of cars, or its absence, means for a set-up."""
+    answer = call.answer
+    readable = None if call.body is None else True
+    reason = read(Kind.CALL, answer, url=base_url, readable=readable).reason
+    if reason is Reason.OK:
+        if (cars := cars_in(call.body)) is None:
+            return _REASONS[Reason.MALFORMED]
+        accounts = [str(car["user_id"]) for car in cars.values() if car.get("user_id")]
+        return Check(account=accounts[0] if accounts else None, vins=frozenset(cars))
+    if reason is Reason.WRONG_REGION:
+        return replace(_WRONG_REGION, right_url=_url_in(answer.body))
+    if reason is Reason.NO_ANSWER and answer.failure is not None:
+        return _FAILURES.get(answer.failure, _REASONS[Reason.MALFORMED])
+    return _REASONS.get(reason, _CLOUD_FAILS)
+
+
+def _url_in(text: str) -> str | None:
+    """Return the address that a refusal names instead."""
+    found = _ADDRESS.search(text)
+    return found[0] if found else None

@@ -1,0 +1,246 @@
+"""Changes the options: the hosts that are asked, the cars and their keys."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import probatio
+
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigFlowResult,
+    OptionsFlowWithReload,
+)
+from homeassistant.const import CONF_HOSTS, CONF_NAME, CONF_REGION
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    SelectOptionDict,
+    Selector,
+    SelectSelector,
+    SelectSelectorConfig,
+)
+
+from .const import (
+    CONF_CARS,
+    CONF_KEY,
+    CONF_PROVIDER,
+    CONF_SIGN_IN,
+    CONF_UNRELATED,
+    PROVIDER_WATCH_ONLY,
+)
+from .coordinator import KeycardConfigEntry
+from .flow_fields import (
+    CAR_SCHEMA,
+    CONF_REMOVE,
+    KEY_FIELD,
+    KNOWN_CAR_SCHEMA,
+    URL_FIELD,
+    URLS_FIELD,
+    car_options,
+    is_safe,
+    new_car_id,
+    normalised,
+)
+from .outage.hosts import REGIONS, default_hosts
+from .vehicle.vehicle import Car
+
+CONF_CAR = "car"
+CONF_DEFAULTS = "defaults"
+
+_LISTS = (CONF_SIGN_IN, CONF_UNRELATED)
+
+
+class KeycardOptionsFlow(OptionsFlowWithReload):
+    """Changes one part of the options after the other."""
+
+    def __init__(self) -> None:
+        """Start without a car chosen."""
+        self._car_id = ""
+
+    async def async_step_init(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask what to change."""
+        if self.config_entry.data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
+            options = [*(["change_car"] if self._cars else []), "add_car", "hosts"]
+        else:
+            options = ["keys", "hosts"]
+        return self.async_show_menu(step_id="init", menu_options=options)
+
+    async def async_step_add_car(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add a car to those that are watched."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if user_input[CONF_NAME].strip():
+                car_id = new_car_id(self.hass, user_input[CONF_NAME], ())
+                cars = {**self._cars, car_id: car_options(user_input)}
+                return self._save_cars(cars)
+            errors[CONF_NAME] = "no_name"
+        return self.async_show_form(
+            step_id="add_car",
+            data_schema=self.add_suggested_values_to_schema(CAR_SCHEMA, user_input),
+            errors=errors,
+        )
+
+    async def async_step_change_car(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which car to change."""
+        if user_input is not None:
+            self._car_id = user_input[CONF_CAR]
+            return await self.async_step_car()
+        choices = SelectSelectorConfig(
+            options=[
+                SelectOptionDict(value=car_id, label=car[CONF_NAME])
+                for car_id, car in self._cars.items()
+            ]
+        )
+        return self.async_show_form(
+            step_id="change_car",
+            data_schema=probatio.Schema(
+                {probatio.Required(CONF_CAR): SelectSelector(choices)}
+            ),
+        )
+
+    async def async_step_car(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change or remove a car that is watched."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            cars = dict(self._cars)
+            if user_input[CONF_REMOVE]:
+                cars.pop(self._car_id)
+                return self._save_cars(cars)
+            if user_input[CONF_NAME].strip():
+                cars[self._car_id] = car_options(user_input)
+                return self._save_cars(cars)
+            errors[CONF_NAME] = "no_name"
+        return self.async_show_form(
+            step_id="car",
+            data_schema=self.add_suggested_values_to_schema(
+                KNOWN_CAR_SCHEMA, user_input or self._cars[self._car_id]
+            ),
+            errors=errors,
+        )
+
+    async def async_step_keys(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which key each car of the account has."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_loaded")
+        entry: KeycardConfigEntry = self.config_entry
+        cars = [coordinator.car for coordinator in entry.runtime_data.cars.values()]
+        if not cars:
+            return self.async_abort(reason="no_cars")
+        if user_input is not None:
+            keys = {car.id: {CONF_KEY: user_input[_label(car, cars)]} for car in cars}
+            return self._save_cars({**self._cars, **keys})
+        return self.async_show_form(
+            step_id="keys",
+            data_schema=probatio.Schema(
+                {
+                    probatio.Required(
+                        _label(car, cars), default=car.key.value
+                    ): KEY_FIELD
+                    for car in cars
+                }
+            ),
+        )
+
+    async def async_step_hosts(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which hosts to ask; an emptied region gets its default back."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if user_input[CONF_DEFAULTS]:
+                return self._save_hosts(self._default_hosts())
+            hosts, errors = _read_hosts(user_input)
+            if not errors:
+                return self._save_hosts(hosts)
+        region = self.config_entry.data[CONF_REGION]
+        own_first = sorted(REGIONS, key=lambda other: other != region)
+        fields: dict[probatio.Marker, Selector[Any]] = {
+            **{probatio.Optional(name): URL_FIELD for name in own_first},
+            probatio.Optional(CONF_SIGN_IN): URLS_FIELD,
+            probatio.Optional(CONF_UNRELATED): URLS_FIELD,
+            probatio.Required(CONF_DEFAULTS, default=False): BooleanSelector(),
+        }
+        return self.async_show_form(
+            step_id="hosts",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(fields), user_input or self._hosts()
+            ),
+            errors=errors,
+        )
+
+    @property
+    def _cars(self) -> dict[str, Any]:
+        """Return the cars of the options."""
+        return dict(self.config_entry.options.get(CONF_CARS, {}))
+
+    def _hosts(self) -> dict[str, Any]:
+        """Return the hosts that are asked now, by the fields of the form."""
+        options = self.config_entry.options
+        return {
+            **self._default_hosts(),
+            **options.get(CONF_HOSTS, {}),
+            **{key: options[key] for key in _LISTS if key in options},
+        }
+
+    def _default_hosts(self) -> dict[str, Any]:
+        """Return the hosts that are asked by default, by the fields of the form."""
+        hosts = default_hosts(self.config_entry.data[CONF_REGION])
+        return {
+            **hosts.regions,
+            CONF_SIGN_IN: list(hosts.sign_in),
+            CONF_UNRELATED: list(hosts.unrelated),
+        }
+
+    def _save_hosts(self, hosts: Mapping[str, Any]) -> ConfigFlowResult:
+        """Keep only what differs from the defaults, which may change one day."""
+        default = self._default_hosts()
+        own = {key: value for key, value in hosts.items() if value != default[key]}
+        lists = {key: own.pop(key) for key in _LISTS if key in own}
+        cars = {CONF_CARS: self._cars} if self._cars else {}
+        regions = {CONF_HOSTS: own} if own else {}
+        return self.async_create_entry(data={**cars, **regions, **lists})
+
+    def _save_cars(self, cars: Mapping[str, Any]) -> ConfigFlowResult:
+        """Keep these cars, and the rest as it was."""
+        return self.async_create_entry(
+            data={**self.config_entry.options, CONF_CARS: cars}
+        )
+
+
+def _label(car: Car, cars: Iterable[Car]) -> str:
+    """Return a name for a car that no other car of the account has."""
+    if [other.name for other in cars].count(car.name) == 1:
+        return car.name
+    return f"{car.name} ({car.id[-6:]})"
+
+
+def _read_hosts(
+    user_input: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the hosts in their one form, and what is wrong with which field."""
+    hosts: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for field in (*REGIONS, *_LISTS):
+        value = user_input.get(field) or []
+        urls = [url for url in ([value] if isinstance(value, str) else value) if url]
+        found = [normalised(url) for url in urls]
+        if None in found:
+            errors[field] = "invalid_url"
+            continue
+        good = [url for url in found if url is not None]
+        if field != CONF_UNRELATED and not all(map(is_safe, good)):
+            errors[field] = "not_encrypted"
+        elif field in _LISTS:
+            hosts[field] = good
+        elif good:
+            hosts[field] = good[0]
+    return hosts, errors

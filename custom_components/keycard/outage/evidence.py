@@ -6,7 +6,7 @@ from enum import StrEnum
 import json
 from urllib.parse import urlsplit
 
-from ..answer import BODY_KEPT, Answer, Failure
+from ..answer import Answer, Failure
 from .words import Missing
 
 CAR_PHRASES = (
@@ -162,7 +162,7 @@ class _Asked:
         body = self.answer.body.strip()
         if not body.startswith(("{", "[")):
             return False
-        if len(self.answer.body.encode()) > BODY_KEPT - 4:
+        if self.answer.truncated:
             # The rest was not kept.
             return True
         try:

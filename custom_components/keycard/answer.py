@@ -18,7 +18,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
-_BODY_KEPT = 4096  # bytes
+BODY_KEPT = 4096  # bytes
 _LOOKUP_TIMEOUT = 2.0  # seconds, after a failure
 _RETRY_AFTER_MOST = 30 * 24 * 3600.0  # seconds
 
@@ -233,8 +233,8 @@ class _Asking:
         except BaseException:
             response.close()
             raise
-        self.body = _text(body[:_BODY_KEPT], response.charset)
-        self.truncated = len(body) > _BODY_KEPT
+        self.body = _text(body[:BODY_KEPT], response.charset)
+        self.truncated = len(body) > BODY_KEPT
         if len(body) > limit:
             response.close()
             # A long page is an answer all the same.

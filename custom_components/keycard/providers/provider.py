@@ -1,0 +1,59 @@
+"""What speaks for an owner's cars, whoever provides it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from yarl import URL
+
+from ..outage.hosts import Hosts
+from ..vehicle.keys import Key
+from ..vehicle.links import CloudLink
+from ..vehicle.state import JsonObject, read_text, unwrapped
+from ..vehicle.vehicle import Car
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """Who answers the calls for an entry's cars, if anybody does.
+
+    `keys` are what the owner said to have, by VIN; `watched` the cars that the owner
+    named where no account tells of them.
+    """
+
+    region: str
+    link: CloudLink | None = None
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    watched: tuple[Car, ...] = ()
+
+    @property
+    def cars_from_account(self) -> bool:
+        """Return whether an account tells which cars there are."""
+        return self.link is not None
+
+    def in_between(self, hosts: Hosts) -> bool:
+        """Return whether calls go to somebody else than the maker's own hosts."""
+        if self.link is None:
+            return False
+        return _origin(self.link.base_url) not in map(_origin, hosts.regions.values())
+
+    def cars(self) -> list[Car]:
+        """Return the cars that are known without asking anybody."""
+        return list(self.watched)
+
+    def restore(self, kept: JsonObject) -> Car:
+        """Return a car as it was kept."""
+        key = self.keys.get(read_text(kept.get("id")) or "")
+        return Car.from_json(kept, owners_key=key, link=self.link)
+
+    def discover(self, summary: JsonObject, now: datetime) -> Car:
+        """Return a car that an account tells of (UTC)."""
+        vin = read_text(unwrapped(summary).get("vin")) or ""
+        car = Car.from_vin(vin, owners_key=self.keys.get(vin), link=self.link)
+        car.apply_summary(summary, now)
+        return car
+
+
+def _origin(url: str) -> URL:
+    """Return scheme, host and port of an address."""
+    return URL(url).origin()

@@ -1,0 +1,66 @@
+"""Which key an owner takes along, and what a VIN tells about it."""
+
+from enum import StrEnum
+
+UNKNOWN_MODEL = "unknown"
+MODELS = ("model3", "modely", "models", "modelx", "cybertruck")
+
+
+class Key(StrEnum):
+    """What to take along beside the phone."""
+
+    USUAL = "usual"
+    KEYCARD = "keycard"
+    FOB = "fob"
+
+
+_MODEL_BY_LETTER = {
+    "3": "model3",
+    "Y": "modely",
+    "S": "models",
+    "X": "modelx",
+    "C": "cybertruck",
+}
+_YEAR_BY_LETTER = {
+    letter: year
+    for year, letter in enumerate("ABCDEFGHJKLMNPRSTVWXY123456789", start=2010)
+}
+
+# Model S and X came with a fob and no card until their refresh in model year 2021.
+_FOB_MODELS = frozenset({"models", "modelx"})
+_REFRESH_YEAR = 2021
+
+# The 8th letter of the cars of that year that still are of the old kind.
+_BEFORE_REFRESH = frozenset("1234")
+
+
+def is_vin(text: str) -> bool:
+    """Return whether a text has the shape of a VIN."""
+    return (
+        len(text) == 17
+        and text.isascii()
+        and text.isalnum()
+        and text.isupper()
+        and not set(text) & set("IOQ")
+    )
+
+
+def describe_vin(vin: str) -> tuple[str, int | None]:
+    """Return the model and the model year that a VIN tells."""
+    if not is_vin(vin):
+        return UNKNOWN_MODEL, None
+    return _MODEL_BY_LETTER.get(vin[3], UNKNOWN_MODEL), _YEAR_BY_LETTER.get(vin[9])
+
+
+def default_key(model: str, year: int | None, vin: str = "") -> Key:
+    """Return the key that a car most likely has; its owner knows better.
+
+    An S or X of unknown age counts as one from before the refresh.
+    """
+    if model not in _FOB_MODELS:
+        return Key.KEYCARD
+    if year is None or year < _REFRESH_YEAR:
+        return Key.FOB
+    if year == _REFRESH_YEAR and is_vin(vin) and vin[7] in _BEFORE_REFRESH:
+        return Key.FOB
+    return Key.KEYCARD

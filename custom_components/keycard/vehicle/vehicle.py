@@ -1,0 +1,236 @@
+"""A car: its snapshot, how long that holds, its key and its link."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
+from .links import CloudLink, Command
+from .state import (
+    CarState,
+    JsonObject,
+    Presence,
+    data_time,
+    has_data,
+    read_model,
+    read_moment,
+    read_text,
+    read_year,
+    unwrapped,
+)
+
+TRUSTED_FOR = timedelta(minutes=30)
+
+# Data that a car took this long before a command show what was before it.
+_OVERTAKEN = timedelta(minutes=2)
+
+# A car's clock may be ahead of ours by this much.
+_AHEAD = timedelta(minutes=15)
+
+# What an answer may leave out without its being unknown.
+_LASTING = ("name", "min_temp", "max_temp", "sw_version")
+
+# What holds of a car when it has done a command.
+_EFFECTS: Mapping[Command, Callable[[Mapping[str, object]], dict[str, Any]]] = {
+    Command.LOCK: lambda _: {"locked": True},
+    Command.UNLOCK: lambda _: {"locked": False},
+    Command.CLIMATE_ON: lambda _: {"climate_on": True},
+    Command.CLIMATE_OFF: lambda _: {
+        "climate_on": False,
+        "preconditioning": False,
+        "keeper_mode": "off",
+    },
+    Command.SET_TEMPS: lambda params: {
+        "target_temp": params.get("driver_temp"),
+        "passenger_temp": params.get("passenger_temp"),
+    },
+    Command.KEEPER: lambda params: {
+        "keeper_mode": params.get("mode"),
+        **({} if params.get("mode") == "off" else {"climate_on": True}),
+    },
+    Command.PRECONDITION_MAX: lambda params: {
+        "preconditioning": params.get("on"),
+        **({"climate_on": True} if params.get("on") else {}),
+    },
+    Command.WAKE: lambda _: {},
+}
+
+
+@dataclass(kw_only=True)
+class Car:
+    """A car of the owner's; all times are UTC and handed in.
+
+    `id` is the VIN, or a name of its own for a car that is only watched for.
+    """
+
+    id: str
+    name: str
+    model: str = UNKNOWN_MODEL
+    year: int | None = None
+    owners_key: Key | None = None
+    """What the owner said to have; without it the VIN tells."""
+
+    link: CloudLink | None = None
+    state: CarState | None = None
+    confirmed_at: datetime | None = None
+    """When the cloud last confirmed what the snapshot holds."""
+
+    restored: bool = False
+    """Whether the snapshot is from before a restart."""
+
+    _commanded: dict[str, tuple[datetime, object]] = field(
+        default_factory=dict, init=False
+    )
+
+    @classmethod
+    def from_vin(
+        cls,
+        vin: str,
+        *,
+        name: str | None = None,
+        owners_key: Key | None = None,
+        link: CloudLink | None = None,
+    ) -> Self:
+        """Return a car of which only the VIN is known for sure."""
+        model, year = describe_vin(vin)
+        return cls(
+            id=vin,
+            name=name or vin,
+            model=model,
+            year=year,
+            owners_key=owners_key,
+            link=link,
+        )
+
+    @property
+    def key(self) -> Key:
+        """Return the key that the owner has for this car."""
+        return self.owners_key or default_key(self.model, self.year, self.id)
+
+    def trusted(self, now: datetime) -> bool:
+        """Return whether the snapshot may be shown as what holds now."""
+        if self.confirmed_at is None:
+            return False
+        return abs(now - self.confirmed_at) <= TRUSTED_FOR
+
+    def stale(self, json: JsonObject) -> bool:
+        """Return whether a car that is online is shown as it was before."""
+        known = self.state.data_at if self.state else None
+        taken = data_time(json)
+        if known is None or taken is None or taken > known:
+            return False
+        return unwrapped(json).get("state") == Presence.ONLINE.value
+
+    def apply_data(self, json: JsonObject, now: datetime) -> bool:
+        """Take in a `vehicle_data` answer; return whether it told anything new."""
+        if not has_data(json) or not self._is_mine(json):
+            return False
+        fresh = replace(CarState.from_data(json), vin=self.id)
+        if fresh.data_at is not None and fresh.data_at > now + _AHEAD:
+            fresh = replace(fresh, data_at=None)
+        known = self.state
+        if not _newer(fresh, known):
+            self.apply_summary(json, now)
+            return False
+        if known is not None:
+            lasting: dict[str, Any] = {
+                name: getattr(known, name)
+                for name in _LASTING
+                if getattr(fresh, name) is None
+            }
+            fresh = replace(fresh, **lasting)
+        fresh = replace(fresh, **self._done_since(fresh.data_at))
+        self.state, self.confirmed_at, self.restored = fresh, now, False
+        self._describe(fresh)
+        return True
+
+    def apply_summary(self, json: JsonObject, now: datetime) -> None:
+        """Take in what a `vehicle` or `products` answer tells of this car.
+
+        A car that sleeps is as it was, if it was known until now: else it may have
+        been about in between.
+        """
+        if "state" not in unwrapped(json) or not self._is_mine(json):
+            return
+        self.state = self._known().with_summary(json)
+        self._describe(self.state)
+        if self.state.presence is Presence.ASLEEP and self.trusted(now):
+            self.confirmed_at = now
+
+    def apply_command(
+        self, command: Command, params: Mapping[str, object], now: datetime
+    ) -> None:
+        """Take in what a car has done for sure."""
+        changes = _EFFECTS[command](params)
+        self.state = replace(self._known(), **changes)
+        self._commanded |= {name: (now, value) for name, value in changes.items()}
+
+    def to_json(self) -> dict[str, object]:
+        """Return what storage can hold."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "model": self.model,
+            "year": self.year,
+            "state": self.state.to_json() if self.state else None,
+            "confirmed_at": self.confirmed_at and self.confirmed_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(
+        cls,
+        json: JsonObject,
+        *,
+        owners_key: Key | None = None,
+        link: CloudLink | None = None,
+    ) -> Self:
+        """Return a car as it was before a restart; without an id that is an error."""
+        car_id = read_text(json.get("id"))
+        if car_id is None:
+            raise ValueError("A car was kept without its id")
+        car = cls(
+            id=car_id,
+            name=read_text(json.get("name")) or car_id,
+            model=read_model(json.get("model")),
+            year=read_year(json.get("year")),
+            owners_key=owners_key,
+            link=link,
+        )
+        stored = json.get("state")
+        if isinstance(stored, Mapping):
+            state = CarState.from_json(stored)
+            # Who knows where it is now.
+            car.state = replace(state, vin=car_id, presence=Presence.UNKNOWN)
+            car.confirmed_at = read_moment(json.get("confirmed_at"))
+            car.restored = True
+        return car
+
+    def _known(self) -> CarState:
+        return self.state or CarState(vin=self.id, model=self.model, year=self.year)
+
+    def _is_mine(self, json: JsonObject) -> bool:
+        return unwrapped(json).get("vin", self.id) == self.id
+
+    def _describe(self, state: CarState) -> None:
+        self.name = state.name or self.name
+        if self.model == UNKNOWN_MODEL:
+            self.model = state.model
+
+    def _done_since(self, taken: datetime | None) -> dict[str, Any]:
+        """Return what commands have changed just after data were taken."""
+        commanded, self._commanded = self._commanded, {}
+        if taken is None:
+            return {}
+        return {
+            name: value
+            for name, (at, value) in commanded.items()
+            if at - _OVERTAKEN < taken < at
+        }
+
+
+def _newer(fresh: CarState, known: CarState | None) -> bool:
+    """Return whether data are not known to be from the same time or before."""
+    if known is None or known.data_at is None or fresh.data_at is None:
+        return True
+    return fresh.data_at > known.data_at

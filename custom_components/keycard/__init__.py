@@ -1,0 +1,68 @@
+"""Keycard: knows when the maker's cloud is down, and keeps the car yours."""
+
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.typing import ConfigType
+
+from .blueprints import async_install_blueprints
+from .const import DOMAIN
+from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .ledger import LEDGER, Ledger
+from .memory import async_forget
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.CLIMATE,
+    Platform.DEVICE_TRACKER,
+    Platform.EVENT,
+    Platform.LOCK,
+    Platform.SENSOR,
+]
+
+
+async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
+    """Read the ledger and offer the blueprints."""
+    ledger = Ledger(hass)
+    await ledger.async_load()
+    hass.data[LEDGER] = ledger
+    await async_install_blueprints(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
+    """Set up an entry from what is kept: no host needs to answer for that."""
+    coordinator = KeycardCoordinator(hass, entry)
+    await coordinator.async_restore()
+    entry.runtime_data = coordinator
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    coordinator.async_start()
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
+    """Unload an entry and write down what it knows."""
+    if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
+        return False
+    await entry.runtime_data.async_save()
+    return True
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
+    """Forget what an entry kept, and let go of its outages."""
+    hass.data[LEDGER].async_forget(entry.entry_id)
+    await async_forget(hass, entry.entry_id)
+
+
+async def async_remove_config_entry_device(
+    _hass: HomeAssistant, entry: KeycardConfigEntry, device: DeviceEntry
+) -> bool:
+    """Let an owner remove the device of a car that is no longer there."""
+    present = {entry.entry_id, *entry.runtime_data.cars}
+    return not any(
+        domain == DOMAIN and name in present for domain, name in device.identifiers
+    )

@@ -1,0 +1,121 @@
+"""Sends a command to a car, once, and says what came of it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+import math
+import time
+
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .outage.evidence import Evidence, Kind, Meaning, Reason, Subject, evidence, read
+from .outage.judge import Judge
+from .vehicle.links import Call, CloudLink, Command, wake_and_wait
+from .vehicle.state import Presence
+from .vehicle.vehicle import Car
+
+WAKE_DEADLINE = 60.0
+
+_ERRORS = {
+    Reason.ASLEEP: "car_asleep",
+    Reason.IN_SERVICE: "in_service",
+    Reason.SIGN_IN: "sign_in_needed",
+    Reason.UNAUTHORIZED: "sign_in_needed",
+    Reason.MOBILE_ACCESS: "mobile_access_disabled",
+    Reason.LIMIT: "billing_limit",
+    Reason.POLICY: "cloud_refused",
+    Reason.NOT_REGISTERED: "not_registered",
+    Reason.WRONG_REGION: "wrong_region",
+    Reason.RATE_LIMITED: "rate_limited",
+    Reason.NOT_FOUND: "not_supported",
+    Reason.REFUSED: "cloud_refused",
+    Reason.NO_ANSWER: "cloud_unreachable",
+    Reason.CLOUD_FAILS: "cloud_fails",
+    Reason.COMMANDS_FAIL: "cloud_fails",
+    Reason.MALFORMED: "cloud_fails",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Send the commands of an owner over the cloud.
+
+    `observe` takes the evidence of every call, `doubt` the id of a car of which nobody
+    knows whether it did what it was told.
+    """
+
+    link: CloudLink
+    judge: Judge
+    observe: Callable[[Evidence], None]
+    doubt: Callable[[str], None]
+
+    async def async_send(self, car: Car, command: Command, **params: object) -> None:
+        """Send a command once; raise a translated error unless the car did it."""
+        self._check_pause(car)
+        if car.state is None or car.state.presence is not Presence.ONLINE:
+            await self._async_wake(car)
+            if command is Command.WAKE:
+                return
+        outcome = await self.link.command(car.id, command, **params)
+        meaning = None
+        if outcome.call.sent:
+            meaning = self._observe(car, Kind.COMMAND, outcome.call)
+        if outcome.done and outcome.confirmed:
+            return
+        if not outcome.confirmed:
+            self.doubt(car.id)
+            raise _error("command_unconfirmed", car)
+        if outcome.reason:
+            raise _error("command_failed", car, reason=outcome.reason)
+        raise _failure(car, meaning)
+
+    def _check_pause(self, car: Car) -> None:
+        left = self.judge.account.paused_until - time.monotonic()
+        if left > 0:
+            reason = self.judge.account.reason or Reason.RATE_LIMITED
+            raise _error(_ERRORS[reason], car, minutes=str(math.ceil(left / 60)))
+
+    async def _async_wake(self, car: Car) -> None:
+        woken = await wake_and_wait(
+            self.link, car.id, sleep=asyncio.sleep, deadline=WAKE_DEADLINE
+        )
+        meaning: Meaning | None = None
+        for call in woken.calls:
+            if call.sent:
+                meaning = self._observe(car, Kind.CALL, call)
+            if call.body is not None:
+                car.apply_summary(call.body, dt_util.utcnow())
+        if woken.online:
+            return
+        if meaning is None or meaning.reason in (Reason.OK, Reason.ASLEEP):
+            raise _error("car_asleep", car)
+        raise _failure(car, meaning)
+
+    def _observe(self, car: Car, kind: Kind, call: Call) -> Meaning:
+        meaning = read(
+            kind,
+            call.answer,
+            data_works=car.state is not None and car.state.presence is Presence.ONLINE,
+            readable=None if call.body is None else True,
+        )
+        self.observe(evidence(meaning, call.answer, car=car.id, model=car.model))
+        return meaning
+
+
+def _failure(car: Car, meaning: Meaning | None) -> HomeAssistantError:
+    """Say why a command was not done, and whose fault that is."""
+    if meaning is None:
+        return _error("cloud_unreachable", car)
+    if meaning.subject is Subject.NETWORK:
+        return _error("network_in_the_way", car)
+    return _error(_ERRORS.get(meaning.reason, "cloud_fails"), car)
+
+
+def _error(key: str, car: Car, **placeholders: str) -> HomeAssistantError:
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key=key,
+        translation_placeholders={"car": car.name, **placeholders},
+    )

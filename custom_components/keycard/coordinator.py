@@ -1,0 +1,424 @@
+"""Ties the judge and the cars to Home Assistant's clock."""
+
+from collections.abc import Callable
+from datetime import datetime
+import logging
+from random import Random
+import time
+
+import aiohttp
+
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.aiohttp_client import async_create_clientsession
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.util import dt as dt_util
+
+from .answer import Recorder
+from .commands import Sender
+from .const import DOMAIN
+from .ledger import LEDGER
+from .memory import Memory, StoredEntry
+from .notices import Words, async_get_words, compose
+from .outage.evidence import STALE, Evidence, Kind, Verdict, evidence, read
+from .outage.journal import Happening
+from .outage.judge import Judge, StoredJudge
+from .outage.track import Health
+from .outage.words import Status
+from .polling import DATA_PACE, Ask, Poller
+from .providers import hosts_of, provider_of
+from .vehicle.keys import Key
+from .vehicle.links import Call, Command
+from .vehicle.roster import Roster, cars_in
+from .vehicle.state import Presence
+from .vehicle.vehicle import Car
+from .views import CarView, CloudView, OutageEvent, key_to_take
+from .watcher import async_get_watcher
+
+__all__ = [
+    "CarCoordinator",
+    "CarView",
+    "CloudView",
+    "KeycardConfigEntry",
+    "KeycardCoordinator",
+    "OutageEvent",
+]
+
+_LOGGER = logging.getLogger(__name__)
+
+_UNREACHABLE = frozenset({Status.OUTAGE, Status.INTERNET_DOWN, Status.PROVIDER_DOWN})
+_KINDS = {Ask.PRODUCTS: Kind.CALL, Ask.SUMMARY: Kind.CALL, Ask.DATA: Kind.DATA}
+
+type KeycardConfigEntry = ConfigEntry[KeycardCoordinator]
+
+
+class CarCoordinator(DataUpdateCoordinator[CarView]):
+    """Hold what is known of one car, and send what its owner wants."""
+
+    config_entry: KeycardConfigEntry
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: KeycardConfigEntry,
+        car: Car,
+        sender: Sender | None,
+        key: Key,
+    ) -> None:
+        """Take up a car with the key that was last named for it."""
+        super().__init__(hass, _LOGGER, config_entry=entry, name=car.name)
+        self.car = car
+        self.data = CarView(
+            state=car.state,
+            trusted=car.trusted(dt_util.utcnow()),
+            restored=car.restored,
+            cloud_link=False,
+            key_to_take=key,
+        )
+        self._sender = sender
+
+    @property
+    def commandable(self) -> bool:
+        """Tell whether the car takes commands; one that is only watched does not."""
+        return self._sender is not None
+
+    @callback
+    def async_refresh_view(self, key: Key, *, cloud_link: bool) -> None:
+        """Show what is known now, if that is news."""
+        view = CarView(
+            state=self.car.state,
+            trusted=self.car.trusted(dt_util.utcnow()),
+            restored=self.car.restored,
+            cloud_link=cloud_link,
+            key_to_take=key,
+        )
+        if view != self.data:
+            self.async_set_updated_data(view)
+
+    async def async_send(self, command: Command, **params: object) -> None:
+        """Send a command; raise a translated error unless the car did it."""
+        if self._sender is None:
+            raise RuntimeError(f"{self.car.id} takes no commands")
+        await self._sender.async_send(self.car, command, **params)
+        self.car.apply_command(command, params, dt_util.utcnow())
+        self.async_refresh_view(self.data.key_to_take, cloud_link=self.data.cloud_link)
+
+
+class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
+    """Judge the cloud for one entry, and keep its cars."""
+
+    config_entry: KeycardConfigEntry
+
+    def __init__(self, hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
+        """Prepare an entry; nothing is asked before it starts."""
+        super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
+        self.hosts = hosts = hosts_of(entry.data, entry.options)
+        self.provider = provider = provider_of(
+            entry.data, entry.options, self._open_session
+        )
+        self.region = provider.region
+        self.cars: dict[str, CarCoordinator] = {}
+        self.watcher = async_get_watcher(hass, hosts)
+        self.judge = Judge(
+            self.watcher.watch,
+            region=self.region,
+            in_between=provider.in_between(hosts),
+            now=time.monotonic(),
+        )
+        self._ledger = hass.data[LEDGER]
+        self._memory = Memory(hass, entry.entry_id, self._dump)
+        self._kept: StoredJudge | None = None
+        self._roster = Roster()
+        self._words: Words | None = None
+        self._car_listeners: list[Callable[[list[CarCoordinator]], None]] = []
+        self._event_listeners: list[Callable[[OutageEvent], None]] = []
+        self._sender: Sender | None = None
+        self._poller: Poller | None = None
+        if provider.link is not None:
+            self._sender = Sender(
+                link=provider.link,
+                judge=self.judge,
+                observe=self._async_take_in,
+                doubt=self._async_doubt,
+            )
+            self._poller = Poller(
+                hass=hass,
+                link=provider.link,
+                judge=self.judge,
+                online=self._online,
+                answered=self._async_answered,
+                random=Random(),
+            )
+
+    def _open_session(self, recorder: Recorder) -> aiohttp.ClientSession:
+        return async_create_clientsession(self.hass, middlewares=(recorder,))
+
+    # Start and stop
+
+    async def async_restore(self) -> None:
+        """Take up what was kept: the judgement, the cars, the keys (laws 1 and 2)."""
+        stored = await self._memory.async_load()
+        keys: dict[str, str] = {}
+        cars = self.provider.cars()
+        if stored is not None:
+            now = dt_util.utcnow()
+            saved = dt_util.parse_datetime(stored["saved"]) or now
+            self.judge.restore(
+                stored["judge"],
+                now=time.monotonic(),
+                away=(now - saved).total_seconds(),
+            )
+            self._ledger.journal.resume(
+                self.config_entry.entry_id, self.judge.judgement
+            )
+            keys = stored["keys"]
+            if self.provider.cars_from_account:
+                cars = [self.provider.restore(kept) for kept in stored["cars"].values()]
+        for car in cars:
+            self._add_car(car, Key(keys.get(car.id, Key.USUAL)))
+        self._roster = Roster(known=set(self.cars))
+        self.data = self._view()
+        self._words = await async_get_words(self.hass)
+
+    @callback
+    def async_start(self) -> None:
+        """Begin to watch and to call."""
+        entry = self.config_entry
+        entry.async_on_unload(
+            self.watcher.async_follow(entry.entry_id, self.region, self._async_judge)
+        )
+        entry.async_on_unload(
+            self.hass.bus.async_listen(
+                EVENT_CORE_CONFIG_UPDATE, self._async_config_updated
+            )
+        )
+        if self._poller is not None:
+            entry.async_on_unload(self._poller.async_stop)
+            self._poller.async_start(list(self.cars), self._data_in)
+
+    async def async_save(self) -> None:
+        """Write down what is to be kept."""
+        await self._memory.async_save()
+
+    def _dump(self) -> StoredEntry:
+        return StoredEntry(
+            saved=dt_util.utcnow().isoformat(),
+            judge=self.judge.dump(time.monotonic()),
+            cars={car_id: car.car.to_json() for car_id, car in self.cars.items()},
+            keys={car_id: car.data.key_to_take for car_id, car in self.cars.items()},
+        )
+
+    async def _async_config_updated(self, _event: Event) -> None:
+        self._words = await async_get_words(self.hass)
+
+    # Cars
+
+    def _add_car(self, car: Car, key: Key) -> CarCoordinator:
+        coordinator = CarCoordinator(
+            self.hass, self.config_entry, car, self._sender, key
+        )
+        self.cars[car.id] = coordinator
+        return coordinator
+
+    @callback
+    def async_add_cars_listener(
+        self, listener: Callable[[list[CarCoordinator]], None]
+    ) -> CALLBACK_TYPE:
+        """Call back with the cars that are there, and with each that comes."""
+        self._car_listeners.append(listener)
+        listener(list(self.cars.values()))
+        return lambda: self._car_listeners.remove(listener)
+
+    @callback
+    def async_add_event_listener(
+        self, listener: Callable[[OutageEvent], None]
+    ) -> CALLBACK_TYPE:
+        """Call back with each event of the cloud."""
+        self._event_listeners.append(listener)
+        return lambda: self._event_listeners.remove(listener)
+
+    def _online(self, car: str) -> bool:
+        state = self.cars[car].car.state
+        return state is not None and state.presence is Presence.ONLINE
+
+    def _data_in(self, car: str) -> float:
+        """Return when a car's data are due: an answer of before a restart counts."""
+        state = self.cars[car].car.state
+        if state is None or state.data_at is None:
+            return 0.0
+        age = (dt_util.utcnow() - state.data_at).total_seconds()
+        return max(0.0, DATA_PACE - age) if age >= 0 else 0.0
+
+    @callback
+    def _async_doubt(self, car: str) -> None:
+        if self._poller is not None:
+            self._poller.async_want_data(car)
+
+    @callback
+    def _async_follow_roster(self, call: Call) -> None:
+        listed = cars_in(call.body)
+        if listed is None or self._poller is None:
+            return
+        now = dt_util.utcnow()
+        change = self._roster.observe(set(listed), now)
+        for vin, summary in listed.items():
+            if vin in self.cars:
+                self.cars[vin].car.apply_summary(summary, now)
+        if change.came:
+            new = [
+                self._add_car(self.provider.discover(listed[vin], now), Key.USUAL)
+                for vin in change.came
+            ]
+            for car in new:
+                self._poller.async_add_car(car.car.id)
+            for listener in self._car_listeners:
+                listener(new)
+        for vin in change.gone:
+            self._remove_car(vin)
+
+    @callback
+    def _remove_car(self, vin: str) -> None:
+        _LOGGER.info("%s has left the account", self.cars[vin].car.name)
+        del self.cars[vin]
+        self.judge.forget(vin)
+        if self._poller is not None:
+            self._poller.async_remove_car(vin)
+        registry = dr.async_get(self.hass)
+        device = registry.async_get_device_by_identifier(
+            (DOMAIN, vin), self.config_entry.entry_id
+        )
+        if device is not None:
+            registry.async_remove_device(device.id)
+
+    # Evidence
+
+    @callback
+    def _async_answered(self, ask: Ask, vin: str | None, call: Call) -> None:
+        """Take in what a call brought."""
+        if not call.sent:
+            return
+        meaning = read(_KINDS[ask], call.answer, readable=_readable(call))
+        car = self.cars[vin].car if vin in self.cars else None
+        if meaning.verdict is Verdict.GOOD and call.body is not None:
+            now = dt_util.utcnow()
+            if ask is Ask.PRODUCTS:
+                self._async_follow_roster(call)
+            elif car is not None and ask is Ask.SUMMARY:
+                car.apply_summary(call.body, now)
+            elif car is not None and car.stale(call.body):
+                meaning = STALE
+                car.apply_summary(call.body, now)
+            elif car is not None:
+                car.apply_data(call.body, now)
+                self._memory.async_save_later()
+        if vin is not None and not (vin in self.cars and self._online(vin)):
+            self.judge.excuse(vin)
+        self._async_take_in(
+            evidence(meaning, call.answer, car=vin, model=car.model if car else None)
+        )
+
+    @callback
+    def _async_take_in(self, found: Evidence) -> None:
+        self.judge.observe(found)
+        self.watcher.async_schedule()
+        if self._poller is not None:
+            self._poller.async_schedule()
+        self._async_judge()
+
+    # Judgement
+
+    @callback
+    def _async_judge(self) -> None:
+        """Judge anew, and show and report what changed."""
+        before = self.judge.judgement.status
+        judgement = self.judge.judge(time.monotonic(), dt_util.utcnow())
+        now = time.monotonic()
+        keys = {
+            car_id: key_to_take(
+                judgement,
+                car_id,
+                owned=car.car.key,
+                before=car.data.key_to_take,
+            )
+            for car_id, car in self.cars.items()
+        }
+        happenings = self._ledger.journal.report(
+            self.config_entry.entry_id,
+            self.region,
+            judgement,
+            key_wanted=any(key is not Key.USUAL for key in keys.values()),
+            wall=dt_util.utcnow(),
+        )
+        for car_id, car in self.cars.items():
+            car.async_refresh_view(
+                keys[car_id], cloud_link=self.judge.calls_work(car_id, now)
+            )
+        if (view := self._view()) != self.data:
+            self.async_set_updated_data(view)
+        if happenings:
+            self._ledger.async_save()
+        for happening in happenings:
+            self._report(happening)
+        if judgement.status is not before:
+            _LOGGER.info("%s: %s", self.name, judgement.status)
+        if (kept := self.judge.dump(0.0)) != self._kept:
+            self._kept = kept
+            self._memory.async_save_soon()
+        if self.judge.sign_in_proven_bad:
+            self.config_entry.async_start_reauth_if_available(self.hass)
+
+    def _view(self) -> CloudView:
+        judgement = self.judge.judgement
+        latency = self.watcher.latencies.get(self.region)
+        health = self.watcher.watch.health(self.region, time.monotonic())
+        return CloudView(
+            judgement=judgement,
+            api_reachable=judgement.status not in _UNREACHABLE
+            and (
+                health is Health.UP
+                or any(car.data.cloud_link for car in self.cars.values())
+            ),
+            latency=None if latency is None else round(latency * 1000),
+        )
+
+    def _report(self, happening: Happening) -> None:
+        """Hand a happening to the entry that is to report it."""
+        entry: KeycardConfigEntry | None = self.hass.config_entries.async_get_entry(
+            happening.reporter
+        )
+        if entry is not None and entry.state is ConfigEntryState.LOADED:
+            entry.runtime_data.async_report(happening, dt_util.utcnow())
+
+    @callback
+    def async_report(self, happening: Happening, now: datetime) -> None:
+        """Report a happening through the event entity."""
+        if self._words is None:
+            return
+        keys = {car.car.name: car.data.key_to_take for car in self.cars.values()}
+        title, text = compose(
+            self._words,
+            kind=happening.kind,
+            notice=happening.notice,
+            judgement=self.data.judgement,
+            keys=keys,
+            start=happening.start,
+            now=now,
+        )
+        event = OutageEvent(
+            kind=happening.kind,
+            notice=happening.notice,
+            title=title,
+            text=text,
+            judgement=self.data.judgement,
+            keys=keys,
+        )
+        for listener in list(self._event_listeners):
+            listener(event)
+
+
+def _readable(call: Call) -> bool | None:
+    """Tell whether a 2xx held the JSON that is due."""
+    status = call.answer.status or 0
+    return call.body is not None if 200 <= status < 300 else None

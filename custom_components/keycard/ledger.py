@@ -1,0 +1,69 @@
+"""What a home keeps over restarts: its outages, its notices, its hosts."""
+
+from typing import TypedDict
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
+
+from .const import DOMAIN
+from .outage.journal import Journal, StoredOutage
+from .outage.watch import StoredHost, Watch
+
+STORE_KEY = f"{DOMAIN}.ledger"
+STORE_VERSION = 1
+SAVE_DELAY = 1.0
+
+
+class StoredLedger(TypedDict):
+    """The ledger on disk."""
+
+    hosts: dict[str, StoredHost]
+    outages: list[StoredOutage]
+
+
+class Ledger:
+    """The journal of outages and the hosts that ever answered, kept on disk."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Start an empty ledger."""
+        self.journal = Journal()
+        self._hosts: dict[str, StoredHost] = {}
+        self._store: Store[StoredLedger] = Store(hass, STORE_VERSION, STORE_KEY)
+
+    async def async_load(self) -> None:
+        """Read what was kept."""
+        if (stored := await self._store.async_load()) is None:
+            return
+        self._hosts = stored["hosts"]
+        self.journal.restore(stored["outages"])
+
+    def restore(self, watch: Watch) -> None:
+        """Give a watch what is known of its hosts."""
+        watch.restore(self._hosts)
+
+    @callback
+    def keep(self, watch: Watch) -> None:
+        """Take what a watch learnt about its hosts."""
+        hosts = {**self._hosts, **watch.dump()}
+        if hosts != self._hosts:
+            self._hosts = hosts
+            self.async_save()
+
+    @callback
+    def async_forget(self, reporter: str) -> None:
+        """Let go of an entry that was removed."""
+        self.journal.forget(reporter, dt_util.utcnow())
+        self.async_save()
+
+    @callback
+    def async_save(self) -> None:
+        """Write the ledger to disk soon."""
+        self._store.async_delay_save(self._dump, SAVE_DELAY)
+
+    def _dump(self) -> StoredLedger:
+        return StoredLedger(hosts=self._hosts, outages=self.journal.dump())
+
+
+LEDGER: HassKey[Ledger] = HassKey(f"{DOMAIN}.ledger")

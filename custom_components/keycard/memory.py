@@ -1,0 +1,64 @@
+"""What one entry keeps over a restart: its judgement, its cars, their keys."""
+
+from collections.abc import Callable
+from typing import TypedDict
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+
+from .const import DOMAIN
+from .outage.judge import StoredJudge
+
+STORE_VERSION = 1
+SOON = 1.0
+LATER = 60.0
+
+
+class StoredEntry(TypedDict):
+    """An entry on disk; `saved` is in ISO 8601, cars and keys are by the car's id."""
+
+    saved: str
+    judge: StoredJudge
+    cars: dict[str, dict[str, object]]
+    keys: dict[str, str]
+
+
+class Memory:
+    """The memory of one entry, kept beside its configuration."""
+
+    def __init__(
+        self, hass: HomeAssistant, entry_id: str, dump: Callable[[], StoredEntry]
+    ) -> None:
+        """Keep what `dump` returns at the time of writing."""
+        self._dump = dump
+        self._store: Store[StoredEntry] = Store(
+            hass, STORE_VERSION, _key(entry_id), private=True
+        )
+
+    async def async_load(self) -> StoredEntry | None:
+        """Read what was kept."""
+        return await self._store.async_load()
+
+    @callback
+    def async_save_soon(self) -> None:
+        """Write within a second."""
+        self._store.async_delay_save(self._dump, SOON)
+
+    @callback
+    def async_save_later(self) -> None:
+        """Write within a minute: what is lost until then is asked again."""
+        self._store.async_delay_save(self._dump, LATER)
+
+    async def async_save(self) -> None:
+        """Write now."""
+        await self._store.async_save(self._dump())
+
+
+async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
+    """Forget what an entry kept."""
+    store: Store[StoredEntry] = Store(hass, STORE_VERSION, _key(entry_id))
+    await store.async_remove()
+
+
+def _key(entry_id: str) -> str:
+    return f"{DOMAIN}.{entry_id}"

@@ -1,0 +1,110 @@
+"""The watch over the hosts, driven by Home Assistant's clock."""
+
+from collections.abc import Callable
+from datetime import datetime
+from random import Random
+import socket
+import time
+
+import aiohttp
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.event import async_call_later
+from homeassistant.util.hass_dict import HassKey
+
+from .const import DOMAIN
+from .ledger import LEDGER
+from .outage.hosts import Hosts, Target, targets
+from .outage.probes import Prober
+from .outage.watch import Watch
+
+
+class Watcher:
+    """Ask the hosts when the watch wants it; shared by the entries with these hosts."""
+
+    def __init__(self, hass: HomeAssistant, hosts: Hosts) -> None:
+        """Prepare to watch; nothing is asked before somebody follows."""
+        self.watch = Watch(hosts, random=Random(), now=time.monotonic())
+        self.latencies: dict[str, float] = {}
+        self._hass = hass
+        self._prober = Prober(self._session)
+        self._followers: dict[str, Callable[[], None]] = {}
+        self._unsub_timer: CALLBACK_TYPE | None = None
+        hass.data[LEDGER].restore(self.watch)
+
+    def _session(self, family: socket.AddressFamily) -> aiohttp.ClientSession:
+        return async_get_clientsession(self._hass, family=family)
+
+    @callback
+    def async_follow(
+        self, follower: str, region: str, update: Callable[[], None]
+    ) -> CALLBACK_TYPE:
+        """Watch for an entry of a region, and call back after every answer."""
+        self._followers[follower] = update
+        self.watch.own[region] += 1
+        self.async_schedule()
+
+        @callback
+        def unfollow() -> None:
+            self._followers.pop(follower)
+            self.watch.own[region] -= 1
+            if not self._followers:
+                self._cancel_timer()
+
+        return unfollow
+
+    @property
+    def followed(self) -> bool:
+        """Tell whether anybody needs this watcher."""
+        return bool(self._followers)
+
+    @callback
+    def async_schedule(self) -> None:
+        """Set the timer for what the watch wants next."""
+        self._cancel_timer()
+        if self._followers:
+            delay = max(0.0, self.watch.next_due() - time.monotonic())
+            self._unsub_timer = async_call_later(self._hass, delay, self._async_tick)
+
+    def _cancel_timer(self) -> None:
+        if self._unsub_timer is not None:
+            self._unsub_timer()
+            self._unsub_timer = None
+
+    @callback
+    def _async_tick(self, _now: datetime) -> None:
+        """Ask what is due."""
+        self._unsub_timer = None
+        for target in self.watch.due(time.monotonic()):
+            self._hass.async_create_background_task(
+                self._async_ask(target), f"{DOMAIN} asks {target.kind}"
+            )
+        self.async_schedule()
+
+    async def _async_ask(self, target: Target) -> None:
+        evidence = await self._prober.ask(target)
+        if not self._followers:
+            return
+        self.watch.observe(target, evidence)
+        if target.region is not None and evidence.good:
+            self.latencies[target.region] = evidence.at - evidence.asked_at
+        self._hass.data[LEDGER].keep(self.watch)
+        for update in list(self._followers.values()):
+            update()
+        self.async_schedule()
+
+
+WATCHERS: HassKey[dict[tuple[Target, ...], Watcher]] = HassKey(f"{DOMAIN}.watchers")
+
+
+@callback
+def async_get_watcher(hass: HomeAssistant, hosts: Hosts) -> Watcher:
+    """Return the watcher of these hosts."""
+    watchers = hass.data.setdefault(WATCHERS, {})
+    for key in [key for key, watcher in watchers.items() if not watcher.followed]:
+        watchers.pop(key)
+    wanted = targets(hosts)
+    if wanted not in watchers:
+        watchers[wanted] = Watcher(hass, hosts)
+    return watchers[wanted]

@@ -10,7 +10,8 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from .answer import Failure, Recorder
 from .const import CONF_BASE_URL
 from .outage.evidence import Kind, Reason, read
-from .vehicle.links import Call, CloudLink
+from .providers import token_link
+from .vehicle.links import Call
 from .vehicle.roster import cars_in
 
 BASE = "base"
@@ -64,15 +65,11 @@ _CLOUD_FAILS = Check(error="server_error", may_pass=True)
 
 async def check_server(hass: HomeAssistant, base_url: str, token: str) -> Check:
     """Ask a server for the owner's cars."""
-
-    async def tokens() -> str:
-        return token
-
     session = async_create_clientsession(
         hass, auto_cleanup=False, middlewares=(Recorder(),)
     )
     try:
-        return _judge(await CloudLink(session, base_url, tokens).products(), base_url)
+        return _judge(await token_link(session, base_url, token).products(), base_url)
     finally:
         # Its connections belong to Home Assistant.
         session.detach()

@@ -1,0 +1,126 @@
+"""What an owner can hand to somebody who helps, without secrets and places."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+import time
+from typing import Any
+
+from homeassistant.const import (
+    ATTR_LATITUDE,
+    ATTR_LONGITUDE,
+    CONF_HOSTS,
+    CONF_NAME,
+    CONF_TOKEN,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.redact import REDACTED, async_redact_data
+
+from .const import CONF_BASE_URL, CONF_CARS, CONF_SIGN_IN, CONF_UNRELATED, DOMAIN
+from .coordinator import CarCoordinator, KeycardConfigEntry, KeycardCoordinator
+from .ledger import LEDGER
+from .outage.hosts import REGIONS, default_hosts, targets
+
+TO_REDACT = {
+    ATTR_LATITUDE,
+    ATTR_LONGITUDE,
+    CONF_BASE_URL,
+    CONF_HOSTS,
+    CONF_NAME,
+    CONF_SIGN_IN,
+    CONF_TOKEN,
+    CONF_UNRELATED,
+    "heading",
+    "vin",
+}
+
+# The maker's hosts and the unrelated ones that everybody asks: no secrets.
+_PUBLIC = frozenset(
+    target.url for region in REGIONS for target in targets(default_hosts(region))
+)
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: KeycardConfigEntry
+) -> dict[str, Any]:
+    """Return what an entry knows."""
+    coordinator = entry.runtime_data
+    return _veiled(
+        coordinator,
+        {
+            "entry": {"data": dict(entry.data), "options": dict(entry.options)},
+            "cloud": _cloud(coordinator),
+            "hosts": _hosts(coordinator),
+            "outages": hass.data[LEDGER].journal.dump(),
+            "cars": {car_id: _car(car) for car_id, car in coordinator.cars.items()},
+        },
+    )
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: KeycardConfigEntry, device: DeviceEntry
+) -> dict[str, Any]:
+    """Return what is known of a car, or of the cloud."""
+    coordinator = entry.runtime_data
+    for car_id, car in coordinator.cars.items():
+        if (DOMAIN, car_id) in device.identifiers:
+            return _veiled(coordinator, {"car": _car(car)})
+    return _veiled(
+        coordinator, {"cloud": _cloud(coordinator), "hosts": _hosts(coordinator)}
+    )
+
+
+def _cloud(coordinator: KeycardCoordinator) -> dict[str, Any]:
+    """Tell what is judged of the cloud, and what the judge remembers."""
+    return {
+        "region": coordinator.region,
+        "service_in_between": coordinator.provider.in_between(coordinator.hosts),
+        "view": asdict(coordinator.data),
+        "judge": coordinator.judge.dump(time.monotonic()),
+    }
+
+
+def _hosts(coordinator: KeycardCoordinator) -> list[dict[str, Any]]:
+    """Tell how the hosts do that are asked; those of the owner's own stay unnamed."""
+    known = coordinator.watcher.watch.dump()
+    return [
+        {
+            "kind": target.kind.value,
+            "region": target.region,
+            "url": target.url if target.url in _PUBLIC else REDACTED,
+            **known[target.url],
+        }
+        for target in targets(coordinator.hosts)
+    ]
+
+
+def _car(coordinator: CarCoordinator) -> dict[str, Any]:
+    """Tell what is known of a car."""
+    car = coordinator.car
+    return {
+        "model": car.model,
+        "year": car.year,
+        "key": car.key.value,
+        "commandable": coordinator.commandable,
+        "confirmed_at": car.confirmed_at,
+        "view": asdict(coordinator.data),
+    }
+
+
+def _veiled(coordinator: KeycardCoordinator, data: dict[str, Any]) -> dict[str, Any]:
+    """Replace secrets and places, and number the cars instead of naming them."""
+    options = coordinator.config_entry.options
+    ids = [*coordinator.cars, *options.get(CONF_CARS, {})]
+    aliases = {
+        car_id: f"car_{number}" for number, car_id in enumerate(dict.fromkeys(ids), 1)
+    }
+
+    def veil(value: object) -> object:
+        if isinstance(value, Mapping):
+            return {veil(key): veil(item) for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [veil(item) for item in value]
+        return aliases.get(value, value) if isinstance(value, str) else value
+
+    redacted = async_redact_data(data, TO_REDACT)
+    return {key: veil(value) for key, value in redacted.items()}

@@ -142,6 +142,11 @@ class Api:
         car.advance()
         return self._of_car(car, account, grant, ask)
 
+    def region_of(self, token: str) -> str | None:
+        """Return the region of the account that a token belongs to."""
+        grant = self._tokens.check(token, self._accounts)
+        return None if isinstance(grant, str) else grant.account.region
+
     def _region(self, account: Account) -> Json:
         return {
             "region": account.region,

@@ -85,11 +85,12 @@ class Hosts:
         return self._counted(endpoint, self._faults.reply(fault, lambda: good))
 
     async def _forward(self, request: web.BaseRequest, fault: Fault) -> Reply:
+        region = self._api.region_of(_bearer(request)) or self._proxied
         reply = await self._ask_region(
-            self._proxied, request, (), remote=True, hidden=fault.hidden
+            region, request, (), remote=True, hidden=fault.hidden
         )
-        broken = not reply.body.startswith("{") or reply.status >= 500
-        if reply.cut or (broken and "vehicle" not in reply.body):
+        about_the_car = reply.status >= 500 and "vehicle" in reply.body
+        if reply.cut or not (about_the_car or (reply.status < 500 and _is_json(reply))):
             return failure(502, "bad gateway: the maker's API gave no usable answer")
         return reply
 
@@ -115,7 +116,7 @@ class Hosts:
         ask = Ask(
             region=region,
             route=route,
-            token=request.headers.get("Authorization", "").removeprefix("Bearer "),
+            token=_bearer(request),
             query=request.query,
             body=body or {},
             hidden=fault.hidden | hidden,
@@ -170,6 +171,18 @@ def _subjects(region: str, route: Route, car: Car | None) -> tuple[str, ...]:
         ),
         f"car.{car.name}",
     )
+
+
+def _is_json(reply: Reply) -> bool:
+    try:
+        json.loads(reply.body)
+    except ValueError:
+        return False
+    return True
+
+
+def _bearer(request: web.BaseRequest) -> str:
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
 async def _read(request: web.BaseRequest) -> dict[str, object] | None:

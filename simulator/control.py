@@ -1,0 +1,219 @@
+"""The control port: conditions, cars and counters over HTTP."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from .cars import Car
+from .cases import CarSpec
+from .conditions import MODELS, ConditionError
+from .server import HOST
+from .world import PortTakenError, Simulator
+
+HELP = """Control of the simulator. Bodies are JSON (Content-Type: application/json).
+
+POST /set     {"na.api": "503 upstream connect error", "car.Ada": "asleep"}
+POST /reset   {}   everything is well again, as at the start of a case
+POST /do      {"car": "Ada", "do": "drive"}; ACTIONS
+POST /token   {"state": "expired"} or {"state": "ok"}
+POST /cars    {"name": "Di", "model": "modely", "year": 2024}
+DELETE /cars/Di
+GET  /state   conditions, cars, addresses
+GET  /calls   counters, billed and unbilled
+"""
+
+
+def _enter_service(car: Car) -> None:
+    car.in_service = True
+
+
+def _leave_service(car: Car) -> None:
+    car.in_service = False
+
+
+def _get_in(car: Car) -> None:
+    car.set_presence("online")
+    car.user_present = True
+    car.locked = False
+
+
+def _leave(car: Car) -> None:
+    car.user_present = False
+    car.locked = True
+
+
+# What a person does to the car, by hand.
+ACTIONS: dict[str, Callable[[Car], None]] = {
+    "drive": Car.drive,
+    "plug": Car.plug,
+    "unplug": Car.unplug,
+    "get_in": _get_in,
+    "leave": _leave,
+    "sleep": lambda car: car.set_presence("asleep"),
+    "enter_service": _enter_service,
+    "leave_service": _leave_service,
+}
+
+
+class Control:
+    """Serves the control port of a simulator."""
+
+    def __init__(self, simulator: Simulator, port: int = 0) -> None:
+        self._simulator = simulator
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the address."""
+        return f"http://{HOST}:{self._port}"
+
+    async def start(self) -> None:
+        """Open the port; raise a PortTakenError if it is in use."""
+        app = web.Application(middlewares=[_complain])
+        app.add_routes(
+            [
+                web.get("/", self._help),
+                web.post("/set", self._set),
+                web.post("/reset", self._reset),
+                web.post("/do", self._do),
+                web.post("/token", self._token),
+                web.post("/cars", self._add_car),
+                web.delete("/cars/{name}", self._remove_car),
+                web.get("/state", self._state),
+                web.get("/calls", self._calls),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, self._port)
+        try:
+            await site.start()
+        except OSError as err:
+            await self.stop()
+            message = f"port {self._port} for control is taken"
+            raise PortTakenError(message) from err
+        self._port = int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Close the port."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _help(self, _request: web.Request) -> web.Response:
+        actions = f"do is one of {', '.join(ACTIONS)}"
+        return web.Response(text=HELP.replace("ACTIONS", actions))
+
+    async def _set(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        self._simulator.apply(
+            {
+                # The name of one condition is null in YAML and None in JSON.
+                subject: "null" if condition is None else str(condition)
+                for subject, condition in body.items()
+            }
+        )
+        return web.json_response(self._simulator.conditions)
+
+    async def _reset(self, _request: web.Request) -> web.Response:
+        self._simulator.reset()
+        return web.json_response({})
+
+    async def _do(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        name, action = str(body.get("car")), str(body.get("do"))
+        if name not in self._simulator.cars or action not in ACTIONS:
+            message = (
+                f'needs {{"car": ..., "do": ...}}; cars: '
+                f"{', '.join(self._simulator.cars)}; do: {', '.join(ACTIONS)}"
+            )
+            raise ConditionError(message)
+        car = self._simulator.cars[name]
+        ACTIONS[action](car)
+        return web.json_response(describe(car))
+
+    async def _token(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        self._simulator.set_token(str(body.get("state")))
+        return web.json_response(body)
+
+    async def _add_car(self, request: web.Request) -> web.Response:
+        match await _body(request):
+            case {"name": str(name), "model": str(model), "year": int(year)} if (
+                name and model in MODELS and 2010 <= year < 2040
+            ):
+                spec = CarSpec(name=name, model=model, year=year)
+                return web.json_response(describe(self._simulator.add_car(spec)))
+            case _:
+                message = f"needs name, model ({', '.join(MODELS)}) and year"
+                raise ConditionError(message)
+
+    async def _remove_car(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in self._simulator.cars:
+            message = f"unknown car; the cars are: {', '.join(self._simulator.cars)}"
+            raise ConditionError(message)
+        return web.json_response(describe(self._simulator.remove_car(name)))
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "conditions": self._simulator.conditions,
+                "cars": {
+                    name: describe(car) for name, car in self._simulator.cars.items()
+                },
+                "urls": self._simulator.urls,
+            }
+        )
+
+    async def _calls(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._simulator.calls.as_dict())
+
+
+def describe(car: Car) -> dict[str, object]:
+    """Return what can be seen of a car."""
+    car.advance()
+    return {
+        "vin": car.vin,
+        "model": car.model,
+        "year": car.year,
+        "presence": "waking" if car.waking else car.presence,
+        "near": car.near,
+        "locked": car.locked,
+        "climate_on": car.climate_on,
+        "inside": round(car.inside, 1),
+        "battery": round(car.battery, 2),
+        "charging": car.charging,
+        "speed": car.speed,
+        "in_service": car.in_service,
+        "executed": dict(car.executed),
+    }
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    # A page in a browser cannot send this type to another host unasked.
+    if request.content_type != "application/json":
+        message = "the body must be JSON, with Content-Type: application/json"
+        raise ConditionError(message)
+    try:
+        body = await request.json()
+    except ValueError as err:
+        message = f"the body is no JSON: {err}"
+        raise ConditionError(message) from err
+    if not isinstance(body, dict):
+        message = "the body must be a JSON object"
+        raise ConditionError(message)
+    return body
+
+
+@web.middleware
+async def _complain(
+    request: web.Request,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ConditionError as err:
+        return web.json_response({"error": str(err)}, status=400)

@@ -1,0 +1,405 @@
+"""The Fleet API as the real client sees it."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tesla_fleet_api import TeslaFleetApi
+from tesla_fleet_api.exceptions import (
+    Forbidden,
+    InvalidRegion,
+    InvalidRequest,
+    MobileAccessDisabled,
+    NotAllowed,
+    NotFound,
+    OAuthExpired,
+    TeslaFleetError,
+    VehicleOffline,
+)
+from tesla_fleet_api.tesla import VehicleFleet
+
+from simulator import Simulator
+from simulator.cars import Car
+from simulator.cases import CarSpec, Home
+
+from .conftest import HOME, Clock
+
+type Vehicle = VehicleFleet[TeslaFleetApi]
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "fleet_api"
+DONE = {"response": {"result": True, "reason": ""}}
+
+
+async def test_products_and_vehicles(sim: Simulator, fleet: TeslaFleetApi) -> None:
+    assert await fleet.status() == "ok"
+    products = await fleet.products()
+    assert products["count"] == 3
+    assert [one["display_name"] for one in products["response"]] == ["Ada", "Bo", "Cy"]
+    assert {one["state"] for one in products["response"]} == {"online"}
+    assert products["response"][0]["command_signing"] == "off"
+    vehicles = await fleet.vehicles.createFleet("").list()
+    assert [one["vin"] for one in vehicles["response"]] == [
+        car.vin for car in sim.cars.values()
+    ]
+
+
+async def test_a_vehicle_goes_by_vin_and_by_id(
+    sim: Simulator, fleet: TeslaFleetApi
+) -> None:
+    car = sim.cars["Bo"]
+    for name in (car.vin, str(car.id)):
+        answer = await fleet.vehicles.createFleet(name).vehicle()
+        assert answer["response"]["vin"] == car.vin
+    with pytest.raises(NotFound):
+        await fleet.vehicles.createFleet("5YJ3E1E5XMF000000").vehicle()
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "pre2021"),
+    [("Ada", "Model 3", False), ("Bo", "Model Y", False), ("Cy", "Model S", True)],
+)
+def test_vins_tell_model_and_year(
+    sim: Simulator, fleet: TeslaFleetApi, name: str, model: str, pre2021: bool
+) -> None:
+    vehicle = fleet.vehicles.createFleet(sim.cars[name].vin)
+    assert (vehicle.model, vehicle.pre2021) == (model, pre2021)
+
+
+async def test_places_come_only_with_location_data(ada: Vehicle) -> None:
+    plain = (await ada.vehicle_data())["response"]
+    assert plain["drive_state"]["shift_state"] is None
+    assert "latitude" not in plain["drive_state"]
+    asked = (await ada.vehicle_data(["drive_state", "location_data"]))["response"]
+    assert asked["drive_state"]["latitude"] == pytest.approx(37.49, abs=0.01)
+    assert "charge_state" not in asked
+    only = (await ada.vehicle_data(["location_data"]))["response"]
+    assert "heading" in only["drive_state"]
+    combo = (await ada.vehicle_data(["vehicle_data_combo"]))["response"]
+    assert {"closures_state", "charge_schedule_data", "gui_settings"} <= set(combo)
+    with pytest.raises(InvalidRequest):
+        await ada.vehicle_data(["drive_state", "wheel_state"])
+
+
+def keys_of(data: Mapping[str, Any]) -> set[str]:
+    return set(data) | {
+        f"{section}.{key}"
+        for section, value in data.items()
+        if isinstance(value, dict)
+        for key in value
+    }
+
+
+async def test_data_have_every_key_of_the_recorded_answers(
+    sim: Simulator, fleet: TeslaFleetApi, ada: Vehicle
+) -> None:
+    recorded = json.loads((FIXTURES / "vehicle_data_model3.json").read_text())
+    sections = [
+        key for key, value in recorded["response"].items() if key.endswith("_state")
+    ]
+    asked = [*sections, "gui_settings", "vehicle_config", "location_data"]
+    data = (await ada.vehicle_data(asked))["response"]
+    assert keys_of(recorded["response"]) == keys_of(data)
+
+    product = json.loads((FIXTURES / "products.json").read_text())["response"][0]
+    assert keys_of(product) == keys_of((await fleet.products())["response"][0])
+
+
+COMMANDS: list[tuple[str, dict[str, object], dict[str, object]]] = [
+    ("door_unlock", {}, {"locked": False}),
+    ("door_lock", {}, {"locked": True}),
+    ("auto_conditioning_start", {}, {"climate_on": True}),
+    ("auto_conditioning_stop", {}, {"climate_on": False}),
+    (
+        "set_temps",
+        {"driver_temp": 23.5, "passenger_temp": 22},
+        {"driver_temp": 23.5, "passenger_temp": 22.0},
+    ),
+    (
+        "set_climate_keeper_mode",
+        {"climate_keeper_mode": 2},
+        {"keeper": 2, "climate_on": True},
+    ),
+    (
+        "set_preconditioning_max",
+        {"on": True, "manual_override": False},
+        {"defrost": True, "climate_on": True},
+    ),
+    ("charge_port_door_open", {}, {"port_open": True}),
+    ("charge_port_door_close", {}, {"port_open": False}),
+    ("set_charge_limit", {"percent": 90}, {"charge_limit": 90}),
+    ("set_charging_amps", {"charging_amps": 8}, {"charge_amps": 8}),
+]
+
+
+@pytest.mark.parametrize(("command", "arguments", "state"), COMMANDS)
+async def test_commands_do_what_they_say(
+    sim: Simulator,
+    ada: Vehicle,
+    command: str,
+    arguments: dict[str, object],
+    state: dict[str, object],
+) -> None:
+    assert await getattr(ada, command)(**arguments) == DONE
+    car = sim.cars["Ada"]
+    assert {key: getattr(car, key) for key in state} == state
+    assert car.executed == {command: 1}
+    assert sim.calls.count(f"na.{command}") == 1
+    assert (sim.calls.billed, sim.calls.unbilled) == (1, 0)
+    others = [one for one in sim.cars.values() if one is not car]
+    assert not any(one.executed for one in others)
+
+
+async def test_charging_starts_and_stops(sim: Simulator, ada: Vehicle) -> None:
+    async def reason(answer: dict[str, Any]) -> tuple[bool, str]:
+        return answer["response"]["result"], answer["response"]["reason"]
+
+    car = sim.cars["Ada"]
+    assert await reason(await ada.charge_start()) == (False, "disconnected")
+    assert await reason(await ada.charge_stop()) == (False, "not_charging")
+    car.plug()
+    assert await reason(await ada.charge_start()) == (False, "is_charging")
+    assert await reason(await ada.charge_port_door_close()) == (
+        False,
+        "cable connected",
+    )
+    assert await reason(await ada.charge_stop()) == (True, "")
+    assert await reason(await ada.charge_start()) == (True, "")
+    assert await reason(await ada.set_charge_limit(80)) == (False, "already_set")
+    assert car.executed == {"charge_start": 1, "charge_stop": 1}
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [
+        ("set_temps", {"driver_temp": 40}),
+        ("set_temps", {"driver_temp": "warm"}),
+        ("set_climate_keeper_mode", {"climate_keeper_mode": 7}),
+        ("set_charge_limit", {"percent": 101}),
+        ("set_charging_amps", {}),
+    ],
+)
+async def test_cars_refuse_nonsense(
+    sim: Simulator,
+    session: aiohttp.ClientSession,
+    command: str,
+    body: dict[str, object],
+) -> None:
+    car = sim.cars["Ada"]
+    async with session.post(
+        f"{sim.urls['na']}/api/1/vehicles/{car.vin}/command/{command}",
+        headers={"Authorization": f"Bearer {sim.token}"},
+        json=body,
+    ) as response:
+        answer = await response.json()
+    assert answer["response"]["result"] is False
+    assert answer["response"]["reason"]
+    assert not car.executed
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "1"])
+async def test_a_body_that_is_no_object_is_refused(
+    sim: Simulator, session: aiohttp.ClientSession, body: str
+) -> None:
+    url = f"{sim.urls['na']}/api/1/vehicles/{sim.cars['Ada'].vin}/command/set_temps"
+    headers = {"Authorization": f"Bearer {sim.token}"}
+    async with session.post(url, headers=headers, data=body) as response:
+        assert response.status == 400
+
+
+@pytest.mark.parametrize("presence", ["asleep", "offline"])
+async def test_a_car_out_of_reach_takes_neither_questions_nor_commands(
+    sim: Simulator, ada: Vehicle, presence: str
+) -> None:
+    sim.set("car.Ada", presence)
+    for call in (ada.vehicle_data, ada.door_unlock):
+        with pytest.raises(VehicleOffline) as caught:
+            await call()
+        assert caught.value.data == {
+            "response": None,
+            "error": "vehicle unavailable: vehicle is offline or asleep",
+            "error_description": "",
+        }
+    assert (await ada.vehicle())["response"]["state"] == presence
+    assert sim.cars["Ada"].locked
+    assert not sim.cars["Ada"].executed
+
+
+async def test_a_car_wakes_slowly(sim: Simulator, ada: Vehicle, clock: Clock) -> None:
+    sim.set("car.Ada", "asleep")
+    assert (await ada.wake_up())["response"]["state"] == "waking"
+    assert (await ada.vehicle())["response"]["state"] == "offline"
+    clock.pass_minutes(0.1)
+    assert (await ada.vehicle())["response"]["state"] == "offline"
+    clock.pass_minutes(0.2)
+    assert (await ada.vehicle())["response"]["state"] == "online"
+    assert (await ada.door_unlock()) == DONE
+    sim.set("car.Ada", "offline")
+    assert (await ada.wake_up())["response"]["state"] == "offline"
+    clock.pass_minutes(1)
+    assert (await ada.vehicle())["response"]["state"] == "offline"
+    assert sim.cars["Ada"].executed["wake_up"] == 2
+
+
+async def test_a_car_in_service_takes_no_commands(sim: Simulator, ada: Vehicle) -> None:
+    sim.cars["Ada"].in_service = True
+    assert (await ada.vehicle())["response"]["in_service"] is True
+    with pytest.raises(NotAllowed):
+        await ada.door_lock()
+
+
+async def test_mobile_access_can_be_switched_off(sim: Simulator, ada: Vehicle) -> None:
+    assert (await ada.mobile_enabled())["response"]["result"] is True
+    sim.set_mobile_access(False)
+    assert (await ada.mobile_enabled())["response"]["result"] is False
+    with pytest.raises(MobileAccessDisabled):
+        await ada.vehicle_data()
+
+
+async def test_an_account_belongs_to_one_region(
+    sim: Simulator, session: aiohttp.ClientSession
+) -> None:
+    elsewhere = TeslaFleetApi(session, sim.token, server=sim.urls["eu"])
+    with pytest.raises(InvalidRegion) as caught:
+        await elsewhere.products()
+    assert sim.urls["na"] in str(caught.value.data)
+    assert (await elsewhere.user.region())["response"] == {
+        "region": "na",
+        "fleet_api_base_url": sim.urls["na"],
+    }
+
+
+async def test_the_rest_of_the_account(fleet: TeslaFleetApi, ada: Vehicle) -> None:
+    assert (await fleet.user.me())["response"]["full_name"] == "home"
+    assert (await fleet.user.orders())["response"] == []
+    assert (await fleet.user.feature_config())["response"]["signaling"]["enabled"]
+    status = (await ada.fleet_status([ada.vin]))["response"]
+    assert status["vehicle_info"][ada.vin]["vehicle_command_protocol_required"] is False
+    with pytest.raises(NotFound):
+        await ada.honk_horn()
+
+
+SCOPED: list[tuple[str, tuple[Any, ...], tuple[str, ...]]] = [
+    ("vehicle", (), ("vehicle_cmds",)),
+    ("vehicle_data", (), ("vehicle_cmds",)),
+    ("vehicle_data", (["location_data"],), ("vehicle_device_data",)),
+    ("door_lock", (), ("vehicle_device_data", "vehicle_charging_cmds")),
+    ("charge_stop", (), ("vehicle_device_data", "vehicle_cmds")),
+]
+
+
+@pytest.mark.parametrize(("call", "arguments", "scopes"), SCOPED)
+async def test_scopes_are_enforced(
+    sim: Simulator,
+    session: aiohttp.ClientSession,
+    call: str,
+    arguments: tuple[Any, ...],
+    scopes: tuple[str, ...],
+) -> None:
+    token = sim.access_token(*scopes)
+    fleet = TeslaFleetApi(session, token, server=sim.urls["na"])
+    vehicle = fleet.vehicles.createFleet(sim.cars["Ada"].vin)
+    with pytest.raises(Forbidden) as caught:
+        await getattr(vehicle, call)(*arguments)
+    assert isinstance(caught.value.data, dict)
+    assert caught.value.data["error"] == "Unauthorized missing scopes"
+
+
+async def test_tokens_expire_and_come_back(
+    sim: Simulator, session: aiohttp.ClientSession, clock: Clock
+) -> None:
+    async def works(token: str) -> bool:
+        try:
+            await TeslaFleetApi(session, token, server=sim.urls["na"]).products()
+        except OAuthExpired:
+            return False
+        return True
+
+    short = sim.access_token("vehicle_device_data", lifetime=600)
+    assert await works(short)
+    clock.pass_minutes(11)
+    assert not await works(short)
+    assert await works(sim.token)
+    sim.set_token("expired")
+    assert not await works(sim.token)
+    assert await works(sim.access_token("vehicle_device_data"))
+    sim.set_token("ok")
+    assert await works(sim.token)
+    forged = [f"{sim.token}x", "a.b.c", "", "ä", sim.token.rpartition(".")[0]]
+    assert [await works(token) for token in forged] == [False] * 5
+
+
+async def test_what_is_billed(
+    sim: Simulator, fleet: TeslaFleetApi, ada: Vehicle, session: aiohttp.ClientSession
+) -> None:
+    async def billed(call: Any, condition: str = "ok") -> int:
+        before = sim.calls.billed
+        sim.set("na.api", condition)
+        with suppress(aiohttp.ClientError, TeslaFleetError):
+            await call()
+        sim.set("na.api", "ok")
+        return sim.calls.billed - before
+
+    assert await billed(ada.vehicle_data) == 1
+    assert await billed(ada.door_lock) == 1
+    assert await billed(ada.wake_up) == 1
+    assert await billed(ada.vehicle_data, "retry-after:60") == 1
+    assert await billed(ada.vehicle_data, "503 x") == 0
+    assert await billed(ada.door_lock, "refuse") == 0
+    assert await billed(ada.vehicle_data, "portal") == 0
+    for free in (fleet.status, fleet.products, ada.vehicle, fleet.user.region):
+        assert await billed(free) == 0
+    sim.set("car.Ada", "asleep")
+    assert await billed(ada.vehicle_data) == 1
+    assert sim.calls.count("vehicle_data") == 5
+    assert sim.calls.count("na.products") == 1
+    assert sim.calls.by_status["na.vehicle_data 408"] == 1
+    assert sim.calls.billed + sim.calls.unbilled == sum(sim.calls.by_endpoint.values())
+
+
+async def test_cars_come_and_go(sim: Simulator, fleet: TeslaFleetApi) -> None:
+    async def names() -> list[str]:
+        products = await fleet.products()
+        return [one["display_name"] for one in products["response"]]
+
+    added = sim.add_car(CarSpec(name="Di", model="cybertruck", year=2024))
+    assert fleet.vehicles.createFleet(added.vin).model == "Cybertruck"
+    assert await names() == ["Ada", "Bo", "Cy", "Di"]
+    sim.remove_car("Bo")
+    assert await names() == ["Ada", "Cy", "Di"]
+
+
+async def test_two_homes_have_two_accounts(
+    socket_enabled: None, session: aiohttp.ClientSession, clock: Clock
+) -> None:
+    there = Home(
+        name="there",
+        region="eu",
+        cars=(CarSpec(name="Di", model="modelx", year=2018),),
+        provider="proxy",
+    )
+    async with Simulator([HOME, there], now=clock) as sim:
+        for home, region in (("home", "na"), ("there", "eu")):
+            token = sim.tokens[home]
+            own = TeslaFleetApi(session, token, server=sim.urls[region])
+            through = TeslaFleetApi(session, token, server=sim.urls["proxy"])
+            assert await own.products() == await through.products()
+        sim.set_token("expired", "there")
+        with pytest.raises(OAuthExpired):
+            await TeslaFleetApi(
+                session, sim.tokens["there"], server=sim.urls["eu"]
+            ).products()
+        here = TeslaFleetApi(session, sim.token, server=sim.urls["na"])
+        assert (await here.products())["count"] == 3
+        vin = sim.cars["Di"].vin
+        with pytest.raises(NotFound):
+            await here.vehicles.createFleet(vin).vehicle()
+
+
+def test_the_same_car_has_the_same_vin(clock: Clock) -> None:
+    spec = CarSpec(name="Ada", model="model3", year=2021)
+    vins = {Car(spec, region="na", now=clock).vin for _ in range(2)}
+    assert vins == {"5YJ3E1E56MF553848"}

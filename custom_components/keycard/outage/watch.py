@@ -211,8 +211,9 @@ class Watch:
     def observe(self, target: Target, evidence: Evidence) -> None:
         """Take in what one ask brought."""
         item = self._watched[target]
-        if evidence.asked_at in item.pending:
-            item.pending.remove(evidence.asked_at)
+        # A request leaves a moment after it fell due.
+        if begun := [at for at in item.pending if at <= evidence.asked_at]:
+            item.pending.remove(max(begun))
         if item.unrelated:
             self._observe_unrelated(item, evidence)
         else:

@@ -98,11 +98,11 @@ class Listener:
         self._answer = answer
         self._traffic = traffic
         self._tls = tls
-        self._reservation: socket.socket | None = None
         self._web: web.Server | None = None
         self._server: asyncio.Server | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | None = None  # bound; listens while open
+        self._listening = False
         self._working: set[asyncio.BaseTransport] = set()
         self._closing: set[asyncio.BaseTransport] = set()
 
@@ -117,8 +117,8 @@ class Listener:
             # Sharing below would hide that another simulator has the port.
             with socket.socket() as probe:
                 probe.bind((HOST, self.port))
-        self._reservation = _bound(self.port)
-        self.port = self._reservation.getsockname()[1]
+        self._socket = _bound(self.port)
+        self.port = self._socket.getsockname()[1]
 
     async def start(self, *, shut: bool) -> None:
         """Begin to serve, unless the port is to be shut."""
@@ -140,9 +140,9 @@ class Listener:
             self._abort(self._web.connections)
             await self._web.shutdown(0.1)
             self._web = None
-        if self._reservation is not None:
-            self._reservation.close()
-            self._reservation = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     async def settle(self) -> None:
         """Wait until the port is open, if it is about to open."""
@@ -151,23 +151,25 @@ class Listener:
 
     def open(self) -> None:
         """Listen; connections are queued from this moment on."""
-        if self._socket is not None or self._web is None:
+        if self._listening or self._socket is None or self._web is None:
             return
-        self._socket = _bound(self.port)
+        self._listening = True
         self._socket.listen(128)
         self._opening = asyncio.create_task(
             self._serve(self._socket, self._web), eager_start=True
         )
 
     def shut(self) -> None:
-        """Stop listening and drop the connections that nobody works on."""
-        if self._opening is not None and not self._opening.done():
-            self._opening.cancel()
-        if self._server is not None:
-            self._server.close()
-        elif self._socket is not None:
-            self._socket.close()
-        self._server = self._socket = None
+        """Stop listening, keep the port, drop the connections that nobody works on."""
+        if self._listening and self._socket is not None:
+            # The two share the port for a moment, so that it is never free.
+            listening, self._socket = self._socket, _bound(self.port)
+            if self._opening is not None and not self._opening.done():
+                self._opening.cancel()
+            if self._server is not None:
+                self._server.close()
+            listening.close()
+            self._server, self._listening = None, False
         self.drop_idle()
 
     def drop_idle(self) -> None:
@@ -237,7 +239,6 @@ class Listener:
 
 
 def _bound(port: int) -> socket.socket:
-    # Two sockets share the port: one that only keeps it, and one that listens.
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+import errno
 import gzip
 import ipaddress
 from pathlib import Path
@@ -15,6 +16,7 @@ import zlib
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_reqrep import ConnectionKey
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -458,6 +460,60 @@ async def test_closed_session() -> None:
     session = aiohttp.ClientSession()
     await session.close()
     assert (await ask(session, "GET", "http://127.0.0.1/")).failure is Failure.OTHER
+
+
+KEY = ConnectionKey("maker.example", 443, True, True, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("err", "failure"),
+    [
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(errno.EHOSTUNREACH, "no route")),
+            Failure.REFUSED,
+        ),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(errno.ENETUNREACH, "no net")),
+            Failure.REFUSED,
+        ),
+        (aiohttp.ClientConnectorError(KEY, OSError("Multiple")), Failure.REFUSED),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(errno.ETIMEDOUT, "late")),
+            Failure.TIMEOUT,
+        ),
+        (aiohttp.ClientConnectorError(KEY, TimeoutError()), Failure.TIMEOUT),
+        (aiohttp.ClientConnectorError(KEY, ConnectionResetError()), Failure.RESET),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(errno.ECONNRESET, "reset")),
+            Failure.RESET,
+        ),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(errno.EMFILE, "files")),
+            Failure.OTHER,
+        ),
+        (aiohttp.ClientConnectorSSLError(KEY, ssl.SSLEOFError()), Failure.RESET),
+        (aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError()), Failure.CERTIFICATE),
+        (aiohttp.ConnectionTimeoutError(), Failure.TIMEOUT),
+        (aiohttp.SocketTimeoutError(), Failure.TIMEOUT),
+        (aiohttp.ServerDisconnectedError(), Failure.RESET),
+        (aiohttp.ClientOSError(errno.ECONNRESET, "reset"), Failure.RESET),
+        (aiohttp.ClientOSError(errno.ETIMEDOUT, "late"), Failure.TIMEOUT),
+        (OSError(errno.EIO, "odd"), Failure.OTHER),
+        (RuntimeError(), Failure.OTHER),
+    ],
+)
+async def test_errors_that_are_hard_to_come_by(
+    err: Exception, failure: Failure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(
+        _: aiohttp.ClientRequest, __: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        raise err
+
+    lookup_of(monkeypatch, "192.0.2.7")
+    async with aiohttp.ClientSession(middlewares=(fail,)) as session:
+        answer = await ask(session, "POST", "https://maker.example/")
+    assert (answer.failure, answer.status) == (failure, None)
 
 
 async def test_cancelling_goes_through() -> None:

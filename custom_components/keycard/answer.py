@@ -349,10 +349,7 @@ def _is_private(address: IPv4Address | IPv6Address) -> bool:
 
 def _may_be_private(url: str | URL) -> bool:
     """Return whether a private address is no surprise for a host."""
-    try:
-        host = (URL(url).host or "").rstrip(".").lower()
-    except ValueError:
-        return True
+    host = (URL(url).host or "").rstrip(".").lower()
     try:
         ip_address(host)
     except ValueError:

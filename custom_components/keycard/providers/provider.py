@@ -54,6 +54,6 @@ class Provider:
         return car
 
 
-def _origin(url: str) -> URL:
-    """Return scheme, host and port of an address."""
-    return URL(url).origin()
+def _origin(address: str) -> tuple[str, str | None, int | None]:
+    url = URL(address)
+    return url.scheme, url.host, url.port

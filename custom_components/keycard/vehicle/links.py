@@ -158,20 +158,22 @@ class CloudLink:
 
     async def products(self) -> Call:
         """List what the account has: cars and other things."""
-        return await _call(self._api.products)
+        return await _call(self._api.products, _READ_TIMEOUT)
 
     async def region(self) -> Call:
         """Ask which region's host serves the account."""
-        return await _call(self._api.user.region)
+        return await _call(self._api.user.region, _READ_TIMEOUT)
 
     async def vehicle(self, vin: str) -> Call:
         """Ask whether a car is online; this costs nothing and wakes nothing."""
-        return await _call(self._vehicle(vin).vehicle)
+        return await _call(self._vehicle(vin).vehicle, _READ_TIMEOUT)
 
     async def vehicle_data(self, vin: str) -> Call:
         """Ask an online car for all its data; this is billed."""
         vehicle = self._vehicle(vin)
-        return await _call(lambda: vehicle.vehicle_data(list(_ENDPOINTS)))
+        return await _call(
+            lambda: vehicle.vehicle_data(list(_ENDPOINTS)), _READ_TIMEOUT
+        )
 
     async def command(self, vin: str, command: Command, **params: object) -> Outcome:
         """Send a command once.
@@ -182,7 +184,7 @@ class CloudLink:
         vehicle = self._vehicle(vin)
         async with self._gates[vin]:
             call = await _call(
-                lambda: _SEND[command](vehicle, params), timeout=_COMMAND_TIMEOUT
+                lambda: _SEND[command](vehicle, params), _COMMAND_TIMEOUT
             )
         return _outcome(command, call)
 
@@ -220,9 +222,7 @@ def is_online(call: Call) -> bool:
     )
 
 
-async def _call(
-    send: Callable[[], Awaitable[object]], *, timeout: float = _READ_TIMEOUT
-) -> Call:
+async def _call(send: Callable[[], Awaitable[object]], timeout: float) -> Call:
     """Let the library make one request, and return what came of it."""
     began = time.monotonic()
     body: object = None

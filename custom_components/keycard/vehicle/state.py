@@ -91,6 +91,8 @@ class CarState:
         for one, other in _PAIRS:
             if values[one] is None or values[other] is None:
                 values[one] = values[other] = None
+        if values["min_temp"] is not None and values["min_temp"] >= values["max_temp"]:
+            values["min_temp"] = values["max_temp"] = None
         state = cls(vin=vin, model=model, year=year, data_at=data_time(json), **values)
         return state.with_summary(json)
 
@@ -256,18 +258,6 @@ def data_time(json: JsonObject) -> datetime | None:
     car = unwrapped(json)
     times = [_milliseconds(_section(car, name).get("timestamp")) for name in _DATED]
     return max((time for time in times if time is not None), default=None)
-
-
-def cars_in(products: JsonObject) -> tuple[JsonObject, ...] | None:
-    """Return the cars of a `products` answer, None if it holds no list."""
-    listed = products.get("response")
-    if not isinstance(listed, list):
-        return None
-    return tuple(
-        product
-        for product in listed
-        if isinstance(product, Mapping) and read_text(product.get("vin"))
-    )
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,1 @@
+"""Tests of who speaks for the cars."""

@@ -1,0 +1,167 @@
+"""Who speaks for the cars, by an entry's data."""
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+import pytest
+
+from custom_components.keycard.answer import Recorder
+from custom_components.keycard.outage.hosts import default_hosts
+from custom_components.keycard.providers import Provider, hosts_of, provider_of
+from custom_components.keycard.vehicle.keys import Key
+from custom_components.keycard.vehicle.state import Presence
+from custom_components.keycard.vehicle.vehicle import Car
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+VIN = "LRW3F7EK4NC700000"
+WATCH_ONLY = {"provider": "watch_only", "region": "na"}
+COMPATIBLE = {
+    "provider": "compatible",
+    "region": "eu",
+    "base_url": "http://127.0.0.1:4430",
+    "token": "a-token",
+}
+
+
+def no_session(_: Recorder) -> aiohttp.ClientSession:
+    raise AssertionError("Nobody is called")
+
+
+@pytest.fixture
+async def session() -> AsyncGenerator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def compatible(
+    session: aiohttp.ClientSession, base_url: str, options: dict[str, Any] | None = None
+) -> Provider:
+    data = COMPATIBLE | {"base_url": base_url}
+    return provider_of(data, options or {}, lambda _: session)
+
+
+def test_watch_only() -> None:
+    cars = {
+        "ada": {"name": "Ada", "model": "models", "year": 2016, "key": "keycard"},
+        "cy": {"name": "Cy", "model": "modelx", "year": None},
+    }
+    provider = provider_of(WATCH_ONLY, {"cars": cars}, no_session)
+    assert (provider.region, provider.link) == ("na", None)
+    assert not provider.cars_from_account
+    assert not provider.in_between(default_hosts("na"))
+    assert provider.cars() == [
+        Car(
+            id="ada",
+            name="Ada",
+            model="models",
+            year=2016,
+            owners_key=Key.KEYCARD,
+        ),
+        Car(id="cy", name="Cy", model="modelx"),
+    ]
+    assert [car.key for car in provider.cars()] == [Key.KEYCARD, Key.FOB]
+
+
+def test_watch_only_without_cars() -> None:
+    assert provider_of(WATCH_ONLY, {}, no_session).cars() == []
+
+
+async def test_compatible(session: aiohttp.ClientSession) -> None:
+    options = {"cars": {VIN: {"key": "fob"}, "other": {}}}
+    provider = compatible(session, "http://127.0.0.1:4430", options)
+    assert provider.region == "eu"
+    assert provider.cars_from_account
+    assert provider.cars() == []
+    car = provider.discover({"vin": VIN, "state": "asleep", "display_name": "Bo"}, NOW)
+    assert (car.id, car.name, car.model, car.key) == (VIN, "Bo", "model3", Key.FOB)
+    assert car.state is not None
+    assert car.state.presence is Presence.ASLEEP
+    assert car.link is provider.link
+    restored = provider.restore(car.to_json())
+    assert (restored.name, restored.key, restored.restored) == ("Bo", Key.FOB, True)
+    assert restored.link is provider.link
+
+
+async def test_opens_a_session_that_records(session: aiohttp.ClientSession) -> None:
+    recorders: list[Recorder] = []
+
+    def open_session(recorder: Recorder) -> aiohttp.ClientSession:
+        recorders.append(recorder)
+        return session
+
+    provider_of(COMPATIBLE, {}, open_session)
+    assert len(recorders) == 1
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_shows_its_token() -> None:
+    shown: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        shown.append(request.headers["Authorization"])
+        return web.json_response({"response": []})
+
+    app = web.Application()
+    app.router.add_get("/api/1/products", handle)
+    server = TestServer(app, host="127.0.0.1")
+    await server.start_server()
+    async with aiohttp.ClientSession(middlewares=(Recorder(),)) as session:
+        provider = compatible(session, str(server.make_url("")).rstrip("/"))
+        assert provider.link is not None
+        assert (await provider.link.products()).body == {"response": []}
+    await server.close()
+    assert shown == ["Bearer a-token"]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "in_between"),
+    [
+        ("https://fleet-api.prd.eu.vn.cloud.tesla.com", False),
+        ("https://FLEET-API.prd.na.vn.cloud.tesla.com:443", False),
+        ("https://fleet-api.prd.eu.vn.cloud.tesla.com:444", True),
+        ("http://fleet-api.prd.eu.vn.cloud.tesla.com", True),
+        ("https://proxy.example", True),
+        ("http://127.0.0.1:4430", True),
+    ],
+)
+async def test_in_between(
+    session: aiohttp.ClientSession, base_url: str, *, in_between: bool
+) -> None:
+    provider = compatible(session, base_url)
+    assert provider.in_between(default_hosts("eu")) is in_between
+
+
+async def test_a_proxy_that_the_owner_made_a_host(
+    session: aiohttp.ClientSession,
+) -> None:
+    hosts = hosts_of(COMPATIBLE, {"hosts": {"eu": "http://127.0.0.1:4430/"}})
+    assert not compatible(session, "http://127.0.0.1:4430").in_between(hosts)
+
+
+def test_unknown_provider() -> None:
+    with pytest.raises(ValueError, match="Nobody provides 'fax'"):
+        provider_of({"provider": "fax", "region": "na"}, {}, no_session)
+
+
+@pytest.mark.parametrize("region", ["na", "eu", "cn"])
+def test_default_hosts(region: str) -> None:
+    assert hosts_of({"region": region}, {}) == default_hosts(region)
+
+
+def test_hosts_of_the_owner() -> None:
+    default = default_hosts("na")
+    hosts = hosts_of(
+        {"region": "na"},
+        {
+            "hosts": {"na": "http://127.0.0.1:1"},
+            "sign_in": ["http://127.0.0.1:2/oauth2/v3/token"],
+            "unrelated": [],
+        },
+    )
+    assert hosts.regions == {**default.regions, "na": "http://127.0.0.1:1"}
+    assert hosts.sign_in == ("http://127.0.0.1:2/oauth2/v3/token",)
+    assert hosts.unrelated == ()

@@ -1,0 +1,256 @@
+"""Snapshots of cars, from real answers and from odd ones."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+import json
+import math
+from random import Random
+from typing import Any
+
+import pytest
+
+from custom_components.keycard.vehicle.state import (
+    CarState,
+    Presence,
+    data_time,
+    has_data,
+)
+
+from .recorded import MODEL_3, PRODUCTS, SLEEPER, VIN, recorded
+
+RECORDED = CarState(
+    vin=VIN,
+    name="Test",
+    model="modelx",
+    year=2019,
+    presence=Presence.ONLINE,
+    in_service=False,
+    data_at=datetime(2024, 1, 19, 23, 38, 40, 649000, tzinfo=UTC),
+    locked=False,
+    climate_on=True,
+    inside_temp=29.8,
+    outside_temp=30.0,
+    target_temp=22.0,
+    passenger_temp=22.0,
+    min_temp=15.0,
+    max_temp=28.0,
+    keeper_mode="keep",
+    preconditioning=False,
+    cabin_preconditioning=False,
+    fan_status=0,
+    latitude=-30.222626,
+    longitude=-97.6236871,
+    heading=185,
+    speed=None,
+    battery_level=77,
+    battery_range=266.87,
+    charging_state="Stopped",
+    sw_version="2023.44.30.8",
+)
+
+
+def test_recorded_data() -> None:
+    assert CarState.from_data(recorded(MODEL_3)) == RECORDED
+
+
+def test_recorded_summary() -> None:
+    product = recorded(PRODUCTS)["response"][0]
+    state = RECORDED.with_summary(product)
+    assert state == replace(RECORDED, presence=Presence.ASLEEP)
+    assert CarState.from_data(product) == CarState(
+        vin=SLEEPER,
+        name="Test",
+        model="model3",
+        year=2022,
+        presence=Presence.ASLEEP,
+    )
+    assert not has_data(product)
+    assert data_time(product) is None
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "field", "expected"),
+    [
+        ("vehicle_state", "locked", 1, "locked", None),
+        ("vehicle_state", "locked", "true", "locked", None),
+        ("vehicle_state", "locked", None, "locked", None),
+        ("vehicle_state", "car_version", "2026.2.1", "sw_version", "2026.2.1"),
+        ("vehicle_state", "car_version", "  ", "sw_version", None),
+        ("vehicle_state", "car_version", 2026, "sw_version", None),
+        ("vehicle_state", "vehicle_name", "A\x00d\na", "name", "Ada"),
+        ("vehicle_state", "vehicle_name", "Ada" * 100, "name", "Ada" * 85),
+        ("climate_state", "inside_temp", 21, "inside_temp", 21.0),
+        ("climate_state", "inside_temp", True, "inside_temp", None),
+        ("climate_state", "inside_temp", "21", "inside_temp", None),
+        ("climate_state", "inside_temp", math.nan, "inside_temp", None),
+        ("climate_state", "inside_temp", math.inf, "inside_temp", None),
+        ("climate_state", "inside_temp", 10**400, "inside_temp", None),
+        ("climate_state", "inside_temp", [21], "inside_temp", None),
+        ("climate_state", "defrost_mode", 2, "preconditioning", True),
+        ("climate_state", "defrost_mode", -1, "preconditioning", None),
+        ("climate_state", "climate_keeper_mode", "party", "keeper_mode", None),
+        ("climate_state", "climate_keeper_mode", "dog", "keeper_mode", "dog"),
+        ("climate_state", "min_avail_temp", None, "max_temp", None),
+        ("climate_state", "min_avail_temp", 40, "min_temp", None),
+        ("drive_state", "latitude", 91, "longitude", None),
+        ("drive_state", "longitude", None, "latitude", None),
+        ("drive_state", "speed", 65, "speed", 65.0),
+        ("drive_state", "heading", 359.6, "heading", 360),
+        ("charge_state", "battery_level", 101, "battery_level", None),
+        ("charge_state", "battery_level", 76.7, "battery_level", 77),
+        ("charge_state", "battery_range", -1, "battery_range", None),
+        ("charge_state", "charging_state", {}, "charging_state", None),
+        ("charge_state", "timestamp", "now", "data_at", RECORDED.data_at),
+        ("charge_state", "timestamp", 10**30, "data_at", RECORDED.data_at),
+        (
+            "charge_state",
+            "timestamp",
+            1767225600000,
+            "data_at",
+            datetime(2026, 1, 1, tzinfo=UTC),
+        ),
+    ],
+)
+def test_one_odd_value(
+    *, section: str, key: str, value: object, field: str, expected: object
+) -> None:
+    answer = recorded(MODEL_3)
+    answer["response"][section][key] = value
+    found = getattr(CarState.from_data(answer), field)
+    assert (found, type(found)) == (expected, type(expected))
+
+
+def test_model_of_a_car_whose_vin_tells_none() -> None:
+    answer = recorded(MODEL_3)
+    answer["response"]["vin"] = "5YJ?F7EK4KC700000"
+    for told, model in (
+        ("model3", "model3"),
+        ("models2", "models"),
+        ("lychee", "models"),
+        ("tamarind", "modelx"),
+        ("unicycle", "unknown"),
+        (["model3"], "unknown"),
+    ):
+        answer["response"]["vehicle_config"]["car_type"] = told
+        assert CarState.from_data(answer).model == model
+
+
+@pytest.mark.parametrize(
+    ("told", "presence"),
+    [
+        ("online", Presence.ONLINE),
+        ("asleep", Presence.ASLEEP),
+        ("offline", Presence.OFFLINE),
+        ("waking", Presence.UNKNOWN),
+        (None, Presence.UNKNOWN),
+        ({}, Presence.UNKNOWN),
+    ],
+)
+def test_presence(told: object, presence: Presence) -> None:
+    answer = {"response": {"state": told, "in_service": True}}
+    state = CarState(vin=VIN).with_summary(answer)
+    assert state == CarState(vin=VIN, presence=presence, in_service=True)
+
+
+@pytest.mark.parametrize("section", ["charge", "climate", "drive", "vehicle"])
+def test_missing_section(section: str) -> None:
+    answer = recorded(MODEL_3)
+    del answer["response"][f"{section}_state"]
+    state = CarState.from_data(answer)
+    lost = {
+        "charge": {"battery_level", "battery_range", "charging_state"},
+        "climate": {
+            "climate_on",
+            "inside_temp",
+            "outside_temp",
+            "target_temp",
+            "passenger_temp",
+            "min_temp",
+            "max_temp",
+            "keeper_mode",
+            "preconditioning",
+            "cabin_preconditioning",
+            "fan_status",
+        },
+        "drive": {"latitude", "longitude", "heading"},
+        "vehicle": {"locked", "sw_version", "name"},
+    }[section]
+    nothing: dict[str, Any] = dict.fromkeys(lost)
+    assert state == replace(RECORDED, **nothing)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"response": None},
+        {"response": []},
+        {"response": "<html>"},
+        {"response": {"vin": 17, "charge_state": [], "drive_state": "x"}},
+    ],
+)
+def test_nothing_in_it(answer: dict[str, Any]) -> None:
+    assert CarState.from_data(answer) == CarState(vin="")
+    assert not has_data(answer)
+
+
+def odd(random: Random, value: object, depth: int = 0) -> object:
+    """Return a value with some of it turned into something else."""
+    roll = random.random()
+    if roll < 0.12 and depth:
+        return random.choice(
+            [
+                None,
+                True,
+                -1,
+                10**300,
+                10**25,
+                math.nan,
+                -math.inf,
+                "",
+                "NaN",
+                "\ud800",
+                "9" * 5000,
+                [],
+                [{}],
+                {},
+                {"response": {}},
+            ]
+        )
+    if isinstance(value, dict):
+        return {
+            key: odd(random, item, depth + 1)
+            for key, item in value.items()
+            if random.random() > 0.05
+        }
+    if isinstance(value, list):
+        return [odd(random, item, depth + 1) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_survives_anything(seed: int) -> None:
+    random = Random(seed)
+    kinds = {
+        item.name: {type(getattr(RECORDED, item.name)), type(None)}
+        for item in fields(CarState)
+    } | {"speed": {float, type(None)}}
+    for _ in range(50):
+        answer = odd(random, recorded(MODEL_3))
+        assert isinstance(answer, dict)
+        state = CarState.from_data(answer)
+        for name, allowed in kinds.items():
+            assert type(getattr(state, name)) in allowed
+        again = json.loads(json.dumps(state.to_json(), allow_nan=False))
+        assert CarState.from_json(again) == state
+        kept = odd(random, again)
+        assert isinstance(kept, dict)
+        restored = CarState.from_json(kept)
+        for name, allowed in kinds.items():
+            assert type(getattr(restored, name)) in allowed
+
+
+def test_storage() -> None:
+    assert CarState.from_json(json.loads(json.dumps(RECORDED.to_json()))) == RECORDED
+    assert CarState.from_json({"data_at": "2024-01-19T23:38:40"}).data_at is None
+    assert CarState.from_json({"data_at": "soon"}) == CarState(vin="")

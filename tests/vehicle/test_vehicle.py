@@ -1,0 +1,287 @@
+"""A car over time: what is known of it, and how long that holds."""
+
+from datetime import UTC, datetime, timedelta
+import json
+from typing import Any
+
+import pytest
+
+from custom_components.keycard.vehicle.keys import Key
+from custom_components.keycard.vehicle.links import Command
+from custom_components.keycard.vehicle.state import CarState, Presence
+from custom_components.keycard.vehicle.vehicle import Car
+
+from .recorded import MODEL_3, PRODUCTS, SLEEPER, VIN, recorded
+
+TAKEN = datetime(2024, 1, 19, 23, 38, 40, 649000, tzinfo=UTC)
+NOW = TAKEN + timedelta(seconds=2)
+
+
+def data(taken: datetime = TAKEN, **sections: dict[str, Any]) -> dict[str, Any]:
+    """Return the recorded data as taken at another time."""
+    answer = recorded(MODEL_3)
+    for section in answer["response"].values():
+        if isinstance(section, dict) and "timestamp" in section:
+            section["timestamp"] = int(taken.timestamp() * 1000)
+    for name, changes in sections.items():
+        answer["response"][name] |= changes
+    return answer
+
+
+def summary(presence: str, vin: str = VIN) -> dict[str, Any]:
+    """Return what the cloud says without asking the car."""
+    return {"response": {"vin": vin, "state": presence, "in_service": False}}
+
+
+def known() -> Car:
+    """Return a car whose data came just now."""
+    car = Car.from_vin(VIN, owners_key=Key.FOB)
+    assert car.apply_data(data(), NOW)
+    return car
+
+
+def state_of(car: Car) -> CarState:
+    """Return the snapshot that there must be."""
+    assert car.state is not None
+    return car.state
+
+
+def test_first_data() -> None:
+    car = Car.from_vin(VIN)
+    assert (car.name, car.model, car.year, car.state) == (VIN, "modelx", 2019, None)
+    assert not car.trusted(NOW)
+    assert car.apply_data(data(), NOW)
+    assert (car.name, car.confirmed_at) == ("Test", NOW)
+    assert state_of(car).locked is False
+    assert car.trusted(NOW)
+
+
+def test_products_alone_tell_no_lock() -> None:
+    car = Car.from_vin(SLEEPER)
+    car.apply_summary(recorded(PRODUCTS)["response"][0], NOW)
+    assert (car.name, car.model) == ("Test", "model3")
+    assert state_of(car).presence is Presence.ASLEEP
+    assert state_of(car).locked is None
+    assert not car.trusted(NOW)
+
+
+@pytest.mark.parametrize(
+    ("answer", "vin"),
+    [
+        ({}, VIN),
+        ({"response": None}, VIN),
+        (summary("online"), VIN),
+        (data(), SLEEPER),
+    ],
+)
+def test_no_data_of_this_car(answer: dict[str, Any], vin: str) -> None:
+    car = Car.from_vin(vin)
+    assert not car.apply_data(answer, NOW)
+    assert (car.state, car.confirmed_at) == (None, None)
+
+
+def test_an_empty_summary_tells_nothing() -> None:
+    car = known()
+    before = car.state
+    for answer in ({}, {"response": None}, summary("asleep", SLEEPER)):
+        car.apply_summary(answer, NOW + timedelta(minutes=5))
+    assert (car.state, car.confirmed_at) == (before, NOW)
+
+
+@pytest.mark.parametrize(
+    ("age", "trusted"),
+    [
+        (timedelta(0), True),
+        (timedelta(minutes=30), True),
+        (timedelta(minutes=30, seconds=1), False),
+        (timedelta(days=-1), False),
+    ],
+)
+def test_trust_ends(age: timedelta, trusted: bool) -> None:
+    assert known().trusted(NOW + age) is trusted
+
+
+def test_a_sleeping_car_stays_as_it_was() -> None:
+    car = known()
+    now = NOW
+    for _ in range(5):
+        now += timedelta(minutes=29)
+        car.apply_summary(summary("asleep"), now)
+        assert car.trusted(now)
+    now += timedelta(minutes=29)
+    car.apply_summary(summary("online"), now)
+    assert car.trusted(now)
+    assert not car.trusted(now + timedelta(minutes=2))
+
+
+def test_a_car_that_was_lost_sight_of_may_have_been_about() -> None:
+    car = known()
+    later = NOW + timedelta(hours=2)
+    car.apply_summary(summary("asleep"), later)
+    assert not car.trusted(later)
+
+
+@pytest.mark.parametrize(
+    ("answer", "stale"),
+    [
+        (data(), True),
+        (data(TAKEN - timedelta(hours=1)), True),
+        (data(TAKEN + timedelta(milliseconds=1)), False),
+        (summary("online"), False),
+        ({}, False),
+    ],
+)
+def test_stale(answer: dict[str, Any], stale: bool) -> None:
+    assert known().stale(answer) is stale
+    assert not Car.from_vin(VIN).stale(answer)
+
+
+def test_old_data_of_a_sleeper_are_not_stale() -> None:
+    answer = data()
+    answer["response"]["state"] = "asleep"
+    assert not known().stale(answer)
+
+
+def test_stale_data_change_nothing() -> None:
+    car = known()
+    before = state_of(car)
+    later = NOW + timedelta(minutes=10)
+    old = data(TAKEN - timedelta(hours=1), vehicle_state={"locked": True})
+    assert not car.apply_data(old, later)
+    assert (car.state, car.confirmed_at) == (before, NOW)
+
+
+def test_newer_data_count() -> None:
+    car = known()
+    later = NOW + timedelta(minutes=10)
+    fresh = data(
+        later, vehicle_state={"locked": True}, climate_state={"outside_temp": 9}
+    )
+    for key in ("min_avail_temp", "max_avail_temp", "inside_temp"):
+        del fresh["response"]["climate_state"][key]
+    assert car.apply_data(fresh, later)
+    state = state_of(car)
+    assert (state.locked, state.outside_temp, car.confirmed_at) == (True, 9.0, later)
+    assert (state.min_temp, state.max_temp, state.inside_temp) == (15.0, 28.0, None)
+
+
+def test_a_date_that_has_not_come_is_none() -> None:
+    car = known()
+    assert car.apply_data(data(NOW + timedelta(days=400)), NOW)
+    assert state_of(car).data_at is None
+    assert car.apply_data(data(NOW + timedelta(minutes=1)), NOW)
+    assert state_of(car).data_at == NOW + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("command", "params", "changes"),
+    [
+        (Command.LOCK, {}, {"locked": True}),
+        (Command.UNLOCK, {}, {"locked": False}),
+        (Command.CLIMATE_ON, {}, {"climate_on": True}),
+        (
+            Command.CLIMATE_OFF,
+            {},
+            {"climate_on": False, "keeper_mode": "off", "preconditioning": False},
+        ),
+        (
+            Command.SET_TEMPS,
+            {"driver_temp": 19.5, "passenger_temp": 20.0},
+            {"target_temp": 19.5, "passenger_temp": 20.0},
+        ),
+        (Command.KEEPER, {"mode": "dog"}, {"keeper_mode": "dog", "climate_on": True}),
+        (Command.KEEPER, {"mode": "off"}, {"keeper_mode": "off"}),
+        (
+            Command.PRECONDITION_MAX,
+            {"on": True},
+            {"preconditioning": True, "climate_on": True},
+        ),
+        (Command.PRECONDITION_MAX, {"on": False}, {"preconditioning": False}),
+        (Command.WAKE, {}, {}),
+    ],
+)
+def test_commands_that_were_done(
+    command: Command, params: dict[str, object], changes: dict[str, object]
+) -> None:
+    car = known()
+    before = state_of(car).to_json()
+    car.apply_command(command, params, NOW)
+    assert state_of(car).to_json() == before | changes
+    assert car.confirmed_at == NOW
+
+
+def test_data_on_their_way_do_not_undo_a_command() -> None:
+    car = known()
+    locked_at = NOW + timedelta(minutes=10)
+    car.apply_command(Command.LOCK, {}, locked_at)
+    assert car.apply_data(data(locked_at - timedelta(seconds=5)), locked_at)
+    assert state_of(car).locked is True
+    assert car.apply_data(data(locked_at + timedelta(seconds=5)), locked_at)
+    assert state_of(car).locked is False
+
+
+def test_a_clock_far_ahead_does_not_hold_a_command_for_ever() -> None:
+    car = known()
+    car.apply_command(Command.LOCK, {}, NOW + timedelta(days=30))
+    assert car.apply_data(data(TAKEN + timedelta(minutes=10)), NOW + timedelta(days=30))
+    assert state_of(car).locked is False
+
+
+def test_a_command_to_a_car_without_data() -> None:
+    car = Car.from_vin(VIN)
+    car.apply_command(Command.LOCK, {}, NOW)
+    assert state_of(car).locked is True
+    assert not car.trusted(NOW)
+
+
+def test_restart() -> None:
+    kept = json.loads(json.dumps(known().to_json()))
+    car = Car.from_json(kept, owners_key=Key.FOB)
+    assert (car.id, car.name, car.model, car.year) == (VIN, "Test", "modelx", 2019)
+    assert (car.key, car.restored, car.confirmed_at) == (Key.FOB, True, NOW)
+    assert state_of(car).locked is False
+    assert state_of(car).presence is Presence.UNKNOWN
+    assert car.trusted(NOW + timedelta(minutes=5))
+    assert not car.apply_data(data(), NOW)
+    assert car.restored
+    assert car.apply_data(data(NOW), NOW)
+    assert not car.restored
+
+
+def test_restart_of_a_car_without_data() -> None:
+    car = Car.from_json(Car(id="ada", name="Ada", model="model3").to_json())
+    assert car == Car(id="ada", name="Ada", model="model3")
+
+
+@pytest.mark.parametrize("kept", [{}, {"id": 17}, {"id": ""}])
+def test_a_kept_car_has_an_id(kept: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="without its id"):
+        Car.from_json(kept)
+
+
+def test_an_odd_keepsake() -> None:
+    kept = {"id": VIN, "state": {"locked": "yes"}, "confirmed_at": 5, "year": "old"}
+    car = Car.from_json(kept)
+    assert (car.name, car.model, car.year, car.confirmed_at) == (
+        VIN,
+        "unknown",
+        None,
+        None,
+    )
+    assert state_of(car) == CarState(vin=VIN)
+
+
+def test_key_of_the_owner_and_of_the_vin() -> None:
+    assert Car.from_vin(VIN).key is Key.FOB
+    assert Car.from_vin(VIN, owners_key=Key.KEYCARD).key is Key.KEYCARD
+    assert Car.from_vin(SLEEPER).key is Key.KEYCARD
+
+
+def test_model_from_the_data_when_the_vin_tells_none() -> None:
+    vin = "5YJ1F7EK4KC700000"
+    answer = data()
+    answer["response"]["vin"] = vin
+    car = Car.from_vin(vin)
+    assert car.model == "unknown"
+    car.apply_data(answer, NOW)
+    assert car.model == "model3"

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 import hashlib
 import hmac
 import json
@@ -36,6 +37,7 @@ class Account:
         self.home = home
         self.region = home.region
         self.cars = cars
+        self.other_products: list[dict[str, object]] = []
         self.subject = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{home.name}.invalid"))
         self.issued: set[str] = set()  # the ids of the tokens
         self.expired: set[str] = set()
@@ -50,12 +52,12 @@ class Account:
         return next((car for car in self.cars if name in {car.vin, str(car.id)}), None)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Grant:
     """What a valid token allows."""
 
-    def __init__(self, account: Account, scopes: Collection[str]) -> None:
-        self.account = account
-        self.scopes = frozenset(scopes)
+    account: Account
+    scopes: frozenset[str]
 
 
 class Tokens:
@@ -107,7 +109,7 @@ class Tokens:
             return "invalid bearer token"
         if expires <= self._now() or claims.get("jti") in account.expired:
             return "token expired (401)"
-        return Grant(account, scopes)
+        return Grant(account=account, scopes=frozenset(scopes))
 
     def _sign(self, claims: dict[str, object]) -> str:
         head = _encode(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())

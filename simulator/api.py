@@ -160,7 +160,7 @@ class Api:
             car.advance()
         match ask.route.endpoint:
             case "products":
-                items = [product(car, now) for car in cars]
+                items = [product(car, now) for car in cars] + account.other_products
                 return json_reply({"response": items, "count": len(items)})
             case "vehicles":
                 items = [summary(car) for car in cars]

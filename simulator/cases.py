@@ -317,4 +317,14 @@ def _some_of(allowed: tuple[str, ...]) -> Callable[[Place], tuple[str, ...]]:
     return lambda place: tuple(one.one_of(allowed) for one in place.items(empty=True))
 
 
-__all__ = ["Case", "CaseError", "Expect", "Home", "Step", "load_case", "load_homes"]
+__all__ = [
+    "CarSpec",
+    "Case",
+    "CaseError",
+    "Expect",
+    "Home",
+    "Request",
+    "Step",
+    "load_case",
+    "load_homes",
+]

@@ -1,4 +1,8 @@
-"""What a condition makes of a request."""
+"""What a condition makes of a request.
+
+What comes before the maker (refuse, timeout, portal, CODE...) keeps a command from the
+car; when only the answer is cut or spoiled (reset, garbage), the command has run.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection

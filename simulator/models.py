@@ -73,6 +73,60 @@ MODEL_TABLE = {
     ),
 }
 
+# What the data of every car say it is made of; a market or a model changes some.
+CONFIG: dict[str, object] = {
+    "aux_park_lamps": "NaPremium",
+    "badge_version": 1,
+    "can_accept_navigation_requests": True,
+    "can_actuate_trunks": True,
+    "car_special_type": "base",
+    "charge_port_type": "US",
+    "cop_user_set_temp_supported": True,
+    "dashcam_clip_save_supported": True,
+    "default_charge_to_max": False,
+    "driver_assist": "TeslaAP3",
+    "ece_restrictions": False,
+    "efficiency_package": "Default",
+    "eu_vehicle": False,
+    "exterior_color": "PearlWhite",
+    "exterior_trim": "Black",
+    "exterior_trim_override": "",
+    "has_air_suspension": False,
+    "has_ludicrous_mode": False,
+    "has_seat_cooling": False,
+    "headlamp_type": "Global",
+    "interior_trim_type": "Black2",
+    "key_version": 2,
+    "motorized_charge_port": True,
+    "paint_color_override": "",
+    "performance_package": "Base",
+    "plg": True,
+    "pws": True,
+    "rear_drive_unit": "PM216MOSFET",
+    "rear_seat_heaters": 1,
+    "rear_seat_type": 0,
+    "rhd": False,
+    "roof_color": "RoofColorGlass",
+    "seat_type": None,
+    "spoiler_type": "None",
+    "sun_roof_installed": None,
+    "supports_qr_pairing": False,
+    "third_row_seats": "None",
+    "trim_badging": "74d",
+    "use_range_badging": True,
+    "utc_offset": -28800,
+    "webcam_selfie_supported": True,
+    "webcam_supported": True,
+    "wheel_type": "Pinwheel18CapKit",
+}
+EUROPE: dict[str, object] = {
+    "aux_park_lamps": "Eu",
+    "charge_port_type": "CCS",
+    "ece_restrictions": True,
+    "eu_vehicle": True,
+    "utc_offset": 3600,
+}
+
 
 def build_vin(name: str, model: str, year: int) -> str:
     """Return a VIN whose digits tell model and year, and whose check digit holds."""

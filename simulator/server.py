@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 import json
 import socket
-import ssl
 import struct
-from typing import Protocol
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+
+from .certificates import Authority
 
 HOST = "127.0.0.1"
 JSON = "application/json"
@@ -70,13 +70,6 @@ class Traffic:
             self.busy += 1
 
 
-class Tls(Protocol):
-    """What a port needs to speak TLS."""
-
-    def context(self, impostor: Callable[[], bool]) -> ssl.SSLContext:
-        """Return a server context; an impostor shows somebody else's certificate."""
-
-
 type Answer = Callable[[web.BaseRequest], Awaitable[Reply]]
 
 
@@ -90,7 +83,7 @@ class Listener:
         traffic: Traffic,
         *,
         port: int = 0,
-        tls: Tls | None = None,
+        tls: Authority | None = None,
     ) -> None:
         self.name = name
         self.port = port

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from .cars import KEEPER_MODES, VOLTS, Car
+from .models import CONFIG, EUROPE
 
 type Json = dict[str, object]
 
@@ -276,54 +277,8 @@ def gui_settings(at: int) -> Json:
 
 def vehicle_config(car: Car, now: float) -> Json:
     """Return what the car is made of."""
-    europe = car.region == "eu"
-    config: Json = {
-        "aux_park_lamps": "Eu" if europe else "NaPremium",
-        "badge_version": 1,
-        "can_accept_navigation_requests": True,
-        "can_actuate_trunks": True,
-        "car_special_type": "base",
-        "charge_port_type": "CCS" if europe else "US",
-        "cop_user_set_temp_supported": True,
-        "dashcam_clip_save_supported": True,
-        "default_charge_to_max": False,
-        "driver_assist": "TeslaAP3",
-        "ece_restrictions": europe,
-        "efficiency_package": "Default",
-        "eu_vehicle": europe,
-        "exterior_color": "PearlWhite",
-        "exterior_trim": "Black",
-        "exterior_trim_override": "",
-        "has_air_suspension": False,
-        "has_ludicrous_mode": False,
-        "has_seat_cooling": False,
-        "headlamp_type": "Global",
-        "interior_trim_type": "Black2",
-        "key_version": 2,
-        "motorized_charge_port": True,
-        "paint_color_override": "",
-        "performance_package": "Base",
-        "plg": True,
-        "pws": True,
-        "rear_drive_unit": "PM216MOSFET",
-        "rear_seat_heaters": 1,
-        "rear_seat_type": 0,
-        "rhd": False,
-        "roof_color": "RoofColorGlass",
-        "seat_type": None,
-        "spoiler_type": "None",
-        "sun_roof_installed": None,
-        "supports_qr_pairing": False,
-        "third_row_seats": "None",
-        "timestamp": int(now * 1000),
-        "trim_badging": "74d",
-        "use_range_badging": True,
-        "utc_offset": 3600 if europe else -28800,
-        "webcam_selfie_supported": True,
-        "webcam_supported": True,
-        "wheel_type": "Pinwheel18CapKit",
-    }
-    return config | car.table.config
+    market = EUROPE if car.region == "eu" else {}
+    return {**CONFIG, **market, **car.table.config, "timestamp": int(now * 1000)}
 
 
 def closures_state(car: Car, at: int) -> Json:

@@ -230,6 +230,10 @@ class Simulator:
         account.cars.append(car)
         return car
 
+    def add_product(self, product: dict[str, object], home: str | None = None) -> None:
+        """Add something that is no car to an account's product list."""
+        self._account_of(home).other_products.append(product)
+
     def remove_car(self, name: str) -> Car:
         """Take a car from its account."""
         car = self.cars.pop(name)

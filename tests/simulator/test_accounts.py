@@ -6,13 +6,18 @@ from typing import Any
 import aiohttp
 import pytest
 from tesla_fleet_api import TeslaFleetApi
-from tesla_fleet_api.exceptions import Forbidden, OAuthExpired, TeslaFleetError
+from tesla_fleet_api.exceptions import (
+    Forbidden,
+    NotFound,
+    OAuthExpired,
+    TeslaFleetError,
+)
 from tesla_fleet_api.tesla import VehicleFleet
 
 from simulator import Simulator
-from simulator.cases import CarSpec
+from simulator.cases import CarSpec, Home
 
-from .conftest import Clock
+from .conftest import HOME, Clock
 
 type Vehicle = VehicleFleet[TeslaFleetApi]
 
@@ -106,3 +111,30 @@ async def test_cars_come_and_go(sim: Simulator, fleet: TeslaFleetApi) -> None:
     assert await names() == ["Ada", "Cy", "Di"]
     sim.add_product({"energy_site_id": 123, "display_name": "Roof"})
     assert await names() == ["Ada", "Cy", "Di", "Roof"]
+
+
+async def test_two_homes_have_two_accounts(
+    socket_enabled: None, session: aiohttp.ClientSession, clock: Clock
+) -> None:
+    there = Home(
+        name="there",
+        region="eu",
+        cars=(CarSpec(name="Di", model="modelx", year=2018),),
+        provider="proxy",
+    )
+    async with Simulator([HOME, there], now=clock) as sim:
+        for home, region in (("home", "na"), ("there", "eu")):
+            token = sim.tokens[home]
+            own = TeslaFleetApi(session, token, server=sim.urls[region])
+            through = TeslaFleetApi(session, token, server=sim.urls["proxy"])
+            assert await own.products() == await through.products()
+        sim.set_token("expired", "there")
+        with pytest.raises(OAuthExpired):
+            await TeslaFleetApi(
+                session, sim.tokens["there"], server=sim.urls["eu"]
+            ).products()
+        here = TeslaFleetApi(session, sim.token, server=sim.urls["na"])
+        assert (await here.products())["count"] == 3
+        vin = sim.cars["Di"].vin
+        with pytest.raises(NotFound):
+            await here.vehicles.createFleet(vin).vehicle()

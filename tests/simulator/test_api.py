@@ -289,33 +289,6 @@ async def test_europe_has_its_own_plugs(clock: Clock) -> None:
     assert [one["car_type"] for one in configs] == ["models", "models"]
 
 
-async def test_two_homes_have_two_accounts(
-    socket_enabled: None, session: aiohttp.ClientSession, clock: Clock
-) -> None:
-    there = Home(
-        name="there",
-        region="eu",
-        cars=(CarSpec(name="Di", model="modelx", year=2018),),
-        provider="proxy",
-    )
-    async with Simulator([HOME, there], now=clock) as sim:
-        for home, region in (("home", "na"), ("there", "eu")):
-            token = sim.tokens[home]
-            own = TeslaFleetApi(session, token, server=sim.urls[region])
-            through = TeslaFleetApi(session, token, server=sim.urls["proxy"])
-            assert await own.products() == await through.products()
-        sim.set_token("expired", "there")
-        with pytest.raises(OAuthExpired):
-            await TeslaFleetApi(
-                session, sim.tokens["there"], server=sim.urls["eu"]
-            ).products()
-        here = TeslaFleetApi(session, sim.token, server=sim.urls["na"])
-        assert (await here.products())["count"] == 3
-        vin = sim.cars["Di"].vin
-        with pytest.raises(NotFound):
-            await here.vehicles.createFleet(vin).vehicle()
-
-
 def test_the_same_car_has_the_same_vin(clock: Clock) -> None:
     spec = CarSpec(name="Ada", model="model3", year=2021)
     vins = {Car(spec, region="na", now=clock).vin for _ in range(2)}

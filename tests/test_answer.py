@@ -1,8 +1,7 @@
 """What comes of one HTTP request, asked of real servers on this machine."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 import errno
@@ -22,73 +21,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from custom_components.keycard.answer import (
-    Answer,
-    Failure,
-    Recorder,
-    RequestFailedError,
-    ask,
-    recording,
-)
+from custom_components.keycard.answer import Answer, Failure, ask
 
-type Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from .raw import Serve, http, sending, serving
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
-
-
-@asynccontextmanager
-async def serving(serve: Serve, **kwargs: Any) -> AsyncGenerator[int]:
-    """Serve raw bytes and yield the port."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def handle(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            await serve(reader, writer)
-            writer.close()
-        except ConnectionError, asyncio.IncompleteReadError:
-            pass
-        finally:
-            writer.transport.abort()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, **kwargs)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def sending(*parts: bytes, pause: float = 0.0, hang: bool = False) -> Serve:
-    """Send parts of an answer, one after another."""
-
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(pause)
-        if hang:
-            await asyncio.sleep(60)
-
-    return serve
-
-
-def http(status: str, body: bytes = b"", *headers: str) -> bytes:
-    """Write an HTTP answer."""
-    lines = [
-        f"HTTP/1.1 {status}",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-        *headers,
-    ]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
 async def asked(serve: Serve, **kwargs: Any) -> Answer:
@@ -523,104 +460,3 @@ async def test_cancelling_goes_through() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-
-
-@asynccontextmanager
-async def recorded(
-    serve: Serve, **kwargs: Any
-) -> AsyncGenerator[tuple[aiohttp.ClientSession, str]]:
-    """Open a session that records, and serve for it."""
-    async with (
-        serving(serve) as port,
-        aiohttp.ClientSession(middlewares=(Recorder(**kwargs),)) as session,
-    ):
-        yield session, f"http://127.0.0.1:{port}/"
-
-
-async def test_recorder_hands_the_answer_on() -> None:
-    body = b'{"response": [1, 2, 3]}'
-    answer = http("200 OK", body, "Content-Type: application/json")
-    async with recorded(sending(answer[:60], answer[60:], pause=0.05)) as (
-        session,
-        url,
-    ):
-        with recording(timeout=5) as record:
-            async with session.get(url) as response:
-                assert await response.json() == {"response": [1, 2, 3]}
-                assert await response.read() == body
-    assert record.answer is not None
-    assert record.answer.body == body.decode()
-    assert (record.answer.status, record.answer.failure) == (200, None)
-
-
-async def test_recorder_keeps_a_part_and_hands_on_all() -> None:
-    body = b"x" * 300_000
-    async with recorded(sending(http("200 OK", body))) as (session, url):
-        with recording(timeout=5) as record:
-            async with session.get(url) as response:
-                assert await response.read() == body
-    assert record.answer is not None
-    assert record.answer.truncated
-    assert len(record.answer.body) == 4096
-
-
-async def test_recorder_works_unasked() -> None:
-    async with (
-        recorded(sending(http("200 OK", b"ok"))) as (session, url),
-        session.get(url) as response,
-    ):
-        assert await response.text() == "ok"
-
-
-@pytest.mark.parametrize(
-    ("answer", "failure"),
-    [
-        (http("200 OK", b"x" * 2000), Failure.TOO_LARGE),
-        (http("302 Found", b"", "Location: /elsewhere"), None),
-        (http("307 Again", b"", "Location: http://127.0.0.1:1/"), None),
-        (http("200 OK", b"ok")[:-1], Failure.RESET),
-        (b"", Failure.RESET),
-    ],
-)
-async def test_recorder_fails_once(answer: bytes, failure: Failure | None) -> None:
-    asks = 0
-
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asks
-        asks += 1
-        writer.write(answer)
-        await writer.drain()
-
-    async with recorded(serve, limit=1000) as (session, url):
-        with recording(timeout=5) as record, pytest.raises(RequestFailedError):
-            async with session.get(url):
-                pass
-    assert asks == 1
-    assert record.answer is not None
-    assert record.answer.failure is failure
-
-
-async def test_recorder_bounds_time() -> None:
-    async with recorded(sending(hang=True), timeout=60) as (session, url):
-        with recording(timeout=0.1) as record, pytest.raises(RequestFailedError):
-            async with session.get(url):
-                pass
-    assert record.answer is not None
-    assert record.answer.failure is Failure.TIMEOUT
-
-
-async def test_records_do_not_mix() -> None:
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.05)
-        writer.write(http("200 OK", str(writer.get_extra_info("peername")[1]).encode()))
-        await writer.drain()
-
-    async with recorded(serve) as (session, url):
-
-        async def one() -> bool:
-            with recording(timeout=5) as record:
-                async with session.get(url) as response:
-                    text = await response.text()
-            return record.answer is not None and record.answer.body == text
-
-        assert all(await asyncio.gather(*(one() for _ in range(8))))

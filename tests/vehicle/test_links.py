@@ -1,9 +1,6 @@
 """The cloud link, with the real library and real HTTP."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field
 import logging
 from typing import Any
 
@@ -16,119 +13,25 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 
 from custom_components.keycard.answer import Failure, Recorder
-from custom_components.keycard.vehicle.links import (
-    Call,
-    CloudLink,
-    Command,
-    wake_and_wait,
-)
+from custom_components.keycard.vehicle.links import CloudLink, Command
 from custom_components.keycard.vehicle.state import CarState
 
+from .cloud import (
+    DONE,
+    TOKEN,
+    Cloud,
+    Handler,
+    cut,
+    drop,
+    elsewhere,
+    hang,
+    replying,
+    saying,
+    token,
+)
 from .recorded import MODEL_3, PRODUCTS, VIN, recorded
 
-type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 pytestmark = pytest.mark.usefixtures("socket_enabled")
-
-TOKEN = "a-token"
-DONE = {"response": {"result": True, "reason": ""}}
-
-
-def replying(status: int, text: str, content_type: str = "application/json") -> Handler:
-    """Answer always the same."""
-
-    async def handle(_: web.Request) -> web.Response:
-        return web.Response(
-            status=status, body=text.encode(), headers={"Content-Type": content_type}
-        )
-
-    return handle
-
-
-def saying(body: object, status: int = 200) -> Handler:
-    """Answer always the same JSON."""
-
-    async def handle(_: web.Request) -> web.Response:
-        return web.json_response(body, status=status)
-
-    return handle
-
-
-async def hang(_: web.Request) -> web.StreamResponse:
-    """Answer too late."""
-    await asyncio.sleep(60)
-    return web.Response()
-
-
-async def drop(request: web.Request) -> web.StreamResponse:
-    """Cut the connection instead of an answer."""
-    assert request.transport is not None
-    request.transport.abort()
-    return web.Response()
-
-
-async def cut(request: web.Request) -> web.StreamResponse:
-    """Cut the connection in the middle of the body."""
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    response.content_length = 500
-    await response.prepare(request)
-    await response.write(b'{"response":')
-    return await drop(request)
-
-
-async def elsewhere(_: web.Request) -> web.StreamResponse:
-    """Send the asker away, with the body it came with."""
-    raise web.HTTPTemporaryRedirect("/elsewhere")
-
-
-@dataclass
-class Cloud:
-    """A server that says what it is told to say."""
-
-    handler: Handler = hang
-    seen: list[tuple[str, str, Any]] = field(default_factory=list)
-    running: Counter[str] = field(default_factory=Counter)
-    most_at_once: int = 0
-    url: str = ""
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        assert request.headers["Authorization"] == f"Bearer {TOKEN}"
-        body = await request.json() if request.can_read_body else None
-        self.seen.append((request.method, request.path, body))
-        car = "".join(request.path.split("/")[4:5])
-        self.running[car] += 1
-        self.most_at_once = max(self.most_at_once, *self.running.values())
-        try:
-            return await self.handler(request)
-        finally:
-            self.running[car] -= 1
-
-
-@pytest.fixture
-async def cloud() -> AsyncGenerator[Cloud]:
-    found = Cloud()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", found.handle)
-    server = TestServer(app, host="127.0.0.1")
-    await server.start_server(shutdown_timeout=0.1)
-    found.url = str(server.make_url("")).rstrip("/")
-    yield found
-    await server.close()
-
-
-@pytest.fixture
-async def session() -> AsyncGenerator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(middlewares=(Recorder(),)) as session:
-        yield session
-
-
-async def token() -> str:
-    return TOKEN
-
-
-@pytest.fixture
-def link(cloud: Cloud, session: aiohttp.ClientSession) -> CloudLink:
-    return CloudLink(session, cloud.url, token)
 
 
 @pytest.fixture
@@ -463,61 +366,3 @@ async def test_private_things_stay_out_of_the_log(
         assert VIN not in item.getMessage()
         assert TOKEN not in item.getMessage()
         assert "-30.2226" not in item.getMessage()
-
-
-def waking(*states: str, wake: Handler | None = None) -> Handler:
-    """Answer to waking and then with one state after another."""
-    left = list(states)
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        if request.method == "POST" and wake is not None:
-            return await wake(request)
-        state = left.pop(0) if len(left) > 1 else left[0]
-        return web.json_response({"response": {"vin": VIN, "state": state}})
-
-    return handle
-
-
-@pytest.mark.parametrize(
-    ("handler", "deadline", "online", "looks"),
-    [
-        (waking("online"), 60, True, 0),
-        (waking("asleep", "asleep", "online"), 60, True, 2),
-        (waking("asleep"), 9, False, 3),
-        (waking("asleep"), 0, False, 0),
-        (waking("asleep", "online", wake=replying(504, "")), 60, True, 2),
-        (waking("asleep", wake=saying({"error": "no"}, 403)), 60, False, 0),
-        (
-            waking("asleep", wake=saying({"response": {"result": False}})),
-            60,
-            False,
-            0,
-        ),
-    ],
-)
-async def test_waking(
-    *,
-    cloud: Cloud,
-    link: CloudLink,
-    handler: Handler,
-    deadline: float,
-    online: bool,
-    looks: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    slept = 0.0
-
-    async def sleep(seconds: float) -> None:
-        nonlocal slept
-        slept += seconds
-
-    monkeypatch.setattr(
-        "custom_components.keycard.vehicle.links.time.monotonic", lambda: slept
-    )
-    cloud.handler = handler
-    woken = await wake_and_wait(link, VIN, deadline=deadline, sleep=sleep)
-    assert woken.online is online
-    assert len(woken.calls) == looks + 1
-    methods = Counter(method for method, _, _ in cloud.seen)
-    assert methods == Counter({"POST": 1, "GET": looks})
-    assert all(isinstance(call, Call) for call in woken.calls)

@@ -1,0 +1,89 @@
+"""A cloud that says what it is told to say."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+TOKEN = "a-token"
+DONE = {"response": {"result": True, "reason": ""}}
+
+
+def replying(status: int, text: str, content_type: str = "application/json") -> Handler:
+    """Answer always the same."""
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(
+            status=status, body=text.encode(), headers={"Content-Type": content_type}
+        )
+
+    return handle
+
+
+def saying(body: object, status: int = 200) -> Handler:
+    """Answer always the same JSON."""
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.json_response(body, status=status)
+
+    return handle
+
+
+async def hang(_: web.Request) -> web.StreamResponse:
+    """Answer too late."""
+    await asyncio.sleep(60)
+    return web.Response()
+
+
+async def drop(request: web.Request) -> web.StreamResponse:
+    """Cut the connection instead of an answer."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    """Cut the connection in the middle of the body."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    response.content_length = 500
+    await response.prepare(request)
+    await response.write(b'{"response":')
+    return await drop(request)
+
+
+async def elsewhere(_: web.Request) -> web.StreamResponse:
+    """Send the asker away, with the body it came with."""
+    raise web.HTTPTemporaryRedirect("/elsewhere")
+
+
+@dataclass
+class Cloud:
+    """A server that says what it is told to say."""
+
+    handler: Handler = hang
+    seen: list[tuple[str, str, Any]] = field(default_factory=list)
+    running: Counter[str] = field(default_factory=Counter)
+    most_at_once: int = 0
+    url: str = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+        body = await request.json() if request.can_read_body else None
+        self.seen.append((request.method, request.path, body))
+        car = "".join(request.path.split("/")[4:5])
+        self.running[car] += 1
+        self.most_at_once = max(self.most_at_once, *self.running.values())
+        try:
+            return await self.handler(request)
+        finally:
+            self.running[car] -= 1
+
+
+async def token() -> str:
+    """Return the only token that it takes."""
+    return TOKEN

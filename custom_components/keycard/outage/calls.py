@@ -139,13 +139,13 @@ class CarCalls:
         track = self.tracks[Plane.COMMANDS]
         if track.down and now - (track.last_bad or now) > COMMANDS_FADE:
             track.clear()
+        if self.tracks[Plane.API].failing:
+            # All of them fail, or none: that is settled by asking again.
+            return
         count = len(self.recent)
         bad = sum(not good for _, good in self.recent)
         share = bad / count if count else 0.0
-        if self.flawed:
-            self.flawed = share >= _FIT_SHARE
-        else:
-            self.flawed = bad >= _FIT_COUNT and share >= _FIT_SHARE
+        self.flawed = share >= _FIT_SHARE and (self.flawed or bad >= _FIT_COUNT)
 
     def api(self, now: float, since: float | None) -> bool | None:
         """Tell whether the calls work, None where nothing counts.

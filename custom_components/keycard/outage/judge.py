@@ -28,6 +28,7 @@ class StoredJudge(TypedDict):
     down: dict[str, list[str]]
     car_models: dict[str, str | None]
     account: StoredAccount
+    answered: bool
 
 
 class Judge:
@@ -48,6 +49,8 @@ class Judge:
         self.judgement = Judgement(missing=(Missing.FIRST_ANSWER,))
         self._cars: dict[str, CarCalls] = {}
         self._started = now
+        # A server that never answered well here cannot call an outage.
+        self._answered = False
 
     # Evidence
 
@@ -57,6 +60,7 @@ class Judge:
         calls.model = evidence.model or calls.model
         suspected = calls.tracks[Plane.API].suspected_at
         calls.observe(evidence)
+        self._answered = self._answered or evidence.good
         doubts_sign_in = self.account.observe(evidence)
         begun = suspected is None and calls.tracks[Plane.API].suspected_at is not None
         if begun or doubts_sign_in:
@@ -177,7 +181,7 @@ class Judge:
                 elsewhere=elsewhere,
                 affected=None,
             )
-        if outcome is Outcome.SOME_FAIL:
+        if outcome is Outcome.SOME_FAIL and not self.in_between:
             return self._find_partial(failing, fine, elsewhere)
         if (degraded := self._find_degraded(elsewhere)) is not None:
             return degraded
@@ -222,14 +226,14 @@ class Judge:
 
     def _count(self, now: float, since: float | None) -> tuple[set[str], set[str]]:
         """Return the cars whose calls fail, and those whose calls work."""
-        cars = {car: calls for car, calls in self._cars.items() if car != _ACCOUNT}
-        states = {
-            car: calls.api(now, since) for car, calls in (cars or self._cars).items()
-        }
-        return (
-            {car for car, works in states.items() if works is False},
-            {car for car, works in states.items() if works},
-        )
+        states = {car: self._cars[car].api(now, since) for car in self._counted()}
+        failing = {car for car, works in states.items() if works is False}
+        fine = {car for car, works in states.items() if works}
+        return failing if self._answered else set(), fine
+
+    def _counted(self) -> set[str]:
+        """Return whose calls count: the cars', the account's own only without cars."""
+        return set(self._cars) - {_ACCOUNT} or set(self._cars)
 
     def _elsewhere(self) -> tuple[str, ...]:
         return tuple(
@@ -266,17 +270,21 @@ class Judge:
         return {self._cars[car].model for car in cars}
 
     def _find_degraded(self, elsewhere: tuple[str, ...]) -> Judgement | None:
+        cars = self._counted()
         by_plane = {
-            Plane.API: {car for car, calls in self._cars.items() if calls.flawed},
-            Plane.DATA: self._down(Plane.DATA),
-            Plane.COMMANDS: self._down(Plane.COMMANDS),
+            # What comes through a service in between by fits may be its own doing.
+            Plane.API: {
+                car for car in cars if self._cars[car].flawed and not self.in_between
+            },
+            Plane.DATA: self._down(Plane.DATA, cars),
+            Plane.COMMANDS: self._down(Plane.COMMANDS, cars),
         }
         hit = set().union(*by_plane.values())
         if not hit:
             return None
-        whole = hit >= {car for car in self._cars if car != _ACCOUNT}
+        whole = hit == cars
         models = self._models(hit)
-        by_model = not models & self._models(set(self._cars) - hit - {_ACCOUNT})
+        by_model = not models & self._models(cars - hit)
         scope = Scope.VEHICLE
         if whole:
             scope = Scope.REGION
@@ -291,8 +299,8 @@ class Judge:
             affected=frozenset(by_plane[Plane.API] | by_plane[Plane.COMMANDS]),
         )
 
-    def _down(self, plane: Plane) -> set[str]:
-        return {car for car, calls in self._cars.items() if calls.tracks[plane].down}
+    def _down(self, plane: Plane, cars: set[str]) -> set[str]:
+        return {car for car in cars if self._cars[car].tracks[plane].down}
 
     def _unproven(self, now: float) -> bool:
         return self.judgement.status in OUTAGES and any(
@@ -341,6 +349,7 @@ class Judge:
             },
             car_models={car: calls.model for car, calls in self._cars.items()},
             account=self.account.dump(now),
+            answered=self._answered,
         )
 
     def restore(self, stored: StoredJudge, *, now: float, away: float) -> None:
@@ -361,6 +370,7 @@ class Judge:
             for plane in planes:
                 calls.tracks[Plane(plane)].down = True
         self.account.restore(stored["account"], now=now, away=away)
+        self._answered = stored["answered"]
 
 
 def _outcome(failing: set[str], fine: set[str]) -> Outcome:

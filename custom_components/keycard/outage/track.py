@@ -115,7 +115,8 @@ class Track:
         if evidence.good:
             self._observe_good(evidence)
             return
-        expired = self.last_bad is not None and evidence.at - self.last_bad > RECENT
+        heard_of = max(self.last_bad or 0.0, self.suspected_at or 0.0)
+        expired = evidence.at - heard_of > RECENT
         self.last_bad = evidence.at
         self._goods = 0
         if self.down:

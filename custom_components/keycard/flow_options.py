@@ -11,6 +11,7 @@ from homeassistant.config_entries import (
     OptionsFlowWithReload,
 )
 from homeassistant.const import CONF_HOSTS, CONF_NAME, CONF_REGION
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.selector import (
     BooleanSelector,
     SelectOptionDict,
@@ -25,6 +26,7 @@ from .const import (
     CONF_PROVIDER,
     CONF_SIGN_IN,
     CONF_UNRELATED,
+    DOMAIN,
     PROVIDER_WATCH_ONLY,
 )
 from .coordinator import KeycardConfigEntry
@@ -112,6 +114,7 @@ class KeycardOptionsFlow(OptionsFlowWithReload):
             cars = dict(self._cars)
             if user_input[CONF_REMOVE]:
                 cars.pop(self._car_id)
+                self._remove_device(self._car_id)
                 return self._save_cars(cars)
             if user_input[CONF_NAME].strip():
                 cars[self._car_id] = car_options(user_input)
@@ -181,6 +184,15 @@ class KeycardOptionsFlow(OptionsFlowWithReload):
     def _cars(self) -> dict[str, Any]:
         """Return the cars of the options."""
         return dict(self.config_entry.options.get(CONF_CARS, {}))
+
+    def _remove_device(self, car_id: str) -> None:
+        """Remove the device of a car, and its entities with it."""
+        registry = dr.async_get(self.hass)
+        device = registry.async_get_device_by_identifier(
+            (DOMAIN, car_id), self.config_entry.entry_id
+        )
+        if device is not None:
+            registry.async_remove_device(device.id)
 
     def _hosts(self) -> dict[str, Any]:
         """Return the hosts that are asked now, by the fields of the form."""

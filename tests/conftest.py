@@ -1,0 +1,141 @@
+"""Home Assistant with Keycard, and the simulated cloud for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import time
+from typing import Any
+from unittest.mock import AsyncMock, patch
+
+import pytest
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+# Home Assistant finds the package only if it was imported before.
+import custom_components.keycard
+from custom_components.keycard.const import DOMAIN
+from simulator import Simulator
+from simulator.cases import CarSpec, Home
+
+HOME = Home(
+    region="eu",
+    cars=(
+        CarSpec(name="Ada", model="model3", year=2021),
+        CarSpec(name="Cy", model="models", year=2018),
+    ),
+)
+WATCHED_CARS = {
+    "ada": {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"},
+    "cy": {"name": "Cy", "model": "models", "year": 2018, "key": "fob"},
+}
+
+type SetUp = Callable[[MockConfigEntry], Awaitable[MockConfigEntry]]
+
+assert custom_components.keycard.PLATFORMS
+
+
+@pytest.fixture(autouse=True)
+def keycard_can_be_found(request: pytest.FixtureRequest) -> None:
+    """Let Home Assistant load Keycard, in tests that have a Home Assistant."""
+    if "hass" in request.fixturenames:
+        request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture
+async def simulator(
+    request: pytest.FixtureRequest, socket_enabled: None
+) -> AsyncIterator[Simulator]:
+    """Open the simulated cloud on loopback; it outlives what asks it."""
+    async with Simulator(HOME) as running:
+        yield running
+        if "hass" in request.fixturenames:
+            await unload(request.getfixturevalue("hass"))
+
+
+async def unload(hass: HomeAssistant) -> None:
+    """Unload all entries, and let the last requests end."""
+    await hass.async_block_till_done()
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        # What a flow set up while the set-up was mocked has nothing to unload.
+        if entry.state is ConfigEntryState.LOADED and hasattr(entry, "runtime_data"):
+            assert await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+def hosts_options(simulator: Simulator) -> dict[str, Any]:
+    """Return options with which nobody but the simulator is asked."""
+    urls = simulator.urls
+    return {
+        "hosts": {region: urls[region] for region in ("na", "eu", "cn")},
+        "sign_in": [
+            f"{urls['auth']}/oauth2/v3/token",
+            f"{urls['auth']}/oauth2/v3/.well-known/openid-configuration",
+        ],
+        "unrelated": [
+            f"{urls['controls1']}/generate_204",
+            f"{urls['controls2']}/success.txt",
+        ],
+    }
+
+
+@pytest.fixture
+def compatible_entry(simulator: Simulator) -> MockConfigEntry:
+    """Return an entry for the cars of the simulated account."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Tesla cloud (test)",
+        unique_id=simulator.urls["eu"],
+        data={
+            "provider": "compatible",
+            "region": "eu",
+            "base_url": simulator.urls["eu"],
+            "token": simulator.token,
+        },
+        options=hosts_options(simulator),
+    )
+
+
+@pytest.fixture
+def watching_entry(simulator: Simulator) -> MockConfigEntry:
+    """Return an entry that only watches."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Tesla cloud (Europe)",
+        unique_id="watch_eu",
+        data={"provider": "watch_only", "region": "eu"},
+        options={**hosts_options(simulator), "cars": WATCHED_CARS},
+    )
+
+
+@pytest.fixture
+def set_up_entry() -> Iterator[AsyncMock]:
+    """Keep the flows from starting what they set up."""
+    with patch(
+        "custom_components.keycard.async_setup_entry", return_value=True
+    ) as mock:
+        yield mock
+
+
+@pytest.fixture
+def set_up(hass: HomeAssistant) -> SetUp:
+    """Set entries up."""
+
+    async def add(entry: MockConfigEntry) -> MockConfigEntry:
+        entry.add_to_hass(hass)
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+        return entry
+
+    return add
+
+
+async def until(
+    hass: HomeAssistant, holds: Callable[[], bool], timeout: float = 10.0
+) -> None:
+    """Let requests and timers of the real clock run until something holds."""
+    end = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
+        await asyncio.sleep(0.02)
+        await hass.async_block_till_done()

@@ -1,0 +1,76 @@
+"""What the tests of the flows share."""
+
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.const import DOMAIN
+from simulator import Simulator
+
+
+async def choose(hass: HomeAssistant, provider: str) -> ConfigFlowResult:
+    """Start a flow and choose a provider."""
+    menu = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert menu["type"] is FlowResultType.MENU
+    assert menu["menu_options"] == ["watch_only", "compatible"]
+    return await hass.config_entries.flow.async_configure(
+        menu["flow_id"], {"next_step_id": provider}
+    )
+
+
+async def answer(
+    hass: HomeAssistant, form: ConfigFlowResult, **values: Any
+) -> ConfigFlowResult:
+    """Fill a form in."""
+    return await hass.config_entries.flow.async_configure(form["flow_id"], values)
+
+
+def suggested(form: ConfigFlowResult) -> dict[str, Any]:
+    """Return what a form suggests, by field."""
+    schema = form["data_schema"]
+    assert schema is not None
+    return {
+        str(key): key.description["suggested_value"]
+        for key in schema.schema
+        if key.description
+    }
+
+
+def fields(form: ConfigFlowResult) -> set[str]:
+    """Return the fields of a form."""
+    schema = form["data_schema"]
+    assert schema is not None
+    return {str(key) for key in schema.schema}
+
+
+def server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
+    """Return what an owner enters for the simulated cloud."""
+    return {
+        "base_url": simulator.urls["eu"],
+        "token": simulator.token,
+        "region": "eu",
+        **changes,
+    }
+
+
+async def open_options(
+    hass: HomeAssistant, entry: MockConfigEntry, step: str
+) -> ConfigFlowResult:
+    """Start the options flow and choose what to change."""
+    menu = await hass.config_entries.options.async_init(entry.entry_id)
+    assert menu["type"] is FlowResultType.MENU
+    return await hass.config_entries.options.async_configure(
+        menu["flow_id"], {"next_step_id": step}
+    )
+
+
+async def change(
+    hass: HomeAssistant, form: ConfigFlowResult, **values: Any
+) -> ConfigFlowResult:
+    """Fill a form of the options in."""
+    return await hass.config_entries.options.async_configure(form["flow_id"], values)

@@ -1,0 +1,203 @@
+"""The flow that changes the options."""
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator import Simulator
+
+from .conftest import SetUp, until
+from .flows import change, fields, open_options, suggested
+
+
+async def test_options_add_a_car(
+    hass: HomeAssistant, watching_entry: MockConfigEntry
+) -> None:
+    watching_entry.add_to_hass(hass)
+    form = await open_options(hass, watching_entry, "add_car")
+    form = await change(hass, form, name=" ", model="modely")
+    assert form["errors"] == {"name": "no_name"}
+    await change(hass, form, name="Bo", model="modely", year=2022)
+    assert list(watching_entry.options["cars"]) == ["ada", "cy", "bo"]
+    assert watching_entry.options["cars"]["bo"] == {
+        "name": "Bo",
+        "model": "modely",
+        "year": 2022,
+        "key": "keycard",
+    }
+    assert watching_entry.options["hosts"]
+
+
+async def test_options_change_a_car(
+    hass: HomeAssistant, watching_entry: MockConfigEntry
+) -> None:
+    watching_entry.add_to_hass(hass)
+    form = await open_options(hass, watching_entry, "change_car")
+    form = await change(hass, form, car="cy")
+    assert form["step_id"] == "car"
+    assert suggested(form) == {
+        "name": "Cy",
+        "model": "models",
+        "year": 2018,
+        "key": "fob",
+    }
+    form = await change(hass, form, name=" ", model="models", remove=False)
+    assert form["errors"] == {"name": "no_name"}
+    await change(
+        hass, form, name="Cyd", model="models", year=2018, key="keycard", remove=False
+    )
+    assert watching_entry.options["cars"]["cy"] == {
+        "name": "Cyd",
+        "model": "models",
+        "year": 2018,
+        "key": "keycard",
+    }
+
+
+async def test_options_remove_cars(
+    hass: HomeAssistant, watching_entry: MockConfigEntry
+) -> None:
+    watching_entry.add_to_hass(hass)
+    for car in ("ada", "cy"):
+        form = await open_options(hass, watching_entry, "change_car")
+        form = await change(hass, form, car=car)
+        await change(hass, form, name="Any", model="models", remove=True)
+        assert car not in watching_entry.options["cars"]
+    menu = await hass.config_entries.options.async_init(watching_entry.entry_id)
+    assert menu["menu_options"] == ["add_car", "hosts"]
+
+
+async def test_options_keys(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    compatible_entry: MockConfigEntry,
+    set_up: SetUp,
+) -> None:
+    await set_up(compatible_entry)
+    await until(hass, lambda: len(compatible_entry.runtime_data.cars) == 2)
+    vins = {
+        car.car.name: vin for vin, car in compatible_entry.runtime_data.cars.items()
+    }
+    form = await open_options(hass, compatible_entry, "keys")
+    assert fields(form) == {"Ada", "Cy"}
+    await change(hass, form, Ada="fob", Cy="keycard")
+    await hass.async_block_till_done()
+    assert compatible_entry.options["cars"] == {
+        vins["Ada"]: {"key": "fob"},
+        vins["Cy"]: {"key": "keycard"},
+    }
+    assert compatible_entry.runtime_data.cars[vins["Cy"]].car.key == "keycard"
+
+
+async def test_options_keys_of_cars_of_one_name(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    compatible_entry: MockConfigEntry,
+    set_up: SetUp,
+) -> None:
+    await set_up(compatible_entry)
+    await until(hass, lambda: len(compatible_entry.runtime_data.cars) == 2)
+    cars = [car.car for car in compatible_entry.runtime_data.cars.values()]
+    for car in cars:
+        car.name = "Car"
+    form = await open_options(hass, compatible_entry, "keys")
+    assert fields(form) == {f"Car ({car.id[-6:]})" for car in cars}
+
+
+async def test_options_keys_without_cars(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    compatible_entry: MockConfigEntry,
+    set_up: SetUp,
+) -> None:
+    simulator.set("eu.api", "503 no")
+    await set_up(compatible_entry)
+    result = await open_options(hass, compatible_entry, "keys")
+    assert result["reason"] == "no_cars"
+
+    assert await hass.config_entries.async_unload(compatible_entry.entry_id)
+    result = await open_options(hass, compatible_entry, "keys")
+    assert result["reason"] == "not_loaded"
+
+
+async def test_options_hosts(
+    hass: HomeAssistant, watching_entry: MockConfigEntry
+) -> None:
+    watching_entry.add_to_hass(hass)
+    before = dict(watching_entry.options)
+    form = await open_options(hass, watching_entry, "hosts")
+    assert form["step_id"] == "hosts"
+    schema = form["data_schema"]
+    assert schema is not None
+    assert [str(key) for key in schema.schema][:3] == ["eu", "na", "cn"]
+    assert suggested(form)["eu"] == before["hosts"]["eu"]
+    assert suggested(form)["sign_in"] == before["sign_in"]
+
+    form = await change(
+        hass,
+        form,
+        eu="nonsense",
+        na="http://na.example.org",
+        sign_in=["http://sign-in.example.org/token"],
+        unrelated=["ftp://example.org"],
+        defaults=False,
+    )
+    assert form["errors"] == {
+        "eu": "invalid_url",
+        "na": "not_encrypted",
+        "sign_in": "not_encrypted",
+        "unrelated": "invalid_url",
+    }
+    assert suggested(form)["eu"] == "nonsense"
+
+    await change(
+        hass,
+        form,
+        eu=" https://eu.example.org/ ",
+        na="",
+        sign_in=["https://sign-in.example.org/token"],
+        unrelated=["http://unrelated.example.org/ok"],
+        defaults=False,
+    )
+    assert watching_entry.options == {
+        "cars": before["cars"],
+        "hosts": {"eu": "https://eu.example.org"},
+        "sign_in": ["https://sign-in.example.org/token"],
+        "unrelated": ["http://unrelated.example.org/ok"],
+    }
+
+    # Emptied lists are switched off, emptied regions get their default back.
+    form = await open_options(hass, watching_entry, "hosts")
+    await change(hass, form, unrelated=[], sign_in=[], defaults=False)
+    assert watching_entry.options == {
+        "cars": before["cars"],
+        "sign_in": [],
+        "unrelated": [],
+    }
+
+    form = await open_options(hass, watching_entry, "hosts")
+    assert suggested(form)["unrelated"] == []
+    await change(hass, form, defaults=True)
+    assert watching_entry.options == {"cars": before["cars"]}
+
+
+async def test_removed_cars_take_their_devices_along(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(watching_entry)
+    registry = dr.async_get(hass)
+
+    def devices() -> set[str | None]:
+        return {
+            device.name
+            for device in dr.async_entries_for_config_entry(
+                registry, watching_entry.entry_id
+            )
+        }
+
+    assert devices() == {"Tesla cloud (Europe)", "Ada", "Cy"}
+    form = await open_options(hass, watching_entry, "change_car")
+    form = await change(hass, form, car="cy")
+    await change(hass, form, name="Cy", model="models", remove=True)
+    await hass.async_block_till_done()
+    assert devices() == {"Tesla cloud (Europe)", "Ada"}

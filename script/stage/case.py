@@ -12,7 +12,7 @@ from typing import Any
 from homeassistant.runner import configure_event_loop
 
 from simulator import Simulator
-from simulator.cases import Case, load_case
+from simulator.cases import Case, Step, load_case
 
 from . import internet
 from .clock import OffsetClock
@@ -61,7 +61,7 @@ async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:
             passed = False
             try:
                 await house.start()
-                passed = await Player(case, theatre, _tell).play()
+                passed = await Player(case, theatre, Lines()).play()
             except StageError as err:
                 _say({"problem": str(err)})
             finally:
@@ -75,13 +75,30 @@ async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:
                     "jumps": pace.jumps,
                     "calls": sum(simulator.calls.by_endpoint.values()),
                     "billed": simulator.calls.billed,
+                    "notices": [
+                        [notice.at - theatre.begun, notice.tag, notice.title]
+                        for notice in house.notices
+                    ],
                 }
             )
     return passed and not log.errors
 
 
-def _tell(outcome: Outcome) -> None:
-    print(to_json(outcome), flush=True)
+class Lines:
+    """Follows a case and writes down how each step went."""
+
+    def begins(self) -> None:
+        """Write nothing."""
+
+    def steps(self, step: Step, end: float) -> None:
+        """Write nothing."""
+
+    def looks(self, at: float) -> None:
+        """Write nothing."""
+
+    def hears(self, outcome: Outcome) -> None:
+        """Write the outcome of a step."""
+        print(to_json(outcome), flush=True)
 
 
 def _say(told: dict[str, Any]) -> None:

@@ -1,10 +1,12 @@
 """A real Home Assistant in this process, on a configuration folder of its own."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 import logging
 from pathlib import Path
-from typing import override
+from typing import Any, override
 
 import yaml
 
@@ -14,7 +16,7 @@ from homeassistant.components.persistent_notification import Notification, Updat
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.runner import RuntimeConfig
 
-from .loop import StageLoop
+from .loop import OWNER, StageLoop
 from .pace import StageError
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +88,7 @@ class House:
         self._loop = loop
         self._boot = boot
         self._hass: HomeAssistant | None = None
+        self._life = object()
         self.notices: list[Notice] = []
 
     @property
@@ -95,8 +98,16 @@ class House:
             raise StageError("Home Assistant does not run")
         return self._hass
 
-    def furnish(self, region: str, more: str = "") -> None:
-        """Write a configuration and let it hold this checkout's integration."""
+    def furnish(
+        self,
+        region: str,
+        core_settings: Mapping[str, Any] | None = None,
+        parts: Iterable[str] = (),
+    ) -> None:
+        """Write a configuration and let it hold this checkout's integration.
+
+        `parts` are integrations that Home Assistant has only where they are named.
+        """
         country, zone, latitude, longitude = COUNTRIES[region]
         core = {
             "name": "Home",
@@ -109,30 +120,45 @@ class House:
             "longitude": longitude,
             "time_zone": zone,
             "unit_system": "us_customary" if country == "US" else "metric",
+            **(core_settings or {}),
         }
-        text = yaml.safe_dump({"homeassistant": core})
+        settings = {"homeassistant": core, **dict.fromkeys(parts)}
         (self._folder / "configuration.yaml").write_text(
-            f"{text}automation: !include {AUTOMATIONS}\n{more}"
+            f"{yaml.safe_dump(settings)}automation: !include {AUTOMATIONS}\n"
         )
         (self._folder / AUTOMATIONS).write_text("[]\n")
         (self._folder / "custom_components").symlink_to(ROOT / "custom_components")
 
-    async def start(self) -> None:
+    def task[T](self, action: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do something inside the house: it ends when Home Assistant stops."""
+        context = copy_context()
+        context.run(OWNER.set, self._life)
+        return self._loop.create_task(action, context=context)
+
+    def start(self) -> asyncio.Task[None]:
         """Start, and listen for notices."""
+        self._life = object()
+        return self.task(self._start())
+
+    async def _start(self) -> None:
         self._hass = await self._boot(self._folder)
         persistent_notification.async_register_callback(self._hass, self._notified)
         await self._hass.async_block_till_done()
 
-    async def stop(self) -> None:
+    def stop(self) -> asyncio.Task[None]:
         """Stop, and leave the loop to whoever starts next."""
+        return self._loop.create_task(self._stop())
+
+    async def _stop(self) -> None:
         hass, self._hass = self._hass, None
         if hass is None:
             return
         await hass.async_stop(force=True)
         # What Home Assistant leaves behind on a loop that it takes for its own.
         vars(self._loop).pop("_shutdown_run_callback_threadsafe", None)
+        await self._loop.end_all_of(self._life)
 
-    async def add_automation(self, automation: dict[str, object]) -> None:
+    async def add_automation(self, automation: dict[str, Any]) -> None:
         """Save an automation where the editor saves it, and load it."""
         path = self._folder / AUTOMATIONS
         there = yaml.safe_load(path.read_text()) or []
@@ -159,6 +185,7 @@ class LogKeeper(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
+        self.setFormatter(logging.Formatter("%(message)s"))
         self.records: list[logging.LogRecord] = []
 
     def attach(self) -> None:

@@ -4,12 +4,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextvars import Context, ContextVar
 import socket
 from typing import Any, Protocol, override
+from weakref import WeakSet
 
 type AddressInfo = tuple[
     socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]
 ]
+
+
+# For whom a task runs: what it begins belongs to the same owner.
+OWNER: ContextVar[object | None] = ContextVar("OWNER", default=None)
 
 
 class Network(Protocol):
@@ -32,6 +38,7 @@ class StageLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.network: Network | None = None
         self.jobs = 0
+        self._timers: dict[object, WeakSet[asyncio.TimerHandle]] = {}
 
     @property
     def idle(self) -> bool:
@@ -44,6 +51,33 @@ class StageLoop(asyncio.SelectorEventLoop):
             (handle.when() for handle in self._scheduled if not handle.cancelled()),
             default=None,
         )
+
+    @override
+    def call_at[*Ts](
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Remember whose timer it is."""
+        handle = super().call_at(when, callback, *args, context=context)
+        if (owner := OWNER.get()) is not None:
+            self._timers.setdefault(owner, WeakSet()).add(handle)
+        return handle
+
+    async def end_all_of(self, owner: object) -> None:
+        """End the timers and tasks of an owner, as the end of its process would."""
+        for handle in self._timers.pop(owner, ()):
+            handle.cancel()
+        tasks = [
+            task
+            for task in asyncio.all_tasks(self)
+            if task.get_context().get(OWNER) is owner
+        ]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @override
     def run_in_executor[*Ts, T](

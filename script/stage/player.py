@@ -6,6 +6,8 @@ from typing import Protocol
 
 from simulator.cases import Case, Expect, Home, Request, Step
 
+# Keycard has asked every host at least twice by then.
+SETTLE_SECONDS = 720.0
 # The links over which a request can be played here.
 LINKS = frozenset({"cloud"})
 
@@ -100,34 +102,54 @@ class Stage(Protocol):
         """Let the story go on until a moment, looking after every timer."""
 
 
+class Audience(Protocol):
+    """Who follows a story; times are seconds since the case began."""
+
+    def begins(self) -> None:
+        """Hear that Keycard is set up and settled, and the case begins."""
+
+    def steps(self, step: Step, end: float) -> None:
+        """Hear of a step about to be taken, which lasts until `end`."""
+
+    def looks(self, at: float) -> None:
+        """Look after some time went by."""
+
+    def hears(self, outcome: Outcome) -> None:
+        """Hear how a step went that is over."""
+
+
 class Player:
     """Plays one case."""
 
-    def __init__(
-        self, case: Case, stage: Stage, tell: Callable[[Outcome], None]
-    ) -> None:
-        """Take a case, where to play it, and what is told of each step."""
+    def __init__(self, case: Case, stage: Stage, audience: Audience) -> None:
+        """Take a case, where to play it, and who follows it."""
         self._case = case
         self._stage = stage
-        self._tell = tell
+        self._audience = audience
 
-    async def play(self, settle_seconds: float = 720) -> bool:
+    async def play(self) -> bool:
         """Play the case; returns whether all that was played went as expected."""
-        stage, homes = self._stage, self._case.homes
+        stage, homes, audience = self._stage, self._case.homes, self._audience
         late = [home for home in homes if not home.settled]
         for home in homes:
             if home.settled:
                 await stage.install(home)
-        await stage.reach(stage.now + settle_seconds)
+        await stage.reach(stage.now + SETTLE_SECONDS)
         start = stage.now
         stage.begin()
+        audience.begins()
+
+        async def look() -> None:
+            audience.looks(stage.now - start)
+
         passed = True
         for number, step in enumerate(self._case.timeline):
-            await stage.reach(start + step.at)
+            await stage.reach(start + step.at, look)
             following = self._case.timeline[number + 1 :]
             end = following[0].at if following else self._case.end
+            audience.steps(step, end)
             for outcome in await self._step(step, start, end, late):
-                self._tell(outcome)
+                audience.hears(outcome)
                 passed = passed and outcome.passed
             late = []
         return passed
@@ -159,6 +181,7 @@ class Player:
         async def look() -> None:
             for watch in watches:
                 watch.look(stage.now, stage.look(watch.home))
+            self._audience.looks(stage.now - start)
 
         await look()
         for moment in sorted({start + end, *(watch.deadline for watch in watches)}):

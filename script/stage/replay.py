@@ -20,7 +20,7 @@ from simulator.cases import Case, CaseError, load_case
 
 from .clock import OffsetClock
 from .player import Outcome
-from .report import from_json, show
+from .report import clock_text, from_json, show
 
 CASE_SECONDS = 600
 
@@ -111,6 +111,11 @@ class Replays:
         self._console.print(f"{name}: {verdict}{measured}", highlight=False)
         for outcome in played.outcomes:
             show(self._console, outcome, homes=len(case.homes) > 1)
+        for at, tag, title in facts.get("notices", ()) if not played.passed else ():
+            self._console.print(
+                f"  notice at {clock_text(at)} {escape(tag)}: {escape(title)}",
+                highlight=False,
+            )
         for problem in played.problems:
             self._console.print(f"  [red]{escape(problem)}[/]", highlight=False)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
-from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER
+from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -16,10 +16,10 @@ from simulator import Simulator
 from simulator.cases import Home, Request
 from simulator.conditions import Kind
 
-from .flow import Result, set_up
+from .flow import Desk, Result, set_up
 from .house import House
 from .internet import Internet, NameFault
-from .pace import Pace
+from .pace import Pace, StageError
 from .player import Asked, Seen
 
 PROXY_URL = "https://proxy.in-between.example"
@@ -52,7 +52,11 @@ def pretend_internet(simulator: Simulator) -> Internet:
         for target in targets(hosts):
             if target.region:
                 part = target.region
-                subjects: tuple[str, ...] = (f"{part}.status", f"{part}.api", "dns.tesla")
+                subjects: tuple[str, ...] = (
+                    f"{part}.status",
+                    f"{part}.api",
+                    "dns.tesla",
+                )
             elif target.url in hosts.sign_in:
                 part = "auth"
                 subjects = ("auth.token", "auth.authorize", "dns.tesla")
@@ -76,14 +80,22 @@ def trust(simulator: Simulator) -> None:
 class Theatre:
     """The stage that the player plays on."""
 
-    def __init__(self, simulator: Simulator, house: House, pace: Pace) -> None:
+    def __init__(
+        self,
+        simulator: Simulator,
+        house: House,
+        pace: Pace,
+        hands: Hands | None = None,
+    ) -> None:
         """Take what has been started, on one loop and one clock."""
+        self._hands = hands or InsideHands(house)
         self.simulator = simulator
         self.house = house
         self.pace = pace
-        self._entries: dict[str, str] = {}
+        self.entries: dict[str, str] = {}  # ids by the name of the home
         self._reauth: set[str] = set()
         self._tasks: set[Any] = set()
+        self.begun = 0.0
         self._first_notice = 0
         self._first_billed = 0
 
@@ -94,6 +106,7 @@ class Theatre:
 
     def begin(self) -> None:
         """Count notices and billed calls from now on."""
+        self.begun = self.now
         self._first_notice = len(self.house.notices)
         self._first_billed = self.simulator.calls.billed
 
@@ -132,13 +145,20 @@ class Theatre:
         if home.provider == "proxy":
             base_url = PROXY_URL
         token = self.simulator.tokens[home.name]
-        flow = set_up(InsideDesk(self.house), home, base_url, token)
-        self._entries[home.name] = await self.pace.drive(flow, SET_UP_SECONDS)
+        flow = self.house.task(set_up(self._hands.desk, home, base_url, token))
+        self.entries[home.name] = await self.pace.drive(flow, SET_UP_SECONDS)
         await self.pace.settle()
-        await self.house.add_automation(relay(home.name, self._outage_event(home)))
+        entry = self.house.hass.config_entries.async_get_known_entry(
+            self.entries[home.name]
+        )
+        if entry.state is not ConfigEntryState.LOADED:
+            raise StageError(f"{home.name} is set up but not loaded: {entry.state}")
+        automation = relay(home.name, self._outage_event(home))
+        saving = self.house.task(self._hands.save_automation(automation))
+        await self.pace.drive(saving, SET_UP_SECONDS)
 
     def _outage_event(self, home: Home) -> str:
-        entry_id = self._entries[home.name]
+        entry_id = self.entries[home.name]
         return self._entity("event", f"{entry_id}_outage") or "event.missing"
 
     def request(self, request: Request) -> Callable[[], Asked]:
@@ -159,7 +179,7 @@ class Theatre:
             else:
                 ended.append(entity_id is not None)
 
-        task = self.pace.loop.create_task(ask())
+        task = self.house.task(ask())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -174,7 +194,7 @@ class Theatre:
 
     def look(self, home: Home) -> Seen:
         """Return what a home shows now."""
-        hass, entry_id = self.house.hass, self._entries[home.name]
+        hass, entry_id = self.house.hass, self.entries[home.name]
         status = hass.states.get(self._entity("sensor", f"{entry_id}_status") or "")
         details = status.attributes if status else {}
         notices = self.house.notices[self._first_notice :]
@@ -212,6 +232,19 @@ class Theatre:
             and self._state(entity.entity_id) in {None, STATE_UNAVAILABLE}
         ]
 
+    def entities(self, entry_id: str) -> dict[str, dict[tuple[str, str], str]]:
+        """Return the entities of an entry by device, then by domain and key."""
+        hass = self.house.hass
+        devices, registry = dr.async_get(hass), er.async_get(hass)
+        found: dict[str, dict[tuple[str, str], str]] = {}
+        for device in dr.async_entries_for_config_entry(devices, entry_id):
+            owner = next(identifier[1] for identifier in device.identifiers)
+            found[device.name or owner] = {
+                (one.domain, one.unique_id.removeprefix(f"{owner}_")): one.entity_id
+                for one in er.async_entries_for_device(registry, device.id)
+            }
+        return found
+
     def _entity(self, domain: str, unique_id: str) -> str | None:
         registry = er.async_get(self.house.hass)
         return registry.async_get_entity_id(domain, DOMAIN, unique_id)
@@ -220,7 +253,7 @@ class Theatre:
         registry = dr.async_get(self.house.hass)
         devices = chain.from_iterable(
             dr.async_entries_for_config_entry(registry, entry_id)
-            for entry_id in self._entries.values()
+            for entry_id in self.entries.values()
         )
         for device in devices:
             if device.name == name:
@@ -233,11 +266,27 @@ class Theatre:
         return state.state if state else None
 
 
-class InsideDesk:
-    """Answers config flows inside Home Assistant."""
+class Hands(Protocol):
+    """How the owner of the house changes its settings."""
+
+    @property
+    def desk(self) -> Desk:
+        """Return where config flows are answered."""
+
+    async def save_automation(self, automation: dict[str, Any]) -> None:
+        """Save an automation and load it."""
+
+
+class InsideHands:
+    """Change settings inside Home Assistant, where there is no screen."""
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self.desk = self
+
+    async def save_automation(self, automation: dict[str, Any]) -> None:
+        """Save an automation and load it."""
+        await self._house.add_automation(automation)
 
     async def begin(self, handler: str) -> Result:
         """Begin a flow; returns its first result."""
@@ -263,7 +312,7 @@ def tag(home: str) -> str:
     return f"keycard_{home}"
 
 
-def relay(home: str, outage_event: str) -> dict[str, object]:
+def relay(home: str, outage_event: str) -> dict[str, Any]:
     """Describe the automation that brings a home's notices to its owner."""
     notice = {
         "action": "persistent_notification.create",

@@ -1,5 +1,6 @@
 """The calls for an account: rarely, and never without a reason."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,6 +58,7 @@ class Poller:
     answered: Callable[[Ask, str | None, Call], None]
     random: Random
     _rounds: dict[tuple[Ask, str | None], Round] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _unsub: CALLBACK_TYPE | None = None
     _stopped: bool = True
 
@@ -72,9 +74,11 @@ class Poller:
 
     @callback
     def async_stop(self) -> None:
-        """Stop calling."""
+        """Stop calling, at once: the link goes with the entry."""
         self._stopped = True
         self._cancel_timer()
+        for task in self._tasks:
+            task.cancel()
 
     @callback
     def async_add_car(self, car: str, data_in: float = 0.0) -> None:
@@ -157,7 +161,9 @@ class Poller:
         self._async_task(self._async_round(item))
 
     def _async_task(self, call: Coroutine[None, None, None]) -> None:
-        self.hass.async_create_background_task(call, f"{DOMAIN} calls")
+        task = self.hass.async_create_background_task(call, f"{DOMAIN} calls")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _async_round(self, item: Round) -> None:
         try:

@@ -1,7 +1,7 @@
 """Sends a command to a car, once, and says what came of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import math
 import time
@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .outage.evidence import Evidence, Kind, Meaning, Reason, Subject, evidence, read
 from .outage.judge import Judge
-from .vehicle.links import Call, CloudLink, Command, wake_and_wait
+from .vehicle.links import Call, CloudLink, Command, Outcome, wake_and_wait
 from .vehicle.state import Presence
 from .vehicle.vehicle import Car
 
@@ -54,14 +54,15 @@ class Sender:
     async def async_send(self, car: Car, command: Command, **params: object) -> None:
         """Send a command once; raise a translated error unless the car did it."""
         self._check_pause(car)
-        if car.state is None or car.state.presence is not Presence.ONLINE:
+        if not _online(car):
             await self._async_wake(car)
             if command is Command.WAKE:
                 return
-        outcome = await self.link.command(car.id, command, **params)
-        meaning = None
-        if outcome.call.sent:
-            meaning = self._observe(car, Kind.COMMAND, outcome.call)
+        outcome, meaning = await self._async_try(car, command, params)
+        if _never_reached(outcome, meaning):
+            # It fell asleep since it was last asked: the command got nowhere.
+            await self._async_wake(car)
+            outcome, meaning = await self._async_try(car, command, params)
         if outcome.done and outcome.confirmed:
             return
         if not outcome.confirmed:
@@ -70,6 +71,14 @@ class Sender:
         if outcome.reason:
             raise _error("command_failed", car, reason=outcome.reason)
         raise _failure(car, meaning)
+
+    async def _async_try(
+        self, car: Car, command: Command, params: Mapping[str, object]
+    ) -> tuple[Outcome, Meaning | None]:
+        outcome = await self.link.command(car.id, command, **params)
+        if not outcome.call.sent:
+            return outcome, None
+        return outcome, self._observe(car, Kind.COMMAND, outcome.call)
 
     def _check_pause(self, car: Car) -> None:
         left = self.judge.account.paused_until - time.monotonic()
@@ -97,11 +106,25 @@ class Sender:
         meaning = read(
             kind,
             call.answer,
-            data_works=car.state is not None and car.state.presence is Presence.ONLINE,
+            data_works=_online(car),
             readable=None if call.body is None else True,
         )
         self.observe(evidence(meaning, call.answer, car=car.id, model=car.model))
         return meaning
+
+
+def _online(car: Car) -> bool:
+    return car.state is not None and car.state.presence is Presence.ONLINE
+
+
+def _never_reached(outcome: Outcome, meaning: Meaning | None) -> bool:
+    """Tell whether a command surely did not get to a car that sleeps."""
+    return (
+        outcome.confirmed
+        and not outcome.done
+        and meaning is not None
+        and meaning.reason is Reason.ASLEEP
+    )
 
 
 def _failure(car: Car, meaning: Meaning | None) -> HomeAssistantError:

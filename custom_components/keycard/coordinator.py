@@ -371,7 +371,6 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
 
     def _view(self) -> CloudView:
         judgement = self.judge.judgement
-        latency = self.watcher.latencies.get(self.region)
         health = self.watcher.watch.health(self.region, time.monotonic())
         return CloudView(
             judgement=judgement,
@@ -380,7 +379,6 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 health is Health.UP
                 or any(car.data.cloud_link for car in self.cars.values())
             ),
-            latency=None if latency is None else round(latency * 1000),
         )
 
     def _report(self, happening: Happening) -> None:

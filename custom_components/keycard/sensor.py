@@ -12,7 +12,7 @@ from homeassistant.components.sensor import (
     SensorStateClass,
 )
 from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfLength, UnitOfTime
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
@@ -87,17 +87,16 @@ CLOUD_SENSORS = (
         device_class=SensorDeviceClass.TIMESTAMP,
         value=lambda view: view.judgement.since,
     ),
-    CloudSensorDescription(
-        key="api_latency",
-        translation_key="api_latency",
-        device_class=SensorDeviceClass.DURATION,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        native_unit_of_measurement=UnitOfTime.MILLISECONDS,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=0,
-        value=lambda view: view.latency,
-    ),
+)
+LATENCY = SensorEntityDescription(
+    key="api_latency",
+    translation_key="api_latency",
+    device_class=SensorDeviceClass.DURATION,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+    native_unit_of_measurement=UnitOfTime.MILLISECONDS,
+    state_class=SensorStateClass.MEASUREMENT,
+    suggested_display_precision=0,
 )
 CAR_SENSORS = (
     CarSensorDescription(
@@ -141,7 +140,13 @@ async def async_setup_entry(
 ) -> None:
     """Add the sensors of the cloud and of its cars."""
     async_add_entities(
-        CloudSensor(entry.runtime_data, description) for description in CLOUD_SENSORS
+        [
+            *(
+                CloudSensor(entry.runtime_data, description)
+                for description in CLOUD_SENSORS
+            ),
+            LatencySensor(entry.runtime_data, LATENCY),
+        ]
     )
     follow_cars(
         entry,
@@ -172,6 +177,29 @@ class CloudSensor(CloudEntity, SensorEntity):
         if self.entity_description.attributes is None:
             return None
         return self.entity_description.attributes(self.coordinator.data)
+
+
+class LatencySensor(CloudEntity, SensorEntity):
+    """How long the maker's host takes to answer.
+
+    It changes with every answer, so it follows the answers and not the judgement.
+    """
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the answers of the hosts."""
+        await super().async_added_to_hass()
+        watcher = self.coordinator.watcher
+        self.async_on_remove(watcher.async_add_listener(self._handle_answer))
+
+    @callback
+    def _handle_answer(self) -> None:
+        """Show the last good answer's latency, if that is news."""
+        latency = self.coordinator.watcher.latencies.get(self.coordinator.region)
+        value = None if latency is None else round(latency * 1000)
+        if value != self._attr_native_value:
+            self._attr_native_value = value
+            self.async_write_ha_state()
 
 
 class CarSensor(CarEntity, SensorEntity):

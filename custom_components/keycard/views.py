@@ -10,11 +10,10 @@ from .vehicle.state import CarState
 
 @dataclass(frozen=True, kw_only=True)
 class CloudView:
-    """What is known of the cloud; `latency` is in milliseconds."""
+    """What is known of the cloud."""
 
     judgement: Judgement
     api_reachable: bool
-    latency: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

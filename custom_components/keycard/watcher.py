@@ -30,6 +30,8 @@ class Watcher:
         self._hass = hass
         self._prober = Prober(self._session)
         self._followers: dict[str, Callable[[], None]] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._targets = targets(hosts)
         self._unsub_timer: CALLBACK_TYPE | None = None
         hass.data[LEDGER].restore(self.watch)
 
@@ -51,13 +53,15 @@ class Watcher:
             self.watch.own[region] -= 1
             if not self._followers:
                 self._cancel_timer()
+                self._hass.data[WATCHERS].pop(self._targets, None)
 
         return unfollow
 
-    @property
-    def followed(self) -> bool:
-        """Tell whether anybody needs this watcher."""
-        return bool(self._followers)
+    @callback
+    def async_add_listener(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
+        """Call back after every answer, without a region to watch for."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     @callback
     def async_schedule(self) -> None:
@@ -90,7 +94,7 @@ class Watcher:
         if target.region is not None and evidence.good:
             self.latencies[target.region] = evidence.at - evidence.asked_at
         self._hass.data[LEDGER].keep(self.watch)
-        for update in list(self._followers.values()):
+        for update in (*self._followers.values(), *self._listeners):
             update()
         self.async_schedule()
 
@@ -102,8 +106,6 @@ WATCHERS: HassKey[dict[tuple[Target, ...], Watcher]] = HassKey(f"{DOMAIN}.watche
 def async_get_watcher(hass: HomeAssistant, hosts: Hosts) -> Watcher:
     """Return the watcher of these hosts."""
     watchers = hass.data.setdefault(WATCHERS, {})
-    for key in [key for key, watcher in watchers.items() if not watcher.followed]:
-        watchers.pop(key)
     wanted = targets(hosts)
     if wanted not in watchers:
         watchers[wanted] = Watcher(hass, hosts)

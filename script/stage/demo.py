@@ -170,11 +170,11 @@ class Demo:
             f"\nThe story took {minutes}:{seconds:02} minutes, everything"
             f" {'went as expected' if passed else 'but what is marked above'}."
         )
-        for error in self._log.errors:
+        for error in (errors := self._log.errors_of_keycard):
             self._screen.fail(error)
         if not self._once:
             await self._stay(theatre)
-        return 0 if passed else 1
+        return 0 if passed and not errors else 1
 
     async def _stay(self, theatre: Showing) -> None:
         """Catch up with the clock of this machine and keep the house open."""

@@ -155,15 +155,20 @@ def dashboard(homes: Iterable[Mapping[str, Entities]]) -> dict[str, Any]:
 
 
 def _view(devices: Mapping[str, Entities]) -> dict[str, Any]:
-    sections: list[dict[str, Any]] = []
-    title = "Keycard"
-    for name, entities in devices.items():
-        if ("event", "outage") in entities:
-            title = name
-            sections.insert(0, _section(name, _tiles(entities, _CLOUD_TILES)))
-            sections.insert(1, _section("Notices", _notices(entities)))
-        else:
-            sections.append(_section(name, _tiles(entities, _CAR_TILES)))
+    title, cloud = next(
+        (name, entities)
+        for name, entities in devices.items()
+        if ("event", "outage") in entities
+    )
+    sections = [
+        _section("The maker's cloud", _tiles(cloud, _CLOUD_TILES)),
+        _section("Notices", _notices(cloud)),
+    ]
+    sections.extend(
+        _section(name, _tiles(entities, _CAR_TILES))
+        for name, entities in sorted(devices.items())
+        if entities is not cloud
+    )
     return {"title": title, "type": "sections", "sections": sections}
 
 
@@ -179,7 +184,10 @@ def _notices(cloud: Entities) -> list[dict[str, Any]]:
             "type": "history-graph",
             "title": "The story",
             "hours_to_show": 7,
-            "entities": [cloud["sensor", "status"], cloud["sensor", "scope"]],
+            "entities": [
+                {"entity": cloud["sensor", "status"], "name": "Status"},
+                {"entity": cloud["sensor", "scope"], "name": "Scope"},
+            ],
         },
     ]
 
@@ -192,5 +200,7 @@ def _tiles(
     entities: Entities, wanted: Iterable[tuple[str, str]]
 ) -> list[dict[str, Any]]:
     return [
-        {"type": "tile", "entity": entities[one]} for one in wanted if one in entities
+        {"type": "tile", "entity": entities[one], "name": {"type": "entity"}}
+        for one in wanted
+        if one in entities
     ]

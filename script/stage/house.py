@@ -21,6 +21,7 @@ from .pace import StageError
 
 ROOT = Path(__file__).parents[2]
 AUTOMATIONS = "automations.yaml"
+INTEGRATION = "keycard"
 # What Home Assistant has by default, less what no part of Keycard comes near.
 LIGHT_INTEGRATIONS = frozenset(
     {
@@ -205,3 +206,8 @@ class LogKeeper(logging.Handler):
             for record in self.records
             if record.levelno >= logging.ERROR
         ]
+
+    @property
+    def errors_of_keycard(self) -> list[str]:
+        """Return the errors in which Keycard has a part."""
+        return [error for error in self.errors if INTEGRATION in error]

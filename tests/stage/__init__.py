@@ -1,0 +1,1 @@
+"""Tests of the stage on which cases are replayed."""

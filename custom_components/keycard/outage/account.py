@@ -16,6 +16,7 @@ _PAUSES = {
     Reason.NOT_REGISTERED: LIMIT_PAUSE,
     Reason.WRONG_REGION: LIMIT_PAUSE,
 }
+_CALLS = frozenset({Subject.API, Subject.DATA, Subject.COMMANDS})
 
 
 class StoredAccount(TypedDict):
@@ -36,7 +37,8 @@ class Account:
     reason: Reason | None = None
     paused_until: float = 0.0
     proven: bool = False
-    _at: float = 0.0
+    _at: float = float("-inf")
+    _car: str | None = None
     _refused: Evidence | None = None
     _first_refused: float | None = None
 
@@ -55,11 +57,21 @@ class Account:
             if meaning.reason is Reason.RATE_LIMITED and evidence.retry_after:
                 pause = evidence.retry_after
             self.paused_until = max(self.paused_until, evidence.at + pause)
-        elif evidence.good and evidence.asked_at >= self._at:
+            self._car = evidence.car
+        elif (
+            evidence.good
+            and meaning.subject in _CALLS
+            and evidence.asked_at >= self._at
+            and self._lifts(evidence)
+        ):
             self.reason = None
             self.proven = False
             self._first_refused = self._refused = None
         return False
+
+    def _lifts(self, evidence: Evidence) -> bool:
+        """Tell whether a good answer lifts the problem: one car's is not another's."""
+        return self.reason is not Reason.MOBILE_ACCESS or evidence.car == self._car
 
     def weigh(self, *, sign_in_healthy: bool) -> None:
         """Hold a refused sign-in for proven, if it is.

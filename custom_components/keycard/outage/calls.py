@@ -1,8 +1,9 @@
-"""What the calls for the owner's cars tell."""
+"""What the calls for one car tell."""
 
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 from .evidence import Evidence, Meaning, Reason, Subject, Verdict
 from .track import CALLS, COMMANDS, DATA, RECENT, Health, Rule, Track
@@ -10,12 +11,23 @@ from .words import Plane
 
 # A suspicion about a car's calls is settled by asking again after so many seconds.
 SERIES = (0.0, 6.0, 12.0, 18.0, 24.0, 31.0)
+# When a failure has passed: does it come and go?
+AFTERWARDS = (15.0, 30.0, 45.0)
+# When calls that were down work again: do they keep working?
+RETURN = (61.0, 122.0)
 DATA_AGAIN = 65.0
 COMMANDS_FADE = 3600.0
 PROOF_WITHIN = 900.0
 
-_FIT_SHARE = 0.2
-_FIT_COUNT = 4
+# By fits: so many separate failures in ten minutes, a fifth of the calls or more. It
+# ends when less than a tenth of enough calls fail.
+_FITS = 6
+_FITS_SHARE = 0.2
+_FITS_OVER = 0.1
+_FITS_OVER_CALLS = 8
+
+# How long before the last failing call its host may have answered well.
+_CONTRAST = 5.0
 
 _RULES: dict[Plane, Rule] = {
     Plane.API: CALLS,
@@ -27,6 +39,8 @@ _PLANES = {
     Subject.DATA: Plane.DATA,
     Subject.COMMANDS: Plane.COMMANDS,
 }
+# What only the plane itself can be blamed for.
+_PECULIAR = frozenset({Reason.STALE, Reason.COMMANDS_FAIL})
 _WORKS = Meaning(subject=Subject.API, verdict=Verdict.GOOD, reason=Reason.OK)
 
 
@@ -41,7 +55,11 @@ class Outcome(StrEnum):
 
 @dataclass(kw_only=True)
 class CarCalls:
-    """The calls for one car: a history for each plane."""
+    """The calls for one car: a history for each plane.
+
+    `flawed` tells that they fail by fits; `provable` that data can prove the end of an
+    outage, which those of a car that sleeps cannot.
+    """
 
     model: str | None = None
     tracks: dict[Plane, Track] = field(
@@ -50,55 +68,111 @@ class CarCalls:
         }
     )
     series: list[float] = field(default_factory=list)
+    later: list[float] = field(default_factory=list)
     data_again: float | None = None
     proof_until: float | None = None
+    provable: bool = True
     flawed: bool = False
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
 
-    def observe(self, evidence: Evidence) -> None:
-        """Take in a piece of evidence about this car."""
+    @property
+    def api(self) -> Track:
+        """Return the history of the calls as such."""
+        return self.tracks[Plane.API]
+
+    # Asking
+
+    def ask(self, now: float) -> None:
+        """Ask for the car at once, unless that is about to happen."""
+        if not self.series:
+            self.series = [now]
+
+    def due(self, now: float) -> list[Plane]:
+        """Say what is to be asked now; each is said once."""
+        due = []
+        if any(at <= now for at in (*self.series, *self.later)):
+            due.append(Plane.API)
+            late = max(0.0, now - self.series[0]) if self.series else 0.0
+            if self.series and self.series[0] <= now:
+                self.series = [at + late for at in self.series[1:]]
+            self.later = [at for at in self.later if at > now]
+        if self.data_again is not None and self.data_again <= now:
+            self.data_again = None
+            due.append(Plane.DATA)
+        return due
+
+    def next_at(self) -> float:
+        """Return when `due` has something to say next."""
+        times = [*self.series[:1], *self.later]
+        if self.data_again is not None:
+            times.append(self.data_again)
+        return min(times, default=float("inf"))
+
+    def _begin_series(self, now: float) -> None:
+        self.series = [now + offset for offset in SERIES]
+        self.later = []
+
+    # Observing
+
+    def observe(self, evidence: Evidence) -> bool:
+        """Take in evidence about this car; tell whether it begins a suspicion."""
         plane = _PLANES.get(evidence.meaning.subject)
         if plane is None:
-            self._observe_aside(evidence)
-            return
-        track = self.tracks[plane]
-        was_down, was_suspected = track.down, track.suspected_at is not None
-        track.observe(evidence)
+            return self._observe_aside(evidence)
+        peculiar = evidence.good or evidence.meaning.reason in _PECULIAR
+        if self.api.failing and not peculiar:
+            plane = Plane.API
         if plane is Plane.API:
-            self._follow_api(evidence, was_down=was_down, was_suspected=was_suspected)
-            return
+            return self._observe_api(evidence)
+        track = self.tracks[plane]
+        began = track.observe(evidence)
         if plane is Plane.DATA:
             self._follow_data(evidence, track)
-        if evidence.good:
-            self._observe_works(evidence)
+        if peculiar:
+            return self._observe_works(evidence)
+        if began:
+            # Is it this plane alone?
+            self.ask(evidence.at)
+        return False
 
-    def _observe_aside(self, evidence: Evidence) -> None:
+    def _observe_aside(self, evidence: Evidence) -> bool:
         if evidence.meaning.reason in (Reason.ASLEEP, Reason.IN_SERVICE):
-            self.proof_until = None
-        if evidence.meaning.subject is Subject.ACCOUNT:
+            self.excuse()
+        if evidence.meaning.subject is Subject.ACCOUNT and not self.api.down:
             # A refusal in the maker's own words: its cloud works.
-            self._observe_works(evidence)
+            return self._observe_works(evidence)
+        return False
 
-    def _observe_works(self, evidence: Evidence) -> None:
-        self.observe(
+    def _observe_works(self, evidence: Evidence) -> bool:
+        return self._observe_api(
             Evidence(meaning=_WORKS, asked_at=evidence.asked_at, at=evidence.at)
         )
 
-    def _follow_api(
-        self, evidence: Evidence, *, was_down: bool, was_suspected: bool
-    ) -> None:
-        track = self.tracks[Plane.API]
-        self._note(evidence)
-        if evidence.good:
-            self.series = []
-            if was_down and not track.down:
-                # An end needs proof from the data, too: in 2021 they stood still
-                # for hours after the calls worked again.
-                self.proof_until = evidence.at + PROOF_WITHIN
-                self.data_again = evidence.at
-                self.recent.clear()
-        elif track.suspected_at is not None and not was_suspected:
-            self.series = [evidence.at + offset for offset in SERIES]
+    def _observe_api(self, evidence: Evidence) -> bool:
+        was_down = self.api.down
+        began = self.api.observe(evidence)
+        passed = self._note(evidence)
+        if began:
+            self._begin_series(evidence.at)
+        if not evidence.good:
+            return began
+        self.series = []
+        if not was_down:
+            if passed:
+                self.later = [evidence.at + offset for offset in AFTERWARDS]
+            return False
+        if self.api.down:
+            if not self.later:
+                self.later = [evidence.at + offset for offset in RETURN]
+            return False
+        self.later = []
+        self.recent.clear()
+        if self.provable:
+            # An end needs proof from the data, too: in 2021 they stood still for
+            # hours after the calls worked again.
+            self.proof_until = evidence.at + PROOF_WITHIN
+            self.data_again = evidence.at
+        return False
 
     def _follow_data(self, evidence: Evidence, track: Track) -> None:
         if evidence.good:
@@ -112,52 +186,96 @@ class CarCalls:
                 else SERIES[1] - SERIES[0]
             )
 
-    def _note(self, evidence: Evidence) -> None:
-        """Note the answers that the maker gave, for failures by fits."""
+    def _note(self, evidence: Evidence) -> bool:
+        """Note an answer that the maker gave; tell whether a failure has passed."""
+        passed = evidence.good and bool(self.recent) and not self.recent[-1][1]
         if evidence.good or evidence.answered:
             self.recent.append((evidence.at, evidence.good))
         while self.recent and evidence.at - self.recent[0][0] > RECENT:
             self.recent.popleft()
+        return passed
 
-    def confirm(self, *, contrast: bool) -> None:
+    def excuse(self) -> None:
+        """Ask no proof of this car's data: they cannot be had."""
+        self.proof_until = self.data_again = None
+
+    # Weighing
+
+    def begin_anew(self, now: float, *, silent: bool) -> None:
+        """Begin suspicions anew, if `silent` those to which no answer came."""
+        for plane, track in self.tracks.items():
+            if track.suspected_at is None or (silent and track.answered):
+                continue
+            track.restart(now)
+            if plane is Plane.API:
+                self._begin_series(now)
+            if plane is Plane.DATA:
+                self.data_again = now
+
+    def confirm(self, host: Track) -> None:
         """Confirm what has failed long enough.
 
         Answers that came prove themselves; silence needs the contrast of a host that
-        does answer.
+        did answer meanwhile, or the company of one that is down.
         """
         for plane, track in self.tracks.items():
-            if track.ripe and (track.answered or contrast):
+            if track.ripe and (track.answered or host.down or _contrasts(track, host)):
                 track.confirm()
                 if plane is Plane.API:
-                    self.series = []
-                    self.recent.clear()
+                    self._follow_down()
                 if plane is Plane.DATA:
                     self.data_again = self.proof_until = None
+
+    def _follow_down(self) -> None:
+        self.series = []
+        self.later = []
+        self.recent.clear()
+        self.flawed = False
+        self.data_again = None
+        for plane in (Plane.DATA, Plane.COMMANDS):
+            self.tracks[plane].drop()
 
     def fade(self, now: float) -> None:
         """Let go of failed commands: nobody asks for one to see whether it works."""
         track = self.tracks[Plane.COMMANDS]
         if track.down and now - (track.last_bad or now) > COMMANDS_FADE:
             track.clear()
-        if self.tracks[Plane.API].failing:
+
+    def weigh_fits(self) -> None:
+        """See whether the calls fail by fits."""
+        if self.api.failing:
             # All of them fail, or none: that is settled by asking again.
             return
         count = len(self.recent)
-        bad = sum(not good for _, good in self.recent)
-        share = bad / count if count else 0.0
-        self.flawed = share >= _FIT_SHARE and (self.flawed or bad >= _FIT_COUNT)
+        goods = [good for _, good in self.recent]
+        bad = count - sum(goods)
+        if self.flawed:
+            self.flawed = count < _FITS_OVER_CALLS or bad >= count * _FITS_OVER
+            return
+        if bad < _FITS:
+            return
+        fits = sum(was and not good for was, good in pairwise([True, *goods]))
+        self.flawed = fits >= _FITS and bad >= count * _FITS_SHARE
 
-    def api(self, now: float, since: float | None) -> bool | None:
+    def works(self, now: float, since: float | None) -> bool | None:
         """Tell whether the calls work, None where nothing counts.
 
-        With `since` only what was asked from then on counts.
+        With `since` only what was asked from then on counts, and never for longer than
+        ten minutes.
         """
-        track = self.tracks[Plane.API]
-        if track.down:
+        if self.api.down:
             return False
-        if track.last_good_asked is None:
+        asked_at = self.api.last_good_asked
+        oldest = now - RECENT if since is None else max(since, now - RECENT)
+        if asked_at is None or asked_at < oldest:
             return None
-        oldest = now - RECENT if since is None else since
-        if track.health(now) is Health.DOUBTFUL or track.last_good_asked < oldest:
-            return None
-        return True
+        return None if self.api.health(now) is Health.DOUBTFUL else True
+
+
+def _contrasts(track: Track, host: Track) -> bool:
+    first, last = track.failed_asks
+    return (
+        not host.failing
+        and (host.last_bad is None or host.last_bad < first)
+        and (host.last_good_asked or 0.0) >= last - _CONTRAST
+    )

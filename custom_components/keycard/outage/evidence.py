@@ -211,6 +211,8 @@ def _fine(asked: _Asked) -> bool:
 
 
 def _unrelated_good(asked: _Asked) -> bool:
+    if asked.answer.failure is not None:
+        return False
     if asked.status == 204:
         return not asked.text
     return asked.status == 200 and (
@@ -273,11 +275,18 @@ _TABLE: tuple[_Row, ...] = (
         subject=Subject.NETWORK,
         reason=Reason.PORTAL,
     ),
+    _Row(
+        kinds=_ALL,
+        when=_status(407, 511),
+        subject=Subject.NETWORK,
+        reason=Reason.PORTAL,
+    ),
     # Signing in.
     _Row(
         kinds=frozenset({Kind.TOKEN}),
         when=_both(
-            lambda asked: asked.json, _says('"invalid_grant"', '"login_required"')
+            lambda asked: asked.status < 500 and asked.json,
+            _says('"invalid_grant"', '"login_required"'),
         ),
         subject=Subject.ACCOUNT,
         reason=Reason.SIGN_IN,

@@ -102,10 +102,10 @@ class Journal:
 
         `key_wanted` tells that some car's key is no longer the usual one.
         """
-        before = self._seen.get(reporter, Judgement())
-        self._seen[reporter] = judgement
         if judgement.status in FROZEN:
             return []
+        before = self._seen.get(reporter, Judgement())
+        self._seen[reporter] = judgement
         if judgement.status in OUTAGES:
             return self._report_on(
                 reporter, region, judgement, before, key_wanted=key_wanted, wall=wall
@@ -136,7 +136,8 @@ class Journal:
                 scope=judgement.scope,
             )
             self.outages = [*self.outages, outage][-KEPT:]
-        new = reporter not in outage.reporters
+        # Who told of it and waits for the others is in it still.
+        new = reporter not in outage.reporters | {outage.told_by}
         outage.reporters.add(reporter)
         if _rank(judgement.status, judgement.scope) > _rank(
             outage.status, outage.scope
@@ -182,11 +183,12 @@ class Journal:
         self._seen.pop(reporter, None)
         happenings = []
         for outage in self.outages:
-            if outage.end is None and reporter in outage.reporters:
-                if outage.told_by == reporter:
-                    others = sorted(outage.reporters - {reporter})
-                    outage.told_by = others[0] if others else reporter
-                happenings += self._report_over(reporter, outage.region, wall)
+            if outage.end is not None:
+                continue
+            others = sorted(outage.reporters - {reporter})
+            if outage.told_by == reporter and others:
+                outage.told_by = others[0]
+            happenings += self._report_over(reporter, outage.region, wall)
         return [item for item in happenings if item.reporter != reporter]
 
     def dump(self) -> list[StoredOutage]:

@@ -1,18 +1,16 @@
 """The judge: evidence over time becomes a judgement."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypedDict
 
 from .account import Account, StoredAccount
-from .calls import CarCalls, Outcome
+from .calls import Outcome
+from .cars import Cars, Count, StoredCar
 from .evidence import Evidence
 from .track import Health, Track
 from .watch import Watch
-from .words import OUTAGES, Judgement, Missing, Plane, Scope, Status
-
-_ACCOUNT = ""
+from .words import FROZEN, OUTAGES, Judgement, Missing, Plane, Scope, Status
 
 
 class StoredJudge(TypedDict):
@@ -25,10 +23,9 @@ class StoredJudge(TypedDict):
     models: list[str]
     affected: list[str] | None
     since: str | None
-    down: dict[str, list[str]]
-    car_models: dict[str, str | None]
+    verified: bool
+    cars: dict[str, StoredCar]
     account: StoredAccount
-    answered: bool
 
 
 class Judge:
@@ -47,71 +44,49 @@ class Judge:
         self.in_between = in_between
         self.account = Account()
         self.judgement = Judgement(missing=(Missing.FIRST_ANSWER,))
-        self._cars: dict[str, CarCalls] = {}
+        self._cars = Cars()
         self._started = now
-        # A server that never answered well here cannot call an outage.
-        self._answered = False
+        self._suspected: float | None = None
+        self._cut_off = False
 
     # Evidence
 
     def observe(self, evidence: Evidence) -> None:
         """Take in what a call told; the car is None for calls about the account."""
-        calls = self._calls(evidence.car or _ACCOUNT)
-        calls.model = evidence.model or calls.model
-        suspected = calls.tracks[Plane.API].suspected_at
-        calls.observe(evidence)
-        self._answered = self._answered or evidence.good
+        begins = self._cars.observe(evidence)
         doubts_sign_in = self.account.observe(evidence)
-        begun = suspected is None and calls.tracks[Plane.API].suspected_at is not None
-        if begun or doubts_sign_in:
+        if begins or doubts_sign_in:
             self.watch.ask_now(evidence.at)
-
-    def _calls(self, car: str) -> CarCalls:
-        return self._cars.setdefault(car, CarCalls())
+        elif not evidence.good and not evidence.answered:
+            # Silence tells something only beside a host that does answer.
+            self.watch.ask_region(self.region, evidence.at)
 
     def forget(self, car: str) -> None:
         """Forget a car that left the account."""
-        self._cars.pop(car, None)
+        self._cars.forget(car)
 
     def calls_due(self, now: float) -> list[tuple[str | None, Plane]]:
         """Say which calls would settle a suspicion now; each is said once."""
-        due: list[tuple[str | None, Plane]] = []
-        for car, calls in self._cars.items():
-            if calls.series and calls.series[0] <= now:
-                calls.series = [at for at in calls.series if at > now]
-                due.append((car or None, Plane.API))
-            if calls.data_again is not None and calls.data_again <= now:
-                calls.data_again = None
-                due.append((car or None, Plane.DATA))
-        return due
+        return self._cars.due(now)
 
     def next_call(self) -> float:
         """Return when `calls_due` has something to say next."""
-        times = [calls.series[0] for calls in self._cars.values() if calls.series]
-        times += [
-            calls.data_again
-            for calls in self._cars.values()
-            if calls.data_again is not None
-        ]
-        return min(times, default=float("inf"))
+        return self._cars.next_at()
 
     def wants_proof(self, car: str, now: float) -> bool:
         """Tell whether a car's data must show that an outage is over."""
-        calls = self._cars.get(car)
-        return (
-            calls is not None
-            and calls.proof_until is not None
-            and now < calls.proof_until
-        )
+        return self._cars.wants_proof(car, now)
 
     def excuse(self, car: str) -> None:
-        """Ask no proof of a car's data: it is not online."""
-        calls = self._calls(car)
-        calls.proof_until = calls.data_again = None
+        """Ask no proof of a car's data with its next evidence: it is not online."""
+        calls = self._cars.of(car)
+        calls.excuse()
+        calls.provable = False
 
     def calls_work(self, car: str, now: float) -> bool:
         """Tell whether calls for a car get through."""
-        return self.account.reason is None and self._calls(car).api(now, None) is True
+        works = self._cars.of(car).works(now, None)
+        return self.account.reason is None and works is True
 
     @property
     def sign_in_proven_bad(self) -> bool:
@@ -128,17 +103,14 @@ class Judge:
         if found is None:
             found = replace(self.judgement, elsewhere=self._elsewhere())
         self.judgement = replace(found, since=self._since(found, now, wall))
-        if self.judgement.status in OUTAGES:
-            self.watch.alarms.add(self.region)
-        else:
-            self.watch.alarms.discard(self.region)
+        self.watch.raise_alarm(self, on=self.judgement.status in OUTAGES)
         return self.judgement
 
     def _settle(self, own: Track, now: float) -> None:
-        contrast = own.health(now) is Health.UP and not own.failing
-        for calls in self._cars.values():
-            calls.confirm(contrast=contrast or own.down)
-            calls.fade(now)
+        self._follow_host(own, now)
+        if not self.watch.internet_down:
+            self._cars.confirm(own)
+        self._cars.weigh(now)
         since = self.account.first_refused
         if since is not None:
             self.account.weigh(
@@ -146,20 +118,31 @@ class Judge:
                 or self.watch.sign_in_healthy_since(since)
             )
 
+    def _follow_host(self, own: Track, now: float) -> None:
+        """Set the calls beside their host: ask both, and doubt both."""
+        if own.suspected_at is None:
+            if self._suspected is not None and not own.down:
+                self._cars.begin_anew(now, silent=not self._cut_off)
+            self._cut_off = False
+        else:
+            if own.suspected_at != self._suspected:
+                self._cars.ask(now)
+            self._cut_off = self._cut_off or self.watch.internet_down
+        self._suspected = own.suspected_at
+
     def _find(self, own: Track, now: float) -> Judgement | None:
         """Walk the decision table; None holds what was judged before."""
-        health = own.health(now)
         if not self._heard(own, now):
             return None
-        doubtful = health in (Health.DOWN, Health.DOUBTFUL)
-        failing, fine = self._count(now, self._counts_since(own) if doubtful else None)
-        outcome = _outcome(failing, fine)
+        health = own.health(now)
+        count = self._cars.count(now, self._counts_since(own, health))
+        outcome = _outcome(count)
         elsewhere = self._elsewhere()
 
         if (
             self.watch.internet_down
-            and (doubtful or outcome is Outcome.ALL_FAIL)
-            and not fine
+            and (health in _UNWELL or outcome is Outcome.ALL_FAIL)
+            and not count.fine
         ):
             return Judgement(
                 status=Status.INTERNET_DOWN,
@@ -171,7 +154,7 @@ class Judge:
                 status=Status.PROVIDER_DOWN, scope=Scope.NONE, elsewhere=elsewhere
             )
         calls_prove = outcome is Outcome.ALL_FAIL and not self.in_between
-        if calls_prove or (own.down and not fine):
+        if calls_prove or (own.down and not count.fine):
             return Judgement(
                 status=Status.OUTAGE,
                 scope=self._reach(elsewhere),
@@ -182,8 +165,10 @@ class Judge:
                 affected=None,
             )
         if outcome is Outcome.SOME_FAIL and not self.in_between:
-            return self._find_partial(failing, fine, elsewhere)
-        if (degraded := self._find_degraded(elsewhere)) is not None:
+            if self._cars.settling(count, now):
+                return None
+            return self._find_partial(count, elsewhere)
+        if (degraded := self._find_degraded(now, elsewhere)) is not None:
             return degraded
         if self.watch.sign_in_down:
             return Judgement(
@@ -195,12 +180,12 @@ class Judge:
             )
         if self.account.reason is not None:
             return Judgement(
-                status=Status.ACCOUNT_PROBLEM,
-                scope=Scope.ACCOUNT,
-                elsewhere=elsewhere,
+                status=Status.ACCOUNT_PROBLEM, scope=Scope.ACCOUNT, elsewhere=elsewhere
             )
-        if fine or health is Health.UP:
-            if self._unproven(now):
+        if not count.fine and self._in_suspense(own, health):
+            return None
+        if count.fine or health is Health.UP:
+            if self.judgement.since is not None and self._cars.unproven(now):
                 return None
             return Judgement(
                 status=Status.OPERATIONAL, scope=Scope.NONE, elsewhere=elsewhere
@@ -213,27 +198,21 @@ class Judge:
 
     def _heard(self, own: Track, now: float) -> bool:
         """Tell whether anything was learnt since the start."""
-        if own.last_good is not None or own.failing:
-            return True
-        return any(
-            calls.tracks[Plane.API].last_good is not None
-            or calls.api(now, None) is False
-            for calls in self._cars.values()
+        return own.last_good is not None or own.failing or self._cars.heard(now)
+
+    def _in_suspense(self, own: Track, health: Health) -> bool:
+        """Tell whether a series of asks is about to tell more than is known."""
+        return (
+            own.suspected_at is not None
+            and not own.spent
+            and (health is Health.UNKNOWN or self.judgement.status in FROZEN)
         )
 
-    def _counts_since(self, own: Track) -> float:
+    def _counts_since(self, own: Track, health: Health) -> float | None:
+        """Return from when on calls count beside what fails."""
+        if health not in _UNWELL:
+            return self._cars.began()
         return self._started if own.began is None else own.began
-
-    def _count(self, now: float, since: float | None) -> tuple[set[str], set[str]]:
-        """Return the cars whose calls fail, and those whose calls work."""
-        states = {car: self._cars[car].api(now, since) for car in self._counted()}
-        failing = {car for car, works in states.items() if works is False}
-        fine = {car for car, works in states.items() if works}
-        return failing if self._answered else set(), fine
-
-    def _counted(self) -> set[str]:
-        """Return whose calls count: the cars', the account's own only without cars."""
-        return set(self._cars) - {_ACCOUNT} or set(self._cars)
 
     def _elsewhere(self) -> tuple[str, ...]:
         return tuple(
@@ -246,66 +225,54 @@ class Judge:
         others = len(self.watch.regions) - 1
         return Scope.WORLDWIDE if len(elsewhere) == others else Scope.REGIONS
 
-    def _find_partial(
-        self, failing: set[str], fine: set[str], elsewhere: tuple[str, ...]
-    ) -> Judgement | None:
-        tracks = {car: self._cars[car].tracks[Plane.API] for car in failing | fine}
-        if any(tracks[car].suspected_at is not None for car in fine) or all(
-            tracks[car].recovering for car in failing
-        ):
-            # The cars follow one another within seconds: wait for the last of them.
-            return None
-        models = self._models(failing)
-        by_model = not models & self._models(fine) and None not in models
+    def _find_partial(self, count: Count, elsewhere: tuple[str, ...]) -> Judgement:
+        models = self._cars.models(count.failing)
+        by_model = not models & self._cars.models(count.fine) and None not in models
         return Judgement(
             status=Status.DEGRADED,
             scope=Scope.MODEL if by_model else Scope.VEHICLE,
             planes=(Plane.API,),
             models=_names(models) if by_model else (),
             elsewhere=elsewhere,
-            affected=frozenset(failing),
+            affected=count.failing,
         )
 
-    def _models(self, cars: Iterable[str]) -> set[str | None]:
-        return {self._cars[car].model for car in cars}
-
-    def _find_degraded(self, elsewhere: tuple[str, ...]) -> Judgement | None:
-        cars = self._counted()
+    def _find_degraded(
+        self, now: float, elsewhere: tuple[str, ...]
+    ) -> Judgement | None:
         by_plane = {
             # What comes through a service in between by fits may be its own doing.
-            Plane.API: {
-                car for car in cars if self._cars[car].flawed and not self.in_between
-            },
-            Plane.DATA: self._down(Plane.DATA, cars),
-            Plane.COMMANDS: self._down(Plane.COMMANDS, cars),
+            Plane.API: frozenset() if self.in_between else self._cars.flawed(),
+            Plane.DATA: self._cars.down(Plane.DATA),
+            Plane.COMMANDS: self._cars.down(Plane.COMMANDS),
         }
-        hit = set().union(*by_plane.values())
+        hit = frozenset[str]().union(*by_plane.values())
         if not hit:
             return None
-        whole = hit == cars
-        models = self._models(hit)
-        by_model = not models & self._models(cars - hit)
-        scope = Scope.VEHICLE
-        if whole:
-            scope = Scope.REGION
-        elif by_model and None not in models:
-            scope = Scope.MODEL
+        scope, models = self._find_scope(hit, now)
         return Judgement(
             status=Status.DEGRADED,
             scope=scope,
             planes=_planes(*((plane, bool(cars)) for plane, cars in by_plane.items())),
-            models=_names(models) if scope is Scope.MODEL else (),
+            models=models,
             elsewhere=elsewhere,
-            affected=frozenset(by_plane[Plane.API] | by_plane[Plane.COMMANDS]),
+            affected=by_plane[Plane.API] | by_plane[Plane.COMMANDS],
         )
 
-    def _down(self, plane: Plane, cars: set[str]) -> set[str]:
-        return {car for car in cars if self._cars[car].tracks[plane].down}
-
-    def _unproven(self, now: float) -> bool:
-        return self.judgement.status in OUTAGES and any(
-            self.wants_proof(car, now) for car in self._cars
-        )
+    def _find_scope(
+        self, hit: frozenset[str], now: float
+    ) -> tuple[Scope, tuple[str, ...]]:
+        """Tell whom a plane's failure hits, and which models if it is theirs only."""
+        if self.judgement.status is Status.DEGRADED and self._cars.fading(hit, now):
+            # The cars come back one by one.
+            return self.judgement.scope, self.judgement.models
+        spared = self._cars.spared(hit)
+        if not spared:
+            return Scope.REGION, ()
+        models = self._cars.models(hit)
+        if None in models or models & self._cars.models(spared):
+            return Scope.VEHICLE, ()
+        return Scope.MODEL, _names(models)
 
     def _missing(self, own: Track) -> tuple[Missing, ...]:
         if own.doubt is not None:
@@ -317,18 +284,19 @@ class Judge:
         return (Missing.RECENT_ANSWER,)
 
     def _since(self, found: Judgement, now: float, wall: datetime) -> datetime | None:
+        if found.status in FROZEN:
+            return self.judgement.since
         if found.status not in OUTAGES:
-            frozen = found.status in (Status.INTERNET_DOWN, Status.UNDETERMINED)
-            return self.judgement.since if frozen else None
+            return None
         if self.judgement.since is not None:
             return self.judgement.since
-        tracks = (
-            [self.watch.track(self.region)] if found.status is Status.OUTAGE else []
-        )
-        for calls in self._cars.values():
-            tracks += calls.tracks.values()
-        began = [track.began for track in tracks if track.down and track.began]
-        return wall - timedelta(seconds=now - min(began, default=now))
+        began = [self._cars.began()]
+        if found.status is Status.OUTAGE:
+            began.append(self.watch.track(self.region).began)
+        if found.status is Status.SIGN_IN_OUTAGE:
+            began.append(self.watch.sign_in_began)
+        seen = min((at for at in began if at is not None), default=now)
+        return wall - timedelta(seconds=now - seen)
 
     # Keeping
 
@@ -343,13 +311,9 @@ class Judge:
             models=list(held.models),
             affected=None if held.affected is None else sorted(held.affected),
             since=held.since.isoformat() if held.since else None,
-            down={
-                car: [plane for plane, track in calls.tracks.items() if track.down]
-                for car, calls in self._cars.items()
-            },
-            car_models={car: calls.model for car, calls in self._cars.items()},
+            verified=self._cars.verified,
+            cars=self._cars.dump(),
             account=self.account.dump(now),
-            answered=self._answered,
         )
 
     def restore(self, stored: StoredJudge, *, now: float, away: float) -> None:
@@ -364,24 +328,23 @@ class Judge:
             affected=None if affected is None else frozenset(affected),
             since=datetime.fromisoformat(stored["since"]) if stored["since"] else None,
         )
-        for car, planes in stored["down"].items():
-            calls = self._calls(car)
-            calls.model = stored["car_models"].get(car)
-            for plane in planes:
-                calls.tracks[Plane(plane)].down = True
+        self._cars.verified = stored["verified"]
+        self._cars.restore(stored["cars"])
         self.account.restore(stored["account"], now=now, away=away)
-        self._answered = stored["answered"]
 
 
-def _outcome(failing: set[str], fine: set[str]) -> Outcome:
-    if failing:
-        return Outcome.SOME_FAIL if fine else Outcome.ALL_FAIL
-    return Outcome.FINE if fine else Outcome.NONE
+_UNWELL = frozenset({Health.DOWN, Health.DOUBTFUL})
+
+
+def _outcome(count: Count) -> Outcome:
+    if count.failing:
+        return Outcome.SOME_FAIL if count.fine else Outcome.ALL_FAIL
+    return Outcome.FINE if count.fine else Outcome.NONE
 
 
 def _planes(*found: tuple[Plane, bool]) -> tuple[Plane, ...]:
     return tuple(plane for plane, fails in found if fails)
 
 
-def _names(models: set[str | None]) -> tuple[str, ...]:
+def _names(models: frozenset[str | None]) -> tuple[str, ...]:
     return tuple(sorted(model for model in models if model is not None))

@@ -1,6 +1,6 @@
 """What is known of one subject: up, suspected, or down."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from .evidence import Evidence, Reason, Subject
@@ -39,6 +39,9 @@ COMMANDS = Rule(weight=1, span=0.0, goods=1, good_span=0.0)
 # One more stale answer proves what takes six failed ones: each of them is billed.
 _WEIGHTS = {Reason.STALE: 6}
 
+_RECOVERS_WITHIN = 300.0
+_NEVER = float("-inf")
+
 
 @dataclass(kw_only=True)
 class Track:
@@ -64,7 +67,7 @@ class Track:
     _last_asked: float = 0.0
     _goods: int = 0
     _first_good: float = 0.0
-    _began: float | None = field(default=None)
+    _began: float | None = None
 
     @property
     def failing(self) -> bool:
@@ -77,9 +80,9 @@ class Track:
         return self._began if self.down else self.suspected_at
 
     @property
-    def last_failed_ask(self) -> float:
-        """Return when the last failing ask of this suspicion was sent."""
-        return self._last_asked
+    def failed_asks(self) -> tuple[float, float]:
+        """Return when the first and the last ask that count for it were sent."""
+        return self._first_asked, self._last_asked
 
     @property
     def spent(self) -> bool:
@@ -107,42 +110,59 @@ class Track:
         """Begin the suspicion anew: what was asked before no longer counts."""
         self.suspected_at = now
         self.doubt = None
-        self.answered = True
-        self._weight = self._asks = 0
+        self._asks = 0
+        self._forget_failures()
 
-    def observe(self, evidence: Evidence) -> None:
-        """Take in a piece of evidence of this subject."""
+    def _forget_failures(self) -> None:
+        self._weight = 0
+        self.answered = True
+
+    def drop(self) -> None:
+        """Let go of a suspicion: something else explains it."""
+        self.suspected_at = None
+        self.doubt = None
+
+    def observe(self, evidence: Evidence) -> bool:
+        """Take in a piece of evidence, and tell whether it begins a suspicion."""
         if evidence.good:
             self._observe_good(evidence)
-            return
-        heard_of = max(self.last_bad or 0.0, self.suspected_at or 0.0)
-        expired = evidence.at - heard_of > RECENT
+            return False
+        if evidence.asked_at < (self.last_good_asked or _NEVER):
+            # A later ask was answered well before this one came to its end.
+            return False
+        heard = max(self.last_bad or _NEVER, self.suspected_at or _NEVER)
         self.last_bad = evidence.at
         self._goods = 0
         if self.down:
-            return
-        if self.suspected_at is None or expired:
+            return False
+        if self.suspected_at is None or evidence.at - heard > RECENT:
             self.restart(evidence.at)
-            return
-        if evidence.asked_at < self.suspected_at:
-            return
+            return True
+        if evidence.asked_at >= self.suspected_at:
+            self._count(evidence)
+        return False
+
+    def _count(self, evidence: Evidence) -> None:
         self._asks += 1
-        self.doubt = None
         if evidence.meaning.subject is Subject.NETWORK:
+            # Something stands between: what failed before may be its work as well.
             self.doubt = evidence.meaning.reason
+            self._forget_failures()
             return
+        self.doubt = None
         if not self._weight:
-            self._first_asked = evidence.asked_at
+            self._first_asked = self._last_asked = evidence.asked_at
         self._weight += _WEIGHTS.get(evidence.meaning.reason, 1)
-        self._last_asked = evidence.asked_at
+        # Answers may come in another order than they were asked for.
+        self._first_asked = min(self._first_asked, evidence.asked_at)
+        self._last_asked = max(self._last_asked, evidence.asked_at)
         self.answered = self.answered and evidence.answered
 
     def _observe_good(self, evidence: Evidence) -> None:
         self.verified = True
         self.last_good = evidence.at
-        self.last_good_asked = evidence.asked_at
-        self.suspected_at = None
-        self.doubt = None
+        self.last_good_asked = max(self.last_good_asked or _NEVER, evidence.asked_at)
+        self.drop()
         if not self.down:
             return
         if not self._goods:
@@ -166,10 +186,13 @@ class Track:
         self.down = False
         self._began = None
 
-    @property
-    def recovering(self) -> bool:
-        """Tell whether the last answers of a failed subject were good."""
-        return self.down and self._goods > 0
+    def recovering(self, now: float) -> bool:
+        """Tell whether a failed subject has lately begun to answer well."""
+        return (
+            self.down
+            and self._goods > 0
+            and now - (self.last_good or _NEVER) < _RECOVERS_WITHIN
+        )
 
     def health(self, now: float) -> Health:
         """Tell what holds now: good answers count for ten minutes."""

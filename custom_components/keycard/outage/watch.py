@@ -1,12 +1,13 @@
 """The watch over the hosts: when to ask which, and which of them fail."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TypedDict
+from weakref import WeakSet
 
-from .evidence import Evidence, Kind
+from .evidence import Evidence, Kind, Reason, Subject, Verdict
 from .hosts import Hosts, Target, targets
 from .track import PROBES, Health, Track
 
@@ -20,11 +21,19 @@ ALARM_PACE = 120.0
 UNRELATED_PACE = 60.0
 UNRELATED_RETRY = 5.0
 
-# The unrelated hosts are asked beside these asks of a series.
-_BESIDE = (0, 2, 4, 5)
-# How long before the last failing ask an unrelated host may have answered well.
-_CONTRAST = 5.0
+# Contrast: a witness answered well to an ask of about the time of the last failing one,
+# and to another, this much earlier, of the same suspicion.
+_CONTRAST_BEFORE = 5.0
+_CONTRAST_AFTER = 2.0
+_CONTRAST_SPAN = 8.0
+_GOODS_KEPT = 16
+
+# A witness is not asked twice within so many seconds for two hosts that fail.
+_BESIDE = 2.0
 _ROUNDS = 2
+
+# An ask without an answer for so long has been lost.
+_LOST = 60.0
 
 
 class StoredHost(TypedDict):
@@ -43,6 +52,8 @@ class _Watched:
     next_at: float
     series: list[float] = field(default_factory=list)
     pending: list[float] = field(default_factory=list)
+    goods: deque[float] = field(default_factory=lambda: deque(maxlen=_GOODS_KEPT))
+    asked_at: float = float("-inf")
     bad: int = 0
 
     @property
@@ -51,6 +62,28 @@ class _Watched:
 
     def asks_at(self) -> float:
         return min(self.next_at, self.series[0]) if self.series else self.next_at
+
+    def take(self, now: float) -> None:
+        """Take what is due of the series; a late one keeps its distances."""
+        if self.series and self.series[0] <= now:
+            late = now - self.series[0]
+            self.series = [at + late for at in self.series[1:]]
+        self.pending.append(now)
+        self.asked_at = now
+
+    def answered(self, evidence: Evidence) -> None:
+        """Strike off the ask that an answer belongs to: it went out a bit later."""
+        before = [at for at in self.pending if at <= evidence.asked_at]
+        if evidence.good:
+            # It settles what was asked earlier, too.
+            self.pending = self.pending[len(before) :]
+            self.goods.append(evidence.asked_at)
+        elif before:
+            self.pending.remove(before[-1])
+
+    def drop_lost(self, now: float) -> None:
+        while self.pending and now - self.pending[0] > _LOST:
+            self.pending.pop(0)
 
 
 class Watch:
@@ -63,7 +96,7 @@ class Watch:
     def __init__(self, hosts: Hosts, *, random: Random, now: float) -> None:
         """Start watching; everything is asked once at the beginning."""
         self.own: Counter[str] = Counter()
-        self.alarms: set[str] = set()
+        self._alarmists: WeakSet[object] = WeakSet()
         self._random = random
         self._alarmed = False
         self._started: set[Target] = set()
@@ -100,42 +133,51 @@ class Watch:
         """Tell whether a sign-in host is down."""
         return any(item.track.down for item in self._sign_in)
 
+    @property
+    def sign_in_began(self) -> float | None:
+        """Return when sign-in began to fail, if that was seen since the start."""
+        began = [item.track.began for item in self._sign_in if item.track.down]
+        return min((at for at in began if at is not None), default=None)
+
     def sign_in_healthy_since(self, since: float) -> bool:
         """Tell whether every sign-in host answered well to an ask since then."""
         return all(
-            (item.track.last_good_asked or 0.0) > since and not item.track.down
+            (item.track.last_good_asked or 0.0) > since and not item.track.failing
             for item in self._sign_in
         )
 
     @property
     def internet_down(self) -> bool:
         """Tell whether every unrelated host that ever answered fails."""
-        witnesses = self._witnesses()
+        witnesses = [item for item in self._unrelated if item.track.verified]
         return bool(witnesses) and min(item.bad for item in witnesses) >= _ROUNDS
 
-    @property
-    def witnessed(self) -> bool:
-        """Tell whether an unrelated host can testify."""
-        return bool(self._witnesses())
-
-    def _witnesses(self) -> list[_Watched]:
-        return [item for item in self._unrelated if item.track.verified]
+    def _witnesses(self, suspect: _Watched) -> list[_Watched]:
+        """Return who can testify: without unrelated hosts, the other regions."""
+        found = [item for item in self._unrelated if item.track.verified]
+        return found or [
+            item
+            for item in self._regions.values()
+            if item is not suspect and item.track.verified and not item.track.down
+        ]
 
     # Asking
 
     def due(self, now: float) -> list[Target]:
         """Say what is to be asked now; every target is taken as asked."""
         self._suspect_overdue(now)
-        asked = []
-        for item in self._watched.values():
-            if item.asks_at() > now:
-                continue
-            if item.series and item.series[0] <= now:
-                item.series = [at for at in item.series if at > now]
-            item.pending.append(now)
+        asked = [item for item in self._watched.values() if item.asks_at() <= now]
+        for suspect in [item for item in asked if item.track.suspected_at is not None]:
+            if not suspect.unrelated:
+                asked += [
+                    item
+                    for item in (*self._unrelated, *self._witnesses(suspect))
+                    if item not in asked and now - item.asked_at >= _BESIDE
+                ]
+        for item in asked:
+            item.take(now)
             item.next_at = now + self._pace(item)
-            asked.append(item.target)
-        return asked
+        return [item.target for item in asked]
 
     def next_due(self) -> float:
         """Return when `due` has something to say next."""
@@ -144,25 +186,25 @@ class Watch:
     def _next_times(self) -> Iterator[float]:
         for item in self._watched.values():
             yield item.asks_at()
-            if (
-                item.pending
-                and not item.unrelated
-                and not item.track.down
-                and item.track.suspected_at is None
-            ):
+            if item.pending and not item.unrelated and not item.track.failing:
                 yield item.pending[0] + GOOD_WITHIN
 
     def ask_now(self, now: float) -> None:
         """Ask every host at once, because a call failed."""
         for item in self._watched.values():
-            self._ask_beside(item, now)
+            self._ask_soon(item, now)
 
-    def _ask_beside(self, item: _Watched, at: float) -> None:
+    def ask_region(self, region: str, now: float) -> None:
+        """Ask a region's host at once, to compare it with a call."""
+        self._ask_soon(self._regions[region], now)
+
+    def _ask_soon(self, item: _Watched, at: float) -> None:
         if not item.series and not any(at - ask < GOOD_WITHIN for ask in item.pending):
             item.next_at = min(item.next_at, at)
 
     def _suspect_overdue(self, now: float) -> None:
         for item in self._makers:
+            item.drop_lost(now)
             if (
                 item.pending
                 and now - item.pending[0] >= GOOD_WITHIN
@@ -171,15 +213,10 @@ class Watch:
                 self._begin_series(item, now)
 
     def _begin_series(self, item: _Watched, now: float) -> None:
-        if not any(other.track.failing for other in self._makers if other is not item):
-            for other in self._unrelated:
-                other.bad = 0
         item.series = [now + self._jittered(offset) for offset in SERIES]
-        for other in self._unrelated:
-            other.series = sorted({*other.series, *(item.series[n] for n in _BESIDE)})
         for other in self._makers:
             if other is not item:
-                self._ask_beside(other, now)
+                self._ask_soon(other, now)
 
     def _jittered(self, seconds: float) -> float:
         return seconds * (1 + self._random.uniform(-JITTER, JITTER))
@@ -188,7 +225,7 @@ class Watch:
         if item.unrelated:
             if not item.track.verified:
                 return self._jittered(PACE)
-            if not any(other.track.failing for other in self._makers):
+            if not self._failing:
                 return float("inf")
             return UNRELATED_RETRY if item.bad == 1 else self._jittered(UNRELATED_PACE)
         if self.own[item.target.region or ""]:
@@ -202,18 +239,36 @@ class Watch:
         return self._jittered(pace)
 
     @property
+    def _failing(self) -> bool:
+        return any(item.track.failing for item in self._makers)
+
+    @property
     def alarm(self) -> bool:
         """Tell whether an outage is on, here or for an entry's account."""
-        return bool(self.alarms) or any(item.track.down for item in self._makers)
+        return bool(self._alarmists) or any(item.track.down for item in self._makers)
+
+    def raise_alarm(self, by: object, *, on: bool) -> None:
+        """Note whether somebody sees an outage; who is gone sees none."""
+        if on:
+            self._alarmists.add(by)
+        else:
+            self._alarmists.discard(by)
 
     # Observing
 
     def observe(self, target: Target, evidence: Evidence) -> None:
         """Take in what one ask brought."""
         item = self._watched[target]
-        # A request leaves a moment after it fell due.
-        if begun := [at for at in item.pending if at <= evidence.asked_at]:
-            item.pending.remove(max(begun))
+        if not item.unrelated and evidence.meaning.subject is Subject.ACCOUNT:
+            # Refused in the host's own words, so the host is well.
+            meaning = replace(
+                evidence.meaning,
+                subject=Subject.AUTH,
+                verdict=Verdict.GOOD,
+                reason=Reason.OK,
+            )
+            evidence = replace(evidence, meaning=meaning)
+        item.answered(evidence)
         if item.unrelated:
             self._observe_unrelated(item, evidence)
         else:
@@ -221,19 +276,22 @@ class Watch:
         for other in self._makers:
             if other.track.ripe and other.track.verified and self._contrasts(other):
                 other.track.confirm()
+                other.series = []
         self._follow_alarm(evidence.at)
 
     def _observe_maker(self, item: _Watched, evidence: Evidence) -> None:
-        track = item.track
-        was_suspected = track.suspected_at is not None
-        track.observe(evidence)
-        if evidence.good:
-            item.series = []
-            if not any(other.track.failing for other in self._makers):
-                for other in self._unrelated:
-                    other.series = []
-        elif track.suspected_at is not None and not was_suspected:
+        if item.track.observe(evidence):
             self._begin_series(item, evidence.at)
+        if not evidence.good:
+            return
+        item.series = []
+        if not self._failing:
+            for other in self._unrelated:
+                other.bad = 0
+        elif self.internet_down:
+            # Somebody answers again: see whether it is the internet that is back.
+            for other in self._unrelated:
+                self._ask_soon(other, evidence.at)
 
     def _observe_unrelated(self, item: _Watched, evidence: Evidence) -> None:
         was_down = self.internet_down
@@ -252,17 +310,21 @@ class Watch:
                 other.track.restart(evidence.at)
                 self._begin_series(other, evidence.at)
 
-    def _contrasts(self, item: _Watched) -> bool:
-        since = item.track.last_failed_ask - _CONTRAST
-        witnesses = self._witnesses()
-        if not witnesses:
-            began = item.track.began or 0.0
-            return any(
-                not other.track.down and (other.track.last_good_asked or 0.0) >= began
-                for other in self._regions.values()
-                if other is not item
-            )
-        return any((other.track.last_good_asked or 0.0) >= since for other in witnesses)
+    def _contrasts(self, suspect: _Watched) -> bool:
+        """Tell whether others answered all along while this host failed."""
+        first, last = suspect.track.failed_asks
+        goods = [
+            asked_at
+            for witness in self._witnesses(suspect)
+            for asked_at in witness.goods
+            if first - _CONTRAST_BEFORE <= asked_at <= last + _CONTRAST_AFTER
+        ]
+        if not goods:
+            return False
+        latest = max(goods)
+        return (
+            latest >= last - _CONTRAST_BEFORE and latest - min(goods) >= _CONTRAST_SPAN
+        )
 
     def _follow_alarm(self, now: float) -> None:
         if self.alarm and not self._alarmed:

@@ -323,8 +323,6 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
     def _async_take_in(self, found: Evidence) -> None:
         self.judge.observe(found)
         self.watcher.async_schedule()
-        if self._poller is not None:
-            self._poller.async_schedule()
         self._async_judge()
 
     # Judgement
@@ -334,6 +332,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         """Judge anew, and show and report what changed."""
         before = self.judge.judgement.status
         judgement = self.judge.judge(time.monotonic(), dt_util.utcnow())
+        if self._poller is not None:
+            # A doubt about the hosts is one about the calls, too.
+            self._poller.async_schedule()
         now = time.monotonic()
         keys = {
             car_id: key_to_take(

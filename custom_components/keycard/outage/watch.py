@@ -81,6 +81,15 @@ class _Watched:
         elif before:
             self.pending.remove(before[-1])
 
+    def overdue_at(self) -> float:
+        """Return when the oldest ask since the last good answer should be answered.
+
+        A host that answers slowly does answer: what was sent before does not count.
+        """
+        heard = self.track.last_good
+        waiting = (at for at in self.pending if heard is None or at > heard)
+        return next(waiting, float("inf")) + GOOD_WITHIN
+
     def drop_lost(self, now: float) -> None:
         while self.pending and now - self.pending[0] > _LOST:
             self.pending.pop(0)
@@ -186,8 +195,8 @@ class Watch:
     def _next_times(self) -> Iterator[float]:
         for item in self._watched.values():
             yield item.asks_at()
-            if item.pending and not item.unrelated and not item.track.failing:
-                yield item.pending[0] + GOOD_WITHIN
+            if not item.unrelated and not item.track.failing:
+                yield item.overdue_at()
 
     def ask_now(self, now: float) -> None:
         """Ask every host at once, because a call failed."""
@@ -205,11 +214,7 @@ class Watch:
     def _suspect_overdue(self, now: float) -> None:
         for item in self._makers:
             item.drop_lost(now)
-            if (
-                item.pending
-                and now - item.pending[0] >= GOOD_WITHIN
-                and item.track.suspect(now)
-            ):
+            if item.overdue_at() <= now and item.track.suspect(now):
                 self._begin_series(item, now)
 
     def _begin_series(self, item: _Watched, now: float) -> None:

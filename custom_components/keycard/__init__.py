@@ -8,7 +8,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .blueprints import async_install_blueprints
 from .const import DOMAIN
-from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
 from .ledger import LEDGER, Ledger
 from .memory import async_forget
 
@@ -48,13 +48,16 @@ async def async_unload_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> 
     """Unload an entry and write down what it knows."""
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
-    await entry.runtime_data.async_save()
+    await entry.runtime_data.async_stop()
+    if entry.disabled_by is not None:
+        # Nobody is to wait for its all-clear.
+        async_report(hass, hass.data[LEDGER].async_forget(entry.entry_id))
     return True
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     """Forget what an entry kept, and let go of its outages."""
-    hass.data[LEDGER].async_forget(entry.entry_id)
+    async_report(hass, hass.data[LEDGER].async_forget(entry.entry_id))
     await async_forget(hass, entry.entry_id)
 
 

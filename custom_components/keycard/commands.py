@@ -70,7 +70,7 @@ class Sender:
             raise _error("command_unconfirmed", car)
         if outcome.reason:
             raise _error("command_failed", car, reason=outcome.reason)
-        raise _failure(car, meaning)
+        raise self._failure(car, meaning)
 
     async def _async_try(
         self, car: Car, command: Command, params: Mapping[str, object]
@@ -81,10 +81,13 @@ class Sender:
         return outcome, self._observe(car, Kind.COMMAND, outcome.call)
 
     def _check_pause(self, car: Car) -> None:
-        left = self.judge.account.paused_until - time.monotonic()
-        if left > 0:
+        if self._pause() > 0:
             reason = self.judge.account.reason or Reason.RATE_LIMITED
-            raise _error(_ERRORS[reason], car, minutes=str(math.ceil(left / 60)))
+            raise self._refusal(reason, car)
+
+    def _pause(self) -> float:
+        """Return for how many seconds nothing may be asked."""
+        return max(0.0, self.judge.account.paused_until - time.monotonic())
 
     async def _async_wake(self, car: Car) -> None:
         woken = await wake_and_wait(
@@ -92,15 +95,15 @@ class Sender:
         )
         meaning: Meaning | None = None
         for call in woken.calls:
-            if call.sent:
-                meaning = self._observe(car, Kind.CALL, call)
             if call.body is not None:
                 car.apply_summary(call.body, dt_util.utcnow())
+            if call.sent:
+                meaning = self._observe(car, Kind.CALL, call)
         if woken.online:
             return
         if meaning is None or meaning.reason in (Reason.OK, Reason.ASLEEP):
             raise _error("car_asleep", car)
-        raise _failure(car, meaning)
+        raise self._failure(car, meaning)
 
     def _observe(self, car: Car, kind: Kind, call: Call) -> Meaning:
         meaning = read(
@@ -111,6 +114,18 @@ class Sender:
         )
         self.observe(evidence(meaning, call.answer, car=car.id, model=car.model))
         return meaning
+
+    def _failure(self, car: Car, meaning: Meaning | None) -> HomeAssistantError:
+        """Say why a command was not done, and whose fault that is."""
+        if meaning is None:
+            return _error("cloud_unreachable", car)
+        if meaning.subject is Subject.NETWORK:
+            return _error("network_in_the_way", car)
+        return self._refusal(meaning.reason, car)
+
+    def _refusal(self, reason: Reason, car: Car) -> HomeAssistantError:
+        minutes = math.ceil(self._pause() / 60)
+        return _error(_ERRORS.get(reason, "cloud_fails"), car, minutes=str(minutes))
 
 
 def _online(car: Car) -> bool:
@@ -125,15 +140,6 @@ def _never_reached(outcome: Outcome, meaning: Meaning | None) -> bool:
         and meaning is not None
         and meaning.reason is Reason.ASLEEP
     )
-
-
-def _failure(car: Car, meaning: Meaning | None) -> HomeAssistantError:
-    """Say why a command was not done, and whose fault that is."""
-    if meaning is None:
-        return _error("cloud_unreachable", car)
-    if meaning.subject is Subject.NETWORK:
-        return _error("network_in_the_way", car)
-    return _error(_ERRORS.get(meaning.reason, "cloud_fails"), car)
 
 
 def _error(key: str, car: Car, **placeholders: str) -> HomeAssistantError:

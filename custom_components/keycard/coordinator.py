@@ -1,15 +1,17 @@
 """Ties the judge and the cars to Home Assistant's clock."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
 import logging
 from random import Random
 import time
 
 import aiohttp
 
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import (
+    EVENT_CORE_CONFIG_UPDATE,
+    EVENT_HOMEASSISTANT_FINAL_WRITE,
+)
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
@@ -17,20 +19,21 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .answer import Recorder
+from .car import CarCoordinator
 from .commands import Sender
 from .const import DOMAIN
 from .ledger import LEDGER
-from .memory import Memory, StoredEntry
+from .memory import UNREADABLE, Memory, StoredEntry
 from .notices import Words, async_get_words, compose
-from .outage.evidence import STALE, Evidence, Kind, Verdict, evidence, read
+from .outage.evidence import STALE, Evidence, Verdict, evidence
 from .outage.journal import Happening
 from .outage.judge import Judge, StoredJudge
 from .outage.track import Health
 from .outage.words import Status
-from .polling import DATA_PACE, Ask, Poller
+from .polling import DATA_PACE, Ask, Poller, meaning_of
 from .providers import hosts_of, provider_of
 from .vehicle.keys import Key
-from .vehicle.links import Call, Command
+from .vehicle.links import Call
 from .vehicle.roster import Roster, cars_in
 from .vehicle.state import Presence
 from .vehicle.vehicle import Car
@@ -49,61 +52,8 @@ __all__ = [
 _LOGGER = logging.getLogger(__name__)
 
 _UNREACHABLE = frozenset({Status.OUTAGE, Status.INTERNET_DOWN, Status.PROVIDER_DOWN})
-_KINDS = {Ask.PRODUCTS: Kind.CALL, Ask.SUMMARY: Kind.CALL, Ask.DATA: Kind.DATA}
 
 type KeycardConfigEntry = ConfigEntry[KeycardCoordinator]
-
-
-class CarCoordinator(DataUpdateCoordinator[CarView]):
-    """Hold what is known of one car, and send what its owner wants."""
-
-    config_entry: KeycardConfigEntry
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: KeycardConfigEntry,
-        car: Car,
-        sender: Sender | None,
-        key: Key,
-    ) -> None:
-        """Take up a car with the key that was last named for it."""
-        super().__init__(hass, _LOGGER, config_entry=entry, name=car.name)
-        self.car = car
-        self.data = CarView(
-            state=car.state,
-            trusted=car.trusted(dt_util.utcnow()),
-            restored=car.restored,
-            cloud_link=False,
-            key_to_take=key,
-        )
-        self._sender = sender
-
-    @property
-    def commandable(self) -> bool:
-        """Tell whether the car takes commands; one that is only watched does not."""
-        return self._sender is not None
-
-    @callback
-    def async_refresh_view(self, key: Key, *, cloud_link: bool) -> None:
-        """Show what is known now, if that is news."""
-        view = CarView(
-            state=self.car.state,
-            trusted=self.car.trusted(dt_util.utcnow()),
-            restored=self.car.restored,
-            cloud_link=cloud_link,
-            key_to_take=key,
-        )
-        if view != self.data:
-            self.async_set_updated_data(view)
-
-    async def async_send(self, command: Command, **params: object) -> None:
-        """Send a command; raise a translated error unless the car did it."""
-        if self._sender is None:
-            raise RuntimeError(f"{self.car.id} takes no commands")
-        await self._sender.async_send(self.car, command, **params)
-        self.car.apply_command(command, params, dt_util.utcnow())
-        self.async_refresh_view(self.data.key_to_take, cloud_link=self.data.cloud_link)
 
 
 class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
@@ -131,11 +81,13 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         self._memory = Memory(hass, entry.entry_id, self._dump)
         self._kept: StoredJudge | None = None
         self._roster = Roster()
-        self._words: Words | None = None
+        self._words: Words
         self._car_listeners: list[Callable[[list[CarCoordinator]], None]] = []
         self._event_listeners: list[Callable[[OutageEvent], None]] = []
         self._sender: Sender | None = None
         self._poller: Poller | None = None
+        self._unheard: OutageEvent | None = None
+        self._unsubs: list[CALLBACK_TYPE] = []
         if provider.link is not None:
             self._sender = Sender(
                 link=provider.link,
@@ -159,47 +111,54 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
 
     async def async_restore(self) -> None:
         """Take up what was kept: the judgement, the cars, the keys (laws 1 and 2)."""
-        stored = await self._memory.async_load()
-        keys: dict[str, str] = {}
-        cars = self.provider.cars()
-        if stored is not None:
-            now = dt_util.utcnow()
-            saved = dt_util.parse_datetime(stored["saved"]) or now
-            self.judge.restore(
-                stored["judge"],
-                now=time.monotonic(),
-                away=(now - saved).total_seconds(),
-            )
-            self._ledger.journal.resume(
-                self.config_entry.entry_id, self.judge.judgement
-            )
-            keys = stored["keys"]
-            if self.provider.cars_from_account:
-                cars = [self.provider.restore(kept) for kept in stored["cars"].values()]
+        cars, keys = self.provider.cars(), dict[str, Key]()
+        if (stored := await self._memory.async_load()) is not None:
+            try:
+                if self.provider.cars_from_account:
+                    cars = [*map(self.provider.restore, stored["cars"].values())]
+                keys = {car_id: Key(key) for car_id, key in stored["keys"].items()}
+                self._restore_judgement(stored)
+            except UNREADABLE:
+                _LOGGER.warning("%s: what was kept cannot be read", self.name)
         for car in cars:
-            self._add_car(car, Key(keys.get(car.id, Key.USUAL)))
+            self._add_car(car, keys.get(car.id, Key.USUAL))
         self._roster = Roster(known=set(self.cars))
         self.data = self._view()
         self._words = await async_get_words(self.hass)
 
+    def _restore_judgement(self, stored: StoredEntry) -> None:
+        now = dt_util.utcnow()
+        saved = dt_util.parse_datetime(stored["saved"]) or now
+        self.judge.restore(
+            stored["judge"], now=time.monotonic(), away=(now - saved).total_seconds()
+        )
+        self._ledger.journal.resume(self.config_entry.entry_id, self.judge.judgement)
+
     @callback
     def async_start(self) -> None:
         """Begin to watch and to call."""
-        entry = self.config_entry
-        entry.async_on_unload(
-            self.watcher.async_follow(entry.entry_id, self.region, self._async_judge)
-        )
-        entry.async_on_unload(
+        self._unsubs = [
+            self.watcher.async_follow(
+                self.config_entry.entry_id, self.region, self._async_judge
+            ),
             self.hass.bus.async_listen(
                 EVENT_CORE_CONFIG_UPDATE, self._async_config_updated
-            )
-        )
+            ),
+            self.hass.bus.async_listen(
+                EVENT_HOMEASSISTANT_FINAL_WRITE, self._async_save_at_stop
+            ),
+        ]
         if self._poller is not None:
-            entry.async_on_unload(self._poller.async_stop)
+            self._unsubs.append(self._poller.async_stop)
             self._poller.async_start(list(self.cars), self._data_in)
 
-    async def async_save(self) -> None:
-        """Write down what is to be kept."""
+    async def async_stop(self) -> None:
+        """Watch and call no more, and write down what is to be kept."""
+        while self._unsubs:
+            self._unsubs.pop()()
+        await self._memory.async_save()
+
+    async def _async_save_at_stop(self, _event: Event) -> None:
         await self._memory.async_save()
 
     def _dump(self) -> StoredEntry:
@@ -235,8 +194,11 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
     def async_add_event_listener(
         self, listener: Callable[[OutageEvent], None]
     ) -> CALLBACK_TYPE:
-        """Call back with each event of the cloud."""
+        """Call back with each event of the cloud, and with one that nobody heard."""
         self._event_listeners.append(listener)
+        if self._unheard is not None:
+            unheard, self._unheard = self._unheard, None
+            listener(unheard)
         return lambda: self._event_listeners.remove(listener)
 
     def _online(self, car: str) -> bool:
@@ -277,10 +239,12 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 listener(new)
         for vin in change.gone:
             self._remove_car(vin)
+        if change.came or change.gone:
+            self._memory.async_save_soon()
 
     @callback
     def _remove_car(self, vin: str) -> None:
-        _LOGGER.info("%s has left the account", self.cars[vin].car.name)
+        _LOGGER.info("%s: a car has left the account", self.name)
         del self.cars[vin]
         self.judge.forget(vin)
         if self._poller is not None:
@@ -297,10 +261,10 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
     @callback
     def _async_answered(self, ask: Ask, vin: str | None, call: Call) -> None:
         """Take in what a call brought."""
-        if not call.sent:
+        if not call.sent or not (vin is None or vin in self.cars):
             return
-        meaning = read(_KINDS[ask], call.answer, readable=_readable(call))
-        car = self.cars[vin].car if vin in self.cars else None
+        meaning = meaning_of(ask, call)
+        car = None if vin is None else self.cars[vin].car
         if meaning.verdict is Verdict.GOOD and call.body is not None:
             now = dt_util.utcnow()
             if ask is Ask.PRODUCTS:
@@ -313,7 +277,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             elif car is not None:
                 car.apply_data(call.body, now)
                 self._memory.async_save_later()
-        if vin is not None and not (vin in self.cars and self._online(vin)):
+        if vin is not None and not self._online(vin):
             self.judge.excuse(vin)
         self._async_take_in(
             evidence(meaning, call.answer, car=vin, model=car.model if car else None)
@@ -321,6 +285,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
 
     @callback
     def _async_take_in(self, found: Evidence) -> None:
+        if not self._unsubs or not (found.car is None or found.car in self.cars):
+            # The entry was unloaded, or the car left the account, meanwhile.
+            return
         self.judge.observe(found)
         self.watcher.async_schedule()
         self._async_judge()
@@ -360,8 +327,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             self.async_set_updated_data(view)
         if happenings:
             self._ledger.async_save()
-        for happening in happenings:
-            self._report(happening)
+        async_report(self.hass, happenings)
         if judgement.status is not before:
             _LOGGER.info("%s: %s", self.name, judgement.status)
         if (kept := self.judge.dump(0.0)) != self._kept:
@@ -382,42 +348,67 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             ),
         )
 
-    def _report(self, happening: Happening) -> None:
-        """Hand a happening to the entry that is to report it."""
-        entry: KeycardConfigEntry | None = self.hass.config_entries.async_get_entry(
-            happening.reporter
-        )
-        if entry is not None and entry.state is ConfigEntryState.LOADED:
-            entry.runtime_data.async_report(happening, dt_util.utcnow())
-
     @callback
-    def async_report(self, happening: Happening, now: datetime) -> None:
+    def async_report(self, happening: Happening) -> None:
         """Report a happening through the event entity."""
-        if self._words is None:
-            return
-        keys = {car.car.name: car.data.key_to_take for car in self.cars.values()}
+        judgement, keys = self.judge.judgement, self._keys_of_region()
         title, text = compose(
             self._words,
             kind=happening.kind,
-            notice=happening.notice,
-            judgement=self.data.judgement,
+            judgement=judgement,
             keys=keys,
             start=happening.start,
-            now=now,
+            now=dt_util.utcnow(),
         )
         event = OutageEvent(
             kind=happening.kind,
             notice=happening.notice,
             title=title,
             text=text,
-            judgement=self.data.judgement,
+            judgement=judgement,
             keys=keys,
         )
+        if not self._event_listeners:
+            self._unheard = event
         for listener in list(self._event_listeners):
             listener(event)
 
+    def _keys_of_region(self) -> dict[str, Key]:
+        """Return the keys to take by name, also of the cars of other entries here.
 
-def _readable(call: Call) -> bool | None:
-    """Tell whether a 2xx held the JSON that is due."""
-    status = call.answer.status or 0
-    return call.body is not None if 200 <= status < 300 else None
+        An outage is told once, by whoever sees it first; the others are about to.
+        """
+        keys: dict[str, Key] = {}
+        for coordinator in _coordinators(self.hass):
+            if coordinator is self or coordinator.region != self.region:
+                continue
+            for car_id, car in coordinator.cars.items():
+                keys[car.car.name] = car.data.key_to_take
+                if keys[car.car.name] is Key.USUAL:
+                    keys[car.car.name] = key_to_take(
+                        self.judge.judgement,
+                        car_id,
+                        owned=car.car.key,
+                        before=Key.USUAL,
+                    )
+        return keys | {car.car.name: car.data.key_to_take for car in self.cars.values()}
+
+
+@callback
+def async_report(hass: HomeAssistant, happenings: Iterable[Happening]) -> None:
+    """Hand each happening to the entry that is to report it."""
+    coordinators = {
+        coordinator.config_entry.entry_id: coordinator
+        for coordinator in _coordinators(hass)
+    }
+    for happening in happenings:
+        if (coordinator := coordinators.get(happening.reporter)) is not None:
+            coordinator.async_report(happening)
+
+
+def _coordinators(hass: HomeAssistant) -> Iterator[KeycardCoordinator]:
+    """Return what runs, or is about to."""
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        coordinator = getattr(entry, "runtime_data", None)
+        if isinstance(coordinator, KeycardCoordinator):
+            yield coordinator

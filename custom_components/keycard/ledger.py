@@ -1,5 +1,6 @@
 """What a home keeps over restarts: its outages, its notices, its hosts."""
 
+import logging
 from typing import TypedDict
 
 from homeassistant.core import HomeAssistant, callback
@@ -8,8 +9,11 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .outage.journal import Journal, StoredOutage
+from .memory import UNREADABLE
+from .outage.journal import Happening, Journal, StoredOutage
 from .outage.watch import StoredHost, Watch
+
+_LOGGER = logging.getLogger(__name__)
 
 STORE_KEY = f"{DOMAIN}.ledger"
 STORE_VERSION = 1
@@ -33,11 +37,14 @@ class Ledger:
         self._store: Store[StoredLedger] = Store(hass, STORE_VERSION, STORE_KEY)
 
     async def async_load(self) -> None:
-        """Read what was kept."""
+        """Read what was kept; what makes no sense is no reason to stand still."""
         if (stored := await self._store.async_load()) is None:
             return
-        self._hosts = stored["hosts"]
-        self.journal.restore(stored["outages"])
+        try:
+            self.journal.restore(stored["outages"])
+            self._hosts = stored["hosts"]
+        except UNREADABLE:
+            _LOGGER.warning("The outages that were kept cannot be read")
 
     def restore(self, watch: Watch) -> None:
         """Give a watch what is known of its hosts."""
@@ -52,10 +59,11 @@ class Ledger:
             self.async_save()
 
     @callback
-    def async_forget(self, reporter: str) -> None:
-        """Let go of an entry that was removed."""
-        self.journal.forget(reporter, dt_util.utcnow())
+    def async_forget(self, reporter: str) -> list[Happening]:
+        """Let go of an entry, and return what the others are to report for it."""
+        happenings = self.journal.forget(reporter, dt_util.utcnow())
         self.async_save()
+        return happenings
 
     @callback
     def async_save(self) -> None:

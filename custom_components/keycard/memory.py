@@ -13,6 +13,9 @@ STORE_VERSION = 1
 SOON = 1.0
 LATER = 60.0
 
+# What comes of reading a storage that somebody else has written.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
 
 class StoredEntry(TypedDict):
     """An entry on disk; `saved` is in ISO 8601, cars and keys are by the car's id."""
@@ -30,7 +33,9 @@ class Memory:
         self, hass: HomeAssistant, entry_id: str, dump: Callable[[], StoredEntry]
     ) -> None:
         """Keep what `dump` returns at the time of writing."""
+        self._hass = hass
         self._dump = dump
+        self._due: float | None = None
         self._store: Store[StoredEntry] = Store(
             hass, STORE_VERSION, _key(entry_id), private=True
         )
@@ -42,16 +47,27 @@ class Memory:
     @callback
     def async_save_soon(self) -> None:
         """Write within a second."""
-        self._store.async_delay_save(self._dump, SOON)
+        self._save_in(SOON)
 
     @callback
     def async_save_later(self) -> None:
         """Write within a minute: what is lost until then is asked again."""
-        self._store.async_delay_save(self._dump, LATER)
+        self._save_in(LATER)
+
+    def _save_in(self, delay: float) -> None:
+        """Plan to write; the store itself would let a later wish put off a sooner."""
+        due = self._hass.loop.time() + delay
+        if self._due is None or due < self._due:
+            self._due = due
+            self._store.async_delay_save(self._take, delay)
+
+    def _take(self) -> StoredEntry:
+        self._due = None
+        return self._dump()
 
     async def async_save(self) -> None:
         """Write now."""
-        await self._store.async_save(self._dump())
+        await self._store.async_save(self._take())
 
 
 async def async_forget(hass: HomeAssistant, entry_id: str) -> None:

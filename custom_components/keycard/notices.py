@@ -9,19 +9,22 @@ from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .outage.journal import Kind, Notice
+from .outage.journal import Kind
 from .outage.words import Judgement, Plane, Scope, Status
 from .vehicle.keys import Key
 
 _CATEGORY = "common"
 _PREFIX = f"component.{DOMAIN}.{_CATEGORY}."
 
-_SINCE = {
-    Scope.REGION: "notice_hits_region",
-    Scope.REGIONS: "notice_hits_regions",
-    Scope.WORLDWIDE: "notice_hits_worldwide",
-    Scope.MODEL: "notice_hits_model",
-    Scope.VEHICLE: "notice_hits_vehicle",
+_OUTAGES = {
+    Scope.REGION: "notice_region",
+    Scope.REGIONS: "notice_regions",
+    Scope.WORLDWIDE: "notice_worldwide",
+}
+_WHOM = {Scope.MODEL: "whom_model", Scope.VEHICLE: "whom_vehicle"}
+_TITLES = {
+    Status.OUTAGE: "notice_title_outage",
+    Status.SIGN_IN_OUTAGE: "notice_title_sign_in",
 }
 _TAKE_TITLES = {
     frozenset({Key.KEYCARD}): "notice_title_keycard",
@@ -34,7 +37,6 @@ _TAKE_TITLES = {
 class Words:
     """The words of a language, with their placeholders."""
 
-    language: str
     texts: Mapping[str, str]
 
     def say(self, key: str, **values: str) -> str:
@@ -43,77 +45,93 @@ class Words:
 
     def regions(self, regions: Iterable[str]) -> str:
         """Return the names of regions in a row."""
-        return ", ".join(self.say(f"region_{region}") for region in regions)
+        return "; ".join(self.say(f"region_{region}") for region in regions)
 
 
 async def async_get_words(hass: HomeAssistant) -> Words:
     """Return the words in Home Assistant's language."""
-    language = hass.config.language
-    texts = await async_get_translations(hass, language, _CATEGORY, [DOMAIN])
-    return Words(language=language, texts=texts)
+    texts = await async_get_translations(
+        hass, hass.config.language, _CATEGORY, [DOMAIN]
+    )
+    return Words(texts=texts)
 
 
 def compose(
     words: Words,
     *,
     kind: Kind,
-    notice: Notice,
     judgement: Judgement,
     keys: Mapping[str, Key],
     start: datetime | None,
     now: datetime,
 ) -> tuple[str, str]:
-    """Write title and text of a notice.
+    """Write title and text of a notice; its first line tells the most.
 
     `keys` holds the key to take by the name of each car; `start` is when the outage
     began (UTC) and `now` is the present.
     """
+    since = _moment(start or now, now)
     if kind is Kind.WARNING:
         regions = words.regions(judgement.elsewhere)
-        return (
-            words.say("notice_title_warning"),
-            words.say("notice_warning", regions=regions),
+        return words.say("notice_title_warning"), "\n".join(
+            [words.say("notice_warning", regions=regions), words.say("notice_yours")]
         )
     if kind is Kind.ENDED:
-        over = words.say(
-            "notice_over",
-            since=_moment(start or now, now),
-            duration=_duration(words, now - (start or now)),
+        duration = _duration(words, now - (start or now))
+        return words.say("notice_title_all_clear"), "\n".join(
+            [
+                words.say("notice_over", since=since, duration=duration),
+                words.say("notice_over_key"),
+            ]
         )
-        return words.say("notice_title_all_clear"), over
-    lines = [_what(words, judgement, start or now, now)]
+    lines = [_what(words, judgement, since), *_beside(words, judgement)]
     wanted = {name: key for name, key in keys.items() if key is not Key.USUAL}
-    if not wanted:
-        if judgement.affected == frozenset():
-            lines.append(words.say("notice_usual"))
-        title = (
-            "notice_title_other" if notice is Notice.NONE else "notice_title_keycard"
-        )
-        return words.say(title), "\n".join(lines)
-    for key, text in ((Key.KEYCARD, "notice_keycard"), (Key.FOB, "notice_fob")):
-        if cars := [name for name, taken in wanted.items() if taken is key]:
-            lines.append(words.say(text, cars=", ".join(cars)))
-    lines.append(words.say("notice_phone"))
-    if Key.KEYCARD in wanted.values():
-        lines.append(words.say("notice_card"))
-    lines.append(words.say("notice_leave"))
-    return words.say(_TAKE_TITLES[frozenset(wanted.values())]), "\n".join(lines)
+    lines += _advice(words, wanted, spared=judgement.affected == frozenset())
+    title = _TAKE_TITLES.get(frozenset(wanted.values())) or _TITLES.get(
+        judgement.status, "notice_title_other"
+    )
+    return words.say(title), "\n".join(lines)
 
 
-def _what(words: Words, judgement: Judgement, start: datetime, now: datetime) -> str:
-    since = _moment(start, now)
+def _what(words: Words, judgement: Judgement, since: str) -> str:
+    """Tell what fails, since when and for whom."""
+    if judgement.status is Status.OUTAGE:
+        return words.say(_OUTAGES.get(judgement.scope, "notice_region"), since=since)
     if judgement.status is Status.SIGN_IN_OUTAGE:
         return words.say("notice_sign_in", since=since)
-    if judgement.status is Status.DEGRADED and judgement.scope is not Scope.MODEL:
-        if judgement.planes == (Plane.DATA,):
-            return words.say("notice_data", since=since)
-        return words.say("notice_fits", since=since)
-    return words.say(
-        _SINCE.get(judgement.scope, "notice_hits_region"),
-        since=since,
-        regions=words.regions(judgement.elsewhere),
-        models=", ".join(words.say(f"model_{model}") for model in judgement.models),
-    )
+    models = ", ".join(words.say(f"model_{model}") for model in judgement.models)
+    whom = words.say(_WHOM.get(judgement.scope, "whom_all"), models=models)
+    return words.say(_degraded(judgement), since=since, whom=whom)
+
+
+def _degraded(judgement: Judgement) -> str:
+    if Plane.API in judgement.planes:
+        # All cars fail by fits; some cars may just as well fail for good.
+        return "notice_part" if judgement.scope in _WHOM else "notice_fits"
+    if Plane.COMMANDS in judgement.planes:
+        return "notice_commands"
+    return "notice_data"
+
+
+def _beside(words: Words, judgement: Judgement) -> Iterable[str]:
+    """Tell what else is known to fail."""
+    if judgement.status is Status.OUTAGE and judgement.scope is Scope.REGIONS:
+        yield words.say("notice_elsewhere", regions=words.regions(judgement.elsewhere))
+    if Plane.DATA in judgement.planes:
+        yield words.say("notice_old")
+
+
+def _advice(words: Words, wanted: Mapping[str, Key], *, spared: bool) -> Iterable[str]:
+    """Tell what to take, how to use it, and what to leave alone."""
+    for key, text in ((Key.KEYCARD, "notice_keycard"), (Key.FOB, "notice_fob")):
+        if cars := [name for name, taken in wanted.items() if taken is key]:
+            yield words.say(text, cars=", ".join(cars))
+    if Key.KEYCARD in wanted.values():
+        yield words.say("notice_phone")
+        yield words.say("notice_card")
+    if spared:
+        yield words.say("notice_usual")
+    yield words.say("notice_leave")
 
 
 def _moment(at: datetime, now: datetime) -> str:

@@ -1,7 +1,7 @@
 """The calls for an account: rarely, and never without a reason."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,9 +12,12 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
+from .outage.evidence import Kind, Meaning, read
 from .outage.judge import Judge
 from .outage.words import Plane
 from .vehicle.links import Call, CloudLink
+from .vehicle.roster import cars_in
+from .vehicle.state import JsonObject, has_data, unwrapped
 
 PRODUCTS_PACE = 600.0
 SUMMARY_PACE = 60.0
@@ -29,6 +32,22 @@ class Ask(StrEnum):
     PRODUCTS = "products"
     SUMMARY = "summary"
     DATA = "data"
+
+
+def meaning_of(ask: Ask, call: Call) -> Meaning:
+    """Read what a call brought; a 2xx without what is due says nothing good."""
+    kind = Kind.DATA if ask is Ask.DATA else Kind.CALL
+    readable = None
+    if 200 <= (call.answer.status or 0) < 300:
+        readable = call.body is not None and _HOLDS[ask](call.body)
+    return read(kind, call.answer, readable=readable)
+
+
+_HOLDS: Mapping[Ask, Callable[[JsonObject], bool]] = {
+    Ask.PRODUCTS: lambda body: cars_in(body) is not None,
+    Ask.SUMMARY: lambda body: "state" in unwrapped(body),
+    Ask.DATA: has_data,
+}
 
 
 @dataclass(kw_only=True)

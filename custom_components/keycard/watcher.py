@@ -1,5 +1,6 @@
 """The watch over the hosts, driven by Home Assistant's clock."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from random import Random
@@ -32,6 +33,7 @@ class Watcher:
         self._followers: dict[str, Callable[[], None]] = {}
         self._listeners: list[Callable[[], None]] = []
         self._targets = targets(hosts)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._unsub_timer: CALLBACK_TYPE | None = None
         hass.data[LEDGER].restore(self.watch)
 
@@ -43,6 +45,8 @@ class Watcher:
         self, follower: str, region: str, update: Callable[[], None]
     ) -> CALLBACK_TYPE:
         """Watch for an entry of a region, and call back after every answer."""
+        # The last follower may have left while this one was being set up.
+        self._hass.data[WATCHERS].setdefault(self._targets, self)
         self._followers[follower] = update
         self.watch.own[region] += 1
         self.async_schedule()
@@ -52,10 +56,18 @@ class Watcher:
             self._followers.pop(follower)
             self.watch.own[region] -= 1
             if not self._followers:
-                self._cancel_timer()
-                self._hass.data[WATCHERS].pop(self._targets, None)
+                self._stop()
 
         return unfollow
+
+    def _stop(self) -> None:
+        """End what is under way: nobody asks any more."""
+        self._cancel_timer()
+        for task in self._tasks:
+            task.cancel()
+        watchers = self._hass.data[WATCHERS]
+        if watchers.get(self._targets) is self:
+            del watchers[self._targets]
 
     @callback
     def async_add_listener(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
@@ -81,15 +93,15 @@ class Watcher:
         """Ask what is due."""
         self._unsub_timer = None
         for target in self.watch.due(time.monotonic()):
-            self._hass.async_create_background_task(
+            task = self._hass.async_create_background_task(
                 self._async_ask(target), f"{DOMAIN} asks {target.kind}"
             )
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         self.async_schedule()
 
     async def _async_ask(self, target: Target) -> None:
         evidence = await self._prober.ask(target)
-        if not self._followers:
-            return
         self.watch.observe(target, evidence)
         if target.region is not None and evidence.good:
             self.latencies[target.region] = evidence.at - evidence.asked_at

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 import time
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -9,12 +10,13 @@ from unittest.mock import AsyncMock, patch
 import pytest
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, State
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 # Home Assistant finds the package only if it was imported before.
 import custom_components.keycard
 from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.coordinator import CarCoordinator
 from simulator import Simulator
 from simulator.cases import CarSpec, Home
 
@@ -56,11 +58,18 @@ async def simulator(
 async def unload(hass: HomeAssistant) -> None:
     """Unload all entries, and let the last requests end."""
     await hass.async_block_till_done()
-    for entry in hass.config_entries.async_entries(DOMAIN):
+    loaded = [
+        entry
+        for entry in hass.config_entries.async_entries(DOMAIN)
         # What a flow set up while the set-up was mocked has nothing to unload.
-        if entry.state is ConfigEntryState.LOADED and hasattr(entry, "runtime_data"):
-            assert await hass.config_entries.async_unload(entry.entry_id)
+        if entry.state is ConfigEntryState.LOADED and hasattr(entry, "runtime_data")
+    ]
+    for entry in loaded:
+        assert await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
+    if loaded:
+        # A connection that was given up may still have to be accepted.
+        await asyncio.sleep(0.05)
 
 
 def hosts_options(simulator: Simulator) -> dict[str, Any]:
@@ -139,3 +148,54 @@ async def until(
         assert time.monotonic() < end, "it never came to hold"
         await asyncio.sleep(0.02)
         await hass.async_block_till_done()
+
+
+@pytest.fixture
+async def account(
+    hass: HomeAssistant, compatible_entry: MockConfigEntry, set_up: SetUp
+) -> MockConfigEntry:
+    """Set up the simulated account, and wait until its cars are known."""
+    await set_up(compatible_entry)
+
+    def known() -> bool:
+        cars = compatible_entry.runtime_data.cars.values()
+        return len(cars) == len(HOME.cars) and all(car.data.trusted for car in cars)
+
+    await until(hass, known)
+    await hass.async_block_till_done()
+    return compatible_entry
+
+
+@pytest.fixture
+async def watch(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
+) -> MockConfigEntry:
+    """Set up the watch over the simulated cloud, and wait until it is judged."""
+    await set_up(watching_entry)
+    await until(hass, lambda: judgement_of(watching_entry) == "operational")
+    return watching_entry
+
+
+def judgement_of(entry: MockConfigEntry) -> str:
+    """Return the status that an entry judges."""
+    return str(entry.runtime_data.data.judgement.status)
+
+
+def car_of(entry: MockConfigEntry, name: str) -> CarCoordinator:
+    """Return the coordinator of a car by its name."""
+    cars: list[CarCoordinator] = list(entry.runtime_data.cars.values())
+    return next(car for car in cars if car.car.name == name)
+
+
+def show_state(car: CarCoordinator, **changes: Any) -> None:
+    """Let a car be known to be in another state."""
+    assert car.data.state is not None
+    state = replace(car.data.state, **changes)
+    car.async_set_updated_data(replace(car.data, state=state))
+
+
+def state_of(hass: HomeAssistant, entity_id: str) -> State:
+    """Return the state of an entity that must be there."""
+    state = hass.states.get(entity_id)
+    assert state is not None
+    return state

@@ -50,7 +50,7 @@ async def async_get_config_entry_diagnostics(
         {
             "entry": {"data": dict(entry.data), "options": dict(entry.options)},
             "cloud": _cloud(coordinator),
-            "hosts": _hosts(coordinator),
+            "asked": _hosts(coordinator),
             "outages": hass.data[LEDGER].journal.dump(),
             "cars": {car_id: _car(car) for car_id, car in coordinator.cars.items()},
         },
@@ -66,7 +66,7 @@ async def async_get_device_diagnostics(
         if (DOMAIN, car_id) in device.identifiers:
             return _veiled(coordinator, {"car": _car(car)})
     return _veiled(
-        coordinator, {"cloud": _cloud(coordinator), "hosts": _hosts(coordinator)}
+        coordinator, {"cloud": _cloud(coordinator), "asked": _hosts(coordinator)}
     )
 
 

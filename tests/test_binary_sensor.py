@@ -1,0 +1,93 @@
+"""The binary sensors of the cloud and of the cars."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.outage.words import Judgement, Status
+from custom_components.keycard.vehicle.state import Presence
+from custom_components.keycard.views import CloudView
+
+from .conftest import car_of, show_state, state_of
+
+CLOUD = "binary_sensor.tesla_cloud_europe"
+SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("judgement", "outage", "warning"),
+    [
+        (Judgement(status=Status.OPERATIONAL), "off", "off"),
+        (Judgement(status=Status.OPERATIONAL, elsewhere=("na",)), "off", "on"),
+        (Judgement(status=Status.OUTAGE, since=SINCE), "on", "off"),
+        (
+            Judgement(status=Status.OUTAGE, since=SINCE, elsewhere=("na",)),
+            "on",
+            "off",
+        ),
+        (Judgement(status=Status.DEGRADED, since=SINCE), "on", "off"),
+        (Judgement(status=Status.SIGN_IN_OUTAGE, since=SINCE), "on", "off"),
+        (Judgement(status=Status.PROVIDER_DOWN), "off", "off"),
+        (Judgement(status=Status.ACCOUNT_PROBLEM), "off", "off"),
+        (Judgement(status=Status.INTERNET_DOWN), "off", "off"),
+        # Nobody can see the end of an outage from a home without internet.
+        (Judgement(status=Status.INTERNET_DOWN, since=SINCE), "on", "off"),
+        (Judgement(status=Status.UNDETERMINED, since=SINCE), "on", "off"),
+    ],
+)
+async def test_outage_and_early_warning(
+    hass: HomeAssistant,
+    watch: MockConfigEntry,
+    judgement: Judgement,
+    outage: str,
+    warning: str,
+) -> None:
+    watch.runtime_data.async_set_updated_data(
+        CloudView(judgement=judgement, api_reachable=True)
+    )
+    assert state_of(hass, f"{CLOUD}_outage").state == outage
+    assert state_of(hass, f"{CLOUD}_early_warning").state == warning
+
+
+async def test_api_reachable(hass: HomeAssistant, watch: MockConfigEntry) -> None:
+    entity_id = f"{CLOUD}_api_reachable"
+    assert state_of(hass, entity_id).state == "on"
+    coordinator = watch.runtime_data
+    coordinator.async_set_updated_data(replace(coordinator.data, api_reachable=False))
+    assert state_of(hass, entity_id).state == "off"
+
+
+async def test_cloud_stays_available_when_an_update_fails(
+    hass: HomeAssistant, watch: MockConfigEntry
+) -> None:
+    watch.runtime_data.async_set_update_error(RuntimeError("never seen"))
+    for name in ("api_reachable", "outage", "early_warning"):
+        assert state_of(hass, f"{CLOUD}_{name}").state in {"on", "off"}
+
+
+@pytest.mark.parametrize(
+    ("presence", "state"),
+    [
+        (Presence.ONLINE, "on"),
+        (Presence.ASLEEP, "off"),
+        (Presence.OFFLINE, "off"),
+        (Presence.UNKNOWN, "unknown"),
+    ],
+)
+async def test_online(
+    hass: HomeAssistant, account: MockConfigEntry, presence: Presence, state: str
+) -> None:
+    show_state(car_of(account, "Ada"), presence=presence)
+    assert state_of(hass, "binary_sensor.ada_online").state == state
+
+
+async def test_links_of_a_car(hass: HomeAssistant, account: MockConfigEntry) -> None:
+    assert state_of(hass, "binary_sensor.ada_cloud_link").state == "on"
+    car = car_of(account, "Ada")
+    car.async_set_updated_data(replace(car.data, cloud_link=False, trusted=False))
+    assert state_of(hass, "binary_sensor.ada_cloud_link").state == "off"
+    assert state_of(hass, "binary_sensor.ada_online").state == "unknown"

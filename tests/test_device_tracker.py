@@ -1,0 +1,49 @@
+"""Where a car is."""
+
+from dataclasses import replace
+
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from .conftest import car_of, show_state, state_of
+
+TRACKER = "device_tracker.ada_location"
+
+
+async def test_place(hass: HomeAssistant, account: MockConfigEntry) -> None:
+    car = car_of(account, "Ada")
+    show_state(car, latitude=1.5, longitude=2.5, heading=90, speed=30.0)
+    tracker = state_of(hass, TRACKER)
+    assert tracker.state == "not_home"
+    assert tracker.attributes["latitude"] == 1.5
+    assert tracker.attributes["longitude"] == 2.5
+    assert tracker.attributes["heading"] == 90
+    assert tracker.attributes["speed"] == 30.0
+
+    show_state(car, latitude=hass.config.latitude, longitude=hass.config.longitude)
+    assert state_of(hass, TRACKER).state == "home"
+
+
+async def test_an_old_place_is_no_place(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    car = car_of(account, "Ada")
+    car.async_set_updated_data(replace(car.data, trusted=False))
+    tracker = state_of(hass, TRACKER)
+    assert tracker.state == "unknown"
+    assert "latitude" not in tracker.attributes
+    assert "heading" not in tracker.attributes
+
+
+async def test_an_unchanged_place_is_not_written(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    car = car_of(account, "Ada")
+    changes = async_capture_events(hass, EVENT_STATE_CHANGED)
+    car.async_set_updated_data(replace(car.data))
+    await hass.async_block_till_done()
+    assert changes == []

@@ -1,0 +1,92 @@
+"""What is handed to somebody who helps holds no secret, no VIN and no place."""
+
+import json
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+    get_diagnostics_for_device,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.keycard.const import DOMAIN
+from simulator import Simulator
+
+from .conftest import car_of, show_state
+
+PRIVATE_URL = "https://proxy.example.org/secret-path"
+
+
+async def test_entry(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    simulator: Simulator,
+    account: MockConfigEntry,
+) -> None:
+    assert await async_setup_component(hass, "diagnostics", {})
+    car = car_of(account, "Ada")
+    show_state(car, latitude=12.3456, longitude=65.4321, battery_level=77)
+    hass.config_entries.async_update_entry(
+        account,
+        options={
+            **account.options,
+            "unrelated": [PRIVATE_URL],
+            "cars": {car.car.id: {"key": "fob"}, "LRWXF7EK4KC700000": {"key": "fob"}},
+        },
+    )
+    told: dict[str, Any] = dict(
+        await get_diagnostics_for_config_entry(hass, hass_client, account)
+    )
+    text = json.dumps(told)
+    for secret in (
+        simulator.token,
+        simulator.urls["eu"],
+        PRIVATE_URL,
+        car.car.id,
+        car_of(account, "Cy").car.id,
+        "LRWXF7EK4KC700000",
+        '"Ada"',
+        '"Cy"',
+        "12.3456",
+        "65.4321",
+    ):
+        assert secret not in text
+
+    assert told["entry"]["data"]["region"] == "eu"
+    assert set(told["entry"]["options"]["cars"]) == {"car_1", "car_3"}
+    assert told["cloud"]["view"]["judgement"]["status"] == "operational"
+    assert told["cloud"]["service_in_between"] is False
+    assert {host["kind"] for host in told["asked"]} == {
+        "status",
+        "token",
+        "authorize",
+        "unrelated",
+    }
+    assert told["outages"] == []
+    assert set(told["cars"]) == {"car_1", "car_2"}
+    assert told["cars"]["car_1"]["model"] == "model3"
+    assert told["cars"]["car_1"]["view"]["state"]["battery_level"] == 77
+
+
+async def test_devices(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    device_registry: dr.DeviceRegistry,
+    watch: MockConfigEntry,
+) -> None:
+    assert await async_setup_component(hass, "diagnostics", {})
+    told: dict[str, Any] = {}
+    for name in (watch.entry_id, "cy"):
+        device = device_registry.async_get_device_by_identifier(
+            (DOMAIN, name), watch.entry_id
+        )
+        assert device is not None
+        told[name] = await get_diagnostics_for_device(hass, hass_client, watch, device)
+    assert set(told[watch.entry_id]) == {"cloud", "asked"}
+    assert set(told["cy"]) == {"car"}
+    assert told["cy"]["car"]["model"] == "models"
+    assert told["cy"]["car"]["key"] == "fob"

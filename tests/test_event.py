@@ -1,0 +1,118 @@
+"""The event that carries the notices."""
+
+from datetime import timedelta
+
+from homeassistant.core import HomeAssistant, State
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    mock_restore_cache_with_extra_data,
+)
+
+from custom_components.keycard.outage.words import Judgement, Scope, Status
+from custom_components.keycard.vehicle.keys import Key
+from custom_components.keycard.views import OutageEvent
+
+from .conftest import SetUp, state_of
+
+EVENT = "event.tesla_cloud_europe_outage"
+
+
+def report(entry: MockConfigEntry, kind: str, notice: str) -> None:
+    """Let the coordinator report something."""
+    event = OutageEvent(
+        kind=kind,
+        notice=notice,
+        title=f"Title {kind}",
+        text=f"Text {kind}",
+        judgement=Judgement(status=Status.OUTAGE, scope=Scope.REGION),
+        keys={"Ada": Key.KEYCARD},
+    )
+    for listener in list(entry.runtime_data._event_listeners):
+        listener(event)
+
+
+async def test_event(hass: HomeAssistant, watch: MockConfigEntry) -> None:
+    assert state_of(hass, EVENT).state == "unknown"
+    before = dt_util.utcnow()
+    report(watch, "started", "take")
+    event = state_of(hass, EVENT)
+    at = dt_util.parse_datetime(event.state)
+    assert at is not None
+    assert before - timedelta(milliseconds=1) <= at <= dt_util.utcnow()
+    told_since = event.attributes["told_since"]
+    assert dt_util.parse_datetime(told_since) is not None
+    assert {
+        key: event.attributes[key]
+        for key in ("event_type", "notice", "title", "text", "status", "scope", "keys")
+    } == {
+        "event_type": "started",
+        "notice": "take",
+        "title": "Title started",
+        "text": "Text started",
+        "status": "outage",
+        "scope": "region",
+        "keys": {"Ada": "keycard"},
+    }
+
+    # What the owner was told when stays known until all is clear.
+    report(watch, "changed", "none")
+    report(watch, "changed", "take")
+    assert state_of(hass, EVENT).attributes["told_since"] == told_since
+    report(watch, "ended", "all_clear")
+    assert state_of(hass, EVENT).attributes["told_since"] == told_since
+    report(watch, "warning", "none")
+    assert state_of(hass, EVENT).attributes["told_since"] is None
+
+
+async def test_news_of_the_cloud_are_no_event(
+    hass: HomeAssistant, watch: MockConfigEntry
+) -> None:
+    report(watch, "started", "take")
+    state = state_of(hass, EVENT)
+    watch.runtime_data.async_update_listeners()
+    assert state_of(hass, EVENT) is state
+
+
+async def test_told_since_survives_a_restart(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    at = "2021-11-19T21:41:00.000+00:00"
+    mock_restore_cache_with_extra_data(
+        hass,
+        [
+            (
+                State(EVENT, at),
+                {
+                    "last_event_type": "started",
+                    "last_event_attributes": {"notice": "take", "told_since": at},
+                },
+            )
+        ],
+    )
+    await set_up(watching_entry)
+    assert state_of(hass, EVENT).state == at
+    report(watching_entry, "changed", "take")
+    told = dt_util.parse_datetime(state_of(hass, EVENT).attributes["told_since"])
+    assert told == dt_util.parse_datetime(at)
+
+
+async def test_an_outage_that_is_over_is_not_continued(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    at = "2021-11-19T21:41:00.000+00:00"
+    mock_restore_cache_with_extra_data(
+        hass,
+        [
+            (
+                State(EVENT, at),
+                {
+                    "last_event_type": "ended",
+                    "last_event_attributes": {"notice": "all_clear", "told_since": at},
+                },
+            )
+        ],
+    )
+    await set_up(watching_entry)
+    report(watching_entry, "started", "take")
+    assert state_of(hass, EVENT).attributes["told_since"] > "2022"

@@ -54,12 +54,19 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)
     demo = loop.create_task(Demo(case, clock, loop, screen, options).run())
+
+    def end() -> None:
+        """End the demo once: nothing is left behind, however often one asks."""
+        if not demo.cancelling():
+            screen.say("\nStopping...")
+            demo.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, demo.cancel)
+        loop.add_signal_handler(number, end)
     try:
         return loop.run_until_complete(demo)
     except asyncio.CancelledError:
-        screen.say("\nDemo ended: nothing is left running.")
+        screen.say("The demo has ended: nothing is left running.")
         return 130
     except StageError as err:
         screen.fail(str(err))
@@ -145,7 +152,7 @@ class Demo:
             house = House(Path(folder), self._loop, boot_whole)
             self._furnish(house, Path(folder))
             stack.push_async_callback(self._stop, house)
-            await house.start()
+            await self._start(house)
             session = await stack.enter_async_context(aiohttp.ClientSession())
             hands = FrontHands(session, self.url, await move_in(house.hass))
             tempo = Tempo(self._clock, self._loop, traffic, simulator)
@@ -186,6 +193,15 @@ class Demo:
             " Ctrl-C ends the demo."
         )
         await self._loop.create_future()
+
+    async def _start(self, house: House) -> None:
+        """Start Home Assistant; half a start could not be stopped."""
+        starting = house.start()
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            raise
 
     async def _stop(self, house: House) -> None:
         """Stop Home Assistant; it is not to keep anybody waiting."""

@@ -1,6 +1,7 @@
 """Replays cases, each in a process of its own, and tells how they went."""
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from .player import Outcome
 from .report import clock_text, from_json, show
 
 CASE_SECONDS = 600
+MOST_PROBLEMS = 3
 
 
 @dataclass(kw_only=True)
@@ -116,8 +118,11 @@ class Replays:
                 f"  notice at {clock_text(at)} {escape(tag)}: {escape(title)}",
                 highlight=False,
             )
-        for problem in played.problems:
-            self._console.print(f"  [red]{escape(problem)}[/]", highlight=False)
+        for problem, times in Counter(played.problems).most_common(MOST_PROBLEMS):
+            more = f" ({times} times)" if times > 1 else ""
+            self._console.print(f"  [red]{escape(problem)}[/]{more}", highlight=False)
+        if (hidden := len(set(played.problems)) - MOST_PROBLEMS) > 0:
+            self._console.print(f"  and {hidden} other problems", highlight=False)
 
 
 def main(arguments: Sequence[str], _clock: OffsetClock) -> int:

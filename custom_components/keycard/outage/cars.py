@@ -1,6 +1,6 @@
 """The calls for all cars of an account, and for the account itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -38,23 +38,27 @@ class Cars:
     def __init__(self) -> None:
         """Start without any car."""
         self.verified = False
+        self.counted: Mapping[str, CarCalls] = {}
+        """What is judged by: the cars, or the account while there are none."""
+
         self._calls: dict[str, CarCalls] = {}
 
     def of(self, car: str | None) -> CarCalls:
         """Return the calls for a car, or for the account."""
-        return self._calls.setdefault(
-            car or _ACCOUNT, CarCalls(provable=car is not None)
-        )
+        key = car or _ACCOUNT
+        if key not in self._calls:
+            self._calls[key] = CarCalls(provable=car is not None)
+            self._recount()
+        return self._calls[key]
 
     def forget(self, car: str) -> None:
         """Forget a car that left the account."""
         self._calls.pop(car, None)
+        self._recount()
 
-    @property
-    def counted(self) -> dict[str, CarCalls]:
-        """Return what is judged by: the cars, or the account while there are none."""
+    def _recount(self) -> None:
         cars = {car: calls for car, calls in self._calls.items() if car != _ACCOUNT}
-        return cars or self._calls
+        self.counted = cars or dict(self._calls)
 
     # Asking
 
@@ -217,7 +221,7 @@ class Cars:
     def restore(self, stored: dict[str, StoredCar]) -> None:
         """Take up what was kept."""
         for car, kept in stored.items():
-            calls = self.of(car)
+            calls = self.of(car or None)
             calls.model = kept["model"]
             calls.flawed = kept["flawed"]
             for plane in kept["down"]:

@@ -1,7 +1,6 @@
 """The watch over the hosts: when to ask which, and which of them fail."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TypedDict
@@ -43,7 +42,7 @@ class StoredHost(TypedDict):
     down: bool
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class _Watched:
     """One target with its history and its next asks."""
 
@@ -55,10 +54,10 @@ class _Watched:
     goods: deque[float] = field(default_factory=lambda: deque(maxlen=_GOODS_KEPT))
     asked_at: float = float("-inf")
     bad: int = 0
+    unrelated: bool = field(init=False)
 
-    @property
-    def unrelated(self) -> bool:
-        return self.target.kind is Kind.UNRELATED
+    def __post_init__(self) -> None:
+        self.unrelated = self.target.kind is Kind.UNRELATED
 
     def asks_at(self) -> float:
         return min(self.next_at, self.series[0]) if self.series else self.next_at
@@ -176,27 +175,31 @@ class Watch:
         """Say what is to be asked now; every target is taken as asked."""
         self._suspect_overdue(now)
         asked = [item for item in self._watched.values() if item.asks_at() <= now]
-        for suspect in [item for item in asked if item.track.suspected_at is not None]:
-            if not suspect.unrelated:
-                asked += [
-                    item
-                    for item in (*self._unrelated, *self._witnesses(suspect))
-                    if item not in asked and now - item.asked_at >= _BESIDE
-                ]
+        asked += self._beside(asked, now)
         for item in asked:
             item.take(now)
             item.next_at = now + self._pace(item)
         return [item.target for item in asked]
 
+    def _beside(self, asked: list[_Watched], now: float) -> list[_Watched]:
+        """Return who is asked beside the hosts that are suspected, to compare."""
+        found: list[_Watched] = []
+        for suspect in asked:
+            if suspect.unrelated or suspect.track.suspected_at is None:
+                continue
+            for item in (*self._unrelated, *self._witnesses(suspect)):
+                if item not in (*asked, *found) and now - item.asked_at >= _BESIDE:
+                    found.append(item)
+        return found
+
     def next_due(self) -> float:
         """Return when `due` has something to say next."""
-        return min(self._next_times(), default=float("inf"))
-
-    def _next_times(self) -> Iterator[float]:
+        soonest = float("inf")
         for item in self._watched.values():
-            yield item.asks_at()
-            if not item.unrelated and not item.track.failing:
-                yield item.overdue_at()
+            soonest = min(soonest, item.asks_at())
+            if item.pending and not item.unrelated and not item.track.failing:
+                soonest = min(soonest, item.overdue_at())
+        return soonest
 
     def ask_now(self, now: float) -> None:
         """Ask every host at once, because a call failed."""
@@ -213,6 +216,8 @@ class Watch:
 
     def _suspect_overdue(self, now: float) -> None:
         for item in self._makers:
+            if not item.pending:
+                continue
             item.drop_lost(now)
             if item.overdue_at() <= now and item.track.suspect(now):
                 self._begin_series(item, now)
@@ -252,6 +257,15 @@ class Watch:
         """Tell whether an outage is on, here or for an entry's account."""
         return bool(self._alarmists) or any(item.track.down for item in self._makers)
 
+    @property
+    def _own_doubted(self) -> bool:
+        """Tell whether something stands between this home and a region of its own."""
+        return any(
+            item.track.doubt is not None
+            for region, item in self._regions.items()
+            if self.own[region]
+        )
+
     def raise_alarm(self, by: object, *, on: bool) -> None:
         """Note whether somebody sees an outage; who is gone sees none."""
         if on:
@@ -279,12 +293,13 @@ class Watch:
         else:
             self._observe_maker(item, evidence)
         for other in self._makers:
-            if other.track.ripe and other.track.verified and self._contrasts(other):
+            if other.track.ripe and other.track.verified and self._proves(other):
                 other.track.confirm()
                 other.series = []
         self._follow_alarm(evidence.at)
 
     def _observe_maker(self, item: _Watched, evidence: Evidence) -> None:
+        was_doubted = self._own_doubted
         if item.track.observe(evidence):
             self._begin_series(item, evidence.at)
         if not evidence.good:
@@ -297,6 +312,8 @@ class Watch:
             # Somebody answers again: see whether it is the internet that is back.
             for other in self._unrelated:
                 self._ask_soon(other, evidence.at)
+        if was_doubted and not self._own_doubted:
+            self._begin_anew(evidence.at)
 
     def _observe_unrelated(self, item: _Watched, evidence: Evidence) -> None:
         was_down = self.internet_down
@@ -307,16 +324,20 @@ class Watch:
                 item.next_at = min(item.next_at, evidence.at + UNRELATED_RETRY)
             return
         item.bad = 0
-        if not was_down:
-            return
-        # What failed while the owner's internet was down says nothing of the maker.
-        for other in self._makers:
-            if other.track.suspected_at is not None:
-                other.track.restart(evidence.at)
-                self._begin_series(other, evidence.at)
+        if was_down:
+            self._begin_anew(evidence.at)
 
-    def _contrasts(self, suspect: _Watched) -> bool:
+    def _begin_anew(self, now: float) -> None:
+        """Begin all suspicions anew: what failed was the owner's network."""
+        for item in self._makers:
+            if item.track.suspected_at is not None:
+                item.track.restart(now)
+                self._begin_series(item, now)
+
+    def _proves(self, suspect: _Watched) -> bool:
         """Tell whether others answered all along while this host failed."""
+        if suspect in self._sign_in and self._own_doubted:
+            return False
         first, last = suspect.track.failed_asks
         goods = [
             asked_at

@@ -8,10 +8,7 @@ import time
 import aiohttp
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import (
-    EVENT_CORE_CONFIG_UPDATE,
-    EVENT_HOMEASSISTANT_FINAL_WRITE,
-)
+from homeassistant.const import EVENT_CORE_CONFIG_UPDATE, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
@@ -145,7 +142,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 EVENT_CORE_CONFIG_UPDATE, self._async_config_updated
             ),
             self.hass.bus.async_listen(
-                EVENT_HOMEASSISTANT_FINAL_WRITE, self._async_save_at_stop
+                EVENT_HOMEASSISTANT_STOP, self._async_save_at_stop
             ),
         ]
         if self._poller is not None:
@@ -158,8 +155,10 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             self._unsubs.pop()()
         await self._memory.async_save()
 
-    async def _async_save_at_stop(self, _event: Event) -> None:
-        await self._memory.async_save()
+    @callback
+    def _async_save_at_stop(self, _event: Event) -> None:
+        # The store writes it at the end, beside what it had planned to write.
+        self._memory.async_save_soon()
 
     def _dump(self) -> StoredEntry:
         return StoredEntry(

@@ -80,6 +80,11 @@ class CarCalls:
         """Return the history of the calls as such."""
         return self.tracks[Plane.API]
 
+    @property
+    def ailing(self) -> bool:
+        """Tell whether a plane is down or calls fail by fits."""
+        return self.flawed or any(track.down for track in self.tracks.values())
+
     # Asking
 
     def ask(self, now: float) -> None:

@@ -145,6 +145,11 @@ class Cars:
             self._calls[car].api.suspected_at is not None for car in count.fine
         ) or all(self._calls[car].api.recovering(now) for car in count.failing)
 
+    @property
+    def ailing(self) -> bool:
+        """Tell whether something of some car's calls is down or fails by fits."""
+        return any(calls.ailing for calls in self.counted.values())
+
     def down(self, plane: Plane) -> frozenset[str]:
         """Return the cars of which a plane is down."""
         return frozenset(

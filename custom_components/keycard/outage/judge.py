@@ -102,7 +102,9 @@ class Judge:
         found = self._find(own, now)
         if found is None:
             found = replace(self.judgement, elsewhere=self._elsewhere())
-        self.judgement = replace(found, since=self._since(found, now, wall))
+        if (since := self._since(found, now, wall)) != found.since:
+            found = replace(found, since=since)
+        self.judgement = found
         self.watch.raise_alarm(self, on=self.judgement.status in OUTAGES)
         return self.judgement
 
@@ -240,6 +242,8 @@ class Judge:
     def _find_degraded(
         self, now: float, elsewhere: tuple[str, ...]
     ) -> Judgement | None:
+        if not self._cars.ailing:
+            return None
         by_plane = {
             # What comes through a service in between by fits may be its own doing.
             Plane.API: frozenset() if self.in_between else self._cars.flawed(),

@@ -194,12 +194,13 @@ class Watch:
 
     def next_due(self) -> float:
         """Return when `due` has something to say next."""
-        soonest = float("inf")
-        for item in self._watched.values():
-            soonest = min(soonest, item.asks_at())
-            if item.pending and not item.unrelated and not item.track.failing:
-                soonest = min(soonest, item.overdue_at())
-        return soonest
+        times = [item.asks_at() for item in self._watched.values()]
+        times += [
+            item.overdue_at()
+            for item in self._makers
+            if item.pending and not item.track.failing
+        ]
+        return min(times, default=float("inf"))
 
     def ask_now(self, now: float) -> None:
         """Ask every host at once, because a call failed."""

@@ -1,0 +1,259 @@
+"""Years of a home in which much fails, but never the maker's cloud."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import log
+from random import Random
+
+from custom_components.keycard.outage.track import RECENT
+from custom_components.keycard.outage.words import OUTAGES, Status
+
+from .home import Car, Home
+from .outages import NOISE, NOISE_KINDS
+from .world import OK, World
+
+YEAR = 365 * 24 * 3600.0
+MINUTE = 60.0
+HOUR = 3600.0
+
+INTERNET_FAILURES = 30
+BURST_EVERY = 2000 * MINUTE
+BURST = 10.0
+
+_NET_MODES = ("refuse", "timeout", "reset", "dns", "portal", "tls")
+_BURST_MODES = ("503 busy", "500 oops", "refuse", "timeout", "reset")
+_QUOTAS = (
+    '403 {"error":"account disabled: EXCEEDED_LIMIT"}',
+    '403 {"error":"forbidden, see the fleet-api"}',
+    "412 not registered",
+    "408 timeout",
+    '500 {"error":"vehicle unavailable: vehicle is offline or asleep"}',
+)
+
+# A home counts as quiet so long after the last failure, and is then skipped over.
+_QUIET = 25.0
+_STEP = 20.0
+_LEAD = 90.0
+_LEAD_REQUESTS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Year:
+    """What a year of nuisance came to."""
+
+    seed: int
+    false: tuple[str, ...]
+    happenings: int
+    reauth: bool
+    warnings: int
+    internet_failures: int
+    internet_named: int
+    statuses: Counter[str]
+    requests: int
+    skipped: float
+
+
+@dataclass(kw_only=True)
+class _Noise:
+    """Single requests that fail: counted down to, so that quiet can be skipped."""
+
+    random: Random
+    left: int = 0
+
+    def __post_init__(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw how many requests succeed before the next fails by itself."""
+        self.left = int(log(1.0 - self.random.random()) / log(1.0 - NOISE))
+
+    def __call__(self) -> str:
+        if self.left > 0:
+            self.left -= 1
+            return ""
+        self.draw()
+        return self.random.choice(NOISE_KINDS)
+
+
+@dataclass(kw_only=True)
+class _Story:
+    """One home and what happens to it; story time is its clock plus what is skipped."""
+
+    seed: int
+    random: Random = field(init=False)
+    home: Home = field(init=False)
+    noise: _Noise = field(init=False)
+    events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    skipped: float = 0.0
+    named: int = 0
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
+        self.noise = _Noise(random=self.random)
+        self.home = Home(World(random=self.random), noise=self.noise)
+        cars = self.random.choice((0, 0, 1, 1, 2))
+        models = self.random.sample(("model3", "modely", "models"), cars)
+        self.home.add(
+            cars=tuple(
+                Car(name=model, model=model, online=self.random.random() < 0.5)
+                for model in models
+            )
+        )
+
+    @property
+    def now(self) -> float:
+        return self.home.now + self.skipped
+
+    @property
+    def rate(self) -> float:
+        """Return how many requests a second a quiet home makes."""
+        cars = len(self.home.entries[0].cars)
+        return 1 / 60 + 4 / 300 + (1 / 615 if cars else 0.0) + cars / 61.5
+
+    # Events
+
+    def plan(self) -> None:
+        """Draw the year's events."""
+        draw = self.random
+        for _ in range(INTERNET_FAILURES):
+            self._span("net", draw.choice(_NET_MODES), draw.uniform(1, 60) * MINUTE)
+        for _ in range(round(YEAR / BURST_EVERY)):
+            mode = draw.choice(_BURST_MODES)
+            if draw.random() < 0.5:
+                self._span("net", mode, BURST)
+            else:
+                begins = draw.uniform(0, YEAR)
+                self._span("na.status", mode, BURST, begins)
+                self._span("na.api", mode, BURST, begins)
+        for _ in range(10):
+            self._span(
+                "net", f"slow:{draw.uniform(1, 15):.1f}", draw.uniform(1, 10) * MINUTE
+            )
+        for mode in ("dns", "null", "tls", "403 <html>Access denied</html>"):
+            self._span("dns.tesla", mode, draw.uniform(5, 120) * MINUTE)
+        for _ in range(10):
+            self._span("na.api", draw.choice(_QUOTAS), draw.uniform(5, 120) * MINUTE)
+            seconds = round(draw.choice((60, 600, 3600, 14 * 3600)) * draw.random())
+            self._span("na.api", f"retry-after:{seconds}", draw.uniform(1, 60) * MINUTE)
+        for subject in ("controls1", "controls2"):
+            self._span(subject, draw.choice(_NET_MODES), draw.uniform(1, 3) * HOUR)
+        for _ in range(100):
+            self._at(draw.uniform(0, YEAR), self._toggle_car)
+        for _ in range(12):
+            self._at(draw.uniform(0, YEAR), self._jump_clock)
+            self._at(draw.uniform(0, YEAR), self._restart)
+        self.events.sort()
+
+    def _at(self, when: float, act: Callable[[], None]) -> None:
+        self.events.append((when, len(self.events), act))
+
+    def _span(
+        self, subject: str, mode: str, length: float, begins: float | None = None
+    ) -> None:
+        start = self.random.uniform(0, YEAR) if begins is None else begins
+        long_net = subject == "net" and length >= MINUTE and not mode.startswith("slow")
+        self._at(start, lambda: self._fail(subject, mode))
+        self._at(start + length, lambda: self._heal(subject, mode, long_net))
+        if long_net and self.random.random() < 0.3:
+            # It comes back with a stutter.
+            again = start + length + self.random.uniform(1, 20)
+            self._at(again, lambda: self._fail(subject, mode))
+            self._at(
+                again + self.random.uniform(5, 60),
+                lambda: self._heal(subject, mode, False),
+            )
+        if long_net:
+            self.failures += 1
+            if self.random.random() < 0.05:
+                self._at(start + length * self.random.random(), self._restart)
+
+    def _fail(self, subject: str, mode: str) -> None:
+        self.home.set(subject, mode)
+
+    def _heal(self, subject: str, mode: str, judge: bool) -> None:
+        if judge and self.home.judgement.status is Status.INTERNET_DOWN:
+            self.named += 1
+        if self.home.world.conditions.get(subject) == mode:
+            self.home.set(subject, OK)
+
+    def _toggle_car(self) -> None:
+        for car in self.home.entries[0].cars.values():
+            car.online = self.random.random() < 0.5
+
+    def _jump_clock(self) -> None:
+        self.home.wall_offset += timedelta(hours=self.random.uniform(-48, 48))
+
+    def _restart(self) -> None:
+        self.home.restart(away=self.random.uniform(5, 120))
+
+    # The year
+
+    def run(self) -> None:
+        """Live through the year."""
+        self.plan()
+        upcoming = 0
+        while self.now < YEAR:
+            if self._quiet:
+                self._skip(
+                    self.events[upcoming][0] if upcoming < len(self.events) else YEAR
+                )
+            until = self.now + _STEP
+            if upcoming < len(self.events) and self.events[upcoming][0] <= until:
+                self.home.run(self.events[upcoming][0] - self.skipped)
+                self.events[upcoming][2]()
+                upcoming += 1
+            else:
+                self.home.run(until - self.skipped)
+
+    @property
+    def _quiet(self) -> bool:
+        home = self.home
+        return (
+            not home.world.conditions
+            and home.now - home.bad_at > _QUIET
+            and home.now - home.bad_call_at > RECENT
+            and home.judgement.status is Status.OPERATIONAL
+            and home.idle
+        )
+
+    def _skip(self, event: float) -> None:
+        """Skip what cannot matter: good answers to requests in the usual round.
+
+        Then the product's clock stands still: its state is the same, as all that it
+        knows by time is how long ago something was. A random number of requests is
+        left before whatever comes next, so that it may come at any phase.
+        """
+        requests = self.noise.left - self.random.randrange(_LEAD_REQUESTS)
+        seconds = min(
+            event - self.now - _LEAD * self.random.random(), requests / self.rate
+        )
+        if seconds > 2 * _STEP:
+            self.skipped += seconds
+            self.noise.left -= round(seconds * self.rate)
+
+
+def simulate(seed: int) -> Year:
+    """Simulate a year of nuisance in one home."""
+    story = _Story(seed=seed)
+    story.run()
+    home = story.home
+    entry = home.entries[0]
+    return Year(
+        seed=seed,
+        false=tuple(
+            f"{seen.at:.0f} s: {seen.judgement.status} {seen.judgement.scope}"
+            for seen in home.seen
+            if seen.judgement.status in OUTAGES
+        ),
+        happenings=len(home.happenings),
+        reauth=entry.judge.sign_in_proven_bad,
+        warnings=sum(seen.judgement.warning for seen in home.seen),
+        internet_failures=story.failures,
+        internet_named=story.named,
+        statuses=Counter(seen.judgement.status.value for seen in home.seen),
+        requests=home.requests,
+        skipped=story.skipped,
+    )

@@ -1,0 +1,97 @@
+"""Outages at random, and how long the judge takes to see them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from random import Random
+
+from custom_components.keycard.outage.words import Status
+
+from .home import Car, Home
+from .world import World
+
+# What the maker's hosts do in an outage: for /status, and for calls.
+FAILURES: dict[str, tuple[str, str]] = {
+    "refuse": ("refuse", "refuse"),
+    "errors": ("500 internal server error", '500 {"error":"upstream internal error"}'),
+    "maintenance": (
+        "503 <html>503 Server Maintenance</html>",
+        "503 <html>503 Server Maintenance</html>",
+    ),
+    "hang": ("timeout", "timeout"),
+}
+HANGS = "hang"
+NOISE = 1 / 200
+NOISE_KINDS = ("500 oops", "503 busy", "reset", "timeout")
+
+_WARM_UP = 240.0
+_ONSET = 300.0
+_PATIENCE = 1800.0
+_MODELS = ("model3", "modely", "models")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """How one outage was seen; `seconds` is None if it was not seen in half an hour."""
+
+    failure: str
+    worldwide: bool
+    cars: int
+    calls_only: bool
+    seconds: float | None
+    early: bool
+
+
+class Noise:
+    """Single requests that fail by themselves."""
+
+    def __init__(self, random: Random) -> None:
+        """Spoil requests at random."""
+        self._random = random
+
+    def __call__(self) -> str:
+        """Return a condition for one request, empty for most."""
+        if self._random.random() >= NOISE:
+            return ""
+        return self._random.choice(NOISE_KINDS)
+
+
+def simulate(seed: int) -> Detection:
+    """Simulate one outage that begins at a random moment of a quiet home."""
+    random = Random(seed)
+    failure = random.choice(list(FAILURES))
+    worldwide = random.random() < 0.4
+    cars = random.choice((0, 0, 1, 2, 3))
+    calls_only = cars > 0 and random.random() < 0.1
+    home = Home(World(random=random), noise=Noise(random))
+    home.add(cars=tuple(Car(name=f"car{n}", model=_MODELS[n]) for n in range(cars)))
+    began = _WARM_UP + random.uniform(0.0, _ONSET)
+    home.run(began)
+    early = any(seen.judgement.status is Status.OUTAGE for seen in home.seen)
+    for subject, condition in _conditions(
+        failure, worldwide=worldwide, calls_only=calls_only, random=random
+    ):
+        home.set(subject, condition)
+    home.run(began + _PATIENCE, stop=lambda: home.judgement.status is Status.OUTAGE)
+    seen = home.judgement.status is Status.OUTAGE
+    return Detection(
+        failure=failure,
+        worldwide=worldwide,
+        cars=cars,
+        calls_only=calls_only,
+        seconds=home.now - began if seen else None,
+        early=early,
+    )
+
+
+def _conditions(
+    failure: str, *, worldwide: bool, calls_only: bool, random: Random
+) -> Iterable[tuple[str, str]]:
+    status, api = FAILURES[failure]
+    regions = ("na", "eu", "cn") if worldwide else ("na",)
+    for region in regions:
+        if not calls_only:
+            yield f"{region}.status", status
+        yield f"{region}.api", api
+    if worldwide and random.random() < 0.5:
+        yield "auth.token", status
+        yield "auth.authorize", status

@@ -1,0 +1,164 @@
+"""What a home asks, and what it gets: conditions instead of sockets."""
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+import json
+from random import Random
+import socket
+
+from custom_components.keycard.answer import Answer, Failure
+from custom_components.keycard.outage.evidence import (
+    STALE,
+    Evidence,
+    Kind,
+    Meaning,
+    Verdict,
+    evidence,
+    read,
+)
+
+TIMEOUT = 10.0
+OK = "ok"
+STALE_DATA = "stale"
+
+# How long a host takes to answer, and a failure to show, in seconds.
+_LATENCY = (0.05, 0.4)
+_FAST = (0.002, 0.05)
+
+_FAILURES = {
+    "refuse": Failure.REFUSED,
+    "reset": Failure.RESET,
+    "timeout": Failure.TIMEOUT,
+    "dns": Failure.NAME,
+    "null": Failure.ADDRESS,
+    "tls": Failure.CERTIFICATE,
+}
+_GOOD_BODIES = {
+    Kind.STATUS: (200, "text/plain", "ok"),
+    Kind.UNRELATED: (204, "", ""),
+    Kind.TOKEN: (400, "application/json", '{"error":"invalid_request"}'),
+    Kind.AUTHORIZE: (200, "application/json", '{"issuer":"https://auth.example/"}'),
+}
+_GOOD_CALL = (200, "application/json", '{"response":{"state":"online"}}')
+_PORTAL = (200, "text/html", "<!doctype html><title>Welcome</title>")
+_GARBAGE = (200, "application/json", '{"response": {"sta')
+_EMPTY = (200, "application/json", '{"response":[],"count":0}')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One request: its kind, what it concerns, and when it went out."""
+
+    kind: Kind
+    subjects: tuple[str, ...]
+    asked_at: float
+    car: str | None = None
+    model: str | None = None
+    data_works: bool = False
+
+
+@dataclass(kw_only=True)
+class World:
+    """The conditions of everything that can be asked.
+
+    Subjects and conditions are those of the case format. Beside them there are `net`
+    (whatever leaves the home), `controls1` and `controls2` (one unrelated host), and
+    `proxy` (a service in between). `noise` is called for each request and may return
+    a condition for it alone.
+    """
+
+    random: Random
+    conditions: dict[str, str] = field(default_factory=dict)
+
+    def set(self, subject: str, condition: str) -> None:
+        """Change the condition of a subject; `all` stands for the three regions."""
+        if subject.startswith("all."):
+            for region in ("na", "eu", "cn"):
+                self.set(region + subject[3:], condition)
+        elif condition == OK:
+            self.conditions.pop(subject, None)
+        else:
+            self.conditions[subject] = condition
+
+    def condition(self, ask: Ask) -> str:
+        """Return what a request meets now."""
+        if self.conditions:
+            for subject in ask.subjects:
+                if (found := self.conditions.get(subject)) is not None:
+                    return found
+        return OK
+
+    def duration(self, condition: str) -> float:
+        """Draw how long a request takes under a condition, in seconds."""
+        if condition == "timeout":
+            return TIMEOUT
+        if condition.startswith("slow:"):
+            return min(float(condition[5:]), TIMEOUT)
+        low, high = _FAST if condition in _FAILURES else _LATENCY
+        return low + (high - low) * self.random.random()
+
+
+@cache
+def template(kind: Kind, condition: str, *, data_works: bool) -> tuple[Meaning, Answer]:
+    """Return what the product reads in an answer under a condition."""
+    answer = _answer(kind, condition)
+    meaning = read(kind, answer, url="https://host.example/", data_works=data_works)
+    if condition == STALE_DATA and kind is Kind.DATA:
+        meaning = STALE
+    return meaning, answer
+
+
+def told(ask: Ask, condition: str, elapsed: float) -> Evidence:
+    """Return the evidence that a request brings."""
+    meaning, answer = template(ask.kind, condition, data_works=ask.data_works)
+    if meaning.verdict is Verdict.GOOD:
+        # The commonest by far, so without the detour.
+        return Evidence(
+            meaning=meaning,
+            asked_at=ask.asked_at,
+            at=ask.asked_at + elapsed,
+            car=ask.car,
+            model=ask.model,
+        )
+    answer = replace(answer, asked_at=ask.asked_at, elapsed=elapsed)
+    return evidence(meaning, answer, car=ask.car, model=ask.model)
+
+
+def _answer(kind: Kind, condition: str) -> Answer:
+    if condition.startswith("slow:") and float(condition[5:]) >= TIMEOUT:
+        condition = "timeout"
+    if condition in _FAILURES:
+        return Answer(asked_at=0.0, elapsed=0.0, failure=_FAILURES[condition])
+    retry_after = None
+    if condition in (OK, STALE_DATA) or condition.startswith("slow:"):
+        status, content_type, body = _GOOD_BODIES.get(kind, _GOOD_CALL)
+    elif condition == "portal":
+        status, content_type, body = _PORTAL
+    elif condition == "garbage":
+        status, content_type, body = _GARBAGE
+    elif condition == "empty":
+        status, content_type, body = _EMPTY
+    elif condition.startswith("retry-after:"):
+        status, content_type, body = 429, "text/plain", "Too many requests"
+        retry_after = float(condition.partition(":")[2])
+    else:
+        code, _, body = condition.partition(" ")
+        status, content_type = int(code), _content_type(body)
+    return Answer(
+        asked_at=0.0,
+        elapsed=0.0,
+        status=status,
+        content_type=content_type,
+        body=body,
+        retry_after=retry_after,
+        family=socket.AF_INET,
+    )
+
+
+def _content_type(body: str) -> str:
+    if body.startswith("<"):
+        return "text/html"
+    if body.startswith("{"):
+        json.loads(body)
+        return "application/json"
+    return "text/plain"

@@ -40,15 +40,10 @@ def running(**known: Any) -> CarState:
         (state(climate_on=False, fan_status=3), HVACAction.OFF),
         (state(climate_on=True, preconditioning=True), HVACAction.DEFROSTING),
         (state(climate_on=True, fan_status=0), HVACAction.IDLE),
-        (
-            state(climate_on=True, inside_temp=15.0, target_temp=21.0),
-            HVACAction.HEATING,
-        ),
-        (
-            state(climate_on=True, inside_temp=29.0, target_temp=21.0),
-            HVACAction.COOLING,
-        ),
-        (state(climate_on=True, inside_temp=20.7, target_temp=21.0), HVACAction.FAN),
+        (running(inside_temp=15.0, target_temp=21.0), HVACAction.HEATING),
+        (running(inside_temp=29.0, target_temp=21.0), HVACAction.COOLING),
+        (running(inside_temp=20.7, target_temp=21.0), HVACAction.FAN),
+        (running(inside_temp=20.7), None),
     ],
 )
 def test_action(car: CarState, action: HVACAction | None) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 import signal
 import socket
@@ -32,6 +32,7 @@ from .theatre import Theatre, pretend_internet, trust
 
 STORY = ROOT / "tests" / "cases" / "2021-11-19-worldwide.yaml"
 STOP_SECONDS = 10.0
+MOST_PORT = 65_535
 
 
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
@@ -43,10 +44,10 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     except CaseError as err:
         screen.fail(str(err))
         return 2
-    if not _free(options.port):
+    if reason := _taken(options.port):
         screen.fail(
-            f"port {options.port} is taken: choose another with --port, or stop what"
-            " listens there"
+            f"port {options.port} is taken ({reason}): choose another with --port, or"
+            " stop what listens there"
         )
         return 2
     internet.install()
@@ -85,7 +86,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--case", type=Path, default=STORY, metavar="FILE", help="tell another case"
     )
     parser.add_argument(
-        "--port", type=int, default=8123, help="where Home Assistant listens (8123)"
+        "--port", type=_port, default=8123, help="where Home Assistant listens (8123)"
     )
     parser.add_argument(
         "--once",
@@ -95,13 +96,21 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _free(port: int) -> bool:
+def _port(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MOST_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is no port: 1 to {MOST_PORT} are")
+
+
+def _taken(port: int) -> str | None:
+    """Return why a port cannot be had, None if it can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with suppress(OSError):
+        try:
             probe.bind((HOST, port))
-            return True
-    return False
+        except OSError as err:
+            return err.strerror
+    return None
 
 
 class Demo:

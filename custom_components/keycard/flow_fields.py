@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from itertools import chain, count
 from typing import Any
 
-import probatio
+import voluptuous as vol
 from yarl import URL
 
 from homeassistant.const import CONF_MODEL, CONF_NAME, CONF_REGION, CONF_TOKEN
@@ -78,31 +78,31 @@ _YEAR_FIELD = NumberSelector(
     NumberSelectorConfig(min=2008, max=2050, mode=NumberSelectorMode.BOX)
 )
 
-REGION_SCHEMA = probatio.Schema({probatio.Required(CONF_REGION): _REGION_FIELD})
-TOKEN_SCHEMA = probatio.Schema({probatio.Required(CONF_TOKEN): _TOKEN_FIELD})
-SERVER_SCHEMA = probatio.Schema(
+REGION_SCHEMA = vol.Schema({vol.Required(CONF_REGION): _REGION_FIELD})
+TOKEN_SCHEMA = vol.Schema({vol.Required(CONF_TOKEN): _TOKEN_FIELD})
+SERVER_SCHEMA = vol.Schema(
     {
-        probatio.Required(CONF_BASE_URL): URL_FIELD,
-        probatio.Required(CONF_TOKEN): _TOKEN_FIELD,
-        probatio.Required(CONF_REGION): _REGION_FIELD,
+        vol.Required(CONF_BASE_URL): URL_FIELD,
+        vol.Required(CONF_TOKEN): _TOKEN_FIELD,
+        vol.Required(CONF_REGION): _REGION_FIELD,
     }
 )
 ANYWAY_SCHEMA = SERVER_SCHEMA.extend(
-    {probatio.Required(CONF_ANYWAY, default=False): BooleanSelector()}
+    {vol.Required(CONF_ANYWAY, default=False): BooleanSelector()}
 )
-CAR_SCHEMA = probatio.Schema(
+CAR_SCHEMA = vol.Schema(
     {
-        probatio.Required(CONF_NAME): TextSelector(),
-        probatio.Required(CONF_MODEL): _MODEL_FIELD,
-        probatio.Optional(CONF_YEAR): _YEAR_FIELD,
-        probatio.Optional(CONF_KEY): KEY_FIELD,
+        vol.Required(CONF_NAME): TextSelector(),
+        vol.Required(CONF_MODEL): _MODEL_FIELD,
+        vol.Optional(CONF_YEAR): _YEAR_FIELD,
+        vol.Optional(CONF_KEY): KEY_FIELD,
     }
 )
 NEW_CAR_SCHEMA = CAR_SCHEMA.extend(
-    {probatio.Required(CONF_ANOTHER, default=False): BooleanSelector()}
+    {vol.Required(CONF_ANOTHER, default=False): BooleanSelector()}
 )
 KNOWN_CAR_SCHEMA = CAR_SCHEMA.extend(
-    {probatio.Required(CONF_REMOVE, default=False): BooleanSelector()}
+    {vol.Required(CONF_REMOVE, default=False): BooleanSelector()}
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import probatio
+import voluptuous as vol
 
 from homeassistant.config_entries import (
     ConfigEntryState,
@@ -100,9 +100,7 @@ class KeycardOptionsFlow(OptionsFlowWithReload):
         )
         return self.async_show_form(
             step_id="change_car",
-            data_schema=probatio.Schema(
-                {probatio.Required(CONF_CAR): SelectSelector(choices)}
-            ),
+            data_schema=vol.Schema({vol.Required(CONF_CAR): SelectSelector(choices)}),
         )
 
     async def async_step_car(
@@ -143,11 +141,9 @@ class KeycardOptionsFlow(OptionsFlowWithReload):
             return self._save_cars({**self._cars, **keys})
         return self.async_show_form(
             step_id="keys",
-            data_schema=probatio.Schema(
+            data_schema=vol.Schema(
                 {
-                    probatio.Required(
-                        _label(car, cars), default=car.key.value
-                    ): KEY_FIELD
+                    vol.Required(_label(car, cars), default=car.key.value): KEY_FIELD
                     for car in cars
                 }
             ),
@@ -166,16 +162,16 @@ class KeycardOptionsFlow(OptionsFlowWithReload):
                 return self._save_hosts(hosts)
         region = self.config_entry.data[CONF_REGION]
         own_first = sorted(REGIONS, key=lambda other: other != region)
-        fields: dict[probatio.Marker, Selector[Any]] = {
-            **{probatio.Optional(name): URL_FIELD for name in own_first},
-            probatio.Optional(CONF_SIGN_IN): URLS_FIELD,
-            probatio.Optional(CONF_UNRELATED): URLS_FIELD,
-            probatio.Required(CONF_DEFAULTS, default=False): BooleanSelector(),
+        fields: dict[vol.Marker, Selector[Any]] = {
+            **{vol.Optional(name): URL_FIELD for name in own_first},
+            vol.Optional(CONF_SIGN_IN): URLS_FIELD,
+            vol.Optional(CONF_UNRELATED): URLS_FIELD,
+            vol.Required(CONF_DEFAULTS, default=False): BooleanSelector(),
         }
         return self.async_show_form(
             step_id="hosts",
             data_schema=self.add_suggested_values_to_schema(
-                probatio.Schema(fields), user_input or self._hosts()
+                vol.Schema(fields), user_input or self._hosts()
             ),
             errors=errors,
         )

@@ -18,6 +18,9 @@ from .vehicle.vehicle import Car
 
 WAKE_DEADLINE = 60.0
 
+# What may be answered of a car that just sleeps on.
+_ASLEEP = frozenset({Reason.OK, Reason.ASLEEP})
+
 _ERRORS = {
     Reason.ASLEEP: "car_asleep",
     Reason.IN_SERVICE: "in_service",
@@ -98,10 +101,12 @@ class Sender:
             if call.body is not None:
                 car.apply_summary(call.body, dt_util.utcnow())
             if call.sent:
-                meaning = self._observe(car, Kind.CALL, call)
+                seen = self._observe(car, Kind.CALL, call)
+                if meaning is None or meaning.reason in _ASLEEP:
+                    meaning = seen
         if woken.online:
             return
-        if meaning is None or meaning.reason in (Reason.OK, Reason.ASLEEP):
+        if meaning is None or meaning.reason in _ASLEEP:
             raise _error("car_asleep", car)
         raise self._failure(car, meaning)
 

@@ -55,5 +55,7 @@ def cars_in(body: JsonObject | None) -> dict[str, JsonObject] | None:
     return {
         vin: product
         for product in products
-        if isinstance(product, dict) and isinstance(vin := product.get("vin"), str)
+        if isinstance(product, dict)
+        and isinstance(vin := product.get("vin"), str)
+        and vin.isalnum()
     }

@@ -1,0 +1,1 @@
+"""The laws of the design, held against a real Home Assistant."""

@@ -1,0 +1,71 @@
+"""A Home Assistant under an offset clock: hours pass in seconds, over real HTTP."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import tzinfo
+import time
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+
+from script.stage.clock import OffsetClock
+from script.stage.loop import StageLoop
+from script.stage.pace import Pace, Traffic
+from simulator import Simulator
+from tests.conftest import HOME, unload
+
+from .story import Story
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], StageLoop]]:
+    """Run these tests on a loop that knows its next timer."""
+    return {"stage": StageLoop}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clock() -> Iterator[OffsetClock]:
+    """Let everybody read a clock that can be moved on."""
+    clock = OffsetClock()
+
+    def now(time_zone: tzinfo | None = None) -> object:
+        return clock.now(time_zone or dt_util.get_default_time_zone())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", clock.time)
+        patch.setattr(time, "monotonic", clock.monotonic)
+        patch.setattr(dt_util, "utcnow", clock.now)
+        patch.setattr(dt_util, "now", now)
+        yield clock
+
+
+@pytest.fixture(autouse=True)
+def enable_event_loop_debug() -> None:
+    """Leave the loop's debug mode off: it would take each jump for a slow callback."""
+
+
+@pytest.fixture
+async def simulator(
+    hass: HomeAssistant, socket_enabled: None, clock: OffsetClock
+) -> AsyncIterator[Simulator]:
+    """Open the simulated cloud on loopback; it outlives what asks it."""
+    async with Simulator(HOME, now=clock.time) as running:
+        yield running
+        await unload(hass)
+
+
+@pytest.fixture
+def story(
+    hass: HomeAssistant, simulator: Simulator, clock: OffsetClock
+) -> Iterator[Story]:
+    """Let time pass as it is told."""
+    loop = hass.loop
+    assert isinstance(loop, StageLoop)
+    traffic = Traffic()
+    with traffic.counted():
+        yield Story(
+            hass=hass,
+            simulator=simulator,
+            clock=clock,
+            pace=Pace(clock, loop, traffic, simulator),
+        )

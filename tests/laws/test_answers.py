@@ -1,0 +1,242 @@
+"""Each answer of the table of meanings: at start, while running, at a command."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator import Simulator
+
+from .story import (
+    LOCK,
+    Story,
+    assert_available,
+    assert_explained,
+    assert_quiet,
+    status_of,
+)
+
+FAILS = "outage"
+FINE = "operational"
+ACCOUNT = "account_problem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What the cloud answers to every call, and what that comes to.
+
+    `status` is what is judged after five minutes; `error` what an owner is told who
+    sends a command `after` so many seconds, None where it is done; `reauth` whether the
+    owner is to sign in.
+    """
+
+    answer: str
+    status: str
+    error: str | None
+    reauth: int = 0
+    executed: int = 0
+    subjects: tuple[str, ...] = ("eu.api",)
+    after: float = 0.0
+
+    def play(self, simulator: Simulator) -> None:
+        """Let the cloud answer so."""
+        simulator.apply(dict.fromkeys(self.subjects, self.answer))
+
+    async def end(self, story: Story) -> None:
+        """Let all be well again, and as much time pass as the cloud asked for."""
+        story.simulator.apply(dict.fromkeys(self.subjects, "ok"))
+        pause = self.answer.removeprefix("retry-after:")
+        await story.go(float(pause) if pause.isdigit() else 60)
+        await story.go(960)
+
+
+CASES = {
+    "500": Case(
+        answer='500 {"error":"upstream internal error"}',
+        status=FAILS,
+        error="command_unconfirmed",
+    ),
+    "502 html": Case(
+        answer="502 <html><body>Bad gateway</body></html>",
+        status=FAILS,
+        error="command_unconfirmed",
+    ),
+    "503 maintenance": Case(
+        answer="503 Server Maintenance", status=FAILS, error="command_unconfirmed"
+    ),
+    "504": Case(answer="504", status=FAILS, error="command_unconfirmed"),
+    "520": Case(answer="520 web server", status=FAILS, error="command_unconfirmed"),
+    "500 asleep": Case(
+        answer='500 {"error":"vehicle is offline or asleep"}',
+        status=FINE,
+        error="car_asleep",
+    ),
+    "408": Case(
+        answer='408 {"error":"vehicle unavailable"}', status=FINE, error="car_asleep"
+    ),
+    "540": Case(answer="540", status=FINE, error="command_unconfirmed"),
+    "405": Case(
+        answer='405 {"error":"vehicle is currently in service"}',
+        status=FINE,
+        error="in_service",
+    ),
+    "401 login": Case(
+        answer='401 {"error":"login_required"}',
+        status=ACCOUNT,
+        error="sign_in_needed",
+        reauth=1,
+    ),
+    "401": Case(
+        answer='401 {"error":"token expired (401)"}',
+        status=ACCOUNT,
+        error="sign_in_needed",
+        reauth=1,
+    ),
+    "401 mobile access": Case(
+        answer='401 {"error":"mobile_access_disabled"}',
+        status=ACCOUNT,
+        error="mobile_access_disabled",
+    ),
+    "402": Case(answer="402 payment", status=ACCOUNT, error="billing_limit"),
+    "403 limit": Case(
+        answer='403 {"error":"account disabled: EXCEEDED_LIMIT"}',
+        status=ACCOUNT,
+        error="billing_limit",
+    ),
+    "403 policy": Case(
+        answer='403 {"error":"forbidden, see fleet-api"}',
+        status=ACCOUNT,
+        error="cloud_refused",
+    ),
+    "403 html": Case(
+        answer="403 <html>denied</html>", status=FINE, error="network_in_the_way"
+    ),
+    "412": Case(
+        answer='412 {"error":"account must be registered"}',
+        status=ACCOUNT,
+        error="not_registered",
+    ),
+    "421": Case(
+        answer='421 {"error":"user out of region"}',
+        status=ACCOUNT,
+        error="wrong_region",
+    ),
+    "429": Case(answer="retry-after:50400", status=ACCOUNT, error="rate_limited"),
+    "portal": Case(answer="portal", status=FINE, error="command_unconfirmed"),
+    "302": Case(
+        answer="302 http://portal.invalid/", status=FINE, error="network_in_the_way"
+    ),
+    "404": Case(answer="404 not found", status=FINE, error="not_supported"),
+    "garbage": Case(
+        answer="garbage", status=FAILS, error="command_unconfirmed", executed=1
+    ),
+    "null": Case(answer="200 null", status=FAILS, error="command_unconfirmed"),
+    "list": Case(answer="200 [1]", status=FAILS, error="command_unconfirmed"),
+    "odd": Case(
+        answer='200 {"response":[{"vin":5},7,{"vin":null}]}',
+        status=FAILS,
+        error="command_unconfirmed",
+    ),
+    "refuse": Case(
+        answer="refuse",
+        status=FAILS,
+        error="cloud_unreachable",
+        subjects=("eu.api", "eu.status"),
+        # An open connection has to go first: what was sent on it, nobody knows.
+        after=90,
+    ),
+    "reset": Case(
+        answer="reset", status=FAILS, error="command_unconfirmed", executed=1
+    ),
+    "timeout": Case(answer="timeout", status=FAILS, error="command_unconfirmed"),
+    "empty": Case(answer="empty", status=FINE, error=None, executed=1),
+}
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+
+
+@each_case
+async def test_while_running_and_at_a_command(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    case: Case,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    car = story.simulator.cars["Ada"]
+    car.executed.clear()
+    case.play(story.simulator)
+
+    await story.go(case.after)
+    error = await story.act("unlock")
+    assert (error and error.translation_key) == case.error
+    if error is not None:
+        assert_explained(error)
+    assert car.executed["door_unlock"] == case.executed
+    shown = story.hass.states.get(LOCK)
+    assert shown is not None
+    assert shown.state == ("locked" if case.error else "unlocked")
+
+    await story.go(300)
+    assert status_of(entry) == case.status
+    assert car.executed["door_unlock"] == case.executed
+    assert story.reauths() == case.reauth
+    assert_available(story)
+    assert_quiet(caplog)
+
+    # All is well again, and Home Assistant shows what the car has done.
+    await case.end(story)
+    assert status_of(entry) == "operational"
+    shown = story.hass.states.get(LOCK)
+    assert shown is not None
+    assert shown.state == ("unlocked" if case.executed else "locked")
+    assert_available(story)
+    assert_quiet(caplog)
+
+
+@each_case
+async def test_at_a_restart(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    case: Case,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    before = story.states()
+    case.play(story.simulator)
+    await story.restart(entry)
+    after = story.states()
+    gone = {one for one in before if before[one] != after[one]}
+    # What a restart cannot know: whether a car is online, and whether calls work.
+    assert gone <= {
+        f"binary_sensor.{car}_{what}"
+        for car in ("ada", "cy")
+        for what in ("online", "cloud_link")
+    } | {"binary_sensor.tesla_cloud_test_api_reachable"}
+    await story.go(300)
+    assert status_of(entry) == case.status
+    assert story.reauths() == case.reauth
+    assert_available(story)
+    assert_quiet(caplog)
+    assert story.states()[LOCK] == "locked"
+
+
+@each_case
+async def test_at_the_first_start(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    case: Case,
+) -> None:
+    case.play(story.simulator)
+    entry = await story.set_up(compatible_entry)
+    await story.go(300)
+    assert status_of(entry) in {case.status, "operational", "undetermined"}
+    assert_available(story)
+    assert_quiet(caplog)
+
+    await case.end(story)
+    assert status_of(entry) == "operational"
+    assert story.states()[LOCK] == "locked"
+    assert_available(story)
+    assert_quiet(caplog)

@@ -1,0 +1,60 @@
+"""Law 10: secrets, VINs and places stay out of the log."""
+
+import logging
+
+import pytest
+
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator.cases import CarSpec
+
+from .story import Story, assert_quiet
+
+CONDITIONS = (
+    ("eu.api", '500 {"error":"upstream internal error"}'),
+    ("eu.api", '401 {"error":"login_required"}'),
+    ("eu.api", "garbage"),
+    ("eu.api", "reset"),
+    ("eu.api", "302 http://portal.invalid/"),
+    ("eu.data", "503 down"),
+    ("eu.commands", '503 {"error":"vehicle is not available"}'),
+    ("car.Ada", "asleep"),
+)
+
+
+async def test_a_whole_tour_tells_the_log_nothing_private(
+    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = story.simulator
+    nameless = simulator.add_car(CarSpec(name="Nameless", model="model3", year=2022))
+    nameless.name = ""
+    for logger in ("", "custom_components.keycard", "tesla_fleet_api", "aiohttp"):
+        caplog.set_level(logging.DEBUG, logger)
+    entry = await story.settled(compatible_entry)
+    for subject, condition in CONDITIONS:
+        simulator.set(subject, condition)
+        await story.go(65)
+        await story.act("unlock")
+        simulator.set(subject, "ok")
+    simulator.cars["Ada"].drive()
+    await story.go(1300)
+    simulator.remove_car("Cy")
+    await story.go(25 * 3600)
+    await story.restart(entry)
+    await story.go(60)
+    assert_quiet(caplog)
+
+    private = {simulator.token.lower()}
+    for car in (*simulator.cars.values(), nameless):
+        private |= {car.vin.lower(), str(car.id)}
+        private |= {f"{car.home[0]:.3f}", f"{car.home[1]:.3f}"}
+    loggers = ("custom_components.keycard", "tesla_fleet_api", "aiohttp")
+    told = [
+        (record.name, record.getMessage())
+        for record in caplog.records
+        if record.name.startswith(loggers)
+        and any(secret in record.getMessage().lower() for secret in private)
+    ]
+    assert any(record.name.startswith(loggers[0]) for record in caplog.records)
+    assert any(record.name.startswith(loggers[1]) for record in caplog.records)
+    assert told == []

@@ -171,7 +171,6 @@ class CarCalls:
                 self.later = [evidence.at + offset for offset in RETURN]
             return False
         self.later = []
-        self.recent.clear()
         if self.provable:
             # An end needs proof from the data, too: in 2021 they stood still for
             # hours after the calls worked again.
@@ -234,8 +233,6 @@ class CarCalls:
     def _follow_down(self) -> None:
         self.series = []
         self.later = []
-        self.recent.clear()
-        self.flawed = False
         self.data_again = None
         for plane in (Plane.DATA, Plane.COMMANDS):
             self.tracks[plane].drop()

@@ -101,7 +101,7 @@ class Judge:
         self._settle(own, now)
         found = self._find(own, now)
         if found is None:
-            found = replace(self.judgement, elsewhere=self._elsewhere())
+            return self.judgement
         if (since := self._since(found, now, wall)) != found.since:
             found = replace(found, since=since)
         self.judgement = found
@@ -172,6 +172,8 @@ class Judge:
             return self._find_partial(count, elsewhere)
         if (degraded := self._find_degraded(now, elsewhere)) is not None:
             return degraded
+        if own.verified and not own.settled(now):
+            return None
         if self.watch.sign_in_down:
             return Judgement(
                 status=Status.SIGN_IN_OUTAGE,
@@ -184,8 +186,6 @@ class Judge:
             return Judgement(
                 status=Status.ACCOUNT_PROBLEM, scope=Scope.ACCOUNT, elsewhere=elsewhere
             )
-        if not count.fine and self._in_suspense(own, health):
-            return None
         if count.fine or health is Health.UP:
             if self.judgement.since is not None and self._cars.unproven(now):
                 return None
@@ -201,14 +201,6 @@ class Judge:
     def _heard(self, own: Track, now: float) -> bool:
         """Tell whether anything was learnt since the start."""
         return own.last_good is not None or own.failing or self._cars.heard(now)
-
-    def _in_suspense(self, own: Track, health: Health) -> bool:
-        """Tell whether a series of asks is about to tell more than is known."""
-        return (
-            own.suspected_at is not None
-            and not own.spent
-            and (health is Health.UNKNOWN or self.judgement.status in FROZEN)
-        )
 
     def _counts_since(self, own: Track, health: Health) -> float | None:
         """Return from when on calls count beside what fails."""

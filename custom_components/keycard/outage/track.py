@@ -40,6 +40,7 @@ COMMANDS = Rule(weight=1, span=0.0, goods=1, good_span=0.0)
 _WEIGHTS = {Reason.STALE: 6}
 
 _RECOVERS_WITHIN = 300.0
+_TESTIFIED_IN = 11.0
 _NEVER = float("-inf")
 
 
@@ -63,6 +64,7 @@ class Track:
     answered: bool = True
     _weight: int = 0
     _asks: int = 0
+    _spent_at: float = 0.0
     _first_asked: float = 0.0
     _last_asked: float = 0.0
     _goods: int = 0
@@ -88,6 +90,15 @@ class Track:
     def spent(self) -> bool:
         """Tell whether a whole series of asks has brought no good answer."""
         return self.suspected_at is not None and self._asks >= self.rule.weight
+
+    def settled(self, now: float) -> bool:
+        """Tell whether nothing is about to tell more than is known.
+
+        A series is on its way, or those who can testify were asked beside its end.
+        """
+        if self.suspected_at is None:
+            return True
+        return self.spent and not (self.ripe and now - self._spent_at < _TESTIFIED_IN)
 
     @property
     def ripe(self) -> bool:
@@ -144,6 +155,8 @@ class Track:
 
     def _count(self, evidence: Evidence) -> None:
         self._asks += 1
+        if self._asks == self.rule.weight:
+            self._spent_at = evidence.at
         if evidence.meaning.subject is Subject.NETWORK:
             # Something stands between: what failed before may be its work as well.
             self.doubt = evidence.meaning.reason

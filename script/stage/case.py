@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 import json
 from pathlib import Path
+import signal
 import sys
 import tempfile
 import time
@@ -32,10 +33,15 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     loop = StageLoop()
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)
+    play = loop.create_task(_play(case, clock, loop))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, play.cancel)
     try:
-        passed = loop.run_until_complete(_play(case, clock, loop))
-        loop.run_until_complete(loop.shutdown_default_executor())
+        passed = loop.run_until_complete(play)
+    except asyncio.CancelledError:
+        return 130
     finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
     return 0 if passed else 1
 

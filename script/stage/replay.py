@@ -96,7 +96,7 @@ class Replays:
         with self._lock:
             self._stopped = True
             for process in self._running:
-                process.kill()
+                process.terminate()
 
     def show(self, played: Played) -> None:
         """Print how a case went."""

@@ -10,7 +10,9 @@ from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.answer import Answer, Failure
+from custom_components.keycard.flow_check import Check
 from custom_components.keycard.flow_fields import is_safe, normalised, region_of
+from custom_components.keycard.outage.hosts import default_hosts
 from custom_components.keycard.vehicle.links import Call
 from simulator import Simulator
 from simulator.cases import CarSpec
@@ -373,3 +375,22 @@ async def test_an_account_without_cars(
     form = await choose(hass, "compatible")
     created = await answer(hass, form, **server(simulator))
     assert created["result"].unique_id == simulator.urls["eu"]
+
+
+async def test_the_makers_own_address_tells_the_region(
+    hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
+) -> None:
+    own = default_hosts("na").regions["na"]
+    with patch(
+        "custom_components.keycard.config_flow.check_server",
+        return_value=Check(account="7"),
+    ):
+        result = await answer(
+            hass,
+            await choose(hass, "compatible"),
+            **server(simulator, base_url=f"{own}/", region="eu"),
+        )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == "Tesla cloud (North America, Asia-Pacific)"
+    assert result["data"]["region"] == "na"
+    assert len(set_up_entry.mock_calls) == 1

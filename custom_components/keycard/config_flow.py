@@ -36,6 +36,7 @@ from .flow_fields import (
     is_safe,
     new_car_id,
     normalised,
+    region_at,
     region_of,
 )
 from .flow_options import KeycardOptionsFlow
@@ -98,7 +99,7 @@ class KeycardConfigFlow(ConfigFlow, domain=DOMAIN):
                 self._cars[car_id] = car_options(user_input)
                 if not user_input[CONF_ANOTHER]:
                     return self.async_create_entry(
-                        title=_watch_title(self._region),
+                        title=_cloud_title(self._region),
                         data={
                             CONF_PROVIDER: PROVIDER_WATCH_ONLY,
                             CONF_REGION: self._region,
@@ -163,7 +164,7 @@ class KeycardConfigFlow(ConfigFlow, domain=DOMAIN):
         return await self._async_replace(
             entry,
             unique_id=_watch_id(region),
-            titles=(_watch_title(entry.data[CONF_REGION]), _watch_title(region)),
+            titles=(_cloud_title(entry.data[CONF_REGION]), _cloud_title(region)),
             data={**entry.data, CONF_REGION: region},
         )
 
@@ -249,9 +250,11 @@ class KeycardConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> tuple[dict[str, Any], Check]:
         """Return the data of an entry, and what trying them brought."""
         base_url = normalised(user_input[CONF_BASE_URL])
+        # An address of the maker's own tells the region better than the owner.
+        region = region_at(base_url) if base_url else None
         data = {
             CONF_PROVIDER: PROVIDER_COMPATIBLE,
-            CONF_REGION: user_input[CONF_REGION],
+            CONF_REGION: region or user_input[CONF_REGION],
             CONF_BASE_URL: base_url,
             CONF_TOKEN: user_input[CONF_TOKEN].strip(),
         }
@@ -303,7 +306,7 @@ def _watch_id(region: str) -> str:
     return f"watch_{region}"
 
 
-def _watch_title(region: str) -> str:
+def _cloud_title(region: str) -> str:
     return f"Tesla cloud ({REGION_NAMES[region]})"
 
 
@@ -319,4 +322,5 @@ def _account_of(entry: ConfigEntry) -> str | None:
 
 
 def _server_title(base_url: str) -> str:
-    return f"Tesla cloud ({URL(base_url).host})"
+    region = region_at(base_url)
+    return _cloud_title(region) if region else f"Tesla cloud ({URL(base_url).host})"

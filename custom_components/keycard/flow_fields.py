@@ -26,7 +26,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.util import slugify
 
 from .const import CONF_BASE_URL, CONF_CARS, CONF_KEY, CONF_YEAR, DOMAIN, MODEL_NAMES
-from .outage.hosts import REGIONS
+from .outage.hosts import REGIONS, default_hosts
 from .vehicle.keys import Key, default_key
 
 CONF_ANOTHER = "another"
@@ -104,6 +104,14 @@ NEW_CAR_SCHEMA = CAR_SCHEMA.extend(
 KNOWN_CAR_SCHEMA = CAR_SCHEMA.extend(
     {vol.Required(CONF_REMOVE, default=False): BooleanSelector()}
 )
+
+
+def region_at(base_url: str) -> str | None:
+    """Return the region whose own host an address is, if it is the maker's."""
+    for region in REGIONS:
+        if default_hosts(region).regions[region] == base_url:
+            return region
+    return None
 
 
 def region_of(country: str | None) -> str:

@@ -120,6 +120,99 @@ async def test_what_is_asked(cloud: Cloud, link: CloudLink) -> None:
             "command/set_preconditioning_max",
             {"on": True, "manual_override": False},
         ),
+        (
+            Command.OVERHEAT,
+            {"mode": "off"},
+            "command/set_cabin_overheat_protection",
+            {"on": False, "fan_only": False},
+        ),
+        (
+            Command.OVERHEAT,
+            {"mode": "fan_only"},
+            "command/set_cabin_overheat_protection",
+            {"on": True, "fan_only": True},
+        ),
+        (
+            Command.OVERHEAT_TEMP,
+            {"temp": 35.0},
+            "command/set_cop_temp",
+            {"cop_temp": 1},
+        ),
+        (
+            Command.SEAT_HEATER,
+            {"seat": "rear_center", "level": 2},
+            "command/remote_seat_heater_request",
+            {"heater": 4, "level": 2},
+        ),
+        (
+            Command.WHEEL_HEATER,
+            {"level": 3},
+            "command/remote_steering_wheel_heat_level_request",
+            {"level": 3},
+        ),
+        (
+            Command.AUTO_SEAT,
+            {"seat": "right", "on": True},
+            "command/remote_auto_seat_climate_request",
+            {"auto_seat_position": 2, "auto_climate_on": True},
+        ),
+        (
+            Command.AUTO_WHEEL,
+            {"on": False},
+            "command/remote_auto_steering_wheel_heat_climate_request",
+            {"on": False},
+        ),
+        (
+            Command.WINDOWS,
+            {"open": True},
+            "command/window_control",
+            {"command": "vent"},
+        ),
+        (
+            Command.SUN_ROOF,
+            {"open": False},
+            "command/sun_roof_control",
+            {"state": "close"},
+        ),
+        (
+            Command.FRONT_TRUNK,
+            {},
+            "command/actuate_trunk",
+            {"which_trunk": "front"},
+        ),
+        (
+            Command.REAR_TRUNK,
+            {"open": True},
+            "command/actuate_trunk",
+            {"which_trunk": "rear"},
+        ),
+        (Command.PORT, {"open": True}, "command/charge_port_door_open", {}),
+        (Command.PORT, {"open": False}, "command/charge_port_door_close", {}),
+        (Command.CHARGE, {"on": True}, "command/charge_start", {}),
+        (Command.CHARGE, {"on": False}, "command/charge_stop", {}),
+        (
+            Command.CHARGE_LIMIT,
+            {"percent": 85.0},
+            "command/set_charge_limit",
+            {"percent": 85},
+        ),
+        (
+            Command.CHARGE_AMPS,
+            {"amps": 8.0},
+            "command/set_charging_amps",
+            {"charging_amps": 8},
+        ),
+        (Command.SENTRY, {"on": True}, "command/set_sentry_mode", {"on": True}),
+        (Command.VALET, {"on": True}, "command/set_valet_mode", {"on": True}),
+        (
+            Command.INSTALL_UPDATE,
+            {},
+            "command/schedule_software_update",
+            {"offset_sec": 0},
+        ),
+        (Command.FLASH, {}, "command/flash_lights", {}),
+        (Command.HONK, {}, "command/honk_horn", {}),
+        (Command.KEYLESS_DRIVING, {}, "command/remote_start_drive", {}),
         (Command.WAKE, {}, "wake_up", {}),
     ],
 )
@@ -258,6 +351,31 @@ async def test_outcomes(
     assert len(cloud.seen) == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "params", "reason", "done"),
+    [
+        (Command.CHARGE, {"on": False}, "not_charging", True),
+        (Command.CHARGE, {"on": True}, "is_charging", True),
+        (Command.CHARGE, {"on": True}, "disconnected", False),
+        (Command.CHARGE_LIMIT, {"percent": 80}, "already_set", True),
+        (Command.LOCK, {}, "not_charging", False),
+    ],
+)
+async def test_refusals_of_what_holds_already(
+    *,
+    cloud: Cloud,
+    link: CloudLink,
+    command: Command,
+    params: dict[str, Any],
+    reason: str,
+    done: bool,
+) -> None:
+    cloud.handler = saying({"response": {"result": False, "reason": reason}})
+    outcome = await link.command(VIN, command, **params)
+    assert (outcome.done, outcome.confirmed) == (done, True)
+    assert outcome.reason == reason
+
+
 async def test_dead_server(session: aiohttp.ClientSession, cloud: Cloud) -> None:
     server = TestServer(web.Application(), host="127.0.0.1")
     await server.start_server()
@@ -274,6 +392,11 @@ async def test_dead_server(session: aiohttp.ClientSession, cloud: Cloud) -> None
         (Command.SET_TEMPS, {}),
         (Command.SET_TEMPS, {"driver_temp": "21", "passenger_temp": 21}),
         (Command.KEEPER, {"mode": "party"}),
+        (Command.OVERHEAT, {"mode": "party"}),
+        (Command.OVERHEAT_TEMP, {"temp": 32}),
+        (Command.SEAT_HEATER, {"seat": "roof", "level": 1}),
+        (Command.CHARGE_LIMIT, {"percent": True}),
+        (Command.SENTRY, {"on": "yes"}),
     ],
 )
 async def test_nonsense_is_not_sent(

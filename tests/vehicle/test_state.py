@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from custom_components.keycard.vehicle.equipment import Equipment
+from custom_components.keycard.vehicle.fields import FIELDS
 from custom_components.keycard.vehicle.state import (
     CarState,
     Presence,
@@ -46,7 +48,91 @@ RECORDED = CarState(
     battery_range=266.87,
     charging_state="Stopped",
     sw_version="2023.44.30.8",
+    equipment=Equipment(
+        trunks=True,
+        power_liftgate=True,
+        motorized_port=True,
+        rear_seat_heaters=True,
+        third_row=False,
+        sun_roof=True,
+        overheat_temp=True,
+    ),
+    overheat_mode="on",
+    overheat_temp=40,
+    overheat_cooling=False,
+    overheat_fan_only=True,
+    seat_heater_left=0,
+    seat_heater_right=0,
+    seat_heater_rear_left=0,
+    seat_heater_rear_center=0,
+    seat_heater_rear_right=0,
+    wheel_heater=0,
+    auto_seat_left=True,
+    auto_seat_right=True,
+    auto_wheel=False,
+    shift_state="p",
+    power=-7.0,
+    usable_battery_level=77,
+    battery_heater=False,
+    charge_limit=80,
+    charge_limit_min=50,
+    charge_limit_max=100,
+    charge_amps=16,
+    charge_amps_max=16,
+    charger_power=0.0,
+    charger_voltage=2.0,
+    charger_current=0.0,
+    charge_rate=0.0,
+    energy_added=0.0,
+    minutes_to_full=0,
+    scheduled_charging=False,
+    port_open=True,
+    cable_connected=True,
+    cable_locked=True,
+    front_driver_door_open=False,
+    front_passenger_door_open=False,
+    rear_driver_door_open=False,
+    rear_passenger_door_open=False,
+    front_driver_window_open=False,
+    front_passenger_window_open=False,
+    rear_driver_window_open=False,
+    rear_passenger_window_open=False,
+    front_trunk_open=False,
+    rear_trunk_open=False,
+    sun_roof_open=True,
+    front_left_pressure=2.775,
+    front_right_pressure=2.8,
+    rear_left_pressure=2.775,
+    rear_right_pressure=2.775,
+    front_left_pressure_low=False,
+    front_right_pressure_low=False,
+    rear_left_pressure_low=False,
+    rear_right_pressure_low=False,
+    odometer=6481.019282,
+    user_present=False,
+    dashcam=True,
+    sentry_mode=False,
+    valet_mode=False,
+    update_status="available",
+    update_version="2024.12.0.0",
+    update_progress=1,
 )
+# What a sleeping car of the recorded account is fitted with
+SLEEPERS = Equipment(
+    trunks=True,
+    power_liftgate=True,
+    motorized_port=True,
+    rear_seat_heaters=True,
+    third_row=False,
+    sun_roof=False,
+    overheat_temp=False,
+)
+# Recorded as nothing: not moving, and without a third row of seats
+UNTOLD = {
+    "speed": float,
+    "seat_heater_third_row_left": int,
+    "seat_heater_third_row_right": int,
+}
 
 
 def test_recorded_data() -> None:
@@ -56,8 +142,9 @@ def test_recorded_data() -> None:
 def test_recorded_summary() -> None:
     product = recorded(PRODUCTS)["response"][0]
     state = RECORDED.with_summary(product)
-    assert state == replace(RECORDED, presence=Presence.ASLEEP)
+    assert state == replace(RECORDED, presence=Presence.ASLEEP, equipment=SLEEPERS)
     assert CarState.from_data(product) == CarState(
+        equipment=SLEEPERS,
         vin=SLEEPER,
         name="Test",
         model="model3",
@@ -100,6 +187,35 @@ def test_recorded_summary() -> None:
         ("charge_state", "battery_level", 76.7, "battery_level", 77),
         ("charge_state", "battery_range", -1, "battery_range", None),
         ("charge_state", "charging_state", {}, "charging_state", None),
+        ("charge_state", "charge_port_latch", "SNA", "cable_locked", None),
+        ("charge_state", "charge_port_latch", "Disengaged", "cable_locked", False),
+        ("charge_state", "conn_charge_cable", "<invalid>", "cable_connected", False),
+        ("charge_state", "conn_charge_cable", None, "cable_connected", None),
+        ("climate_state", "cabin_overheat_protection", "Off", "overheat_mode", "off"),
+        (
+            "climate_state",
+            "cabin_overheat_protection",
+            "FanOnly",
+            "overheat_mode",
+            "fan_only",
+        ),
+        ("climate_state", "cop_activation_temperature", "Low", "overheat_temp", 30),
+        ("climate_state", "cop_activation_temperature", 30, "overheat_temp", None),
+        ("climate_state", "seat_heater_left", 3, "seat_heater_left", 3),
+        ("climate_state", "seat_heater_left", "SNA", "seat_heater_left", None),
+        ("drive_state", "shift_state", "D", "shift_state", "d"),
+        ("drive_state", "shift_state", "SNA", "shift_state", None),
+        ("vehicle_state", "df", 1, "front_driver_door_open", True),
+        ("vehicle_state", "dr", 1, "rear_driver_door_open", True),
+        ("vehicle_state", "pf", 1, "front_passenger_door_open", True),
+        ("vehicle_state", "rp_window", 2, "rear_passenger_window_open", True),
+        ("vehicle_state", "rt", 127, "rear_trunk_open", None),
+        ("vehicle_state", "sun_roof_state", "unknown", "sun_roof_open", None),
+        ("vehicle_state", "sun_roof_state", "closed", "sun_roof_open", False),
+        ("vehicle_state", "dashcam_state", "Unavailable", "dashcam", False),
+        ("vehicle_state", "tpms_pressure_rl", 200, "rear_left_pressure", None),
+        ("vehicle_state", "software_update", None, "update_status", None),
+        ("vehicle_state", "software_update", {"status": ""}, "update_status", None),
         ("charge_state", "timestamp", "now", "data_at", RECORDED.data_at),
         ("charge_state", "timestamp", 10**30, "data_at", RECORDED.data_at),
         (
@@ -118,6 +234,37 @@ def test_one_odd_value(
     answer["response"][section][key] = value
     found = getattr(CarState.from_data(answer), field)
     assert (found, type(found)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name", "expected"),
+    [
+        ("can_actuate_trunks", False, "trunks", False),
+        ("can_actuate_trunks", None, "trunks", True),
+        ("plg", False, "power_liftgate", False),
+        ("plg", None, "power_liftgate", False),
+        ("motorized_charge_port", False, "motorized_port", False),
+        ("rear_seat_heaters", 0, "rear_seat_heaters", False),
+        ("rear_seat_heaters", 3, "rear_seat_heaters", True),
+        ("third_row_seats", "SixSeats", "third_row", True),
+        ("third_row_seats", "<invalid>", "third_row", False),
+        ("sun_roof_installed", None, "sun_roof", False),
+        ("sun_roof_installed", 1, "sun_roof", True),
+        ("sun_roof_installed", [1], "sun_roof", False),
+        ("cop_user_set_temp_supported", False, "overheat_temp", False),
+    ],
+)
+def test_equipment(*, key: str, value: object, name: str, expected: bool) -> None:
+    answer = recorded(MODEL_3)
+    answer["response"]["vehicle_config"][key] = value
+    equipment = CarState.from_data(answer).equipment
+    assert getattr(equipment, name) is expected
+
+
+def test_equipment_that_is_not_told_stays_as_it_was() -> None:
+    summary = {"response": {"state": "online"}}
+    assert RECORDED.with_summary(summary).equipment == RECORDED.equipment
+    assert CarState.from_data(summary).equipment is None
 
 
 def test_model_of_a_car_whose_vin_tells_none() -> None:
@@ -158,23 +305,8 @@ def test_missing_section(section: str) -> None:
     del answer["response"][f"{section}_state"]
     state = CarState.from_data(answer)
     lost = {
-        "charge": {"battery_level", "battery_range", "charging_state"},
-        "climate": {
-            "climate_on",
-            "inside_temp",
-            "outside_temp",
-            "target_temp",
-            "passenger_temp",
-            "min_temp",
-            "max_temp",
-            "keeper_mode",
-            "preconditioning",
-            "cabin_preconditioning",
-            "fan_status",
-        },
-        "drive": {"latitude", "longitude", "heading"},
-        "vehicle": {"locked", "sw_version", "name"},
-    }[section]
+        name for name, field in FIELDS.items() if field.section == f"{section}_state"
+    } | ({"name"} if section == "vehicle" else set())
     nothing: dict[str, Any] = dict.fromkeys(lost)
     assert state == replace(RECORDED, **nothing)
 
@@ -234,7 +366,7 @@ def test_survives_anything(seed: int) -> None:
     kinds = {
         item.name: {type(getattr(RECORDED, item.name)), type(None)}
         for item in fields(CarState)
-    } | {"speed": {float, type(None)}}
+    } | {name: {kind, type(None)} for name, kind in UNTOLD.items()}
     for _ in range(50):
         answer = odd(random, recorded(MODEL_3))
         assert isinstance(answer, dict)

@@ -9,7 +9,8 @@ from yarl import URL
 from ..outage.hosts import Hosts
 from ..vehicle.keys import Key
 from ..vehicle.links import CloudLink
-from ..vehicle.state import JsonObject, read_text, unwrapped
+from ..vehicle.reading import JsonObject, read_text
+from ..vehicle.state import unwrapped
 from ..vehicle.vehicle import Car
 
 

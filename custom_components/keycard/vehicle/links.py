@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 import logging
 import time
 from typing import cast
@@ -14,8 +13,21 @@ from tesla_fleet_api.exceptions import TeslaFleetError
 from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
 
 from ..answer import Answer, Failure, recording
+from .reading import JsonObject
 from .redaction import redact_library_log
-from .state import KEEPER_MODES, JsonObject, Presence, unwrapped
+from .repertoire import REPERTOIRE, Command, LibraryVehicle
+from .state import Presence, unwrapped
+
+__all__ = [
+    "Call",
+    "CloudLink",
+    "Command",
+    "Outcome",
+    "TokenSource",
+    "Waking",
+    "is_online",
+    "wake_and_wait",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,9 +50,6 @@ _ENDPOINTS = (
     "vehicle_state",
 )
 
-# A car's reasons for not doing what holds already.
-_HOLDS_ALREADY = frozenset({"already_set", "not_charging", "requested"})
-
 # The request did not get out, or not to the cloud.
 _NEVER_SENT = frozenset(
     {Failure.REFUSED, Failure.NAME, Failure.ADDRESS, Failure.CERTIFICATE}
@@ -53,19 +62,6 @@ _NOT_DONE = (
     "vehicle unavailable",
     "vehicle rejected request",
 )
-
-
-class Command(StrEnum):
-    """What a car can be told."""
-
-    LOCK = "lock"
-    UNLOCK = "unlock"
-    CLIMATE_ON = "climate_on"
-    CLIMATE_OFF = "climate_off"
-    SET_TEMPS = "set_temps"
-    KEEPER = "keeper"
-    PRECONDITION_MAX = "precondition_max"
-    WAKE = "wake"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,46 +94,6 @@ class Waking:
 
     online: bool
     calls: tuple[Call, ...]
-
-
-type _Vehicle = VehicleFleet[TeslaFleetApi]
-type _Params = Mapping[str, object]
-
-
-async def _set_temps(vehicle: _Vehicle, params: _Params) -> object:
-    return await vehicle.set_temps(
-        driver_temp=_degrees(params["driver_temp"]),
-        passenger_temp=_degrees(params["passenger_temp"]),
-    )
-
-
-async def _set_keeper(vehicle: _Vehicle, params: _Params) -> object:
-    mode = KEEPER_MODES.index(str(params["mode"]))
-    return await vehicle.set_climate_keeper_mode(mode)
-
-
-async def _precondition(vehicle: _Vehicle, params: _Params) -> object:
-    return await vehicle.set_preconditioning_max(
-        on=params["on"] is True, manual_override=False
-    )
-
-
-_SEND: Mapping[Command, Callable[[_Vehicle, _Params], Awaitable[object]]] = {
-    Command.LOCK: lambda vehicle, _: vehicle.door_lock(),
-    Command.UNLOCK: lambda vehicle, _: vehicle.door_unlock(),
-    Command.CLIMATE_ON: lambda vehicle, _: vehicle.auto_conditioning_start(),
-    Command.CLIMATE_OFF: lambda vehicle, _: vehicle.auto_conditioning_stop(),
-    Command.SET_TEMPS: _set_temps,
-    Command.KEEPER: _set_keeper,
-    Command.PRECONDITION_MAX: _precondition,
-    Command.WAKE: lambda vehicle, _: vehicle.wake_up(),
-}
-
-
-def _degrees(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no temperature")
-    return float(value)
 
 
 class CloudLink:
@@ -176,19 +132,15 @@ class CloudLink:
         )
 
     async def command(self, vin: str, command: Command, **params: object) -> Outcome:
-        """Send a command once.
-
-        `SET_TEMPS` takes `driver_temp` and `passenger_temp` (°C), `KEEPER` a `mode`,
-        and `PRECONDITION_MAX` whether it is to be `on`.
-        """
+        """Send a command once; the repertoire says which parameters it takes."""
         vehicle = self._vehicle(vin)
         async with self._gates[vin]:
             call = await _call(
-                lambda: _SEND[command](vehicle, params), _COMMAND_TIMEOUT
+                lambda: REPERTOIRE[command].send(vehicle, params), _COMMAND_TIMEOUT
             )
         return _outcome(command, call)
 
-    def _vehicle(self, vin: str) -> _Vehicle:
+    def _vehicle(self, vin: str) -> LibraryVehicle:
         # A new one for each call: the library's would outlive a car that was sold.
         return VehicleFleet(self._api, vin)
 
@@ -254,7 +206,7 @@ def _outcome(command: Command, call: Call) -> Outcome:
             return Outcome(done=True, confirmed=True, call=call)
         case False:
             reason = str(told.get("reason") or "")[:_LONGEST_REASON] or None
-            done = reason in _HOLDS_ALREADY
+            done = reason in REPERTOIRE[command].already
             return Outcome(done=done, confirmed=True, reason=reason, call=call)
         case _:
             return Outcome(done=False, confirmed=False, call=call)

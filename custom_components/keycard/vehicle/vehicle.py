@@ -1,24 +1,15 @@
 """A car: its snapshot, how long that holds, its key and its link."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
-from .links import CloudLink, Command
-from .state import (
-    CarState,
-    JsonObject,
-    Presence,
-    data_time,
-    has_data,
-    read_model,
-    read_moment,
-    read_text,
-    read_year,
-    unwrapped,
-)
+from .links import CloudLink
+from .reading import JsonObject, read_moment, read_text, read_year
+from .repertoire import REPERTOIRE, Command
+from .state import CarState, Presence, data_time, has_data, read_model, unwrapped
 
 TRUSTED_FOR = timedelta(minutes=30)
 
@@ -29,32 +20,7 @@ _OVERTAKEN = timedelta(minutes=2)
 _AHEAD = timedelta(minutes=15)
 
 # What an answer may leave out without its being unknown.
-_LASTING = ("name", "min_temp", "max_temp", "sw_version")
-
-# What holds of a car when it has done a command.
-_EFFECTS: Mapping[Command, Callable[[Mapping[str, object]], dict[str, Any]]] = {
-    Command.LOCK: lambda _: {"locked": True},
-    Command.UNLOCK: lambda _: {"locked": False},
-    Command.CLIMATE_ON: lambda _: {"climate_on": True},
-    Command.CLIMATE_OFF: lambda _: {
-        "climate_on": False,
-        "preconditioning": False,
-        "keeper_mode": "off",
-    },
-    Command.SET_TEMPS: lambda params: {
-        "target_temp": params.get("driver_temp"),
-        "passenger_temp": params.get("passenger_temp"),
-    },
-    Command.KEEPER: lambda params: {
-        "keeper_mode": params.get("mode"),
-        **({} if params.get("mode") == "off" else {"climate_on": True}),
-    },
-    Command.PRECONDITION_MAX: lambda params: {
-        "preconditioning": params.get("on"),
-        **({"climate_on": True} if params.get("on") else {}),
-    },
-    Command.WAKE: lambda _: {},
-}
+_LASTING = ("name", "min_temp", "max_temp", "sw_version", "equipment")
 
 
 @dataclass(kw_only=True)
@@ -162,8 +128,9 @@ class Car:
         self, command: Command, params: Mapping[str, object], now: datetime
     ) -> None:
         """Take in what a car has done for sure."""
-        changes = _EFFECTS[command](params)
-        self.state = replace(self._known(), **changes)
+        known = self._known()
+        changes = REPERTOIRE[command].effect(params, known)
+        self.state = replace(known, **changes)
         self._commanded |= {name: (now, value) for name, value in changes.items()}
 
     def to_json(self) -> dict[str, object]:

@@ -1,0 +1,185 @@
+"""Where the cloud tells what of a car, and what that may be."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .reading import (
+    JsonObject,
+    Reader,
+    named,
+    number,
+    one_of,
+    read_cable,
+    read_flag,
+    read_level,
+    read_temperature,
+    read_text,
+    read_version,
+    section,
+    whole,
+)
+
+KEEPER_MODES = ("off", "keep", "dog", "camp")
+OVERHEAT_MODES = ("off", "on", "fan_only")
+SHIFT_STATES = ("p", "r", "n", "d")
+PARKED = "p"
+
+# Degrees (°C) from which the cabin is kept from getting hotter, by the level's number.
+OVERHEAT_TEMPS = (30, 35, 40)
+
+DOORS = {
+    "front_driver": "df",
+    "front_passenger": "pf",
+    "rear_driver": "dr",
+    "rear_passenger": "pr",
+}
+WINDOWS = {
+    "front_driver": "fd_window",
+    "front_passenger": "fp_window",
+    "rear_driver": "rd_window",
+    "rear_passenger": "rp_window",
+}
+TYRES = {"front_left": "fl", "front_right": "fr", "rear_left": "rl", "rear_right": "rr"}
+
+# Seats that heat -> their number in a command.
+SEATS = {
+    "left": 0,
+    "right": 1,
+    "rear_left": 2,
+    "rear_center": 4,
+    "rear_right": 5,
+    "third_row_left": 7,
+    "third_row_right": 8,
+}
+
+
+class Field(NamedTuple):
+    """Where a value stands, how it is read, and how it is read from storage."""
+
+    section: str
+    key: str
+    read: Reader
+    kept: Reader | None = None
+
+    def told(self, car: JsonObject) -> object:
+        """Read what is told of a car."""
+        place = section(car, self.section)
+        *path, key = self.key.split(".")
+        for name in path:
+            place = section(place, name)
+        return self.read(place.get(key))
+
+    def stored(self, value: object) -> object:
+        """Read what storage held."""
+        return (self.kept or self.read)(value)
+
+
+_OVERHEAT = named({"Off": "off", "On": "on", "FanOnly": "fan_only"})
+_OVERHEAT_TEMP = named(
+    dict(zip(("Low", "Medium", "High"), OVERHEAT_TEMPS, strict=True))
+)
+_LATCH = named({"Engaged": True, "Disengaged": False})
+_SUN_ROOF = named({"open": True, "vent": True, "closed": False})
+_DASHCAM = named({"Recording": True, "Available": False, "Unavailable": False})
+_SHIFT = named({state.upper(): state for state in SHIFT_STATES})
+
+_power = number(-1000, 1000)
+_pressure = number(0, 10)
+_miles = number(0, 2000)
+_percent = whole(0, 100)
+_minutes = whole(0, 100_000)
+_heat = whole(0, 10)
+
+_CHARGE = "charge_state"
+_CLIMATE = "climate_state"
+_DRIVE = "drive_state"
+_VEHICLE = "vehicle_state"
+
+FIELDS: Mapping[str, Field] = {
+    "locked": Field(_VEHICLE, "locked", read_flag),
+    "climate_on": Field(_CLIMATE, "is_climate_on", read_flag),
+    "inside_temp": Field(_CLIMATE, "inside_temp", read_temperature),
+    "outside_temp": Field(_CLIMATE, "outside_temp", read_temperature),
+    "target_temp": Field(_CLIMATE, "driver_temp_setting", read_temperature),
+    "passenger_temp": Field(_CLIMATE, "passenger_temp_setting", read_temperature),
+    "min_temp": Field(_CLIMATE, "min_avail_temp", read_temperature),
+    "max_temp": Field(_CLIMATE, "max_avail_temp", read_temperature),
+    "keeper_mode": Field(_CLIMATE, "climate_keeper_mode", one_of(*KEEPER_MODES)),
+    "preconditioning": Field(_CLIMATE, "defrost_mode", read_level, read_flag),
+    "cabin_preconditioning": Field(_CLIMATE, "is_preconditioning", read_flag),
+    "fan_status": Field(_CLIMATE, "fan_status", whole(0, 20)),
+    "overheat_mode": Field(
+        _CLIMATE, "cabin_overheat_protection", _OVERHEAT, one_of(*OVERHEAT_MODES)
+    ),
+    "overheat_temp": Field(
+        _CLIMATE, "cop_activation_temperature", _OVERHEAT_TEMP, whole(30, 40)
+    ),
+    "overheat_cooling": Field(
+        _CLIMATE, "cabin_overheat_protection_actively_cooling", read_flag
+    ),
+    "overheat_fan_only": Field(
+        _CLIMATE, "supports_fan_only_cabin_overheat_protection", read_flag
+    ),
+    **{
+        f"seat_heater_{seat}": Field(_CLIMATE, f"seat_heater_{seat}", _heat)
+        for seat in SEATS
+    },
+    "wheel_heater": Field(_CLIMATE, "steering_wheel_heat_level", _heat),
+    "auto_seat_left": Field(_CLIMATE, "auto_seat_climate_left", read_flag),
+    "auto_seat_right": Field(_CLIMATE, "auto_seat_climate_right", read_flag),
+    "auto_wheel": Field(_CLIMATE, "auto_steering_wheel_heat", read_flag),
+    "latitude": Field(_DRIVE, "latitude", number(-90, 90)),
+    "longitude": Field(_DRIVE, "longitude", number(-180, 180)),
+    "heading": Field(_DRIVE, "heading", whole(0, 360)),
+    "speed": Field(_DRIVE, "speed", number(0, 300)),
+    "shift_state": Field(_DRIVE, "shift_state", _SHIFT, one_of(*SHIFT_STATES)),
+    "power": Field(_DRIVE, "power", _power),
+    "battery_level": Field(_CHARGE, "battery_level", _percent),
+    "usable_battery_level": Field(_CHARGE, "usable_battery_level", _percent),
+    "battery_range": Field(_CHARGE, "battery_range", _miles),
+    "battery_heater": Field(_CHARGE, "battery_heater_on", read_flag),
+    "charging_state": Field(_CHARGE, "charging_state", read_text),
+    "charge_limit": Field(_CHARGE, "charge_limit_soc", _percent),
+    "charge_limit_min": Field(_CHARGE, "charge_limit_soc_min", _percent),
+    "charge_limit_max": Field(_CHARGE, "charge_limit_soc_max", _percent),
+    "charge_amps": Field(_CHARGE, "charge_current_request", whole(0, 200)),
+    "charge_amps_max": Field(_CHARGE, "charge_current_request_max", whole(0, 200)),
+    "charger_power": Field(_CHARGE, "charger_power", _power),
+    "charger_voltage": Field(_CHARGE, "charger_voltage", number(0, 2000)),
+    "charger_current": Field(_CHARGE, "charger_actual_current", number(0, 2000)),
+    "charge_rate": Field(_CHARGE, "charge_rate", _miles),
+    "energy_added": Field(_CHARGE, "charge_energy_added", number(0, 1000)),
+    "minutes_to_full": Field(_CHARGE, "minutes_to_full_charge", _minutes),
+    "scheduled_charging": Field(_CHARGE, "scheduled_charging_pending", read_flag),
+    "port_open": Field(_CHARGE, "charge_port_door_open", read_flag),
+    "cable_connected": Field(_CHARGE, "conn_charge_cable", read_cable, read_flag),
+    "cable_locked": Field(_CHARGE, "charge_port_latch", _LATCH, read_flag),
+    **{
+        f"{place}_door_open": Field(_VEHICLE, key, read_level, read_flag)
+        for place, key in DOORS.items()
+    },
+    **{
+        f"{place}_window_open": Field(_VEHICLE, key, read_level, read_flag)
+        for place, key in WINDOWS.items()
+    },
+    "front_trunk_open": Field(_VEHICLE, "ft", read_level, read_flag),
+    "rear_trunk_open": Field(_VEHICLE, "rt", read_level, read_flag),
+    "sun_roof_open": Field(_VEHICLE, "sun_roof_state", _SUN_ROOF, read_flag),
+    **{
+        f"{place}_pressure": Field(_VEHICLE, f"tpms_pressure_{tyre}", _pressure)
+        for place, tyre in TYRES.items()
+    },
+    **{
+        f"{place}_pressure_low": Field(_VEHICLE, f"tpms_soft_warning_{tyre}", read_flag)
+        for place, tyre in TYRES.items()
+    },
+    "odometer": Field(_VEHICLE, "odometer", number(0, 10_000_000)),
+    "user_present": Field(_VEHICLE, "is_user_present", read_flag),
+    "dashcam": Field(_VEHICLE, "dashcam_state", _DASHCAM, read_flag),
+    "sentry_mode": Field(_VEHICLE, "sentry_mode", read_flag),
+    "valet_mode": Field(_VEHICLE, "valet_mode", read_flag),
+    "sw_version": Field(_VEHICLE, "car_version", read_version),
+    "update_status": Field(_VEHICLE, "software_update.status", read_text),
+    "update_version": Field(_VEHICLE, "software_update.version", read_version),
+    "update_progress": Field(_VEHICLE, "software_update.install_perc", _percent),
+}

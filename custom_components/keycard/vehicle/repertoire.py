@@ -1,0 +1,282 @@
+"""What a car can be told: how each command is sent, and what holds once it is done."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
+
+from .fields import KEEPER_MODES, OVERHEAT_MODES, OVERHEAT_TEMPS, SEATS, WINDOWS
+from .state import CarState
+
+type LibraryVehicle = VehicleFleet[TeslaFleetApi]
+type Params = Mapping[str, object]
+type Changes = dict[str, Any]
+
+CHARGING = frozenset({"Starting", "Charging"})
+
+# A car's reasons for not doing what holds already.
+_ALREADY = frozenset({"already_set", "requested"})
+
+
+class Command(StrEnum):
+    """What a car can be told."""
+
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    CLIMATE_ON = "climate_on"
+    CLIMATE_OFF = "climate_off"
+    SET_TEMPS = "set_temps"
+    KEEPER = "keeper"
+    PRECONDITION_MAX = "precondition_max"
+    OVERHEAT = "overheat"
+    OVERHEAT_TEMP = "overheat_temp"
+    SEAT_HEATER = "seat_heater"
+    WHEEL_HEATER = "wheel_heater"
+    AUTO_SEAT = "auto_seat"
+    AUTO_WHEEL = "auto_wheel"
+    WINDOWS = "windows"
+    SUN_ROOF = "sun_roof"
+    FRONT_TRUNK = "front_trunk"
+    REAR_TRUNK = "rear_trunk"
+    PORT = "port"
+    CHARGE = "charge"
+    CHARGE_LIMIT = "charge_limit"
+    CHARGE_AMPS = "charge_amps"
+    SENTRY = "sentry"
+    VALET = "valet"
+    INSTALL_UPDATE = "install_update"
+    FLASH = "flash"
+    HONK = "honk"
+    KEYLESS_DRIVING = "keyless_driving"
+    WAKE = "wake"
+
+
+def _nothing(_params: Params, _known: CarState) -> Changes:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """How a command is sent, and what it changes in what is known of a car.
+
+    `already` are the car's reasons for a refusal that mean that it holds anyway.
+    """
+
+    send: Callable[[LibraryVehicle, Params], Awaitable[object]]
+    effect: Callable[[Params, CarState], Changes] = _nothing
+    already: frozenset[str] = _ALREADY
+
+
+def _number(params: Params, name: str) -> float:
+    value = params[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)
+
+
+def _whole(params: Params, name: str) -> int:
+    return round(_number(params, name))
+
+
+def _flag(params: Params, name: str) -> bool:
+    value = params[name]
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither yes nor no")
+    return value
+
+
+def _text(params: Params, name: str) -> str:
+    return str(params[name])
+
+
+async def _overheat(vehicle: LibraryVehicle, params: Params) -> object:
+    mode = OVERHEAT_MODES[OVERHEAT_MODES.index(_text(params, "mode"))]
+    return await vehicle.set_cabin_overheat_protection(
+        on=mode != "off", fan_only=mode == "fan_only"
+    )
+
+
+async def _port(vehicle: LibraryVehicle, params: Params) -> object:
+    if _flag(params, "open"):
+        return await vehicle.charge_port_door_open()
+    return await vehicle.charge_port_door_close()
+
+
+async def _charge(vehicle: LibraryVehicle, params: Params) -> object:
+    if _flag(params, "on"):
+        return await vehicle.charge_start()
+    return await vehicle.charge_stop()
+
+
+def _port_effect(params: Params, known: CarState) -> Changes:
+    """Let go of a cable when the port opens; whether charging goes on is not told."""
+    if not params["open"]:
+        return {"port_open": False}
+    changes: Changes = {"port_open": True, "cable_locked": False}
+    if known.charging_state in CHARGING:
+        changes["charging_state"] = None
+    return changes
+
+
+def _charge_effect(params: Params, known: CarState) -> Changes:
+    charging = known.charging_state in CHARGING
+    if params["on"]:
+        return {} if charging else {"charging_state": "Starting"}
+    return {"charging_state": "Stopped"} if charging else {}
+
+
+REPERTOIRE: Mapping[Command, Act] = {
+    Command.LOCK: Act(
+        send=lambda car, _: car.door_lock(), effect=lambda *_: {"locked": True}
+    ),
+    Command.UNLOCK: Act(
+        send=lambda car, _: car.door_unlock(), effect=lambda *_: {"locked": False}
+    ),
+    Command.CLIMATE_ON: Act(
+        send=lambda car, _: car.auto_conditioning_start(),
+        effect=lambda *_: {"climate_on": True},
+    ),
+    Command.CLIMATE_OFF: Act(
+        send=lambda car, _: car.auto_conditioning_stop(),
+        effect=lambda *_: {
+            "climate_on": False,
+            "preconditioning": False,
+            "keeper_mode": "off",
+        },
+    ),
+    # driver_temp, passenger_temp: °C
+    Command.SET_TEMPS: Act(
+        send=lambda car, params: car.set_temps(
+            driver_temp=_number(params, "driver_temp"),
+            passenger_temp=_number(params, "passenger_temp"),
+        ),
+        effect=lambda params, _: {
+            "target_temp": params["driver_temp"],
+            "passenger_temp": params["passenger_temp"],
+        },
+    ),
+    # mode: one of the keeper modes
+    Command.KEEPER: Act(
+        send=lambda car, params: car.set_climate_keeper_mode(
+            KEEPER_MODES.index(_text(params, "mode"))
+        ),
+        effect=lambda params, _: {
+            "keeper_mode": params["mode"],
+            **({} if params["mode"] == "off" else {"climate_on": True}),
+        },
+    ),
+    # on
+    Command.PRECONDITION_MAX: Act(
+        send=lambda car, params: car.set_preconditioning_max(
+            on=_flag(params, "on"), manual_override=False
+        ),
+        effect=lambda params, _: {
+            "preconditioning": params["on"],
+            **({"climate_on": True} if params["on"] else {}),
+        },
+    ),
+    # mode: one of the overheat modes
+    Command.OVERHEAT: Act(
+        send=_overheat, effect=lambda params, _: {"overheat_mode": params["mode"]}
+    ),
+    # temp: one of the overheat temperatures
+    Command.OVERHEAT_TEMP: Act(
+        send=lambda car, params: car.set_cop_temp(
+            OVERHEAT_TEMPS.index(_whole(params, "temp"))
+        ),
+        effect=lambda params, _: {"overheat_temp": _whole(params, "temp")},
+    ),
+    # seat: one of the seats that heat; level: 0 to 3
+    Command.SEAT_HEATER: Act(
+        send=lambda car, params: car.remote_seat_heater_request(
+            SEATS[_text(params, "seat")], _whole(params, "level")
+        ),
+        effect=lambda params, _: {
+            f"seat_heater_{_text(params, 'seat')}": params["level"]
+        },
+    ),
+    # level: 0, 1 or 3
+    Command.WHEEL_HEATER: Act(
+        send=lambda car, params: car.remote_steering_wheel_heat_level_request(
+            _whole(params, "level")
+        ),
+        effect=lambda params, _: {"wheel_heater": params["level"]},
+    ),
+    # seat, which is left or right, and on
+    Command.AUTO_SEAT: Act(
+        send=lambda car, params: car.remote_auto_seat_climate_request(
+            ("left", "right").index(_text(params, "seat")) + 1, _flag(params, "on")
+        ),
+        effect=lambda params, _: {f"auto_seat_{_text(params, 'seat')}": params["on"]},
+    ),
+    # on
+    Command.AUTO_WHEEL: Act(
+        send=lambda car, params: car.remote_auto_steering_wheel_heat_climate_request(
+            on=_flag(params, "on")
+        ),
+        effect=lambda params, _: {"auto_wheel": params["on"]},
+    ),
+    # open: a gap
+    Command.WINDOWS: Act(
+        send=lambda car, params: car.window_control(
+            "vent" if _flag(params, "open") else "close"
+        ),
+        effect=lambda params, _: {
+            f"{place}_window_open": params["open"] for place in WINDOWS
+        },
+    ),
+    # open: a gap
+    Command.SUN_ROOF: Act(
+        send=lambda car, params: car.sun_roof_control(
+            "vent" if _flag(params, "open") else "close"
+        ),
+        effect=lambda params, _: {"sun_roof_open": params["open"]},
+    ),
+    Command.FRONT_TRUNK: Act(
+        send=lambda car, _: car.actuate_trunk("front"),
+        effect=lambda *_: {"front_trunk_open": True},
+    ),
+    # open: what it will be; a liftgate moves to wherever it is not
+    Command.REAR_TRUNK: Act(
+        send=lambda car, _: car.actuate_trunk("rear"),
+        effect=lambda params, _: {"rear_trunk_open": params["open"]},
+    ),
+    # open
+    Command.PORT: Act(send=_port, effect=_port_effect),
+    # on
+    Command.CHARGE: Act(
+        send=_charge,
+        effect=_charge_effect,
+        already=_ALREADY | {"is_charging", "not_charging"},
+    ),
+    # percent
+    Command.CHARGE_LIMIT: Act(
+        send=lambda car, params: car.set_charge_limit(_whole(params, "percent")),
+        effect=lambda params, _: {"charge_limit": _whole(params, "percent")},
+    ),
+    # amps
+    Command.CHARGE_AMPS: Act(
+        send=lambda car, params: car.set_charging_amps(_whole(params, "amps")),
+        effect=lambda params, _: {"charge_amps": _whole(params, "amps")},
+    ),
+    # on
+    Command.SENTRY: Act(
+        send=lambda car, params: car.set_sentry_mode(on=_flag(params, "on")),
+        effect=lambda params, _: {"sentry_mode": params["on"]},
+    ),
+    # on; the car has the PIN that its owner chose there
+    Command.VALET: Act(
+        send=lambda car, params: car.set_valet_mode(on=_flag(params, "on")),
+        effect=lambda params, _: {"valet_mode": params["on"]},
+    ),
+    Command.INSTALL_UPDATE: Act(
+        send=lambda car, _: car.schedule_software_update(offset_sec=0),
+        effect=lambda *_: {"update_status": "scheduled"},
+    ),
+    Command.FLASH: Act(send=lambda car, _: car.flash_lights()),
+    Command.HONK: Act(send=lambda car, _: car.honk_horn()),
+    Command.KEYLESS_DRIVING: Act(send=lambda car, _: car.remote_start_drive()),
+    Command.WAKE: Act(send=lambda car, _: car.wake_up()),
+}

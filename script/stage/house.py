@@ -6,6 +6,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 import logging
 from pathlib import Path
+import re
 from typing import Any, override
 
 import yaml
@@ -22,6 +23,10 @@ from .pace import StageError
 ROOT = Path(__file__).parents[2]
 AUTOMATIONS = "automations.yaml"
 INTEGRATION = "keycard"
+# A folder on the way to a file may bear the name as well, as that of the cache does.
+_OF_KEYCARD = re.compile(
+    rf"custom_components[./]{INTEGRATION}\b|(?<![\w./-]){INTEGRATION}\b(?![/-])"
+)
 # What Home Assistant has by default, less what no part of Keycard comes near.
 LIGHT_INTEGRATIONS = frozenset(
     {
@@ -210,4 +215,4 @@ class LogKeeper(logging.Handler):
     @property
     def errors_of_keycard(self) -> list[str]:
         """Return the errors in which Keycard has a part."""
-        return [error for error in self.errors if INTEGRATION in error]
+        return [error for error in self.errors if _OF_KEYCARD.search(error)]

@@ -86,12 +86,6 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         self._unheard: OutageEvent | None = None
         self._unsubs: list[CALLBACK_TYPE] = []
         if provider.link is not None:
-            self._sender = Sender(
-                link=provider.link,
-                judge=self.judge,
-                observe=self._async_take_in,
-                doubt=self._async_doubt,
-            )
             self._poller = Poller(
                 hass=hass,
                 link=provider.link,
@@ -99,6 +93,12 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 online=self._online,
                 answered=self._async_answered,
                 random=Random(),
+            )
+            self._sender = Sender(
+                link=provider.link,
+                judge=self.judge,
+                observe=self._async_take_in,
+                doubt=self._poller.async_want_data,
             )
 
     def _open_session(self, recorder: Recorder) -> aiohttp.ClientSession:
@@ -213,11 +213,6 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         return max(0.0, DATA_PACE - age) if age >= 0 else 0.0
 
     @callback
-    def _async_doubt(self, car: str) -> None:
-        if self._poller is not None:
-            self._poller.async_want_data(car)
-
-    @callback
     def _async_follow_roster(self, call: Call) -> None:
         listed = cars_in(call.body)
         if listed is None or self._poller is None:
@@ -238,8 +233,6 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 listener(new)
         for vin in change.gone:
             self._remove_car(vin)
-        if change.came or change.gone:
-            self._memory.async_save_soon()
 
     @callback
     def _remove_car(self, vin: str) -> None:

@@ -1,7 +1,9 @@
 """Cars come and go without a restart; one odd answer takes none away."""
 
+import asyncio
 from collections.abc import Callable
 import json
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.vehicle.links import Command
 from simulator.cases import CarSpec
 
 from .story import LOCK, Story, assert_available, assert_quiet, status_of
@@ -22,8 +25,15 @@ def device_names(hass: HomeAssistant, entry: MockConfigEntry) -> set[str | None]
     return {device.name for device in devices}
 
 
+def kept(storage: dict[str, Any], entry: MockConfigEntry) -> set[str]:
+    return set(storage[f"keycard.{entry.entry_id}"]["data"]["cars"])
+
+
 async def test_a_car_comes(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    hass_storage: dict[str, Any],
 ) -> None:
     entry = await story.settled(compatible_entry)
     story.simulator.add_car(BO)
@@ -34,6 +44,7 @@ async def test_a_car_comes(
     assert story.simulator.cars["Bo"].executed["door_unlock"] == 1
     # It is there after a restart in an outage, too.
     story.simulator.set("eu.api", "503 down")
+    assert story.simulator.cars["Bo"].vin in kept(hass_storage, entry)
     await story.restart(entry)
     assert story.states()["lock.bo_lock"] == "unlocked"
     await story.go(180)
@@ -42,7 +53,10 @@ async def test_a_car_comes(
 
 
 async def test_a_car_goes_when_a_whole_day_has_not_seen_it(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    hass_storage: dict[str, Any],
 ) -> None:
     entry = await story.settled(compatible_entry)
     assert "Cy" in device_names(story.hass, entry)
@@ -56,6 +70,7 @@ async def test_a_car_goes_when_a_whole_day_has_not_seen_it(
     assert status_of(entry) == "operational"
     assert story.states()[LOCK] == "locked"
     # Nobody asks for it any more, and a restart does not bring it back.
+    assert len(kept(hass_storage, entry)) == 1
     missing = story.simulator.calls.by_status.copy()
     await story.restart(entry)
     await story.go(1200)
@@ -78,6 +93,22 @@ async def test_a_car_that_was_asked_for_while_it_went_is_not_judged(
     story.simulator.set("eu.api@models", "503 down")
     await story.go(120)
     assert status_of(entry) == "operational"
+    assert car.car.id not in coordinator.judge.dump(0.0)["cars"]
+
+
+async def test_a_command_to_a_car_that_went_meanwhile_is_not_judged(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    coordinator = entry.runtime_data
+    car = next(car for car in coordinator.cars.values() if car.car.name == "Cy")
+    story.simulator.set("eu.commands", "slow:5")
+    command = asyncio.create_task(car.async_send(Command.LOCK))
+    await story.pace.settle()
+    assert story.simulator.held == 1
+    coordinator._remove_car(car.car.id)
+    await story.go(10)
+    await command
     assert car.car.id not in coordinator.judge.dump(0.0)["cars"]
 
 

@@ -5,10 +5,13 @@ import asyncio
 import pytest
 
 from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
 )
+
+from custom_components.keycard.vehicle.links import Command
 
 from .story import (
     LOCK,
@@ -205,11 +208,21 @@ async def test_whatever_takes_commands_takes_them_in_an_outage_and_raises(
     assert story.simulator.cars["Ada"].executed[command] == 1
 
 
+async def test_what_makes_no_sense_is_not_sent(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    (car, *_) = entry.runtime_data.cars.values()
+    with pytest.raises(HomeAssistantError) as error:
+        await car.async_send(Command.SET_TEMPS, driver_temp="warm", passenger_temp=20.0)
+    assert_explained(error.value)
+    assert story.simulator.calls.count("set_temps") == 0
+    assert status_of(entry) == "operational"
+
+
 async def test_a_car_that_is_only_watched_takes_no_commands(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
-    from custom_components.keycard.vehicle.links import Command
-
     entry = await story.settled(watching_entry)
     (car, *_) = entry.runtime_data.cars.values()
     assert not car.commandable

@@ -4,17 +4,23 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, EVENT_STATE_CHANGED
+from homeassistant.const import (
+    EVENT_HOMEASSISTANT_FINAL_WRITE,
+    EVENT_HOMEASSISTANT_STOP,
+    EVENT_STATE_CHANGED,
+)
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
 )
 
 from custom_components.keycard.ledger import STORE_KEY
+from custom_components.keycard.memory import Memory, StoredEntry
+from custom_components.keycard.outage.judge import StoredJudge
 from tests.conftest import HOME
 
 from .story import (
@@ -157,10 +163,12 @@ async def test_what_is_known_of_a_sleeping_car_survives_a_stop(
     entry = await story.settled(compatible_entry)
     story.simulator.set("car.Ada", "asleep")
     await story.go(4 * 3600)
+    hass_storage.clear()
     assert story.states()[LOCK] == "locked"
     # Home Assistant stops without unloading anything.
-    story.hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
-    await story.pace.settle()
+    for event in (EVENT_HOMEASSISTANT_STOP, EVENT_HOMEASSISTANT_FINAL_WRITE):
+        story.hass.bus.async_fire(event)
+        await story.pace.settle()
     written = deepcopy(hass_storage[f"keycard.{entry.entry_id}"])
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     hass_storage[f"keycard.{entry.entry_id}"] = written
@@ -168,6 +176,24 @@ async def test_what_is_known_of_a_sleeping_car_survives_a_stop(
     assert story.states()[LOCK] == "locked"
     await story.go(300)
     assert story.states()[LOCK] == "locked"
+
+
+@pytest.mark.parametrize("order", [("soon", "later"), ("later", "soon"), ("soon",)])
+async def test_what_is_to_be_kept_soon_is_not_put_off(
+    story: Story, hass_storage: dict[str, Any], order: tuple[str, ...]
+) -> None:
+    kept = StoredEntry(saved="now", judge=cast(StoredJudge, {}), cars={}, keys={})
+    memory = Memory(story.hass, "entry", lambda: kept)
+    for round_ in range(2):
+        for when in order:
+            getattr(memory, f"async_save_{when}")()
+        await story.go(1.5)
+        assert hass_storage.pop("keycard.entry", None) is not None, round_
+        memory.async_save_later()
+        await story.go(30)
+        assert "keycard.entry" not in hass_storage
+        await story.go(31)
+        assert hass_storage.pop("keycard.entry", None) is not None, round_
 
 
 @pytest.mark.parametrize(

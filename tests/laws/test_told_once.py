@@ -205,6 +205,28 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
     assert outage.end is not None
 
 
+async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    watching_entry: MockConfigEntry,
+    told: Told,
+) -> None:
+    await story.settled(watching_entry)
+    await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    (outage,) = story.hass.data[LEDGER].journal.outages
+    assert outage.told_by == watching_entry.entry_id
+    story.simulator.set("eu.status", "ok")
+    await story.go(600)
+    assert status_of(watching_entry) == "operational"
+    assert status_of(compatible_entry) == "outage"
+    assert told.notices == {"take": 1}
+    await story.hass.config_entries.async_remove(compatible_entry.entry_id)
+    await story.go(10)
+    assert told.notices == {"take": 1, "all_clear": 1}
+
+
 async def test_the_last_one_in_an_outage_goes(
     story: Story,
     compatible_entry: MockConfigEntry,

@@ -1,7 +1,7 @@
 """A home: the real watch and the real judges on a clock that only jumps."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
 from random import Random
@@ -139,6 +139,11 @@ class Home:
         self._script: list[tuple[float, int, Callable[[], None]]] = []
         self.watch = self._new_watch()
 
+    def without_unrelated(self) -> None:
+        """Switch the unrelated hosts off, before anything is added."""
+        self._hosts = replace(self._hosts, unrelated=())
+        self.watch = self._new_watch()
+
     def add(
         self,
         name: str = "home",
@@ -170,6 +175,10 @@ class Home:
     def wall(self) -> datetime:
         """Return the wall clock, which somebody may have set."""
         return _EPOCH + timedelta(seconds=self.now) + self.wall_offset
+
+    def wall_shift(self, seconds: float) -> None:
+        """Set the wall clock forward, or back; nothing else runs by it."""
+        self.wall_offset += timedelta(seconds=seconds)
 
     @property
     def judgement(self) -> Judgement:
@@ -427,7 +436,8 @@ def key_wanted(judgement: Judgement) -> bool:
 
 def _call_subjects(entry: Entry, kind: Kind, model: str | None) -> tuple[str, ...]:
     region = entry.region
-    subjects = ["proxy"] if entry.in_between else ["net", "dns.tesla"]
+    subjects = ["token"]
+    subjects += ["proxy.api"] if entry.in_between else ["net", "dns.tesla"]
     planes = {Kind.DATA: ("api", "data"), Kind.COMMAND: ("api", "commands")}
     for plane in planes.get(kind, ("api",)):
         subjects += [f"{region}.{plane}@{model}", f"{region}.{plane}"]

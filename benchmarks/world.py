@@ -61,10 +61,9 @@ class Ask:
 class World:
     """The conditions of everything that can be asked.
 
-    Subjects and conditions are those of the case format. Beside them there are `net`
-    (whatever leaves the home), `controls1` and `controls2` (one unrelated host), and
-    `proxy` (a service in between). `noise` is called for each request and may return
-    a condition for it alone.
+    Subjects and conditions are those of the case format, `proxy.api` with them. Beside
+    them there are `net` (whatever leaves the home) and `token` (what a refused token
+    brings).
     """
 
     random: Random

@@ -23,10 +23,11 @@ class StoredCar(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """The cars whose calls fail, and those whose calls work."""
+    """The cars whose calls fail, whose calls work, and of which nothing is known."""
 
     failing: frozenset[str]
     fine: frozenset[str]
+    unknown: frozenset[str]
 
 
 class Cars:
@@ -137,6 +138,7 @@ class Cars:
         return Count(
             failing=frozenset(car for car, fine in works.items() if fine is False),
             fine=frozenset(car for car, fine in works.items() if fine),
+            unknown=frozenset(car for car, fine in works.items() if fine is None),
         )
 
     def settling(self, count: Count, now: float) -> bool:

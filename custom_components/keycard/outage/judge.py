@@ -138,7 +138,7 @@ class Judge:
             return None
         health = own.health(now)
         count = self._cars.count(now, self._counts_since(own, health))
-        outcome = _outcome(count)
+        outcome = self._outcome(count)
         elsewhere = self._elsewhere()
 
         if (
@@ -207,6 +207,13 @@ class Judge:
         if health not in _UNWELL:
             return self._cars.began()
         return self._started if own.began is None else own.began
+
+    def _outcome(self, count: Count) -> Outcome:
+        if not count.failing:
+            return Outcome.FINE if count.fine else Outcome.NONE
+        # Where only some were hit, silence about the others does not make it all.
+        partial = bool(self.judgement.affected) and count.unknown
+        return Outcome.SOME_FAIL if count.fine or partial else Outcome.ALL_FAIL
 
     def _elsewhere(self) -> tuple[str, ...]:
         return tuple(
@@ -330,12 +337,6 @@ class Judge:
 
 
 _UNWELL = frozenset({Health.DOWN, Health.DOUBTFUL})
-
-
-def _outcome(count: Count) -> Outcome:
-    if count.failing:
-        return Outcome.SOME_FAIL if count.fine else Outcome.ALL_FAIL
-    return Outcome.FINE if count.fine else Outcome.NONE
 
 
 def _planes(*found: tuple[Plane, bool]) -> tuple[Plane, ...]:

@@ -1,0 +1,15 @@
+"""A home for the judge: the real watch and judge, in a world of conditions."""
+
+from random import Random
+
+import pytest
+
+from benchmarks.home import Home
+from benchmarks.world import World
+
+
+@pytest.fixture(params=[1, 2, 3])
+def home(request: pytest.FixtureRequest) -> Home:
+    """Return a home without entries; each test runs with several random phases."""
+    seed: int = request.param
+    return Home(World(random=Random(seed)))

@@ -1,0 +1,72 @@
+"""What the tests of the judge share."""
+
+from collections.abc import Mapping
+
+from benchmarks.home import Car, Entry, Home
+from custom_components.keycard.outage.journal import Kind, Notice
+from custom_components.keycard.outage.words import Judgement, Scope, Status
+
+ERROR = '500 {"error":"upstream internal error"}'
+ASLEEP = '500 {"error":"vehicle unavailable: vehicle is offline or asleep"}'
+LIMIT = '403 {"error":"account disabled: EXCEEDED_LIMIT"}'
+BLOCKED = "403 <html>Access denied</html>"
+SETTLED = 700.0
+HOUR = 3600.0
+
+ADA = Car(name="Ada", model="model3")
+BO = Car(name="Bo", model="modely")
+CY = Car(name="Cy", model="models")
+EVE = Car(name="Eve", model="model3")
+
+
+def settle(home: Home, *cars: Car, in_between: bool = False) -> Entry:
+    entry = home.add(
+        cars=tuple(Car(name=car.name, model=car.model) for car in cars),
+        in_between=in_between,
+    )
+    home.run(SETTLED)
+    assert home.judgement == Judgement(
+        status=Status.OPERATIONAL, scope=Scope.NONE, affected=frozenset()
+    )
+    return entry
+
+
+def change(home: Home, conditions: Mapping[str, str]) -> None:
+    for subject, condition in conditions.items():
+        if subject.startswith("all."):
+            for region in ("na", "eu", "cn"):
+                home.set(f"{region}.{subject[4:]}", condition)
+        else:
+            home.set(subject, condition)
+
+
+def statuses(home: Home, *, since: float = SETTLED) -> list[Status]:
+    found: list[Status] = []
+    for seen in home.seen:
+        if seen.at > since and (not found or found[-1] is not seen.judgement.status):
+            found.append(seen.judgement.status)
+    return found
+
+
+def notices(home: Home) -> list[Notice]:
+    return [
+        happening.notice
+        for _, happening in home.happenings
+        if happening.notice is not Notice.NONE
+    ]
+
+
+def kinds(home: Home) -> list[Kind]:
+    return [happening.kind for _, happening in home.happenings]
+
+
+def status(home: Home) -> Status:
+    return home.judgement.status
+
+
+def alarmed(home: Home) -> bool:
+    return home.watch.alarm
+
+
+def proven(entry: Entry) -> bool:
+    return entry.judge.sign_in_proven_bad

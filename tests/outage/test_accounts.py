@@ -1,0 +1,144 @@
+"""Accounts: first installation, sign-in, limits, several of them."""
+
+from benchmarks.home import Car, Home
+from benchmarks.world import OK
+from custom_components.keycard.outage.journal import Kind, Notice
+from custom_components.keycard.outage.words import Judgement, Missing, Status
+
+from .scene import (
+    ADA,
+    ERROR,
+    HOUR,
+    LIMIT,
+    SETTLED,
+    alarmed,
+    change,
+    notices,
+    proven,
+    settle,
+    status,
+    statuses,
+)
+
+
+def test_a_first_installation_in_an_outage_is_undetermined(home: Home) -> None:
+    change(home, {"all.status": "503 busy", "all.api": "503 busy"})
+    home.add(cars=(Car(name="Ada"),))
+    home.run(2 * HOUR)
+    assert home.judgement == Judgement(missing=(Missing.FIRST_ANSWER,))
+    assert home.happenings == []
+    change(home, {"all.status": OK, "all.api": OK})
+    home.run(2 * HOUR + 300)
+    assert status(home) is Status.OPERATIONAL
+    change(home, {"na.status": "503 busy", "na.api": "503 busy"})
+    home.run(2 * HOUR + 420)
+    assert status(home) is Status.OUTAGE
+
+
+def test_an_account_without_known_cars_is_judged_by_its_own_calls(home: Home) -> None:
+    home.add(account=True)
+    home.run(SETTLED)
+    change(home, {"na.api": ERROR})
+    home.run(SETTLED + 700)
+    assert status(home) is Status.OUTAGE
+    change(home, {"na.api": OK})
+    home.run(SETTLED + 700 + 900)
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_plain_refusals_wait_for_a_healthy_sign_in(home: Home) -> None:
+    entry = settle(home, ADA)
+    change(
+        home,
+        {
+            "token": '401 {"error":"token expired (401)"}',
+            "auth.token": "timeout",
+            "auth.authorize": "503 busy",
+        },
+    )
+    home.run(SETTLED + 2 * HOUR)
+    assert status(home) is Status.SIGN_IN_OUTAGE
+    assert not proven(entry)
+    change(home, {"auth.token": OK, "auth.authorize": OK})
+    home.run(SETTLED + 2 * HOUR + 900)
+
+    assert proven(entry)
+    assert status(home) is Status.ACCOUNT_PROBLEM
+
+
+def test_a_few_refusals_on_a_bad_day_are_no_proof(home: Home) -> None:
+    entry = settle(home, ADA)
+    change(home, {"token": "401 no"})
+    home.run(SETTLED + 62)
+    change(home, {"token": OK})
+    home.run(SETTLED + HOUR)
+
+    assert not proven(entry)
+    assert statuses(home) == []
+
+
+def test_a_service_in_between_knows_about_its_tokens(home: Home) -> None:
+    entry = settle(home, ADA, in_between=True)
+    change(home, {"proxy.api": "401 no"})
+    home.run(SETTLED + 200)
+
+    assert proven(entry)
+
+
+def test_retry_after_is_honoured_for_hours(home: Home) -> None:
+    entry = settle(home, ADA)
+    change(home, {"na.api": "retry-after:50400"})
+    home.run(SETTLED + 120)
+    asked = entry.calls
+    change(home, {"na.api": OK})
+    home.run(SETTLED + 13.9 * HOUR)
+    assert entry.calls == asked
+    assert statuses(home) == [Status.ACCOUNT_PROBLEM]
+    home.run(SETTLED + 14.2 * HOUR)
+
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_a_limit_is_tried_again_after_a_quarter_of_an_hour(home: Home) -> None:
+    entry = settle(home, ADA)
+    change(home, {"na.api": LIMIT})
+    home.run(SETTLED + 120)
+    asked = entry.calls
+    home.run(SETTLED + 800)
+    assert entry.calls == asked
+    home.run(SETTLED + 1100)
+    assert entry.calls > asked
+
+
+def test_two_entries_of_one_region_are_told_once(home: Home) -> None:
+    home.add("first", cars=(Car(name="Ada"),))
+    home.add("second")
+    home.run(SETTLED)
+    change(home, {"na.status": "503 busy", "na.api": "503 busy"})
+    home.run(SETTLED + 300)
+    assert notices(home) == [Notice.TAKE]
+    change(home, {"na.status": OK, "na.api": OK})
+    home.run(SETTLED + 900)
+
+    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+    for name in ("first", "second"):
+        told = [item.kind for _, item in home.happenings if item.reporter == name]
+        assert told.count(Kind.STARTED) == told.count(Kind.ENDED) == 1
+        assert told[0] is Kind.STARTED
+        assert told[-1] is Kind.ENDED
+
+
+def test_entries_of_one_watch_do_not_fight_over_its_pace(home: Home) -> None:
+    home.add("first", cars=(Car(name="Ada"),))
+    home.add("second")
+    home.run(SETTLED)
+    change(home, {"na.api": ERROR})
+    home.run(SETTLED + 300)
+    first, second = home.entries
+    assert first.judge.judgement.status is Status.OUTAGE
+    assert second.judge.judgement.status is Status.OPERATIONAL
+
+    assert alarmed(home)
+    home.entries.remove(first)
+    del first
+    assert not alarmed(home)

@@ -1,0 +1,137 @@
+"""What ends an outage, and what does not."""
+
+import pytest
+
+from benchmarks.home import Home
+from benchmarks.world import OK
+from custom_components.keycard.outage.journal import Kind, Notice
+from custom_components.keycard.outage.words import Plane, Status
+
+from .scene import (
+    ADA,
+    ASLEEP,
+    BO,
+    CY,
+    ERROR,
+    HOUR,
+    SETTLED,
+    change,
+    kinds,
+    notices,
+    settle,
+    status,
+    statuses,
+)
+
+
+def test_an_outage_ends_after_three_good_answers_over_two_minutes(home: Home) -> None:
+    settle(home)
+    change(home, {"na.status": "refuse"})
+    home.run(SETTLED + 600)
+    back = home.now
+    change(home, {"na.status": OK})
+    home.run(back + 119)
+    assert status(home) is Status.OUTAGE
+    home.run(back + 270)
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_one_bad_answer_in_between_begins_the_count_anew(home: Home) -> None:
+    settle(home)
+    change(home, {"na.status": "refuse"})
+    home.run(SETTLED + 600)
+    for minute in range(10):
+        home.set("na.status", OK, at=home.now + 120 * minute)
+        home.set("na.status", "refuse", at=home.now + 120 * minute + 50)
+    home.run(SETTLED + 600 + 1200)
+
+    assert statuses(home) == [Status.OUTAGE]
+
+
+@pytest.mark.parametrize("between", [{"net": "refuse"}, {"dns.tesla": "null"}])
+def test_what_cannot_be_judged_never_ends_an_outage(
+    home: Home, between: dict[str, str]
+) -> None:
+    settle(home, ADA)
+    change(home, {"na.status": "503 busy", "na.api": "503 busy"})
+    home.run(SETTLED + 300)
+    since = home.judgement.since
+    change(home, between)
+    home.run(SETTLED + 2 * HOUR)
+    assert home.judgement.since == since
+    change(home, dict.fromkeys(between, OK))
+    home.run(SETTLED + 3 * HOUR)
+    assert status(home) is Status.OUTAGE
+    assert home.judgement.since == since
+    change(home, {"na.status": OK, "na.api": OK})
+    home.run(SETTLED + 4 * HOUR)
+
+    assert status(home) is Status.OPERATIONAL
+    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+    assert kinds(home).count(Kind.STARTED) == 1
+
+
+def test_an_outage_is_told_once_though_its_parts_come_and_go(home: Home) -> None:
+    settle(home, ADA, BO, CY)
+    change(home, {"all.status": "timeout", "all.api": "timeout"})
+    home.run(SETTLED + 1500)
+    change(home, {"all.status": OK, "all.api": OK})
+    home.run(SETTLED + 1550)
+    change(home, {"all.status": "503 busy", "all.api": "503 busy"})
+    home.run(SETTLED + 3000)
+    change(home, {"all.status": OK, "all.api": OK})
+    home.run(SETTLED + 4000)
+
+    assert statuses(home) == [Status.OUTAGE, Status.OPERATIONAL]
+    assert kinds(home).count(Kind.STARTED) == kinds(home).count(Kind.ENDED) == 1
+    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+
+
+def test_an_end_waits_for_the_proof_of_the_data(home: Home) -> None:
+    settle(home, ADA)
+    change(home, {"na.status": "503 busy", "na.api": "503 busy"})
+    home.run(SETTLED + 900)
+    change(home, {"na.status": OK, "na.api": OK, "na.data": "stale"})
+    home.run(SETTLED + 1800)
+
+    assert statuses(home) == [Status.OUTAGE, Status.DEGRADED]
+    assert home.judgement.planes == (Plane.DATA,)
+    assert home.judgement.affected == frozenset()
+    assert notices(home) == [Notice.TAKE]
+
+
+def test_a_sleeping_car_is_asked_for_no_proof(home: Home) -> None:
+    entry = settle(home, ADA)
+    change(home, {"na.status": "503 busy", "na.api": "503 busy"})
+    home.run(SETTLED + 900)
+    entry.cars["Ada"].online = False
+    asked = entry.data_calls
+    change(home, {"na.status": OK, "na.api": OK})
+    home.run(SETTLED + 1200)
+
+    assert status(home) is Status.OPERATIONAL
+    assert entry.data_calls == asked
+
+
+def test_since_is_when_it_began_to_fail(home: Home) -> None:
+    settle(home)
+    wall = home.wall
+    change(home, {"na.status": "refuse"})
+    home.run(SETTLED + 120)
+
+    assert home.judgement.since is not None
+    assert 0 <= (home.judgement.since - wall).total_seconds() <= 67
+
+
+def test_silence_about_the_others_makes_no_partial_failure_whole(home: Home) -> None:
+    entry = settle(home, ADA, CY)
+    change(home, {"na.api@model3": ERROR})
+    home.run(SETTLED + 300)
+    assert status(home) is Status.DEGRADED
+    # From now on the other car only says that it sleeps.
+    entry.cars["Cy"].online = False
+    change(home, {"na.api@models": ASLEEP})
+    home.run(SETTLED + HOUR)
+
+    assert status(home) is Status.DEGRADED
+    assert home.judgement.affected == frozenset({"Ada"})

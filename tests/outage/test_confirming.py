@@ -1,0 +1,196 @@
+"""What confirms a failure, and what does not."""
+
+import pytest
+
+from benchmarks.home import Home, key_wanted
+from benchmarks.world import OK
+from custom_components.keycard.outage.journal import Kind, Notice
+from custom_components.keycard.outage.words import OUTAGES, Plane, Status
+
+from .scene import (
+    ADA,
+    BO,
+    CY,
+    ERROR,
+    EVE,
+    HOUR,
+    SETTLED,
+    change,
+    kinds,
+    notices,
+    settle,
+    status,
+    statuses,
+)
+
+
+@pytest.mark.parametrize("condition", ["refuse", "timeout", "503 busy", "reset"])
+@pytest.mark.parametrize("phase", [0.0, 17.0, 41.0])
+def test_a_hiccup_of_ten_seconds_is_no_outage(
+    home: Home, condition: str, phase: float
+) -> None:
+    settle(home, ADA, BO)
+    for start in range(20):
+        begins = SETTLED + phase + 200.0 * start
+        for subject in ("all.status", "all.api", "auth.token", "auth.authorize"):
+            home.set(subject, condition, at=begins)
+            home.set(subject, OK, at=begins + 10)
+    home.run(SETTLED + 4200)
+
+    assert statuses(home) == []
+
+
+def test_slow_answers_are_good_answers(home: Home) -> None:
+    settle(home, ADA)
+    change(home, {"na.status": "slow:8", "na.api": "slow:8", "auth.token": "slow:6"})
+    asked = home.requests
+    home.run(SETTLED + HOUR)
+
+    assert statuses(home) == []
+    # A slow host is doubted again and again, but not besieged.
+    assert home.requests - asked < 3000
+
+
+def test_one_request_that_hangs_begins_no_siege(home: Home) -> None:
+    settle(home)
+    home.asked = []
+    change(home, {"na.status": "timeout"})
+    home.run(home.watch.next_due() + 61.0, stop=lambda: bool(home.asked))
+    home.run(home.now + 0.5)
+    before = len(home.asked)
+    for flight in home._flights:
+        flight.condition = "timeout"
+    home.world.set("na.status", OK)
+    home.run(home.now + 30.0)
+
+    assert len(home.asked) - before < 20
+    assert statuses(home) == []
+
+
+def test_what_was_asked_before_the_suspicion_does_not_count(home: Home) -> None:
+    settle(home)
+    change(home, {"na.status": "timeout"})
+    own = home.watch.track("na")
+    home.run(SETTLED + 100.0, stop=lambda: own.suspected_at is not None)
+    assert own.suspected_at is not None
+    begun = own.suspected_at
+    # The ask that was overdue fails as well: with it there were seven.
+    home.run(SETTLED + 200.0, stop=lambda: own.down)
+
+    assert own.failed_asks[0] >= begun
+    assert own.failed_asks[1] - own.failed_asks[0] >= 15.0
+    assert home.now >= begun + 15.0 + 10.0
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0, 3.0, 5.0, 10.0, 14.0])
+@pytest.mark.parametrize("mode", ["refuse", "timeout", "reset"])
+@pytest.mark.parametrize("length", [17.0, 21.0, 24.0, 31.0, 45.0, 90.0])
+def test_a_failure_just_before_the_internet_fails_fools_nobody(
+    home: Home, seconds: float, mode: str, length: float
+) -> None:
+    settle(home, ADA)
+    change(home, {"na.status": "503 busy", "na.api": "timeout"})
+    home.run(
+        SETTLED + 70.0, stop=lambda: home.watch.track("na").suspected_at is not None
+    )
+    fails = home.now + seconds
+    home.set("net", mode, at=fails)
+    home.set("na.status", OK, at=fails)
+    home.set("na.api", OK, at=fails)
+    home.set("net", OK, at=fails + length)
+    home.run(fails + length + 600.0)
+
+    assert not OUTAGES & set(statuses(home))
+    assert status(home) is Status.OPERATIONAL
+
+
+@pytest.mark.parametrize("mode", ["refuse", "timeout", "reset", "dns", "portal", "tls"])
+@pytest.mark.parametrize("length", [61.0, 700.0, 3600.0])
+def test_the_internet_fails_and_comes_back_with_a_stutter(
+    home: Home, mode: str, length: float
+) -> None:
+    settle(home, ADA, BO)
+    back = SETTLED + length
+    home.set("net", mode)
+    home.set("net", OK, at=back)
+    home.set("net", mode, at=back + 7.0)
+    home.set("net", OK, at=back + 30.0)
+    home.run(back + 600.0)
+
+    assert set(statuses(home)) <= {Status.INTERNET_DOWN, Status.OPERATIONAL}
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_two_refused_commands_tell_of_the_command_plane(home: Home) -> None:
+    settle(home, ADA, CY)
+    change(home, {"na.commands@model3": "503 vehicle is not available"})
+    home.command("Ada")
+    home.run(SETTLED + 5)
+    assert status(home) is Status.OPERATIONAL
+    home.command("Ada")
+    home.run(SETTLED + 10)
+
+    assert status(home) is Status.DEGRADED
+    assert home.judgement.planes == (Plane.COMMANDS,)
+    assert home.judgement.affected == frozenset({"Ada"})
+    assert key_wanted(home.judgement)
+
+    change(home, {"na.commands@model3": OK})
+    home.command("Ada")
+    home.run(SETTLED + 15)
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_refused_commands_are_forgotten_after_an_hour(home: Home) -> None:
+    settle(home, ADA)
+    change(home, {"na.commands": "503 vehicle is not available"})
+    home.command("Ada")
+    home.run(SETTLED + 5)
+    home.command("Ada")
+    home.run(SETTLED + 3500)
+    assert status(home) is Status.DEGRADED
+
+    home.run(SETTLED + 3800)
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_commands_in_an_outage_prove_nothing_against_their_plane(home: Home) -> None:
+    settle(home, ADA)
+    change(home, {"na.status": "503 busy", "na.api": "503 busy"})
+    for at in (30.0, 90.0, 200.0, 205.0, 210.0):
+        home.at(SETTLED + at, lambda: home.command("Ada"))
+    home.run(SETTLED + 400)
+    assert status(home) is Status.OUTAGE
+    change(home, {"na.status": OK, "na.api": OK})
+    home.run(SETTLED + 800)
+
+    assert statuses(home) == [Status.OUTAGE, Status.OPERATIONAL]
+
+
+def test_calls_that_fail_by_fits(home: Home) -> None:
+    settle(home, ADA)
+    for second in range(0, 3600, 45):
+        home.set("na.api", "503 busy", at=SETTLED + second)
+        home.set("na.api", OK, at=SETTLED + second + 15)
+    home.run(SETTLED + 3600, stop=lambda: status(home) is Status.DEGRADED)
+
+    assert home.now < SETTLED + 1800
+    assert home.judgement.planes == (Plane.API,)
+    assert home.judgement.affected == frozenset({"Ada"})
+
+    home.run(SETTLED + 3600)
+    home.set("na.api", OK)
+    home.run(SETTLED + 3600 + 1500)
+    assert status(home) is Status.OPERATIONAL
+    assert kinds(home).count(Kind.STARTED) == 1
+    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+
+
+def test_one_failing_car_of_a_model_is_a_matter_of_that_car(home: Home) -> None:
+    settle(home, ADA, EVE)
+    home.entries[0].cars["Ada"].model = "broken"
+    change(home, {"na.api@broken": ERROR})
+    home.run(SETTLED + 300)
+
+    assert status(home) is Status.DEGRADED
+    assert home.judgement.affected == frozenset({"Ada"})

@@ -1,0 +1,61 @@
+"""Who testifies that it is not the owner's internet."""
+
+import pytest
+
+from benchmarks.home import Home
+from benchmarks.world import OK
+from custom_components.keycard.outage.words import Missing, Scope, Status
+
+from .scene import HOUR, SETTLED, change, settle, status, statuses
+
+
+def test_without_unrelated_hosts_another_region_is_the_contrast(home: Home) -> None:
+    home.without_unrelated()
+    settle(home)
+    change(home, {"na.status": "refuse"})
+    home.run(SETTLED + 100)
+
+    assert status(home) is Status.OUTAGE
+    assert home.judgement.scope is Scope.REGION
+
+
+@pytest.mark.parametrize("mode", ["refuse", "timeout"])
+def test_without_unrelated_hosts_a_failure_everywhere_is_undetermined(
+    home: Home, mode: str
+) -> None:
+    home.without_unrelated()
+    settle(home)
+    change(home, {"net": mode})
+    home.run(SETTLED + HOUR)
+    assert status(home) is Status.UNDETERMINED
+    assert home.judgement.missing == (Missing.UNRELATED_ANSWER,)
+    change(home, {"net": OK})
+    home.run(SETTLED + HOUR + 400)
+
+    assert statuses(home) == [Status.UNDETERMINED, Status.OPERATIONAL]
+
+
+def test_unrelated_hosts_that_never_answered_prove_nothing(home: Home) -> None:
+    change(home, {"controls": "refuse"})
+    settle(home)
+    change(home, {"all.status": "refuse"})
+    home.run(SETTLED + HOUR)
+    assert status(home) is Status.UNDETERMINED
+
+    change(home, {"eu.status": OK, "cn.status": OK})
+    home.run(SETTLED + HOUR + 600)
+    assert status(home) is Status.OUTAGE
+
+
+def test_one_unrelated_host_of_two_suffices(home: Home) -> None:
+    change(home, {"controls2": "timeout"})
+    settle(home)
+    change(home, {"na.status": "503 busy"})
+    home.run(SETTLED + 100)
+    assert status(home) is Status.OUTAGE
+    change(home, {"na.status": OK, "controls1": "refuse"})
+    home.run(SETTLED + 500)
+    assert status(home) is Status.OPERATIONAL
+    change(home, {"net": "refuse"})
+    home.run(SETTLED + 700)
+    assert status(home) is Status.INTERNET_DOWN

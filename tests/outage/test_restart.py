@@ -1,0 +1,209 @@
+"""A restart keeps what was judged, and what was told."""
+
+from collections.abc import Mapping
+import json
+
+import pytest
+
+from benchmarks.home import Car, Home
+from benchmarks.world import OK
+from custom_components.keycard.outage.journal import Kind, Notice
+from custom_components.keycard.outage.words import Judgement, Missing, Scope, Status
+
+from .scene import (
+    ADA,
+    CY,
+    ERROR,
+    HOUR,
+    LIMIT,
+    SETTLED,
+    change,
+    kinds,
+    notices,
+    settle,
+    status,
+    statuses,
+)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected", "scope"),
+    [
+        ({"all.status": "timeout"}, Status.OUTAGE, Scope.WORLDWIDE),
+        ({"na.status": "503 busy", "na.api": ERROR}, Status.OUTAGE, Scope.REGION),
+        ({"na.api": ERROR}, Status.OUTAGE, Scope.REGION),
+        ({"na.api@model3": ERROR}, Status.DEGRADED, Scope.MODEL),
+        ({"na.data": "stale"}, Status.DEGRADED, Scope.REGION),
+        ({"auth.token": "503 busy"}, Status.SIGN_IN_OUTAGE, Scope.WORLDWIDE),
+    ],
+)
+@pytest.mark.parametrize("away", [20.0, 5 * HOUR])
+def test_a_restart_in_an_outage_is_no_news(
+    home: Home,
+    conditions: Mapping[str, str],
+    expected: Status,
+    scope: Scope,
+    away: float,
+) -> None:
+    calls = "all.status" not in conditions
+    settle(home, *((ADA, CY) if calls else ()))
+    change(home, conditions)
+    home.run(SETTLED + 1500)
+    before = home.judgement
+    assert (before.status, before.scope) == (expected, scope)
+    told = kinds(home)
+    home.restart(away=away)
+
+    # From the first moment, before anything was asked.
+    assert home.judgement == before
+    began = home.now
+    home.run(began + 1500)
+    assert statuses(home, since=began) in ([], [expected])
+    assert home.judgement.since == before.since
+    assert Kind.STARTED not in kinds(home)[len(told) :]
+    assert len(notices(home)) <= 1
+
+    change(home, dict.fromkeys(conditions, OK))
+    home.run(began + 1500 + HOUR)
+    assert status(home) is Status.OPERATIONAL
+    assert kinds(home).count(Kind.STARTED) == kinds(home).count(Kind.ENDED) == 1
+
+
+def test_what_fails_by_fits_does_so_after_a_restart(home: Home) -> None:
+    settle(home, ADA)
+    for second in range(0, 3600, 45):
+        home.set("na.api", "503 busy", at=SETTLED + second)
+        home.set("na.api", OK, at=SETTLED + second + 15)
+    home.run(SETTLED + 1800)
+    assert status(home) is Status.DEGRADED
+    home.restart(away=10.0)
+    home.run(SETTLED + 1800 + 60)
+    assert status(home) is Status.DEGRADED
+    home.run(SETTLED + 3600 + 1500)
+
+    assert status(home) is Status.OPERATIONAL
+    assert kinds(home).count(Kind.STARTED) == 1
+
+
+@pytest.mark.parametrize("mode", ["refuse", "timeout", "dns"])
+def test_a_restart_without_internet_keeps_an_outage(home: Home, mode: str) -> None:
+    settle(home, ADA)
+    change(home, {"na.status": "503 busy", "na.api": ERROR})
+    home.run(SETTLED + 300)
+    since = home.judgement.since
+    change(home, {"net": mode})
+    home.run(SETTLED + 500)
+    home.restart(away=60.0)
+    home.run(SETTLED + 1500)
+    assert home.judgement.since == since
+    change(home, {"net": OK})
+    home.run(SETTLED + 2000)
+    assert status(home) is Status.OUTAGE
+    assert home.judgement.since == since
+    change(home, {"na.status": OK, "na.api": OK})
+    home.run(SETTLED + 3000)
+
+    assert status(home) is Status.OPERATIONAL
+    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+    assert kinds(home).count(Kind.STARTED) == 1
+
+
+@pytest.mark.parametrize("mode", ["refuse", "timeout"])
+def test_a_restart_without_internet_says_nothing_hasty(home: Home, mode: str) -> None:
+    settle(home, ADA)
+    change(home, {"net": mode})
+    home.restart(away=60.0)
+    began = home.now
+    assert status(home) is Status.OPERATIONAL
+    home.run(began + 300)
+
+    assert statuses(home, since=began) == [Status.INTERNET_DOWN]
+
+
+def test_an_outage_that_ended_while_away_ends_after_the_restart(home: Home) -> None:
+    settle(home)
+    change(home, {"na.status": "503 busy"})
+    home.run(SETTLED + 300)
+    change(home, {"na.status": OK})
+    home.restart(away=HOUR)
+    began = home.now
+    home.run(began + 100)
+    assert status(home) is Status.OUTAGE
+    home.run(began + 300)
+
+    assert status(home) is Status.OPERATIONAL
+    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+
+
+def test_a_host_that_answered_before_a_restart_still_counts(home: Home) -> None:
+    settle(home)
+    change(home, {"na.status": "503 busy"})
+    home.restart()
+    home.run(home.now + 60)
+
+    assert status(home) is Status.OUTAGE
+
+
+def test_a_host_that_never_answered_does_not_count_after_a_restart(home: Home) -> None:
+    change(home, {"na.status": "503 busy"})
+    home.add()
+    home.run(HOUR)
+    home.restart()
+    home.run(3 * HOUR)
+
+    assert home.judgement == Judgement(missing=(Missing.FIRST_ANSWER,))
+
+
+def test_a_pause_goes_on_after_a_restart(home: Home) -> None:
+    settle(home, ADA)
+    change(home, {"na.api": "retry-after:7200"})
+    home.run(SETTLED + 120)
+    home.restart(away=600.0)
+    entry = home.entries[0]
+    paused = entry.judge.account.paused_until
+    assert 6300 < paused - home.now < 6700
+    change(home, {"na.api": OK})
+    home.run(home.now + 6000)
+    assert entry.calls == 0
+    assert status(home) is Status.ACCOUNT_PROBLEM
+    home.run(home.now + 1200)
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_a_clock_set_back_while_away_lengthens_no_pause(home: Home) -> None:
+    settle(home, ADA)
+    change(home, {"na.api": LIMIT})
+    home.run(SETTLED + 120)
+    left = home.entries[0].judge.account.paused_until - home.now
+    stored = home.store()
+    home.restart()
+    home.restore(stored, away=-86400.0)
+
+    assert home.entries[0].judge.account.paused_until - home.now == pytest.approx(left)
+
+
+def test_what_is_kept_is_json(home: Home) -> None:
+    settle(home, ADA, Car(name="Bo", model="modely"))
+    change(home, {"all.status": "503 busy", "na.api": ERROR, "auth.token": "timeout"})
+    home.run(SETTLED + 600)
+    stored = home.store()
+
+    for kept in (stored.hosts, stored.judges, stored.outages):
+        assert json.loads(json.dumps(kept)) == kept
+
+
+def test_a_clock_set_back_moves_no_start_and_ends_no_outage(home: Home) -> None:
+    settle(home)
+    change(home, {"na.status": "503 busy"})
+    home.run(SETTLED + 300)
+    since = home.judgement.since
+    home.wall_shift(-3 * HOUR)
+    home.run(SETTLED + 900)
+    assert status(home) is Status.OUTAGE
+    assert home.judgement.since == since
+    change(home, {"na.status": OK})
+    home.run(SETTLED + 1500)
+
+    assert status(home) is Status.OPERATIONAL
+    outage = home.journal.outages[0]
+    assert outage.end == outage.start == since

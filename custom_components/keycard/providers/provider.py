@@ -6,8 +6,9 @@ from datetime import datetime
 
 from yarl import URL
 
+from ..const import MANUFACTURER, MODEL_NAMES
 from ..outage.hosts import Hosts
-from ..vehicle.keys import Key
+from ..vehicle.keys import Key, describe_vin
 from ..vehicle.links import CloudLink
 from ..vehicle.reading import JsonObject, read_text
 from ..vehicle.state import unwrapped
@@ -50,7 +51,14 @@ class Provider:
     def discover(self, summary: JsonObject, now: datetime) -> Car:
         """Return a car that an account tells of (UTC)."""
         vin = read_text(unwrapped(summary).get("vin")) or ""
-        car = Car.from_vin(vin, owners_key=self.keys.get(vin), link=self.link)
+        model, _ = describe_vin(vin)
+        car = Car.from_vin(
+            vin,
+            # Without a name of its own: its VIN is nobody's business.
+            name=MODEL_NAMES.get(model, MANUFACTURER),
+            owners_key=self.keys.get(vin),
+            link=self.link,
+        )
         car.apply_summary(summary, now)
         return car
 

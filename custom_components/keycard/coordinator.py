@@ -34,17 +34,10 @@ from .vehicle.links import Call
 from .vehicle.roster import Roster, cars_in
 from .vehicle.state import Presence
 from .vehicle.vehicle import Car
-from .views import CarView, CloudView, OutageEvent, key_to_take
+from .views import CloudView, OutageEvent, key_to_take
 from .watcher import async_get_watcher
 
-__all__ = [
-    "CarCoordinator",
-    "CarView",
-    "CloudView",
-    "KeycardConfigEntry",
-    "KeycardCoordinator",
-    "OutageEvent",
-]
+__all__ = ["CarCoordinator", "KeycardConfigEntry", "KeycardCoordinator", "async_report"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -218,7 +211,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         if listed is None or self._poller is None:
             return
         now = dt_util.utcnow()
-        change = self._roster.observe(set(listed), now)
+        # A car that two accounts share is the entry's that had it first.
+        elsewhere = {vin for other in self._others() for vin in other.cars}
+        change = self._roster.observe(set(listed) - elsewhere, now)
         for vin, summary in listed.items():
             if vin in self.cars:
                 self.cars[vin].car.apply_summary(summary, now)
@@ -233,6 +228,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 listener(new)
         for vin in change.gone:
             self._remove_car(vin)
+
+    def _others(self) -> Iterator[KeycardCoordinator]:
+        return (found for found in _coordinators(self.hass) if found is not self)
 
     @callback
     def _remove_car(self, vin: str) -> None:
@@ -331,13 +329,11 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
     def _view(self) -> CloudView:
         judgement = self.judge.judgement
         health = self.watcher.watch.health(self.region, time.monotonic())
+        linked = any(car.data.cloud_link for car in self.cars.values())
         return CloudView(
             judgement=judgement,
             api_reachable=judgement.status not in _UNREACHABLE
-            and (
-                health is Health.UP
-                or any(car.data.cloud_link for car in self.cars.values())
-            ),
+            and (health is Health.UP or linked),
         )
 
     @callback
@@ -371,18 +367,16 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         An outage is told once, by whoever sees it first; the others are about to.
         """
         keys: dict[str, Key] = {}
-        for coordinator in _coordinators(self.hass):
-            if coordinator is self or coordinator.region != self.region:
+        for coordinator in self._others():
+            if coordinator.region != self.region:
                 continue
             for car_id, car in coordinator.cars.items():
-                keys[car.car.name] = car.data.key_to_take
-                if keys[car.car.name] is Key.USUAL:
-                    keys[car.car.name] = key_to_take(
-                        self.judge.judgement,
-                        car_id,
-                        owned=car.car.key,
-                        before=Key.USUAL,
+                key = car.data.key_to_take
+                if key is Key.USUAL:
+                    key = key_to_take(
+                        self.judge.judgement, car_id, owned=car.car.key, before=key
                     )
+                keys[car.car.name] = key
         return keys | {car.car.name: car.data.key_to_take for car in self.cars.values()}
 
 

@@ -11,9 +11,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.watcher import WATCHERS, Watcher
 from simulator import Simulator
+from simulator.cases import CarSpec
 from tests.conftest import hosts_options
 
-from .story import LOCK, Story, assert_quiet, status_of
+from .story import LOCK, Story, assert_available, assert_quiet, status_of
 
 
 def ours(hass: HomeAssistant) -> list[str]:
@@ -181,6 +182,32 @@ async def test_a_bad_day_of_the_sign_in_host_is_no_reason_to_sign_in_again(
     await story.go(1800)
     assert story.reauths() == 0
     assert status_of(entry) == "operational"
+
+
+async def test_a_car_of_two_accounts_is_there_once(
+    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy = MockConfigEntry(
+        domain=DOMAIN,
+        title="Proxy",
+        data={**compatible_entry.data, "base_url": story.simulator.urls["proxy"]},
+        options=hosts_options(story.simulator),
+    )
+    await story.settled(compatible_entry)
+    story.simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
+    await story.set_up(proxy)
+    await story.go(60)
+    assert {car.car.name for car in proxy.runtime_data.cars.values()} == {"Bo"}
+    await story.go(700)
+    assert status_of(proxy) == "operational"
+    assert len(compatible_entry.runtime_data.cars) == 2
+    # It passes to the other when the first one goes.
+    await story.hass.config_entries.async_remove(compatible_entry.entry_id)
+    await story.go(700)
+    assert len(proxy.runtime_data.cars) == 3
+    assert story.states()[LOCK] == "locked"
+    assert_available(story)
+    assert_quiet(caplog)
 
 
 async def test_who_shares_no_host_shares_no_watcher(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import re
 
 from .accounts import Account, Grant, Tokens
-from .cars import CHARGING_COMMANDS, COMMANDS, Car
+from .cars import Car
+from .commands import CHARGING_COMMANDS, COMMANDS
 from .server import Reply, json_reply
 from .shapes import SECTIONS, Json, only, product, summary, vehicle_data
 

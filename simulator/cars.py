@@ -5,21 +5,35 @@ from collections.abc import Callable, Mapping
 import math
 
 from .cases import CarSpec
-from .models import MODEL_TABLE, build_vin
+from .commands import COMMANDS, Result
+from .models import MODEL_TABLE, build_config, build_vin
 
+# Where the data tell what -> the number or the key in a command.
+SEATS = {
+    "left": 0,
+    "right": 1,
+    "rear_left": 2,
+    "rear_center": 4,
+    "rear_right": 5,
+    "third_row_left": 7,
+    "third_row_right": 8,
+}
+DOORS = ("df", "pf", "dr", "pr")
+WINDOWS = ("fd_window", "fp_window", "rd_window", "rp_window")
+COP_TEMPS = (30, 35, 40)
 IDLE = 15 * 60.0  # an idle car falls asleep after this
 WAKING = 12.0
 CABIN_IDLE = 40 * 60.0  # time constants of the cabin's temperature
 CABIN_DRIVEN = 4 * 60.0
 VOLTS = 230
 PHASES = 3
-KEEPER_MODES = ("off", "keep", "dog", "camp")
 TRIP_PERIOD = 3 * 3600.0
 TRIP_TIME = 15 * 60.0
 TRIP_SPEED = 31.0  # mph
 HOMES = {"na": (37.4919, -121.9447), "eu": (52.3941, 13.7904), "cn": (30.9, 121.77)}
 
-type Result = tuple[bool, str]
+UPDATE_WAIT = 2 * 60.0  # what the car's screen counts down
+UPDATE_TIME = 25 * 60.0
 
 
 class Car:
@@ -47,6 +61,7 @@ class Car:
         self.presence = "online"
         self.in_service = False
 
+        self.config = build_config(spec.model, spec.year, region)
         self.locked = True
         self.user_present = False
         self.climate_on = False
@@ -56,8 +71,21 @@ class Car:
         self.inside = 15.0
         self.keeper = 0
         self.defrost = False
+        self.overheat = "Off"
+        self.overheat_level = 2
+        self.seats = dict.fromkeys(SEATS.values(), 0)
+        self.wheel = 0
+        self.auto_seats = {1: True, 2: True}
+        self.auto_wheel = False
+        self.doors = dict.fromkeys(DOORS, False)
+        self.windows = dict.fromkeys(WINDOWS, 0)
+        self.sun_roof = "closed" if self.config["sun_roof_installed"] else "unknown"
+        self.front_trunk = self.rear_trunk = False
+        self.sentry = self.valet = False
+        self.valet_pin = True
+        self.may_drive_until = 0.0
         self.port_open = False
-        self.cable = False
+        self.cable = self.latched = False
         self.charging = False
         self.charge_limit = 80
         self.charge_amps = 16
@@ -68,6 +96,9 @@ class Car:
         self.latitude, self.longitude = self.home
         self.heading = 90
         self.driving_since: float | None = None
+        self.version = "2026.32.6"
+        self.offered: str | None = None  # a newer version, already loaded
+        self.installing_at: float | None = None
 
         self._now = now
         self._started = self._at = self._active_at = now()
@@ -78,6 +109,22 @@ class Car:
     def speed(self) -> int | None:
         """Return the speed in mph, None in park."""
         return None if self.driving_since is None else round(TRIP_SPEED)
+
+    @property
+    def cabin_limit(self) -> int | None:
+        """Return what the cabin is kept below, in °C, while nobody is in."""
+        if self.overheat == "Off" or self.user_present:
+            return None
+        return COP_TEMPS[self.overheat_level]
+
+    @property
+    def update_status(self) -> str:
+        """Return how far the new software is, as the car words it."""
+        if self.offered is None:
+            return ""
+        if self.installing_at is None:
+            return "available"
+        return "installing" if self._at >= self.installing_at else "scheduled"
 
     @property
     def waking(self) -> bool:
@@ -109,11 +156,26 @@ class Car:
         self.driving_since = self._now()
         self.user_present = self.climate_on = True
         self.locked = True
+        self.close()
+
+    def close(self) -> None:
+        """Close everything that can be opened, but the charge port."""
+        self.doors = dict.fromkeys(DOORS, False)
+        self.windows = dict.fromkeys(WINDOWS, 0)
+        self.front_trunk = self.rear_trunk = False
+
+    def schedule_update(self, seconds: float) -> None:
+        """Have the new software installed in a while."""
+        self.installing_at = self._now() + max(seconds, UPDATE_WAIT)
+
+    def allow_driving(self, seconds: float) -> None:
+        """Let anybody drive off without a key for a while."""
+        self.may_drive_until = self._now() + seconds
 
     def plug(self) -> None:
         """Plug the charging cable in."""
         self.advance()
-        self.port_open = self.cable = True
+        self.port_open = self.cable = self.latched = True
         self.added = 0.0
         self.charging = self.battery < self.charge_limit
         self._active_at = self._now()
@@ -121,7 +183,7 @@ class Car:
     def unplug(self) -> None:
         """Take the charging cable out."""
         self.advance()
-        self.port_open = self.cable = self.charging = False
+        self.port_open = self.cable = self.latched = self.charging = False
         self._active_at = self._now()
 
     def advance(self) -> None:
@@ -147,6 +209,13 @@ class Car:
             self._charge(seconds)
         if self.driving_since is not None:
             self._travel(now, seconds)
+        if (
+            self.installing_at is not None
+            and self.offered is not None
+            and now >= self.installing_at + UPDATE_TIME
+        ):
+            self.version = self.offered
+            self.offered = self.installing_at = None
 
     def _live(self, now: float, seconds: float) -> None:
         busy = self.climate_on or self.charging or self.driving_since is not None
@@ -159,7 +228,7 @@ class Car:
             if self.presence == "asleep":
                 self.presence = "online"
             if self.presence == "online" and self.driving_since is None:
-                self.port_open = self.cable = self.charging = False
+                self.port_open = self.cable = self.latched = self.charging = False
                 self.driving_since = now
                 self.user_present = self.climate_on = True
 
@@ -169,6 +238,8 @@ class Car:
             goal = 28.0
         pace = CABIN_DRIVEN if self.climate_on else CABIN_IDLE
         self.inside += (goal - self.inside) * (1 - math.exp(-seconds / pace))
+        if not self.climate_on and self.cabin_limit is not None:
+            self.inside = min(self.inside, self.cabin_limit)
 
     @property
     def charge_power(self) -> float:
@@ -201,10 +272,8 @@ class Car:
             self.latitude, self.longitude = self.home
             self._active_at = now
             if self.lively and self.battery < self.charge_limit:
-                self.port_open = self.cable = self.charging = True
+                self.port_open = self.cable = self.latched = self.charging = True
                 self.added = 0.0
-
-    # Commands: each does what it says and returns (result, reason).
 
     def execute(self, command: str, body: Mapping[str, object]) -> Result:
         """Run a command that has reached the car."""
@@ -214,135 +283,3 @@ class Car:
         if result[0]:
             self.executed[command] += 1
         return result
-
-
-def _number(body: Mapping[str, object], key: str) -> float | None:
-    value = body.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
-def _lock(car: Car, _body: Mapping[str, object]) -> Result:
-    car.locked = True
-    return True, ""
-
-
-def _unlock(car: Car, _body: Mapping[str, object]) -> Result:
-    car.locked = False
-    return True, ""
-
-
-def _climate_on(car: Car, _body: Mapping[str, object]) -> Result:
-    car.climate_on = True
-    return True, ""
-
-
-def _climate_off(car: Car, _body: Mapping[str, object]) -> Result:
-    car.climate_on = car.defrost = False
-    car.keeper = 0
-    return True, ""
-
-
-def _set_temps(car: Car, body: Mapping[str, object]) -> Result:
-    driver = _number(body, "driver_temp")
-    passenger = _number(body, "passenger_temp")
-    if driver is None or not 15 <= driver <= 28:
-        return False, "invalid_temperature"
-    car.driver_temp = driver
-    car.passenger_temp = driver if passenger is None else passenger
-    return True, ""
-
-
-def _set_keeper(car: Car, body: Mapping[str, object]) -> Result:
-    mode = _number(body, "climate_keeper_mode")
-    if mode not in {0, 1, 2, 3}:
-        return False, "invalid_mode"
-    car.keeper = int(mode)
-    if car.keeper:
-        car.climate_on = True
-    return True, ""
-
-
-def _set_defrost(car: Car, body: Mapping[str, object]) -> Result:
-    car.defrost = body.get("on") is True
-    if car.defrost:
-        car.climate_on = True
-    return True, ""
-
-
-def _open_port(car: Car, _body: Mapping[str, object]) -> Result:
-    if car.cable:
-        car.charging = False
-    car.port_open = True
-    return True, ""
-
-
-def _close_port(car: Car, _body: Mapping[str, object]) -> Result:
-    if car.cable:
-        return False, "cable connected"
-    car.port_open = False
-    return True, ""
-
-
-def _start_charge(car: Car, _body: Mapping[str, object]) -> Result:
-    if not car.cable:
-        return False, "disconnected"
-    if car.charging:
-        return False, "is_charging"
-    if car.battery >= car.charge_limit:
-        return False, "complete"
-    car.charging = True
-    return True, ""
-
-
-def _stop_charge(car: Car, _body: Mapping[str, object]) -> Result:
-    if not car.charging:
-        return False, "not_charging"
-    car.charging = False
-    return True, ""
-
-
-def _set_limit(car: Car, body: Mapping[str, object]) -> Result:
-    percent = _number(body, "percent")
-    if percent is None or not 50 <= percent <= 100:
-        return False, "invalid_percent"
-    if round(percent) == car.charge_limit:
-        return False, "already_set"
-    car.charge_limit = round(percent)
-    return True, ""
-
-
-def _set_amps(car: Car, body: Mapping[str, object]) -> Result:
-    amps = _number(body, "charging_amps")
-    if amps is None or not 0 <= amps <= 48:
-        return False, "invalid_amps"
-    car.charge_amps = round(amps)
-    return True, ""
-
-
-COMMANDS: dict[str, Callable[[Car, Mapping[str, object]], Result]] = {
-    "door_lock": _lock,
-    "door_unlock": _unlock,
-    "auto_conditioning_start": _climate_on,
-    "auto_conditioning_stop": _climate_off,
-    "set_temps": _set_temps,
-    "set_climate_keeper_mode": _set_keeper,
-    "set_preconditioning_max": _set_defrost,
-    "charge_port_door_open": _open_port,
-    "charge_port_door_close": _close_port,
-    "charge_start": _start_charge,
-    "charge_stop": _stop_charge,
-    "set_charge_limit": _set_limit,
-    "set_charging_amps": _set_amps,
-}
-CHARGING_COMMANDS = frozenset(
-    {
-        "charge_port_door_open",
-        "charge_port_door_close",
-        "charge_start",
-        "charge_stop",
-        "set_charge_limit",
-        "set_charging_amps",
-    }
-)

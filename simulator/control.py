@@ -43,6 +43,10 @@ def _leave(car: Car) -> None:
     car.locked = True
 
 
+def _open_door(car: Car) -> None:
+    car.doors["df"] = True
+
+
 # What a person does to the car, by hand.
 ACTIONS: dict[str, Callable[[Car], None]] = {
     "drive": Car.drive,
@@ -50,6 +54,8 @@ ACTIONS: dict[str, Callable[[Car], None]] = {
     "unplug": Car.unplug,
     "get_in": _get_in,
     "leave": _leave,
+    "open_door": _open_door,
+    "close": Car.close,
     "sleep": lambda car: car.set_presence("asleep"),
     "enter_service": _enter_service,
     "leave_service": _leave_service,

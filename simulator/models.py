@@ -128,6 +128,13 @@ EUROPE: dict[str, object] = {
 }
 
 
+def build_config(model: str, year: int, region: str) -> dict[str, object]:
+    """Return what a car is made of: some older Model S have a sun roof."""
+    market = EUROPE if region == "eu" else {}
+    roof = {"sun_roof_installed": 1} if model == "models" and year < 2019 else {}
+    return {**CONFIG, **market, **MODEL_TABLE[model].config, **roof}
+
+
 def build_vin(name: str, model: str, year: int) -> str:
     """Return a VIN whose digits tell model and year, and whose check digit holds."""
     table = MODEL_TABLE[model]

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection
 
-from .cars import KEEPER_MODES, VOLTS, Car
-from .models import CONFIG, EUROPE
+from .cars import SEATS, VOLTS, Car
 
 type Json = dict[str, object]
+
+KEEPER_MODES = ("off", "keep", "dog", "camp")
+COP_LEVELS = ("Low", "Medium", "High")
 
 DEFAULT_SECTIONS = (
     "charge_state",
@@ -149,7 +151,7 @@ def charge_state(car: Car, at: int) -> Json:
         "charge_port_cold_weather_mode": False,
         "charge_port_color": "<invalid>",
         "charge_port_door_open": car.port_open,
-        "charge_port_latch": "Engaged" if car.cable else "Disengaged",
+        "charge_port_latch": "Engaged" if car.latched else "Disengaged",
         "charge_rate": round(power / car.table.pack * full, 1),
         "charger_actual_current": car.charge_amps if car.charging else 0,
         "charger_phases": 3 if car.charging else None,
@@ -193,17 +195,25 @@ def charge_state(car: Car, at: int) -> Json:
 
 def climate_state(car: Car, at: int) -> Json:
     """Return the climate state."""
+    limit = car.cabin_limit
+    seats = [
+        seat
+        for seat in SEATS
+        if not seat.startswith("third_row") or car.config["third_row_seats"] != "None"
+    ]
     return {
+        **{f"seat_heater_{seat}": car.seats[SEATS[seat]] for seat in seats},
         "allow_cabin_overheat_protection": True,
-        "auto_seat_climate_left": True,
-        "auto_seat_climate_right": True,
-        "auto_steering_wheel_heat": False,
+        "auto_seat_climate_left": car.auto_seats[1],
+        "auto_seat_climate_right": car.auto_seats[2],
+        "auto_steering_wheel_heat": car.auto_wheel,
         "battery_heater": False,
         "battery_heater_no_power": None,
-        "cabin_overheat_protection": "Off",
-        "cabin_overheat_protection_actively_cooling": False,
+        "cabin_overheat_protection": car.overheat,
+        "cabin_overheat_protection_actively_cooling": limit is not None
+        and car.inside >= limit,
         "climate_keeper_mode": KEEPER_MODES[car.keeper],
-        "cop_activation_temperature": "High",
+        "cop_activation_temperature": COP_LEVELS[car.overheat_level],
         "defrost_mode": 2 if car.defrost else 0,
         "driver_temp_setting": car.driver_temp,
         "fan_status": 3 if car.climate_on else 0,
@@ -221,14 +231,9 @@ def climate_state(car: Car, at: int) -> Json:
         "passenger_temp_setting": car.passenger_temp,
         "remote_heater_control_enabled": car.climate_on,
         "right_temp_direction": 251,
-        "seat_heater_left": 0,
-        "seat_heater_rear_center": 0,
-        "seat_heater_rear_left": 0,
-        "seat_heater_rear_right": 0,
-        "seat_heater_right": 0,
         "side_mirror_heaters": False,
-        "steering_wheel_heat_level": 0,
-        "steering_wheel_heater": False,
+        "steering_wheel_heat_level": car.wheel,
+        "steering_wheel_heater": car.wheel > 0,
         "supports_fan_only_cabin_overheat_protection": True,
         "timestamp": at,
         "wiper_blade_heater": False,
@@ -277,14 +282,19 @@ def gui_settings(at: int) -> Json:
 
 def vehicle_config(car: Car, now: float) -> Json:
     """Return what the car is made of."""
-    market = EUROPE if car.region == "eu" else {}
-    return {**CONFIG, **market, **car.table.config, "timestamp": int(now * 1000)}
+    return car.config | {"timestamp": int(now * 1000)}
 
 
 def closures_state(car: Car, at: int) -> Json:
     """Return doors, windows and lock."""
-    openings = "df dr pf pr ft rt fd_window fp_window rd_window rp_window".split()
-    return {**dict.fromkeys(openings, 0), "locked": car.locked, "timestamp": at}
+    return {
+        **{door: int(is_open) for door, is_open in car.doors.items()},
+        **car.windows,
+        "ft": int(car.front_trunk),
+        "rt": int(car.rear_trunk),
+        "locked": car.locked,
+        "timestamp": at,
+    }
 
 
 def vehicle_state(car: Car, at: int) -> Json:
@@ -302,7 +312,7 @@ def vehicle_state(car: Car, at: int) -> Json:
         "api_version": 71,
         "autopark_state_v2": "unavailable",
         "calendar_supported": True,
-        "car_version": "2026.32.6 1f0e2d3c4b5a",
+        "car_version": f"{car.version} 1f0e2d3c4b5a",
         "center_display_state": 2 if car.user_present else 0,
         "dashcam_clip_save_available": True,
         "dashcam_state": "Recording" if car.user_present else "Unavailable",
@@ -326,20 +336,20 @@ def vehicle_state(car: Car, at: int) -> Json:
         "notifications_supported": True,
         "odometer": round(car.odometer, 6),
         "parsed_calendar_supported": True,
-        "remote_start": False,
+        "remote_start": at < car.may_drive_until * 1000,
         "remote_start_enabled": True,
         "remote_start_supported": True,
         "santa_mode": 0,
-        "sentry_mode": False,
+        "sentry_mode": car.sentry,
         "sentry_mode_available": True,
         "service_mode": car.in_service,
         "service_mode_plus": False,
         "software_update": {
-            "download_perc": 0,
+            "download_perc": 100 if car.offered else 0,
             "expected_duration_sec": 2700,
             "install_perc": 1,
-            "status": "",
-            "version": " ",
+            "status": car.update_status,
+            "version": car.offered or " ",
         },
         "speed_limit_mode": {
             "active": False,
@@ -348,10 +358,12 @@ def vehicle_state(car: Car, at: int) -> Json:
             "min_limit_mph": 50,
             "pin_code_set": False,
         },
-        "sun_roof_state": "unknown",
-        "vehicle_state_sun_roof_percent_open": None,
-        "valet_mode": False,
-        "valet_pin_needed": True,
+        "sun_roof_state": car.sun_roof,
+        "vehicle_state_sun_roof_percent_open": {"vent": 15, "closed": 0}.get(
+            car.sun_roof
+        ),
+        "valet_mode": car.valet,
+        "valet_pin_needed": not car.valet_pin,
         "vehicle_name": car.name,
         "vehicle_self_test_progress": 0,
         "vehicle_self_test_requested": False,

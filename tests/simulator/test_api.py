@@ -19,7 +19,7 @@ from tesla_fleet_api.exceptions import (
 from tesla_fleet_api.tesla import VehicleFleet
 
 from simulator import Simulator
-from simulator.cars import Car
+from simulator.cars import WINDOWS, Car
 from simulator.cases import CarSpec
 from simulator.shapes import vehicle_config
 
@@ -129,6 +129,39 @@ COMMANDS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ("charge_port_door_close", {}, {"port_open": False}),
     ("set_charge_limit", {"percent": 90}, {"charge_limit": 90}),
     ("set_charging_amps", {"charging_amps": 8}, {"charge_amps": 8}),
+    (
+        "set_cabin_overheat_protection",
+        {"on": True, "fan_only": False},
+        {"overheat": "On"},
+    ),
+    (
+        "set_cabin_overheat_protection",
+        {"on": True, "fan_only": True},
+        {"overheat": "FanOnly"},
+    ),
+    ("set_cop_temp", {"cop_temp": 0}, {"overheat_level": 0}),
+    (
+        "remote_auto_seat_climate_request",
+        {"auto_seat_position": 2, "auto_climate_on": False},
+        {"auto_seats": {1: True, 2: False}},
+    ),
+    (
+        "remote_auto_steering_wheel_heat_climate_request",
+        {"on": True},
+        {"auto_wheel": True},
+    ),
+    (
+        "window_control",
+        {"command": "vent"},
+        {"windows": dict.fromkeys(WINDOWS, 1)},
+    ),
+    ("actuate_trunk", {"which_trunk": "front"}, {"front_trunk": True}),
+    ("actuate_trunk", {"which_trunk": "rear"}, {"rear_trunk": True}),
+    ("set_sentry_mode", {"on": True}, {"sentry": True}),
+    ("set_valet_mode", {"on": True, "password": 1234}, {"valet": True}),
+    ("flash_lights", {}, {}),
+    ("honk_horn", {}, {}),
+    ("remote_start_drive", {}, {}),
 ]
 
 
@@ -148,6 +181,54 @@ async def test_commands_do_what_they_say(
     assert (sim.calls.billed, sim.calls.unbilled) == (1, 0)
     others = [one for one in sim.cars.values() if one is not car]
     assert not any(one.executed for one in others)
+
+
+async def test_a_liftgate_moves_to_wherever_it_is_not(
+    sim: Simulator, ada: Vehicle
+) -> None:
+    car = sim.cars["Ada"]
+    for is_open in (True, False, True):
+        assert await ada.actuate_trunk("rear") == DONE
+        assert car.rear_trunk is is_open
+    car.config["plg"] = False
+    assert await ada.actuate_trunk("rear") == DONE
+    assert car.rear_trunk
+
+
+async def test_heaters_want_the_climate_on(sim: Simulator, ada: Vehicle) -> None:
+    car = sim.cars["Ada"]
+    for answer in (
+        await ada.remote_seat_heater_request(4, 2),
+        await ada.remote_steering_wheel_heat_level_request(3),
+    ):
+        assert answer["response"]["result"] is False
+    assert await ada.auto_conditioning_start() == DONE
+    assert await ada.remote_seat_heater_request(4, 2) == DONE
+    assert await ada.remote_steering_wheel_heat_level_request(3) == DONE
+    assert (car.seats[4], car.wheel) == (2, 3)
+
+
+async def test_a_port_that_opens_lets_go_of_the_cable(
+    sim: Simulator, ada: Vehicle
+) -> None:
+    car = sim.cars["Ada"]
+    car.plug()
+    assert (car.latched, car.charging) == (True, True)
+    assert await ada.charge_port_door_open() == DONE
+    assert (car.cable, car.latched, car.charging) == (True, False, False)
+    assert await ada.charge_start() == DONE
+    assert car.latched
+
+
+async def test_an_older_model_s_has_a_sun_roof(
+    fleet: TeslaFleetApi, sim: Simulator
+) -> None:
+    cy = sim.cars["Cy"]
+    vehicle = fleet.vehicles.createFleet(cy.vin)
+    assert await vehicle.sun_roof_control("vent") == DONE
+    assert cy.sun_roof == "vent"
+    assert await vehicle.sun_roof_control("close") == DONE
+    assert cy.sun_roof == "closed"
 
 
 async def test_charging_starts_and_stops(sim: Simulator, ada: Vehicle) -> None:
@@ -172,6 +253,15 @@ async def test_charging_starts_and_stops(sim: Simulator, ada: Vehicle) -> None:
 @pytest.mark.parametrize(
     ("command", "body"),
     [
+        ("actuate_trunk", {"which_trunk": "side"}),
+        ("remote_auto_seat_climate_request", {"auto_seat_position": 9}),
+        ("remote_seat_heater_request", {"heater": 0, "level": 9}),
+        ("remote_steering_wheel_heat_level_request", {"level": 2}),
+        ("schedule_software_update", {"offset_sec": 0}),
+        ("schedule_software_update", {"offset_sec": -1}),
+        ("set_cop_temp", {"cop_temp": 9}),
+        ("sun_roof_control", {"state": "vent"}),
+        ("window_control", {"command": "smash"}),
         ("set_temps", {"driver_temp": 40}),
         ("set_temps", {"driver_temp": "warm"}),
         ("set_climate_keeper_mode", {"climate_keeper_mode": 7}),
@@ -276,7 +366,7 @@ async def test_the_rest_of_the_account(fleet: TeslaFleetApi, ada: Vehicle) -> No
     status = (await ada.fleet_status([ada.vin]))["response"]
     assert status["vehicle_info"][ada.vin]["vehicle_command_protocol_required"] is False
     with pytest.raises(NotFound):
-        await ada.honk_horn()
+        await ada.remote_boombox(1)
 
 
 async def test_europe_has_its_own_plugs(clock: Clock) -> None:

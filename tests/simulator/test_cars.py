@@ -132,3 +132,81 @@ def test_a_clock_that_is_set_back_changes_nothing(clock: Clock) -> None:
     clock.pass_minutes(10)
     car.advance()
     assert car.battery > battery
+
+
+def test_the_cabin_is_kept_from_overheating(clock: Clock) -> None:
+    car = lively_car(clock, lively=False)
+    car.outside = 50.0
+    car.execute("set_cabin_overheat_protection", {"on": True, "fan_only": False})
+    car.execute("set_cop_temp", {"cop_temp": 1})
+    clock.pass_minutes(600)
+    car.advance()
+    assert car.inside == 35
+    state = vehicle_data(car, clock())["climate_state"]
+    assert isinstance(state, dict)
+    assert state["cabin_overheat_protection_actively_cooling"]
+    car.execute("set_cabin_overheat_protection", {"on": False})
+    clock.pass_minutes(600)
+    car.advance()
+    assert car.inside == pytest.approx(50, abs=0.1)
+
+
+def test_new_software_is_installed_in_its_time(clock: Clock) -> None:
+    car = lively_car(clock, lively=False)
+    assert car.update_status == ""
+    car.offered = "2026.38.1"
+    assert car.update_status == "available"
+    assert car.execute("schedule_software_update", {"offset_sec": 0}) == (True, "")
+    seen = [car.update_status]
+    for _ in range(40):
+        clock.pass_minutes(1)
+        car.advance()
+        if car.update_status != seen[-1]:
+            seen.append(car.update_status)
+    assert seen == ["scheduled", "installing", ""]
+    assert car.version == "2026.38.1"
+
+
+def test_who_may_drive_without_a_key_may_not_for_long(clock: Clock) -> None:
+    def allowed() -> object:
+        state = vehicle_data(car, clock())["vehicle_state"]
+        assert isinstance(state, dict)
+        return state["remote_start"]
+
+    car = lively_car(clock, lively=False)
+    assert not allowed()
+    car.execute("remote_start_drive", {})
+    assert allowed()
+    clock.pass_minutes(3)
+    assert not allowed()
+
+
+def test_whoever_drives_off_has_closed_everything(clock: Clock) -> None:
+    car = lively_car(clock, lively=False)
+    for trunk in ("front", "rear"):
+        car.execute("actuate_trunk", {"which_trunk": trunk})
+    car.execute("window_control", {"command": "vent"})
+    car.doors["df"] = True
+    car.drive()
+    assert not car.front_trunk
+    assert not car.rear_trunk
+    assert not any(car.windows.values())
+    assert not any(car.doors.values())
+
+
+def test_valet_mode_wants_a_pin(clock: Clock) -> None:
+    car = lively_car(clock, lively=False)
+    car.valet_pin = False
+    assert car.execute("set_valet_mode", {"on": True}) == (False, "valet_pin_needed")
+    assert car.execute("set_valet_mode", {"on": True, "password": "1234"})[0]
+    assert car.execute("set_valet_mode", {"on": False})[0]
+    assert car.execute("set_valet_mode", {"on": True})[0]
+
+
+def test_trunks_that_no_command_opens(clock: Clock) -> None:
+    car = lively_car(clock, lively=False)
+    car.config["can_actuate_trunks"] = False
+    assert not car.execute("actuate_trunk", {"which_trunk": "front"})[0]
+    car.config["motorized_charge_port"] = False
+    assert car.execute("charge_port_door_open", {})[0]
+    assert not car.execute("charge_port_door_close", {})[0]

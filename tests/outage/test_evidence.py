@@ -121,6 +121,12 @@ def test_a_probe_of_a_region(
             Subject.CAR,
             Reason.IN_SERVICE,
         ),
+        (
+            500,
+            '{"error":"vehicle rejected request: your public key is not paired"}',
+            Subject.CAR,
+            Reason.REFUSED,
+        ),
         (404, '{"error":"not_found"}', Subject.CAR, Reason.NOT_FOUND),
         (422, '{"error":"invalid"}', Subject.CAR, Reason.REFUSED),
         (401, '{"error":"login_required"}', Subject.ACCOUNT, Reason.SIGN_IN),

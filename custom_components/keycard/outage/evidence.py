@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 import json
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..answer import Answer, Failure
@@ -112,10 +113,20 @@ class Evidence:
 
 STALE = Meaning(subject=Subject.DATA, verdict=Verdict.BAD, reason=Reason.STALE)
 
-_CALLS = frozenset({Kind.CALL, Kind.DATA, Kind.COMMAND})
+_STATUS = frozenset({Kind.STATUS})
+_UNRELATED = frozenset({Kind.UNRELATED})
+_TOKEN = frozenset({Kind.TOKEN})
 _SIGN_IN = frozenset({Kind.TOKEN, Kind.AUTHORIZE})
-_PROBES = frozenset({Kind.STATUS, Kind.AUTHORIZE})
+_PROBES = frozenset({Kind.STATUS, Kind.TOKEN, Kind.AUTHORIZE})
+_COMMAND = frozenset({Kind.COMMAND})
+_CALLS = frozenset({Kind.CALL, Kind.DATA, Kind.COMMAND})
+_BEHIND = _CALLS | {Kind.STATUS, Kind.AUTHORIZE}
 _ALL = frozenset(Kind)
+
+_ITSELF = None
+_ACCOUNT = Subject.ACCOUNT
+_CAR = Subject.CAR
+_NETWORK = Subject.NETWORK
 
 _SUBJECTS = {
     Kind.STATUS: Subject.STATUS,
@@ -173,21 +184,21 @@ class _Asked:
 
     @property
     def elsewhere(self) -> bool:
+        """Tell whether the answer sends us to another host."""
         location = urlsplit(self.answer.location or "")
         return bool(location.hostname) and (
             location.hostname != urlsplit(self.url).hostname
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """One row of the table: where it applies, and what it means."""
+class _Row(NamedTuple):
+    """One row of the table: what was asked, what came, of whom that tells what."""
 
     kinds: frozenset[Kind]
     when: Callable[[_Asked], bool]
+    subject: Subject | None
+    verdict: Verdict
     reason: Reason
-    verdict: Verdict = Verdict.BAD
-    subject: Subject | None = None
 
 
 def _failed(*failures: Failure) -> Callable[[_Asked], bool]:
@@ -206,6 +217,30 @@ def _both(*tests: Callable[[_Asked], bool]) -> Callable[[_Asked], bool]:
     return lambda asked: all(test(asked) for test in tests)
 
 
+def _from_to(first: int, last: int) -> Callable[[_Asked], bool]:
+    return lambda asked: first <= asked.status <= last
+
+
+def _always(_asked: _Asked) -> bool:
+    return True
+
+
+def _html(asked: _Asked) -> bool:
+    return asked.html
+
+
+def _json(asked: _Asked) -> bool:
+    return asked.json
+
+
+def _elsewhere(asked: _Asked) -> bool:
+    return asked.elsewhere
+
+
+def _ok(asked: _Asked) -> bool:
+    return asked.text == "ok"
+
+
 def _fine(asked: _Asked) -> bool:
     return 200 <= asked.status < 300
 
@@ -220,225 +255,101 @@ def _unrelated_good(asked: _Asked) -> bool:
     )
 
 
-# First match wins. A row without a subject speaks of what was asked.
-_TABLE: tuple[_Row, ...] = (
-    _Row(
-        kinds=frozenset({Kind.UNRELATED}),
-        when=_unrelated_good,
-        verdict=Verdict.GOOD,
-        reason=Reason.OK,
-    ),
-    _Row(
-        kinds=frozenset({Kind.UNRELATED}),
-        when=lambda asked: True,
-        reason=Reason.NO_ANSWER,
-    ),
+_refused_sign_in = _both(
+    _from_to(0, 499), _json, _says('"invalid_grant"', '"login_required"')
+)
+_out_of_reach = _both(_status(500, 503), _says(*CAR_PHRASES))
+
+
+def _left_out(asked: _Asked) -> bool:
+    """Tell a command that fails for a car whose data come."""
+    unavailable = _says("vehicle is not available")
+    return asked.status == 503 and asked.data_works and unavailable(asked)
+
+
+# First match wins. A row of the subject itself speaks of what was asked.
+_TABLE = (
+    _Row(_UNRELATED, _unrelated_good, _ITSELF, Verdict.GOOD, Reason.OK),
+    _Row(_UNRELATED, _always, _ITSELF, Verdict.BAD, Reason.NO_ANSWER),
     # No HTTP answer came.
-    _Row(
-        kinds=_ALL,
-        when=_failed(Failure.NAME),
-        subject=Subject.NETWORK,
-        reason=Reason.NAME,
-    ),
-    _Row(
-        kinds=_ALL,
-        when=_failed(Failure.ADDRESS),
-        subject=Subject.NETWORK,
-        reason=Reason.ADDRESS,
-    ),
-    _Row(
-        kinds=_ALL,
-        when=_failed(Failure.CERTIFICATE),
-        subject=Subject.NETWORK,
-        reason=Reason.CERTIFICATE,
-    ),
-    _Row(
-        kinds=_ALL,
-        when=_failed(Failure.TOO_LARGE),
-        reason=Reason.MALFORMED,
-    ),
-    _Row(
-        kinds=_ALL,
-        when=lambda asked: asked.answer.failure is not None,
-        reason=Reason.NO_ANSWER,
-    ),
+    _Row(_ALL, _failed(Failure.NAME), _NETWORK, Verdict.BAD, Reason.NAME),
+    _Row(_ALL, _failed(Failure.ADDRESS), _NETWORK, Verdict.BAD, Reason.ADDRESS),
+    _Row(_ALL, _failed(Failure.CERTIFICATE), _NETWORK, Verdict.BAD, Reason.CERTIFICATE),
+    _Row(_ALL, _failed(Failure.TOO_LARGE), _ITSELF, Verdict.BAD, Reason.MALFORMED),
+    _Row(_ALL, _failed(*Failure), _ITSELF, Verdict.BAD, Reason.NO_ANSWER),
     # The owner's network answers in the host's place.
     _Row(
-        kinds=_ALL,
-        when=lambda asked: 300 <= asked.status < 400 and asked.elsewhere,
-        subject=Subject.NETWORK,
-        reason=Reason.PORTAL,
+        _ALL,
+        _both(_from_to(300, 399), _elsewhere),
+        _NETWORK,
+        Verdict.BAD,
+        Reason.PORTAL,
     ),
-    _Row(
-        kinds=_ALL,
-        when=lambda asked: _fine(asked) and asked.html,
-        subject=Subject.NETWORK,
-        reason=Reason.PORTAL,
-    ),
-    _Row(
-        kinds=_ALL,
-        when=_status(407, 511),
-        subject=Subject.NETWORK,
-        reason=Reason.PORTAL,
-    ),
+    _Row(_ALL, _both(_fine, _html), _NETWORK, Verdict.BAD, Reason.PORTAL),
+    _Row(_ALL, _status(407, 511), _NETWORK, Verdict.BAD, Reason.PORTAL),
     # Signing in.
-    _Row(
-        kinds=frozenset({Kind.TOKEN}),
-        when=_both(
-            lambda asked: asked.status < 500 and asked.json,
-            _says('"invalid_grant"', '"login_required"'),
-        ),
-        subject=Subject.ACCOUNT,
-        reason=Reason.SIGN_IN,
-    ),
-    _Row(
-        kinds=frozenset({Kind.TOKEN}),
-        when=lambda asked: asked.status in (403, 404, 408) or asked.status >= 500,
-        reason=Reason.CLOUD_FAILS,
-    ),
-    _Row(
-        kinds=_SIGN_IN,
-        when=lambda asked: _fine(asked) and asked.json,
-        verdict=Verdict.GOOD,
-        reason=Reason.OK,
-    ),
-    _Row(
-        kinds=frozenset({Kind.TOKEN}),
-        when=lambda asked: asked.status in (400, 401) and asked.json,
-        verdict=Verdict.GOOD,
-        reason=Reason.OK,
-    ),
-    _Row(
-        kinds=frozenset({Kind.TOKEN}),
-        when=lambda asked: asked.html,
-        reason=Reason.CLOUD_FAILS,
-    ),
+    _Row(_TOKEN, _refused_sign_in, _ACCOUNT, Verdict.BAD, Reason.SIGN_IN),
+    _Row(_TOKEN, _status(403, 404, 408), _ITSELF, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Row(_TOKEN, _from_to(500, 599), _ITSELF, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Row(_SIGN_IN, _both(_fine, _json), _ITSELF, Verdict.GOOD, Reason.OK),
+    _Row(_TOKEN, _both(_status(400, 401), _json), _ITSELF, Verdict.GOOD, Reason.OK),
+    _Row(_TOKEN, _html, _ITSELF, Verdict.BAD, Reason.CLOUD_FAILS),
     # Probes of a host.
-    _Row(
-        kinds=frozenset({Kind.STATUS}),
-        when=lambda asked: asked.status == 200 and asked.text == "ok",
-        verdict=Verdict.GOOD,
-        reason=Reason.OK,
-    ),
-    _Row(
-        kinds=_PROBES | _CALLS,
-        when=_both(_status(403), lambda asked: asked.html),
-        subject=Subject.NETWORK,
-        reason=Reason.BLOCKED,
-    ),
-    _Row(
-        kinds=_PROBES,
-        when=lambda asked: asked.status in (401, 403) and asked.json,
-        verdict=Verdict.WEAK,
-        reason=Reason.GATEWAY,
-    ),
-    _Row(
-        kinds=_PROBES | {Kind.TOKEN},
-        when=lambda asked: 300 <= asked.status < 500,
-        verdict=Verdict.WEAK,
-        reason=Reason.GATEWAY,
-    ),
+    _Row(_STATUS, _both(_status(200), _ok), _ITSELF, Verdict.GOOD, Reason.OK),
+    _Row(_BEHIND, _both(_status(403), _html), _NETWORK, Verdict.BAD, Reason.BLOCKED),
+    _Row(_PROBES, _from_to(300, 499), _ITSELF, Verdict.WEAK, Reason.GATEWAY),
     # Calls: the car.
+    _Row(_COMMAND, _left_out, _ITSELF, Verdict.BAD, Reason.COMMANDS_FAIL),
+    _Row(_CALLS, _out_of_reach, _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Row(_CALLS, _status(408, 540), _CAR, Verdict.BAD, Reason.ASLEEP),
     _Row(
-        kinds=frozenset({Kind.COMMAND}),
-        when=_both(
-            _status(503),
-            _says("vehicle is not available"),
-            lambda asked: asked.data_works,
-        ),
-        reason=Reason.COMMANDS_FAIL,
+        _CALLS,
+        _both(_status(405), _says("in service")),
+        _CAR,
+        Verdict.BAD,
+        Reason.IN_SERVICE,
     ),
     _Row(
-        kinds=_CALLS,
-        when=_both(_status(500, 503), _says(*CAR_PHRASES)),
-        subject=Subject.CAR,
-        reason=Reason.ASLEEP,
-    ),
-    _Row(
-        kinds=_CALLS,
-        when=_status(408, 540),
-        subject=Subject.CAR,
-        reason=Reason.ASLEEP,
-    ),
-    _Row(
-        kinds=_CALLS,
-        when=_both(_status(405), _says("in service")),
-        subject=Subject.CAR,
-        reason=Reason.IN_SERVICE,
+        _CALLS,
+        _both(_status(500), _says("vehicle rejected request")),
+        _CAR,
+        Verdict.BAD,
+        Reason.REFUSED,
     ),
     # Calls: the account.
     _Row(
-        kinds=_CALLS,
-        when=_both(_status(401), _says("login_required")),
-        subject=Subject.ACCOUNT,
-        reason=Reason.SIGN_IN,
+        _CALLS,
+        _both(_status(401), _says("login_required")),
+        _ACCOUNT,
+        Verdict.BAD,
+        Reason.SIGN_IN,
     ),
     _Row(
-        kinds=_CALLS,
-        when=_both(_status(401), _says("mobile_access_disabled")),
-        subject=Subject.ACCOUNT,
-        reason=Reason.MOBILE_ACCESS,
+        _CALLS,
+        _both(_status(401), _says("mobile_access_disabled")),
+        _ACCOUNT,
+        Verdict.BAD,
+        Reason.MOBILE_ACCESS,
     ),
+    _Row(_CALLS, _status(401), Subject.AUTH, Verdict.BAD, Reason.UNAUTHORIZED),
+    _Row(_CALLS, _status(402), _ACCOUNT, Verdict.BAD, Reason.LIMIT),
     _Row(
-        kinds=_CALLS,
-        when=_status(401),
-        subject=Subject.AUTH,
-        reason=Reason.UNAUTHORIZED,
+        _CALLS,
+        _both(_status(403), _says("exceeded_limit")),
+        _ACCOUNT,
+        Verdict.BAD,
+        Reason.LIMIT,
     ),
-    _Row(
-        kinds=_CALLS,
-        when=lambda asked: (
-            asked.status == 402
-            or (asked.status == 403 and "exceeded_limit" in asked.text)
-        ),
-        subject=Subject.ACCOUNT,
-        reason=Reason.LIMIT,
-    ),
-    _Row(
-        kinds=_CALLS,
-        when=_status(403),
-        subject=Subject.ACCOUNT,
-        reason=Reason.POLICY,
-    ),
-    _Row(
-        kinds=_CALLS,
-        when=_status(412),
-        subject=Subject.ACCOUNT,
-        reason=Reason.NOT_REGISTERED,
-    ),
-    _Row(
-        kinds=_CALLS,
-        when=_status(421),
-        subject=Subject.ACCOUNT,
-        reason=Reason.WRONG_REGION,
-    ),
-    _Row(
-        kinds=_CALLS,
-        when=_status(429),
-        subject=Subject.ACCOUNT,
-        reason=Reason.RATE_LIMITED,
-    ),
+    _Row(_CALLS, _status(403), _ACCOUNT, Verdict.BAD, Reason.POLICY),
+    _Row(_CALLS, _status(412), _ACCOUNT, Verdict.BAD, Reason.NOT_REGISTERED),
+    _Row(_CALLS, _status(421), _ACCOUNT, Verdict.BAD, Reason.WRONG_REGION),
+    _Row(_CALLS, _status(429), _ACCOUNT, Verdict.BAD, Reason.RATE_LIMITED),
     # Calls: the cloud.
-    _Row(
-        kinds=_CALLS,
-        when=lambda asked: _fine(asked) and asked.json,
-        verdict=Verdict.GOOD,
-        reason=Reason.OK,
-    ),
-    _Row(
-        kinds=_CALLS,
-        when=_status(404),
-        subject=Subject.CAR,
-        reason=Reason.NOT_FOUND,
-    ),
-    _Row(
-        kinds=_CALLS,
-        when=lambda asked: 300 <= asked.status < 500,
-        subject=Subject.CAR,
-        reason=Reason.REFUSED,
-    ),
-    _Row(kinds=_ALL, when=_fine, reason=Reason.MALFORMED),
-    _Row(kinds=_ALL, when=lambda asked: True, reason=Reason.CLOUD_FAILS),
+    _Row(_CALLS, _both(_fine, _json), _ITSELF, Verdict.GOOD, Reason.OK),
+    _Row(_CALLS, _status(404), _CAR, Verdict.BAD, Reason.NOT_FOUND),
+    _Row(_CALLS, _from_to(300, 499), _CAR, Verdict.BAD, Reason.REFUSED),
+    _Row(_ALL, _fine, _ITSELF, Verdict.BAD, Reason.MALFORMED),
+    _Row(_ALL, _always, _ITSELF, Verdict.BAD, Reason.CLOUD_FAILS),
 )
 
 

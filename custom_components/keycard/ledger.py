@@ -42,7 +42,10 @@ class Ledger:
             return
         try:
             self.journal.restore(stored["outages"])
-            self._hosts = stored["hosts"]
+            self._hosts = {
+                url: StoredHost(verified=host["verified"], down=host["down"])
+                for url, host in stored["hosts"].items()
+            }
         except UNREADABLE:
             _LOGGER.warning("The outages that were kept cannot be read")
 

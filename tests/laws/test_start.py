@@ -228,13 +228,23 @@ async def test_what_cannot_be_read_is_asked_anew(
     assert_quiet(caplog)
 
 
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {},
+        {"outages": [{}], "hosts": {}},
+        {"outages": [], "hosts": ["down"]},
+        {"outages": [], "hosts": {"http://127.0.0.1:1/status": {}}},
+    ],
+)
 async def test_a_journal_that_cannot_be_read_is_begun_anew(
     story: Story,
     watching_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     hass_storage: dict[str, Any],
+    spoilt: dict[str, Any],
 ) -> None:
-    hass_storage[STORE_KEY] = {"version": 1, "data": {"outages": [{}], "hosts": {}}}
+    hass_storage[STORE_KEY] = {"version": 1, "data": spoilt}
     await story.settled(watching_entry)
     assert caplog.text.count("The outages that were kept cannot be read") == 1
     assert_quiet(caplog)

@@ -1,6 +1,6 @@
 """A throw-away certificate authority for any host name, and an impostor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 import ipaddress
 from pathlib import Path
@@ -37,6 +37,11 @@ class Authority:
     def close(self) -> None:
         """Remove the files."""
         self._folder.cleanup()
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Sign certificates for host names before anybody asks for them."""
+        for name in names:
+            self._named(name)
 
     def context(self, impostor: Callable[[], bool]) -> ssl.SSLContext:
         """Return a server context; an impostor shows somebody else's certificate."""

@@ -1,6 +1,6 @@
 """The simulator as a whole: hosts, accounts, cars, and what is wrong with them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 import time
 from types import TracebackType
@@ -141,6 +141,11 @@ class Simulator:
     def token(self) -> str:
         """Return a bearer token of the first home's account."""
         return self.tokens[self.homes[0].name]
+
+    def certify(self, names: Iterable[str]) -> None:
+        """Prepare the certificates of host names: signing takes files and time."""
+        if self._authority is not None:
+            self._authority.prepare(names)
 
     @property
     def ca_file(self) -> Path | None:

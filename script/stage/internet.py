@@ -59,6 +59,11 @@ class Internet:
         self._hosts[name] = Host(address=address, subjects=before | {*subjects})
         self._ends[address, port] = (loopback.host, loopback.port)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names that exist."""
+        return tuple(self._hosts)
+
     def _next_address(self) -> str:
         return f"{DOCUMENTATION_NET}{len(self._hosts) + 1}"
 

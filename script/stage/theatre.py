@@ -67,6 +67,7 @@ def pretend_internet(simulator: Simulator) -> Internet:
                 part += "_http"
             internet.add(target.url, simulator.urls[part], *subjects)
     internet.add(PROXY_URL, simulator.urls["proxy"], "proxy.api")
+    simulator.certify(internet.names)
     return internet
 
 

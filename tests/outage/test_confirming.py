@@ -194,3 +194,17 @@ def test_one_failing_car_of_a_model_is_a_matter_of_that_car(home: Home) -> None:
 
     assert status(home) is Status.DEGRADED
     assert home.judgement.affected == frozenset({"Ada"})
+
+
+@pytest.mark.parametrize("mode", ["refuse", "timeout"])
+def test_calls_that_hang_when_the_internet_is_back_are_seen(
+    home: Home, mode: str
+) -> None:
+    settle(home, ADA)
+    change(home, {"net": mode})
+    home.run(SETTLED + 400)
+    change(home, {"net": OK, "na.api": "timeout"})
+    home.run(SETTLED + 400 + 240)
+
+    assert status(home) is Status.OUTAGE
+    assert home.judgement.planes == (Plane.API,)

@@ -246,6 +246,24 @@ async def test_rehearsal(
     assert "Nothing has failed" in own[0].data["message"]
 
 
+async def test_a_rehearsal_ends_no_notice_that_waits(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    tell: Tell,
+    own: list[ServiceCall],
+) -> None:
+    freezer.move_to(NOON)
+    hass.states.async_set(EVENT, "unknown")
+    await add_automation(hass, wait={"minutes": 5})
+    tell("started", "take")
+    await wait(hass, freezer, 1)
+    await hass.services.async_call(
+        "automation", "trigger", {"entity_id": "automation.told"}
+    )
+    await wait(hass, freezer, 5)
+    assert notices(own) == ["take"]
+
+
 @pytest.mark.parametrize(
     ("minutes_ago", "last_run_minutes_ago", "wait_minutes", "told"),
     [

@@ -127,6 +127,12 @@ def test_a_probe_of_a_region(
             Subject.CAR,
             Reason.REFUSED,
         ),
+        (
+            500,
+            '{"error":"vehicle rejected request: user_not_present"}',
+            Subject.CAR,
+            Reason.REFUSED,
+        ),
         (404, '{"error":"not_found"}', Subject.CAR, Reason.NOT_FOUND),
         (422, '{"error":"invalid"}', Subject.CAR, Reason.REFUSED),
         (401, '{"error":"login_required"}', Subject.ACCOUNT, Reason.SIGN_IN),

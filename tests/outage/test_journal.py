@@ -43,18 +43,45 @@ class Book:
         by: str = "home",
         region: str = "na",
         key: bool | None = None,
+        cars: tuple[str, ...] = ("Ada",),
     ) -> list[tuple[str, Kind, Notice]]:
         self.wall += timedelta(minutes=1)
         wanted = judgement.affected is None if key is None else key
         return _told(
             self.journal.report(
-                by, region, judgement, key_wanted=wanted, wall=self.wall
+                by,
+                region,
+                judgement,
+                wanted=frozenset(cars if wanted else ()),
+                wall=self.wall,
             )
         )
 
 
 def _told(happenings: list[Happening]) -> list[tuple[str, Kind, Notice]]:
     return [(item.reporter, item.kind, item.notice) for item in happenings]
+
+
+def test_a_car_that_is_hit_later_is_told_later() -> None:
+    book = Book()
+    told = [
+        book.report(judgement, key=True, cars=cars)
+        for judgement, cars in (
+            (STALE, ("Ada",)),
+            (OUTAGE, ("Ada", "Cy")),
+            (STALE, ("Cy",)),
+            (OUTAGE, ("Ada", "Cy")),
+        )
+    ]
+    told.append(book.report(FINE, key=False))
+
+    assert told == [
+        [("home", Kind.STARTED, Notice.TAKE)],
+        [("home", Kind.CHANGED, Notice.TAKE)],
+        [("home", Kind.CHANGED, Notice.NONE)],
+        [("home", Kind.CHANGED, Notice.NONE)],
+        [("home", Kind.ENDED, Notice.ALL_CLEAR)],
+    ]
 
 
 def test_one_notice_and_one_all_clear() -> None:

@@ -423,7 +423,7 @@ class Home:
             entry.name,
             entry.region,
             judgement,
-            key_wanted=key_wanted(judgement),
+            wanted=frozenset({entry.name} if key_wanted(judgement) else ()),
             wall=self.wall,
         ):
             self.happenings.append((self.now, happening))

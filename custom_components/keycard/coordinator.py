@@ -1,6 +1,6 @@
 """Ties the judge and the cars to Home Assistant's clock."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import logging
 from random import Random
 import time
@@ -306,7 +306,11 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             self.config_entry.entry_id,
             self.region,
             judgement,
-            key_wanted=any(key is not Key.USUAL for key in keys.values()),
+            wanted=frozenset(
+                car_id
+                for car_id, (_, key) in self._keys_of_region(keys).items()
+                if key is not Key.USUAL
+            ),
             wall=dt_util.utcnow(),
         )
         for car_id, car in self.cars.items():
@@ -339,7 +343,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
     @callback
     def async_report(self, happening: Happening) -> None:
         """Report a happening through the event entity."""
-        judgement, keys = self.judge.judgement, self._keys_of_region()
+        judgement = self.judge.judgement
+        present = {car_id: car.data.key_to_take for car_id, car in self.cars.items()}
+        keys = dict(self._keys_of_region(present).values())
         title, text = compose(
             self._words,
             kind=happening.kind,
@@ -361,23 +367,30 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         for listener in list(self._event_listeners):
             listener(event)
 
-    def _keys_of_region(self) -> dict[str, Key]:
-        """Return the keys to take by name, also of the cars of other entries here.
+    def _keys_of_region(self, own: Mapping[str, Key]) -> dict[str, tuple[str, Key]]:
+        """Return name and key to take of each car, those of other entries included.
 
         An outage is told once, by whoever sees it first; the others are about to.
         """
-        keys: dict[str, Key] = {}
-        for coordinator in self._others():
-            if coordinator.region != self.region:
-                continue
-            for car_id, car in coordinator.cars.items():
-                key = car.data.key_to_take
-                if key is Key.USUAL:
-                    key = key_to_take(
-                        self.judge.judgement, car_id, owned=car.car.key, before=key
-                    )
-                keys[car.car.name] = key
-        return keys | {car.car.name: car.data.key_to_take for car in self.cars.values()}
+        keys = {
+            car_id: (
+                car.car.name,
+                key_to_take(
+                    self.judge.judgement,
+                    car_id,
+                    owned=car.car.key,
+                    before=car.data.key_to_take,
+                )
+                if car.data.key_to_take is Key.USUAL
+                else car.data.key_to_take,
+            )
+            for coordinator in self._others()
+            if coordinator.region == self.region
+            for car_id, car in coordinator.cars.items()
+        }
+        return keys | {
+            car_id: (self.cars[car_id].car.name, key) for car_id, key in own.items()
+        }
 
 
 @callback

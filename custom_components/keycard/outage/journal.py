@@ -36,6 +36,7 @@ class StoredOutage(TypedDict):
     status: str
     scope: str
     told_by: str | None
+    told: list[str]
     reporters: list[str]
 
 
@@ -59,6 +60,7 @@ class Outage:
     scope: Scope
     end: datetime | None = None
     told_by: str | None = None
+    told: set[str] = field(default_factory=set)
     reporters: set[str] = field(default_factory=set)
 
 
@@ -66,7 +68,7 @@ class Journal:
     """Keep the outages of a home and the ledger of its notices.
 
     Entries report their judgements; what is new comes back as happenings. Each outage
-    is told once and cleared once, whichever entry sees it first.
+    is told once for each car and cleared once, whichever entry sees it first.
     """
 
     def __init__(self) -> None:
@@ -95,12 +97,12 @@ class Journal:
         region: str,
         judgement: Judgement,
         *,
-        key_wanted: bool,
+        wanted: frozenset[str],
         wall: datetime,
     ) -> list[Happening]:
         """Take in an entry's judgement and return what is to be reported.
 
-        `key_wanted` tells that some car's key is no longer the usual one.
+        `wanted` names the region's cars whose key is no longer the usual one.
         """
         if judgement.status in FROZEN:
             return []
@@ -108,7 +110,7 @@ class Journal:
         self._seen[reporter] = judgement
         if judgement.status in OUTAGES:
             return self._report_on(
-                reporter, region, judgement, before, key_wanted=key_wanted, wall=wall
+                reporter, region, judgement, before, wanted=wanted, wall=wall
             )
         happenings = self._report_over(reporter, region, wall)
         if judgement.warning and set(judgement.elsewhere) - set(before.elsewhere):
@@ -124,7 +126,7 @@ class Journal:
         judgement: Judgement,
         before: Judgement,
         *,
-        key_wanted: bool,
+        wanted: frozenset[str],
         wall: datetime,
     ) -> list[Happening]:
         outage = self.open_outage(region)
@@ -144,8 +146,9 @@ class Journal:
         ):
             outage.status, outage.scope = judgement.status, judgement.scope
         notice = Notice.NONE
-        if key_wanted and outage.told_by is None:
-            outage.told_by = reporter
+        if not wanted <= outage.told:
+            outage.told_by = outage.told_by or reporter
+            outage.told |= wanted
             notice = Notice.TAKE
         if not new and notice is Notice.NONE and _same(judgement, before):
             return []
@@ -201,6 +204,7 @@ class Journal:
                 status=outage.status,
                 scope=outage.scope,
                 told_by=outage.told_by,
+                told=sorted(outage.told),
                 reporters=sorted(outage.reporters),
             )
             for outage in self.outages
@@ -216,6 +220,7 @@ class Journal:
                 status=Status(kept["status"]),
                 scope=Scope(kept["scope"]),
                 told_by=kept["told_by"],
+                told=set(kept["told"]),
                 reporters=set(kept["reporters"]),
             )
             for kept in stored

@@ -173,7 +173,7 @@ TOLD = [
         "Take your keys along",
         [
             f"{SINCE} Tesla's cloud is down in your region.",
-            "Ada: take the key card as well.",
+            "Ada: take the keycard as well.",
             "Cy: take the key fob as well.",
         ],
     ),
@@ -244,7 +244,7 @@ TOLD = [
         "Take your keycard",
         [
             f"{SINCE} Tesla's cloud fails for Model 3, Model Y.",
-            "Ada: take the key card as well.",
+            "Ada: take the keycard as well.",
         ],
     ),
     (
@@ -259,7 +259,7 @@ TOLD = [
         [
             f"{SINCE} commands through Tesla's cloud fail for some cars.",
             "What is shown of your car may be out of date.",
-            "Ada: take the key card as well.",
+            "Ada: take the keycard as well.",
         ],
     ),
     (

@@ -86,7 +86,7 @@ async def test_once_over_restarts(
         assert told.notices == {"take": 1}
         await story.restart(entry)
     text = told.only("take")["text"]
-    assert "Ada: take the key card as well." in text
+    assert "Ada: take the keycard as well." in text
     assert "Cy: take the key fob as well." in text
     assert told.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
     since = entry.runtime_data.judge.judgement.since

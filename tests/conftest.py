@@ -139,6 +139,15 @@ def set_up(hass: HomeAssistant) -> SetUp:
     return add
 
 
+@pytest.fixture
+def every_entity() -> Iterator[None]:
+    """Have the entities, too, that are off until an owner wants them."""
+    with patch(
+        "homeassistant.helpers.entity.Entity.entity_registry_enabled_default", True
+    ):
+        yield
+
+
 async def until(
     hass: HomeAssistant, holds: Callable[[], bool], timeout: float = 10.0
 ) -> None:

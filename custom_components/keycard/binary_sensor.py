@@ -14,8 +14,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
-from .entity import CarEntity, CloudEntity, follow_cars
+from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
 from .outage.words import OUTAGES
+from .vehicle.fields import DOORS, TYRES, WINDOWS
 from .vehicle.state import Presence
 from .views import CarView, CloudView
 
@@ -33,7 +34,7 @@ class CloudBinarySensorDescription(BinarySensorEntityDescription):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarBinarySensorDescription(BinarySensorEntityDescription):
+class CarBinarySensorDescription(BinarySensorEntityDescription, CarDescription):
     """Describes a binary sensor of a car."""
 
     is_on: Callable[[CarView], bool | None]
@@ -50,6 +51,30 @@ def _online(view: CarView) -> bool | None:
     if view.state is None or not view.trusted:
         return None
     return _PRESENCE.get(view.state.presence)
+
+
+def _told(
+    key: str,
+    field: str,
+    device_class: BinarySensorDeviceClass | None = None,
+    category: EntityCategory | None = None,
+) -> CarBinarySensorDescription:
+    """Describe what a car tells as it is: off by default, and known while trusted."""
+
+    def is_on(view: CarView) -> bool | None:
+        if view.state is None or not view.trusted:
+            return None
+        told: bool | None = getattr(view.state, field)
+        return told
+
+    return CarBinarySensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=device_class,
+        entity_category=category,
+        entity_registry_enabled_default=False,
+        is_on=is_on,
+    )
 
 
 CLOUD_SENSORS = (
@@ -85,6 +110,40 @@ CAR_SENSORS = (
         entity_category=EntityCategory.DIAGNOSTIC,
         is_on=lambda view: view.cloud_link,
     ),
+    *(
+        _told(f"{place}_door", f"{place}_door_open", BinarySensorDeviceClass.DOOR)
+        for place in DOORS
+    ),
+    *(
+        _told(f"{place}_window", f"{place}_window_open", BinarySensorDeviceClass.WINDOW)
+        for place in WINDOWS
+    ),
+    *(
+        _told(
+            f"{place}_pressure_low",
+            f"{place}_pressure_low",
+            BinarySensorDeviceClass.PROBLEM,
+            EntityCategory.DIAGNOSTIC,
+        )
+        for place in TYRES
+    ),
+    _told("charge_cable", "cable_connected", BinarySensorDeviceClass.PLUG),
+    _told("user_present", "user_present", BinarySensorDeviceClass.OCCUPANCY),
+    _told(
+        "battery_heater",
+        "battery_heater",
+        BinarySensorDeviceClass.HEAT,
+        EntityCategory.DIAGNOSTIC,
+    ),
+    _told("cabin_preconditioning", "cabin_preconditioning"),
+    _told("overheat_cooling", "overheat_cooling", BinarySensorDeviceClass.RUNNING),
+    _told("scheduled_charging", "scheduled_charging"),
+    _told(
+        "dashcam",
+        "dashcam",
+        BinarySensorDeviceClass.RUNNING,
+        EntityCategory.DIAGNOSTIC,
+    ),
 )
 
 
@@ -98,15 +157,7 @@ async def async_setup_entry(
         CloudBinarySensor(entry.runtime_data, description)
         for description in CLOUD_SENSORS
     )
-    follow_cars(
-        entry,
-        async_add_entities,
-        lambda car: [
-            CarBinarySensor(entry, car, description)
-            for description in CAR_SENSORS
-            if car.commandable
-        ],
-    )
+    follow_cars(entry, async_add_entities, CAR_SENSORS, CarBinarySensor)
 
 
 class CloudBinarySensor(CloudEntity, BinarySensorEntity):

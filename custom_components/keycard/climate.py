@@ -1,5 +1,6 @@
-"""The climate of a car."""
+"""The climate of a car, and what keeps its cabin from overheating."""
 
+from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.components.climate import (
@@ -16,15 +17,29 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
-from .entity import CarEntity, follow_cars
-from .vehicle.links import Command
+from .entity import CarDescription, CarEntity, follow_cars
+from .vehicle.fields import OVERHEAT_TEMPS
+from .vehicle.repertoire import Command
 from .vehicle.state import CarState
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.
 PARALLEL_UPDATES = 0
 
-DESCRIPTION = ClimateEntityDescription(key="climate", translation_key="climate")
+
+@dataclass(frozen=True, kw_only=True)
+class CarClimateDescription(ClimateEntityDescription, CarDescription):
+    """Describes a climate of a car."""
+
+
+CLIMATES = (CarClimateDescription(key="climate", translation_key="climate"),)
+OVERHEAT = (
+    CarClimateDescription(
+        key="overheat_protection",
+        translation_key="overheat_protection",
+        entity_registry_enabled_default=False,
+    ),
+)
 
 # "Defrost car" of the maker's app: everything hot at once.
 PRESET_DEFROST = "defrost"
@@ -35,6 +50,12 @@ KEEPER_PRESETS = ("keep", "dog", "camp")
 DEFAULT_MIN_TEMP = 15.0
 DEFAULT_MAX_TEMP = 28.0
 
+OVERHEAT_HVAC = {
+    "off": HVACMode.OFF,
+    "on": HVACMode.COOL,
+    "fan_only": HVACMode.FAN_ONLY,
+}
+
 
 async def async_setup_entry(
     _hass: HomeAssistant,
@@ -42,11 +63,8 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the climate of each car."""
-    follow_cars(
-        entry,
-        async_add_entities,
-        lambda car: [CarClimate(entry, car, DESCRIPTION)] if car.commandable else [],
-    )
+    follow_cars(entry, async_add_entities, CLIMATES, CarClimate)
+    follow_cars(entry, async_add_entities, OVERHEAT, CarOverheat)
 
 
 def action_of(state: CarState) -> HVACAction | None:
@@ -194,3 +212,89 @@ class CarClimate(CarEntity, ClimateEntity):
                 return
         mode = KEEPER_OFF if preset_mode == PRESET_NONE else preset_mode
         await self.coordinator.async_send(Command.KEEPER, mode=mode)
+
+
+class CarOverheat(CarEntity, ClimateEntity):
+    """What keeps the cabin of a parked car from overheating."""
+
+    _attr_max_temp = OVERHEAT_TEMPS[-1]
+    _attr_min_temp = OVERHEAT_TEMPS[0]
+    _attr_target_temperature_step = OVERHEAT_TEMPS[1] - OVERHEAT_TEMPS[0]
+    _attr_temperature_unit = UnitOfTemperature.CELSIUS
+
+    @property
+    @override
+    def supported_features(self) -> ClimateEntityFeature:
+        """Return what can be chosen: not every car lets the temperature be."""
+        features = ClimateEntityFeature.TURN_ON | ClimateEntityFeature.TURN_OFF
+        if self.equipment is not None and self.equipment.overheat_temp:
+            features |= ClimateEntityFeature.TARGET_TEMPERATURE
+        return features
+
+    @property
+    @override
+    def hvac_modes(self) -> list[HVACMode]:
+        """Return the modes: not every car has the fan alone."""
+        state = self.coordinator.data.state
+        modes = list(OVERHEAT_HVAC.values())
+        if state is not None and state.overheat_fan_only is False:
+            modes.remove(HVACMode.FAN_ONLY)
+        return modes
+
+    @property
+    @override
+    def hvac_mode(self) -> HVACMode | None:
+        """Return what it would do against heat, None when nobody knows."""
+        if self.known is None or self.known.overheat_mode is None:
+            return None
+        return OVERHEAT_HVAC[self.known.overheat_mode]
+
+    @property
+    @override
+    def hvac_action(self) -> HVACAction | None:
+        """Return what it does now."""
+        if self.known is None or self.hvac_mode is None:
+            return None
+        if self.hvac_mode is HVACMode.OFF:
+            return HVACAction.OFF
+        if not self.known.overheat_cooling:
+            return HVACAction.IDLE
+        cooling = self.hvac_mode is HVACMode.COOL
+        return HVACAction.COOLING if cooling else HVACAction.FAN
+
+    @property
+    @override
+    def current_temperature(self) -> float | None:
+        """Return the temperature in the cabin."""
+        return self.known.inside_temp if self.known else None
+
+    @property
+    @override
+    def target_temperature(self) -> float | None:
+        """Return the temperature that the cabin is kept below."""
+        return self.known.overheat_temp if self.known else None
+
+    @override
+    async def async_turn_on(self) -> None:
+        """Protect the cabin, with all there is."""
+        await self.async_set_hvac_mode(HVACMode.COOL)
+
+    @override
+    async def async_turn_off(self) -> None:
+        """Protect the cabin no more."""
+        await self.async_set_hvac_mode(HVACMode.OFF)
+
+    @override
+    async def async_set_hvac_mode(self, hvac_mode: HVACMode) -> None:
+        """Choose what is done against heat."""
+        mode = next(name for name, mode in OVERHEAT_HVAC.items() if mode is hvac_mode)
+        await self.coordinator.async_send(Command.OVERHEAT, mode=mode)
+
+    @override
+    async def async_set_temperature(self, **kwargs: Any) -> None:
+        """Set the temperature, the next one that the car knows, and the mode."""
+        wanted: float = kwargs[ATTR_TEMPERATURE]
+        nearest = min(OVERHEAT_TEMPS, key=lambda known: abs(known - wanted))
+        await self.coordinator.async_send(Command.OVERHEAT_TEMP, temp=nearest)
+        if (hvac_mode := kwargs.get(ATTR_HVAC_MODE)) is not None:
+            await self.async_set_hvac_mode(hvac_mode)

@@ -1,5 +1,6 @@
 """Where a car is."""
 
+from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.components.device_tracker import (
@@ -10,12 +11,18 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
-from .entity import CarEntity, follow_cars
+from .entity import CarDescription, CarEntity, follow_cars
 
 # Reads what the coordinator holds; nothing is asked.
 PARALLEL_UPDATES = 0
 
-DESCRIPTION = TrackerEntityDescription(key="location", translation_key="location")
+
+@dataclass(frozen=True, kw_only=True)
+class CarTrackerDescription(TrackerEntityDescription, CarDescription):
+    """Describes the tracker of a car."""
+
+
+TRACKERS = (CarTrackerDescription(key="location", translation_key="location"),)
 
 
 async def async_setup_entry(
@@ -24,11 +31,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the tracker of each car."""
-    follow_cars(
-        entry,
-        async_add_entities,
-        lambda car: [CarTracker(entry, car, DESCRIPTION)] if car.commandable else [],
-    )
+    follow_cars(entry, async_add_entities, TRACKERS, CarTracker)
 
 
 class CarTracker(CarEntity, TrackerEntity):

@@ -1,6 +1,7 @@
 """Bases of Keycard's entities."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.core import callback
@@ -15,7 +16,20 @@ from homeassistant.helpers.update_coordinator import (
 
 from .const import DOMAIN, MANUFACTURER, MODEL_NAMES
 from .coordinator import CarCoordinator, KeycardConfigEntry, KeycardCoordinator
+from .vehicle.equipment import Equipment
+from .vehicle.repertoire import Order
 from .vehicle.state import CarState
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarDescription(EntityDescription):
+    """Describes an entity of a car."""
+
+    fitted: Callable[[Equipment], bool] | None = None
+    """Whether a car has what it takes; without it, every car has."""
+
+    watched_too: bool = False
+    """Whether a car has it that is only watched for, and takes no commands."""
 
 
 class KeycardEntity[CoordinatorT: DataUpdateCoordinator[Any]](
@@ -79,6 +93,16 @@ class CarEntity(KeycardEntity[CarCoordinator]):
         view = self.coordinator.data
         return view.state if view.trusted else None
 
+    @property
+    def equipment(self) -> Equipment | None:
+        """Return what the car is fitted with, None if nobody told."""
+        state = self.coordinator.data.state
+        return state.equipment if state else None
+
+    async def async_order(self, order: Order) -> None:
+        """Have the car do something."""
+        await self.coordinator.async_send(order.command, **order.params)
+
 
 def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
     """Describe the device of the maker's cloud."""
@@ -90,15 +114,51 @@ def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
     )
 
 
-def follow_cars(
+def follow_cars[DescriptionT: CarDescription](
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
-    build: Callable[[CarCoordinator], Iterable[Entity]],
+    descriptions: Iterable[DescriptionT],
+    build: Callable[[KeycardConfigEntry, CarCoordinator, DescriptionT], Entity],
 ) -> None:
-    """Add the entities of the cars that are there and of those that come."""
+    """Add the entities of the cars that are there and of those that come.
+
+    What a car may lack waits until somebody tells what it is fitted with.
+    """
+
+    def fit(car: CarCoordinator) -> None:
+        waiting = [
+            description
+            for description in descriptions
+            if car.commandable or description.watched_too
+        ]
+
+        @callback
+        def add() -> None:
+            state = car.data.state
+            equipment = state.equipment if state else None
+            ready = [
+                description
+                for description in waiting
+                if description.fitted is None or equipment is not None
+            ]
+            if not ready:
+                return
+            for description in ready:
+                waiting.remove(description)
+            async_add_entities(
+                build(entry, car, description)
+                for description in ready
+                if description.fitted is None
+                or (equipment is not None and description.fitted(equipment))
+            )
+
+        add()
+        if waiting:
+            entry.async_on_unload(car.async_add_listener(add))
 
     @callback
     def add(cars: list[CarCoordinator]) -> None:
-        async_add_entities(entity for car in cars for entity in build(car))
+        for car in cars:
+            fit(car)
 
     entry.async_on_unload(entry.runtime_data.async_add_cars_listener(add))

@@ -1,20 +1,51 @@
-"""The doors of a car."""
+"""The locks of a car: its doors, and its charging cable."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.components.lock import LockEntity, LockEntityDescription
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .const import DOMAIN
 from .coordinator import KeycardConfigEntry
-from .entity import CarEntity, follow_cars
-from .vehicle.links import Command
+from .entity import CarDescription, CarEntity, follow_cars
+from .vehicle.repertoire import Command, Order, order
+from .vehicle.state import CarState
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.
 PARALLEL_UPDATES = 0
 
-DESCRIPTION = LockEntityDescription(key="lock", translation_key="lock")
+
+@dataclass(frozen=True, kw_only=True)
+class CarLockDescription(LockEntityDescription, CarDescription):
+    """Describes a lock of a car."""
+
+    is_locked: Callable[[CarState], bool | None]
+    unlock: Order
+    lock: Order | None = None
+    """None for what locks by itself only."""
+
+
+LOCKS = (
+    CarLockDescription(
+        key="lock",
+        translation_key="lock",
+        is_locked=lambda state: state.locked,
+        lock=order(Command.LOCK),
+        unlock=order(Command.UNLOCK),
+    ),
+    CarLockDescription(
+        key="charge_cable",
+        translation_key="charge_cable",
+        entity_registry_enabled_default=False,
+        is_locked=lambda state: state.cable_locked,
+        unlock=order(Command.PORT, open=True),
+    ),
+)
 
 
 async def async_setup_entry(
@@ -22,41 +53,43 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the lock of each car."""
-    follow_cars(
-        entry,
-        async_add_entities,
-        lambda car: [CarLock(entry, car, DESCRIPTION)] if car.commandable else [],
-    )
+    """Add the locks of each car."""
+    follow_cars(entry, async_add_entities, LOCKS, CarLock)
 
 
 class CarLock(CarEntity, LockEntity):
-    """The doors of a car."""
+    """A lock of a car."""
+
+    entity_description: CarLockDescription
 
     @property
     @override
     def is_locked(self) -> bool | None:
-        """Return whether the doors are locked, None when nobody knows."""
-        return self.known.locked if self.known else None
+        """Return whether it is locked, None when nobody knows."""
+        return self.entity_description.is_locked(self.known) if self.known else None
 
     @override
     async def async_lock(self, **kwargs: Any) -> None:
-        """Lock the doors."""
+        """Lock it."""
+        if self.entity_description.lock is None:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN, translation_key="cable_locks_itself"
+            )
         self._attr_is_locking = True
         self.async_write_ha_state()
         try:
-            await self.coordinator.async_send(Command.LOCK)
+            await self.async_order(self.entity_description.lock)
         finally:
             self._attr_is_locking = False
             self.async_write_ha_state()
 
     @override
     async def async_unlock(self, **kwargs: Any) -> None:
-        """Unlock the doors."""
+        """Unlock it."""
         self._attr_is_unlocking = True
         self.async_write_ha_state()
         try:
-            await self.coordinator.async_send(Command.UNLOCK)
+            await self.async_order(self.entity_description.unlock)
         finally:
             self._attr_is_unlocking = False
             self.async_write_ha_state()

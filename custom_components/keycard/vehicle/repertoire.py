@@ -69,6 +69,19 @@ class Act:
     already: frozenset[str] = _ALREADY
 
 
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A command with its parameters."""
+
+    command: Command
+    params: Params
+
+
+def order(command: Command, **params: object) -> Order:
+    """Return a command with its parameters."""
+    return Order(command=command, params=params)
+
+
 def _number(params: Params, name: str) -> float:
     value = params[name]
     if isinstance(value, bool) or not isinstance(value, int | float):

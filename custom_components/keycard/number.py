@@ -1,0 +1,121 @@
+"""What can be set to a number in a car."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.number import (
+    NumberDeviceClass,
+    NumberEntity,
+    NumberEntityDescription,
+    NumberMode,
+)
+from homeassistant.const import PERCENTAGE, UnitOfElectricCurrent
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import KeycardConfigEntry
+from .entity import CarDescription, CarEntity, follow_cars
+from .vehicle.repertoire import Command
+from .vehicle.state import CarState
+
+# A car takes its commands one after the other in its own link; cars do not wait
+# for each other.
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarNumberDescription(NumberEntityDescription, CarDescription):
+    """Describes a number of a car; where it sets no bounds, the defaults hold."""
+
+    native_min_value: float
+    native_max_value: float
+    value: Callable[[CarState], int | None]
+    low: Callable[[CarState], int | None] = lambda _: None
+    high: Callable[[CarState], int | None]
+    command: Command
+    param: str
+
+
+NUMBERS = (
+    CarNumberDescription(
+        key="charge_limit",
+        translation_key="charge_limit",
+        device_class=NumberDeviceClass.BATTERY,
+        native_unit_of_measurement=PERCENTAGE,
+        native_min_value=50,
+        native_max_value=100,
+        native_step=1,
+        mode=NumberMode.AUTO,
+        value=lambda state: state.charge_limit,
+        low=lambda state: state.charge_limit_min,
+        high=lambda state: state.charge_limit_max,
+        command=Command.CHARGE_LIMIT,
+        param="percent",
+    ),
+    CarNumberDescription(
+        key="charge_current",
+        translation_key="charge_current",
+        device_class=NumberDeviceClass.CURRENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        native_min_value=0,
+        native_max_value=32,
+        native_step=1,
+        mode=NumberMode.AUTO,
+        entity_registry_enabled_default=False,
+        value=lambda state: state.charge_amps,
+        high=lambda state: state.charge_amps_max,
+        command=Command.CHARGE_AMPS,
+        param="amps",
+    ),
+)
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: KeycardConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the numbers of each car."""
+    follow_cars(entry, async_add_entities, NUMBERS, CarNumber)
+
+
+class CarNumber(CarEntity, NumberEntity):
+    """A number of a car."""
+
+    entity_description: CarNumberDescription
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return what it is set to, None when nobody knows."""
+        return self.entity_description.value(self.known) if self.known else None
+
+    @property
+    @override
+    def native_min_value(self) -> float:
+        """Return the least that this car takes."""
+        return self._bound(
+            self.entity_description.low, self.entity_description.native_min_value
+        )
+
+    @property
+    @override
+    def native_max_value(self) -> float:
+        """Return the most that this car takes."""
+        return self._bound(
+            self.entity_description.high, self.entity_description.native_max_value
+        )
+
+    def _bound(self, read: Callable[[CarState], int | None], default: float) -> float:
+        state = self.coordinator.data.state
+        told = None if state is None else read(state)
+        return default if told is None else told
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Set it."""
+        description = self.entity_description
+        await self.coordinator.async_send(
+            description.command, **{description.param: value}
+        )

@@ -1,0 +1,100 @@
+"""The software of a car."""
+
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.components.update import (
+    UpdateEntity,
+    UpdateEntityDescription,
+    UpdateEntityFeature,
+)
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import KeycardConfigEntry
+from .entity import CarDescription, CarEntity, follow_cars
+from .vehicle.repertoire import Command
+
+# A car takes its commands one after the other in its own link; cars do not wait
+# for each other.
+PARALLEL_UPDATES = 0
+
+AVAILABLE = "available"
+INSTALLING = "installing"
+# In words of the car, how far a new version is that it will have.
+ON_ITS_WAY = frozenset(
+    {AVAILABLE, "downloading", "downloading_wifi_wait", "scheduled", INSTALLING}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarUpdateDescription(UpdateEntityDescription, CarDescription):
+    """Describes the software of a car."""
+
+
+UPDATES = (
+    CarUpdateDescription(
+        key="software",
+        translation_key="software",
+        entity_category=EntityCategory.CONFIG,
+    ),
+)
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: KeycardConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the software of each car."""
+    follow_cars(entry, async_add_entities, UPDATES, CarUpdate)
+
+
+class CarUpdate(CarEntity, UpdateEntity):
+    """The software of a car."""
+
+    @property
+    def _status(self) -> str | None:
+        return self.known.update_status if self.known else None
+
+    @property
+    @override
+    def supported_features(self) -> UpdateEntityFeature:
+        """Return that a loaded version can be installed."""
+        if self._status == AVAILABLE:
+            return UpdateEntityFeature.PROGRESS | UpdateEntityFeature.INSTALL
+        return UpdateEntityFeature.PROGRESS
+
+    @property
+    @override
+    def installed_version(self) -> str | None:
+        """Return the version that the car has, None when nobody knows."""
+        return self.known.sw_version if self.known else None
+
+    @property
+    @override
+    def latest_version(self) -> str | None:
+        """Return the version that the car could have."""
+        if self.known is not None and self._status in ON_ITS_WAY:
+            return self.known.update_version or self.known.sw_version
+        return self.installed_version
+
+    @property
+    @override
+    def in_progress(self) -> bool:
+        """Return whether the car installs it now."""
+        return self._status == INSTALLING
+
+    @property
+    @override
+    def update_percentage(self) -> int | None:
+        """Return how far that is."""
+        return self.known.update_progress if self.known and self.in_progress else None
+
+    @override
+    async def async_install(
+        self, version: str | None, backup: bool, **kwargs: Any
+    ) -> None:
+        """Have the car install it as soon as it can."""
+        await self.coordinator.async_send(Command.INSTALL_UPDATE)

@@ -8,7 +8,11 @@ import time
 import aiohttp
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import EVENT_CORE_CONFIG_UPDATE, EVENT_HOMEASSISTANT_STOP
+from homeassistant.const import (
+    CONF_REGION,
+    EVENT_CORE_CONFIG_UPDATE,
+    EVENT_HOMEASSISTANT_STOP,
+)
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
@@ -18,11 +22,11 @@ from homeassistant.util import dt as dt_util
 from .answer import Recorder
 from .car import CarCoordinator
 from .commands import Sender
-from .const import DOMAIN
+from .const import CONF_BASE_URL, DOMAIN
 from .ledger import LEDGER
 from .memory import UNREADABLE, Memory, StoredEntry
 from .notices import Words, async_get_words, compose
-from .outage.evidence import STALE, Evidence, Verdict, evidence
+from .outage.evidence import STALE, Evidence, Reason, Verdict, evidence
 from .outage.journal import Happening
 from .outage.judge import Judge, StoredJudge
 from .outage.track import Health
@@ -267,11 +271,32 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             elif car is not None:
                 car.apply_data(call.body, now)
                 self._memory.async_save_later()
+        if meaning.reason is Reason.WRONG_REGION:
+            self._async_move(call.answer.body)
         if vin is not None and not self._online(vin):
             self.judge.excuse(vin)
         self._async_take_in(
             evidence(meaning, call.answer, car=vin, model=car.model if car else None)
         )
+
+    @callback
+    def _async_move(self, refusal: str) -> None:
+        """Use and keep the host that the maker names for this account.
+
+        It must be one of the maker's: a token is shown to nobody else.
+        """
+        entry = self.config_entry
+        if self.judge.in_between:
+            return
+        for region, base_url in self.hosts.regions.items():
+            if base_url in refusal and base_url != entry.data[CONF_BASE_URL]:
+                _LOGGER.info("%s: the account belongs to region %s", self.name, region)
+                self.hass.config_entries.async_update_entry(
+                    entry,
+                    data={**entry.data, CONF_BASE_URL: base_url, CONF_REGION: region},
+                )
+                self.hass.config_entries.async_schedule_reload(entry.entry_id)
+                return
 
     @callback
     def _async_take_in(self, found: Evidence) -> None:

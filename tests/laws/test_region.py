@@ -1,0 +1,38 @@
+"""An account of another region: the maker's own host names the right one."""
+
+import pytest
+
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from .story import Story, assert_quiet, status_of
+
+
+async def test_the_named_host_is_used_and_kept(
+    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    urls = story.simulator.urls
+    compatible_entry.add_to_hass(story.hass)
+    story.hass.config_entries.async_update_entry(
+        compatible_entry,
+        data={**compatible_entry.data, "base_url": urls["na"], "region": "na"},
+    )
+    await story.set_up(compatible_entry)
+    await story.go(125)
+
+    assert compatible_entry.data["base_url"] == urls["eu"]
+    assert compatible_entry.data["region"] == "eu"
+    assert status_of(compatible_entry) == "operational"
+    assert len(compatible_entry.runtime_data.cars) == len(story.simulator.cars)
+    assert_quiet(caplog)
+
+
+async def test_no_other_host_is_shown_the_token(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    data = dict(entry.data)
+    story.simulator.set("eu.api", '421 {"error":"use base URL: https://example.org"}')
+    await story.go(125)
+
+    assert entry.data == data
+    assert status_of(entry) == "account_problem"

@@ -62,6 +62,13 @@ class Entry:
                 soonest = at
         return max(soonest, self.judge.account.paused_until)
 
+    def leave(self, car: str) -> None:
+        """Let a car leave the account."""
+        del self.cars[car]
+        self.judge.forget(car)
+        for kind in (Kind.CALL, Kind.DATA):
+            self.next_polls.pop((kind, car), None)
+
     def wanted(self, key: tuple[Kind, str | None]) -> bool:
         """Tell whether a poll makes sense: data only of a car that is online."""
         kind, car = key
@@ -408,6 +415,8 @@ class Home:
         elif (caller := flight.entry) is not None:
             if flight.poll is not None:
                 caller.running.discard(flight.poll)
+            if ask.car is not None and ask.car not in caller.cars:
+                return
             if ask.car is not None and not caller.cars[ask.car].online:
                 caller.judge.excuse(ask.car)
             caller.judge.observe(found)
@@ -423,15 +432,27 @@ class Home:
             entry.name,
             entry.region,
             judgement,
-            wanted=frozenset({entry.name} if key_wanted(judgement) else ()),
+            wanted=self._wanted(entry, judgement),
             wall=self.wall,
         ):
             self.happenings.append((self.now, happening))
 
+    def _wanted(self, entry: Entry, judgement: Judgement) -> frozenset[str]:
+        """Return the region's cars whose key is not the usual one.
 
-def key_wanted(judgement: Judgement) -> bool:
-    """Tell whether some car's key is no longer the usual one."""
-    return judgement.status in OUTAGES and judgement.affected != frozenset()
+        An entry without cars stands for one that it only watches for.
+        """
+        if judgement.status not in OUTAGES:
+            return frozenset()
+        cars = {
+            car
+            for other in self.entries
+            if other.region == entry.region
+            for car in (other.cars or {other.name})
+        }
+        if judgement.affected is not None:
+            cars &= judgement.affected
+        return frozenset(cars)
 
 
 def _call_subjects(entry: Entry, kind: Kind, model: str | None) -> tuple[str, ...]:

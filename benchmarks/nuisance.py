@@ -200,7 +200,7 @@ class _Story:
                 self._skip(
                     self.events[upcoming][0] if upcoming < len(self.events) else YEAR
                 )
-            until = self.now + _STEP
+            until = max(self.now + _STEP, self._quiet_at)
             if upcoming < len(self.events) and self.events[upcoming][0] <= until:
                 self.home.run(self.events[upcoming][0] - self.skipped)
                 self.events[upcoming][2]()
@@ -209,12 +209,17 @@ class _Story:
                 self.home.run(until - self.skipped)
 
     @property
+    def _quiet_at(self) -> float:
+        """Return when it may be quiet, if nothing else fails until then."""
+        home = self.home
+        return self.skipped + max(home.bad_at + _QUIET, home.bad_call_at + RECENT)
+
+    @property
     def _quiet(self) -> bool:
         home = self.home
         return (
             not home.world.conditions
-            and home.now - home.bad_at > _QUIET
-            and home.now - home.bad_call_at > RECENT
+            and self.now >= self._quiet_at
             and home.judgement.status is Status.OPERATIONAL
             and home.idle
         )

@@ -1,12 +1,13 @@
 """Accounts: first installation, sign-in, limits, several of them."""
 
-from benchmarks.home import Car, Home
+from benchmarks.home import Car, Entry, Home
 from benchmarks.world import OK
 from custom_components.keycard.outage.journal import Kind, Notice
 from custom_components.keycard.outage.words import Judgement, Missing, Status
 
 from .scene import (
     ADA,
+    CY,
     ERROR,
     HOUR,
     LIMIT,
@@ -142,3 +143,41 @@ def test_entries_of_one_watch_do_not_fight_over_its_pace(home: Home) -> None:
     home.entries.remove(first)
     del first
     assert not alarmed(home)
+
+
+def test_a_car_that_left_the_account_is_judged_no_more(home: Home) -> None:
+    entry = settle(home, ADA, CY)
+    change(home, {"na.api@model3": ERROR})
+    home.run(SETTLED + 300)
+    assert status(home) is Status.DEGRADED
+    entry.leave("Ada")
+    home.run(SETTLED + 400)
+
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_calls_work_tells_of_each_car(home: Home) -> None:
+    entry = settle(home, ADA, CY)
+    assert works(home, entry, "Ada")
+    change(home, {"na.api@model3": ERROR})
+    home.run(SETTLED + 300)
+
+    assert not works(home, entry, "Ada")
+    assert works(home, entry, "Cy")
+
+
+def works(home: Home, entry: Entry, car: str) -> bool:
+    return entry.judge.calls_work(car, home.now)
+
+
+def test_data_are_wanted_as_proof_only_after_an_outage(home: Home) -> None:
+    entry = settle(home, ADA)
+    assert not entry.judge.wants_proof("Ada", home.now)
+    change(home, {"na.api": ERROR})
+    home.run(SETTLED + 300)
+    change(home, {"na.api": OK})
+    change(home, {"na.data": "timeout"})
+    home.run(SETTLED + 500)
+
+    assert entry.judge.wants_proof("Ada", home.now)
+    assert not entry.judge.wants_proof("nobody", home.now)

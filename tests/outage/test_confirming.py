@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.home import Home, key_wanted
+from benchmarks.home import Home
 from benchmarks.world import OK
 from custom_components.keycard.outage.journal import Kind, Notice
 from custom_components.keycard.outage.words import OUTAGES, Plane, Status
@@ -133,7 +133,7 @@ def test_two_refused_commands_tell_of_the_command_plane(home: Home) -> None:
     assert status(home) is Status.DEGRADED
     assert home.judgement.planes == (Plane.COMMANDS,)
     assert home.judgement.affected == frozenset({"Ada"})
-    assert key_wanted(home.judgement)
+    assert notices(home) == [Notice.TAKE]
 
     change(home, {"na.commands@model3": OK})
     home.command("Ada")

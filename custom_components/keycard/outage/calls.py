@@ -108,10 +108,12 @@ class CarCalls:
 
     def next_at(self) -> float:
         """Return when `due` has something to say next."""
+        if not (self.series or self.later or self.data_again is not None):
+            return float("inf")
         times = [*self.series[:1], *self.later]
         if self.data_again is not None:
             times.append(self.data_again)
-        return min(times, default=float("inf"))
+        return min(times)
 
     def _begin_series(self, now: float) -> None:
         self.series = [now + offset for offset in SERIES]

@@ -28,7 +28,7 @@ def report(entry: MockConfigEntry, kind: str, notice: str) -> None:
         judgement=Judgement(status=Status.OUTAGE, scope=Scope.REGION),
         keys={"Ada": Key.KEYCARD},
     )
-    for listener in list(entry.runtime_data._event_listeners):
+    for listener in list(entry.runtime_data.bulletin.listeners):
         listener(event)
 
 

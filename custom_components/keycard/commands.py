@@ -13,7 +13,6 @@ from .const import DOMAIN
 from .outage.evidence import Evidence, Kind, Meaning, Reason, Subject, evidence, read
 from .outage.judge import Judge
 from .vehicle.links import Call, CloudLink, Command, Outcome, wake_and_wait
-from .vehicle.state import Presence
 from .vehicle.vehicle import Car
 
 WAKE_DEADLINE = 60.0
@@ -57,7 +56,7 @@ class Sender:
     async def async_send(self, car: Car, command: Command, **params: object) -> None:
         """Send a command once; raise a translated error unless the car did it."""
         self._check_pause(car)
-        if not _online(car):
+        if not car.online:
             await self._async_wake(car)
             if command is Command.WAKE:
                 return
@@ -114,7 +113,7 @@ class Sender:
         meaning = read(
             kind,
             call.answer,
-            data_works=_online(car),
+            data_works=car.online,
             readable=None if call.body is None else True,
         )
         self.observe(evidence(meaning, call.answer, car=car.id, model=car.model))
@@ -131,10 +130,6 @@ class Sender:
     def _refusal(self, reason: Reason, car: Car) -> HomeAssistantError:
         minutes = math.ceil(self._pause() / 60)
         return _error(_ERRORS.get(reason, "cloud_fails"), car, minutes=str(minutes))
-
-
-def _online(car: Car) -> bool:
-    return car.state is not None and car.state.presence is Presence.ONLINE
 
 
 def _never_reached(outcome: Outcome, meaning: Meaning | None) -> bool:

@@ -5,8 +5,6 @@ import logging
 from random import Random
 import time
 
-import aiohttp
-
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import (
     CONF_REGION,
@@ -19,26 +17,24 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
-from .answer import Recorder
+from .bulletin import Bulletin
 from .car import CarCoordinator
 from .commands import Sender
 from .const import CONF_BASE_URL, DOMAIN
 from .ledger import LEDGER
 from .memory import UNREADABLE, Memory, StoredEntry
-from .notices import Words, async_get_words, compose
 from .outage.evidence import STALE, Evidence, Reason, Verdict, evidence
 from .outage.journal import Happening
 from .outage.judge import Judge, StoredJudge
 from .outage.track import Health
 from .outage.words import Status
-from .polling import DATA_PACE, Ask, Poller, meaning_of
+from .polling import Ask, Poller, meaning_of
 from .providers import hosts_of, provider_of
 from .vehicle.keys import Key
 from .vehicle.links import Call
 from .vehicle.roster import Roster, cars_in
-from .vehicle.state import Presence
 from .vehicle.vehicle import Car
-from .views import CloudView, OutageEvent, key_to_take
+from .views import CloudView, key_to_take
 from .watcher import async_get_watcher
 
 __all__ = ["CarCoordinator", "KeycardConfigEntry", "KeycardCoordinator", "async_report"]
@@ -60,7 +56,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
         self.hosts = hosts = hosts_of(entry.data, entry.options)
         self.provider = provider = provider_of(
-            entry.data, entry.options, self._open_session
+            entry.data,
+            entry.options,
+            lambda recorder: async_create_clientsession(hass, middlewares=(recorder,)),
         )
         self.region = provider.region
         self.cars: dict[str, CarCoordinator] = {}
@@ -71,23 +69,21 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             in_between=provider.in_between(hosts),
             now=time.monotonic(),
         )
+        self.bulletin = Bulletin(hass)
         self._ledger = hass.data[LEDGER]
         self._memory = Memory(hass, entry.entry_id, self._dump)
         self._kept: StoredJudge | None = None
         self._roster = Roster()
-        self._words: Words
         self._car_listeners: list[Callable[[list[CarCoordinator]], None]] = []
-        self._event_listeners: list[Callable[[OutageEvent], None]] = []
         self._sender: Sender | None = None
         self._poller: Poller | None = None
-        self._unheard: OutageEvent | None = None
         self._unsubs: list[CALLBACK_TYPE] = []
         if provider.link is not None:
             self._poller = Poller(
                 hass=hass,
                 link=provider.link,
                 judge=self.judge,
-                online=self._online,
+                online=lambda car: self.cars[car].car.online,
                 answered=self._async_answered,
                 random=Random(),
             )
@@ -97,9 +93,6 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 observe=self._async_take_in,
                 doubt=self._poller.async_want_data,
             )
-
-    def _open_session(self, recorder: Recorder) -> aiohttp.ClientSession:
-        return async_create_clientsession(self.hass, middlewares=(recorder,))
 
     # Start and stop
 
@@ -118,7 +111,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             self._add_car(car, keys.get(car.id, Key.USUAL))
         self._roster = Roster(known=set(self.cars))
         self.data = self._view()
-        self._words = await async_get_words(self.hass)
+        await self.bulletin.async_load_words()
 
     def _restore_judgement(self, stored: StoredEntry) -> None:
         now = dt_util.utcnow()
@@ -144,7 +137,12 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         ]
         if self._poller is not None:
             self._unsubs.append(self._poller.async_stop)
-            self._poller.async_start(list(self.cars), self._data_in)
+            self._poller.async_start(
+                {
+                    car_id: car.car.data_age(dt_util.utcnow())
+                    for car_id, car in self.cars.items()
+                }
+            )
 
     async def async_stop(self) -> None:
         """Watch and call no more, and write down what is to be kept."""
@@ -166,7 +164,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         )
 
     async def _async_config_updated(self, _event: Event) -> None:
-        self._words = await async_get_words(self.hass)
+        await self.bulletin.async_load_words()
 
     # Cars
 
@@ -185,29 +183,6 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         self._car_listeners.append(listener)
         listener(list(self.cars.values()))
         return lambda: self._car_listeners.remove(listener)
-
-    @callback
-    def async_add_event_listener(
-        self, listener: Callable[[OutageEvent], None]
-    ) -> CALLBACK_TYPE:
-        """Call back with each event of the cloud, and with one that nobody heard."""
-        self._event_listeners.append(listener)
-        if self._unheard is not None:
-            unheard, self._unheard = self._unheard, None
-            listener(unheard)
-        return lambda: self._event_listeners.remove(listener)
-
-    def _online(self, car: str) -> bool:
-        state = self.cars[car].car.state
-        return state is not None and state.presence is Presence.ONLINE
-
-    def _data_in(self, car: str) -> float:
-        """Return when a car's data are due: an answer of before a restart counts."""
-        state = self.cars[car].car.state
-        if state is None or state.data_at is None:
-            return 0.0
-        age = (dt_util.utcnow() - state.data_at).total_seconds()
-        return max(0.0, DATA_PACE - age) if age >= 0 else 0.0
 
     @callback
     def _async_follow_roster(self, call: Call) -> None:
@@ -273,7 +248,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 self._memory.async_save_later()
         if meaning.reason is Reason.WRONG_REGION:
             self._async_move(call.answer.body)
-        if vin is not None and not self._online(vin):
+        if vin is not None and not self.cars[vin].car.online:
             self.judge.excuse(vin)
         self._async_take_in(
             evidence(meaning, call.answer, car=vin, model=car.model if car else None)
@@ -368,29 +343,13 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
     @callback
     def async_report(self, happening: Happening) -> None:
         """Report a happening through the event entity."""
-        judgement = self.judge.judgement
-        present = {car_id: car.data.key_to_take for car_id, car in self.cars.items()}
-        keys = dict(self._keys_of_region(present).values())
-        title, text = compose(
-            self._words,
-            kind=happening.kind,
-            judgement=judgement,
-            keys=keys,
-            start=happening.start,
-            now=dt_util.utcnow(),
-        )
-        event = OutageEvent(
-            kind=happening.kind,
-            notice=happening.notice,
-            title=title,
-            text=text,
-            judgement=judgement,
-            keys=keys,
-        )
-        if not self._event_listeners:
-            self._unheard = event
-        for listener in list(self._event_listeners):
-            listener(event)
+        own = {car_id: car.data.key_to_take for car_id, car in self.cars.items()}
+        keys: dict[str, Key] = {}
+        for name, key in self._keys_of_region(own).values():
+            # Of two cars with one name, the one that wants a key counts.
+            if keys.get(name, Key.USUAL) is Key.USUAL:
+                keys[name] = key
+        self.bulletin.async_tell(happening, self.judge.judgement, keys)
 
     def _keys_of_region(self, own: Mapping[str, Key]) -> dict[str, tuple[str, Key]]:
         """Return name and key to take of each car, those of other entries included.

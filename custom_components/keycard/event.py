@@ -52,7 +52,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
                     str(attributes.get(ATTR_TOLD_SINCE))
                 )
         self.async_on_remove(
-            self.coordinator.async_add_event_listener(self._handle_event)
+            self.coordinator.bulletin.async_add_listener(self._handle_event)
         )
 
     @callback

@@ -82,13 +82,17 @@ class Poller:
     _stopped: bool = True
 
     @callback
-    def async_start(self, cars: Iterable[str], data_in: Callable[[str], float]) -> None:
-        """Begin calling; `data_in` says in how many seconds a car's data are due."""
+    def async_start(self, cars: Mapping[str, float | None]) -> None:
+        """Begin calling for cars whose data are so many seconds old, if there are any.
+
+        An answer of before a restart counts, so that a restart costs nothing.
+        """
         self._stopped = False
         now = time.monotonic()
         self._add(Ask.PRODUCTS, None, PRODUCTS_PACE, now)
-        for car in cars:
-            self.async_add_car(car, data_in(car))
+        for car, age in cars.items():
+            fresh = DATA_PACE if age is None or age < 0 else age
+            self.async_add_car(car, max(0.0, DATA_PACE - fresh))
         self.async_schedule()
 
     @callback

@@ -251,17 +251,17 @@ async def test_an_event_that_nobody_could_hear_is_told_when_somebody_can(
 ) -> None:
     entry = await story.settled(watching_entry)
     coordinator = entry.runtime_data
-    listeners, coordinator._event_listeners = coordinator._event_listeners, []
+    listeners, coordinator.bulletin.listeners = coordinator.bulletin.listeners, []
     story.simulator.apply(DOWN)
     await story.go(180)
     heard: list[Any] = []
-    unsub = coordinator.async_add_event_listener(heard.append)
+    unsub = coordinator.bulletin.async_add_listener(heard.append)
     assert [(event.kind, event.notice) for event in heard] == [("started", "take")]
     unsub()
     again: list[Any] = []
-    coordinator.async_add_event_listener(again.append)()
+    coordinator.bulletin.async_add_listener(again.append)()
     assert again == []
-    coordinator._event_listeners = listeners
+    coordinator.bulletin.listeners = listeners
 
 
 async def test_a_hiccup_is_no_news(

@@ -74,6 +74,17 @@ class Car:
         """Return the key that the owner has for this car."""
         return self.owners_key or default_key(self.model, self.year, self.id)
 
+    @property
+    def online(self) -> bool:
+        """Return whether the car was online when it was last heard of."""
+        return self.state is not None and self.state.presence is Presence.ONLINE
+
+    def data_age(self, now: datetime) -> float | None:
+        """Return how old the car's own data are, in seconds, None without any."""
+        if self.state is None or self.state.data_at is None:
+            return None
+        return (now - self.state.data_at).total_seconds()
+
     def trusted(self, now: datetime) -> bool:
         """Return whether the snapshot may be shown as what holds now."""
         if self.confirmed_at is None:

@@ -2,14 +2,14 @@
 
 import pytest
 
-from benchmarks import judge, nuisance, outages
+from benchmarks import measure, nuisance, outages
 from custom_components.keycard.outage.words import OUTAGES
 
 FEW = ["--outages", "40", "--years", "0", "--jobs", "1"]
 
 
 def test_a_few_outages_are_seen_in_time(capsys: pytest.CaptureFixture[str]) -> None:
-    assert judge.main(FEW) == 0
+    assert measure.main(FEW) == 0
 
     printed = capsys.readouterr().out
     assert "Every bound is kept." in printed
@@ -19,9 +19,9 @@ def test_a_few_outages_are_seen_in_time(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_missed_bound_is_an_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judge, "MEDIAN", 1.0)
+    monkeypatch.setattr(measure, "MEDIAN", 1.0)
 
-    assert judge.main(FEW) == 1
+    assert measure.main(FEW) == 1
     assert "Missed: median of refused and answered" in capsys.readouterr().out
 
 

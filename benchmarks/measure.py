@@ -1,0 +1,235 @@
+"""Measures the judge alone: how soon it sees outages, and that it sees no others."""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import get_context
+import os
+from statistics import median
+import time
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from . import nuisance, outages
+from .outages import HANGS, Detection
+
+OUTAGES = 10_000
+YEARS = 1_000
+QUICK_OUTAGES = 400
+QUICK_YEARS = 2
+SEED = 20211119
+
+MEDIAN = 50.0
+MEDIAN_HANGS = 65.0
+WORST = 100.0
+
+_MODEL = """\
+The watch, the judge and the journal of the integration run as they are, without
+sockets: conditions stand in for hosts, and every answer is read with the table of
+meanings. Times come from one simulated clock; random numbers from the seeds shown.
+
+[b]Outages.[/b] One home each: 40 % without an account, else one to three cars. After
+a quiet time the maker's hosts fail at a random moment: they refuse, answer 500,
+answer 503 HTML, or hang until the ask is given up after 10 s; in one region, or (40
+%) in all, half of these with sign-in. Requests on their way then hang or break off.
+In a tenth of the homes with cars only the calls fail while the probe still answers:
+shown apart, without a bound, as no probe can tell. One request in {noise} fails by
+itself. Measured is the time from the first failing moment to the status `outage`.
+
+[b]Nuisance.[/b] A year of one home each, with none, one or two cars that sleep half
+of the time. One request in {noise} fails by itself (500, 503, reset, timeout). Own
+internet fails {failures} times for 1 to 60 min (refuse, timeout, reset, names,
+portal, certificates), a third of these come back with a stutter; what is under way
+then hangs or breaks off, and comes through or not when it is back. A burst of
+{burst:.0f} s every {every:.0f} min on average, at home or in the maker's region.
+Besides: ten slow times, the maker's hosts blocked by name, by null address, by a
+foreign certificate or by 403 HTML, quotas and refusals (403, 412, 429 for up to 14
+h), answers that cars sleep, each unrelated host down for hours, twelve jumps of the
+wall clock and twelve restarts, some more while the internet is down.
+
+[b]Skipped[/b] is quiet time: no condition set, nothing under way, status operational,
+25 s since any failure and 10 min since a call that failed with an answer. The
+product's clock stands still then, so that its memory is no older than it would be
+with good answers all along; the requests that would have succeeded are counted, and a
+random number of them is played before whatever comes next, so that it may come at any
+phase.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run both measurements and print what came out."""
+    options = _options(arguments)
+    console = Console()
+    console.rule("The judge alone")
+    model = "\n\n".join(
+        " ".join(paragraph.split()) for paragraph in _MODEL.split("\n\n")
+    )
+    console.print(
+        model.format(
+            noise=round(1 / outages.NOISE),
+            failures=nuisance.INTERNET_FAILURES,
+            burst=nuisance.BURST,
+            every=nuisance.BURST_EVERY / nuisance.MINUTE,
+        )
+    )
+    began = time.perf_counter()
+    misses = [
+        *_measure_outages(console, options),
+        *_measure_nuisance(console, options),
+    ]
+    console.print(f"Took {time.perf_counter() - began:.0f} s.")
+    for miss in misses:
+        console.print(f"[red]Missed:[/red] {miss}")
+    if not misses:
+        console.print("[green]Every bound is kept.[/green]")
+    return 1 if misses else 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks/judge.py", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="run a small fraction")
+    parser.add_argument("--outages", type=int, help=f"how many, {OUTAGES} by default")
+    parser.add_argument("--years", type=int, help=f"how many, {YEARS} by default")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the first home")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="processes to use"
+    )
+    options = parser.parse_args(arguments)
+    if options.outages is None:
+        options.outages = QUICK_OUTAGES if options.quick else OUTAGES
+    if options.years is None:
+        options.years = QUICK_YEARS if options.quick else YEARS
+    return options
+
+
+def _simulated[T](
+    console: Console, what: str, simulate: Callable[[int], T], seeds: range, jobs: int
+) -> Iterator[T]:
+    """Simulate in several processes; yield the outcomes as they come."""
+    if jobs <= 1:
+        yield from map(simulate, seeds)
+        return
+    with (
+        get_context("spawn").Pool(jobs) as pool,
+        Progress(console=console, transient=True) as progress,
+    ):
+        task = progress.add_task(what, total=len(seeds))
+        chunk = max(1, min(50, len(seeds) // (4 * jobs)))
+        for found in pool.imap_unordered(simulate, seeds, chunksize=chunk):
+            progress.advance(task)
+            yield found
+
+
+# Outages
+
+
+def _measure_outages(console: Console, options: argparse.Namespace) -> list[str]:
+    seeds = range(options.seed, options.seed + options.outages)
+    found = list(_simulated(console, "outages", outages.simulate, seeds, options.jobs))
+    table = Table(
+        title=f"Seconds until an outage is seen: {len(found)} outages, "
+        f"seeds {seeds.start} to {seeds.stop - 1}"
+    )
+    table.add_column("The hosts")
+    for heading in ("outages", "median", "95 %", "worst", "not seen"):
+        table.add_column(heading, justify="right")
+    whole = [item for item in found if not item.calls_only]
+    hang = [item for item in whole if item.failure == HANGS]
+    answer = [item for item in whole if item.failure != HANGS]
+    for failure in outages.FAILURES:
+        _add_row(table, failure, [item for item in whole if item.failure == failure])
+    table.add_section()
+    _add_row(table, "refuse or answer with errors", answer)
+    _add_row(table, "hang", hang)
+    _add_row(table, "without an account", [item for item in whole if not item.cars])
+    _add_row(table, "with cars", [item for item in whole if item.cars])
+    table.add_section()
+    _add_row(table, "only the calls fail", [item for item in found if item.calls_only])
+    console.print(table)
+    misses = [
+        *_missed("median of refused and answered", answer, MEDIAN, median),
+        *_missed("median of hanging", hang, MEDIAN_HANGS, median),
+        *_missed("worst", whole, WORST, max),
+    ]
+    if early := sum(item.early for item in found):
+        misses.append(f"{early} outages reported before they began")
+    return misses
+
+
+def _seconds(found: Iterable[Detection]) -> list[float]:
+    return sorted(
+        float("inf") if item.seconds is None else item.seconds for item in found
+    )
+
+
+def _add_row(table: Table, name: str, found: list[Detection]) -> None:
+    seconds = _seconds(found)
+    if not seconds:
+        table.add_row(name, "0")
+        return
+    table.add_row(
+        name,
+        str(len(seconds)),
+        f"{median(seconds):.1f}",
+        f"{seconds[int(0.95 * (len(seconds) - 1))]:.1f}",
+        f"{seconds[-1]:.1f}",
+        str(sum(item.seconds is None for item in found)),
+    )
+
+
+def _missed(
+    what: str,
+    found: list[Detection],
+    bound: float,
+    figure: Callable[[list[float]], float],
+) -> Iterator[str]:
+    seconds = _seconds(found)
+    if seconds and (value := figure(seconds)) > bound:
+        yield f"{what}: {value:.1f} s, bound {bound:.0f} s"
+
+
+# Nuisance
+
+
+def _measure_nuisance(console: Console, options: argparse.Namespace) -> list[str]:
+    seeds = range(options.seed, options.seed + options.years)
+    found = list(
+        _simulated(console, "home-years", nuisance.simulate, seeds, options.jobs)
+    )
+    statuses: Counter[str] = Counter()
+    for year in found:
+        statuses.update(year.statuses)
+    false = [(year.seed, line) for year in found for line in year.false]
+    failures = sum(year.internet_failures for year in found)
+    named = sum(year.internet_named for year in found)
+    table = Table(
+        title=f"Nuisance: {len(found)} home-years, "
+        f"seeds {seeds.start} to {seeds.stop - 1}"
+    )
+    table.add_column("What was counted")
+    table.add_column("How often", justify="right")
+    table.add_row("outages reported (bound 0)", str(len(false)))
+    table.add_row("events sent", str(sum(year.happenings for year in found)))
+    table.add_row("sign-in held for bad", str(sum(year.reauth for year in found)))
+    table.add_row("early warnings", str(sum(year.warnings for year in found)))
+    table.add_row("failures of own internet", str(failures))
+    table.add_row("of these judged so when they ended", str(named))
+    table.add_section()
+    for status, count in statuses.most_common():
+        table.add_row(f"changes to {status}", str(count))
+    table.add_section()
+    table.add_row("requests played", str(sum(year.requests for year in found)))
+    skipped = sum(year.skipped for year in found) / nuisance.YEAR
+    table.add_row("years skipped as quiet", f"{skipped:.1f}")
+    console.print(table)
+    misses = [f"outage reported in the year of seed {seed}: {at}" for seed, at in false]
+    misses += [
+        f"sign-in held for bad in the year of seed {year.seed}"
+        for year in found
+        if year.reauth
+    ]
+    if named < 0.9 * failures:
+        misses.append(f"only {named} of {failures} internet failures were judged so")
+    return misses

@@ -1,12 +1,14 @@
 """Who testifies that it is not the owner's internet."""
 
+from random import Random
+
 import pytest
 
 from benchmarks.home import Home
-from benchmarks.world import OK
+from benchmarks.world import OK, World
 from custom_components.keycard.outage.words import Missing, Scope, Status
 
-from .scene import HOUR, SETTLED, change, settle, status, statuses
+from .scene import BLOCKED, HOUR, SETTLED, change, notices, settle, status, statuses
 
 
 def test_without_unrelated_hosts_another_region_is_the_contrast(home: Home) -> None:
@@ -59,3 +61,20 @@ def test_one_unrelated_host_of_two_suffices(home: Home) -> None:
     change(home, {"net": "refuse"})
     home.run(SETTLED + 700)
     assert status(home) is Status.INTERNET_DOWN
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_block_that_a_failing_internet_interrupts_is_no_sign_in_outage(
+    seed: int,
+) -> None:
+    home = Home(World(random=Random(seed)))
+    settle(home)
+    home.set("dns.tesla", BLOCKED)
+    home.run(SETTLED + HOUR)
+    home.set("net", "timeout")
+    home.run(SETTLED + HOUR + 120)
+    home.set("net", OK)
+    home.run(SETTLED + 2 * HOUR)
+
+    assert Status.SIGN_IN_OUTAGE not in statuses(home)
+    assert notices(home) == []

@@ -304,6 +304,11 @@ class Watch:
         if item.track.observe(evidence):
             self._begin_series(item, evidence.at)
         if not evidence.good:
+            if was_doubted and not self._own_doubted:
+                # What sign-in failed by so far was the owner's network.
+                for other in self._sign_in:
+                    if other.track.suspected_at is not None:
+                        other.track.restart(evidence.at)
             return
         item.series = []
         if not self._failing:

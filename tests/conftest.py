@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 import time
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -42,6 +43,16 @@ def keycard_can_be_found(request: pytest.FixtureRequest) -> None:
     """Let Home Assistant load Keycard, in tests that have a Home Assistant."""
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture(autouse=True)
+def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the key of each home apart."""
+    path = tmp_path / "keycard.key"
+    monkeypatch.setattr(
+        "custom_components.keycard.signing_key.key_path", lambda _hass: path
+    )
+    return path
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ async def choose(hass: HomeAssistant, provider: str) -> ConfigFlowResult:
         DOMAIN, context={"source": SOURCE_USER}
     )
     assert menu["type"] is FlowResultType.MENU
-    assert menu["menu_options"] == ["watch_only", "compatible"]
     return await hass.config_entries.flow.async_configure(
         menu["flow_id"], {"next_step_id": provider}
     )

@@ -6,11 +6,13 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
+from .access import async_get_entrance
 from .blueprints import async_install_blueprints
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
 from .ledger import LEDGER, Ledger
 from .memory import async_forget
+from .signing_key import async_forget_key
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -41,7 +43,8 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
     """Set up an entry from what is kept: no host needs to answer for that."""
-    coordinator = KeycardCoordinator(hass, entry)
+    entrance = await async_get_entrance(hass, entry)
+    coordinator = KeycardCoordinator(hass, entry, entrance)
     await coordinator.async_restore()
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
@@ -64,6 +67,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> 
     """Forget what an entry kept, and let go of its outages."""
     async_report(hass, hass.data[LEDGER].async_forget(entry.entry_id))
     await async_forget(hass, entry.entry_id)
+    await async_forget_key(hass)
 
 
 async def async_remove_config_entry_device(

@@ -88,7 +88,7 @@ class Answer:
     """In lower case, without parameters."""
 
     body: str = ""
-    """At most 4 KiB, decoded leniently."""
+    """At most 4 KiB unless more was asked for, decoded leniently."""
 
     truncated: bool = False
     """Whether the body was longer than what is kept of it."""
@@ -180,9 +180,13 @@ async def ask(
     data: Mapping[str, str] | str | None = None,
     headers: Mapping[str, str] | None = None,
     limit: int = 65536,
+    kept: int = BODY_KEPT,
 ) -> Answer:
-    """Make one bounded request that follows no redirect and never raises."""
-    asking = _Asking(url=url)
+    """Make one bounded request that follows no redirect and never raises.
+
+    Of the body at most `kept` bytes are kept.
+    """
+    asking = _Asking(url=url, kept=kept)
     try:
         async with (
             asyncio.timeout(timeout),
@@ -206,6 +210,7 @@ class _Asking:
     """Gathers an answer while its request is under way."""
 
     url: str | URL
+    kept: int = BODY_KEPT
     asked_at: float = field(init=False)
     status: int | None = None
     content_type: str = ""
@@ -233,8 +238,8 @@ class _Asking:
         except BaseException:
             response.close()
             raise
-        self.body = _text(body[:BODY_KEPT], response.charset)
-        self.truncated = len(body) > BODY_KEPT
+        self.body = _text(body[: self.kept], response.charset)
+        self.truncated = len(body) > self.kept
         if len(body) > limit:
             response.close()
             # A long page is an answer all the same.

@@ -33,6 +33,8 @@ _ERRORS = {
     Reason.RATE_LIMITED: "rate_limited",
     Reason.NOT_FOUND: "not_supported",
     Reason.REFUSED: "cloud_refused",
+    Reason.SCOPE: "scope_missing",
+    Reason.UNSIGNED: "must_be_signed",
     Reason.NO_ANSWER: "cloud_unreachable",
     Reason.CLOUD_FAILS: "cloud_fails",
     Reason.COMMANDS_FAIL: "cloud_fails",
@@ -72,12 +74,18 @@ class Sender:
             raise _error("command_unconfirmed", car)
         if outcome.reason:
             raise _error("command_failed", car, reason=outcome.reason)
+        if outcome.refusal is not None:
+            raise _error(outcome.refusal.value, car)
+        if outcome.call.without_token:
+            raise _error("sign_in_fails", car)
         raise self._failure(car, meaning)
 
     async def _async_try(
         self, car: Car, command: Command, params: Mapping[str, object]
     ) -> tuple[Outcome, Meaning | None]:
-        outcome = await self.link.command(car.id, command, **params)
+        outcome = await self.link.command(
+            car.id, command, signed=car.needs_signing, **params
+        )
         if not outcome.call.sent:
             return outcome, None
         return outcome, self._observe(car, Kind.COMMAND, outcome.call)
@@ -105,6 +113,8 @@ class Sender:
                     meaning = seen
         if woken.online:
             return
+        if woken.calls[0].without_token:
+            raise _error("sign_in_fails", car)
         if meaning is None or meaning.reason in _ASLEEP:
             raise _error("car_asleep", car)
         raise self._failure(car, meaning)

@@ -7,10 +7,14 @@ MANUFACTURER: Final = "Tesla"
 
 PROVIDER_WATCH_ONLY: Final = "watch_only"
 PROVIDER_COMPATIBLE: Final = "compatible"
+PROVIDER_FLEET: Final = "fleet"
+PROVIDER_TESLEMETRY: Final = "teslemetry"
+PROVIDER_TESSIE: Final = "tessie"
 
-# Data: also CONF_REGION and CONF_TOKEN
+# Data: also CONF_REGION, CONF_TOKEN and, for an application of the owner's, CONF_DOMAIN
 CONF_PROVIDER: Final = "provider"
 CONF_BASE_URL: Final = "base_url"
+CONF_IMPLEMENTATION: Final = "auth_implementation"
 
 # Options: also CONF_HOSTS
 CONF_SIGN_IN: Final = "sign_in"

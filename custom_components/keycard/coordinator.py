@@ -17,13 +17,24 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from .access import Entrance
+from .answer import Answer
 from .bulletin import Bulletin
 from .car import CarCoordinator
 from .commands import Sender
 from .const import CONF_BASE_URL, DOMAIN
 from .ledger import LEDGER
 from .memory import UNREADABLE, Memory, StoredEntry
-from .outage.evidence import STALE, Evidence, Reason, Verdict, evidence
+from .outage.evidence import (
+    RENEWED,
+    STALE,
+    Evidence,
+    Kind,
+    Reason,
+    Verdict,
+    evidence,
+    read,
+)
 from .outage.journal import Happening
 from .outage.judge import Judge, StoredJudge
 from .outage.track import Health
@@ -51,7 +62,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
 
     config_entry: KeycardConfigEntry
 
-    def __init__(self, hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
+    def __init__(
+        self, hass: HomeAssistant, entry: KeycardConfigEntry, entrance: Entrance
+    ) -> None:
         """Prepare an entry; nothing is asked before it starts."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
         self.hosts = hosts = hosts_of(entry.data, entry.options)
@@ -59,6 +72,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             entry.data,
             entry.options,
             lambda recorder: async_create_clientsession(hass, middlewares=(recorder,)),
+            entrance.access,
         )
         self.region = provider.region
         self.cars: dict[str, CarCoordinator] = {}
@@ -78,6 +92,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         self._sender: Sender | None = None
         self._poller: Poller | None = None
         self._unsubs: list[CALLBACK_TYPE] = []
+        self._entrance = entrance
+        if entrance.sign_in is not None:
+            entrance.sign_in.observe = self._async_renewed
         if provider.link is not None:
             self._poller = Poller(
                 hass=hass,
@@ -135,6 +152,8 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 EVENT_HOMEASSISTANT_STOP, self._async_save_at_stop
             ),
         ]
+        if self._entrance.lost:
+            self.config_entry.async_start_reauth_if_available(self.hass)
         if self._poller is not None:
             self._unsubs.append(self._poller.async_stop)
             self._poller.async_start(
@@ -216,6 +235,8 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         _LOGGER.info("%s: a car has left the account", self.name)
         del self.cars[vin]
         self.judge.forget(vin)
+        if self.provider.link is not None:
+            self.provider.link.forget(vin)
         if self._poller is not None:
             self._poller.async_remove_car(vin)
         registry = dr.async_get(self.hass)
@@ -248,6 +269,8 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 self._memory.async_save_later()
         if meaning.reason is Reason.WRONG_REGION:
             self._async_move(call.answer.body)
+        if meaning.reason is Reason.UNAUTHORIZED and self._entrance.sign_in is not None:
+            self._entrance.sign_in.doubt()
         if vin is not None and not self.cars[vin].car.online:
             self.judge.excuse(vin)
         self._async_take_in(
@@ -272,6 +295,24 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 )
                 self.hass.config_entries.async_schedule_reload(entry.entry_id)
                 return
+
+    @callback
+    def _async_renewed(self, answer: Answer | None) -> None:
+        """Take in how renewing the sign-in went; None is that it went well."""
+        if not self._unsubs:
+            return
+        if answer is None:
+            now = time.monotonic()
+            found = Evidence(meaning=RENEWED, asked_at=now, at=now)
+        else:
+            found = evidence(read(Kind.TOKEN, answer), answer)
+        if not self.judge.in_between:
+            self.judge.observe_renewal(found)
+        elif not found.good:
+            # A service in between renews its own sign-ins.
+            self.judge.observe(found.of_calls())
+        self.watcher.async_schedule()
+        self._async_judge()
 
     @callback
     def _async_take_in(self, found: Evidence) -> None:

@@ -1,6 +1,8 @@
 """Asks a server for the owner's cars, and says what is wrong in words of the flow."""
 
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 import re
 
 from homeassistant.const import CONF_TOKEN
@@ -10,9 +12,12 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from .answer import Failure, Recorder
 from .const import CONF_BASE_URL
 from .outage.evidence import Kind, Reason, read
+from .outage.hosts import REGIONS
 from .providers import token_link
-from .vehicle.links import Call
+from .vehicle.links import Call, CloudLink
+from .vehicle.reading import read_text, section
 from .vehicle.roster import cars_in
+from .vehicle.state import unwrapped
 
 BASE = "base"
 
@@ -25,7 +30,8 @@ class Check:
 
     `error` is a key of the flow's texts, None when the server answered with cars;
     `where` is the field that it is about. `may_pass` tells that address and token can
-    be right all the same. `account` is the owner's number, where a car tells it.
+    be right all the same. `account` is the owner's number, where a car tells it;
+    `names` are those of the cars, by VIN.
     `right_url` is where a refusal sends the owner.
     """
 
@@ -34,6 +40,7 @@ class Check:
     may_pass: bool = False
     account: str | None = None
     vins: frozenset[str] = frozenset()
+    names: Mapping[str, str | None] = field(default_factory=dict)
     right_url: str | None = None
 
 
@@ -63,16 +70,53 @@ _WRONG_REGION = Check(error="wrong_region", where=CONF_BASE_URL)
 _CLOUD_FAILS = Check(error="server_error", may_pass=True)
 
 
-async def check_server(hass: HomeAssistant, base_url: str, token: str) -> Check:
-    """Ask a server for the owner's cars."""
+@asynccontextmanager
+async def open_link(
+    hass: HomeAssistant, base_url: str, token: str
+) -> AsyncGenerator[CloudLink]:
+    """Open a link for a moment."""
     session = async_create_clientsession(
         hass, auto_cleanup=False, middlewares=(Recorder(),)
     )
     try:
-        return _judge(await token_link(session, base_url, token).products(), base_url)
+        yield token_link(session, base_url, token)
     finally:
         # Its connections belong to Home Assistant.
         session.detach()
+
+
+async def check_server(hass: HomeAssistant, base_url: str, token: str) -> Check:
+    """Ask a server for the owner's cars."""
+    async with open_link(hass, base_url, token) as link:
+        return _judge(await link.products(), base_url)
+
+
+async def find_region(hass: HomeAssistant, base_url: str, token: str) -> str | None:
+    """Ask which region the account belongs to, None if that is not told."""
+    async with open_link(hass, base_url, token) as link:
+        call = await link.region()
+    region = None if call.body is None else unwrapped(call.body).get("region")
+    return region if isinstance(region, str) and region in REGIONS else None
+
+
+async def find_unpaired(
+    hass: HomeAssistant, base_url: str, token: str, vins: Collection[str]
+) -> tuple[str, ...]:
+    """Ask which cars take only signed commands and do not know the owner's key yet."""
+    if not vins:
+        return ()
+    async with open_link(hass, base_url, token) as link:
+        call = await link.fleet_status(sorted(vins))
+    told = {} if call.body is None else unwrapped(call.body)
+    unpaired, info = told.get("unpaired_vins"), section(told, "vehicle_info")
+    if not isinstance(unpaired, list):
+        return ()
+    return tuple(
+        vin
+        for vin in sorted(vins)
+        if vin in unpaired
+        and section(info, vin).get("vehicle_command_protocol_required") is True
+    )
 
 
 def _judge(call: Call, base_url: str) -> Check:
@@ -84,7 +128,13 @@ def _judge(call: Call, base_url: str) -> Check:
         if (cars := cars_in(call.body)) is None:
             return _REASONS[Reason.MALFORMED]
         accounts = [str(car["user_id"]) for car in cars.values() if car.get("user_id")]
-        return Check(account=accounts[0] if accounts else None, vins=frozenset(cars))
+        return Check(
+            account=accounts[0] if accounts else None,
+            vins=frozenset(cars),
+            names={
+                vin: read_text(car.get("display_name")) for vin, car in cars.items()
+            },
+        )
     if reason is Reason.WRONG_REGION:
         return replace(_WRONG_REGION, right_url=_url_in(answer.body))
     if reason is Reason.NO_ANSWER and answer.failure is not None:

@@ -53,7 +53,7 @@ URLS_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, multiple
 _TOKEN_FIELD = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
 )
-_REGION_FIELD = SelectSelector(
+REGION_FIELD = SelectSelector(
     SelectSelectorConfig(
         options=list(REGIONS), mode=SelectSelectorMode.LIST, translation_key="region"
     )
@@ -78,18 +78,17 @@ _YEAR_FIELD = NumberSelector(
     NumberSelectorConfig(min=2008, max=2050, mode=NumberSelectorMode.BOX)
 )
 
-REGION_SCHEMA = vol.Schema({vol.Required(CONF_REGION): _REGION_FIELD})
+REGION_SCHEMA = vol.Schema({vol.Required(CONF_REGION): REGION_FIELD})
 TOKEN_SCHEMA = vol.Schema({vol.Required(CONF_TOKEN): _TOKEN_FIELD})
 SERVER_SCHEMA = vol.Schema(
     {
         vol.Required(CONF_BASE_URL): URL_FIELD,
         vol.Required(CONF_TOKEN): _TOKEN_FIELD,
-        vol.Required(CONF_REGION): _REGION_FIELD,
+        vol.Required(CONF_REGION): REGION_FIELD,
     }
 )
-ANYWAY_SCHEMA = SERVER_SCHEMA.extend(
-    {vol.Required(CONF_ANYWAY, default=False): BooleanSelector()}
-)
+ANYWAY_FIELD = {vol.Required(CONF_ANYWAY, default=False): BooleanSelector()}
+ANYWAY_SCHEMA = SERVER_SCHEMA.extend(ANYWAY_FIELD)
 CAR_SCHEMA = vol.Schema(
     {
         vol.Required(CONF_NAME): TextSelector(),

@@ -1,7 +1,7 @@
 """What one answer tells: the table of meanings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 import json
 from typing import NamedTuple
@@ -73,6 +73,8 @@ class Reason(StrEnum):
     NOT_REGISTERED = "not_registered"
     WRONG_REGION = "wrong_region"
     RATE_LIMITED = "rate_limited"
+    SCOPE = "scope"
+    UNSIGNED = "unsigned"
     NAME = Missing.NAME.value
     ADDRESS = Missing.ADDRESS.value
     CERTIFICATE = Missing.CERTIFICATE.value
@@ -110,8 +112,15 @@ class Evidence:
         """Tell whether the subject works."""
         return self.meaning.verdict is not Verdict.BAD
 
+    def of_calls(self) -> Evidence:
+        """Return the same about the calls, where it spoke of a sign-in of their own."""
+        if self.meaning.subject is not Subject.AUTH:
+            return self
+        return replace(self, meaning=replace(self.meaning, subject=Subject.API))
+
 
 STALE = Meaning(subject=Subject.DATA, verdict=Verdict.BAD, reason=Reason.STALE)
+RENEWED = Meaning(subject=Subject.AUTH, verdict=Verdict.GOOD, reason=Reason.OK)
 
 _STATUS = frozenset({Kind.STATUS})
 _UNRELATED = frozenset({Kind.UNRELATED})
@@ -315,6 +324,21 @@ _TABLE = (
         _CAR,
         Verdict.BAD,
         Reason.REFUSED,
+    ),
+    # Commands: what this car, or this sign-in, takes. The others are not hit.
+    _Row(
+        _COMMAND,
+        _both(_status(403), _says("missing scopes", "invalid_scope")),
+        _CAR,
+        Verdict.BAD,
+        Reason.SCOPE,
+    ),
+    _Row(
+        _COMMAND,
+        _both(_status(403), _says("command protocol required")),
+        _CAR,
+        Verdict.BAD,
+        Reason.UNSIGNED,
     ),
     # Calls: the account.
     _Row(

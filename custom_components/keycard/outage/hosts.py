@@ -20,6 +20,11 @@ _SIGN_IN_CN = (
     "https://auth.tesla.cn/oauth2/v3/token",
     "https://auth.tesla.cn/oauth2/v3/.well-known/openid-configuration",
 )
+_AUTHORIZE = {
+    "na": "https://auth.tesla.com/oauth2/v3/authorize",
+    "eu": "https://auth.tesla.com/oauth2/v3/authorize",
+    "cn": "https://auth.tesla.cn/oauth2/v3/authorize",
+}
 _UNRELATED = (
     "https://connectivitycheck.gstatic.com/generate_204",
     "http://detectportal.firefox.com/success.txt",
@@ -37,6 +42,11 @@ class Hosts:
     regions: Mapping[str, str]
     sign_in: tuple[str, ...]
     unrelated: tuple[str, ...]
+
+    @property
+    def token_url(self) -> str | None:
+        """Return where tokens are renewed, None if that was switched off."""
+        return next((url for url in self.sign_in if _is_token_url(url)), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +75,25 @@ def targets(hosts: Hosts) -> tuple[Target, ...]:
             for region, base in hosts.regions.items()
         ),
         *(
-            Target(
-                kind=Kind.TOKEN if url.endswith("/token") else Kind.AUTHORIZE, url=url
-            )
+            Target(kind=Kind.TOKEN if _is_token_url(url) else Kind.AUTHORIZE, url=url)
             for url in hosts.sign_in
         ),
         *(Target(kind=Kind.UNRELATED, url=url) for url in hosts.unrelated),
     )
+
+
+def authorize_url(region: str) -> str:
+    """Return where an owner of a region signs in."""
+    return _AUTHORIZE[region]
+
+
+def token_url(region: str) -> str:
+    """Return where the sign-ins of a region are exchanged for tokens."""
+    url = default_hosts(region).token_url
+    if url is None:
+        raise ValueError(f"Nobody renews the tokens of {region}")
+    return url
+
+
+def _is_token_url(url: str) -> bool:
+    return url.endswith("/token")

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from .account import Account, StoredAccount
 from .calls import Outcome
 from .cars import Cars, Count, StoredCar
-from .evidence import Evidence
-from .track import Health, Track
+from .evidence import Evidence, Subject
+from .track import RENEWALS, Health, Track
 from .watch import Watch
 from .words import FROZEN, OUTAGES, Judgement, Missing, Plane, Scope, Status
 
@@ -26,6 +26,7 @@ class StoredJudge(TypedDict):
     verified: bool
     cars: dict[str, StoredCar]
     account: StoredAccount
+    renewals_fail: NotRequired[bool]
 
 
 class Judge:
@@ -45,6 +46,8 @@ class Judge:
         self.account = Account()
         self.judgement = Judgement(missing=(Missing.FIRST_ANSWER,))
         self._cars = Cars()
+        # Some sign-ins may not be renewed while their host seems well.
+        self._renewals = Track(rule=RENEWALS, verified=True)
         self._started = now
         self._suspected: float | None = None
         self._cut_off = False
@@ -60,6 +63,15 @@ class Judge:
         elif not evidence.good and not evidence.answered:
             # Silence tells something only beside a host that does answer.
             self.watch.ask_region(self.region, evidence.at)
+
+    def observe_renewal(self, evidence: Evidence) -> None:
+        """Take in how renewing the owner's sign-in with the maker went."""
+        if evidence.meaning.subject is Subject.AUTH:
+            self._renewals.observe(evidence)
+        else:
+            self.account.observe(evidence)
+        if not evidence.good:
+            self.watch.ask_now(evidence.at)
 
     def forget(self, car: str) -> None:
         """Forget a car that left the account."""
@@ -113,6 +125,8 @@ class Judge:
         if not self.watch.internet_down:
             self._cars.confirm(own)
         self._cars.weigh(now)
+        if self._renewals.ripe and own.health(now) is Health.UP:
+            self._renewals.confirm()
         since = self.account.first_refused
         if since is not None:
             self.account.weigh(
@@ -174,7 +188,7 @@ class Judge:
             return degraded
         if own.verified and not own.settled(now):
             return None
-        if self.watch.sign_in_down:
+        if self.watch.sign_in_down or self._renewals.down:
             return Judgement(
                 status=Status.SIGN_IN_OUTAGE,
                 scope=Scope.WORLDWIDE,
@@ -297,7 +311,7 @@ class Judge:
         if found.status is Status.OUTAGE:
             began.append(self.watch.track(self.region).began)
         if found.status is Status.SIGN_IN_OUTAGE:
-            began.append(self.watch.sign_in_began)
+            began += [self.watch.sign_in_began, self._renewals.began]
         seen = min((at for at in began if at is not None), default=now)
         return wall - timedelta(seconds=now - seen)
 
@@ -317,6 +331,7 @@ class Judge:
             verified=self._cars.verified,
             cars=self._cars.dump(),
             account=self.account.dump(now),
+            renewals_fail=self._renewals.down,
         )
 
     def restore(self, stored: StoredJudge, *, now: float, away: float) -> None:
@@ -334,6 +349,7 @@ class Judge:
         self._cars.verified = stored["verified"]
         self._cars.restore(stored["cars"])
         self.account.restore(stored["account"], now=now, away=away)
+        self._renewals.down = stored.get("renewals_fail") is True
 
 
 _UNWELL = frozenset({Health.DOWN, Health.DOUBTFUL})

@@ -34,6 +34,7 @@ class Rule:
 PROBES = Rule(weight=6, span=15.0)
 CALLS = Rule(weight=6, span=30.0)
 DATA = Rule(weight=6, span=0.0)
+RENEWALS = Rule(weight=5, span=240.0, goods=1, good_span=0.0)
 COMMANDS = Rule(weight=1, span=0.0, goods=1, good_span=0.0)
 
 # One more stale answer proves what takes six failed ones: each of them is billed.

@@ -1,11 +1,12 @@
 """Who speaks for the cars of an entry."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
-from homeassistant.const import CONF_HOSTS, CONF_REGION
+from homeassistant.const import CONF_HOSTS, CONF_REGION, CONF_TOKEN
 
 from ..answer import Recorder
 from ..const import (
@@ -13,29 +14,72 @@ from ..const import (
     CONF_SIGN_IN,
     CONF_UNRELATED,
     PROVIDER_COMPATIBLE,
+    PROVIDER_FLEET,
+    PROVIDER_TESLEMETRY,
+    PROVIDER_TESSIE,
     PROVIDER_WATCH_ONLY,
 )
 from ..outage.hosts import Hosts, default_hosts
-from .compatible import compatible, token_link
+from ..vehicle.links import PrivateKey, TokenSource
+from .compatible import compatible, fixed, token_link
+from .fleet import fleet
 from .provider import Provider
+from .service import Service, served
+from .teslemetry import TESLEMETRY
+from .tessie import TESSIE
 from .watch_only import watch_only
 
-__all__ = ["OpenSession", "Provider", "hosts_of", "provider_of", "token_link"]
+__all__ = [
+    "SERVICES",
+    "Access",
+    "OpenSession",
+    "Provider",
+    "Service",
+    "hosts_of",
+    "provider_of",
+    "token_link",
+]
 
 type OpenSession = Callable[[Recorder], aiohttp.ClientSession]
 """Opens a session with a recorder among its middlewares."""
 
+SERVICES: Mapping[str, Service] = {
+    PROVIDER_TESLEMETRY: TESLEMETRY,
+    PROVIDER_TESSIE: TESSIE,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What lets an owner's entry in: a token that is renewed, a key that signs."""
+
+    token: TokenSource | None = None
+    private_key: PrivateKey | None = None
+
 
 def provider_of(
-    data: Mapping[str, Any], options: Mapping[str, Any], open_session: OpenSession
+    data: Mapping[str, Any],
+    options: Mapping[str, Any],
+    open_session: OpenSession,
+    access: Access | None = None,
 ) -> Provider:
-    """Return the provider that an entry's data name; nothing is asked for it."""
+    """Return the provider that an entry's data name; nothing is asked for it.
+
+    A token that stands in the data as a text stays the same.
+    """
     name = data[CONF_PROVIDER]
     if name == PROVIDER_WATCH_ONLY:
         return watch_only(data, options)
+    if name not in {PROVIDER_COMPATIBLE, PROVIDER_FLEET, *SERVICES}:
+        raise ValueError(f"Nobody provides {name!r}")
+    session = open_session(Recorder())
     if name == PROVIDER_COMPATIBLE:
-        return compatible(data, options, open_session(Recorder()))
-    raise ValueError(f"Nobody provides {name!r}")
+        return compatible(data, options, session)
+    access = access or Access()
+    token = access.token or fixed(str(data[CONF_TOKEN]))
+    if name in SERVICES:
+        return served(data, options, session, token)
+    return fleet(data, options, session, token=token, private_key=access.private_key)
 
 
 def hosts_of(data: Mapping[str, Any], options: Mapping[str, Any]) -> Hosts:

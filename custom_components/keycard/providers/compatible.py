@@ -7,10 +7,9 @@ import aiohttp
 
 from homeassistant.const import CONF_REGION, CONF_TOKEN
 
-from ..const import CONF_BASE_URL, CONF_CARS, CONF_KEY
-from ..vehicle.keys import Key
-from ..vehicle.links import CloudLink
-from .provider import Provider
+from ..const import CONF_BASE_URL
+from ..vehicle.links import CloudLink, TokenSource
+from .provider import Provider, owners_keys
 
 
 def compatible(
@@ -20,18 +19,19 @@ def compatible(
     return Provider(
         region=data[CONF_REGION],
         link=token_link(session, data[CONF_BASE_URL], data[CONF_TOKEN]),
-        keys={
-            vin: Key(car[CONF_KEY])
-            for vin, car in options.get(CONF_CARS, {}).items()
-            if CONF_KEY in car
-        },
+        keys=owners_keys(options),
     )
 
 
 def token_link(session: aiohttp.ClientSession, base_url: str, token: str) -> CloudLink:
     """Return a link that shows the same token to its server each time."""
+    return CloudLink(session, base_url, fixed(token))
+
+
+def fixed(token: str) -> TokenSource:
+    """Return the source of a token that stays the same."""
 
     async def show() -> str:
         return token
 
-    return CloudLink(session, base_url, show)
+    return show

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from yarl import URL
 
-from ..const import MANUFACTURER, MODEL_NAMES
+from ..const import CONF_CARS, CONF_KEY, MANUFACTURER, MODEL_NAMES
 from ..outage.hosts import Hosts
 from ..vehicle.keys import Key, describe_vin
 from ..vehicle.links import CloudLink
@@ -61,6 +62,15 @@ class Provider:
         )
         car.apply_summary(summary, now)
         return car
+
+
+def owners_keys(options: Mapping[str, Any]) -> dict[str, Key]:
+    """Return the keys that an owner named in the options, by VIN."""
+    return {
+        vin: Key(car[CONF_KEY])
+        for vin, car in options.get(CONF_CARS, {}).items()
+        if CONF_KEY in car
+    }
 
 
 def _origin(address: str) -> tuple[str, str | None, int | None]:

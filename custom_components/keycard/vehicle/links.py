@@ -2,20 +2,23 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 import logging
 import time
 from typing import cast
 
 import aiohttp
-from tesla_fleet_api.exceptions import TeslaFleetError
+from tesla_fleet_api.exceptions import MissingToken, TeslaFleetError
 from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
+from tesla_fleet_api.teslemetry.teslemetry import register_client
 
 from ..answer import Answer, Failure, recording
+from .key_pair import PrivateKey
 from .reading import JsonObject
 from .redaction import redact_library_log
 from .repertoire import REPERTOIRE, Command, LibraryVehicle
+from .signing import Refusal, SignedCar
 from .state import Presence, unwrapped
 
 __all__ = [
@@ -23,6 +26,8 @@ __all__ = [
     "CloudLink",
     "Command",
     "Outcome",
+    "PrivateKey",
+    "Refusal",
     "TokenSource",
     "Waking",
     "is_online",
@@ -35,6 +40,7 @@ type TokenSource = Callable[[], Awaitable[str | None]]
 
 _READ_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 30.0
+_COMMAND_DEADLINE = 60.0  # of a signed command, which may need a greeting before it
 
 _LONGEST_REASON = 255
 
@@ -45,10 +51,10 @@ _ENDPOINTS = (
     "charge_state",
     "climate_state",
     "drive_state",
-    "location_data",
     "vehicle_config",
     "vehicle_state",
 )
+_LOCATION = "location_data"
 
 # The request did not get out, or not to the cloud.
 _NEVER_SENT = frozenset(
@@ -73,19 +79,28 @@ class Call:
     sent: bool = True
     """False where no request was made: no token, or nothing that makes sense."""
 
+    error: BaseException | None = None
+    """What the library made of it, if it made nothing good."""
+
+    @property
+    def without_token(self) -> bool:
+        """Tell whether it was not made because nobody is signed in."""
+        return isinstance(self.error, MissingToken)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What came of a command.
 
     Without `confirmed` nobody knows whether the car did it. `reason` is the car's own
-    word for refusing.
+    word for refusing, `refusal` why it did not take a signed command.
     """
 
     done: bool
     confirmed: bool
     call: Call
     reason: str | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +115,26 @@ class CloudLink:
     """The cars of one account, reached through a cloud.
 
     Its session has a `Recorder` among its middlewares. Nothing but being cancelled
-    raises: what went wrong stands in the answer.
+    raises: what went wrong stands in the answer. With a `private_key` it signs the
+    commands of cars that require it. `location` tells whether the account lets it ask
+    where the cars are.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, base_url: str, token_source: TokenSource
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        token_source: TokenSource,
+        *,
+        private_key: PrivateKey | None = None,
+        location: bool = True,
     ) -> None:
         redact_library_log()
         self.base_url = base_url
         self._api = TeslaFleetApi(session, token_source, server=base_url)
+        self._api.private_key = private_key
+        self._endpoints = [*_ENDPOINTS, *([_LOCATION] if location else [])]
+        self._signed: dict[str, SignedCar] = {}
         # A car does one thing after another, as its owner asked.
         self._gates: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -127,22 +153,85 @@ class CloudLink:
     async def vehicle_data(self, vin: str) -> Call:
         """Ask an online car for all its data; this is billed."""
         vehicle = self._vehicle(vin)
+        return await _call(lambda: vehicle.vehicle_data(self._endpoints), _READ_TIMEOUT)
+
+    async def fleet_status(self, vins: Sequence[str]) -> Call:
+        """Ask which cars hold the public key of the application."""
         return await _call(
-            lambda: vehicle.vehicle_data(list(_ENDPOINTS)), _READ_TIMEOUT
+            lambda: self._api.vehicles.Fleet(self._api, "").fleet_status(list(vins)),
+            _READ_TIMEOUT,
         )
 
-    async def command(self, vin: str, command: Command, **params: object) -> Outcome:
+    async def register(self, domain: str) -> Call:
+        """Register an application in the region, under the domain of its key."""
+        return await _call(lambda: self._api.partner.register(domain), _COMMAND_TIMEOUT)
+
+    @property
+    def signs(self) -> bool:
+        """Tell whether it can sign commands itself."""
+        return self._api.private_key is not None
+
+    async def command(
+        self, vin: str, command: Command, *, signed: bool = False, **params: object
+    ) -> Outcome:
         """Send a command once; the repertoire says which parameters it takes."""
-        vehicle = self._vehicle(vin)
         async with self._gates[vin]:
+            if signed and self.signs and command is not Command.WAKE:
+                return await self._command_signed(vin, command, params)
+            vehicle = self._vehicle(vin)
             call = await _call(
                 lambda: REPERTOIRE[command].send(vehicle, params), _COMMAND_TIMEOUT
             )
         return _outcome(command, call)
 
+    async def _command_signed(
+        self, vin: str, command: Command, params: Mapping[str, object]
+    ) -> Outcome:
+        if vin not in self._signed:
+            self._signed[vin] = SignedCar(self._api, vin)
+        car = self._signed[vin]
+        car.begin()
+
+        async def send() -> object:
+            async with asyncio.timeout(_COMMAND_DEADLINE):
+                return await REPERTOIRE[command].send(car, params)
+
+        call = await _call(send, _COMMAND_TIMEOUT)
+        if call.body is not None and not car.answered:
+            call = replace(call, body=None)
+        outcome = _outcome(command, call)
+        if call.body is not None:
+            return outcome
+        refusal = car.refusal(call.error)
+        told = call.sent and outcome.confirmed
+        undone = not car.delivered or refusal is not None or told
+        return replace(outcome, confirmed=undone, refusal=refusal)
+
+    def forget(self, vin: str) -> None:
+        """Forget the sessions of a car that left the account."""
+        self._signed.pop(vin, None)
+
     def _vehicle(self, vin: str) -> LibraryVehicle:
         # A new one for each call: the library's would outlive a car that was sold.
         return VehicleFleet(self._api, vin)
+
+
+async def register_at_teslemetry(
+    session: aiohttp.ClientSession,
+    *,
+    name: str,
+    software_id: str,
+    software_version: str,
+) -> str | None:
+    """Have a service know this home; return its client id, None if that failed."""
+    try:
+        registration = await register_client(
+            session, name, software_id, software_version
+        )
+    except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - each way is a failure
+        _LOGGER.debug("Not registered: %s", type(err).__name__)
+        return None
+    return registration.client_id
 
 
 async def wake_and_wait(
@@ -178,18 +267,20 @@ async def _call(send: Callable[[], Awaitable[object]], timeout: float) -> Call:
     """Let the library make one request, and return what came of it."""
     began = time.monotonic()
     body: object = None
+    error: BaseException | None = None
     with recording(timeout=timeout) as record:
         try:
             body = await send()
         except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - the answer tells
+            error = err
             if record.answer is None:
                 _LOGGER.debug("No request was made: %s", type(err).__name__)
     if record.answer is None:
         elapsed = time.monotonic() - began
         nothing = Answer(asked_at=began, elapsed=elapsed, failure=Failure.OTHER)
-        return Call(answer=nothing, sent=False)
+        return Call(answer=nothing, sent=False, error=error)
     if not isinstance(body, Mapping):
-        return Call(answer=record.answer)
+        return Call(answer=record.answer, error=error)
     return Call(answer=record.answer, body=cast(JsonObject, body))
 
 

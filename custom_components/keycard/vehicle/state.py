@@ -12,6 +12,8 @@ from .keys import MODELS, UNKNOWN_MODEL, describe_vin
 from .reading import (
     JsonObject,
     milliseconds,
+    named,
+    read_flag,
     read_moment,
     read_text,
     read_year,
@@ -64,6 +66,8 @@ class CarState:
     """When the car took its own data (UTC)."""
 
     equipment: Equipment | None = None
+    needs_signing: bool | None = None
+    """Whether the car takes only signed commands."""
 
     locked: bool | None = None
     climate_on: bool | None = None
@@ -186,12 +190,14 @@ class CarState:
         car = unwrapped(json)
         name = read_text(section(car, "vehicle_state").get("vehicle_name"))
         equipment = Equipment.from_config(section(car, "vehicle_config"))
+        signing = _read_signing(car.get("command_signing"))
         return replace(
             self,
             name=name or read_text(car.get("display_name")) or self.name,
             presence=_presence(car.get("state")),
             in_service=car.get("in_service") is True,
             equipment=equipment or self.equipment,
+            needs_signing=self.needs_signing if signing is None else signing,
         )
 
     def to_json(self) -> dict[str, object]:
@@ -223,6 +229,8 @@ def _presence(value: object) -> Presence:
         return Presence.UNKNOWN
 
 
+_read_signing = named({"required": True, "allowed": False, "off": False})
+
 # Where one alone says nothing.
 _PAIRS = (("latitude", "longitude"), ("min_temp", "max_temp"))
 
@@ -238,6 +246,7 @@ _STORED: Mapping[str, Callable[[object], object]] = {
     "in_service": lambda value: value is True,
     "data_at": read_moment,
     "equipment": Equipment.from_json,
+    "needs_signing": read_flag,
 }
 
 

@@ -20,7 +20,14 @@ _OVERTAKEN = timedelta(minutes=2)
 _AHEAD = timedelta(minutes=15)
 
 # What an answer may leave out without its being unknown.
-_LASTING = ("name", "min_temp", "max_temp", "sw_version", "equipment")
+_LASTING = (
+    "name",
+    "min_temp",
+    "max_temp",
+    "sw_version",
+    "equipment",
+    "needs_signing",
+)
 
 
 @dataclass(kw_only=True)
@@ -78,6 +85,11 @@ class Car:
     def online(self) -> bool:
         """Return whether the car was online when it was last heard of."""
         return self.state is not None and self.state.presence is Presence.ONLINE
+
+    @property
+    def needs_signing(self) -> bool:
+        """Return whether the car takes only signed commands."""
+        return self.state is not None and self.state.needs_signing is True
 
     def data_age(self, now: datetime) -> float | None:
         """Return how old the car's own data are, in seconds, None without any."""

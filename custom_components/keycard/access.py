@@ -1,0 +1,59 @@
+"""How an entry gets in: its sign-in, and the key that signs its commands."""
+
+from dataclasses import dataclass
+import logging
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+
+from .const import CONF_IMPLEMENTATION, CONF_PROVIDER, PROVIDER_FLEET
+from .providers import Access
+from .sign_in import SignIn, async_implementation
+from .signing_key import async_get_key, async_show_public_key
+from .vehicle.key_pair import PrivateKey, UnusableKeyError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrance:
+    """The way in for one entry.
+
+    `lost` tells that the owner has to sign in again: how it was done is not known.
+    """
+
+    sign_in: SignIn | None = None
+    private_key: PrivateKey | None = None
+    lost: bool = False
+
+    @property
+    def access(self) -> Access:
+        """Return what the provider of the entry needs."""
+        if self.lost:
+            return Access(token=_nobody, private_key=self.private_key)
+        return Access(
+            token=self.sign_in.async_token if self.sign_in else None,
+            private_key=self.private_key,
+        )
+
+
+async def _nobody() -> None:
+    """Return that nobody is signed in."""
+
+
+async def async_get_entrance(hass: HomeAssistant, entry: ConfigEntry) -> Entrance:
+    """Return the way in for an entry; nothing is asked for it, nothing keeps it out."""
+    private_key = None
+    if entry.data[CONF_PROVIDER] == PROVIDER_FLEET:
+        try:
+            private_key = await async_get_key(hass)
+        except UnusableKeyError as err:
+            _LOGGER.warning("%s: commands cannot be signed: %s", entry.title, err)
+        async_show_public_key(hass)
+    if CONF_IMPLEMENTATION not in entry.data:
+        return Entrance(private_key=private_key)
+    implementation = await async_implementation(hass, entry)
+    if implementation is None:
+        return Entrance(private_key=private_key, lost=True)
+    sign_in = SignIn(hass, entry, implementation)
+    return Entrance(sign_in=sign_in, private_key=private_key)

@@ -1,0 +1,88 @@
+"""The maker's own Fleet API, with the sign-in of the owner."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import jwt
+
+from homeassistant.const import CONF_REGION
+
+from ..const import CONF_BASE_URL
+from ..outage.hosts import REGIONS
+from ..vehicle.links import CloudLink, PrivateKey, TokenSource
+from ..vehicle.reading import read_text
+from .provider import Provider, owners_keys
+
+# What is asked of the owner at the sign-in: nothing that no entity needs.
+OFFLINE = "offline_access"
+DATA = "vehicle_device_data"
+LOCATION = "vehicle_location"
+COMMANDS = "vehicle_cmds"
+CHARGING = "vehicle_charging_cmds"
+SCOPES = ("openid", OFFLINE, DATA, LOCATION, COMMANDS, CHARGING)
+
+# Without these there is nothing to show, or only for a few hours.
+NEEDED = (OFFLINE, DATA)
+WANTED = (LOCATION, COMMANDS, CHARGING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What a token of the maker's says of itself.
+
+    `account` names the owner, `region` where the cars are, if it is a known one.
+    """
+
+    account: str | None = None
+    region: str | None = None
+    scopes: frozenset[str] = frozenset()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the scopes that the owner did not grant."""
+        return tuple(scope for scope in (*NEEDED, *WANTED) if scope not in self.scopes)
+
+
+def read_grant(token: object) -> Grant:
+    """Read what an access token says; one that cannot be read says nothing."""
+    try:
+        claims = jwt.decode(str(token), options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return Grant()
+    region = str(claims.get("ou_code") or "").lower()
+    scopes = claims.get("scp")
+    return Grant(
+        account=read_text(claims.get("sub")),
+        region=region if region in REGIONS else None,
+        scopes=frozenset(map(str, scopes)) if isinstance(scopes, list) else frozenset(),
+    )
+
+
+def fleet(
+    data: Mapping[str, Any],
+    options: Mapping[str, Any],
+    session: aiohttp.ClientSession,
+    *,
+    token: TokenSource,
+    private_key: PrivateKey | None,
+) -> Provider:
+    """Return the provider of an entry whose owner signed in with the maker."""
+    grant = read_grant(_access_token(data))
+    return Provider(
+        region=data[CONF_REGION],
+        link=CloudLink(
+            session,
+            data[CONF_BASE_URL],
+            token,
+            private_key=private_key,
+            location=LOCATION in grant.scopes,
+        ),
+        keys=owners_keys(options),
+    )
+
+
+def _access_token(data: Mapping[str, Any]) -> object:
+    token = data.get("token")
+    return token.get("access_token") if isinstance(token, Mapping) else None

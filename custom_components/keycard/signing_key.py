@@ -1,0 +1,73 @@
+"""The key of this home: it signs commands; its public half is shown to the maker."""
+
+from pathlib import Path
+
+from aiohttp import web
+
+from homeassistant.components.http import KEY_HASS, HomeAssistantView
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import STORAGE_DIR
+from homeassistant.util.hass_dict import HassKey
+
+from .const import CONF_PROVIDER, DOMAIN, PROVIDER_FLEET
+from .vehicle.key_pair import PrivateKey, load_key, public_pem
+
+KEY_FILE = f"{DOMAIN}.key"
+
+# Where the maker looks for the public key of an application, on its domain.
+PUBLIC_KEY_PATH = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
+
+# Which entries sign with it.
+_SIGNING = frozenset({PROVIDER_FLEET})
+
+_KEY: HassKey[PrivateKey] = HassKey(f"{DOMAIN}.signing_key")
+_SHOWN: HassKey[bool] = HassKey(f"{DOMAIN}.signing_key_shown")
+
+
+def key_path(hass: HomeAssistant) -> Path:
+    """Return where the key is kept."""
+    return Path(hass.config.path(STORAGE_DIR, KEY_FILE))
+
+
+async def async_get_key(hass: HomeAssistant) -> PrivateKey:
+    """Return the key of this home; it is made when it is first wanted.
+
+    Raises UnusableKeyError.
+    """
+    if _KEY not in hass.data:
+        path = key_path(hass)
+        await hass.async_add_executor_job(lambda: path.parent.mkdir(exist_ok=True))
+        hass.data[_KEY] = await load_key(path)
+    return hass.data[_KEY]
+
+
+@callback
+def async_show_public_key(hass: HomeAssistant) -> None:
+    """Show the public key where the maker looks for it on a domain that leads here."""
+    if not hass.data.get(_SHOWN):
+        hass.data[_SHOWN] = True
+        hass.http.register_view(PublicKeyView())
+
+
+async def async_forget_key(hass: HomeAssistant) -> None:
+    """Delete the key with the last entry that uses it."""
+    entries = hass.config_entries.async_entries(DOMAIN)
+    if any(entry.data[CONF_PROVIDER] in _SIGNING for entry in entries):
+        return
+    hass.data.pop(_KEY, None)
+    await hass.async_add_executor_job(lambda: key_path(hass).unlink(missing_ok=True))
+
+
+class PublicKeyView(HomeAssistantView):
+    """Shows the public key to whoever asks: it is no secret."""
+
+    url = PUBLIC_KEY_PATH
+    name = f"api:{DOMAIN}:public_key"
+    requires_auth = False
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Return the public key, if there is one."""
+        key = request.app[KEY_HASS].data.get(_KEY)
+        if key is None:
+            raise web.HTTPNotFound
+        return web.Response(text=public_pem(key), content_type="application/x-pem-file")

@@ -1,0 +1,134 @@
+"""Signed commands: each is sent once, and what came of it is not taken on trust."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import override
+
+from tesla_fleet_api.exceptions import (
+    NotOnWhitelistFault,
+    SessionInfoAuthenticationFault,
+    TeslaFleetMessageFault,
+    TeslaFleetMessageFaultBusy,
+    TeslaFleetMessageFaultCommandRequiresAccountCredentials,
+    TeslaFleetMessageFaultInactiveKey,
+    TeslaFleetMessageFaultIncorrectEpoch,
+    TeslaFleetMessageFaultInsufficientPrivileges,
+    TeslaFleetMessageFaultInternal,
+    TeslaFleetMessageFaultInvalidSignature,
+    TeslaFleetMessageFaultInvalidTokenOrCounter,
+    TeslaFleetMessageFaultRemoteAccessDisabled,
+    TeslaFleetMessageFaultRemoteServiceAccessDisabled,
+    TeslaFleetMessageFaultRepeatedCounter,
+    TeslaFleetMessageFaultResponseSizeExceedsMTU,
+    TeslaFleetMessageFaultTimeExpired,
+    TeslaFleetMessageFaultTimeout,
+    TeslaFleetMessageFaultUnknownKeyId,
+)
+from tesla_fleet_api.tesla import TeslaFleetApi, VehicleSigned
+from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
+from tesla_protocol.command.vcsec_pb2 import VehicleStatus
+
+
+class Refusal(StrEnum):
+    """Why a car did not take a signed command."""
+
+    KEY_NOT_PAIRED = "key_not_paired"
+    KEY_NOT_ALLOWED = "key_not_allowed"
+    REMOTE_ACCESS_OFF = "remote_access_off"
+    BUSY = "car_busy"
+    CLOCK = "clock_wrong"
+    OTHER = "car_refused"
+
+
+_REFUSALS: dict[type[BaseException], Refusal] = {
+    NotOnWhitelistFault: Refusal.KEY_NOT_PAIRED,
+    TeslaFleetMessageFaultUnknownKeyId: Refusal.KEY_NOT_PAIRED,
+    TeslaFleetMessageFaultInactiveKey: Refusal.KEY_NOT_PAIRED,
+    TeslaFleetMessageFaultInvalidSignature: Refusal.KEY_NOT_PAIRED,
+    TeslaFleetMessageFaultInsufficientPrivileges: Refusal.KEY_NOT_ALLOWED,
+    TeslaFleetMessageFaultCommandRequiresAccountCredentials: Refusal.KEY_NOT_ALLOWED,
+    TeslaFleetMessageFaultRemoteAccessDisabled: Refusal.REMOTE_ACCESS_OFF,
+    TeslaFleetMessageFaultRemoteServiceAccessDisabled: Refusal.REMOTE_ACCESS_OFF,
+    TeslaFleetMessageFaultBusy: Refusal.BUSY,
+    TeslaFleetMessageFaultTimeExpired: Refusal.CLOCK,
+}
+
+# A car that says this may have done it, now or with an earlier copy of the message.
+_UNSURE = (
+    TeslaFleetMessageFaultTimeout,
+    TeslaFleetMessageFaultInternal,
+    TeslaFleetMessageFaultInvalidTokenOrCounter,
+    TeslaFleetMessageFaultRepeatedCounter,
+    TeslaFleetMessageFaultResponseSizeExceedsMTU,
+)
+
+
+class SentBeforeError(Exception):
+    """The library was about to send a command that may have been done."""
+
+
+class SignedCar(VehicleSigned[TeslaFleetApi]):
+    """A car that takes signed commands; its sessions last from one to the next.
+
+    The library signs and sends again what a car lets wait or finds fault with. Here
+    that happens only when the car has proven that it was not done: it knows the message
+    as one from before its last start.
+    """
+
+    delivered = False
+    """Whether the command itself, and not only the greeting, was sent."""
+
+    answered = False
+    """Whether the car's part that was asked has answered."""
+
+    _undone = False
+
+    def begin(self) -> None:
+        """Forget the last command."""
+        self.delivered = self.answered = self._undone = False
+
+    @override
+    async def _send(
+        self,
+        msg: RoutableMessage,
+        requires: str,
+        expects_data: bool = True,
+        *,
+        confirm_broadcast: Callable[[VehicleStatus], bool] | None = None,
+    ) -> RoutableMessage:
+        if msg.HasField("session_info_request"):
+            return await super()._send(msg, requires, expects_data)
+        if self.delivered and not self._undone:
+            raise SentBeforeError
+        self.delivered, self._undone = True, False
+        reply = await super()._send(msg, requires, expects_data)
+        domain = msg.to_destination.domain
+        self.answered = reply.from_destination.domain == domain and (
+            # Locks and closures confirm without a word, all else reports.
+            domain == Domain.DOMAIN_VEHICLE_SECURITY
+            or reply.HasField("protobuf_message_as_bytes")
+        )
+        return reply
+
+    @override
+    def validate_msg(self, msg: RoutableMessage, request_uuid: bytes) -> None:
+        """Check a reply, and note whether the car proves that nothing was done."""
+        try:
+            super().validate_msg(msg, request_uuid)
+        except TeslaFleetMessageFaultIncorrectEpoch:
+            # Its session info was checked before: it is the car's own answer to this.
+            self._undone = bool(msg.session_info)
+            raise
+
+    def refusal(self, error: BaseException | None) -> Refusal | None:
+        """Return why the car surely did not do the last command, None if it may have.
+
+        Without a command that was sent, what kept the greeting from succeeding counts.
+        """
+        if error is None or isinstance(error, _UNSURE):
+            return None
+        if isinstance(error, SessionInfoAuthenticationFault):
+            return None if self.delivered else Refusal.OTHER
+        if isinstance(error, (TeslaFleetMessageFault, NotOnWhitelistFault)):
+            return _REFUSALS.get(type(error), Refusal.OTHER)
+        return None

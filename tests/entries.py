@@ -1,0 +1,60 @@
+"""An entry of each provider, for the simulated cloud."""
+
+import time
+from typing import Any
+
+from homeassistant.components.application_credentials import (
+    ClientCredential,
+    async_import_client_credential,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.const import DOMAIN
+from simulator import Simulator
+
+from .conftest import hosts_options
+
+APPLICATION = "application"
+LIFETIME = 8 * 3600.0
+
+
+def signed_in(simulator: Simulator, *, left: float = LIFETIME) -> dict[str, Any]:
+    """Return a token as the sign-in hands it out, with so many seconds left."""
+    return {
+        "access_token": simulator.token,
+        "refresh_token": simulator.refresh_token(),
+        "token_type": "Bearer",
+        "expires_in": int(LIFETIME),
+        "expires_at": time.time() + left,
+    }
+
+
+async def add_application(hass: HomeAssistant) -> None:
+    """Name an application to Home Assistant, as an owner does."""
+    assert await async_setup_component(hass, "application_credentials", {})
+    await async_import_client_credential(
+        hass, DOMAIN, ClientCredential("client-id", "client-secret"), APPLICATION
+    )
+
+
+async def fleet_entry(
+    hass: HomeAssistant, simulator: Simulator, *, left: float = LIFETIME
+) -> MockConfigEntry:
+    """Return an entry whose owner signed in with the maker."""
+    await add_application(hass)
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Tesla cloud (test)",
+        unique_id="owner",
+        data={
+            "provider": "fleet",
+            "region": "eu",
+            "base_url": simulator.urls["eu"],
+            "domain": "home.example.org",
+            "auth_implementation": APPLICATION,
+            "token": signed_in(simulator, left=left),
+        },
+        options=hosts_options(simulator),
+    )

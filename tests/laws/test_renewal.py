@@ -1,0 +1,235 @@
+"""The sign-in of an owner is renewed, kept while it cannot be, and never given up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+import stat
+
+import pytest
+
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator.server import Reply, json_reply
+from tests.entries import fleet_entry
+
+from .story import (
+    LOCK,
+    Story,
+    assert_available,
+    assert_explained,
+    assert_quiet,
+    status_of,
+)
+
+SOON = 200.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """How the sign-in host answers, and what that comes to.
+
+    `status` is what is judged when the token could not be renewed for ten minutes.
+    """
+
+    answer: str
+    status: str
+    subjects: tuple[str, ...] = ("auth.token",)
+
+
+CASES = {
+    "500": Case(answer='500 {"error":"server_error"}', status="sign_in_outage"),
+    "503 html": Case(answer="503 <html>Maintenance</html>", status="sign_in_outage"),
+    "403": Case(answer='403 {"error":"forbidden"}', status="sign_in_outage"),
+    "403 html": Case(answer="403 <html>denied</html>", status="sign_in_outage"),
+    "404": Case(answer='404 {"error":"not_found"}', status="sign_in_outage"),
+    "408": Case(answer="408 timeout", status="sign_in_outage"),
+    "timeout": Case(answer="timeout", status="sign_in_outage"),
+    "reset": Case(answer="reset", status="sign_in_outage"),
+    "refuse": Case(
+        answer="refuse",
+        status="sign_in_outage",
+        subjects=("auth.token", "auth.authorize"),
+    ),
+    "portal": Case(answer="portal", status="operational"),
+    "302": Case(answer="302 http://portal.invalid/", status="operational"),
+}
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+
+
+def token_of(entry: MockConfigEntry) -> str:
+    return str(entry.data["token"]["access_token"])
+
+
+async def test_a_token_is_renewed_before_it_ends(
+    story: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    before = dict(entry.data["token"])
+    await story.settled(entry)
+    assert entry.data["token"] == before
+    await story.go(SOON)
+    after = entry.data["token"]
+    assert after["access_token"] != before["access_token"]
+    assert after["refresh_token"] != before["refresh_token"]
+    assert after["expires_at"] > before["expires_at"]
+    assert story.simulator.calls.by_status["auth.token 200"] == 1
+    assert status_of(entry) == "operational"
+    assert await story.act("unlock") is None
+    assert_available(story)
+    assert_quiet(caplog)
+
+
+@each_case
+async def test_a_token_that_cannot_be_renewed_is_kept(
+    story: Story, caplog: pytest.LogCaptureFixture, case: Case
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    before = dict(entry.data["token"])
+    await story.settled(entry)
+    story.simulator.apply(dict.fromkeys(case.subjects, case.answer))
+    await story.go(SOON + 600)
+    assert entry.data["token"] == before
+    assert status_of(entry) == case.status
+    assert story.reauths() == 0
+    assert_available(story)
+
+    error = await story.act("unlock")
+    assert error is not None
+    assert error.translation_key == "sign_in_fails"
+    assert_explained(error)
+    assert story.simulator.cars["Ada"].executed["door_unlock"] == 0
+
+    # A restart changes none of that.
+    await story.restart(entry)
+    await story.go(120)
+    assert entry.data["token"] == before
+    assert story.reauths() == 0
+    assert_available(story)
+    assert story.states()[LOCK] in {"locked", "unknown"}
+
+    story.simulator.apply(dict.fromkeys(case.subjects, "ok"))
+    await story.go(600)
+    assert token_of(entry) != before["access_token"]
+    assert status_of(entry) == "operational"
+    assert story.reauths() == 0
+    assert await story.act("unlock") is None
+    assert_quiet(caplog)
+
+
+async def test_some_sign_ins_are_not_renewed_while_the_host_seems_well(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    sign_in = story.simulator._sign_in
+    answered = sign_in.answer
+
+    def answer(
+        method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]
+    ) -> Reply:
+        if form.get("grant_type") == "refresh_token":
+            return json_reply({"error": "server_error"}, 500)
+        return answered(method, path, query, form)
+
+    monkeypatch.setattr(sign_in, "answer", answer)
+    await story.go(SOON + 420)
+    assert status_of(entry) == "sign_in_outage"
+    assert story.reauths() == 0
+    await story.restart(entry)
+    await story.go(30)
+    assert status_of(entry) == "sign_in_outage"
+    monkeypatch.undo()
+    await story.go(300)
+    assert status_of(entry) == "operational"
+
+
+async def test_a_sign_in_that_was_taken_back_is_asked_for_anew(
+    story: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    story.simulator._sign_in._refreshes.clear()
+    await story.settled(entry)
+    await story.go(SOON + 120)
+    assert story.reauths() == 1
+    assert status_of(entry) == "account_problem"
+    await story.go(3600)
+    assert story.reauths() == 1
+    assert_available(story)
+    assert_quiet(caplog)
+
+
+async def test_a_refused_sign_in_is_no_proof_in_an_outage_of_the_sign_in(
+    story: Story,
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    # The token end says a word of refusal while the other end of the host is down.
+    story.simulator.apply(
+        {
+            "auth.token": '401 {"error":"login_required"}',
+            "auth.authorize": "503 <html>Maintenance</html>",
+        }
+    )
+    await story.go(SOON + 900)
+    assert story.reauths() == 0
+    story.simulator.apply({"auth.token": "ok", "auth.authorize": "ok"})
+    await story.go(900)
+    assert status_of(entry) == "operational"
+    assert story.reauths() == 0
+
+
+async def test_a_token_that_ended_too_soon_is_renewed(story: Story) -> None:
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    before = token_of(entry)
+    story.simulator.set_token("expired")
+    await story.go(180)
+    assert token_of(entry) != before
+    assert status_of(entry) == "operational"
+    assert story.reauths() == 0
+    assert await story.act("unlock") is None
+
+
+async def test_a_flood_of_401_does_not_use_up_the_sign_in(story: Story) -> None:
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    story.simulator.set("eu.api", '401 {"error":"token expired (401)"}')
+    await story.go(3600)
+    assert story.simulator.calls.by_status["auth.token 200"] <= 7
+
+
+async def test_credentials_that_were_deleted_are_asked_for(story: Story) -> None:
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    story.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "auth_implementation": "gone"}
+    )
+    await story.restart(entry)
+    await story.go(60)
+    assert story.reauths() == 1
+    assert status_of(entry) == "operational"
+    assert_available(story)
+
+
+async def test_the_key_is_made_once_and_goes_with_the_last_entry(
+    story: Story, key_file: Path
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    made = key_file.read_bytes()
+    await story.restart(entry)
+    assert key_file.read_bytes() == made
+    await story.hass.config_entries.async_remove(entry.entry_id)
+    assert not key_file.exists()
+
+
+async def test_a_broken_key_is_not_replaced(
+    story: Story, caplog: pytest.LogCaptureFixture, key_file: Path
+) -> None:
+    key_file.write_text("not a key")
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    assert key_file.read_text() == "not a key"
+    assert "commands cannot be signed" in caplog.text
+    assert_available(story)

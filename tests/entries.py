@@ -16,6 +16,8 @@ from simulator import Simulator
 
 from .conftest import hosts_options
 
+PROVIDERS = ("compatible", "fleet")
+SERVICES = ("teslemetry", "tessie")
 APPLICATION = "application"
 LIFETIME = 8 * 3600.0
 
@@ -39,6 +41,22 @@ async def add_application(hass: HomeAssistant) -> None:
     )
 
 
+def compatible(simulator: Simulator) -> MockConfigEntry:
+    """Return an entry with an address and a token."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Tesla cloud (test)",
+        unique_id=simulator.urls["eu"],
+        data={
+            "provider": "compatible",
+            "region": "eu",
+            "base_url": simulator.urls["eu"],
+            "token": simulator.token,
+        },
+        options=hosts_options(simulator),
+    )
+
+
 async def fleet_entry(
     hass: HomeAssistant, simulator: Simulator, *, left: float = LIFETIME
 ) -> MockConfigEntry:
@@ -58,3 +76,34 @@ async def fleet_entry(
         },
         options=hosts_options(simulator),
     )
+
+
+def service_entry(simulator: Simulator, provider: str) -> MockConfigEntry:
+    """Return an entry with the token of a service in between."""
+    tokens = {
+        "teslemetry": simulator.teslemetry_token,
+        "tessie": simulator.tessie_token,
+    }
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Tesla cloud (test)",
+        unique_id=f"owner@{provider}",
+        data={
+            "provider": provider,
+            "region": "eu",
+            "base_url": simulator.urls[provider],
+            "token": tokens[provider](),
+        },
+        options=hosts_options(simulator),
+    )
+
+
+async def entry_of(
+    hass: HomeAssistant, simulator: Simulator, provider: str
+) -> MockConfigEntry:
+    """Return an entry of a provider that speaks for the simulated cars."""
+    if provider == "fleet":
+        return await fleet_entry(hass, simulator)
+    if provider in SERVICES:
+        return service_entry(simulator, provider)
+    return compatible(simulator)

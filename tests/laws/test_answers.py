@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_homeassistant_custom_component.common import MockConfigEntry
-
 from simulator import Simulator
+from tests.entries import PROVIDERS, SERVICES, entry_of
 
 from .story import (
     LOCK,
@@ -20,6 +19,11 @@ from .story import (
 FAILS = "outage"
 FINE = "operational"
 ACCOUNT = "account_problem"
+
+
+def in_between(provider: str) -> bool:
+    """Tell whether calls go to somebody else than the maker."""
+    return provider in SERVICES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +43,22 @@ class Case:
     subjects: tuple[str, ...] = ("eu.api",)
     after: float = 0.0
 
-    def play(self, simulator: Simulator) -> None:
-        """Let the cloud answer so."""
-        simulator.apply(dict.fromkeys(self.subjects, self.answer))
+    def play(self, simulator: Simulator, provider: str) -> None:
+        """Let the one who speaks for the cars answer so."""
+        simulator.apply(dict.fromkeys(self._subjects(provider), self.answer))
 
-    async def end(self, story: Story) -> None:
+    def judged(self, provider: str) -> str:
+        """Return what that comes to: where Tesla answers, the service is to blame."""
+        return "provider_down" if self.status == FAILS and in_between(provider) else (
+            self.status
+        )
+
+    def _subjects(self, provider: str) -> tuple[str, ...]:
+        return (f"{provider}.api",) if in_between(provider) else self.subjects
+
+    async def end(self, story: Story, provider: str) -> None:
         """Let all be well again, and as much time pass as the cloud asked for."""
-        story.simulator.apply(dict.fromkeys(self.subjects, "ok"))
+        story.simulator.apply(dict.fromkeys(self._subjects(provider), "ok"))
         pause = self.answer.removeprefix("retry-after:")
         await story.go(float(pause) if pause.isdigit() else 60)
         await story.go(960)
@@ -152,20 +165,23 @@ CASES = {
     "timeout": Case(answer="timeout", status=FAILS, error="command_unconfirmed"),
     "empty": Case(answer="empty", status=FINE, error=None, executed=1),
 }
+each_provider = pytest.mark.parametrize("provider", PROVIDERS)
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 
 
+@each_provider
 @each_case
 async def test_while_running_and_at_a_command(
     story: Story,
-    compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     case: Case,
+    provider: str,
 ) -> None:
-    entry = await story.settled(compatible_entry)
+    entry = await entry_of(story.hass, story.simulator, provider)
+    await story.settled(entry)
     car = story.simulator.cars["Ada"]
     car.executed.clear()
-    case.play(story.simulator)
+    case.play(story.simulator, provider)
 
     await story.go(case.after)
     error = await story.act("unlock")
@@ -178,14 +194,14 @@ async def test_while_running_and_at_a_command(
     assert shown.state == ("locked" if case.error else "unlocked")
 
     await story.go(300)
-    assert status_of(entry) == case.status
+    assert status_of(entry) == case.judged(provider)
     assert car.executed["door_unlock"] == case.executed
     assert story.reauths() == case.reauth
     assert_available(story)
     assert_quiet(caplog)
 
     # All is well again, and Home Assistant shows what the car has done.
-    await case.end(story)
+    await case.end(story, provider)
     assert status_of(entry) == "operational"
     shown = story.hass.states.get(LOCK)
     assert shown is not None
@@ -194,16 +210,18 @@ async def test_while_running_and_at_a_command(
     assert_quiet(caplog)
 
 
+@each_provider
 @each_case
 async def test_at_a_restart(
     story: Story,
-    compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     case: Case,
+    provider: str,
 ) -> None:
-    entry = await story.settled(compatible_entry)
+    entry = await entry_of(story.hass, story.simulator, provider)
+    await story.settled(entry)
     before = story.states()
-    case.play(story.simulator)
+    case.play(story.simulator, provider)
     await story.restart(entry)
     after = story.states()
     gone = {one for one in before if before[one] != after[one]}
@@ -214,28 +232,30 @@ async def test_at_a_restart(
         for what in ("online", "cloud_link")
     } | {"binary_sensor.tesla_cloud_test_api_reachable"}
     await story.go(300)
-    assert status_of(entry) == case.status
+    assert status_of(entry) == case.judged(provider)
     assert story.reauths() == case.reauth
     assert_available(story)
     assert_quiet(caplog)
     assert story.states()[LOCK] == "locked"
 
 
+@each_provider
 @each_case
 async def test_at_the_first_start(
     story: Story,
-    compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     case: Case,
+    provider: str,
 ) -> None:
-    case.play(story.simulator)
-    entry = await story.set_up(compatible_entry)
+    entry = await entry_of(story.hass, story.simulator, provider)
+    case.play(story.simulator, provider)
+    await story.set_up(entry)
     await story.go(300)
-    assert status_of(entry) in {case.status, "operational", "undetermined"}
+    assert status_of(entry) in {case.judged(provider), "operational", "undetermined"}
     assert_available(story)
     assert_quiet(caplog)
 
-    await case.end(story)
+    await case.end(story, provider)
     assert status_of(entry) == "operational"
     assert story.states()[LOCK] == "locked"
     assert_available(story)

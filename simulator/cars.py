@@ -6,7 +6,7 @@ import math
 
 from .cases import CarSpec
 from .commands import COMMANDS, Result
-from .models import MODEL_TABLE, build_config, build_vin
+from .models import MODEL_TABLE, build_config, build_vin, signing_of
 
 # Where the data tell what -> the number or the key in a command.
 SEATS = {
@@ -55,6 +55,7 @@ class Car:
         self.vin = build_vin(spec.name, spec.model, spec.year)
         self.id = 1_000_000_000 + int(self.vin[-6:])
         self.region = region
+        self.signing = spec.signing or signing_of(spec.model, spec.year)
         self.lively = lively
         self.executed: Counter[str] = Counter()
         self.near = False
@@ -83,6 +84,10 @@ class Car:
         self.front_trunk = self.rear_trunk = False
         self.sentry = self.valet = False
         self.valet_pin = True
+        self.guest = self.bioweapon = False
+        self.pin_to_drive = False
+        self.drive_pin: str | None = None
+        self.coolers = {1: 0, 2: 0}
         self.may_drive_until = 0.0
         self.port_open = False
         self.cable = self.latched = False
@@ -127,6 +132,11 @@ class Car:
         return "installing" if self._at >= self.installing_at else "scheduled"
 
     @property
+    def at_home(self) -> bool:
+        """Return whether the car stands in its own drive."""
+        return (self.latitude, self.longitude) == self.home
+
+    @property
     def waking(self) -> bool:
         """Return whether the car is about to wake."""
         return self._waking_until is not None
@@ -167,6 +177,10 @@ class Car:
     def schedule_update(self, seconds: float) -> None:
         """Have the new software installed in a while."""
         self.installing_at = self._now() + max(seconds, UPDATE_WAIT)
+
+    def cancel_update(self) -> None:
+        """Leave the new software for later."""
+        self.installing_at = None
 
     def allow_driving(self, seconds: float) -> None:
         """Let anybody drive off without a key for a while."""

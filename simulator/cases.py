@@ -11,6 +11,8 @@ The format is told in the README beside the cases. Beyond its basics a case may 
 - `clock: "-2:00"` on a step: the wall clock is set back (or forward) by that much.
 - `token: expired` (or `ok`) on a step: the homes' access tokens stop being valid.
 - `set` of `proxy.api`, `controls1`, `controls2`.
+- `signing: required` (or `allowed`, `off`) of a car: whether its commands must be
+  signed. Left out: `allowed`, and `off` for a Model S or X from before 2021.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,6 +45,7 @@ SCOPES = (
 )
 PLANES = ("status", "api", "data", "commands", "auth")
 KEYS = ("usual", "keycard", "fob")
+SIGNING = ("required", "allowed", "off")
 PROVIDERS = ("compatible", "watch_only", "proxy")
 # What an owner asks for, and the command that the car then executes.
 REQUESTS = {
@@ -61,6 +64,7 @@ class CarSpec:
     name: str
     model: str
     year: int
+    signing: str | None = None  # what the car is like, unless it is said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +210,7 @@ def _home(place: Place, *, named: bool) -> Home:
 
 
 def _car(place: Place) -> CarSpec:
-    place.only("name", "model", "year")
+    place.only("name", "model", "year", "signing")
     name = place.need("name").text()
     if not re.fullmatch(r"\w[\w -]*", name):
         place.need("name").fail("a name is made of letters, digits, spaces and dashes")
@@ -214,6 +218,7 @@ def _car(place: Place) -> CarSpec:
         name=name,
         model=place.need("model").one_of(MODELS),
         year=place.need("year").number(2010, 2039),
+        signing=place.read("signing", _one_of(SIGNING)),
     )
 
 

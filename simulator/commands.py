@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 import math
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _climate_on(car: Car, _body: Mapping[str, object]) -> Result:
 
 
 def _climate_off(car: Car, _body: Mapping[str, object]) -> Result:
-    car.climate_on = car.defrost = False
+    car.climate_on = car.defrost = car.bioweapon = False
     car.keeper = 0
     return DONE
 
@@ -158,6 +159,22 @@ def _heat_wheel(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
+def _heat_wheel_at_all(car: Car, body: Mapping[str, object]) -> Result:
+    return _heat_wheel(car, {"level": 3 if body.get("on") is True else 0})
+
+
+def _cool_seat(car: Car, body: Mapping[str, object]) -> Result:
+    seat, level = _number(body, "seat_position"), _number(body, "seat_cooler_level")
+    if not car.config["has_seat_cooling"]:
+        return False, "seat cooling not supported"
+    if seat not in car.coolers or level not in {0, 1, 2, 3}:
+        return False, "invalid_seat"
+    if not car.climate_on:
+        return COMFORT_OFF
+    car.coolers[int(seat)] = int(level)
+    return DONE
+
+
 def _auto_seat(car: Car, body: Mapping[str, object]) -> Result:
     seat = _number(body, "auto_seat_position")
     if seat not in car.auto_seats:
@@ -168,6 +185,13 @@ def _auto_seat(car: Car, body: Mapping[str, object]) -> Result:
 
 def _auto_wheel(car: Car, body: Mapping[str, object]) -> Result:
     car.auto_wheel = body.get("on") is True
+    return DONE
+
+
+def _set_bioweapon(car: Car, body: Mapping[str, object]) -> Result:
+    car.bioweapon = body.get("on") is True
+    if car.bioweapon:
+        car.climate_on = True
     return DONE
 
 
@@ -193,6 +217,8 @@ def _actuate_trunk(car: Car, body: Mapping[str, object]) -> Result:
     match body.get("which_trunk"):
         case "front":
             car.front_trunk = True
+        case "rear" if body.get("to") == ("open" if car.rear_trunk else "close"):
+            return DONE
         case "rear":
             # Without a motor it only lets go; with one it moves either way.
             car.rear_trunk = not (car.rear_trunk and car.config["plg"])
@@ -211,6 +237,52 @@ def _set_valet(car: Car, body: Mapping[str, object]) -> Result:
         return False, "valet_pin_needed"
     car.valet = body.get("on") is True
     car.valet_pin = car.valet_pin or bool(body.get("password"))
+    return DONE
+
+
+def _reset_valet_pin(car: Car, _body: Mapping[str, object]) -> Result:
+    if car.valet:
+        return False, "valet_mode_active"
+    car.valet_pin = False
+    return DONE
+
+
+def _set_guest(car: Car, body: Mapping[str, object]) -> Result:
+    car.guest = body.get("enable") is True
+    return DONE
+
+
+def _set_drive_pin(car: Car, body: Mapping[str, object]) -> Result:
+    pin = str(body.get("password") or "")
+    if car.drive_pin is None and not re.fullmatch(r"\d{4}", pin):
+        return False, "invalid_pin"
+    if car.drive_pin is not None and pin and pin != car.drive_pin:
+        return False, "incorrect_pin"
+    car.pin_to_drive = body.get("on") is True
+    car.drive_pin = car.drive_pin or pin
+    return DONE
+
+
+def _reset_drive_pin(car: Car, _body: Mapping[str, object]) -> Result:
+    if car.pin_to_drive:
+        return False, "pin_to_drive_active"
+    car.drive_pin = None
+    return DONE
+
+
+def _clear_drive_pin(car: Car, _body: Mapping[str, object]) -> Result:
+    car.pin_to_drive, car.drive_pin = False, None
+    return DONE
+
+
+def _open_garage(car: Car, _body: Mapping[str, object]) -> Result:
+    return DONE if car.at_home else (False, "homelink not nearby")
+
+
+def _cancel_update(car: Car, _body: Mapping[str, object]) -> Result:
+    if car.installing_at is None:
+        return False, "no_update_scheduled"
+    car.cancel_update()
     return DONE
 
 
@@ -243,27 +315,39 @@ _CHARGING: dict[str, Run] = {
     "set_charging_amps": _set_amps,
 }
 CHARGING_COMMANDS = frozenset(_CHARGING)
+# Tesla takes these signed only, whatever the car else takes.
+SIGNED_COMMANDS = frozenset({"reset_pin_to_drive_pin"})
 COMMANDS: dict[str, Run] = _CHARGING | {
     "actuate_trunk": _actuate_trunk,
     "auto_conditioning_start": _climate_on,
     "auto_conditioning_stop": _climate_off,
+    "cancel_software_update": _cancel_update,
+    "clear_pin_to_drive_admin": _clear_drive_pin,
     "door_lock": _lock,
     "door_unlock": _unlock,
     "flash_lights": _signal,
+    "guest_mode": _set_guest,
     "honk_horn": _signal,
     "remote_auto_seat_climate_request": _auto_seat,
     "remote_auto_steering_wheel_heat_climate_request": _auto_wheel,
+    "remote_seat_cooler_request": _cool_seat,
     "remote_seat_heater_request": _heat_seat,
     "remote_start_drive": _allow_driving,
     "remote_steering_wheel_heat_level_request": _heat_wheel,
+    "remote_steering_wheel_heater_request": _heat_wheel_at_all,
+    "reset_pin_to_drive_pin": _reset_drive_pin,
+    "reset_valet_pin": _reset_valet_pin,
     "schedule_software_update": _install_update,
+    "set_bioweapon_mode": _set_bioweapon,
     "set_cabin_overheat_protection": _set_overheat,
     "set_climate_keeper_mode": _set_keeper,
     "set_cop_temp": _set_overheat_level,
+    "set_pin_to_drive": _set_drive_pin,
     "set_preconditioning_max": _set_defrost,
     "set_sentry_mode": _set_sentry,
     "set_temps": _set_temps,
     "set_valet_mode": _set_valet,
     "sun_roof_control": _move_sun_roof,
+    "trigger_homelink": _open_garage,
     "window_control": _move_windows,
 }

@@ -128,6 +128,11 @@ EUROPE: dict[str, object] = {
 }
 
 
+def signing_of(model: str, year: int) -> str:
+    """Return whether a car takes signed commands, as its product tells it."""
+    return "off" if model in {"models", "modelx"} and year < 2021 else "allowed"
+
+
 def build_config(model: str, year: int, region: str) -> dict[str, object]:
     """Return what a car is made of: some older Model S have a sun roof."""
     market = EUROPE if region == "eu" else {}

@@ -1,0 +1,26 @@
+"""A car's computers as a client meets them: Tesla's vehicle command protocol.
+
+Bytes of a RoutableMessage go in and bytes come out; who carries them, the cloud or
+Bluetooth, is no matter of this package.
+"""
+
+from .computers import Computers, Transport
+from .keys import Entry, Key, PairingState, Role, Whitelist, WhitelistError, point_of
+from .mishaps import Mishap
+from .orders import Order, UnknownOrderError, orders_in
+
+__all__ = [
+    "Computers",
+    "Entry",
+    "Key",
+    "Mishap",
+    "Order",
+    "PairingState",
+    "Role",
+    "Transport",
+    "UnknownOrderError",
+    "Whitelist",
+    "WhitelistError",
+    "orders_in",
+    "point_of",
+]

@@ -1,0 +1,292 @@
+"""One computer of a car: it hands out sessions and checks what comes signed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import hmac
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from tesla_protocol.command.signatures_pb2 import (
+    AES_GCM_Personalized_Signature_Data,
+    AES_GCM_Response_Signature_Data,
+    HMAC_Personalized_Signature_Data,
+    HMAC_Signature_Data,
+    Session_Info_Status,
+    SessionInfo,
+    SignatureData,
+    SignatureType,
+    Tag,
+)
+from tesla_protocol.command.universal_message_pb2 import (
+    Destination,
+    Domain,
+    Flags,
+    MessageFault_E,
+    MessageStatus,
+    OperationStatus_E,
+    RoutableMessage,
+)
+
+from .keys import Role, Whitelist, WhitelistError, point_of
+from .sessions import EPOCH_LENGTH, LATE, Clock, Counter
+from .signatures import Secret, metadata
+
+type Signature = AES_GCM_Personalized_Signature_Data | HMAC_Personalized_Signature_Data
+
+_ENCRYPT = 1 << Flags.FLAG_ENCRYPT_RESPONSE
+
+
+class RefusedError(Exception):
+    """A message that is not obeyed, and why; some refusals tell the session anew."""
+
+    def __init__(self, fault: MessageFault_E, session: Session | None = None) -> None:
+        super().__init__(MessageFault_E.Name(fault))
+        self.fault = fault
+        self.session = session
+
+
+class Session:
+    """What a computer and one key share."""
+
+    def __init__(self, point: bytes, secret: Secret, counter: Counter) -> None:
+        self.point = point
+        self.secret = secret
+        self.counter = counter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A message that is in order: whose it is, and what it says."""
+
+    session: Session
+    role: Role
+    payload: bytes
+    request_hash: bytes
+
+
+class Computer:
+    """A computer with a key, a clock and sessions of its own."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        vin: str,
+        whitelist: Whitelist,
+        now: Callable[[], float],
+    ) -> None:
+        self.domain = domain
+        self.clock = Clock(now)
+        self._vin = vin
+        self._whitelist = whitelist
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._sessions: dict[bytes, Session] = {}
+
+    @property
+    def secures(self) -> bool:
+        """Return whether it is the one that holds the locks: it is short of memory."""
+        return self.domain == int(Domain.DOMAIN_VEHICLE_SECURITY)
+
+    def restart(self) -> None:
+        """Switch it off and on: sessions are gone, and a new epoch begins."""
+        self._sessions.clear()
+        self.clock.restart()
+
+    def greet(self, message: RoutableMessage) -> RoutableMessage:
+        """Answer a request for a session."""
+        try:
+            point = point_of(message.session_info_request.public_key)
+        except WhitelistError:
+            return self.fault(message, MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
+        if self._whitelist.role_of(point) is None:
+            reply = self._reply(message)
+            reply.session_info = SessionInfo(
+                status=Session_Info_Status.SESSION_INFO_STATUS_KEY_NOT_ON_WHITELIST
+            ).SerializeToString()
+            return reply
+        return self._tell(self._reply(message), message, self._session(point))
+
+    def check(self, message: RoutableMessage) -> Checked:
+        """Return what a signed message says; raise a RefusedError if it is not good."""
+        data = message.signature_data
+        kind = data.WhichOneof("sig_type")
+        if kind == "HMAC_Personalized_data":
+            signature: Signature = data.HMAC_Personalized_data
+        elif kind == "AES_GCM_Personalized_data":
+            signature = data.AES_GCM_Personalized_data
+        else:
+            raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
+        try:
+            point = point_of(data.signer_identity.public_key)
+        except WhitelistError as err:
+            fault = MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID
+            raise RefusedError(fault) from err
+        if (role := self._whitelist.role_of(point)) is None:
+            raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID)
+        session = self._session(point)
+        self._check_time(signature, session)
+        payload = self._check_signature(message, signature, session)
+        if not session.counter.use(signature.counter):
+            raise RefusedError(
+                MessageFault_E.MESSAGEFAULT_ERROR_INVALID_TOKEN_OR_COUNTER, session
+            )
+        return Checked(
+            session=session,
+            role=role,
+            payload=payload,
+            request_hash=self._request_hash(signature),
+        )
+
+    def answer(
+        self, message: RoutableMessage, checked: Checked, payload: bytes
+    ) -> RoutableMessage:
+        """Return an answer, sealed if the client wants it so."""
+        reply = self._reply(message)
+        if not message.flags & _ENCRYPT:
+            reply.protobuf_message_as_bytes = payload
+            return reply
+        counter = 1  # of the answers to this one request
+        about = metadata(
+            {
+                Tag.TAG_SIGNATURE_TYPE: bytes(
+                    (SignatureType.SIGNATURE_TYPE_AES_GCM_RESPONSE,)
+                ),
+                Tag.TAG_DOMAIN: bytes((self.domain,)),
+                Tag.TAG_PERSONALIZATION: self._vin.encode(),
+                Tag.TAG_COUNTER: counter,
+                Tag.TAG_FLAGS: reply.flags,
+                Tag.TAG_REQUEST_HASH: checked.request_hash,
+                Tag.TAG_FAULT: reply.signedMessageStatus.signed_message_fault,
+            }
+        )
+        sealed, nonce, tag = checked.session.secret.seal(payload, about)
+        reply.protobuf_message_as_bytes = sealed
+        reply.signature_data.CopyFrom(
+            SignatureData(
+                AES_GCM_Response_data=AES_GCM_Response_Signature_Data(
+                    nonce=nonce, counter=counter, tag=tag
+                )
+            )
+        )
+        return reply
+
+    def status(
+        self,
+        message: RoutableMessage,
+        status: OperationStatus_E,
+        fault: MessageFault_E = MessageFault_E.MESSAGEFAULT_ERROR_NONE,
+    ) -> RoutableMessage:
+        """Return an answer that holds nothing but how it stands."""
+        reply = self._reply(message)
+        reply.signedMessageStatus.CopyFrom(
+            MessageStatus(operation_status=status, signed_message_fault=fault)
+        )
+        return reply
+
+    def fault(
+        self,
+        message: RoutableMessage,
+        fault: MessageFault_E,
+        session: Session | None = None,
+    ) -> RoutableMessage:
+        """Return a refusal."""
+        reply = self.status(message, OperationStatus_E.OPERATIONSTATUS_ERROR, fault)
+        return reply if session is None else self._tell(reply, message, session)
+
+    def _session(self, point: bytes) -> Session:
+        if point not in self._sessions:
+            self._sessions[point] = Session(
+                point, Secret(self._key, point), Counter(ordered=self.secures)
+            )
+        return self._sessions[point]
+
+    def _reply(self, message: RoutableMessage) -> RoutableMessage:
+        return RoutableMessage(
+            to_destination=message.from_destination,
+            from_destination=Destination(domain=self.domain),
+            request_uuid=b"" if self.secures else message.uuid,
+        )
+
+    def _tell(
+        self, reply: RoutableMessage, message: RoutableMessage, session: Session
+    ) -> RoutableMessage:
+        info = SessionInfo(
+            counter=session.counter.highest,
+            publicKey=point_of(self._key),
+            epoch=self.clock.epoch,
+            clock_time=self.clock.time,
+        ).SerializeToString()
+        about = metadata(
+            {
+                Tag.TAG_SIGNATURE_TYPE: bytes((SignatureType.SIGNATURE_TYPE_HMAC,)),
+                Tag.TAG_PERSONALIZATION: self._vin.encode(),
+                Tag.TAG_CHALLENGE: message.uuid,
+            }
+        )
+        reply.session_info = info
+        reply.signature_data.CopyFrom(
+            SignatureData(
+                session_info_tag=HMAC_Signature_Data(
+                    tag=session.secret.session_tag(about + info)
+                )
+            )
+        )
+        return reply
+
+    def _check_time(self, signature: Signature, session: Session) -> None:
+        if signature.epoch and signature.epoch != self.clock.epoch:
+            raise RefusedError(
+                MessageFault_E.MESSAGEFAULT_ERROR_INCORRECT_EPOCH, session
+            )
+        left = signature.expires_at - self.clock.time
+        if left < 0:
+            raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_TIME_EXPIRED, session)
+        if signature.expires_at > EPOCH_LENGTH:
+            raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER, session)
+        if session.counter.is_late(signature.counter) and left > LATE:
+            raise RefusedError(
+                MessageFault_E.MESSAGEFAULT_ERROR_TIME_TO_LIVE_TOO_LONG, session
+            )
+
+    def _check_signature(
+        self, message: RoutableMessage, signature: Signature, session: Session
+    ) -> bytes:
+        sealed = isinstance(signature, AES_GCM_Personalized_Signature_Data)
+        kind = (
+            SignatureType.SIGNATURE_TYPE_AES_GCM_PERSONALIZED
+            if sealed
+            else SignatureType.SIGNATURE_TYPE_HMAC_PERSONALIZED
+        )
+        values: dict[int, bytes | int] = {
+            Tag.TAG_SIGNATURE_TYPE: bytes((kind,)),
+            Tag.TAG_DOMAIN: bytes((self.domain,)),
+            Tag.TAG_PERSONALIZATION: self._vin.encode(),
+            # The client may leave it out, but it signs it all the same.
+            Tag.TAG_EPOCH: self.clock.epoch,
+            Tag.TAG_EXPIRES_AT: signature.expires_at,
+            Tag.TAG_COUNTER: signature.counter,
+        }
+        if message.flags:
+            values[Tag.TAG_FLAGS] = message.flags
+        about = metadata(values)
+        payload: bytes | None = message.protobuf_message_as_bytes
+        if isinstance(signature, AES_GCM_Personalized_Signature_Data):
+            payload = session.secret.open(
+                message.protobuf_message_as_bytes, signature.nonce, signature.tag, about
+            )
+        elif not hmac.compare_digest(
+            session.secret.command_tag(about + message.protobuf_message_as_bytes),
+            signature.tag,
+        ):
+            payload = None
+        if payload is None:
+            raise RefusedError(
+                MessageFault_E.MESSAGEFAULT_ERROR_INVALID_SIGNATURE, session
+            )
+        return payload
+
+    def _request_hash(self, signature: Signature) -> bytes:
+        if isinstance(signature, AES_GCM_Personalized_Signature_Data):
+            kind = SignatureType.SIGNATURE_TYPE_AES_GCM_PERSONALIZED
+        else:
+            kind = SignatureType.SIGNATURE_TYPE_HMAC_PERSONALIZED
+        whole = bytes((kind,)) + signature.tag
+        return whole[:17] if self.secures else whole

@@ -1,0 +1,145 @@
+"""All of a car that speaks the protocol: bytes in, bytes out."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from google.protobuf.message import DecodeError
+from tesla_protocol.command.universal_message_pb2 import (
+    Destination,
+    Domain,
+    MessageFault_E,
+    MessageStatus,
+    OperationStatus_E,
+    RoutableMessage,
+)
+
+from ..cars import Car
+from . import infotainment, security
+from .computer import Checked, Computer, RefusedError
+from .keys import PRIVILEGES, Role, Whitelist
+from .mishaps import Mishap, Mishaps
+from .orders import Order, UnknownOrderError, orders_in
+
+
+class Transport(StrEnum):
+    """What brings a message to the car."""
+
+    CLOUD = "cloud"
+    BLUETOOTH = "bluetooth"
+
+
+class Computers:
+    """The computers of one car, the keys that they obey and what may go wrong."""
+
+    def __init__(self, car: Car, now: Callable[[], float]) -> None:
+        self.whitelist = Whitelist(now)
+        self.mishaps = Mishaps()
+        self._car = car
+        self._now = now
+        self._computers = {
+            domain: Computer(domain, car.vin, self.whitelist, now)
+            for domain in (Domain.DOMAIN_VEHICLE_SECURITY, Domain.DOMAIN_INFOTAINMENT)
+        }
+
+    def expect(self, mishap: Mishap | str, times: int = 1) -> None:
+        """Let something go wrong with the next commands."""
+        self.mishaps.expect(Mishap(mishap), times)
+
+    def restart(self) -> None:
+        """Switch all of them off and on: every session is void."""
+        for computer in self._computers.values():
+            computer.restart()
+
+    def answer(self, data: bytes, over: Transport = Transport.CLOUD) -> bytes | None:
+        """Answer a message; None if nobody does: the car sleeps or did not hear."""
+        try:
+            message = RoutableMessage.FromString(data)
+        except DecodeError:
+            return _encoded(_unread())
+        domain = message.to_destination.domain
+        if (computer := self._computers.get(domain)) is None:
+            reply = _unread(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_DOMAINS)
+            return _encoded(reply)
+        self._car.advance()
+        if not computer.secures and self._car.presence == "asleep":
+            return None
+        match message.WhichOneof("payload"):
+            case "session_info_request":
+                answered: RoutableMessage | None = computer.greet(message)
+            case "protobuf_message_as_bytes":
+                answered = self._command(computer, message, over)
+            case _:
+                fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
+                answered = computer.fault(message, fault)
+        return None if answered is None else _encoded(answered)
+
+    def _command(
+        self, computer: Computer, message: RoutableMessage, over: Transport
+    ) -> RoutableMessage | None:
+        mishap = None
+        try:
+            checked = computer.check(message)
+            orders = _allowed_orders(message, checked, over)
+            mishap = self.mishaps.take() if _acts(orders) else None
+            if mishap is None or mishap.done:
+                payload = self._obey(computer, checked, orders)
+            else:
+                payload = b""
+        except RefusedError as refused:
+            return computer.fault(message, refused.fault, refused.session)
+        if mishap is None:
+            return computer.answer(message, checked, payload)
+        if mishap in {Mishap.LOST, Mishap.LOST_DONE}:
+            return None
+        if mishap in {Mishap.BUSY, Mishap.BUSY_DONE}:
+            return computer.fault(message, MessageFault_E.MESSAGEFAULT_ERROR_BUSY)
+        if computer.secures:
+            return computer.answer(message, checked, security.waits())
+        return computer.status(message, OperationStatus_E.OPERATIONSTATUS_WAIT)
+
+    def _obey(self, computer: Computer, checked: Checked, orders: list[Order]) -> bytes:
+        if not computer.secures:
+            return infotainment.answer(self._car, checked.payload, orders, self._now())
+        return security.answer(
+            self._car, self.whitelist, checked.payload, orders, checked.session.point
+        )
+
+
+def _allowed_orders(
+    message: RoutableMessage, checked: Checked, over: Transport
+) -> list[Order]:
+    try:
+        orders = orders_in(message, checked.payload)
+    except DecodeError as err:
+        raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_DECODING) from err
+    except UnknownOrderError as err:
+        raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_COMMAND) from err
+    if checked.role is Role.FLEET_MANAGER and over is Transport.BLUETOOTH:
+        raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES)
+    if any(order.need not in PRIVILEGES[checked.role] for order in orders):
+        raise RefusedError(
+            MessageFault_E.MESSAGEFAULT_ERROR_REMOTE_SERVICE_ACCESS_DISABLED
+            if checked.role in {Role.SERVICE, Role.SERVICE_TECH}
+            else MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES
+        )
+    return orders
+
+
+def _acts(orders: list[Order]) -> bool:
+    return any(order.command for order in orders)
+
+
+def _encoded(message: RoutableMessage) -> bytes:
+    return bytes(message.SerializeToString())
+
+
+def _unread(
+    fault: MessageFault_E = MessageFault_E.MESSAGEFAULT_ERROR_DECODING,
+) -> RoutableMessage:
+    return RoutableMessage(
+        from_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
+        signedMessageStatus=MessageStatus(
+            operation_status=OperationStatus_E.OPERATIONSTATUS_ERROR,
+            signed_message_fault=fault,
+        ),
+    )

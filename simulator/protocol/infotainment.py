@@ -1,0 +1,48 @@
+"""What infotainment answers; it sleeps when the car does."""
+
+from collections.abc import Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from tesla_protocol.command.car_server_pb2 import (
+    Action,
+    ActionStatus,
+    OperationStatus_E,
+    Ping,
+    Response,
+    ResultReason,
+)
+
+from ..cars import Car
+from .orders import Order
+from .readings import vehicle_data
+
+
+def answer(car: Car, payload: bytes, orders: Sequence[Order], now: float) -> bytes:
+    """Obey, or answer a question."""
+    asked = Action.FromString(payload).vehicleAction
+    match asked.WhichOneof("vehicle_action_msg"):
+        case "getVehicleData":
+            data = vehicle_data(car, asked.getVehicleData, now)
+            reply = Response(actionStatus=_DONE, vehicleData=data)
+        case "ping":
+            ping = Ping(
+                ping_id=asked.ping.ping_id, local_timestamp=Timestamp(seconds=int(now))
+            )
+            reply = Response(actionStatus=_DONE, ping=ping)
+        case _:
+            reply = Response(actionStatus=_obey(car, orders))
+    return bytes(reply.SerializeToString())
+
+
+_DONE = ActionStatus(result=OperationStatus_E.OPERATIONSTATUS_OK)
+
+
+def _obey(car: Car, orders: Sequence[Order]) -> ActionStatus:
+    for order in orders:
+        done, reason = car.execute(order.command, order.body)
+        if not done:
+            return ActionStatus(
+                result=OperationStatus_E.OPERATIONSTATUS_ERROR,
+                result_reason=ResultReason(plain_text=reason),
+            )
+    return _DONE

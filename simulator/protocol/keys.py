@@ -1,0 +1,176 @@
+"""The keys that a car obeys, each with its role, and how a new one comes in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+SLOTS = 20
+TAP_TIME = 30.0  # for so long the car waits for the card
+
+
+class Role(IntEnum):
+    """Whom a key belongs to; the numbers are the protocol's."""
+
+    NONE = 0
+    SERVICE = 1
+    OWNER = 2
+    DRIVER = 3
+    FLEET_MANAGER = 4
+    VEHICLE_MONITOR = 5
+    CHARGING_MANAGER = 6
+    SERVICE_TECH = 7
+    GUEST = 8
+
+
+class Need(Enum):
+    """What a command asks of the key that signs it."""
+
+    READ = "read"
+    CHARGE = "charge"
+    LOCK = "lock"
+    DRIVE = "drive"
+    PIN = "pin"
+    KEYS = "keys"
+
+
+_DRIVER = frozenset({Need.READ, Need.CHARGE, Need.LOCK, Need.DRIVE})
+PRIVILEGES: dict[Role, frozenset[Need]] = {
+    Role.NONE: frozenset(),
+    Role.SERVICE: frozenset({Need.LOCK}),
+    Role.OWNER: frozenset(Need),
+    Role.DRIVER: _DRIVER,
+    Role.FLEET_MANAGER: frozenset(Need) - {Need.KEYS},
+    Role.VEHICLE_MONITOR: frozenset({Need.READ}),
+    Role.CHARGING_MANAGER: frozenset({Need.READ, Need.CHARGE}),
+    Role.SERVICE_TECH: frozenset(),
+    Role.GUEST: _DRIVER,
+}
+
+
+class PairingState(StrEnum):
+    """How far a key has come that asked to be added."""
+
+    IDLE = "idle"
+    WAITING = "waiting for the card"
+    ADDED = "added"
+    REFUSED = "refused"
+    TIMED_OUT = "timed out"
+
+
+class WhitelistError(ValueError):
+    """The list cannot be changed so."""
+
+
+class FullError(WhitelistError):
+    """Every slot is taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A key that the car obeys: an uncompressed point of P-256 and its role."""
+
+    point: bytes
+    role: Role
+    form: int = 0  # the form factor, as the protocol numbers it
+
+
+type Key = bytes | str | ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
+
+
+def point_of(key: Key) -> bytes:
+    """Return a key as an uncompressed point; raise a WhitelistError if it is none."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return point_of(key.public_key())
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        if not isinstance(key.curve, ec.SECP256R1):
+            message = "the key is not on the curve P-256"
+            raise WhitelistError(message)
+        return key.public_bytes(
+            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        )
+    try:
+        if isinstance(key, bytes):
+            curve = ec.SECP256R1()
+            return point_of(ec.EllipticCurvePublicKey.from_encoded_point(curve, key))
+        loaded = serialization.load_pem_public_key(key.encode())
+    except ValueError as err:
+        message = f"this is no public key: {err}"
+        raise WhitelistError(message) from err
+    if not isinstance(loaded, ec.EllipticCurvePublicKey):
+        message = "the key is of another kind"
+        raise WhitelistError(message)
+    return point_of(loaded)
+
+
+class Whitelist:
+    """The keys of one car."""
+
+    def __init__(self, now: Callable[[], float], slots: int = SLOTS) -> None:
+        self.slots = slots
+        self._now = now
+        self._entries: dict[bytes, Entry] = {}
+        self._asking: Entry | None = None
+        self._asked_at = 0.0
+        self._outcome = PairingState.IDLE
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Return what is on the list, in the order of the slots."""
+        return tuple(self._entries.values())
+
+    def role_of(self, key: Key) -> Role | None:
+        """Return the role of a key, None if the car does not know it."""
+        entry = self._entries.get(point_of(key))
+        return None if entry is None else entry.role
+
+    def add(self, key: Key, role: Role = Role.OWNER, form: int = 0) -> Entry:
+        """Add a key, or give it another role; raise a FullError if none fits in."""
+        entry = Entry(point=point_of(key), role=role, form=form)
+        if entry.point not in self._entries and len(self._entries) >= self.slots:
+            message = f"all {self.slots} slots are taken"
+            raise FullError(message)
+        self._entries[entry.point] = entry
+        return entry
+
+    def remove(self, key: Key) -> None:
+        """Take a key off the list; raise a WhitelistError if it is not on it."""
+        if self._entries.pop(point_of(key), None) is None:
+            message = "the key is not on the list"
+            raise WhitelistError(message)
+
+    @property
+    def pairing(self) -> PairingState:
+        """Return how far the last key has come that asked to be added."""
+        if self._asking is not None and self._now() - self._asked_at > TAP_TIME:
+            self._end(PairingState.TIMED_OUT)
+        return PairingState.WAITING if self._asking else self._outcome
+
+    def ask(self, key: Key, role: Role, form: int = 0) -> None:
+        """Ask for a key to be added: the car now waits for a card on its console."""
+        self._asking = Entry(point=point_of(key), role=role, form=form)
+        self._asked_at = self._now()
+
+    def tap(self) -> PairingState:
+        """Hold a keycard to the console: this lets in the key that asked."""
+        if self.pairing is not PairingState.WAITING or self._asking is None:
+            return self.pairing
+        asking = self._asking
+        try:
+            self.add(asking.point, asking.role, asking.form)
+        except FullError:
+            self._end(PairingState.REFUSED)
+        else:
+            self._end(PairingState.ADDED)
+        return self.pairing
+
+    def refuse(self) -> PairingState:
+        """Press Cancel on the car's screen."""
+        if self.pairing is PairingState.WAITING:
+            self._end(PairingState.REFUSED)
+        return self.pairing
+
+    def _end(self, outcome: PairingState) -> None:
+        self._asking, self._outcome = None, outcome

@@ -1,0 +1,39 @@
+"""What can go wrong inside a car on purpose, for the next few commands."""
+
+from collections import deque
+from enum import StrEnum
+
+
+class Mishap(StrEnum):
+    """What becomes of one command that is otherwise in order."""
+
+    WAIT = "wait"  # answers that it is at work, and does nothing
+    WAIT_DONE = "wait-done"  # answers that it is at work, and has done it
+    BUSY = "busy"
+    BUSY_DONE = "busy-done"
+    LOST = "lost"  # never arrives
+    LOST_DONE = "lost-done"  # is executed, and the answer never arrives
+
+    @property
+    def done(self) -> bool:
+        """Return whether the command is executed all the same."""
+        return self.value.endswith("-done")
+
+
+class Mishaps:
+    """Those that are still to come, in order."""
+
+    def __init__(self) -> None:
+        self._coming: deque[Mishap] = deque()
+
+    def expect(self, mishap: Mishap, times: int = 1) -> None:
+        """Let something go wrong with the next commands."""
+        self._coming.extend([mishap] * times)
+
+    def clear(self) -> None:
+        """Let nothing more go wrong."""
+        self._coming.clear()
+
+    def take(self) -> Mishap | None:
+        """Return what goes wrong with the command at hand."""
+        return self._coming.popleft() if self._coming else None

@@ -1,0 +1,231 @@
+"""What the computer of the locks (VCSEC) answers; it never sleeps."""
+
+from collections.abc import Sequence
+import hashlib
+
+from tesla_protocol.command.errors_pb2 import GenericError_E, NominalError
+from tesla_protocol.command.keys_pb2 import Role as RoleNumber
+from tesla_protocol.command.vcsec_pb2 import (
+    ClosureState_E,
+    ClosureStatuses,
+    CommandStatus,
+    FromVCSECMessage,
+    Gear_E,
+    InformationRequest,
+    InformationRequestType,
+    KeyFormFactor,
+    KeyIdentifier,
+    KeyMetadata,
+    OperationStatus_E,
+    PermissionChange,
+    PublicKey,
+    UnsignedMessage,
+    UserPresence_E,
+    VehicleLockState_E,
+    VehicleSleepStatus_E,
+    VehicleStatus,
+    WhitelistEntryInfo,
+    WhitelistInfo,
+    WhitelistOperation,
+    WhitelistOperation_information_E as Information,
+    WhitelistOperation_status,
+)
+
+from ..cars import Car
+from .keys import Entry, FullError, Role, Whitelist, WhitelistError
+from .orders import Order
+
+_TWICE = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
+_NOT_SUPPORTED = frozenset({"cannot actuate trunks", "no motorized charge port"})
+
+
+def answer(
+    car: Car,
+    whitelist: Whitelist,
+    payload: bytes,
+    orders: Sequence[Order],
+    signer: bytes,
+) -> bytes:
+    """Obey, or answer a question."""
+    message = UnsignedMessage.FromString(payload)
+    match message.WhichOneof("sub_message"):
+        case "InformationRequest":
+            reply = _inform(car, whitelist, message.InformationRequest)
+        case "WhitelistOperation":
+            reply = _change(whitelist, message.WhitelistOperation, signer)
+        case _:
+            reply = _obey(car, orders)
+    return bytes(reply.SerializeToString())
+
+
+def waits() -> bytes:
+    """Return the answer of a computer that is still at work."""
+    status = CommandStatus(operationStatus=OperationStatus_E.OPERATIONSTATUS_WAIT)
+    return bytes(FromVCSECMessage(commandStatus=status).SerializeToString())
+
+
+def status(car: Car) -> VehicleStatus:
+    """Return what can be asked, and heard, without waking the car."""
+    car.advance()
+
+    def closure(*, is_open: bool) -> ClosureState_E:
+        return (
+            ClosureState_E.CLOSURESTATE_OPEN
+            if is_open
+            else ClosureState_E.CLOSURESTATE_CLOSED
+        )
+
+    return VehicleStatus(
+        closureStatuses=ClosureStatuses(
+            frontDriverDoor=closure(is_open=car.doors["df"]),
+            frontPassengerDoor=closure(is_open=car.doors["pf"]),
+            rearDriverDoor=closure(is_open=car.doors["dr"]),
+            rearPassengerDoor=closure(is_open=car.doors["pr"]),
+            rearTrunk=closure(is_open=car.rear_trunk),
+            frontTrunk=closure(is_open=car.front_trunk),
+            chargePort=closure(is_open=car.port_open),
+        ),
+        vehicleLockState=VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
+        if car.locked
+        else VehicleLockState_E.VEHICLELOCKSTATE_UNLOCKED,
+        vehicleSleepStatus=VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP
+        if car.presence == "asleep"
+        else VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_AWAKE,
+        userPresence=UserPresence_E.VEHICLE_USER_PRESENCE_PRESENT
+        if car.user_present
+        else UserPresence_E.VEHICLE_USER_PRESENCE_NOT_PRESENT,
+        gear=Gear_E.GEAR_PARK if car.speed is None else Gear_E.GEAR_DRIVE,
+    )
+
+
+def _obey(car: Car, orders: Sequence[Order]) -> FromVCSECMessage:
+    for order in orders:
+        if order.command == "wake_up":
+            car.wake()
+            continue
+        done, reason = car.execute(order.command, order.body)
+        if not done:
+            error = (
+                GenericError_E.GENERICERROR_NOT_SUPPORTED
+                if reason in _NOT_SUPPORTED
+                else GenericError_E.GENERICERROR_DISABLED_FOR_USER_COMMAND
+            )
+            return FromVCSECMessage(nominalError=NominalError(genericError=error))
+    return FromVCSECMessage(
+        commandStatus=CommandStatus(
+            operationStatus=OperationStatus_E.OPERATIONSTATUS_OK
+        )
+    )
+
+
+def _inform(
+    car: Car, whitelist: Whitelist, request: InformationRequest
+) -> FromVCSECMessage:
+    match request.informationRequestType:
+        case InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_INFO:
+            entries = whitelist.entries
+            info = WhitelistInfo(
+                numberOfEntries=len(entries),
+                whitelistEntries=[_identifier(one) for one in entries],
+                slotMask=(1 << len(entries)) - 1,
+            )
+            return FromVCSECMessage(whitelistInfo=info)
+        case InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_ENTRY_INFO:
+            return _entry(whitelist, request)
+        case _:
+            return FromVCSECMessage(vehicleStatus=status(car))
+
+
+def _entry(whitelist: Whitelist, request: InformationRequest) -> FromVCSECMessage:
+    for slot, entry in enumerate(whitelist.entries):
+        match request.WhichOneof("key"):
+            case "publicKey":
+                found = request.publicKey == entry.point
+            case "keyId":
+                found = request.keyId == _identifier(entry)
+            case _:
+                found = request.slot == slot
+        if found:
+            info = WhitelistEntryInfo(
+                keyId=_identifier(entry),
+                publicKey=PublicKey(PublicKeyRaw=entry.point),
+                metadataForKey=KeyMetadata(
+                    keyFormFactor=KeyFormFactor.ValueType(entry.form)
+                ),
+                slot=slot,
+                keyRole=RoleNumber.ValueType(entry.role),
+            )
+            return FromVCSECMessage(whitelistEntryInfo=info)
+    error = NominalError(genericError=GenericError_E.GENERICERROR_KEY_NOT_FOUND)
+    return FromVCSECMessage(nominalError=error)
+
+
+def _identifier(entry: Entry) -> KeyIdentifier:
+    # Four bytes tell the keys of one car apart.
+    digest = hashlib.sha1(entry.point, usedforsecurity=False).digest()
+    return KeyIdentifier(publicKeySHA1=digest[:4])
+
+
+def _change(
+    whitelist: Whitelist, operation: WhitelistOperation, signer: bytes
+) -> FromVCSECMessage:
+    information = _said("NONE")
+    form = operation.metadataForKey.keyFormFactor
+    try:
+        match operation.WhichOneof("sub_message"):
+            case "addKeyToWhitelistAndAddPermissions":
+                change = operation.addKeyToWhitelistAndAddPermissions
+                information = _add(whitelist, change, form)
+            case "updateKeyAndPermissions":
+                change = operation.updateKeyAndPermissions
+                whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form)
+            case "removePublicKeyFromWhitelist":
+                point = operation.removePublicKeyFromWhitelist.PublicKeyRaw
+                information = _remove(whitelist, point, signer)
+            case _:
+                information = _said("UNDOCUMENTED_ERROR")
+    except FullError:
+        information = _said("WHITELIST_FULL")
+    except WhitelistError:
+        information = _said("INVALID_PUBLIC_KEY")
+    failed = information != _said("NONE")
+    outcome = (
+        OperationStatus_E.OPERATIONSTATUS_ERROR
+        if failed
+        else OperationStatus_E.OPERATIONSTATUS_OK
+    )
+    return FromVCSECMessage(
+        commandStatus=CommandStatus(
+            operationStatus=outcome,
+            whitelistOperationStatus=WhitelistOperation_status(
+                whitelistOperationInformation=information, operationStatus=outcome
+            ),
+        )
+    )
+
+
+def _said(word: str) -> Information:
+    name = f"WHITELISTOPERATION_INFORMATION_{word}"
+    number: Information = Information.Value(name)
+    return number
+
+
+def _add(whitelist: Whitelist, change: PermissionChange, form: int) -> Information:
+    point, role = change.key.PublicKeyRaw, Role(change.keyRole)
+    if role is Role.NONE:
+        return _said("ATTEMPTING_TO_ADD_KEY_WITHOUT_ROLE")
+    if role is Role.SERVICE:
+        return _said("ATTEMPTING_TO_ADD_KEY_WITH_SERVICE_ROLE")
+    if whitelist.role_of(point) is not None:
+        return _said(_TWICE)
+    whitelist.add(point, role, form)
+    return _said("NONE")
+
+
+def _remove(whitelist: Whitelist, point: bytes, signer: bytes) -> Information:
+    if point == signer:
+        return _said("NO_PERMISSION_TO_REMOVE_ONESELF")
+    if whitelist.role_of(point) is None:
+        return _said("PUBLIC_KEY_NOT_ON_WHITELIST")
+    whitelist.remove(point)
+    return _said("NONE")

@@ -1,0 +1,58 @@
+"""Sessions: a computer's clock, and what each key has signed in its time."""
+
+from collections.abc import Callable
+import secrets
+
+EPOCH_LENGTH = 1 << 30
+WINDOW = 32  # counters that may come late, where order does not matter
+LATE = 30  # seconds that a message that comes late may have left
+
+
+class Clock:
+    """The time of one computer: seconds since it was switched on."""
+
+    def __init__(self, now: Callable[[], float], ran: float = 3600.0) -> None:
+        self._now = now
+        self.epoch = b""
+        self._zero = 0.0
+        self.restart(ran)
+
+    def restart(self, ran: float = 0.0) -> None:
+        """Begin a new epoch, `ran` seconds ago."""
+        self.epoch = secrets.token_bytes(16)
+        self._zero = self._now() - ran
+
+    @property
+    def time(self) -> int:
+        """Return the time in this epoch."""
+        return max(0, int(self._now() - self._zero))
+
+
+class Counter:
+    """The counters that one key has used in this epoch.
+
+    VCSEC takes them in order only; infotainment keeps a window for late ones.
+    """
+
+    def __init__(self, *, ordered: bool) -> None:
+        self.highest = 0
+        self._ordered = ordered
+        self._used: set[int] = set()
+
+    def is_late(self, counter: int) -> bool:
+        """Return whether a higher counter was used before."""
+        return counter < self.highest
+
+    def use(self, counter: int) -> bool:
+        """Take a counter; return False if it was used, or may have been."""
+        if counter <= 0 or counter in self._used:
+            return False
+        if counter < self.highest and (
+            self._ordered or self.highest - counter > WINDOW
+        ):
+            return False
+        self.highest = max(self.highest, counter)
+        self._used = {
+            one for one in self._used | {counter} if self.highest - one <= WINDOW
+        }
+        return True

@@ -1,0 +1,63 @@
+"""What is signed, sealed and derived from the secret that a car and a key share."""
+
+from collections.abc import Mapping
+import hashlib
+import hmac
+import secrets
+import struct
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from tesla_protocol.command.signatures_pb2 import Tag
+
+_TAG_LENGTH = 16
+
+
+def metadata(values: Mapping[int, bytes | int]) -> bytes:
+    """Return metadata as it is signed: tag, length and value, sorted by tag."""
+    parts = bytearray()
+    for tag in sorted(values):
+        value = values[tag]
+        packed = struct.pack(">I", value) if isinstance(value, int) else value
+        parts += bytes((tag, len(packed))) + packed
+    return bytes(parts) + bytes((Tag.TAG_END,))
+
+
+class Secret:
+    """What a car and one client share; each derives it for itself."""
+
+    def __init__(self, own: ec.EllipticCurvePrivateKey, point: bytes) -> None:
+        other = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        exchanged = own.exchange(ec.ECDH(), other)
+        # The protocol has it so; the key is used for nothing but this session.
+        self._key = hashlib.sha1(exchanged, usedforsecurity=False).digest()[:16]
+
+    def command_tag(self, signed: bytes) -> bytes:
+        """Return the tag of a command that is sent in the clear."""
+        return self._tag(b"authenticated command", signed)
+
+    def session_tag(self, signed: bytes) -> bytes:
+        """Return the tag of a session's data."""
+        return self._tag(b"session info", signed)
+
+    def open(
+        self, sealed: bytes, nonce: bytes, tag: bytes, about: bytes
+    ) -> bytes | None:
+        """Return what is sealed, None unless it was sealed with this key."""
+        try:
+            return AESGCM(self._key).decrypt(
+                nonce, sealed + tag, hashlib.sha256(about).digest()
+            )
+        except InvalidTag, ValueError:
+            return None
+
+    def seal(self, plain: bytes, about: bytes) -> tuple[bytes, bytes, bytes]:
+        """Return what is sealed, the nonce and the tag."""
+        nonce = secrets.token_bytes(12)
+        sealed = AESGCM(self._key).encrypt(nonce, plain, hashlib.sha256(about).digest())
+        return sealed[:-_TAG_LENGTH], nonce, sealed[-_TAG_LENGTH:]
+
+    def _tag(self, purpose: bytes, signed: bytes) -> bytes:
+        key = hmac.new(self._key, purpose, hashlib.sha256).digest()
+        return hmac.new(key, signed, hashlib.sha256).digest()

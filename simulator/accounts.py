@@ -26,6 +26,8 @@ AUDIENCE = (
     "https://fleet-api.prd.eu.vn.cloud.tesla.com",
     "https://fleet-auth.tesla.com/oauth2/v3/userinfo",
 )
+CLIENT = "simulator"  # the app of the tokens that are handed out at the start
+_PARTNER = "partner:"
 LIFETIME = 8 * 3600  # of a token that somebody signed in for
 LONG = 20 * 365 * 24 * 3600  # of the token that is handed out at the start
 
@@ -54,10 +56,18 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a valid token allows."""
+    """What a valid token allows, and whose app it was issued to."""
 
     account: Account
     scopes: frozenset[str]
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partner:
+    """An app that speaks for itself, not for an owner."""
+
+    client: str
 
 
 class Tokens:
@@ -73,27 +83,36 @@ class Tokens:
         *,
         scopes: Collection[str] = SCOPES,
         lifetime: float = LIFETIME,
+        client: str = CLIENT,
     ) -> str:
         """Return an access token."""
-        now = self._now()
         number = secrets.token_hex(8)
         account.issued.add(number)
-        return self._sign(
-            {
-                "iss": "https://fleet-auth.tesla.com/oauth2/v3/nts",
-                "azp": "simulator",
-                "sub": account.subject,
-                "aud": list(AUDIENCE),
-                "scp": list(scopes),
-                "amr": ["pwd", "mfa", "otp"],
-                "exp": int(now + lifetime),
-                "iat": int(now),
-                "ou_code": account.region.upper(),
-                "locale": "en-US",
-                "account_type": "person",
-                "jti": number,
-            }
-        )
+        person: dict[str, object] = {
+            "scp": list(scopes),
+            "amr": ["pwd", "mfa", "otp"],
+            "ou_code": account.region.upper(),
+            "locale": "en-US",
+            "account_type": "person",
+            "jti": number,
+        }
+        claims = self._claims(account.subject, client, lifetime) | person
+        return self._sign(claims)
+
+    def issue_partner(self, client: str) -> str:
+        """Return a token of an app that speaks for itself."""
+        claims = self._claims(f"{_PARTNER}{client}", client, LIFETIME)
+        return self._sign(claims | {"gty": "client-credentials", "scp": ["openid"]})
+
+    def partner(self, token: str) -> Partner | None:
+        """Return the app that speaks for itself with this token."""
+        claims = self._read(token) or {}
+        client, expires = claims.get("azp"), claims.get("exp")
+        if not isinstance(client, str) or claims.get("sub") != f"{_PARTNER}{client}":
+            return None
+        if not isinstance(expires, int) or expires <= self._now():
+            return None
+        return Partner(client=client)
 
     def check(self, token: str, accounts: Collection[Account]) -> Grant | str:
         """Return what a token allows, or Tesla's words for why it is not good."""
@@ -109,7 +128,19 @@ class Tokens:
             return "invalid bearer token"
         if expires <= self._now() or claims.get("jti") in account.expired:
             return "token expired (401)"
-        return Grant(account=account, scopes=frozenset(scopes))
+        client = str(claims.get("azp"))
+        return Grant(account=account, scopes=frozenset(scopes), client=client)
+
+    def _claims(self, subject: str, client: str, lifetime: float) -> dict[str, object]:
+        now = self._now()
+        return {
+            "iss": "https://fleet-auth.tesla.com/oauth2/v3/nts",
+            "azp": client,
+            "sub": subject,
+            "aud": list(AUDIENCE),
+            "exp": int(now + lifetime),
+            "iat": int(now),
+        }
 
     def _sign(self, claims: dict[str, object]) -> str:
         head = _encode(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())

@@ -5,13 +5,21 @@ from dataclasses import dataclass
 import re
 
 from .accounts import Account, Grant, Tokens
+from .apps import Apps, not_registered
 from .cars import Car
-from .commands import CHARGING_COMMANDS, COMMANDS
-from .server import Reply, json_reply
+from .commands import CHARGING_COMMANDS, COMMANDS, SIGNED_COMMANDS
+from .protocol import Computers
+from .server import Reply, failure, json_reply
 from .shapes import SECTIONS, Json, only, product, summary, vehicle_data
+from .signed import answer_signed
 
 ASLEEP = "vehicle unavailable: vehicle is offline or asleep"
 MISSING_SCOPES = "Unauthorized missing scopes"
+SIGNED_ONLY = (
+    "Tesla Vehicle Command Protocol required, please refer to the documentation here:"
+    " https://developer.tesla.com/docs/fleet-api"
+    "#2023-10-09-rest-api-vehicle-commands-endpoint-deprecation-warning"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +48,7 @@ class Ask:
     body: Mapping[str, object]
     hidden: frozenset[str] = frozenset()  # models that product lists leave out
     stale: bool = False
+    signs: bool = False  # a service in between signs what it passes on
 
 
 _ACCOUNT = {
@@ -51,11 +60,17 @@ _ACCOUNT = {
     ("GET", "vehicles"): "vehicle_device_data",
     ("POST", "vehicles/fleet_status"): "vehicle_device_data",
 }
+_PARTNER = {
+    ("POST", "partner_accounts"): "register",
+    ("GET", "partner_accounts/public_key"): "public_key",
+}
 _ONE_CAR = {
     ("GET", ""): ("vehicle", "api", "vehicle_device_data"),
     ("GET", "/vehicle_data"): ("vehicle_data", "data", "vehicle_device_data"),
     ("GET", "/mobile_enabled"): ("mobile_enabled", "api", "vehicle_device_data"),
     ("POST", "/wake_up"): ("wake_up", "commands", "vehicle_device_data"),
+    # Which scopes it needs depends on what is signed.
+    ("POST", "/signed_command"): ("signed_command", "commands", None),
 }
 
 
@@ -64,6 +79,8 @@ def find_route(method: str, path: str) -> Route:
     if path == "/status":
         return Route(endpoint="status", plane="status")
     rest = path.removeprefix("/api/1/")
+    if (method, rest) in _PARTNER:
+        return Route(endpoint=_PARTNER[method, rest])
     if (method, rest) in _ACCOUNT:
         scope = _ACCOUNT[method, rest]
         return Route(endpoint=rest.rpartition("/")[2], scope=scope)
@@ -80,13 +97,6 @@ def find_route(method: str, path: str) -> Route:
     return Route(endpoint="unknown")
 
 
-def failure(status: int, error: str) -> Reply:
-    """Return an error in Tesla's words."""
-    return json_reply(
-        {"response": None, "error": error, "error_description": ""}, status
-    )
-
-
 class Api:
     """Answers for the accounts of all regions; each belongs to one of them."""
 
@@ -96,9 +106,14 @@ class Api:
         tokens: Tokens,
         base_url: Callable[[str], str],
         now: Callable[[], float],
+        *,
+        apps: Apps,
+        computers: Mapping[str, Computers],
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens
+        self._apps = apps
+        self._computers = computers
         self._base_url = base_url
         self._now = now
         self._served: dict[str, Json] = {}
@@ -122,9 +137,15 @@ class Api:
         """Answer a request."""
         if ask.route.plane == "status":
             return Reply(body="ok")
+        if ask.route.endpoint in _PARTNER.values():
+            return self._of_partner(ask)
         grant = self._tokens.check(ask.token, self._accounts)
         if isinstance(grant, str):
+            if self._tokens.partner(ask.token) is not None:
+                return failure(403, MISSING_SCOPES)
             return failure(401, grant)
+        if not self._is_registered(grant.client, ask.region):
+            return not_registered(grant.client, self._base_url(ask.region))
         if ask.route.endpoint == "unknown":
             return json_reply({"error": "not_found"}, 404)
         if ask.route.scope is not None and ask.route.scope not in grant.scopes:
@@ -137,7 +158,7 @@ class Api:
             words = f"user out of region, use base URL: {url}, see {url}"
             return failure(421, words)
         if ask.route.car is None:
-            return self._of_account(account, ask)
+            return self._of_account(account, grant, ask)
         if (car := account.car(ask.route.car)) is None:
             return failure(404, "not_found")
         car.advance()
@@ -148,13 +169,29 @@ class Api:
         grant = self._tokens.check(token, self._accounts)
         return None if isinstance(grant, str) else grant.account.region
 
+    def _is_registered(self, client: str, region: str) -> bool:
+        apps = self._apps
+        return not apps.must_register or apps.registration(client, region) is not None
+
+    def _of_partner(self, ask: Ask) -> Reply:
+        partner = self._tokens.partner(ask.token)
+        if partner is None:
+            grant = self._tokens.check(ask.token, self._accounts)
+            if isinstance(grant, str):
+                return failure(401, grant)
+            return failure(403, "Expected partner account")
+        if ask.route.endpoint == "register":
+            domain = ask.body.get("domain")
+            return self._apps.answer_register(partner.client, ask.region, domain)
+        return self._apps.answer_public_key(ask.region, ask.query.get("domain", ""))
+
     def _region(self, account: Account) -> Json:
         return {
             "region": account.region,
             "fleet_api_base_url": self._base_url(account.region),
         }
 
-    def _of_account(self, account: Account, ask: Ask) -> Reply:
+    def _of_account(self, account: Account, grant: Grant, ask: Ask) -> Reply:
         now = self._now()
         cars = [car for car in account.cars if car.model not in ask.hidden]
         for car in cars:
@@ -180,7 +217,10 @@ class Api:
                     }
                 )
             case "fleet_status":
-                return json_reply({"response": _fleet_status(cars)})
+                vins = ask.body.get("vins")
+                if isinstance(vins, list):
+                    cars = [car for car in cars if car.vin in vins]
+                return json_reply({"response": self._fleet_status(cars, grant)})
             case "feature_config":
                 config = {"signaling": {"enabled": True, "subscribe_connectivity": 0}}
                 return json_reply({"response": config})
@@ -208,12 +248,16 @@ class Api:
             return json_reply({"response": summary(car) | state})
         if not account.mobile_access:
             return failure(401, "mobile_access_disabled")
+        if ask.route.plane == "commands" and (wrong := _unsuited(car, ask)):
+            return wrong
         if car.presence != "online":
             return failure(408, ASLEEP)
         if car.in_service and ask.route.plane == "commands":
             return failure(405, "vehicle is currently in service")
         if ask.route.plane == "data":
             return self._data(car, grant, ask)
+        if endpoint == "signed_command":
+            return answer_signed(self._computers[car.name], grant.scopes, ask.body)
         result, reason = car.execute(endpoint, ask.body)
         return json_reply({"response": {"result": result, "reason": reason}})
 
@@ -233,19 +277,37 @@ class Api:
         car.advance()
         return vehicle_data(car, self._now())
 
+    def _fleet_status(self, cars: list[Car], grant: Grant) -> Json:
+        keys = {car.vin: self._computers[car.name].whitelist for car in cars}
+        paired = [
+            vin
+            for vin, whitelist in keys.items()
+            if self._apps.is_paired(whitelist, grant.client, grant.account.region)
+        ]
+        return {
+            "key_paired_vins": paired,
+            "unpaired_vins": [car.vin for car in cars if car.vin not in paired],
+            "vehicle_info": {
+                car.vin: {
+                    "firmware_version": car.version,
+                    "vehicle_command_protocol_required": car.signing == "required",
+                    "discounted_device_data": False,
+                    "fleet_telemetry_version": "1.0.0",
+                    "total_number_of_keys": len(keys[car.vin].entries),
+                }
+                for car in cars
+            },
+        }
 
-def _fleet_status(cars: list[Car]) -> Json:
-    return {
-        "key_paired_vins": [],
-        "unpaired_vins": [car.vin for car in cars],
-        "vehicle_info": {
-            car.vin: {
-                "firmware_version": "2026.32.6",
-                "vehicle_command_protocol_required": False,
-                "discounted_device_data": False,
-                "fleet_telemetry_version": "1.0.0",
-                "total_number_of_keys": 2,
-            }
-            for car in cars
-        },
-    }
+
+def _unsuited(car: Car, ask: Ask) -> Reply | None:
+    endpoint = ask.route.endpoint
+    if endpoint == "signed_command":
+        if car.signing == "off":
+            return failure(422, "vehicle does not support signed commands")
+        return None
+    if ask.signs or endpoint == "wake_up":
+        return None
+    if car.signing == "required" or endpoint in SIGNED_COMMANDS:
+        return failure(403, SIGNED_ONLY)
+    return None

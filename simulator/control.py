@@ -6,8 +6,9 @@ from typing import Any
 from aiohttp import web
 
 from .cars import Car
-from .cases import CarSpec
+from .cases import SIGNING, CarSpec
 from .conditions import MODELS, ConditionError
+from .protocol import Mishap, Role
 from .server import HOST
 from .world import PortTakenError, Simulator
 
@@ -17,7 +18,10 @@ POST /set     {"na.api": "503 upstream connect error", "car.Ada": "asleep"}
 POST /reset   {}   everything is well again, as at the start of a case
 POST /do      {"car": "Ada", "do": "drive"}; ACTIONS
 POST /token   {"state": "expired"} or {"state": "ok"}
-POST /cars    {"name": "Di", "model": "modely", "year": 2024}
+POST /cars    {"name": "Di", "model": "modely", "year": 2024}; also signing
+POST /signing {"car": "Ada", "signing": "required"}; or allowed, off
+POST /keys    {"car": "Ada", "pem": "-----BEGIN PUBLIC...", "role": "DRIVER"}; ROLES
+POST /mishap  {"car": "Ada", "mishap": "lost-done", "times": 1}; MISHAPS
 DELETE /cars/Di
 GET  /state   conditions, cars, addresses
 GET  /calls   counters, billed and unbilled
@@ -86,6 +90,9 @@ class Control:
                 web.post("/do", self._do),
                 web.post("/token", self._token),
                 web.post("/cars", self._add_car),
+                web.post("/signing", self._signing),
+                web.post("/keys", self._keys),
+                web.post("/mishap", self._mishap),
                 web.delete("/cars/{name}", self._remove_car),
                 web.get("/state", self._state),
                 web.get("/calls", self._calls),
@@ -109,8 +116,14 @@ class Control:
             self._runner = None
 
     async def _help(self, _request: web.Request) -> web.Response:
-        actions = f"do is one of {', '.join(ACTIONS)}"
-        return web.Response(text=HELP.replace("ACTIONS", actions))
+        text = HELP
+        for word, one_of in {
+            "ACTIONS": ("do", ACTIONS),
+            "ROLES": ("role", Role.__members__),
+            "MISHAPS": ("mishap", Mishap),
+        }.items():
+            text = text.replace(word, f"{one_of[0]} is one of {', '.join(one_of[1])}")
+        return web.Response(text=text)
 
     async def _set(self, request: web.Request) -> web.Response:
         body = await _body(request)
@@ -147,14 +160,51 @@ class Control:
 
     async def _add_car(self, request: web.Request) -> web.Response:
         match await _body(request):
-            case {"name": str(name), "model": str(model), "year": int(year)} if (
-                name and model in MODELS and 2010 <= year < 2040
+            case {
+                "name": str(name),
+                "model": str(model),
+                "year": int(year),
+                **rest,
+            } if (
+                name
+                and model in MODELS
+                and 2010 <= year < 2040
+                and rest.get("signing") in {None, *SIGNING}
             ):
-                spec = CarSpec(name=name, model=model, year=year)
+                signing = rest.get("signing")
+                spec = CarSpec(name=name, model=model, year=year, signing=signing)
                 return web.json_response(describe(self._simulator.add_car(spec)))
             case _:
-                message = f"needs name, model ({', '.join(MODELS)}) and year"
+                message = (
+                    f"needs name, model ({', '.join(MODELS)}) and year;"
+                    f" may have signing ({', '.join(SIGNING)})"
+                )
                 raise ConditionError(message)
+
+    async def _signing(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        name = str(body.get("car"))
+        self._simulator.set_signing(name, str(body.get("signing")))
+        return web.json_response(describe(self._simulator.cars[name]))
+
+    async def _keys(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        name, role = str(body.get("car")), str(body.get("role", "FLEET_MANAGER"))
+        if role not in Role.__members__:
+            message = f"unknown role {role!r}; allowed: {', '.join(Role.__members__)}"
+            raise ConditionError(message)
+        self._simulator.pair(name, str(body.get("pem")), Role[role])
+        entries = self._simulator.computers[name].whitelist.entries
+        return web.json_response({one.point.hex(): one.role.name for one in entries})
+
+    async def _mishap(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        times = body.get("times", 1)
+        if not isinstance(times, int) or not 0 < times < 1000:
+            message = "times must be a whole number from 1 to 999"
+            raise ConditionError(message)
+        self._simulator.expect(str(body.get("car")), str(body.get("mishap")), times)
+        return web.json_response(body)
 
     async def _remove_car(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -185,6 +235,7 @@ def describe(car: Car) -> dict[str, object]:
         "vin": car.vin,
         "model": car.model,
         "year": car.year,
+        "signing": car.signing,
         "presence": "waking" if car.waking else car.presence,
         "near": car.near,
         "locked": car.locked,

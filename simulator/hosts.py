@@ -5,13 +5,13 @@ import json
 
 from aiohttp import web
 
-from .api import Api, Ask, Route, failure, find_route
+from .api import Api, Ask, Route, find_route
 from .auth import PREFIX, SignIn
 from .calls import Calls
 from .cars import Car
 from .conditions import AUTH, DNS, MODELS, PROXY, Kind
 from .faults import Fault, Faults
-from .server import Reply
+from .server import Reply, failure
 
 _UNRELATED = {
     "/generate_204": Reply(status=204),
@@ -121,6 +121,7 @@ class Hosts:
             body=body or {},
             hidden=fault.hidden | hidden,
             stale=fault.stale,
+            signs=remote,
         )
         reply = self._faults.reply(
             fault,

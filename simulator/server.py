@@ -39,6 +39,13 @@ def json_reply(data: object, status: int = 200) -> Reply:
     return Reply(status=status, body=body, content_type=JSON)
 
 
+def failure(status: int, error: str) -> Reply:
+    """Return an error in Tesla's words."""
+    return json_reply(
+        {"response": None, "error": error, "error_description": ""}, status
+    )
+
+
 REFUSED = Reply(cut="before")
 
 

@@ -47,7 +47,7 @@ def product(car: Car, now: float) -> Json:
     """Return a car as an item of the product list."""
     return summary(car) | {
         "vehicle_config": vehicle_config(car, now),
-        "command_signing": "off",
+        "command_signing": car.signing,
         "release_notes_supported": True,
     }
 

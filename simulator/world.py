@@ -8,10 +8,11 @@ from typing import Self
 
 from .accounts import LONG, Account, Tokens
 from .api import Api
+from .apps import Apps
 from .auth import SignIn
 from .calls import Calls
 from .cars import Car
-from .cases import CarSpec, Home
+from .cases import SIGNING, CarSpec, Home
 from .certificates import Authority
 from .conditions import (
     AUTH,
@@ -30,6 +31,7 @@ from .conditions import (
 )
 from .faults import Faults
 from .hosts import Hosts
+from .protocol import Computers, Key, Mishap, Role, WhitelistError
 from .server import Answer, Listener, Traffic
 
 # What a car is and what a person does to it at the start of everything.
@@ -75,6 +77,8 @@ class Simulator:
         self.homes = (home,) if isinstance(home, Home) else tuple(home)
         self.calls = Calls()
         self.cars: dict[str, Car] = {}
+        self.computers: dict[str, Computers] = {}  # of each car
+        self.apps = Apps()
         self._now = now
         self._own_authority = tls is True
         self._authority = Authority() if tls is True else tls or None
@@ -83,7 +87,12 @@ class Simulator:
         self._tokens = Tokens(now)
         self._accounts = [self._account(one) for one in self.homes]
         self._api = Api(
-            self._accounts, self._tokens, lambda region: self.urls[region], now
+            self._accounts,
+            self._tokens,
+            lambda region: self.urls[region],
+            now,
+            apps=self.apps,
+            computers=self.computers,
         )
         self._sign_in = SignIn(self._accounts, self._tokens, now)
         self._hosts = Hosts(
@@ -194,6 +203,7 @@ class Simulator:
         self.apply(dict.fromkeys(self.conditions, "ok"))
         for car in self.cars.values():
             car.near = False
+            self.computers[car.name].mishaps.clear()
             if car.presence != "online":
                 car.set_presence("online")
         self._api.thaw()
@@ -225,6 +235,37 @@ class Simulator:
         """Switch mobile access on or off in the cars."""
         self._account_of(home).mobile_access = allowed
 
+    def set_signing(self, name: str, signing: str) -> None:
+        """Set whether a car's commands must be signed: required, allowed or off."""
+        if signing not in SIGNING:
+            message = f"unknown signing {signing!r}; allowed: {', '.join(SIGNING)}"
+            raise ConditionError(message)
+        self.car(name).signing = signing
+
+    def pair(self, name: str, key: Key, role: Role = Role.FLEET_MANAGER) -> None:
+        """Let a car obey a key, as after the owner has followed the pairing link."""
+        self.car(name)
+        try:
+            self.computers[name].whitelist.add(key, role)
+        except WhitelistError as err:
+            raise ConditionError(str(err)) from err
+
+    def expect(self, name: str, mishap: str, times: int = 1) -> None:
+        """Let something go wrong with a car's next signed commands."""
+        self.car(name)
+        try:
+            self.computers[name].expect(mishap, times)
+        except ValueError as err:
+            message = f"unknown mishap {mishap!r}; allowed: {', '.join(Mishap)}"
+            raise ConditionError(message) from err
+
+    def car(self, name: str) -> Car:
+        """Return a car; raise a ConditionError if there is none of this name."""
+        if name not in self.cars:
+            message = f"unknown car {name!r}; the cars are: {', '.join(self.cars)}"
+            raise ConditionError(message)
+        return self.cars[name]
+
     def add_car(self, spec: CarSpec, home: str | None = None) -> Car:
         """Add a car to an account."""
         if spec.name in self.cars:
@@ -242,6 +283,7 @@ class Simulator:
     def remove_car(self, name: str) -> Car:
         """Take a car from its account."""
         car = self.cars.pop(name)
+        del self.computers[name]
         self._conditions.set(f"car.{name}", "ok")
         for account in self._accounts:
             if car in account.cars:
@@ -259,6 +301,7 @@ class Simulator:
             lively=home.lively,
             index=len(self.cars),
         )
+        self.computers[spec.name] = Computers(car, self._now)
         return car
 
     def _account_of(self, home: str | None) -> Account:

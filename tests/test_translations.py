@@ -9,6 +9,9 @@ import yaml
 
 from homeassistant.const import Platform
 
+from custom_components.keycard import commands
+from custom_components.keycard.vehicle.signing import Refusal
+
 from .tree import (
     KEYCARD,
     called,
@@ -104,6 +107,12 @@ def translated_in(path: Path, node: ast.Call) -> list[tuple[str, ...]]:
         return [("entity", path.stem)]
     entities = [("entity", platform.value) for platform in Platform]
     return [("exceptions",), ("issues",), ("selector",), ("device",), *entities]
+
+
+def test_every_reason_for_a_command_not_done_has_a_text() -> None:
+    known = keys_at(texts("en"), "exceptions")
+    assert {refusal.value for refusal in Refusal} <= known
+    assert set(commands._ERRORS.values()) <= known
 
 
 def test_translation_keys_in_calls_have_texts() -> None:

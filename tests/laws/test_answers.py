@@ -49,8 +49,10 @@ class Case:
 
     def judged(self, provider: str) -> str:
         """Return what that comes to: where Tesla answers, the service is to blame."""
-        return "provider_down" if self.status == FAILS and in_between(provider) else (
-            self.status
+        return (
+            "provider_down"
+            if self.status == FAILS and in_between(provider)
+            else (self.status)
         )
 
     def _subjects(self, provider: str) -> tuple[str, ...]:

@@ -35,7 +35,6 @@ class Refusal(StrEnum):
     KEY_NOT_PAIRED = "key_not_paired"
     KEY_NOT_ALLOWED = "key_not_allowed"
     REMOTE_ACCESS_OFF = "remote_access_off"
-    BUSY = "car_busy"
     CLOCK = "clock_wrong"
     OTHER = "car_refused"
 
@@ -49,12 +48,12 @@ _REFUSALS: dict[type[BaseException], Refusal] = {
     TeslaFleetMessageFaultCommandRequiresAccountCredentials: Refusal.KEY_NOT_ALLOWED,
     TeslaFleetMessageFaultRemoteAccessDisabled: Refusal.REMOTE_ACCESS_OFF,
     TeslaFleetMessageFaultRemoteServiceAccessDisabled: Refusal.REMOTE_ACCESS_OFF,
-    TeslaFleetMessageFaultBusy: Refusal.BUSY,
     TeslaFleetMessageFaultTimeExpired: Refusal.CLOCK,
 }
 
 # A car that says this may have done it, now or with an earlier copy of the message.
 _UNSURE = (
+    TeslaFleetMessageFaultBusy,
     TeslaFleetMessageFaultTimeout,
     TeslaFleetMessageFaultInternal,
     TeslaFleetMessageFaultInvalidTokenOrCounter,

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from .const import CONF_IMPLEMENTATION, CONF_PROVIDER, PROVIDER_FLEET
 from .providers import Access
 from .sign_in import SignIn, async_implementation
-from .signing_key import async_get_key, async_show_public_key
+from .signing_key import async_get_key
 from .vehicle.key_pair import PrivateKey, UnusableKeyError
 
 _LOGGER = logging.getLogger(__name__)
@@ -49,7 +49,6 @@ async def async_get_entrance(hass: HomeAssistant, entry: ConfigEntry) -> Entranc
             private_key = await async_get_key(hass)
         except UnusableKeyError as err:
             _LOGGER.warning("%s: commands cannot be signed: %s", entry.title, err)
-        async_show_public_key(hass)
     if CONF_IMPLEMENTATION not in entry.data:
         return Entrance(private_key=private_key)
     implementation = await async_implementation(hass, entry)

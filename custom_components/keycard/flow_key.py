@@ -15,6 +15,8 @@ from .vehicle.key_pair import PrivateKey, is_public_half, public_point
 from .vehicle.links import Call
 from .vehicle.state import unwrapped
 
+_LOOK_TIMEOUT = 10.0
+
 _DOMAIN = re.compile(
     r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 )
@@ -63,7 +65,11 @@ async def check_key(hass: HomeAssistant, domain: str, key: PrivateKey) -> Findin
     A home that does not reach its own domain from inside may be right all the same.
     """
     answer = await ask(
-        async_get_clientsession(hass), "GET", public_key_url(domain), limit=8192
+        async_get_clientsession(hass),
+        "GET",
+        public_key_url(domain),
+        timeout=_LOOK_TIMEOUT,
+        limit=8192,
     )
     if answer.failure is not None:
         return _UNSEEN.get(

@@ -1,0 +1,548 @@
+"""The flow that signs in with the maker, over real HTTP to a simulated maker."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from unittest.mock import AsyncMock
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric import ec
+import pytest
+
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.outage import hosts
+from custom_components.keycard.providers.fleet import SCOPES
+from custom_components.keycard.signing_key import PUBLIC_KEY_PATH, async_get_key
+from custom_components.keycard.vehicle.key_pair import public_pem
+from simulator import Simulator
+
+from .conftest import until
+from .entries import APPLICATION, add_application, fleet_entry
+from .flows import answer, choose, fields, suggested
+
+HERE = "https://home.example.org"
+DOMAIN_NAME = "home.example.org"
+
+type SignIn = Callable[..., Awaitable[ConfigFlowResult]]
+
+
+@pytest.fixture(autouse=True)
+def maker(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """Let the simulator stand where the maker's hosts are."""
+    urls = simulator.urls
+    auth = f"{urls['auth']}/oauth2/v3"
+    regions = {region: urls[region] for region in hosts.REGIONS}
+    monkeypatch.setattr(hosts, "_REGION_HOSTS", regions)
+    monkeypatch.setattr(hosts, "_SIGN_IN", (f"{auth}/token",))
+    monkeypatch.setattr(hosts, "_SIGN_IN_CN", (f"{auth}/token",))
+    authorize = dict.fromkeys(hosts.REGIONS, f"{auth}/authorize")
+    monkeypatch.setattr(hosts, "_AUTHORIZE", authorize)
+    monkeypatch.setattr(
+        "custom_components.keycard.flow_key.public_key_url",
+        lambda _domain: f"{urls['domain']}{PUBLIC_KEY_PATH}",
+    )
+    simulator.apps.credentials["client-id"] = "client-secret"
+    return simulator
+
+
+@pytest.fixture
+async def application(hass: HomeAssistant) -> None:
+    """Name the application to Home Assistant."""
+    await add_application(hass)
+
+
+@pytest.fixture
+async def hosted(hass: HomeAssistant, simulator: Simulator) -> str:
+    """Show the key of this home at the domain."""
+    pem = public_pem(await async_get_key(hass))
+    simulator.apps.host(pem)
+    return pem
+
+
+@pytest.fixture
+async def sign_in(
+    hass: HomeAssistant,
+    hass_client_no_auth: ClientSessionGenerator,
+    current_request_with_host: None,
+) -> AsyncIterator[SignIn]:
+    """Sign in as the owner does, on the page that the flow opens."""
+    client = await hass_client_no_auth()
+    async with aiohttp.ClientSession() as browser:
+
+        async def go(result: ConfigFlowResult, **asked: str) -> ConfigFlowResult:
+            assert result["type"] is FlowResultType.EXTERNAL_STEP
+            url = result["url"]
+            query = {"consent": "allow", "account": "Home", **asked}
+            async with browser.get(
+                aiohttp.client.URL(url).update_query(query), allow_redirects=False
+            ) as response:
+                assert response.status == 302, await response.text()
+                back = urlsplit(response.headers["Location"])
+            assert back.path == "/auth/external/callback"
+            answered = await client.get(f"{back.path}?{back.query}")
+            assert answered.status == 200
+            return await hass.config_entries.flow.async_configure(result["flow_id"])
+
+        yield go
+
+
+async def begin(hass: HomeAssistant, **changes: Any) -> ConfigFlowResult:
+    """Choose the maker, and answer the first form."""
+    form = await choose(hass, "fleet")
+    assert form["step_id"] == "fleet"
+    values = {"region": "eu", "domain": DOMAIN_NAME, **changes}
+    return await answer(hass, form, **values)
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_sign_in(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+) -> None:
+    hass.config.country = "DE"
+    hass.config.external_url = HERE
+    form = await choose(hass, "fleet")
+    assert suggested(form) == {"region": "eu", "domain": DOMAIN_NAME}
+    assert fields(form) == {"region", "domain"}
+
+    page = await answer(hass, form, region="eu", domain=f"https://{DOMAIN_NAME}/")
+    asked = parse_qs(urlsplit(page["url"]).query)
+    assert asked["client_id"] == ["client-id"]
+    assert asked["scope"] == [" ".join(SCOPES)]
+    assert asked["prompt_missing_scopes"] == ["true"]
+    # The application is known in the region before the owner signs in.
+    assert simulator.apps.registration("client-id", "eu") is not None
+
+    created = await sign_in(page)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert created["title"] == "Tesla cloud (Europe)"
+    data = dict(created["data"])
+    token = data.pop("token")
+    assert data == {
+        "provider": "fleet",
+        "region": "eu",
+        "base_url": simulator.urls["eu"],
+        "domain": DOMAIN_NAME,
+        "auth_implementation": APPLICATION,
+    }
+    assert set(token) >= {"access_token", "refresh_token", "expires_at"}
+    assert len(set_up_entry.mock_calls) == 1
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_the_cars_come_and_obey(
+    hass: HomeAssistant, simulator: Simulator, sign_in: SignIn
+) -> None:
+    created = await sign_in(await begin(hass))
+    entry = created["result"]
+    await hass.async_block_till_done()
+    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: hass.states.get("lock.ada_lock") is not None)
+    await hass.services.async_call(
+        "lock", "unlock", {"entity_id": "lock.ada_lock"}, blocking=True
+    )
+    assert simulator.cars["Ada"].executed["door_unlock"] == 1
+
+
+async def test_without_an_application(hass: HomeAssistant) -> None:
+    result = await choose(hass, "fleet")
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "missing_credentials"
+
+
+@pytest.mark.usefixtures("application")
+@pytest.mark.parametrize(
+    "domain", ["", "home", "http://", "home example.org", "192.168.1.5", "-a.example"]
+)
+async def test_what_is_no_domain(hass: HomeAssistant, domain: str) -> None:
+    form = await begin(hass, domain=domain)
+    assert form["step_id"] == "fleet"
+    assert form["errors"] == {"domain": "invalid_domain"}
+
+
+# The key at its domain
+
+
+@pytest.mark.usefixtures("application")
+@pytest.mark.parametrize(
+    ("condition", "error", "may_pass"),
+    [
+        ("404 not found", "key_not_shown", True),
+        ("503 <html>down</html>", "key_not_shown", True),
+        ("refuse", "domain_unreachable", True),
+        ("timeout", "domain_unreachable", True),
+        ("200 <html>welcome</html>", "key_not_pem", False),
+        ("200 -----BEGIN PUBLIC KEY-----", "key_not_pem", False),
+    ],
+)
+async def test_a_key_that_is_not_shown(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+    monkeypatch: pytest.MonkeyPatch,
+    condition: str,
+    error: str,
+    may_pass: bool,
+) -> None:
+    monkeypatch.setattr("custom_components.keycard.flow_key._LOOK_TIMEOUT", 0.3)
+    simulator.set("domain", condition)
+    form = await begin(hass)
+    assert form["step_id"] == "fleet_key"
+    assert form["errors"] == {"base": error}
+    assert ("anyway" in fields(form)) is may_pass
+    pem = public_pem(await async_get_key(hass))
+    assert form["description_placeholders"] is not None
+    assert pem in form["description_placeholders"]["pem"]
+
+    # The owner puts it right, and submits.
+    simulator.set("domain", "ok")
+    simulator.apps.host(pem)
+    page = await answer(hass, form, **({"anyway": False} if may_pass else {}))
+    created = await sign_in(page)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.usefixtures("application")
+async def test_the_key_of_somebody_else(
+    hass: HomeAssistant, simulator: Simulator
+) -> None:
+    simulator.apps.host(public_pem(ec.generate_private_key(ec.SECP256R1())))
+    form = await begin(hass)
+    assert form["errors"] == {"base": "key_of_another"}
+    assert fields(form) == set()
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_a_domain_that_only_the_maker_reaches(
+    hass: HomeAssistant, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "custom_components.keycard.flow_key.public_key_url",
+        lambda _domain: f"http://127.0.0.1:9{PUBLIC_KEY_PATH}",
+    )
+    form = await begin(hass)
+    assert form["errors"] == {"base": "domain_unreachable"}
+    form = await answer(hass, form, anyway=True)
+    assert form["type"] is FlowResultType.EXTERNAL_STEP
+
+
+@pytest.mark.usefixtures("application")
+async def test_a_key_file_that_is_broken(hass: HomeAssistant, key_file: Any) -> None:
+    key_file.write_text("not a key")
+    result = await begin(hass)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "key_file"
+
+
+@pytest.mark.usefixtures("application")
+async def test_home_assistant_shows_the_key_itself(
+    hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    await begin(hass)
+    client = await hass_client_no_auth()
+    response = await client.get(PUBLIC_KEY_PATH)
+    assert response.status == 200
+    assert await response.text() == public_pem(await async_get_key(hass))
+    assert "PRIVATE" not in await response.text()
+
+
+# The registration
+
+
+@pytest.mark.usefixtures("application", "hosted")
+@pytest.mark.parametrize(
+    ("conditions", "error", "may_pass"),
+    [
+        (
+            {"auth.token": '401 {"error":"invalid_client"}'},
+            "application_refused",
+            False,
+        ),
+        ({"auth.token": "503 <html>down</html>"}, "sign_in_disturbed", True),
+        ({"auth.token": "403 <html>denied</html>"}, "sign_in_disturbed", True),
+        (
+            {"eu.api": '500 {"error":"upstream internal error"}'},
+            "registration_failed",
+            True,
+        ),
+        ({"eu.api": '400 {"error":"invalid domain"}'}, "registration_refused", False),
+        ({"eu.api": '403 {"error":"forbidden"}'}, "application_not_allowed", False),
+        ({"eu.api": "retry-after:60"}, "rate_limited", True),
+    ],
+)
+async def test_a_registration_that_fails(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+    conditions: dict[str, str],
+    error: str,
+    may_pass: bool,
+) -> None:
+    simulator.apply(conditions)
+    form = await begin(hass)
+    assert form["step_id"] == "fleet_register"
+    assert form["errors"] == {"base": error}
+    assert ("anyway" in fields(form)) is may_pass
+    simulator.apply(dict.fromkeys(conditions, "ok"))
+    page = await answer(hass, form, **({"anyway": False} if may_pass else {}))
+    assert (await sign_in(page))["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.usefixtures("hosted")
+async def test_a_wrong_secret(hass: HomeAssistant, simulator: Simulator) -> None:
+    await add_application(hass)
+    simulator.apps.credentials["client-id"] = "another"
+    form = await begin(hass)
+    assert form["errors"] == {"base": "application_refused"}
+
+
+# Signed in
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_a_scope_that_is_missing_is_named(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+) -> None:
+    scopes = "openid offline_access vehicle_device_data vehicle_cmds"
+    menu = await sign_in(await begin(hass), scope=scopes)
+    assert menu["type"] is FlowResultType.MENU
+    assert menu["step_id"] == "fleet_scopes"
+    assert menu["menu_options"] == ["fleet_again", "fleet_region"]
+    assert menu["description_placeholders"] == {
+        "missing": "- vehicle location: without it Keycard does not know where the "
+        "car is\n- vehicle charging management: without it charging cannot be controlled"
+    }
+    # Another try, and then on without.
+    page = await answer(hass, menu, next_step_id="fleet_again")
+    menu = await sign_in(page, scope=scopes)
+    created = await answer(hass, menu, next_step_id="fleet_region")
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_what_nothing_works_without(hass: HomeAssistant, sign_in: SignIn) -> None:
+    menu = await sign_in(await begin(hass), scope="openid vehicle_cmds")
+    assert menu["menu_options"] == ["fleet_again"]
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_an_account_of_another_region(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+) -> None:
+    created = await sign_in(await begin(hass, region="na"))
+    assert created["data"]["region"] == "eu"
+    assert created["data"]["base_url"] == simulator.urls["eu"]
+    # It had to be registered there, too.
+    assert simulator.apps.registration("client-id", "eu") is not None
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_a_sign_in_in_the_middle_of_an_outage(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+) -> None:
+    page = await begin(hass)
+    simulator.set("eu.api", '500 {"error":"upstream internal error"}')
+    created = await sign_in(page)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_cars_that_want_the_key(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+) -> None:
+    simulator.set_signing("Ada", "required")
+    form = await sign_in(await begin(hass))
+    assert form["step_id"] == "fleet_done"
+    vin = simulator.cars["Ada"].vin
+    assert form["description_placeholders"] == {
+        "links": f"- [Ada](https://tesla.com/_ak/{DOMAIN_NAME}?vin={vin})"
+    }
+    assert fields(form) == {"qr_code"}
+    created = await answer(hass, form)
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_paired_cars_want_nothing(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+) -> None:
+    simulator.set_signing("Ada", "required")
+    simulator.pair("Ada", await async_get_key(hass))
+    created = await sign_in(await begin(hass))
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_an_account_is_set_up_once(
+    hass: HomeAssistant, sign_in: SignIn, set_up_entry: AsyncMock
+) -> None:
+    assert (await sign_in(await begin(hass)))["type"] is FlowResultType.CREATE_ENTRY
+    again = await sign_in(await begin(hass))
+    assert again["type"] is FlowResultType.ABORT
+    assert again["reason"] == "already_configured"
+
+
+@pytest.mark.usefixtures("application", "hosted", "sign_in")
+async def test_an_owner_who_does_not_want_to(
+    hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    page = await begin(hass)
+    state = parse_qs(urlsplit(page["url"]).query)["state"][0]
+    client = await hass_client_no_auth()
+    await client.get(
+        "/auth/external/callback", params={"state": state, "error": "access_denied"}
+    )
+    result = await hass.config_entries.flow.async_configure(page["flow_id"])
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "user_rejected_authorize"
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_a_sign_in_host_that_fails_at_the_last_moment(
+    hass: HomeAssistant, simulator: Simulator, sign_in: SignIn
+) -> None:
+    page = await begin(hass)
+    simulator.set("auth.token", "503 <html>down</html>")
+    result = await sign_in(page)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "oauth_failed"
+
+
+# Again
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_signing_in_again(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+) -> None:
+    created = await sign_in(await begin(hass))
+    entry = created["result"]
+    before = entry.data["token"]
+    entry.async_start_reauth(hass)
+    await hass.async_block_till_done()
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["step_id"] == "reauth_sign_in"
+    page = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
+    result = await sign_in(page)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reauth_successful"
+    assert entry.data["token"] != before
+    assert entry.data["domain"] == DOMAIN_NAME
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_signing_in_again_as_somebody_else(
+    hass: HomeAssistant, simulator: Simulator, sign_in: SignIn, set_up_entry: AsyncMock
+) -> None:
+    entry = await fleet_entry(hass, simulator)
+    entry.add_to_hass(hass)
+    entry.async_start_reauth(hass)
+    await hass.async_block_till_done()
+    (flow,) = hass.config_entries.flow.async_progress()
+    page = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
+    result = await sign_in(page)
+    assert result["reason"] == "other_account"
+
+
+async def test_signing_in_again_without_an_application(
+    hass: HomeAssistant, simulator: Simulator
+) -> None:
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        unique_id="owner",
+        data={"provider": "fleet", "region": "eu", "auth_implementation": "gone"},
+    )
+    entry.add_to_hass(hass)
+    entry.async_start_reauth(hass)
+    await hass.async_block_till_done()
+    (flow,) = hass.config_entries.flow.async_progress()
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
+    assert result["reason"] == "missing_credentials"
+
+
+@pytest.mark.usefixtures("application", "hosted")
+async def test_reconfiguring(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    set_up_entry: AsyncMock,
+) -> None:
+    created = await sign_in(await begin(hass))
+    entry = created["result"]
+    form = (
+        await entry.start_reconfigure_flow(hass)
+        if hasattr(entry, "start_reconfigure_flow")
+        else await hass.config_entries.flow.async_init(
+            DOMAIN, context={"source": "reconfigure", "entry_id": entry.entry_id}
+        )
+    )
+    assert form["step_id"] == "reconfigure_fleet"
+    assert suggested(form) == {"region": "eu", "domain": DOMAIN_NAME}
+    page = await answer(hass, form, region="eu", domain="car.example.org")
+    result = await sign_in(page)
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data["domain"] == "car.example.org"
+
+
+@pytest.mark.usefixtures("hosted")
+async def test_one_of_two_applications(
+    hass: HomeAssistant, simulator: Simulator, sign_in: SignIn, set_up_entry: AsyncMock
+) -> None:
+    from homeassistant.components.application_credentials import (
+        ClientCredential,
+        async_import_client_credential,
+    )
+
+    await add_application(hass)
+    simulator.apps.credentials["other-id"] = "other-secret"
+    credential = ClientCredential("other-id", "other-secret", "The other")
+    await async_import_client_credential(hass, DOMAIN, credential, "other")
+    form = await choose(hass, "fleet")
+    assert "auth_implementation" in fields(form)
+    page = await answer(
+        hass, form, region="eu", domain=DOMAIN_NAME, auth_implementation="other"
+    )
+    created = await sign_in(page)
+    assert created["data"]["auth_implementation"] == "other"
+    assert parse_qs(urlsplit(page["url"]).query)["client_id"] == ["other-id"]
+
+
+async def test_the_menu(hass: HomeAssistant) -> None:
+    menu = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert menu["menu_options"] == [
+        "watch_only",
+        "fleet",
+        "teslemetry",
+        "tessie",
+        "compatible",
+    ]

@@ -27,18 +27,20 @@ PORTS = (
     "control",
     "controls1_http",
     "controls2_http",
+    "domain",
 )
 EPILOG = """\
 What is served: the Fleet API of three regions, its sign-in, two hosts unrelated to it
-and a Fleet-API-compatible service in between (proxy), each on a port of its own on
-127.0.0.1, and a control port. GET the control port for its help, or try:
+and a Fleet-API-compatible service in between (proxy) and the domain that holds an app's
+public key, each on a port of its own on 127.0.0.1, and a control port. GET the control
+port for its help, or try:
 
   curl -H 'Content-Type: application/json' -d '{"na.api": "503 upstream error"}' \\
        http://127.0.0.1:8407/set
 
 Subjects: REGION.status, REGION.api, REGION.data, REGION.commands (REGION: na, eu, cn,
 all; @MODEL narrows all but status), auth.token, auth.authorize, controls, controls1,
-controls2, dns.tesla, proxy.api, car.NAME.
+controls2, dns.tesla, proxy.api, domain.key, car.NAME.
 Conditions: ok, refuse, timeout, reset, dns, null, tls (with --tls), CODE, CODE BODY,
 retry-after:SECONDS, stale, portal, garbage, empty, slow:SECONDS; for cars also online,
 asleep, offline, near, gone.
@@ -95,7 +97,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--port",
         type=int,
         default=8400,
-        help="the first of ten ports in a row (default 8400); 0 takes any free ones",
+        help="the first of eleven ports in a row (default 8400); 0 takes any free ones",
     )
     parser.add_argument(
         "--tls",

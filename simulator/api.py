@@ -49,6 +49,7 @@ class Ask:
     hidden: frozenset[str] = frozenset()  # models that product lists leave out
     stale: bool = False
     signs: bool = False  # a service in between signs what it passes on
+    read: Reply | None = None  # what an app's domain answers, if it is not well
 
 
 _ACCOUNT = {
@@ -182,7 +183,9 @@ class Api:
             return failure(403, "Expected partner account")
         if ask.route.endpoint == "register":
             domain = ask.body.get("domain")
-            return self._apps.answer_register(partner.client, ask.region, domain)
+            return self._apps.answer_register(
+                partner.client, ask.region, domain, ask.read
+            )
         return self._apps.answer_public_key(ask.region, ask.query.get("domain", ""))
 
     def _region(self, account: Account) -> Json:

@@ -34,7 +34,6 @@ class Apps:
     must_register: bool = False
     hosted: dict[str, str] = field(default_factory=dict)
     registered: dict[tuple[str, str], Registration] = field(default_factory=dict)
-    unreachable: str = ""  # why a domain cannot be read from outside just now
 
     def host(self, pem: str, domain: str = "") -> None:
         """Let a domain serve a public key."""
@@ -59,13 +58,17 @@ class Apps:
         self, domain: str, region: str, *, client: str = CLIENT
     ) -> Registration:
         """Register an app; raise a WhitelistError unless its domain serves a key."""
-        pem = self.hosted_at(domain)
-        if pem is None:
-            message = "404 Not Found"
-            raise WhitelistError(message)
-        registration = Registration(domain=domain, point=point_of(pem))
+        point = point_of(self.hosted_at(domain) or "")
+        registration = Registration(domain=domain, point=point)
         self.registered[client, region] = registration
         return registration
+
+    def answer_domain(self, path: str, domain: str) -> Reply:
+        """Answer as the host of an app's domain."""
+        pem = self.hosted_at(domain) if path == KEY_PATH else None
+        if pem is None:
+            return Reply(status=404, body="not found")
+        return Reply(body=pem, content_type="application/x-pem-file")
 
     def is_paired(self, whitelist: Whitelist, client: str, region: str) -> bool:
         """Return whether a car obeys the key of an app."""
@@ -75,38 +78,35 @@ class Apps:
             and whitelist.role_of(registration.point) is not None
         )
 
-    def answer_register(self, client: str, region: str, domain: object) -> Reply:
-        """Answer the registration of an app."""
+    def answer_register(
+        self, client: str, region: str, domain: object, read: Reply | None
+    ) -> Reply:
+        """Answer the registration of an app, given what its domain answers outside."""
         if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
             return failure(
                 400,
                 f"Invalid domain: {domain}. Ensure that domain is lowercase and starts"
                 " without https://",
             )
-        pem = self.hosted_at(domain)
-        trouble = self.unreachable
-        if not trouble and pem is None:
-            trouble = "404 Not Found"
-        if not trouble and pem is not None and len(pem) > _TOO_LARGE:
-            trouble = "too large"
-        if trouble:
+        read = read or self.answer_domain(KEY_PATH, domain)
+        if trouble := _trouble(read):
             url = f"https://{domain}{KEY_PATH}"
-            return failure(
-                424, f"Public key download failed for {url}, error: {trouble}"
-            )
+            words = f"Public key download failed for {url}, error: {trouble}"
+            return failure(424, words)
         try:
-            registration = self.register(domain, region, client=client)
+            point = point_of(read.body)
         except WhitelistError as err:
             return failure(422, f"Validation failed: Public key is invalid: {err}")
-        others = {
-            one
+        taken = {
+            one.point
             for (other, place), one in self.registered.items()
             if place == region and other != client
         }
-        if registration.point in {one.point for one in others}:
-            del self.registered[client, region]
+        if point in taken:
             words = "Validation failed: Public key hash has already been taken"
             return failure(422, words)
+        registration = Registration(domain=domain, point=point)
+        self.registered[client, region] = registration
         return json_reply({"response": _shown(client, registration)})
 
     def answer_public_key(self, region: str, domain: str) -> Reply:
@@ -116,6 +116,14 @@ class Apps:
                 body = {"public_key": registration.point.hex()}
                 return json_reply({"response": body})
         return failure(404, "not_found")
+
+
+def _trouble(read: Reply) -> str:
+    if read.cut:
+        return "connection reset" if read.cut == "middle" else "connection refused"
+    if read.status != 200:
+        return str(read.status)
+    return "too large" if len(read.body) > _TOO_LARGE else ""
 
 
 def not_registered(client: str, url: str) -> Reply:

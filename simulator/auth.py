@@ -8,10 +8,16 @@ from html import escape
 import secrets
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from .accounts import LIFETIME, SCOPES, Account, Tokens
+from .accounts import CLIENT, LIFETIME, SCOPES, Account, Tokens
+from .apps import Apps
 from .server import Reply, json_reply
 
 PREFIX = "/oauth2/v3"
+_UNKNOWN_CLIENT = (
+    "We don't recognize this client_id. Please use the client_id found in your app"
+    " details."
+)
+_WRONG_SECRET = "We don't recognize this client_id and client_secret combination"
 _CODE_LIFETIME = 300.0
 _REFRESH_OVERLAP = 24 * 3600.0  # a refresh token still works after its successor came
 
@@ -19,6 +25,7 @@ _REFRESH_OVERLAP = 24 * 3600.0  # a refresh token still works after its successo
 @dataclass(frozen=True, kw_only=True)
 class _Code:
     account: Account
+    client: str
     scopes: tuple[str, ...]
     redirect_uri: str
     challenge: str | None
@@ -28,6 +35,7 @@ class _Code:
 @dataclass(kw_only=True)
 class _Refresh:
     account: Account
+    client: str
     scopes: tuple[str, ...]
     until: float | None = None
 
@@ -36,8 +44,13 @@ class SignIn:
     """The sign-in host's answers when it is well."""
 
     def __init__(
-        self, accounts: Collection[Account], tokens: Tokens, now: Callable[[], float]
+        self,
+        accounts: Collection[Account],
+        tokens: Tokens,
+        now: Callable[[], float],
+        apps: Apps,
     ) -> None:
+        self._apps = apps
         self._accounts = accounts
         self._tokens = tokens
         self._now = now
@@ -58,10 +71,17 @@ class SignIn:
             case _:
                 return json_reply({"error": "not_found"}, 404)
 
-    def refresh_token(self, account: Account, scopes: Collection[str] = SCOPES) -> str:
+    def refresh_token(
+        self,
+        account: Account,
+        scopes: Collection[str] = SCOPES,
+        client: str = CLIENT,
+    ) -> str:
         """Return a refresh token for an account."""
         token = f"{account.region.upper()}_{secrets.token_hex(20)}"
-        self._refreshes[token] = _Refresh(account=account, scopes=tuple(scopes))
+        self._refreshes[token] = _Refresh(
+            account=account, client=client, scopes=tuple(scopes)
+        )
         return token
 
     def _authorize(self, query: Mapping[str, str]) -> Reply:
@@ -70,6 +90,8 @@ class SignIn:
             return _error(400, "invalid_request", "redirect_uri is missing")
         if query.get("response_type") != "code" or not query.get("client_id"):
             return _error(400, "invalid_request", "response_type or client_id is wrong")
+        if not self._apps.is_known(query["client_id"], None):
+            return _error(400, "unauthorized_client", _UNKNOWN_CLIENT)
         consent = query.get("consent")
         if consent is None:
             return _consent_page(query, [one.home.name for one in self._accounts])
@@ -87,6 +109,7 @@ class SignIn:
         scopes = query.get("scope", " ".join(SCOPES)).split()
         self._codes[code] = _Code(
             account=account,
+            client=query["client_id"],
             scopes=tuple(one for one in scopes if one in SCOPES),
             redirect_uri=redirect,
             challenge=query.get("code_challenge"),
@@ -95,18 +118,23 @@ class SignIn:
         return _redirect(redirect, query, code=code)
 
     def _token(self, form: Mapping[str, str]) -> Reply:
+        client, secret = form.get("client_id", ""), form.get("client_secret", "")
         match form.get("grant_type"):
             case None:
                 return _error(400, "invalid_request", "grant_type is missing")
             case "authorization_code":
+                if self._apps.credentials and not self._apps.is_known(client, secret):
+                    return _error(400, "unauthorized_client", _WRONG_SECRET)
                 return self._exchange(form)
             case "refresh_token":
+                if self._apps.credentials and not self._apps.is_known(client, None):
+                    return _error(400, "unauthorized_client", _UNKNOWN_CLIENT)
                 return self._refresh(form)
             case "client_credentials":
-                account = next(iter(self._accounts), None)
-                if account is None or not form.get("client_id"):
-                    return _error(400, "unauthorized_client", "client_id is missing")
-                return json_reply(self._granted(account, ("openid",)))
+                if not self._apps.is_known(client, secret):
+                    return _error(400, "unauthorized_client", _WRONG_SECRET)
+                token = self._tokens.issue_partner(client)
+                return json_reply(_granted(token))
             case _:
                 return _error(400, "unsupported_grant_type", "grant_type is unknown")
 
@@ -119,7 +147,7 @@ class SignIn:
         verifier = form.get("code_verifier")
         if code.challenge and verifier and _challenge(verifier) != code.challenge:
             return _error(400, "invalid_grant", "code_verifier does not fit")
-        return json_reply(self._signed_in(code.account, code.scopes))
+        return json_reply(self._signed_in(code.account, code.scopes, code.client))
 
     def _refresh(self, form: Mapping[str, str]) -> Reply:
         refresh = self._refreshes.get(form.get("refresh_token", ""))
@@ -129,22 +157,21 @@ class SignIn:
             return _error(401, "login_required", words)
         if refresh.until is None:
             refresh.until = now + _REFRESH_OVERLAP
-        return json_reply(self._signed_in(refresh.account, refresh.scopes))
+        client = form.get("client_id") or refresh.client
+        return json_reply(self._signed_in(refresh.account, refresh.scopes, client))
 
     def _signed_in(
-        self, account: Account, scopes: tuple[str, ...]
+        self, account: Account, scopes: tuple[str, ...], client: str
     ) -> dict[str, object]:
-        granted = self._granted(account, scopes)
+        token = self._tokens.issue(account, scopes=scopes, client=client)
+        granted = _granted(token)
         if "offline_access" in scopes:
-            granted["refresh_token"] = self.refresh_token(account, scopes)
+            granted["refresh_token"] = self.refresh_token(account, scopes, client)
         return granted
 
-    def _granted(self, account: Account, scopes: tuple[str, ...]) -> dict[str, object]:
-        return {
-            "access_token": self._tokens.issue(account, scopes=scopes),
-            "token_type": "Bearer",
-            "expires_in": LIFETIME,
-        }
+
+def _granted(token: str) -> dict[str, object]:
+    return {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME}
 
 
 def _configuration() -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 Subjects: REGION.status, REGION.api, REGION.data, REGION.commands (REGION is na, eu,
 cn, or all), auth.token, auth.authorize, controls (or one of controls1, controls2),
-dns.tesla, proxy.api (the service in between) and car.NAME. A suffix @MODEL narrows
-api, data and commands to cars of that model.
+dns.tesla, proxy.api (the service in between), domain.key (the host of an app's public
+key) and car.NAME. A suffix @MODEL narrows api, data and commands to cars of that model.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ CONTROLS = ("controls1", "controls2")
 AUTH = ("auth.token", "auth.authorize")
 DNS = "dns.tesla"
 PROXY = "proxy.api"
+DOMAIN = "domain.key"
 CAR_WORDS = ("online", "asleep", "offline", "near", "gone")
 
 
@@ -117,7 +118,7 @@ def expand(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
         return (subject,)
     if subject == "controls":
         return CONTROLS
-    if subject in (*CONTROLS, *AUTH, DNS, PROXY):
+    if subject in (*CONTROLS, *AUTH, DNS, PROXY, DOMAIN):
         return (subject,)
     if host not in (*REGIONS, "all") or part not in (
         "status",
@@ -129,7 +130,7 @@ def expand(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
             f"unknown subject {subject!r}; allowed: REGION.status, REGION.api,"
             " REGION.data, REGION.commands (REGION: na, eu, cn, all; @MODEL narrows"
             f" all but status), {', '.join(AUTH)}, controls, {', '.join(CONTROLS)},"
-            f" {DNS}, {PROXY}, car.NAME"
+            f" {DNS}, {PROXY}, {DOMAIN}, car.NAME"
         )
         raise ConditionError(message)
     if at and (part == "status" or model not in MODELS):

@@ -17,6 +17,7 @@ HELP = """Control of the simulator. Bodies are JSON (Content-Type: application/j
 POST /set     {"na.api": "503 upstream connect error", "car.Ada": "asleep"}
 POST /reset   {}   everything is well again, as at the start of a case
 POST /do      {"car": "Ada", "do": "drive"}; ACTIONS
+POST /app     {"credentials": {"id": "secret"}, "must_register": true, "pem": "..."}
 POST /token   {"state": "expired"} or {"state": "ok"}
 POST /cars    {"name": "Di", "model": "modely", "year": 2024}; also signing
 POST /signing {"car": "Ada", "signing": "required"}; or allowed, off
@@ -90,6 +91,7 @@ class Control:
                 web.post("/do", self._do),
                 web.post("/token", self._token),
                 web.post("/cars", self._add_car),
+                web.post("/app", self._app),
                 web.post("/signing", self._signing),
                 web.post("/keys", self._keys),
                 web.post("/mishap", self._mishap),
@@ -180,6 +182,28 @@ class Control:
                     f" may have signing ({', '.join(SIGNING)})"
                 )
                 raise ConditionError(message)
+
+    async def _app(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        apps = self._simulator.apps
+        credentials, must_register = body.get("credentials"), body.get("must_register")
+        if isinstance(credentials, dict):
+            apps.credentials = {str(key): str(it) for key, it in credentials.items()}
+        if isinstance(must_register, bool):
+            apps.must_register = must_register
+        if "pem" in body:
+            apps.host(str(body["pem"]), str(body.get("domain", "")))
+        return web.json_response(
+            {
+                "credentials": list(apps.credentials),
+                "must_register": apps.must_register,
+                "hosted": apps.hosted,
+                "registered": [
+                    {"client": client, "region": region, "domain": one.domain}
+                    for (client, region), one in apps.registered.items()
+                ],
+            }
+        )
 
     async def _signing(self, request: web.Request) -> web.Response:
         body = await _body(request)

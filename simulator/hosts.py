@@ -6,10 +6,11 @@ import json
 from aiohttp import web
 
 from .api import Api, Ask, Route, find_route
+from .apps import Apps
 from .auth import PREFIX, SignIn
 from .calls import Calls
 from .cars import Car
-from .conditions import AUTH, DNS, MODELS, PROXY, Kind
+from .conditions import AUTH, DNS, DOMAIN, MODELS, PROXY, Kind
 from .faults import Fault, Faults
 from .server import Reply, failure
 
@@ -31,6 +32,7 @@ class Hosts:
         *,
         faults: Faults,
         api: Api,
+        apps: Apps,
         sign_in: SignIn,
         calls: Calls,
         cars: Mapping[str, Car],
@@ -38,6 +40,7 @@ class Hosts:
     ) -> None:
         self._faults = faults
         self._api = api
+        self._apps = apps
         self._sign_in = sign_in
         self._calls = calls
         self._cars = cars
@@ -84,6 +87,20 @@ class Hosts:
         good = _UNRELATED.get(request.path, Reply(status=404, body="not found"))
         return self._counted(endpoint, self._faults.reply(fault, lambda: good))
 
+    async def domain(self, request: web.BaseRequest) -> Reply:
+        """Answer as the host that holds an app's public key."""
+        endpoint = "domain.key"
+        fault = await self._find(endpoint, (DOMAIN,))
+        good = self._apps.answer_domain(request.path, request.host)
+        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+
+    async def _read_domain(self) -> Reply | None:
+        """Return what the maker reads at an app's domain, if something is wrong."""
+        fault = await self._faults.find((DOMAIN,), remote=True)
+        if fault.condition.kind is Kind.OK:
+            return None
+        return self._faults.reply(fault, lambda: Reply(cut="middle"))
+
     async def _forward(self, request: web.BaseRequest, fault: Fault) -> Reply:
         region = self._api.region_of(_bearer(request)) or self._proxied
         reply = await self._ask_region(
@@ -122,6 +139,7 @@ class Hosts:
             hidden=fault.hidden | hidden,
             stale=fault.stale,
             signs=remote,
+            read=await self._read_domain() if route.endpoint == "register" else None,
         )
         reply = self._faults.reply(
             fault,

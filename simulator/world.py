@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from .accounts import LONG, Account, Tokens
+from .accounts import CLIENT, LONG, Account, Tokens
 from .api import Api
 from .apps import Apps
 from .auth import SignIn
@@ -19,6 +19,7 @@ from .conditions import (
     CAR_WORDS,
     CONTROLS,
     DNS,
+    DOMAIN,
     PROXY,
     REGIONS,
     UNREACHABLE,
@@ -50,6 +51,7 @@ _PORTS = {
     "auth": AUTH,
     **{name: (name,) for name in CONTROLS},
     "proxy": (PROXY,),
+    "domain": (DOMAIN,),
 }
 _BEHIND_DNS = (*REGIONS, "auth")
 
@@ -94,10 +96,11 @@ class Simulator:
             apps=self.apps,
             computers=self.computers,
         )
-        self._sign_in = SignIn(self._accounts, self._tokens, now)
+        self._sign_in = SignIn(self._accounts, self._tokens, now, self.apps)
         self._hosts = Hosts(
             faults=Faults(self._conditions, self._traffic, now),
             api=self._api,
+            apps=self.apps,
             sign_in=self._sign_in,
             calls=self.calls,
             cars=self.cars,
@@ -143,7 +146,10 @@ class Simulator:
 
     @property
     def urls(self) -> dict[str, str]:
-        """Return the addresses: na, eu, cn, auth, controls1, controls2, proxy."""
+        """Return the addresses: na, eu, cn, auth, controls1, controls2, proxy, domain.
+
+        The sign-in of China is answered by auth, too.
+        """
         return {name: one.url for name, one in self._listeners.items()}
 
     @property
@@ -225,11 +231,25 @@ class Simulator:
         return self._sign_in.refresh_token(self._account_of(home))
 
     def access_token(
-        self, *scopes: str, home: str | None = None, lifetime: float = LONG
+        self,
+        *scopes: str,
+        home: str | None = None,
+        lifetime: float = LONG,
+        client: str = CLIENT,
     ) -> str:
         """Return an access token with these scopes only."""
         account = self._account_of(home)
-        return self._tokens.issue(account, scopes=scopes, lifetime=lifetime)
+        return self._tokens.issue(
+            account, scopes=scopes, lifetime=lifetime, client=client
+        )
+
+    def pair_app(self, name: str, client: str = CLIENT) -> None:
+        """Let a car obey the key of an app, as its pairing link has it."""
+        region = self.car(name).region
+        if (registration := self.apps.registration(client, region)) is None:
+            message = f"the app {client!r} is not registered in {region}"
+            raise ConditionError(message)
+        self.pair(name, registration.point)
 
     def set_mobile_access(self, allowed: bool, home: str | None = None) -> None:
         """Switch mobile access on or off in the cars."""
@@ -336,6 +356,8 @@ class Simulator:
             return self._hosts.auth
         if name == "proxy":
             return self._hosts.proxy
+        if name == "domain":
+            return self._hosts.domain
         subject = name.removesuffix("_http")
         return lambda request: self._hosts.unrelated(subject, request)
 

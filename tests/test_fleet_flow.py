@@ -18,7 +18,11 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.outage import hosts
 from custom_components.keycard.providers.fleet import SCOPES
-from custom_components.keycard.signing_key import PUBLIC_KEY_PATH, async_get_key
+from custom_components.keycard.signing_key import (
+    PUBLIC_KEY_PATH,
+    async_get_key,
+    async_show_public_key,
+)
 from custom_components.keycard.vehicle.key_pair import public_pem
 from simulator import Simulator
 
@@ -55,6 +59,8 @@ def maker(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
 async def application(hass: HomeAssistant) -> None:
     """Name the application to Home Assistant."""
     await add_application(hass)
+    # As a home does that has an entry: nothing can be added once a client is there.
+    async_show_public_key(hass)
 
 
 @pytest.fixture
@@ -68,17 +74,20 @@ async def hosted(hass: HomeAssistant, simulator: Simulator) -> str:
 @pytest.fixture
 async def sign_in(
     hass: HomeAssistant,
+    simulator: Simulator,
+    application: None,
     hass_client_no_auth: ClientSessionGenerator,
     current_request_with_host: None,
 ) -> AsyncIterator[SignIn]:
     """Sign in as the owner does, on the page that the flow opens."""
     client = await hass_client_no_auth()
+    name = simulator.homes[0].name
     async with aiohttp.ClientSession() as browser:
 
         async def go(result: ConfigFlowResult, **asked: str) -> ConfigFlowResult:
             assert result["type"] is FlowResultType.EXTERNAL_STEP
             url = result["url"]
-            query = {"consent": "allow", "account": "Home", **asked}
+            query = {"consent": "allow", "account": name, **asked}
             async with browser.get(
                 aiohttp.client.URL(url).update_query(query), allow_redirects=False
             ) as response:
@@ -189,12 +198,13 @@ async def test_a_key_that_is_not_shown(
     sign_in: SignIn,
     set_up_entry: AsyncMock,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     condition: str,
     error: str,
     may_pass: bool,
 ) -> None:
     monkeypatch.setattr("custom_components.keycard.flow_key._LOOK_TIMEOUT", 0.3)
-    simulator.set("domain", condition)
+    simulator.set("domain.key", condition)
     form = await begin(hass)
     assert form["step_id"] == "fleet_key"
     assert form["errors"] == {"base": error}
@@ -204,7 +214,7 @@ async def test_a_key_that_is_not_shown(
     assert pem in form["description_placeholders"]["pem"]
 
     # The owner puts it right, and submits.
-    simulator.set("domain", "ok")
+    simulator.set("domain.key", "ok")
     simulator.apps.host(pem)
     page = await answer(hass, form, **({"anyway": False} if may_pass else {}))
     created = await sign_in(page)
@@ -221,7 +231,7 @@ async def test_the_key_of_somebody_else(
     assert fields(form) == set()
 
 
-@pytest.mark.usefixtures("application", "hosted")
+@pytest.mark.usefixtures("application", "hosted", "current_request_with_host")
 async def test_a_domain_that_only_the_maker_reaches(
     hass: HomeAssistant, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +294,7 @@ async def test_a_registration_that_fails(
     simulator: Simulator,
     sign_in: SignIn,
     set_up_entry: AsyncMock,
+    *,
     conditions: dict[str, str],
     error: str,
     may_pass: bool,
@@ -323,7 +334,8 @@ async def test_a_scope_that_is_missing_is_named(
     assert menu["menu_options"] == ["fleet_again", "fleet_region"]
     assert menu["description_placeholders"] == {
         "missing": "- vehicle location: without it Keycard does not know where the "
-        "car is\n- vehicle charging management: without it charging cannot be controlled"
+        "car is\n- vehicle charging management: without it charging cannot be "
+        "controlled"
     }
     # Another try, and then on without.
     page = await answer(hass, menu, next_step_id="fleet_again")
@@ -521,7 +533,6 @@ async def test_one_of_two_applications(
         async_import_client_credential,
     )
 
-    await add_application(hass)
     simulator.apps.credentials["other-id"] = "other-secret"
     credential = ClientCredential("other-id", "other-secret", "The other")
     await async_import_client_credential(hass, DOMAIN, credential, "other")

@@ -47,7 +47,7 @@ from .notices import async_get_words
 from .outage.hosts import default_hosts
 from .providers.fleet import NEEDED, Grant, read_grant
 from .sign_in import TeslaSignIn
-from .signing_key import async_get_key
+from .signing_key import async_get_key, async_show_public_key
 from .vehicle.key_pair import UnusableKeyError, public_pem
 
 DASHBOARD = "https://developer.tesla.com/dashboard"
@@ -123,6 +123,8 @@ class FleetSteps(KeycardFlow):
             key = await async_get_key(self.hass)
         except UnusableKeyError:
             return self.async_abort(reason="key_file")
+        # Nothing of Keycard may be set up yet.
+        async_show_public_key(self.hass)
         found = await check_key(self.hass, self._fleet_domain, key)
         if _passes(found, user_input):
             return await self.async_step_fleet_register()

@@ -21,6 +21,7 @@ PUBLIC_KEY_PATH = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
 _SIGNING = frozenset({PROVIDER_FLEET})
 
 _KEY: HassKey[PrivateKey] = HassKey(f"{DOMAIN}.signing_key")
+_SHOWN: HassKey[bool] = HassKey(f"{DOMAIN}.signing_key_shown")
 
 
 def key_path(hass: HomeAssistant) -> Path:
@@ -43,7 +44,9 @@ async def async_get_key(hass: HomeAssistant) -> PrivateKey:
 @callback
 def async_show_public_key(hass: HomeAssistant) -> None:
     """Show the public key where the maker looks for it on a domain that leads here."""
-    hass.http.register_view(PublicKeyView())
+    if _SHOWN not in hass.data:
+        hass.data[_SHOWN] = True
+        hass.http.register_view(PublicKeyView())
 
 
 async def async_forget_key(hass: HomeAssistant) -> None:

@@ -2,7 +2,8 @@
 
 The format is told in the README beside the cases. Beyond its basics a case may say:
 
-- `home.provider`: compatible (default), watch_only or proxy (a service in between).
+- `home.provider`: compatible (default), watch_only, proxy (a service in between),
+  fleet (the maker's own sign-in), teslemetry or tessie.
 - `home.settled: false`: the first installation happens at 0:00, when the conditions
   of the first step are already set.
 - `home.lively: true`: cars drive, charge and fall asleep by themselves.
@@ -46,7 +47,8 @@ SCOPES = (
 PLANES = ("status", "api", "data", "commands", "auth")
 KEYS = ("usual", "keycard", "fob")
 SIGNING = ("required", "allowed", "off")
-PROVIDERS = ("compatible", "watch_only", "proxy")
+DEFAULT_PROVIDER = "compatible"
+PROVIDERS = (DEFAULT_PROVIDER, "watch_only", "proxy", "fleet", "teslemetry", "tessie")
 # What an owner asks for, and the command that the car then executes.
 REQUESTS = {
     "lock": "door_lock",
@@ -74,7 +76,7 @@ class Home:
     name: str = "home"
     region: str = "na"
     cars: tuple[CarSpec, ...] = ()
-    provider: str = "compatible"
+    provider: str = DEFAULT_PROVIDER
     settled: bool = True
     lively: bool = False
 
@@ -203,7 +205,7 @@ def _home(place: Place, *, named: bool) -> Home:
         name=place.need("name").text() if named else "home",
         region=place.need("region").one_of(REGIONS),
         cars=tuple(_car(one) for one in place.need("cars").items()),
-        provider=place.read("provider", _one_of(PROVIDERS)) or "compatible",
+        provider=place.read("provider", _one_of(PROVIDERS)) or DEFAULT_PROVIDER,
         settled=place.read("settled", Place.flag) is not False,
         lively=place.read("lively", Place.flag) is True,
     )

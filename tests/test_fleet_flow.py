@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
+from yarl import URL
 
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.core import HomeAssistant
@@ -89,7 +90,7 @@ async def sign_in(
             url = result["url"]
             query = {"consent": "allow", "account": name, **asked}
             async with browser.get(
-                aiohttp.client.URL(url).update_query(query), allow_redirects=False
+                URL(url).update_query(query), allow_redirects=False
             ) as response:
                 assert response.status == 302, await response.text()
                 back = urlsplit(response.headers["Location"])

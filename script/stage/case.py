@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 import json
 from pathlib import Path
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 from homeassistant.runner import configure_event_loop
 
 from simulator import Simulator
-from simulator.cases import Case, Step, load_case
+from simulator.cases import DEFAULT_PROVIDER, Case, Step, load_case
 
 from . import internet
 from .clock import OffsetClock
@@ -26,9 +27,11 @@ from .theatre import Theatre, pretend_internet, trust
 
 
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
-    """Play the case that the one argument names."""
-    (path,) = arguments
+    """Play the case that is named, with another provider if one is named, too."""
+    path, *providers = arguments
     case = load_case(path)
+    for provider in providers:
+        case = with_provider(case, provider)
     internet.install()
     loop = StageLoop()
     configure_event_loop(loop)
@@ -44,6 +47,15 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
     return 0 if passed else 1
+
+
+def with_provider(case: Case, provider: str) -> Case:
+    """Return a case in which another provider stands in the place of the default."""
+    homes = tuple(
+        replace(home, provider=provider) if home.provider == DEFAULT_PROVIDER else home
+        for home in case.homes
+    )
+    return replace(case, homes=homes)
 
 
 async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:

@@ -1,6 +1,6 @@
 """Sets Keycard up through its own config flow, as an owner would."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from simulator.cases import CarSpec, Home
@@ -9,8 +9,20 @@ from .pace import StageError
 
 DOMAIN = "keycard"
 MOST_STEPS = 20
+APP_DOMAIN = "home.example.org"
+
+# What is chosen in each menu, by the provider.
+MENUS = {
+    "watch_only": ("watch_only",),
+    "compatible": ("compatible",),
+    "proxy": ("compatible",),
+    "fleet": ("fleet",),
+    "teslemetry": ("teslemetry", "teslemetry_token"),
+    "tessie": ("tessie",),
+}
 
 type Result = Mapping[str, Any]
+type SignIn = Callable[[Result], Awaitable[Result]]
 
 
 class Desk(Protocol):
@@ -26,9 +38,14 @@ class Desk(Protocol):
         """Return the names of the fields that a step asks for."""
 
 
-async def set_up(desk: Desk, home: Home, base_url: str, token: str) -> str:
-    """Go through the flow for a home; returns the id of the entry."""
-    menu = "watch_only" if home.provider == "watch_only" else "compatible"
+async def set_up(
+    desk: Desk, home: Home, base_url: str, token: str, sign_in: SignIn | None = None
+) -> str:
+    """Go through the flow for a home; returns the id of the entry.
+
+    `sign_in` goes to the page that the flow opens, and returns the next result.
+    """
+    choices = iter(MENUS[home.provider])
     cars = iter(home.cars)
     result = await desk.begin(DOMAIN)
     for _ in range(MOST_STEPS):
@@ -36,11 +53,14 @@ async def set_up(desk: Desk, home: Home, base_url: str, token: str) -> str:
         if kind == "create_entry":
             return _entry_id(result)
         if kind == "menu":
-            answers: dict[str, Any] = {"next_step_id": menu}
+            answers: dict[str, Any] = {"next_step_id": next(choices)}
         elif kind == "form":
             asked = desk.fields(result)
             _refuse_errors(result, asked)
             answers = _answers(asked, home, cars, base_url, token)
+        elif kind == "external" and sign_in is not None:
+            result = await sign_in(result)
+            continue
         else:
             raise StageError(
                 f"the set-up of {home.name} ended with {kind}: {result.get('reason')}"
@@ -67,6 +87,7 @@ def _answers(
     known: dict[str, Any] = {
         "region": home.region,
         "base_url": base_url,
+        "domain": APP_DOMAIN,
         "token": token,
         "anyway": True,
     }

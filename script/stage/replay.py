@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from simulator.cases import Case, CaseError, load_case
+from simulator.cases import PROVIDERS, Case, CaseError, load_case
 
 from .clock import OffsetClock
 from .player import Outcome
@@ -51,8 +51,9 @@ class Played:
 class Replays:
     """Plays cases side by side and prints each as a whole, in their order."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, providers: Sequence[str] = ()) -> None:
         self._console = console
+        self._providers = providers
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
         self._stopped = False
@@ -64,7 +65,10 @@ class Replays:
             if self._stopped:
                 return played
             process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "script.stage", "case", str(case.path)],
+                [
+                    *(sys.executable, "-m", "script.stage", "case", str(case.path)),
+                    *self._providers,
+                ],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -139,6 +143,13 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
         default=min(os.cpu_count() or 1, 4),
         help="how many to play side by side (as many as there are processors)",
     )
+    parser.add_argument(
+        "--provider",
+        action="append",
+        default=[],
+        choices=PROVIDERS,
+        help="who speaks for the cars where a case does not tell",
+    )
     options = parser.parse_args(arguments)
     console = Console(soft_wrap=True)
     try:
@@ -147,7 +158,7 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
         console.print(f"[red]{escape(str(err))}[/]", highlight=False)
         return 2
     begin = time.monotonic()
-    replays = Replays(console)
+    replays = Replays(console, options.provider)
     results: list[Played] = []
     with ThreadPoolExecutor(max(options.jobs, 1)) as pool:
         try:

@@ -12,15 +12,17 @@ from homeassistant.util import ssl as ssl_util
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.outage.hosts import default_hosts, targets
+from custom_components.keycard.providers import SERVICES
 from simulator import Simulator
 from simulator.cases import Home, Request
 from simulator.conditions import Kind
 
-from .flow import Desk, Result, set_up
+from .flow import APP_DOMAIN, Desk, Result, set_up
 from .house import House
 from .internet import Internet, NameFault
 from .pace import Pace, StageError
 from .player import Asked, Seen
+from .sign_in import prepare_sign_in
 
 PROXY_URL = "https://proxy.in-between.example"
 BLUEPRINT = "keycard/take_your_keycard.yaml"
@@ -67,6 +69,10 @@ def pretend_internet(simulator: Simulator) -> Internet:
                 part += "_http"
             internet.add(target.url, simulator.urls[part], *subjects)
     internet.add(PROXY_URL, simulator.urls["proxy"], "proxy.api")
+    internet.add(f"https://{APP_DOMAIN}", simulator.urls["domain"], "domain.key")
+    for name, service in SERVICES.items():
+        if name in simulator.urls:
+            internet.add(service.base_url, simulator.urls[name], f"{name}.api")
     simulator.certify(internet.names)
     return internet
 
@@ -146,8 +152,11 @@ class Theatre:
         base_url = default_hosts(home.region).regions[home.region]
         if home.provider == "proxy":
             base_url = PROXY_URL
-        token = self.simulator.tokens[home.name]
-        flow = self.house.task(set_up(self._hands.desk, home, base_url, token))
+        sign_in = None
+        if home.provider == "fleet":
+            sign_in = await prepare_sign_in(self.house, self.simulator, home)
+        token = self._token(home)
+        flow = self.house.task(set_up(self._hands.desk, home, base_url, token, sign_in))
         self.entries[home.name] = await self.pace.drive(flow, SET_UP_SECONDS)
         await self.pace.settle()
         entry = self.house.hass.config_entries.async_get_known_entry(
@@ -158,6 +167,13 @@ class Theatre:
         automation = relay(home.name, self._outage_event(home))
         saving = self.house.task(self._hands.save_automation(automation))
         await self.pace.drive(saving, SET_UP_SECONDS)
+
+    def _token(self, home: Home) -> str:
+        if home.provider == "teslemetry":
+            return self.simulator.teslemetry_token(home.name)
+        if home.provider == "tessie":
+            return self.simulator.tessie_token(home.name)
+        return self.simulator.tokens[home.name]
 
     def _outage_event(self, home: Home) -> str:
         entry_id = self.entries[home.name]

@@ -1,16 +1,17 @@
 """Home Assistant's own tesla_fleet integration works with the simulator."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tesla_fleet_api.const import SERVERS
+from tesla_fleet_api.tesla import TeslaBluetooth
 
 from homeassistant.components.application_credentials import (
     DOMAIN as CREDENTIALS_DOMAIN,
     ClientCredential,
     async_import_client_credential,
 )
-from homeassistant.components.lock import DOMAIN as LOCK_DOMAIN
 from homeassistant.components.tesla_fleet import oauth
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -25,6 +26,7 @@ from pytest_homeassistant_custom_component.common import (
 from simulator import Simulator
 
 LOCK = "lock.ada_lock"
+CLIMATE = "climate.ada_climate"
 
 
 @pytest.fixture
@@ -66,9 +68,12 @@ async def poll(hass: HomeAssistant) -> None:
 async def test_it_sets_up_polls_and_locks(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    async def call(service: str) -> None:
+    async def call(service: str, entity_id: str = LOCK, **data: object) -> None:
         await hass.services.async_call(
-            LOCK_DOMAIN, service, {"entity_id": LOCK}, blocking=True
+            entity_id.partition(".")[0],
+            service,
+            {"entity_id": entity_id, **data},
+            blocking=True,
         )
 
     def state(entity_id: str) -> str:
@@ -93,6 +98,13 @@ async def test_it_sets_up_polls_and_locks(
     assert (ada.locked, state(LOCK)) == (True, "locked")
     assert ada.executed == {"door_unlock": 1, "door_lock": 1}
 
+    await call("turn_on", CLIMATE)
+    await call("set_temperature", CLIMATE, temperature=23.5)
+    assert (ada.climate_on, ada.driver_temp) == (True, 23.5)
+    assert state(CLIMATE) == "heat_cool"
+    await call("turn_off", CLIMATE)
+    assert (ada.climate_on, state(CLIMATE)) == (False, "off")
+
     ada.locked = False
     await poll(hass)
     assert state(LOCK) == "unlocked"
@@ -109,6 +121,24 @@ async def test_it_sets_up_polls_and_locks(
         await call("lock")
     assert not ada.locked
     assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_it_signs_commands_where_a_car_requires_it(
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hass.config, "config_dir", str(tmp_path))
+    key = await TeslaBluetooth().get_private_key(str(tmp_path / "tesla_fleet.key"))
+    sim.pair("Ada", key)
+    sim.set_signing("Ada", "required")
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await hass.services.async_call("lock", "unlock", {"entity_id": LOCK}, blocking=True)
+    assert sim.cars["Ada"].executed == {"door_unlock": 1}
+    assert sim.calls.count("na.door_unlock") == 0
 
 
 async def test_a_refused_sign_in_asks_for_a_new_one(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import hashlib
 from html import escape
 import secrets
+from typing import Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from .accounts import CLIENT, LIFETIME, SCOPES, Account, Tokens
+from .accounts import CLIENT, LIFETIME, SCOPES, Account
 from .apps import Apps
 from .server import Reply, json_reply
 
@@ -40,36 +41,51 @@ class _Refresh:
     until: float | None = None
 
 
+class Issuer(Protocol):
+    """Who makes the tokens that a sign-in ends in."""
+
+    def issue(
+        self,
+        account: Account,
+        *,
+        scopes: Collection[str] = SCOPES,
+        lifetime: float = LIFETIME,
+        client: str = CLIENT,
+    ) -> str:
+        """Return an access token."""
+
+
+class Maker(Issuer, Protocol):
+    """An issuer that also lets an app speak for itself."""
+
+    def issue_partner(self, client: str) -> str:
+        """Return a token of an app."""
+
+
 class SignIn:
-    """The sign-in host's answers when it is well."""
+    """A sign-in's answers when it is well: consent, codes, tokens.
+
+    `page` is where the consent is given; `lifetime` is that of an access token.
+    """
 
     def __init__(
         self,
         accounts: Collection[Account],
-        tokens: Tokens,
+        tokens: Issuer,
         now: Callable[[], float],
         apps: Apps,
+        *,
+        page: str = f"{PREFIX}/authorize",
+        lifetime: float = LIFETIME,
     ) -> None:
+        self._page = page
+        self._lifetime = lifetime
         self._apps = apps
         self._accounts = accounts
         self._tokens = tokens
         self._now = now
         self._codes: dict[str, _Code] = {}
         self._refreshes: dict[str, _Refresh] = {}
-
-    def answer(
-        self, method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]
-    ) -> Reply:
-        """Answer a request."""
-        match method, path.removeprefix(PREFIX):
-            case "GET", "/.well-known/openid-configuration":
-                return json_reply(_configuration())
-            case "GET", "/authorize":
-                return self._authorize(query)
-            case "POST", "/token":
-                return self._token(form)
-            case _:
-                return json_reply({"error": "not_found"}, 404)
 
     def refresh_token(
         self,
@@ -84,7 +100,8 @@ class SignIn:
         )
         return token
 
-    def _authorize(self, query: Mapping[str, str]) -> Reply:
+    def authorize(self, query: Mapping[str, str]) -> Reply:
+        """Ask for consent, or go back to who asked."""
         redirect = query.get("redirect_uri", "")
         if urlsplit(redirect).scheme not in {"http", "https"}:
             return _error(400, "invalid_request", "redirect_uri is missing")
@@ -94,7 +111,8 @@ class SignIn:
             return _error(400, "unauthorized_client", _UNKNOWN_CLIENT)
         consent = query.get("consent")
         if consent is None:
-            return _consent_page(query, [one.home.name for one in self._accounts])
+            names = [one.home.name for one in self._accounts]
+            return _consent_page(self._page, query, names)
         account = next(
             (
                 one
@@ -117,7 +135,8 @@ class SignIn:
         )
         return _redirect(redirect, query, code=code)
 
-    def _token(self, form: Mapping[str, str]) -> Reply:
+    def token(self, form: Mapping[str, str]) -> Reply:
+        """Exchange a code or a refresh token."""
         client, secret = form.get("client_id", ""), form.get("client_secret", "")
         match form.get("grant_type"):
             case None:
@@ -130,13 +149,18 @@ class SignIn:
                 if self._apps.credentials and not self._apps.is_known(client, None):
                     return _error(400, "unauthorized_client", _UNKNOWN_CLIENT)
                 return self._refresh(form)
-            case "client_credentials":
-                if not self._apps.is_known(client, secret):
-                    return _error(400, "unauthorized_client", _WRONG_SECRET)
-                token = self._tokens.issue_partner(client)
-                return json_reply(_granted(token))
             case _:
                 return _error(400, "unsupported_grant_type", "grant_type is unknown")
+
+    def welcome(self, account: Account, scopes: Collection[str], client: str) -> Reply:
+        """Hand out tokens, as at the end of a sign-in."""
+        token = self._tokens.issue(
+            account, scopes=scopes, client=client, lifetime=self._lifetime
+        )
+        granted = _granted(token, self._lifetime)
+        if "offline_access" in scopes:
+            granted["refresh_token"] = self.refresh_token(account, scopes, client)
+        return json_reply(granted)
 
     def _exchange(self, form: Mapping[str, str]) -> Reply:
         code = self._codes.pop(form.get("code", ""), None)
@@ -147,7 +171,7 @@ class SignIn:
         verifier = form.get("code_verifier")
         if code.challenge and verifier and _challenge(verifier) != code.challenge:
             return _error(400, "invalid_grant", "code_verifier does not fit")
-        return json_reply(self._signed_in(code.account, code.scopes, code.client))
+        return self.welcome(code.account, code.scopes, code.client)
 
     def _refresh(self, form: Mapping[str, str]) -> Reply:
         refresh = self._refreshes.get(form.get("refresh_token", ""))
@@ -158,20 +182,51 @@ class SignIn:
         if refresh.until is None:
             refresh.until = now + _REFRESH_OVERLAP
         client = form.get("client_id") or refresh.client
-        return json_reply(self._signed_in(refresh.account, refresh.scopes, client))
-
-    def _signed_in(
-        self, account: Account, scopes: tuple[str, ...], client: str
-    ) -> dict[str, object]:
-        token = self._tokens.issue(account, scopes=scopes, client=client)
-        granted = _granted(token)
-        if "offline_access" in scopes:
-            granted["refresh_token"] = self.refresh_token(account, scopes, client)
-        return granted
+        return self.welcome(refresh.account, refresh.scopes, client)
 
 
-def _granted(token: str) -> dict[str, object]:
-    return {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME}
+class MakerSignIn(SignIn):
+    """The maker's sign-in host: it describes itself, and apps can sign in, too."""
+
+    def __init__(
+        self,
+        accounts: Collection[Account],
+        tokens: Maker,
+        now: Callable[[], float],
+        apps: Apps,
+    ) -> None:
+        super().__init__(accounts, tokens, now, apps)
+        self._maker = tokens
+
+    def answer(
+        self, method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]
+    ) -> Reply:
+        """Answer a request."""
+        match method, path.removeprefix(PREFIX):
+            case "GET", "/.well-known/openid-configuration":
+                return json_reply(_configuration())
+            case "GET", "/authorize":
+                return self.authorize(query)
+            case "POST", "/token" if form.get("grant_type") == "client_credentials":
+                return self._partner(form)
+            case "POST", "/token":
+                return self.token(form)
+            case _:
+                return json_reply({"error": "not_found"}, 404)
+
+    def _partner(self, form: Mapping[str, str]) -> Reply:
+        client, secret = form.get("client_id", ""), form.get("client_secret", "")
+        if not self._apps.is_known(client, secret):
+            return _error(400, "unauthorized_client", _WRONG_SECRET)
+        return json_reply(_granted(self._maker.issue_partner(client), LIFETIME))
+
+
+def _granted(token: str, lifetime: float) -> dict[str, object]:
+    return {
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": int(lifetime),
+    }
 
 
 def _configuration() -> dict[str, object]:
@@ -199,10 +254,10 @@ def _redirect(uri: str, query: Mapping[str, str], **more: str) -> Reply:
     return Reply(status=302, headers={"Location": location})
 
 
-def _consent_page(query: Mapping[str, str], homes: list[str]) -> Reply:
+def _consent_page(page: str, query: Mapping[str, str], homes: list[str]) -> Reply:
     def link(text: str, **more: str) -> str:
         words = escape(urlencode({**query, **more}))
-        return f'<p><a href="{PREFIX}/authorize?{words}">{escape(text)}</a></p>'
+        return f'<p><a href="{page}?{words}">{escape(text)}</a></p>'
 
     allowed = "".join(
         link(f"Allow: {home}", consent="allow", account=home) for home in homes

@@ -158,6 +158,11 @@ class Car:
             self._waking_until = self._now() + WAKING
         self._active_at = self._now()
 
+    def rouse(self) -> None:
+        """Be awake at once, as for somebody who has waited for it."""
+        if self.waking:
+            self.set_presence("online")
+
     def drive(self) -> None:
         """Set out: a quarter of an hour, there and back."""
         self.advance()

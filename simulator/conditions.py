@@ -2,8 +2,9 @@
 
 Subjects: REGION.status, REGION.api, REGION.data, REGION.commands (REGION is na, eu,
 cn, or all), auth.token, auth.authorize, controls (or one of controls1, controls2),
-dns.tesla, proxy.api (the service in between), domain.key (the host of an app's public
-key) and car.NAME. A suffix @MODEL narrows api, data and commands to cars of that model.
+dns.tesla, proxy.api, teslemetry.api, tessie.api (services in between), domain.key
+(where an app holds its public key) and car.NAME. A suffix @MODEL narrows api, data and
+commands to cars of that model.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ AUTH = ("auth.token", "auth.authorize")
 DNS = "dns.tesla"
 PROXY = "proxy.api"
 DOMAIN = "domain.key"
+SERVICES = ("teslemetry", "tessie")
+_SERVED = tuple(f"{name}.api" for name in SERVICES)
 CAR_WORDS = ("online", "asleep", "offline", "near", "gone")
 
 
@@ -65,6 +68,8 @@ _ALLOWED = {
     "data@": _ONE_CAR | {Kind.STALE},
     "commands@": _ONE_CAR,
     "proxy": _EVERYWHERE | {Kind.EMPTY},
+    "teslemetry": _EVERYWHERE | {Kind.EMPTY},
+    "tessie": _EVERYWHERE | {Kind.EMPTY, Kind.STALE},
     "dns": frozenset({Kind.OK, Kind.DNS, Kind.NULL}),
     "car": _ONE_CAR | {Kind.STALE},
     "other": _EVERYWHERE,
@@ -118,7 +123,7 @@ def expand(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
         return (subject,)
     if subject == "controls":
         return CONTROLS
-    if subject in (*CONTROLS, *AUTH, DNS, PROXY, DOMAIN):
+    if subject in (*CONTROLS, *AUTH, DNS, PROXY, DOMAIN, *_SERVED):
         return (subject,)
     if host not in (*REGIONS, "all") or part not in (
         "status",
@@ -130,7 +135,7 @@ def expand(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
             f"unknown subject {subject!r}; allowed: REGION.status, REGION.api,"
             " REGION.data, REGION.commands (REGION: na, eu, cn, all; @MODEL narrows"
             f" all but status), {', '.join(AUTH)}, controls, {', '.join(CONTROLS)},"
-            f" {DNS}, {PROXY}, {DOMAIN}, car.NAME"
+            f" {DNS}, {PROXY}, {', '.join(_SERVED)}, {DOMAIN}, car.NAME"
         )
         raise ConditionError(message)
     if at and (part == "status" or model not in MODELS):

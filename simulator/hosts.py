@@ -7,12 +7,14 @@ from aiohttp import web
 
 from .api import Api, Ask, Route, find_route
 from .apps import Apps
-from .auth import PREFIX, SignIn
+from .asked import Asked, read
+from .auth import PREFIX, MakerSignIn
 from .calls import Calls
 from .cars import Car
 from .conditions import AUTH, DNS, DOMAIN, MODELS, PROXY, Kind
 from .faults import Fault, Faults
 from .server import Reply, failure
+from .services import Forward, Refresh, Service, Tessie
 
 _UNRELATED = {
     "/generate_204": Reply(status=204),
@@ -33,7 +35,8 @@ class Hosts:
         faults: Faults,
         api: Api,
         apps: Apps,
-        sign_in: SignIn,
+        sign_in: MakerSignIn,
+        services: Mapping[str, Service],
         calls: Calls,
         cars: Mapping[str, Car],
         proxied: str,
@@ -42,13 +45,15 @@ class Hosts:
         self._api = api
         self._apps = apps
         self._sign_in = sign_in
+        self._services = services
         self._calls = calls
         self._cars = cars
         self._proxied = proxied
 
     async def region(self, region: str, request: web.BaseRequest) -> Reply:
         """Answer as a region's API."""
-        return await self._ask_region(region, request, (DNS,), remote=False)
+        asked = await read(request)
+        return await self._ask_region(region, asked, (DNS,), remote=False)
 
     async def proxy(self, request: web.BaseRequest) -> Reply:
         """Answer as a service in between, which asks its region in turn."""
@@ -58,7 +63,7 @@ class Hosts:
         good = Reply(body="ok")
         passes = fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}
         if passes and route.plane != "status":
-            good = await self._forward(request, fault)
+            good = await self._forward(await read(request), fault)
         reply = self._faults.reply(fault, lambda: good)
         return self._counted(endpoint, reply)
 
@@ -67,15 +72,11 @@ class Hosts:
         token = request.path == f"{PREFIX}/token"
         endpoint = f"auth.{request.path.rpartition('/')[2]}"
         fault = await self._find(endpoint, (DNS, AUTH[0] if token else AUTH[1]))
-        form = {
-            key: value
-            for key, value in (await request.post()).items()
-            if isinstance(value, str)
-        }
+        asked = await read(request)
         reply = self._faults.reply(
             fault,
             lambda: self._sign_in.answer(
-                request.method, request.path, request.query, form
+                asked.method, asked.path, asked.query, asked.form
             ),
         )
         return self._counted(endpoint, reply)
@@ -101,10 +102,54 @@ class Hosts:
             return None
         return self._faults.reply(fault, lambda: Reply(cut="middle"))
 
-    async def _forward(self, request: web.BaseRequest, fault: Fault) -> Reply:
-        region = self._api.region_of(_bearer(request)) or self._proxied
+    async def service(self, name: str, request: web.BaseRequest) -> Reply:
+        """Answer as a service in between that has tokens and words of its own."""
+        service, asked = self._services[name], await read(request)
+        endpoint = f"{name}.{service.endpoint(asked)}"
+        fault = await self._find(endpoint, (f"{name}.api",))
+        good = Reply()
+        if fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}:
+            match answer := service.answer(asked):
+                case Forward():
+                    good = await self._pass_on(answer, fault)
+                case Refresh():
+                    if isinstance(service, Tessie) and not fault.stale:
+                        await self._renew(service, answer)
+                    good = answer.answer()
+                case _:
+                    good = answer
+        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+
+    async def _pass_on(self, forward: Forward, fault: Fault) -> Reply:
+        reply = Reply()
+        for ask in forward.asks:
+            reply = await self._ask_region(
+                forward.account.region, ask, (), remote=True, hidden=fault.hidden
+            )
+            if reply.cut:
+                return failure(502, "bad gateway: the maker's API gave no answer")
+            if reply.status != 200:
+                return reply
+            if forward.woken is not None:
+                forward.woken.rouse()
+        return forward.shape(reply)
+
+    async def _renew(self, service: Tessie, refresh: Refresh) -> None:
+        region = refresh.account.region
+        for car in refresh.cars:
+            well = {}
+            for plane in ("api", "data"):
+                route = Route(endpoint="vehicle", plane=plane, car=car.vin)
+                fault = await self._faults.find(
+                    _subjects(region, route, car), remote=True
+                )
+                well[plane] = fault.condition.kind is Kind.OK and not fault.stale
+            service.renew(car, presence=well["api"], data=well["data"])
+
+    async def _forward(self, asked: Asked, fault: Fault) -> Reply:
+        region = self._api.region_of(asked.token) or self._proxied
         reply = await self._ask_region(
-            region, request, (), remote=True, hidden=fault.hidden
+            region, asked, (), remote=True, hidden=fault.hidden
         )
         about_the_car = reply.status >= 500 and "vehicle" in reply.body
         if reply.cut or not (about_the_car or (reply.status < 500 and _is_json(reply))):
@@ -114,13 +159,13 @@ class Hosts:
     async def _ask_region(
         self,
         region: str,
-        request: web.BaseRequest,
+        asked: Asked,
         before: tuple[str, ...],
         *,
         remote: bool,
         hidden: frozenset[str] = frozenset(),
     ) -> Reply:
-        route = find_route(request.method, request.path)
+        route = find_route(asked.method, asked.path)
         endpoint = f"{region}.{route.endpoint}"
         car = self._car(route)
         fault = await self._find(
@@ -129,13 +174,12 @@ class Hosts:
             lists=tuple(f"{region}.api@{model}" for model in MODELS),
             remote=remote,
         )
-        body = await _read(request)
         ask = Ask(
             region=region,
             route=route,
-            token=_bearer(request),
-            query=request.query,
-            body=body or {},
+            token=asked.token,
+            query=asked.query,
+            body=asked.body or {},
             hidden=fault.hidden | hidden,
             stale=fault.stale,
             signs=remote,
@@ -145,7 +189,7 @@ class Hosts:
             fault,
             lambda: (
                 failure(400, "invalid_request")
-                if body is None
+                if asked.body is None
                 else self._api.answer(ask)
             ),
         )
@@ -198,18 +242,3 @@ def _is_json(reply: Reply) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _bearer(request: web.BaseRequest) -> str:
-    return request.headers.get("Authorization", "").removeprefix("Bearer ")
-
-
-async def _read(request: web.BaseRequest) -> dict[str, object] | None:
-    text = await request.text()
-    if request.method != "POST" or not text:
-        return {}
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None

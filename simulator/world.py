@@ -8,11 +8,10 @@ from typing import Self
 
 from .accounts import CLIENT, LONG, Account, Tokens
 from .api import Api
-from .apps import Apps
-from .auth import SignIn
+from .auth import MakerSignIn
 from .calls import Calls
 from .cars import Car
-from .cases import SIGNING, CarSpec, Home
+from .cases import CarSpec, Home
 from .certificates import Authority
 from .conditions import (
     AUTH,
@@ -22,6 +21,7 @@ from .conditions import (
     DOMAIN,
     PROXY,
     REGIONS,
+    SERVICES,
     UNREACHABLE,
     Condition,
     ConditionError,
@@ -31,9 +31,10 @@ from .conditions import (
     expand,
 )
 from .faults import Faults
+from .garage import Garage
 from .hosts import Hosts
-from .protocol import Computers, Key, Mishap, Role, WhitelistError
 from .server import Answer, Listener, Traffic
+from .services import Teslemetry, Tessie
 
 # What a car is and what a person does to it at the start of everything.
 _START = ("ok", "online", "gone")
@@ -52,6 +53,7 @@ _PORTS = {
     **{name: (name,) for name in CONTROLS},
     "proxy": (PROXY,),
     "domain": (DOMAIN,),
+    **{name: (f"{name}.api",) for name in SERVICES},
 }
 _BEHIND_DNS = (*REGIONS, "auth")
 
@@ -60,7 +62,7 @@ class PortTakenError(OSError):
     """A port that was asked for is in use."""
 
 
-class Simulator:
+class Simulator(Garage):
     """Tesla's cloud and cars on 127.0.0.1.
 
     `home` is one home or several; `now` is the wall clock of the cars and tokens;
@@ -77,11 +79,8 @@ class Simulator:
         ports: Mapping[str, int] | None = None,
     ) -> None:
         self.homes = (home,) if isinstance(home, Home) else tuple(home)
+        super().__init__(now)
         self.calls = Calls()
-        self.cars: dict[str, Car] = {}
-        self.computers: dict[str, Computers] = {}  # of each car
-        self.apps = Apps()
-        self._now = now
         self._own_authority = tls is True
         self._authority = Authority() if tls is True else tls or None
         self._traffic = Traffic()
@@ -96,12 +95,15 @@ class Simulator:
             apps=self.apps,
             computers=self.computers,
         )
-        self._sign_in = SignIn(self._accounts, self._tokens, now, self.apps)
+        self._sign_in = MakerSignIn(self._accounts, self._tokens, now, self.apps)
+        self.teslemetry = Teslemetry(self._accounts, self._tokens, now)
+        self.tessie = Tessie(self._accounts, self._tokens, now)
         self._hosts = Hosts(
             faults=Faults(self._conditions, self._traffic, now),
             api=self._api,
             apps=self.apps,
             sign_in=self._sign_in,
+            services={"teslemetry": self.teslemetry, "tessie": self.tessie},
             calls=self.calls,
             cars=self.cars,
             proxied=self.homes[0].region,
@@ -146,9 +148,10 @@ class Simulator:
 
     @property
     def urls(self) -> dict[str, str]:
-        """Return the addresses: na, eu, cn, auth, controls1, controls2, proxy, domain.
+        """Return the addresses.
 
-        The sign-in of China is answered by auth, too.
+        na, eu, cn, auth (that of China, too), controls1, controls2, proxy, domain,
+        teslemetry, tessie.
         """
         return {name: one.url for name, one in self._listeners.items()}
 
@@ -223,12 +226,24 @@ class Simulator:
             if home in {None, account.home.name}:
                 if state == "expired":
                     account.expire_tokens()
+                    self.teslemetry.tokens.expire(account)
+                    self.tessie.tokens.expire(account)
                 else:
                     account.expired.clear()
+                    self.teslemetry.tokens.revive(account)
+                    self.tessie.tokens.revive(account)
 
     def refresh_token(self, home: str | None = None) -> str:
         """Return a refresh token, as if the owner had signed in."""
         return self._sign_in.refresh_token(self._account_of(home))
+
+    def teslemetry_token(self, home: str | None = None) -> str:
+        """Return an access token of Teslemetry."""
+        return self.teslemetry.tokens.issue(self._account_of(home))
+
+    def tessie_token(self, home: str | None = None) -> str:
+        """Return an access token of Tessie."""
+        return self.tessie.tokens.issue(self._account_of(home))
 
     def access_token(
         self,
@@ -243,48 +258,9 @@ class Simulator:
             account, scopes=scopes, lifetime=lifetime, client=client
         )
 
-    def pair_app(self, name: str, client: str = CLIENT) -> None:
-        """Let a car obey the key of an app, as its pairing link has it."""
-        region = self.car(name).region
-        if (registration := self.apps.registration(client, region)) is None:
-            message = f"the app {client!r} is not registered in {region}"
-            raise ConditionError(message)
-        self.pair(name, registration.point)
-
     def set_mobile_access(self, allowed: bool, home: str | None = None) -> None:
         """Switch mobile access on or off in the cars."""
         self._account_of(home).mobile_access = allowed
-
-    def set_signing(self, name: str, signing: str) -> None:
-        """Set whether a car's commands must be signed: required, allowed or off."""
-        if signing not in SIGNING:
-            message = f"unknown signing {signing!r}; allowed: {', '.join(SIGNING)}"
-            raise ConditionError(message)
-        self.car(name).signing = signing
-
-    def pair(self, name: str, key: Key, role: Role = Role.FLEET_MANAGER) -> None:
-        """Let a car obey a key, as after the owner has followed the pairing link."""
-        self.car(name)
-        try:
-            self.computers[name].whitelist.add(key, role)
-        except WhitelistError as err:
-            raise ConditionError(str(err)) from err
-
-    def expect(self, name: str, mishap: str, times: int = 1) -> None:
-        """Let something go wrong with a car's next signed commands."""
-        self.car(name)
-        try:
-            self.computers[name].expect(mishap, times)
-        except ValueError as err:
-            message = f"unknown mishap {mishap!r}; allowed: {', '.join(Mishap)}"
-            raise ConditionError(message) from err
-
-    def car(self, name: str) -> Car:
-        """Return a car; raise a ConditionError if there is none of this name."""
-        if name not in self.cars:
-            message = f"unknown car {name!r}; the cars are: {', '.join(self.cars)}"
-            raise ConditionError(message)
-        return self.cars[name]
 
     def add_car(self, spec: CarSpec, home: str | None = None) -> Car:
         """Add a car to an account."""
@@ -292,7 +268,7 @@ class Simulator:
             message = f"there is a car {spec.name!r} already"
             raise ConditionError(message)
         account = self._account_of(home)
-        car = self._car(spec, account.home)
+        car = self._build_car(spec, account.home)
         account.cars.append(car)
         return car
 
@@ -311,18 +287,7 @@ class Simulator:
         return car
 
     def _account(self, home: Home) -> Account:
-        return Account(home, [self._car(spec, home) for spec in home.cars])
-
-    def _car(self, spec: CarSpec, home: Home) -> Car:
-        car = self.cars[spec.name] = Car(
-            spec,
-            region=home.region,
-            now=self._now,
-            lively=home.lively,
-            index=len(self.cars),
-        )
-        self.computers[spec.name] = Computers(car, self._now)
-        return car
+        return Account(home, [self._build_car(spec, home) for spec in home.cars])
 
     def _account_of(self, home: str | None) -> Account:
         for account in self._accounts:
@@ -358,6 +323,8 @@ class Simulator:
             return self._hosts.proxy
         if name == "domain":
             return self._hosts.domain
+        if name in SERVICES:
+            return lambda request: self._hosts.service(name, request)
         subject = name.removesuffix("_http")
         return lambda request: self._hosts.unrelated(subject, request)
 

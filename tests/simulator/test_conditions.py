@@ -50,6 +50,9 @@ SURFACES = {
     "controls": Surface(host="controls1", path="/generate_204", good=204),
     "controls2": Surface(host="controls2", path="/success.txt"),
     "proxy.api": Surface(host="proxy", path="/api/1/products"),
+    "teslemetry.api": Surface(host="teslemetry", path="/api/ping"),
+    "tessie.api": Surface(host="tessie", path="/vehicles", good=401),
+    "domain.key": Surface(host="domain", path="/", good=404),
 }
 # A condition, and what the client sees: an error, or status, type and body.
 OUTCOMES: dict[str, object] = {
@@ -323,6 +326,9 @@ async def test_names_that_fail_refuse_those_who_come_all_the_same(
         ({"controls": "refuse"}, "controls2"),
         ({"controls1": "refuse"}, "controls1"),
         ({"proxy.api": "refuse"}, "proxy"),
+        ({"teslemetry.api": "refuse"}, "teslemetry"),
+        ({"tessie.api": "refuse"}, "tessie"),
+        ({"domain.key": "refuse"}, "domain"),
         ({"dns.tesla": "dns"}, "cn"),
     ],
 )

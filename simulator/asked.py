@@ -1,0 +1,56 @@
+"""A request as the hosts read it: also one that a service makes in turn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import json
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request; its body is None if it is neither JSON nor a form."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, object] | None = field(default_factory=dict)
+    token: str = ""
+    host: str = ""
+
+    @property
+    def form(self) -> dict[str, str]:
+        """Return the texts of the body."""
+        return {
+            key: value
+            for key, value in (self.body or {}).items()
+            if isinstance(value, str)
+        }
+
+
+async def read(request: web.BaseRequest) -> Asked:
+    """Read a request."""
+    return Asked(
+        method=request.method,
+        path=request.path,
+        query=dict(request.query),
+        body=await _body(request),
+        token=request.headers.get("Authorization", "").removeprefix("Bearer").strip(),
+        host=request.host,
+    )
+
+
+async def _body(request: web.BaseRequest) -> dict[str, object] | None:
+    text = await request.text()
+    if request.method != "POST" or not text:
+        return {}
+    if request.content_type == _FORM:
+        return dict(parse_qsl(text, keep_blank_values=True))
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None

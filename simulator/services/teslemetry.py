@@ -1,0 +1,141 @@
+"""Teslemetry: the Fleet API with a subscription, and a sign-in of its own."""
+
+from collections.abc import Callable, Collection
+import secrets
+from typing import override
+
+from ..accounts import SCOPES, Account, Tokens
+from ..api import find_route
+from ..apps import Apps
+from ..asked import Asked
+from ..auth import SignIn
+from ..server import Reply, json_reply
+from .service import Answer, Forward, Service, ServiceTokens
+
+CONNECT = "/connect"
+LIFETIME = 8 * 3600.0
+KNOWN_CLIENT = "homeassistant"
+_NAMES = {
+    ("GET", "/api/ping"): "ping",
+    ("GET", "/api/test"): "test",
+    ("GET", "/api/metadata"): "metadata",
+    ("GET", CONNECT): "connect",
+    ("POST", "/oauth/token"): "token",
+    ("POST", "/oauth/register"): "register_client",
+}
+
+
+class Teslemetry(Service):
+    """Teslemetry when it is well.
+
+    `without_access` names the cars that have no subscription.
+    """
+
+    def __init__(
+        self,
+        accounts: Collection[Account],
+        tokens: Tokens,
+        now: Callable[[], float],
+    ) -> None:
+        own = ServiceTokens("tm_", now)
+        super().__init__(accounts, tokens, now, own)
+        self.clients = {KNOWN_CLIENT}
+        self.without_access: set[str] = set()
+        self._sign_in = SignIn(
+            accounts, own, now, Apps(), page=CONNECT, lifetime=LIFETIME
+        )
+
+    def refresh_token(self, account: Account) -> str:
+        """Return a refresh token, as if the owner had signed in."""
+        return self._sign_in.refresh_token(account, client=KNOWN_CLIENT)
+
+    @override
+    def endpoint(self, asked: Asked) -> str:
+        name = _NAMES.get((asked.method, asked.path))
+        return name or find_route(asked.method, asked.path).endpoint
+
+    @override
+    def answer(self, asked: Asked) -> Answer:
+        endpoint = self.endpoint(asked)
+        if endpoint == "ping":
+            return json_reply({"response": True})
+        if endpoint == "connect":
+            return self._connect(asked)
+        if endpoint == "token":
+            return self._token(asked)
+        if endpoint == "register_client":
+            return self._register(asked)
+        if not asked.token:
+            return json_reply({"error": "missing_token"}, 401)
+        if (account := self.tokens.account(asked.token)) is None:
+            return json_reply({"error": "invalid_token"}, 401)
+        if endpoint == "test":
+            return json_reply({"response": True})
+        if endpoint == "metadata":
+            return json_reply(self._metadata(account))
+        return self._of_maker(account, asked)
+
+    def _of_maker(self, account: Account, asked: Asked) -> Answer:
+        route = find_route(asked.method, asked.path)
+        if route.endpoint == "unknown":
+            return json_reply({"error": "not_found"}, 404)
+        car = account.car(route.car) if route.car is not None else None
+        if car is not None and car.name in self.without_access:
+            return json_reply({"error": "vehicle_subscription_required"}, 402)
+        return Forward(account=account, asks=(self.forward(account, asked),))
+
+    def _connect(self, asked: Asked) -> Reply:
+        if asked.query.get("client_id") not in self.clients:
+            return _refusal(400, "invalid_client")
+        if asked.query.get("code_challenge_method") != "S256":
+            return _refusal(400, "invalid_request")
+        return self._sign_in.authorize(asked.query)
+
+    def _token(self, asked: Asked) -> Reply:
+        form = asked.form
+        if form.get("client_id") not in self.clients:
+            return _refusal(400, "invalid_client")
+        match form.get("grant_type"):
+            case "authorization_code" if not form.get("code_verifier"):
+                return _refusal(400, "invalid_grant")
+            case "migrate":
+                account = self.tokens.account(form.get("access_token", ""))
+                if account is None:
+                    return json_reply({"error": "invalid_token"}, 401)
+                return self._sign_in.welcome(account, SCOPES, form["client_id"])
+            case "authorization_code" | "refresh_token":
+                return self._sign_in.token(form)
+            case _:
+                return _refusal(400, "unsupported_grant_type")
+
+    def _register(self, asked: Asked) -> Reply:
+        form = asked.form
+        if not form.get("client_name"):
+            return _refusal(400, "invalid_client_metadata")
+        client = f"dyn_{secrets.token_hex(8)}"
+        self.clients.add(client)
+        return json_reply({**form, "client_id": client}, 201)
+
+    def _metadata(self, account: Account) -> dict[str, object]:
+        return {
+            "uid": account.subject,
+            "region": account.region.upper(),
+            "scopes": list(SCOPES),
+            "vehicles": {
+                car.vin: {
+                    "name": car.name,
+                    "access": car.name not in self.without_access,
+                    "proxy": car.signing != "off",
+                    "polling": True,
+                    "firmware": car.version,
+                    "discounted": False,
+                    "fleet_telemetry": "1.1.0",
+                }
+                for car in account.cars
+            },
+            "energy_sites": {},
+        }
+
+
+def _refusal(status: int, error: str) -> Reply:
+    return json_reply({"error": error, "error_description": error}, status)

@@ -16,7 +16,7 @@ from simulator import Simulator
 
 from .conftest import hosts_options
 
-PROVIDERS = ("compatible", "fleet")
+PROVIDERS = ("compatible", "fleet", "teslemetry", "tessie")
 SERVICES = ("teslemetry", "tessie")
 APPLICATION = "application"
 LIFETIME = 8 * 3600.0

@@ -8,7 +8,7 @@ from .account import Account, StoredAccount
 from .calls import Outcome
 from .cars import Cars, Count, StoredCar
 from .evidence import Evidence, Subject
-from .track import RENEWALS, Health, Track
+from .track import RECENT, RENEWALS, Health, Track
 from .watch import Watch
 from .words import FROZEN, OUTAGES, Judgement, Missing, Plane, Scope, Status
 
@@ -166,6 +166,8 @@ class Judge:
                 affected=self.judgement.affected,
             )
         if self.in_between and outcome is Outcome.ALL_FAIL and health is Health.UP:
+            if not own.settled(now) or self._catching_up(own, now):
+                return None
             return Judgement(
                 status=Status.PROVIDER_DOWN, scope=Scope.NONE, elsewhere=elsewhere
             )
@@ -180,7 +182,10 @@ class Judge:
                 elsewhere=elsewhere,
                 affected=None,
             )
-        if outcome is Outcome.SOME_FAIL and not self.in_between:
+        if outcome is Outcome.SOME_FAIL and (
+            # Through a service it is nobody's, unless the maker's outage began it.
+            not self.in_between or self.judgement.since is not None
+        ):
             if self._cars.settling(count, now):
                 return None
             return self._find_partial(count, elsewhere)
@@ -228,6 +233,14 @@ class Judge:
         # Where only some were hit, silence about the others does not make it all.
         partial = bool(self.judgement.affected) and count.unknown
         return Outcome.SOME_FAIL if count.fine or partial else Outcome.ALL_FAIL
+
+    def _catching_up(self, own: Track, now: float) -> bool:
+        """Tell whether a service may still suffer from an outage of the maker's."""
+        return (
+            self.judgement.status in OUTAGES
+            and own.cleared_at is not None
+            and now - own.cleared_at < RECENT
+        )
 
     def _elsewhere(self) -> tuple[str, ...]:
         return tuple(

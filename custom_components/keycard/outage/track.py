@@ -51,7 +51,7 @@ class Track:
 
     All times are monotonic seconds. A subject counts only once it has answered well
     (`verified`). `suspected_at` is set from the first failure to the next good answer,
-    `down` once the failure is confirmed.
+    `down` once the failure is confirmed; `cleared_at` is when the last one was over.
     """
 
     rule: Rule
@@ -61,6 +61,7 @@ class Track:
     last_good: float | None = None
     last_good_asked: float | None = None
     last_bad: float | None = None
+    cleared_at: float | None = None
     doubt: Reason | None = None
     answered: bool = True
     _weight: int = 0
@@ -187,6 +188,7 @@ class Track:
             and evidence.at - self._first_good >= self.rule.good_span
         ):
             self.clear()
+            self.cleared_at = evidence.at
 
     def confirm(self) -> None:
         """Hold the failure for confirmed."""

@@ -1,0 +1,107 @@
+"""Whose fault it is where a service stands between the home and the maker."""
+
+from collections.abc import Mapping
+from random import Random
+
+import pytest
+
+from benchmarks.home import Home
+from benchmarks.world import OK, World
+from custom_components.keycard.outage.words import Plane, Scope, Status
+
+from .scene import (
+    ADA,
+    BO,
+    CY,
+    ERROR,
+    SETTLED,
+    change,
+    notices,
+    settle,
+    status,
+    statuses,
+)
+
+GATEWAY = "502 <html>Bad gateway</html>"
+
+
+@pytest.fixture(params=range(12))
+def home(request: pytest.FixtureRequest) -> Home:
+    """Return a home without entries: what is asked first decides little."""
+    seed: int = request.param
+    return Home(World(random=Random(seed)))
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        {"na.status": "503 busy", "na.api": "503 busy"},
+        {"na.status": "timeout", "na.api": "timeout"},
+        {"na.status": "refuse", "na.api": ERROR},
+    ],
+)
+def test_an_outage_of_the_maker_is_never_the_service_s(
+    home: Home, failing: Mapping[str, str]
+) -> None:
+    settle(home, ADA, in_between=True)
+    change(home, failing)
+    home.run(SETTLED + 900)
+    assert statuses(home) == [Status.OUTAGE]
+    # The host comes back first, or the calls do.
+    change(home, dict.fromkeys(failing, OK))
+    home.run(SETTLED + 1800)
+    assert statuses(home) == [Status.OUTAGE, Status.OPERATIONAL]
+    assert len(notices(home)) == 2
+
+
+def test_sign_in_that_stays_down_is_told_of_without_an_all_clear(home: Home) -> None:
+    settle(home, ADA, in_between=True)
+    failing = {"all.status": "503 busy", "all.api": "503 busy"}
+    change(home, {**failing, "auth.token": "timeout", "auth.authorize": "timeout"})
+    home.run(SETTLED + 900)
+    change(home, dict.fromkeys(failing, OK))
+    home.run(SETTLED + 2400)
+    assert statuses(home) == [Status.OUTAGE, Status.SIGN_IN_OUTAGE]
+    assert len(notices(home)) == 1
+
+
+def test_cars_that_stay_behind_in_an_outage_of_the_maker(home: Home) -> None:
+    settle(home, ADA, BO, CY, in_between=True)
+    change(home, {"na.status": "503 busy", "na.api": "503 busy"})
+    home.run(SETTLED + 900)
+    change(home, {"na.status": OK, "na.api": OK})
+    change(home, {"na.api@model3": ERROR, "na.api@modely": ERROR})
+    home.run(SETTLED + 2700)
+    judgement = home.judgement
+    assert (judgement.status, judgement.scope) == (Status.DEGRADED, Scope.MODEL)
+    assert judgement.models == ("model3", "modely")
+    assert judgement.planes == (Plane.API,)
+    assert len(notices(home)) == 1
+
+
+def test_some_cars_alone_are_nobody_s_outage(home: Home) -> None:
+    # Who is to blame, the service or the maker, cannot be told from here.
+    settle(home, ADA, BO, in_between=True)
+    change(home, {"na.api@model3": ERROR})
+    home.run(SETTLED + 1800)
+    assert statuses(home) in ([], [Status.OPERATIONAL])
+
+
+def test_a_service_that_stays_down_after_the_maker_is_back(home: Home) -> None:
+    settle(home, ADA, in_between=True)
+    change(home, {"na.status": "503 busy", "na.api": "503 busy"})
+    home.run(SETTLED + 900)
+    change(home, {"na.status": OK, "na.api": OK, "proxy.api": GATEWAY})
+    home.run(SETTLED + 2400)
+    assert statuses(home) == [Status.OUTAGE, Status.PROVIDER_DOWN]
+    change(home, {"proxy.api": OK})
+    home.run(SETTLED + 3600)
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_a_service_that_is_down_alone(home: Home) -> None:
+    settle(home, ADA, in_between=True)
+    change(home, {"proxy.api": GATEWAY})
+    home.run(SETTLED + 600)
+    assert statuses(home) == [Status.PROVIDER_DOWN]
+    assert notices(home) == []

@@ -55,6 +55,12 @@ A case file without a timeline may tell the homes alone:
     lively: true        # cars drive, charge and fall asleep by themselves
     cars:
       - {name: Ada, model: model3, year: 2021}
+      - {name: Bo, model: modely, year: 2023, signing: required}
+
+Cars speak Tesla's vehicle command protocol under /signed_command. Over the control
+port: keys that a car obeys (/keys), whether commands must be signed (/signing), what
+goes wrong with the next ones (/mishap), what Tesla knows of the app (/app), and days
+with drives, a charge and sleep that a car lives by the clock (/days).
 
 """
 

@@ -258,6 +258,7 @@ class Api:
         if car.in_service and ask.route.plane == "commands":
             return failure(405, "vehicle is currently in service")
         if ask.route.plane == "data":
+            car.read()
             return self._data(car, grant, ask)
         if endpoint == "signed_command":
             return answer_signed(self._computers[car.name], grant.scopes, ask.body)

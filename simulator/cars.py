@@ -1,11 +1,12 @@
 """Cars with behaviour: all of it is computed from the time that went by."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import math
 
 from .cases import CarSpec
 from .commands import COMMANDS, Result
+from .days import Day, Deed, Drive, Place, Plan, Route
 from .models import MODEL_TABLE, build_config, build_vin, signing_of
 
 # Where the data tell what -> the number or the key in a command.
@@ -97,10 +98,11 @@ class Car:
         self.battery = 64.0
         self.added = 0.0  # kWh of this charge
         self.odometer = 12_345.6
-        self.home = HOMES[region]
+        self.home: Place = HOMES[region]
+        self.work: Place = (self.home[0] + 0.08, self.home[1] + 0.10)
         self.latitude, self.longitude = self.home
         self.heading = 90
-        self.driving_since: float | None = None
+        self.route: Route | None = None
         self.version = "2026.32.6"
         self.offered: str | None = None  # a newer version, already loaded
         self.installing_at: float | None = None
@@ -109,11 +111,12 @@ class Car:
         self._started = self._at = self._active_at = now()
         self._waking_until: float | None = None
         self._trip_phase = 600.0 + 1200.0 * index
+        self._plan: Plan | None = None
 
     @property
     def speed(self) -> int | None:
         """Return the speed in mph, None in park."""
-        return None if self.driving_since is None else round(TRIP_SPEED)
+        return None if self.route is None else round(TRIP_SPEED)
 
     @property
     def cabin_limit(self) -> int | None:
@@ -148,7 +151,7 @@ class Car:
         self._waking_until = None
         self._active_at = self._now()
         if presence != "online":
-            self.driving_since = None
+            self.route = None
 
     def wake(self) -> None:
         """Begin to wake; a car without a connection does not hear it."""
@@ -168,10 +171,9 @@ class Car:
         self.advance()
         self.set_presence("online")
         self.unplug()
-        self.driving_since = self._now()
-        self.user_present = self.climate_on = True
         self.locked = True
         self.close()
+        self._set_out(self._now(), TRIP_TIME, self._outing)
 
     def close(self) -> None:
         """Close everything that can be opened, but the charge port."""
@@ -194,20 +196,45 @@ class Car:
     def plug(self) -> None:
         """Plug the charging cable in."""
         self.advance()
-        self.port_open = self.cable = self.latched = True
-        self.added = 0.0
-        self.charging = self.battery < self.charge_limit
+        self._plug_in()
         self._active_at = self._now()
 
     def unplug(self) -> None:
         """Take the charging cable out."""
         self.advance()
-        self.port_open = self.cable = self.latched = self.charging = False
+        self._pull_out()
         self._active_at = self._now()
+
+    def _plug_in(self) -> None:
+        self.port_open = self.cable = self.latched = True
+        self.added = 0.0
+        self.charging = self.battery < self.charge_limit
+
+    def _pull_out(self) -> None:
+        self.port_open = self.cable = self.latched = self.charging = False
+
+    def follow(self, days: Sequence[Day], midnight: float | None = None) -> None:
+        """Live these days, again and again, from a midnight on (default: from now)."""
+        self.advance()
+        start = self._now() if midnight is None else midnight
+        self._plan = Plan(days=tuple(days), midnight=start)
+
+    def read(self) -> None:
+        """Have its data read: this keeps a car from before 2021 awake."""
+        self.advance()
+        if self._plan is not None and self.year < 2021:
+            self._active_at = self._now()
 
     def advance(self) -> None:
         """Bring the car up to now."""
         now = self._now()
+        if self._plan is not None:
+            for deed in self._plan.deeds(self._at, now):
+                self._advance_to(deed.at)
+                self._do(deed)
+        self._advance_to(now)
+
+    def _advance_to(self, now: float) -> None:
         steps = min(2000, max(1, math.ceil((now - self._at) / 30)))
         start, span = self._at, now - self._at
         self._at = now
@@ -221,13 +248,15 @@ class Car:
             self._waking_until = None
             self.presence = "online"
             self._active_at = now
+        if self.lively or self._plan is not None:
+            self._doze(now)
         if self.lively:
             self._live(now, seconds)
         self._warm(seconds)
         if self.charging:
             self._charge(seconds)
-        if self.driving_since is not None:
-            self._travel(now, seconds)
+        if self.route is not None:
+            self._travel(self.route, now, seconds)
         if (
             self.installing_at is not None
             and self.offered is not None
@@ -236,20 +265,50 @@ class Car:
             self.version = self.offered
             self.offered = self.installing_at = None
 
-    def _live(self, now: float, seconds: float) -> None:
-        busy = self.climate_on or self.charging or self.driving_since is not None
+    def _doze(self, now: float) -> None:
+        busy = self.climate_on or self.charging or self.route is not None
         if busy or self.presence != "online":
             self._active_at = now
         elif now - self._active_at >= IDLE:
             self.presence = "asleep"
+
+    def _do(self, deed: Deed) -> None:
+        if self.presence == "asleep":
+            self.presence = "online"
+        if deed.drive is not None:
+            self._commute(deed.at, deed.drive)
+        elif self.at_home and self.route is None:
+            self._plug_in()
+            self._active_at = deed.at
+
+    def _commute(self, now: float, drive: Drive) -> None:
+        if self.route is not None:
+            return
+        self._pull_out()
+        goal = self.work if self.at_home else self.home
+        self._set_out(now, drive.lasts, (self._place, goal))
+
+    def _set_out(self, now: float, lasts: float, places: tuple[Place, ...]) -> None:
+        self.route = Route(since=now, lasts=lasts, places=places)
+        self.user_present = self.climate_on = True
+
+    @property
+    def _outing(self) -> tuple[Place, ...]:
+        far = (self.home[0] + 0.04, self.home[1] + 0.05)
+        return (self.home, far, self.home)
+
+    @property
+    def _place(self) -> Place:
+        return self.latitude, self.longitude
+
+    def _live(self, now: float, seconds: float) -> None:
         since = now - self._started - self._trip_phase
         if since >= 0 and since % TRIP_PERIOD < seconds and self.battery > 20:
             if self.presence == "asleep":
                 self.presence = "online"
-            if self.presence == "online" and self.driving_since is None:
-                self.port_open = self.cable = self.latched = self.charging = False
-                self.driving_since = now
-                self.user_present = self.climate_on = True
+            if self.presence == "online" and self.route is None:
+                self._pull_out()
+                self._set_out(now, TRIP_TIME, self._outing)
 
     def _warm(self, seconds: float) -> None:
         goal = self.driver_temp if self.climate_on else self.outside
@@ -273,26 +332,18 @@ class Car:
         if energy >= room:
             self.charging = False
 
-    def _travel(self, now: float, seconds: float) -> None:
-        started = self.driving_since
-        if started is None:
-            return
+    def _travel(self, route: Route, now: float, seconds: float) -> None:
         miles = TRIP_SPEED * seconds / 3600
         self.odometer += miles
         self.battery = max(0.0, self.battery - miles / self.table.miles * 100)
-        gone = min(1.0, (now - started) / TRIP_TIME)
-        out = 1 - abs(2 * gone - 1)
-        self.heading = 45 if gone < 0.5 else 225
-        self.latitude = self.home[0] + out * 0.04
-        self.longitude = self.home[1] + out * 0.05
-        if gone >= 1:
-            self.driving_since = None
+        (self.latitude, self.longitude), self.heading = route.at(now)
+        if route.is_over(now):
+            self.route = None
             self.user_present = self.climate_on = False
-            self.latitude, self.longitude = self.home
+            self.latitude, self.longitude = route.places[-1]
             self._active_at = now
             if self.lively and self.battery < self.charge_limit:
-                self.port_open = self.cable = self.latched = self.charging = True
-                self.added = 0.0
+                self._plug_in()
 
     def execute(self, command: str, body: Mapping[str, object]) -> Result:
         """Run a command that has reached the car."""

@@ -8,6 +8,7 @@ from aiohttp import web
 from .cars import Car
 from .cases import SIGNING, CarSpec
 from .conditions import MODELS, ConditionError
+from .days import read_days
 from .protocol import Mishap, Role
 from .server import HOST
 from .world import PortTakenError, Simulator
@@ -20,6 +21,9 @@ POST /do      {"car": "Ada", "do": "drive"}; ACTIONS
 POST /app     {"credentials": {"id": "secret"}, "must_register": true, "pem": "..."}
 POST /token   {"state": "expired"} or {"state": "ok"}
 POST /cars    {"name": "Di", "model": "modely", "year": 2024}; also signing
+POST /days    {"car": "Ada", "days": [{"drives": [{"at": "7:30", "minutes": 30}],
+              "plug": "18:00"}], "midnight": 1763942400}; lived again and again, from
+              now on unless midnight (in seconds of Unix) says otherwise
 POST /signing {"car": "Ada", "signing": "required"}; or allowed, off
 POST /keys    {"car": "Ada", "pem": "-----BEGIN PUBLIC...", "role": "DRIVER"}; ROLES
 POST /mishap  {"car": "Ada", "mishap": "lost-done", "times": 1}; MISHAPS
@@ -92,6 +96,7 @@ class Control:
                 web.post("/token", self._token),
                 web.post("/cars", self._add_car),
                 web.post("/app", self._app),
+                web.post("/days", self._days),
                 web.post("/signing", self._signing),
                 web.post("/keys", self._keys),
                 web.post("/mishap", self._mishap),
@@ -204,6 +209,15 @@ class Control:
                 ],
             }
         )
+
+    async def _days(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        car, midnight = self._simulator.car(str(body.get("car"))), body.get("midnight")
+        if midnight is not None and not isinstance(midnight, int | float):
+            message = "midnight must be a number: seconds of Unix"
+            raise ConditionError(message)
+        car.follow(read_days(body.get("days")), midnight)
+        return web.json_response(describe(car))
 
     async def _signing(self, request: web.Request) -> web.Response:
         body = await _body(request)

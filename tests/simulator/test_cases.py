@@ -42,6 +42,12 @@ def test_every_case_loads(path: Path) -> None:
     assert case.end >= case.timeline[-1].at
 
 
+def test_a_case_says_what_its_cars_want(tmp_path: Path) -> None:
+    text = GOOD.replace("year: 2021}", "year: 2021, signing: required}")
+    case = load_case(written(tmp_path, text))
+    assert [car.signing for car in case.cars] == ["required", None]
+
+
 def test_a_case_says_what_its_file_says(tmp_path: Path) -> None:
     case = load_case(written(tmp_path, GOOD))
     first, second = case.timeline
@@ -95,6 +101,7 @@ timeline:
         ("year: 2021", "year: '2021'", ["cars[0].year", "whole number"]),
         ("year: 2021", "year: true", ["cars[0].year", "whole number"]),
         ("year: 2021", "years: 2021", ["years", "name, model, year"]),
+        ("year: 2021", "year: 2021, signing: x", ["signing", "required, allowed"]),
         ("name: Cy", "name: Ada", ["two cars have the same name"]),
         ("name: Cy", 'name: "C.y"', ["a name is made of"]),
         ("region: na", "region: na\n  lively: 1", ["lively", "true or false"]),

@@ -151,6 +151,8 @@ def test_help_explains(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     for word in ("--case", "--play", "--tls", "retry-after:SECONDS", "proxy.api"):
         assert word in told
+    for word in ("teslemetry.api", "tessie.api", "domain.key", "signing: required"):
+        assert word in told
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,11 @@ class Car:
         return "installing" if self._at >= self.installing_at else "scheduled"
 
     @property
+    def well_equipped(self) -> bool:
+        """Return whether the car has HomeLink and a filter against anything."""
+        return self.model in {"models", "modelx"}
+
+    @property
     def at_home(self) -> bool:
         """Return whether the car stands in its own drive."""
         return (self.latitude, self.longitude) == self.home

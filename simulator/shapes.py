@@ -201,8 +201,15 @@ def climate_state(car: Car, at: int) -> Json:
         for seat in SEATS
         if not seat.startswith("third_row") or car.config["third_row_seats"] != "None"
     ]
+    extras: Json = {"bioweapon_mode": car.bioweapon} if car.well_equipped else {}
+    if not (car.well_equipped and car.year < 2021):
+        extras["steering_wheel_heat_level"] = car.wheel
+    if car.config["has_seat_cooling"]:
+        extras["seat_fan_front_left"] = car.coolers[1]
+        extras["seat_fan_front_right"] = car.coolers[2]
     return {
         **{f"seat_heater_{seat}": car.seats[SEATS[seat]] for seat in seats},
+        **extras,
         "allow_cabin_overheat_protection": True,
         "auto_seat_climate_left": car.auto_seats[1],
         "auto_seat_climate_right": car.auto_seats[2],
@@ -232,7 +239,6 @@ def climate_state(car: Car, at: int) -> Json:
         "remote_heater_control_enabled": car.climate_on,
         "right_temp_direction": 251,
         "side_mirror_heaters": False,
-        "steering_wheel_heat_level": car.wheel,
         "steering_wheel_heater": car.wheel > 0,
         "supports_fan_only_cabin_overheat_protection": True,
         "timestamp": at,
@@ -308,7 +314,11 @@ def vehicle_state(car: Car, at: int) -> Json:
             f"tpms_pressure_{wheel}": 2.775,
             f"tpms_soft_warning_{wheel}": False,
         }
+    homelink: Json = {}
+    if car.well_equipped:
+        homelink = {"homelink_device_count": 1, "homelink_nearby": car.at_home}
     return closures_state(car, at) | {
+        **homelink,
         "api_version": 71,
         "autopark_state_v2": "unavailable",
         "calendar_supported": True,

@@ -46,8 +46,8 @@ _ERRORS = {
 class Sender:
     """Send the commands of an owner over the cloud.
 
-    `observe` takes the evidence of every call, `doubt` the id of a car of which nobody
-    knows whether it did what it was told.
+    `observe` takes the evidence of every call, `doubt` the id of a car that may not be
+    as it is known: it did what it was told, or not, or would not.
     """
 
     link: CloudLink
@@ -73,6 +73,8 @@ class Sender:
             self.doubt(car.id)
             raise _error("command_unconfirmed", car)
         if outcome.reason:
+            # What is known of the car may be why it was asked for the wrong thing.
+            self.doubt(car.id)
             raise _error("command_failed", car, reason=outcome.reason)
         if outcome.refusal is not None:
             raise _error(outcome.refusal.value, car)

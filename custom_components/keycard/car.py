@@ -8,6 +8,8 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .commands import Sender
+from .connection import Connection, lets_in
+from .outage.evidence import Evidence
 from .vehicle.keys import Key
 from .vehicle.links import Command
 from .vehicle.vehicle import Car
@@ -18,6 +20,9 @@ _LOGGER = logging.getLogger(__name__)
 
 class CarCoordinator(DataUpdateCoordinator[CarView]):
     """Hold what is known of one car, and send what its owner wants."""
+
+    signs: bool = False
+    """Whether the commands of the car are signed."""
 
     def __init__(
         self,
@@ -31,30 +36,38 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         # The name goes to the log, where a car's own has no business.
         super().__init__(hass, _LOGGER, config_entry=entry, name="a car")
         self.car = car
-        self.data = CarView(
-            state=car.state,
-            trusted=car.trusted(dt_util.utcnow()),
-            restored=car.restored,
-            cloud_link=False,
-            key_to_take=key,
-        )
+        self.mobile_access = True
+        """Whether the car lets the cloud in."""
+
         self._sender = sender
+        self.data = self._view(key, Connection.UNDETERMINED, cloud_link=False)
 
     @property
     def commandable(self) -> bool:
         """Tell whether the car takes commands; one that is only watched does not."""
         return self._sender is not None
 
-    @callback
-    def async_refresh_view(self, key: Key, *, cloud_link: bool) -> None:
-        """Show what is known now, if that is news."""
-        view = CarView(
+    def _view(self, key: Key, connection: Connection, *, cloud_link: bool) -> CarView:
+        return CarView(
             state=self.car.state,
             trusted=self.car.trusted(dt_util.utcnow()),
             restored=self.car.restored,
             cloud_link=cloud_link,
+            connection=connection,
             key_to_take=key,
         )
+
+    @callback
+    def async_observe(self, found: Evidence) -> None:
+        """Take in what came of a call for the car."""
+        self.mobile_access = lets_in(found, before=self.mobile_access)
+
+    @callback
+    def async_refresh_view(
+        self, key: Key, connection: Connection, *, cloud_link: bool
+    ) -> None:
+        """Show what is known now, if that is news."""
+        view = self._view(key, connection, cloud_link=cloud_link)
         if view != self.data:
             self.async_set_updated_data(view)
 
@@ -64,4 +77,8 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
             raise RuntimeError(f"{self.car.id} takes no commands")
         await self._sender.async_send(self.car, command, **params)
         self.car.apply_command(command, params, dt_util.utcnow())
-        self.async_refresh_view(self.data.key_to_take, cloud_link=self.data.cloud_link)
+        self.async_refresh_view(
+            self.data.key_to_take,
+            self.data.connection,
+            cloud_link=self.data.cloud_link,
+        )

@@ -22,6 +22,7 @@ from .answer import Answer
 from .bulletin import Bulletin
 from .car import CarCoordinator
 from .commands import Sender
+from .connection import over_cloud
 from .const import CONF_BASE_URL, DOMAIN
 from .ledger import LEDGER
 from .memory import UNREADABLE, Memory, StoredEntry
@@ -319,6 +320,8 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         if not self._unsubs or not (found.car is None or found.car in self.cars):
             # The entry was unloaded, or the car left the account, meanwhile.
             return
+        if found.car is not None:
+            self.cars[found.car].async_observe(found)
         self.judge.observe(found)
         self.watcher.async_schedule()
         self._async_judge()
@@ -355,9 +358,16 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             wall=dt_util.utcnow(),
         )
         for car_id, car in self.cars.items():
-            car.async_refresh_view(
-                keys[car_id], cloud_link=self.judge.calls_work(car_id, now)
+            calls_work = self.judge.calls_work(car_id, now)
+            connection = over_cloud(
+                judgement,
+                car_id,
+                car.car.state,
+                calls_work=calls_work,
+                mobile_access=car.mobile_access,
+                refused=self.judge.account.reason,
             )
+            car.async_refresh_view(keys[car_id], connection, cloud_link=calls_work)
         if (view := self._view()) != self.data:
             self.async_set_updated_data(view)
         if happenings:

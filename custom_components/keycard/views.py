@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .connection import Connection
 from .outage.words import FROZEN, Judgement, Status
 from .vehicle.keys import Key
 from .vehicle.state import CarState
@@ -28,6 +29,7 @@ class CarView:
     trusted: bool
     restored: bool
     cloud_link: bool
+    connection: Connection
     key_to_take: Key
 
 

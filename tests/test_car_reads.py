@@ -14,14 +14,14 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.binary_sensor import CAR_SENSORS as CAR_BINARY_SENSORS
 from custom_components.keycard.button import BUTTONS
+from custom_components.keycard.car_sensors import CAR_SENSORS
 from custom_components.keycard.climate import CLIMATES, OVERHEAT
 from custom_components.keycard.cover import COVERS
 from custom_components.keycard.device_tracker import TRACKERS
 from custom_components.keycard.entity import CarDescription
 from custom_components.keycard.lock import LOCKS
 from custom_components.keycard.number import NUMBERS
-from custom_components.keycard.select import HEATERS
-from custom_components.keycard.sensor import CAR_SENSORS
+from custom_components.keycard.select import LEVELS
 from custom_components.keycard.switch import SWITCHES
 from custom_components.keycard.update import UPDATES
 from simulator.cars import Car
@@ -38,7 +38,7 @@ TABLES: dict[Platform, tuple[CarDescription, ...]] = {
     Platform.DEVICE_TRACKER: TRACKERS,
     Platform.LOCK: LOCKS,
     Platform.NUMBER: NUMBERS,
-    Platform.SELECT: HEATERS,
+    Platform.SELECT: LEVELS,
     Platform.SENSOR: CAR_SENSORS,
     Platform.SWITCH: SWITCHES,
     Platform.UPDATE: UPDATES,
@@ -52,24 +52,36 @@ DESCRIBED = [
 # Entity -> what it shows of the recorded car, a Model 3 that is parked and plugged in
 SHOWN = {
     "binary_sensor.ada_battery_heater": "off",
+    "binary_sensor.ada_charge_port_cold_weather_mode": "off",
+    "binary_sensor.ada_charger_phases": "unknown",
     "binary_sensor.ada_charging_cable": "on",
     "binary_sensor.ada_dashcam": "on",
+    "binary_sensor.ada_fast_charger": "off",
+    "binary_sensor.ada_front_defroster": "off",
     "binary_sensor.ada_front_driver_door": "off",
     "binary_sensor.ada_front_driver_window": "off",
     "binary_sensor.ada_front_passenger_door": "off",
     "binary_sensor.ada_front_passenger_window": "off",
+    "binary_sensor.ada_keyless_driving": "off",
+    "binary_sensor.ada_mirror_heaters": "off",
+    "binary_sensor.ada_off_peak_charging": "off",
     "binary_sensor.ada_overheat_protection_at_work": "off",
     "binary_sensor.ada_preconditioning": "off",
+    "binary_sensor.ada_preconditioning_for_departures": "off",
+    "binary_sensor.ada_rear_defroster": "off",
     "binary_sensor.ada_rear_driver_side_door": "off",
     "binary_sensor.ada_rear_driver_side_window": "off",
     "binary_sensor.ada_rear_passenger_side_door": "off",
     "binary_sensor.ada_rear_passenger_side_window": "off",
     "binary_sensor.ada_scheduled_charging": "off",
+    "binary_sensor.ada_speed_limit_mode": "off",
+    "binary_sensor.ada_trip_charging": "off",
     "binary_sensor.ada_tyre_pressure_low_front_left": "off",
     "binary_sensor.ada_tyre_pressure_low_front_right": "off",
     "binary_sensor.ada_tyre_pressure_low_rear_left": "off",
     "binary_sensor.ada_tyre_pressure_low_rear_right": "off",
     "binary_sensor.ada_user_present": "off",
+    "binary_sensor.ada_wiper_heater": "off",
     "climate.ada_cabin_overheat_protection": "cool",
     "climate.ada_climate": "heat_cool",
     "cover.ada_charge_port": "open",
@@ -77,6 +89,7 @@ SHOWN = {
     "cover.ada_rear_trunk": "closed",
     "cover.ada_sun_roof": "open",
     "cover.ada_windows": "closed",
+    "device_tracker.ada_destination": "not_home",
     "lock.ada_charging_cable": "locked",
     "lock.ada_lock": "unlocked",
     "number.ada_charge_current": "16",
@@ -88,21 +101,40 @@ SHOWN = {
     "select.ada_seat_heater_rear_right": "off",
     "select.ada_steering_wheel_heater": "off",
     "sensor.ada_battery": "77",
+    "sensor.ada_battery_at_destination": "unknown",
+    "sensor.ada_battery_temperature_coldest": "16.5",
+    "sensor.ada_battery_temperature_warmest": "18.0",
+    "sensor.ada_charge_schedule": "off",
     "sensor.ada_charger_current": "0.0",
+    "sensor.ada_charger_type": "ACSingleWireCAN",
     "sensor.ada_charger_voltage": "2.0",
+    "sensor.ada_charging_cable_type": "IEC",
     "sensor.ada_charging_power": "0.0",
     "sensor.ada_charging_rate": "0.0",
     "sensor.ada_charging_state": "stopped",
+    "sensor.ada_destination": "Home",
+    "sensor.ada_distance_to_destination": "0.063554603904",
     "sensor.ada_energy_added": "0.0",
+    "sensor.ada_energy_left": "46.92",
+    "sensor.ada_energy_used_in_all": "20505.629",
+    "sensor.ada_estimated_range": "442.63397376",
     "sensor.ada_gear": "p",
+    "sensor.ada_ideal_range": "429.48563328",
     "sensor.ada_inside_temperature": "29.8",
     "sensor.ada_last_contact": "2024-01-19T23:38:40+00:00",
     "sensor.ada_odometer": "10430.189495371",
     "sensor.ada_outside_temperature": "30.0",
     "sensor.ada_power": "-7.0",
     "sensor.ada_range": "429.48563328",
+    "sensor.ada_scheduled_charging": "unknown",
+    "sensor.ada_scheduled_departure": "unknown",
+    "sensor.ada_set_temperature_driver": "22.0",
+    "sensor.ada_set_temperature_passenger": "22.0",
     "sensor.ada_speed": "0.0",
+    "sensor.ada_speed_limit": "111.044736",
+    "sensor.ada_time_to_destination": "0.103577",
     "sensor.ada_time_to_full": "0",
+    "sensor.ada_traffic_delay": "0.0",
     "sensor.ada_tyre_pressure_front_left": "2.775",
     "sensor.ada_tyre_pressure_front_right": "2.8",
     "sensor.ada_tyre_pressure_rear_left": "2.775",
@@ -112,6 +144,7 @@ SHOWN = {
     "switch.ada_automatic_seat_climate_right": "on",
     "switch.ada_automatic_steering_wheel_heater": "off",
     "switch.ada_charging": "off",
+    "switch.ada_guest_mode": "unknown",
     "switch.ada_sentry_mode": "off",
     "switch.ada_valet_mode": "off",
     "update.ada_software": "on",
@@ -126,6 +159,7 @@ ON_BY_DEFAULT = {
     "lock.ada_lock",
     "number.ada_charge_limit",
     "sensor.ada_battery",
+    "sensor.ada_connection",
     "sensor.ada_key_to_take",
     "sensor.ada_last_contact",
     "sensor.ada_range",
@@ -197,7 +231,7 @@ async def test_no_flood(
 ) -> None:
     entries = er.async_entries_for_config_entry(entity_registry, account.entry_id)
     of_ada = [entry for entry in entries if ".ada_" in entry.entity_id]
-    assert len(of_ada) > 60
+    assert len(of_ada) > 90
     shown = {entry.entity_id for entry in of_ada if entry.disabled_by is None}
     assert shown == ON_BY_DEFAULT
 
@@ -221,6 +255,21 @@ async def test_no_flood(
         ("sensor.ada_speed", {"speed": None, "shift_state": None}, "unknown"),
         ("switch.ada_charging", {"charging_state": "Starting"}, "on"),
         ("switch.ada_charging", {"charging_state": None}, "unknown"),
+        ("binary_sensor.ada_charger_phases", {"several_phases": True}, "on"),
+        ("binary_sensor.ada_homelink", {"homelink_nearby": True}, "on"),
+        ("device_tracker.ada_destination", {"route_latitude": None}, "unknown"),
+        ("sensor.ada_scheduled_departure", {"charge_schedule": "start_at"}, "unknown"),
+        (
+            "sensor.ada_scheduled_departure",
+            {"charge_schedule": "depart_by"},
+            "2024-01-09T22:00:00+00:00",
+        ),
+        ("switch.ada_bioweapon_defense_mode", {"bioweapon": True}, "on"),
+        (
+            "switch.ada_steering_wheel_heater",
+            {"wheel_heater": None, "wheel_heater_on": True},
+            "on",
+        ),
         ("update.ada_software", {"update_status": None}, "off"),
         ("update.ada_software", {"update_version": None}, "off"),
     ],
@@ -234,6 +283,7 @@ async def test_other_values(
     shown: str,
 ) -> None:
     show_state(car_of(account, "Ada"), **known)
+    await hass.async_block_till_done()
     assert state_of(hass, entity_id).state == shown
 
 

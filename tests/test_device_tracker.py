@@ -16,13 +16,12 @@ TRACKER = "device_tracker.ada_location"
 
 async def test_place(hass: HomeAssistant, account: MockConfigEntry) -> None:
     car = car_of(account, "Ada")
-    show_state(car, latitude=1.5, longitude=2.5, heading=90, speed=30.0)
+    show_state(car, latitude=1.5, longitude=2.5, heading=90)
     tracker = state_of(hass, TRACKER)
     assert tracker.state == "not_home"
     assert tracker.attributes["latitude"] == 1.5
     assert tracker.attributes["longitude"] == 2.5
     assert tracker.attributes["heading"] == 90
-    assert tracker.attributes["speed"] == 30.0
 
     show_state(car, latitude=hass.config.latitude, longitude=hass.config.longitude)
     assert state_of(hass, TRACKER).state == "home"

@@ -17,7 +17,7 @@ from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
 from .outage.words import OUTAGES
 from .vehicle.fields import DOORS, TYRES, WINDOWS
-from .vehicle.state import Presence
+from .vehicle.state import CarState, Presence
 from .views import CarView, CloudView
 
 # Reads what the coordinator holds; nothing is asked.
@@ -58,14 +58,16 @@ def _told(
     field: str,
     device_class: BinarySensorDeviceClass | None = None,
     category: EntityCategory | None = None,
+    *,
+    told: Callable[[CarState], object] | None = None,
 ) -> CarBinarySensorDescription:
     """Describe what a car tells as it is: off by default, and known while trusted."""
 
     def is_on(view: CarView) -> bool | None:
         if view.state is None or not view.trusted:
             return None
-        told: bool | None = getattr(view.state, field)
-        return told
+        value: bool | None = getattr(view.state, field)
+        return value
 
     return CarBinarySensorDescription(
         key=key,
@@ -73,6 +75,7 @@ def _told(
         device_class=device_class,
         entity_category=category,
         entity_registry_enabled_default=False,
+        told=told,
         is_on=is_on,
     )
 
@@ -129,15 +132,39 @@ CAR_SENSORS = (
     ),
     _told("charge_cable", "cable_connected", BinarySensorDeviceClass.PLUG),
     _told("user_present", "user_present", BinarySensorDeviceClass.OCCUPANCY),
-    _told(
-        "battery_heater",
-        "battery_heater",
-        BinarySensorDeviceClass.HEAT,
-        EntityCategory.DIAGNOSTIC,
+    *(
+        _told(
+            heater, heater, BinarySensorDeviceClass.RUNNING, EntityCategory.DIAGNOSTIC
+        )
+        for heater in (
+            "battery_heater",
+            "front_defroster",
+            "rear_defroster",
+            "mirror_heaters",
+            "wiper_heater",
+        )
     ),
     _told("cabin_preconditioning", "cabin_preconditioning"),
     _told("overheat_cooling", "overheat_cooling", BinarySensorDeviceClass.RUNNING),
-    _told("scheduled_charging", "scheduled_charging"),
+    _told("fast_charger", "fast_charger", BinarySensorDeviceClass.PLUG),
+    _told("several_phases", "several_phases", category=EntityCategory.DIAGNOSTIC),
+    *(
+        _told(key, key)
+        for key in (
+            "scheduled_charging",
+            "preconditions",
+            "off_peak_charging",
+            "trip_charging",
+            "port_cold_weather",
+            "keyless_driving",
+            "speed_limit_mode",
+        )
+    ),
+    _told(
+        "homelink_nearby",
+        "homelink_nearby",
+        told=lambda state: state.homelink_nearby,
+    ),
     _told(
         "dashcam",
         "dashcam",

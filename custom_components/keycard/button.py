@@ -5,8 +5,10 @@ from typing import override
 
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .const import DOMAIN
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
 from .vehicle.repertoire import Command, Order, order
@@ -21,6 +23,8 @@ class CarButtonDescription(ButtonEntityDescription, CarDescription):
     """Describes a button of a car."""
 
     press: Order
+    sends_place: bool = False
+    """Whether the car wants to be told where it is."""
 
 
 BUTTONS = (
@@ -44,6 +48,14 @@ BUTTONS = (
         entity_registry_enabled_default=False,
         press=order(Command.KEYLESS_DRIVING),
     ),
+    CarButtonDescription(
+        key="homelink",
+        translation_key="homelink",
+        entity_registry_enabled_default=False,
+        told=lambda state: state.homelink_nearby,
+        press=order(Command.HOMELINK),
+        sends_place=True,
+    ),
 )
 
 
@@ -64,4 +76,20 @@ class CarButton(CarEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Have the car do it."""
-        await self.async_order(self.entity_description.press)
+        press = self.entity_description.press
+        await self.coordinator.async_send(
+            press.command, **press.params, **self._place()
+        )
+
+    def _place(self) -> dict[str, float]:
+        """Return where the car is, if it wants to be told."""
+        if not self.entity_description.sends_place:
+            return {}
+        known = self.known
+        if known is None or known.latitude is None or known.longitude is None:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="place_not_known",
+                translation_placeholders={"car": self.coordinator.car.name},
+            )
+        return {"latitude": known.latitude, "longitude": known.longitude}

@@ -1,5 +1,6 @@
-"""Where a car is."""
+"""Where a car is, and where it is going."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -12,6 +13,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
+from .vehicle.state import CarState
 
 # Reads what the coordinator holds; nothing is asked.
 PARALLEL_UPDATES = 0
@@ -19,10 +21,30 @@ PARALLEL_UPDATES = 0
 
 @dataclass(frozen=True, kw_only=True)
 class CarTrackerDescription(TrackerEntityDescription, CarDescription):
-    """Describes the tracker of a car."""
+    """Describes a tracker of a car, or of where it is going."""
+
+    latitude: Callable[[CarState], float | None]
+    longitude: Callable[[CarState], float | None]
+    attributes: Callable[[CarState], dict[str, Any]]
 
 
-TRACKERS = (CarTrackerDescription(key="location", translation_key="location"),)
+TRACKERS = (
+    CarTrackerDescription(
+        key="location",
+        translation_key="location",
+        latitude=lambda state: state.latitude,
+        longitude=lambda state: state.longitude,
+        attributes=lambda state: {"heading": state.heading},
+    ),
+    CarTrackerDescription(
+        key="destination",
+        translation_key="destination",
+        entity_registry_enabled_default=False,
+        latitude=lambda state: state.route_latitude,
+        longitude=lambda state: state.route_longitude,
+        attributes=lambda state: {"destination": state.route_destination},
+    ),
+)
 
 
 async def async_setup_entry(
@@ -30,12 +52,14 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the tracker of each car."""
+    """Add the trackers of each car."""
     follow_cars(entry, async_add_entities, TRACKERS, CarTracker)
 
 
 class CarTracker(CarEntity, TrackerEntity):
-    """The place of a car."""
+    """The place of a car, or of where it is going."""
+
+    entity_description: CarTrackerDescription
 
     @property
     @override
@@ -47,18 +71,16 @@ class CarTracker(CarEntity, TrackerEntity):
     @override
     def latitude(self) -> float | None:
         """Return the latitude, None when nobody knows."""
-        return self.known.latitude if self.known else None
+        return self.entity_description.latitude(self.known) if self.known else None
 
     @property
     @override
     def longitude(self) -> float | None:
         """Return the longitude, None when nobody knows."""
-        return self.known.longitude if self.known else None
+        return self.entity_description.longitude(self.known) if self.known else None
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Return where the car points and how fast it is."""
-        if self.known is None:
-            return None
-        return {"heading": self.known.heading, "speed": self.known.speed}
+        """Return what else is known of the place."""
+        return self.entity_description.attributes(self.known) if self.known else None

@@ -17,7 +17,7 @@ from homeassistant.helpers.update_coordinator import (
 from .const import DOMAIN, MANUFACTURER, MODEL_NAMES
 from .coordinator import CarCoordinator, KeycardConfigEntry, KeycardCoordinator
 from .vehicle.equipment import Equipment
-from .vehicle.repertoire import Order
+from .vehicle.repertoire import Command, Order
 from .vehicle.state import CarState
 
 
@@ -27,6 +27,12 @@ class CarDescription(EntityDescription):
 
     fitted: Callable[[Equipment], bool] | None = None
     """Whether a car has what it takes; without it, every car has."""
+
+    told: Callable[[CarState], object] | None = None
+    """What a car tells only if it has what it takes."""
+
+    signed_only: bool = False
+    """Whether a car does it only when a signed command says so."""
 
     watched_too: bool = False
     """Whether a car has it that is only watched for, and takes no commands."""
@@ -103,6 +109,11 @@ class CarEntity(KeycardEntity[CarCoordinator]):
         """Have the car do something."""
         await self.coordinator.async_send(order.command, **order.params)
 
+    async def async_start_climate(self) -> None:
+        """Start the climate, if it is not known to run."""
+        if not (self.known and self.known.climate_on):
+            await self.coordinator.async_send(Command.CLIMATE_ON)
+
 
 def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
     """Describe the device of the maker's cloud."""
@@ -112,6 +123,22 @@ def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
         manufacturer=MANUFACTURER,
         name=entry.title,
     )
+
+
+def _has(car: CarCoordinator, description: CarDescription) -> bool | None:
+    """Tell whether a car has what an entity takes, None while nobody knows."""
+    state = car.data.state
+    if description.signed_only and not car.signs:
+        return None
+    if description.told is not None and (
+        state is None or description.told(state) is None
+    ):
+        return None
+    if description.fitted is None:
+        return True
+    if state is None or state.equipment is None:
+        return None
+    return description.fitted(state.equipment)
 
 
 def follow_cars[DescriptionT: CarDescription](
@@ -134,22 +161,17 @@ def follow_cars[DescriptionT: CarDescription](
 
         @callback
         def add() -> None:
-            state = car.data.state
-            equipment = state.equipment if state else None
-            ready = [
-                description
+            settled = [
+                (description, has)
                 for description in waiting
-                if description.fitted is None or equipment is not None
+                if (has := _has(car, description)) is not None
             ]
-            if not ready:
+            if not settled:
                 return
-            for description in ready:
+            for description, _ in settled:
                 waiting.remove(description)
             async_add_entities(
-                build(entry, car, description)
-                for description in ready
-                if description.fitted is None
-                or (equipment is not None and description.fitted(equipment))
+                build(entry, car, description) for description, has in settled if has
             )
 
         add()

@@ -1,4 +1,4 @@
-"""The heaters of a car: its seats and its steering wheel."""
+"""What warms and cools in a car: its seats and its steering wheel."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
 from .vehicle.equipment import Equipment
-from .vehicle.fields import SEATS
+from .vehicle.fields import COOLED_SEATS, SEATS
 from .vehicle.repertoire import Command, Order, order
 from .vehicle.state import CarState
 
@@ -25,12 +25,12 @@ WHEEL_LEVELS = {OFF: 0, "low": 1, "high": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarHeaterDescription(SelectEntityDescription, CarDescription):
-    """Describes a heater of a car."""
+class CarLevelDescription(SelectEntityDescription, CarDescription):
+    """Describes what warms or cools in a car, by levels."""
 
     levels: Mapping[str, int]
     level: Callable[[CarState], int | None]
-    heat: Order
+    choose: Order
     """What is sent, but for the level."""
 
 
@@ -42,36 +42,50 @@ def _fitted(seat: str) -> Callable[[Equipment], bool] | None:
     return None
 
 
-def _seat_level(seat: str) -> Callable[[CarState], int | None]:
+def _level(field: str) -> Callable[[CarState], int | None]:
     def read(state: CarState) -> int | None:
-        level: int | None = getattr(state, f"seat_heater_{seat}")
+        level: int | None = getattr(state, field)
         return level
 
     return read
 
 
-HEATERS = (
+LEVELS = (
     *(
-        CarHeaterDescription(
+        CarLevelDescription(
             key=f"seat_heater_{seat}",
             translation_key=f"seat_heater_{seat}",
             entity_registry_enabled_default=False,
             options=list(SEAT_LEVELS),
             levels=SEAT_LEVELS,
             fitted=_fitted(seat),
-            level=_seat_level(seat),
-            heat=order(Command.SEAT_HEATER, seat=seat),
+            level=_level(f"seat_heater_{seat}"),
+            choose=order(Command.SEAT_HEATER, seat=seat),
         )
         for seat in SEATS
     ),
-    CarHeaterDescription(
+    *(
+        CarLevelDescription(
+            key=f"seat_cooler_{seat}",
+            translation_key=f"seat_cooler_{seat}",
+            entity_registry_enabled_default=False,
+            options=list(SEAT_LEVELS),
+            levels=SEAT_LEVELS,
+            fitted=lambda equipment: equipment.seat_cooling,
+            level=_level(f"seat_cooler_{seat}"),
+            choose=order(Command.SEAT_COOLER, seat=seat),
+        )
+        for seat in COOLED_SEATS
+    ),
+    CarLevelDescription(
         key="wheel_heater",
         translation_key="wheel_heater",
         entity_registry_enabled_default=False,
         options=list(WHEEL_LEVELS),
         levels=WHEEL_LEVELS,
+        told=lambda state: state.wheel_heater,
         level=lambda state: state.wheel_heater,
-        heat=order(Command.WHEEL_HEATER),
+        choose=order(Command.WHEEL_HEATER),
     ),
 )
 
@@ -81,19 +95,19 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the heaters of each car."""
-    follow_cars(entry, async_add_entities, HEATERS, CarHeater)
+    """Add what warms and cools in each car."""
+    follow_cars(entry, async_add_entities, LEVELS, CarLevel)
 
 
-class CarHeater(CarEntity, SelectEntity):
-    """A heater of a car."""
+class CarLevel(CarEntity, SelectEntity):
+    """How much a car warms or cools a seat, or its steering wheel."""
 
-    entity_description: CarHeaterDescription
+    entity_description: CarLevelDescription
 
     @property
     @override
     def current_option(self) -> str | None:
-        """Return how much it heats, None when nobody knows.
+        """Return how much that is, None when nobody knows.
 
         A level between two is the higher one, one above all is the highest.
         """
@@ -108,10 +122,9 @@ class CarHeater(CarEntity, SelectEntity):
 
     @override
     async def async_select_option(self, option: str) -> None:
-        """Heat that much; a car heats only while its climate is on."""
-        if option != OFF and not (self.known and self.known.climate_on):
-            await self.coordinator.async_send(Command.CLIMATE_ON)
-        heat = self.entity_description.heat
-        await self.coordinator.async_send(
-            heat.command, **heat.params, level=self.entity_description.levels[option]
-        )
+        """Choose how much; more than nothing it does only while the climate is on."""
+        if option != OFF:
+            await self.async_start_climate()
+        chosen = self.entity_description.choose
+        level = self.entity_description.levels[option]
+        await self.coordinator.async_send(chosen.command, **chosen.params, level=level)

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from operator import attrgetter
 from typing import Any, override
 
 from homeassistant.components.sensor import (
@@ -12,44 +10,18 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import (
-    PERCENTAGE,
-    EntityCategory,
-    UnitOfElectricCurrent,
-    UnitOfElectricPotential,
-    UnitOfEnergy,
-    UnitOfLength,
-    UnitOfPower,
-    UnitOfPressure,
-    UnitOfSpeed,
-    UnitOfTemperature,
-    UnitOfTime,
-)
+from homeassistant.const import EntityCategory, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.typing import StateType
 
+from .car_sensors import CAR_SENSORS, CarSensorDescription, Value
 from .coordinator import KeycardConfigEntry
-from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
+from .entity import CarEntity, CloudEntity, follow_cars
 from .outage.words import Scope, Status
-from .vehicle.fields import PARKED, SHIFT_STATES, TYRES
-from .vehicle.keys import Key
-from .vehicle.state import CarState
-from .views import CarView, CloudView
+from .views import CloudView
 
 # Reads what the coordinator holds; nothing is asked.
 PARALLEL_UPDATES = 0
-
-type Value = StateType | datetime
-
-CHARGING_STATES = {
-    "Starting": "starting",
-    "Charging": "charging",
-    "Stopped": "stopped",
-    "Complete": "complete",
-    "Disconnected": "disconnected",
-    "NoPower": "no_power",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +30,6 @@ class CloudSensorDescription(SensorEntityDescription):
 
     value: Callable[[CloudView], Value]
     attributes: Callable[[CloudView], dict[str, Any]] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CarSensorDescription(SensorEntityDescription, CarDescription):
-    """Describes a sensor of a car."""
-
-    value: Callable[[CarView], Value]
 
 
 def _details(view: CloudView) -> dict[str, Any]:
@@ -78,122 +43,6 @@ def _details(view: CloudView) -> dict[str, Any]:
     }
 
 
-def _trusted(value: Callable[[CarState], Value]) -> Callable[[CarView], Value]:
-    """Read a value of the car's state, None when the state is too old."""
-
-    def read(view: CarView) -> Value:
-        return value(view.state) if view.state and view.trusted else None
-
-    return read
-
-
-def _told(
-    key: str,
-    device_class: SensorDeviceClass,
-    unit: str | None,
-    *,
-    state_class: SensorStateClass | None = SensorStateClass.MEASUREMENT,
-    category: EntityCategory | None = None,
-    precision: int = 0,
-    value: Callable[[CarState], Value] | None = None,
-) -> CarSensorDescription:
-    """Describe what a car tells as it is, off by default."""
-    return CarSensorDescription(
-        key=key,
-        translation_key=key,
-        device_class=device_class,
-        entity_category=category,
-        entity_registry_enabled_default=False,
-        native_unit_of_measurement=unit,
-        state_class=state_class,
-        suggested_display_precision=precision,
-        value=_trusted(value or attrgetter(key)),
-    )
-
-
-def _charging_state(state: CarState) -> str | None:
-    return CHARGING_STATES.get(state.charging_state or "")
-
-
-def _speed(state: CarState) -> float | None:
-    """Return the speed; a parked car tells none."""
-    if state.speed is None and state.shift_state == PARKED:
-        return 0.0
-    return state.speed
-
-
-TOLD_SENSORS = (
-    CarSensorDescription(
-        key="charging_state",
-        translation_key="charging_state",
-        device_class=SensorDeviceClass.ENUM,
-        entity_registry_enabled_default=False,
-        options=list(CHARGING_STATES.values()),
-        value=_trusted(_charging_state),
-    ),
-    CarSensorDescription(
-        key="shift_state",
-        translation_key="shift_state",
-        device_class=SensorDeviceClass.ENUM,
-        entity_registry_enabled_default=False,
-        options=list(SHIFT_STATES),
-        value=_trusted(lambda state: state.shift_state),
-    ),
-    _told("usable_battery_level", SensorDeviceClass.BATTERY, PERCENTAGE),
-    _told("charger_power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
-    _told("charge_rate", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR),
-    _told(
-        "energy_added",
-        SensorDeviceClass.ENERGY,
-        UnitOfEnergy.KILO_WATT_HOUR,
-        # It starts anew with each charge.
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        precision=1,
-    ),
-    _told("minutes_to_full", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
-    _told(
-        "charger_voltage",
-        SensorDeviceClass.VOLTAGE,
-        UnitOfElectricPotential.VOLT,
-        category=EntityCategory.DIAGNOSTIC,
-    ),
-    _told(
-        "charger_current",
-        SensorDeviceClass.CURRENT,
-        UnitOfElectricCurrent.AMPERE,
-        category=EntityCategory.DIAGNOSTIC,
-    ),
-    _told(
-        "inside_temp",
-        SensorDeviceClass.TEMPERATURE,
-        UnitOfTemperature.CELSIUS,
-        precision=1,
-    ),
-    _told(
-        "outside_temp",
-        SensorDeviceClass.TEMPERATURE,
-        UnitOfTemperature.CELSIUS,
-        precision=1,
-    ),
-    _told(
-        "odometer",
-        SensorDeviceClass.DISTANCE,
-        UnitOfLength.MILES,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-    ),
-    _told("speed", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR, value=_speed),
-    _told("power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
-    *(
-        _told(
-            f"{place}_pressure",
-            SensorDeviceClass.PRESSURE,
-            UnitOfPressure.BAR,
-            category=EntityCategory.DIAGNOSTIC,
-            precision=1,
-        )
-        for place in TYRES
-    ),
-)
 CLOUD_SENSORS = (
     CloudSensorDescription(
         key="status",
@@ -226,40 +75,6 @@ LATENCY = SensorEntityDescription(
     native_unit_of_measurement=UnitOfTime.MILLISECONDS,
     state_class=SensorStateClass.MEASUREMENT,
     suggested_display_precision=0,
-)
-CAR_SENSORS = (
-    CarSensorDescription(
-        key="key_to_take",
-        translation_key="key_to_take",
-        device_class=SensorDeviceClass.ENUM,
-        options=[key.value for key in Key],
-        value=lambda view: view.key_to_take.value,
-        watched_too=True,
-    ),
-    CarSensorDescription(
-        key="last_contact",
-        translation_key="last_contact",
-        device_class=SensorDeviceClass.TIMESTAMP,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        value=lambda view: view.state.data_at if view.state else None,
-    ),
-    CarSensorDescription(
-        key="battery_level",
-        device_class=SensorDeviceClass.BATTERY,
-        native_unit_of_measurement=PERCENTAGE,
-        state_class=SensorStateClass.MEASUREMENT,
-        value=_trusted(lambda state: state.battery_level),
-    ),
-    CarSensorDescription(
-        key="battery_range",
-        translation_key="battery_range",
-        device_class=SensorDeviceClass.DISTANCE,
-        native_unit_of_measurement=UnitOfLength.MILES,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=0,
-        value=_trusted(lambda state: state.battery_range),
-    ),
-    *TOLD_SENSORS,
 )
 
 

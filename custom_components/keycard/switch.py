@@ -30,6 +30,8 @@ class CarSwitchDescription(SwitchEntityDescription, CarDescription):
     is_on: Callable[[CarState], bool | None]
     turn_on: Order
     turn_off: Order
+    with_climate: bool = False
+    """Whether it runs only while the climate does."""
 
 
 def _charging(state: CarState) -> bool | None:
@@ -50,6 +52,7 @@ SWITCHES = (
         translation_key="sentry_mode",
         device_class=SwitchDeviceClass.SWITCH,
         entity_registry_enabled_default=False,
+        told=lambda state: state.sentry_mode,
         is_on=lambda state: state.sentry_mode,
         turn_on=order(Command.SENTRY, on=True),
         turn_off=order(Command.SENTRY, on=False),
@@ -63,12 +66,57 @@ SWITCHES = (
         turn_on=order(Command.VALET, on=True),
         turn_off=order(Command.VALET, on=False),
     ),
+    # A car does not tell whether it is on: it is never claimed.
+    CarSwitchDescription(
+        key="guest_mode",
+        translation_key="guest_mode",
+        device_class=SwitchDeviceClass.SWITCH,
+        entity_registry_enabled_default=False,
+        is_on=lambda _: None,
+        turn_on=order(Command.GUEST, on=True),
+        turn_off=order(Command.GUEST, on=False),
+    ),
+    CarSwitchDescription(
+        key="pin_to_drive",
+        translation_key="pin_to_drive",
+        device_class=SwitchDeviceClass.SWITCH,
+        entity_registry_enabled_default=False,
+        signed_only=True,
+        is_on=lambda state: state.pin_to_drive,
+        turn_on=order(Command.PIN_TO_DRIVE, on=True),
+        turn_off=order(Command.PIN_TO_DRIVE, on=False),
+    ),
+    CarSwitchDescription(
+        key="bioweapon",
+        translation_key="bioweapon",
+        device_class=SwitchDeviceClass.SWITCH,
+        entity_registry_enabled_default=False,
+        told=lambda state: state.bioweapon,
+        is_on=lambda state: state.bioweapon,
+        turn_on=order(Command.BIOWEAPON, on=True),
+        turn_off=order(Command.BIOWEAPON, on=False),
+    ),
+    # Of cars that heat the wheel, but know no levels.
+    CarSwitchDescription(
+        key="wheel_heater",
+        translation_key="wheel_heater",
+        device_class=SwitchDeviceClass.SWITCH,
+        entity_registry_enabled_default=False,
+        told=lambda state: (
+            state.wheel_heater_on if state.wheel_heater is None else None
+        ),
+        is_on=lambda state: state.wheel_heater_on,
+        turn_on=order(Command.WHEEL_HEATER_ON, on=True),
+        turn_off=order(Command.WHEEL_HEATER_ON, on=False),
+        with_climate=True,
+    ),
     CarSwitchDescription(
         key="auto_seat_left",
         translation_key="auto_seat_left",
         device_class=SwitchDeviceClass.SWITCH,
         entity_category=EntityCategory.CONFIG,
         entity_registry_enabled_default=False,
+        told=lambda state: state.auto_seat_left,
         is_on=lambda state: state.auto_seat_left,
         turn_on=order(Command.AUTO_SEAT, seat="left", on=True),
         turn_off=order(Command.AUTO_SEAT, seat="left", on=False),
@@ -79,6 +127,7 @@ SWITCHES = (
         device_class=SwitchDeviceClass.SWITCH,
         entity_category=EntityCategory.CONFIG,
         entity_registry_enabled_default=False,
+        told=lambda state: state.auto_seat_right,
         is_on=lambda state: state.auto_seat_right,
         turn_on=order(Command.AUTO_SEAT, seat="right", on=True),
         turn_off=order(Command.AUTO_SEAT, seat="right", on=False),
@@ -89,6 +138,7 @@ SWITCHES = (
         device_class=SwitchDeviceClass.SWITCH,
         entity_category=EntityCategory.CONFIG,
         entity_registry_enabled_default=False,
+        told=lambda state: state.auto_wheel,
         is_on=lambda state: state.auto_wheel,
         turn_on=order(Command.AUTO_WHEEL, on=True),
         turn_off=order(Command.AUTO_WHEEL, on=False),
@@ -119,6 +169,8 @@ class CarSwitch(CarEntity, SwitchEntity):
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Switch it on."""
+        if self.entity_description.with_climate:
+            await self.async_start_climate()
         await self.async_order(self.entity_description.turn_on)
 
     @override

@@ -232,7 +232,11 @@ async def test_at_a_restart(
         f"binary_sensor.{car}_{what}"
         for car in ("ada", "cy")
         for what in ("online", "cloud_link")
-    } | {"binary_sensor.tesla_cloud_test_api_reachable"}
+    } | {
+        "binary_sensor.tesla_cloud_test_api_reachable",
+        "sensor.ada_connection",
+        "sensor.cy_connection",
+    }
     await story.go(300)
     assert status_of(entry) == case.judged(provider)
     assert story.reauths() == case.reauth

@@ -22,6 +22,7 @@ class Equipment:
     """Whether the charge port closes on command."""
 
     rear_seat_heaters: bool
+    seat_cooling: bool
     third_row: bool
     sun_roof: bool
     overheat_temp: bool
@@ -40,6 +41,7 @@ class Equipment:
             power_liftgate=config.get("plg") is True,
             motorized_port=config.get("motorized_charge_port") is not False,
             rear_seat_heaters=config.get("rear_seat_heaters") != 0,
+            seat_cooling=config.get("has_seat_cooling") is True,
             third_row=config.get("third_row_seats") not in _NO_SEATS,
             sun_roof=config.get("sun_roof_installed") in (True, 1, 2),
             overheat_temp=config.get("cop_user_set_temp_supported") is True,

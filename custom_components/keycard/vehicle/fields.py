@@ -11,7 +11,11 @@ from .reading import (
     one_of,
     read_cable,
     read_flag,
+    read_kind,
     read_level,
+    read_moment,
+    read_seconds,
+    read_several,
     read_temperature,
     read_text,
     read_version,
@@ -22,6 +26,7 @@ from .reading import (
 KEEPER_MODES = ("off", "keep", "dog", "camp")
 OVERHEAT_MODES = ("off", "on", "fan_only")
 SHIFT_STATES = ("p", "r", "n", "d")
+CHARGE_SCHEDULES = ("off", "start_at", "depart_by")
 PARKED = "p"
 
 # Degrees (°C) from which the cabin is kept from getting hotter, by the level's number.
@@ -41,7 +46,7 @@ WINDOWS = {
 }
 TYRES = {"front_left": "fl", "front_right": "fr", "rear_left": "rl", "rear_right": "rr"}
 
-# Seats that heat -> their number in a command.
+# Seats that heat, and seats that cool -> their number in a command.
 SEATS = {
     "left": 0,
     "right": 1,
@@ -51,6 +56,7 @@ SEATS = {
     "third_row_left": 7,
     "third_row_right": 8,
 }
+COOLED_SEATS = {"left": 1, "right": 2}
 
 
 class Field(NamedTuple):
@@ -82,10 +88,14 @@ _LATCH = named({"Engaged": True, "Disengaged": False})
 _SUN_ROOF = named({"open": True, "vent": True, "closed": False})
 _DASHCAM = named({"Recording": True, "Available": False, "Unavailable": False})
 _SHIFT = named({state.upper(): state for state in SHIFT_STATES})
+_SCHEDULE = named(
+    dict(zip(("Off", "StartAt", "DepartBy"), CHARGE_SCHEDULES, strict=True))
+)
 
 _power = number(-1000, 1000)
 _pressure = number(0, 10)
 _miles = number(0, 2000)
+_energy = number(0, 1000)
 _percent = whole(0, 100)
 _minutes = whole(0, 100_000)
 _heat = whole(0, 10)
@@ -124,20 +134,46 @@ FIELDS: Mapping[str, Field] = {
         f"seat_heater_{seat}": Field(_CLIMATE, f"seat_heater_{seat}", _heat)
         for seat in SEATS
     },
+    **{
+        f"seat_cooler_{seat}": Field(_CLIMATE, f"seat_fan_front_{seat}", _heat)
+        for seat in COOLED_SEATS
+    },
     "wheel_heater": Field(_CLIMATE, "steering_wheel_heat_level", _heat),
+    "wheel_heater_on": Field(_CLIMATE, "steering_wheel_heater", read_flag),
     "auto_seat_left": Field(_CLIMATE, "auto_seat_climate_left", read_flag),
     "auto_seat_right": Field(_CLIMATE, "auto_seat_climate_right", read_flag),
     "auto_wheel": Field(_CLIMATE, "auto_steering_wheel_heat", read_flag),
+    "bioweapon": Field(_CLIMATE, "bioweapon_mode", read_flag),
+    "front_defroster": Field(_CLIMATE, "is_front_defroster_on", read_flag),
+    "rear_defroster": Field(_CLIMATE, "is_rear_defroster_on", read_flag),
+    "mirror_heaters": Field(_CLIMATE, "side_mirror_heaters", read_flag),
+    "wiper_heater": Field(_CLIMATE, "wiper_blade_heater", read_flag),
     "latitude": Field(_DRIVE, "latitude", number(-90, 90)),
     "longitude": Field(_DRIVE, "longitude", number(-180, 180)),
     "heading": Field(_DRIVE, "heading", whole(0, 360)),
     "speed": Field(_DRIVE, "speed", number(0, 300)),
     "shift_state": Field(_DRIVE, "shift_state", _SHIFT, one_of(*SHIFT_STATES)),
     "power": Field(_DRIVE, "power", _power),
+    "route_destination": Field(_DRIVE, "active_route_destination", read_text),
+    "route_latitude": Field(_DRIVE, "active_route_latitude", number(-90, 90)),
+    "route_longitude": Field(_DRIVE, "active_route_longitude", number(-180, 180)),
+    "route_distance": Field(_DRIVE, "active_route_miles_to_arrival", number(0, 20_000)),
+    "route_time": Field(_DRIVE, "active_route_minutes_to_arrival", number(0, 100_000)),
+    "route_delay": Field(
+        _DRIVE, "active_route_traffic_minutes_delay", number(0, 100_000)
+    ),
+    "route_battery": Field(_DRIVE, "active_route_energy_at_arrival", _percent),
     "battery_level": Field(_CHARGE, "battery_level", _percent),
     "usable_battery_level": Field(_CHARGE, "usable_battery_level", _percent),
     "battery_range": Field(_CHARGE, "battery_range", _miles),
+    "estimated_range": Field(_CHARGE, "est_battery_range", _miles),
+    "ideal_range": Field(_CHARGE, "ideal_battery_range", _miles),
+    "energy_remaining": Field(_CHARGE, "energy_remaining", _energy),
+    "lifetime_energy": Field(_CHARGE, "lifetime_energy_used", number(0, 10_000_000)),
+    "battery_temp_min": Field(_CHARGE, "module_temp_min", read_temperature),
+    "battery_temp_max": Field(_CHARGE, "module_temp_max", read_temperature),
     "battery_heater": Field(_CHARGE, "battery_heater_on", read_flag),
+    "low_power_mode": Field(_CHARGE, "low_power_mode", read_flag),
     "charging_state": Field(_CHARGE, "charging_state", read_text),
     "charge_limit": Field(_CHARGE, "charge_limit_soc", _percent),
     "charge_limit_min": Field(_CHARGE, "charge_limit_soc_min", _percent),
@@ -147,13 +183,31 @@ FIELDS: Mapping[str, Field] = {
     "charger_power": Field(_CHARGE, "charger_power", _power),
     "charger_voltage": Field(_CHARGE, "charger_voltage", number(0, 2000)),
     "charger_current": Field(_CHARGE, "charger_actual_current", number(0, 2000)),
+    # Cars do not agree on how they count three.
+    "several_phases": Field(_CHARGE, "charger_phases", read_several, read_flag),
     "charge_rate": Field(_CHARGE, "charge_rate", _miles),
-    "energy_added": Field(_CHARGE, "charge_energy_added", number(0, 1000)),
+    "energy_added": Field(_CHARGE, "charge_energy_added", _energy),
     "minutes_to_full": Field(_CHARGE, "minutes_to_full_charge", _minutes),
     "scheduled_charging": Field(_CHARGE, "scheduled_charging_pending", read_flag),
+    "charge_schedule": Field(
+        _CHARGE, "scheduled_charging_mode", _SCHEDULE, one_of(*CHARGE_SCHEDULES)
+    ),
+    "charging_at": Field(
+        _CHARGE, "scheduled_charging_start_time", read_seconds, read_moment
+    ),
+    "departure_at": Field(
+        _CHARGE, "scheduled_departure_time", read_seconds, read_moment
+    ),
+    "preconditions": Field(_CHARGE, "preconditioning_enabled", read_flag),
+    "off_peak_charging": Field(_CHARGE, "off_peak_charging_enabled", read_flag),
+    "trip_charging": Field(_CHARGE, "trip_charging", read_flag),
+    "fast_charger": Field(_CHARGE, "fast_charger_present", read_flag),
+    "fast_charger_type": Field(_CHARGE, "fast_charger_type", read_kind),
     "port_open": Field(_CHARGE, "charge_port_door_open", read_flag),
     "cable_connected": Field(_CHARGE, "conn_charge_cable", read_cable, read_flag),
+    "cable_type": Field(_CHARGE, "conn_charge_cable", read_kind),
     "cable_locked": Field(_CHARGE, "charge_port_latch", _LATCH, read_flag),
+    "port_cold_weather": Field(_CHARGE, "charge_port_cold_weather_mode", read_flag),
     **{
         f"{place}_door_open": Field(_VEHICLE, key, read_level, read_flag)
         for place, key in DOORS.items()
@@ -178,6 +232,14 @@ FIELDS: Mapping[str, Field] = {
     "dashcam": Field(_VEHICLE, "dashcam_state", _DASHCAM, read_flag),
     "sentry_mode": Field(_VEHICLE, "sentry_mode", read_flag),
     "valet_mode": Field(_VEHICLE, "valet_mode", read_flag),
+    # The Fleet API has not been seen to tell it.
+    "pin_to_drive": Field(_VEHICLE, "pin_to_drive_enabled", read_flag),
+    "keyless_driving": Field(_VEHICLE, "remote_start", read_flag),
+    "homelink_nearby": Field(_VEHICLE, "homelink_nearby", read_flag),
+    "speed_limit_mode": Field(_VEHICLE, "speed_limit_mode.active", read_flag),
+    "speed_limit": Field(
+        _VEHICLE, "speed_limit_mode.current_limit_mph", number(0, 300)
+    ),
     "sw_version": Field(_VEHICLE, "car_version", read_version),
     "update_status": Field(_VEHICLE, "software_update.status", read_text),
     "update_version": Field(_VEHICLE, "software_update.version", read_version),

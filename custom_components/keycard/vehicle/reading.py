@@ -68,26 +68,48 @@ def read_level(value: object) -> bool | None:
     return None if level is None else level > 0
 
 
+def read_several(value: object) -> bool | None:
+    """Read whether there are several of something, told as their number."""
+    count = whole(0, 100)(value)
+    return None if count is None else count > 1
+
+
 def read_cable(value: object) -> bool | None:
     """Read whether there is a cable, told as its kind."""
     return None if (kind := read_text(value)) is None else kind != "<invalid>"
 
 
-def milliseconds(value: object) -> datetime | None:
-    """Read a time told in milliseconds since the epoch."""
-    seconds = number(_EARLIEST.timestamp() * 1000, _LATEST.timestamp() * 1000)(value)
-    return None if seconds is None else datetime.fromtimestamp(seconds / 1000, UTC)
+def read_kind(value: object) -> str | None:
+    """Read the maker's word for a kind of thing, if there is one at all."""
+    return None if (kind := read_text(value)) == "<invalid>" else kind
+
+
+def moment(per_second: int) -> Callable[[object], datetime | None]:
+    """Read a time since the epoch, told in parts of a second."""
+    any_number = number(
+        _EARLIEST.timestamp() * per_second, _LATEST.timestamp() * per_second
+    )
+
+    def read(value: object) -> datetime | None:
+        found = any_number(value)
+        return (
+            None if found is None else datetime.fromtimestamp(found / per_second, UTC)
+        )
+
+    return read
 
 
 def read_moment(value: object) -> datetime | None:
     """Read a stored time."""
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return None if moment is None or moment.tzinfo is None else moment
+    return None if found is None or found.tzinfo is None else found
 
 
+milliseconds = moment(1000)
+read_seconds = moment(1)
 read_temperature = number(-90, 100)
 read_year = whole(2008, 2100)
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
 
-from .fields import KEEPER_MODES, OVERHEAT_MODES, OVERHEAT_TEMPS, SEATS, WINDOWS
+from .fields import (
+    COOLED_SEATS,
+    KEEPER_MODES,
+    OVERHEAT_MODES,
+    OVERHEAT_TEMPS,
+    SEATS,
+    WINDOWS,
+)
 from .state import CarState
 
 type LibraryVehicle = VehicleFleet[TeslaFleetApi]
@@ -33,9 +40,12 @@ class Command(StrEnum):
     OVERHEAT = "overheat"
     OVERHEAT_TEMP = "overheat_temp"
     SEAT_HEATER = "seat_heater"
+    SEAT_COOLER = "seat_cooler"
     WHEEL_HEATER = "wheel_heater"
+    WHEEL_HEATER_ON = "wheel_heater_on"
     AUTO_SEAT = "auto_seat"
     AUTO_WHEEL = "auto_wheel"
+    BIOWEAPON = "bioweapon"
     WINDOWS = "windows"
     SUN_ROOF = "sun_roof"
     FRONT_TRUNK = "front_trunk"
@@ -46,10 +56,13 @@ class Command(StrEnum):
     CHARGE_AMPS = "charge_amps"
     SENTRY = "sentry"
     VALET = "valet"
+    GUEST = "guest"
+    PIN_TO_DRIVE = "pin_to_drive"
     INSTALL_UPDATE = "install_update"
     FLASH = "flash"
     HONK = "honk"
     KEYLESS_DRIVING = "keyless_driving"
+    HOMELINK = "homelink"
     WAKE = "wake"
 
 
@@ -140,6 +153,11 @@ def _charge_effect(params: Params, known: CarState) -> Changes:
     return {"charging_state": "Stopped"} if charging else {}
 
 
+def _pin_effect(params: Params, known: CarState) -> Changes:
+    """Claim nothing of a car that does not tell whether it wants the PIN."""
+    return {} if known.pin_to_drive is None else {"pin_to_drive": params["on"]}
+
+
 REPERTOIRE: Mapping[Command, Act] = {
     Command.LOCK: Act(
         send=lambda car, _: car.door_lock(), effect=lambda *_: {"locked": True}
@@ -210,12 +228,28 @@ REPERTOIRE: Mapping[Command, Act] = {
             f"seat_heater_{_text(params, 'seat')}": params["level"]
         },
     ),
+    # seat: one of the seats that cool; level: 0 to 3
+    Command.SEAT_COOLER: Act(
+        send=lambda car, params: car.remote_seat_cooler_request(
+            COOLED_SEATS[_text(params, "seat")], _whole(params, "level")
+        ),
+        effect=lambda params, _: {
+            f"seat_cooler_{_text(params, 'seat')}": params["level"]
+        },
+    ),
     # level: 0, 1 or 3
     Command.WHEEL_HEATER: Act(
         send=lambda car, params: car.remote_steering_wheel_heat_level_request(
             _whole(params, "level")
         ),
         effect=lambda params, _: {"wheel_heater": params["level"]},
+    ),
+    # on; for cars without levels
+    Command.WHEEL_HEATER_ON: Act(
+        send=lambda car, params: car.remote_steering_wheel_heater_request(
+            on=_flag(params, "on")
+        ),
+        effect=lambda params, _: {"wheel_heater_on": params["on"]},
     ),
     # seat, which is left or right, and on
     Command.AUTO_SEAT: Act(
@@ -230,6 +264,16 @@ REPERTOIRE: Mapping[Command, Act] = {
             on=_flag(params, "on")
         ),
         effect=lambda params, _: {"auto_wheel": params["on"]},
+    ),
+    # on
+    Command.BIOWEAPON: Act(
+        send=lambda car, params: car.set_bioweapon_mode(
+            on=_flag(params, "on"), manual_override=True
+        ),
+        effect=lambda params, _: {
+            "bioweapon": params["on"],
+            **({"climate_on": True} if params["on"] else {}),
+        },
     ),
     # open: a gap
     Command.WINDOWS: Act(
@@ -284,6 +328,17 @@ REPERTOIRE: Mapping[Command, Act] = {
         send=lambda car, params: car.set_valet_mode(on=_flag(params, "on")),
         effect=lambda params, _: {"valet_mode": params["on"]},
     ),
+    # on; no car tells whether it is
+    Command.GUEST: Act(
+        send=lambda car, params: car.guest_mode(enable=_flag(params, "on"))
+    ),
+    # on; with the PIN that its owner chose in the car: it would ignore another
+    Command.PIN_TO_DRIVE: Act(
+        send=lambda car, params: car.set_pin_to_drive(
+            on=_flag(params, "on"), password=""
+        ),
+        effect=_pin_effect,
+    ),
     Command.INSTALL_UPDATE: Act(
         send=lambda car, _: car.schedule_software_update(offset_sec=0),
         effect=lambda *_: {"update_status": "scheduled"},
@@ -291,5 +346,11 @@ REPERTOIRE: Mapping[Command, Act] = {
     Command.FLASH: Act(send=lambda car, _: car.flash_lights()),
     Command.HONK: Act(send=lambda car, _: car.honk_horn()),
     Command.KEYLESS_DRIVING: Act(send=lambda car, _: car.remote_start_drive()),
+    # latitude, longitude: where the car is
+    Command.HOMELINK: Act(
+        send=lambda car, params: car.trigger_homelink(
+            lat=_number(params, "latitude"), lon=_number(params, "longitude")
+        )
+    ),
     Command.WAKE: Act(send=lambda car, _: car.wake_up()),
 }

@@ -98,10 +98,18 @@ class CarState:
     seat_heater_rear_right: int | None = None
     seat_heater_third_row_left: int | None = None
     seat_heater_third_row_right: int | None = None
+    seat_cooler_left: int | None = None
+    seat_cooler_right: int | None = None
     wheel_heater: int | None = None
+    wheel_heater_on: bool | None = None
     auto_seat_left: bool | None = None
     auto_seat_right: bool | None = None
     auto_wheel: bool | None = None
+    bioweapon: bool | None = None
+    front_defroster: bool | None = None
+    rear_defroster: bool | None = None
+    mirror_heaters: bool | None = None
+    wiper_heater: bool | None = None
 
     latitude: float | None = None
     longitude: float | None = None
@@ -109,11 +117,29 @@ class CarState:
     speed: float | None = None
     shift_state: str | None = None
     power: float | None = None
+    route_destination: str | None = None
+    """Where the car navigates to; without it nothing else is known of a route."""
+
+    route_latitude: float | None = None
+    route_longitude: float | None = None
+    route_distance: float | None = None
+    route_time: float | None = None
+    """In minutes, with the delay by the traffic."""
+
+    route_delay: float | None = None
+    route_battery: int | None = None
 
     battery_level: int | None = None
     usable_battery_level: int | None = None
     battery_range: float | None = None
+    estimated_range: float | None = None
+    ideal_range: float | None = None
+    energy_remaining: float | None = None
+    lifetime_energy: float | None = None
+    battery_temp_min: float | None = None
+    battery_temp_max: float | None = None
     battery_heater: bool | None = None
+    low_power_mode: bool | None = None
     charging_state: str | None = None
     charge_limit: int | None = None
     charge_limit_min: int | None = None
@@ -123,13 +149,26 @@ class CarState:
     charger_power: float | None = None
     charger_voltage: float | None = None
     charger_current: float | None = None
+    several_phases: bool | None = None
     charge_rate: float | None = None
     energy_added: float | None = None
     minutes_to_full: int | None = None
     scheduled_charging: bool | None = None
+    charge_schedule: str | None = None
+    charging_at: datetime | None = None
+    departure_at: datetime | None = None
+    preconditions: bool | None = None
+    """Whether the cabin is made ready for scheduled departures."""
+
+    off_peak_charging: bool | None = None
+    trip_charging: bool | None = None
+    fast_charger: bool | None = None
+    fast_charger_type: str | None = None
     port_open: bool | None = None
     cable_connected: bool | None = None
+    cable_type: str | None = None
     cable_locked: bool | None = None
+    port_cold_weather: bool | None = None
 
     front_driver_door_open: bool | None = None
     front_passenger_door_open: bool | None = None
@@ -157,6 +196,11 @@ class CarState:
     dashcam: bool | None = None
     sentry_mode: bool | None = None
     valet_mode: bool | None = None
+    pin_to_drive: bool | None = None
+    keyless_driving: bool | None = None
+    homelink_nearby: bool | None = None
+    speed_limit_mode: bool | None = None
+    speed_limit: float | None = None
     sw_version: str | None = None
     update_status: str | None = None
     update_version: str | None = None
@@ -177,6 +221,8 @@ class CarState:
         if section(car, "drive_state").get("shift_state", "") is None:
             # That is how a parked car says it.
             values["shift_state"] = PARKED
+        if values["route_destination"] is None:
+            values |= dict.fromkeys(_ROUTE)
         for one, other in _PAIRS:
             if values[one] is None or values[other] is None:
                 values[one] = values[other] = None
@@ -232,7 +278,14 @@ def _presence(value: object) -> Presence:
 _read_signing = named({"required": True, "allowed": False, "off": False})
 
 # Where one alone says nothing.
-_PAIRS = (("latitude", "longitude"), ("min_temp", "max_temp"))
+_PAIRS = (
+    ("latitude", "longitude"),
+    ("route_latitude", "route_longitude"),
+    ("min_temp", "max_temp"),
+)
+
+# What a car goes on to tell when it navigates no more.
+_ROUTE = tuple(name for name in FIELDS if name.startswith("route_"))
 
 # Sections that bear the time when the car took the data in them.
 _DATED = ("charge_state", "climate_state", "drive_state", "vehicle_state")

@@ -1,0 +1,279 @@
+"""What the sensors of a car show."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import (
+    PERCENTAGE,
+    EntityCategory,
+    UnitOfElectricCurrent,
+    UnitOfElectricPotential,
+    UnitOfEnergy,
+    UnitOfLength,
+    UnitOfPower,
+    UnitOfPressure,
+    UnitOfSpeed,
+    UnitOfTemperature,
+    UnitOfTime,
+)
+from homeassistant.helpers.typing import StateType
+
+from .connection import Connection
+from .entity import CarDescription
+from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TYRES
+from .vehicle.keys import Key
+from .vehicle.state import CarState
+from .views import CarView
+
+type Value = StateType | datetime
+
+CHARGING_STATES = {
+    "Starting": "starting",
+    "Charging": "charging",
+    "Stopped": "stopped",
+    "Complete": "complete",
+    "Disconnected": "disconnected",
+    "NoPower": "no_power",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarSensorDescription(SensorEntityDescription, CarDescription):
+    """Describes a sensor of a car."""
+
+    value: Callable[[CarView], Value]
+
+
+def _trusted(value: Callable[[CarState], Value]) -> Callable[[CarView], Value]:
+    """Read a value of the car's state, None when the state is too old."""
+
+    def read(view: CarView) -> Value:
+        return value(view.state) if view.state and view.trusted else None
+
+    return read
+
+
+def _told(
+    key: str,
+    device_class: SensorDeviceClass | None = None,
+    unit: str | None = None,
+    *,
+    state_class: SensorStateClass | None = SensorStateClass.MEASUREMENT,
+    options: tuple[str, ...] | None = None,
+    category: EntityCategory | None = None,
+    precision: int | None = 0,
+    told: Callable[[CarState], object] | None = None,
+    value: Callable[[CarState], Value] | None = None,
+) -> CarSensorDescription:
+    """Describe what a car tells as it is, off by default."""
+    return CarSensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=device_class,
+        entity_category=category,
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement=unit,
+        options=None if options is None else list(options),
+        state_class=state_class,
+        suggested_display_precision=precision,
+        told=told,
+        value=_trusted(value or attrgetter(key)),
+    )
+
+
+def _word(
+    key: str,
+    *,
+    options: tuple[str, ...] | None = None,
+    category: EntityCategory | None = None,
+    value: Callable[[CarState], Value] | None = None,
+) -> CarSensorDescription:
+    """Describe what a car tells in a word, off by default."""
+    return _told(
+        key,
+        SensorDeviceClass.ENUM if options else None,
+        state_class=None,
+        options=options,
+        category=category,
+        precision=None,
+        value=value,
+    )
+
+
+def _moment(key: str, value: Callable[[CarState], Value]) -> CarSensorDescription:
+    """Describe a time that a car tells, off by default."""
+    return _told(
+        key,
+        SensorDeviceClass.TIMESTAMP,
+        state_class=None,
+        precision=None,
+        value=value,
+    )
+
+
+def _charging_state(state: CarState) -> str | None:
+    return CHARGING_STATES.get(state.charging_state or "")
+
+
+def _speed(state: CarState) -> float | None:
+    """Return the speed; a parked car tells none."""
+    if state.speed is None and state.shift_state == PARKED:
+        return 0.0
+    return state.speed
+
+
+def _departure(state: CarState) -> datetime | None:
+    """Return the departure that is scheduled; a car remembers its last one."""
+    return state.departure_at if state.charge_schedule == "depart_by" else None
+
+
+MAIN_SENSORS = (
+    CarSensorDescription(
+        key="key_to_take",
+        translation_key="key_to_take",
+        device_class=SensorDeviceClass.ENUM,
+        options=[key.value for key in Key],
+        value=lambda view: view.key_to_take.value,
+        watched_too=True,
+    ),
+    CarSensorDescription(
+        key="connection",
+        translation_key="connection",
+        device_class=SensorDeviceClass.ENUM,
+        options=[connection.value for connection in Connection],
+        value=lambda view: view.connection.value,
+    ),
+    CarSensorDescription(
+        key="last_contact",
+        translation_key="last_contact",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda view: view.state.data_at if view.state else None,
+    ),
+    CarSensorDescription(
+        key="battery_level",
+        device_class=SensorDeviceClass.BATTERY,
+        native_unit_of_measurement=PERCENTAGE,
+        state_class=SensorStateClass.MEASUREMENT,
+        value=_trusted(lambda state: state.battery_level),
+    ),
+    CarSensorDescription(
+        key="battery_range",
+        translation_key="battery_range",
+        device_class=SensorDeviceClass.DISTANCE,
+        native_unit_of_measurement=UnitOfLength.MILES,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value=_trusted(lambda state: state.battery_range),
+    ),
+)
+CHARGING_SENSORS = (
+    _word(
+        "charging_state",
+        options=tuple(CHARGING_STATES.values()),
+        value=_charging_state,
+    ),
+    _told("charger_power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
+    _told("charge_rate", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR),
+    _told(
+        "energy_added",
+        SensorDeviceClass.ENERGY,
+        UnitOfEnergy.KILO_WATT_HOUR,
+        # It starts anew with each charge.
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        precision=1,
+    ),
+    _told("minutes_to_full", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
+    _word("charge_schedule", options=CHARGE_SCHEDULES),
+    _moment("charging_at", lambda state: state.charging_at),
+    _moment("departure_at", _departure),
+    _told(
+        "charger_voltage",
+        SensorDeviceClass.VOLTAGE,
+        UnitOfElectricPotential.VOLT,
+        category=EntityCategory.DIAGNOSTIC,
+    ),
+    _told(
+        "charger_current",
+        SensorDeviceClass.CURRENT,
+        UnitOfElectricCurrent.AMPERE,
+        category=EntityCategory.DIAGNOSTIC,
+    ),
+    _word("cable_type", category=EntityCategory.DIAGNOSTIC),
+    _word("fast_charger_type", category=EntityCategory.DIAGNOSTIC),
+)
+BATTERY_SENSORS = (
+    _told("usable_battery_level", SensorDeviceClass.BATTERY, PERCENTAGE),
+    _told("estimated_range", SensorDeviceClass.DISTANCE, UnitOfLength.MILES),
+    _told("ideal_range", SensorDeviceClass.DISTANCE, UnitOfLength.MILES),
+    _told(
+        "energy_remaining",
+        SensorDeviceClass.ENERGY_STORAGE,
+        UnitOfEnergy.KILO_WATT_HOUR,
+        precision=1,
+    ),
+    _told(
+        "lifetime_energy",
+        SensorDeviceClass.ENERGY,
+        UnitOfEnergy.KILO_WATT_HOUR,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        category=EntityCategory.DIAGNOSTIC,
+    ),
+    *(
+        _told(
+            f"battery_temp_{end}",
+            SensorDeviceClass.TEMPERATURE,
+            UnitOfTemperature.CELSIUS,
+            category=EntityCategory.DIAGNOSTIC,
+            precision=1,
+        )
+        for end in ("min", "max")
+    ),
+)
+CLIMATE_SENSORS = tuple(
+    _told(key, SensorDeviceClass.TEMPERATURE, UnitOfTemperature.CELSIUS, precision=1)
+    for key in ("inside_temp", "outside_temp", "target_temp", "passenger_temp")
+)
+DRIVING_SENSORS = (
+    _word("shift_state", options=SHIFT_STATES),
+    _told("speed", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR, value=_speed),
+    _told("power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
+    _told(
+        "odometer",
+        SensorDeviceClass.DISTANCE,
+        UnitOfLength.MILES,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+    ),
+    _told("speed_limit", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR),
+    _word("route_destination"),
+    _told(
+        "route_distance", SensorDeviceClass.DISTANCE, UnitOfLength.MILES, precision=1
+    ),
+    _told("route_time", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
+    _told("route_delay", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
+    _told("route_battery", SensorDeviceClass.BATTERY, PERCENTAGE),
+    *(
+        _told(
+            f"{place}_pressure",
+            SensorDeviceClass.PRESSURE,
+            UnitOfPressure.BAR,
+            category=EntityCategory.DIAGNOSTIC,
+            precision=1,
+        )
+        for place in TYRES
+    ),
+)
+CAR_SENSORS = (
+    *MAIN_SENSORS,
+    *CHARGING_SENSORS,
+    *BATTERY_SENSORS,
+    *CLIMATE_SENSORS,
+    *DRIVING_SENSORS,
+)

@@ -159,6 +159,17 @@ def every_entity() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def everything_fitted(simulator: Simulator) -> Iterator[None]:
+    """Fit a car out with all that can be commanded, and let commands be signed."""
+    simulator.cars["Ada"].config |= {
+        "has_seat_cooling": True,
+        "third_row_seats": "SixSeats",
+    }
+    with patch.object(CarCoordinator, "signs", True):
+        yield
+
+
 async def until(
     hass: HomeAssistant, holds: Callable[[], bool], timeout: float = 10.0
 ) -> None:

@@ -1,0 +1,269 @@
+"""Every command of every entity, whatever comes of it: done once at most, and true."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+import time
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from pytest import Subtests  # noqa: PT013 - the fixture's type has no other home
+
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import EntityDescription
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.button import BUTTONS
+from custom_components.keycard.climate import CLIMATES, OVERHEAT
+from custom_components.keycard.cover import COVERS
+from custom_components.keycard.lock import LOCKS
+from custom_components.keycard.number import NUMBERS
+from custom_components.keycard.select import LEVELS
+from custom_components.keycard.switch import SWITCHES
+from custom_components.keycard.update import UPDATES
+from custom_components.keycard.vehicle.state import Presence
+from simulator import Simulator
+from simulator.cars import Car
+from simulator.commands import COMMANDS
+
+from .commanding import CASES, Case, act, named, shown
+from .conftest import car_of, until
+
+pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")
+
+REFUSAL = '200 {"response":{"result":false,"reason":"user_not_present"}}'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """What comes of a command: an error or none, done in the car or not.
+
+    Of one that is `unsure` nobody knows at first whether it was done; `sent` is how
+    often it arrives at the cloud.
+    """
+
+    conditions: dict[str, str] = field(default_factory=dict)
+    known: Presence = Presence.ONLINE
+    asleep: bool = False
+    done: bool = False
+    unsure: bool = False
+    error: str | None = None
+    sent: int = 1
+    patience: float = 30.0
+    """How long (s) an answer is waited for."""
+
+
+FATES = {
+    "done": Fate(done=True),
+    "refused by the car": Fate(
+        conditions={"eu.commands": REFUSAL}, error="command_failed"
+    ),
+    "asleep and wakes": Fate(asleep=True, known=Presence.ASLEEP, done=True),
+    "fell asleep unnoticed": Fate(asleep=True, done=True, sent=2),
+    "the cloud fails": Fate(
+        conditions={"eu.commands": '500 {"error":"upstream internal error"}'},
+        unsure=True,
+        error="command_unconfirmed",
+    ),
+    "no answer": Fate(
+        conditions={"eu.commands": "timeout"},
+        patience=0.1,
+        unsure=True,
+        error="command_unconfirmed",
+    ),
+    "the answer is lost": Fate(
+        conditions={"eu.commands": "reset"},
+        done=True,
+        unsure=True,
+        error="command_unconfirmed",
+    ),
+    "connection refused": Fate(
+        conditions={"eu.api": "refuse", "eu.status": "refuse"},
+        error="cloud_unreachable",
+        sent=0,
+    ),
+}
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    """Let nobody wait long: cars wake at once, and doubts are settled at once."""
+    with (
+        patch("simulator.cars.WAKING", 0.05),
+        patch("custom_components.keycard.vehicle.links._WAKE_PACE", 0.06),
+        patch("custom_components.keycard.polling.SOON", 0.0),
+    ):
+        yield
+
+
+@dataclass(kw_only=True)
+class Garage:
+    """The cars of the account, put back to how they were for each command."""
+
+    hass: HomeAssistant
+    simulator: Simulator
+    account: MockConfigEntry
+    before: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Remember how the cars are."""
+        self.before = {
+            name: {
+                key: deepcopy(value)
+                for key, value in vars(car).items()
+                if not key.startswith("_")
+            }
+            for name, car in self.simulator.cars.items()
+        }
+
+    async def put(self, item: Case, fate: Fate) -> Car:
+        """Let a car be as a command wants it and known to be so, then let fate in."""
+        self.bring_back(item.of)
+        car = self.simulator.cars[item.of]
+        for name, value in (deepcopy(self.before[item.of]) | item.car).items():
+            setattr(car, name, value)
+        await self.look(item.of)
+        if fate.asleep:
+            self.simulator.set(f"car.{item.of}", "asleep")
+        known = car_of(self.account, item.of).car
+        assert known.state is not None
+        known.state = replace(known.state, presence=fate.known)
+        self.simulator.apply(fate.conditions)
+        # Connections that were kept may be gone: that takes a moment to get here.
+        await asyncio.sleep(0.02)
+        self.simulator.calls.by_endpoint.clear()
+        return car
+
+    def bring_back(self, name: str) -> None:
+        """Let the cloud work, and a car be online."""
+        self.simulator.apply(dict.fromkeys(self.simulator.conditions, "ok"))
+        self.simulator.set(f"car.{name}", "online")
+
+    async def look(self, name: str) -> None:
+        """Show what holds of a car now."""
+        coordinator = car_of(self.account, name)
+        assert coordinator.car.state is not None
+        state = coordinator.car.state
+        coordinator.car.state = replace(state, presence=Presence.ONLINE)
+        seen = self.told(name)
+        coordinator._sender.doubt(coordinator.car.id)  # type: ignore[union-attr] # is there
+        await until(self.hass, lambda: self.told(name) > seen)
+        await self.hass.async_block_till_done()
+
+    def told(self, name: str) -> float:
+        """Return when a car took what is known of it."""
+        state = car_of(self.account, name).car.state
+        assert state is not None
+        assert state.data_at is not None
+        return state.data_at.timestamp()
+
+
+@pytest.mark.parametrize("fate", FATES.values(), ids=FATES)
+async def test_every_command(
+    hass: HomeAssistant,
+    *,
+    simulator: Simulator,
+    account: MockConfigEntry,
+    subtests: Subtests,
+    fate: Fate,
+) -> None:
+    garage = Garage(hass=hass, simulator=simulator, account=account)
+    timeout = "custom_components.keycard.vehicle.links._COMMAND_TIMEOUT"
+    for item in CASES:
+        with subtests.test(named(item)), patch(timeout, fate.patience):
+            await check(garage, item, fate)
+
+
+async def check(garage: Garage, item: Case, fate: Fate) -> None:
+    hass = garage.hass
+    car = await garage.put(item, fate)
+    before, seen = shown(hass, item.entity, item.attribute), time.time()
+    if fate.error is None:
+        await act(hass, item.entity, item.action, item.data)
+    else:
+        with pytest.raises(HomeAssistantError) as error:
+            await act(hass, item.entity, item.action, item.data)
+        assert error.value.translation_domain == "keycard"
+        assert error.value.translation_key == fate.error
+    wakes = item.command == "wake_up"
+    sent = garage.simulator.calls.count(f"eu.{item.command}")
+    assert sent == (min(fate.sent, 1) if wakes else fate.sent)
+    executed = dict(car.executed)
+    if fate.asleep and not wakes:
+        assert executed.pop("wake_up") == 1
+    assert executed == ({item.command: 1} if fate.done else {})
+    if fate.done:
+        assert item.done(car) == item.result
+    if fate.unsure:
+        # A doubt is settled by asking the car.
+        await until(hass, lambda: garage.told(item.of) > seen)
+        await hass.async_block_till_done()
+    now = shown(hass, item.entity, item.attribute)
+    assert now == (item.shown if fate.done else before)
+    garage.bring_back(item.of)
+    await garage.look(item.of)
+    assert shown(hass, item.entity, item.attribute) == now
+
+
+ACTIONS: dict[Platform, Callable[[Any], set[str]]] = {
+    Platform.BUTTON: lambda _: {"press"},
+    Platform.CLIMATE: lambda described: (
+        {"turn_on", "turn_off", "set_hvac_mode", "set_temperature"}
+        | ({"set_preset_mode"} if described in CLIMATES else set())
+    ),
+    Platform.COVER: lambda described: (
+        {"open_cover"} | ({"close_cover"} if described.close else set())
+    ),
+    Platform.LOCK: lambda described: (
+        {"unlock"} | ({"lock"} if described.lock else set())
+    ),
+    Platform.NUMBER: lambda _: {"set_value"},
+    Platform.SELECT: lambda _: {"select_option"},
+    Platform.SWITCH: lambda _: {"turn_on", "turn_off"},
+    Platform.UPDATE: lambda _: {"install"},
+}
+TABLES: dict[Platform, tuple[EntityDescription, ...]] = {
+    Platform.BUTTON: BUTTONS,
+    Platform.CLIMATE: (*CLIMATES, *OVERHEAT),
+    Platform.COVER: COVERS,
+    Platform.LOCK: LOCKS,
+    Platform.NUMBER: NUMBERS,
+    Platform.SELECT: LEVELS,
+    Platform.SWITCH: SWITCHES,
+    Platform.UPDATE: UPDATES,
+}
+
+
+async def test_no_command_is_left_out(
+    account: MockConfigEntry, entity_registry: er.EntityRegistry
+) -> None:
+    tried = set()
+    for item in CASES:
+        entry = entity_registry.async_get(item.entity)
+        assert entry is not None, item.entity
+        vin = car_of(account, item.of).car.id
+        key = entry.unique_id.removeprefix(f"{vin}_")
+        tried.add((entry.domain, key, item.action))
+    assert tried == {
+        (platform, described.key, action)
+        for platform, table in TABLES.items()
+        for described in table
+        for action in ACTIONS[platform](described)
+    }
+
+
+def test_every_command_of_the_simulator_is_given() -> None:
+    # They take back what an owner has set in the car.
+    given_by_none = {
+        "cancel_software_update",
+        "clear_pin_to_drive_admin",
+        "reset_pin_to_drive_pin",
+        "reset_valet_pin",
+    }
+    given = {item.command for item in CASES}
+    assert given - {"wake_up"} == COMMANDS.keys() - given_by_none

@@ -85,6 +85,7 @@ async def test_online(
     assert state_of(hass, "binary_sensor.ada_online").state == state
 
 
+@pytest.mark.usefixtures("every_entity")
 async def test_links_of_a_car(hass: HomeAssistant, account: MockConfigEntry) -> None:
     assert state_of(hass, "binary_sensor.ada_cloud_link").state == "on"
     car = car_of(account, "Ada")

@@ -8,10 +8,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator import Simulator
 
+from .conftest import car_of, show_state
 
-async def press(hass: HomeAssistant) -> None:
+
+async def press(hass: HomeAssistant, entity: str = "button.ada_wake") -> None:
     await hass.services.async_call(
-        "button", "press", {"entity_id": "button.ada_wake"}, blocking=True
+        "button", "press", {"entity_id": entity}, blocking=True
     )
 
 
@@ -28,3 +30,16 @@ async def test_nothing_reaches_the_car(
     simulator.set("eu.api", "refuse")
     with pytest.raises(HomeAssistantError):
         await press(hass)
+
+
+@pytest.mark.usefixtures("every_entity")
+async def test_homelink_wants_to_know_where_the_car_is(
+    hass: HomeAssistant, simulator: Simulator, account: MockConfigEntry
+) -> None:
+    show_state(car_of(account, "Cy"), latitude=None, longitude=None)
+    with pytest.raises(HomeAssistantError) as error:
+        await press(hass, "button.cy_homelink")
+    assert error.value.translation_key == "place_not_known"
+    assert not simulator.cars["Cy"].executed
+    # A car without it has no such button.
+    assert hass.states.get("button.ada_homelink") is None

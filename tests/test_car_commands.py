@@ -169,3 +169,39 @@ async def test_what_a_car_may_lack_waits_until_that_is_told(
     assert shown(hass, "cover.ada_front_trunk") == "closed"
     assert hass.states.get("cover.ada_sun_roof") is None
     assert shown(hass, "cover.cy_sun_roof") == "closed"
+
+
+async def test_what_is_only_signed_waits_until_commands_are_signed(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    car = car_of(account, "Ada")
+    assert hass.states.get("switch.ada_pin_to_drive") is None
+    car.signs = True
+    car.async_update_listeners()
+    await hass.async_block_till_done()
+    # Nobody tells whether it is on.
+    assert shown(hass, "switch.ada_pin_to_drive") == "unknown"
+    show_state(car, pin_to_drive=True)
+    assert shown(hass, "switch.ada_pin_to_drive") == "on"
+
+
+async def test_a_wheel_without_levels_starts_the_climate_too(
+    hass: HomeAssistant, simulator: Simulator, account: MockConfigEntry
+) -> None:
+    car = simulator.cars["Cy"]
+    assert car_of(account, "Cy").data.trusted
+    assert hass.states.get("select.cy_steering_wheel_heater") is None
+    await act(hass, "switch.cy_steering_wheel_heater", "turn_on")
+    assert car.executed == {
+        "auto_conditioning_start": 1,
+        "remote_steering_wheel_heater_request": 1,
+    }
+    assert car.wheel == 3
+
+
+async def test_seats_that_do_not_cool_make_no_entity(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    assert car_of(account, "Ada").data.trusted
+    assert hass.states.get("select.ada_seat_cooler_front_left") is None
+    assert hass.states.get("switch.ada_bioweapon_defense_mode") is None

@@ -76,10 +76,10 @@ SHOWN = {
     "binary_sensor.ada_scheduled_charging": "off",
     "binary_sensor.ada_speed_limit_mode": "off",
     "binary_sensor.ada_trip_charging": "off",
-    "binary_sensor.ada_tyre_pressure_low_front_left": "off",
-    "binary_sensor.ada_tyre_pressure_low_front_right": "off",
-    "binary_sensor.ada_tyre_pressure_low_rear_left": "off",
-    "binary_sensor.ada_tyre_pressure_low_rear_right": "off",
+    "binary_sensor.ada_tyre_pressure_warning_front_left": "off",
+    "binary_sensor.ada_tyre_pressure_warning_front_right": "off",
+    "binary_sensor.ada_tyre_pressure_warning_rear_left": "off",
+    "binary_sensor.ada_tyre_pressure_warning_rear_right": "off",
     "binary_sensor.ada_user_present": "off",
     "binary_sensor.ada_wiper_heater": "off",
     "climate.ada_cabin_overheat_protection": "cool",
@@ -89,7 +89,7 @@ SHOWN = {
     "cover.ada_rear_trunk": "closed",
     "cover.ada_sun_roof": "open",
     "cover.ada_windows": "closed",
-    "device_tracker.ada_destination": "not_home",
+    "device_tracker.ada_destination_location": "not_home",
     "lock.ada_charging_cable": "locked",
     "lock.ada_lock": "unlocked",
     "number.ada_charge_current": "16",
@@ -102,8 +102,8 @@ SHOWN = {
     "select.ada_steering_wheel_heater": "off",
     "sensor.ada_battery": "77",
     "sensor.ada_battery_at_destination": "unknown",
-    "sensor.ada_battery_temperature_coldest": "16.5",
-    "sensor.ada_battery_temperature_warmest": "18.0",
+    "sensor.ada_battery_temperature_highest": "18.0",
+    "sensor.ada_battery_temperature_lowest": "16.5",
     "sensor.ada_charge_schedule": "off",
     "sensor.ada_charger_current": "0.0",
     "sensor.ada_charger_type": "ACSingleWireCAN",
@@ -111,27 +111,27 @@ SHOWN = {
     "sensor.ada_charging_cable_type": "IEC",
     "sensor.ada_charging_power": "0.0",
     "sensor.ada_charging_rate": "0.0",
+    "sensor.ada_charging_starts": "unknown",
     "sensor.ada_charging_state": "stopped",
+    "sensor.ada_departure": "unknown",
     "sensor.ada_destination": "Home",
     "sensor.ada_distance_to_destination": "0.063554603904",
     "sensor.ada_energy_added": "0.0",
     "sensor.ada_energy_left": "46.92",
-    "sensor.ada_energy_used_in_all": "20505.629",
     "sensor.ada_estimated_range": "442.63397376",
     "sensor.ada_gear": "p",
     "sensor.ada_ideal_range": "429.48563328",
     "sensor.ada_inside_temperature": "29.8",
     "sensor.ada_last_contact": "2024-01-19T23:38:40+00:00",
+    "sensor.ada_lifetime_energy_used": "20505.629",
     "sensor.ada_odometer": "10430.189495371",
     "sensor.ada_outside_temperature": "30.0",
     "sensor.ada_power": "-7.0",
     "sensor.ada_range": "429.48563328",
-    "sensor.ada_scheduled_charging": "unknown",
-    "sensor.ada_scheduled_departure": "unknown",
-    "sensor.ada_set_temperature_driver": "22.0",
-    "sensor.ada_set_temperature_passenger": "22.0",
     "sensor.ada_speed": "0.0",
     "sensor.ada_speed_limit": "111.044736",
+    "sensor.ada_target_temperature_driver": "22.0",
+    "sensor.ada_target_temperature_passenger": "22.0",
     "sensor.ada_time_to_destination": "0.103577",
     "sensor.ada_time_to_full": "0",
     "sensor.ada_traffic_delay": "0.0",
@@ -151,7 +151,6 @@ SHOWN = {
 }
 # What a car is shown with whose owner changed nothing
 ON_BY_DEFAULT = {
-    "binary_sensor.ada_cloud_link",
     "binary_sensor.ada_online",
     "button.ada_wake",
     "climate.ada_climate",
@@ -215,8 +214,10 @@ async def test_every_entity_is_tested_and_ends_with_its_data(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     entities = {state.entity_id for state in hass.states.async_all()}
-    told_otherwise = ON_BY_DEFAULT | {
-        entity_id for entity_id in entities if entity_id.startswith("button.")
+    told_otherwise = {
+        "binary_sensor.ada_cloud_link",
+        *ON_BY_DEFAULT,
+        *(entity_id for entity_id in entities if entity_id.startswith("button.")),
     }
     of_ada = {entity_id for entity_id in entities if ".ada_" in entity_id}
     assert of_ada - told_otherwise == SHOWN.keys() - told_otherwise
@@ -257,10 +258,14 @@ async def test_no_flood(
         ("switch.ada_charging", {"charging_state": None}, "unknown"),
         ("binary_sensor.ada_charger_phases", {"several_phases": True}, "on"),
         ("binary_sensor.ada_homelink", {"homelink_nearby": True}, "on"),
-        ("device_tracker.ada_destination", {"route_latitude": None}, "unknown"),
-        ("sensor.ada_scheduled_departure", {"charge_schedule": "start_at"}, "unknown"),
         (
-            "sensor.ada_scheduled_departure",
+            "device_tracker.ada_destination_location",
+            {"route_latitude": None},
+            "unknown",
+        ),
+        ("sensor.ada_departure", {"charge_schedule": "start_at"}, "unknown"),
+        (
+            "sensor.ada_departure",
             {"charge_schedule": "depart_by"},
             "2024-01-09T22:00:00+00:00",
         ),

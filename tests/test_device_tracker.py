@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
@@ -25,6 +28,29 @@ async def test_place(hass: HomeAssistant, account: MockConfigEntry) -> None:
 
     show_state(car, latitude=hass.config.latitude, longitude=hass.config.longitude)
     assert state_of(hass, TRACKER).state == "home"
+
+
+async def test_a_place_is_no_detail(
+    account: MockConfigEntry, entity_registry: er.EntityRegistry
+) -> None:
+    assert car_of(account, "Ada").data.trusted
+    entry = entity_registry.async_get(TRACKER)
+    assert entry is not None
+    assert entry.entity_category is None
+
+
+@pytest.mark.usefixtures("every_entity")
+async def test_destination(hass: HomeAssistant, account: MockConfigEntry) -> None:
+    tracker = "device_tracker.ada_destination_location"
+    assert state_of(hass, tracker).state == "unknown"
+    show_state(
+        car_of(account, "Ada"),
+        route_destination="Home",
+        route_latitude=hass.config.latitude,
+        route_longitude=hass.config.longitude,
+    )
+    assert state_of(hass, tracker).state == "home"
+    assert state_of(hass, tracker).attributes["destination"] == "Home"
 
 
 async def test_an_old_place_is_no_place(

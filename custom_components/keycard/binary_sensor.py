@@ -111,6 +111,7 @@ CAR_SENSORS = (
         translation_key="cloud_link",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
         is_on=lambda view: view.cloud_link,
     ),
     *(

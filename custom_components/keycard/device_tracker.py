@@ -8,6 +8,7 @@ from homeassistant.components.device_tracker import (
     TrackerEntity,
     TrackerEntityDescription,
 )
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -60,6 +61,12 @@ class CarTracker(CarEntity, TrackerEntity):
     """The place of a car, or of where it is going."""
 
     entity_description: CarTrackerDescription
+
+    @property
+    @override
+    def entity_category(self) -> EntityCategory | None:
+        """Return that this is no detail, as a tracker otherwise is."""
+        return self.entity_description.entity_category
 
     @property
     @override

@@ -41,7 +41,7 @@ _CAR_TILES = (
     ("sensor", "key_to_take"),
     ("lock", "lock"),
     ("climate", "climate"),
-    ("binary_sensor", "cloud_link"),
+    ("sensor", "connection"),
     ("sensor", "battery_level"),
     ("sensor", "last_contact"),
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from simulator.cases import DEFAULT_PROVIDER, Case, Step, load_case
 
 from . import internet
 from .clock import OffsetClock
+from .front import HOST, seed
 from .house import House, LogKeeper
 from .loop import StageLoop
 from .pace import Pace, StageError, Traffic
@@ -74,6 +76,8 @@ async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:
             pace = Pace(clock, loop, traffic, simulator)
             house = House(Path(folder), loop)
             house.furnish(case.homes[0].region)
+            # Home Assistant listens, though nobody comes: each case where no other does.
+            seed(Path(folder), free_port())
             theatre = Theatre(simulator, house, pace)
             start = clock.monotonic()
             passed = False
@@ -100,6 +104,14 @@ async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:
                 }
             )
     return passed and not log.errors
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody has."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 class Lines:

@@ -76,7 +76,7 @@ async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:
             pace = Pace(clock, loop, traffic, simulator)
             house = House(Path(folder), loop)
             house.furnish(case.homes[0].region)
-            # Home Assistant listens, though nobody comes: each case where no other does.
+            # It listens, though nobody comes: each case where no other does.
             seed(Path(folder), free_port())
             theatre = Theatre(simulator, house, pace)
             start = clock.monotonic()

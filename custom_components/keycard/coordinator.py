@@ -192,6 +192,10 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         coordinator = CarCoordinator(
             self.hass, self.config_entry, car, self._sender, key
         )
+        # A service in between signs by itself.
+        coordinator.signs = self.judge.in_between or (
+            self.provider.link is not None and self.provider.link.signs
+        )
         self.cars[car.id] = coordinator
         return coordinator
 

@@ -77,7 +77,7 @@ async def test_set_up_poll_lock_unlock_climate(
     assert state_of(hass, LOCK).state == "locked"
     assert state_of(hass, "sensor.ada_battery").state == "64"
     assert state_of(hass, "device_tracker.ada_location").state == "not_home"
-    assert state_of(hass, "binary_sensor.ada_cloud_link").state == "on"
+    assert state_of(hass, "sensor.ada_connection").state == "cloud"
 
     await act("unlock", LOCK)
     assert (ada.locked, state_of(hass, LOCK).state) == (False, "unlocked")
@@ -176,3 +176,21 @@ async def test_a_scope_that_is_missing_stops_only_what_needs_it(
         await act("unlock", LOCK)
     assert caught.value.translation_key == "scope_missing"
     assert judgement_of(narrow) == "operational"
+
+
+@pytest.mark.usefixtures("every_entity")
+@each_provider
+async def test_what_is_signed_everywhere_is_there_where_somebody_signs(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, act: Act, provider: str
+) -> None:
+    simulator.pair("Ada", await async_get_key(hass))
+    await opened(hass, simulator, provider, set_up)
+    await hass.async_block_till_done()
+    simulator.cars["Ada"].drive_pin = "1234"
+    switch = "switch.ada_pin_to_drive"
+    if provider == "compatible":
+        # Nobody signs at the maker's own address with a bare token.
+        assert hass.states.get(switch) is None
+        return
+    await act("turn_on", switch)
+    assert simulator.cars["Ada"].executed["set_pin_to_drive"] == 1

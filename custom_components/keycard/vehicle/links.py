@@ -176,6 +176,7 @@ class CloudLink:
     ) -> Outcome:
         """Send a command once; the repertoire says which parameters it takes."""
         async with self._gates[vin]:
+            signed = signed or REPERTOIRE[command].signed
             if signed and self.signs and command is not Command.WAKE:
                 return await self._command_signed(vin, command, params)
             vehicle = self._vehicle(vin)

@@ -80,6 +80,8 @@ class Act:
     send: Callable[[LibraryVehicle, Params], Awaitable[object]]
     effect: Callable[[Params, CarState], Changes] = _nothing
     already: frozenset[str] = _ALREADY
+    signed: bool = False
+    """Whether every car takes it only if it is signed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,6 +340,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             on=_flag(params, "on"), password=""
         ),
         effect=_pin_effect,
+        signed=True,
     ),
     Command.INSTALL_UPDATE: Act(
         send=lambda car, _: car.schedule_software_update(offset_sec=0),

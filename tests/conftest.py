@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 # Home Assistant finds the package only if it was imported before.
 import custom_components.keycard
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.coordinator import CarCoordinator
+from custom_components.keycard.coordinator import CarCoordinator, KeycardCoordinator
 from simulator import Simulator
 from simulator.cases import CarSpec, Home
 
@@ -166,7 +166,7 @@ def everything_fitted(simulator: Simulator) -> Iterator[None]:
         "has_seat_cooling": True,
         "third_row_seats": "SixSeats",
     }
-    with patch.object(CarCoordinator, "signs", True):
+    with patch.object(KeycardCoordinator, "signs", True):
         yield
 
 

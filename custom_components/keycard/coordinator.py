@@ -188,14 +188,17 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
 
     # Cars
 
+    @property
+    def signs(self) -> bool:
+        """Tell whether somebody signs commands: the link, or a service in between."""
+        link = self.provider.link
+        return link is not None and (link.signs or self.judge.in_between)
+
     def _add_car(self, car: Car, key: Key) -> CarCoordinator:
         coordinator = CarCoordinator(
             self.hass, self.config_entry, car, self._sender, key
         )
-        # A service in between signs by itself.
-        coordinator.signs = self.judge.in_between or (
-            self.provider.link is not None and self.provider.link.signs
-        )
+        coordinator.signs = self.signs
         self.cars[car.id] = coordinator
         return coordinator
 

@@ -113,8 +113,8 @@ class Hosts:
                 case Forward():
                     good = await self._pass_on(answer, fault)
                 case Refresh():
-                    if isinstance(service, Tessie) and not fault.stale:
-                        await self._renew(service, answer)
+                    if isinstance(service, Tessie):
+                        await self._renew(service, answer, stale=fault.stale)
                     good = answer.answer()
                 case _:
                     good = answer
@@ -134,16 +134,17 @@ class Hosts:
                 forward.woken.rouse()
         return forward.shape(reply)
 
-    async def _renew(self, service: Tessie, refresh: Refresh) -> None:
+    async def _renew(self, service: Tessie, refresh: Refresh, *, stale: bool) -> None:
         region = refresh.account.region
         for car in refresh.cars:
-            well = {}
+            well: dict[str, bool] = {}
             for plane in ("api", "data"):
                 route = Route(endpoint="vehicle", plane=plane, car=car.vin)
                 fault = await self._faults.find(
                     _subjects(region, route, car), remote=True
                 )
-                well[plane] = fault.condition.kind is Kind.OK and not fault.stale
+                good = fault.condition.kind is Kind.OK and not fault.stale
+                well[plane] = good and not stale
             service.renew(car, presence=well["api"], data=well["data"])
 
     async def _forward(self, asked: Asked, fault: Fault) -> Reply:

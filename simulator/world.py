@@ -241,6 +241,10 @@ class Simulator(Garage):
         """Return an access token of Teslemetry."""
         return self.teslemetry.tokens.issue(self._account_of(home))
 
+    def teslemetry_refresh_token(self, home: str | None = None) -> str:
+        """Return a refresh token of Teslemetry, as if the owner had signed in."""
+        return self.teslemetry.refresh_token(self._account_of(home))
+
     def tessie_token(self, home: str | None = None) -> str:
         """Return an access token of Tessie."""
         return self.tessie.tokens.issue(self._account_of(home))

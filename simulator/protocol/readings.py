@@ -141,10 +141,11 @@ def _climate(car: Car, at: int) -> ClimateState:
         bioweapon_mode_on=car.bioweapon,
     )
     values = shapes.climate_state(car, at)
-    for level in ("steering_wheel_heat_level", "cabin_overheat_protection"):
-        del values[level]
+    has_levels = values.pop("steering_wheel_heat_level", None) is not None
+    del values["cabin_overheat_protection"]
     _fill(state, values)
-    state.steering_wheel_heat_level = _WHEEL[car.wheel]
+    if has_levels:
+        state.steering_wheel_heat_level = _WHEEL[car.wheel]
     return state
 
 

@@ -280,6 +280,23 @@ async def test_its_data(client: Wired, car: Car, clock: Clock) -> None:
     assert (await client.ping())["response"]["reason"].seconds == int(clock.now)
 
 
+@pytest.mark.parametrize(("year", "has_levels"), [(2018, False), (2024, True)])
+async def test_older_wheels_know_no_levels(
+    clock: Clock, year: int, has_levels: bool
+) -> None:
+    car = Car(CarSpec(name="Cy", model="models", year=year), region="na", now=clock)
+    car.wheel = 3
+    computers, key = Computers(car, clock), a_key()
+    computers.whitelist.add(key)
+    wanted = GetVehicleData(getClimateState=GetClimateState())
+    data = await Wired(computers, car, key)._getInfotainment(
+        Action(vehicleAction=VehicleAction(getVehicleData=wanted))
+    )
+    assert data.climate_state.steering_wheel_heater
+    told = data.climate_state.HasField("steering_wheel_heat_level")
+    assert told is has_levels
+
+
 async def status(client: Wired) -> Any:
     request = InformationRequest(
         informationRequestType=InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS

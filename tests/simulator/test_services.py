@@ -282,7 +282,7 @@ async def test_a_token_moves_to_a_sign_in(
 async def test_its_tokens_end(
     sim: Simulator, session: aiohttp.ClientSession, clock: Clock
 ) -> None:
-    refresh = sim.teslemetry.refresh_token(sim._accounts[0])
+    refresh = sim.teslemetry_refresh_token()
     form = {"grant_type": "refresh_token", "client_id": "homeassistant"}
     _, answer = await exchange(sim, session, refresh_token=refresh, **form)
     api = Teslemetry(session, answer["access_token"], sim.urls["teslemetry"])
@@ -336,6 +336,17 @@ async def test_tessie_lists_and_keeps(
     # What it keeps is none of the owner's bill.
     assert sim.calls.count("na.vehicle_data") == 2
     assert sim.calls.billed == 1
+
+
+async def test_tessie_that_never_heard_of_a_car_knows_it_all_the_same(
+    sim: Simulator, tessie: Tessie
+) -> None:
+    sim.set("tessie.api", "stale")
+    ada = tessie.vehicles.create(sim.cars["Ada"].vin)
+    assert (await ada.state())["display_name"] == "Ada"
+    sim.cars["Ada"].locked = False
+    assert (await ada.state())["vehicle_state"]["locked"] is True
+    assert await ada.vehicle_status() == {"status": "awake"}
 
 
 TESSIE: list[tuple[Callable[[Any], Any], str, Callable[[Car], bool]]] = [

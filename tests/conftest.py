@@ -7,17 +7,24 @@ from pathlib import Path
 import time
 from typing import Any
 from unittest.mock import AsyncMock, patch
+from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
+from yarl import URL
 
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant, State
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 # Home Assistant finds the package only if it was imported before.
 import custom_components.keycard
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.coordinator import CarCoordinator, KeycardCoordinator
+from custom_components.keycard.signing_key import async_show_public_key
 from simulator import Simulator
 from simulator.cases import CarSpec, Home
 
@@ -33,6 +40,7 @@ WATCHED_CARS = {
     "cy": {"name": "Cy", "model": "models", "year": 2018, "key": "fob"},
 }
 
+type SignIn = Callable[..., Awaitable[ConfigFlowResult]]
 type SetUp = Callable[[MockConfigEntry], Awaitable[MockConfigEntry]]
 
 assert custom_components.keycard.PLATFORMS
@@ -168,6 +176,35 @@ def everything_fitted(simulator: Simulator) -> Iterator[None]:
     }
     with patch.object(KeycardCoordinator, "signs", True):
         yield
+
+
+@pytest.fixture
+async def sign_in(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    hass_client_no_auth: ClientSessionGenerator,
+    current_request_with_host: None,
+) -> AsyncIterator[SignIn]:
+    """Sign in as the owner does, on the page that a flow opens."""
+    assert await async_setup_component(hass, "application_credentials", {})
+    # Nothing can be shown any more once somebody has looked.
+    async_show_public_key(hass)
+    client = await hass_client_no_auth()
+    name = simulator.homes[0].name
+    async with aiohttp.ClientSession() as browser:
+
+        async def go(result: ConfigFlowResult, **asked: str) -> ConfigFlowResult:
+            assert result["type"] is FlowResultType.EXTERNAL_STEP
+            query = {"consent": "allow", "account": name, **asked}
+            url = URL(result["url"]).update_query(query)
+            async with browser.get(url, allow_redirects=False) as response:
+                assert response.status == 302, await response.text()
+                back = urlsplit(response.headers["Location"])
+            assert back.path == "/auth/external/callback"
+            assert (await client.get(f"{back.path}?{back.query}")).status == 200
+            return await hass.config_entries.flow.async_configure(result["flow_id"])
+
+        yield go
 
 
 async def until(

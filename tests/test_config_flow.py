@@ -382,7 +382,7 @@ async def test_the_makers_own_address_tells_the_region(
 ) -> None:
     own = default_hosts("na").regions["na"]
     with patch(
-        "custom_components.keycard.config_flow.check_server",
+        "custom_components.keycard.flow_server.check_server",
         return_value=Check(account="7"),
     ):
         result = await answer(

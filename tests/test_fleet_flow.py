@@ -1,14 +1,11 @@
 """The flow that signs in with the maker, over real HTTP to a simulated maker."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from unittest.mock import AsyncMock
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
-from yarl import URL
 
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.core import HomeAssistant
@@ -19,22 +16,16 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.outage import hosts
 from custom_components.keycard.providers.fleet import SCOPES
-from custom_components.keycard.signing_key import (
-    PUBLIC_KEY_PATH,
-    async_get_key,
-    async_show_public_key,
-)
+from custom_components.keycard.signing_key import PUBLIC_KEY_PATH, async_get_key
 from custom_components.keycard.vehicle.key_pair import public_pem
 from simulator import Simulator
 
-from .conftest import until
+from .conftest import SignIn, until
 from .entries import APPLICATION, add_application, fleet_entry
 from .flows import answer, choose, fields, suggested
 
 HERE = "https://home.example.org"
 DOMAIN_NAME = "home.example.org"
-
-type SignIn = Callable[..., Awaitable[ConfigFlowResult]]
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +51,6 @@ def maker(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
 async def application(hass: HomeAssistant) -> None:
     """Name the application to Home Assistant."""
     await add_application(hass)
-    # As a home does that has an entry: nothing can be added once a client is there.
-    async_show_public_key(hass)
 
 
 @pytest.fixture
@@ -70,36 +59,6 @@ async def hosted(hass: HomeAssistant, simulator: Simulator) -> str:
     pem = public_pem(await async_get_key(hass))
     simulator.apps.host(pem)
     return pem
-
-
-@pytest.fixture
-async def sign_in(
-    hass: HomeAssistant,
-    simulator: Simulator,
-    application: None,
-    hass_client_no_auth: ClientSessionGenerator,
-    current_request_with_host: None,
-) -> AsyncIterator[SignIn]:
-    """Sign in as the owner does, on the page that the flow opens."""
-    client = await hass_client_no_auth()
-    name = simulator.homes[0].name
-    async with aiohttp.ClientSession() as browser:
-
-        async def go(result: ConfigFlowResult, **asked: str) -> ConfigFlowResult:
-            assert result["type"] is FlowResultType.EXTERNAL_STEP
-            url = result["url"]
-            query = {"consent": "allow", "account": name, **asked}
-            async with browser.get(
-                URL(url).update_query(query), allow_redirects=False
-            ) as response:
-                assert response.status == 302, await response.text()
-                back = urlsplit(response.headers["Location"])
-            assert back.path == "/auth/external/callback"
-            answered = await client.get(f"{back.path}?{back.query}")
-            assert answered.status == 200
-            return await hass.config_entries.flow.async_configure(result["flow_id"])
-
-        yield go
 
 
 async def begin(hass: HomeAssistant, **changes: Any) -> ConfigFlowResult:
@@ -525,7 +484,7 @@ async def test_reconfiguring(
     assert entry.data["domain"] == "car.example.org"
 
 
-@pytest.mark.usefixtures("hosted")
+@pytest.mark.usefixtures("application", "hosted")
 async def test_one_of_two_applications(
     hass: HomeAssistant, simulator: Simulator, sign_in: SignIn, set_up_entry: AsyncMock
 ) -> None:

@@ -27,6 +27,7 @@ _ERRORS = {
     Reason.UNAUTHORIZED: "sign_in_needed",
     Reason.MOBILE_ACCESS: "mobile_access_disabled",
     Reason.LIMIT: "billing_limit",
+    Reason.PAYMENT: "payment_needed",
     Reason.POLICY: "cloud_refused",
     Reason.NOT_REGISTERED: "not_registered",
     Reason.WRONG_REGION: "wrong_region",

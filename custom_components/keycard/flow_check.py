@@ -62,6 +62,7 @@ _REASONS = {
     Reason.UNAUTHORIZED: Check(error="invalid_auth", where=CONF_TOKEN),
     Reason.MOBILE_ACCESS: Check(error="mobile_access_disabled", may_pass=True),
     Reason.LIMIT: Check(error="limit", may_pass=True),
+    Reason.PAYMENT: Check(error="payment", may_pass=True),
     Reason.POLICY: Check(error="policy"),
     Reason.NOT_REGISTERED: Check(error="not_registered"),
     Reason.RATE_LIMITED: Check(error="rate_limited", may_pass=True),

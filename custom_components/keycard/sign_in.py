@@ -24,11 +24,10 @@ from homeassistant.helpers.config_entry_oauth2_flow import (
 )
 
 from .answer import Answer, ask
-from .const import CONF_IMPLEMENTATION, DOMAIN
+from .const import CONF_IMPLEMENTATION, DOMAIN, PROVIDER_TESLEMETRY
 from .outage.hosts import authorize_url, token_url
-from .providers import hosts_of
+from .providers import SERVICES, hosts_of
 from .providers.fleet import SCOPES
-from .providers.teslemetry import TESLEMETRY
 
 # The answer holds two or three tokens of a kilobyte or two each.
 _TOKENS_KEPT = 32 * 1024
@@ -135,7 +134,7 @@ class TeslemetrySignIn(_Asking, LocalOAuth2ImplementationWithPkce):
 
     def __init__(self, hass: HomeAssistant, client_id: str) -> None:
         """Sign in as a client that the service knows."""
-        service = TESLEMETRY
+        service = SERVICES[PROVIDER_TESLEMETRY]
         LocalOAuth2ImplementationWithPkce.__init__(
             self,
             hass,
@@ -149,7 +148,7 @@ class TeslemetrySignIn(_Asking, LocalOAuth2ImplementationWithPkce):
     @override
     def name(self) -> str:
         """Return the name of the service."""
-        return TESLEMETRY.name
+        return SERVICES[PROVIDER_TESLEMETRY].name
 
     @property
     @override

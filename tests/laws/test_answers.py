@@ -113,7 +113,12 @@ CASES = {
         status=ACCOUNT,
         error="mobile_access_disabled",
     ),
-    "402": Case(answer="402 payment", status=ACCOUNT, error="billing_limit"),
+    "402": Case(answer="402 payment", status=ACCOUNT, error="payment_needed"),
+    "402 for a car": Case(
+        answer='402 {"error":"vehicle_subscription_required"}',
+        status=FINE,
+        error="payment_needed",
+    ),
     "403 limit": Case(
         answer='403 {"error":"account disabled: EXCEEDED_LIMIT"}',
         status=ACCOUNT,

@@ -150,7 +150,8 @@ def test_a_probe_of_a_region(
             Subject.ACCOUNT,
             Reason.LIMIT,
         ),
-        (402, "", Subject.ACCOUNT, Reason.LIMIT),
+        (402, "", Subject.ACCOUNT, Reason.PAYMENT),
+        (402, "vehicle_subscription_required", Subject.CAR, Reason.PAYMENT),
         (
             403,
             '{"error":"forbidden, see https://developer.example/fleet-api"}',

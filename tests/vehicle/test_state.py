@@ -182,7 +182,10 @@ def test_recorded_data() -> None:
 def test_recorded_summary() -> None:
     product = recorded(PRODUCTS)["response"][0]
     state = RECORDED.with_summary(product)
-    assert state == replace(RECORDED, presence=Presence.ASLEEP, equipment=SLEEPERS)
+    # This account's cars take commands unsigned, too.
+    assert state == replace(
+        RECORDED, presence=Presence.ASLEEP, equipment=SLEEPERS, needs_signing=False
+    )
     assert CarState.from_data(product) == CarState(
         equipment=SLEEPERS,
         vin=SLEEPER,
@@ -190,6 +193,7 @@ def test_recorded_summary() -> None:
         model="model3",
         year=2022,
         presence=Presence.ASLEEP,
+        needs_signing=False,
     )
     assert not has_data(product)
     assert data_time(product) is None

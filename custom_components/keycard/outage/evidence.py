@@ -69,6 +69,7 @@ class Reason(StrEnum):
     UNAUTHORIZED = "unauthorized"
     MOBILE_ACCESS = "mobile_access"
     LIMIT = "limit"
+    PAYMENT = "payment"
     POLICY = "policy"
     NOT_REGISTERED = "not_registered"
     WRONG_REGION = "wrong_region"
@@ -356,7 +357,14 @@ _TABLE = (
         Reason.MOBILE_ACCESS,
     ),
     _Row(_CALLS, _status(401), Subject.AUTH, Verdict.BAD, Reason.UNAUTHORIZED),
-    _Row(_CALLS, _status(402), _ACCOUNT, Verdict.BAD, Reason.LIMIT),
+    _Row(
+        _CALLS,
+        _both(_status(402), _says("vehicle_subscription_required")),
+        _CAR,
+        Verdict.BAD,
+        Reason.PAYMENT,
+    ),
+    _Row(_CALLS, _status(402), _ACCOUNT, Verdict.BAD, Reason.PAYMENT),
     _Row(
         _CALLS,
         _both(_status(403), _says("exceeded_limit")),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NotRequired, TypedDict
 
 from .account import Account, StoredAccount
+from .beside import Beside, StoredBeside
 from .calls import Outcome
 from .cars import Cars, Count, StoredCar
 from .evidence import Evidence, Subject
@@ -27,6 +28,7 @@ class StoredJudge(TypedDict):
     cars: dict[str, StoredCar]
     account: StoredAccount
     renewals_fail: NotRequired[bool]
+    beside: NotRequired[StoredBeside]
 
 
 class Judge:
@@ -44,6 +46,7 @@ class Judge:
         self.region = region
         self.in_between = in_between
         self.account = Account()
+        self.beside = Beside()
         self.judgement = Judgement(missing=(Missing.FIRST_ANSWER,))
         self._cars = Cars()
         # Some sign-ins may not be renewed while their host seems well.
@@ -127,6 +130,9 @@ class Judge:
         self._cars.weigh(now)
         if self._renewals.ripe and own.health(now) is Health.UP:
             self._renewals.confirm()
+        if own.failing or self.watch.internet_down:
+            self.beside.interrupt(now)
+        self.beside.weigh(now)
         since = self.account.first_refused
         if since is not None:
             self.account.weigh(
@@ -204,6 +210,14 @@ class Judge:
         if self.account.reason is not None:
             return Judgement(
                 status=Status.ACCOUNT_PROBLEM, scope=Scope.ACCOUNT, elsewhere=elsewhere
+            )
+        if self.beside.still and health is Health.UP:
+            return Judgement(
+                status=Status.DEGRADED,
+                scope=Scope.VEHICLE,
+                planes=(Plane.DATA,),
+                elsewhere=elsewhere,
+                seen=self.beside.still,
             )
         if count.fine or health is Health.UP:
             if self.judgement.since is not None and self._cars.unproven(now):
@@ -325,6 +339,8 @@ class Judge:
             began.append(self.watch.track(self.region).began)
         if found.status is Status.SIGN_IN_OUTAGE:
             began += [self.watch.sign_in_began, self._renewals.began]
+        if found.seen:
+            began.append(self.beside.began)
         seen = min((at for at in began if at is not None), default=now)
         return wall - timedelta(seconds=now - seen)
 
@@ -345,11 +361,14 @@ class Judge:
             cars=self._cars.dump(),
             account=self.account.dump(now),
             renewals_fail=self._renewals.down,
+            beside=self.beside.dump(),
         )
 
     def restore(self, stored: StoredJudge, *, now: float, away: float) -> None:
         """Take up what was kept; `away` are the seconds since."""
         affected = stored["affected"]
+        if (beside := stored.get("beside")) is not None:
+            self.beside.restore(beside, now)
         self.judgement = Judgement(
             status=Status(stored["status"]),
             scope=Scope(stored["scope"]),
@@ -358,6 +377,7 @@ class Judge:
             models=tuple(stored["models"]),
             affected=None if affected is None else frozenset(affected),
             since=datetime.fromisoformat(stored["since"]) if stored["since"] else None,
+            seen=self.beside.still,
         )
         self._cars.verified = stored["verified"]
         self._cars.restore(stored["cars"])

@@ -63,7 +63,8 @@ class Judgement:
     """Whose fault it is, whom it hits, and since when.
 
     `since` is the start (UTC) of the outage that is on, None without one.
-    `affected` are the cars whose commands fail, None when that is all of them.
+    `affected` are the cars whose commands fail, None when that is all of them. `seen`
+    are the cars by which only other integrations show that data stand still.
     """
 
     status: Status = Status.UNDETERMINED
@@ -74,6 +75,7 @@ class Judgement:
     since: datetime | None = None
     missing: tuple[Missing, ...] = ()
     affected: frozenset[str] | None = frozenset()
+    seen: frozenset[str] = frozenset()
 
     @property
     def warning(self) -> bool:

@@ -1,0 +1,262 @@
+"""What other integrations show of an owner's cars: weak evidence about the data.
+
+It speaks of the data plane only, and only while the region's own host is well: data
+that stand still for a car that is said to be online and to drive or charge. The
+integration must go on writing what it gets, the data must have moved often enough
+before to know their pace, nothing may have moved for any other car meanwhile, and a
+service in between (`direct` names the others) is believed only when a second
+integration shows the same. Data that move again end it.
+
+What is left out:
+
+- That cars become unavailable. A token that ran out, a new password, a reload and the
+  own internet look the same, alone or beside a host that fails.
+- That data move while a host fails. They may come by a way of their own, such as a
+  stream of the car's; and who asks the maker itself does so every ten minutes, while
+  the judge decides within one. To wait for that would keep owners from their keys.
+- That a parked car's data do not change, and that an integration falls silent.
+
+So nothing here begins, puts off or ends an outage of a host.
+"""
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+# The pace is known after so many gaps between moves; the longest of the last ones
+# counts. What moves within a burst is one move.
+LEARNT = 12
+REMEMBERED = 32
+BURST = 5.0
+
+# Data stand still after so long, and after so many times their pace.
+STILL = 2700.0
+STILL_GAPS = 6.0
+
+# Somebody still asks: the same was written so often, and lately.
+REPORTS = 4
+REPORTS_APART = 60.0
+REPORTED_WITHIN = 1200.0
+
+# Two moves, so far apart, end it. So does an hour in which nobody can tell any more.
+MOVES_APART = 60.0
+FADES = 3600.0
+
+
+class StoredPace(TypedDict):
+    """How long a car's data stand still at most, as one integration shows them."""
+
+    car: str
+    path: str
+    pace: float
+
+
+class StoredBeside(TypedDict):
+    """What is kept of other integrations over a restart."""
+
+    still: list[str]
+    paces: list[StoredPace]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sight:
+    """What one integration (`path`) wrote of a car at one time (monotonic seconds).
+
+    `moved` tells that a value of the car's is another than before, `active` that the
+    car is said to be online and to drive or charge.
+    """
+
+    car: str
+    path: str
+    at: float
+    moved: bool
+    active: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How one integration does as a witness for a car; times are in seconds."""
+
+    active: bool
+    learnt: bool
+    pace: float | None
+    still_for: float | None
+
+
+@dataclass(kw_only=True)
+class _Witness:
+    """One car as one integration shows it."""
+
+    gaps: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    moved_at: float | None = None
+    still_since: float | None = None
+    reports: int = 0
+    reported_at: float = float("-inf")
+
+    @property
+    def learnt(self) -> bool:
+        return len(self.gaps) >= LEARNT
+
+    @property
+    def pace(self) -> float | None:
+        return max(self.gaps) if self.learnt else None
+
+    def see(self, sight: Sight) -> None:
+        if not sight.active:
+            self.rest()
+            return
+        if self.still_since is None:
+            self.begin(sight.at)
+        if sight.moved:
+            self._move(sight.at)
+        elif sight.at - self.reported_at >= REPORTS_APART:
+            self.reports += 1
+            self.reported_at = sight.at
+
+    def _move(self, at: float) -> None:
+        self.begin(at)
+        if self.moved_at is None:
+            self.moved_at = at
+        elif at - self.moved_at >= BURST:
+            self.gaps.append(at - self.moved_at)
+            self.moved_at = at
+
+    def begin(self, at: float) -> None:
+        """Count from here how long data stand still."""
+        self.still_since = self.reported_at = at
+        self.reports = 0
+
+    def rest(self) -> None:
+        """Expect nothing to move, and learn nothing over the break."""
+        self.still_since = self.moved_at = None
+
+    def stands_still(self, now: float, *, since: float) -> bool:
+        """Tell whether data should long have moved that have not."""
+        pace = self.pace
+        if pace is None or self.still_since is None:
+            return False
+        return (
+            now - max(self.still_since, since) >= max(STILL, STILL_GAPS * pace)
+            and self.reports >= REPORTS
+            and now - self.reported_at <= REPORTED_WITHIN
+        )
+
+
+class Beside:
+    """Hold what other integrations show, and say what it amounts to.
+
+    A pure state machine: `observe` and `lose` take what is seen, `weigh` says when.
+    """
+
+    def __init__(self) -> None:
+        """Start without a witness."""
+        self.direct: Collection[str] = frozenset()
+        """The integrations that ask the maker itself."""
+
+        self.still: frozenset[str] = frozenset()
+        """The cars whose data stand still, and should not."""
+
+        self.began: float | None = None
+        self._witnesses: dict[tuple[str, str], _Witness] = {}
+        self._moved_at = float("-inf")
+        self._first_move: float | None = None
+        self._again = False
+        self._told_at = float("-inf")
+
+    def retain(self, named: Collection[tuple[str, str]]) -> None:
+        """Forget all cars and integrations but these, which may come to testify."""
+        self._witnesses = {key: self._witnesses.get(key, _Witness()) for key in named}
+        self.still &= {car for car, _ in named}
+        if not self.still:
+            self.began = None
+
+    # Observing
+
+    def observe(self, sight: Sight) -> None:
+        """Take in what an integration wrote."""
+        self._witness(sight.car, sight.path).see(sight)
+        if not sight.moved:
+            return
+        self._moved_at = sight.at
+        if self._first_move is None:
+            self._first_move = sight.at
+        elif sight.at - self._first_move >= MOVES_APART:
+            self._again = True
+
+    def lose(self, car: str, path: str) -> None:
+        """Take in that an integration shows nothing of a car."""
+        self._witness(car, path).rest()
+
+    def learn_anew(self, car: str, path: str) -> None:
+        """Forget a pace: other values are looked at from now on."""
+        self._witnesses[car, path] = _Witness()
+
+    def _witness(self, car: str, path: str) -> _Witness:
+        return self._witnesses.setdefault((car, path), _Witness())
+
+    def interrupt(self, now: float) -> None:
+        """Begin anew: while a host or the internet fails, nothing need move."""
+        for witness in self._witnesses.values():
+            if witness.still_since is not None:
+                witness.rest()
+                witness.begin(now)
+
+    # Weighing
+
+    def weigh(self, now: float) -> None:
+        """See whether data stand still, or move again."""
+        found = {
+            key
+            for key, witness in self._witnesses.items()
+            if witness.stands_still(now, since=self._moved_at)
+        }
+        cars = frozenset(car for car, _ in found)
+        if found:
+            self._told_at = now
+        if self.still:
+            if self._again or now - self._told_at > FADES:
+                self.still, self.began = frozenset(), None
+            else:
+                self.still |= cars
+            return
+        paths = {path for _, path in found}
+        if len(paths) > 1 or any(path in self.direct for path in paths):
+            since = [self._witnesses[key].still_since for key in found]
+            self.began = max(
+                self._moved_at, min(at for at in since if at is not None)
+            )
+            self.still = cars
+            self._first_move, self._again = None, False
+
+    def standing(self, car: str, path: str, now: float) -> Standing:
+        """Tell how an integration does as a witness."""
+        witness = self._witness(car, path)
+        since = witness.still_since
+        return Standing(
+            active=since is not None,
+            learnt=witness.learnt,
+            pace=witness.pace,
+            still_for=None if since is None else now - since,
+        )
+
+    # Keeping
+
+    def dump(self) -> StoredBeside:
+        """Return what is to be kept over a restart; a pace in whole minutes."""
+        return StoredBeside(
+            still=sorted(self.still),
+            paces=[
+                StoredPace(car=car, path=path, pace=-(-witness.pace // 60.0) * 60.0)
+                for (car, path), witness in self._witnesses.items()
+                if witness.pace is not None
+            ],
+        )
+
+    def restore(self, stored: StoredBeside, now: float) -> None:
+        """Take up what was kept."""
+        self.still = frozenset(stored["still"])
+        self._told_at = now
+        for kept in stored["paces"]:
+            witness = self._witness(kept["car"], kept["path"])
+            witness.gaps.extend([kept["pace"]] * LEARNT)

@@ -1,6 +1,6 @@
 """Hands the events of the cloud, in words, to whoever listens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
@@ -39,14 +39,22 @@ class Bulletin:
 
     @callback
     def async_tell(
-        self, happening: Happening, judgement: Judgement, keys: Mapping[str, Key]
+        self,
+        happening: Happening,
+        judgement: Judgement,
+        keys: Mapping[str, Key],
+        seen: Collection[str] = (),
     ) -> None:
-        """Tell of a happening; `keys` are to be taken, by the name of a car."""
+        """Tell of a happening; `keys` are to be taken, by the name of a car.
+
+        `seen` are the names of the cars by which only other integrations show it.
+        """
         title, text = compose(
             self._words,
             kind=happening.kind,
             judgement=judgement,
             keys=keys,
+            seen=seen,
             start=happening.start,
             now=dt_util.utcnow(),
         )

@@ -6,12 +6,11 @@ from typing import Any, override
 import voluptuous as vol
 
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult, OptionsFlow
-from homeassistant.const import CONF_NAME, CONF_REGION, CONF_TOKEN
+from homeassistant.const import CONF_TOKEN
 from homeassistant.core import callback
 
 from .const import (
     CONF_BASE_URL,
-    CONF_CARS,
     CONF_IMPLEMENTATION,
     CONF_PROVIDER,
     DOMAIN,
@@ -21,25 +20,17 @@ from .const import (
     PROVIDER_TESSIE,
     PROVIDER_WATCH_ONLY,
 )
-from .flow_base import cloud_title, of_other_account
+from .flow_base import of_other_account
 from .flow_check import BASE, check_server
-from .flow_fields import (
-    CONF_ANOTHER,
-    NEW_CAR_SCHEMA,
-    REGION_SCHEMA,
-    TOKEN_SCHEMA,
-    car_options,
-    new_car_id,
-    region_of,
-)
+from .flow_fields import TOKEN_SCHEMA
 from .flow_fleet import FleetSteps
 from .flow_options import KeycardOptionsFlow
 from .flow_server import ServerSteps
 from .flow_service import ServiceSteps
+from .flow_watch import WatchSteps
 from .sign_in import TESLEMETRY_SIGN_IN
 
 PROVIDERS = (
-    PROVIDER_WATCH_ONLY,
     PROVIDER_FLEET,
     PROVIDER_TESLEMETRY,
     PROVIDER_TESSIE,
@@ -47,16 +38,12 @@ PROVIDERS = (
 )
 
 
-class KeycardConfigFlow(FleetSteps, ServiceSteps, ServerSteps, domain=DOMAIN):
+class KeycardConfigFlow(
+    WatchSteps, FleetSteps, ServiceSteps, ServerSteps, domain=DOMAIN
+):
     """Sets up an entry, changes it, and has an owner sign in again."""
 
     VERSION = 1
-
-    def __init__(self) -> None:
-        """Start without an answer."""
-        super().__init__()
-        self._region = ""
-        self._cars: dict[str, dict[str, Any]] = {}
 
     @staticmethod
     @callback
@@ -70,53 +57,8 @@ class KeycardConfigFlow(FleetSteps, ServiceSteps, ServerSteps, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask who is to speak for the cars."""
-        return self.async_show_menu(step_id="user", menu_options=list(PROVIDERS))
-
-    async def async_step_watch_only(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for the region to watch; nothing is tried, for an outage may be on."""
-        if user_input is not None:
-            self._region = user_input[CONF_REGION]
-            await self.async_set_unique_id(_watch_id(self._region))
-            self._abort_if_unique_id_configured()
-            return await self.async_step_car()
-        return self.async_show_form(
-            step_id="watch_only",
-            data_schema=self.add_suggested_values_to_schema(
-                REGION_SCHEMA, {CONF_REGION: region_of(self.hass.config.country)}
-            ),
-        )
-
-    async def async_step_car(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for one car after the other."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            if not user_input[CONF_NAME].strip():
-                errors[CONF_NAME] = "no_name"
-            else:
-                car_id = new_car_id(self.hass, user_input[CONF_NAME], self._cars)
-                self._cars[car_id] = car_options(user_input)
-                if not user_input[CONF_ANOTHER]:
-                    return self.async_create_entry(
-                        title=cloud_title(self._region),
-                        data={
-                            CONF_PROVIDER: PROVIDER_WATCH_ONLY,
-                            CONF_REGION: self._region,
-                        },
-                        options={CONF_CARS: self._cars},
-                    )
-        return self.async_show_form(
-            step_id="car",
-            data_schema=self.add_suggested_values_to_schema(
-                NEW_CAR_SCHEMA, user_input if errors else None
-            ),
-            errors=errors,
-            description_placeholders={
-                "cars": ", ".join(car[CONF_NAME] for car in self._cars.values()) or "-"
-            },
+        return self.async_show_menu(
+            step_id="user", menu_options=[*self.watches(), *PROVIDERS]
         )
 
     async def async_step_reconfigure(
@@ -133,26 +75,6 @@ class KeycardConfigFlow(FleetSteps, ServiceSteps, ServerSteps, domain=DOMAIN):
         if CONF_IMPLEMENTATION in data:
             return await self.async_step_teslemetry_sign_in(user_input)
         return await self.async_step_reconfigure_service(user_input)
-
-    async def async_step_reconfigure_watch_only(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Change the region to watch."""
-        entry = self._get_reconfigure_entry()
-        if user_input is None:
-            return self.async_show_form(
-                step_id="reconfigure_watch_only",
-                data_schema=self.add_suggested_values_to_schema(
-                    REGION_SCHEMA, entry.data
-                ),
-            )
-        region = user_input[CONF_REGION]
-        return await self.async_replace(
-            entry,
-            unique_id=_watch_id(region),
-            titles=(cloud_title(entry.data[CONF_REGION]), cloud_title(region)),
-            data={**entry.data, CONF_REGION: region},
-        )
 
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
@@ -204,7 +126,3 @@ class KeycardConfigFlow(FleetSteps, ServiceSteps, ServerSteps, domain=DOMAIN):
         if data[CONF_IMPLEMENTATION] == TESLEMETRY_SIGN_IN:
             return await self.async_teslemetry_signed_in(data)
         return await self.async_fleet_signed_in(data)
-
-
-def _watch_id(region: str) -> str:
-    return f"watch_{region}"

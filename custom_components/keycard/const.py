@@ -24,6 +24,10 @@ CONF_CARS: Final = "cars"
 # One car of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"
 CONF_KEY: Final = "key"
+CONF_BESIDE: Final = "beside"
+
+# A device that another integration made: also CONF_DOMAIN and CONF_DEVICE_ID
+CONF_IDENTIFIERS: Final = "identifiers"
 
 MODEL_NAMES: Final = {
     "model3": "Model 3",

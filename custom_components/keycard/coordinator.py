@@ -48,6 +48,7 @@ from .vehicle.roster import Roster, cars_in
 from .vehicle.vehicle import Car
 from .views import CloudView, key_to_take
 from .watcher import async_get_watcher
+from .witnesses import Witnesses
 
 __all__ = ["CarCoordinator", "KeycardConfigEntry", "KeycardCoordinator", "async_report"]
 
@@ -84,6 +85,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             in_between=provider.in_between(hosts),
             now=time.monotonic(),
         )
+        self.witnesses = Witnesses(hass, self.judge.beside, entry.options)
         self.bulletin = Bulletin(hass)
         self._ledger = hass.data[LEDGER]
         self._memory = Memory(hass, entry.entry_id, self._dump)
@@ -152,6 +154,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             self.hass.bus.async_listen(
                 EVENT_HOMEASSISTANT_STOP, self._async_save_at_stop
             ),
+            self.witnesses.async_start(),
         ]
         if self._entrance.lost:
             self.config_entry.async_start_reauth_if_available(self.hass)
@@ -407,7 +410,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             # Of two cars with one name, the one that wants a key counts.
             if keys.get(name, Key.USUAL) is Key.USUAL:
                 keys[name] = key
-        self.bulletin.async_tell(happening, self.judge.judgement, keys)
+        judgement = self.judge.judgement
+        seen = [car.car.name for one, car in self.cars.items() if one in judgement.seen]
+        self.bulletin.async_tell(happening, judgement, keys, seen)
 
     def _keys_of_region(self, own: Mapping[str, Key]) -> dict[str, tuple[str, Key]]:
         """Return name and key to take of each car, those of other entries included.

@@ -16,8 +16,15 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.redact import REDACTED, async_redact_data
 
-from .const import CONF_BASE_URL, CONF_CARS, CONF_SIGN_IN, CONF_UNRELATED, DOMAIN
-from .coordinator import CarCoordinator, KeycardConfigEntry, KeycardCoordinator
+from .const import (
+    CONF_BASE_URL,
+    CONF_CARS,
+    CONF_IDENTIFIERS,
+    CONF_SIGN_IN,
+    CONF_UNRELATED,
+    DOMAIN,
+)
+from .coordinator import KeycardConfigEntry, KeycardCoordinator
 from .ledger import LEDGER
 from .outage.hosts import REGIONS, default_hosts, targets
 
@@ -26,6 +33,7 @@ TO_REDACT = {
     ATTR_LONGITUDE,
     CONF_BASE_URL,
     CONF_HOSTS,
+    CONF_IDENTIFIERS,
     CONF_NAME,
     CONF_SIGN_IN,
     CONF_TOKEN,
@@ -52,7 +60,7 @@ async def async_get_config_entry_diagnostics(
             "cloud": _cloud(coordinator),
             "asked": _hosts(coordinator),
             "outages": hass.data[LEDGER].journal.dump(),
-            "cars": {car_id: _car(car) for car_id, car in coordinator.cars.items()},
+            "cars": {car_id: _car(coordinator, car_id) for car_id in coordinator.cars},
         },
     )
 
@@ -62,9 +70,9 @@ async def async_get_device_diagnostics(
 ) -> dict[str, Any]:
     """Return what is known of a car, or of the cloud."""
     coordinator = entry.runtime_data
-    for car_id, car in coordinator.cars.items():
+    for car_id in coordinator.cars:
         if (DOMAIN, car_id) in device.identifiers:
-            return _veiled(coordinator, {"car": _car(car)})
+            return _veiled(coordinator, {"car": _car(coordinator, car_id)})
     return _veiled(
         coordinator, {"cloud": _cloud(coordinator), "asked": _hosts(coordinator)}
     )
@@ -94,8 +102,9 @@ def _hosts(coordinator: KeycardCoordinator) -> list[dict[str, Any]]:
     ]
 
 
-def _car(coordinator: CarCoordinator) -> dict[str, Any]:
-    """Tell what is known of a car."""
+def _car(entry: KeycardCoordinator, car_id: str) -> dict[str, Any]:
+    """Tell what is known of a car, and how others do that show it, too."""
+    coordinator = entry.cars[car_id]
     car = coordinator.car
     return {
         "model": car.model,
@@ -104,6 +113,7 @@ def _car(coordinator: CarCoordinator) -> dict[str, Any]:
         "commandable": coordinator.commandable,
         "confirmed_at": car.confirmed_at,
         "view": asdict(coordinator.data),
+        "beside": entry.witnesses.describe().get(car_id, []),
     }
 
 

@@ -5,11 +5,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from homeassistant.config_entries import (
-    ConfigEntryState,
-    ConfigFlowResult,
-    OptionsFlowWithReload,
-)
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.const import CONF_HOSTS, CONF_NAME, CONF_REGION
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.selector import (
@@ -20,6 +16,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorConfig,
 )
 
+from .beside import async_find_cars
 from .const import (
     CONF_CARS,
     CONF_KEY,
@@ -30,6 +27,7 @@ from .const import (
     PROVIDER_WATCH_ONLY,
 )
 from .coordinator import KeycardConfigEntry
+from .flow_beside import BesideOptions
 from .flow_fields import (
     CAR_SCHEMA,
     CONF_REMOVE,
@@ -51,11 +49,12 @@ CONF_DEFAULTS = "defaults"
 _LISTS = (CONF_SIGN_IN, CONF_UNRELATED)
 
 
-class KeycardOptionsFlow(OptionsFlowWithReload):
+class KeycardOptionsFlow(BesideOptions):
     """Changes one part of the options after the other."""
 
     def __init__(self) -> None:
         """Start without a car chosen."""
+        super().__init__()
         self._car_id = ""
 
     async def async_step_init(
@@ -63,7 +62,12 @@ class KeycardOptionsFlow(OptionsFlowWithReload):
     ) -> ConfigFlowResult:
         """Ask what to change."""
         if self.config_entry.data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
-            options = [*(["change_car"] if self._cars else []), "add_car", "hosts"]
+            options = [
+                *(["change_car"] if self._cars else []),
+                *(["add_beside"] if async_find_cars(self.hass) else []),
+                "add_car",
+                "hosts",
+            ]
         else:
             options = ["keys", "hosts"]
         return self.async_show_menu(step_id="init", menu_options=options)
@@ -115,13 +119,17 @@ class KeycardOptionsFlow(OptionsFlowWithReload):
                 self._remove_device(self._car_id)
                 return self._save_cars(cars)
             if user_input[CONF_NAME].strip():
-                cars[self._car_id] = car_options(user_input)
+                cars[self._car_id] = {
+                    **car_options(user_input),
+                    **self._named_of(self._car_id, user_input),
+                }
                 return self._save_cars(cars)
             errors[CONF_NAME] = "no_name"
         return self.async_show_form(
             step_id="car",
             data_schema=self.add_suggested_values_to_schema(
-                KNOWN_CAR_SCHEMA, user_input or self._cars[self._car_id]
+                KNOWN_CAR_SCHEMA.extend(await self._async_device_fields(self._car_id)),
+                user_input or self._told(self._car_id),
             ),
             errors=errors,
         )
@@ -176,11 +184,6 @@ class KeycardOptionsFlow(OptionsFlowWithReload):
             errors=errors,
         )
 
-    @property
-    def _cars(self) -> dict[str, Any]:
-        """Return the cars of the options."""
-        return dict(self.config_entry.options.get(CONF_CARS, {}))
-
     def _remove_device(self, car_id: str) -> None:
         """Remove the device of a car, and its entities with it."""
         registry = dr.async_get(self.hass)
@@ -216,12 +219,6 @@ class KeycardOptionsFlow(OptionsFlowWithReload):
         cars = {CONF_CARS: self._cars} if self._cars else {}
         regions = {CONF_HOSTS: own} if own else {}
         return self.async_create_entry(data={**cars, **regions, **lists})
-
-    def _save_cars(self, cars: Mapping[str, Any]) -> ConfigFlowResult:
-        """Keep these cars, and the rest as it was."""
-        return self.async_create_entry(
-            data={**self.config_entry.options, CONF_CARS: cars}
-        )
 
 
 def _label(car: Car, cars: Iterable[Car]) -> str:

@@ -1,6 +1,6 @@
 """The words of a notice."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -64,11 +64,13 @@ def compose(
     keys: Mapping[str, Key],
     start: datetime | None,
     now: datetime,
+    seen: Collection[str] = (),
 ) -> tuple[str, str]:
     """Write title and text of a notice; its first line tells the most.
 
     `keys` holds the key to take by the name of each car; `start` is when the outage
-    began (UTC) and `now` is the present.
+    began (UTC) and `now` is the present; `seen` are the names of the cars by which only
+    other integrations show it.
     """
     since = _moment(start or now, now)
     if kind is Kind.WARNING:
@@ -85,6 +87,8 @@ def compose(
             ]
         )
     lines = [_what(words, judgement, since), *_beside(words, judgement)]
+    if seen:
+        lines.append(words.say("notice_seen", cars=", ".join(seen)))
     wanted = {name: key for name, key in keys.items() if key is not Key.USUAL}
     lines += _advice(words, wanted, spared=judgement.affected == frozenset())
     title = _TAKE_TITLES.get(frozenset(wanted.values())) or _TITLES.get(

@@ -223,9 +223,7 @@ class Beside:
         paths = {path for _, path in found}
         if len(paths) > 1 or any(path in self.direct for path in paths):
             since = [self._witnesses[key].still_since for key in found]
-            self.began = max(
-                self._moved_at, min(at for at in since if at is not None)
-            )
+            self.began = max(self._moved_at, min(at for at in since if at is not None))
             self.still = cars
             self._first_move, self._again = None, False
 

@@ -279,10 +279,13 @@ def _device_class(entity: er.RegistryEntry) -> str | None:
 
 def _measures(entity: er.RegistryEntry) -> bool:
     """Tell whether an entity shows what the car measures, and no setting or clock."""
-    if entity.entity_category is not None:
-        return False
-    return entity.domain == Platform.DEVICE_TRACKER or (
-        entity.domain == Platform.SENSOR and entity.unit_of_measurement is not None
+    if entity.domain == Platform.DEVICE_TRACKER:
+        # Home Assistant holds all of these for diagnostic.
+        return True
+    return (
+        entity.domain == Platform.SENSOR
+        and entity.entity_category is None
+        and entity.unit_of_measurement is not None
     )
 
 

@@ -219,6 +219,21 @@ async def test_ordinary_life_tells_nothing(
     assert story.states()[KEY] == "usual"
 
 
+async def test_what_was_away_begins_anew(
+    story: Story, ada: Polled, beside_entry: MockConfigEntry
+) -> None:
+    entry = await learnt(story, beside_entry)
+    told = Told(story.hass)
+    ada.stale = True
+    for _ in range(5):
+        await story.go(40 * MINUTE)
+        ada.fails = True
+        await story.go(POLL + MINUTE)
+        ada.fails = False
+    assert told.events == []
+    assert status_of(entry) == "operational"
+
+
 async def test_a_service_in_between_is_not_believed_alone(story: Story) -> None:
     ada = Polled()
     async with OtherIntegration(story.hass, ada, domain="tessie", every=30.0):

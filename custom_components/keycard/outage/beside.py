@@ -34,9 +34,7 @@ BURST = 5.0
 STILL = 2700.0
 STILL_GAPS = 6.0
 
-# Somebody still asks: the same was written so often, and lately.
-REPORTS = 4
-REPORTS_APART = 60.0
+# Somebody still asks: what he got was written without a longer break.
 REPORTED_WITHIN = 1200.0
 
 # Two moves, so far apart, end it. So does an hour in which nobody can tell any more.
@@ -91,7 +89,6 @@ class _Witness:
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     moved_at: float | None = None
     still_since: float | None = None
-    reports: int = 0
     reported_at: float = float("-inf")
 
     @property
@@ -106,13 +103,12 @@ class _Witness:
         if not sight.active:
             self.rest()
             return
-        if self.still_since is None:
+        if self.still_since is None or sight.at - self.reported_at > REPORTED_WITHIN:
+            # Who was silent has not asked all the time.
             self.begin(sight.at)
+        self.reported_at = sight.at
         if sight.moved:
             self._move(sight.at)
-        elif sight.at - self.reported_at >= REPORTS_APART:
-            self.reports += 1
-            self.reported_at = sight.at
 
     def _move(self, at: float) -> None:
         self.begin(at)
@@ -125,7 +121,6 @@ class _Witness:
     def begin(self, at: float) -> None:
         """Count from here how long data stand still."""
         self.still_since = self.reported_at = at
-        self.reports = 0
 
     def rest(self) -> None:
         """Expect nothing to move, and learn nothing over the break."""
@@ -138,7 +133,6 @@ class _Witness:
             return False
         return (
             now - max(self.still_since, since) >= max(STILL, STILL_GAPS * pace)
-            and self.reports >= REPORTS
             and now - self.reported_at <= REPORTED_WITHIN
         )
 

@@ -291,6 +291,29 @@ async def test_what_is_said(
     assert told[1][: len(lines)] == lines
 
 
+async def test_what_others_show_names_the_cars_and_its_doubt(words: Words) -> None:
+    judgement = Judgement(
+        status=Status.DEGRADED,
+        scope=Scope.VEHICLE,
+        planes=(Plane.DATA,),
+        seen=frozenset({"ada", "cy"}),
+    )
+    _, text = compose(
+        words,
+        kind=Kind.STARTED,
+        judgement=judgement,
+        keys={},
+        start=START,
+        now=NOW,
+        seen=["Ada", "Cy"],
+    )
+    line = words.say("notice_seen", cars="Ada, Cy")
+    assert "Ada, Cy" in line
+    assert line in text.split("\n")
+    _, lines = tell(words, judgement, {})
+    assert line not in lines
+
+
 async def test_the_day_is_left_out_when_it_is_today(english: Words) -> None:
     outage = Judgement(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
     _, lines = tell(english, outage, {}, now=START + timedelta(minutes=3))

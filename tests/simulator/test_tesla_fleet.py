@@ -23,6 +23,9 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.keycard.beside import async_find_cars
+from custom_components.keycard.outage.beside import Beside
+from custom_components.keycard.witnesses import Witnesses
 from simulator import Simulator
 
 LOCK = "lock.ada_lock"
@@ -139,6 +142,38 @@ async def test_it_signs_commands_where_a_car_requires_it(
     await hass.services.async_call("lock", "unlock", {"entity_id": LOCK}, blocking=True)
     assert sim.cars["Ada"].executed == {"door_unlock": 1}
     assert sim.calls.count("na.door_unlock") == 0
+
+
+async def test_keycard_finds_its_cars_and_reads_them(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    ada = sim.cars["Ada"]
+    ada.cable = ada.charging = True
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    cars = {car.name: car for car in async_find_cars(hass)}
+    assert {name: (car.vin, car.model) for name, car in cars.items()} == {
+        name: (car.vin, car.model) for name, car in sim.cars.items()
+    }
+
+    beside = Beside()
+    named = [device.as_option() for device in cars["Ada"].devices]
+    witnesses = Witnesses(hass, beside, {"cars": {"ada": {"beside": named}}})
+    stop = witnesses.async_start()
+    await poll(hass)
+    (told,) = witnesses.describe()["ada"]
+    assert told["found"]
+    assert told["asks_the_maker"]
+    assert told["tells_online"]
+    assert told["moving"] >= 5
+    assert told["active"]
+
+    ada.charging = False
+    await poll(hass)
+    (told,) = witnesses.describe()["ada"]
+    assert not told["active"]
+    stop()
+    assert await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_a_refused_sign_in_asks_for_a_new_one(

@@ -16,7 +16,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
 
-from .conftest import car_of, show_state
+from .conftest import SetUp, car_of, show_state
+from .entries import fleet_entry
 
 PRIVATE_URL = "https://proxy.example.org/secret-path"
 
@@ -29,7 +30,15 @@ async def test_entry(
 ) -> None:
     assert await async_setup_component(hass, "diagnostics", {})
     car = car_of(account, "Ada")
-    show_state(car, latitude=12.3456, longitude=65.4321, battery_level=77)
+    show_state(
+        car,
+        latitude=12.3456,
+        longitude=65.4321,
+        route_destination="Somewhere",
+        route_latitude=21.6543,
+        route_longitude=56.1234,
+        battery_level=77,
+    )
     hass.config_entries.async_update_entry(
         account,
         options={
@@ -53,6 +62,9 @@ async def test_entry(
         '"Cy"',
         "12.3456",
         "65.4321",
+        "Somewhere",
+        "21.6543",
+        "56.1234",
     ):
         assert secret not in text
 
@@ -70,6 +82,27 @@ async def test_entry(
     assert set(told["cars"]) == {"car_1", "car_2"}
     assert told["cars"]["car_1"]["model"] == "model3"
     assert told["cars"]["car_1"]["view"]["state"]["battery_level"] == 77
+
+
+async def test_a_sign_in(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    simulator: Simulator,
+    set_up: SetUp,
+) -> None:
+    assert await async_setup_component(hass, "diagnostics", {})
+    entry = await fleet_entry(hass, simulator)
+    await set_up(entry)
+    told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    text = json.dumps(told)
+    for secret in (
+        entry.data["token"]["access_token"],
+        entry.data["token"]["refresh_token"],
+        entry.data["domain"],
+        "client-id",
+        "client-secret",
+    ):
+        assert secret not in text
 
 
 async def test_devices(

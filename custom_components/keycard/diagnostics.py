@@ -8,6 +8,8 @@ from typing import Any
 from homeassistant.const import (
     ATTR_LATITUDE,
     ATTR_LONGITUDE,
+    CONF_CLIENT_ID,
+    CONF_DOMAIN,
     CONF_HOSTS,
     CONF_NAME,
     CONF_TOKEN,
@@ -32,6 +34,8 @@ TO_REDACT = {
     ATTR_LATITUDE,
     ATTR_LONGITUDE,
     CONF_BASE_URL,
+    CONF_CLIENT_ID,
+    CONF_DOMAIN,
     CONF_HOSTS,
     CONF_IDENTIFIERS,
     CONF_NAME,
@@ -39,6 +43,9 @@ TO_REDACT = {
     CONF_TOKEN,
     CONF_UNRELATED,
     "heading",
+    "route_destination",
+    "route_latitude",
+    "route_longitude",
     "vin",
 }
 

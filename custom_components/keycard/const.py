@@ -20,6 +20,7 @@ CONF_IMPLEMENTATION: Final = "auth_implementation"
 CONF_SIGN_IN: Final = "sign_in"
 CONF_UNRELATED: Final = "unrelated"
 CONF_CARS: Final = "cars"
+CONF_BUDGET: Final = "budget"
 
 # One car of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"

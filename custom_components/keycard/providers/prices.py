@@ -1,0 +1,82 @@
+"""What the calls of a month cost, by who provides them: the one table of prices."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ..const import (
+    PROVIDER_COMPATIBLE,
+    PROVIDER_FLEET,
+    PROVIDER_TESLEMETRY,
+    PROVIDER_TESSIE,
+)
+
+
+class Charge(StrEnum):
+    """What is billed call by call."""
+
+    DATA = "data"
+    COMMANDS = "commands"
+    WAKES = "wakes"
+
+
+class Billing(StrEnum):
+    """How calls are paid for."""
+
+    BY_CALL = "by_call"
+    SUBSCRIPTION = "subscription"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tariff:
+    """What a provider bills; prices are in calls for one US dollar.
+
+    `free` are the US dollars a month that are not asked for. `since` is when the prices
+    came into force (ISO 8601), `source` where they are told.
+    """
+
+    billing: Billing
+    per_dollar: Mapping[Charge, int] = field(default_factory=dict)
+    free: float = 0.0
+    since: str | None = None
+    source: str | None = None
+
+    def cost(self, counts: Mapping[Charge, int]) -> float | None:
+        """Return the US dollars for calls, None where they have no price."""
+        if self.billing is not Billing.BY_CALL:
+            return None
+        return sum(count / self.per_dollar[charge] for charge, count in counts.items())
+
+
+UNKNOWN = Tariff(billing=Billing.UNKNOWN)
+
+_MAKER = Tariff(
+    billing=Billing.BY_CALL,
+    per_dollar={Charge.DATA: 500, Charge.COMMANDS: 1000, Charge.WAKES: 50},
+    free=10.0,
+    since="2025-02-01",
+    source="https://developer.tesla.com/docs/fleet-api/billing-and-limits",
+)
+
+_TARIFFS: Mapping[str, Tariff] = {
+    PROVIDER_FLEET: _MAKER,
+    # 2,000 credits for 2.50 dollars: data take 2, a command 1, a wake 20.
+    PROVIDER_TESLEMETRY: Tariff(
+        billing=Billing.BY_CALL,
+        per_dollar={Charge.DATA: 400, Charge.COMMANDS: 800, Charge.WAKES: 40},
+        since="2025-02-01",
+        source="https://teslemetry.com/pricing",
+    ),
+    PROVIDER_TESSIE: Tariff(
+        billing=Billing.SUBSCRIPTION,
+        source="https://developer.tessie.com/reference/access-tesla-fleet-api",
+    ),
+}
+
+
+def tariff_of(provider: str, *, in_between: bool) -> Tariff:
+    """Return what a provider bills; `in_between` where the maker does not answer."""
+    if provider == PROVIDER_COMPATIBLE and not in_between:
+        return _MAKER
+    return _TARIFFS.get(provider, UNKNOWN)

@@ -201,3 +201,64 @@ async def test_removed_cars_take_their_devices_along(
     await change(hass, form, name="Cy", model="models", remove=True)
     await hass.async_block_till_done()
     assert devices() == {"Tesla cloud (Europe)", "Ada"}
+
+
+async def test_options_limit_what_a_month_costs(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    form = await open_options(hass, account, "budget")
+    assert fields(form) == {"budget"}
+    assert suggested(form) == {}
+    await change(hass, form, budget=2.5)
+    await hass.async_block_till_done()
+    assert account.options["budget"] == 2.5
+    assert account.runtime_data.bill.spending.budget == 2.5
+    # Other options leave it alone.
+    form = await open_options(hass, account, "hosts")
+    hosts = {**suggested(form), "unrelated": []}
+    await change(hass, form, **hosts, defaults=False)
+    await hass.async_block_till_done()
+    assert account.options["unrelated"] == []
+    assert account.options["budget"] == 2.5
+
+
+async def test_options_take_a_budget_away(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    before = dict(account.options)
+    hass.config_entries.async_update_entry(account, options={**before, "budget": 9.0})
+    form = await open_options(hass, account, "budget")
+    assert suggested(form) == {"budget": 9.0}
+    await change(hass, form)
+    await hass.async_block_till_done()
+    assert account.options == before
+    assert account.runtime_data.bill.spending.budget is None
+
+
+async def test_options_offer_a_budget_only_where_calls_have_a_price(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    compatible_entry: MockConfigEntry,
+    set_up: SetUp,
+) -> None:
+    async def offered() -> object:
+        menu = await hass.config_entries.options.async_init(compatible_entry.entry_id)
+        hass.config_entries.options.async_abort(menu["flow_id"])
+        return menu["menu_options"]
+
+    compatible_entry.add_to_hass(hass)
+    assert await offered() == ["keys", "hosts"]
+    await set_up(compatible_entry)
+    assert await offered() == ["keys", "budget", "hosts"]
+    # A proxy may have prices of its own.
+    hass.config_entries.async_update_entry(
+        compatible_entry,
+        data={**compatible_entry.data, "base_url": simulator.urls["proxy"]},
+    )
+    assert await hass.config_entries.async_reload(compatible_entry.entry_id)
+    assert await offered() == ["keys", "hosts"]
+    cost = hass.states.get("sensor.tesla_cloud_test_estimated_cost_this_month")
+    assert cost is not None
+    assert cost.state == "unknown"
+    assert cost.attributes["billing"] == "unknown"
+    assert cost.attributes["commands"] == 0

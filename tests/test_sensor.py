@@ -141,3 +141,10 @@ async def test_a_car_that_comes_later(
         "sensor.bo_key_to_take",
     ):
         assert hass.states.get(entity_id) is not None
+
+
+async def test_who_only_watches_has_no_bill(
+    hass: HomeAssistant, watch: MockConfigEntry, entity_registry: er.EntityRegistry
+) -> None:
+    ours = er.async_entries_for_config_entry(entity_registry, watch.entry_id)
+    assert not [one for one in ours if one.unique_id.endswith("_estimated_cost")]

@@ -19,19 +19,22 @@ from homeassistant.util import dt as dt_util
 
 from .access import Entrance
 from .answer import Answer
+from .bill import Bill
 from .bulletin import Bulletin
 from .car import CarCoordinator
 from .commands import Sender
 from .connection import over_cloud
-from .const import CONF_BASE_URL, DOMAIN
+from .const import CONF_BASE_URL, CONF_PROVIDER, DOMAIN
 from .ledger import LEDGER
 from .memory import UNREADABLE, Memory, StoredEntry
+from .meter import Meter
 from .outage.evidence import (
     RENEWED,
     STALE,
     Evidence,
     Kind,
     Reason,
+    Subject,
     Verdict,
     evidence,
     read,
@@ -42,6 +45,7 @@ from .outage.track import Health
 from .outage.words import Status
 from .polling import Ask, Poller, meaning_of
 from .providers import hosts_of, provider_of
+from .providers.prices import Charge, tariff_of
 from .vehicle.keys import Key
 from .vehicle.links import Call
 from .vehicle.roster import Roster, cars_in
@@ -70,22 +74,28 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         """Prepare an entry; nothing is asked before it starts."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
         self.hosts = hosts = hosts_of(entry.data, entry.options)
+        meter = Meter(self._async_billed)
         self.provider = provider = provider_of(
             entry.data,
             entry.options,
-            lambda recorder: async_create_clientsession(hass, middlewares=(recorder,)),
+            lambda recorder: async_create_clientsession(
+                hass, middlewares=(recorder, meter)
+            ),
             entrance.access,
         )
         self.region = provider.region
         self.cars: dict[str, CarCoordinator] = {}
         self.watcher = async_get_watcher(hass, hosts)
+        in_between = provider.in_between(hosts)
         self.judge = Judge(
             self.watcher.watch,
             region=self.region,
-            in_between=provider.in_between(hosts),
+            in_between=in_between,
             now=time.monotonic(),
         )
         self.witnesses = Witnesses(hass, self.judge.beside, entry.options)
+        tariff = tariff_of(entry.data[CONF_PROVIDER], in_between=in_between)
+        self.bill = Bill(entry.options, tariff)
         self.bulletin = Bulletin(hass)
         self._ledger = hass.data[LEDGER]
         self._memory = Memory(hass, entry.entry_id, self._dump)
@@ -103,8 +113,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 hass=hass,
                 link=provider.link,
                 judge=self.judge,
-                online=lambda car: self.cars[car].car.online,
+                car=lambda car: self.cars[car].car,
                 answered=self._async_answered,
+                slower=self.bill.slower,
                 random=Random(),
             )
             self._sender = Sender(
@@ -125,6 +136,8 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                     cars = [*map(self.provider.restore, stored["cars"].values())]
                 keys = {car_id: Key(key) for car_id, key in stored["keys"].items()}
                 self._restore_judgement(stored)
+                if (spending := stored.get("spending")) is not None:
+                    self.bill.async_restore(spending)
             except UNREADABLE:
                 _LOGGER.warning("%s: what was kept cannot be read", self.name)
         for car in cars:
@@ -159,7 +172,10 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         if self._entrance.lost:
             self.config_entry.async_start_reauth_if_available(self.hass)
         if self._poller is not None:
-            self._unsubs.append(self._poller.async_stop)
+            self._unsubs += [
+                self._poller.async_stop,
+                self.bill.async_add_listener(self._poller.async_schedule),
+            ]
             self._poller.async_start(
                 {
                     car_id: car.car.data_age(dt_util.utcnow())
@@ -184,6 +200,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             judge=self.judge.dump(time.monotonic()),
             cars={car_id: car.car.to_json() for car_id, car in self.cars.items()},
             keys={car_id: car.data.key_to_take for car_id, car in self.cars.items()},
+            spending=self.bill.spending.dump(),
         )
 
     async def _async_config_updated(self, _event: Event) -> None:
@@ -332,15 +349,25 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             return
         if found.car is not None:
             self.cars[found.car].async_observe(found)
+        done = found.good and found.meaning.subject is Subject.COMMANDS
+        if self._poller is not None and found.car and done:
+            self._poller.async_stir(found.car)
         self.judge.observe(found)
         self.watcher.async_schedule()
         self._async_judge()
+
+    @callback
+    def _async_billed(self, charge: Charge) -> None:
+        self.bill.async_count(charge)
+        if self._unsubs:
+            self._memory.async_save_later()
 
     # Judgement
 
     @callback
     def _async_judge(self) -> None:
         """Judge anew, and show and report what changed."""
+        self.bill.async_look_at_clock()
         before = self.judge.judgement.status
         judgement = self.judge.judge(time.monotonic(), dt_util.utcnow())
         if self._poller is not None:

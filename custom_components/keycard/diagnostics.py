@@ -92,6 +92,7 @@ def _cloud(coordinator: KeycardCoordinator) -> dict[str, Any]:
         "service_in_between": coordinator.provider.in_between(coordinator.hosts),
         "view": asdict(coordinator.data),
         "judge": coordinator.judge.dump(time.monotonic()),
+        "spending": coordinator.bill.spending.dump(),
     }
 
 

@@ -28,6 +28,7 @@ from .const import (
 )
 from .coordinator import KeycardConfigEntry
 from .flow_beside import BesideOptions
+from .flow_budget import BudgetStep
 from .flow_fields import (
     CAR_SCHEMA,
     CONF_REMOVE,
@@ -49,7 +50,7 @@ CONF_DEFAULTS = "defaults"
 _LISTS = (CONF_SIGN_IN, CONF_UNRELATED)
 
 
-class KeycardOptionsFlow(BesideOptions):
+class KeycardOptionsFlow(BesideOptions, BudgetStep):
     """Changes one part of the options after the other."""
 
     def __init__(self) -> None:
@@ -69,7 +70,8 @@ class KeycardOptionsFlow(BesideOptions):
                 "hosts",
             ]
         else:
-            options = ["keys", "hosts"]
+            budget = ["budget"] if self.can_be_limited else []
+            options = ["keys", *budget, "hosts"]
         return self.async_show_menu(step_id="init", menu_options=options)
 
     async def async_step_add_car(
@@ -216,9 +218,13 @@ class KeycardOptionsFlow(BesideOptions):
         default = self._default_hosts()
         own = {key: value for key, value in hosts.items() if value != default[key]}
         lists = {key: own.pop(key) for key in _LISTS if key in own}
-        cars = {CONF_CARS: self._cars} if self._cars else {}
+        rest = {
+            key: value
+            for key, value in self.config_entry.options.items()
+            if key not in (CONF_HOSTS, *_LISTS)
+        }
         regions = {CONF_HOSTS: own} if own else {}
-        return self.async_create_entry(data={**cars, **regions, **lists})
+        return self.async_create_entry(data={**rest, **regions, **lists})
 
 
 def _label(car: Car, cars: Iterable[Car]) -> str:

@@ -1,13 +1,14 @@
 """What one entry keeps over a restart: its judgement, its cars, their keys."""
 
 from collections.abc import Callable
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
 from .outage.judge import StoredJudge
+from .spending import StoredSpending
 
 STORE_VERSION = 1
 SOON = 1.0
@@ -24,6 +25,7 @@ class StoredEntry(TypedDict):
     judge: StoredJudge
     cars: dict[str, dict[str, object]]
     keys: dict[str, str]
+    spending: NotRequired[StoredSpending]
 
 
 class Memory:

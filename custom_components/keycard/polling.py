@@ -1,10 +1,11 @@
 """The calls for an account: rarely, and never without a reason."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 from random import Random
 import time
 
@@ -16,12 +17,13 @@ from .outage.evidence import Kind, Meaning, read
 from .outage.judge import Judge
 from .outage.words import Plane
 from .vehicle.links import Call, CloudLink
+from .vehicle.pace import Rhythm
 from .vehicle.roster import cars_in
-from .vehicle.state import JsonObject, has_data, unwrapped
+from .vehicle.state import CarState, JsonObject, has_data, unwrapped
+from .vehicle.vehicle import Car
 
 PRODUCTS_PACE = 600.0
 SUMMARY_PACE = 60.0
-DATA_PACE = 600.0
 JITTER = 0.05
 SOON = 2.0
 
@@ -52,7 +54,7 @@ _HOLDS: Mapping[Ask, Callable[[JsonObject], bool]] = {
 
 @dataclass(kw_only=True)
 class Round:
-    """When one kind of call for one car comes next; one at a time."""
+    """When one kind of free call for one car comes next; one at a time."""
 
     ask: Ask
     car: str | None
@@ -66,17 +68,24 @@ class Poller:
     """Call for the cars of one account.
 
     The state of each car costs nothing and is asked for every minute; its data are
-    billed and asked for every ten minutes while it is online. A suspicion of the judge,
+    billed, and asked for at the pace of what goes on with it. A suspicion of the judge,
     or an outage that seems over, asks sooner. While the account is paused, nothing is.
     """
 
     hass: HomeAssistant
     link: CloudLink
     judge: Judge
-    online: Callable[[str], bool]
+    car: Callable[[str], Car]
     answered: Callable[[Ask, str | None, Call], None]
+    slower: Callable[[], float]
+    """How much slower money makes it; 1 is not at all."""
+
     random: Random
     _rounds: dict[tuple[Ask, str | None], Round] = field(default_factory=dict)
+    _rhythms: dict[str, Rhythm] = field(default_factory=dict)
+    _asking: set[str] = field(default_factory=set)
+    """The cars whose data are being asked for."""
+
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _unsub: CALLBACK_TYPE | None = None
     _stopped: bool = True
@@ -91,8 +100,7 @@ class Poller:
         now = time.monotonic()
         self._add(Ask.PRODUCTS, None, PRODUCTS_PACE, now)
         for car, age in cars.items():
-            fresh = DATA_PACE if age is None or age < 0 else age
-            self.async_add_car(car, max(0.0, DATA_PACE - fresh))
+            self.async_add_car(car, -inf if age is None or age < 0 else now - age)
         self.async_schedule()
 
     @callback
@@ -104,11 +112,10 @@ class Poller:
             task.cancel()
 
     @callback
-    def async_add_car(self, car: str, data_in: float = 0.0) -> None:
-        """Call for one more car."""
-        now = time.monotonic()
-        self._add(Ask.SUMMARY, car, SUMMARY_PACE, now)
-        self._add(Ask.DATA, car, DATA_PACE, now + data_in)
+    def async_add_car(self, car: str, asked_at: float = -inf) -> None:
+        """Call for one more car, whose data were asked for before or never."""
+        self._add(Ask.SUMMARY, car, SUMMARY_PACE, time.monotonic())
+        self._rhythms[car] = Rhythm(asked_at=asked_at)
 
     def _add(self, ask: Ask, car: str | None, pace: float, next_at: float) -> None:
         self._rounds[ask, car] = Round(ask=ask, car=car, pace=pace, next_at=next_at)
@@ -116,15 +123,21 @@ class Poller:
     @callback
     def async_remove_car(self, car: str) -> None:
         """Call for a car no more."""
-        for ask in (Ask.SUMMARY, Ask.DATA):
-            self._rounds.pop((ask, car), None)
+        self._rounds.pop((Ask.SUMMARY, car), None)
+        self._rhythms.pop(car, None)
 
     @callback
     def async_want_data(self, car: str) -> None:
         """Ask for a car's data soon: the outcome of a command is not known."""
-        if (item := self._rounds.get((Ask.DATA, car))) is not None:
-            item.next_at = time.monotonic() + SOON
+        if (rhythm := self._rhythms.get(car)) is not None:
+            rhythm.want(time.monotonic() + SOON)
             self.async_schedule()
+
+    @callback
+    def async_stir(self, car: str) -> None:
+        """Look after a car that has just done what it was told."""
+        if (rhythm := self._rhythms.get(car)) is not None:
+            rhythm.stir(time.monotonic())
 
     @callback
     def async_schedule(self) -> None:
@@ -133,21 +146,27 @@ class Poller:
         if self._stopped:
             return
         now = time.monotonic()
-        next_at = min(self._next_times(), default=now + SUMMARY_PACE)
+        next_at = min(now + SUMMARY_PACE, *self._next_times(now))
         next_at = max(next_at, self.judge.account.paused_until)
         self._unsub = async_call_later(
             self.hass, max(0.0, next_at - now), self._async_tick
         )
 
-    def _next_times(self) -> Iterable[float]:
+    def _next_times(self, now: float) -> Iterator[float]:
         yield self.judge.next_call()
-        for item in self._rounds.values():
-            if not item.running and self._wanted(item):
-                yield item.next_at
+        yield from (item.next_at for item in self._rounds.values() if not item.running)
+        yield from (at for _, at in self._data_due(now))
 
-    def _wanted(self, item: Round) -> bool:
-        """Tell whether a round makes sense: data are asked of a car that is online."""
-        return item.ask is not Ask.DATA or item.car is None or self.online(item.car)
+    def _data_due(self, now: float) -> Iterator[tuple[str, float]]:
+        """Say when the data of each car are due that are not being asked for."""
+        slower = self.slower()
+        for name, rhythm in self._rhythms.items():
+            if name not in self._asking:
+                car = self.car(name)
+                yield (
+                    name,
+                    rhythm.due(car.state, year=car.year, slower=slower, now=now),
+                )
 
     def _cancel_timer(self) -> None:
         if self._unsub is not None:
@@ -163,8 +182,11 @@ class Poller:
             for car, plane in self.judge.calls_due(now):
                 self._async_settle(car, plane, now)
             for item in list(self._rounds.values()):
-                if not item.running and item.next_at <= now and self._wanted(item):
+                if not item.running and item.next_at <= now:
                     self._async_run(item, now)
+            for car, at in list(self._data_due(now)):
+                if at <= now:
+                    self._async_ask_data(car, now)
         self.async_schedule()
 
     @callback
@@ -174,14 +196,23 @@ class Poller:
             self._async_task(self._async_call(Ask.PRODUCTS, None))
         elif plane is Plane.API:
             self._async_task(self._async_call(Ask.SUMMARY, car))
-        elif (item := self._rounds.get((Ask.DATA, car))) and self.online(car):
-            item.next_at = min(item.next_at, now)
+        elif (rhythm := self._rhythms.get(car)) and self.car(car).online:
+            rhythm.want(now)
 
     @callback
     def _async_run(self, item: Round, now: float) -> None:
         item.running = True
-        item.next_at = now + item.pace * (1 + self.random.uniform(0, JITTER))
+        item.next_at = now + item.pace * self._late()
         self._async_task(self._async_round(item))
+
+    @callback
+    def _async_ask_data(self, car: str, now: float) -> None:
+        self._asking.add(car)
+        self._rhythms[car].asked(now, late=self._late())
+        self._async_task(self._async_data(car))
+
+    def _late(self) -> float:
+        return 1 + self.random.uniform(0, JITTER)
 
     def _async_task(self, call: Coroutine[None, None, None]) -> None:
         task = self.hass.async_create_background_task(call, f"{DOMAIN} calls")
@@ -195,6 +226,17 @@ class Poller:
             item.running = False
             self.async_schedule()
 
+    async def _async_data(self, car: str) -> None:
+        before = self.car(car).state
+        try:
+            await self._async_call(Ask.DATA, car)
+        finally:
+            self._asking.discard(car)
+            if (rhythm := self._rhythms.get(car)) is not None:
+                after = self.car(car).state
+                rhythm.brought(news=_data_at(after) != _data_at(before))
+            self.async_schedule()
+
     async def _async_call(self, ask: Ask, car: str | None) -> None:
         if car is None:
             call = await self.link.products()
@@ -204,3 +246,7 @@ class Poller:
             call = await self.link.vehicle_data(car)
         if not self._stopped:
             self.answered(ask, car, call)
+
+
+def _data_at(state: CarState | None) -> datetime | None:
+    return state.data_at if state else None

@@ -16,6 +16,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .car_sensors import CAR_SENSORS, CarSensorDescription, Value
 from .coordinator import KeycardConfigEntry
+from .cost import CostSensor
 from .entity import CarEntity, CloudEntity, follow_cars
 from .outage.words import Scope, Status
 from .views import CloudView
@@ -93,6 +94,8 @@ async def async_setup_entry(
             LatencySensor(entry.runtime_data, LATENCY),
         ]
     )
+    if entry.runtime_data.provider.cars_from_account:
+        async_add_entities([CostSensor(entry.runtime_data)])
     follow_cars(entry, async_add_entities, CAR_SENSORS, CarSensor)
 
 

@@ -1,20 +1,28 @@
 """Law 8: no billed call without a reason, and no state is written for nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
 import pytest
 
 from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
 from homeassistant.core import EventStateReportedData, callback
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
 )
 
+from custom_components.keycard.vehicle.pace import DRIVING
+
 from .story import LOCK, Story, entity_ids, status_of
 
 HOUR = 3600.0
+COST = "sensor.tesla_cloud_test_estimated_cost_this_month"
 
 
-async def test_a_car_that_is_online_is_asked_every_ten_minutes(
+async def test_a_car_that_stands_idle_online_is_asked_rarely_but_in_time(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     story.simulator.set("car.Cy", "asleep")
@@ -22,10 +30,11 @@ async def test_a_car_that_is_online_is_asked_every_ten_minutes(
     calls = story.simulator.calls
     for _ in range(4):
         before, billed = calls.count("vehicle_data"), calls.billed
-        await story.go(HOUR)
-        assert 5 <= calls.count("vehicle_data") - before <= 6
+        for _ in range(60):
+            await story.go(60)
+            assert story.states()[LOCK] == "locked"
+        assert 2 <= calls.count("vehicle_data") - before <= 3
         assert calls.billed - billed == calls.count("vehicle_data") - before
-        assert story.states()[LOCK] == "locked"
 
 
 async def test_a_car_that_sleeps_costs_nothing(
@@ -37,6 +46,197 @@ async def test_a_car_that_sleeps_costs_nothing(
     assert story.simulator.calls.billed == 0
     assert story.simulator.calls.count("wake_up") == 0
     assert status_of(compatible_entry) == "operational"
+
+
+async def test_a_car_that_drives_is_asked_often_and_one_that_parked_once_more(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
+    await story.settled(compatible_entry)
+    calls, ada = story.simulator.calls, story.simulator.cars["Ada"]
+    assert calls.billed == 0
+    ada.drive()
+    await story.until(lambda: calls.count("vehicle_data") == 1, 65)
+    for _ in range(6):
+        before = calls.count("vehicle_data")
+        await story.go(130)
+        assert calls.count("vehicle_data") - before in {1, 2}
+    await story.until(lambda: ada.speed is None, 300)
+    await story.go(130)
+    parked = calls.count("vehicle_data")
+    assert 8 <= parked <= 10
+    await story.go(1100)
+    assert calls.count("vehicle_data") == parked + 1
+
+
+async def test_an_old_car_is_let_fall_asleep(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.set("car.Ada", "asleep")
+    cy = story.simulator.cars["Cy"]
+    assert cy.year < 2021
+    await story.settled(compatible_entry)
+    cy.lively, cy._trip_phase, cy.charge_limit = True, float("inf"), 50
+    cy.drive()
+    await story.until(lambda: cy.speed is None, 1000)
+    # It parks, is looked at once more, and sleeps a quarter of an hour after that.
+    took = await story.until(lambda: cy.presence == "asleep", HOUR)
+    assert took < 1500
+    before = story.simulator.calls.billed
+    await story.go(2 * HOUR)
+    assert story.simulator.calls.billed == before
+    assert story.simulator.calls.count("wake_up") == 0
+
+
+async def test_a_command_is_looked_after_once(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    calls = story.simulator.calls
+    before = calls.count("vehicle_data")
+    for action in ("unlock", "lock"):
+        assert await story.act(action) is None
+    await story.go(95)
+    assert calls.count("vehicle_data") == before + 1
+    await story.go(600)
+    assert calls.count("vehicle_data") == before + 1
+
+
+async def test_what_is_billed_is_counted_and_kept(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.set("car.Ada", "asleep")
+    entry = await story.settled(compatible_entry)
+    calls = story.simulator.calls
+    assert await story.act("unlock") is None
+    # Below 500 it is billed, else it is not.
+    story.simulator.set("eu.commands", '403 {"error":"forbidden"}')
+    assert await story.act("lock") is not None
+    story.simulator.set("eu.commands", "503 down")
+    assert await story.act("lock") is not None
+    story.simulator.set("eu.commands", "ok")
+    await story.go(120)
+    counts = {
+        "data": calls.count("vehicle_data"),
+        "commands": 2,
+        "wakes": calls.count("wake_up"),
+    }
+    assert calls.billed == sum(counts.values())
+    assert counts["wakes"] == 1
+    cost = counts["data"] / 500 + counts["commands"] / 1000 + counts["wakes"] / 50
+
+    def check() -> None:
+        state = story.hass.states.get(COST)
+        assert state is not None
+        assert float(state.state) == pytest.approx(cost)
+        assert {name: state.attributes[name] for name in counts} == counts
+        assert state.attributes["unit_of_measurement"] == "USD"
+        assert state.attributes["state_class"] == "total"
+        assert state.attributes["device_class"] == "monetary"
+        month = dt_util.start_of_local_day().replace(day=1)
+        assert state.attributes["last_reset"] == month.isoformat()
+        assert state.attributes["free"] == 10
+        assert state.attributes["budget"] is None
+        assert state.attributes["pace"] == "usual"
+
+    check()
+    await story.restart(entry)
+    check()
+    await story.go(130)
+    assert calls.billed == sum(counts.values())
+    check()
+
+
+@contextmanager
+def wall_at(story: Story, moment: datetime) -> Iterator[None]:
+    """Let the clock of the home show another time."""
+    ahead = (moment - dt_util.now()).total_seconds()
+    story.clock.set_wall(ahead)
+    try:
+        yield
+    finally:
+        story.clock.set_wall(-ahead)
+
+
+def with_budget(entry: MockConfigEntry, budget: float) -> MockConfigEntry:
+    """Return an entry with a budget."""
+    return MockConfigEntry(
+        domain=entry.domain,
+        title=entry.title,
+        unique_id=entry.unique_id,
+        data=entry.data,
+        options={**entry.options, "budget": budget},
+    )
+
+
+async def test_a_month_begins_with_nothing_spent(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    month = dt_util.now().replace(day=1) + timedelta(days=32)
+    turn = dt_util.start_of_local_day(month.replace(day=1))
+    calls = story.simulator.calls
+    with wall_at(story, turn - timedelta(minutes=30)):
+        # It is spent with the first look at the two cars.
+        await story.settled(with_budget(compatible_entry, 0.004))
+        assert shown(story) == (0.004, "stopped")
+        before = calls.count("vehicle_data")
+        await story.go(24 * 60)
+        assert calls.count("vehicle_data") == before == 2
+        await story.go(6 * 60)
+        # The cars are asked again.
+        assert calls.count("vehicle_data") == before + 2
+        assert shown(story) == (0.004, "stopped")
+        state = story.hass.states.get(COST)
+        assert state is not None
+        assert state.attributes["last_reset"] == turn.isoformat()
+
+
+async def test_a_budget_slows_the_polling_and_stops_it(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.set("car.Cy", "asleep")
+    calls, ada = story.simulator.calls, story.simulator.cars["Ada"]
+    with wall_at(story, dt_util.now().replace(day=10)):
+        # Ten calls, of which one is made already.
+        entry = await story.settled(with_budget(compatible_entry, 0.02))
+        assert shown(story) == (0.002, "usual")
+        ada.drive()
+        ada.driving_since = story.clock.time() + 24 * 24 * HOUR  # it does not arrive
+        paces: list[str] = []
+        gaps: list[float] = []
+        while calls.count("vehicle_data") < 10:
+            gaps.append(await next_ask(story))
+            paces.append(shown(story)[1])
+        assert paces == sorted(paces, key=["usual", "slowed", "stopped"].index)
+        assert set(paces) == {"usual", "slowed", "stopped"}
+        assert gaps[1] < 1.1 * DRIVING
+        assert gaps[-1] > 3 * DRIVING
+        # But what an owner wants is done, and whether it is online is asked.
+        await story.go(6 * HOUR)
+        assert await story.act("unlock") is None
+        await story.go(300)
+        assert calls.count("vehicle_data") == 10
+        assert calls.count("vehicle") > 300
+        # What nobody knows must be asked.
+        story.simulator.set("eu.commands", "reset")
+        assert await story.act("lock") is not None
+        await story.go(30)
+        assert calls.count("vehicle_data") == 11
+        assert status_of(entry) == "operational"
+
+
+def shown(story: Story) -> tuple[float, str]:
+    """Return the cost that is shown, and the pace."""
+    state = story.hass.states.get(COST)
+    assert state is not None
+    return float(state.state), state.attributes["pace"]
+
+
+async def next_ask(story: Story) -> float:
+    """Let time pass until a car's data are asked for; return the seconds it took."""
+    calls = story.simulator.calls
+    before = calls.count("vehicle_data")
+    return await story.until(lambda: calls.count("vehicle_data") > before, 24 * HOUR)
 
 
 async def test_watching_costs_nothing_and_asks_rarely(
@@ -60,7 +260,10 @@ async def test_watching_costs_nothing_and_asks_rarely(
     ("presence", "may_change"),
     [
         ("asleep", set[str]()),
-        ("online", {"sensor.ada_last_contact", "sensor.cy_last_contact"}),
+        (
+            "online",
+            {"sensor.ada_last_contact", "sensor.cy_last_contact", COST},
+        ),
     ],
 )
 async def test_idle_minutes_write_nothing(
@@ -83,13 +286,15 @@ async def test_idle_minutes_write_nothing(
     unsub = story.hass.bus.async_listen(
         EVENT_STATE_REPORTED, lambda _: None, event_filter=note
     )
-    await story.go(660)
+    asked = story.simulator.calls.count("vehicle_data")
+    await story.go(1560)
+    asked = story.simulator.calls.count("vehicle_data") - asked
     unsub()
     ours = set(entity_ids(story.hass))
     assert {event.data["entity_id"] for event in changes} & ours == may_change
     for entity_id in may_change:
         count = sum(event.data["entity_id"] == entity_id for event in changes)
-        assert count <= 2
+        assert count <= (asked if entity_id == COST else 2)
     # Beside the one that changed, the others of its car are looked at once each.
     assert len([entity_id for entity_id in reported if entity_id in ours]) <= (
         2 * len(ours) if may_change else 0

@@ -271,7 +271,8 @@ class Car:
             self.offered = self.installing_at = None
 
     def _doze(self, now: float) -> None:
-        busy = self.climate_on or self.charging or self.route is not None
+        driven = self.route is not None
+        busy = self.climate_on or self.charging or self.sentry or driven
         if busy or self.presence != "online":
             self._active_at = now
         elif now - self._active_at >= IDLE:

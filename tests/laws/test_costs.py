@@ -147,6 +147,29 @@ async def test_what_is_billed_is_counted_and_kept(
     check()
 
 
+@pytest.mark.parametrize(
+    ("answer", "pause"),
+    [
+        ('403 {"error":"account disabled: EXCEEDED_LIMIT"}', 900),
+        ("429 slow down", 60),
+    ],
+)
+async def test_a_refusal_pauses_the_calls_for_a_car_that_drives_too(
+    story: Story, compatible_entry: MockConfigEntry, answer: str, pause: float
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.cars["Ada"].drive()
+    story.simulator.set("eu.api", answer)
+    await story.until(lambda: status_of(entry) == "account_problem", 130)
+    calls = story.simulator.calls
+    before = calls.by_endpoint.copy()
+    await story.go(pause - 10)
+    asked = calls.by_endpoint - before
+    # What was under way when the refusal came was asked before it.
+    assert sum(asked[f"eu.{name}"] for name in ("products", "vehicle")) <= 1
+    assert asked["eu.vehicle_data"] == 0
+
+
 @contextmanager
 def wall_at(story: Story, moment: datetime) -> Iterator[None]:
     """Let the clock of the home show another time."""

@@ -356,7 +356,13 @@ def test_no_name_is_left_over() -> None:
         assert isinstance(mine, dict)
         of_the_cloud = {
             Platform.BINARY_SENSOR: {"api_reachable", "early_warning", "outage"},
-            Platform.SENSOR: {"api_latency", "outage_since", "scope", "status"},
+            Platform.SENSOR: {
+                "api_latency",
+                "estimated_cost",
+                "outage_since",
+                "scope",
+                "status",
+            },
         }
         assert set(mine) - of_the_cloud.get(platform, set()) == {
             description.translation_key for description in table

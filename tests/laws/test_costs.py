@@ -14,7 +14,9 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
+from custom_components.keycard.signing_key import async_get_key
 from custom_components.keycard.vehicle.pace import DRIVING
+from tests.entries import fleet_entry
 
 from .story import LOCK, Story, entity_ids, status_of
 
@@ -145,6 +147,25 @@ async def test_what_is_billed_is_counted_and_kept(
     await story.go(130)
     assert calls.billed == sum(counts.values())
     check()
+
+
+async def test_each_request_of_a_signed_command_is_counted(story: Story) -> None:
+    story.simulator.set("car.Cy", "asleep")
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    key = await async_get_key(story.hass)
+    story.simulator.pair("Ada", key)
+    story.simulator.set_signing("Ada", "required")
+    await story.go(660)
+    calls = story.simulator.calls
+    assert await story.act("unlock") is None
+    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
+    state = story.hass.states.get(COST)
+    assert state is not None
+    # A session comes before the first one.
+    assert state.attributes["commands"] == calls.count("signed_command") > 1
+    assert calls.billed == state.attributes["commands"] + state.attributes["data"]
+    assert state.attributes["billing"] == "by_call"
 
 
 @pytest.mark.parametrize(

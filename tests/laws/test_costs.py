@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.keycard.signing_key import async_get_key
 from custom_components.keycard.vehicle.pace import DRIVING
+from simulator.days import Day
 from tests.entries import fleet_entry
 
 from .story import LOCK, Story, entity_ids, status_of
@@ -78,7 +80,7 @@ async def test_an_old_car_is_let_fall_asleep(
     cy = story.simulator.cars["Cy"]
     assert cy.year < 2021
     await story.settled(compatible_entry)
-    cy.lively, cy._trip_phase, cy.charge_limit = True, float("inf"), 50
+    cy.follow([Day()])
     cy.drive()
     await story.until(lambda: cy.speed is None, 1000)
     # It parks, is looked at once more, and sleeps a quarter of an hour after that.
@@ -245,7 +247,8 @@ async def test_a_budget_slows_the_polling_and_stops_it(
         entry = await story.settled(with_budget(compatible_entry, 0.02))
         assert shown(story) == (0.002, "usual")
         ada.drive()
-        ada.driving_since = story.clock.time() + 24 * 24 * HOUR  # it does not arrive
+        assert ada.route is not None
+        ada.route = replace(ada.route, lasts=30 * 24 * HOUR)
         paces: list[str] = []
         gaps: list[float] = []
         while calls.count("vehicle_data") < 10:

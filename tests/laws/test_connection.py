@@ -89,5 +89,5 @@ async def test_mobile_access_is_off_until_data_come(
     assert story.states()[ADA] == "mobile_access_off"
     assert story.states()[CY] == "cloud"
     story.simulator.set("car.Ada", "ok")
-    await story.until(lambda: story.states()[ADA] == "cloud", within=700)
+    await story.until(lambda: story.states()[ADA] == "cloud", within=1300)
     assert_quiet(caplog)

@@ -18,7 +18,6 @@ from homeassistant.helpers.selector import (
 
 from .beside import async_find_cars
 from .const import (
-    CONF_CARS,
     CONF_KEY,
     CONF_PROVIDER,
     CONF_SIGN_IN,

@@ -23,7 +23,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 # Home Assistant finds the package only if it was imported before.
 import custom_components.keycard
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.coordinator import CarCoordinator, KeycardCoordinator
+from custom_components.keycard.coordinator import CarCoordinator
+from custom_components.keycard.garage import Garage
 from custom_components.keycard.signing_key import async_show_public_key
 from simulator import Simulator
 from simulator.cases import CarSpec, Home
@@ -174,7 +175,7 @@ def everything_fitted(simulator: Simulator) -> Iterator[None]:
         "has_seat_cooling": True,
         "third_row_seats": "SixSeats",
     }
-    with patch.object(KeycardCoordinator, "signs", True):
+    with patch.object(Garage, "signs", True):
         yield
 
 

@@ -163,7 +163,7 @@ async def test_what_a_car_may_lack_waits_until_that_is_told(
         await until(hass, lambda: shown(hass, "lock.ada_lock") == "locked")
         assert hass.states.get("cover.ada_front_trunk") is None
     answer = await compatible_entry.runtime_data.provider.link.products()
-    compatible_entry.runtime_data._async_follow_roster(answer)
+    compatible_entry.runtime_data.garage.async_follow(answer)
     compatible_entry.runtime_data._async_judge()
     await hass.async_block_till_done()
     assert shown(hass, "cover.ada_front_trunk") == "closed"

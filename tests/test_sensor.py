@@ -130,7 +130,7 @@ async def test_a_car_that_comes_later(
     simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
     coordinator = account.runtime_data
     answer = await coordinator.provider.link.products()
-    coordinator._async_follow_roster(answer)
+    coordinator.garage.async_follow(answer)
     await hass.async_block_till_done()
     for entity_id in (
         "binary_sensor.bo_online",

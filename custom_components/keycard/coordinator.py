@@ -1,55 +1,38 @@
 """Ties the judge and the cars to Home Assistant's clock."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import logging
 from random import Random
 import time
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import (
-    CONF_REGION,
-    EVENT_CORE_CONFIG_UPDATE,
-    EVENT_HOMEASSISTANT_STOP,
-)
+from homeassistant.const import EVENT_CORE_CONFIG_UPDATE, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .access import Entrance
-from .answer import Answer
 from .bill import Bill
 from .bulletin import Bulletin
 from .car import CarCoordinator
 from .commands import Sender
 from .connection import over_cloud
-from .const import CONF_BASE_URL, CONF_PROVIDER, DOMAIN
+from .const import CONF_PROVIDER, DOMAIN
+from .garage import Garage
+from .intake import Intake
 from .ledger import LEDGER
 from .memory import UNREADABLE, Memory, StoredEntry
 from .meter import Meter
-from .outage.evidence import (
-    RENEWED,
-    STALE,
-    Evidence,
-    Kind,
-    Reason,
-    Subject,
-    Verdict,
-    evidence,
-    read,
-)
+from .outage.evidence import Evidence, Subject
 from .outage.journal import Happening
 from .outage.judge import Judge, StoredJudge
 from .outage.track import Health
 from .outage.words import Status
-from .polling import Ask, Poller, meaning_of
+from .polling import Poller
 from .providers import hosts_of, provider_of
 from .providers.prices import Charge, tariff_of
 from .vehicle.keys import Key
-from .vehicle.links import Call
-from .vehicle.roster import Roster, cars_in
-from .vehicle.vehicle import Car
 from .views import CloudView, key_to_take
 from .watcher import async_get_watcher
 from .witnesses import Witnesses
@@ -84,7 +67,6 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             entrance.access,
         )
         self.region = provider.region
-        self.cars: dict[str, CarCoordinator] = {}
         self.watcher = async_get_watcher(hass, hosts)
         in_between = provider.in_between(hosts)
         self.judge = Judge(
@@ -93,6 +75,14 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             in_between=in_between,
             now=time.monotonic(),
         )
+        self.garage = Garage(
+            hass,
+            entry,
+            provider,
+            self.judge,
+            lambda: {vin for other in self._others() for vin in other.cars},
+        )
+        self.cars = self.garage.cars
         self.witnesses = Witnesses(hass, self.judge.beside, entry.options)
         tariff = tariff_of(entry.data[CONF_PROVIDER], in_between=in_between)
         self.bill = Bill(entry.options, tariff)
@@ -100,25 +90,34 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         self._ledger = hass.data[LEDGER]
         self._memory = Memory(hass, entry.entry_id, self._dump)
         self._kept: StoredJudge | None = None
-        self._roster = Roster()
-        self._car_listeners: list[Callable[[list[CarCoordinator]], None]] = []
-        self._sender: Sender | None = None
         self._poller: Poller | None = None
         self._unsubs: list[CALLBACK_TYPE] = []
         self._entrance = entrance
+        intake = Intake(
+            hass=hass,
+            entry=entry,
+            hosts=hosts,
+            judge=self.judge,
+            garage=self.garage,
+            sign_in=entrance.sign_in,
+            observe=self._async_take_in,
+            renewed=self._async_renewed,
+            learnt=self._memory.async_save_later,
+        )
         if entrance.sign_in is not None:
-            entrance.sign_in.observe = self._async_renewed
+            entrance.sign_in.observe = intake.async_renewed
         if provider.link is not None:
             self._poller = Poller(
                 hass=hass,
                 link=provider.link,
                 judge=self.judge,
                 car=lambda car: self.cars[car].car,
-                answered=self._async_answered,
+                answered=intake.async_answered,
                 slower=self.bill.slower,
                 random=Random(),
             )
-            self._sender = Sender(
+            self.garage.poller = self._poller
+            self.garage.sender = Sender(
                 link=provider.link,
                 judge=self.judge,
                 observe=self._async_take_in,
@@ -140,9 +139,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                     self.bill.async_restore(spending)
             except UNREADABLE:
                 _LOGGER.warning("%s: what was kept cannot be read", self.name)
-        for car in cars:
-            self._add_car(car, keys.get(car.id, Key.USUAL))
-        self._roster = Roster(known=set(self.cars))
+        self.garage.async_fill(cars, keys)
         self.data = self._view()
         await self.bulletin.async_load_words()
 
@@ -208,137 +205,16 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
 
     # Cars
 
-    @property
-    def signs(self) -> bool:
-        """Tell whether somebody signs commands: the link, or a service in between."""
-        link = self.provider.link
-        return link is not None and (link.signs or self.judge.in_between)
-
-    def _add_car(self, car: Car, key: Key) -> CarCoordinator:
-        coordinator = CarCoordinator(
-            self.hass, self.config_entry, car, self._sender, key
-        )
-        coordinator.signs = self.signs
-        self.cars[car.id] = coordinator
-        return coordinator
-
-    @callback
-    def async_add_cars_listener(
-        self, listener: Callable[[list[CarCoordinator]], None]
-    ) -> CALLBACK_TYPE:
-        """Call back with the cars that are there, and with each that comes."""
-        self._car_listeners.append(listener)
-        listener(list(self.cars.values()))
-        return lambda: self._car_listeners.remove(listener)
-
-    @callback
-    def _async_follow_roster(self, call: Call) -> None:
-        listed = cars_in(call.body)
-        if listed is None or self._poller is None:
-            return
-        now = dt_util.utcnow()
-        # A car that two accounts share is the entry's that had it first.
-        elsewhere = {vin for other in self._others() for vin in other.cars}
-        change = self._roster.observe(set(listed) - elsewhere, now)
-        for vin, summary in listed.items():
-            if vin in self.cars:
-                self.cars[vin].car.apply_summary(summary, now)
-        if change.came:
-            new = [
-                self._add_car(self.provider.discover(listed[vin], now), Key.USUAL)
-                for vin in change.came
-            ]
-            for car in new:
-                self._poller.async_add_car(car.car.id)
-            for listener in self._car_listeners:
-                listener(new)
-        for vin in change.gone:
-            self._remove_car(vin)
-
     def _others(self) -> Iterator[KeycardCoordinator]:
         return (found for found in _coordinators(self.hass) if found is not self)
-
-    @callback
-    def _remove_car(self, vin: str) -> None:
-        _LOGGER.info("%s: a car has left the account", self.name)
-        del self.cars[vin]
-        self.judge.forget(vin)
-        if self.provider.link is not None:
-            self.provider.link.forget(vin)
-        if self._poller is not None:
-            self._poller.async_remove_car(vin)
-        registry = dr.async_get(self.hass)
-        device = registry.async_get_device_by_identifier(
-            (DOMAIN, vin), self.config_entry.entry_id
-        )
-        if device is not None:
-            registry.async_remove_device(device.id)
 
     # Evidence
 
     @callback
-    def _async_answered(self, ask: Ask, vin: str | None, call: Call) -> None:
-        """Take in what a call brought."""
-        if not call.sent or not (vin is None or vin in self.cars):
-            return
-        meaning = meaning_of(ask, call)
-        car = None if vin is None else self.cars[vin].car
-        if meaning.verdict is Verdict.GOOD and call.body is not None:
-            now = dt_util.utcnow()
-            if ask is Ask.PRODUCTS:
-                self._async_follow_roster(call)
-            elif car is not None and ask is Ask.SUMMARY:
-                car.apply_summary(call.body, now)
-            elif car is not None and car.stale(call.body):
-                meaning = STALE
-                car.apply_summary(call.body, now)
-            elif car is not None:
-                car.apply_data(call.body, now)
-                self._memory.async_save_later()
-        if meaning.reason is Reason.WRONG_REGION:
-            self._async_move(call.answer.body)
-        if meaning.reason is Reason.UNAUTHORIZED and self._entrance.sign_in is not None:
-            self._entrance.sign_in.doubt()
-        if vin is not None and not self.cars[vin].car.online:
-            self.judge.excuse(vin)
-        self._async_take_in(
-            evidence(meaning, call.answer, car=vin, model=car.model if car else None)
-        )
-
-    @callback
-    def _async_move(self, refusal: str) -> None:
-        """Use and keep the host that the maker names for this account.
-
-        It must be one of the maker's: a token is shown to nobody else.
-        """
-        entry = self.config_entry
-        if self.judge.in_between:
-            return
-        for region, base_url in self.hosts.regions.items():
-            if base_url in refusal and base_url != entry.data[CONF_BASE_URL]:
-                _LOGGER.info("%s: the account belongs to region %s", self.name, region)
-                self.hass.config_entries.async_update_entry(
-                    entry,
-                    data={**entry.data, CONF_BASE_URL: base_url, CONF_REGION: region},
-                )
-                self.hass.config_entries.async_schedule_reload(entry.entry_id)
-                return
-
-    @callback
-    def _async_renewed(self, answer: Answer | None) -> None:
-        """Take in how renewing the sign-in went; None is that it went well."""
+    def _async_renewed(self) -> None:
+        """Judge anew, for the sign-in was renewed, or could not be."""
         if not self._unsubs:
             return
-        if answer is None:
-            now = time.monotonic()
-            found = Evidence(meaning=RENEWED, asked_at=now, at=now)
-        else:
-            found = evidence(read(Kind.TOKEN, answer), answer)
-        if not self.judge.in_between:
-            self.judge.observe_renewal(found)
-        elif not found.good:
-            # A service in between renews its own sign-ins.
-            self.judge.observe(found.of_calls())
         self.watcher.async_schedule()
         self._async_judge()
 

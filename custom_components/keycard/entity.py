@@ -183,4 +183,4 @@ def follow_cars[DescriptionT: CarDescription](
         for car in cars:
             fit(car)
 
-    entry.async_on_unload(entry.runtime_data.async_add_cars_listener(add))
+    entry.async_on_unload(entry.runtime_data.garage.async_add_listener(add))

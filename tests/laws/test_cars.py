@@ -88,7 +88,7 @@ async def test_a_car_that_was_asked_for_while_it_went_is_not_judged(
     car = next(car for car in coordinator.cars.values() if car.car.name == "Cy")
     story.simulator.set("eu.api@models", "timeout")
     await story.go(65)
-    coordinator._remove_car(car.car.id)
+    coordinator.garage.async_remove(car.car.id)
     assert story.simulator.held > 0
     story.simulator.set("eu.api@models", "503 down")
     await story.go(120)
@@ -106,7 +106,7 @@ async def test_a_command_to_a_car_that_went_meanwhile_is_not_judged(
     command = asyncio.create_task(car.async_send(Command.LOCK))
     await story.pace.settle()
     assert story.simulator.held == 1
-    coordinator._remove_car(car.car.id)
+    coordinator.garage.async_remove(car.car.id)
     await story.go(10)
     await command
     assert car.car.id not in coordinator.judge.dump(0.0)["cars"]

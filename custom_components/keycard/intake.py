@@ -1,0 +1,126 @@
+"""What the calls of an entry bring: to its cars, and to its judge."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import logging
+import time
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_REGION
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+
+from .answer import Answer
+from .const import CONF_BASE_URL
+from .garage import Garage
+from .outage.evidence import (
+    RENEWED,
+    STALE,
+    Evidence,
+    Kind,
+    Meaning,
+    Reason,
+    Verdict,
+    evidence,
+    read,
+)
+from .outage.hosts import Hosts
+from .outage.judge import Judge
+from .polling import Ask, meaning_of
+from .sign_in import SignIn
+from .vehicle.links import Call
+from .vehicle.vehicle import Car
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """Take in what calls bring.
+
+    `observe` takes the evidence of each, `renewed` is called once the judge has heard
+    how renewing the sign-in went, `learnt` when a car told something to be kept.
+    """
+
+    hass: HomeAssistant
+    entry: ConfigEntry
+    hosts: Hosts
+    judge: Judge
+    garage: Garage
+    sign_in: SignIn | None
+    observe: Callable[[Evidence], None]
+    renewed: Callable[[], None]
+    learnt: Callable[[], None]
+
+    @callback
+    def async_answered(self, ask: Ask, vin: str | None, call: Call) -> None:
+        """Take in what a call brought."""
+        cars = self.garage.cars
+        if not call.sent or not (vin is None or vin in cars):
+            return
+        meaning = meaning_of(ask, call)
+        car = None if vin is None else cars[vin].car
+        if meaning.verdict is Verdict.GOOD and call.body is not None:
+            meaning = self._apply(ask, call, car, meaning)
+        if meaning.reason is Reason.WRONG_REGION:
+            self._move(call.answer.body)
+        if meaning.reason is Reason.UNAUTHORIZED and self.sign_in is not None:
+            self.sign_in.doubt()
+        if vin is not None and not cars[vin].car.online:
+            self.judge.excuse(vin)
+        model = car.model if car else None
+        self.observe(evidence(meaning, call.answer, car=vin, model=model))
+
+    def _apply(
+        self, ask: Ask, call: Call, car: Car | None, meaning: Meaning
+    ) -> Meaning:
+        """Tell the cars what is new, and return what that means in their light."""
+        now = dt_util.utcnow()
+        if ask is Ask.PRODUCTS:
+            self.garage.async_follow(call)
+        if car is None or call.body is None:
+            return meaning
+        if ask is Ask.SUMMARY:
+            car.apply_summary(call.body, now)
+        elif car.stale(call.body):
+            car.apply_summary(call.body, now)
+            return STALE
+        else:
+            car.apply_data(call.body, now)
+            self.learnt()
+        return meaning
+
+    def _move(self, refusal: str) -> None:
+        """Use and keep the host that the maker names for this account.
+
+        It must be one of the maker's: a token is shown to nobody else.
+        """
+        if self.judge.in_between:
+            return
+        entry = self.entry
+        for region, base_url in self.hosts.regions.items():
+            if base_url in refusal and base_url != entry.data[CONF_BASE_URL]:
+                _LOGGER.info(
+                    "%s: the account belongs to region %s", entry.title, region
+                )
+                self.hass.config_entries.async_update_entry(
+                    entry,
+                    data={**entry.data, CONF_BASE_URL: base_url, CONF_REGION: region},
+                )
+                self.hass.config_entries.async_schedule_reload(entry.entry_id)
+                return
+
+    @callback
+    def async_renewed(self, answer: Answer | None) -> None:
+        """Take in how renewing the sign-in went; None is that it went well."""
+        if answer is None:
+            now = time.monotonic()
+            found = Evidence(meaning=RENEWED, asked_at=now, at=now)
+        else:
+            found = evidence(read(Kind.TOKEN, answer), answer)
+        if not self.judge.in_between:
+            self.judge.observe_renewal(found)
+        elif not found.good:
+            # A service in between renews its own sign-ins.
+            self.judge.observe(found.of_calls())
+        self.renewed()

@@ -13,6 +13,9 @@ from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.keycard.application_credentials import (
+    async_get_description_placeholders,
+)
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.outage import hosts
 from custom_components.keycard.providers.fleet import SCOPES
@@ -269,6 +272,21 @@ async def test_a_registration_that_fails(
     assert (await sign_in(page))["type"] is FlowResultType.CREATE_ENTRY
 
 
+@pytest.mark.usefixtures("application", "current_request_with_host")
+async def test_a_key_that_the_maker_does_not_find(
+    hass: HomeAssistant, simulator: Simulator
+) -> None:
+    form = await begin(hass)
+    assert form["errors"] == {"base": "key_not_shown"}
+    form = await answer(hass, form, anyway=True)
+    assert form["step_id"] == "fleet_register"
+    assert form["errors"] == {"base": "key_not_found"}
+    assert form["description_placeholders"] is not None
+    said = form["description_placeholders"]["said"]
+    assert said.startswith("Public key download failed")
+    assert "{" not in said
+
+
 @pytest.mark.usefixtures("hosted")
 async def test_a_wrong_secret(hass: HomeAssistant, simulator: Simulator) -> None:
     await add_application(hass)
@@ -504,6 +522,26 @@ async def test_one_of_two_applications(
     created = await sign_in(page)
     assert created["data"]["auth_implementation"] == "other"
     assert parse_qs(urlsplit(page["url"]).query)["client_id"] == ["other-id"]
+
+
+@pytest.mark.parametrize(
+    ("loaded", "outside", "redirect"),
+    [
+        ("my", HERE, "https://my.home-assistant.io/redirect/oauth"),
+        ("", HERE, f"{HERE}/auth/external/callback"),
+        ("", None, "https://home.example.org/auth/external/callback"),
+    ],
+)
+async def test_what_an_application_has_to_name(
+    hass: HomeAssistant, loaded: str, outside: str | None, redirect: str
+) -> None:
+    hass.config.components.add(loaded)
+    hass.config.external_url = outside
+    hass.config.internal_url = None
+    assert await async_get_description_placeholders(hass) == {
+        "dashboard": "https://developer.tesla.com/dashboard",
+        "redirect": redirect,
+    }
 
 
 async def test_the_menu(hass: HomeAssistant) -> None:

@@ -2,8 +2,14 @@
 
 from homeassistant.components.application_credentials import ClientCredential
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.config_entry_oauth2_flow import AbstractOAuth2Implementation
+from homeassistant.helpers.config_entry_oauth2_flow import (
+    AUTH_CALLBACK_PATH,
+    MY_AUTH_CALLBACK_PATH,
+    AbstractOAuth2Implementation,
+)
+from homeassistant.helpers.network import NoURLAvailableError, get_url
 
+from .const import DASHBOARD
 from .flow_fields import region_of
 from .sign_in import TeslaSignIn
 
@@ -17,5 +23,15 @@ async def async_get_auth_implementation(
 
 
 async def async_get_description_placeholders(hass: HomeAssistant) -> dict[str, str]:
-    """Return where an owner makes an application."""
-    return {"dashboard": "https://developer.tesla.com/dashboard"}
+    """Return where an owner makes an application, and where it leads back to."""
+    return {"dashboard": DASHBOARD, "redirect": _redirect(hass)}
+
+
+def _redirect(hass: HomeAssistant) -> str:
+    if "my" in hass.config.components:
+        return MY_AUTH_CALLBACK_PATH
+    try:
+        here = get_url(hass, prefer_external=True)
+    except NoURLAvailableError:
+        here = "https://home.example.org"
+    return f"{here}{AUTH_CALLBACK_PATH}"

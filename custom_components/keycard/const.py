@@ -4,6 +4,7 @@ from typing import Final
 
 DOMAIN: Final = "keycard"
 MANUFACTURER: Final = "Tesla"
+DASHBOARD: Final = "https://developer.tesla.com/dashboard"
 
 PROVIDER_WATCH_ONLY: Final = "watch_only"
 PROVIDER_COMPATIBLE: Final = "compatible"

@@ -23,6 +23,7 @@ from .const import (
     CONF_BASE_URL,
     CONF_IMPLEMENTATION,
     CONF_PROVIDER,
+    DASHBOARD,
     DOMAIN,
     PROVIDER_FLEET,
 )
@@ -50,7 +51,6 @@ from .sign_in import TeslaSignIn
 from .signing_key import async_get_key, async_show_public_key
 from .vehicle.key_pair import UnusableKeyError, public_pem
 
-DASHBOARD = "https://developer.tesla.com/dashboard"
 CONF_QR_CODE = "qr_code"
 
 _CHECK_SCHEMA = vol.Schema({})

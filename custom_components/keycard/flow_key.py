@@ -1,6 +1,7 @@
 """Checks what must stand before an owner signs in with an application of theirs."""
 
 from dataclasses import dataclass
+import json
 import re
 
 from homeassistant.core import HomeAssistant
@@ -13,9 +14,11 @@ from .sign_in import SignInFailedError, TeslaSignIn
 from .signing_key import PUBLIC_KEY_PATH
 from .vehicle.key_pair import PrivateKey, is_public_half, public_point
 from .vehicle.links import Call
+from .vehicle.reading import read_text
 from .vehicle.state import unwrapped
 
 _LOOK_TIMEOUT = 10.0
+_LONGEST_WORD = 200
 
 _DOMAIN = re.compile(
     r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
@@ -120,11 +123,28 @@ def _of_registration(call: Call, key: PrivateKey) -> Finding:
     reason = read(Kind.CALL, call.answer).reason
     if reason in _REGISTRATION:
         return _REGISTRATION[reason]
-    said = call.answer.body[:200]
+    said = _word_of(call.answer)
+    if "public key" in said.lower():
+        return Finding(error="key_not_found", said=said)
     if 400 <= (call.answer.status or 0) < 500:
         return Finding(error="registration_refused", said=said)
     return Finding(error="registration_failed", may_pass=True, said=said)
 
 
 def _is_json(answer: Answer) -> bool:
-    return answer.body.lstrip().startswith("{")
+    return isinstance(_read(answer), dict)
+
+
+def _word_of(answer: Answer) -> str:
+    """Return why a host refuses, in its own word, or the number of its answer."""
+    told = _read(answer)
+    error = told.get("error") if isinstance(told, dict) else None
+    word = read_text(error)
+    return word[:_LONGEST_WORD] if word else str(answer.status or "")
+
+
+def _read(answer: Answer) -> object:
+    try:
+        return json.loads(answer.body)
+    except ValueError, RecursionError:
+        return None

@@ -17,9 +17,9 @@ def test_it_is_the_one_that_is_meant() -> None:
     assert pinned is not None
     wanted = os.environ.get("KEYCARD_LIBRARY", pinned[1])
     assert tesla_fleet_api.__version__ == wanted
-    requirements = map(
-        Requirement, read_json(KEYCARD / "manifest.json")["requirements"]
-    )
+    listed = read_json(KEYCARD / "manifest.json")["requirements"]
+    assert isinstance(listed, list)
+    requirements = [Requirement(str(one)) for one in listed]
     (taken,) = (one for one in requirements if one.name == NAME)
     assert taken.specifier.contains(wanted)
     # The pinned one is the oldest: the range begins with it.

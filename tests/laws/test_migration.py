@@ -1,0 +1,66 @@
+"""Entries that an earlier version set up go on as they were."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from tests.conftest import hosts_options
+
+from .story import LOCK, Story, assert_available, assert_quiet, status_of
+
+KEPT = Path(__file__).parents[1] / "fixtures" / "entries"
+
+
+@pytest.mark.parametrize("version", ["0.1.0"])
+async def test_an_entry_of_an_earlier_version_in_the_middle_of_an_outage(
+    story: Story,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    version: str,
+) -> None:
+    text = (KEPT / f"{version}.json").read_text()
+    for name, url in story.simulator.urls.items():
+        text = text.replace(f"http://{name}.invalid", url)
+    kept = json.loads(text.replace("ENTRY", "the-entry"))
+    entry = MockConfigEntry(
+        domain="keycard",
+        entry_id="the-entry",
+        title="Tesla cloud (test)",
+        version=1,
+        minor_version=1,
+        unique_id="owner",
+        data={
+            **kept["entry"]["data"],
+            "base_url": story.simulator.urls["eu"],
+            "token": story.simulator.token,
+        },
+        options={**kept["entry"]["options"], **hosts_options(story.simulator)},
+    )
+    hass_storage["keycard.the-entry"] = kept["memory"]
+    hass_storage["keycard.ledger"] = kept["ledger"]
+    failing = {"eu.api": "503 down", "eu.status": "503 down"}
+    story.simulator.apply(failing)
+    await story.set_up(entry)
+    await story.hass.async_block_till_done()
+    since = entry.runtime_data.judge.judgement.since
+    assert status_of(entry) == "outage"
+    assert since.isoformat() == kept["memory"]["data"]["judge"]["since"]
+    assert {car.car.name for car in entry.runtime_data.cars.values()} == {"Ada", "Cy"}
+    assert story.states()["sensor.ada_key_to_take"] == "keycard"
+    assert story.states()["sensor.cy_key_to_take"] == "fob"
+    assert_available(story)
+
+    story.simulator.apply(dict.fromkeys(failing, "ok"))
+    await story.go(900)
+    assert status_of(entry) == "operational"
+    assert story.states()[LOCK] == "locked"
+    assert story.reauths() == 0
+    assert_available(story)
+    assert_quiet(caplog)
+    # One outage, one all-clear: nothing of it was told twice.
+    journal = hass_storage["keycard.ledger"]["data"]["outages"]
+    assert len(journal) == 1

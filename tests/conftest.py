@@ -29,6 +29,8 @@ from custom_components.keycard.signing_key import async_show_public_key
 from simulator import Simulator
 from simulator.cases import CarSpec, Home
 
+from .entries import compatible, hosts_options
+
 HOME = Home(
     region="eu",
     cars=(
@@ -92,37 +94,10 @@ async def unload(hass: HomeAssistant) -> None:
         await asyncio.sleep(0.05)
 
 
-def hosts_options(simulator: Simulator) -> dict[str, Any]:
-    """Return options with which nobody but the simulator is asked."""
-    urls = simulator.urls
-    return {
-        "hosts": {region: urls[region] for region in ("na", "eu", "cn")},
-        "sign_in": [
-            f"{urls['auth']}/oauth2/v3/token",
-            f"{urls['auth']}/oauth2/v3/.well-known/openid-configuration",
-        ],
-        "unrelated": [
-            f"{urls['controls1']}/generate_204",
-            f"{urls['controls2']}/success.txt",
-        ],
-    }
-
-
 @pytest.fixture
 def compatible_entry(simulator: Simulator) -> MockConfigEntry:
     """Return an entry for the cars of the simulated account."""
-    return MockConfigEntry(
-        domain=DOMAIN,
-        title="Tesla cloud (test)",
-        unique_id=simulator.urls["eu"],
-        data={
-            "provider": "compatible",
-            "region": "eu",
-            "base_url": simulator.urls["eu"],
-            "token": simulator.token,
-        },
-        options=hosts_options(simulator),
-    )
+    return compatible(simulator)
 
 
 @pytest.fixture

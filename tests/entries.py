@@ -14,12 +14,26 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
 
-from .conftest import hosts_options
-
 PROVIDERS = ("compatible", "fleet", "teslemetry", "tessie")
 SERVICES = ("teslemetry", "tessie")
 APPLICATION = "application"
 LIFETIME = 8 * 3600.0
+
+
+def hosts_options(simulator: Simulator) -> dict[str, Any]:
+    """Return options with which nobody but the simulator is asked."""
+    urls = simulator.urls
+    return {
+        "hosts": {region: urls[region] for region in ("na", "eu", "cn")},
+        "sign_in": [
+            f"{urls['auth']}/oauth2/v3/token",
+            f"{urls['auth']}/oauth2/v3/.well-known/openid-configuration",
+        ],
+        "unrelated": [
+            f"{urls['controls1']}/generate_204",
+            f"{urls['controls2']}/success.txt",
+        ],
+    }
 
 
 def signed_in(simulator: Simulator, *, left: float = LIFETIME) -> dict[str, Any]:

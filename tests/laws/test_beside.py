@@ -16,7 +16,7 @@ from custom_components.keycard.beside import async_find_cars
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
 from simulator import Simulator
-from tests.conftest import hosts_options
+from tests.entries import hosts_options
 from tests.others import ADA_VIN, OtherIntegration, Polled
 
 from .story import Story, assert_available, assert_quiet, status_of

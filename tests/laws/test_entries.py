@@ -13,7 +13,7 @@ from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.watcher import WATCHERS, Watcher
 from simulator import Simulator
 from simulator.cases import CarSpec
-from tests.conftest import hosts_options
+from tests.entries import hosts_options
 
 from .story import LOCK, Story, assert_available, assert_quiet, status_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from tests.conftest import hosts_options
+from tests.entries import hosts_options
 
 from .story import LOCK, Story, assert_available, assert_quiet, status_of
 

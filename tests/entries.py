@@ -112,6 +112,31 @@ def service_entry(simulator: Simulator, provider: str) -> MockConfigEntry:
     )
 
 
+def teslemetry_entry(
+    simulator: Simulator, *, left: float = LIFETIME
+) -> MockConfigEntry:
+    """Return an entry whose owner signed in with a service in between."""
+    url = simulator.urls["teslemetry"]
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Tesla cloud (test)",
+        unique_id="owner@teslemetry",
+        data={
+            "provider": "teslemetry",
+            "region": "eu",
+            "base_url": url,
+            "auth_implementation": "teslemetry",
+            "client_id": "homeassistant",
+            "token": {
+                **signed_in(simulator, left=left),
+                "access_token": simulator.teslemetry_token(),
+                "refresh_token": simulator.teslemetry_refresh_token(),
+            },
+        },
+        options=hosts_options(simulator),
+    )
+
+
 async def entry_of(
     hass: HomeAssistant, simulator: Simulator, provider: str
 ) -> MockConfigEntry:

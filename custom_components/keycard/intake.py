@@ -121,6 +121,7 @@ class Intake:
         if not self.judge.in_between:
             self.judge.observe_renewal(found)
         elif not found.good:
-            # A service in between renews its own sign-ins.
-            self.judge.observe(found.of_calls())
+            # A service in between renews its own sign-ins: no car can be called.
+            for vin, car in self.garage.cars.items():
+                self.judge.observe(found.of_calls(car=vin, model=car.car.model))
         self.renewed()

@@ -34,7 +34,7 @@ _TOKENS_KEPT = 32 * 1024
 _TIMEOUT = 10.0
 
 # How long a sign-in that could not be renewed is left alone.
-_PAUSE = 60.0
+_PAUSE = 30.0
 # A token that is refused while it should be good is renewed at most so often.
 _DOUBT_PACE = 600.0
 

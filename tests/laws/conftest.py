@@ -1,6 +1,7 @@
 """A Home Assistant under an offset clock: hours pass in seconds, over real HTTP."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
+from custom_components.keycard.providers import SERVICES
 from script.stage.clock import OffsetClock
 from script.stage.loop import StageLoop
 from script.stage.pace import Pace, Traffic
@@ -52,6 +54,14 @@ async def simulator(
     async with Simulator(HOME, now=clock.time) as running:
         yield running
         await unload(hass)
+
+
+@pytest.fixture(autouse=True)
+def services(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the simulator stand where a service renews its sign-ins."""
+    url = f"{simulator.urls['teslemetry']}/oauth/token"
+    service = replace(SERVICES["teslemetry"], exchange_url=url)
+    monkeypatch.setitem(SERVICES, "teslemetry", service)
 
 
 @pytest.fixture

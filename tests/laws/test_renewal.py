@@ -10,7 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator.server import Reply, json_reply
-from tests.entries import fleet_entry
+from tests.entries import fleet_entry, teslemetry_entry
 
 from .story import (
     LOCK,
@@ -233,3 +233,61 @@ async def test_a_broken_key_is_not_replaced(
     assert key_file.read_text() == "not a key"
     assert "commands cannot be signed" in caplog.text
     assert_available(story)
+
+
+# A service in between renews its own sign-ins
+
+
+SERVICE_ANSWERS = {
+    "500": '500 {"error":"server_error"}',
+    "503 html": "503 <html>Maintenance</html>",
+    "403": '403 {"error":"forbidden"}',
+    "404": '404 {"error":"not_found"}',
+    "408": "408 timeout",
+    "timeout": "timeout",
+    "refuse": "refuse",
+    "garbage": "garbage",
+}
+
+
+@pytest.mark.parametrize("answer", SERVICE_ANSWERS.values(), ids=list(SERVICE_ANSWERS))
+async def test_a_service_that_cannot_renew_is_to_blame_and_the_token_is_kept(
+    story: Story, caplog: pytest.LogCaptureFixture, answer: str
+) -> None:
+    entry = teslemetry_entry(story.simulator)
+    await story.settled(entry)
+    # The token has ended when the service begins to fail.
+    before = {**entry.data["token"], "expires_at": story.clock.time() - 1}
+    story.simulator.set("teslemetry.api", answer)
+    story.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "token": before}
+    )
+    await story.go(600)
+    assert entry.data["token"] == before
+    assert status_of(entry) == "provider_down"
+    assert story.reauths() == 0
+    assert story.states()["sensor.ada_key_to_take"] == "usual"
+    error = await story.act("unlock")
+    assert error is not None
+    assert_explained(error)
+    await story.restart(entry)
+    await story.go(120)
+    assert entry.data["token"] == before
+    assert_available(story)
+
+    story.simulator.set("teslemetry.api", "ok")
+    await story.go(900)
+    assert token_of(entry) != before["access_token"]
+    assert status_of(entry) == "operational"
+    assert story.reauths() == 0
+    assert await story.act("unlock") is None
+    assert_quiet(caplog)
+
+
+async def test_a_service_that_took_the_sign_in_back(story: Story) -> None:
+    entry = teslemetry_entry(story.simulator, left=SOON)
+    await story.settled(entry)
+    story.simulator.teslemetry._sign_in._refreshes.clear()
+    await story.go(SOON + 180)
+    assert story.reauths() == 1
+    assert status_of(entry) == "account_problem"

@@ -7,11 +7,17 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+import jwt
 import pytest
+
+from homeassistant.components.application_credentials import ClientCredential
+from homeassistant.core import HomeAssistant
 
 from custom_components.keycard.answer import Recorder
 from custom_components.keycard.outage.hosts import default_hosts
 from custom_components.keycard.providers import Provider, hosts_of, provider_of
+from custom_components.keycard.providers.fleet import read_grant
+from custom_components.keycard.sign_in import TeslaSignIn
 from custom_components.keycard.vehicle.keys import Key
 from custom_components.keycard.vehicle.state import Presence
 from custom_components.keycard.vehicle.vehicle import Car
@@ -165,3 +171,30 @@ def test_hosts_of_the_owner() -> None:
     assert hosts.regions == {**default.regions, "na": "http://127.0.0.1:1"}
     assert hosts.sign_in == ("http://127.0.0.1:2/oauth2/v3/token",)
     assert hosts.unrelated == ()
+
+
+def test_china_has_hosts_of_its_own(hass: HomeAssistant) -> None:
+    credential = ClientCredential("client-id", "client-secret")
+    sign_in = TeslaSignIn(hass, "application", credential, region="eu")
+    assert sign_in.authorize_url == "https://auth.tesla.com/oauth2/v3/authorize"
+    china = sign_in.in_region("cn")
+    assert china.authorize_url == "https://auth.tesla.cn/oauth2/v3/authorize"
+    assert china.token_url == "https://auth.tesla.cn/oauth2/v3/token"
+    assert (china.client_id, china.client_secret) == ("client-id", "client-secret")
+    assert default_hosts("cn").regions["cn"].endswith(".tesla.cn")
+
+
+def test_what_a_token_says() -> None:
+    claims = {"sub": "owner", "ou_code": "EU", "scp": ["openid", "vehicle_cmds"]}
+    grant = read_grant(jwt.encode(claims, "a" * 32))
+    assert (grant.account, grant.region) == ("owner", "eu")
+    assert grant.missing == (
+        "offline_access",
+        "vehicle_device_data",
+        "vehicle_location",
+        "vehicle_charging_cmds",
+    )
+    odd = {"sub": 5, "ou_code": "MARS", "scp": "all"}
+    for token in (None, "", "no token", jwt.encode(odd, "a" * 32)):
+        grant = read_grant(token)
+        assert (grant.account, grant.region, grant.scopes) == (None, None, frozenset())

@@ -113,11 +113,12 @@ class Evidence:
         """Tell whether the subject works."""
         return self.meaning.verdict is not Verdict.BAD
 
-    def of_calls(self) -> Evidence:
-        """Return the same about the calls, where it spoke of a sign-in of their own."""
-        if self.meaning.subject is not Subject.AUTH:
-            return self
-        return replace(self, meaning=replace(self.meaning, subject=Subject.API))
+    def of_calls(self, *, car: str, model: str) -> Evidence:
+        """Return the same of a car's calls, if it spoke of a sign-in of their own."""
+        meaning = self.meaning
+        if meaning.subject is Subject.AUTH:
+            meaning = replace(meaning, subject=Subject.API)
+        return replace(self, meaning=meaning, car=car, model=model)
 
 
 STALE = Meaning(subject=Subject.DATA, verdict=Verdict.BAD, reason=Reason.STALE)

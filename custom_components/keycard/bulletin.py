@@ -1,15 +1,20 @@
 """Hands the events of the cloud, in words, to whoever listens."""
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .notices import Words, async_get_words, compose
-from .outage.journal import Happening
+from .outage.journal import Happening, Kind
 from .outage.words import Judgement
 from .vehicle.keys import Key
 from .views import OutageEvent
+
+# As many events wait for somebody who can hear them.
+UNHEARD = 16
 
 
 class Bulletin:
@@ -20,7 +25,7 @@ class Bulletin:
         self.listeners: list[Callable[[OutageEvent], None]] = []
         self._hass = hass
         self._words: Words
-        self._unheard: OutageEvent | None = None
+        self._unheard: deque[OutageEvent] = deque(maxlen=UNHEARD)
 
     async def async_load_words(self) -> None:
         """Take the words of Home Assistant's language."""
@@ -30,12 +35,31 @@ class Bulletin:
     def async_add_listener(
         self, listener: Callable[[OutageEvent], None]
     ) -> CALLBACK_TYPE:
-        """Call back with each event, and with the last one if nobody heard it."""
+        """Call back with each event, and with those that nobody heard yet."""
         self.listeners.append(listener)
-        if self._unheard is not None:
-            unheard, self._unheard = self._unheard, None
-            listener(unheard)
+        while self._unheard:
+            listener(self._unheard.popleft())
         return lambda: self.listeners.remove(listener)
+
+    def word(
+        self,
+        kind: Kind,
+        judgement: Judgement,
+        keys: Mapping[str, Key],
+        seen: Collection[str] = (),
+        *,
+        start: datetime | None,
+    ) -> tuple[str, str]:
+        """Put a notice into words, as it would be told now."""
+        return compose(
+            self._words,
+            kind=kind,
+            judgement=judgement,
+            keys=keys,
+            seen=seen,
+            start=start,
+            now=dt_util.utcnow(),
+        )
 
     @callback
     def async_tell(
@@ -49,14 +73,8 @@ class Bulletin:
 
         `seen` are the names of the cars by which only other integrations show it.
         """
-        title, text = compose(
-            self._words,
-            kind=happening.kind,
-            judgement=judgement,
-            keys=keys,
-            seen=seen,
-            start=happening.start,
-            now=dt_util.utcnow(),
+        title, text = self.word(
+            happening.kind, judgement, keys, seen, start=happening.start
         )
         event = OutageEvent(
             kind=happening.kind,
@@ -67,6 +85,6 @@ class Bulletin:
             keys=keys,
         )
         if not self.listeners:
-            self._unheard = event
+            self._unheard.append(event)
         for listener in list(self.listeners):
             listener(event)

@@ -8,7 +8,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .commands import Sender
-from .connection import Connection, lets_in
+from .connection import Connection, lets_in, reachable
 from .outage.evidence import Evidence
 from .vehicle.keys import Key
 from .vehicle.links import Command
@@ -40,6 +40,7 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         """Whether the car lets the cloud in."""
 
         self._sender = sender
+        self._reachable: bool | None = None
         self.data = self._view(key, Connection.UNDETERMINED, cloud_link=False)
 
     @property
@@ -48,12 +49,14 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         return self._sender is not None
 
     def _view(self, key: Key, connection: Connection, *, cloud_link: bool) -> CarView:
+        self._reachable = reachable(connection, before=self._reachable)
         return CarView(
             state=self.car.state,
             trusted=self.car.trusted(dt_util.utcnow()),
             restored=self.car.restored,
             cloud_link=cloud_link,
             connection=connection,
+            reachable=self._reachable,
             key_to_take=key,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
+from typing import Any, Final
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
@@ -34,6 +35,8 @@ from .views import CarView
 
 type Value = StateType | datetime
 
+ATTR_REACHABLE: Final = "reachable"
+
 CHARGING_STATES = {
     "Starting": "starting",
     "Charging": "charging",
@@ -49,6 +52,7 @@ class CarSensorDescription(SensorEntityDescription, CarDescription):
     """Describes a sensor of a car."""
 
     value: Callable[[CarView], Value]
+    attributes: Callable[[CarView], dict[str, Any]] | None = None
 
 
 def _trusted(value: Callable[[CarState], Value]) -> Callable[[CarView], Value]:
@@ -149,6 +153,7 @@ MAIN_SENSORS = (
         device_class=SensorDeviceClass.ENUM,
         options=[connection.value for connection in Connection],
         value=lambda view: view.connection.value,
+        attributes=lambda view: {ATTR_REACHABLE: view.reachable},
     ),
     CarSensorDescription(
         key="last_contact",

@@ -24,6 +24,9 @@ class Connection(StrEnum):
     UNDETERMINED = "undetermined"
 
 
+# A command gets through, or wakes the car first.
+REACHED = frozenset({Connection.CLOUD, Connection.ASLEEP})
+
 # At this charge (%) or less a car that is offline is taken to save what is left.
 NEARLY_EMPTY = 5
 
@@ -68,6 +71,11 @@ def over_cloud(
     if status is Status.UNDETERMINED and not calls_work:
         return Connection.UNDETERMINED
     return _told(state)
+
+
+def reachable(connection: Connection, *, before: bool | None) -> bool | None:
+    """Tell whether a car can be reached; while nobody knows, what was known before."""
+    return before if connection is Connection.UNDETERMINED else connection in REACHED
 
 
 def lets_in(evidence: Evidence, *, before: bool) -> bool:

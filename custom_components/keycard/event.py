@@ -6,6 +6,7 @@ from typing import override
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 
 from .coordinator import KeycardConfigEntry
@@ -16,6 +17,7 @@ from .views import OutageEvent
 # Reports what the coordinator hands over; nothing is asked.
 PARALLEL_UPDATES = 0
 
+ATTR_SINCE = "since"
 ATTR_TOLD_SINCE = "told_since"
 
 DESCRIPTION = EventEntityDescription(
@@ -43,7 +45,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the coordinator's events."""
+        """Take up what was told before, and follow the coordinator's events."""
         await super().async_added_to_hass()
         if (last := await self.async_get_last_event_data()) is not None:
             attributes = last.last_event_attributes or {}
@@ -51,6 +53,11 @@ class OutageEventEntity(CloudEntity, EventEntity):
                 self._told_since = dt_util.parse_datetime(
                     str(attributes.get(ATTR_TOLD_SINCE))
                 )
+        # Automations are armed just before: what happens earlier waits for them.
+        self.async_on_remove(async_at_started(self.hass, self._listen))
+
+    @callback
+    def _listen(self, _hass: HomeAssistant) -> None:
         self.async_on_remove(
             self.coordinator.bulletin.async_add_listener(self._handle_event)
         )
@@ -60,6 +67,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
         """Report an event."""
         if event.notice == Notice.TAKE and self._told_since is None:
             self._told_since = dt_util.utcnow()
+        since = event.judgement.since
         self._trigger_event(
             event.kind,
             {
@@ -69,6 +77,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
                 "status": event.judgement.status.value,
                 "scope": event.judgement.scope.value,
                 "keys": {name: key.value for name, key in event.keys.items()},
+                ATTR_SINCE: since and since.isoformat(),
                 ATTR_TOLD_SINCE: self._told_since and self._told_since.isoformat(),
             },
         )

@@ -152,3 +152,11 @@ class CarSensor(CarEntity, SensorEntity):
     def native_value(self) -> Value:
         """Return what is known of the car."""
         return self.entity_description.value(self.coordinator.data)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Return what stands behind the value."""
+        if self.entity_description.attributes is None:
+            return None
+        return self.entity_description.attributes(self.coordinator.data)

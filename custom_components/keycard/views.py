@@ -22,7 +22,8 @@ class CarView:
     """What is known of one car.
 
     A state that is not `trusted` is too old to act on; one that is `restored` was not
-    yet confirmed since the start.
+    yet confirmed since the start. It is `reachable` as was known last, None if nobody
+    knew since the start.
     """
 
     state: CarState | None
@@ -30,6 +31,7 @@ class CarView:
     restored: bool
     cloud_link: bool
     connection: Connection
+    reachable: bool | None
     key_to_take: Key
 
 

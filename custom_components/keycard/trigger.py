@@ -1,0 +1,310 @@
+"""Keycard's triggers: what an owner wants to hear of."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import ClassVar, override
+
+import voluptuous as vol
+
+from homeassistant.components.event import ATTR_EVENT_TYPE
+from homeassistant.const import ATTR_ENTITY_ID, CONF_FOR, CONF_OPTIONS
+from homeassistant.core import (
+    CALLBACK_TYPE,
+    Context,
+    CoreState,
+    HomeAssistant,
+    State,
+    callback,
+)
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.restore_state import async_get as async_get_restore_data
+from homeassistant.helpers.target import (
+    TargetStateChangedData,
+    async_track_target_selector_state_change_event,
+)
+from homeassistant.helpers.trigger import (
+    ENTITY_STATE_TRIGGER_SCHEMA,
+    EntityTargetStateTriggerBase,
+    EntityTransitionTriggerBase,
+    EntityTriggerBase,
+    NotTriggeredReasonReporter,
+    StatelessEntityTriggerBase,
+    Trigger,
+    TriggerActionRunner,
+    TriggerConfig,
+    TriggerNotTriggeredReporter,
+)
+from homeassistant.util import dt as dt_util
+
+from .carriers import (
+    CONF_KEY_TO_TAKE,
+    CONNECTION,
+    EVENTS,
+    KEY_TO_TAKE,
+    OUTAGE,
+    REACHABLE,
+    STATUS,
+    WORDS,
+    carriers,
+)
+from .event import ATTR_SINCE
+from .outage.journal import Kind
+from .outage.words import Status
+from .vehicle.keys import Key
+
+# Home Assistant wants sets, and changes none of them.
+_YES: set[str | bool] = {True}
+_NO: set[str | bool] = {False}
+_REFUSED: set[str] = {Status.ACCOUNT_PROBLEM}
+
+_FOR = {vol.Optional(CONF_FOR): cv.positive_time_period}
+
+
+class OutageEventTrigger(StatelessEntityTriggerBase):
+    """Base of what the event entity tells; the ledger sees that it tells it once."""
+
+    _domain_specs = EVENTS
+    _kind: ClassVar[Kind]
+
+    @override
+    def entity_filter(self, entities: set[str]) -> set[str]:
+        """Keep the event entities of Keycard."""
+        return carriers(self._hass, super().entity_filter(entities), OUTAGE)
+
+    @override
+    def is_valid_state(
+        self, state: State, report_not_triggered: NotTriggeredReasonReporter
+    ) -> bool:
+        """Tell whether the entity tells of such an event."""
+        return state.attributes.get(ATTR_EVENT_TYPE) == self._kind
+
+
+class OutageChanged(OutageEventTrigger):
+    """An outage hits others, or by other parts of the cloud, than before."""
+
+    _kind = Kind.CHANGED
+
+
+class OutageEnded(OutageEventTrigger):
+    """An outage is over."""
+
+    _kind = Kind.ENDED
+
+
+class EarlyWarningStarted(OutageEventTrigger):
+    """Another region fails."""
+
+    _kind = Kind.WARNING
+
+
+class OutageStarted(OutageEventTrigger):
+    """An outage has begun, or has lasted for as long as is asked."""
+
+    _schema = ENTITY_STATE_TRIGGER_SCHEMA.extend(
+        {vol.Required(CONF_OPTIONS, default={}): _FOR}
+    )
+    _kind = Kind.STARTED
+
+    @override
+    async def async_attach_runner(
+        self,
+        run_action: TriggerActionRunner,
+        did_not_trigger: TriggerNotTriggeredReporter | None = None,
+    ) -> CALLBACK_TYPE:
+        """Attach the trigger to an action runner."""
+        if not self._duration:
+            return await super().async_attach_runner(run_action, did_not_trigger)
+        vigil = Vigil(self._hass, self._duration, run_action)
+
+        @callback
+        def changed(data: TargetStateChangedData) -> None:
+            event = data.state_change_event
+            vigil.look(event.data["entity_id"], event.data["new_state"], event.context)
+
+        @callback
+        def targeted(
+            added: set[str], removed: set[str], states: Mapping[str, State | None]
+        ) -> None:
+            for entity_id in removed:
+                vigil.look(entity_id, None)
+            for entity_id in added:
+                vigil.look(entity_id, states[entity_id])
+
+        unsub = await async_track_target_selector_state_change_event(
+            self._hass,
+            self._target,
+            changed,
+            self.entity_filter,
+            targeted,
+            primary_entities_only=self._primary_entities_only,
+        )
+
+        @callback
+        def detach() -> None:
+            unsub()
+            vigil.end()
+
+        return detach
+
+
+class Vigil:
+    """Waits whether outages last; counted from their start, over restarts too."""
+
+    def __init__(
+        self, hass: HomeAssistant, duration: timedelta, run_action: TriggerActionRunner
+    ) -> None:
+        """Wait for outages that last for `duration`."""
+        self._hass = hass
+        self._duration = duration
+        self._run_action = run_action
+        self._attached = dt_util.utcnow()
+        self._starting = hass.state is not CoreState.running
+        self._told: dict[str, datetime] = {}
+        self._timers: dict[str, CALLBACK_TYPE] = {}
+
+    @callback
+    def look(
+        self, entity_id: str, state: State | None, context: Context | None = None
+    ) -> None:
+        """See whether an outage is on, and how long it still has to last."""
+        if (cancel := self._timers.pop(entity_id, None)) is not None:
+            cancel()
+        if state is None or (since := _open_since(state)) is None:
+            return
+        due = since + self._duration
+        if self._told.get(entity_id) == since or due <= self._told_until(entity_id):
+            return
+        now = dt_util.utcnow()
+        if now < due:
+            self._timers[entity_id] = async_call_later(
+                self._hass, due - now, self._look_again(entity_id, state)
+            )
+            return
+        self._told[entity_id] = since
+        self._run_action(
+            {
+                ATTR_ENTITY_ID: entity_id,
+                "from_state": None,
+                "to_state": state,
+                "for": self._duration,
+            },
+            f"state of {entity_id}",
+            context,
+        )
+
+    def _look_again(self, entity_id: str, state: State) -> Callable[[datetime], None]:
+        @callback
+        def look(_now: datetime) -> None:
+            self._timers.pop(entity_id, None)
+            self.look(entity_id, state, state.context)
+
+        return look
+
+    def _told_until(self, entity_id: str) -> datetime:
+        """Return until when others listened, and told what was due.
+
+        At a start of Home Assistant these were the automations before it.
+        """
+        stored = async_get_restore_data(self._hass).last_states.get(entity_id)
+        return stored.last_seen if self._starting and stored else self._attached
+
+    @callback
+    def end(self) -> None:
+        """Wait no longer."""
+        while self._timers:
+            self._timers.popitem()[1]()
+
+
+def _open_since(state: State) -> datetime | None:
+    """Return when the outage that an entity told of last began, None if it is over."""
+    if state.attributes.get(ATTR_EVENT_TYPE) not in (Kind.STARTED, Kind.CHANGED):
+        return None
+    return dt_util.parse_datetime(str(state.attributes.get(ATTR_SINCE)))
+
+
+class KeyToTakeChanged(EntityTriggerBase):
+    """A car wants another key than before."""
+
+    _domain_specs = WORDS
+    _schema = ENTITY_STATE_TRIGGER_SCHEMA.extend(
+        {
+            vol.Required(CONF_OPTIONS, default={}): {
+                vol.Optional(CONF_KEY_TO_TAKE, default=list(Key)): vol.All(
+                    cv.ensure_list, vol.Length(min=1), [vol.Coerce(Key)]
+                ),
+                **_FOR,
+            }
+        }
+    )
+
+    def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
+        """Take the keys that are waited for."""
+        super().__init__(hass, config)
+        self._keys = frozenset(self._options[CONF_KEY_TO_TAKE])
+
+    @override
+    def entity_filter(self, entities: set[str]) -> set[str]:
+        """Keep the keys to take."""
+        return carriers(self._hass, super().entity_filter(entities), KEY_TO_TAKE)
+
+    @override
+    def is_valid_state(
+        self, state: State, report_not_triggered: NotTriggeredReasonReporter
+    ) -> bool:
+        """Tell whether this key is waited for."""
+        return state.state in self._keys
+
+
+class CarReachTrigger(EntityTransitionTriggerBase):
+    """Base of what a car's connection tells; who knows nothing tells nothing."""
+
+    _domain_specs = REACHABLE
+
+    @override
+    def entity_filter(self, entities: set[str]) -> set[str]:
+        """Keep the connections of cars."""
+        return carriers(self._hass, super().entity_filter(entities), CONNECTION)
+
+
+class CarBecameReachable(CarReachTrigger):
+    """A car can be reached again."""
+
+    _from_states = _NO
+    _to_states = _YES
+
+
+class CarBecameUnreachable(CarReachTrigger):
+    """A car can be reached no more."""
+
+    _from_states = _YES
+    _to_states = _NO
+
+
+class AccountNeedsAttention(EntityTargetStateTriggerBase):
+    """The maker refuses the account."""
+
+    _domain_specs = WORDS
+    _to_states = _REFUSED
+
+    @override
+    def entity_filter(self, entities: set[str]) -> set[str]:
+        """Keep what tells the status of a cloud."""
+        return carriers(self._hass, super().entity_filter(entities), STATUS)
+
+
+TRIGGERS: dict[str, type[Trigger]] = {
+    "account_needs_attention": AccountNeedsAttention,
+    "car_became_reachable": CarBecameReachable,
+    "car_became_unreachable": CarBecameUnreachable,
+    "early_warning_started": EarlyWarningStarted,
+    "key_to_take_changed": KeyToTakeChanged,
+    "outage_changed": OutageChanged,
+    "outage_ended": OutageEnded,
+    "outage_started": OutageStarted,
+}
+
+
+async def async_get_triggers(_hass: HomeAssistant) -> dict[str, type[Trigger]]:
+    """Return Keycard's triggers."""
+    return TRIGGERS

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity
 from homeassistant.util import dt as dt_util
 
 from custom_components.keycard.providers import SERVICES
@@ -36,6 +37,8 @@ def clock() -> Iterator[OffsetClock]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", clock.time)
         patch.setattr(time, "monotonic", clock.monotonic)
+        # When a state of an entity changed.
+        patch.setattr(entity, "timer", clock.time)
         patch.setattr(dt_util, "utcnow", clock.now)
         patch.setattr(dt_util, "now", now)
         yield clock

@@ -1,0 +1,474 @@
+"""What owners build on triggers and conditions, while time passes and homes restart."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from homeassistant.core import CoreState, Event, HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.keycard.trigger import TRIGGERS
+from tests.conftest import state_of
+
+from .story import Story
+
+CLOUD = "tesla_cloud_europe"
+OUTAGE = f"event.{CLOUD}_outage"
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+UP = dict.fromkeys(DOWN, "ok")
+ALL_DOWN = {
+    f"{region}.{plane}": "refuse"
+    for region in ("na", "eu", "cn")
+    for plane in ("api", "status")
+} | {"auth.token": "refuse", "auth.authorize": "refuse", "controls": "refuse"}
+LIMIT = '403 {"error":"account disabled: EXCEEDED_LIMIT"}'
+
+
+class Ran:
+    """Which automations ran, and by what."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        self._events: list[Event[Mapping[str, Any]]] = async_capture_events(hass, "ran")
+
+    @property
+    def by(self) -> list[str]:
+        return [event.data["by"] for event in self._events]
+
+    def data(self, by: str) -> list[Mapping[str, Any]]:
+        return [event.data for event in self._events if event.data["by"] == by]
+
+
+@pytest.fixture
+def ran(hass: HomeAssistant) -> Ran:
+    return Ran(hass)
+
+
+def on(name: str, entity_id: str, **options: Any) -> dict[str, Any]:
+    """Describe a trigger; it bears the name of its key."""
+    return {
+        "id": name,
+        "trigger": f"keycard.{name}",
+        "target": {"entity_id": entity_id},
+        **({"options": options} if options else {}),
+    }
+
+
+def given(name: str, entity_id: str | list[str], **options: Any) -> dict[str, Any]:
+    """Describe a condition."""
+    return {
+        "condition": f"keycard.{name}",
+        "target": {"entity_id": entity_id},
+        "options": options,
+    }
+
+
+async def automate(
+    story: Story,
+    *triggers: dict[str, Any],
+    conditions: tuple[dict[str, Any], ...] = (),
+) -> None:
+    """Set up an automation that notes by what it ran."""
+    action = {
+        "event": "ran",
+        "event_data": {
+            "by": "{{ trigger.id }}",
+            "entity": "{{ trigger.entity_id }}",
+            "state": "{{ trigger.to_state.state }}",
+            "text": "{{ trigger.to_state.attributes.text }}",
+        },
+    }
+    automation = {
+        "alias": "Tell",
+        "mode": "queued",
+        "triggers": list(triggers),
+        "conditions": list(conditions),
+        "actions": [action],
+    }
+    assert await async_setup_component(
+        story.hass, "automation", {"automation": automation}
+    )
+    await story.pace.settle()
+
+
+async def switch(story: Story, service: str) -> None:
+    """Switch the automation on or off."""
+    await story.hass.services.async_call(
+        "automation", service, {"entity_id": "automation.tell"}, blocking=True
+    )
+
+
+async def stop(story: Story, entry: MockConfigEntry) -> None:
+    """Stop Home Assistant, as far as automations and entries can tell."""
+    await switch(story, "turn_off")
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    story.hass.set_state(CoreState.not_running)
+
+
+async def start(story: Story, entry: MockConfigEntry, takes: float = 0.0) -> None:
+    """Start Home Assistant, which has much to set up beside the entry."""
+    await story.set_up(entry)
+    await switch(story, "turn_on")
+    await story.go(takes)
+    await story.drive(story.hass.async_start())
+    assert story.hass.state is CoreState.running
+    await story.pace.settle()
+
+
+OF_OUTAGES = tuple(
+    on(key, OUTAGE) for key in ("outage_started", "outage_changed", "outage_ended")
+)
+
+
+async def test_an_outage_that_grows_and_ends(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran
+) -> None:
+    await story.settled(watching_entry)
+    await automate(
+        story,
+        *OF_OUTAGES,
+        on("key_to_take_changed", "sensor.ada_key_to_take"),
+        on("early_warning_started", OUTAGE),
+    )
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    assert sorted(ran.by) == ["key_to_take_changed", "outage_started"]
+    assert "Ada: take the keycard as well." in ran.data("outage_started")[0]["text"]
+    assert ran.data("key_to_take_changed")[0]["state"] == "keycard"
+    story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
+    await story.go(600)
+    assert ran.by[2:] == ["outage_changed"]
+    story.simulator.apply({**UP, "na.api": "ok", "na.status": "ok"})
+    await story.go(600)
+    assert sorted(ran.by[3:]) == ["key_to_take_changed", "outage_ended"]
+    assert ran.data("key_to_take_changed")[1]["state"] == "usual"
+
+
+async def test_devices_as_targets(
+    story: Story, compatible_entry: MockConfigEntry, ran: Ran
+) -> None:
+    """Of all the entities of a device, only the one that is meant counts."""
+    entry = await story.settled(compatible_entry)
+    devices = {
+        device.name: device.id
+        for device in dr.async_entries_for_config_entry(
+            dr.async_get(story.hass), entry.entry_id
+        )
+    }
+    await automate(
+        story,
+        *(
+            {
+                "id": name,
+                "trigger": f"keycard.{name}",
+                "target": {"device_id": [devices[entry.title], devices["Ada"]]},
+            }
+            for name in TRIGGERS
+        ),
+    )
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    # Host and calls are not seen to fail at the same moment.
+    assert sorted(by for by in ran.by if by != "outage_changed") == [
+        "car_became_unreachable",
+        "key_to_take_changed",
+        "outage_started",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"), [(["keycard"], ["keycard"]), (["usual", "fob"], ["usual"])]
+)
+async def test_a_key_that_is_waited_for(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    ran: Ran,
+    *,
+    keys: list[str],
+    told: list[str],
+) -> None:
+    await story.settled(watching_entry)
+    await automate(story, on("key_to_take_changed", "sensor.ada_key_to_take", key=keys))
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    story.simulator.apply(UP)
+    await story.go(600)
+    assert [data["state"] for data in ran.data("key_to_take_changed")] == told
+
+
+async def test_an_early_warning(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran
+) -> None:
+    await story.settled(watching_entry)
+    await automate(story, *OF_OUTAGES, on("early_warning_started", OUTAGE))
+    story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
+    await story.go(600)
+    assert ran.by == ["early_warning_started"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "down_for", "told"), [(5, 420, True), (10, 240, False)]
+)
+async def test_an_outage_that_lasts(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    ran: Ran,
+    *,
+    minutes: int,
+    down_for: float,
+    told: bool,
+) -> None:
+    await story.settled(watching_entry)
+    await automate(story, on("outage_started", OUTAGE, **{"for": {"minutes": minutes}}))
+    began = story.clock.monotonic()
+    story.simulator.apply(DOWN)
+    # What changes meanwhile does not begin anew.
+    await story.go(120)
+    story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
+    if told:
+        await story.until(lambda: bool(ran.by), within=down_for - 120)
+        waited = story.clock.monotonic() - began
+        # It is counted from the first bad answer, which came within a minute.
+        assert minutes * 60 <= waited < minutes * 60 + 70
+    else:
+        await story.go(down_for - 120)
+    story.simulator.apply({**UP, "na.api": "ok", "na.status": "ok"})
+    await story.go(900)
+    assert ran.by == ["outage_started"] * told
+
+
+async def test_a_reloaded_entry_tells_nothing_twice_and_forgets_nothing(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran
+) -> None:
+    entry = await story.settled(watching_entry)
+    await automate(
+        story,
+        *OF_OUTAGES,
+        {**on("outage_started", OUTAGE, **{"for": 600}), "id": "lasted"},
+        on("key_to_take_changed", "sensor.ada_key_to_take"),
+    )
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    for _ in range(3):
+        await story.restart(entry)
+        await story.go(60)
+    assert sorted(ran.by) == ["key_to_take_changed", "outage_started"]
+    await story.go(600)
+    assert sorted(ran.by) == ["key_to_take_changed", "lasted", "outage_started"]
+    await story.restart(entry)
+    await story.go(60)
+    assert len(ran.by) == 3
+    story.simulator.apply(UP)
+    await story.go(600)
+    assert sorted(ran.by[3:]) == ["key_to_take_changed", "outage_ended"]
+
+
+async def test_an_automation_that_is_edited_in_an_outage_tells_nothing_twice(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran
+) -> None:
+    await story.settled(watching_entry)
+    await automate(
+        story, {**on("outage_started", OUTAGE, **{"for": 300}), "id": "lasted"}
+    )
+    story.simulator.apply(DOWN)
+    await story.go(600)
+    assert ran.by == ["lasted"]
+    await switch(story, "turn_off")
+    await switch(story, "turn_on")
+    await story.go(600)
+    assert ran.by == ["lasted"]
+
+
+async def test_a_start_in_the_middle_of_an_outage(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran
+) -> None:
+    """What happens before automations listen is told once they do."""
+    entry = await story.settled(watching_entry)
+    await automate(
+        story, *OF_OUTAGES, on("key_to_take_changed", "sensor.ada_key_to_take")
+    )
+    await stop(story, entry)
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    await start(story, entry, takes=240)
+    assert state_of(story.hass, "binary_sensor.tesla_cloud_europe_outage").state == "on"
+    assert ran.by == ["outage_started"]
+    assert "Ada: take the keycard as well." in ran.data("outage_started")[0]["text"]
+    await story.go(300)
+    assert ran.by == ["outage_started"]
+    # It is told already, so another start is no news.
+    await stop(story, entry)
+    await story.go(60)
+    await start(story, entry, takes=120)
+    await story.go(300)
+    assert ran.by == ["outage_started"]
+    # The end comes during a start, too.
+    await stop(story, entry)
+    story.simulator.apply(UP)
+    await story.go(60)
+    await start(story, entry, takes=400)
+    await story.go(60)
+    assert ran.by == ["outage_started", "outage_ended"]
+
+
+async def test_all_of_a_short_outage_during_a_start_is_told(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran
+) -> None:
+    entry = await story.settled(watching_entry)
+    await automate(story, *OF_OUTAGES)
+    await stop(story, entry)
+    await story.set_up(entry)
+    await switch(story, "turn_on")
+    await story.go(70)
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    story.simulator.apply(UP)
+    await story.go(400)
+    assert ran.by == []
+    await story.drive(story.hass.async_start())
+    await story.pace.settle()
+    assert ran.by == ["outage_started", "outage_ended"]
+
+
+@pytest.mark.parametrize(
+    ("stops_at", "down_for", "takes", "told"),
+    [
+        # The wait goes on over the restart, is over when it ends, or was before it.
+        (300, 60, 60, 1),
+        (300, 400, 60, 1),
+        (300, 200, 240, 1),
+        (900, 60, 60, 0),
+    ],
+)
+async def test_a_start_while_it_is_seen_whether_an_outage_lasts(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    ran: Ran,
+    *,
+    stops_at: float,
+    down_for: float,
+    takes: float,
+    told: int,
+) -> None:
+    entry = await story.settled(watching_entry)
+    await automate(
+        story, {**on("outage_started", OUTAGE, **{"for": 600}), "id": "lasted"}
+    )
+    story.simulator.apply(DOWN)
+    await story.go(stops_at)
+    before = len(ran.by)
+    assert before == 1 - told
+    await stop(story, entry)
+    await story.go(down_for)
+    await start(story, entry, takes=takes)
+    await story.go(600)
+    assert len(ran.by) - before == told
+
+
+async def test_conditions_in_an_outage(
+    story: Story, compatible_entry: MockConfigEntry, ran: Ran
+) -> None:
+    await story.settled(compatible_entry)
+    cloud = "tesla_cloud_test"
+    holds = {
+        "outage": given("is_outage_on", f"binary_sensor.{cloud}_outage"),
+        "lasting": given(
+            "is_outage_on", f"binary_sensor.{cloud}_outage", **{"for": 900}
+        ),
+        "fine": given("is_maker_fine", f"sensor.{cloud}_status"),
+        "reached": given("is_car_reachable", "sensor.ada_connection"),
+        "card": given("is_key_to_take", "sensor.ada_key_to_take", key="keycard"),
+        "either": given(
+            "is_key_to_take",
+            ["sensor.ada_key_to_take", "sensor.cy_key_to_take"],
+            key=["keycard", "fob"],
+            behavior="all",
+        ),
+    }
+    automations = [
+        {
+            "alias": name,
+            "triggers": {"trigger": "event", "event_type": "ask", "id": name},
+            "conditions": condition,
+            "actions": {"event": "ran", "event_data": {"by": name}},
+        }
+        for name, condition in holds.items()
+    ]
+    assert await async_setup_component(
+        story.hass, "automation", {"automation": automations}
+    )
+
+    async def passing() -> set[str]:
+        seen = len(ran.by)
+        story.hass.bus.async_fire("ask")
+        await story.pace.settle()
+        return set(ran.by[seen:])
+
+    assert await passing() == {"fine", "reached"}
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    assert await passing() == {"outage", "card", "either"}
+    # Nobody sees the end of it now, so it is on still, and the keys stay.
+    story.simulator.apply(ALL_DOWN)
+    await story.go(900)
+    assert state_of(story.hass, f"sensor.{cloud}_status").state == "internet_down"
+    assert await passing() == {"outage", "lasting", "card", "either"}
+    story.simulator.apply(dict.fromkeys(ALL_DOWN, "ok"))
+    await story.go(900)
+    assert await passing() == {"fine", "reached"}
+    # The account is the owner's to mend; the maker is fine.
+    story.simulator.set("eu.api", LIMIT)
+    await story.go(300)
+    assert await passing() == {"fine"}
+
+
+async def test_cars_that_can_be_reached_or_not(
+    story: Story, compatible_entry: MockConfigEntry, ran: Ran
+) -> None:
+    entry = await story.settled(compatible_entry)
+    sensor = "sensor.ada_connection"
+    await automate(
+        story,
+        on("car_became_reachable", sensor),
+        on("car_became_unreachable", sensor),
+        {**on("car_became_unreachable", sensor, **{"for": 900}), "id": "for_long"},
+    )
+    # A car that sleeps can be woken.
+    story.simulator.set("car.Ada", "asleep")
+    await story.until(lambda: state_of(story.hass, sensor).state == "asleep", 300)
+    assert ran.by == []
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    assert ran.by == ["car_became_unreachable"]
+    # Nobody knows just after a start, which is no news.
+    await story.restart(entry)
+    assert state_of(story.hass, sensor).state == "undetermined"
+    await story.go(120)
+    assert state_of(story.hass, sensor).state == "maker_down"
+    assert ran.by == ["car_became_unreachable"]
+    await story.go(900)
+    assert ran.by == ["car_became_unreachable"]
+    story.simulator.apply(UP)
+    await story.go(600)
+    assert ran.by == ["car_became_unreachable", "car_became_reachable"]
+    assert state_of(story.hass, sensor).state in {"asleep", "cloud"}
+
+
+async def test_an_account_that_is_refused(
+    story: Story, compatible_entry: MockConfigEntry, ran: Ran
+) -> None:
+    entry = await story.settled(compatible_entry)
+    status = "sensor.tesla_cloud_test_status"
+    await automate(story, on("account_needs_attention", status))
+    story.simulator.set("eu.api", LIMIT)
+    await story.go(300)
+    assert state_of(story.hass, status).state == "account_problem"
+    assert ran.by == ["account_needs_attention"]
+    await story.restart(entry)
+    await story.go(300)
+    assert ran.by == ["account_needs_attention"]

@@ -12,6 +12,7 @@ from .const import DOMAIN
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
 from .ledger import LEDGER, Ledger
 from .memory import async_forget
+from .services import async_setup_services
 from .signing_key import async_forget_key, async_show_public_key
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -33,10 +34,11 @@ PLATFORMS = [
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Read the ledger, and offer the public key and the blueprints."""
+    """Read the ledger, and offer the actions, the public key and the blueprints."""
     ledger = Ledger(hass)
     await ledger.async_load()
     hass.data[LEDGER] = ledger
+    async_setup_services(hass)
     async_show_public_key(hass)
     await async_install_blueprints(hass)
     return True

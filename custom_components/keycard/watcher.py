@@ -20,6 +20,12 @@ from .outage.hosts import Hosts, Target, targets
 from .outage.probes import Prober
 from .outage.watch import Watch
 
+# An owner may ask for a check once in so many seconds.
+CHECK_PACE = 60.0
+
+# A suspicion is settled within this, if it can be.
+CHECK_TIMEOUT = 60.0
+
 
 class Watcher:
     """Ask the hosts when the watch wants it; shared by the entries with these hosts."""
@@ -35,6 +41,7 @@ class Watcher:
         self._targets = targets(hosts)
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsub_timer: CALLBACK_TYPE | None = None
+        self._checked_at = float("-inf")
         hass.data[LEDGER].restore(self.watch)
 
     def _session(self, family: socket.AddressFamily) -> aiohttp.ClientSession:
@@ -74,6 +81,33 @@ class Watcher:
         """Call back after every answer, without a region to watch for."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    @property
+    def checks_in(self) -> float:
+        """Return in how many seconds a check may be asked for, 0 if it may now."""
+        return max(0.0, self._checked_at + CHECK_PACE - time.monotonic())
+
+    async def async_check(self) -> None:
+        """Ask every host at once, and wait until what comes of it is beyond doubt."""
+        began = self._checked_at = time.monotonic()
+        heard = asyncio.Event()
+
+        @callback
+        def look() -> None:
+            if self.watch.heard_since(began, time.monotonic()):
+                heard.set()
+
+        self.watch.ask_now(began)
+        self.async_schedule()
+        unsub = self.async_add_listener(look)
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                await heard.wait()
+        except TimeoutError:
+            # Nobody can tell more now; the judgement says so.
+            pass
+        finally:
+            unsub()
 
     @callback
     def async_schedule(self) -> None:

@@ -211,6 +211,19 @@ class Watch:
         """Ask a region's host at once, to compare it with a call."""
         self._ask_soon(self._regions[region], now)
 
+    def heard_since(self, asked_at: float, now: float) -> bool:
+        """Tell whether every host was asked since then, and what came is beyond doubt.
+
+        What was just asked is not asked again, so that counts, too.
+        """
+        return all(
+            item.asked_at > asked_at - GOOD_WITHIN
+            and not item.pending
+            and not item.series
+            and (item.unrelated or item.track.settled(now))
+            for item in self._watched.values()
+        )
+
     def _ask_soon(self, item: _Watched, at: float) -> None:
         if not item.series and not any(at - ask < GOOD_WITHIN for ask in item.pending):
             item.next_at = min(item.next_at, at)

@@ -1,0 +1,107 @@
+"""Keycard's actions."""
+
+from datetime import datetime, timedelta
+from functools import partial
+import math
+from typing import Any
+
+import voluptuous as vol
+
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import config_validation as cv, service
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .ledger import LEDGER
+from .outage.journal import Outage
+from .standing import standing
+
+ATTR_START = "start_time"
+ATTR_END = "end_time"
+
+# How far back the outages are told of when nobody says.
+HISTORY = timedelta(days=30)
+
+_ENTRY_SCHEMA = vol.Schema({vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string})
+_HISTORY_SCHEMA = _ENTRY_SCHEMA.extend(
+    {vol.Optional(ATTR_START): cv.datetime, vol.Optional(ATTR_END): cv.datetime}
+)
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register the actions."""
+    for name, handle, schema, response in (
+        ("get_status", _async_get_status, _ENTRY_SCHEMA, SupportsResponse.ONLY),
+        ("get_history", _async_get_history, _HISTORY_SCHEMA, SupportsResponse.ONLY),
+        ("check_now", _async_check_now, _ENTRY_SCHEMA, SupportsResponse.OPTIONAL),
+    ):
+        hass.services.async_register(
+            DOMAIN, name, partial(handle, hass), schema, supports_response=response
+        )
+
+
+def _coordinator(hass: HomeAssistant, call: ServiceCall) -> KeycardCoordinator:
+    """Return what judges for the entry that was chosen, or for the only one."""
+    entry: KeycardConfigEntry = service.async_get_config_entry(
+        hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
+    )
+    return entry.runtime_data
+
+
+async def _async_get_status(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
+    """Tell what is known now."""
+    return standing(_coordinator(hass, call))
+
+
+async def _async_get_history(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
+    """Tell of the outages between two times."""
+    region = _coordinator(hass, call).region
+    now = dt_util.utcnow()
+    end = dt_util.as_utc(call.data.get(ATTR_END, now))
+    start = dt_util.as_utc(call.data.get(ATTR_START, end - HISTORY))
+    if start >= end:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="history_ends_first"
+        )
+    return {
+        "outages": [
+            _told(outage, now)
+            for outage in hass.data[LEDGER].journal.outages
+            if outage.region == region
+            and outage.start < end
+            and (outage.end or now) >= start
+        ]
+    }
+
+
+def _told(outage: Outage, now: datetime) -> dict[str, Any]:
+    return {
+        "start": outage.start.isoformat(),
+        "end": outage.end and outage.end.isoformat(),
+        "duration": round(((outage.end or now) - outage.start).total_seconds()),
+        "status": outage.status.value,
+        "scope": outage.scope.value,
+    }
+
+
+async def _async_check_now(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
+    """Ask the hosts at once, and tell what is known then."""
+    coordinator = _coordinator(hass, call)
+    if seconds := math.ceil(coordinator.watcher.checks_in):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="checked_just_now",
+            translation_placeholders={"seconds": str(seconds)},
+        )
+    await coordinator.watcher.async_check()
+    return standing(coordinator) if call.return_response else None

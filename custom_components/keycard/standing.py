@@ -1,0 +1,72 @@
+"""How things stand, in one answer: the cloud, the cars, and the notice."""
+
+from typing import Any
+
+from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
+from homeassistant.helpers import entity_registry as er
+
+from .const import DOMAIN
+from .coordinator import KeycardCoordinator
+from .outage.journal import Kind
+from .outage.words import OUTAGES
+
+
+def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
+    """Return what is known of the cloud of an entry, and of its cars."""
+    judgement = coordinator.data.judgement
+    title, text = _notice(coordinator)
+    return {
+        "region": coordinator.region,
+        "status": judgement.status.value,
+        "scope": judgement.scope.value,
+        "planes": [plane.value for plane in judgement.planes],
+        "elsewhere": list(judgement.elsewhere),
+        "models": list(judgement.models),
+        "missing": [missing.value for missing in judgement.missing],
+        "since": judgement.since and judgement.since.isoformat(),
+        "affected_cars": [
+            car.car.name
+            for car_id, car in coordinator.cars.items()
+            if judgement.affected is None or car_id in judgement.affected
+        ],
+        "cars": [
+            {
+                "name": car.car.name,
+                "connection": car.data.connection.value if car.commandable else None,
+                "key_to_take": car.data.key_to_take.value,
+            }
+            for car in coordinator.cars.values()
+        ],
+        "title": title,
+        "text": text,
+    }
+
+
+def _notice(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
+    """Return title and text of what there is to tell now, None without it."""
+    judgement = coordinator.data.judgement
+    if judgement.status not in OUTAGES and judgement.since is not None:
+        # Nobody sees more of the outage now, so what was told of it holds.
+        return _told(coordinator)
+    if judgement.status not in OUTAGES and not judgement.warning:
+        return None, None
+    cars = coordinator.cars
+    return coordinator.bulletin.word(
+        Kind.WARNING if judgement.warning else Kind.CHANGED,
+        judgement,
+        {car.car.name: car.data.key_to_take for car in cars.values()},
+        [car.car.name for car_id, car in cars.items() if car_id in judgement.seen],
+        start=judgement.since,
+    )
+
+
+def _told(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
+    """Return title and text of the last event."""
+    hass, entry = coordinator.hass, coordinator.config_entry
+    entity_id = er.async_get(hass).async_get_entity_id(
+        EVENT_DOMAIN, DOMAIN, f"{entry.entry_id}_outage"
+    )
+    state = hass.states.get(entity_id) if entity_id else None
+    if state is None:
+        return None, None
+    return state.attributes.get("title"), state.attributes.get("text")

@@ -9,6 +9,7 @@ from custom_components.keycard.connection import (
     Connection,
     lets_in,
     over_cloud,
+    reachable,
 )
 from custom_components.keycard.outage.evidence import (
     Evidence,
@@ -191,3 +192,24 @@ def test_mobile_access(
         car=ADA,
     )
     assert lets_in(found, before=before) is after
+
+
+@pytest.mark.parametrize(
+    ("connection", "known"),
+    [
+        (Connection.CLOUD, True),
+        (Connection.ASLEEP, True),
+        (Connection.UNDETERMINED, None),
+        *(
+            (connection, False)
+            for connection in Connection
+            if connection
+            not in {Connection.CLOUD, Connection.ASLEEP, Connection.UNDETERMINED}
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", [True, False, None])
+def test_what_was_known_holds_while_nobody_knows(
+    *, connection: Connection, known: bool | None, before: bool | None
+) -> None:
+    assert reachable(connection, before=before) is (before if known is None else known)

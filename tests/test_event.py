@@ -1,14 +1,17 @@
 """The event that carries the notices."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from homeassistant.core import HomeAssistant, State
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import CoreState, HomeAssistant, State
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
+    async_capture_events,
     mock_restore_cache_with_extra_data,
 )
 
+from custom_components.keycard.outage.journal import Happening, Kind, Notice
 from custom_components.keycard.outage.words import Judgement, Scope, Status
 from custom_components.keycard.vehicle.keys import Key
 from custom_components.keycard.views import OutageEvent
@@ -16,6 +19,7 @@ from custom_components.keycard.views import OutageEvent
 from .conftest import SetUp, state_of
 
 EVENT = "event.tesla_cloud_europe_outage"
+SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
 
 
 def report(entry: MockConfigEntry, kind: str, notice: str) -> None:
@@ -25,7 +29,7 @@ def report(entry: MockConfigEntry, kind: str, notice: str) -> None:
         notice=notice,
         title=f"Title {kind}",
         text=f"Text {kind}",
-        judgement=Judgement(status=Status.OUTAGE, scope=Scope.REGION),
+        judgement=Judgement(status=Status.OUTAGE, scope=Scope.REGION, since=SINCE),
         keys={"Ada": Key.KEYCARD},
     )
     for listener in list(entry.runtime_data.bulletin.listeners):
@@ -44,7 +48,16 @@ async def test_event(hass: HomeAssistant, watch: MockConfigEntry) -> None:
     assert dt_util.parse_datetime(told_since) is not None
     assert {
         key: event.attributes[key]
-        for key in ("event_type", "notice", "title", "text", "status", "scope", "keys")
+        for key in (
+            "event_type",
+            "notice",
+            "title",
+            "text",
+            "status",
+            "scope",
+            "keys",
+            "since",
+        )
     } == {
         "event_type": "started",
         "notice": "take",
@@ -53,6 +66,7 @@ async def test_event(hass: HomeAssistant, watch: MockConfigEntry) -> None:
         "status": "outage",
         "scope": "region",
         "keys": {"Ada": "keycard"},
+        "since": SINCE.isoformat(),
     }
 
     # What the owner was told when stays known until all is clear.
@@ -116,3 +130,22 @@ async def test_an_outage_that_is_over_is_not_continued(
     await set_up(watching_entry)
     report(watching_entry, "started", "take")
     assert state_of(hass, EVENT).attributes["told_since"] > "2022"
+
+
+async def test_what_happens_during_a_start_waits_for_its_end(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    hass.set_state(CoreState.not_running)
+    await set_up(watching_entry)
+    bulletin = watching_entry.runtime_data.bulletin
+    for kind in (Kind.STARTED, Kind.CHANGED):
+        happening = Happening(reporter="", kind=kind, notice=Notice.NONE)
+        bulletin.async_tell(happening, Judgement(status=Status.OUTAGE), {})
+    assert state_of(hass, EVENT).state == "unknown"
+    states = async_capture_events(hass, EVENT_STATE_CHANGED)
+    await hass.async_start()
+    assert [
+        event.data["new_state"].attributes["event_type"]
+        for event in states
+        if event.data["entity_id"] == EVENT
+    ] == ["started", "changed"]

@@ -144,6 +144,7 @@ async def test_what_happens_during_a_start_waits_for_its_end(
     assert state_of(hass, EVENT).state == "unknown"
     states = async_capture_events(hass, EVENT_STATE_CHANGED)
     await hass.async_start()
+    await hass.async_block_till_done()
     assert [
         event.data["new_state"].attributes["event_type"]
         for event in states

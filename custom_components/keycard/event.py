@@ -57,7 +57,12 @@ class OutageEventEntity(CloudEntity, EventEntity):
         self.async_on_remove(async_at_started(self.hass, self._listen))
 
     @callback
-    def _listen(self, _hass: HomeAssistant) -> None:
+    def _listen(self, hass: HomeAssistant) -> None:
+        # Some look for old news at the start itself: what is new comes after that.
+        self.async_on_remove(hass.loop.call_soon(self._follow).cancel)
+
+    @callback
+    def _follow(self) -> None:
         self.async_on_remove(
             self.coordinator.bulletin.async_add_listener(self._handle_event)
         )

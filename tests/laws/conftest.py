@@ -8,7 +8,7 @@ import time
 import pytest
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity
+from homeassistant.helpers import entity, script
 from homeassistant.util import dt as dt_util
 
 from custom_components.keycard.providers import SERVICES
@@ -39,6 +39,8 @@ def clock() -> Iterator[OffsetClock]:
         patch.setattr(time, "monotonic", clock.monotonic)
         # When a state of an entity changed.
         patch.setattr(entity, "timer", clock.time)
+        # When an automation ran.
+        patch.setattr(script, "utcnow", clock.now)
         patch.setattr(dt_util, "utcnow", clock.now)
         patch.setattr(dt_util, "now", now)
         yield clock

@@ -1,7 +1,9 @@
 """What owners build on triggers and conditions, while time passes and homes restart."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -333,6 +335,36 @@ async def test_all_of_a_short_outage_during_a_start_is_told(
     await story.drive(story.hass.async_start())
     await story.pace.settle()
     assert ran.by == ["outage_started", "outage_ended"]
+
+
+async def test_the_blueprint_relays_once_what_happens_during_a_start(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran, tmp_path: Path
+) -> None:
+    story.hass.config.config_dir = str(tmp_path)
+    assert await async_setup_component(story.hass, "automation", {})
+    entry = await story.settled(watching_entry)
+    use = {
+        "path": "keycard/take_your_keycard.yaml",
+        "input": {
+            "outage_event": OUTAGE,
+            "own_actions": [{"event": "ran", "event_data": {"by": "{{ notice }}"}}],
+        },
+    }
+    with patch(
+        "homeassistant.config.async_hass_config_yaml",
+        return_value={"automation": [{"alias": "Tell", "use_blueprint": use}]},
+    ):
+        await story.hass.services.async_call("automation", "reload", blocking=True)
+    await stop(story, entry)
+    story.simulator.apply(DOWN)
+    await start(story, entry, takes=240)
+    await story.go(300)
+    assert ran.by == ["take"]
+    await stop(story, entry)
+    story.simulator.apply(UP)
+    await start(story, entry, takes=400)
+    await story.go(300)
+    assert ran.by == ["take", "all_clear"]
 
 
 @pytest.mark.parametrize(

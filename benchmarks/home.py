@@ -434,6 +434,7 @@ class Home:
             judgement,
             wanted=self._wanted(entry, judgement),
             wall=self.wall,
+            now=self.now,
         ):
             self.happenings.append((self.now, happening))
 

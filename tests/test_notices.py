@@ -105,7 +105,13 @@ def tell(
     now: datetime = NOW,
 ) -> tuple[str, list[str]]:
     title, text = compose(
-        words, kind=kind, judgement=judgement, keys=keys, start=START, now=now
+        words,
+        kind=kind,
+        judgement=judgement,
+        keys=keys,
+        start=START,
+        now=now,
+        length=now - START,
     )
     return title, text.split("\n")
 
@@ -325,3 +331,17 @@ async def test_the_day_is_left_out_when_it_is_today(english: Words) -> None:
     ]
     _, lines = tell(english, outage, {}, Kind.ENDED, NOW)
     assert lines[0].startswith("Tesla's cloud is back after 5 h 49 min.")
+
+
+async def test_a_clock_that_was_set_changes_no_length(english: Words) -> None:
+    outage = Judgement(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
+    _, text = compose(
+        english,
+        kind=Kind.ENDED,
+        judgement=outage,
+        keys={},
+        start=START,
+        now=START - timedelta(days=1),
+        length=timedelta(hours=2, minutes=3),
+    )
+    assert text.startswith("Tesla's cloud is back after 2 h 03 min.")

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
@@ -49,6 +49,7 @@ class Bulletin:
         seen: Collection[str] = (),
         *,
         start: datetime | None,
+        length: timedelta | None = None,
     ) -> tuple[str, str]:
         """Put a notice into words, as it would be told now."""
         return compose(
@@ -58,6 +59,7 @@ class Bulletin:
             keys=keys,
             seen=seen,
             start=start,
+            length=length,
             now=dt_util.utcnow(),
         )
 
@@ -74,7 +76,12 @@ class Bulletin:
         `seen` are the names of the cars by which only other integrations show it.
         """
         title, text = self.word(
-            happening.kind, judgement, keys, seen, start=happening.start
+            happening.kind,
+            judgement,
+            keys,
+            seen,
+            start=happening.start,
+            length=happening.length,
         )
         event = OutageEvent(
             kind=happening.kind,

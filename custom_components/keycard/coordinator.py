@@ -269,6 +269,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 if key is not Key.USUAL
             ),
             wall=dt_util.utcnow(),
+            now=now,
         )
         for car_id, car in self.cars.items():
             calls_work = self.judge.calls_work(car_id, now)

@@ -1,6 +1,7 @@
 """What a home keeps over restarts: its outages, its notices, its hosts."""
 
 import logging
+import time
 from typing import TypedDict
 
 from homeassistant.core import HomeAssistant, callback
@@ -64,7 +65,9 @@ class Ledger:
     @callback
     def async_forget(self, reporter: str) -> list[Happening]:
         """Let go of an entry, and return what the others are to report for it."""
-        happenings = self.journal.forget(reporter, dt_util.utcnow())
+        happenings = self.journal.forget(
+            reporter, wall=dt_util.utcnow(), now=time.monotonic()
+        )
         self.async_save()
         return happenings
 

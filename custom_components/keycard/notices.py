@@ -64,13 +64,14 @@ def compose(
     keys: Mapping[str, Key],
     start: datetime | None,
     now: datetime,
+    length: timedelta | None = None,
     seen: Collection[str] = (),
 ) -> tuple[str, str]:
     """Write title and text of a notice; its first line tells the most.
 
     `keys` holds the key to take by the name of each car; `start` is when the outage
-    began (UTC) and `now` is the present; `seen` are the names of the cars by which only
-    other integrations show it.
+    began (UTC), `now` is the present and `length` how long it was, once it is over;
+    `seen` are the names of the cars by which only other integrations show it.
     """
     since = _moment(start or now, now)
     if kind is Kind.WARNING:
@@ -79,7 +80,7 @@ def compose(
             [words.say("notice_warning", regions=regions), words.say("notice_yours")]
         )
     if kind is Kind.ENDED:
-        duration = _duration(words, now - (start or now))
+        duration = _duration(words, length or timedelta())
         return words.say("notice_title_all_clear"), "\n".join(
             [
                 words.say("notice_over", since=since, duration=duration),

@@ -2,12 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from custom_components.keycard.outage.journal import (
     KEPT,
     Happening,
     Journal,
     Kind,
     Notice,
+    Outage,
+    StoredOutage,
 )
 from custom_components.keycard.outage.words import Judgement, Plane, Scope, Status
 
@@ -30,11 +34,12 @@ OFFLINE = Judgement(status=Status.INTERNET_DOWN, scope=Scope.NONE, since=START)
 
 
 class Book:
-    """A journal with a clock that goes on by a minute for each report."""
+    """A journal with clocks that go on by a minute for each report."""
 
     def __init__(self, journal: Journal | None = None) -> None:
         self.journal = journal or Journal()
         self.wall = START + timedelta(minutes=1)
+        self.now = 5000.0
 
     def report(
         self,
@@ -45,7 +50,7 @@ class Book:
         key: bool | None = None,
         cars: tuple[str, ...] = ("Ada",),
     ) -> list[tuple[str, Kind, Notice]]:
-        self.wall += timedelta(minutes=1)
+        self.wait(minutes=1)
         wanted = judgement.affected is None if key is None else key
         return _told(
             self.journal.report(
@@ -54,8 +59,30 @@ class Book:
                 judgement,
                 wanted=frozenset(cars if wanted else ()),
                 wall=self.wall,
+                now=self.now,
             )
         )
+
+    def forget(self, name: str) -> list[tuple[str, Kind, Notice]]:
+        return _told(self.journal.forget(name, wall=self.wall, now=self.now))
+
+    def wait(self, **time: float) -> None:
+        self.wall += timedelta(**time)
+        self.now += timedelta(**time).total_seconds()
+
+    def restart(self, **away: float) -> Book:
+        """Return what comes after a restart; only the wall clock knows how long."""
+        journal = Journal()
+        journal.restore(self.journal.dump())
+        later = Book(journal)
+        later.wall = self.wall + timedelta(**away)
+        later.now = 7.0
+        return later
+
+    @property
+    def outage(self) -> Outage:
+        (outage,) = self.journal.outages
+        return outage
 
 
 def _told(happenings: list[Happening]) -> list[tuple[str, Kind, Notice]]:
@@ -176,13 +203,118 @@ def test_a_restart_repeats_nothing() -> None:
     assert journal.outages[0].start == START
 
 
-def test_a_clock_set_back_ends_no_outage_before_it_began() -> None:
+SET = {
+    "back by two days": timedelta(days=-2),
+    "back to 1970": -(START - datetime(1970, 1, 1, tzinfo=UTC)),
+    "forth by three hours": timedelta(hours=3),
+    "forth by a hundred years": timedelta(days=36525),
+}
+
+
+@pytest.mark.parametrize("step", SET.values(), ids=list(SET))
+def test_a_clock_that_is_set_changes_no_length(step: timedelta) -> None:
     book = Book()
     book.report(OUTAGE)
-    book.wall = START - timedelta(days=2)
+    book.wait(minutes=56)
+    book.wall += step
     book.report(FINE)
 
-    assert book.journal.outages[0].end == START
+    assert book.outage.length == timedelta(hours=1) - timedelta(minutes=1)
+    assert book.outage.start == START
+    assert book.outage.end == START + book.outage.length
+
+
+RESTARTS = {
+    "at once": ({}, {"minutes": 12}),
+    "after two hours": ({"hours": 2}, {"hours": 2, "minutes": 12}),
+    # Nobody knows for how long, so what passed until it was seen again is left out.
+    "with a clock that went back": ({"hours": -9}, {"minutes": 8}),
+}
+
+
+@pytest.mark.parametrize(("away", "length"), RESTARTS.values(), ids=list(RESTARTS))
+def test_an_outage_lasts_over_a_restart(
+    away: dict[str, float], length: dict[str, float]
+) -> None:
+    book = Book()
+    book.report(OUTAGE)
+    book.wait(minutes=4)
+    book.report(OUTAGE)
+    later = book.restart(**away)
+    later.wait(minutes=3)
+    later.report(OUTAGE)
+    # What the clock shows counts only for the time in which nothing ran.
+    later.wall += timedelta(hours=5)
+    later.report(FINE)
+
+    assert later.outage.length == timedelta(**length)
+    assert later.outage.end == START + timedelta(**length)
+
+
+def test_time_that_cannot_be_judged_belongs_to_the_outage() -> None:
+    book = Book()
+    book.report(OUTAGE)
+    book.wait(minutes=57)
+    book.report(OFFLINE)
+    assert book.outage.length == timedelta(hours=1)
+    assert book.outage.end is None
+    later = book.restart()
+    later.report(FINE)
+    assert later.outage.length == timedelta(hours=1, minutes=1)
+
+
+def test_the_all_clear_tells_the_length() -> None:
+    book = Book()
+    book.report(OUTAGE)
+    book.wall -= timedelta(days=2)
+    (happening,) = book.journal.report(
+        "home", "na", FINE, wanted=frozenset(), wall=book.wall, now=book.now + 600
+    )
+    assert happening.length == timedelta(minutes=12)
+
+
+@pytest.mark.parametrize(
+    ("end", "length"),
+    [
+        (None, timedelta()),
+        (START + timedelta(hours=2), timedelta(hours=2)),
+        (START, timedelta()),
+    ],
+)
+def test_what_was_kept_without_lengths_can_be_read(
+    end: datetime | None, length: timedelta
+) -> None:
+    kept = StoredOutage(
+        region="na",
+        start=START.isoformat(),
+        end=end.isoformat() if end else None,
+        status="outage",
+        scope="region",
+        told_by=None,
+        told=[],
+        reporters=["home"],
+    )
+    book = Book()
+    book.journal.restore([kept])
+    assert book.outage.length == length
+    book.report(FINE)
+    assert book.outage.end == (end or START + timedelta(minutes=2))
+
+
+def test_an_outage_that_is_on_is_kept_whatever_comes() -> None:
+    book = Book()
+    book.report(OUTAGE, by="far", region="cn")
+    for _ in range(KEPT + 3):
+        book.report(OUTAGE)
+        book.report(FINE)
+    book.report(OUTAGE)
+
+    assert len(book.journal.outages) == KEPT
+    assert book.journal.open_outage("cn") is book.journal.outages[0]
+    assert book.journal.open_outage("na") is book.journal.outages[-1]
+    assert book.report(FINE, by="far", region="cn") == [
+        ("far", Kind.ENDED, Notice.ALL_CLEAR)
+    ]
 
 
 def test_the_journal_is_bounded() -> None:
@@ -202,7 +334,7 @@ def test_an_entry_that_goes_hands_its_notice_on() -> None:
     book.report(OUTAGE, by="a")
     book.report(OUTAGE, by="b")
 
-    assert _told(book.journal.forget("a", book.wall)) == []
+    assert book.forget("a") == []
     assert book.report(FINE, by="b") == [("b", Kind.ENDED, Notice.ALL_CLEAR)]
 
 
@@ -211,7 +343,7 @@ def test_so_does_one_that_waited_for_the_others() -> None:
     book.report(OUTAGE, by="a")
     book.report(OUTAGE, by="b")
     book.report(FINE, by="a")
-    book.journal.forget("a", book.wall)
+    book.forget("a")
 
     assert book.report(FINE, by="b") == [("b", Kind.ENDED, Notice.ALL_CLEAR)]
 
@@ -220,7 +352,7 @@ def test_an_outage_ends_with_the_last_entry_that_saw_it() -> None:
     book = Book()
     book.report(OUTAGE, by="a")
 
-    assert _told(book.journal.forget("a", book.wall)) == []
+    assert book.forget("a") == []
     assert book.journal.open_outage("na") is None
     # Without an open outage there is nothing to hand on.
-    assert _told(book.journal.forget("b", book.wall)) == []
+    assert book.forget("b") == []

@@ -1,12 +1,13 @@
 """The outages that were, and the notices that were sent."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from .words import FROZEN, OUTAGES, Judgement, Scope, Status
 
+# How many outages are kept; the newest, and whatever is still on.
 KEPT = 200
 
 
@@ -28,11 +29,13 @@ class Notice(StrEnum):
 
 
 class StoredOutage(TypedDict):
-    """One outage as it is kept: times as ISO 8601 in UTC."""
+    """One outage as it is kept: times as ISO 8601 in UTC, `length` in seconds."""
 
     region: str
     start: str
     end: str | None
+    length: NotRequired[float]
+    seen: NotRequired[str]
     status: str
     scope: str
     told_by: str | None
@@ -48,20 +51,42 @@ class Happening:
     kind: Kind
     notice: Notice
     start: datetime | None = None
+    length: timedelta | None = None
+    """How long the outage lasted, once it is over."""
 
 
 @dataclass(kw_only=True)
 class Outage:
-    """One outage of a region: from `start` to `end` (UTC), as bad as it got."""
+    """One outage of a region: from `start` to `end` (UTC), as bad as it got.
+
+    `length` is how long it has lasted when it was last reported; an end is always the
+    start and that. `seen` (UTC) is when that was.
+    """
 
     region: str
     start: datetime
     status: Status
     scope: Scope
+    length: timedelta
+    seen: datetime
     end: datetime | None = None
     told_by: str | None = None
     told: set[str] = field(default_factory=set)
     reporters: set[str] = field(default_factory=set)
+    _at: float | None = field(default=None, compare=False)
+
+    def go_on(self, wall: datetime, now: float) -> None:
+        """Let it last until now.
+
+        The wall clock is believed only for the time in which nothing ran: it may be
+        set meanwhile, and then neither it nor the start says how long it was.
+        """
+        if self._at is None:
+            spent = (wall - self.seen).total_seconds()
+        else:
+            spent = now - self._at
+        self.length += timedelta(seconds=max(0.0, spent))
+        self.seen, self._at = wall, now
 
 
 class Journal:
@@ -99,20 +124,24 @@ class Journal:
         *,
         wanted: frozenset[str],
         wall: datetime,
+        now: float,
     ) -> list[Happening]:
         """Take in an entry's judgement and return what is to be reported.
 
-        `wanted` names the region's cars whose key is no longer the usual one.
+        `wanted` names the region's cars whose key is no longer the usual one; `wall`
+        (UTC) and `now` (monotonic seconds) are the present.
         """
+        if (outage := self.open_outage(region)) is not None:
+            outage.go_on(wall, now)
         if judgement.status in FROZEN:
             return []
         before = self._seen.get(reporter, Judgement())
         self._seen[reporter] = judgement
         if judgement.status in OUTAGES:
             return self._report_on(
-                reporter, region, judgement, before, wanted=wanted, wall=wall
+                reporter, region, judgement, before, wanted=wanted, wall=wall, now=now
             )
-        happenings = self._report_over(reporter, region, wall)
+        happenings = self._report_over(reporter, region)
         if judgement.warning and set(judgement.elsewhere) - set(before.elsewhere):
             happenings.append(
                 Happening(reporter=reporter, kind=Kind.WARNING, notice=Notice.NONE)
@@ -128,16 +157,21 @@ class Journal:
         *,
         wanted: frozenset[str],
         wall: datetime,
+        now: float,
     ) -> list[Happening]:
         outage = self.open_outage(region)
         if outage is None:
+            start = judgement.since or wall
             outage = Outage(
                 region=region,
-                start=judgement.since or wall,
+                start=start,
                 status=judgement.status,
                 scope=judgement.scope,
+                length=timedelta(),
+                seen=start,
             )
-            self.outages = [*self.outages, outage][-KEPT:]
+            outage.go_on(wall, now)
+            self.outages = _bounded([*self.outages, outage])
         # Who told of it and waits for the others is in it still.
         new = reporter not in outage.reporters | {outage.told_by}
         outage.reporters.add(reporter)
@@ -161,9 +195,7 @@ class Journal:
             )
         ]
 
-    def _report_over(
-        self, reporter: str, region: str, wall: datetime
-    ) -> list[Happening]:
+    def _report_over(self, reporter: str, region: str) -> list[Happening]:
         outage = self.open_outage(region)
         if outage is None or reporter not in outage.reporters:
             return []
@@ -173,7 +205,7 @@ class Journal:
                 # Its all-clear follows when the last entry is out of it.
                 return []
             return [_ended(reporter, Notice.NONE, outage)]
-        outage.end = max(wall, outage.start)
+        outage.end = outage.start + outage.length
         if outage.told_by is None:
             return [_ended(reporter, Notice.NONE, outage)]
         happenings = [_ended(outage.told_by, Notice.ALL_CLEAR, outage)]
@@ -181,17 +213,18 @@ class Journal:
             happenings.append(_ended(reporter, Notice.NONE, outage))
         return happenings
 
-    def forget(self, reporter: str, wall: datetime) -> list[Happening]:
+    def forget(self, reporter: str, *, wall: datetime, now: float) -> list[Happening]:
         """Let go of an entry that was removed."""
         self._seen.pop(reporter, None)
         happenings = []
         for outage in self.outages:
             if outage.end is not None:
                 continue
+            outage.go_on(wall, now)
             others = sorted(outage.reporters - {reporter})
             if outage.told_by == reporter and others:
                 outage.told_by = others[0]
-            happenings += self._report_over(reporter, outage.region, wall)
+            happenings += self._report_over(reporter, outage.region)
         return [item for item in happenings if item.reporter != reporter]
 
     def dump(self) -> list[StoredOutage]:
@@ -201,6 +234,8 @@ class Journal:
                 region=outage.region,
                 start=outage.start.isoformat(),
                 end=outage.end.isoformat() if outage.end else None,
+                length=outage.length.total_seconds(),
+                seen=outage.seen.isoformat(),
                 status=outage.status,
                 scope=outage.scope,
                 told_by=outage.told_by,
@@ -212,19 +247,34 @@ class Journal:
 
     def restore(self, stored: list[StoredOutage]) -> None:
         """Take up what was kept."""
-        self.outages = [
-            Outage(
-                region=kept["region"],
-                start=datetime.fromisoformat(kept["start"]),
-                end=datetime.fromisoformat(kept["end"]) if kept["end"] else None,
-                status=Status(kept["status"]),
-                scope=Scope(kept["scope"]),
-                told_by=kept["told_by"],
-                told=set(kept["told"]),
-                reporters=set(kept["reporters"]),
-            )
-            for kept in stored
-        ][-KEPT:]
+        self.outages = _bounded([_restored(kept) for kept in stored])
+
+
+def _restored(kept: StoredOutage) -> Outage:
+    start = datetime.fromisoformat(kept["start"])
+    end = datetime.fromisoformat(kept["end"]) if kept["end"] else None
+    # What was kept before there were lengths has a start and perhaps an end.
+    length = kept.get("length", ((end or start) - start).total_seconds())
+    seen = kept.get("seen", kept["end"] or kept["start"])
+    return Outage(
+        region=kept["region"],
+        start=start,
+        end=end,
+        status=Status(kept["status"]),
+        scope=Scope(kept["scope"]),
+        length=timedelta(seconds=length),
+        seen=datetime.fromisoformat(seen),
+        told_by=kept["told_by"],
+        told=set(kept["told"]),
+        reporters=set(kept["reporters"]),
+    )
+
+
+def _bounded(outages: list[Outage]) -> list[Outage]:
+    """Drop the oldest that are over; whoever is in one still needs it."""
+    over = [outage for outage in outages if outage.end is not None]
+    dropped = {id(outage) for outage in over[: max(0, len(outages) - KEPT)]}
+    return [outage for outage in outages if id(outage) not in dropped]
 
 
 # From bad to worst.
@@ -244,7 +294,11 @@ def _rank(status: Status, scope: Scope) -> tuple[int, int]:
 
 def _ended(reporter: str, notice: Notice, outage: Outage) -> Happening:
     return Happening(
-        reporter=reporter, kind=Kind.ENDED, notice=notice, start=outage.start
+        reporter=reporter,
+        kind=Kind.ENDED,
+        notice=notice,
+        start=outage.start,
+        length=outage.length,
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NotRequired, TypedDict
 
+from .uptime import Uptime
 from .words import FROZEN, OUTAGES, Judgement, Scope, Status
 
 # How many outages are kept; the newest, and whatever is still on.
@@ -99,6 +100,7 @@ class Journal:
     def __init__(self) -> None:
         """Start with an empty journal."""
         self.outages: list[Outage] = []
+        self.uptime = Uptime()
         self._seen: dict[str, Judgement] = {}
 
     def open_outage(self, region: str) -> Outage | None:
@@ -111,6 +113,15 @@ class Journal:
             ),
             None,
         )
+
+    def last_outage(self, region: str) -> Outage | None:
+        """Return the outage of a region that was over last."""
+        over = [
+            outage
+            for outage in self.outages
+            if outage.region == region and outage.end is not None
+        ]
+        return over[-1] if over else None
 
     def resume(self, reporter: str, judgement: Judgement) -> None:
         """Take up an entry's judgement of before a restart: it is no news."""
@@ -131,6 +142,7 @@ class Journal:
         `wanted` names the region's cars whose key is no longer the usual one; `wall`
         (UTC) and `now` (monotonic seconds) are the present.
         """
+        self.uptime.report(reporter, region, judgement, wall=wall, now=now)
         if (outage := self.open_outage(region)) is not None:
             outage.go_on(wall, now)
         if judgement.status in FROZEN:
@@ -216,6 +228,7 @@ class Journal:
     def forget(self, reporter: str, *, wall: datetime, now: float) -> list[Happening]:
         """Let go of an entry that was removed."""
         self._seen.pop(reporter, None)
+        self.uptime.forget(reporter)
         happenings = []
         for outage in self.outages:
             if outage.end is not None:

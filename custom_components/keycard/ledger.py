@@ -1,8 +1,8 @@
-"""What a home keeps over restarts: its outages, its notices, its hosts."""
+"""What a home keeps over restarts: its outages, its uptime, its notices, its hosts."""
 
 import logging
 import time
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
@@ -10,15 +10,18 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .memory import UNREADABLE
+from .memory import UNREADABLE, Keeper
 from .outage.journal import Happening, Journal, StoredOutage
+from .outage.uptime import StoredDays
 from .outage.watch import StoredHost, Watch
 
 _LOGGER = logging.getLogger(__name__)
 
 STORE_KEY = f"{DOMAIN}.ledger"
 STORE_VERSION = 1
-SAVE_DELAY = 1.0
+SOON = 1.0
+# What is lost after a crash counts as not watched.
+LATER = 900.0
 
 
 class StoredLedger(TypedDict):
@@ -26,6 +29,7 @@ class StoredLedger(TypedDict):
 
     hosts: dict[str, StoredHost]
     outages: list[StoredOutage]
+    days: NotRequired[StoredDays]
 
 
 class Ledger:
@@ -36,6 +40,7 @@ class Ledger:
         self.journal = Journal()
         self._hosts: dict[str, StoredHost] = {}
         self._store: Store[StoredLedger] = Store(hass, STORE_VERSION, STORE_KEY)
+        self._keeper = Keeper(hass, self._store, self._dump)
 
     async def async_load(self) -> None:
         """Read what was kept; what makes no sense is no reason to stand still."""
@@ -43,6 +48,7 @@ class Ledger:
             return
         try:
             self.journal.restore(stored["outages"])
+            self.journal.uptime.restore(stored.get("days", {}))
             self._hosts = {
                 url: StoredHost(verified=host["verified"], down=host["down"])
                 for url, host in stored["hosts"].items()
@@ -56,11 +62,12 @@ class Ledger:
 
     @callback
     def keep(self, watch: Watch) -> None:
-        """Take what a watch learnt about its hosts."""
+        """Take what a watch learnt about its hosts; while it does, time is counted."""
         hosts = {**self._hosts, **watch.dump()}
         if hosts != self._hosts:
             self._hosts = hosts
             self.async_save()
+        self._keeper.async_save_in(LATER)
 
     @callback
     def async_forget(self, reporter: str) -> list[Happening]:
@@ -74,10 +81,14 @@ class Ledger:
     @callback
     def async_save(self) -> None:
         """Write the ledger to disk soon."""
-        self._store.async_delay_save(self._dump, SAVE_DELAY)
+        self._keeper.async_save_in(SOON)
 
     def _dump(self) -> StoredLedger:
-        return StoredLedger(hosts=self._hosts, outages=self.journal.dump())
+        return StoredLedger(
+            hosts=self._hosts,
+            outages=self.journal.dump(),
+            days=self.journal.uptime.dump(),
+        )
 
 
 LEDGER: HassKey[Ledger] = HassKey(f"{DOMAIN}.ledger")

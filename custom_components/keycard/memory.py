@@ -1,7 +1,7 @@
 """What one entry keeps over a restart: its judgement, its cars, their keys."""
 
-from collections.abc import Callable
-from typing import NotRequired, TypedDict
+from collections.abc import Callable, Mapping
+from typing import Any, NotRequired, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
@@ -28,6 +28,38 @@ class StoredEntry(TypedDict):
     spending: NotRequired[StoredSpending]
 
 
+class Keeper[StoredT: Mapping[str, Any]]:
+    """Writes a store by the soonest time that somebody wished for.
+
+    The store itself would let a later wish put off a sooner one.
+    """
+
+    def __init__(
+        self, hass: HomeAssistant, store: Store[StoredT], dump: Callable[[], StoredT]
+    ) -> None:
+        """Keep what `dump` returns at the time of writing."""
+        self._hass = hass
+        self._store = store
+        self._dump = dump
+        self._due: float | None = None
+
+    @callback
+    def async_save_in(self, delay: float) -> None:
+        """Write within so many seconds."""
+        due = self._hass.loop.time() + delay
+        if self._due is None or due < self._due:
+            self._due = due
+            self._store.async_delay_save(self._take, delay)
+
+    def _take(self) -> StoredT:
+        self._due = None
+        return self._dump()
+
+    async def async_save(self) -> None:
+        """Write now."""
+        await self._store.async_save(self._take())
+
+
 class Memory:
     """The memory of one entry, kept beside its configuration."""
 
@@ -35,12 +67,10 @@ class Memory:
         self, hass: HomeAssistant, entry_id: str, dump: Callable[[], StoredEntry]
     ) -> None:
         """Keep what `dump` returns at the time of writing."""
-        self._hass = hass
-        self._dump = dump
-        self._due: float | None = None
         self._store: Store[StoredEntry] = Store(
             hass, STORE_VERSION, _key(entry_id), private=True
         )
+        self._keeper = Keeper(hass, self._store, dump)
 
     async def async_load(self) -> StoredEntry | None:
         """Read what was kept."""
@@ -49,27 +79,16 @@ class Memory:
     @callback
     def async_save_soon(self) -> None:
         """Write within a second."""
-        self._save_in(SOON)
+        self._keeper.async_save_in(SOON)
 
     @callback
     def async_save_later(self) -> None:
         """Write within a minute: what is lost until then is asked again."""
-        self._save_in(LATER)
-
-    def _save_in(self, delay: float) -> None:
-        """Plan to write; the store itself would let a later wish put off a sooner."""
-        due = self._hass.loop.time() + delay
-        if self._due is None or due < self._due:
-            self._due = due
-            self._store.async_delay_save(self._take, delay)
-
-    def _take(self) -> StoredEntry:
-        self._due = None
-        return self._dump()
+        self._keeper.async_save_in(LATER)
 
     async def async_save(self) -> None:
         """Write now."""
-        await self._store.async_save(self._take())
+        await self._keeper.async_save()
 
 
 async def async_forget(hass: HomeAssistant, entry_id: str) -> None:

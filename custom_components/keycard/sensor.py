@@ -18,6 +18,7 @@ from .car_sensors import CAR_SENSORS, CarSensorDescription, Value
 from .coordinator import KeycardConfigEntry
 from .cost import CostSensor
 from .entity import CarEntity, CloudEntity, follow_cars
+from .history_sensors import history_sensors
 from .outage.words import Scope, Status
 from .views import CloudView
 
@@ -92,6 +93,7 @@ async def async_setup_entry(
                 for description in CLOUD_SENSORS
             ),
             LatencySensor(entry.runtime_data, LATENCY),
+            *history_sensors(entry.runtime_data),
         ]
     )
     if entry.runtime_data.provider.cars_from_account:

@@ -22,7 +22,7 @@ from .ledger import LEDGER
 from .outage.journal import Journal, Outage
 from .outage.uptime import Figures
 
-# Uptime changes slowly, and every change of a state is written down.
+# It changes slowly, and each change of a state is written down.
 PACE = timedelta(minutes=5)
 
 
@@ -82,10 +82,13 @@ def history_sensors(coordinator: KeycardCoordinator) -> list[SensorEntity]:
 class HistorySensor(CloudEntity, SensorEntity):
     """A sensor of the history of the region, as the entries of this home saw it."""
 
+    _shown: tuple[object, object]
+
     @override
     async def async_added_to_hass(self) -> None:
         """Look into the journal from time to time."""
         await super().async_added_to_hass()
+        self._shown = self._tell()
         self.async_on_remove(
             async_track_time_interval(
                 self.hass, self._async_look, PACE, cancel_on_shutdown=True
@@ -94,7 +97,12 @@ class HistorySensor(CloudEntity, SensorEntity):
 
     @callback
     def _async_look(self, _now: datetime) -> None:
-        self.async_write_ha_state()
+        if (told := self._tell()) != self._shown:
+            self._shown = told
+            self.async_write_ha_state()
+
+    def _tell(self) -> tuple[object, object]:
+        return self.native_value, self.extra_state_attributes
 
     @property
     def _journal(self) -> Journal:
@@ -125,7 +133,7 @@ class UptimeSensor(HistorySensor):
         """Return how much was watched, and what the rest of it was like."""
         figures = self._figures
         return {
-            "watched": round(figures.watched, 1),
+            "watched": round(figures.watched),
             "outage": round(figures.outage, 3),
             "degraded": round(figures.degraded, 3),
             "sign_in_outage": round(figures.sign_in_outage, 3),

@@ -7,6 +7,7 @@ import pytest
 from custom_components.keycard.connection import (
     NEARLY_EMPTY,
     Connection,
+    count_unpaid,
     lets_in,
     over_cloud,
     reachable,
@@ -213,3 +214,25 @@ def test_what_was_known_holds_while_nobody_knows(
     *, connection: Connection, known: bool | None, before: bool | None
 ) -> None:
     assert reachable(connection, before=before) is (before if known is None else known)
+
+
+@pytest.mark.parametrize(
+    ("subject", "verdict", "reason", "before", "after"),
+    [
+        (Subject.CAR, Verdict.BAD, Reason.PAYMENT, 0, 1),
+        (Subject.CAR, Verdict.BAD, Reason.PAYMENT, 1, 2),
+        # The account's debts are not a car's.
+        (Subject.ACCOUNT, Verdict.BAD, Reason.PAYMENT, 1, 1),
+        (Subject.CAR, Verdict.BAD, Reason.ASLEEP, 2, 2),
+        (Subject.API, Verdict.BAD, Reason.CLOUD_FAILS, 2, 2),
+        (Subject.API, Verdict.GOOD, Reason.OK, 2, 0),
+        (Subject.DATA, Verdict.GOOD, Reason.OK, 2, 0),
+        (Subject.COMMANDS, Verdict.GOOD, Reason.OK, 2, 0),
+    ],
+)
+def test_a_car_that_is_to_be_paid_for(
+    subject: Subject, verdict: Verdict, reason: Reason, before: int, after: int
+) -> None:
+    meaning = Meaning(subject=subject, verdict=verdict, reason=reason)
+    found = Evidence(meaning=meaning, asked_at=0.0, at=0.0)
+    assert count_unpaid(found, before=before) == after

@@ -8,7 +8,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .commands import Sender
-from .connection import Connection, lets_in, reachable
+from .connection import Connection, count_unpaid, lets_in, reachable
 from .outage.evidence import Evidence
 from .vehicle.keys import Key
 from .vehicle.links import Command
@@ -39,6 +39,7 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         self.mobile_access = True
         """Whether the car lets the cloud in."""
 
+        self._unpaid = 0
         self._sender = sender
         self._reachable: bool | None = None
         self.data = self._view(key, Connection.UNDETERMINED, cloud_link=False)
@@ -47,6 +48,11 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
     def commandable(self) -> bool:
         """Tell whether the car takes commands; one that is only watched does not."""
         return self._sender is not None
+
+    @property
+    def paid_for(self) -> bool:
+        """Tell whether a service in between is paid for the car; it may err once."""
+        return self._unpaid < 2
 
     def _view(self, key: Key, connection: Connection, *, cloud_link: bool) -> CarView:
         self._reachable = reachable(connection, before=self._reachable)
@@ -64,6 +70,7 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
     def async_observe(self, found: Evidence) -> None:
         """Take in what came of a call for the car."""
         self.mobile_access = lets_in(found, before=self.mobile_access)
+        self._unpaid = count_unpaid(found, before=self._unpaid)
 
     @callback
     def async_refresh_view(

@@ -89,6 +89,8 @@ class Sender:
         outcome = await self.link.command(
             car.id, command, signed=car.needs_signing, **params
         )
+        if outcome.key_known is not None:
+            car.unpaired = not outcome.key_known
         if not outcome.call.sent:
             return outcome, None
         return outcome, self._observe(car, Kind.COMMAND, outcome.call)

@@ -35,6 +35,7 @@ _WHATEVER_THE_CAR: Mapping[Status, Connection] = {
     Status.PROVIDER_DOWN: Connection.PROVIDER_DOWN,
     Status.OUTAGE: Connection.MAKER_DOWN,
 }
+_CALLS = frozenset({Subject.API, Subject.DATA, Subject.COMMANDS})
 _TOLD: Mapping[Presence, Connection] = {
     Presence.ONLINE: Connection.CLOUD,
     Presence.ASLEEP: Connection.ASLEEP,
@@ -85,6 +86,14 @@ def lets_in(evidence: Evidence, *, before: bool) -> bool:
     if evidence.good and evidence.meaning.subject in (Subject.DATA, Subject.COMMANDS):
         return True
     return before
+
+
+def count_unpaid(evidence: Evidence, *, before: int) -> int:
+    """Count how often in a row a service asked to be paid for a car."""
+    meaning = evidence.meaning
+    if meaning.reason is Reason.PAYMENT and meaning.subject is Subject.CAR:
+        return before + 1
+    return 0 if evidence.good and meaning.subject in _CALLS else before
 
 
 def _fails(judgement: Judgement, car: str, *, calls_work: bool) -> bool:

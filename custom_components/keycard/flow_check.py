@@ -15,8 +15,8 @@ from .outage.evidence import Kind, Reason, read
 from .outage.hosts import REGIONS
 from .providers import token_link
 from .vehicle.links import Call, CloudLink
-from .vehicle.reading import read_text, section
-from .vehicle.roster import cars_in
+from .vehicle.reading import read_text
+from .vehicle.roster import cars_in, unpaired_in
 from .vehicle.state import unwrapped
 
 BASE = "base"
@@ -108,16 +108,7 @@ async def find_unpaired(
         return ()
     async with open_link(hass, base_url, token) as link:
         call = await link.fleet_status(sorted(vins))
-    told = {} if call.body is None else unwrapped(call.body)
-    unpaired, info = told.get("unpaired_vins"), section(told, "vehicle_info")
-    if not isinstance(unpaired, list):
-        return ()
-    return tuple(
-        vin
-        for vin in sorted(vins)
-        if vin in unpaired
-        and section(info, vin).get("vehicle_command_protocol_required") is True
-    )
+    return tuple(unpaired_in(call.body, vins) or ())
 
 
 def _judge(call: Call, base_url: str) -> Check:

@@ -48,7 +48,7 @@ from .notices import async_get_words
 from .outage.hosts import default_hosts
 from .providers.fleet import NEEDED, Grant, read_grant
 from .sign_in import TeslaSignIn
-from .signing_key import async_get_key, async_show_public_key
+from .signing_key import async_get_key, async_show_public_key, pairing_link
 from .vehicle.key_pair import UnusableKeyError, public_pem
 
 CONF_QR_CODE = "qr_code"
@@ -237,8 +237,9 @@ class FleetSteps(KeycardFlow):
         if not unpaired:
             return await self.async_step_fleet_done()
         links = {
-            self._check.names.get(vin)
-            or vin[-6:]: f"https://tesla.com/_ak/{self._fleet_domain}?vin={vin}"
+            self._check.names.get(vin) or vin[-6:]: pairing_link(
+                self._fleet_domain, vin
+            )
             for vin in unpaired
         }
         code = QrCodeSelectorConfig(

@@ -41,6 +41,11 @@ async def async_get_key(hass: HomeAssistant) -> PrivateKey:
     return hass.data[_KEY]
 
 
+def pairing_link(domain: str, vin: str) -> str:
+    """Return what an owner opens on the phone to have a car know the key."""
+    return f"https://tesla.com/_ak/{domain}?vin={vin}"
+
+
 @callback
 def async_show_public_key(hass: HomeAssistant) -> None:
     """Show the public key where the maker looks for it on a domain that leads here."""

@@ -42,6 +42,10 @@ def proven(account: Account) -> bool:
     return account.proven
 
 
+def lasting(account: Account) -> bool:
+    return account.lasting
+
+
 @pytest.mark.parametrize(
     ("reason", "retry_after", "pause"),
     [
@@ -147,3 +151,33 @@ def test_nothing_is_proven_without_a_refusal() -> None:
     account.weigh(sign_in_healthy=True)
 
     assert not proven(account)
+
+
+def test_a_problem_lasts_once_it_is_named_again() -> None:
+    account = Account()
+    assert not lasting(account)
+    account.observe(refused(Reason.LIMIT, 0.0))
+    account.observe(refused(Reason.LIMIT, RATE_PAUSE - 1))
+    assert not lasting(account)
+    account.observe(refused(Reason.LIMIT, LIMIT_PAUSE))
+    assert lasting(account)
+    # Another one begins anew, and so does one that was lifted.
+    account.observe(refused(Reason.POLICY, LIMIT_PAUSE + 1))
+    assert not lasting(account)
+    account.observe(refused(Reason.POLICY, 2 * LIMIT_PAUSE + 1))
+    assert lasting(account)
+    account.observe(good(3 * LIMIT_PAUSE))
+    assert not lasting(account)
+    account.observe(refused(Reason.POLICY, 3 * LIMIT_PAUSE + 1))
+    assert not lasting(account)
+
+
+def test_a_problem_of_before_a_restart_is_named_again_once() -> None:
+    account = Account()
+    account.observe(refused(Reason.LIMIT, 0.0))
+    later = Account()
+    later.restore(account.dump(1.0), now=5.0, away=10.0)
+    assert later.reason is Reason.LIMIT
+    assert not lasting(later)
+    later.observe(refused(Reason.LIMIT, LIMIT_PAUSE))
+    assert lasting(later)

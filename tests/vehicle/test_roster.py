@@ -4,7 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from custom_components.keycard.vehicle.roster import Change, Roster, cars_in
+from custom_components.keycard.vehicle.roster import (
+    Change,
+    Roster,
+    cars_in,
+    unpaired_in,
+)
 
 from .recorded import PRODUCTS, SLEEPER, recorded
 
@@ -66,3 +71,42 @@ def test_cars_of_a_recorded_list() -> None:
 )
 def test_odd_lists(body: dict[str, object] | None, cars: object) -> None:
     assert cars_in(body) == cars
+
+
+REQUIRED = {"vehicle_command_protocol_required": True}
+
+
+@pytest.mark.parametrize(
+    ("told", "unpaired"),
+    [
+        (None, None),
+        ({}, None),
+        ({"unpaired_vins": None}, None),
+        ({"unpaired_vins": "a"}, None),
+        ({"unpaired_vins": []}, []),
+        ({"unpaired_vins": ["b", "a"], "vehicle_info": {"a": REQUIRED}}, ["a"]),
+        (
+            {
+                "unpaired_vins": ["b", "a"],
+                "vehicle_info": dict.fromkeys("abc", REQUIRED),
+            },
+            ["a", "b"],
+        ),
+        # Somebody else's car, and one that takes plain commands.
+        ({"unpaired_vins": ["d"], "vehicle_info": {"d": REQUIRED}}, []),
+        (
+            {
+                "unpaired_vins": ["a"],
+                "vehicle_info": {"a": {"vehicle_command_protocol_required": False}},
+            },
+            [],
+        ),
+        ({"unpaired_vins": ["a"], "vehicle_info": [1]}, []),
+        ({"unpaired_vins": ["a"]}, []),
+    ],
+)
+def test_cars_that_do_not_know_the_key(
+    told: dict[str, object] | None, unpaired: list[str] | None
+) -> None:
+    body = None if told is None else {"response": told}
+    assert unpaired_in(body, {"a", "b", "c"}) == unpaired

@@ -243,7 +243,16 @@ async def test_a_key_that_the_car_does_not_know(scene: Scene, key: PrivateKey) -
     outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
     assert (outcome.done, outcome.confirmed) == (False, True)
     assert outcome.refusal is Refusal.KEY_NOT_PAIRED
+    assert outcome.key_known is False
     assert scene.executed() == 0
+
+
+async def test_only_a_signed_command_tells_that_the_key_is_known(scene: Scene) -> None:
+    signed = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+    assert (signed.done, signed.key_known) == (True, True)
+    scene.simulator.set_signing("Ada", "allowed")
+    plain = await scene.link.command(scene.vin, Command.LOCK)
+    assert (plain.done, plain.key_known) == (True, None)
 
 
 async def test_a_key_that_was_taken_away(scene: Scene, key: PrivateKey) -> None:

@@ -39,6 +39,7 @@ class Account:
     paused_until: float = 0.0
     proven: bool = False
     _at: float = float("-inf")
+    _began: float = float("-inf")
     _car: str | None = None
     _refused: Evidence | None = None
     _first_refused: float | None = None
@@ -52,6 +53,8 @@ class Account:
             self._refused = evidence
             return True
         if meaning.subject is Subject.ACCOUNT:
+            if self.reason is not meaning.reason:
+                self._began = evidence.at
             self.reason = meaning.reason
             self._at = evidence.at
             pause = _PAUSES.get(meaning.reason, 0.0)
@@ -86,6 +89,11 @@ class Account:
             self.reason = Reason.SIGN_IN
             self._at = self._refused.at
             self.proven = True
+
+    @property
+    def lasting(self) -> bool:
+        """Tell whether the problem that is on was named again after a pause."""
+        return self.reason is not None and self._at - self._began >= RATE_PAUSE
 
     @property
     def first_refused(self) -> float | None:

@@ -101,6 +101,14 @@ class Outcome:
     call: Call
     reason: str | None = None
     refusal: Refusal | None = None
+    signed: bool = False
+
+    @property
+    def key_known(self) -> bool | None:
+        """Return whether the car knows the key that signed, None if it did not say."""
+        if self.refusal is Refusal.KEY_NOT_PAIRED:
+            return False
+        return True if self.signed and self.done else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +208,7 @@ class CloudLink:
         call = await _call(send, _COMMAND_TIMEOUT)
         if call.body is not None and not car.answered:
             call = replace(call, body=None)
-        outcome = _outcome(command, call)
+        outcome = replace(_outcome(command, call), signed=True)
         if call.body is not None:
             return outcome
         refusal = car.refusal(call.error)

@@ -1,9 +1,11 @@
 """Which cars an account holds: they come at once, and go only on lasting proof."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from .state import JsonObject
+from .reading import section
+from .state import JsonObject, unwrapped
 
 GONE_AFTER = timedelta(hours=24)
 GONE_ANSWERS = 3
@@ -59,3 +61,20 @@ def cars_in(body: JsonObject | None) -> dict[str, JsonObject] | None:
         and isinstance(vin := product.get("vin"), str)
         and vin.isalnum()
     }
+
+
+def unpaired_in(body: JsonObject | None, vins: Collection[str]) -> list[str] | None:
+    """Return which cars take only signed commands and do not know the owner's key.
+
+    None where an answer to that question is none.
+    """
+    told = {} if body is None else unwrapped(body)
+    unpaired, info = told.get("unpaired_vins"), section(told, "vehicle_info")
+    if not isinstance(unpaired, list):
+        return None
+    return [
+        vin
+        for vin in sorted(vins)
+        if vin in unpaired
+        and section(info, vin).get("vehicle_command_protocol_required") is True
+    ]

@@ -52,6 +52,9 @@ class Car:
     restored: bool = False
     """Whether the snapshot is from before a restart."""
 
+    unpaired: bool = False
+    """Whether the car is known not to know the key that signs its commands."""
+
     _commanded: dict[str, tuple[datetime, object]] = field(
         default_factory=dict, init=False
     )

@@ -10,6 +10,7 @@ from .access import async_get_entrance
 from .blueprints import async_install_blueprints
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
+from .issues import async_follow_issues
 from .ledger import LEDGER, Ledger
 from .memory import async_forget
 from .services import async_setup_services
@@ -52,6 +53,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.async_start()
+    async_follow_issues(entry)
     return True
 
 

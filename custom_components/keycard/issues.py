@@ -1,0 +1,161 @@
+"""What an owner must act on, shown as repairs: each goes when it is solved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+import time
+
+from homeassistant.const import CONF_DOMAIN
+from homeassistant.core import callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.issue_registry import IssueSeverity
+
+from .const import CONF_PROVIDER, DOMAIN, PROVIDER_FLEET
+from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .outage.evidence import Reason
+from .outage.track import Health
+from .outage.words import OUTAGES, Status
+from .pairing import Pairing
+from .providers import SERVICES
+from .signing_key import pairing_link
+
+DASHBOARD = "https://developer.tesla.com/dashboard"
+DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
+
+
+class Trouble(StrEnum):
+    """What only an owner can end."""
+
+    BILLING_LIMIT = "billing_limit"
+    PAYMENT_NEEDED = "payment_needed"
+    ACCOUNT_REFUSED = "account_refused"
+    NOT_REGISTERED = "not_registered"
+    CAR_PAYMENT_NEEDED = "car_payment_needed"
+    KEY_NOT_PAIRED = "key_not_paired"
+    KEY_FILE = "key_file"
+
+
+# To sign in again is Home Assistant's own; what passes by itself is no repair.
+_ACCOUNT: Mapping[Reason, Trouble] = {
+    Reason.LIMIT: Trouble.BILLING_LIMIT,
+    Reason.PAYMENT: Trouble.PAYMENT_NEEDED,
+    Reason.POLICY: Trouble.ACCOUNT_REFUSED,
+    Reason.NOT_REGISTERED: Trouble.NOT_REGISTERED,
+}
+_STOPS_ALL = frozenset(_ACCOUNT.values())
+
+type Found = dict[Trouble, dict[str, str]]
+"""What is wrong, with what its text has to name."""
+
+
+@dataclass(kw_only=True)
+class Issues:
+    """The repairs of one entry.
+
+    None begins in an outage, for then everything that is refused may be its work; one
+    that is there stays until an answer shows that it is solved.
+    """
+
+    entry: KeycardConfigEntry
+    coordinator: KeycardCoordinator
+    _shown: Found = field(default_factory=dict, init=False)
+
+    @callback
+    def async_look(self) -> None:
+        """Show what is wrong now, and what is no longer no more."""
+        found = self._find()
+        for trouble in self._shown.keys() - found.keys():
+            ir.async_delete_issue(self.coordinator.hass, DOMAIN, self._id(trouble))
+        for trouble, names in found.items():
+            if self._shown.get(trouble) != names:
+                self._show(trouble, names)
+        self._shown = found
+
+    @callback
+    def async_stop(self) -> None:
+        """Take everything down: an entry that does not run has nothing to say."""
+        for trouble in self._shown:
+            ir.async_delete_issue(self.coordinator.hass, DOMAIN, self._id(trouble))
+        self._shown = {}
+
+    def _id(self, trouble: Trouble) -> str:
+        # No VIN: it would get into storage and diagnostics.
+        return f"{self.entry.entry_id}_{trouble}"
+
+    def _show(self, trouble: Trouble, names: Mapping[str, str]) -> None:
+        stops_all = trouble in _STOPS_ALL
+        ir.async_create_issue(
+            self.coordinator.hass,
+            DOMAIN,
+            self._id(trouble),
+            is_fixable=False,
+            learn_more_url=self._more(trouble),
+            severity=IssueSeverity.ERROR if stops_all else IssueSeverity.WARNING,
+            translation_key=trouble.value,
+            translation_placeholders={"entry": self.entry.title, **names},
+        )
+
+    def _more(self, trouble: Trouble) -> str:
+        service = SERVICES.get(self.entry.data[CONF_PROVIDER])
+        if trouble in (Trouble.PAYMENT_NEEDED, Trouble.CAR_PAYMENT_NEEDED) and service:
+            return service.console
+        if trouble is Trouble.BILLING_LIMIT and service is None:
+            return DASHBOARD
+        return DOCUMENTATION
+
+    def _find(self) -> Found:
+        """Return what is wrong."""
+        cars = self.coordinator.cars.values()
+        found: Found = {}
+        if (trouble := self._of_account()) is not None:
+            found[trouble] = {}
+        if unpaid := sorted(car.car.name for car in cars if not car.paid_for):
+            found[Trouble.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
+        domain = self.entry.data.get(CONF_DOMAIN, "")
+        if links := sorted(
+            f"- [{car.car.name}]({pairing_link(domain, car.car.id)})"
+            for car in cars
+            if car.car.unpaired
+        ):
+            found[Trouble.KEY_NOT_PAIRED] = {"links": "\n".join(links)}
+        link = self.coordinator.provider.link
+        fleet = self.entry.data[CONF_PROVIDER] == PROVIDER_FLEET
+        if fleet and not (link and link.signs):
+            found[Trouble.KEY_FILE] = {}
+        return {
+            trouble: names
+            for trouble, names in found.items()
+            if trouble in self._shown or self._may_begin(trouble)
+        }
+
+    def _of_account(self) -> Trouble | None:
+        """Return what the maker holds against the account, if it said so twice."""
+        account = self.coordinator.judge.account
+        trouble = None if account.reason is None else _ACCOUNT.get(account.reason)
+        if trouble in self._shown or account.lasting:
+            return trouble
+        return None
+
+    def _may_begin(self, trouble: Trouble) -> bool:
+        coordinator = self.coordinator
+        status = coordinator.judge.judgement.status
+        if trouble not in _STOPS_ALL:
+            return status not in OUTAGES
+        # Whoever is refused while the host fails may not be refused at all.
+        health = coordinator.watcher.watch.health(coordinator.region, time.monotonic())
+        return status is Status.ACCOUNT_PROBLEM and health is Health.UP
+
+
+@callback
+def async_follow_issues(entry: KeycardConfigEntry) -> None:
+    """Show the repairs of an entry while it runs."""
+    coordinator = entry.runtime_data
+    if coordinator.provider.link is None:
+        return
+    issues = Issues(entry=entry, coordinator=coordinator)
+    entry.async_on_unload(issues.async_stop)
+    entry.async_on_unload(coordinator.watcher.async_add_listener(issues.async_look))
+    if coordinator.provider.link.signs:
+        pairing = Pairing(coordinator=coordinator, found=issues.async_look)
+        entry.async_on_unload(pairing.async_start())
+    issues.async_look()

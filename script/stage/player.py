@@ -10,6 +10,8 @@ from simulator.cases import Case, Expect, Home, Request, Step
 SETTLE_SECONDS = 720.0
 # The links over which a request can be played here.
 LINKS = frozenset({"cloud"})
+# In these an owner has nothing to repair.
+OUTAGES = frozenset({"outage", "degraded", "sign_in_outage"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class Seen:
     reauth: bool = False
     unavailable: tuple[str, ...] = ()
     billed: int = 0
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +277,8 @@ def checks(expect: Expect, seen: Seen, asked: Asked | None) -> list[Check]:
     if expect.entities is not None:
         lost = ", ".join(seen.unavailable)
         add("entities", "available", lost or "available", holds=not lost)
+    if expect.status in OUTAGES and seen.repairs:
+        add("repairs", "none", ", ".join(seen.repairs), holds=False)
     if expect.billed is not None:
         holds = seen.billed <= expect.billed
         add("billed", f"≤ {expect.billed}", str(seen.billed), holds=holds)

@@ -7,7 +7,11 @@ from typing import Any, Protocol
 from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
 from homeassistant.util import ssl as ssl_util
 
 from custom_components.keycard.const import DOMAIN
@@ -232,6 +236,7 @@ class Theatre:
             reauth=entry_id in self._reauth,
             unavailable=tuple(self._unavailable(entry_id)),
             billed=self.simulator.calls.billed - self._first_billed,
+            repairs=tuple(self._repairs(entry_id)),
         )
 
     def _watch_reauth(self) -> None:
@@ -248,6 +253,14 @@ class Theatre:
             for entity in er.async_entries_for_config_entry(registry, entry_id)
             if entity.disabled_by is None
             and self._state(entity.entity_id) in {None, STATE_UNAVAILABLE}
+        ]
+
+    def _repairs(self, entry_id: str) -> list[str]:
+        issues = ir.async_get(self.house.hass).issues.values()
+        return [
+            issue.translation_key or issue.issue_id
+            for issue in issues
+            if issue.active and issue.issue_id.startswith(entry_id)
         ]
 
     def entities(self, entry_id: str) -> dict[str, dict[tuple[str, str], str]]:

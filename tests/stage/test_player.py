@@ -191,6 +191,9 @@ async def test_what_comes_and_goes_before_the_deadline_counts_from_the_last_time
         ({"billed": 3}, replace(ILL, billed=4), False),
         ({"notified": 1}, ILL, True),
         ({"notified": 0}, ILL, False),
+        ({"status": "outage"}, ILL, True),
+        ({"status": "outage"}, replace(ILL, repairs=("billing_limit",)), False),
+        ({"status": "operational"}, replace(WELL, repairs=("key_file",)), True),
     ],
 )
 async def test_every_expectation_is_compared(

@@ -16,6 +16,7 @@ from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
 from .ledger import LEDGER
+from .outage.evidence import Evidence
 from .outage.hosts import Hosts, Target, targets
 from .outage.probes import Prober
 from .outage.watch import Watch
@@ -32,13 +33,16 @@ class Watcher:
 
     def __init__(self, hass: HomeAssistant, hosts: Hosts) -> None:
         """Prepare to watch; nothing is asked before somebody follows."""
+        self.targets = targets(hosts)
         self.watch = Watch(hosts, random=Random(), now=time.monotonic())
         self.latencies: dict[str, float] = {}
+        self.answers: dict[Target, Evidence] = {}
+        """What each host answered last."""
+
         self._hass = hass
         self._prober = Prober(self._session)
         self._followers: dict[str, Callable[[], None]] = {}
         self._listeners: list[Callable[[], None]] = []
-        self._targets = targets(hosts)
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsub_timer: CALLBACK_TYPE | None = None
         self._checked_at = float("-inf")
@@ -53,7 +57,7 @@ class Watcher:
     ) -> CALLBACK_TYPE:
         """Watch for an entry of a region, and call back after every answer."""
         # The last follower may have left while this one was being set up.
-        self._hass.data[WATCHERS].setdefault(self._targets, self)
+        self._hass.data[WATCHERS].setdefault(self.targets, self)
         self._followers[follower] = update
         self.watch.own[region] += 1
         self.async_schedule()
@@ -73,8 +77,8 @@ class Watcher:
         for task in self._tasks:
             task.cancel()
         watchers = self._hass.data[WATCHERS]
-        if watchers.get(self._targets) is self:
-            del watchers[self._targets]
+        if watchers.get(self.targets) is self:
+            del watchers[self.targets]
 
     @callback
     def async_add_listener(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
@@ -137,6 +141,7 @@ class Watcher:
     async def _async_ask(self, target: Target) -> None:
         evidence = await self._prober.ask(target)
         self.watch.observe(target, evidence)
+        self.answers[target] = evidence
         if target.region is not None and evidence.good:
             self.latencies[target.region] = evidence.at - evidence.asked_at
         self._hass.data[LEDGER].keep(self.watch)

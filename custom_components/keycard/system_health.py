@@ -1,0 +1,89 @@
+"""What Home Assistant's page of system information tells of Keycard."""
+
+from collections.abc import Iterator
+from itertools import count
+import time
+from typing import Any
+
+from homeassistant.components.system_health import SystemHealthRegistration
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.loader import async_get_integration
+
+from .const import DOMAIN
+from .coordinator import KeycardCoordinator
+from .notices import Words, async_get_words
+from .outage.evidence import Evidence, Kind, Reason
+from .outage.hosts import Target
+from .watcher import WATCHERS
+
+_NAMES = {
+    Kind.TOKEN: "sign_in_token",
+    Kind.AUTHORIZE: "sign_in_page",
+    Kind.UNRELATED: "unrelated",
+}
+
+# What a host's answer is called; whatever else it was, it was an error.
+_ANSWERS = {
+    Reason.NO_ANSWER: "answer_none",
+    Reason.NAME: "answer_name",
+    Reason.ADDRESS: "answer_address",
+    Reason.CERTIFICATE: "answer_certificate",
+    Reason.PORTAL: "answer_portal",
+    Reason.BLOCKED: "answer_blocked",
+}
+
+
+@callback
+def async_register(_hass: HomeAssistant, register: SystemHealthRegistration) -> None:
+    """Tell who is to be asked."""
+    register.async_register_info(async_info, "/config/integrations/integration/keycard")
+
+
+async def async_info(hass: HomeAssistant) -> dict[str, Any]:
+    """Return version, cars, and how each host did; nobody is asked for it.
+
+    Hosts are named by what they are for: their addresses may be the owner's own.
+    """
+    integration = await async_get_integration(hass, DOMAIN)
+    words = await async_get_words(hass)
+    cars = {
+        car_id
+        for entry in hass.config_entries.async_loaded_entries(DOMAIN)
+        if isinstance(coordinator := entry.runtime_data, KeycardCoordinator)
+        for car_id in coordinator.cars
+    }
+    return {
+        "version": str(integration.version),
+        "cars": len(cars),
+        **{
+            name: _describe(words, answer, time.monotonic())
+            for name, answer in _hosts(hass)
+        },
+    }
+
+
+def _hosts(hass: HomeAssistant) -> Iterator[tuple[str, Evidence | None]]:
+    """Name each host that is asked, with what it answered last."""
+    numbers: dict[str, count[int]] = {}
+    for watcher in hass.data.get(WATCHERS, {}).values():
+        for target in watcher.targets:
+            name = _name(target)
+            number = next(numbers.setdefault(name, count(1)))
+            numbered = name if number == 1 else f"{name}_{number}"
+            yield numbered, watcher.answers.get(target)
+
+
+def _name(target: Target) -> str:
+    return _NAMES.get(target.kind) or f"region_{target.region}"
+
+
+def _describe(words: Words, answer: Evidence | None, now: float) -> str:
+    """Tell how long a host took or what kept it, and when it was asked."""
+    if answer is None:
+        return words.say("answer_not_asked")
+    ago = str(round(now - answer.asked_at))
+    if answer.good:
+        latency = str(round((answer.at - answer.asked_at) * 1000))
+        return words.say("answer_good", latency=latency, ago=ago)
+    what = words.say(_ANSWERS.get(answer.meaning.reason, "answer_error"))
+    return words.say("answer_bad", what=what, ago=ago)

@@ -1,0 +1,134 @@
+"""System health: what each host did last, without asking it, and without secrets."""
+
+from collections.abc import Callable
+import re
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
+
+from custom_components.keycard.const import DOMAIN
+from simulator import Simulator
+
+from .conftest import SetUp, until
+from .entries import hosts_options
+from .tree import keys_at, texts
+
+HOSTS = {
+    *("region_na", "region_eu", "region_cn", "sign_in_token", "sign_in_page"),
+    *("unrelated", "unrelated_2"),
+}
+
+
+async def health(hass: HomeAssistant, ws: WebSocketGenerator) -> dict[str, Any]:
+    """Return what the page of system information shows of Keycard."""
+    assert await async_setup_component(hass, "system_health", {})
+    client = await ws(hass)
+    await client.send_json_auto_id({"type": "system_health/info"})
+    assert (await client.receive_json())["success"]
+    shown: dict[str, Any] = {}
+    while (event := (await client.receive_json())["event"])["type"] != "finish":
+        if event["type"] == "initial":
+            shown = event["data"][DOMAIN]["info"]
+    await client.close()
+    return shown
+
+
+def asked_all(entry: MockConfigEntry) -> Callable[[], bool]:
+    """Tell when every host has answered once."""
+    watcher = entry.runtime_data.watcher
+    return lambda: set(watcher.targets) == set(watcher.answers)
+
+
+async def test_each_host_is_there(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    simulator: Simulator,
+    account: MockConfigEntry,
+) -> None:
+    await until(hass, asked_all(account))
+    asked = simulator.calls.by_endpoint["cn.status"]
+    shown = await health(hass, hass_ws_client)
+    assert shown.pop("version") == "0.1.0"
+    assert shown.pop("cars") == 2
+    assert set(shown) == HOSTS
+    for name, told in shown.items():
+        assert re.fullmatch(r"\d+ ms, asked \d+ s ago", told), name
+    assert simulator.calls.by_endpoint["cn.status"] == asked == 1
+    text = str(shown)
+    vins = [car.vin for car in simulator.cars.values()]
+    for secret in (simulator.token, *simulator.urls.values(), *vins, "Ada"):
+        assert secret not in text
+
+
+async def test_what_a_host_did_is_told_in_words(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    simulator: Simulator,
+    watching_entry: MockConfigEntry,
+    set_up: SetUp,
+) -> None:
+    await hass.config.async_update(language="de")
+    simulator.apply(
+        {
+            "na.status": "refuse",
+            "eu.status": "503 down",
+            "cn.status": "302 http://portal.invalid/",
+        }
+    )
+    entry = await set_up(watching_entry)
+    shown = await health(hass, hass_ws_client)
+    assert set(shown) == HOSTS | {"version", "cars"}
+    await until(hass, asked_all(entry))
+    shown = await health(hass, hass_ws_client)
+    told = {name: str(shown[name]).partition(",")[0] for name in HOSTS}
+    assert told["region_na"] == "keine Antwort"
+    assert told["region_eu"] == "antwortet mit einem Fehler"
+    assert told["region_cn"] == "eine Anmeldeseite des Netzes antwortet"
+    assert re.fullmatch(r"\d+ ms", told["sign_in_page"])
+
+
+async def test_before_anything_was_asked(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    watch: MockConfigEntry,
+) -> None:
+    watch.runtime_data.watcher.answers.clear()
+    shown = await health(hass, hass_ws_client)
+    assert {shown[name] for name in HOSTS} == {"not asked yet"}
+
+
+async def test_two_entries_with_other_hosts(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    simulator: Simulator,
+    watch: MockConfigEntry,
+    set_up: SetUp,
+) -> None:
+    options = hosts_options(simulator)
+    other = MockConfigEntry(
+        domain=DOMAIN,
+        title="Other",
+        unique_id="watch_na",
+        data={"provider": "watch_only", "region": "na"},
+        options={**options, "unrelated": options["unrelated"][:1], "cars": {}},
+    )
+    await set_up(other)
+    shown = await health(hass, hass_ws_client)
+    numbered = {f"{name}_2" for name in HOSTS - {"unrelated", "unrelated_2"}}
+    assert set(shown) == HOSTS | numbered | {"unrelated_3", "version", "cars"}
+
+
+async def test_nothing_is_set_up(
+    hass: HomeAssistant, hass_ws_client: WebSocketGenerator
+) -> None:
+    assert await async_setup_component(hass, DOMAIN, {})
+    shown = await health(hass, hass_ws_client)
+    assert shown == {"version": "0.1.0", "cars": 0}
+
+
+def test_what_is_shown_has_a_name() -> None:
+    names = keys_at(texts("en"), "system_health", "info")
+    assert names == HOSTS | {"version", "cars"}

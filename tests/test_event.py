@@ -148,5 +148,5 @@ async def test_what_happens_during_a_start_waits_for_its_end(
     assert [
         event.data["new_state"].attributes["event_type"]
         for event in states
-        if event.data["entity_id"] == EVENT
+        if event.data["entity_id"] == EVENT and event.data["new_state"] is not None
     ] == ["started", "changed"]

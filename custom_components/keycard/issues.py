@@ -10,7 +10,7 @@ from homeassistant.core import callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.issue_registry import IssueSeverity
 
-from .const import CONF_PROVIDER, DOMAIN, PROVIDER_FLEET
+from .const import CONF_PROVIDER, DASHBOARD, DOMAIN, PROVIDER_FLEET
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
 from .outage.evidence import Reason
 from .outage.track import Health
@@ -19,7 +19,6 @@ from .pairing import Pairing
 from .providers import SERVICES
 from .signing_key import pairing_link
 
-DASHBOARD = "https://developer.tesla.com/dashboard"
 DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
 
 

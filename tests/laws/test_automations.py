@@ -286,6 +286,24 @@ async def test_an_automation_that_is_edited_in_an_outage_tells_nothing_twice(
     assert ran.by == ["lasted"]
 
 
+async def test_an_outage_that_has_lasted_before_it_was_seen(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran
+) -> None:
+    """It counts from its start, though the automation is younger than that."""
+    entry = await story.settled(watching_entry)
+    story.simulator.apply(DOWN)
+    await story.until(
+        lambda: entry.runtime_data.watcher.watch.track("eu").failing, within=70
+    )
+    await story.go(5)
+    await automate(
+        story, {**on("outage_started", OUTAGE, **{"for": 2}), "id": "lasted"}
+    )
+    assert ran.by == []
+    await story.go(60)
+    assert ran.by == ["lasted"]
+
+
 async def test_a_start_in_the_middle_of_an_outage(
     story: Story, watching_entry: MockConfigEntry, ran: Ran
 ) -> None:

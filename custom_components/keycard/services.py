@@ -75,20 +75,26 @@ async def _async_get_history(hass: HomeAssistant, call: ServiceCall) -> ServiceR
         )
     return {
         "outages": [
-            _told(outage, now)
+            _told(outage)
             for outage in hass.data[LEDGER].journal.outages
-            if outage.region == region
-            and outage.start < end
-            and (outage.end or now) >= start
+            if outage.region == region and _between(outage, start, end, now)
         ]
     }
 
 
-def _told(outage: Outage, now: datetime) -> dict[str, Any]:
+def _between(outage: Outage, start: datetime, end: datetime, now: datetime) -> bool:
+    """Tell whether an outage was on between two times."""
+    if outage.end is None:
+        # It is on now, even if the clock was set to before its start.
+        return end >= now or outage.start < end
+    return outage.start < end and outage.end >= start
+
+
+def _told(outage: Outage) -> dict[str, Any]:
     return {
         "start": outage.start.isoformat(),
         "end": outage.end and outage.end.isoformat(),
-        "duration": round(((outage.end or now) - outage.start).total_seconds()),
+        "duration": round(outage.length.total_seconds()),
         "status": outage.status.value,
         "scope": outage.scope.value,
     }

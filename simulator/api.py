@@ -261,7 +261,7 @@ class Api:
             car.read()
             return self._data(car, grant, ask)
         if endpoint == "signed_command":
-            return answer_signed(self._computers[car.name], grant.scopes, ask.body)
+            return answer_signed(self._computers_of(car), grant.scopes, ask.body)
         result, reason = car.execute(endpoint, ask.body)
         return json_reply({"response": {"result": result, "reason": reason}})
 
@@ -281,8 +281,12 @@ class Api:
         car.advance()
         return vehicle_data(car, self._now())
 
+    def _computers_of(self, car: Car) -> Computers:
+        # The name that an owner gave it may have changed.
+        return next(one for one in self._computers.values() if one.vin == car.vin)
+
     def _fleet_status(self, cars: list[Car], grant: Grant) -> Json:
-        keys = {car.vin: self._computers[car.name].whitelist for car in cars}
+        keys = {car.vin: self._computers_of(car).whitelist for car in cars}
         paired = [
             vin
             for vin, whitelist in keys.items()

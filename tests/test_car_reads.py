@@ -359,9 +359,13 @@ def test_no_name_is_left_over() -> None:
             Platform.SENSOR: {
                 "api_latency",
                 "estimated_cost",
+                "last_outage",
+                "last_outage_length",
                 "outage_since",
                 "scope",
                 "status",
+                "uptime_30_days",
+                "uptime_365_days",
             },
         }
         assert set(mine) - of_the_cloud.get(platform, set()) == {

@@ -34,6 +34,7 @@ class Computers:
     def __init__(self, car: Car, now: Callable[[], float]) -> None:
         self.whitelist = Whitelist(now)
         self.mishaps = Mishaps()
+        self.vin = car.vin
         self._car = car
         self._now = now
         self._computers = {

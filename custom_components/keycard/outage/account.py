@@ -100,6 +100,13 @@ class Account:
         """Return when the sign-in was first refused, if it still is."""
         return self._first_refused
 
+    def refused_at(self, car: str | None) -> float | None:
+        """Return when calls for a car were last refused, None if they are not."""
+        if self.reason is None:
+            return None
+        others = self.reason is Reason.MOBILE_ACCESS and car != self._car
+        return None if others else self._at
+
     def dump(self, now: float) -> StoredAccount:
         """Return what is to be kept over a restart."""
         return StoredAccount(

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
+from .account import Account
 from .calls import CarCalls
 from .evidence import Evidence
-from .track import Track
+from .track import RECENT, Track
 from .words import Plane
 
 # Calls that are for no car, like the one for the list of them.
@@ -122,6 +123,22 @@ class Cars:
         for calls in self._calls.values():
             calls.fade(now)
             calls.weigh_fits()
+
+    def let_go(self, account: Account, now: float, *, since: float) -> None:
+        """Let go of calls that failed, then were refused: they tell nothing any more.
+
+        Their host has answered well from `since` on, and for ten minutes.
+        """
+        for car, calls in self._calls.items():
+            refused = account.refused_at(car or None)
+            failed = calls.api.last_bad or since
+            if (
+                calls.api.down
+                and refused is not None
+                and refused > failed
+                and now - max(failed, since) > RECENT
+            ):
+                calls.api.clear()
 
     # Telling
 

@@ -59,9 +59,12 @@ class Judge:
 
     def observe(self, evidence: Evidence) -> None:
         """Take in what a call told; the car is None for calls about the account."""
-        begins = self._cars.observe(evidence)
-        doubts_sign_in = self.account.observe(evidence)
-        if begins or doubts_sign_in:
+        doubts = self.account.observe(evidence)
+        # While their host is down, who refuses calls may just stand in front of it.
+        refused = evidence.meaning.subject is Subject.ACCOUNT
+        if not (refused and self.watch.track(self.region).down):
+            doubts = self._cars.observe(evidence) or doubts
+        if doubts:
             self.watch.ask_now(evidence.at)
         elif not evidence.good and not evidence.answered:
             # Silence tells something only beside a host that does answer.
@@ -100,8 +103,7 @@ class Judge:
 
     def calls_work(self, car: str, now: float) -> bool:
         """Tell whether calls for a car get through."""
-        works = self._cars.of(car).works(now, None)
-        return self.account.reason is None and works is True
+        return self.account.reason is None and bool(self._cars.of(car).works(now, None))
 
     @property
     def sign_in_proven_bad(self) -> bool:
@@ -128,16 +130,18 @@ class Judge:
         if not self.watch.internet_down:
             self._cars.confirm(own)
         self._cars.weigh(now)
-        if self._renewals.ripe and own.health(now) is Health.UP:
-            self._renewals.confirm()
+        if own.health(now) is Health.UP:
+            if self._renewals.ripe:
+                self._renewals.confirm()
+            since = max(self._started, own.last_bad or self._started)
+            self._cars.let_go(self.account, now, since=since)
         if own.failing or self.watch.internet_down:
             self.beside.interrupt(now)
         self.beside.weigh(now)
-        since = self.account.first_refused
-        if since is not None:
+        if (refused := self.account.first_refused) is not None:
             self.account.weigh(
                 sign_in_healthy=self.in_between
-                or self.watch.sign_in_healthy_since(since)
+                or self.watch.sign_in_healthy_since(refused)
             )
 
     def _follow_host(self, own: Track, now: float) -> None:

@@ -10,7 +10,7 @@ import yaml
 from homeassistant.const import Platform
 
 from custom_components.keycard import commands
-from custom_components.keycard.vehicle.signing import Refusal
+from custom_components.keycard.vehicle.outcome import Refusal
 
 from .tree import (
     KEYCARD,

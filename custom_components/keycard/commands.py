@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .outage.evidence import Evidence, Kind, Meaning, Reason, Subject, evidence, read
 from .outage.judge import Judge
-from .vehicle.links import Call, CloudLink, Command, Outcome, wake_and_wait
+from .vehicle.links import Call, CloudLink, CloudOutcome, Command, wake_and_wait
 from .vehicle.vehicle import Car
 
 WAKE_DEADLINE = 60.0
@@ -85,7 +85,7 @@ class Sender:
 
     async def _async_try(
         self, car: Car, command: Command, params: Mapping[str, object]
-    ) -> tuple[Outcome, Meaning | None]:
+    ) -> tuple[CloudOutcome, Meaning | None]:
         outcome = await self.link.command(
             car.id, command, signed=car.needs_signing, **params
         )
@@ -147,7 +147,7 @@ class Sender:
         return _error(_ERRORS.get(reason, "cloud_fails"), car, minutes=str(minutes))
 
 
-def _never_reached(outcome: Outcome, meaning: Meaning | None) -> bool:
+def _never_reached(outcome: CloudOutcome, meaning: Meaning | None) -> bool:
     """Tell whether a command surely did not get to a car that sleeps."""
     return (
         outcome.confirmed

@@ -15,15 +15,17 @@ from tesla_fleet_api.teslemetry.teslemetry import register_client
 
 from ..answer import Answer, Failure, recording
 from .key_pair import PrivateKey
+from .outcome import Outcome, Refusal
 from .reading import JsonObject
 from .redaction import redact_library_log
-from .repertoire import REPERTOIRE, Command, LibraryVehicle
-from .signing import Refusal, SignedCar
+from .repertoire import REPERTOIRE, Command
+from .signing import SignedCar
 from .state import Presence, unwrapped
 
 __all__ = [
     "Call",
     "CloudLink",
+    "CloudOutcome",
     "Command",
     "Outcome",
     "PrivateKey",
@@ -89,18 +91,10 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What came of a command.
+class CloudOutcome(Outcome):
+    """What came of a command that was sent over the cloud."""
 
-    Without `confirmed` nobody knows whether the car did it. `reason` is the car's own
-    word for refusing, `refusal` why it did not take a signed command.
-    """
-
-    done: bool
-    confirmed: bool
     call: Call
-    reason: str | None = None
-    refusal: Refusal | None = None
     signed: bool = False
 
     @property
@@ -181,7 +175,7 @@ class CloudLink:
 
     async def command(
         self, vin: str, command: Command, *, signed: bool = False, **params: object
-    ) -> Outcome:
+    ) -> CloudOutcome:
         """Send a command once; the repertoire says which parameters it takes."""
         async with self._gates[vin]:
             signed = signed or REPERTOIRE[command].signed
@@ -195,7 +189,7 @@ class CloudLink:
 
     async def _command_signed(
         self, vin: str, command: Command, params: Mapping[str, object]
-    ) -> Outcome:
+    ) -> CloudOutcome:
         if vin not in self._signed:
             self._signed[vin] = SignedCar(self._api, vin)
         car = self._signed[vin]
@@ -220,7 +214,7 @@ class CloudLink:
         """Forget the sessions of a car that left the account."""
         self._signed.pop(vin, None)
 
-    def _vehicle(self, vin: str) -> LibraryVehicle:
+    def _vehicle(self, vin: str) -> VehicleFleet[TeslaFleetApi]:
         # A new one for each call: the library's would outlive a car that was sold.
         return VehicleFleet(self._api, vin)
 
@@ -293,23 +287,23 @@ async def _call(send: Callable[[], Awaitable[object]], timeout: float) -> Call:
     return Call(answer=record.answer, body=cast(JsonObject, body))
 
 
-def _outcome(command: Command, call: Call) -> Outcome:
+def _outcome(command: Command, call: Call) -> CloudOutcome:
     """Tell what came of a command, and whether anybody can know."""
     if call.body is None:
         confirmed = not call.sent or _surely_not_done(call.answer)
-        return Outcome(done=False, confirmed=confirmed, call=call)
+        return CloudOutcome(done=False, confirmed=confirmed, call=call)
     told = unwrapped(call.body)
     if command is Command.WAKE and "state" in told:
-        return Outcome(done=True, confirmed=True, call=call)
+        return CloudOutcome(done=True, confirmed=True, call=call)
     match told.get("result"):
         case True:
-            return Outcome(done=True, confirmed=True, call=call)
+            return CloudOutcome(done=True, confirmed=True, call=call)
         case False:
             reason = str(told.get("reason") or "")[:_LONGEST_REASON] or None
             done = reason in REPERTOIRE[command].already
-            return Outcome(done=done, confirmed=True, reason=reason, call=call)
+            return CloudOutcome(done=done, confirmed=True, reason=reason, call=call)
         case _:
-            return Outcome(done=False, confirmed=False, call=call)
+            return CloudOutcome(done=False, confirmed=False, call=call)
 
 
 def _surely_not_done(answer: Answer) -> bool:

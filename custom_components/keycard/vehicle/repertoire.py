@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
+from tesla_fleet_api.tesla import TeslaBluetooth, TeslaFleetApi, VehicleFleet
+from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 
 from .fields import (
     COOLED_SEATS,
@@ -17,7 +18,7 @@ from .fields import (
 )
 from .state import CarState
 
-type LibraryVehicle = VehicleFleet[TeslaFleetApi]
+type LibraryVehicle = VehicleFleet[TeslaFleetApi] | VehicleBluetooth[TeslaBluetooth]
 type Params = Mapping[str, object]
 type Changes = dict[str, Any]
 

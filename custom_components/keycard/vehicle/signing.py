@@ -1,7 +1,6 @@
 """Signed commands: each is sent once, and what came of it is not taken on trust."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import override
 
 from tesla_fleet_api.exceptions import (
@@ -25,19 +24,12 @@ from tesla_fleet_api.exceptions import (
     TeslaFleetMessageFaultUnknownKeyId,
 )
 from tesla_fleet_api.tesla import TeslaFleetApi, VehicleSigned
+from tesla_fleet_api.tesla.tesla import Tesla
+from tesla_fleet_api.tesla.vehicle.commands import Commands
 from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
 from tesla_protocol.command.vcsec_pb2 import VehicleStatus
 
-
-class Refusal(StrEnum):
-    """Why a car did not take a signed command."""
-
-    KEY_NOT_PAIRED = "key_not_paired"
-    KEY_NOT_ALLOWED = "key_not_allowed"
-    REMOTE_ACCESS_OFF = "remote_access_off"
-    CLOCK = "clock_wrong"
-    OTHER = "car_refused"
-
+from .outcome import Refusal
 
 _REFUSALS: dict[type[BaseException], Refusal] = {
     NotOnWhitelistFault: Refusal.KEY_NOT_PAIRED,
@@ -66,8 +58,8 @@ class SentBeforeError(Exception):
     """The library was about to send a command that may have been done."""
 
 
-class SignedCar(VehicleSigned[TeslaFleetApi]):
-    """A car that takes signed commands; its sessions last from one to the next.
+class SentOnce[ParentT: Tesla](Commands[ParentT]):
+    """What a car is sent once; its sessions last from one command to the next.
 
     The library signs and sends again what a car lets wait or finds fault with. Here
     that happens only when the car has proven that it was not done: it knows the message
@@ -86,28 +78,19 @@ class SignedCar(VehicleSigned[TeslaFleetApi]):
         """Forget the last command."""
         self.delivered = self.answered = self._undone = False
 
-    @override
-    async def _send(
-        self,
-        msg: RoutableMessage,
-        requires: str,
-        expects_data: bool = True,
-        *,
-        confirm_broadcast: Callable[[VehicleStatus], bool] | None = None,
-    ) -> RoutableMessage:
-        if msg.HasField("session_info_request"):
-            return await super()._send(msg, requires, expects_data)
+    def _sending(self) -> None:
+        """Note that the command leaves, unless it may have been done before."""
         if self.delivered and not self._undone:
             raise SentBeforeError
         self.delivered, self._undone = True, False
-        reply = await super()._send(msg, requires, expects_data)
+
+    def _note_answer(self, msg: RoutableMessage, reply: RoutableMessage) -> None:
         domain = msg.to_destination.domain
         self.answered = reply.from_destination.domain == domain and (
             # Locks and closures confirm without a word, all else reports.
             domain == Domain.DOMAIN_VEHICLE_SECURITY
             or reply.HasField("protobuf_message_as_bytes")
         )
-        return reply
 
     @override
     def validate_msg(self, msg: RoutableMessage, request_uuid: bytes) -> None:
@@ -131,3 +114,24 @@ class SignedCar(VehicleSigned[TeslaFleetApi]):
         if isinstance(error, (TeslaFleetMessageFault, NotOnWhitelistFault)):
             return _REFUSALS.get(type(error), Refusal.OTHER)
         return None
+
+
+# The library's own bases differ in how two commands of navigation are called.
+class SignedCar(SentOnce[TeslaFleetApi], VehicleSigned[TeslaFleetApi]):  # type: ignore[misc]
+    """A car that takes signed commands over the cloud."""
+
+    @override
+    async def _send(
+        self,
+        msg: RoutableMessage,
+        requires: str,
+        expects_data: bool = True,
+        *,
+        confirm_broadcast: Callable[[VehicleStatus], bool] | None = None,
+    ) -> RoutableMessage:
+        if msg.HasField("session_info_request"):
+            return await super()._send(msg, requires, expects_data)
+        self._sending()
+        reply = await super()._send(msg, requires, expects_data)
+        self._note_answer(msg, reply)
+        return reply

@@ -1,0 +1,48 @@
+"""What came of a command, whichever link carried it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """Why a car did not take a signed command."""
+
+    KEY_NOT_PAIRED = "key_not_paired"
+    KEY_NOT_ALLOWED = "key_not_allowed"
+    REMOTE_ACCESS_OFF = "remote_access_off"
+    CLOCK = "clock_wrong"
+    OTHER = "car_refused"
+
+
+class Trouble(StrEnum):
+    """Why nothing reached a car over Bluetooth."""
+
+    NO_ADAPTER = "no_adapter"
+    OUT_OF_RANGE = "out_of_range"
+    NO_SLOT = "no_slot"
+    NO_CONNECTION = "no_connection"
+    NO_ANSWER = "no_answer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a command.
+
+    Without `confirmed` nobody knows whether the car did it. `reason` is the car's own
+    word for refusing, `refusal` why it did not take a signed command.
+    """
+
+    done: bool
+    confirmed: bool
+    reason: str | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RadioOutcome(Outcome):
+    """What came of a command that was sent over Bluetooth.
+
+    `trouble` tells why the command surely never left for the car.
+    """
+
+    trouble: Trouble | None = None

@@ -48,9 +48,7 @@ def _outage(view: CloudView) -> bool:
 
 def _online(view: CarView) -> bool | None:
     """Return whether the car is online, None when nobody knows."""
-    if view.state is None or not view.trusted:
-        return None
-    return _PRESENCE.get(view.state.presence)
+    return _PRESENCE.get(view.known.presence) if view.known else None
 
 
 def _told(
@@ -64,9 +62,7 @@ def _told(
     """Describe what a car tells as it is: off by default, and known while trusted."""
 
     def is_on(view: CarView) -> bool | None:
-        if view.state is None or not view.trusted:
-            return None
-        value: bool | None = getattr(view.state, field)
+        value: bool | None = getattr(view.known, field, None)
         return value
 
     return CarBinarySensorDescription(

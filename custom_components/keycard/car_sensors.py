@@ -59,7 +59,7 @@ def _trusted(value: Callable[[CarState], Value]) -> Callable[[CarView], Value]:
     """Read a value of the car's state, None when the state is too old."""
 
     def read(view: CarView) -> Value:
-        return value(view.state) if view.state and view.trusted else None
+        return value(view.known) if view.known else None
 
     return read
 

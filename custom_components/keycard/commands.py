@@ -43,6 +43,10 @@ _ERRORS = {
 }
 
 
+class NotReachedError(HomeAssistantError):
+    """The car has surely not got the command: another link may bring it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sender:
     """Send the commands of an owner over the cloud.
@@ -72,15 +76,15 @@ class Sender:
             return
         if not outcome.confirmed:
             self.doubt(car.id)
-            raise _error("command_unconfirmed", car)
+            raise error_of("command_unconfirmed", car)
         if outcome.reason:
             # What is known of the car may be why it was asked for the wrong thing.
             self.doubt(car.id)
-            raise _error("command_failed", car, reason=outcome.reason)
+            raise error_of("command_failed", car, reason=outcome.reason)
         if outcome.refusal is not None:
-            raise _error(outcome.refusal.value, car)
+            raise _not_reached(outcome.refusal.value, car)
         if outcome.call.without_token:
-            raise _error("sign_in_fails", car)
+            raise _not_reached("sign_in_fails", car)
         raise self._failure(car, meaning)
 
     async def _async_try(
@@ -119,9 +123,9 @@ class Sender:
         if woken.online:
             return
         if woken.calls[0].without_token:
-            raise _error("sign_in_fails", car)
+            raise _not_reached("sign_in_fails", car)
         if meaning is None or meaning.reason in _ASLEEP:
-            raise _error("car_asleep", car)
+            raise _not_reached("car_asleep", car)
         raise self._failure(car, meaning)
 
     def _observe(self, car: Car, kind: Kind, call: Call) -> Meaning:
@@ -137,14 +141,14 @@ class Sender:
     def _failure(self, car: Car, meaning: Meaning | None) -> HomeAssistantError:
         """Say why a command was not done, and whose fault that is."""
         if meaning is None:
-            return _error("cloud_unreachable", car)
+            return _not_reached("cloud_unreachable", car)
         if meaning.subject is Subject.NETWORK:
-            return _error("network_in_the_way", car)
+            return _not_reached("network_in_the_way", car)
         return self._refusal(meaning.reason, car)
 
     def _refusal(self, reason: Reason, car: Car) -> HomeAssistantError:
         minutes = math.ceil(self._pause() / 60)
-        return _error(_ERRORS.get(reason, "cloud_fails"), car, minutes=str(minutes))
+        return _not_reached(_ERRORS.get(reason, "cloud_fails"), car, minutes=str(minutes))
 
 
 def _never_reached(outcome: CloudOutcome, meaning: Meaning | None) -> bool:
@@ -157,9 +161,19 @@ def _never_reached(outcome: CloudOutcome, meaning: Meaning | None) -> bool:
     )
 
 
-def _error(key: str, car: Car, **placeholders: str) -> HomeAssistantError:
-    return HomeAssistantError(
+def error_of(
+    key: str,
+    car: Car,
+    kind: type[HomeAssistantError] = HomeAssistantError,
+    **placeholders: str,
+) -> HomeAssistantError:
+    """Return an error of one kind that says what happened to a car."""
+    return kind(
         translation_domain=DOMAIN,
         translation_key=key,
         translation_placeholders={"car": car.name, **placeholders},
     )
+
+
+def _not_reached(key: str, car: Car, **placeholders: str) -> HomeAssistantError:
+    return error_of(key, car, NotReachedError, **placeholders)

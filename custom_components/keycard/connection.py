@@ -6,12 +6,15 @@ from enum import StrEnum
 from .outage.evidence import Evidence, Reason, Subject
 from .outage.words import Judgement, Status
 from .vehicle.state import CarState, Presence
+from .vehicle.ways import CloudHealth
 
 
 class Connection(StrEnum):
-    """How a car is reached; all but the first say why it is not."""
+    """How a car is reached, or why it is not."""
 
     CLOUD = "cloud"
+    BLUETOOTH = "bluetooth"
+    BOTH = "both"
     ASLEEP = "asleep"
     OFFLINE = "offline"
     POWER_LOW = "power_low"
@@ -21,11 +24,14 @@ class Connection(StrEnum):
     PROVIDER_DOWN = "provider_down"
     INTERNET_DOWN = "internet_down"
     ACCOUNT = "account"
+    OUT_OF_RANGE = "out_of_range"
     UNDETERMINED = "undetermined"
 
 
 # A command gets through, or wakes the car first.
-REACHED = frozenset({Connection.CLOUD, Connection.ASLEEP})
+REACHED = frozenset(
+    {Connection.CLOUD, Connection.ASLEEP, Connection.BLUETOOTH, Connection.BOTH}
+)
 
 # At this charge (%) or less a car that is offline is taken to save what is left.
 NEARLY_EMPTY = 5
@@ -72,6 +78,28 @@ def over_cloud(
     if status is Status.UNDETERMINED and not calls_work:
         return Connection.UNDETERMINED
     return _told(state)
+
+
+def over_all(cloud: Connection | None, *, near: bool | None) -> Connection:
+    """Say how a car is reached over what there is for it.
+
+    `cloud` is how the cloud does, None without an account; `near` tells whether an
+    adapter hears the car and it takes the key, None if there is no key.
+    """
+    if cloud is None:
+        return Connection.BLUETOOTH if near else Connection.OUT_OF_RANGE
+    if not near:
+        return cloud
+    return Connection.BOTH if cloud in REACHED else Connection.BLUETOOTH
+
+
+def cloud_health(cloud: Connection | None) -> CloudHealth:
+    """Tell how far the cloud can be relied on for a command to a car."""
+    if cloud is None:
+        return CloudHealth.NONE
+    if cloud in REACHED or cloud is Connection.UNDETERMINED:
+        return CloudHealth.WORKS
+    return CloudHealth.FAILS
 
 
 def reachable(connection: Connection, *, before: bool | None) -> bool | None:

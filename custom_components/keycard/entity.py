@@ -96,8 +96,7 @@ class CarEntity(KeycardEntity[CarCoordinator]):
     @property
     def known(self) -> CarState | None:
         """Return the car's state, or None when it is too old to be trusted."""
-        view = self.coordinator.data
-        return view.state if view.trusted else None
+        return self.coordinator.data.known
 
     @property
     def equipment(self) -> Equipment | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from .connection import Connection
 from .outage.words import FROZEN, Judgement, Status
@@ -18,21 +19,45 @@ class CloudView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NearView:
+    """How a car is heard over Bluetooth.
+
+    `signal` is in dBm, `heard_at` is UTC; both are None until it was heard. Whether the
+    car takes the key is None until it said so.
+    """
+
+    near: bool
+    signal: int | None = None
+    heard_at: datetime | None = None
+    key_known: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CarView:
     """What is known of one car.
 
-    A state that is not `trusted` is too old to act on; one that is `restored` was not
-    yet confirmed since the start. It is `reachable` as was known last, None if nobody
-    knew since the start.
+    A state that is not `trusted` is too old to act on, but for the fields that are
+    `fresh`: Bluetooth has told them. One that is `restored` was not yet confirmed since
+    the start. It is `reachable` as was known last, None if nobody knew since the start.
     """
 
     state: CarState | None
     trusted: bool
     restored: bool
+    fresh: frozenset[str] = frozenset()
     cloud_link: bool
     connection: Connection
     reachable: bool | None
     key_to_take: Key
+    bluetooth: NearView | None = None
+    """None for a car without a Bluetooth key."""
+
+    @property
+    def known(self) -> CarState | None:
+        """Return what is known to hold now, None if nothing is."""
+        if self.trusted or self.state is None:
+            return self.state
+        return self.state.only(self.fresh) if self.fresh else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Typed snapshot of a car, read from whatever the cloud says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -246,6 +246,17 @@ class CarState:
             needs_signing=self.needs_signing if signing is None else signing,
         )
 
+    def only(self, names: Collection[str]) -> Self:
+        """Return this state with what is named, and with what a car always is."""
+        return replace(
+            self,
+            **{
+                item.name: item.default
+                for item in fields(self)
+                if item.name not in names and item.name not in _ALWAYS
+            },
+        )
+
     def to_json(self) -> dict[str, object]:
         """Return what storage can hold."""
         return {
@@ -274,6 +285,22 @@ def _presence(value: object) -> Presence:
     except ValueError:
         return Presence.UNKNOWN
 
+
+_ALWAYS = frozenset(
+    {
+        "vin",
+        "name",
+        "model",
+        "year",
+        "in_service",
+        "data_at",
+        "equipment",
+        "needs_signing",
+        "min_temp",
+        "max_temp",
+        "sw_version",
+    }
+)
 
 _read_signing = named({"required": True, "allowed": False, "off": False})
 

@@ -58,6 +58,8 @@ class Car:
     _commanded: dict[str, tuple[datetime, object]] = field(
         default_factory=dict, init=False
     )
+    _overheard: dict[str, datetime] = field(default_factory=dict, init=False)
+    """When a field was last told over Bluetooth."""
 
     @classmethod
     def from_vin(
@@ -106,6 +108,17 @@ class Car:
             return False
         return abs(now - self.confirmed_at) <= TRUSTED_FOR
 
+    def fresh(self, now: datetime) -> frozenset[str]:
+        """Return the fields that Bluetooth has told so lately that they hold now."""
+        return frozenset(
+            name for name, at in self._overheard.items() if abs(now - at) <= TRUSTED_FOR
+        )
+
+    @property
+    def overheard_at(self) -> datetime | None:
+        """Return when the car last told something over Bluetooth (UTC)."""
+        return max(self._overheard.values(), default=None)
+
     def stale(self, json: JsonObject) -> bool:
         """Return whether a car that is online is shown as it was before."""
         known = self.state.data_at if self.state else None
@@ -132,7 +145,8 @@ class Car:
                 if getattr(fresh, name) is None
             }
             fresh = replace(fresh, **lasting)
-        fresh = replace(fresh, **self._done_since(fresh.data_at))
+        since = self._done_since(fresh.data_at) | self._told_since(fresh.data_at)
+        fresh = replace(fresh, **since)
         self.state, self.confirmed_at, self.restored = fresh, now, False
         self._describe(fresh)
         return True
@@ -149,6 +163,22 @@ class Car:
         self._describe(self.state)
         if self.state.presence is Presence.ASLEEP and self.trusted(now):
             self.confirmed_at = now
+
+    def apply_bluetooth(
+        self, values: Mapping[str, Any], taken: datetime | None, now: datetime
+    ) -> None:
+        """Take in fields of the state that the car itself has told over Bluetooth.
+
+        `taken` is when the car took its data, None if it told no more than its status.
+        """
+        if not values:
+            return
+        known = self._known()
+        self.state = replace(known, **values)
+        self._overheard |= dict.fromkeys(values, now)
+        if taken is not None and (known.data_at is None or taken > known.data_at):
+            self.state = replace(self.state, data_at=min(taken, now + _AHEAD))
+        self._describe(self.state)
 
     def apply_command(
         self, command: Command, params: Mapping[str, object], now: datetime
@@ -209,6 +239,16 @@ class Car:
         self.name = state.name or self.name
         if self.model == UNKNOWN_MODEL:
             self.model = state.model
+
+    def _told_since(self, taken: datetime | None) -> dict[str, Any]:
+        """Return what the car told over Bluetooth after data were taken."""
+        if taken is None or self.state is None:
+            return {}
+        return {
+            name: getattr(self.state, name)
+            for name, at in self._overheard.items()
+            if at > taken
+        }
 
     def _done_since(self, taken: datetime | None) -> dict[str, Any]:
         """Return what commands have changed just after data were taken."""

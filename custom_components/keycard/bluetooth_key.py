@@ -1,0 +1,40 @@
+"""The key with which this home opens its cars over Bluetooth."""
+
+from pathlib import Path
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import STORAGE_DIR
+from homeassistant.util.hass_dict import HassKey
+
+from .const import DOMAIN
+from .vehicle.key_pair import PrivateKey, load_key
+
+# A key of its own: a car gives it a role of its own, and may forget it alone.
+KEY_FILE = f"{DOMAIN}_bluetooth.key"
+
+_KEY: HassKey[PrivateKey] = HassKey(f"{DOMAIN}.bluetooth_key")
+
+
+def key_path(hass: HomeAssistant) -> Path:
+    """Return where the key is kept."""
+    return Path(hass.config.path(STORAGE_DIR, KEY_FILE))
+
+
+async def async_get_bluetooth_key(hass: HomeAssistant) -> PrivateKey:
+    """Return the key of this home; it is made when it is first wanted.
+
+    Raises UnusableKeyError.
+    """
+    if _KEY not in hass.data:
+        path = key_path(hass)
+        await hass.async_add_executor_job(lambda: path.parent.mkdir(exist_ok=True))
+        hass.data[_KEY] = await load_key(path)
+    return hass.data[_KEY]
+
+
+async def async_forget_bluetooth_key(hass: HomeAssistant) -> None:
+    """Delete the key with the last entry: until then, a car may be paired again."""
+    if hass.config_entries.async_entries(DOMAIN):
+        return
+    hass.data.pop(_KEY, None)
+    await hass.async_add_executor_job(lambda: key_path(hass).unlink(missing_ok=True))

@@ -1,0 +1,333 @@
+"""The Bluetooth link to a car: it connects on demand, and lets go at once."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+import logging
+from typing import Any
+
+from bleak.backends.device import BLEDevice
+from bleak_retry_connector import (
+    BleakNotFoundError,
+    BleakOutOfConnectionSlotsError,
+)
+from tesla_fleet_api.exceptions import (
+    BluetoothTransportError,
+    TeslaFleetError,
+    TeslaFleetMessageFault,
+)
+from tesla_fleet_api.tesla import TeslaBluetooth
+from tesla_protocol.command.vcsec_pb2 import VehicleStatus
+from tesla_protocol.command.vehicle_pb2 import VehicleData
+
+from .bluetooth_car import BluetoothCar
+from .key_pair import PrivateKey
+from .messages import PARTS, read_data, read_status, time_of
+from .outcome import RadioOutcome, Refusal, Trouble
+from .redaction import redact_library_log
+from .repertoire import REPERTOIRE, Command
+from .state import CarState, Presence
+
+_LOGGER = logging.getLogger(__name__)
+
+type Finder = Callable[[], BLEDevice | Trouble]
+
+# Seconds that a command may take; a car that sleeps is given more.
+_DEADLINE = 12.0
+_QUESTION_DEADLINE = 40.0
+_LEAVING = 5.0
+
+# How long the car is looked after whose answer left open whether it is still at work.
+_AT_WORK = 4.0
+_LOOK_PACE = 0.5
+
+_LONGEST_REASON = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a car told over Bluetooth: fields of its state, and when it took them.
+
+    Nothing is told if there was `trouble`, a `refusal`, or if the question was dropped
+    for a command.
+    """
+
+    values: Mapping[str, Any]
+    taken: datetime | None = None
+    trouble: Trouble | None = None
+    refusal: Refusal | None = None
+    dropped: bool = False
+
+
+class BluetoothLink:
+    """One car, reached through whatever adapter hears it.
+
+    `find` returns the car as an adapter hears it now, or why none does. `heard` takes
+    what the car tells everybody while it is connected. Nothing but being cancelled
+    raises: what went wrong stands in the outcome.
+    """
+
+    def __init__(
+        self,
+        vin: str,
+        key: PrivateKey,
+        find: Finder,
+        heard: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        redact_library_log()
+        self.vin = vin
+        self._find = find
+        self._heard = heard
+        self.car = BluetoothCar(vin, key, self._overhear)
+        # A car does one thing after another, as its owner asked.
+        self._gate = asyncio.Lock()
+        self._waiting = 0
+        self._question: asyncio.Task[Any] | None = None
+        self._leaving: asyncio.Task[None] | None = None
+
+    # Commands
+
+    async def command(
+        self, command: Command, *, known: CarState | None = None, **params: object
+    ) -> RadioOutcome:
+        """Have a car do something once; the repertoire says which parameters it takes.
+
+        It is sent again only if the car has proven that it never took it.
+        """
+        self._waiting += 1
+        try:
+            if self._question is not None:
+                # Whoever asks for the state can ask again, a command cannot wait.
+                self._question.cancel()
+            async with self._gate:
+                return await self._carry_out(command, params, known)
+        finally:
+            self._waiting -= 1
+            self._let_go()
+
+    async def _carry_out(
+        self,
+        command: Command,
+        params: Mapping[str, object],
+        known: CarState | None,
+    ) -> RadioOutcome:
+        car = self.car
+        car.begin()
+        outcome: RadioOutcome | None = None
+        try:
+            async with asyncio.timeout(_DEADLINE) as car.limit:
+                while outcome is None:
+                    outcome = await self._try(command, params, known)
+        except TimeoutError:
+            if car.delivered:
+                return RadioOutcome(done=False, confirmed=False)
+            return _not_sent(Trouble.NO_ANSWER)
+        finally:
+            car.limit = None
+        return outcome
+
+    async def _try(
+        self,
+        command: Command,
+        params: Mapping[str, object],
+        known: CarState | None,
+    ) -> RadioOutcome | None:
+        """Send a command; return what came of it, None if it surely got nowhere."""
+        car = self.car
+        car.begin()
+        if (trouble := await self._aim()) is not None:
+            return _not_sent(trouble)
+        try:
+            reply = await REPERTOIRE[command].send(car, params)
+        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - each is told apart
+            if (refusal := car.refusal(err)) is not None:
+                return RadioOutcome(done=False, confirmed=True, refusal=refusal)
+            if not car.delivered:
+                return _not_sent(_trouble(err))
+            _LOGGER.debug("What came of a command is not known: %s", type(err).__name__)
+        else:
+            if car.answered and (outcome := _read_reply(command, reply)) is not None:
+                return outcome
+        return await self._settle(command, params, known)
+
+    async def _settle(
+        self,
+        command: Command,
+        params: Mapping[str, object],
+        known: CarState | None,
+    ) -> RadioOutcome | None:
+        """Find out what came of a command; None if the car never took it."""
+        state = known or CarState(vin=self.vin)
+        wanted = REPERTOIRE[command].effect(params, state)
+        if command is Command.WAKE:
+            wanted = {"presence": Presence.ONLINE}
+        loop = asyncio.get_running_loop()
+        until: float | None = None
+        while until is None or loop.time() < until:
+            try:
+                taken = await self.car.was_taken()
+                if taken is False:
+                    return None
+                if taken is None or not wanted:
+                    break
+                until = until or loop.time() + _AT_WORK
+                told = await self._look(wanted)
+            except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - asked again
+                _LOGGER.debug("Asking what came of it: %s", type(err).__name__)
+                if await self._aim() is not None:
+                    break
+                continue
+            if wanted.keys() <= told.keys():
+                if all(told[name] == value for name, value in wanted.items()):
+                    return RadioOutcome(done=True, confirmed=True)
+            elif until is not None:
+                break
+            await asyncio.sleep(_LOOK_PACE)
+        return RadioOutcome(done=False, confirmed=False)
+
+    async def _look(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Ask for what a command was to change."""
+        told = dict(read_status(await self.car.status()))
+        if not wanted.keys() <= told.keys():
+            for part, names in PARTS.items():
+                if names & wanted.keys():
+                    data = await self.car.vehicle_data([part])
+                    told |= read_data(data)
+        return told
+
+    # Questions
+
+    async def look(self, wants_data: Callable[[Mapping[str, Any]], bool]) -> Told:
+        """Ask for the lock, the closures and whether the car sleeps: this wakes nothing.
+
+        A car that is awake is asked for all else, too, if that is wanted in the light
+        of what it told.
+        """
+        return await self._ask(partial(self._look_at_all, wants_data))
+
+    async def _look_at_all(
+        self, wants_data: Callable[[Mapping[str, Any]], bool]
+    ) -> Told:
+        values = dict(read_status(await self.car.status()))
+        if values.get("presence") is not Presence.ONLINE or not wants_data(values):
+            return Told(values=values)
+        data = VehicleData()
+        with self.car.patiently():
+            for part in PARTS:
+                # What one car does not tell is no reason not to ask for the rest.
+                with suppress(TeslaFleetMessageFault):
+                    data.MergeFrom(await self.car.vehicle_data([part]))
+        # What the locks' computer tells of itself is newer, and at first hand.
+        return Told(values={**read_data(data), **values}, taken=time_of(data))
+
+    async def _ask(self, ask: Callable[[], Coroutine[Any, Any, Told]]) -> Told:
+        if self._waiting or self._question is not None:
+            return Told(values={}, dropped=True)
+        task = self._question = asyncio.create_task(self._question_of(ask))
+        try:
+            return await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            return Told(values={}, dropped=True)
+        finally:
+            self._question = None
+            self._let_go()
+
+    async def _question_of(
+        self, ask: Callable[[], Coroutine[Any, Any, Told]]
+    ) -> Told:
+        async with self._gate:
+            self.car.begin()
+            try:
+                async with asyncio.timeout(_QUESTION_DEADLINE):
+                    if (trouble := await self._aim()) is not None:
+                        return Told(values={}, trouble=trouble)
+                    return await ask()
+            except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
+                refusal = self.car.refusal(err)
+                trouble = None if refusal else _trouble(err)
+                return Told(values={}, trouble=trouble, refusal=refusal)
+
+    def _overhear(self, status: VehicleStatus) -> None:
+        if self._heard is not None:
+            self._heard(read_status(status))
+
+    # The connection
+
+    async def _aim(self) -> Trouble | None:
+        """Take the adapter that hears the car best; return why there is none."""
+        if self._leaving is not None:
+            await self._leaving
+        found = self._find()
+        if isinstance(found, Trouble):
+            # While it is connected, a car need not be heard.
+            client = self.car.client
+            return None if client is not None and client.is_connected else found
+        self.car.set_device(found)
+        return None
+
+    def _let_go(self) -> None:
+        """Disconnect, unless somebody waits for the car."""
+        if self._waiting or self._gate.locked() or self._leaving is not None:
+            return
+        if self.car.client is not None:
+            self._leaving = asyncio.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(_LEAVING):
+                await self.car.disconnect()
+        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - it is gone anyhow
+            _LOGGER.debug("Letting go of a car: %s", type(err).__name__)
+        finally:
+            self.car.client = None
+            self._leaving = None
+
+    async def close(self) -> None:
+        """Let go of the car for good."""
+        if self._question is not None:
+            self._question.cancel()
+        self._let_go()
+        if self._leaving is not None:
+            await self._leaving
+
+
+def advertised_name(vin: str) -> str:
+    """Return how the name begins under which a car can be heard."""
+    # The letter behind it tells what the car does at the moment.
+    return TeslaBluetooth().get_name(vin)[:-1]
+
+
+def _not_sent(trouble: Trouble) -> RadioOutcome:
+    return RadioOutcome(done=False, confirmed=True, trouble=trouble)
+
+
+def _read_reply(command: Command, reply: object) -> RadioOutcome | None:
+    """Read what the library made of a car's answer, None if it tells nothing."""
+    told = reply.get("response") if isinstance(reply, Mapping) else None
+    if not isinstance(told, Mapping):
+        return None
+    if told.get("result") is True:
+        return RadioOutcome(done=True, confirmed=True)
+    if told.get("result") is not False:
+        return None
+    reason = str(told.get("reason") or "")[:_LONGEST_REASON] or None
+    done = reason in REPERTOIRE[command].already
+    return RadioOutcome(done=done, confirmed=True, reason=reason)
+
+
+def _trouble(err: BaseException) -> Trouble:
+    """Tell what kept a message from a car."""
+    cause = err.__cause__ if isinstance(err, BluetoothTransportError) else err
+    if isinstance(cause, BleakOutOfConnectionSlotsError):
+        return Trouble.NO_SLOT
+    if isinstance(cause, BleakNotFoundError):
+        return Trouble.OUT_OF_RANGE
+    if isinstance(err, BluetoothTransportError):
+        return Trouble.NO_CONNECTION
+    return Trouble.NO_ANSWER

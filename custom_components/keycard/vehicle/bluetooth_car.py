@@ -1,0 +1,288 @@
+"""A car as the library meets it over Bluetooth: each command leaves once."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, override
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from google.protobuf.message import DecodeError
+from tesla_fleet_api.exceptions import (
+    WHITELIST_OPERATION_STATUS,
+    BluetoothCommandFailed,
+    BluetoothTimeout,
+    BluetoothTransportError,
+    WhitelistOperationStatus,
+)
+from tesla_fleet_api.tesla import TeslaBluetooth
+from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
+from tesla_protocol.command.car_server_pb2 import Action
+from tesla_protocol.command.signatures_pb2 import SessionInfo
+from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
+from tesla_protocol.command.vcsec_pb2 import (
+    FromVCSECMessage,
+    RKEAction_E,
+    UnsignedMessage,
+    VehicleSleepStatus_E,
+    VehicleStatus,
+)
+from tesla_protocol.command.vehicle_pb2 import VehicleData
+
+from .signing import SentOnce
+
+# Seconds. A computer that is awake answers a short question in a third of one.
+_ANSWER = 2.0
+_ANSWER_OF_DATA = 5.0
+_GREETINGS = 4
+
+# How long a car may take until its infotainment computer can be talked to, and the
+# pace of looking after it. A car that sleeps on after so long is woken once more.
+_WAKE = 40.0
+_WAKE_PACE = 1.0
+_WAKE_AGAIN = 6.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Used:
+    """The counter that the last command was signed with."""
+
+    domain: Domain
+    epoch: bytes
+    counter: int
+
+
+# The library's own bases differ in how a thing or two is called.
+class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
+    """A car in range of an adapter.
+
+    `heard` takes each status that the car tells everybody who is connected.
+    """
+
+    _default_timeout = _ANSWER
+
+    def __init__(
+        self,
+        vin: str,
+        key: ec.EllipticCurvePrivateKey,
+        heard: Callable[[VehicleStatus], None],
+    ) -> None:
+        super().__init__(
+            TeslaBluetooth(),
+            vin,
+            key,
+            confirmation="verify",
+            keepalive_interval=None,
+            raise_unconfirmed=True,
+            wake_if_asleep=False,
+        )
+        self.limit: asyncio.Timeout | None = None
+        """What ends the command at hand; waking the car takes longer."""
+
+        self.key_change: type[WhitelistOperationStatus] | None = None
+        """Why the car did not take a new key, as far as it said."""
+
+        self._asking = False
+        self._used: _Used | None = None
+        self._told: dict[int, SessionInfo] = {}
+        self._heard = heard
+
+    @override
+    def begin(self) -> None:
+        """Forget the last command."""
+        super().begin()
+        self._used = None
+
+    # The way out
+
+    @override
+    async def _send(
+        self,
+        msg: RoutableMessage,
+        requires: str,
+        expects_data: bool = True,
+        *,
+        timeout: float | None = None,
+        optimistic: bool = False,
+        confirm_broadcast: Callable[[VehicleStatus], bool] | None = None,
+    ) -> RoutableMessage:
+        greets = msg.HasField("session_info_request")
+        acts = not (greets or self._asking)
+        if acts:
+            self._sending()
+            self._note_counter(msg)
+        try:
+            reply = await super()._send(
+                msg,
+                requires,
+                expects_data,
+                timeout=timeout,
+                optimistic=optimistic,
+                confirm_broadcast=confirm_broadcast,
+            )
+        except BluetoothTransportError:
+            if acts:
+                # It failed before the first byte.
+                self.delivered = False
+            raise
+        if greets and reply.session_info:
+            domain = reply.from_destination.domain
+            self._told[domain] = SessionInfo.FromString(reply.session_info)
+        elif acts:
+            self._note_answer(msg, reply)
+        return reply
+
+    def _note_counter(self, msg: RoutableMessage) -> None:
+        if not msg.signature_data.HasField("AES_GCM_Personalized_data"):
+            return
+        signature = msg.signature_data.AES_GCM_Personalized_data
+        self._used = _Used(
+            domain=msg.to_destination.domain,
+            epoch=signature.epoch,
+            counter=signature.counter,
+        )
+
+    @contextmanager
+    def _ask(self) -> Iterator[None]:
+        """Let what is sent meanwhile be a question, which may be asked again."""
+        before, self._asking = self._asking, True
+        try:
+            yield
+        finally:
+            self._asking = before
+
+    @override
+    async def _getVehicleSecurity(self, command: UnsignedMessage) -> VehicleStatus:
+        with self._ask():
+            return await super()._getVehicleSecurity(command)
+
+    @override
+    async def _getInfotainment(self, command: Action) -> VehicleData:
+        with self._ask():
+            return await super()._getInfotainment(command)
+
+    @override
+    async def _sendInfotainment(
+        self, command: Action, *, mutating: bool = True
+    ) -> dict[str, Any]:
+        """Send to a computer that sleeps with the car, and wakes with it."""
+        await self.rouse()
+        return await super()._sendInfotainment(command, mutating=mutating)
+
+    @override
+    async def _ensure_handshake(self, domain: Domain) -> None:
+        """Greet until the car answers: a greeting may get lost."""
+        for left in reversed(range(_GREETINGS)):
+            if self._sessions[domain].ready:
+                return
+            try:
+                await self._handshake(domain)
+            except BluetoothTimeout:
+                if not left:
+                    raise
+
+    # What came of it
+
+    async def was_taken(self) -> bool | None:
+        """Tell whether the car took the last command, None if that cannot be known.
+
+        A car tells the highest counter that it has taken from a key; a command with a
+        higher one has not been taken, and behind the greeting it will not be any more.
+        """
+        used = self._used
+        if used is None:
+            return None
+        self._told.pop(used.domain, None)
+        await self._handshake(used.domain)
+        told = self._told.get(used.domain)
+        if told is None or told.epoch != used.epoch:
+            return None
+        return told.counter >= used.counter
+
+    # Asking
+
+    async def status(self) -> VehicleStatus:
+        """Ask the computer of the locks, which never sleeps; raises as the library."""
+        for left in reversed(range(_GREETINGS)):
+            try:
+                await self._ensure_handshake(Domain.DOMAIN_VEHICLE_SECURITY)
+                return await self.vehicle_state()
+            except BluetoothTimeout:
+                if not left:
+                    raise
+        raise BluetoothTimeout
+
+    @contextmanager
+    def patiently(self) -> Iterator[None]:
+        """Wait longer for each answer: data come in many pieces."""
+        self._default_timeout = _ANSWER_OF_DATA
+        try:
+            yield
+        finally:
+            self._default_timeout = _ANSWER
+
+    # Waking
+
+    async def rouse(self) -> None:
+        """Wake the car if it sleeps, until its infotainment computer answers."""
+        status = await self.status()
+        if _asleep(status):
+            loop = asyncio.get_running_loop()
+            if self.limit is not None:
+                self.limit.reschedule(loop.time() + _WAKE)
+            await self._wake(loop)
+        await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT)
+
+    async def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        end = loop.time() + _WAKE
+        woken_at = None
+        while loop.time() < end:
+            sleeps = woken_at is None or _asleep(await self.status())
+            if sleeps and (woken_at is None or loop.time() - woken_at > _WAKE_AGAIN):
+                woken_at = loop.time()
+                # Whether it was heard shows in what follows.
+                with self._ask(), suppress(BluetoothTimeout, BluetoothCommandFailed):
+                    await self._sendVehicleSecurity(_WAKE_UP)
+            try:
+                await self._handshake(Domain.DOMAIN_INFOTAINMENT)
+            except BluetoothTimeout:
+                await asyncio.sleep(_WAKE_PACE)
+            else:
+                return
+
+    # Listening
+
+    @override
+    def _on_message(self, msg: RoutableMessage) -> None:
+        if msg.from_destination.domain == Domain.DOMAIN_VEHICLE_SECURITY:
+            self._overhear(msg)
+        super()._on_message(msg)
+
+    def _overhear(self, msg: RoutableMessage) -> None:
+        """Note what the computer of the locks tells without being asked.
+
+        Only what is not sealed can be read here; of the rest, the library takes care.
+        """
+        if not msg.protobuf_message_as_bytes or msg.HasField("signature_data"):
+            return
+        try:
+            told = FromVCSECMessage.FromString(msg.protobuf_message_as_bytes)
+        except DecodeError:
+            return
+        if told.HasField("vehicleStatus"):
+            self._heard(told.vehicleStatus)
+        elif told.commandStatus.HasField("whitelistOperationStatus"):
+            change = told.commandStatus.whitelistOperationStatus
+            number = change.whitelistOperationInformation
+            if number:
+                known = number < len(WHITELIST_OPERATION_STATUS)
+                found = WHITELIST_OPERATION_STATUS[number] if known else None
+                self.key_change = found or WhitelistOperationStatus
+
+
+_WAKE_UP = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_WAKE_VEHICLE)
+
+
+def _asleep(status: VehicleStatus) -> bool:
+    asleep = VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP
+    return bool(status.vehicleSleepStatus == asleep)

@@ -67,17 +67,26 @@ class Field(NamedTuple):
     read: Reader
     kept: Reader | None = None
 
+    def is_told(self, car: JsonObject) -> bool:
+        """Return whether anything is told of it, be it nonsense."""
+        place, key = self._find(car)
+        return key in place
+
     def told(self, car: JsonObject) -> object:
         """Read what is told of a car."""
-        place = section(car, self.section)
-        *path, key = self.key.split(".")
-        for name in path:
-            place = section(place, name)
+        place, key = self._find(car)
         return self.read(place.get(key))
 
     def stored(self, value: object) -> object:
         """Read what storage held."""
         return (self.kept or self.read)(value)
+
+    def _find(self, car: JsonObject) -> tuple[JsonObject, str]:
+        place = section(car, self.section)
+        *path, key = self.key.split(".")
+        for name in path:
+            place = section(place, name)
+        return place, key
 
 
 _OVERHEAT = named({"Off": "off", "On": "on", "FanOnly": "fan_only"})

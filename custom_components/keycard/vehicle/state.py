@@ -1,6 +1,6 @@
 """Typed snapshot of a car, read from whatever the cloud says."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +27,7 @@ __all__ = [
     "data_time",
     "has_data",
     "read_model",
+    "read_told",
     "unwrapped",
 ]
 
@@ -215,19 +216,7 @@ class CarState:
         if model == UNKNOWN_MODEL:
             car_type = read_text(section(car, "vehicle_config").get("car_type")) or ""
             model = _CAR_TYPES.get(car_type, UNKNOWN_MODEL)
-        values: dict[str, Any] = {
-            name: field.told(car) for name, field in FIELDS.items()
-        }
-        if section(car, "drive_state").get("shift_state", "") is None:
-            # That is how a parked car says it.
-            values["shift_state"] = PARKED
-        if values["route_destination"] is None:
-            values |= dict.fromkeys(_ROUTE)
-        for one, other in _PAIRS:
-            if values[one] is None or values[other] is None:
-                values[one] = values[other] = None
-        if values["min_temp"] is not None and values["min_temp"] >= values["max_temp"]:
-            values["min_temp"] = values["max_temp"] = None
+        values = read_told(car)
         state = cls(vin=vin, model=model, year=year, data_at=data_time(json), **values)
         return state.with_summary(json)
 
@@ -272,6 +261,33 @@ class CarState:
             name: read(json.get(name)) for name, read in _STORED.items()
         }
         return cls(vin=read_text(json.get("vin")) or "", **values)
+
+
+def read_told(car: JsonObject) -> dict[str, Any]:
+    """Read what is told of a car, and only that, as far as it makes sense together."""
+    values: dict[str, Any] = {
+        name: field.told(car) for name, field in FIELDS.items() if field.is_told(car)
+    }
+    if section(car, "drive_state").get("shift_state", "") is None:
+        # That is how a parked car says it.
+        values["shift_state"] = PARKED
+    if values.get("route_destination") is None:
+        _forget(values, _ROUTE, told="route_destination" in values)
+    for pair in _PAIRS:
+        if any(values.get(name) is None for name in pair):
+            _forget(values, pair, told=all(name in values for name in pair))
+    lowest, highest = values.get("min_temp"), values.get("max_temp")
+    if lowest is not None and lowest >= highest:
+        _forget(values, ("min_temp", "max_temp"), told=True)
+    return values
+
+
+def _forget(values: dict[str, Any], names: Iterable[str], *, told: bool) -> None:
+    """Drop what says nothing by itself: as unknown if so much is told."""
+    for name in names:
+        values.pop(name, None)
+    if told:
+        values |= dict.fromkeys(names)
 
 
 def read_model(value: object) -> str:

@@ -152,7 +152,7 @@ def charge_state(car: Car, at: int) -> Json:
         "charge_port_color": "<invalid>",
         "charge_port_door_open": car.port_open,
         "charge_port_latch": "Engaged" if car.latched else "Disengaged",
-        "charge_rate": round(power / car.table.pack * full, 1),
+        "charge_rate": charge_rate(car),
         "charger_actual_current": car.charge_amps if car.charging else 0,
         "charger_phases": 3 if car.charging else None,
         "charger_pilot_current": 16,
@@ -191,6 +191,11 @@ def charge_state(car: Car, at: int) -> Json:
         "lifetime_energy_used": round(car.odometer * 0.26, 3),
         "charging_schedule_override": False,
     }
+
+
+def charge_rate(car: Car) -> float:
+    """Return what charging adds, in miles an hour."""
+    return round(car.charge_power / car.table.pack * car.table.miles, 1)
 
 
 def climate_state(car: Car, at: int) -> Json:

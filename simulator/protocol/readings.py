@@ -16,6 +16,7 @@ from tesla_protocol.command.vehicle_pb2 import (
     ChargeState,
     ClimateState,
     ClosuresState,
+    DashCamState,
     DriveState,
     GuiSettings,
     LocationState,
@@ -102,6 +103,8 @@ def _fill(message: Message, values: Mapping[str, object]) -> None:
                 setattr(message, one.name, bool(value))
             case FieldDescriptor.CPPTYPE_STRING if isinstance(value, str):
                 setattr(message, one.name, value)
+            case FieldDescriptor.CPPTYPE_MESSAGE if isinstance(value, dict):
+                _fill(getattr(message, one.name), value)
             case kind if kind in _NUMBERS and isinstance(value, int | float):
                 setattr(message, one.name, int(value))
             case kind if kind in _FRACTIONS and isinstance(value, int | float):
@@ -118,6 +121,11 @@ def _charge(car: Car, at: int) -> ChargeState:
         timestamp=_time(at),
         charging_state=_one(ChargeState.ChargingState, str(values["charging_state"])),
         conn_charge_cable=_one(ChargeState.CableType, "IEC" if car.cable else "SNA"),
+        fast_charger_type=_one(
+            ChargeState.ChargerType, "ACSingleWireCAN" if car.cable else "SNA"
+        ),
+        scheduled_charging_mode=ChargeState.ScheduledChargingModeOff,
+        charge_rate_mph_float=shapes.charge_rate(car),
         charge_port_latch=_one(
             ChargePortLatchState, "Engaged" if car.latched else "Disengaged"
         ),
@@ -138,7 +146,7 @@ def _climate(car: Car, at: int) -> ClimateState:
         defrost_mode=_one(ClimateState.DefrostMode, "Max" if car.defrost else "Off"),
         cabin_overheat_protection=_OVERHEAT[car.overheat],
         cop_activation_temperature=_OVERHEAT_LEVEL[car.overheat_level],
-        bioweapon_mode_on=car.bioweapon,
+        bioweapon_mode_on=car.bioweapon if car.well_equipped else None,
     )
     values = shapes.climate_state(car, at)
     has_levels = values.pop("steering_wheel_heat_level", None) is not None
@@ -153,7 +161,7 @@ def _drive(car: Car, at: int) -> DriveState:
     state = DriveState(
         timestamp=_time(at),
         shift_state=_one(ShiftState, "P" if car.speed is None else "D"),
-        odometer_in_hundredths_of_a_mile=int(car.odometer * 100),
+        odometer_in_hundredths_of_a_mile=round(car.odometer * 100),
         active_route_coordinates=LatLong(latitude=car.home[0], longitude=car.home[1]),
     )
     _fill(state, shapes.drive_state(car, at))
@@ -166,6 +174,8 @@ def _location(car: Car, at: int) -> LocationState:
         native_type=_one(LocationState.GPSCoordinateType, "WGS"),
     )
     _fill(state, shapes.drive_state(car, at))
+    if car.well_equipped:
+        state.homelink_nearby = car.at_home
     return state
 
 
@@ -219,6 +229,9 @@ def _vehicle(car: Car, at: int) -> VehicleState:
         guestMode=VehicleState.GuestMode(GuestModeActive=car.guest),
         pin_to_drive_enabled=car.pin_to_drive,
         pin_to_drive_pin_set=car.drive_pin is not None,
+        dashcam_state=DashCamState.DashCamState_RECORDING
+        if car.user_present
+        else DashCamState.DashCamState_UNAVAILABLE,
     )
     _fill(state, shapes.vehicle_state(car, at))
     return state

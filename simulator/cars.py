@@ -59,7 +59,9 @@ class Car:
         self.signing = spec.signing or signing_of(spec.model, spec.year)
         self.lively = lively
         self.executed: Counter[str] = Counter()
-        self.near = False
+        self._near = False
+        # Whoever listens to the car: it has moved, or something was done to it.
+        self.on_change: Callable[[], None] = lambda: None
         self.presence = "online"
         self.in_service = False
 
@@ -112,6 +114,21 @@ class Car:
         self._waking_until: float | None = None
         self._trip_phase = 600.0 + 1200.0 * index
         self._plan: Plan | None = None
+
+    @property
+    def near(self) -> bool:
+        """Return whether the car is in range of the home's radio."""
+        return self._near
+
+    @near.setter
+    def near(self, near: bool) -> None:
+        self._near = near
+        self.on_change()
+
+    @property
+    def on_air(self) -> bool:
+        """Return whether it can be heard: older Model S and X have no such radio."""
+        return self._near and signing_of(self.model, self.year) != "off"
 
     @property
     def speed(self) -> int | None:
@@ -358,4 +375,5 @@ class Car:
         result = COMMANDS[command](self, body)
         if result[0]:
             self.executed[command] += 1
+            self.on_change()
         return result

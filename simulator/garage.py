@@ -7,15 +7,17 @@ from .apps import Apps
 from .cars import Car
 from .cases import SIGNING, CarSpec, Home
 from .conditions import ConditionError
-from .protocol import Computers, Key, Mishap, Role, WhitelistError
+from .protocol import Computers, Key, Mishap, PairingState, Role, WhitelistError
+from .radio import Air
 
 
 class Garage:
-    """Cars by name, each with its computers."""
+    """Cars by name, each with its computers, and the air around them."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.cars: dict[str, Car] = {}
         self.computers: dict[str, Computers] = {}
+        self.air = Air(self.cars, self.computers, now)
         self.apps = Apps()
         self._now = now
 
@@ -40,6 +42,16 @@ class Garage:
             self.computers[name].whitelist.add(key, role)
         except WhitelistError as err:
             raise ConditionError(str(err)) from err
+
+    def tap(self, name: str) -> PairingState:
+        """Hold a keycard to a car's console: a key that waits for it gets in."""
+        self.car(name)
+        return self.computers[name].whitelist.tap()
+
+    def refuse(self, name: str) -> PairingState:
+        """Press Cancel on a car's screen, which asks for a card."""
+        self.car(name)
+        return self.computers[name].whitelist.refuse()
 
     def pair_app(self, name: str, client: str = CLIENT) -> None:
         """Let a car obey the key of an app, as its pairing link has it."""
@@ -66,5 +78,6 @@ class Garage:
             lively=home.lively,
             index=len(self.cars),
         )
+        car.on_change = lambda: self.air.look(car)
         self.computers[spec.name] = Computers(car, self._now)
         return car

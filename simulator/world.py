@@ -141,6 +141,7 @@ class Simulator(Garage):
 
     async def stop(self) -> None:
         """Close everything."""
+        self.air.close()
         for one in self._listeners.values():
             await one.stop()
         if self._own_authority and self._authority is not None:
@@ -172,8 +173,8 @@ class Simulator(Garage):
 
     @property
     def busy(self) -> int:
-        """Return the requests under way that are not held up on purpose."""
-        return self._traffic.busy
+        """Return what is under way, and not held up on purpose: requests, messages."""
+        return self._traffic.busy + self.air.busy
 
     @property
     def held(self) -> int:
@@ -215,6 +216,7 @@ class Simulator(Garage):
             self.computers[car.name].mishaps.clear()
             if car.presence != "online":
                 car.set_presence("online")
+        self.air.reset()
         self._api.thaw()
 
     def set_token(self, state: str, home: str | None = None) -> None:
@@ -282,6 +284,7 @@ class Simulator(Garage):
 
     def remove_car(self, name: str) -> Car:
         """Take a car from its account."""
+        self.car(name).near = False
         car = self.cars.pop(name)
         del self.computers[name]
         self._conditions.set(f"car.{name}", "ok")

@@ -5,11 +5,21 @@ Bluetooth, is no matter of this package.
 """
 
 from .computers import Computers, Transport
-from .keys import Entry, Key, PairingState, Role, Whitelist, WhitelistError, point_of
+from .keys import (
+    TAP_TIME,
+    Entry,
+    Key,
+    PairingState,
+    Role,
+    Whitelist,
+    WhitelistError,
+    point_of,
+)
 from .mishaps import Mishap
 from .orders import Order, UnknownOrderError, orders_in
 
 __all__ = [
+    "TAP_TIME",
     "Computers",
     "Entry",
     "Key",

@@ -139,10 +139,9 @@ class Computer:
         self, message: RoutableMessage, checked: Checked, payload: bytes
     ) -> RoutableMessage:
         """Return an answer, sealed if the client wants it so."""
-        reply = self._reply(message)
         if not message.flags & _ENCRYPT:
-            reply.protobuf_message_as_bytes = payload
-            return reply
+            return self.say(message, payload)
+        reply = self._reply(message)
         counter = 1  # of the answers to this one request
         about = metadata(
             {
@@ -166,6 +165,12 @@ class Computer:
                 )
             )
         )
+        return reply
+
+    def say(self, message: RoutableMessage, payload: bytes) -> RoutableMessage:
+        """Return an answer that is neither signed nor sealed."""
+        reply = self._reply(message)
+        reply.protobuf_message_as_bytes = payload
         return reply
 
     def status(

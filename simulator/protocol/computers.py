@@ -14,7 +14,7 @@ from tesla_protocol.command.universal_message_pb2 import (
 )
 
 from ..cars import Car
-from . import infotainment, security
+from . import infotainment, pairing, security
 from .computer import Checked, Computer, RefusedError
 from .keys import PRIVILEGES, Role, Whitelist
 from .mishaps import Mishap, Mishaps
@@ -34,6 +34,7 @@ class Computers:
     def __init__(self, car: Car, now: Callable[[], float]) -> None:
         self.whitelist = Whitelist(now)
         self.mishaps = Mishaps()
+        self.tells_wait = True  # for a card; not every car says that it does
         self.vin = car.vin
         self._car = car
         self._now = now
@@ -51,8 +52,16 @@ class Computers:
         for computer in self._computers.values():
             computer.restart()
 
-    def answer(self, data: bytes, over: Transport = Transport.CLOUD) -> bytes | None:
-        """Answer a message; None if nobody does: the car sleeps or did not hear."""
+    def answer(
+        self,
+        data: bytes,
+        over: Transport = Transport.CLOUD,
+        tell_later: Callable[[bytes], None] = lambda message: None,
+    ) -> bytes | None:
+        """Answer a message; None if nobody does: the car sleeps or did not hear.
+
+        What the car says of a key that waits for a card comes later.
+        """
         try:
             message = RoutableMessage.FromString(data)
         except DecodeError:
@@ -67,12 +76,55 @@ class Computers:
         match message.WhichOneof("payload"):
             case "session_info_request":
                 answered: RoutableMessage | None = computer.greet(message)
+            case "protobuf_message_as_bytes" if (
+                over is Transport.BLUETOOTH and _is_strange(computer, message)
+            ):
+                answered = self._receive(computer, message, tell_later)
             case "protobuf_message_as_bytes":
                 answered = self._command(computer, message, over)
             case _:
                 fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
                 answered = computer.fault(message, fault)
         return None if answered is None else _encoded(answered)
+
+    def broadcast(self) -> bytes:
+        """Return what the car tells everybody that it has a line to."""
+        return _encoded(
+            RoutableMessage(
+                to_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
+                from_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
+                protobuf_message_as_bytes=security.tells(self._car),
+            )
+        )
+
+    def too_long(self, data: bytes) -> bytes:
+        """Return the answer to a message whose answer is too long for the line."""
+        message = RoutableMessage.FromString(data)
+        computer = self._computers[message.to_destination.domain]
+        fault = MessageFault_E.MESSAGEFAULT_ERROR_RESPONSE_MTU_EXCEEDED
+        return _encoded(computer.fault(message, fault))
+
+    def _receive(
+        self,
+        computer: Computer,
+        message: RoutableMessage,
+        tell_later: Callable[[bytes], None],
+    ) -> RoutableMessage | None:
+        def tell(payload: bytes) -> None:
+            tell_later(_encoded(computer.say(message, payload)))
+
+        payload = message.protobuf_message_as_bytes
+        try:
+            reply = pairing.answer(self._car, self.whitelist, payload, tell)
+        except DecodeError:
+            fault = MessageFault_E.MESSAGEFAULT_ERROR_DECODING
+            return computer.fault(message, fault)
+        except pairing.NeedsKeyError:
+            fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
+            return computer.fault(message, fault)
+        if reply == security.waits() and not self.tells_wait:
+            return None
+        return computer.say(message, reply)
 
     def _command(
         self, computer: Computer, message: RoutableMessage, over: Transport
@@ -124,6 +176,10 @@ def _allowed_orders(
             else MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES
         )
     return orders
+
+
+def _is_strange(computer: Computer, message: RoutableMessage) -> bool:
+    return computer.secures and message.signature_data.WhichOneof("sig_type") is None
 
 
 def _acts(orders: list[Order]) -> bool:

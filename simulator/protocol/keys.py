@@ -112,8 +112,9 @@ class Whitelist:
         self.slots = slots
         self._now = now
         self._entries: dict[bytes, Entry] = {}
-        self._asking: Entry | None = None
+        self.asking: Entry | None = None
         self._asked_at = 0.0
+        self._then: Callable[[PairingState], None] | None = None
         self._outcome = PairingState.IDLE
 
     @property
@@ -129,7 +130,7 @@ class Whitelist:
     def add(self, key: Key, role: Role = Role.OWNER, form: int = 0) -> Entry:
         """Add a key, or give it another role; raise a FullError if none fits in."""
         entry = Entry(point=point_of(key), role=role, form=form)
-        if entry.point not in self._entries and len(self._entries) >= self.slots:
+        if entry.point not in self._entries and self.is_full:
             message = f"all {self.slots} slots are taken"
             raise FullError(message)
         self._entries[entry.point] = entry
@@ -144,20 +145,35 @@ class Whitelist:
     @property
     def pairing(self) -> PairingState:
         """Return how far the last key has come that asked to be added."""
-        if self._asking is not None and self._now() - self._asked_at > TAP_TIME:
-            self._end(PairingState.TIMED_OUT)
-        return PairingState.WAITING if self._asking else self._outcome
+        if self._now() - self._asked_at > TAP_TIME:
+            self.time_out(self.asking)
+        return PairingState.WAITING if self.asking else self._outcome
 
-    def ask(self, key: Key, role: Role, form: int = 0) -> None:
-        """Ask for a key to be added: the car now waits for a card on its console."""
-        self._asking = Entry(point=point_of(key), role=role, form=form)
+    @property
+    def is_full(self) -> bool:
+        """Return whether every slot is taken."""
+        return len(self._entries) >= self.slots
+
+    def ask(
+        self,
+        key: Key,
+        role: Role,
+        form: int = 0,
+        then: Callable[[PairingState], None] | None = None,
+    ) -> None:
+        """Ask for a key to be added: the car now waits for a card on its console.
+
+        `then` is told what became of it.
+        """
+        self.asking = Entry(point=point_of(key), role=role, form=form)
         self._asked_at = self._now()
+        self._then = then
 
     def tap(self) -> PairingState:
         """Hold a keycard to the console: this lets in the key that asked."""
-        if self.pairing is not PairingState.WAITING or self._asking is None:
+        if self.pairing is not PairingState.WAITING or self.asking is None:
             return self.pairing
-        asking = self._asking
+        asking = self.asking
         try:
             self.add(asking.point, asking.role, asking.form)
         except FullError:
@@ -172,5 +188,13 @@ class Whitelist:
             self._end(PairingState.REFUSED)
         return self.pairing
 
+    def time_out(self, asking: Entry | None) -> None:
+        """Wait no longer for the card, if it is still for this key."""
+        if asking is not None and asking is self.asking:
+            self._end(PairingState.TIMED_OUT)
+
     def _end(self, outcome: PairingState) -> None:
-        self._asking, self._outcome = None, outcome
+        self.asking, self._outcome = None, outcome
+        then, self._then = self._then, None
+        if then is not None:
+            then(outcome)

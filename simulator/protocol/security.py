@@ -59,9 +59,14 @@ def answer(
 
 
 def waits() -> bytes:
-    """Return the answer of a computer that is still at work."""
+    """Return the answer of a computer that is still at work, or waits for a card."""
     status = CommandStatus(operationStatus=OperationStatus_E.OPERATIONSTATUS_WAIT)
     return bytes(FromVCSECMessage(commandStatus=status).SerializeToString())
+
+
+def tells(car: Car) -> bytes:
+    """Return what it tells unasked, and whoever asks without a key."""
+    return bytes(FromVCSECMessage(vehicleStatus=status(car)).SerializeToString())
 
 
 def status(car: Car) -> VehicleStatus:
@@ -169,7 +174,7 @@ def _identifier(entry: Entry) -> KeyIdentifier:
 def _change(
     whitelist: Whitelist, operation: WhitelistOperation, signer: bytes
 ) -> FromVCSECMessage:
-    information = _said("NONE")
+    information = said("NONE")
     form = operation.metadataForKey.keyFormFactor
     try:
         match operation.WhichOneof("sub_message"):
@@ -183,49 +188,64 @@ def _change(
                 point = operation.removePublicKeyFromWhitelist.PublicKeyRaw
                 information = _remove(whitelist, point, signer)
             case _:
-                information = _said("UNDOCUMENTED_ERROR")
+                information = said("UNDOCUMENTED_ERROR")
     except FullError:
-        information = _said("WHITELIST_FULL")
+        information = said("WHITELIST_FULL")
     except WhitelistError:
-        information = _said("INVALID_PUBLIC_KEY")
-    failed = information != _said("NONE")
-    outcome = (
+        information = said("INVALID_PUBLIC_KEY")
+    return outcome(information)
+
+
+def outcome(information: Information) -> FromVCSECMessage:
+    """Return what became of a change to the list of keys."""
+    failed = information != said("NONE")
+    state = (
         OperationStatus_E.OPERATIONSTATUS_ERROR
         if failed
         else OperationStatus_E.OPERATIONSTATUS_OK
     )
     return FromVCSECMessage(
         commandStatus=CommandStatus(
-            operationStatus=outcome,
+            operationStatus=state,
             whitelistOperationStatus=WhitelistOperation_status(
-                whitelistOperationInformation=information, operationStatus=outcome
+                whitelistOperationInformation=information, operationStatus=state
             ),
         )
     )
 
 
-def _said(word: str) -> Information:
+def said(word: str) -> Information:
+    """Return the number of one of the protocol's words."""
     name = f"WHITELISTOPERATION_INFORMATION_{word}"
     number: Information = Information.Value(name)
     return number
 
 
-def _add(whitelist: Whitelist, change: PermissionChange, form: int) -> Information:
-    point, role = change.key.PublicKeyRaw, Role(change.keyRole)
+def objection(whitelist: Whitelist, change: PermissionChange) -> Information:
+    """Return what speaks against a new key, whoever asks for it."""
+    role = Role(change.keyRole)
     if role is Role.NONE:
-        return _said("ATTEMPTING_TO_ADD_KEY_WITHOUT_ROLE")
+        return said("ATTEMPTING_TO_ADD_KEY_WITHOUT_ROLE")
     if role is Role.SERVICE:
-        return _said("ATTEMPTING_TO_ADD_KEY_WITH_SERVICE_ROLE")
-    if whitelist.role_of(point) is not None:
-        return _said(_TWICE)
-    whitelist.add(point, role, form)
-    return _said("NONE")
+        return said("ATTEMPTING_TO_ADD_KEY_WITH_SERVICE_ROLE")
+    if whitelist.role_of(change.key.PublicKeyRaw) is not None:
+        return said(_TWICE)
+    if whitelist.is_full:
+        return said("WHITELIST_FULL")
+    return said("NONE")
+
+
+def _add(whitelist: Whitelist, change: PermissionChange, form: int) -> Information:
+    information = objection(whitelist, change)
+    if information == said("NONE"):
+        whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form)
+    return information
 
 
 def _remove(whitelist: Whitelist, point: bytes, signer: bytes) -> Information:
     if point == signer:
-        return _said("NO_PERMISSION_TO_REMOVE_ONESELF")
+        return said("NO_PERMISSION_TO_REMOVE_ONESELF")
     if whitelist.role_of(point) is None:
-        return _said("PUBLIC_KEY_NOT_ON_WHITELIST")
+        return said("PUBLIC_KEY_NOT_ON_WHITELIST")
     whitelist.remove(point)
-    return _said("NONE")
+    return said("NONE")

@@ -1,0 +1,75 @@
+"""What the computer of the locks answers to those who have no key yet."""
+
+from collections.abc import Callable
+
+from tesla_protocol.command.vcsec_pb2 import (
+    InformationRequestType,
+    PermissionChange,
+    UnsignedMessage,
+    WhitelistOperation_information_E as Information,
+)
+
+from ..cars import Car
+from . import security
+from .keys import PairingState, Role, Whitelist, WhitelistError
+
+_ENDS = {
+    PairingState.ADDED: "NONE",
+    PairingState.REFUSED: "LOCAL_ENTITY_AUTH_FAILED_UI_DENIED",
+    PairingState.TIMED_OUT: "LOCAL_ENTITY_AUTH_FAILED_TIMED_OUT_WAITING_FOR_TAP",
+}
+
+
+class NeedsKeyError(Exception):
+    """Only who has a key may ask for it."""
+
+
+def answer(
+    car: Car,
+    whitelist: Whitelist,
+    payload: bytes,
+    tell_later: Callable[[bytes], None],
+) -> bytes:
+    """Tell the status, or wait for a card that lets a new key in.
+
+    What becomes of the key is told later, when somebody has tapped the card or not.
+    """
+    message = UnsignedMessage.FromString(payload)
+    match message.WhichOneof("sub_message"):
+        case "InformationRequest" if (
+            message.InformationRequest.informationRequestType
+            == InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS
+        ):
+            return security.tells(car)
+        case "WhitelistOperation" if message.WhitelistOperation.HasField(
+            "addKeyToWhitelistAndAddPermissions"
+        ):
+            operation = message.WhitelistOperation
+            change = operation.addKeyToWhitelistAndAddPermissions
+        case _:
+            raise NeedsKeyError
+    objection = _objection(car, whitelist, change)
+    if objection != security.said("NONE"):
+        return bytes(security.outcome(objection).SerializeToString())
+
+    def then(state: PairingState) -> None:
+        reply = security.outcome(security.said(_ENDS[state]))
+        tell_later(bytes(reply.SerializeToString()))
+
+    whitelist.ask(
+        change.key.PublicKeyRaw,
+        Role(change.keyRole),
+        operation.metadataForKey.keyFormFactor,
+        then,
+    )
+    return security.waits()
+
+
+def _objection(car: Car, whitelist: Whitelist, change: PermissionChange) -> Information:
+    try:
+        objection = security.objection(whitelist, change)
+    except WhitelistError:
+        return security.said("INVALID_PUBLIC_KEY")
+    if objection == security.said("NONE") and car.valet:
+        return security.said("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE")
+    return objection

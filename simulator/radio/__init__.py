@@ -1,0 +1,22 @@
+"""Cars near a home, heard and connected to over Bluetooth.
+
+Only the radio is simulated: what goes over it are the bytes of the vehicle protocol.
+"""
+
+from .air import LIMIT, Advert, Air, FullError, NotHeardError, RefusedError, Tally
+from .line import CutError, Line
+from .weather import Weather, WeatherError
+
+__all__ = [
+    "LIMIT",
+    "Advert",
+    "Air",
+    "CutError",
+    "FullError",
+    "Line",
+    "NotHeardError",
+    "RefusedError",
+    "Tally",
+    "Weather",
+    "WeatherError",
+]

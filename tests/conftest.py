@@ -63,6 +63,10 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(
         "custom_components.keycard.signing_key.key_path", lambda _hass: path
     )
+    monkeypatch.setattr(
+        "custom_components.keycard.bluetooth_key.key_path",
+        lambda _hass: tmp_path / "keycard_bluetooth.key",
+    )
     return path
 
 

@@ -8,6 +8,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .access import async_get_entrance
 from .blueprints import async_install_blueprints
+from .bluetooth_key import async_forget_bluetooth_key
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
 from .issues import async_follow_issues
@@ -15,6 +16,7 @@ from .ledger import LEDGER, Ledger
 from .memory import async_forget
 from .services import async_setup_services
 from .signing_key import async_forget_key, async_show_public_key
+from .subentries import async_follow_subentries
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -54,6 +56,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.async_start()
     async_follow_issues(entry)
+    async_follow_subentries(hass, entry)
     return True
 
 
@@ -73,6 +76,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> 
     async_report(hass, hass.data[LEDGER].async_forget(entry.entry_id))
     await async_forget(hass, entry.entry_id)
     await async_forget_key(hass)
+    await async_forget_bluetooth_key(hass)
 
 
 async def async_remove_config_entry_device(

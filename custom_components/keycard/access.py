@@ -1,12 +1,18 @@
 """How an entry gets in: its sign-in, and the key that signs its commands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import logging
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_IMPLEMENTATION, CONF_PROVIDER, PROVIDER_FLEET
+from .bluetooth_key import async_get_bluetooth_key
+from .const import (
+    CONF_IMPLEMENTATION,
+    CONF_PROVIDER,
+    PROVIDER_FLEET,
+    SUBENTRY_BLUETOOTH_KEY,
+)
 from .providers import Access
 from .sign_in import SignIn, async_implementation
 from .signing_key import async_get_key
@@ -24,6 +30,7 @@ class Entrance:
 
     sign_in: SignIn | None = None
     private_key: PrivateKey | None = None
+    bluetooth_key: PrivateKey | None = None
     lost: bool = False
 
     @property
@@ -49,10 +56,25 @@ async def async_get_entrance(hass: HomeAssistant, entry: ConfigEntry) -> Entranc
             private_key = await async_get_key(hass)
         except UnusableKeyError as err:
             _LOGGER.warning("%s: commands cannot be signed: %s", entry.title, err)
+    entrance = Entrance(
+        private_key=private_key, bluetooth_key=await _async_bluetooth_key(hass, entry)
+    )
     if CONF_IMPLEMENTATION not in entry.data:
-        return Entrance(private_key=private_key)
+        return entrance
     implementation = await async_implementation(hass, entry)
     if implementation is None:
-        return Entrance(private_key=private_key, lost=True)
-    sign_in = SignIn(hass, entry, implementation)
-    return Entrance(sign_in=sign_in, private_key=private_key)
+        return replace(entrance, lost=True)
+    return replace(entrance, sign_in=SignIn(hass, entry, implementation))
+
+
+async def _async_bluetooth_key(
+    hass: HomeAssistant, entry: ConfigEntry
+) -> PrivateKey | None:
+    """Return the key for the cars that are paired, None without any."""
+    if not entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY):
+        return None
+    try:
+        return await async_get_bluetooth_key(hass)
+    except UnusableKeyError as err:
+        _LOGGER.warning("%s: no car is reached over Bluetooth: %s", entry.title, err)
+        return None

@@ -8,11 +8,21 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .commands import Sender
-from .connection import Connection, count_unpaid, lets_in, reachable
+from .connection import (
+    Connection,
+    cloud_health,
+    count_unpaid,
+    lets_in,
+    over_all,
+    reachable,
+)
+from .dispatch import Dispatcher
+from .local import LocalLink
 from .outage.evidence import Evidence
 from .vehicle.keys import Key
 from .vehicle.links import Command
 from .vehicle.vehicle import Car
+from .vehicle.ways import CloudHealth, Nearness, Preference
 from .views import CarView
 
 _LOGGER = logging.getLogger(__name__)
@@ -31,8 +41,14 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         car: Car,
         sender: Sender | None,
         key: Key,
+        *,
+        local: LocalLink | None = None,
+        preference: Preference = Preference.CHEAPEST,
     ) -> None:
-        """Take up a car with the key that was last named for it."""
+        """Take up a car with the key that was last named for it.
+
+        `sender` sends over the cloud, `local` over Bluetooth, if there is such a way.
+        """
         # The name goes to the log, where a car's own has no business.
         super().__init__(hass, _LOGGER, config_entry=entry, name="a car")
         self.car = car
@@ -40,30 +56,53 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         """Whether the car lets the cloud in."""
 
         self._unpaid = 0
-        self._sender = sender
+        self.local = local
+        self._cloud: Connection | None = Connection.UNDETERMINED if sender else None
+        self._has_account = sender is not None
+        self._dispatcher = Dispatcher(
+            car=car,
+            sender=sender,
+            local=local,
+            preference=preference,
+            cloud_health=lambda: cloud_health(self._cloud),
+        )
         self._reachable: bool | None = None
-        self.data = self._view(key, Connection.UNDETERMINED, cloud_link=False)
+        self.data = self._view(key, cloud_link=False)
 
     @property
     def commandable(self) -> bool:
         """Tell whether the car takes commands; one that is only watched does not."""
-        return self._sender is not None
+        return self._has_account or self.local is not None
+
+    @property
+    def alone(self) -> bool:
+        """Tell whether no cloud tells of the car now."""
+        return cloud_health(self._cloud) is not CloudHealth.WORKS
 
     @property
     def paid_for(self) -> bool:
         """Tell whether a service in between is paid for the car; it may err once."""
         return self._unpaid < 2
 
-    def _view(self, key: Key, connection: Connection, *, cloud_link: bool) -> CarView:
+    def _view(self, key: Key, *, cloud_link: bool) -> CarView:
+        connection = Connection.UNDETERMINED
+        if self.commandable:
+            local = self.local
+            near = None if local is None else local.nearness is Nearness.NEAR
+            connection = over_all(self._cloud, near=near)
         self._reachable = reachable(connection, before=self._reachable)
+        now = dt_util.utcnow()
         return CarView(
             state=self.car.state,
-            trusted=self.car.trusted(dt_util.utcnow()),
+            trusted=self.car.trusted(now),
             restored=self.car.restored,
+            fresh=self.car.fresh(now),
             cloud_link=cloud_link,
             connection=connection,
+            cloud=self._cloud,
             reachable=self._reachable,
             key_to_take=key,
+            bluetooth=self.local.view() if self.local is not None else None,
         )
 
     @callback
@@ -74,21 +113,25 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
 
     @callback
     def async_refresh_view(
-        self, key: Key, connection: Connection, *, cloud_link: bool
+        self, key: Key, cloud: Connection, *, cloud_link: bool
     ) -> None:
-        """Show what is known now, if that is news."""
-        view = self._view(key, connection, cloud_link=cloud_link)
+        """Show what is known now, if that is news; `cloud` is how the cloud does."""
+        if self._has_account:
+            self._cloud = cloud
+        self._show(key, cloud_link=cloud_link)
+
+    @callback
+    def async_noticed(self) -> None:
+        """Show what Bluetooth has told, or that the car came or went."""
+        self._show(self.data.key_to_take, cloud_link=self.data.cloud_link)
+
+    def _show(self, key: Key, *, cloud_link: bool) -> None:
+        view = self._view(key, cloud_link=cloud_link)
         if view != self.data:
             self.async_set_updated_data(view)
 
     async def async_send(self, command: Command, **params: object) -> None:
         """Send a command; raise a translated error unless the car did it."""
-        if self._sender is None:
-            raise RuntimeError(f"{self.car.id} takes no commands")
-        await self._sender.async_send(self.car, command, **params)
+        await self._dispatcher.async_send(command, **params)
         self.car.apply_command(command, params, dt_util.utcnow())
-        self.async_refresh_view(
-            self.data.key_to_take,
-            self.data.connection,
-            cloud_link=self.data.cloud_link,
-        )
+        self.async_noticed()

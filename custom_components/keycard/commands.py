@@ -147,8 +147,10 @@ class Sender:
         return self._refusal(meaning.reason, car)
 
     def _refusal(self, reason: Reason, car: Car) -> HomeAssistantError:
-        minutes = math.ceil(self._pause() / 60)
-        return _not_reached(_ERRORS.get(reason, "cloud_fails"), car, minutes=str(minutes))
+        minutes = str(math.ceil(self._pause() / 60))
+        return _not_reached(
+            _ERRORS.get(reason, "cloud_fails"), car, minutes=minutes
+        )
 
 
 def _never_reached(outcome: CloudOutcome, meaning: Meaning | None) -> bool:

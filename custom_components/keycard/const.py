@@ -11,6 +11,11 @@ PROVIDER_COMPATIBLE: Final = "compatible"
 PROVIDER_FLEET: Final = "fleet"
 PROVIDER_TESLEMETRY: Final = "teslemetry"
 PROVIDER_TESSIE: Final = "tessie"
+PROVIDER_BLUETOOTH_ONLY: Final = "bluetooth_only"
+
+# A subentry for each car that knows the Bluetooth key of this home; its unique id is
+# the VIN. Data: CONF_ADDRESS, under which the car was heard last
+SUBENTRY_BLUETOOTH_KEY: Final = "bluetooth_key"
 
 # Data: also CONF_REGION, CONF_TOKEN and, for an application of the owner's, CONF_DOMAIN
 CONF_PROVIDER: Final = "provider"
@@ -22,6 +27,7 @@ CONF_SIGN_IN: Final = "sign_in"
 CONF_UNRELATED: Final = "unrelated"
 CONF_CARS: Final = "cars"
 CONF_BUDGET: Final = "budget"
+CONF_LINK: Final = "link"
 
 # One car of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"

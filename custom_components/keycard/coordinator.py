@@ -81,6 +81,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             provider,
             self.judge,
             lambda: {vin for other in self._others() for vin in other.cars},
+            key=entrance.bluetooth_key,
         )
         self.cars = self.garage.cars
         self.witnesses = Witnesses(hass, self.judge.beside, entry.options)
@@ -131,14 +132,24 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         cars, keys = self.provider.cars(), dict[str, Key]()
         if (stored := await self._memory.async_load()) is not None:
             try:
+                kept = stored["cars"]
                 if self.provider.cars_from_account:
-                    cars = [*map(self.provider.restore, stored["cars"].values())]
+                    cars = [*map(self.provider.restore, kept.values())]
+                else:
+                    local = self.garage.paired.keys() & kept.keys()
+                    cars += [self.provider.restore(kept[vin]) for vin in local]
                 keys = {car_id: Key(key) for car_id, key in stored["keys"].items()}
                 self._restore_judgement(stored)
                 if (spending := stored.get("spending")) is not None:
                     self.bill.async_restore(spending)
             except UNREADABLE:
                 _LOGGER.warning("%s: what was kept cannot be read", self.name)
+        known = {car.id for car in cars}
+        cars += [
+            self.provider.introduce(vin, subentry.title)
+            for vin, subentry in self.garage.paired.items()
+            if vin not in known
+        ]
         self.garage.async_fill(cars, keys)
         self.data = self._view()
         await self.bulletin.async_load_words()
@@ -168,6 +179,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         ]
         if self._entrance.lost:
             self.config_entry.async_start_reauth_if_available(self.hass)
+        self.garage.async_start()
         if self._poller is not None:
             self._unsubs += [
                 self._poller.async_stop,
@@ -184,6 +196,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         """Watch and call no more, and write down what is to be kept."""
         while self._unsubs:
             self._unsubs.pop()()
+        await self.garage.async_stop()
         await self._memory.async_save()
 
     @callback

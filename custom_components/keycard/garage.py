@@ -1,23 +1,28 @@
 """The cars of one entry: those that are there, that come, and that go."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 import logging
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
 from .car import CarCoordinator
 from .commands import Sender
-from .const import DOMAIN
+from .const import CONF_LINK, DOMAIN, SUBENTRY_BLUETOOTH_KEY
+from .local import LocalLink
 from .outage.judge import Judge
 from .polling import Poller
 from .providers import Provider
+from .vehicle.key_pair import PrivateKey
 from .vehicle.keys import Key
 from .vehicle.links import Call
 from .vehicle.roster import Roster, cars_in
 from .vehicle.vehicle import Car
+from .vehicle.ways import Preference
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,6 +32,7 @@ class Garage:
 
     `sender` and `poller` are those of the account, if there is one. `elsewhere` names
     the cars of other entries: what two accounts share is the entry's that had it first.
+    With the `key` it reaches the cars that are paired over Bluetooth.
     """
 
     def __init__(
@@ -36,6 +42,8 @@ class Garage:
         provider: Provider,
         judge: Judge,
         elsewhere: Callable[[], set[str]],
+        *,
+        key: PrivateKey | None = None,
     ) -> None:
         """Start without a car."""
         self.cars: dict[str, CarCoordinator] = {}
@@ -46,6 +54,8 @@ class Garage:
         self._provider = provider
         self._judge = judge
         self._elsewhere = elsewhere
+        self._key = key
+        self._running = False
         self._roster = Roster()
         self._listeners: list[Callable[[list[CarCoordinator]], None]] = []
 
@@ -63,10 +73,76 @@ class Garage:
         self._roster = Roster(known=set(self.cars))
 
     def _add(self, car: Car, key: Key) -> CarCoordinator:
-        coordinator = CarCoordinator(self._hass, self._entry, car, self.sender, key)
+        coordinator = CarCoordinator(
+            self._hass,
+            self._entry,
+            car,
+            self.sender,
+            key,
+            local=self._local(car),
+            preference=Preference(
+                self._entry.options.get(CONF_LINK, Preference.CHEAPEST)
+            ),
+        )
         coordinator.signs = self.signs
         self.cars[car.id] = coordinator
+        if self._running and coordinator.local is not None:
+            coordinator.local.async_start()
         return coordinator
+
+    # Bluetooth
+
+    @property
+    def paired(self) -> dict[str, ConfigSubentry]:
+        """Return the cars that know the Bluetooth key, by VIN."""
+        found = self._entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
+        return {one.unique_id: one for one in found if one.unique_id}
+
+    def _local(self, car: Car) -> LocalLink | None:
+        vin, subentry = car.id, self.paired.get(car.id)
+        if subentry is None or self._key is None:
+            return None
+        return LocalLink(
+            hass=self._hass,
+            car=car,
+            key=self._key,
+            address=subentry.data.get(CONF_ADDRESS),
+            alone=lambda: self.cars[vin].alone,
+            changed=lambda: self._async_noticed(vin),
+            learnt=lambda: self._async_noticed(vin),
+        )
+
+    @callback
+    def _async_noticed(self, vin: str) -> None:
+        """Show what Bluetooth tells, and keep the address of the car."""
+        coordinator, subentry = self.cars.get(vin), self.paired.get(vin)
+        if coordinator is None or coordinator.local is None or not self._running:
+            return
+        coordinator.async_noticed()
+        address = coordinator.local.radio.address
+        if subentry is not None and subentry.data.get(CONF_ADDRESS) != address:
+            self._hass.config_entries.async_update_subentry(
+                self._entry, subentry, data={**subentry.data, CONF_ADDRESS: address}
+            )
+
+    @callback
+    def async_start(self) -> None:
+        """Begin to listen for the cars that are paired."""
+        self._running = True
+        for coordinator in self.cars.values():
+            if coordinator.local is not None:
+                coordinator.local.async_start()
+
+    async def async_stop(self) -> None:
+        """Let go of the cars."""
+        self._running = False
+        await asyncio.gather(
+            *(
+                coordinator.local.async_stop()
+                for coordinator in self.cars.values()
+                if coordinator.local is not None
+            )
+        )
 
     @callback
     def async_add_listener(
@@ -104,7 +180,11 @@ class Garage:
     def async_remove(self, vin: str) -> None:
         """Let a car go, with all that is known of it."""
         _LOGGER.info("%s: a car has left the account", self._entry.title)
-        del self.cars[vin]
+        local = self.cars.pop(vin).local
+        if local is not None:
+            self._entry.async_create_background_task(
+                self._hass, local.async_stop(), f"{DOMAIN} lets go of a car"
+            )
         self._judge.forget(vin)
         if self._provider.link is not None:
             self._provider.link.forget(vin)

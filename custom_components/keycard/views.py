@@ -47,6 +47,9 @@ class CarView:
     fresh: frozenset[str] = frozenset()
     cloud_link: bool
     connection: Connection
+    cloud: Connection | None = None
+    """How the cloud reaches it, None without an account."""
+
     reachable: bool | None
     key_to_take: Key
     bluetooth: NearView | None = None

@@ -13,6 +13,7 @@ from ..const import (
     CONF_PROVIDER,
     CONF_SIGN_IN,
     CONF_UNRELATED,
+    PROVIDER_BLUETOOTH_ONLY,
     PROVIDER_COMPATIBLE,
     PROVIDER_FLEET,
     PROVIDER_TESLEMETRY,
@@ -68,7 +69,7 @@ def provider_of(
     A token that stands in the data as a text stays the same.
     """
     name = data[CONF_PROVIDER]
-    if name == PROVIDER_WATCH_ONLY:
+    if name in {PROVIDER_WATCH_ONLY, PROVIDER_BLUETOOTH_ONLY}:
         return watch_only(data, options)
     if name not in {PROVIDER_COMPATIBLE, PROVIDER_FLEET, *SERVICES}:
         raise ValueError(f"Nobody provides {name!r}")

@@ -49,6 +49,12 @@ class Provider:
         key = self.keys.get(read_text(kept.get("id")) or "")
         return Car.from_json(kept, owners_key=key, link=self.link)
 
+    def introduce(self, vin: str, name: str) -> Car:
+        """Return a car of which the owner has told the VIN."""
+        return Car.from_vin(
+            vin, name=name, owners_key=self.keys.get(vin), link=self.link
+        )
+
     def discover(self, summary: JsonObject, now: datetime) -> Car:
         """Return a car that an account tells of (UTC)."""
         vin = read_text(unwrapped(summary).get("vin")) or ""

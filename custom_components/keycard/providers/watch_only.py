@@ -8,13 +8,14 @@ from homeassistant.const import CONF_MODEL, CONF_NAME, CONF_REGION
 from ..const import CONF_CARS, CONF_KEY, CONF_YEAR
 from ..vehicle.keys import Key
 from ..vehicle.vehicle import Car
-from .provider import Provider
+from .provider import Provider, owners_keys
 
 
 def watch_only(data: Mapping[str, Any], options: Mapping[str, Any]) -> Provider:
     """Return the provider of an entry that only watches."""
     return Provider(
         region=data[CONF_REGION],
+        keys=owners_keys(options),
         watched=tuple(
             Car(
                 id=car_id,

@@ -10,10 +10,7 @@ import logging
 from typing import Any
 
 from bleak.backends.device import BLEDevice
-from bleak_retry_connector import (
-    BleakNotFoundError,
-    BleakOutOfConnectionSlotsError,
-)
+from bleak_retry_connector import BleakNotFoundError, BleakOutOfConnectionSlotsError
 from tesla_fleet_api.exceptions import (
     BluetoothTransportError,
     TeslaFleetError,
@@ -25,7 +22,7 @@ from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from .bluetooth_car import BluetoothCar
 from .key_pair import PrivateKey
-from .messages import PARTS, read_data, read_status, time_of
+from .messages import ASKED, read_data, read_status, read_time, telling
 from .outcome import RadioOutcome, Refusal, Trouble
 from .redaction import redact_library_log
 from .repertoire import REPERTOIRE, Command
@@ -33,6 +30,7 @@ from .state import CarState, Presence
 
 _LOGGER = logging.getLogger(__name__)
 
+type _Ask = Callable[[], Coroutine[Any, Any, Told]]
 type Finder = Callable[[], BLEDevice | Trouble]
 
 # Seconds that a command may take; a car that sleeps is given more.
@@ -85,7 +83,7 @@ class BluetoothLink:
         # A car does one thing after another, as its owner asked.
         self._gate = asyncio.Lock()
         self._waiting = 0
-        self._question: asyncio.Task[Any] | None = None
+        self._question: asyncio.Task[Told] | None = None
         self._leaving: asyncio.Task[None] | None = None
 
     # Commands
@@ -191,17 +189,16 @@ class BluetoothLink:
     async def _look(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
         """Ask for what a command was to change."""
         told = dict(read_status(await self.car.status()))
-        if not wanted.keys() <= told.keys():
-            for part, names in PARTS.items():
-                if names & wanted.keys():
-                    data = await self.car.vehicle_data([part])
-                    told |= read_data(data)
+        for part in telling(wanted.keys() - told.keys()):
+            if wanted.keys() <= told.keys():
+                break
+            told |= read_data(await self.car.vehicle_data([part]))
         return told
 
     # Questions
 
     async def look(self, wants_data: Callable[[Mapping[str, Any]], bool]) -> Told:
-        """Ask for the lock, the closures and whether the car sleeps: this wakes nothing.
+        """Ask for lock, closures and whether the car sleeps: this wakes nothing.
 
         A car that is awake is asked for all else, too, if that is wanted in the light
         of what it told.
@@ -216,17 +213,18 @@ class BluetoothLink:
             return Told(values=values)
         data = VehicleData()
         with self.car.patiently():
-            for part in PARTS:
+            for part in ASKED:
                 # What one car does not tell is no reason not to ask for the rest.
                 with suppress(TeslaFleetMessageFault):
                     data.MergeFrom(await self.car.vehicle_data([part]))
         # What the locks' computer tells of itself is newer, and at first hand.
-        return Told(values={**read_data(data), **values}, taken=time_of(data))
+        return Told(values={**read_data(data), **values}, taken=read_time(data))
 
-    async def _ask(self, ask: Callable[[], Coroutine[Any, Any, Told]]) -> Told:
+    async def _ask(self, ask: _Ask) -> Told:
         if self._waiting or self._question is not None:
             return Told(values={}, dropped=True)
-        task = self._question = asyncio.create_task(self._question_of(ask))
+        task: asyncio.Task[Told] = asyncio.create_task(self._question_of(ask))
+        self._question = task
         try:
             return await task
         except asyncio.CancelledError:
@@ -238,9 +236,7 @@ class BluetoothLink:
             self._question = None
             self._let_go()
 
-    async def _question_of(
-        self, ask: Callable[[], Coroutine[Any, Any, Told]]
-    ) -> Told:
+    async def _question_of(self, ask: Callable[[], Coroutine[Any, Any, Told]]) -> Told:
         async with self._gate:
             self.car.begin()
             try:

@@ -237,14 +237,12 @@ class CarState:
 
     def only(self, names: Collection[str]) -> Self:
         """Return this state with what is named, and with what a car always is."""
-        return replace(
-            self,
-            **{
-                item.name: item.default
-                for item in fields(self)
-                if item.name not in names and item.name not in _ALWAYS
-            },
-        )
+        nothing: dict[str, Any] = {
+            item.name: item.default
+            for item in fields(self)
+            if item.name not in names and item.name not in _ALWAYS
+        }
+        return replace(self, **nothing)
 
     def to_json(self) -> dict[str, object]:
         """Return what storage can hold."""

@@ -34,9 +34,7 @@ class Nearness(StrEnum):
     NEAR = "near"
 
 
-def ways(
-    cloud: CloudHealth, near: Nearness, preference: Preference
-) -> tuple[Way, ...]:
+def ways(cloud: CloudHealth, near: Nearness, preference: Preference) -> tuple[Way, ...]:
     """Return the links to a car, the one that serves first.
 
     The next one serves only if the car has surely not got the command over the first.

@@ -72,8 +72,14 @@ def place(**values: Any) -> VehicleData:
 
 
 # A car leaves these out while there is none of them.
-CHARGE: dict[str, Any] = {"several_phases": None, "charging_at": None, "departure_at": None}
-DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(n for n in FIELDS if n.startswith("route"))
+CHARGE: dict[str, Any] = {
+    "several_phases": None,
+    "charging_at": None,
+    "departure_at": None,
+}
+DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(
+    n for n in FIELDS if n.startswith("route")
+)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tesla_protocol.command.vehicle_pb2 import (
 )
 
 from custom_components.keycard.vehicle.fields import FIELDS
-from custom_components.keycard.vehicle.messages import read_data, read_time
+from custom_components.keycard.vehicle.messages import read_data, time_of
 
 
 def one_of[T: Message](kind: type[T], name: str) -> T:
@@ -338,4 +338,4 @@ def test_data(data: VehicleData, expected: dict[str, Any]) -> None:
     ],
 )
 def test_time(data: VehicleData, expected: datetime | None) -> None:
-    assert read_time(data) == expected
+    assert time_of(data) == expected

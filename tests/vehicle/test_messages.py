@@ -26,10 +26,10 @@ from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from custom_components.keycard.vehicle.fields import FIELDS
 from custom_components.keycard.vehicle.messages import (
-    ASKED,
+    PARTS,
     read_data,
     read_status,
-    read_time,
+    time_of,
 )
 from custom_components.keycard.vehicle.state import CarState, Presence
 from simulator import shapes
@@ -80,7 +80,7 @@ def from_cloud(car: Car, clock: Clock) -> CarState:
 
 
 def over_bluetooth(car: Car, clock: Clock) -> VehicleData:
-    return vehicle_data(car, asked(*ASKED), clock())
+    return vehicle_data(car, asked(*PARTS), clock())
 
 
 def _set(**values: object) -> Callable[[Car], None]:
@@ -162,7 +162,7 @@ def test_both_ways_tell_the_same(clock_and_car: tuple[Clock, Car], deed: str) ->
     } == ONLY_CLOUD
     assert told["pin_to_drive"] is car.pin_to_drive
     assert told["name"] == "Ada"
-    assert read_time(data) == cloud.data_at
+    assert time_of(data) == cloud.data_at
 
 
 @pytest.mark.parametrize("deed", DEEDS)
@@ -193,7 +193,7 @@ def test_what_is_over_does_not_stay() -> None:
     assert replace(driving, **read_status(status(car))).speed is None
 
 
-@pytest.mark.parametrize("part", ASKED)
+@pytest.mark.parametrize("part", PARTS)
 def test_each_part_tells_something_and_fits(part: BluetoothVehicleData) -> None:
     clock = Clock()
     assert read_data(vehicle_data(a_car(clock), asked(part), NOW))
@@ -214,7 +214,13 @@ def test_each_part_tells_something_and_fits(part: BluetoothVehicleData) -> None:
         request_uuid=bytes(16),
     )
     assert data.ByteSize() > 60
+    assert PARTS[part] <= read_data(data).keys()
     assert 2 + answer.ByteSize() <= FRAME
+
+
+def test_each_field_is_asked_for_once() -> None:
+    fields = [name for names in PARTS.values() for name in names]
+    assert sorted(fields) == sorted(set(FIELDS) - ONLY_CLOUD)
 
 
 def fill(message: Message) -> None:
@@ -357,7 +363,7 @@ def test_survives_anything(seed: int) -> None:
         assert all(isinstance(value, kinds[name]) for name, value in changes.items())
         for one, other in (("latitude", "longitude"), ("min_temp", "max_temp")):
             assert (changes.get(one) is None) is (changes.get(other) is None)
-        read_time(data)
+        time_of(data)
         state = replace(CarState(vin="", data_at=datetime.now(UTC)), **changes)
         assert CarState.from_json(state.to_json()) == state
         told |= changes

@@ -18,23 +18,9 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
-from .fields import DOORS, PARKED, WINDOWS
+from .fields import DOORS, FIELDS, PARKED, WINDOWS
 from .reading import JsonObject, Reader, milliseconds, named, read_text, section
 from .state import Presence, read_told
-
-# Each is asked for by itself: an answer has to fit into one frame of 1,024 bytes, and
-# cars have been seen to refuse two in one. What matters most comes first.
-ASKED: tuple[BluetoothVehicleData, ...] = (
-    BluetoothVehicleData.CLOSURES_STATE,
-    BluetoothVehicleData.CHARGE_STATE,
-    BluetoothVehicleData.CLIMATE_STATE,
-    BluetoothVehicleData.DRIVE_STATE,
-    BluetoothVehicleData.LOCATION_STATE,
-    BluetoothVehicleData.TIRE_PRESSURE_STATE,
-    BluetoothVehicleData.SOFTWARE_UPDATE_STATE,
-    # With the names of what is played it may not fit; nothing else depends on it.
-    BluetoothVehicleData.LEGACY_VEHICLE_STATE,
-)
 
 # Locked is what nobody can get into from outside.
 _LOCKED: Mapping[int, bool] = {
@@ -109,7 +95,7 @@ def read_data(data: VehicleData) -> Mapping[str, Any]:
     return changes
 
 
-def read_time(data: VehicleData) -> datetime | None:
+def time_of(data: VehicleData) -> datetime | None:
     """Return when the car took the data (UTC)."""
     times = [milliseconds(_plain(part).get("timestamp")) for _, part in _parts(data)]
     return max((time for time in times if time is not None), default=None)
@@ -236,6 +222,40 @@ _READ: Mapping[str, Callable[[object], object]] = {
         }
     ),
 }
+
+
+def _fields_of(name: str) -> frozenset[str]:
+    """Return the fields that a message has a place for."""
+    message = VehicleData.DESCRIPTOR.fields_by_name[name].message_type
+    keys = {_NAMES.get(field.name, field.name) for field in message.fields}
+    if name == "software_update_state":
+        keys = {"software_update"}
+    if "active_route_coordinates" in keys:
+        keys |= {"active_route_latitude", "active_route_longitude"}
+    places = {(_ELSEWHERE.get(key, _SECTIONS[name]), key) for key in keys}
+    return frozenset(
+        field
+        for field, place in FIELDS.items()
+        if (place.section, place.key.split(".")[0]) in places
+    )
+
+
+# What infotainment is asked for, and which fields each part tells that none before it
+# does. Each is asked for by itself: an answer has to fit into one frame of 1,024 bytes,
+# and cars have been seen to refuse two in one. What matters most comes first.
+PARTS: dict[BluetoothVehicleData, frozenset[str]] = {
+    BluetoothVehicleData.CLOSURES_STATE: _fields_of("closures_state"),
+    BluetoothVehicleData.CHARGE_STATE: _fields_of("charge_state"),
+    BluetoothVehicleData.CLIMATE_STATE: _fields_of("climate_state"),
+    BluetoothVehicleData.DRIVE_STATE: _fields_of("drive_state"),
+    BluetoothVehicleData.LOCATION_STATE: _fields_of("location_state"),
+    BluetoothVehicleData.TIRE_PRESSURE_STATE: _fields_of("tire_pressure_state"),
+    BluetoothVehicleData.SOFTWARE_UPDATE_STATE: _fields_of("software_update_state"),
+}
+# With the names of what is played it may not fit; nothing else depends on it.
+PARTS[BluetoothVehicleData.LEGACY_VEHICLE_STATE] = _fields_of(
+    "legacy_vehicle_state"
+).difference(*PARTS.values())
 
 
 def _as_cloud(data: VehicleData) -> JsonObject:

@@ -151,7 +151,7 @@ class Garage:
         state = coordinator.car.state
         coordinator.car.state = replace(state, presence=Presence.ONLINE)
         seen = self.told(name)
-        coordinator._sender.doubt(coordinator.car.id)  # type: ignore[union-attr] # is there
+        self.account.runtime_data.garage.sender.doubt(coordinator.car.id)
         await until(self.hass, lambda: self.told(name) > seen)
         await self.hass.async_block_till_done()
 

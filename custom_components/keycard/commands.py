@@ -148,9 +148,7 @@ class Sender:
 
     def _refusal(self, reason: Reason, car: Car) -> HomeAssistantError:
         minutes = str(math.ceil(self._pause() / 60))
-        return _not_reached(
-            _ERRORS.get(reason, "cloud_fails"), car, minutes=minutes
-        )
+        return _not_reached(_ERRORS.get(reason, "cloud_fails"), car, minutes=minutes)
 
 
 def _never_reached(outcome: CloudOutcome, meaning: Meaning | None) -> bool:

@@ -22,7 +22,7 @@ from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from .bluetooth_car import BluetoothCar
 from .key_pair import PrivateKey
-from .messages import ASKED, read_data, read_status, read_time, telling
+from .messages import PARTS, read_data, read_status, time_of
 from .outcome import RadioOutcome, Refusal, Trouble
 from .redaction import redact_library_log
 from .repertoire import REPERTOIRE, Command
@@ -189,10 +189,9 @@ class BluetoothLink:
     async def _look(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
         """Ask for what a command was to change."""
         told = dict(read_status(await self.car.status()))
-        for part in telling(wanted.keys() - told.keys()):
-            if wanted.keys() <= told.keys():
-                break
-            told |= read_data(await self.car.vehicle_data([part]))
+        for part, names in PARTS.items():
+            if names & (wanted.keys() - told.keys()):
+                told |= read_data(await self.car.vehicle_data([part]))
         return told
 
     # Questions
@@ -213,12 +212,12 @@ class BluetoothLink:
             return Told(values=values)
         data = VehicleData()
         with self.car.patiently():
-            for part in ASKED:
+            for part in PARTS:
                 # What one car does not tell is no reason not to ask for the rest.
                 with suppress(TeslaFleetMessageFault):
                     data.MergeFrom(await self.car.vehicle_data([part]))
         # What the locks' computer tells of itself is newer, and at first hand.
-        return Told(values={**read_data(data), **values}, taken=read_time(data))
+        return Told(values={**read_data(data), **values}, taken=time_of(data))
 
     async def _ask(self, ask: _Ask) -> Told:
         if self._waiting or self._question is not None:

@@ -1,8 +1,8 @@
 """The Bluetooth link to a car: it connects on demand, and lets go at once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -144,7 +144,7 @@ class BluetoothLink:
             if (refusal := car.refusal(err)) is not None:
                 return RadioOutcome(done=False, confirmed=True, refusal=refusal)
             if not car.delivered:
-                return _not_sent(_trouble(err))
+                return _not_sent(trouble_of(err))
             _LOGGER.debug("What came of a command is not known: %s", type(err).__name__)
         else:
             if car.answered and (outcome := _read_reply(command, reply)) is not None:
@@ -245,7 +245,7 @@ class BluetoothLink:
                     return await ask()
             except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
                 refusal = self.car.refusal(err)
-                trouble = None if refusal else _trouble(err)
+                trouble = None if refusal else trouble_of(err)
                 return Told(values={}, trouble=trouble, refusal=refusal)
 
     def _overhear(self, status: VehicleStatus) -> None:
@@ -253,6 +253,17 @@ class BluetoothLink:
             self._heard(read_status(status))
 
     # The connection
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[Trouble | None]:
+        """Have the car for something longer; yields what is in the way, if any."""
+        self._waiting += 1
+        try:
+            async with self._gate:
+                yield await self._aim()
+        finally:
+            self._waiting -= 1
+            self._let_go()
 
     async def _aim(self) -> Trouble | None:
         """Take the adapter that hears the car best; return why there is none."""
@@ -316,7 +327,7 @@ def _read_reply(command: Command, reply: object) -> RadioOutcome | None:
     return RadioOutcome(done=done, confirmed=True, reason=reason)
 
 
-def _trouble(err: BaseException) -> Trouble:
+def trouble_of(err: BaseException) -> Trouble:
     """Tell what kept a message from a car."""
     cause = err.__cause__ if isinstance(err, BluetoothTransportError) else err
     if isinstance(cause, BleakOutOfConnectionSlotsError):

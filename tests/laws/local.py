@@ -1,0 +1,59 @@
+"""A car that knows the Bluetooth key of the home, in range of a proxy."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.bluetooth_key import async_get_bluetooth_key
+from script.stage.proxy import Proxy, async_place_proxy
+from simulator import Simulator
+from simulator.cars import Car
+from simulator.protocol import Role
+from simulator.radio.air import address_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Near:
+    """The car, the proxy that hears it, and the simulator of both."""
+
+    car: Car
+    proxy: Proxy
+    simulator: Simulator
+
+
+def subentry_of(car: Car, **data: Any) -> ConfigSubentryData:
+    """Return the subentry of a car that is paired."""
+    return ConfigSubentryData(
+        data={"address": address_of(car.vin), **data},
+        subentry_type="bluetooth_key",
+        title=car.name,
+        unique_id=car.vin,
+    )
+
+
+def paired(entry: MockConfigEntry, car: Car, **data: Any) -> MockConfigEntry:
+    """Return an entry as it is once a car of it was paired."""
+    return MockConfigEntry(
+        domain=entry.domain,
+        title=entry.title,
+        unique_id=entry.unique_id,
+        data=dict(entry.data),
+        options=dict(entry.options),
+        subentries_data=[subentry_of(car, **data)],
+    )
+
+
+async def bring_near(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    name: str = "Ada",
+    role: Role = Role.DRIVER,
+) -> Near:
+    """Let a car know the key of the home, and a proxy hear it."""
+    simulator.pair(name, await async_get_bluetooth_key(hass), role)
+    simulator.set(f"car.{name}", "near")
+    proxy = async_place_proxy(hass, simulator.air)
+    return Near(car=simulator.cars[name], proxy=proxy, simulator=simulator)

@@ -69,6 +69,10 @@ def install(clock: OffsetClock) -> None:
 
     vars(dt_util).update(utcnow=clock.now, now=now)
     vars(util).update(utcnow=clock.now)
+    # It asks the kernel; Bluetooth tells by it what has not been heard for long.
+    import bluetooth_data_tools  # noqa: PLC0415 - after the clock is in place
+
+    vars(bluetooth_data_tools).update(monotonic_time_coarse=clock.monotonic)
     _install_for_tokens(clock)
 
 

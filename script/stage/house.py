@@ -17,6 +17,7 @@ from homeassistant.components.persistent_notification import Notification, Updat
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.runner import RuntimeConfig
 
+from . import hardware
 from .loop import OWNER, StageLoop
 from .pace import StageError
 
@@ -147,6 +148,7 @@ class House:
         return self.task(self._start())
 
     async def _start(self) -> None:
+        hardware.hide()
         self._hass = await self._boot(self._folder)
         persistent_notification.async_register_callback(self._hass, self._notified)
         await self._hass.async_block_till_done()

@@ -55,9 +55,12 @@ type Hears = Callable[[Advert], int | None]
 class Proxy:
     """A proxy: it hears the air, and connects to as many cars as it has slots."""
 
-    def __init__(self, air: Air, *, source: str, slots: int, hears: Hears) -> None:
+    def __init__(
+        self, air: Air, *, source: str, slots: int, hears: Hears, period: float
+    ) -> None:
         self.source = source
         self.patience = PATIENCE
+        self._period = period
         self._air = air
         self._slots = slots
         self._hears = hears
@@ -120,14 +123,12 @@ class Proxy:
             self._air.listen(self._hear),
         ]
         self._told()
-        self._tick()
+        self._hear()
 
     @callback
     def remove(self) -> None:
         """Pull the plug: its lines are gone, and Home Assistant sees it no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_hearing()
         for client in tuple(self._clients):
             client.drop()
         while self._cancel:
@@ -173,15 +174,19 @@ class Proxy:
         ]
 
     @callback
-    def _tick(self) -> None:
-        self._hear()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(PERIOD, self._tick)
-
-    @callback
     def _hear(self) -> None:
-        for advert, rssi in self._heard():
-            self.scanner.hear(advert, rssi)
+        """Hear who is there, and again in a while if anybody is."""
+        self._stop_hearing()
+        if heard := self._heard():
+            for advert, rssi in heard:
+                self.scanner.hear(advert, rssi)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._period, self._hear)
+
+    def _stop_hearing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _told(self) -> None:
         if self._cancel:
@@ -365,9 +370,10 @@ def async_place_proxy(
     source: str = "AA:BB:CC:00:00:01",
     slots: int = 3,
     hears: Hears = lambda advert: advert.rssi,
+    period: float = PERIOD,
 ) -> Proxy:
     """Place a proxy; `hears` tells how strong an advertisement arrives, if at all."""
-    proxy = Proxy(air, source=source, slots=slots, hears=hears)
+    proxy = Proxy(air, source=source, slots=slots, hears=hears, period=period)
     proxy.start(hass)
     return proxy
 

@@ -18,7 +18,8 @@ install(clock)
 import asyncio, time
 from datetime import timedelta
 from homeassistant.util import dt as dt_util
-import jwt
+import bluetooth_data_tools, jwt
+heard = bluetooth_data_tools.monotonic_time_coarse()
 before, wall, ticks = dt_util.utcnow(), time.time(), time.monotonic()
 loop = asyncio.new_event_loop()
 due = loop.time() + 86400
@@ -29,6 +30,8 @@ assert timedelta(days=1) <= dt_util.now() - before < timedelta(days=1, seconds=3
 assert 86400 <= time.time() - wall < 86430
 assert 86400 <= time.monotonic() - ticks < 86430
 assert loop.time() >= due
+from habluetooth import manager
+assert 86400 <= manager.monotonic_time_coarse() - heard < 86430
 try:
     jwt.decode(token, "k" * 32, algorithms=["HS256"])
 except jwt.ExpiredSignatureError:

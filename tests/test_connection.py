@@ -195,17 +195,23 @@ def test_mobile_access(
     assert lets_in(found, before=before) is after
 
 
+REACHED_BY = (
+    Connection.CLOUD,
+    Connection.ASLEEP,
+    Connection.BLUETOOTH,
+    Connection.BOTH,
+)
+
+
 @pytest.mark.parametrize(
     ("connection", "known"),
     [
-        (Connection.CLOUD, True),
-        (Connection.ASLEEP, True),
+        *((connection, True) for connection in REACHED_BY),
         (Connection.UNDETERMINED, None),
         *(
             (connection, False)
             for connection in Connection
-            if connection
-            not in {Connection.CLOUD, Connection.ASLEEP, Connection.UNDETERMINED}
+            if connection not in {*REACHED_BY, Connection.UNDETERMINED}
         ),
     ],
 )

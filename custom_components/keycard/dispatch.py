@@ -35,6 +35,8 @@ class Dispatcher:
 
         Another link serves only if the car has surely not got it over the first one.
         """
+        if self.sender is None and self.local is None:
+            raise RuntimeError(f"{self.car.id} takes no commands")
         cloud = self.cloud_health() if self.sender else CloudHealth.NONE
         first: NotReachedError | None = None
         for way in self._ways(cloud):
@@ -46,7 +48,8 @@ class Dispatcher:
                 first = err
             else:
                 return
-        raise first or error_of("no_way", self.car)
+        # Nobody is left who would bring it: the car has forgotten the key.
+        raise first or error_of("bluetooth_key_not_paired", self.car)
 
     def _ways(self, cloud: CloudHealth) -> tuple[Way, ...]:
         if self.local is None:

@@ -126,7 +126,9 @@ class LocalLink:
             return
         now = time.monotonic()
         self._listening.follow(near=self.radio.near, alone=self.alone(), now=now)
-        delay = min(max(0.0, self._listening.due() - now), LOOK)
+        delay = LOOK
+        if self._task is None:
+            delay = min(max(0.0, self._listening.due() - now), LOOK)
         self._unsub = async_call_later(self.hass, delay, self._async_tick)
 
     @callback

@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 import signal
@@ -233,8 +233,8 @@ class Showing(Theatre):
         self._front = hands
 
     @override
-    async def install(self, home: Home) -> None:
+    async def install(self, home: Home, near: Collection[str] = ()) -> None:
         """Set Keycard up for a home and show it on the dashboard."""
-        await super().install(home)
+        await super().install(home, near)
         devices = [self.entities(entry_id) for entry_id in self.entries.values()]
         await self._front.save_dashboard(dashboard(devices))

@@ -17,9 +17,12 @@ from homeassistant.components.persistent_notification import Notification, Updat
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.runner import RuntimeConfig
 
+from simulator.radio import Air
+
 from . import hardware
 from .loop import OWNER, StageLoop
 from .pace import StageError
+from .proxy import async_place_proxy
 
 ROOT = Path(__file__).parents[2]
 AUTOMATIONS = "automations.yaml"
@@ -96,6 +99,7 @@ class House:
         self._boot = boot
         self._hass: HomeAssistant | None = None
         self._life = object()
+        self._air: Air | None = None
         self.notices: list[Notice] = []
 
     @property
@@ -151,7 +155,18 @@ class House:
         hardware.hide()
         self._hass = await self._boot(self._folder)
         persistent_notification.async_register_callback(self._hass, self._notified)
+        self._place_proxy()
         await self._hass.async_block_till_done()
+
+    def listen_to(self, air: Air) -> None:
+        """Have a Bluetooth proxy in the house from now on."""
+        if self._air is None:
+            self._air = air
+            self._place_proxy()
+
+    def _place_proxy(self) -> None:
+        if self._air is not None:
+            async_place_proxy(self.hass, self._air)
 
     def stop(self) -> asyncio.Task[None]:
         """Stop, and leave the loop to whoever starts next."""

@@ -1,6 +1,6 @@
 """Plays a case on a stage and checks what it expects."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -8,8 +8,6 @@ from simulator.cases import Case, Expect, Home, Request, Step
 
 # Keycard has asked every host at least twice by then.
 SETTLE_SECONDS = 720.0
-# The links over which a request can be played here.
-LINKS = frozenset({"cloud"})
 # In these an owner has nothing to repair.
 OUTAGES = frozenset({"outage", "degraded", "sign_in_outage"})
 
@@ -21,6 +19,7 @@ class Asked:
     ended: bool = False
     done: bool = False
     executed: int = 0
+    via: str | None = None  # the link over which the car last executed it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,6 @@ class Outcome:
     checks: tuple[Check, ...] = ()
     seconds: float | None = None  # of the story, until all that is expected was seen
     missed_at: float | None = None
-    unplayed: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -75,8 +73,12 @@ class Stage(Protocol):
     def now(self) -> float:
         """Return the monotonic seconds of the story."""
 
-    async def install(self, home: Home) -> None:
-        """Set Keycard up for a home, as its owner would."""
+    async def install(self, home: Home, near: Collection[str] = ()) -> None:
+        """Set Keycard up for a home, as its owner would.
+
+        `near` names the cars that come into Bluetooth range some time: their owner has
+        paired them.
+        """
 
     def set(self, conditions: Mapping[str, str]) -> None:
         """Set conditions, all at once."""
@@ -136,7 +138,7 @@ class Player:
         late = [home for home in homes if not home.settled]
         for home in homes:
             if home.settled:
-                await stage.install(home)
+                await stage.install(home, near_in(self._case))
         await stage.reach(stage.now + SETTLE_SECONDS)
         start = stage.now
         stage.begin()
@@ -168,13 +170,10 @@ class Player:
         if step.token:
             stage.set_token(step.token)
         for home in late:
-            await stage.install(home)
+            await stage.install(home, near_in(self._case))
         if step.restart:
             await stage.restart()
-        playable = step.do is not None and all(
-            expect.via is None or expect.via in LINKS for expect in step.expect.values()
-        )
-        asked = stage.request(step.do) if step.do and playable else None
+        asked = stage.request(step.do) if step.do else None
         watches = [
             Watch(home, expect, step, start=start, end=end, asked=asked)
             for home in self._case.homes
@@ -235,9 +234,6 @@ class Watch:
     def outcome(self) -> Outcome:
         """Return how it went."""
         since = self._held_since
-        unplayed = None
-        if self._step.do and self._asked is None:
-            unplayed = f"{_deed(self._step.do)} not played: comes with Bluetooth"
         return Outcome(
             home=self.home.name,
             at=self._step.at,
@@ -245,7 +241,6 @@ class Watch:
             checks=self._checks,
             seconds=None if since is None else since - self._begin,
             missed_at=self._missed_at,
-            unplayed=unplayed,
         )
 
 
@@ -287,6 +282,16 @@ def checks(expect: Expect, seen: Seen, asked: Asked | None) -> list[Check]:
     return found
 
 
+def near_in(case: Case) -> frozenset[str]:
+    """Return the names of the cars that come into Bluetooth range in a case."""
+    return frozenset(
+        subject.removeprefix("car.")
+        for step in case.timeline
+        for subject, condition in step.set.items()
+        if condition == "near"
+    )
+
+
 def _checks_of_request(expect: Expect, asked: Asked) -> list[Check]:
     found: list[Check] = []
     if expect.done is not None:
@@ -297,6 +302,15 @@ def _checks_of_request(expect: Expect, asked: Asked) -> list[Check]:
                 expected=_text(expect.done),
                 seen=actual,
                 holds=asked.ended and asked.done == expect.done,
+            )
+        )
+    if expect.via is not None:
+        found.append(
+            Check(
+                name="via",
+                expected=expect.via,
+                seen=_text(asked.via),
+                holds=asked.via == expect.via,
             )
         )
     if expect.executed is not None:

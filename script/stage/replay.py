@@ -42,11 +42,6 @@ class Played:
         steps = all(outcome.passed for outcome in self.outcomes)
         return steps and not self.problems and bool(self.facts)
 
-    @property
-    def unplayed(self) -> int:
-        """Return how many steps could not be played."""
-        return sum(outcome.unplayed is not None for outcome in self.outcomes)
-
 
 class Replays:
     """Plays cases side by side and prints each as a whole, in their order."""
@@ -169,10 +164,8 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
             replays.stop()
             return 130
     failed = [played for played in results if not played.passed]
-    unplayed = sum(played.unplayed for played in results)
-    later = f", {unplayed} steps not played (Bluetooth)" if unplayed else ""
     console.print(
-        f"replay: {len(results) - len(failed)} passed, {len(failed)} failed{later}"
+        f"replay: {len(results) - len(failed)} passed, {len(failed)} failed"
         f" in {time.monotonic() - begin:.0f} s",
         highlight=False,
     )

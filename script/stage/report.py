@@ -49,10 +49,6 @@ def show(console: Console, outcome: Outcome, *, homes: bool) -> None:
                     soft_wrap=True,
                     highlight=False,
                 )
-    if outcome.unplayed:
-        console.print(
-            f"            [yellow]{escape(outcome.unplayed)}[/]", highlight=False
-        )
 
 
 def _verdict(outcome: Outcome) -> Text:

@@ -111,5 +111,3 @@ class Screen:
                     f" {escape(check.expected)}, seen {escape(check.seen)}",
                     highlight=False,
                 )
-        if outcome.unplayed:
-            self.say(f"{_INDENT}[yellow]{escape(outcome.unplayed)}[/]")

@@ -1,10 +1,16 @@
 """Puts together clock, pretend internet, simulator and house, for the player."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Protocol
 
-from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigEntryState
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_USER,
+    ConfigEntryState,
+    ConfigSubentry,
+)
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import (
@@ -14,12 +20,14 @@ from homeassistant.helpers import (
 )
 from homeassistant.util import ssl as ssl_util
 
-from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.bluetooth_key import async_get_bluetooth_key
+from custom_components.keycard.const import DOMAIN, SUBENTRY_BLUETOOTH_KEY
 from custom_components.keycard.outage.hosts import default_hosts, targets
 from custom_components.keycard.providers import SERVICES
 from simulator import Simulator
 from simulator.cases import Home, Request
 from simulator.conditions import Kind
+from simulator.protocol import Role
 
 from .flow import APP_DOMAIN, Desk, Result, set_up
 from .house import House
@@ -151,8 +159,11 @@ class Theatre:
         await self.house.stop()
         await self.pace.drive(self.house.start(), SET_UP_SECONDS)
 
-    async def install(self, home: Home) -> None:
-        """Set Keycard up and save an automation from the shipped blueprint."""
+    async def install(self, home: Home, near: Collection[str] = ()) -> None:
+        """Set Keycard up and save an automation from the shipped blueprint.
+
+        The cars that are named as `near` are paired, and a proxy listens for them.
+        """
         base_url = default_hosts(home.region).regions[home.region]
         if home.provider == "proxy":
             base_url = PROXY_URL
@@ -163,6 +174,10 @@ class Theatre:
         flow = self.house.task(set_up(self._hands.desk, home, base_url, token, sign_in))
         self.entries[home.name] = await self.pace.drive(flow, SET_UP_SECONDS)
         await self.pace.settle()
+        if local := [car.name for car in home.cars if car.name in near]:
+            pairing = self.house.task(self._pair(home, local))
+            await self.pace.drive(pairing, SET_UP_SECONDS)
+            await self.pace.settle()
         entry = self.house.hass.config_entries.async_get_known_entry(
             self.entries[home.name]
         )
@@ -171,6 +186,24 @@ class Theatre:
         automation = relay(home.name, self._outage_event(home))
         saving = self.house.task(self._hands.save_automation(automation))
         await self.pace.drive(saving, SET_UP_SECONDS)
+
+    async def _pair(self, home: Home, names: Iterable[str]) -> None:
+        """Let cars know the Bluetooth key, as after their owner has paired them."""
+        hass = self.house.hass
+        self.house.listen_to(self.simulator.air)
+        key = await async_get_bluetooth_key(hass)
+        for name in names:
+            self.simulator.pair(name, key, Role.DRIVER)
+            hass.config_entries.async_add_subentry(
+                hass.config_entries.async_get_known_entry(self.entries[home.name]),
+                ConfigSubentry(
+                    data=MappingProxyType({}),
+                    subentry_type=SUBENTRY_BLUETOOTH_KEY,
+                    title=name,
+                    unique_id=self.simulator.cars[name].vin,
+                ),
+            )
+        await hass.async_block_till_done()
 
     def _token(self, home: Home) -> str:
         if home.provider == "teslemetry":
@@ -187,7 +220,9 @@ class Theatre:
         """Ask for a command; returns what tells how it goes."""
         domain, action, key = ACTIONS[request.action]
         car = self.simulator.cars[request.car]
+        local = self.simulator.computers[request.car].over_bluetooth
         before = car.executed[request.command]
+        before_local = local[request.command]
         ended: list[bool] = []
 
         async def ask() -> None:
@@ -206,10 +241,13 @@ class Theatre:
         task.add_done_callback(self._tasks.discard)
 
         def tell() -> Asked:
+            executed = car.executed[request.command] - before
+            near = local[request.command] > before_local
             return Asked(
                 ended=bool(ended),
                 done=ended == [True],
-                executed=car.executed[request.command] - before,
+                executed=executed,
+                via=("bluetooth" if near else "cloud") if executed else None,
             )
 
         return tell

@@ -1,5 +1,6 @@
 """All of a car that speaks the protocol: bytes in, bytes out."""
 
+from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -34,6 +35,9 @@ class Computers:
     def __init__(self, car: Car, now: Callable[[], float]) -> None:
         self.whitelist = Whitelist(now)
         self.mishaps = Mishaps()
+        self.over_bluetooth: Counter[str] = Counter()
+        """How often the car executed each command that came over Bluetooth."""
+
         self.tells_wait = True  # for a card; not every car says that it does
         self.vin = car.vin
         self._car = car
@@ -135,7 +139,10 @@ class Computers:
             orders = _allowed_orders(message, checked, over)
             mishap = self.mishaps.take() if _acts(orders) else None
             if mishap is None or mishap.done:
+                before = Counter(self._car.executed)
                 payload = self._obey(computer, checked, orders)
+                if over is Transport.BLUETOOTH:
+                    self.over_bluetooth += self._car.executed - before
             else:
                 payload = b""
         except RefusedError as refused:

@@ -1,6 +1,6 @@
 """Tests of the player, on a stage that only pretends."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ class Pretence:
         self.asked = asked or Asked()
         self.deeds: list[str] = []
 
-    async def install(self, home: Home) -> None:
+    async def install(self, home: Home, near: Collection[str] = ()) -> None:
+        self.near = frozenset(near)
         self.deeds.append(f"install {home.name}")
 
     def begin(self) -> None:
@@ -207,12 +208,13 @@ async def test_every_expectation_is_compared(
 @pytest.mark.parametrize(
     ("asked", "holds"),
     [
-        (Asked(ended=True, done=True, executed=1), True),
+        (Asked(ended=True, done=True, executed=1, via="cloud"), True),
         (Asked(), False),
-        (Asked(ended=True, done=False, executed=1), False),
-        (Asked(ended=True, done=True, executed=2), False),
+        (Asked(ended=True, done=False, executed=1, via="cloud"), False),
+        (Asked(ended=True, done=True, executed=2, via="cloud"), False),
+        (Asked(ended=True, done=True, executed=1, via="bluetooth"), False),
     ],
-    ids=["done once", "not ended", "failed", "done twice"],
+    ids=["done once", "not ended", "failed", "done twice", "over the other link"],
 )
 async def test_a_request_is_done_once(
     case: Callable[..., Case], asked: Asked, holds: bool
@@ -228,26 +230,20 @@ async def test_a_request_is_done_once(
     assert stage.deeds[-1] == "unlock Ada"
 
 
-async def test_a_request_over_bluetooth_is_told_apart_and_the_rest_is_checked(
+async def test_cars_that_come_near_are_paired_at_the_set_up(
     case: Callable[..., Case],
 ) -> None:
-    step = {
-        "at": "0:01",
-        "do": "unlock.Ada",
-        "expect": {
-            "done": True,
-            "via": "bluetooth",
-            "status": "outage",
-            "within": "0:01",
-        },
-    }
-    stage = Pretence({0: ILL})
-    passed, notes = await play(case(step), stage)
-    assert passed
-    (outcome,) = notes.outcomes
-    assert outcome.unplayed == "unlock.Ada not played: comes with Bluetooth"
-    assert [check.name for check in outcome.checks] == ["status"]
-    assert "unlock Ada" not in stage.deeds
+    steps = [
+        {"at": "0:01", "set": {"car.Ada": condition}}
+        for condition in ("online", "near", "gone")
+    ]
+    stage = Pretence({0: WELL})
+    await play(case(steps[0]), stage)
+    assert stage.near == frozenset()
+    await play(case({**steps[1], "at": "0:02"}), stage)
+    assert stage.near == {"Ada"}
+    await play(case(steps[2]), stage)
+    assert stage.near == frozenset()
 
 
 async def test_all_deeds_of_a_step_are_done_and_told(

@@ -270,6 +270,15 @@ def test_dependencies_exist_and_cover_the_imports() -> None:
         for name in imports(tree, package_of(path))
         if name.startswith("homeassistant.components.")
     }
+    brought = {
+        str(name)
+        for one in named
+        for name in read_json(COMPONENTS / one / "manifest.json").get(
+            "dependencies", []
+        )
+    }
+    # What finds the adapters brings Bluetooth with it.
+    named |= brought & {"bluetooth"}
     assert used - named - FREE_COMPONENTS == set()
 
 

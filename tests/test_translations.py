@@ -9,8 +9,8 @@ import yaml
 
 from homeassistant.const import Platform
 
-from custom_components.keycard import commands
-from custom_components.keycard.vehicle.outcome import Refusal
+from custom_components.keycard import commands, dispatch
+from custom_components.keycard.vehicle.outcome import Refusal, Trouble
 
 from .tree import (
     KEYCARD,
@@ -113,6 +113,9 @@ def test_every_reason_for_a_command_not_done_has_a_text() -> None:
     known = keys_at(texts("en"), "exceptions")
     assert {refusal.value for refusal in Refusal} <= known
     assert set(commands._ERRORS.values()) <= known
+    assert set(dispatch._TROUBLES.values()) <= known
+    assert {*dispatch._TROUBLES} == {*Trouble}
+    assert set(dispatch._OF_THE_KEY.values()) <= known
 
 
 def test_translation_keys_in_calls_have_texts() -> None:

@@ -110,6 +110,14 @@ CAR_SENSORS = (
         entity_registry_enabled_default=False,
         is_on=lambda view: view.cloud_link,
     ),
+    CarBinarySensorDescription(
+        key="bluetooth_link",
+        translation_key="bluetooth_link",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        bluetooth_only=True,
+        is_on=lambda view: view.bluetooth is not None and view.bluetooth.near,
+    ),
     *(
         _told(f"{place}_door", f"{place}_door_open", BinarySensorDeviceClass.DOOR)
         for place in DOORS

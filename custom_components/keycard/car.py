@@ -97,6 +97,8 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
             trusted=self.car.trusted(now),
             restored=self.car.restored,
             fresh=self.car.fresh(now),
+            told_at=self.car.told_at,
+            source=self.car.source,
             cloud_link=cloud_link,
             connection=connection,
             cloud=self._cloud,

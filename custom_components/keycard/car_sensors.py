@@ -13,6 +13,7 @@ from homeassistant.components.sensor import (
 )
 from homeassistant.const import (
     PERCENTAGE,
+    SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
     EntityCategory,
     UnitOfElectricCurrent,
     UnitOfElectricPotential,
@@ -31,11 +32,13 @@ from .entity import CarDescription
 from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TYRES
 from .vehicle.keys import Key
 from .vehicle.state import CarState
+from .vehicle.ways import Way
 from .views import CarView
 
 type Value = StateType | datetime
 
 ATTR_REACHABLE: Final = "reachable"
+ATTR_CLOUD: Final = "cloud"
 
 CHARGING_STATES = {
     "Starting": "starting",
@@ -138,6 +141,14 @@ def _departure(state: CarState) -> datetime | None:
     return state.departure_at if state.charge_schedule == "depart_by" else None
 
 
+def _of_connection(view: CarView) -> dict[str, Any]:
+    """Return whether a car is reached, and how the cloud alone does."""
+    return {
+        ATTR_REACHABLE: view.reachable,
+        **({} if view.cloud is None else {ATTR_CLOUD: view.cloud.value}),
+    }
+
+
 MAIN_SENSORS = (
     CarSensorDescription(
         key="key_to_take",
@@ -153,14 +164,14 @@ MAIN_SENSORS = (
         device_class=SensorDeviceClass.ENUM,
         options=[connection.value for connection in Connection],
         value=lambda view: view.connection.value,
-        attributes=lambda view: {ATTR_REACHABLE: view.reachable},
+        attributes=_of_connection,
     ),
     CarSensorDescription(
         key="last_contact",
         translation_key="last_contact",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value=lambda view: view.state.data_at if view.state else None,
+        value=lambda view: view.told_at,
     ),
     CarSensorDescription(
         key="battery_level",
@@ -177,6 +188,37 @@ MAIN_SENSORS = (
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
         value=_trusted(lambda state: state.battery_range),
+    ),
+)
+BLUETOOTH_SENSORS = (
+    CarSensorDescription(
+        key="data_source",
+        translation_key="data_source",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=[way.value for way in Way],
+        bluetooth_only=True,
+        value=lambda view: view.source and view.source.value,
+    ),
+    CarSensorDescription(
+        key="bluetooth_signal",
+        translation_key="bluetooth_signal",
+        device_class=SensorDeviceClass.SIGNAL_STRENGTH,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        native_unit_of_measurement=SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
+        state_class=SensorStateClass.MEASUREMENT,
+        bluetooth_only=True,
+        value=lambda view: view.bluetooth.signal if view.bluetooth else None,
+    ),
+    CarSensorDescription(
+        key="bluetooth_heard",
+        translation_key="bluetooth_heard",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        bluetooth_only=True,
+        value=lambda view: view.bluetooth.heard_at if view.bluetooth else None,
     ),
 )
 CHARGING_SENSORS = (
@@ -277,6 +319,7 @@ DRIVING_SENSORS = (
 )
 CAR_SENSORS = (
     *MAIN_SENSORS,
+    *BLUETOOTH_SENSORS,
     *CHARGING_SENSORS,
     *BATTERY_SENSORS,
     *CLIMATE_SENSORS,

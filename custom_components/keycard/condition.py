@@ -1,5 +1,6 @@
 """Keycard's conditions: what an automation may ask before it acts."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, override
 
 import voluptuous as vol
@@ -24,9 +25,13 @@ from .carriers import (
     WORDS,
     carriers,
 )
-from .connection import REACHED
+from .connection import OVER_BLUETOOTH, OVER_CLOUD, REACHED, Connection
+from .const import CONF_LINK
 from .outage.words import Status
 from .vehicle.keys import Key
+from .vehicle.ways import Way
+
+ANY_LINK = "any"
 
 # Home Assistant wants sets, and changes none of them.
 _ON: set[str | bool] = {STATE_ON}
@@ -35,7 +40,11 @@ _FINE: set[str | bool] = {
     Status.ACCOUNT_PROBLEM,
     Status.PROVIDER_DOWN,
 }
-_REACHED: set[str | bool] = {*REACHED}
+_REACHED: Mapping[str, frozenset[Connection]] = {
+    ANY_LINK: REACHED,
+    Way.CLOUD: OVER_CLOUD,
+    Way.BLUETOOTH: OVER_BLUETOOTH,
+}
 
 
 class OutageIsOn(EntityStateConditionBase):
@@ -66,7 +75,20 @@ class CarIsReachable(EntityStateConditionBase):
     """A car can be reached, if need be by waking it."""
 
     _domain_specs = WORDS
-    _states = _REACHED
+    _schema = ENTITY_STATE_CONDITION_SCHEMA_ANY_ALL.extend(
+        {
+            vol.Required(CONF_OPTIONS, default={}): {
+                vol.Optional(CONF_LINK, default=ANY_LINK): vol.In(_REACHED),
+            },
+        }
+    )
+
+    def __init__(self, hass: HomeAssistant, config: ConditionConfig) -> None:
+        """Take the link that is asked for."""
+        super().__init__(hass, config)
+        if TYPE_CHECKING:
+            assert config.options is not None
+        self._states = {*_REACHED[config.options[CONF_LINK]]}
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:

@@ -29,9 +29,9 @@ class Connection(StrEnum):
 
 
 # A command gets through, or wakes the car first.
-REACHED = frozenset(
-    {Connection.CLOUD, Connection.ASLEEP, Connection.BLUETOOTH, Connection.BOTH}
-)
+OVER_CLOUD = frozenset({Connection.CLOUD, Connection.ASLEEP, Connection.BOTH})
+OVER_BLUETOOTH = frozenset({Connection.BLUETOOTH, Connection.BOTH})
+REACHED = OVER_CLOUD | OVER_BLUETOOTH
 
 # At this charge (%) or less a car that is offline is taken to save what is left.
 NEARLY_EMPTY = 5

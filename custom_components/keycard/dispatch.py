@@ -1,6 +1,6 @@
 """Brings a command to a car over whichever link serves it now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from homeassistant.exceptions import HomeAssistantError
@@ -8,12 +8,22 @@ from homeassistant.exceptions import HomeAssistantError
 from .commands import NotReachedError, Sender, error_of
 from .local import LocalLink
 from .vehicle.links import Command
-from .vehicle.outcome import RadioOutcome, Refusal
+from .vehicle.outcome import RadioOutcome, Refusal, Trouble
 from .vehicle.vehicle import Car
 from .vehicle.ways import CloudHealth, Preference, Way, ways
 
+_TROUBLES: Mapping[Trouble, str] = {
+    Trouble.NO_ADAPTER: "bluetooth_no_adapter",
+    Trouble.OUT_OF_RANGE: "bluetooth_out_of_range",
+    Trouble.NO_SLOT: "bluetooth_no_slot",
+    Trouble.NO_CONNECTION: "bluetooth_no_connection",
+    Trouble.NO_ANSWER: "bluetooth_no_answer",
+}
 # The key is not the car's last word: that of another link may do.
-_OF_THE_KEY = frozenset({Refusal.KEY_NOT_PAIRED, Refusal.KEY_NOT_ALLOWED})
+_OF_THE_KEY: Mapping[Refusal, str] = {
+    Refusal.KEY_NOT_PAIRED: "bluetooth_key_not_paired",
+    Refusal.KEY_NOT_ALLOWED: "bluetooth_key_not_allowed",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +95,8 @@ def _error(outcome: RadioOutcome, car: Car) -> HomeAssistantError | None:
     if outcome.reason:
         return error_of("command_failed", car, reason=outcome.reason)
     if outcome.trouble is not None:
-        return error_of(f"bluetooth_{outcome.trouble}", car, NotReachedError)
+        return error_of(_TROUBLES[outcome.trouble], car, NotReachedError)
     refusal = outcome.refusal or Refusal.OTHER
-    if refusal in _OF_THE_KEY:
-        return error_of(f"bluetooth_{refusal}", car, NotReachedError)
+    if (key := _OF_THE_KEY.get(refusal)) is not None:
+        return error_of(key, car, NotReachedError)
     return error_of(refusal.value, car)

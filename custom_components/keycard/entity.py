@@ -34,6 +34,9 @@ class CarDescription(EntityDescription):
     signed_only: bool = False
     """Whether a car does it only when a signed command says so."""
 
+    bluetooth_only: bool = False
+    """Whether only a car with a Bluetooth key has it."""
+
     watched_too: bool = False
     """Whether a car has it that is only watched for, and takes no commands."""
 
@@ -129,6 +132,8 @@ def _has(car: CarCoordinator, description: CarDescription) -> bool | None:
     state = car.data.state
     if description.signed_only and not car.signs:
         return None
+    if description.bluetooth_only and car.local is None:
+        return False
     if description.told is not None and (
         state is None or description.told(state) is None
     ):

@@ -37,6 +37,7 @@ from .carriers import (
     WORDS,
     carriers,
 )
+from .connection import Connection
 from .outage.journal import Kind
 from .outage.words import Status
 from .vehicle.keys import Key
@@ -46,6 +47,13 @@ from .vigil import Vigil
 _YES: set[str | bool] = {True}
 _NO: set[str | bool] = {False}
 _REFUSED: set[str] = {Status.ACCOUNT_PROBLEM}
+_BLUETOOTH: set[str | bool] = {Connection.BLUETOOTH}
+# Who knew nothing before has nothing to compare with.
+_NOT_BLUETOOTH: set[str | bool] = {*Connection} - {
+    Connection.BLUETOOTH,
+    Connection.OUT_OF_RANGE,
+    Connection.UNDETERMINED,
+}
 
 _FOR = {vol.Optional(CONF_FOR): cv.positive_time_period}
 
@@ -202,6 +210,19 @@ class CarBecameUnreachable(CarReachTrigger):
     _to_states = _NO
 
 
+class BluetoothBecameOnlyWay(EntityTransitionTriggerBase):
+    """The cloud reaches a car no more, and Bluetooth still does."""
+
+    _domain_specs = WORDS
+    _from_states = _NOT_BLUETOOTH
+    _to_states = _BLUETOOTH
+
+    @override
+    def entity_filter(self, entities: set[str]) -> set[str]:
+        """Keep the connections of cars."""
+        return carriers(self._hass, super().entity_filter(entities), CONNECTION)
+
+
 class AccountNeedsAttention(EntityTargetStateTriggerBase):
     """The maker refuses the account."""
 
@@ -216,6 +237,7 @@ class AccountNeedsAttention(EntityTargetStateTriggerBase):
 
 TRIGGERS: dict[str, type[Trigger]] = {
     "account_needs_attention": AccountNeedsAttention,
+    "bluetooth_became_only_way": BluetoothBecameOnlyWay,
     "car_became_reachable": CarBecameReachable,
     "car_became_unreachable": CarBecameUnreachable,
     "early_warning_started": EarlyWarningStarted,

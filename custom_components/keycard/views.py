@@ -8,6 +8,7 @@ from .connection import Connection
 from .outage.words import FROZEN, Judgement, Status
 from .vehicle.keys import Key
 from .vehicle.state import CarState
+from .vehicle.ways import Way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,12 @@ class CarView:
     trusted: bool
     restored: bool
     fresh: frozenset[str] = frozenset()
+    told_at: datetime | None = None
+    """When the car told something last, over any link (UTC)."""
+
+    source: Way | None = None
+    """The link over which it did."""
+
     cloud_link: bool
     connection: Connection
     cloud: Connection | None = None

@@ -10,6 +10,7 @@ from .links import CloudLink
 from .reading import JsonObject, read_moment, read_text, read_year
 from .repertoire import REPERTOIRE, Command
 from .state import CarState, Presence, data_time, has_data, read_model, unwrapped
+from .ways import Way
 
 TRUSTED_FOR = timedelta(minutes=30)
 
@@ -115,9 +116,21 @@ class Car:
         )
 
     @property
-    def overheard_at(self) -> datetime | None:
-        """Return when the car last told something over Bluetooth (UTC)."""
+    def _overheard_at(self) -> datetime | None:
         return max(self._overheard.values(), default=None)
+
+    @property
+    def told_at(self) -> datetime | None:
+        """Return when the car told something last, over any link (UTC)."""
+        told = (self._overheard_at, self.state.data_at if self.state else None)
+        return max((at for at in told if at is not None), default=None)
+
+    @property
+    def source(self) -> Way | None:
+        """Return the link over which the car told something last."""
+        if self.told_at is None:
+            return None
+        return Way.BLUETOOTH if self.told_at == self._overheard_at else Way.CLOUD
 
     def stale(self, json: JsonObject) -> bool:
         """Return whether a car that is online is shown as it was before."""

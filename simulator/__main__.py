@@ -62,6 +62,10 @@ port: keys that a car obeys (/keys), whether commands must be signed (/signing),
 goes wrong with the next ones (/mishap), what Tesla knows of the app (/app), and days
 with drives, a charge and sleep that a car lives by the clock (/days).
 
+A car that is near is heard over Bluetooth, by whoever runs in the same program: this
+one has no radio. GET /state tells who is connected, which keys a car obeys and whether
+it waits for a card; /pair taps it, /air is for what goes wrong on the way.
+
 """
 
 

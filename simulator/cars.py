@@ -174,6 +174,7 @@ class Car:
         self._active_at = self._now()
         if presence != "online":
             self.route = None
+        self.on_change()
 
     def wake(self) -> None:
         """Begin to wake; a car without a connection does not hear it."""

@@ -1,6 +1,7 @@
 """The control port: conditions, cars and counters over HTTP."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from .cases import SIGNING, CarSpec
 from .conditions import MODELS, ConditionError
 from .days import read_days
 from .protocol import Mishap, Role
+from .radio import LIMIT, Weather, name_of
 from .server import HOST
 from .world import PortTakenError, Simulator
 
@@ -27,6 +29,11 @@ POST /days    {"car": "Ada", "days": [{"drives": [{"at": "7:30", "minutes": 30}]
 POST /signing {"car": "Ada", "signing": "required"}; or allowed, off
 POST /keys    {"car": "Ada", "pem": "-----BEGIN PUBLIC...", "role": "DRIVER"}; ROLES
 POST /mishap  {"car": "Ada", "mishap": "lost-done", "times": 1}; MISHAPS
+POST /pair    {"car": "Ada", "do": "tap"}: a card on the console, for a key that asked
+              over Bluetooth to be added; or refuse
+POST /air     {"car": "Ada", "phones": 2, "rssi": -80, "weather": {"lose_to_car": 0.1}}:
+              connections that others have, and how Bluetooth fares (of all cars if
+              none is named; {} is fine weather); WEATHERS
 DELETE /cars/Di
 GET  /state   conditions, cars, addresses
 GET  /calls   counters, billed and unbilled
@@ -100,6 +107,8 @@ class Control:
                 web.post("/signing", self._signing),
                 web.post("/keys", self._keys),
                 web.post("/mishap", self._mishap),
+                web.post("/pair", self._pair),
+                web.post("/air", self._air),
                 web.delete("/cars/{name}", self._remove_car),
                 web.get("/state", self._state),
                 web.get("/calls", self._calls),
@@ -128,6 +137,7 @@ class Control:
             "ACTIONS": ("do", ACTIONS),
             "ROLES": ("role", Role.__members__),
             "MISHAPS": ("mishap", Mishap),
+            "WEATHERS": ("weather", Weather.words()),
         }.items():
             text = text.replace(word, f"{one_of[0]} is one of {', '.join(one_of[1])}")
         return web.Response(text=text)
@@ -158,6 +168,7 @@ class Control:
             raise ConditionError(message)
         car = self._simulator.cars[name]
         ACTIONS[action](car)
+        self._simulator.air.look(car)
         return web.json_response(describe(car))
 
     async def _token(self, request: web.Request) -> web.Response:
@@ -232,17 +243,58 @@ class Control:
             message = f"unknown role {role!r}; allowed: {', '.join(Role.__members__)}"
             raise ConditionError(message)
         self._simulator.pair(name, str(body.get("pem")), Role[role])
-        entries = self._simulator.computers[name].whitelist.entries
-        return web.json_response({one.point.hex(): one.role.name for one in entries})
+        return web.json_response(self._keys_of(name))
 
     async def _mishap(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        times = body.get("times", 1)
-        if not isinstance(times, int) or not 0 < times < 1000:
-            message = "times must be a whole number from 1 to 999"
-            raise ConditionError(message)
+        times = _whole({"times": 1, **body}, "times", 1, 999)
         self._simulator.expect(str(body.get("car")), str(body.get("mishap")), times)
         return web.json_response(body)
+
+    async def _pair(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        name, answer = str(body.get("car")), body.get("do")
+        if answer not in {"tap", "refuse"}:
+            message = f"unknown answer {answer!r} to a key; allowed: tap, refuse"
+            raise ConditionError(message)
+        if answer == "tap":
+            pairing = self._simulator.tap(name)
+        else:
+            pairing = self._simulator.refuse(name)
+        return web.json_response({"pairing": pairing, "keys": self._keys_of(name)})
+
+    async def _air(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        air, name = self._simulator.air, body.get("car")
+        car = None if name is None else self._simulator.car(str(name))
+        if car is not None:
+            if "phones" in body:
+                air.phones[car.vin] = _whole(body, "phones", 0, LIMIT)
+            if "rssi" in body:
+                air.rssi[car.vin] = _whole(body, "rssi", -127, 20)
+        if "weather" in body:
+            if not isinstance(body["weather"], dict):
+                message = "weather must be an object"
+                raise ConditionError(message)
+            weather = Weather.read(body["weather"])
+            air.set_weather(weather, None if car is None else car.name)
+        names = self._simulator.cars if car is None else (car.name,)
+        return web.json_response({name: self._on_air(name) for name in names})
+
+    def _keys_of(self, name: str) -> dict[str, str]:
+        entries = self._simulator.computers[name].whitelist.entries
+        return {one.point.hex(): one.role.name for one in entries}
+
+    def _on_air(self, name: str) -> dict[str, object]:
+        air, car = self._simulator.air, self._simulator.cars[name]
+        heard = {advert.name: advert for advert in air.adverts()}
+        advert = heard.get(name_of(car.vin))
+        return {
+            "heard": None if advert is None else asdict(advert),
+            "phones": air.phones[car.vin],
+            "weather": asdict(air.weather_of(car)),
+            **asdict(air.tally(car)),
+        }
 
     async def _remove_car(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -256,7 +308,13 @@ class Control:
             {
                 "conditions": self._simulator.conditions,
                 "cars": {
-                    name: describe(car) for name, car in self._simulator.cars.items()
+                    name: {
+                        **describe(car),
+                        "pairing": self._simulator.computers[name].whitelist.pairing,
+                        "keys": self._keys_of(name),
+                        "air": self._on_air(name),
+                    }
+                    for name, car in self._simulator.cars.items()
                 },
                 "urls": self._simulator.urls,
             }
@@ -285,6 +343,18 @@ def describe(car: Car) -> dict[str, object]:
         "in_service": car.in_service,
         "executed": dict(car.executed),
     }
+
+
+def _whole(body: Mapping[str, object], name: str, least: int, most: int) -> int:
+    value = body.get(name)
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and least <= value <= most
+    ):
+        return value
+    message = f"{name} must be a whole number from {least} to {most}"
+    raise ConditionError(message)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -3,7 +3,17 @@
 Only the radio is simulated: what goes over it are the bytes of the vehicle protocol.
 """
 
-from .air import LIMIT, Advert, Air, FullError, NotHeardError, RefusedError, Tally
+from .air import (
+    LIMIT,
+    Advert,
+    Air,
+    FullError,
+    NotHeardError,
+    RefusedError,
+    Tally,
+    address_of,
+    name_of,
+)
 from .line import CutError, Line
 from .weather import Weather, WeatherError
 
@@ -19,4 +29,6 @@ __all__ = [
     "Tally",
     "Weather",
     "WeatherError",
+    "address_of",
+    "name_of",
 ]

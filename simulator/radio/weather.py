@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
+from ..conditions import ConditionError
+
 _SECONDS = frozenset({"latency", "connect", "slow"})
 LONGEST = 600.0
 
 
-class WeatherError(ValueError):
+class WeatherError(ConditionError):
     """There is no such weather."""
 
 
@@ -31,9 +33,14 @@ class Weather:
     connect: float = 0.05  # the time that it takes to connect
 
     @classmethod
+    def words(cls) -> list[str]:
+        """Return what can be told of it."""
+        return [field.name for field in fields(cls)]
+
+    @classmethod
     def read(cls, values: Mapping[str, object]) -> Self:
         """Return a weather by its words; raise a WeatherError if there is none such."""
-        names = {field.name for field in fields(cls)}
+        names = cls.words()
         numbers: dict[str, float] = {}
         for name, value in values.items():
             most = LONGEST if name in _SECONDS else 1.0

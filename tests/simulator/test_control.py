@@ -15,6 +15,9 @@ from rich.console import Console
 from simulator import Simulator, load_case
 from simulator.__main__ import main, play
 from simulator.control import Control
+from simulator.protocol import Role, point_of
+
+from .signing import a_key
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -61,6 +64,13 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("/token", {"state": "lost"}, "ok, expired"),
     ("/cars", {"name": "Di", "model": "model9", "year": 2024}, "cybertruck"),
     ("/cars", {"name": "Ada", "model": "model3", "year": 2024}, "already"),
+    ("/mishap", {"car": "Ada", "mishap": "lost", "times": 0}, "from 1 to 999"),
+    ("/pair", {"car": "Ada", "do": "open"}, "tap, refuse"),
+    ("/pair", {"car": "Di", "do": "tap"}, "Ada, Bo, Cy"),
+    ("/air", {"car": "Di"}, "Ada, Bo, Cy"),
+    ("/air", {"car": "Ada", "phones": 4}, "from 0 to 3"),
+    ("/air", {"weather": {"lose_to_car": 2}}, "from 0 to 1"),
+    ("/air", {"weather": "rain"}, "an object"),
 ]
 
 
@@ -131,6 +141,38 @@ async def test_accounts_and_counters_over_http(
     assert (counted["billed"], counted["unbilled"]) == (0, 1)
     async with session.get(control.url) as response:
         assert "POST /set" in await response.text()
+
+
+async def test_the_air_over_http(
+    sim: Simulator, control: Control, session: aiohttp.ClientSession
+) -> None:
+    key = a_key()
+    sim.set("car.Ada", "near")
+    whitelist = sim.computers["Ada"].whitelist
+    whitelist.ask(key, Role.DRIVER)
+    async with session.get(f"{control.url}/state") as response:
+        ada = (await response.json())["cars"]["Ada"]
+    assert (ada["pairing"], ada["keys"]) == ("waiting for the card", {})
+    assert ada["air"]["heard"]["name"].startswith("S")
+    tap = {"car": "Ada", "do": "tap"}
+    _, answer = await post(session, control, "/pair", tap)
+    keys = {point_of(key).hex(): "DRIVER"}
+    assert answer == {"pairing": "added", "keys": keys}
+    whitelist.ask(a_key(), Role.DRIVER)
+    refuse = {"car": "Ada", "do": "refuse"}
+    _, answer = await post(session, control, "/pair", refuse)
+    assert answer == {"pairing": "refused", "keys": keys}
+
+    weather = {"weather": {"refuse": 1}}
+    _, answer = await post(session, control, "/air", weather)
+    assert answer["Ada"]["weather"]["refuse"] == answer["Bo"]["weather"]["refuse"] == 1
+    assert answer["Bo"]["heard"] is None
+    body = {"car": "Ada", "phones": 3, "rssi": -88, "weather": {}}
+    _, answer = await post(session, control, "/air", body)
+    heard = answer["Ada"]["heard"]
+    assert (heard["rssi"], heard["connectable"]) == (-88, False)
+    assert answer["Ada"]["weather"]["refuse"] == 0
+    assert (answer["Ada"]["open"], answer["Ada"]["phones"]) == (0, 3)
 
 
 async def test_a_case_is_played(sim: Simulator) -> None:

@@ -33,8 +33,7 @@ from script.stage.proxy import Proxy, async_place_proxy
 from simulator import Simulator
 from simulator.cars import Car
 from simulator.protocol import Role
-from simulator.radio import Air, Weather
-from simulator.radio.air import address_of
+from simulator.radio import Air, Weather, address_of
 
 type Vehicle = VehicleBluetooth[Tesla]
 

@@ -11,8 +11,7 @@ from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 from tesla_protocol.command.universal_message_pb2 import RoutableMessage
 
 from simulator.cars import Car
-from simulator.radio import Air, CutError, Line
-from simulator.radio.air import address_of
+from simulator.radio import Air, CutError, Line, address_of
 
 
 class Client:

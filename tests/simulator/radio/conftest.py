@@ -1,4 +1,4 @@
-"""Cars on the air: who is heard, who gets through, and what goes wrong."""
+"""A world whose ports stay shut, and a client that takes what is on its air."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,22 +6,19 @@ from random import Random
 
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
-from tesla_protocol.command.keys_pb2 import Role as RoleNumber
 
 from simulator import Simulator
 from simulator.cars import Car
-from simulator.protocol import PairingState, Role
+from simulator.protocol import Role
 from simulator.radio import Air
 
+from ..conftest import HOME
+from ..signing import a_key
 from .aired import Aired
-from .conftest import HOME
-from .signing import a_key
-
-DRIVER = RoleNumber.ROLE_DRIVER
 
 
 class Sleeper:
-    """Sleeps no longer than it takes to let others run, or until it is woken."""
+    """Sleeps no longer than others need to run, or until it is woken."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
@@ -48,7 +45,6 @@ def sleep() -> Sleeper:
 
 @pytest.fixture
 async def world(sleep: Sleeper) -> AsyncIterator[Simulator]:
-    """Return a world whose ports stay shut."""
     simulator = Simulator(HOME)
     simulator.air.sleep = sleep
     simulator.air.chance = Random(1)
@@ -83,28 +79,3 @@ def stranger(air: Air, ada: Car, key: ec.EllipticCurvePrivateKey) -> Aired:
 def driver(world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey) -> Aired:
     world.pair("Ada", key, Role.DRIVER)
     return stranger
-
-
-async def test_pairing_waits_for_the_card(
-    world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey
-) -> None:
-    await stranger.pair(DRIVER)
-    # The library takes the car's "wait" for a yes.
-    assert world.computers["Ada"].whitelist.role_of(key) is None
-    assert world.tap("Ada") is PairingState.ADDED
-    await stranger.door_unlock()
-    assert not world.cars["Ada"].locked
-
-
-async def test_the_library_pairs_with_a_car_that_does_not_tell_that_it_waits(
-    world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey
-) -> None:
-    computers = world.computers["Ada"]
-    computers.tells_wait = False
-    pairing = asyncio.create_task(stranger.pair(DRIVER))
-    await a_moment()
-    assert computers.whitelist.pairing is PairingState.WAITING
-    assert not pairing.done()
-    world.tap("Ada")
-    await pairing
-    assert computers.whitelist.role_of(key) is Role.DRIVER

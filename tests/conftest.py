@@ -57,6 +57,19 @@ def keycard_can_be_found(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_adapters(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let no home have a Bluetooth adapter, which would be offered to be set up.
+
+    Bluetooth itself is set up with Keycard; what it hears comes from proxies.
+    """
+    if "hass" not in request.fixturenames or "enable_bluetooth" in request.fixturenames:
+        yield
+        return
+    with patch("bluetooth_adapters.systems.linux.LinuxAdapters.adapters", {}):
+        yield
+
+
+@pytest.fixture(autouse=True)
 def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the key of each home apart."""
     path = tmp_path / "keycard.key"

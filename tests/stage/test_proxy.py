@@ -1,6 +1,6 @@
 """The simulated radio in Home Assistant: its own client on its own Bluetooth."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -26,6 +26,7 @@ from homeassistant.components.bluetooth import (
     async_scanner_devices_by_address,
 )
 from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
@@ -41,8 +42,9 @@ NEAREST = "AA:BB:CC:00:00:02"
 
 
 @pytest.fixture(autouse=True)
-def no_patience(enable_bluetooth: None) -> Iterator[None]:
-    """Spare the tests what a connection that fails waits for in between."""
+async def bluetooth(hass: HomeAssistant) -> AsyncIterator[None]:
+    """Set Bluetooth up, and spare the tests what it waits for between two attempts."""
+    assert await async_setup_component(hass, "bluetooth", {})
     with patch("bleak_retry_connector.calculate_backoff_time", return_value=0.0):
         yield
 

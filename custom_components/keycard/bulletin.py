@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
-from .notices import Words, async_get_words, compose
+from .notices import Words, as_drill, async_get_words, compose
 from .outage.journal import Happening, Kind
 from .outage.words import Judgement
 from .vehicle.keys import Key
@@ -23,13 +23,13 @@ class Bulletin:
     def __init__(self, hass: HomeAssistant) -> None:
         """Start without words or listeners."""
         self.listeners: list[Callable[[OutageEvent], None]] = []
+        self.words: Words
         self._hass = hass
-        self._words: Words
         self._unheard: deque[OutageEvent] = deque(maxlen=UNHEARD)
 
     async def async_load_words(self) -> None:
         """Take the words of Home Assistant's language."""
-        self._words = await async_get_words(self._hass)
+        self.words = await async_get_words(self._hass)
 
     @callback
     def async_add_listener(
@@ -50,10 +50,15 @@ class Bulletin:
         *,
         start: datetime | None,
         length: timedelta | None = None,
+        drill: bool = False,
+        early: str | None = None,
     ) -> tuple[str, str]:
-        """Put a notice into words, as it would be told now."""
-        return compose(
-            self._words,
+        """Put a notice into words, as it would be told now.
+
+        If a `drill` ends early, `early` names the words that say why.
+        """
+        notice = compose(
+            self.words,
             kind=kind,
             judgement=judgement,
             keys=keys,
@@ -62,6 +67,7 @@ class Bulletin:
             length=length,
             now=dt_util.utcnow(),
         )
+        return as_drill(self.words, kind, notice, early=early) if drill else notice
 
     @callback
     def async_tell(
@@ -70,6 +76,9 @@ class Bulletin:
         judgement: Judgement,
         keys: Mapping[str, Key],
         seen: Collection[str] = (),
+        *,
+        drill: bool = False,
+        early: str | None = None,
     ) -> None:
         """Tell of a happening; `keys` are to be taken, by the name of a car.
 
@@ -82,6 +91,8 @@ class Bulletin:
             seen,
             start=happening.start,
             length=happening.length,
+            drill=drill,
+            early=early,
         )
         event = OutageEvent(
             kind=happening.kind,
@@ -90,6 +101,7 @@ class Bulletin:
             text=text,
             judgement=judgement,
             keys=keys,
+            drill=drill,
         )
         if not self.listeners:
             self._unheard.append(event)

@@ -1,5 +1,6 @@
 """One car for Home Assistant: what is known of it, and what it is told."""
 
+from datetime import datetime
 import logging
 
 from homeassistant.config_entries import ConfigEntry
@@ -10,10 +11,11 @@ from homeassistant.util import dt as dt_util
 from .commands import Sender
 from .connection import Connection, count_unpaid, lets_in, reachable
 from .outage.evidence import Evidence
+from .outage.words import Judgement
 from .vehicle.keys import Key
 from .vehicle.links import Command
 from .vehicle.vehicle import Car
-from .views import CarView
+from .views import CarView, rehearsed_car
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,10 +41,19 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         self.mobile_access = True
         """Whether the car lets the cloud in."""
 
+        self.key_tried: datetime | None = None
+        """When its owner last tried card or fob."""
+
+        self.rehearsed: Judgement | None = None
+        """What a drill has entities show, if one is on."""
+
         self._unpaid = 0
         self._sender = sender
         self._reachable: bool | None = None
-        self.data = self._view(key, Connection.UNDETERMINED, cloud_link=False)
+        self.real = self._view(key, Connection.UNDETERMINED, cloud_link=False)
+        """What is known, whatever a drill shows."""
+
+        self.data = self.real
 
     @property
     def commandable(self) -> bool:
@@ -64,6 +75,7 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
             connection=connection,
             reachable=self._reachable,
             key_to_take=key,
+            key_tried=self.key_tried,
         )
 
     @callback
@@ -77,9 +89,19 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         self, key: Key, connection: Connection, *, cloud_link: bool
     ) -> None:
         """Show what is known now, if that is news."""
-        view = self._view(key, connection, cloud_link=cloud_link)
+        self.real = self._view(key, connection, cloud_link=cloud_link)
+        view = self.real
+        if self.rehearsed is not None:
+            view = rehearsed_car(view, self.rehearsed, self.car.id, owned=self.car.key)
         if view != self.data:
             self.async_set_updated_data(view)
+
+    @callback
+    def async_show(self) -> None:
+        """Show what is known of the cloud still, and of the car now."""
+        self.async_refresh_view(
+            self.real.key_to_take, self.real.connection, cloud_link=self.real.cloud_link
+        )
 
     async def async_send(self, command: Command, **params: object) -> None:
         """Send a command; raise a translated error unless the car did it."""
@@ -87,8 +109,4 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
             raise RuntimeError(f"{self.car.id} takes no commands")
         await self._sender.async_send(self.car, command, **params)
         self.car.apply_command(command, params, dt_util.utcnow())
-        self.async_refresh_view(
-            self.data.key_to_take,
-            self.data.connection,
-            cloud_link=self.data.cloud_link,
-        )
+        self.async_show()

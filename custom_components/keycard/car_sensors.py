@@ -27,6 +27,7 @@ from homeassistant.const import (
 from homeassistant.helpers.typing import StateType
 
 from .connection import Connection
+from .const import ATTR_DRILL
 from .entity import CarDescription
 from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TYRES
 from .vehicle.keys import Key
@@ -145,6 +146,7 @@ MAIN_SENSORS = (
         device_class=SensorDeviceClass.ENUM,
         options=[key.value for key in Key],
         value=lambda view: view.key_to_take.value,
+        attributes=lambda view: {ATTR_DRILL: view.drill},
         watched_too=True,
     ),
     CarSensorDescription(
@@ -153,7 +155,18 @@ MAIN_SENSORS = (
         device_class=SensorDeviceClass.ENUM,
         options=[connection.value for connection in Connection],
         value=lambda view: view.connection.value,
-        attributes=lambda view: {ATTR_REACHABLE: view.reachable},
+        attributes=lambda view: {
+            ATTR_DRILL: view.drill,
+            ATTR_REACHABLE: view.reachable,
+        },
+    ),
+    CarSensorDescription(
+        key="key_tried",
+        translation_key="key_tried",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda view: view.key_tried,
+        watched_too=True,
     ),
     CarSensorDescription(
         key="last_contact",

@@ -39,7 +39,7 @@ class Words:
 
     texts: Mapping[str, str]
 
-    def say(self, key: str, **values: str) -> str:
+    def say(self, key: str, /, **values: str) -> str:
         """Return a text with its placeholders filled in."""
         return self.texts[f"{_PREFIX}{key}"].format(**values)
 
@@ -96,6 +96,17 @@ def compose(
         judgement.status, "notice_title_other"
     )
     return words.say(title), "\n".join(lines)
+
+
+def as_drill(
+    words: Words, kind: Kind, notice: tuple[str, str], *, early: str | None = None
+) -> tuple[str, str]:
+    """Say of a notice that it is but a drill's; one that ends `early` says why."""
+    title, text = notice
+    if kind is Kind.ENDED:
+        title = words.say("drill_title_early" if early else "drill_title_over")
+    text = words.say(early) if early else f"{words.say('drill_text')}\n{text}"
+    return words.say("drill_title", title=title), text
 
 
 def _what(words: Words, judgement: Judgement, since: str) -> str:

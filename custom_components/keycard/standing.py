@@ -17,6 +17,7 @@ def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
     title, text = _notice(coordinator)
     return {
         "region": coordinator.region,
+        "drill": coordinator.data.drill,
         "status": judgement.status.value,
         "scope": judgement.scope.value,
         "planes": [plane.value for plane in judgement.planes],
@@ -57,6 +58,7 @@ def _notice(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
         {car.car.name: car.data.key_to_take for car in cars.values()},
         [car.car.name for car_id, car in cars.items() if car_id in judgement.seen],
         start=judgement.since,
+        drill=coordinator.data.drill,
     )
 
 

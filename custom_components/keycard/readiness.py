@@ -112,4 +112,5 @@ def _of_car(words: Words, car: CarReadiness) -> Iterator[str]:
         day = dt_util.as_local(car.key_tried)
         yield words.say("ready_tried", key=key, day=f"{day:%Y-%m-%d}")
     if car.pin_to_drive is not None:
-        yield words.say("ready_pin_on" if car.pin_to_drive else "ready_pin_off")
+        pin = "ready_pin_on" if car.pin_to_drive else "ready_pin_off"
+        yield words.say(pin, key=key)

@@ -357,7 +357,12 @@ def test_no_name_is_left_over() -> None:
         mine = named[platform]
         assert isinstance(mine, dict)
         of_the_cloud = {
-            Platform.BINARY_SENSOR: {"api_reachable", "early_warning", "outage"},
+            Platform.BINARY_SENSOR: {
+                "api_reachable",
+                "drill",
+                "early_warning",
+                "outage",
+            },
             Platform.BUTTON: {"start_drill", "stop_drill"},
             Platform.SENSOR: {
                 "api_latency",

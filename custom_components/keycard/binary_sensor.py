@@ -99,6 +99,11 @@ CLOUD_SENSORS = (
         translation_key="early_warning",
         is_on=lambda view: view.judgement.warning,
     ),
+    CloudBinarySensorDescription(
+        key="drill",
+        translation_key="drill",
+        is_on=lambda view: view.drill,
+    ),
 )
 CAR_SENSORS = (
     CarBinarySensorDescription(

@@ -31,6 +31,7 @@ UP = dict.fromkeys(DOWN, "ok")
 ALL = {
     "binary_sensor.{}_outage": ("off", "on"),
     "binary_sensor.{}_api_reachable": ("on", "off"),
+    "binary_sensor.{}_drill": ("off", "on"),
     "sensor.{}_status": ("operational", "outage"),
     "sensor.{}_scope": ("none", "region"),
     "sensor.ada_key_to_take": ("usual", "keycard"),

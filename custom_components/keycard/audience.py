@@ -6,7 +6,6 @@ from homeassistant.components.automation import (
     automations_with_entity,
 )
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
-from homeassistant.components.script import EVENT_SCRIPT_STARTED
 from homeassistant.const import (
     ATTR_DOMAIN,
     ATTR_ENTITY_ID,
@@ -36,7 +35,6 @@ class Audience:
         self._contexts: set[str] = set()
         self._unsubs: list[CALLBACK_TYPE] = [
             hass.bus.async_listen(EVENT_AUTOMATION_TRIGGERED, self._async_automation),
-            hass.bus.async_listen(EVENT_SCRIPT_STARTED, self._async_script),
             hass.bus.async_listen(EVENT_CALL_SERVICE, self._async_called),
         ]
 
@@ -99,11 +97,6 @@ class Audience:
         parent = event.context.parent_id
         if parent in self._contexts or self._told_by_drill(parent):
             self._ran.add(event.data[ATTR_ENTITY_ID])
-            self._contexts.add(event.context.id)
-
-    @callback
-    def _async_script(self, event: Event) -> None:
-        if event.context.parent_id in self._contexts:
             self._contexts.add(event.context.id)
 
     @callback

@@ -265,7 +265,6 @@ class Rehearsal:
             if "on_since" in stored:
                 since = datetime.fromisoformat(stored["on_since"])
                 self._tell_end(Ending.RESTARTED, since, told=stored["told"])
-                self.keep()
         except UNREADABLE:
             _LOGGER.warning("What was kept of drills cannot be read")
             return

@@ -23,7 +23,17 @@ from tests.conftest import state_of
 
 from .story import Story, assert_available, assert_explained, status_of
 from .test_actions import act, refusal
-from .test_automations import ALL_DOWN, CLOUD, OUTAGE, Ran, automate, given, on, switch
+from .test_automations import (
+    ALL_DOWN,
+    CLOUD,
+    OUTAGE,
+    Ran,
+    automate,
+    given,
+    on,
+    start,
+    stop,
+)
 from .test_told_once import OTHERS, Told, watcher_in
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
@@ -304,6 +314,28 @@ async def test_a_drill_concerns_one_entry(
     assert told.notices == {"take": 2, "all_clear": 2}
 
 
+async def test_what_another_entry_sees_is_as_real(
+    story: Story, compatible_entry: MockConfigEntry, told: Told
+) -> None:
+    """It tells the real keys of all, and no drill goes on beside it."""
+    await story.settled(compatible_entry)
+    watching = watcher_in(story.simulator, "eu", OTHERS)
+    await story.settled(watching)
+    mine = {"config_entry_id": watching.entry_id}
+    await act(story, "start_drill", **mine, duration={"hours": 1})
+    assert story.states()["sensor.dot_key_to_take"] == "fob"
+    story.simulator.set("eu.api@models", "503 down")
+    await story.go(300)
+    started = next(event for event in told.events if not event["drill"])
+    assert started["status"] == "degraded"
+    assert started["keys"] == {"Ada": "usual", "Cy": "fob", "Dot": "usual"}
+    assert story.states()["sensor.dot_key_to_take"] == "usual"
+    assert status_of(watching) == "operational"
+    assert told.only("all_clear")["title"] == "Drill: It ends early"
+    error = await refusal(story, "start_drill", **mine)
+    assert error.translation_key == "outage_is_on"
+
+
 @pytest.mark.parametrize(
     ("fails", "status", "events"),
     [
@@ -348,6 +380,9 @@ async def test_what_is_real_ends_a_drill(
     await story.go(3600)
     assert not any(event["drill"] for event in told.events[2:])
     assert list_shown(story, entry) is None
+    if not events:
+        # What a drill has said to take is not frozen with the status.
+        assert story.states()["sensor.ada_key_to_take"] == "usual"
     if "take" in dict(events).values():
         assert await press(story, "start_a_drill") == "outage_is_on"
 
@@ -417,11 +452,9 @@ async def test_a_wait_for_a_drill_ends_with_a_restart(
     )
     await act(story, "start_drill", duration={"hours": 1})
     await story.go(60)
-    await switch(story, "turn_off")
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    await stop(story, entry)
     story.clock.jump(600)
-    await story.set_up(entry)
-    await switch(story, "turn_on")
+    await start(story, entry, takes=60)
     await story.go(900)
     assert ran.by == []
 
@@ -443,13 +476,11 @@ async def test_what_was_kept_of_drills_and_cannot_be_read(
     assert_available(story)
 
 
-async def test_who_is_ready(
-    story: Story, compatible_entry: MockConfigEntry, tmp_path: Path
-) -> None:
+async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> None:
     hass = story.hass
     sent: list[ServiceCall] = []
-    hass.services.async_register("notify", "family", sent.append)
-    hass.services.async_register("notify", "neighbours", sent.append)
+    for name in ("family", "neighbours", "stranger"):
+        hass.services.async_register("notify", name, sent.append)
     entry = await story.settled(compatible_entry)
     cy = next(
         car_id
@@ -464,7 +495,8 @@ async def test_who_is_ready(
     cloud = "tesla_cloud_test"
     event = f"event.{cloud}_outage"
     family = {"action": "notify.family", "data": {"message": "Take it"}}
-    other = {"action": "notify.neighbours", "data": {"message": "hello"}}
+    farewell = {"action": "notify.neighbours", "data": {"message": "All clear"}}
+    other = {"action": "notify.stranger", "data": {"message": "Hello"}}
     script = {"family": {"sequence": [family]}}
     assert await async_setup_component(hass, "script", {"script": script})
     automations = [
@@ -476,7 +508,7 @@ async def test_who_is_ready(
         {
             "alias": "At the end",
             "triggers": [on("outage_ended", event)],
-            "actions": [],
+            "actions": [{"delay": 0.5}, farewell],
         },
         {
             "alias": "By a state",
@@ -529,7 +561,7 @@ async def test_who_is_ready(
         ("Held back", False, True),
         ("Switched off", False, False),
     ]
-    assert found["receivers"] == ["notify.family"]
+    assert found["receivers"] == ["notify.family", "notify.neighbours"]
     ada, second = found["cars"]
     # Over the cloud a car does not tell of its PIN.
     assert ada == {
@@ -548,7 +580,7 @@ async def test_who_is_ready(
     assert "- By script ran." in shown
     assert "- Held back did not run." in shown
     assert "- Switched off is switched off." in shown
-    assert "- A message went to: notify.family." in shown
+    assert "- A message went to: notify.family, notify.neighbours." in shown
     assert "Never tried" in shown
     assert "The keycard was last tried on 20" in shown
     # A new drill takes the list of the last one away.

@@ -252,6 +252,7 @@ def show_state(car: CarCoordinator, **changes: Any) -> None:
     """Let a car be known to be in another state."""
     assert car.data.state is not None
     state = replace(car.data.state, **changes)
+    car.real = replace(car.real, state=state)
     car.async_set_updated_data(replace(car.data, state=state))
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from yarl import URL
+
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -9,6 +11,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
+
+from .tree import leaves, texts
 
 
 async def choose(hass: HomeAssistant, provider: str) -> ConfigFlowResult:
@@ -27,6 +31,19 @@ async def answer(
 ) -> ConfigFlowResult:
     """Fill a form in."""
     return await hass.config_entries.flow.async_configure(form["flow_id"], values)
+
+
+def assert_leads_to_drill(hass: HomeAssistant, created: ConfigFlowResult) -> None:
+    """Check that the end of a set-up links to the action that begins a drill."""
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+    # Home Assistant shows this text if none is named.
+    assert created["description"] is None
+    for language in ("en", "de"):
+        text = dict(leaves(texts(language)))["config.create_entry.default"]
+        link = text.format(**(created["description_placeholders"] or {}))
+        url = URL(link.partition("](")[2].partition(")")[0])
+        assert url.path == "/config/tools/action"
+        assert hass.services.has_service(*url.query["service"].split("."))
 
 
 def suggested(form: ConfigFlowResult) -> dict[str, Any]:

@@ -14,7 +14,14 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 
 from .conftest import state_of
-from .flows import answer, change, fields, open_options, suggested
+from .flows import (
+    answer,
+    assert_leads_to_drill,
+    change,
+    fields,
+    open_options,
+    suggested,
+)
 from .others import ADA_VIN, CY_VIN, Other, add_other, fleet_car, teslamate_car
 
 THERMOSTAT = Other(
@@ -82,7 +89,7 @@ async def test_beside(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     assert preset(form, "Cy") == "fob"
 
     created = await answer(hass, form, Ada="keycard", Cy="keycard")
-    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert_leads_to_drill(hass, created)
     assert created["title"] == "Tesla cloud (Europe)"
     assert created["data"] == {"provider": "watch_only", "region": "eu"}
     assert created["result"].unique_id == "watch_eu"

@@ -13,7 +13,7 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.binary_sensor import CAR_SENSORS as CAR_BINARY_SENSORS
-from custom_components.keycard.button import BUTTONS
+from custom_components.keycard.button import BUTTONS, TICK
 from custom_components.keycard.car_sensors import CAR_SENSORS
 from custom_components.keycard.climate import CLIMATES, OVERHEAT
 from custom_components.keycard.cover import COVERS
@@ -32,7 +32,7 @@ from .vehicle.recorded import MODEL_3, recorded
 
 TABLES: dict[Platform, tuple[CarDescription, ...]] = {
     Platform.BINARY_SENSOR: CAR_BINARY_SENSORS,
-    Platform.BUTTON: BUTTONS,
+    Platform.BUTTON: (*BUTTONS, TICK),
     Platform.CLIMATE: (*CLIMATES, *OVERHEAT),
     Platform.COVER: COVERS,
     Platform.DEVICE_TRACKER: TRACKERS,
@@ -152,12 +152,14 @@ SHOWN = {
 # What a car is shown with whose owner changed nothing
 ON_BY_DEFAULT = {
     "binary_sensor.ada_online",
+    "button.ada_card_or_fob_tried",
     "button.ada_wake",
     "climate.ada_climate",
     "device_tracker.ada_location",
     "lock.ada_lock",
     "number.ada_charge_limit",
     "sensor.ada_battery",
+    "sensor.ada_card_or_fob_last_tried",
     "sensor.ada_connection",
     "sensor.ada_key_to_take",
     "sensor.ada_last_contact",
@@ -355,10 +357,17 @@ def test_no_name_is_left_over() -> None:
         mine = named[platform]
         assert isinstance(mine, dict)
         of_the_cloud = {
-            Platform.BINARY_SENSOR: {"api_reachable", "early_warning", "outage"},
+            Platform.BINARY_SENSOR: {
+                "api_reachable",
+                "drill",
+                "early_warning",
+                "outage",
+            },
+            Platform.BUTTON: {"start_drill", "stop_drill"},
             Platform.SENSOR: {
                 "api_latency",
                 "estimated_cost",
+                "last_drill",
                 "last_outage",
                 "last_outage_length",
                 "outage_since",

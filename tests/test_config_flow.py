@@ -18,7 +18,7 @@ from simulator import Simulator
 from simulator.cases import CarSpec
 
 from .conftest import SetUp, until
-from .flows import answer, choose, fields, server, suggested
+from .flows import answer, assert_leads_to_drill, choose, fields, server, suggested
 
 ADA = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
 
@@ -109,7 +109,7 @@ async def test_watch_only(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     # The same name twice, and no answer about year and key.
     form = await answer(hass, form, name="Ada", model="models", another=True)
     created = await answer(hass, form, name="Bo", model="modely", another=False)
-    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert_leads_to_drill(hass, created)
     assert created["title"] == "Tesla cloud (Europe)"
     assert created["data"] == {"provider": "watch_only", "region": "eu"}
     assert created["options"] == {
@@ -193,7 +193,7 @@ async def test_wrong_answers_can_be_put_right(
     assert "anyway" not in fields(form)
 
     created = await answer(hass, form, **server(simulator))
-    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert_leads_to_drill(hass, created)
 
 
 FAULTS = [

@@ -111,6 +111,27 @@ async def test_told_since_survives_a_restart(
     assert told == dt_util.parse_datetime(at)
 
 
+async def test_a_drill_that_a_restart_ended_is_not_continued(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    at = "2021-11-19T21:41:00.000+00:00"
+    attributes = {"notice": "take", "told_since": at, "drill": True}
+    mock_restore_cache_with_extra_data(
+        hass,
+        [
+            (
+                State(EVENT, at),
+                {"last_event_type": "started", "last_event_attributes": attributes},
+            )
+        ],
+    )
+    await set_up(watching_entry)
+    assert state_of(hass, EVENT).state == "unknown"
+    # Even if nobody knows any more that it was to be ended.
+    report(watching_entry, "started", "take")
+    assert state_of(hass, EVENT).attributes["told_since"] > "2022"
+
+
 async def test_an_outage_that_is_over_is_not_continued(
     hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
 ) -> None:

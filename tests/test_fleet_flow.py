@@ -25,7 +25,7 @@ from simulator import Simulator
 
 from .conftest import SignIn, until
 from .entries import APPLICATION, add_application, fleet_entry
-from .flows import answer, choose, fields, suggested
+from .flows import answer, assert_leads_to_drill, choose, fields, suggested
 
 HERE = "https://home.example.org"
 DOMAIN_NAME = "home.example.org"
@@ -94,7 +94,7 @@ async def test_sign_in(
     assert simulator.apps.registration("client-id", "eu") is not None
 
     created = await sign_in(page)
-    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert_leads_to_drill(hass, created)
     assert created["title"] == "Tesla cloud (Europe)"
     data = dict(created["data"])
     token = data.pop("token")

@@ -8,7 +8,7 @@ import pytest
 
 from homeassistant.core import HomeAssistant
 
-from custom_components.keycard.notices import Words, async_get_words, compose
+from custom_components.keycard.notices import Words, as_drill, async_get_words, compose
 from custom_components.keycard.outage.hosts import REGIONS
 from custom_components.keycard.outage.journal import Kind
 from custom_components.keycard.outage.words import Judgement, Plane, Scope, Status
@@ -150,6 +150,33 @@ async def test_every_notice_fits_and_promises_nothing(words: Words) -> None:
         assert (words.say("notice_usual") in lines) is (
             judgement.affected == frozenset()
         )
+
+
+async def test_every_notice_of_a_drill_fits_and_says_so(words: Words) -> None:
+    drill = words.say("drill_text")
+    for kind, judgement, keys in CASES:
+        said, lines = tell(words, judgement, keys, kind)
+        title, text = as_drill(words, kind, (said, "\n".join(lines)))
+        assert len(title) <= 40, title
+        assert title == words.say("drill_title", title=said)
+        assert text.split("\n") == [drill, *lines]
+    well = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE)
+    said, lines = tell(words, well, {}, Kind.ENDED)
+    title, text = as_drill(words, Kind.ENDED, (said, "\n".join(lines)))
+    assert len(title) <= 40
+    assert text.split("\n") == [drill, *lines]
+
+
+@pytest.mark.parametrize("early", ["drill_broken", "drill_restarted"])
+async def test_a_drill_that_ends_early_gives_no_all_clear(
+    words: Words, early: str
+) -> None:
+    said = ("All clear", words.say("notice_over_key"))
+    title, text = as_drill(words, Kind.ENDED, said, early=early)
+    assert title == words.say("drill_title", title=words.say("drill_title_early"))
+    assert len(title) <= 40
+    assert text == words.say(early)
+    assert len(text) <= 110
 
 
 async def test_every_end_and_every_warning_fits(words: Words) -> None:

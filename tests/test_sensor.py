@@ -110,7 +110,7 @@ async def test_a_car_that_nothing_is_known_of(
     assert state_of(hass, "device_tracker.ada_location").state == "unknown"
 
 
-async def test_a_watched_car_has_a_key_and_nothing_else(
+async def test_a_watched_car_has_a_key_that_can_be_tried_and_nothing_else(
     hass: HomeAssistant, watch: MockConfigEntry, entity_registry: er.EntityRegistry
 ) -> None:
     entries = er.async_entries_for_config_entry(entity_registry, watch.entry_id)
@@ -119,7 +119,15 @@ async def test_a_watched_car_has_a_key_and_nothing_else(
         for entry in entries
         if not entry.unique_id.startswith(watch.entry_id)
     }
-    assert cars == {"sensor.ada_key_to_take", "sensor.cy_key_to_take"}
+    assert cars == {
+        entity_id
+        for name in ("ada", "cy")
+        for entity_id in (
+            f"button.{name}_card_or_fob_tried",
+            f"sensor.{name}_card_or_fob_last_tried",
+            f"sensor.{name}_key_to_take",
+        )
+    }
     assert state_of(hass, "sensor.cy_key_to_take").state == "usual"
 
 

@@ -16,7 +16,7 @@ from simulator import Simulator
 
 from .conftest import SignIn, until
 from .entries import service_entry
-from .flows import answer, choose, fields, suggested
+from .flows import answer, assert_leads_to_drill, choose, fields, suggested
 
 REGISTER = "tesla_fleet_api.teslemetry.teslemetry.REGISTER_URL"
 
@@ -70,7 +70,7 @@ async def test_a_token(
     }
     token = token_of(simulator, service)
     created = await answer(hass, form, token=f" {token} ")
-    assert created["type"] is FlowResultType.CREATE_ENTRY
+    assert_leads_to_drill(hass, created)
     assert created["title"] == SERVICES[service].name
     assert created["data"] == {
         "provider": service,

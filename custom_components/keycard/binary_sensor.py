@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.binary_sensor import (
     BinarySensorDeviceClass,
@@ -13,6 +13,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .const import ATTR_DRILL
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
 from .outage.words import OUTAGES
@@ -93,6 +94,11 @@ CLOUD_SENSORS = (
         key="early_warning",
         translation_key="early_warning",
         is_on=lambda view: view.judgement.warning,
+    ),
+    CloudBinarySensorDescription(
+        key="drill",
+        translation_key="drill",
+        is_on=lambda view: view.drill,
     ),
 )
 CAR_SENSORS = (
@@ -202,6 +208,12 @@ class CloudBinarySensor(CloudEntity, BinarySensorEntity):
     def is_on(self) -> bool:
         """Return what the judgement says."""
         return self.entity_description.is_on(self.coordinator.data)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return whether it is but a drill that says so."""
+        return {ATTR_DRILL: self.coordinator.data.drill}
 
 
 class CarBinarySensor(CarEntity, BinarySensorEntity):

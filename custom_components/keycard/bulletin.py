@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
-from .notices import Words, async_get_words, compose
+from .notices import Words, as_drill, async_get_words, compose
 from .outage.journal import Happening, Kind
 from .outage.words import Judgement
 from .vehicle.keys import Key
@@ -18,18 +18,30 @@ UNHEARD = 16
 
 
 class Bulletin:
-    """The events of one entry; what nobody heard yet waits for a listener."""
+    """The events of one entry; what nobody heard yet waits for a listener.
 
-    def __init__(self, hass: HomeAssistant) -> None:
+    `seen` names the cars by which only other integrations show what is judged, `near`
+    those that Home Assistant reaches over Bluetooth now.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        *,
+        seen: Callable[[Judgement], Collection[str]],
+        near: Callable[[], Collection[str]],
+    ) -> None:
         """Start without words or listeners."""
         self.listeners: list[Callable[[OutageEvent], None]] = []
+        self.words: Words
+        self._seen = seen
+        self._near = near
         self._hass = hass
-        self._words: Words
         self._unheard: deque[OutageEvent] = deque(maxlen=UNHEARD)
 
     async def async_load_words(self) -> None:
         """Take the words of Home Assistant's language."""
-        self._words = await async_get_words(self._hass)
+        self.words = await async_get_words(self._hass)
 
     @callback
     def async_add_listener(
@@ -46,22 +58,28 @@ class Bulletin:
         kind: Kind,
         judgement: Judgement,
         keys: Mapping[str, Key],
-        seen: Collection[str] = (),
         *,
         start: datetime | None,
         length: timedelta | None = None,
+        drill: bool = False,
+        early: str | None = None,
     ) -> tuple[str, str]:
-        """Put a notice into words, as it would be told now."""
-        return compose(
-            self._words,
+        """Put a notice into words, as it would be told now.
+
+        If a `drill` ends early, `early` names the words that say why.
+        """
+        notice = compose(
+            self.words,
             kind=kind,
             judgement=judgement,
             keys=keys,
-            seen=seen,
+            seen=self._seen(judgement),
+            near=self._near(),
             start=start,
             length=length,
             now=dt_util.utcnow(),
         )
+        return as_drill(self.words, kind, notice, early=early) if drill else notice
 
     @callback
     def async_tell(
@@ -69,19 +87,19 @@ class Bulletin:
         happening: Happening,
         judgement: Judgement,
         keys: Mapping[str, Key],
-        seen: Collection[str] = (),
+        *,
+        drill: bool = False,
+        early: str | None = None,
     ) -> None:
-        """Tell of a happening; `keys` are to be taken, by the name of a car.
-
-        `seen` are the names of the cars by which only other integrations show it.
-        """
+        """Tell of a happening; `keys` are to be taken, by the name of a car."""
         title, text = self.word(
             happening.kind,
             judgement,
             keys,
-            seen,
             start=happening.start,
             length=happening.length,
+            drill=drill,
+            early=early,
         )
         event = OutageEvent(
             kind=happening.kind,
@@ -90,6 +108,7 @@ class Bulletin:
             text=text,
             judgement=judgement,
             keys=keys,
+            drill=drill,
         )
         if not self.listeners:
             self._unheard.append(event)

@@ -1,16 +1,20 @@
-"""The buttons of a car."""
+"""The buttons of a car, and those that begin and end a drill."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import override
 
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
-from .coordinator import KeycardConfigEntry
-from .entity import CarDescription, CarEntity, follow_cars
+from .coordinator import CarCoordinator, KeycardConfigEntry
+from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
+from .outage.drill import Plan
+from .rehearsal import Rehearsal
 from .vehicle.repertoire import Command, Order, order
 
 # A car takes its commands one after the other in its own link; cars do not wait
@@ -25,6 +29,11 @@ class CarButtonDescription(ButtonEntityDescription, CarDescription):
     press: Order
     sends_place: bool = False
     """Whether the car wants to be told where it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarTickDescription(ButtonEntityDescription, CarDescription):
+    """Describes a button that only notes something."""
 
 
 BUTTONS = (
@@ -59,13 +68,79 @@ BUTTONS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class DrillButtonDescription(ButtonEntityDescription):
+    """Describes a button that begins or ends a drill."""
+
+    entity_category: EntityCategory | None = EntityCategory.CONFIG
+    press: Callable[[Rehearsal], Awaitable[object]]
+
+
+async def _async_start_drill(rehearsal: Rehearsal) -> None:
+    rehearsal.async_start(Plan())
+
+
+DRILL_BUTTONS = (
+    DrillButtonDescription(
+        key="start_drill", translation_key="start_drill", press=_async_start_drill
+    ),
+    DrillButtonDescription(
+        key="stop_drill",
+        translation_key="stop_drill",
+        press=lambda rehearsal: rehearsal.async_stop(),
+    ),
+)
+TICK = CarTickDescription(
+    key="key_tried",
+    translation_key="key_tried",
+    entity_category=EntityCategory.CONFIG,
+    watched_too=True,
+)
+
+
 async def async_setup_entry(
     _hass: HomeAssistant,
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the buttons of each car."""
+    """Add the buttons of the cloud and of each car."""
+    async_add_entities(
+        DrillButton(entry.runtime_data, description) for description in DRILL_BUTTONS
+    )
     follow_cars(entry, async_add_entities, BUTTONS, CarButton)
+    follow_cars(entry, async_add_entities, [TICK], KeyTriedButton)
+
+
+class DrillButton(CloudEntity, ButtonEntity):
+    """A button that begins or ends a drill."""
+
+    entity_description: DrillButtonDescription
+
+    @override
+    async def async_press(self) -> None:
+        """Begin or end a drill; raise a translated error if that cannot be now."""
+        await self.entity_description.press(self.coordinator.rehearsal)
+
+
+class KeyTriedButton(CarEntity, ButtonEntity):
+    """A button by which an owner notes that card or fob have been tried."""
+
+    entity_description: CarTickDescription
+
+    def __init__(
+        self,
+        entry: KeycardConfigEntry,
+        coordinator: CarCoordinator,
+        description: CarTickDescription,
+    ) -> None:
+        """Attach the button to a car's device."""
+        super().__init__(entry, coordinator, description)
+        self._rehearsal = entry.runtime_data.rehearsal
+
+    @override
+    async def async_press(self) -> None:
+        """Note it."""
+        self._rehearsal.async_tick(self.coordinator)
 
 
 class CarButton(CarEntity, ButtonEntity):

@@ -1,5 +1,6 @@
 """One car for Home Assistant: what is known of it, and what it is told."""
 
+from datetime import datetime
 import logging
 
 from homeassistant.config_entries import ConfigEntry
@@ -19,11 +20,12 @@ from .connection import (
 from .dispatch import Dispatcher
 from .local import LocalLink
 from .outage.evidence import Evidence
+from .outage.words import Judgement
 from .vehicle.keys import Key
 from .vehicle.links import Command
 from .vehicle.vehicle import Car
 from .vehicle.ways import CloudHealth, Nearness, Preference
-from .views import CarView
+from .views import CarView, rehearsed_car
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -55,6 +57,12 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         self.mobile_access = True
         """Whether the car lets the cloud in."""
 
+        self.key_tried: datetime | None = None
+        """When its owner last tried card or fob."""
+
+        self.rehearsed: Judgement | None = None
+        """What a drill has entities show, if one is on."""
+
         self._unpaid = 0
         self.local = local
         self._cloud: Connection | None = Connection.UNDETERMINED if sender else None
@@ -67,7 +75,10 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
             cloud_health=lambda: cloud_health(self._cloud),
         )
         self._reachable: bool | None = None
-        self.data = self._view(key, cloud_link=False)
+        self.real = self._view(key, cloud_link=False)
+        """What is known, whatever a drill shows."""
+
+        self.data = self.real
 
     @property
     def commandable(self) -> bool:
@@ -105,6 +116,7 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
             reachable=self._reachable,
             key_to_take=key,
             bluetooth=self.local.view() if self.local is not None else None,
+            key_tried=self.key_tried,
         )
 
     @callback
@@ -123,12 +135,15 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         self._show(key, cloud_link=cloud_link)
 
     @callback
-    def async_noticed(self) -> None:
-        """Show what Bluetooth has told, or that the car came or went."""
-        self._show(self.data.key_to_take, cloud_link=self.data.cloud_link)
+    def async_show(self) -> None:
+        """Show what is known of the cloud still, and of the car now."""
+        self._show(self.real.key_to_take, cloud_link=self.real.cloud_link)
 
     def _show(self, key: Key, *, cloud_link: bool) -> None:
-        view = self._view(key, cloud_link=cloud_link)
+        self.real = self._view(key, cloud_link=cloud_link)
+        view = self.real
+        if self.rehearsed is not None:
+            view = rehearsed_car(view, self.rehearsed, self.car.id, owned=self.car.key)
         if view != self.data:
             self.async_set_updated_data(view)
 
@@ -136,4 +151,4 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         """Send a command; raise a translated error unless the car did it."""
         await self._dispatcher.async_send(command, **params)
         self.car.apply_command(command, params, dt_util.utcnow())
-        self.async_noticed()
+        self.async_show()

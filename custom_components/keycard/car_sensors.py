@@ -28,6 +28,7 @@ from homeassistant.const import (
 from homeassistant.helpers.typing import StateType
 
 from .connection import Connection
+from .const import ATTR_DRILL
 from .entity import CarDescription
 from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TYRES
 from .vehicle.keys import Key
@@ -144,6 +145,7 @@ def _departure(state: CarState) -> datetime | None:
 def _of_connection(view: CarView) -> dict[str, Any]:
     """Return whether a car is reached, and how the cloud alone does."""
     return {
+        ATTR_DRILL: view.drill,
         ATTR_REACHABLE: view.reachable,
         **({} if view.cloud is None else {ATTR_CLOUD: view.cloud.value}),
     }
@@ -156,6 +158,7 @@ MAIN_SENSORS = (
         device_class=SensorDeviceClass.ENUM,
         options=[key.value for key in Key],
         value=lambda view: view.key_to_take.value,
+        attributes=lambda view: {ATTR_DRILL: view.drill},
         watched_too=True,
     ),
     CarSensorDescription(
@@ -165,6 +168,14 @@ MAIN_SENSORS = (
         options=[connection.value for connection in Connection],
         value=lambda view: view.connection.value,
         attributes=_of_connection,
+    ),
+    CarSensorDescription(
+        key="key_tried",
+        translation_key="key_tried",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda view: view.key_tried,
+        watched_too=True,
     ),
     CarSensorDescription(
         key="last_contact",

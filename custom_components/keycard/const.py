@@ -34,6 +34,9 @@ CONF_YEAR: Final = "year"
 CONF_KEY: Final = "key"
 CONF_BESIDE: Final = "beside"
 
+# An attribute of what may show a drill
+ATTR_DRILL: Final = "drill"
+
 # A device that another integration made: also CONF_DOMAIN and CONF_DEVICE_ID
 CONF_IDENTIFIERS: Final = "identifiers"
 

@@ -22,7 +22,7 @@ from .const import CONF_PROVIDER, DOMAIN
 from .garage import Garage
 from .intake import Intake
 from .ledger import LEDGER
-from .memory import UNREADABLE, Memory, StoredEntry
+from .memory import UNREADABLE, Memory, StoredEntry, StoredRehearsal
 from .meter import Meter
 from .outage.evidence import Evidence, Subject
 from .outage.journal import Happening
@@ -32,8 +32,9 @@ from .outage.words import Status
 from .polling import Poller
 from .providers import hosts_of, provider_of
 from .providers.prices import Charge, tariff_of
+from .rehearsal import Rehearsal
 from .vehicle.keys import Key
-from .views import CloudView, key_to_take
+from .views import CloudView, key_to_take, keys_by_name
 from .watcher import async_get_watcher
 from .witnesses import Witnesses
 
@@ -87,9 +88,19 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         self.witnesses = Witnesses(hass, self.judge.beside, entry.options)
         tariff = tariff_of(entry.data[CONF_PROVIDER], in_between=in_between)
         self.bill = Bill(entry.options, tariff)
-        self.bulletin = Bulletin(hass)
+        self.bulletin = Bulletin(hass, seen=self.garage.seen, near=self.garage.near)
         self._ledger = hass.data[LEDGER]
         self._memory = Memory(hass, entry.entry_id, self._dump)
+        self.rehearsal = Rehearsal(
+            hass=hass,
+            entry_id=entry.entry_id,
+            judge=self.judge,
+            cars=self.cars,
+            bulletin=self.bulletin,
+            show=self._async_show,
+            update=self.async_update_listeners,
+            keep=self._memory.async_save_soon,
+        )
         self._kept: StoredJudge | None = None
         self._poller: Poller | None = None
         self._unsubs: list[CALLBACK_TYPE] = []
@@ -130,6 +141,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
     async def async_restore(self) -> None:
         """Take up what was kept: the judgement, the cars, the keys (laws 1 and 2)."""
         cars, keys = self.provider.cars(), dict[str, Key]()
+        rehearsed: StoredRehearsal | None = None
         if (stored := await self._memory.async_load()) is not None:
             try:
                 kept = stored["cars"]
@@ -142,6 +154,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 self._restore_judgement(stored)
                 if (spending := stored.get("spending")) is not None:
                     self.bill.async_restore(spending)
+                rehearsed = stored.get("rehearsal")
             except UNREADABLE:
                 _LOGGER.warning("%s: what was kept cannot be read", self.name)
         known = {car.id for car in cars}
@@ -151,8 +164,10 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             if vin not in known
         ]
         self.garage.async_fill(cars, keys)
-        self.data = self._view()
+        self.data = self.real_view()
         await self.bulletin.async_load_words()
+        if rehearsed is not None:
+            self.rehearsal.restore(rehearsed)
 
     def _restore_judgement(self, stored: StoredEntry) -> None:
         now = dt_util.utcnow()
@@ -196,6 +211,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         """Watch and call no more, and write down what is to be kept."""
         while self._unsubs:
             self._unsubs.pop()()
+        self.rehearsal.async_leave()
         await self.garage.async_stop()
         await self._memory.async_save()
 
@@ -209,8 +225,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             saved=dt_util.utcnow().isoformat(),
             judge=self.judge.dump(time.monotonic()),
             cars={car_id: car.car.to_json() for car_id, car in self.cars.items()},
-            keys={car_id: car.data.key_to_take for car_id, car in self.cars.items()},
+            keys={car_id: car.real.key_to_take for car_id, car in self.cars.items()},
             spending=self.bill.spending.dump(),
+            rehearsal=self.rehearsal.dump(),
         )
 
     async def _async_config_updated(self, _event: Event) -> None:
@@ -262,13 +279,14 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         if self._poller is not None:
             # A doubt about the hosts is one about the calls, too.
             self._poller.async_schedule()
+        self.rehearsal.async_look(judgement)
         now = time.monotonic()
         keys = {
             car_id: key_to_take(
                 judgement,
                 car_id,
                 owned=car.car.key,
-                before=car.data.key_to_take,
+                before=car.real.key_to_take,
             )
             for car_id, car in self.cars.items()
         }
@@ -295,8 +313,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                 refused=self.judge.account.reason,
             )
             car.async_refresh_view(keys[car_id], connection, cloud_link=calls_work)
-        if (view := self._view()) != self.data:
-            self.async_set_updated_data(view)
+        self._async_show()
         if happenings:
             self._ledger.async_save()
         async_report(self.hass, happenings)
@@ -308,10 +325,16 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
         if self.judge.sign_in_proven_bad:
             self.config_entry.async_start_reauth_if_available(self.hass)
 
-    def _view(self) -> CloudView:
+    @callback
+    def _async_show(self) -> None:
+        if (view := self.rehearsal.shown(self.real_view())) != self.data:
+            self.async_set_updated_data(view)
+
+    def real_view(self) -> CloudView:
+        """Return what is known of the cloud, whatever a drill shows."""
         judgement = self.judge.judgement
         health = self.watcher.watch.health(self.region, time.monotonic())
-        linked = any(car.data.cloud_link for car in self.cars.values())
+        linked = any(car.real.cloud_link for car in self.cars.values())
         return CloudView(
             judgement=judgement,
             api_reachable=judgement.status not in _UNREACHABLE
@@ -321,15 +344,9 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
     @callback
     def async_report(self, happening: Happening) -> None:
         """Report a happening through the event entity."""
-        own = {car_id: car.data.key_to_take for car_id, car in self.cars.items()}
-        keys: dict[str, Key] = {}
-        for name, key in self._keys_of_region(own).values():
-            # Of two cars with one name, the one that wants a key counts.
-            if keys.get(name, Key.USUAL) is Key.USUAL:
-                keys[name] = key
-        judgement = self.judge.judgement
-        seen = [car.car.name for one, car in self.cars.items() if one in judgement.seen]
-        self.bulletin.async_tell(happening, judgement, keys, seen)
+        own = {car_id: car.real.key_to_take for car_id, car in self.cars.items()}
+        keys = keys_by_name(self._keys_of_region(own).values())
+        self.bulletin.async_tell(happening, self.judge.judgement, keys)
 
     def _keys_of_region(self, own: Mapping[str, Key]) -> dict[str, tuple[str, Key]]:
         """Return name and key to take of each car, those of other entries included.
@@ -343,10 +360,10 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                     self.judge.judgement,
                     car_id,
                     owned=car.car.key,
-                    before=car.data.key_to_take,
+                    before=car.real.key_to_take,
                 )
-                if car.data.key_to_take is Key.USUAL
-                else car.data.key_to_take,
+                if car.real.key_to_take is Key.USUAL
+                else car.real.key_to_take,
             )
             for coordinator in self._others()
             if coordinator.region == self.region

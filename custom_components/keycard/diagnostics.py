@@ -90,7 +90,8 @@ def _cloud(coordinator: KeycardCoordinator) -> dict[str, Any]:
     return {
         "region": coordinator.region,
         "service_in_between": coordinator.provider.in_between(coordinator.hosts),
-        "view": asdict(coordinator.data),
+        "view": asdict(coordinator.real_view()),
+        "drill": coordinator.data.drill,
         "judge": coordinator.judge.dump(time.monotonic()),
         "spending": coordinator.bill.spending.dump(),
     }
@@ -120,7 +121,7 @@ def _car(entry: KeycardCoordinator, car_id: str) -> dict[str, Any]:
         "key": car.key.value,
         "commandable": coordinator.commandable,
         "confirmed_at": car.confirmed_at,
-        "view": asdict(coordinator.data),
+        "view": asdict(coordinator.real),
         "beside": entry.witnesses.describe().get(car_id, []),
     }
 

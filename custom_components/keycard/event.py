@@ -3,12 +3,17 @@
 from datetime import datetime
 from typing import override
 
-from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.components.event import (
+    EventEntity,
+    EventEntityDescription,
+    EventExtraStoredData,
+)
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 
+from .const import ATTR_DRILL
 from .coordinator import KeycardConfigEntry
 from .entity import CloudEntity
 from .outage.journal import Kind, Notice
@@ -47,7 +52,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Take up what was told before, and follow the coordinator's events."""
         await super().async_added_to_hass()
-        if (last := await self.async_get_last_event_data()) is not None:
+        if (last := await super().async_get_last_event_data()) is not None:
             attributes = last.last_event_attributes or {}
             if attributes.get("notice") != Notice.ALL_CLEAR:
                 self._told_since = dt_util.parse_datetime(
@@ -55,6 +60,15 @@ class OutageEventEntity(CloudEntity, EventEntity):
                 )
         # Automations are armed just before: what happens earlier waits for them.
         self.async_on_remove(async_at_started(self.hass, self._listen))
+
+    @override
+    async def async_get_last_event_data(self) -> EventExtraStoredData | None:
+        """Return what was told last, unless a restart has made an end of it."""
+        last = await super().async_get_last_event_data()
+        if last is None or last.last_event_type == Kind.ENDED:
+            return last
+        drill = (last.last_event_attributes or {}).get(ATTR_DRILL)
+        return None if drill else last
 
     @callback
     def _listen(self, hass: HomeAssistant) -> None:
@@ -70,6 +84,8 @@ class OutageEventEntity(CloudEntity, EventEntity):
     @callback
     def _handle_event(self, event: OutageEvent) -> None:
         """Report an event."""
+        if event.kind == Kind.STARTED:
+            self._told_since = None
         if event.notice == Notice.TAKE and self._told_since is None:
             self._told_since = dt_util.utcnow()
         since = event.judgement.since
@@ -82,6 +98,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
                 "status": event.judgement.status.value,
                 "scope": event.judgement.scope.value,
                 "keys": {name: key.value for name, key in event.keys.items()},
+                ATTR_DRILL: event.drill,
                 ATTR_SINCE: since and since.isoformat(),
                 ATTR_TOLD_SINCE: self._told_since and self._told_since.isoformat(),
             },

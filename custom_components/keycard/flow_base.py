@@ -22,6 +22,9 @@ from .flow_fields import CONF_ANYWAY
 
 REGION_NAMES = {"na": "North America, Asia-Pacific", "eu": "Europe", "cn": "China"}
 
+# Where an owner chooses what to rehearse.
+DRILL_LINK = f"/config/tools/action?service={DOMAIN}.start_drill"
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -52,10 +55,25 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         await self.async_set_unique_id(unique_id)
         if (entry := self.changed_entry) is None:
             self._abort_if_unique_id_configured()
-            return self.async_create_entry(title=title, data=data)
+            return self.async_set_up(title=title, data=data)
         if entry.unique_id != unique_id:
             self._abort_if_unique_id_configured()
         return self.async_update_reload_and_abort(entry, unique_id=unique_id, data=data)
+
+    def async_set_up(
+        self,
+        *,
+        title: str,
+        data: dict[str, Any],
+        options: Mapping[str, Any] | None = None,
+    ) -> ConfigFlowResult:
+        """Make an entry, and tell its owner how to rehearse."""
+        return self.async_create_entry(
+            title=title,
+            data=data,
+            options=options,
+            description_placeholders={"drill": DRILL_LINK},
+        )
 
     async def async_replace(
         self,

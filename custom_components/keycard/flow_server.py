@@ -51,9 +51,7 @@ class ServerSteps(KeycardFlow):
         self._abort_if_unique_id_configured()
         if self.all_known(check.vins):
             return self.async_abort(reason="already_configured")
-        return self.async_create_entry(
-            title=_server_title(data[CONF_BASE_URL]), data=data
-        )
+        return self.async_set_up(title=_server_title(data[CONF_BASE_URL]), data=data)
 
     async def async_step_reconfigure_compatible(
         self, user_input: dict[str, Any] | None = None

@@ -124,7 +124,7 @@ class WatchSteps(KeycardFlow):
 
     def _create(self) -> ConfigFlowResult:
         """Set the watch up, with the cars that were named."""
-        return self.async_create_entry(
+        return self.async_set_up(
             title=cloud_title(self._region),
             data={CONF_PROVIDER: PROVIDER_WATCH_ONLY, CONF_REGION: self._region},
             options={CONF_CARS: self._cars},

@@ -15,6 +15,7 @@ from .commands import Sender
 from .const import CONF_LINK, DOMAIN, SUBENTRY_BLUETOOTH_KEY
 from .local import LocalLink
 from .outage.judge import Judge
+from .outage.words import Judgement
 from .polling import Poller
 from .providers import Provider
 from .vehicle.key_pair import PrivateKey
@@ -90,7 +91,19 @@ class Garage:
             coordinator.local.async_start()
         return coordinator
 
+    def seen(self, judgement: Judgement) -> list[str]:
+        """Return the names of the cars by which only other integrations show it."""
+        return [car.car.name for vin, car in self.cars.items() if vin in judgement.seen]
+
     # Bluetooth
+
+    def near(self) -> list[str]:
+        """Return the names of the cars that Bluetooth reaches now."""
+        return [
+            car.car.name
+            for car in self.cars.values()
+            if car.real.bluetooth is not None and car.real.bluetooth.usable
+        ]
 
     @property
     def paired(self) -> dict[str, ConfigSubentry]:
@@ -118,7 +131,7 @@ class Garage:
         coordinator, subentry = self.cars.get(vin), self.paired.get(vin)
         if coordinator is None or coordinator.local is None or not self._running:
             return
-        coordinator.async_noticed()
+        coordinator.async_show()
         address = coordinator.local.radio.address
         if subentry is not None and subentry.data.get(CONF_ADDRESS) != address:
             self._hass.config_entries.async_update_subentry(

@@ -18,6 +18,16 @@ LATER = 60.0
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
+class StoredRehearsal(TypedDict):
+    """What is kept of drills: the last list, and, to end it, the one that is on."""
+
+    tried: dict[str, str]
+    on_since: NotRequired[str]
+    told: NotRequired[bool]
+    last: NotRequired[str]
+    readiness: NotRequired[dict[str, Any]]
+
+
 class StoredEntry(TypedDict):
     """An entry on disk; `saved` is in ISO 8601, cars and keys are by the car's id."""
 
@@ -26,6 +36,7 @@ class StoredEntry(TypedDict):
     cars: dict[str, dict[str, object]]
     keys: dict[str, str]
     spending: NotRequired[StoredSpending]
+    rehearsal: NotRequired[StoredRehearsal]
 
 
 class Keeper[StoredT: Mapping[str, Any]]:

@@ -39,7 +39,7 @@ class Words:
 
     texts: Mapping[str, str]
 
-    def say(self, key: str, **values: str) -> str:
+    def say(self, key: str, /, **values: str) -> str:
         """Return a text with its placeholders filled in."""
         return self.texts[f"{_PREFIX}{key}"].format(**values)
 
@@ -66,12 +66,14 @@ def compose(
     now: datetime,
     length: timedelta | None = None,
     seen: Collection[str] = (),
+    near: Collection[str] = (),
 ) -> tuple[str, str]:
     """Write title and text of a notice; its first line tells the most.
 
     `keys` holds the key to take by the name of each car; `start` is when the outage
     began (UTC), `now` is the present and `length` how long it was, once it is over;
-    `seen` are the names of the cars by which only other integrations show it.
+    `seen` are the names of the cars by which only other integrations show it, `near`
+    those of the cars that Home Assistant reaches over Bluetooth.
     """
     since = _moment(start or now, now)
     if kind is Kind.WARNING:
@@ -91,11 +93,22 @@ def compose(
     if seen:
         lines.append(words.say("notice_seen", cars=", ".join(seen)))
     wanted = {name: key for name, key in keys.items() if key is not Key.USUAL}
-    lines += _advice(words, wanted, spared=judgement.affected == frozenset())
+    lines += _advice(words, wanted, near=near, spared=judgement.affected == frozenset())
     title = _TAKE_TITLES.get(frozenset(wanted.values())) or _TITLES.get(
         judgement.status, "notice_title_other"
     )
     return words.say(title), "\n".join(lines)
+
+
+def as_drill(
+    words: Words, kind: Kind, notice: tuple[str, str], *, early: str | None = None
+) -> tuple[str, str]:
+    """Say of a notice that it is but a drill's; one that ends `early` says why."""
+    title, text = notice
+    if kind is Kind.ENDED:
+        title = words.say("drill_title_early" if early else "drill_title_over")
+    text = words.say(early) if early else f"{words.say('drill_text')}\n{text}"
+    return words.say("drill_title", title=title), text
 
 
 def _what(words: Words, judgement: Judgement, since: str) -> str:
@@ -126,13 +139,22 @@ def _beside(words: Words, judgement: Judgement) -> Iterable[str]:
         yield words.say("notice_old")
 
 
-def _advice(words: Words, wanted: Mapping[str, Key], *, spared: bool) -> Iterable[str]:
+def _advice(
+    words: Words,
+    wanted: Mapping[str, Key],
+    *,
+    near: Collection[str],
+    spared: bool,
+) -> Iterable[str]:
     """Tell what to take, how to use it, and what to leave alone."""
     for key, text in ((Key.KEYCARD, "notice_keycard"), (Key.FOB, "notice_fob")):
         if cars := [name for name, taken in wanted.items() if taken is key]:
             yield words.say(text, cars=", ".join(cars))
     if Key.KEYCARD in wanted.values():
         yield words.say("notice_phone")
+    if reached := [name for name in wanted if name in near]:
+        yield words.say("notice_near", cars=", ".join(reached))
+    if Key.KEYCARD in wanted.values():
         yield words.say("notice_card")
     if spared:
         yield words.say("notice_usual")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, override
 
 from homeassistant.components.sensor import (
@@ -15,6 +16,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .car_sensors import CAR_SENSORS, CarSensorDescription, Value
+from .const import ATTR_DRILL
 from .coordinator import KeycardConfigEntry
 from .cost import CostSensor
 from .entity import CarEntity, CloudEntity, follow_cars
@@ -24,6 +26,8 @@ from .views import CloudView
 
 # Reads what the coordinator holds; nothing is asked.
 PARALLEL_UPDATES = 0
+
+ATTR_READINESS = "readiness"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,12 @@ CLOUD_SENSORS = (
         value=lambda view: view.judgement.since,
     ),
 )
+LAST_DRILL = SensorEntityDescription(
+    key="last_drill",
+    translation_key="last_drill",
+    device_class=SensorDeviceClass.TIMESTAMP,
+    entity_category=EntityCategory.DIAGNOSTIC,
+)
 LATENCY = SensorEntityDescription(
     key="api_latency",
     translation_key="api_latency",
@@ -92,6 +102,7 @@ async def async_setup_entry(
                 CloudSensor(entry.runtime_data, description)
                 for description in CLOUD_SENSORS
             ),
+            LastDrillSensor(entry.runtime_data, LAST_DRILL),
             LatencySensor(entry.runtime_data, LATENCY),
             *history_sensors(entry.runtime_data),
         ]
@@ -114,11 +125,30 @@ class CloudSensor(CloudEntity, SensorEntity):
 
     @property
     @override
-    def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Return what stands behind the value."""
-        if self.entity_description.attributes is None:
-            return None
-        return self.entity_description.attributes(self.coordinator.data)
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return what stands behind the value, and whether it is but a drill's."""
+        view = self.coordinator.data
+        attributes = self.entity_description.attributes
+        return {ATTR_DRILL: view.drill, **(attributes(view) if attributes else {})}
+
+
+class LastDrillSensor(CloudEntity, SensorEntity):
+    """When the last drill came to its end, and how ready the household was."""
+
+    # It is a list, and long.
+    _unrecorded_attributes = frozenset({ATTR_READINESS})
+
+    @property
+    @override
+    def native_value(self) -> datetime | None:
+        """Return when the last drill was over."""
+        return self.coordinator.rehearsal.last
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return what the drill has shown."""
+        return {ATTR_READINESS: self.coordinator.rehearsal.readiness}
 
 
 class LatencySensor(CloudEntity, SensorEntity):

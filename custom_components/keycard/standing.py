@@ -9,6 +9,7 @@ from .const import DOMAIN
 from .coordinator import KeycardCoordinator
 from .outage.journal import Kind
 from .outage.words import OUTAGES
+from .views import NearView
 
 
 def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
@@ -17,6 +18,7 @@ def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
     title, text = _notice(coordinator)
     return {
         "region": coordinator.region,
+        "drill": coordinator.data.drill,
         "status": judgement.status.value,
         "scope": judgement.scope.value,
         "planes": [plane.value for plane in judgement.planes],
@@ -33,12 +35,25 @@ def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
             {
                 "name": car.car.name,
                 "connection": car.data.connection.value if car.commandable else None,
+                "cloud": car.data.cloud and car.data.cloud.value,
+                "bluetooth": _bluetooth(car.data.bluetooth),
                 "key_to_take": car.data.key_to_take.value,
             }
             for car in coordinator.cars.values()
         ],
         "title": title,
         "text": text,
+    }
+
+
+def _bluetooth(view: NearView | None) -> dict[str, Any] | None:
+    """Tell how a car is heard over Bluetooth, None without a key for it."""
+    if view is None:
+        return None
+    return {
+        "in_range": view.near,
+        "signal": view.signal,
+        "last_heard": view.heard_at and view.heard_at.isoformat(),
     }
 
 
@@ -55,8 +70,8 @@ def _notice(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
         Kind.WARNING if judgement.warning else Kind.CHANGED,
         judgement,
         {car.car.name: car.data.key_to_take for car in cars.values()},
-        [car.car.name for car_id, car in cars.items() if car_id in judgement.seen],
         start=judgement.since,
+        drill=coordinator.data.drill,
     )
 
 

@@ -1,10 +1,10 @@
 """What the entities show: typed views of the cloud, of a car, and of an event."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .connection import Connection
+from .connection import OVER_CLOUD, REACHED, Connection, over_all
 from .outage.words import FROZEN, Judgement, Status
 from .vehicle.keys import Key
 from .vehicle.state import CarState
@@ -13,10 +13,11 @@ from .vehicle.ways import Way
 
 @dataclass(frozen=True, kw_only=True)
 class CloudView:
-    """What is known of the cloud."""
+    """What is shown of the cloud: what is known, or what a drill rehearses."""
 
     judgement: Judgement
     api_reachable: bool
+    drill: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +33,20 @@ class NearView:
     heard_at: datetime | None = None
     key_known: bool | None = None
 
+    @property
+    def usable(self) -> bool:
+        """Return whether the car can be told something over Bluetooth."""
+        return self.near and self.key_known is not False
+
 
 @dataclass(frozen=True, kw_only=True)
 class CarView:
-    """What is known of one car.
+    """What is shown of one car: what is known, and what a drill rehearses.
 
     A state that is not `trusted` is too old to act on, but for the fields that are
     `fresh`: Bluetooth has told them. One that is `restored` was not yet confirmed since
     the start. It is `reachable` as was known last, None if nobody knew since the start.
+    `key_tried` (UTC) is when its owner last tried card or fob.
     """
 
     state: CarState | None
@@ -59,6 +66,8 @@ class CarView:
 
     reachable: bool | None
     key_to_take: Key
+    key_tried: datetime | None = None
+    drill: bool = False
     bluetooth: NearView | None = None
     """None for a car without a Bluetooth key."""
 
@@ -80,6 +89,7 @@ class OutageEvent:
     text: str
     judgement: Judgement
     keys: Mapping[str, Key]
+    drill: bool = False
 
 
 def key_to_take(judgement: Judgement, car: str, *, owned: Key, before: Key) -> Key:
@@ -91,7 +101,53 @@ def key_to_take(judgement: Judgement, car: str, *, owned: Key, before: Key) -> K
         return before
     if judgement.status in (Status.OUTAGE, Status.SIGN_IN_OUTAGE):
         return owned
-    hit = judgement.affected is None or car in judgement.affected
-    if judgement.status is Status.DEGRADED and hit:
+    if judgement.status is Status.DEGRADED and _hits(judgement, car):
         return owned
     return Key.USUAL
+
+
+def rehearsed_cloud(real: CloudView, judgement: Judgement) -> CloudView:
+    """Show a cloud as a drill has it."""
+    return replace(
+        real,
+        judgement=judgement,
+        api_reachable=real.api_reachable and judgement.status is not Status.OUTAGE,
+        drill=True,
+    )
+
+
+def rehearsed_car(
+    real: CarView, judgement: Judgement, car: str, *, owned: Key
+) -> CarView:
+    """Show a car as a drill has it; what the car itself tells stays as it is."""
+    key = key_to_take(judgement, car, owned=owned, before=real.key_to_take)
+    shown = replace(real, key_to_take=key, drill=True)
+    fails = judgement.status is Status.OUTAGE or (
+        judgement.status is Status.DEGRADED and _hits(judgement, car)
+    )
+    if not fails or real.cloud not in OVER_CLOUD:
+        return shown
+    connection = over_all(
+        Connection.MAKER_DOWN,
+        near=real.bluetooth is not None and real.bluetooth.usable,
+    )
+    return replace(
+        shown,
+        cloud=Connection.MAKER_DOWN,
+        connection=connection,
+        reachable=connection in REACHED,
+    )
+
+
+def keys_by_name(cars: Iterable[tuple[str, Key]]) -> dict[str, Key]:
+    """Return the keys to take by the names of the cars."""
+    keys: dict[str, Key] = {}
+    for name, key in cars:
+        # Of two cars with one name, the one that wants a key counts.
+        if keys.get(name, Key.USUAL) is Key.USUAL:
+            keys[name] = key
+    return keys
+
+
+def _hits(judgement: Judgement, car: str) -> bool:
+    return judgement.affected is None or car in judgement.affected

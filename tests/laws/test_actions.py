@@ -48,6 +48,7 @@ async def test_status_of_a_good_day(
     await story.settled(compatible_entry)
     assert await act(story, "get_status") == {
         "region": "eu",
+        "drill": False,
         "status": "operational",
         "scope": "none",
         "planes": [],

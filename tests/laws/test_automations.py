@@ -74,6 +74,7 @@ async def automate(
     story: Story,
     *triggers: dict[str, Any],
     conditions: tuple[dict[str, Any], ...] = (),
+    **more: Any,
 ) -> None:
     """Set up an automation that notes by what it ran."""
     action = {
@@ -91,6 +92,7 @@ async def automate(
         "triggers": list(triggers),
         "conditions": list(conditions),
         "actions": [action],
+        **more,
     }
     assert await async_setup_component(
         story.hass, "automation", {"automation": automation}

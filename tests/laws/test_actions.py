@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -35,6 +36,14 @@ async def act(story: Story, action: str, **given: Any) -> dict[str, Any]:
     return dict(answer)
 
 
+def device_id(story: Story, name: str) -> str:
+    """Return the device of a car."""
+    (device,) = [
+        device for device in dr.async_get(story.hass).devices if device.name == name
+    ]
+    return device.id
+
+
 async def refusal(story: Story, action: str, **given: Any) -> ServiceValidationError:
     """Take an action, and return why it is refused."""
     with pytest.raises(ServiceValidationError) as caught:
@@ -57,7 +66,14 @@ async def test_status_of_a_good_day(
         "since": None,
         "affected_cars": [],
         "cars": [
-            {"name": name, "connection": "cloud", "key_to_take": "usual"}
+            {
+                "name": name,
+                "device_id": device_id(story, name),
+                "connection": "cloud",
+                "key_to_take": "usual",
+                "in_use": False,
+                "cannot_wait": [],
+            }
             for name in ("Ada", "Cy")
         ],
         "title": None,
@@ -81,8 +97,15 @@ async def test_status_in_an_outage(
     assert abs(datetime.fromisoformat(found["since"]) - began) < timedelta(seconds=70)
     assert found["affected_cars"] == ["Ada", "Cy"]
     assert found["cars"] == [
-        {"name": "Ada", "connection": None, "key_to_take": "keycard"},
-        {"name": "Cy", "connection": None, "key_to_take": "fob"},
+        {
+            "name": name,
+            "device_id": device_id(story, name),
+            "connection": None,
+            "key_to_take": key,
+            "in_use": None,
+            "cannot_wait": [],
+        }
+        for name, key in (("Ada", "keycard"), ("Cy", "fob"))
     ]
     event = story.hass.states.get("event.tesla_cloud_europe_outage")
     assert event is not None

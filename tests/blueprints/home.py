@@ -36,7 +36,8 @@ async def install(hass: HomeAssistant) -> None:
 async def add_automation(hass: HomeAssistant, path: str, **inputs: Any) -> None:
     """Build an automation from an installed blueprint."""
     assert await async_setup_component(hass, automation.DOMAIN, {})
-    await install(hass)
+    if not hass.states.async_all("automation"):
+        await install(hass)
     use = {"path": path, "input": inputs}
     config = {"id": "told", "alias": "Told", "use_blueprint": use}
     with patch(

@@ -11,7 +11,7 @@ from homeassistant.components.automation.helpers import async_get_blueprints
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
-from custom_components.keycard.blueprints import STORE_KEY
+from custom_components.keycard.blueprints import SHIPPED, STORE_KEY
 
 from .home import TAKE as PATH, install
 
@@ -25,10 +25,12 @@ async def test_installed_beside_the_examples(
     assert await async_setup_component(hass, automation.DOMAIN, {})
     await hass.async_block_till_done()
     blueprints = await async_get_blueprints(hass).async_get_blueprints()
-    assert PATH in blueprints
     assert "homeassistant/motion_light.yaml" in blueprints
+    shipped = [f"keycard/{path.name}" for path in sorted(SHIPPED.iterdir())]
+    assert PATH in shipped
+    assert set(shipped) <= set(blueprints)
     assert getattr(blueprints[PATH], "name", None) == "Take your keycard"
-    assert list(hass_storage[STORE_KEY]["data"]) == [PATH]
+    assert list(hass_storage[STORE_KEY]["data"]) == shipped
 
 
 async def test_an_edited_blueprint_stays(

@@ -41,7 +41,12 @@ def entities(found: object) -> Iterable[str]:
 
 
 def headings(view: dict[str, Any]) -> list[str]:
-    return [section["cards"][0]["heading"] for section in view["sections"]]
+    """Return the headings of the sections; the notice has none."""
+    return [
+        section["cards"][0]["heading"]
+        for section in view["sections"]
+        if section["cards"][0]["type"] == "heading"
+    ]
 
 
 def kinds(view: dict[str, Any]) -> set[str]:

@@ -7,6 +7,7 @@ from homeassistant.components.binary_sensor import DOMAIN as BINARY_SENSOR_DOMAI
 from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
 from homeassistant.components.lock import DOMAIN as LOCK_DOMAIN
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
+from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
@@ -18,6 +19,7 @@ from .vehicle.keys import Key
 
 type Card = dict[str, Any]
 
+COLUMNS = 3
 UPTIME_DAYS = 30
 STORY_HOURS = 7 * 24
 
@@ -53,16 +55,17 @@ class _View:
             "path": f"keycard-{self._entry.entry_id.lower()}",
             "icon": "mdi:card-account-details-outline",
             "type": "sections",
-            "max_columns": 3,
+            "max_columns": COLUMNS,
             "dense_section_placement": True,
             "sections": [
                 section
                 for section in (
+                    self._notice(),
                     self._cloud(),
                     *(self._car(car_id, car.car.name) for car_id, car in cars.items()),
                     self._past(),
                 )
-                if len(section["cards"]) > 1
+                if any(card["type"] != "heading" for card in section["cards"])
             ],
         }
 
@@ -88,12 +91,10 @@ class _View:
     def _cloud(self) -> Card:
         cloud = self._entry.entry_id
         outage = self._find(BINARY_SENSOR_DOMAIN, cloud, "outage")
-        warning = self._find(BINARY_SENSOR_DOMAIN, cloud, "early_warning")
         return _section(
             self._entry.title,
             "mdi:cloud-outline",
-            *self._tile(SENSOR_DOMAIN, cloud, "status", **_WIDE),
-            *self._notice(outage, warning),
+            *self._signal(cloud, "status", outage, good="off"),
             *self._tile(SENSOR_DOMAIN, cloud, "outage_since", **_while(outage)),
             *self._tile(SENSOR_DOMAIN, cloud, "scope", **_while(outage)),
             *self._tile(BINARY_SENSOR_DOMAIN, cloud, "api_reachable", color="green"),
@@ -101,13 +102,18 @@ class _View:
             *self._regions(outage),
         )
 
-    def _notice(self, outage: str | None, warning: str | None) -> Iterable[Card]:
-        """Show the notice while there is something to tell."""
-        event = self._find(EVENT_DOMAIN, self._entry.entry_id, "outage")
-        on = [entity_id for entity_id in (outage, warning) if entity_id]
+    def _notice(self) -> Card:
+        """Show the notice above all, while there is something to tell."""
+        cloud = self._entry.entry_id
+        event = self._find(EVENT_DOMAIN, cloud, "outage")
+        on = [
+            {"condition": "state", "entity": entity_id, "state": "on"}
+            for key in ("outage", "early_warning")
+            if (entity_id := self._find(BINARY_SENSOR_DOMAIN, cloud, key))
+        ]
         if event is None or not on:
-            return
-        yield {
+            return {"type": "grid", "cards": []}
+        notice = {
             "type": "markdown",
             "content": (
                 '<ha-alert alert-type="warning" title="'
@@ -117,16 +123,13 @@ class _View:
                 " | replace('\\n', '\\n\\n') }}\n\n</ha-alert>"
             ),
             "text_only": True,
-            "visibility": [
-                {
-                    "condition": "or",
-                    "conditions": [
-                        {"condition": "state", "entity": entity_id, "state": "on"}
-                        for entity_id in on
-                    ],
-                }
-            ],
             **_WIDE,
+        }
+        return {
+            "type": "grid",
+            "column_span": COLUMNS,
+            "visibility": [{"condition": "or", "conditions": on}],
+            "cards": [notice],
         }
 
     def _regions(self, outage: str | None) -> Iterable[Card]:
@@ -156,7 +159,12 @@ class _View:
         return _section(
             name,
             "mdi:car",
-            *self._key(car_id),
+            *self._signal(
+                car_id,
+                "key_to_take",
+                self._find(SENSOR_DOMAIN, car_id, "key_to_take"),
+                good=Key.USUAL.value,
+            ),
             *self._tile(SENSOR_DOMAIN, car_id, "connection", color="blue"),
             *self._tile(SENSOR_DOMAIN, car_id, "last_contact"),
             *self._tile(
@@ -171,23 +179,38 @@ class _View:
             ),
         )
 
-    def _key(self, car_id: str) -> Iterable[Card]:
-        """Show the key to take, in red if it is not the usual one."""
-        entity_id = self._find(SENSOR_DOMAIN, car_id, "key_to_take")
+    def _signal(
+        self, owner: str, key: str, watched: str | None, *, good: str
+    ) -> Iterable[Card]:
+        """Show a sensor in green, or in red while what is watched is not good."""
+        if watched is None:
+            yield from self._tile(SENSOR_DOMAIN, owner, key, **_WIDE)
+            return
         for color, how in (("red", "state_not"), ("green", "state")):
-            condition = {
-                "condition": "state",
-                "entity": entity_id,
-                how: Key.USUAL.value,
-            }
+            condition = {"condition": "state", "entity": watched, how: good}
             yield from self._tile(
                 SENSOR_DOMAIN,
-                car_id,
-                "key_to_take",
+                owner,
+                key,
                 color=color,
                 visibility=[condition],
                 **_WIDE,
             )
+
+    def _known(self, owner: str, key: str) -> Iterable[Card]:
+        """Show a sensor once it knows something."""
+        condition = {
+            "condition": "state",
+            "entity": self._find(SENSOR_DOMAIN, owner, key),
+            "state_not": STATE_UNKNOWN,
+        }
+        yield from self._tile(
+            SENSOR_DOMAIN,
+            owner,
+            key,
+            grid_options={"columns": 12},
+            visibility=[condition],
+        )
 
     def _past(self) -> Card:
         cloud = self._entry.entry_id
@@ -220,13 +243,14 @@ class _View:
                     **_WIDE,
                 }
             )
-        return _section(
+        past = _section(
             self._words.say("dashboard_past"),
             "mdi:history",
+            *self._known(cloud, "last_outage"),
+            *self._known(cloud, "last_outage_length"),
             *cards,
-            *self._tile(SENSOR_DOMAIN, cloud, "last_outage"),
-            *self._tile(SENSOR_DOMAIN, cloud, "last_outage_length"),
         )
+        return {**past, "column_span": COLUMNS}
 
 
 _WIDE: Mapping[str, Any] = {"grid_options": {"columns": "full"}}

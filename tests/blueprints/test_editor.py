@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
+from homeassistant.components.blueprint.models import Blueprint
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
+from homeassistant.util.yaml.loader import load_yaml_dict
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 from pytest_homeassistant_custom_component.typing import (
     ClientSessionGenerator,
@@ -88,6 +91,30 @@ async def test_each_can_be_imported_from_the_repository(
     assert result["validation_errors"] is None
     assert result["suggested_filename"] == f"keycard-ha/{name.removesuffix('.yaml')}"
     assert result["blueprint"]["metadata"]["name"] == NAMES[name]
+
+
+def test_automations_from_the_first_version_go_on() -> None:
+    """What they may have set is there still, and what they left open says the same."""
+    given = Blueprint(
+        load_yaml_dict(SHIPPED / "take_your_keycard.yaml"),
+        expected_domain="automation",
+        schema=AUTOMATION_BLUEPRINT_SCHEMA,
+    ).inputs
+    first: dict[str, Any] = {
+        "phones": [],
+        "notify_entities": [],
+        "wait": {"minutes": 0},
+        "warnings": False,
+        "own_actions": [],
+        "rehearsal_title": "Take your keycard (rehearsal)",
+    }
+    assert {name: given[name]["default"] for name in first} == first
+    assert given.keys() >= {"outage_event", "rehearsal_message"}
+    # What is new keeps quiet unless it is wanted.
+    new = {"when": "at_once", "reminder": {"minutes": 0}, "quiet_hours": False}
+    assert {name: given[name]["default"] for name in new} == new
+    asked = {name for name, field in given.items() if "default" not in field}
+    assert asked == {"outage_event"}
 
 
 def test_all_that_is_shipped_is_tried() -> None:

@@ -13,6 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.watcher import CHECK_PACE, CHECK_TIMEOUT
+from tests.conftest import state_of
 
 from .story import Story, assert_explained
 
@@ -125,6 +126,19 @@ async def test_status_in_an_outage(
         found["text"],
         found["since"],
     )
+
+
+async def test_what_cannot_wait_is_known_longer_than_the_lock(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    """In an outage nobody can look again, so what was seen last counts."""
+    story.simulator.cars["Ada"].locked = False
+    await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(2400)
+    assert state_of(story.hass, "lock.ada_lock").state == "unknown"
+    cars = (await act(story, "get_status"))["cars"]
+    assert [car["cannot_wait"] for car in cars] == [["unlocked"], []]
 
 
 async def test_status_of_some_models_and_of_a_warning(

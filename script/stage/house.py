@@ -148,8 +148,9 @@ class House:
 
     async def _start(self) -> None:
         self._hass = await self._boot(self._folder)
+        # An automation that goes along with an outage is under way for hours, so not all
+        # that runs now is waited for.
         persistent_notification.async_register_callback(self._hass, self._notified)
-        await self._hass.async_block_till_done()
 
     def stop(self) -> asyncio.Task[None]:
         """Stop, and leave the loop to whoever starts next."""

@@ -148,8 +148,8 @@ class House:
 
     async def _start(self) -> None:
         self._hass = await self._boot(self._folder)
-        # An automation that goes along with an outage is under way for hours, so not all
-        # that runs now is waited for.
+        # An automation may go along with an outage for hours: what runs now is not
+        # waited for.
         persistent_notification.async_register_callback(self._hass, self._notified)
 
     def stop(self) -> asyncio.Task[None]:

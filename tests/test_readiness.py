@@ -12,7 +12,12 @@ from custom_components.keycard.readiness import CarReadiness, Listener, Readines
 from custom_components.keycard.vehicle.keys import Key
 
 ADA = CarReadiness(
-    name="Ada", key=Key.KEYCARD, named=True, key_tried=None, pin_to_drive=None
+    name="Ada",
+    key=Key.KEYCARD,
+    named=True,
+    key_tried=None,
+    pin_to_drive=None,
+    bluetooth=None,
 )
 CY = CarReadiness(
     name="Cy",
@@ -20,6 +25,7 @@ CY = CarReadiness(
     named=False,
     key_tried=datetime(2026, 11, 3, 23, 30, tzinfo=UTC),
     pin_to_drive=None,
+    bluetooth=True,
 )
 RAN = Listener(entity_id="automation.tell", name="Tell", ran=True, off=False)
 
@@ -79,12 +85,17 @@ async def test_the_keys_of_each_car(words: Words) -> None:
         f"- {words.say('ready_key_named', key=keycard)}",
         f"- {words.say('ready_never_tried', key=keycard)}",
         f"- {words.say('ready_pin_on', key=keycard)}",
+        f"- {words.say('ready_bluetooth_none')}",
         "",
         "**Cy**",
         "",
         f"- {words.say('ready_key_guessed', key=fob)}",
         # It was past midnight where the owner lives.
         f"- {words.say('ready_tried', key=fob, day='2026-11-04')}",
+        f"- {words.say('ready_bluetooth_near')}",
     ]
-    lines = in_words(words, Told(), replace(ADA, pin_to_drive=False))
-    assert lines[-1] == f"- {words.say('ready_pin_off', key=keycard)}"
+    away = replace(ADA, pin_to_drive=False, bluetooth=False)
+    assert in_words(words, Told(), away)[-2:] == [
+        f"- {words.say('ready_pin_off', key=keycard)}",
+        f"- {words.say('ready_bluetooth_away')}",
+    ]

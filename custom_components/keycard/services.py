@@ -26,6 +26,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .dashboard import async_get_dashboard
 from .ledger import LEDGER
 from .outage.drill import DURATION, SCOPES, Plan
 from .outage.hosts import REGIONS
@@ -72,6 +73,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
     for name, handle, schema, response in (
         ("get_status", _async_get_status, _ENTRY_SCHEMA, SupportsResponse.ONLY),
         ("get_history", _async_get_history, _HISTORY_SCHEMA, SupportsResponse.ONLY),
+        ("get_dashboard", _async_get_dashboard, _ENTRY_SCHEMA, SupportsResponse.ONLY),
         ("check_now", _async_check_now, _ENTRY_SCHEMA, SupportsResponse.OPTIONAL),
         ("start_drill", _async_start_drill, _DRILL_SCHEMA, SupportsResponse.OPTIONAL),
         ("stop_drill", _async_stop_drill, _ENTRY_SCHEMA, SupportsResponse.OPTIONAL),
@@ -129,6 +131,16 @@ def _told(outage: Outage) -> dict[str, Any]:
         "status": outage.status.value,
         "scope": outage.scope.value,
     }
+
+
+async def _async_get_dashboard(
+    hass: HomeAssistant, call: ServiceCall
+) -> ServiceResponse:
+    """Return a dashboard for the entry that was chosen, or for all of them."""
+    if ATTR_CONFIG_ENTRY_ID in call.data:
+        return await async_get_dashboard(hass, [_coordinator(hass, call)])
+    entries: list[KeycardConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
+    return await async_get_dashboard(hass, [entry.runtime_data for entry in entries])
 
 
 async def _async_check_now(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:

@@ -3,12 +3,13 @@
 from typing import Any
 
 from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .const import DOMAIN
 from .coordinator import KeycardCoordinator
 from .outage.journal import Kind
 from .outage.words import OUTAGES
+from .vehicle.attention import cannot_wait, in_use
 from .views import NearView
 
 
@@ -34,12 +35,15 @@ def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
         "cars": [
             {
                 "name": car.car.name,
+                "device_id": _device_id(coordinator, car_id),
                 "connection": car.data.connection.value if car.commandable else None,
                 "cloud": car.data.cloud and car.data.cloud.value,
                 "bluetooth": _bluetooth(car.data.bluetooth),
                 "key_to_take": car.data.key_to_take.value,
+                "in_use": in_use(car.data.state),
+                "cannot_wait": [matter.value for matter in cannot_wait(car.data.state)],
             }
-            for car in coordinator.cars.values()
+            for car_id, car in coordinator.cars.items()
         ],
         "title": title,
         "text": text,
@@ -55,6 +59,14 @@ def _bluetooth(view: NearView | None) -> dict[str, Any] | None:
         "signal": view.signal,
         "last_heard": view.heard_at and view.heard_at.isoformat(),
     }
+
+
+def _device_id(coordinator: KeycardCoordinator, car_id: str) -> str | None:
+    """Return the device of a car, None before it has one."""
+    device = dr.async_get(coordinator.hass).async_get_device_by_identifier(
+        (DOMAIN, car_id), coordinator.config_entry.entry_id
+    )
+    return device.id if device else None
 
 
 def _notice(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:

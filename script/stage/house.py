@@ -154,9 +154,10 @@ class House:
     async def _start(self) -> None:
         hardware.hide()
         self._hass = await self._boot(self._folder)
+        # An automation may go along with an outage for hours: what runs now is not
+        # waited for.
         persistent_notification.async_register_callback(self._hass, self._notified)
         self._place_proxy()
-        await self._hass.async_block_till_done()
 
     def listen_to(self, air: Air) -> None:
         """Have a Bluetooth proxy in the house from now on."""

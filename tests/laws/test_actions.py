@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.watcher import CHECK_PACE, CHECK_TIMEOUT
+from tests.conftest import state_of
 
 from .story import Story, assert_explained
 
@@ -33,6 +35,14 @@ async def act(story: Story, action: str, **given: Any) -> dict[str, Any]:
     )
     assert answer is not None
     return dict(answer)
+
+
+def device_id(story: Story, name: str) -> str:
+    """Return the device of a car."""
+    (device,) = [
+        device for device in dr.async_get(story.hass).devices if device.name == name
+    ]
+    return device.id
 
 
 async def refusal(story: Story, action: str, **given: Any) -> ServiceValidationError:
@@ -58,7 +68,14 @@ async def test_status_of_a_good_day(
         "since": None,
         "affected_cars": [],
         "cars": [
-            {"name": name, "connection": "cloud", "key_to_take": "usual"}
+            {
+                "name": name,
+                "device_id": device_id(story, name),
+                "connection": "cloud",
+                "key_to_take": "usual",
+                "in_use": False,
+                "cannot_wait": [],
+            }
             for name in ("Ada", "Cy")
         ],
         "title": None,
@@ -82,8 +99,15 @@ async def test_status_in_an_outage(
     assert abs(datetime.fromisoformat(found["since"]) - began) < timedelta(seconds=70)
     assert found["affected_cars"] == ["Ada", "Cy"]
     assert found["cars"] == [
-        {"name": "Ada", "connection": None, "key_to_take": "keycard"},
-        {"name": "Cy", "connection": None, "key_to_take": "fob"},
+        {
+            "name": name,
+            "device_id": device_id(story, name),
+            "connection": None,
+            "key_to_take": key,
+            "in_use": None,
+            "cannot_wait": [],
+        }
+        for name, key in (("Ada", "keycard"), ("Cy", "fob"))
     ]
     event = story.hass.states.get("event.tesla_cloud_europe_outage")
     assert event is not None
@@ -103,6 +127,19 @@ async def test_status_in_an_outage(
         found["text"],
         found["since"],
     )
+
+
+async def test_what_cannot_wait_is_known_longer_than_the_lock(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    """In an outage nobody can look again, so what was seen last counts."""
+    story.simulator.cars["Ada"].locked = False
+    await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(2400)
+    assert state_of(story.hass, "lock.ada_lock").state == "unknown"
+    cars = (await act(story, "get_status"))["cars"]
+    assert [car["cannot_wait"] for car in cars] == [["unlocked"], []]
 
 
 async def test_status_of_some_models_and_of_a_warning(

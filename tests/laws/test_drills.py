@@ -570,6 +570,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
         "key_named_by_owner": False,
         "key_tried": None,
         "pin_to_drive": None,
+        "bluetooth": None,
     }
     assert (second["key"], second["key_named_by_owner"]) == ("keycard", True)
     tried = datetime.fromisoformat(second["key_tried"])

@@ -1,0 +1,293 @@
+"""Automations from the blueprints, against the simulated cloud."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_mock_service,
+)
+
+from tests.conftest import state_of
+
+from .story import LOCK, Story
+
+OUTAGE = "event.tesla_cloud_test_outage"
+WARNING = "binary_sensor.tesla_cloud_test_early_warning"
+LOCKS = [LOCK, "lock.cy_lock"]
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+UP = dict.fromkeys(DOWN, "ok")
+# Nobody can sign in; who is signed in goes on.
+SIGN_IN_DOWN = {"auth.token": "503 down", "auth.authorize": "503 down"}
+NA_DOWN = {"na.api": "503 down", "na.status": "503 down"}
+NA_UP = dict.fromkeys(NA_DOWN, "ok")
+CN_DOWN = {"cn.api": "503 down", "cn.status": "503 down"}
+CN_UP = dict.fromkeys(CN_DOWN, "ok")
+# One's own internet is down.
+ALL_DOWN = dict.fromkeys(
+    (*DOWN, *NA_DOWN, *CN_DOWN, *SIGN_IN_DOWN, "controls"), "refuse"
+)
+ALL_UP = dict.fromkeys(ALL_DOWN, "ok")
+
+
+@pytest.fixture
+def own(hass: HomeAssistant) -> list[ServiceCall]:
+    """Record what an own action is called with."""
+    return async_mock_service(hass, "test", "own")
+
+
+@pytest.fixture
+def mail(hass: HomeAssistant) -> list[ServiceCall]:
+    return async_mock_service(hass, "notify", "send_message")
+
+
+@pytest.fixture
+async def home(
+    story: Story, compatible_entry: MockConfigEntry, tmp_path: Path
+) -> MockConfigEntry:
+    """Find a place for the blueprints of a home that is not set up yet."""
+    story.hass.config.config_dir = str(tmp_path)
+    assert await async_setup_component(story.hass, "automation", {})
+    return compatible_entry
+
+
+async def add_automation(
+    story: Story, path: str, variables: tuple[str, ...], **inputs: Any
+) -> None:
+    """Build an automation that notes these variables in its own action."""
+    own = {
+        "action": "test.own",
+        "data": {name: f"{{{{ {name} }}}}" for name in variables},
+    }
+    use = {
+        "path": f"keycard/{path}.yaml",
+        "input": {
+            "outage_event": OUTAGE,
+            "notify_entities": ["notify.mail"],
+            "own_actions": [own],
+            **inputs,
+        },
+    }
+    with patch(
+        "homeassistant.config.async_hass_config_yaml",
+        return_value={"automation": [{"alias": "Tell", "use_blueprint": use}]},
+    ):
+        await story.hass.services.async_call("automation", "reload", blocking=True)
+    (state,) = story.hass.states.async_all("automation")
+    assert state.state == "on"
+    await story.pace.settle()
+
+
+# Lock up in an outage
+
+
+async def lock_up(story: Story, **inputs: Any) -> None:
+    await add_automation(
+        story,
+        "lock_up_in_an_outage",
+        ("title", "message", "locked", "in_use", "failed", "unknown"),
+        **{"locks": LOCKS, **inputs},
+    )
+
+
+def locked(story: Story) -> list[str]:
+    """Return which cars were told to lock."""
+    return [
+        name
+        for name, car in sorted(story.simulator.cars.items())
+        if car.executed["door_lock"]
+    ]
+
+
+async def told_after(
+    story: Story,
+    own: list[ServiceCall],
+    conditions: dict[str, str],
+    minutes: float = 5,
+) -> dict[str, Any]:
+    """Let the cloud fail, and return which cars were told of."""
+    own.clear()
+    story.simulator.apply(conditions)
+    await story.go(minutes * 60)
+    if not own:
+        return {}
+    (call,) = own
+    return {
+        name: call.data[name]
+        for name in ("locked", "in_use", "failed", "unknown")
+        if call.data[name]
+    }
+
+
+@pytest.mark.parametrize(
+    ("cars", "conditions", "told", "commanded"),
+    [
+        ({}, SIGN_IN_DOWN, {}, []),
+        ({"Ada": {"locked": False}}, SIGN_IN_DOWN, {"locked": ["Ada"]}, ["Ada"]),
+        (
+            {"Ada": {"locked": False}, "Cy": {"locked": False}},
+            SIGN_IN_DOWN,
+            {"locked": ["Ada", "Cy"]},
+            ["Ada", "Cy"],
+        ),
+        (
+            {
+                "Ada": {"locked": False, "user_present": True},
+                "Cy": {"locked": False},
+            },
+            SIGN_IN_DOWN,
+            {"in_use": ["Ada"], "locked": ["Cy"]},
+            ["Cy"],
+        ),
+        # No link works.
+        ({"Ada": {"locked": False}}, DOWN, {"failed": ["Ada"]}, []),
+    ],
+)
+async def test_what_is_locked(
+    story: Story,
+    home: MockConfigEntry,
+    own: list[ServiceCall],
+    mail: list[ServiceCall],
+    *,
+    cars: dict[str, dict[str, bool]],
+    conditions: dict[str, str],
+    told: dict[str, list[str]],
+    commanded: list[str],
+) -> None:
+    for name, state in cars.items():
+        for field, value in state.items():
+            setattr(story.simulator.cars[name], field, value)
+    await story.settled(home)
+    await lock_up(story)
+    assert await told_after(story, own, conditions, minutes=15) == told
+    assert locked(story) == commanded
+    assert len(mail) == bool(told)
+    if told:
+        assert mail[0].data["title"] == "Locked up in an outage"
+        lines = mail[0].data["message"].splitlines()
+        assert len(lines) == len(told)
+        for names in told.values():
+            assert any(line.endswith(": " + ", ".join(names)) for line in lines)
+
+
+async def test_a_car_that_nobody_knows_of(
+    story: Story, home: MockConfigEntry, own: list[ServiceCall]
+) -> None:
+    await story.settled(home)
+    story.simulator.cars["Ada"].set_presence("offline")
+    await story.go(2400)
+    await lock_up(story)
+    assert await told_after(story, own, DOWN) == {"unknown": ["Ada"]}
+
+
+async def test_only_chosen_cars_once_it_lasts(
+    story: Story, home: MockConfigEntry, own: list[ServiceCall]
+) -> None:
+    for car in story.simulator.cars.values():
+        car.locked = False
+    await story.settled(home)
+    await lock_up(story, locks=["lock.cy_lock"], wait={"minutes": 20})
+    assert await told_after(story, own, SIGN_IN_DOWN, minutes=15) == {}
+    assert await told_after(story, own, SIGN_IN_DOWN, minutes=15) == {"locked": ["Cy"]}
+    assert locked(story) == ["Cy"]
+
+
+async def test_a_drill_touches_no_car(
+    story: Story, home: MockConfigEntry, own: list[ServiceCall]
+) -> None:
+    story.simulator.cars["Ada"].locked = False
+    await story.settled(home)
+    await lock_up(story)
+    state = state_of(story.hass, OUTAGE)
+    event = {"event_type": "started", "since": story.clock.now().isoformat()}
+    for number, drill in enumerate((True, False)):
+        moment = story.clock.now() + timedelta(seconds=number)
+        story.hass.states.async_set(
+            OUTAGE, moment.isoformat(), {**state.attributes, **event, "drill": drill}
+        )
+        await story.go(30)
+        assert locked(story) == ["Ada"] * number
+
+
+# It has begun elsewhere
+
+
+async def warn(story: Story, **inputs: Any) -> None:
+    await add_automation(
+        story,
+        "it_has_begun_elsewhere",
+        ("notice", "title", "message"),
+        **{"early_warning": WARNING, **inputs},
+    )
+
+
+def said(calls: list[ServiceCall]) -> list[str]:
+    return [call.data["notice"] for call in calls]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "steps", "told"),
+    [
+        # Over, and the next one is another.
+        ({}, [NA_DOWN, NA_UP, NA_DOWN], ["warning", "over", "warning"]),
+        # One more region is the same one.
+        (
+            {},
+            [NA_DOWN, CN_DOWN, {**NA_UP, **CN_UP}],
+            ["warning", "over"],
+        ),
+        # It comes here; what remains elsewhere then is no news.
+        ({}, [NA_DOWN, DOWN, UP, NA_UP], ["warning", "reached"]),
+        ({"tell_reached": False}, [NA_DOWN, DOWN], ["warning"]),
+        # An outage of one's own region is not of elsewhere.
+        ({}, [DOWN, UP], []),
+        # Nobody can see for a while, and then that it is over, or that it is not.
+        ({}, [NA_DOWN, ALL_DOWN, ALL_UP], ["warning", "over"]),
+        ({}, [NA_DOWN, ALL_DOWN, {**ALL_UP, **NA_DOWN}, NA_UP], ["warning", "over"]),
+    ],
+)
+async def test_what_is_told_of_elsewhere(
+    story: Story,
+    home: MockConfigEntry,
+    own: list[ServiceCall],
+    mail: list[ServiceCall],
+    *,
+    inputs: dict[str, Any],
+    steps: list[dict[str, str]],
+    told: list[str],
+) -> None:
+    await story.settled(home)
+    await warn(story, **inputs)
+    for conditions in steps:
+        story.simulator.apply(conditions)
+        await story.go(1200)
+    assert said(own) == told
+    assert [(call.data["title"], call.data["message"]) for call in mail] == [
+        (call.data["title"], call.data["message"]) for call in own
+    ]
+    texts = {call.data["notice"]: call.data for call in own}
+    if "reached" in told:
+        assert "Ada: take the keycard as well." in texts["reached"]["message"]
+    if "over" in told:
+        assert texts["over"]["title"] == "Over elsewhere"
+
+
+async def test_a_restart_tells_of_no_warning_twice(
+    story: Story, home: MockConfigEntry, own: list[ServiceCall]
+) -> None:
+    await story.settled(home)
+    await warn(story)
+    story.simulator.apply(NA_DOWN)
+    await story.go(600)
+    await story.restart(home)
+    await story.go(600)
+    assert said(own) == ["warning"]
+    story.simulator.apply(NA_UP)
+    await story.go(900)
+    assert said(own) == ["warning", "over"]

@@ -20,14 +20,46 @@ from homeassistant.util import dt as dt_util
 from .vehicle.bluetooth import advertised_name
 from .vehicle.outcome import Trouble
 
+# Seconds in which a car that is there advertises its name.
+_LISTEN = 15
+
 
 @callback
-def async_hear(hass: HomeAssistant, vin: str) -> BluetoothServiceInfoBleak | None:
+def async_hear(
+    hass: HomeAssistant, vin: str, *, connectable: bool = True
+) -> BluetoothServiceInfoBleak | None:
     """Return what an adapter that can connect heard of a car last, if it is there."""
     name = advertised_name(vin)
-    heard = bluetooth.async_discovered_service_info(hass, connectable=True)
+    heard = bluetooth.async_discovered_service_info(hass, connectable=connectable)
     found = [info for info in heard if (info.name or "").startswith(name)]
     return max(found, key=lambda info: info.time, default=None)
+
+
+async def async_wait_to_hear(
+    hass: HomeAssistant, vin: str
+) -> BluetoothServiceInfoBleak | None:
+    """Return what is heard of a car, after a while in which the adapters ask for names.
+
+    Until somebody asks, a car may advertise its address alone.
+    """
+    if (heard := async_hear(hass, vin)) is not None:
+        return heard
+    try:
+        return await bluetooth.async_process_advertisements(
+            hass,
+            lambda _info: True,
+            _matcher(vin),
+            BluetoothScanningMode.ACTIVE,
+            _LISTEN,
+        )
+    except TimeoutError:
+        return None
+
+
+def _matcher(vin: str) -> BluetoothCallbackMatcher:
+    return BluetoothCallbackMatcher(
+        local_name=f"{advertised_name(vin)}*", connectable=True
+    )
 
 
 @dataclass(kw_only=True)
@@ -48,12 +80,12 @@ class Radio:
     @callback
     def async_start(self) -> None:
         """Begin to listen."""
-        matcher = BluetoothCallbackMatcher(
-            local_name=f"{advertised_name(self.vin)}*", connectable=True
-        )
         self._unsubs.append(
             bluetooth.async_register_callback(
-                self.hass, self._async_heard, matcher, BluetoothScanningMode.ACTIVE
+                self.hass,
+                self._async_heard,
+                _matcher(self.vin),
+                BluetoothScanningMode.ACTIVE,
             )
         )
         self._async_follow()

@@ -11,7 +11,7 @@ from homeassistant.util.hass_dict import HassKey
 
 from .bluetooth_key import async_get_bluetooth_key
 from .const import DOMAIN
-from .radio import Radio, async_hear, async_wait_to_hear
+from .radio import Radio, async_hear, async_wait_for_slot, async_wait_to_hear
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import PairingEnd, pair
 from .vehicle.key_pair import UnusableKeyError
@@ -19,7 +19,7 @@ from .vehicle.outcome import Trouble
 
 # What can be in the way beside what a car says to it
 LISTENS_ONLY = "listens_only"
-KEY_FILE = "key_file"
+KEY_FILE = "bluetooth_key_file"
 
 # A page that is closed does not end what it began: whoever begins anew, does.
 _UNDER_WAY: HassKey[dict[str, asyncio.Task[str]]] = HassKey(f"{DOMAIN}.pairing")
@@ -94,9 +94,12 @@ class Attempt:
             return trouble
         heard = await async_wait_to_hear(self.hass, self.vin)
         if heard is None:
-            by_listeners = async_hear(self.hass, self.vin, connectable=False)
-            return LISTENS_ONLY if by_listeners else PairingEnd.OUT_OF_RANGE
+            by_all = async_hear(self.hass, self.vin, connectable=False)
+            listened = by_all is not None and not by_all.connectable
+            return LISTENS_ONLY if listened else PairingEnd.OUT_OF_RANGE
         self.address = heard.address
+        if not await async_wait_for_slot(self.hass, heard.address):
+            return PairingEnd.NO_SLOT
         radio = Radio(
             hass=self.hass, vin=self.vin, address=self.address, changed=lambda: None
         )

@@ -84,6 +84,7 @@ class BluetoothKeyFlow(
         ]
         if may_be_new:
             choices.append(SelectOptionDict(value=_ANOTHER, label=_ANOTHER))
+        only = {CONF_CAR: choices[0]["value"]} if len(choices) == 1 else {}
         field = SelectSelector(
             SelectSelectorConfig(
                 options=choices,
@@ -96,7 +97,7 @@ class BluetoothKeyFlow(
         self.name, self._was = "", None
         return self.async_show_form(
             step_id="user",
-            data_schema=self.add_suggested_values_to_schema(schema, user_input),
+            data_schema=self.add_suggested_values_to_schema(schema, user_input or only),
             errors=errors,
         )
 

@@ -101,3 +101,12 @@ async def pair_again(story: Story, entry: MockConfigEntry) -> Page:
         context={"source": SOURCE_RECONFIGURE, "subentry_id": subentry_id},
     )
     return Page(story=story, manager=manager, result=result)
+
+
+async def set_up_alone(story: Story) -> Page:
+    """Choose to set up a car without an account."""
+    manager = story.hass.config_entries.flow
+    menu = await manager.async_init("keycard", context={"source": SOURCE_USER})
+    page = Page(story=story, manager=manager, result=menu)
+    await page.fill(next_step_id="bluetooth_only")
+    return page

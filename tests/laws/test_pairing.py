@@ -21,6 +21,7 @@ from simulator.cars import Car
 from simulator.protocol import Role
 from simulator.radio import Line, NotHeardError, Weather
 from simulator.radio.air import address_of, name_of
+from tests.flows import change, open_options
 
 from .local import paired
 from .pairing import Page, add_key, pair_again
@@ -384,3 +385,37 @@ async def test_a_car_is_paired_again(
     assert await story.act("lock", LOCK) is None
     assert ada(story).locked
     assert story.simulator.calls.count("door_lock") == calls
+
+
+async def test_the_owner_chooses_which_link_serves(
+    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+) -> None:
+    key = await async_get_bluetooth_key(story.hass)
+    story.simulator.pair("Ada", key, Role.DRIVER)
+    story.simulator.set("car.Ada", "near")
+    entry = await story.settled(paired(compatible_entry, ada(story)))
+    form = await open_options(story.hass, entry, "link")
+    await change(story.hass, form, link="cloud")
+    assert entry.options["link"] == "cloud"
+    assert entry.options["hosts"]
+    await story.go(60)
+    assert await story.act("unlock", LOCK) is None
+    assert story.simulator.calls.count("door_unlock") == 1
+    form = await open_options(story.hass, entry, "link")
+    await change(story.hass, form, link="cheapest")
+    await story.go(60)
+    assert await story.act("lock", LOCK) is None
+    assert story.simulator.calls.count("door_lock") == 0
+    assert ada(story).locked
+
+
+async def test_a_choice_of_links_is_offered_only_where_there_are_two(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    watching_entry: MockConfigEntry,
+    proxy: Proxy,
+) -> None:
+    for entry in (compatible_entry, paired(watching_entry, ada(story))):
+        entry.add_to_hass(story.hass)
+        menu = await story.hass.config_entries.options.async_init(entry.entry_id)
+        assert "link" not in menu["menu_options"]

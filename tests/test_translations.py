@@ -10,6 +10,9 @@ import yaml
 from homeassistant.const import Platform
 
 from custom_components.keycard import commands, dispatch
+from custom_components.keycard.bluetooth_pairing import KEY_FILE, LISTENS_ONLY
+from custom_components.keycard.const import SUBENTRY_BLUETOOTH_KEY
+from custom_components.keycard.vehicle.bluetooth_pairing import PairingEnd
 from custom_components.keycard.vehicle.outcome import Refusal, Trouble
 
 from .tree import (
@@ -60,13 +63,30 @@ def test_languages_hold_the_same_texts() -> None:
         ), path
 
 
+# Where each flow has its texts
+FLOWS = (("config",), ("options",), ("config_subentries", "bluetooth_key"))
+
+
 def test_every_form_and_its_fields_are_described() -> None:
     english = texts("en")
-    for flow in ("config", "options"):
-        for step in keys_at(english, flow, "step"):
-            assert keys_at(english, flow, "step", step, "data_description") <= keys_at(
-                english, flow, "step", step, "data"
+    for flow in FLOWS:
+        for step in keys_at(english, *flow, "step"):
+            assert keys_at(english, *flow, "step", step, "data_description") <= keys_at(
+                english, *flow, "step", step, "data"
             ), step
+
+
+@pytest.mark.parametrize("flow", [flow for flow in FLOWS if flow != ("options",)])
+def test_whatever_becomes_of_a_pairing_is_said(flow: tuple[str, ...]) -> None:
+    errors = keys_at(texts("en"), *flow, "error")
+    ends = {end.value for end in PairingEnd} - {PairingEnd.PAIRED.value}
+    assert ends | {LISTENS_ONLY, KEY_FILE} <= errors
+    assert keys_at(texts("en"), *flow, "progress") == {"asking", "tapping"}
+
+
+def test_what_can_be_added_to_an_entry_is_named() -> None:
+    added = keys_at(texts("en"), "config_subentries", SUBENTRY_BLUETOOTH_KEY)
+    assert {"entry_type", "initiate_flow"} <= added
 
 
 def test_steps_aborts_and_errors_of_the_flows_have_texts() -> None:
@@ -85,9 +105,7 @@ def test_steps_aborts_and_errors_of_the_flows_have_texts() -> None:
             key = text_argument(node, argument)
             if key is None or (table == "abort" and key in CENTRAL_ABORTS):
                 continue
-            if not any(
-                has_path(english, flow, table, key) for flow in ("config", "options")
-            ):
+            if not any(has_path(english, *flow, table, key) for flow in FLOWS):
                 missing.append(f"{path}:{node.lineno}: {table}.{key}")
     assert missing == []
 

@@ -17,6 +17,7 @@ from .memory import async_forget
 from .services import async_setup_services
 from .signing_key import async_forget_key, async_show_public_key
 from .subentries import async_follow_subentries
+from .takeover import async_take_over
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -49,6 +50,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
     """Set up an entry from what is kept: no host needs to answer for that."""
+    await async_take_over(hass, entry)
     entrance = await async_get_entrance(hass, entry)
     coordinator = KeycardCoordinator(hass, entry, entrance)
     await coordinator.async_restore()

@@ -5,7 +5,12 @@ from typing import Any, override
 
 import voluptuous as vol
 
-from homeassistant.config_entries import ConfigEntry, ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigFlowResult,
+    ConfigSubentryFlow,
+    OptionsFlow,
+)
 from homeassistant.const import CONF_TOKEN
 from homeassistant.core import callback
 
@@ -14,13 +19,17 @@ from .const import (
     CONF_IMPLEMENTATION,
     CONF_PROVIDER,
     DOMAIN,
+    PROVIDER_BLUETOOTH_ONLY,
     PROVIDER_COMPATIBLE,
     PROVIDER_FLEET,
     PROVIDER_TESLEMETRY,
     PROVIDER_TESSIE,
     PROVIDER_WATCH_ONLY,
+    SUBENTRY_BLUETOOTH_KEY,
 )
 from .flow_base import of_other_account
+from .flow_bluetooth import BluetoothSteps
+from .flow_bluetooth_key import BluetoothKeyFlow
 from .flow_check import BASE, check_server
 from .flow_fields import TOKEN_SCHEMA
 from .flow_fleet import FleetSteps
@@ -35,11 +44,12 @@ PROVIDERS = (
     PROVIDER_TESLEMETRY,
     PROVIDER_TESSIE,
     PROVIDER_COMPATIBLE,
+    PROVIDER_BLUETOOTH_ONLY,
 )
 
 
 class KeycardConfigFlow(
-    WatchSteps, FleetSteps, ServiceSteps, ServerSteps, domain=DOMAIN
+    BluetoothSteps, WatchSteps, FleetSteps, ServiceSteps, ServerSteps, domain=DOMAIN
 ):
     """Sets up an entry, changes it, and has an owner sign in again."""
 
@@ -51,6 +61,15 @@ class KeycardConfigFlow(
     def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
         """Return the flow that changes the options."""
         return KeycardOptionsFlow()
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return what can be added to an entry: a key for one of its cars."""
+        return {SUBENTRY_BLUETOOTH_KEY: BluetoothKeyFlow}
 
     @override
     async def async_step_user(
@@ -68,6 +87,8 @@ class KeycardConfigFlow(
         data = self._get_reconfigure_entry().data
         if data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
             return await self.async_step_reconfigure_watch_only(user_input)
+        if data[CONF_PROVIDER] == PROVIDER_BLUETOOTH_ONLY:
+            return await self.async_step_reconfigure_bluetooth_only(user_input)
         if data[CONF_PROVIDER] == PROVIDER_COMPATIBLE:
             return await self.async_step_reconfigure_compatible(user_input)
         if data[CONF_PROVIDER] == PROVIDER_FLEET:

@@ -13,9 +13,14 @@ PROVIDER_TESLEMETRY: Final = "teslemetry"
 PROVIDER_TESSIE: Final = "tessie"
 PROVIDER_BLUETOOTH_ONLY: Final = "bluetooth_only"
 
+# Nobody speaks for their cars: the owner names them, in the options
+NO_ACCOUNT: Final = frozenset({PROVIDER_WATCH_ONLY, PROVIDER_BLUETOOTH_ONLY})
+
 # A subentry for each car that knows the Bluetooth key of this home; its unique id is
-# the VIN. Data: CONF_ADDRESS, under which the car was heard last
+# the VIN. Data: CONF_ADDRESS, under which the car was heard last, and CONF_WAS, its id
+# among the cars of the options until it was paired, if it still goes by that
 SUBENTRY_BLUETOOTH_KEY: Final = "bluetooth_key"
+CONF_WAS: Final = "was"
 
 # Data: also CONF_REGION, CONF_TOKEN and, for an application of the owner's, CONF_DOMAIN
 CONF_PROVIDER: Final = "provider"

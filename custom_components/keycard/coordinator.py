@@ -149,6 +149,7 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
                     cars = [*map(self.provider.restore, kept.values())]
                 else:
                     local = self.garage.paired.keys() & kept.keys()
+                    cars = [car for car in cars if car.id not in local]
                     cars += [self.provider.restore(kept[vin]) for vin in local]
                 keys = {car_id: Key(key) for car_id, key in stored["keys"].items()}
                 self._restore_judgement(stored)

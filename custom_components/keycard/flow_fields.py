@@ -27,11 +27,14 @@ from homeassistant.util import slugify
 
 from .const import CONF_BASE_URL, CONF_CARS, CONF_KEY, CONF_YEAR, DOMAIN, MODEL_NAMES
 from .outage.hosts import REGIONS, default_hosts
-from .vehicle.keys import Key, default_key
+from .vehicle.bluetooth_pairing import speaks_protocol
+from .vehicle.keys import Key, default_key, is_vin
+from .vehicle.ways import Preference
 
 CONF_ANOTHER = "another"
 CONF_ANYWAY = "anyway"
 CONF_REMOVE = "remove"
+CONF_VIN = "vin"
 
 CHINA = "CN"
 # The maker serves Europe, the Middle East and Africa from one region, China from
@@ -63,6 +66,13 @@ KEY_FIELD = SelectSelector(
         options=[Key.KEYCARD.value, Key.FOB.value],
         mode=SelectSelectorMode.LIST,
         translation_key="key",
+    )
+)
+LINK_FIELD = SelectSelector(
+    SelectSelectorConfig(
+        options=[preference.value for preference in Preference],
+        mode=SelectSelectorMode.LIST,
+        translation_key="link",
     )
 )
 _MODEL_FIELD = SelectSelector(
@@ -103,6 +113,30 @@ NEW_CAR_SCHEMA = CAR_SCHEMA.extend(
 KNOWN_CAR_SCHEMA = CAR_SCHEMA.extend(
     {vol.Required(CONF_REMOVE, default=False): BooleanSelector()}
 )
+VIN_SCHEMA = vol.Schema({vol.Required(CONF_VIN): TextSelector()})
+NAMED_VIN_SCHEMA = VIN_SCHEMA.extend({vol.Required(CONF_NAME): TextSelector()})
+
+
+def read_vin(user_input: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return a VIN in its one form, and what is wrong with which field."""
+    vin = "".join(user_input[CONF_VIN].split()).upper()
+    errors: dict[str, str] = {}
+    if not is_vin(vin):
+        errors[CONF_VIN] = "invalid_vin"
+    elif not speaks_protocol(vin):
+        errors[CONF_VIN] = "too_old"
+    if not user_input.get(CONF_NAME, vin).strip():
+        errors[CONF_NAME] = "no_name"
+    return vin, errors
+
+
+def labels(names: Mapping[str, str]) -> dict[str, str]:
+    """Return a name for each car, by its id, that no other of them has."""
+    given = list(names.values())
+    return {
+        car_id: name if given.count(name) == 1 else f"{name} ({car_id[-6:]})"
+        for car_id, name in names.items()
+    }
 
 
 def region_at(base_url: str) -> str | None:

@@ -1,6 +1,6 @@
 """Changes the options: the hosts that are asked, the cars and their keys."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import voluptuous as vol
@@ -19,11 +19,14 @@ from homeassistant.helpers.selector import (
 from .beside import async_find_cars
 from .const import (
     CONF_KEY,
+    CONF_LINK,
     CONF_PROVIDER,
     CONF_SIGN_IN,
     CONF_UNRELATED,
     DOMAIN,
+    NO_ACCOUNT,
     PROVIDER_WATCH_ONLY,
+    SUBENTRY_BLUETOOTH_KEY,
 )
 from .coordinator import KeycardConfigEntry
 from .flow_beside import BesideOptions
@@ -33,15 +36,17 @@ from .flow_fields import (
     CONF_REMOVE,
     KEY_FIELD,
     KNOWN_CAR_SCHEMA,
+    LINK_FIELD,
     URL_FIELD,
     URLS_FIELD,
     car_options,
     is_safe,
+    labels,
     new_car_id,
     normalised,
 )
 from .outage.hosts import REGIONS, default_hosts
-from .vehicle.vehicle import Car
+from .vehicle.ways import Preference
 
 CONF_CAR = "car"
 CONF_DEFAULTS = "defaults"
@@ -70,7 +75,8 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
             ]
         else:
             budget = ["budget"] if self.can_be_limited else []
-            options = ["keys", *budget, "hosts"]
+            link = ["link"] if self._has_choice else []
+            options = ["keys", *link, *budget, "hosts"]
         return self.async_show_menu(step_id="init", menu_options=options)
 
     async def async_step_add_car(
@@ -117,7 +123,7 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
             cars = dict(self._cars)
             if user_input[CONF_REMOVE]:
                 cars.pop(self._car_id)
-                self._remove_device(self._car_id)
+                self._remove(self._car_id)
                 return self._save_cars(cars)
             if user_input[CONF_NAME].strip():
                 cars[self._car_id] = {
@@ -145,16 +151,45 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
         cars = [coordinator.car for coordinator in entry.runtime_data.cars.values()]
         if not cars:
             return self.async_abort(reason="no_cars")
+        label = labels({car.id: car.name for car in cars})
         if user_input is not None:
-            keys = {car.id: {CONF_KEY: user_input[_label(car, cars)]} for car in cars}
+            keys = {
+                car.id: {
+                    **self._cars.get(car.id, {}),
+                    CONF_KEY: user_input[label[car.id]],
+                }
+                for car in cars
+            }
             return self._save_cars({**self._cars, **keys})
         return self.async_show_form(
             step_id="keys",
             data_schema=vol.Schema(
                 {
-                    vol.Required(_label(car, cars), default=car.key.value): KEY_FIELD
+                    vol.Required(label[car.id], default=car.key.value): KEY_FIELD
                     for car in cars
                 }
+            ),
+        )
+
+    @property
+    def _has_choice(self) -> bool:
+        """Tell whether both links can serve: there are an account and a paired car."""
+        return self.config_entry.data[CONF_PROVIDER] not in NO_ACCOUNT and bool(
+            self.config_entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
+        )
+
+    async def async_step_link(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which link serves where both would."""
+        options = self.config_entry.options
+        if user_input is not None:
+            return self.async_create_entry(data={**options, **user_input})
+        chosen = options.get(CONF_LINK, Preference.CHEAPEST.value)
+        return self.async_show_form(
+            step_id="link",
+            data_schema=vol.Schema(
+                {vol.Required(CONF_LINK, default=chosen): LINK_FIELD}
             ),
         )
 
@@ -185,14 +220,21 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
             errors=errors,
         )
 
-    def _remove_device(self, car_id: str) -> None:
-        """Remove the device of a car, and its entities with it."""
+    def _remove(self, car_id: str) -> None:
+        """Remove the device of a car with its entities, and its Bluetooth key."""
         registry = dr.async_get(self.hass)
         device = registry.async_get_device_by_identifier(
             (DOMAIN, car_id), self.config_entry.entry_id
         )
         if device is not None:
             registry.async_remove_device(device.id)
+        for subentry in self.config_entry.get_subentries_of_type(
+            SUBENTRY_BLUETOOTH_KEY
+        ):
+            if subentry.unique_id == car_id:
+                self.hass.config_entries.async_remove_subentry(
+                    self.config_entry, subentry.subentry_id
+                )
 
     def _hosts(self) -> dict[str, Any]:
         """Return the hosts that are asked now, by the fields of the form."""
@@ -224,13 +266,6 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
         }
         regions = {CONF_HOSTS: own} if own else {}
         return self.async_create_entry(data={**rest, **regions, **lists})
-
-
-def _label(car: Car, cars: Iterable[Car]) -> str:
-    """Return a name for a car that no other car of the account has."""
-    if [other.name for other in cars].count(car.name) == 1:
-        return car.name
-    return f"{car.name} ({car.id[-6:]})"
 
 
 def _read_hosts(

@@ -111,6 +111,11 @@ class Garage:
         found = self._entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
         return {one.unique_id: one for one in found if one.unique_id}
 
+    @property
+    def key_lost(self) -> bool:
+        """Tell whether cars are paired, and the key cannot be used."""
+        return self._key is None and bool(self.paired)
+
     def _local(self, car: Car) -> LocalLink | None:
         vin, subentry = car.id, self.paired.get(car.id)
         if subentry is None or self._key is None:

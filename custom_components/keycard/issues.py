@@ -32,6 +32,8 @@ class Trouble(StrEnum):
     CAR_PAYMENT_NEEDED = "car_payment_needed"
     KEY_NOT_PAIRED = "key_not_paired"
     KEY_FILE = "key_file"
+    BLUETOOTH_KEY_NOT_PAIRED = "bluetooth_key_not_paired"
+    BLUETOOTH_KEY_FILE = "bluetooth_key_file"
 
 
 # To sign in again is Home Assistant's own; what passes by itself is no repair.
@@ -43,6 +45,9 @@ _ACCOUNT: Mapping[Reason, Trouble] = {
 }
 _STOPS_ALL = frozenset(_ACCOUNT.values())
 
+# What holds here and in the car, whatever becomes of the maker's cloud.
+_LOCAL = frozenset({Trouble.BLUETOOTH_KEY_NOT_PAIRED, Trouble.BLUETOOTH_KEY_FILE})
+
 type Found = dict[Trouble, dict[str, str]]
 """What is wrong, with what its text has to name."""
 
@@ -51,8 +56,8 @@ type Found = dict[Trouble, dict[str, str]]
 class Issues:
     """The repairs of one entry.
 
-    None begins in an outage, for then everything that is refused may be its work; one
-    that is there stays until an answer shows that it is solved.
+    What the cloud says begins none in an outage, for then everything that is refused
+    may be its work; one that is there stays until an answer shows that it is solved.
     """
 
     entry: KeycardConfigEntry
@@ -121,6 +126,12 @@ class Issues:
         fleet = self.entry.data[CONF_PROVIDER] == PROVIDER_FLEET
         if fleet and not (link and link.signs):
             found[Trouble.KEY_FILE] = {}
+        if strange := sorted(
+            car.car.name for car in cars if car.local and car.local.key_known is False
+        ):
+            found[Trouble.BLUETOOTH_KEY_NOT_PAIRED] = {"cars": ", ".join(strange)}
+        if self.coordinator.garage.key_lost:
+            found[Trouble.BLUETOOTH_KEY_FILE] = {}
         return {
             trouble: names
             for trouble, names in found.items()
@@ -138,6 +149,8 @@ class Issues:
     def _may_begin(self, trouble: Trouble) -> bool:
         coordinator = self.coordinator
         status = coordinator.judge.judgement.status
+        if trouble in _LOCAL:
+            return True
         if trouble not in _STOPS_ALL:
             return status not in OUTAGES
         # Whoever is refused while the host fails may not be refused at all.
@@ -149,12 +162,11 @@ class Issues:
 def async_follow_issues(entry: KeycardConfigEntry) -> None:
     """Show the repairs of an entry while it runs."""
     coordinator = entry.runtime_data
-    if coordinator.provider.link is None:
-        return
+    link = coordinator.provider.link
     issues = Issues(entry=entry, coordinator=coordinator)
     entry.async_on_unload(issues.async_stop)
     entry.async_on_unload(coordinator.watcher.async_add_listener(issues.async_look))
-    if coordinator.provider.link.signs:
+    if link is not None and link.signs:
         pairing = Pairing(coordinator=coordinator, found=issues.async_look)
         entry.async_on_unload(pairing.async_start())
     issues.async_look()

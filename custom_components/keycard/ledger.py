@@ -1,5 +1,6 @@
 """What a home keeps over restarts: its outages, its uptime, its notices, its hosts."""
 
+from collections.abc import Mapping
 import logging
 import time
 from typing import NotRequired, TypedDict
@@ -77,6 +78,12 @@ class Ledger:
         )
         self.async_save()
         return happenings
+
+    @callback
+    def async_rename(self, names: Mapping[str, str]) -> None:
+        """Know cars under their new ids."""
+        self.journal.rename(names)
+        self.async_save()
 
     @callback
     def async_save(self) -> None:

@@ -1,6 +1,7 @@
 """What one entry keeps over a restart: its judgement, its cars, their keys."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NotRequired, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
@@ -106,6 +107,18 @@ async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
     """Forget what an entry kept."""
     store: Store[StoredEntry] = Store(hass, STORE_VERSION, _key(entry_id))
     await store.async_remove()
+
+
+async def async_rename(
+    hass: HomeAssistant, entry_id: str, names: Mapping[str, str]
+) -> None:
+    """Keep the keys that an entry named last for some cars under their new ids."""
+    store: Store[StoredEntry] = Store(hass, STORE_VERSION, _key(entry_id), private=True)
+    with suppress(*UNREADABLE):
+        if (stored := await store.async_load()) is not None:
+            keys = stored["keys"].items()
+            stored["keys"] = {names.get(car, car): key for car, key in keys}
+            await store.async_save(stored)
 
 
 def _key(entry_id: str) -> str:

@@ -1,5 +1,6 @@
 """What the Bluetooth adapters of the home hear of one car."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,17 +18,70 @@ from homeassistant.components.bluetooth import (
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
+from .const import DOMAIN
 from .vehicle.bluetooth import advertised_name
 from .vehicle.outcome import Trouble
 
+# Seconds: how long a car is waited for, and how often to look.
+_LISTEN = 15.0
+_PACE = 1.0
+
 
 @callback
-def async_hear(hass: HomeAssistant, vin: str) -> BluetoothServiceInfoBleak | None:
+def async_hear(
+    hass: HomeAssistant, vin: str, *, connectable: bool = True
+) -> BluetoothServiceInfoBleak | None:
     """Return what an adapter that can connect heard of a car last, if it is there."""
     name = advertised_name(vin)
-    heard = bluetooth.async_discovered_service_info(hass, connectable=True)
+    heard = bluetooth.async_discovered_service_info(hass, connectable=connectable)
     found = [info for info in heard if (info.name or "").startswith(name)]
     return max(found, key=lambda info: info.time, default=None)
+
+
+async def async_wait_to_hear(
+    hass: HomeAssistant, vin: str
+) -> BluetoothServiceInfoBleak | None:
+    """Return what is heard of a car from now on, None if that is nothing for a while.
+
+    What was heard before may be of a car that has left since. Until somebody asks, a
+    car may advertise its address without its name.
+    """
+    before = async_hear(hass, vin)
+    if before is None:
+        hass.async_create_background_task(
+            bluetooth.async_request_active_scan(hass, _LISTEN),
+            f"{DOMAIN} asks for names",
+        )
+    end = time.monotonic() + _LISTEN
+    while (heard := async_hear(hass, vin)) is before:
+        if time.monotonic() > end:
+            return None
+        await asyncio.sleep(_PACE)
+    return heard
+
+
+async def async_wait_for_slot(hass: HomeAssistant, address: str) -> bool:
+    """Return whether an adapter that hears a car has a connection left for it.
+
+    What another device has of it may be over in a moment.
+    """
+    end = time.monotonic() + _LISTEN
+    while time.monotonic() < end:
+        if _has_slot(hass, address):
+            return True
+        await asyncio.sleep(_PACE)
+    return False
+
+
+def _has_slot(hass: HomeAssistant, address: str) -> bool:
+    slots = [
+        found.scanner.get_allocations()
+        for found in bluetooth.async_scanner_devices_by_address(
+            hass, address, connectable=True
+        )
+    ]
+    # Who does not count them may have one.
+    return not slots or any(counted is None or counted.free for counted in slots)
 
 
 @dataclass(kw_only=True)

@@ -72,6 +72,8 @@ async def test_status_of_a_good_day(
                 "name": name,
                 "device_id": device_id(story, name),
                 "connection": "cloud",
+                "cloud": "cloud",
+                "bluetooth": None,
                 "key_to_take": "usual",
                 "in_use": False,
                 "cannot_wait": [],

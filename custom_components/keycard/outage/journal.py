@@ -1,5 +1,6 @@
 """The outages that were, and the notices that were sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -126,6 +127,11 @@ class Journal:
     def resume(self, reporter: str, judgement: Judgement) -> None:
         """Take up an entry's judgement of before a restart: it is no news."""
         self._seen[reporter] = judgement
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Know cars under their new ids: what was told of them was told."""
+        for outage in self.outages:
+            outage.told = {names.get(car, car) for car in outage.told}
 
     def report(
         self,

@@ -13,12 +13,11 @@ from ..const import (
     CONF_PROVIDER,
     CONF_SIGN_IN,
     CONF_UNRELATED,
-    PROVIDER_BLUETOOTH_ONLY,
+    NO_ACCOUNT,
     PROVIDER_COMPATIBLE,
     PROVIDER_FLEET,
     PROVIDER_TESLEMETRY,
     PROVIDER_TESSIE,
-    PROVIDER_WATCH_ONLY,
 )
 from ..outage.hosts import Hosts, default_hosts
 from ..vehicle.links import PrivateKey, TokenSource
@@ -69,7 +68,7 @@ def provider_of(
     A token that stands in the data as a text stays the same.
     """
     name = data[CONF_PROVIDER]
-    if name in {PROVIDER_WATCH_ONLY, PROVIDER_BLUETOOTH_ONLY}:
+    if name in NO_ACCOUNT:
         return watch_only(data, options)
     if name not in {PROVIDER_COMPATIBLE, PROVIDER_FLEET, *SERVICES}:
         raise ValueError(f"Nobody provides {name!r}")

@@ -47,7 +47,11 @@ class Provider:
     def restore(self, kept: JsonObject) -> Car:
         """Return a car as it was kept."""
         key = self.keys.get(read_text(kept.get("id")) or "")
-        return Car.from_json(kept, owners_key=key, link=self.link)
+        car = Car.from_json(kept, owners_key=key, link=self.link)
+        for named in self.watched:
+            if named.id == car.id:
+                car.name = named.name
+        return car
 
     def introduce(self, vin: str, name: str) -> Car:
         """Return a car of which the owner has told the VIN."""

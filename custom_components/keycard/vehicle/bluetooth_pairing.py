@@ -123,6 +123,8 @@ async def _greet(car: BluetoothCar) -> PairingEnd | None:
     except NotOnWhitelistFault:
         return None
     except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
+        if car.client is None and isinstance(err, TimeoutError):
+            return PairingEnd.NO_CONNECTION
         return PairingEnd(trouble_of(err))
     return PairingEnd.PAIRED
 

@@ -105,6 +105,8 @@ async def test_status_in_an_outage(
             "name": name,
             "device_id": device_id(story, name),
             "connection": None,
+            "cloud": None,
+            "bluetooth": None,
             "key_to_take": key,
             "in_use": None,
             "cannot_wait": [],

@@ -5,36 +5,325 @@ from collections.abc import AsyncIterator
 import pytest
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from script.stage.proxy import async_place_proxy
 from simulator import Simulator
+from simulator.protocol import Role
+from simulator.radio import Weather
+from tests.conftest import car_of
 
 from .local import Near, bring_near, paired
-from .story import LOCK, Story, status_of
+from .story import LOCK, Story, assert_explained, news, status_of
 
 CONNECTION = "sensor.ada_connection"
+CLIMATE = "climate.ada_climate"
+WAKE = "button.ada_wake"
+SOURCE = "sensor.ada_data_source"
+LINK = "binary_sensor.ada_bluetooth_link"
+DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 
 
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
+    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
+    near.proxy.patience = 5.0
     yield near
     near.proxy.remove()
 
 
-async def test_a_car_opens_in_an_outage(
+@pytest.fixture
+async def entry(
     story: Story, compatible_entry: MockConfigEntry, near: Near
-) -> None:
-    entry = await story.settled(paired(compatible_entry, near.car))
-    assert story.states()[CONNECTION] == "both"
-    story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
+) -> MockConfigEntry:
+    """Set up an account with a car that is paired and near."""
+    return await story.settled(paired(compatible_entry, near.car))
+
+
+async def fail(story: Story, entry: MockConfigEntry) -> None:
+    """Let the cloud fail, until it is judged so."""
+    story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
+
+
+def rest(story: Story) -> float:
+    """Return how many connections the car has with the home now."""
+    return story.simulator.air.tally(story.simulator.cars["Ada"]).open
+
+
+# Which link serves
+
+
+async def test_a_car_opens_in_an_outage(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    assert story.states()[CONNECTION] == "both"
+    await fail(story, entry)
     assert story.states()[CONNECTION] == "bluetooth"
-    calls = story.simulator.calls.count("door_unlock")
+    state = story.hass.states.get(CONNECTION)
+    assert state is not None
+    assert (state.attributes["reachable"], state.attributes["cloud"]) == (
+        True,
+        "maker_down",
+    )
+    began = story.clock.monotonic()
     assert await story.act("unlock") is None
+    # Nobody has waited for the cloud.
+    assert story.clock.monotonic() - began < 1
     assert story.states()[LOCK] == "unlocked"
     assert not near.car.locked
     assert near.car.executed["door_unlock"] == 1
+    assert story.simulator.calls.count("door_unlock") == 0
+    assert rest(story) == 0
+
+
+@pytest.mark.parametrize(
+    ("link", "calls"), [("cheapest", 0), ("cloud", 1)], ids=["cheapest", "cloud"]
+)
+async def test_the_owner_chooses_the_link_where_both_serve(
+    story: Story, compatible_entry: MockConfigEntry, near: Near, link: str, calls: int
+) -> None:
+    entry = paired(compatible_entry, near.car)
+    entry.add_to_hass(story.hass)
+    story.hass.config_entries.async_update_entry(
+        entry, options={**entry.options, "link": link}
+    )
+    await story.settled(entry)
+    assert await story.act("unlock") is None
+    assert near.car.executed["door_unlock"] == 1
     assert story.simulator.calls.count("door_unlock") == calls
+
+
+async def test_the_cloud_serves_where_bluetooth_surely_brought_nothing(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    near.simulator.air.set_weather(Weather(refuse=1.0))
+    assert await story.act("unlock") is None
+    assert near.car.executed["door_unlock"] == 1
+    assert story.simulator.calls.count("door_unlock") == 1
+
+
+async def test_nothing_reaches_a_car_that_is_away_in_an_outage(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    near.simulator.set("car.Ada", "gone")
+    error = await story.act("lock")
+    assert error is not None
+    assert error.translation_key in {"nothing_reaches", "command_unconfirmed"}
+    assert_explained(error)
+    assert near.car.executed["door_lock"] == 0
+
+
+@pytest.mark.parametrize(
+    ("weather", "slots", "key"),
+    [
+        (Weather(refuse=1.0), 3, "bluetooth_no_connection"),
+        (Weather(lose_to_phone=1.0), 3, "bluetooth_no_answer"),
+        (Weather(), 0, "bluetooth_no_slot"),
+    ],
+    ids=["refused", "silent", "no slot"],
+)
+async def test_an_owner_hears_what_is_in_the_way(
+    story: Story,
+    near: Near,
+    watching_entry: MockConfigEntry,
+    weather: Weather,
+    slots: int,
+    key: str,
+) -> None:
+    """A car without an account has no other way."""
+    entry = await story.settled(paired(watching_entry, near.car))
+    near.simulator.air.set_weather(weather)
+    near.proxy.slots = slots
+    error = await story.act("unlock", lock_of(story, entry))
+    assert error is not None
+    assert error.translation_key == key
+    assert_explained(error)
+    assert near.car.executed["door_unlock"] == 0
+
+
+def lock_of(story: Story, entry: MockConfigEntry) -> str:
+    """Return the lock of a car that no account tells of."""
+    locks = [
+        one.entity_id
+        for one in er.async_entries_for_config_entry(
+            er.async_get(story.hass), entry.entry_id
+        )
+        if one.domain == "lock" and one.unique_id.endswith("_lock")
+    ]
+    assert len(locks) == 1
+    return locks[0]
+
+
+async def test_without_an_adapter(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(paired(watching_entry, near.car))
+    near.proxy.remove()
+    error = await story.act("unlock", lock_of(story, entry))
+    assert error is not None
+    assert error.translation_key in {"bluetooth_no_adapter", "bluetooth_out_of_range"}
+    assert_explained(error)
+
+
+async def test_a_car_that_has_forgotten_the_key_is_asked_no_more(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(paired(watching_entry, near.car))
+    whitelist = near.simulator.computers["Ada"].whitelist
+    whitelist.remove(whitelist.entries[0].point)
+    near.simulator.computers["Ada"].restart()
+    for _ in range(2):
+        error = await story.act("unlock", lock_of(story, entry))
+        assert error is not None
+        assert error.translation_key == "bluetooth_key_not_paired"
+        assert_explained(error)
+    assert near.car.executed["door_unlock"] == 0
+
+
+async def test_a_key_that_may_not_leaves_it_to_the_cloud(
+    story: Story, compatible_entry: MockConfigEntry, near: Near
+) -> None:
+    key = near.simulator.computers["Ada"].whitelist.entries[0].point
+    near.simulator.pair("Ada", key, Role.VEHICLE_MONITOR)
+    await story.settled(paired(compatible_entry, near.car))
+    assert await story.act("unlock") is None
+    assert near.car.executed["door_unlock"] == 1
+    assert story.simulator.calls.count("door_unlock") == 1
+
+
+# Law 2: a restart in an outage
+
+
+async def test_after_a_restart_in_an_outage_the_lock_works_at_once(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    near.proxy.remove()
+    await story.go(60)
+    began = story.clock.monotonic()
+    proxy = async_place_proxy(story.hass, story.simulator.air)
+    await story.set_up(entry)
+    assert await story.act("unlock") is None
+    assert story.clock.monotonic() - began < 15
+    assert near.car.executed["door_unlock"] == 1
+    assert story.simulator.calls.count("door_unlock") == 0
+    proxy.remove()
+
+
+# Sleep
+
+
+async def test_a_command_wakes_a_car_that_sleeps(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    near.car.set_presence("asleep")
+    assert await story.act("turn_on", CLIMATE) is None
+    assert near.car.climate_on
+    assert near.car.executed["auto_conditioning_start"] == 1
+    assert near.car.executed["wake_up"] == 1
+    # Locks need no waking.
+    near.car.set_presence("asleep")
+    assert await story.act("unlock") is None
+    assert near.car.executed["wake_up"] == 1
+
+
+async def test_wake(story: Story, entry: MockConfigEntry, near: Near) -> None:
+    await fail(story, entry)
+    near.car.set_presence("asleep")
+    assert await story.act("press", WAKE) is None
+    assert near.car.executed["wake_up"] == 1
+
+
+# The state
+
+
+async def test_entities_live_on_in_an_outage(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    assert story.states()[SOURCE] == "cloud"
+    assert story.states()[LINK] == "on"
+    await fail(story, entry)
+    near.car.locked = False
+    near.car.climate_on = True
+    await story.until(lambda: story.states()[LOCK] == "unlocked", 300)
+    assert story.states()[SOURCE] == "bluetooth"
+    await story.until(lambda: story.states()[CLIMATE] != "off", 1500)
+    # The other car is known no more, as nobody tells of it; this one still is.
+    await story.go(3600)
+    assert story.states()["lock.cy_lock"] == "unknown"
+    assert story.states()[LOCK] == "unlocked"
+    assert rest(story) == 0
+
+
+async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    near.car.set_presence("asleep")
+    await story.go(3600)
+    assert near.car.presence == "asleep"
+    assert near.car.executed["wake_up"] == 0
+    assert story.states()[LOCK] == "locked"
+    tally = story.simulator.air.tally(near.car)
+    # Once in two minutes, for a moment each.
+    assert tally.connections <= 40
+    assert tally.longest < 5
+
+
+async def test_where_the_cloud_tells_bluetooth_is_left_alone(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    before = story.simulator.air.tally(near.car).connections
+    await story.go(3600)
+    assert story.simulator.air.tally(near.car).connections == before
+
+
+async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    near.simulator.air.phones[near.car.vin] = 3
+    await story.go(600)
+    heard = news(story.hass, CONNECTION)
+    before = story.simulator.air.tally(near.car).connections
+    await story.go(4 * 3600)
+    assert story.simulator.air.tally(near.car).connections == before
+    assert heard == []
+    near.simulator.air.phones[near.car.vin] = 0
+    await story.until(
+        lambda: story.simulator.air.tally(near.car).connections > before, 3600
+    )
+
+
+async def test_what_bluetooth_told_is_not_undone_by_older_data_of_the_cloud(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    near.simulator.set("eu.data", "stale")
+    assert await story.act("unlock") is None
+    car_of(entry, "Ada")
+    await story.go(1500)
+    assert story.states()[LOCK] == "unlocked"
+
+
+# Coming and going
+
+
+async def test_the_entities_of_a_link_go_with_it(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    assert LINK in story.states()
+    (subentry_id,) = entry.subentries
+    assert story.hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await story.go(10)
+    assert er.async_get(story.hass).async_get(LINK) is None
+    assert story.states()[CONNECTION] == "cloud"
+    assert await story.act("unlock") is None
+    assert story.simulator.calls.count("door_unlock") == 1

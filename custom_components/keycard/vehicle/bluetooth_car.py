@@ -16,7 +16,7 @@ from tesla_fleet_api.exceptions import (
     WhitelistOperationStatus,
 )
 from tesla_fleet_api.tesla import TeslaBluetooth
-from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
+from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth, VerifyPlan
 from tesla_protocol.command.car_server_pb2 import Action
 from tesla_protocol.command.signatures_pb2 import SessionInfo
 from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
@@ -183,11 +183,19 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
 
     # What came of it
 
+    @override
+    async def _resolve_timeout(
+        self, plan: VerifyPlan | None, timeout: BluetoothTimeout
+    ) -> dict[str, Any] | None:
+        """Leave it open: a question now would use up the counter that is the proof."""
+        return None
+
     async def was_taken(self) -> bool | None:
         """Tell whether the car took the last command, None if that cannot be known.
 
         A car tells the highest counter that it has taken from a key; a command with a
         higher one has not been taken, and behind the greeting it will not be any more.
+        That holds as long as nothing was asked since the command.
         """
         used = self._used
         if used is None:

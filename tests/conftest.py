@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 import time
@@ -62,10 +63,14 @@ def no_adapters(request: pytest.FixtureRequest) -> Iterator[None]:
 
     Bluetooth itself is set up with Keycard; what it hears comes from proxies.
     """
-    if "hass" not in request.fixturenames or "enable_bluetooth" in request.fixturenames:
-        yield
-        return
-    with patch("bluetooth_adapters.systems.linux.LinuxAdapters.adapters", {}):
+    asked = request.fixturenames
+    with ExitStack() as stack:
+        if "hass" in asked:
+            # It would look for sticks in a thread.
+            stack.enter_context(patch("homeassistant.components.usb.AIOUSBWatcher"))
+            if "enable_bluetooth" not in asked:
+                adapters = "bluetooth_adapters.systems.linux.LinuxAdapters.adapters"
+                stack.enter_context(patch(adapters, {}))
         yield
 
 

@@ -10,6 +10,7 @@ from bleak.backends.device import BLEDevice
 
 from homeassistant.components import bluetooth
 from homeassistant.components.bluetooth import (
+    MONOTONIC_TIME,
     BluetoothCallbackMatcher,
     BluetoothChange,
     BluetoothScanningMode,
@@ -25,6 +26,9 @@ from .vehicle.outcome import Trouble
 # Seconds: how long a car is waited for, and how often to look.
 _LISTEN = 15.0
 _PACE = 1.0
+
+# Seconds. A car is heard every few; one that was heard longer ago has left.
+FRESH = 120.0
 
 
 @callback
@@ -142,31 +146,44 @@ class Radio:
             )
 
     def find(self) -> BLEDevice | Trouble:
-        """Return the car as the best adapter hears it, or why there is none."""
-        if self.address is not None:
-            device = bluetooth.async_ble_device_from_address(
-                self.hass, self.address, connectable=True
-            )
-            if device is not None:
-                return device
+        """Return the car as the best adapter hears it, or why none can connect."""
         if not bluetooth.async_scanner_count(self.hass, connectable=True):
             return Trouble.NO_ADAPTER
-        return Trouble.OUT_OF_RANGE
+        if self.address is None or not self.near:
+            return Trouble.OUT_OF_RANGE
+        if not bluetooth.async_scanner_devices_by_address(
+            self.hass, self.address, connectable=True
+        ):
+            # Whoever heard it is gone.
+            return Trouble.OUT_OF_RANGE
+        if not _has_slot(self.hass, self.address):
+            return Trouble.NO_SLOT
+        device = bluetooth.async_ble_device_from_address(
+            self.hass, self.address, connectable=True
+        )
+        return device or Trouble.OUT_OF_RANGE
 
     @property
     def near(self) -> bool:
-        """Tell whether an adapter that can connect hears the car."""
-        return isinstance(self.find(), BLEDevice)
+        """Tell whether the car was heard lately by an adapter that can connect.
+
+        Home Assistant goes on to name for minutes what it heard last.
+        """
+        info = self._last
+        return info is not None and MONOTONIC_TIME() - info.time <= FRESH
 
     @property
     def last(self) -> tuple[int, datetime] | None:
         """Return the signal (dBm) and the time (UTC) of when it was heard last."""
+        if (info := self._last) is None:
+            return None
+        ago = timedelta(seconds=max(0.0, MONOTONIC_TIME() - info.time))
+        return info.rssi, dt_util.utcnow() - ago
+
+    @property
+    def _last(self) -> BluetoothServiceInfoBleak | None:
         if self.address is None:
             return None
-        info = bluetooth.async_last_service_info(
+        return bluetooth.async_last_service_info(
             self.hass, self.address, connectable=True
         )
-        if info is None:
-            return None
-        ago = timedelta(seconds=max(0.0, time.monotonic() - info.time))
-        return info.rssi, dt_util.utcnow() - ago

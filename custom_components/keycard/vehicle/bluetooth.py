@@ -122,7 +122,7 @@ class BluetoothLink:
         except TimeoutError:
             if car.delivered:
                 return RadioOutcome(done=False, confirmed=False)
-            return _not_sent(Trouble.NO_ANSWER)
+            return _not_sent(self._silence())
         finally:
             car.limit = None
         return outcome
@@ -272,10 +272,18 @@ class BluetoothLink:
         found = self._find()
         if isinstance(found, Trouble):
             # While it is connected, a car need not be heard.
-            client = self.car.client
-            return None if client is not None and client.is_connected else found
+            return None if self._connected else found
         self.car.set_device(found)
         return None
+
+    def _silence(self) -> Trouble:
+        """Tell what there was no answer to: the question, or the wish to connect."""
+        return Trouble.NO_ANSWER if self._connected else Trouble.NO_CONNECTION
+
+    @property
+    def _connected(self) -> bool:
+        client = self.car.client
+        return client is not None and client.is_connected
 
     def _let_go(self) -> None:
         """Disconnect, unless somebody waits for the car."""

@@ -40,7 +40,7 @@ _GREETINGS = 4
 # pace of looking after it. A car that sleeps on after so long is woken once more.
 _WAKE = 40.0
 _WAKE_PACE = 1.0
-_WAKE_AGAIN = 6.0
+_WAKE_AGAIN = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)

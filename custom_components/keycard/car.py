@@ -2,6 +2,7 @@
 
 from datetime import datetime
 import logging
+import time
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -21,6 +22,7 @@ from .dispatch import Dispatcher
 from .local import LocalLink
 from .outage.evidence import Evidence
 from .outage.words import Judgement
+from .silence import Silence, is_silent
 from .vehicle.keys import Key
 from .vehicle.links import Command
 from .vehicle.vehicle import Car
@@ -62,6 +64,9 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
 
         self.rehearsed: Judgement | None = None
         """What a drill has entities show, if one is on."""
+
+        self.silence = Silence()
+        """For how long the car has answered on no link."""
 
         self._unpaid = 0
         self.local = local
@@ -140,8 +145,9 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         self._show(self.real.key_to_take, cloud_link=self.real.cloud_link)
 
     def _show(self, key: Key, *, cloud_link: bool) -> None:
-        self.real = self._view(key, cloud_link=cloud_link)
-        view = self.real
+        self.real = view = self._view(key, cloud_link=cloud_link)
+        home = self.hass.config.latitude, self.hass.config.longitude
+        self.silence.note(silent=is_silent(view, home), now=time.monotonic())
         if self.rehearsed is not None:
             view = rehearsed_car(view, self.rehearsed, self.car.id, owned=self.car.key)
         if view != self.data:

@@ -34,6 +34,7 @@ class Trouble(StrEnum):
     KEY_FILE = "key_file"
     BLUETOOTH_KEY_NOT_PAIRED = "bluetooth_key_not_paired"
     BLUETOOTH_KEY_FILE = "bluetooth_key_file"
+    NO_POWER = "no_power"
 
 
 # To sign in again is Home Assistant's own; what passes by itself is no repair.
@@ -132,6 +133,9 @@ class Issues:
             found[Trouble.BLUETOOTH_KEY_NOT_PAIRED] = {"cars": ", ".join(strange)}
         if self.coordinator.garage.key_lost:
             found[Trouble.BLUETOOTH_KEY_FILE] = {}
+        now = time.monotonic()
+        if silent := sorted(car.car.name for car in cars if car.silence.lasts(now)):
+            found[Trouble.NO_POWER] = {"cars": ", ".join(silent)}
         return {
             trouble: names
             for trouble, names in found.items()
@@ -151,6 +155,8 @@ class Issues:
         status = coordinator.judge.judgement.status
         if trouble in _LOCAL:
             return True
+        if trouble is Trouble.NO_POWER:
+            return status is Status.OPERATIONAL
         if trouble not in _STOPS_ALL:
             return status not in OUTAGES
         # Whoever is refused while the host fails may not be refused at all.

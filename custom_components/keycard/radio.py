@@ -102,6 +102,7 @@ class Radio:
     changed: Callable[[], None]
     _unsubs: list[CALLBACK_TYPE] = field(default_factory=list, init=False)
     _unsub_gone: CALLBACK_TYPE | None = field(default=None, init=False)
+    _remembered: tuple[int, datetime] | None = field(default=None, init=False)
 
     @callback
     def async_start(self) -> None:
@@ -175,10 +176,10 @@ class Radio:
     @property
     def last(self) -> tuple[int, datetime] | None:
         """Return the signal (dBm) and the time (UTC) of when it was heard last."""
-        if (info := self._last) is None:
-            return None
-        ago = timedelta(seconds=max(0.0, MONOTONIC_TIME() - info.time))
-        return info.rssi, dt_util.utcnow() - ago
+        if (info := self._last) is not None:
+            ago = timedelta(seconds=max(0.0, MONOTONIC_TIME() - info.time))
+            self._remembered = info.rssi, dt_util.utcnow() - ago
+        return self._remembered
 
     @property
     def _last(self) -> BluetoothServiceInfoBleak | None:

@@ -1,6 +1,7 @@
 """Repairs of the Bluetooth key, which no cloud has a say in."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,14 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueSeverity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.keycard.connection import Connection
+from custom_components.keycard.silence import is_silent
+from custom_components.keycard.vehicle.keys import Key
+from custom_components.keycard.vehicle.state import CarState
+from custom_components.keycard.views import CarView, NearView
 from simulator import Simulator
 from simulator.protocol import Role
+from tests.conftest import car_of
 
 from .local import Near, bring_near, paired
 from .story import Story, status_of
@@ -56,3 +63,60 @@ async def test_a_bluetooth_key_that_cannot_be_used(
     (tmp_path / "keycard_bluetooth.key").unlink()
     await story.restart(entry)
     assert repairs(story) == {}
+
+
+async def test_a_car_at_home_that_answers_on_no_link(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    near: Near,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Home Assistant forgets by the machine's clock, which is not that of the story.
+    monkeypatch.setattr(
+        "custom_components.keycard.radio.MONOTONIC_TIME", story.clock.monotonic
+    )
+    entry = await story.settled(paired(compatible_entry, near.car))
+    car = car_of(entry, "Ada")
+    state = car.car.state
+    assert state is not None
+    await story.hass.config.async_update(
+        latitude=state.latitude, longitude=state.longitude
+    )
+    story.simulator.apply({"car.Ada": "gone"})
+    near.proxy.remove()
+    await story.go(8 * 3600)
+    # The cloud still reaches it.
+    assert repairs(story) == {}
+    story.simulator.apply({"car.Ada": "offline"})
+    await story.go(5.5 * 3600)
+    assert repairs(story) == {}
+    await story.go(3600)
+    names = assert_told(story, entry, "no_power")
+    assert names["cars"] == "Ada"
+    story.simulator.apply({"car.Ada": "online"})
+    await story.until(lambda: not repairs(story), 300)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.01, None])
+@pytest.mark.parametrize("cloud", [*Connection, None])
+@pytest.mark.parametrize("heard", ["never", "now", "before"])
+def test_which_silence_counts(
+    apart: float | None, cloud: Connection | None, heard: str
+) -> None:
+    latitude = None if apart is None else 52.5 + apart
+    longitude = None if apart is None else 13.4
+    at = None if heard == "never" else datetime(2026, 11, 24, tzinfo=UTC)
+    view = CarView(
+        state=CarState(vin="A", latitude=latitude, longitude=longitude),
+        trusted=True,
+        restored=False,
+        cloud_link=False,
+        connection=Connection.OFFLINE,
+        cloud=cloud,
+        reachable=False,
+        key_to_take=Key.USUAL,
+        bluetooth=NearView(near=heard == "now", heard_at=at),
+    )
+    silent = cloud in {Connection.OFFLINE, Connection.POWER_LOW}
+    expected = silent and heard == "before" and apart == 0.0
+    assert is_silent(view, (52.5, 13.4)) is expected

@@ -16,7 +16,7 @@ from .ledger import LEDGER, Ledger
 from .memory import async_forget
 from .services import async_setup_services
 from .signing_key import async_forget_key, async_show_public_key
-from .subentries import async_follow_subentries, async_forget_links
+from .subentries import async_clear_away, async_follow_subentries
 from .takeover import async_take_over
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -56,9 +56,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     await coordinator.async_restore()
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    async_clear_away(hass, entry)
     coordinator.async_start()
     async_follow_issues(entry)
-    async_forget_links(hass, entry)
     async_follow_subentries(hass, entry)
     return True
 

@@ -1,6 +1,6 @@
 """What the flows of all providers share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import logging
 from typing import Any, override
 
@@ -11,6 +11,7 @@ from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigEntry,
     ConfigFlowResult,
+    ConfigSubentryData,
 )
 from homeassistant.const import CONF_TOKEN
 from homeassistant.helpers import device_registry as dr
@@ -66,12 +67,14 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         title: str,
         data: dict[str, Any],
         options: Mapping[str, Any] | None = None,
+        subentries: Iterable[ConfigSubentryData] | None = None,
     ) -> ConfigFlowResult:
         """Make an entry, and tell its owner how to rehearse."""
         return self.async_create_entry(
             title=title,
             data=data,
             options=options,
+            subentries=subentries,
             description_placeholders={"drill": DRILL_LINK},
         )
 

@@ -82,7 +82,7 @@ class BluetoothSteps(
             title=self.name,
             unique_id=self.vin,
         )
-        return self.async_create_entry(
+        return self.async_set_up(
             title=self.name,
             data={
                 CONF_PROVIDER: PROVIDER_BLUETOOTH_ONLY,

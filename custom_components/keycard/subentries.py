@@ -1,4 +1,4 @@
-"""Follows which cars have a Bluetooth key: an entry is loaded anew for each change."""
+"""Follows what becomes of an entry when a car gets a Bluetooth key, or loses it."""
 
 from homeassistant.config_entries import (
     SIGNAL_CONFIG_ENTRY_CHANGED,
@@ -6,6 +6,7 @@ from homeassistant.config_entries import (
     ConfigEntryChange,
     ConfigEntryState,
 )
+from homeassistant.const import ATTR_RESTORED
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
@@ -20,30 +21,6 @@ _OF_LINKS = frozenset(
     for description in (*BINARY_SENSORS, *CAR_SENSORS)
     if description.bluetooth_only
 )
-
-
-@callback
-def async_forget_links(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
-    """Remove what there is of links that are no more."""
-    cars = entry.runtime_data.cars
-    gone = {
-        f"{car_id}_{key}"
-        for car_id, car in cars.items()
-        if car.local is None
-        for key in _OF_LINKS
-    }
-    entities = er.async_get(hass)
-    for entity in er.async_entries_for_config_entry(entities, entry.entry_id):
-        if entity.unique_id in gone:
-            entities.async_remove(entity.entity_id)
-    if entry.runtime_data.provider.cars_from_account:
-        return
-    # Without an account, a car may have been there for its key only.
-    present = {(DOMAIN, name) for name in (entry.entry_id, *cars)}
-    devices = dr.async_get(hass)
-    for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
-        if not device.identifiers & present:
-            devices.async_remove_device(device.id)
 
 
 @callback
@@ -64,3 +41,33 @@ def async_follow_subentries(hass: HomeAssistant, entry: ConfigEntry) -> None:
     entry.async_on_unload(
         async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, changed)
     )
+
+
+@callback
+def async_clear_away(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
+    """Remove what there is of links that are no more."""
+    devices, entities = dr.async_get(hass), er.async_get(hass)
+    coordinator = entry.runtime_data
+    for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
+        car_id = next(name for domain, name in device.identifiers if domain == DOMAIN)
+        car = coordinator.cars.get(car_id)
+        if car is None:
+            if car_id != entry.entry_id and not coordinator.provider.cars_from_account:
+                # It was there for its key only.
+                devices.async_remove_device(device.id)
+        elif car.local is None:
+            for entity in er.async_entries_for_device(entities, device.id):
+                served = car.commandable and entity.unique_id not in {
+                    f"{car_id}_{key}" for key in _OF_LINKS
+                }
+                if not served and _is_left_over(hass, entity):
+                    entities.async_remove(entity.entity_id)
+
+
+def _is_left_over(hass: HomeAssistant, entity: er.RegistryEntry) -> bool:
+    """Tell whether nobody has added an entity since the start."""
+    if entity.disabled_by is er.RegistryEntryDisabler.USER:
+        # Nobody adds it, and its owner wants it so.
+        return False
+    state = hass.states.get(entity.entity_id)
+    return state is None or bool(state.attributes.get(ATTR_RESTORED))

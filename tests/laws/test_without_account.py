@@ -1,6 +1,7 @@
 """Cars that nobody speaks for take the key, too: over Bluetooth only, or beside it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +107,7 @@ async def test_a_car_is_set_up_without_an_account(
     page.computers("Ada").whitelist.tap()
     await page.until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
+    assert page.result["description_placeholders"]["drill"]
     entry = the_entry(story.hass)
     wanted = alone(story, key=True)
     assert (entry.title, entry.unique_id) == ("Ada", vin)
@@ -163,10 +165,38 @@ async def test_a_car_lives_without_an_account(story: Story, proxy: Proxy) -> Non
     await story.go(30)
     assert await story.act("lock", LOCK) is None
     assert ada(story).locked
-    assert (
-        len(dr.async_entries_for_config_entry(dr.async_get(story.hass), entry.entry_id))
-        == 2
-    )
+    assert count_devices(story, entry) == 2
+    (subentry_id,) = entry.subentries
+    story.hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await story.go(60)
+    assert_available(story)
+    assert story.states()[KEY] == "usual"
+    assert LOCK not in story.states()
+    assert ada(story).vin in entry.runtime_data.cars
+
+
+async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
+    story: Story, proxy: Proxy
+) -> None:
+    page = await set_up_alone(story)
+    await page.fill(vin=ada(story).vin, name="Ada", region="eu")
+    await page.fill(later=False)
+    await page.until_asked("Ada")
+    assert story.simulator.air.tally(ada(story)).open == 1
+    page.manager.async_abort(page.flow_id)
+    await story.go(3)
+    assert story.simulator.air.tally(ada(story)).open == 0
+
+
+async def test_a_key_file_that_cannot_be_used_is_said(
+    story: Story, proxy: Proxy, tmp_path: Path
+) -> None:
+    (tmp_path / "keycard_bluetooth.key").write_text("nonsense")
+    page = await set_up_alone(story)
+    await page.fill(vin=ada(story).vin, name="Ada", region="eu")
+    await page.fill(later=False)
+    await page.until_done()
+    assert page.shows("pair", "bluetooth_key_file")
 
 
 async def test_region_and_key_of_a_car_without_an_account(

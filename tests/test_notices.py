@@ -7,12 +7,15 @@ from itertools import combinations, product
 import pytest
 
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 
 from custom_components.keycard.notices import Words, as_drill, async_get_words, compose
 from custom_components.keycard.outage.hosts import REGIONS
 from custom_components.keycard.outage.journal import Kind
 from custom_components.keycard.outage.words import Judgement, Plane, Scope, Status
 from custom_components.keycard.vehicle.keys import MODELS, Key
+
+from .tree import LANGUAGES, leaves, texts
 
 NOW = datetime(2021, 11, 20, 3, 30, tzinfo=UTC)
 START = datetime(2021, 11, 19, 21, 41, tzinfo=UTC)
@@ -116,10 +119,20 @@ def tell(
     return title, text.split("\n")
 
 
-@pytest.fixture(params=["en", "de"])
-async def words(hass: HomeAssistant, request: pytest.FixtureRequest) -> Words:
-    await hass.config.async_update(language=request.param, time_zone="UTC")
-    return await async_get_words(hass)
+@pytest.fixture(params=LANGUAGES)
+def words(request: pytest.FixtureRequest) -> Words:
+    found = dict(leaves(texts(request.param)))
+    return Words(
+        texts={f"component.keycard.{key}": text for key, text in found.items()}
+    )
+
+
+@pytest.fixture(autouse=True)
+def utc() -> Iterator[None]:
+    before = dt_util.get_default_time_zone()
+    dt_util.set_default_time_zone(UTC)
+    yield
+    dt_util.set_default_time_zone(before)
 
 
 @pytest.fixture
@@ -128,7 +141,7 @@ async def english(hass: HomeAssistant) -> Words:
     return await async_get_words(hass)
 
 
-async def test_every_notice_fits_and_promises_nothing(words: Words) -> None:
+def test_every_notice_fits_and_promises_nothing(words: Words) -> None:
     for kind, judgement, keys in CASES:
         title, lines = tell(words, judgement, keys, kind)
         assert 0 < len(title) <= 40, title
@@ -152,7 +165,7 @@ async def test_every_notice_fits_and_promises_nothing(words: Words) -> None:
         )
 
 
-async def test_every_notice_of_a_drill_fits_and_says_so(words: Words) -> None:
+def test_every_notice_of_a_drill_fits_and_says_so(words: Words) -> None:
     drill = words.say("drill_text")
     for kind, judgement, keys in CASES:
         said, lines = tell(words, judgement, keys, kind)
@@ -168,9 +181,7 @@ async def test_every_notice_of_a_drill_fits_and_says_so(words: Words) -> None:
 
 
 @pytest.mark.parametrize("early", ["drill_broken", "drill_restarted"])
-async def test_a_drill_that_ends_early_gives_no_all_clear(
-    words: Words, early: str
-) -> None:
+def test_a_drill_that_ends_early_gives_no_all_clear(words: Words, early: str) -> None:
     said = ("All clear", words.say("notice_over_key"))
     title, text = as_drill(words, Kind.ENDED, said, early=early)
     assert title == words.say("drill_title", title=words.say("drill_title_early"))
@@ -179,7 +190,7 @@ async def test_a_drill_that_ends_early_gives_no_all_clear(
     assert len(text) <= 110
 
 
-async def test_every_end_and_every_warning_fits(words: Words) -> None:
+def test_every_end_and_every_warning_fits(words: Words) -> None:
     well = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE)
     for hours in (0.0, 0.2, 5.8, 400.0):
         now = START + timedelta(hours=hours)

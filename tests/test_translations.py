@@ -17,6 +17,7 @@ from custom_components.keycard.vehicle.outcome import Refusal, Trouble
 
 from .tree import (
     KEYCARD,
+    LANGUAGES,
     called,
     calls,
     has_path,
@@ -37,7 +38,7 @@ CENTRAL_ABORTS = {
 }
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_texts_are_fit_to_be_shown(language: str) -> None:
     for path, text in leaves(texts(language)):
         assert text.strip() == text, path
@@ -54,13 +55,23 @@ def test_translation_keys_are_slugs() -> None:
             assert re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", key), path
 
 
-def test_languages_hold_the_same_texts() -> None:
-    english, german = dict(leaves(texts("en"))), dict(leaves(texts("de")))
-    assert english.keys() == german.keys()
+def test_it_speaks_to_its_owners() -> None:
+    assert {*LANGUAGES} == {
+        *("da", "de", "en", "es", "fr", "it", "nb", "nl", "pl", "pt-BR", "sv"),
+        "zh-Hans",
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_languages_hold_the_same_texts(language: str) -> None:
+    english, other = dict(leaves(texts("en"))), dict(leaves(texts(language)))
+    assert english.keys() == other.keys()
     for path, text in english.items():
-        assert set(re.findall(r"{(\w+)}", text)) == set(
-            re.findall(r"{(\w+)}", german[path])
-        ), path
+        for what in (r"{\w+}", r"`[^`]+`", r"]\("):
+            told = set(re.findall(what, text))
+            assert told == set(re.findall(what, other[path])), path
+            if language != "en" and len(text) > 40:
+                assert text != other[path], path
 
 
 # Where each flow has its texts

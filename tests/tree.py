@@ -56,6 +56,9 @@ def manifest() -> dict[str, Json]:
     return read_json(KEYCARD / "manifest.json")
 
 
+LANGUAGES = sorted(path.stem for path in (KEYCARD / "translations").glob("*.json"))
+
+
 def texts(language: str) -> dict[str, Json]:
     """Read the translations of a language."""
     return read_json(KEYCARD / "translations" / f"{language}.json")

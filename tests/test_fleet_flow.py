@@ -554,4 +554,5 @@ async def test_the_menu(hass: HomeAssistant) -> None:
         "teslemetry",
         "tessie",
         "compatible",
+        "bluetooth_only",
     ]

@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry
+from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr, entity_registry as er
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
 
 from custom_components.keycard.const import DOMAIN
 from script.stage.proxy import Proxy, async_place_proxy
@@ -20,7 +24,7 @@ from tests.flows import change, open_options
 
 from .local import paired, subentry_of
 from .pairing import Page, add_key, set_up_alone
-from .story import LOCK, Story, assert_available
+from .story import LOCK, Story, assert_available, news
 from .test_told_once import Told
 
 KEY = "sensor.ada_key_to_take"
@@ -237,6 +241,7 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
     story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
     await story.until(lambda: story.states()[KEY] == "keycard", 120)
     assert told.notices == {"take": 1}
+    events = async_capture_events(hass, EVENT_STATE_CHANGED)
     page = await add_key(story, entry)
     assert page.choices("car") == ["ada", "cy", "another-car"]
     await page.fill(car="ada")
@@ -262,6 +267,7 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
     assert (key.unique_id, key.name) == (f"{vin}_key_to_take", "What to take")
     assert story.states()[KEY] == "keycard"
     assert told.notices == {"take": 1}
+    assert "usual" not in news(events, KEY)
     assert_available(story)
     assert await story.act("unlock", LOCK) is None
     assert not ada(story).locked

@@ -101,7 +101,7 @@ async def test_a_car_that_nothing_is_known_of(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     car = car_of(account, "Ada")
-    car.async_set_updated_data(replace(car.data, state=None))
+    car.async_set_updated_data(replace(car.data, state=None, told_at=None))
     for entity_id in ("sensor.ada_battery", "sensor.ada_last_contact"):
         assert state_of(hass, entity_id).state == "unknown"
     assert state_of(hass, "binary_sensor.ada_online").state == "unknown"

@@ -11,7 +11,7 @@ from typing import Any, override
 
 import yaml
 
-from homeassistant import bootstrap, config as conf_util, loader
+from homeassistant import block_async_io, bootstrap, config as conf_util, loader
 from homeassistant.components import persistent_notification
 from homeassistant.components.persistent_notification import Notification, UpdateType
 from homeassistant.core import HomeAssistant, callback
@@ -85,6 +85,8 @@ async def boot_whole(folder: Path) -> HomeAssistant:
     )
     if hass is None or hass.config.recovery_mode:
         raise StageError("Home Assistant could not be set up")
+    # It watches the process for calls that block, and minds to begin that twice.
+    vars(block_async_io).update(enable=lambda: None)
     await hass.async_start()
     return hass
 

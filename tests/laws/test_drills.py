@@ -644,3 +644,7 @@ async def test_the_blueprint_relays_a_drill_as_one(
     await story.go(180)
     assert ran.by[-1] == "take Take your keys along"
     assert entry.state.recoverable
+    # It would go along with the outage.
+    await story.hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "automation.tell"}, blocking=True
+    )

@@ -4,6 +4,7 @@ from collections.abc import Generator
 import json
 import logging
 
+import bleak_retry_connector
 import pytest
 
 from custom_components.keycard.vehicle.redaction import redact, redact_library_log
@@ -68,3 +69,14 @@ def test_the_library_logs_where_it_is_redacted(library: logging.Logger) -> None:
     from tesla_fleet_api.const import LOGGER
 
     assert LOGGER is library
+
+
+def test_who_connects_for_the_library_names_no_car(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert bleak_retry_connector.__name__ == "bleak_retry_connector"
+    redact_library_log()
+    with caplog.at_level(logging.DEBUG, "bleak_retry_connector"):
+        logging.getLogger("bleak_retry_connector").debug("%s: Connecting", VIN)
+    assert VIN not in caplog.text
+    assert HIDDEN in caplog.text

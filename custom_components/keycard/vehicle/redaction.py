@@ -6,7 +6,8 @@ from typing import override
 
 REDACTED = "**REDACTED**"
 
-_LIBRARY = "tesla_fleet_api"
+# The library, and who connects for it: it names each connection by the VIN.
+_LIBRARIES = ("tesla_fleet_api", "bleak_retry_connector")
 
 # Whole words of a key whose value is nobody's business.
 _PRIVATE = (
@@ -46,4 +47,5 @@ _redaction = _Redaction()
 
 def redact_library_log() -> None:
     """Redact what the library logs from now on; once is enough."""
-    logging.getLogger(_LIBRARY).addFilter(_redaction)
+    for name in _LIBRARIES:
+        logging.getLogger(name).addFilter(_redaction)

@@ -7,7 +7,8 @@ from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .vehicle.key_pair import PrivateKey, load_key
+from .signing_key import async_keep_key
+from .vehicle.key_pair import PrivateKey
 
 # A key of its own: a car gives it a role of its own, and may forget it alone.
 KEY_FILE = f"{DOMAIN}_bluetooth.key"
@@ -21,15 +22,8 @@ def key_path(hass: HomeAssistant) -> Path:
 
 
 async def async_get_bluetooth_key(hass: HomeAssistant) -> PrivateKey:
-    """Return the key of this home; it is made when it is first wanted.
-
-    Raises UnusableKeyError.
-    """
-    if _KEY not in hass.data:
-        path = key_path(hass)
-        await hass.async_add_executor_job(lambda: path.parent.mkdir(exist_ok=True))
-        hass.data[_KEY] = await load_key(path)
-    return hass.data[_KEY]
+    """Return the key for Bluetooth; raises UnusableKeyError."""
+    return await async_keep_key(hass, _KEY, key_path(hass))
 
 
 async def async_forget_bluetooth_key(hass: HomeAssistant) -> None:

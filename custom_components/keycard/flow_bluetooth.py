@@ -18,16 +18,9 @@ from .const import (
     SUBENTRY_BLUETOOTH_KEY,
 )
 from .flow_base import KeycardFlow
-from .flow_fields import (
-    CONF_VIN,
-    NAMED_VIN_SCHEMA,
-    REGION_FIELD,
-    REGION_SCHEMA,
-    read_vin,
-    region_of,
-)
-from .flow_pairing import PairingSteps
-from .takeover import car_of_vin, entry_of_car
+from .flow_fields import NAMED_VIN_SCHEMA, REGION_FIELD, REGION_SCHEMA, region_of
+from .flow_pairing import PairingSteps, read_new_vin
+from .takeover import car_of_vin
 
 _SCHEMA = NAMED_VIN_SCHEMA.extend({vol.Required(CONF_REGION): REGION_FIELD})
 
@@ -51,9 +44,7 @@ class BluetoothSteps(
         errors: dict[str, str] = {}
         holder = ""
         if user_input is not None:
-            vin, errors = read_vin(user_input)
-            if not errors and (other := entry_of_car(self.hass, vin)) is not None:
-                errors[CONF_VIN], holder = "known_car", other.title
+            vin, errors, holder = read_new_vin(self.hass, user_input)
             if not errors:
                 # A page that was closed is no reason not to begin anew.
                 await self.async_set_unique_id(vin, raise_on_progress=False)

@@ -23,9 +23,8 @@ from homeassistant.helpers.selector import (
 from .bluetooth_pairing import async_adapter_trouble
 from .const import CONF_PROVIDER, CONF_WAS, PROVIDER_WATCH_ONLY
 from .coordinator import KeycardConfigEntry
-from .flow_fields import CONF_VIN, NAMED_VIN_SCHEMA, VIN_SCHEMA, labels, read_vin
-from .flow_pairing import PairingSteps
-from .takeover import entry_of_car
+from .flow_fields import NAMED_VIN_SCHEMA, VIN_SCHEMA, labels
+from .flow_pairing import PairingSteps, read_new_vin
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import speaks_protocol
 from .vehicle.keys import is_vin
@@ -108,9 +107,7 @@ class BluetoothKeyFlow(
         errors: dict[str, str] = {}
         holder = ""
         if user_input is not None:
-            vin, errors = read_vin(user_input)
-            if not errors and (other := entry_of_car(self.hass, vin)) is not None:
-                errors[CONF_VIN], holder = "known_car", other.title
+            vin, errors, holder = read_new_vin(self.hass, user_input)
             if not errors:
                 self.vin = vin
                 self.name = self.name or user_input[CONF_NAME].strip()

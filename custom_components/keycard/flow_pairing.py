@@ -1,15 +1,18 @@
 """The steps that pair a car, whichever flow they stand in."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, override
 
 import voluptuous as vol
 
-from homeassistant.core import callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
 from homeassistant.helpers.selector import BooleanSelector
 
 from .bluetooth_pairing import Attempt
+from .flow_fields import CONF_VIN, read_vin
+from .takeover import entry_of_car
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import PairingEnd
 
@@ -96,3 +99,13 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         super().async_remove()
         if self._attempt is not None:
             self._attempt.async_stop()
+
+
+def read_new_vin(
+    hass: HomeAssistant, user_input: Mapping[str, Any]
+) -> tuple[str, dict[str, str], str]:
+    """Return a VIN in its one form, what is wrong with it, and who has it already."""
+    vin, errors = read_vin(user_input)
+    if not errors and (other := entry_of_car(hass, vin)) is not None:
+        return vin, {CONF_VIN: "known_car"}, other.title
+    return vin, errors, ""

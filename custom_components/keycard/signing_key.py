@@ -30,15 +30,21 @@ def key_path(hass: HomeAssistant) -> Path:
 
 
 async def async_get_key(hass: HomeAssistant) -> PrivateKey:
-    """Return the key of this home; it is made when it is first wanted.
+    """Return the key of this home; raises UnusableKeyError."""
+    return await async_keep_key(hass, _KEY, key_path(hass))
 
-    Raises UnusableKeyError.
+
+async def async_keep_key(
+    hass: HomeAssistant, kept: HassKey[PrivateKey], path: Path
+) -> PrivateKey:
+    """Return a key of this home, which is made when it is first wanted.
+
+    It is read from its file once, and `kept` from then on. Raises UnusableKeyError.
     """
-    if _KEY not in hass.data:
-        path = key_path(hass)
+    if kept not in hass.data:
         await hass.async_add_executor_job(lambda: path.parent.mkdir(exist_ok=True))
-        hass.data[_KEY] = await load_key(path)
-    return hass.data[_KEY]
+        hass.data[kept] = await load_key(path)
+    return hass.data[kept]
 
 
 def pairing_link(domain: str, vin: str) -> str:

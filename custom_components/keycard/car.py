@@ -71,7 +71,7 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         self._unpaid = 0
         self.local = local
         self._cloud: Connection | None = Connection.UNDETERMINED if sender else None
-        self._has_account = sender is not None
+        self._sender = sender
         self._dispatcher = Dispatcher(
             car=car,
             sender=sender,
@@ -88,7 +88,7 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
     @property
     def commandable(self) -> bool:
         """Tell whether the car takes commands; one that is only watched does not."""
-        return self._has_account or self.local is not None
+        return self._sender is not None or self.local is not None
 
     @property
     def alone(self) -> bool:
@@ -135,7 +135,7 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         self, key: Key, cloud: Connection, *, cloud_link: bool
     ) -> None:
         """Show what is known now, if that is news; `cloud` is how the cloud does."""
-        if self._has_account:
+        if self._sender is not None:
             self._cloud = cloud
         self._show(key, cloud_link=cloud_link)
 
@@ -152,6 +152,14 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
             view = rehearsed_car(view, self.rehearsed, self.car.id, owned=self.car.key)
         if view != self.data:
             self.async_set_updated_data(view)
+
+    @callback
+    def async_look(self) -> None:
+        """Ask the car for its state, as its owner wants it; this wakes nothing."""
+        if self._sender is not None and self.car.online:
+            self._sender.doubt(self.car.id)
+        if self.local is not None:
+            self.local.async_want(data=True)
 
     async def async_send(self, command: Command, **params: object) -> None:
         """Send a command; raise a translated error unless the car did it."""

@@ -68,6 +68,12 @@ class CloudEntity(KeycardEntity[KeycardCoordinator]):
         self._attr_unique_id = f"{entry.entry_id}_{description.key}"
         self._attr_device_info = cloud_device(entry)
 
+    @override
+    async def async_update(self) -> None:
+        """Ask the hosts, as the owner wants it; for all entities once."""
+        if self.enabled and not self.coordinator.watcher.checks_in:
+            await self.coordinator.watcher.async_check()
+
 
 class CarEntity(KeycardEntity[CarCoordinator]):
     """Base of the entities of one car."""
@@ -95,6 +101,12 @@ class CarEntity(KeycardEntity[CarCoordinator]):
             sw_version=car.state.sw_version if car.state else None,
             via_device_id=cloud.id,
         )
+
+    @override
+    async def async_update(self) -> None:
+        """Ask the car, as the owner wants it; what it tells shows by itself."""
+        if self.enabled:
+            self.coordinator.async_look()
 
     @property
     def known(self) -> CarState | None:

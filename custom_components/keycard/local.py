@@ -92,9 +92,9 @@ class LocalLink:
         )
 
     @callback
-    def async_want(self) -> None:
-        """Look at the car soon."""
-        self._listening.want(time.monotonic())
+    def async_want(self, *, data: bool = False) -> None:
+        """Look at the car soon, and at all of its `data` if it is awake."""
+        self._listening.want(time.monotonic(), data=data)
         self._schedule()
 
     @callback

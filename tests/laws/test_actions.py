@@ -8,6 +8,7 @@ import pytest
 
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -338,3 +339,24 @@ async def test_check_now_need_not_answer(
     await story.drive(
         story.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
     )
+
+
+async def test_an_owner_may_ask_for_any_entity(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    assert await async_setup_component(story.hass, "homeassistant", {})
+    calls = story.simulator.calls
+    hosts, data = calls.count("status"), calls.count("vehicle_data")
+    await story.drive(
+        story.hass.services.async_call(
+            "homeassistant",
+            "update_entity",
+            {"entity_id": list(story.states())},
+            blocking=True,
+        )
+    )
+    await story.go(30)
+    # Each host, and each car that is online, once for all its entities.
+    assert calls.count("status") > hosts
+    assert calls.count("vehicle_data") == data + 2

@@ -6,6 +6,7 @@ import pytest
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from script.stage.proxy import async_place_proxy
@@ -311,6 +312,58 @@ async def test_what_bluetooth_told_is_not_undone_by_older_data_of_the_cloud(
     car_of(entry, "Ada")
     await story.go(1500)
     assert story.states()[LOCK] == "unlocked"
+
+
+async def test_an_owner_asks_for_the_state(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    """Without an outage Bluetooth is asked only if somebody wants it."""
+    assert await async_setup_component(story.hass, "homeassistant", {})
+    calls = story.simulator.calls.count("vehicle_data")
+    near.simulator.set("eu.data", "503 upstream")
+    near.car.climate_on = True
+    await story.drive(
+        story.hass.services.async_call(
+            "homeassistant", "update_entity", {"entity_id": CLIMATE}, blocking=True
+        )
+    )
+    await story.until(lambda: story.states()[CLIMATE] != "off", 30)
+    assert story.simulator.calls.count("vehicle_data") <= calls + 2
+    assert story.states()[SOURCE] == "bluetooth"
+
+
+# Adapters
+
+
+async def test_another_adapter_serves_when_one_is_gone(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    other = async_place_proxy(
+        story.hass, story.simulator.air, source="AA:BB:CC:00:00:02"
+    )
+    near.proxy.remove()
+    assert await story.act("unlock") is None
+    assert near.car.executed["door_unlock"] == 1
+    other.remove()
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.005, 0.02, 0.06])
+async def test_an_adapter_that_vanishes_in_the_middle(
+    story: Story, entry: MockConfigEntry, near: Near, moment: float
+) -> None:
+    """The other one finds out what came of it; nothing is done twice."""
+    await fail(story, entry)
+    other = async_place_proxy(
+        story.hass, story.simulator.air, source="AA:BB:CC:00:00:02"
+    )
+    near.simulator.air.set_weather(Weather(latency=0.01, connect=0.01))
+    story.hass.loop.call_later(moment, near.proxy.remove)
+    error = await story.act("unlock")
+    assert near.car.executed["door_unlock"] == 1
+    assert not near.car.locked
+    assert error is None
+    other.remove()
 
 
 # Coming and going

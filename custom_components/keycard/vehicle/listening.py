@@ -29,6 +29,8 @@ class Listening:
     _next_at: float = field(default=inf, init=False)
     _pause_until: float = field(default=-inf, init=False)
     _failed: int = field(default=0, init=False)
+    _wanted: bool = field(default=False, init=False)
+    """Whether the data are asked for, whoever else tells of the car."""
 
     def follow(self, *, near: bool, alone: bool, now: float) -> None:
         """Note whether the car is near, and whether nobody else tells of it."""
@@ -39,9 +41,12 @@ class Listening:
         if alone:
             self._next_at = min(self._next_at, now + LOOK)
 
-    def want(self, now: float) -> None:
-        """Look soon: the car was told something."""
+    def want(self, now: float, *, data: bool = False) -> None:
+        """Look soon: the car was told something, or somebody asks for its `data`."""
         self._next_at = min(self._next_at, now + SOON)
+        if data:
+            self._wanted = True
+            self.data.want(now)
 
     def due(self) -> float:
         """Return when the next look is due, infinite while there is nobody to ask."""
@@ -51,11 +56,13 @@ class Listening:
         self, state: CarState | None, *, year: int | None, alone: bool, now: float
     ) -> bool:
         """Tell whether a look is to bring the data, too, of a car that is awake."""
-        return alone and self.data.due(state, year=year, now=now) <= now
+        wanted = alone or self._wanted
+        return wanted and self.data.due(state, year=year, now=now) <= now
 
     def looked(self, now: float, *, heard: bool, alone: bool) -> None:
         """Note a look, and whether the car answered."""
         self._next_at = now + LOOK if alone else inf
+        self._wanted = self._wanted and not heard
         self._failed = 0 if heard else self._failed + 1
         if self._failed:
             self._pause_until = now + min(LOOK * 2**self._failed, LONGEST)

@@ -13,6 +13,7 @@ from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_mock_service,
 )
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from tests.conftest import state_of
 
@@ -291,3 +292,52 @@ async def test_a_restart_tells_of_no_warning_twice(
     story.simulator.apply(NA_UP)
     await story.go(900)
     assert said(own) == ["warning", "over"]
+
+
+# As the editor saves them
+
+
+async def test_each_works_as_the_editor_saves_it(
+    story: Story,
+    home: MockConfigEntry,
+    own: list[ServiceCall],
+    tmp_path: Path,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    (tmp_path / "configuration.yaml").write_text(
+        "automation: !include automations.yaml\n"
+    )
+    (tmp_path / "automations.yaml").write_text("[]\n")
+    assert await async_setup_component(story.hass, "config", {})
+    story.simulator.cars["Ada"].locked = False
+    await story.settled(home)
+    client = await hass_client()
+    made: dict[str, dict[str, Any]] = {
+        "it_has_begun_elsewhere": {"early_warning": WARNING},
+        "lock_up_in_an_outage": {"locks": LOCKS},
+        "take_your_keycard": {},
+    }
+    for name, inputs in made.items():
+        action = {"action": "test.own", "data": {"by": name}}
+        use = {
+            "path": f"keycard/{name}.yaml",
+            "input": {"outage_event": OUTAGE, "own_actions": [action], **inputs},
+        }
+        answer = await client.post(
+            f"/api/config/automation/config/{name}",
+            json={"alias": name, "use_blueprint": use},
+        )
+        assert answer.status == 200, await answer.text()
+    await story.pace.settle()
+    story.simulator.apply(NA_DOWN)
+    await story.go(900)
+    assert [call.data["by"] for call in own] == ["it_has_begun_elsewhere"]
+    story.simulator.apply({**NA_UP, **SIGN_IN_DOWN})
+    await story.go(900)
+    by = [call.data["by"] for call in own]
+    assert by.count("take_your_keycard") == 1
+    assert by.count("lock_up_in_an_outage") == 1
+    assert locked(story) == ["Ada"]
+    await story.hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "all"}, blocking=True
+    )

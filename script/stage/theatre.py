@@ -3,14 +3,9 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
-from homeassistant.config_entries import (
-    SOURCE_REAUTH,
-    SOURCE_USER,
-    ConfigEntryState,
-    ConfigSubentry,
-)
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState, ConfigSubentry
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import (
@@ -29,7 +24,8 @@ from simulator.cases import Home, Request
 from simulator.conditions import Kind
 from simulator.protocol import Role
 
-from .flow import APP_DOMAIN, Desk, Result, set_up
+from .flow import APP_DOMAIN, set_up
+from .hands import Hands, InsideHands
 from .house import House
 from .internet import Internet, NameFault
 from .pace import Pace, StageError
@@ -333,47 +329,6 @@ class Theatre:
     def _state(self, entity_id: str | None) -> str | None:
         state = self.house.hass.states.get(entity_id) if entity_id else None
         return state.state if state else None
-
-
-class Hands(Protocol):
-    """How the owner of the house changes its settings."""
-
-    @property
-    def desk(self) -> Desk:
-        """Return where config flows are answered."""
-
-    async def save_automation(self, automation: dict[str, Any]) -> None:
-        """Save an automation and load it."""
-
-
-class InsideHands:
-    """Change settings inside Home Assistant, where there is no screen."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self.desk = self
-
-    async def save_automation(self, automation: dict[str, Any]) -> None:
-        """Save an automation and load it."""
-        await self._house.add_automation(automation)
-
-    async def begin(self, handler: str) -> Result:
-        """Begin a flow; returns its first result."""
-        return await self._house.hass.config_entries.flow.async_init(
-            handler, context={"source": SOURCE_USER}
-        )
-
-    async def answer(self, flow_id: str, answers: dict[str, Any]) -> Result:
-        """Answer a step; returns the next result."""
-        flow = self._house.hass.config_entries.flow
-        result = await flow.async_configure(flow_id, answers)
-        await self._house.hass.async_block_till_done()
-        return result
-
-    def fields(self, result: Result) -> frozenset[str]:
-        """Return the names of the fields that a step asks for."""
-        schema = result.get("data_schema")
-        return frozenset(str(name) for name in schema.schema) if schema else frozenset()
 
 
 def tag(home: str) -> str:

@@ -314,6 +314,21 @@ async def test_what_bluetooth_told_is_not_undone_by_older_data_of_the_cloud(
     assert story.states()[LOCK] == "unlocked"
 
 
+async def test_what_a_car_tells_everybody_is_heard_while_connected(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    local = car_of(entry, "Ada").local
+    assert local is not None
+    async with local.link.held() as trouble:
+        assert trouble is None
+        await local.link.car.connect_if_needed()
+        near.car.locked = False
+        story.simulator.air.broadcast(near.car)
+        await story.until(lambda: story.states()[LOCK] == "unlocked", 2)
+    await story.go(1)
+    assert rest(story) == 0
+
+
 async def test_an_owner_asks_for_the_state(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:

@@ -1,13 +1,17 @@
 """The local way in: Bluetooth keeps a car its owner's while the cloud is down."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_mock_service,
+)
 
 from script.stage.proxy import async_place_proxy
 from simulator import Simulator
@@ -379,6 +383,49 @@ async def test_an_adapter_that_vanishes_in_the_middle(
     assert not near.car.locked
     assert error is None
     other.remove()
+
+
+# Automations
+
+
+def reachable_by(link: str) -> dict[str, Any]:
+    """Return a condition of the automation editor."""
+    return {
+        "condition": "keycard.is_car_reachable",
+        "target": {"entity_id": CONNECTION},
+        "options": {"link": link},
+    }
+
+
+async def test_an_automation_hears_that_bluetooth_is_the_only_way_in(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    ran = async_mock_service(story.hass, "test", "ran")
+    automation = {
+        "triggers": [
+            {
+                "trigger": "keycard.bluetooth_became_only_way",
+                "target": {"entity_id": CONNECTION},
+            }
+        ],
+        "conditions": [
+            reachable_by("any"),
+            reachable_by("bluetooth"),
+            {"condition": "not", "conditions": [reachable_by("cloud")]},
+        ],
+        "actions": [{"action": "test.ran"}],
+    }
+    assert await async_setup_component(
+        story.hass, "automation", {"automation": automation}
+    )
+    await story.go(60)
+    assert ran == []
+    await fail(story, entry)
+    assert len(ran) == 1
+    # That it comes and goes meanwhile is another matter.
+    near.simulator.apply({"car.Ada": "gone", **dict.fromkeys(DOWN, "ok")})
+    await story.until(lambda: status_of(entry) == "operational", 900)
+    assert len(ran) == 1
 
 
 # Coming and going

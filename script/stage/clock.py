@@ -80,6 +80,12 @@ def _install_for_tokens(clock: OffsetClock) -> None:
     """Let the library that checks Home Assistant's own tokens read the clock."""
     from jwt import api_jwt  # noqa: PLC0415 - after the clock is in place
 
+    vars(api_jwt).update(datetime=datetime_of(clock))
+
+
+def datetime_of(clock: OffsetClock) -> type[datetime]:
+    """Return what tells the time of the story where a datetime is asked for it."""
+
     class AnyDatetime(type):
         @override
         def __instancecheck__(cls, instance: object) -> bool:
@@ -91,4 +97,4 @@ def _install_for_tokens(clock: OffsetClock) -> None:
         def now(cls, tz: tzinfo | None = None) -> Self:
             return cls.fromtimestamp(clock.time(), tz)
 
-    vars(api_jwt).update(datetime=StoryDatetime)
+    return StoryDatetime

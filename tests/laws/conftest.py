@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import tzinfo
 import time
 
+from jwt import api_jwt
 import pytest
 
 from homeassistant.core import HomeAssistant
@@ -12,7 +13,7 @@ from homeassistant.helpers import entity, script
 from homeassistant.util import dt as dt_util
 
 from custom_components.keycard.providers import SERVICES
-from script.stage.clock import OffsetClock
+from script.stage.clock import OffsetClock, datetime_of
 from script.stage.loop import StageLoop
 from script.stage.pace import Pace, Traffic
 from simulator import Simulator
@@ -43,6 +44,8 @@ def clock() -> Iterator[OffsetClock]:
         patch.setattr(script, "utcnow", clock.now)
         patch.setattr(dt_util, "utcnow", clock.now)
         patch.setattr(dt_util, "now", now)
+        # Whether a token is of now.
+        patch.setattr(api_jwt, "datetime", datetime_of(clock))
         yield clock
 
 

@@ -26,7 +26,7 @@ from .silence import Silence, is_silent
 from .vehicle.keys import Key
 from .vehicle.links import Command
 from .vehicle.vehicle import Car
-from .vehicle.ways import CloudHealth, Nearness, Preference
+from .vehicle.ways import CloudHealth, Preference
 from .views import CarView, rehearsed_car
 
 _LOGGER = logging.getLogger(__name__)
@@ -101,10 +101,10 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
         return self._unpaid < 2
 
     def _view(self, key: Key, *, cloud_link: bool) -> CarView:
+        bluetooth = None if self.local is None else self.local.view()
         connection = Connection.UNDETERMINED
         if self.commandable:
-            local = self.local
-            near = None if local is None else local.nearness is Nearness.NEAR
+            near = None if bluetooth is None else bluetooth.usable
             connection = over_all(self._cloud, near=near)
         self._reachable = reachable(connection, before=self._reachable)
         now = dt_util.utcnow()
@@ -120,7 +120,7 @@ class CarCoordinator(DataUpdateCoordinator[CarView]):
             cloud=self._cloud,
             reachable=self._reachable,
             key_to_take=key,
-            bluetooth=self.local.view() if self.local is not None else None,
+            bluetooth=bluetooth,
             key_tried=self.key_tried,
         )
 

@@ -31,7 +31,6 @@ class Dispatcher:
     """Send the commands of an owner to one car.
 
     `sender` sends over the cloud, `local` over Bluetooth, if there are such links.
-    `doubt` is called when the car may not be as it is known.
     """
 
     car: Car

@@ -17,7 +17,6 @@ from .vehicle.bluetooth import BluetoothLink
 from .vehicle.key_pair import PrivateKey
 from .vehicle.listening import LOOK, Listening
 from .vehicle.outcome import Refusal
-from .vehicle.state import CarState
 from .vehicle.vehicle import Car
 from .vehicle.ways import Nearness
 from .views import NearView
@@ -150,7 +149,7 @@ class LocalLink:
 
     async def _async_look(self) -> None:
         listening, alone = self._listening, self.alone()
-        before = self.car.state
+        before = self.car.data_at
         asked = False
 
         def wants_data(values: Mapping[str, Any]) -> bool:
@@ -169,12 +168,8 @@ class LocalLink:
             self.async_note_key(told.refusal)
         self.car.apply_bluetooth(told.values, told.taken, dt_util.utcnow())
         if asked:
-            listening.data.brought(news=_data_at(before) != _data_at(self.car.state))
+            listening.data.brought(news=self.car.data_at != before)
         heard = bool(told.values) or told.dropped
         listening.looked(time.monotonic(), heard=heard, alone=alone)
         if told.values:
             self.learnt()
-
-
-def _data_at(state: CarState | None) -> datetime | None:
-    return state.data_at if state else None

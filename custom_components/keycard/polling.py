@@ -19,7 +19,7 @@ from .outage.words import Plane
 from .vehicle.links import Call, CloudLink
 from .vehicle.pace import Rhythm
 from .vehicle.roster import cars_in
-from .vehicle.state import CarState, JsonObject, has_data, unwrapped
+from .vehicle.state import JsonObject, has_data, unwrapped
 from .vehicle.vehicle import Car
 
 PRODUCTS_PACE = 600.0
@@ -227,14 +227,13 @@ class Poller:
             self.async_schedule()
 
     async def _async_data(self, car: str) -> None:
-        before = self.car(car).state
+        before = self.car(car).data_at
         try:
             await self._async_call(Ask.DATA, car)
         finally:
             self._asking.discard(car)
             if (rhythm := self._rhythms.get(car)) is not None:
-                after = self.car(car).state
-                rhythm.brought(news=_data_at(after) != _data_at(before))
+                rhythm.brought(news=self.car(car).data_at != before)
             self.async_schedule()
 
     async def _async_call(self, ask: Ask, car: str | None) -> None:
@@ -246,7 +245,3 @@ class Poller:
             call = await self.link.vehicle_data(car)
         if not self._stopped:
             self.answered(ask, car, call)
-
-
-def _data_at(state: CarState | None) -> datetime | None:
-    return state.data_at if state else None

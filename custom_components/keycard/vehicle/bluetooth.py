@@ -25,7 +25,7 @@ from .key_pair import PrivateKey
 from .messages import PARTS, read_data, read_status, time_of
 from .outcome import RadioOutcome, Refusal, Trouble
 from .redaction import redact_library_log
-from .repertoire import REPERTOIRE, Command
+from .repertoire import REPERTOIRE, Command, read_result
 from .state import CarState, Presence
 
 _LOGGER = logging.getLogger(__name__)
@@ -41,8 +41,6 @@ _LEAVING = 5.0
 # How long the car is looked after whose answer left open whether it is still at work.
 _AT_WORK = 4.0
 _LOOK_PACE = 0.5
-
-_LONGEST_REASON = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +111,6 @@ class BluetoothLink:
         known: CarState | None,
     ) -> RadioOutcome:
         car = self.car
-        car.begin()
         outcome: RadioOutcome | None = None
         try:
             async with asyncio.timeout(_DEADLINE) as car.limit:
@@ -178,11 +175,10 @@ class BluetoothLink:
                 if await self._aim() is not None:
                     break
                 continue
-            if wanted.keys() <= told.keys():
-                if all(told[name] == value for name, value in wanted.items()):
-                    return RadioOutcome(done=True, confirmed=True)
-            elif until is not None:
+            if not wanted.keys() <= told.keys():
                 break
+            if all(told[name] == value for name, value in wanted.items()):
+                return RadioOutcome(done=True, confirmed=True)
             await asyncio.sleep(_LOOK_PACE)
         return RadioOutcome(done=False, confirmed=False)
 
@@ -235,7 +231,7 @@ class BluetoothLink:
             self._question = None
             self._let_go()
 
-    async def _question_of(self, ask: Callable[[], Coroutine[Any, Any, Told]]) -> Told:
+    async def _question_of(self, ask: _Ask) -> Told:
         async with self._gate:
             self.car.begin()
             try:
@@ -326,13 +322,9 @@ def _read_reply(command: Command, reply: object) -> RadioOutcome | None:
     told = reply.get("response") if isinstance(reply, Mapping) else None
     if not isinstance(told, Mapping):
         return None
-    if told.get("result") is True:
-        return RadioOutcome(done=True, confirmed=True)
-    if told.get("result") is not False:
+    if (result := read_result(command, told)) is None:
         return None
-    reason = str(told.get("reason") or "")[:_LONGEST_REASON] or None
-    done = reason in REPERTOIRE[command].already
-    return RadioOutcome(done=done, confirmed=True, reason=reason)
+    return RadioOutcome(done=result.done, confirmed=True, reason=result.reason)
 
 
 def trouble_of(err: BaseException) -> Trouble:

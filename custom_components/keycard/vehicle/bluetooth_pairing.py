@@ -22,7 +22,7 @@ from tesla_protocol.command.keys_pb2 import Role
 
 from .bluetooth import BluetoothLink, trouble_of
 from .bluetooth_car import BluetoothCar
-from .keys import describe_vin
+from .keys import describe_vin, is_before_refresh
 
 # Seconds. A car waits half a minute for the card, and then for a touch of its screen.
 _GREETING = 20.0
@@ -60,28 +60,10 @@ _ENDS: dict[type[WhitelistOperationStatus], PairingEnd] = {
     WhitelistOperationLocalEntityAuthFailedValetMode: PairingEnd.VALET_MODE,
 }
 
-# Model S and X learnt the protocol with their refresh in model year 2021.
-_OLD_MODELS = frozenset({"models", "modelx"})
-_FIRST_YEAR = 2021
-_BEFORE_REFRESH = frozenset("1234")
-
 
 def speaks_protocol(vin: str) -> bool:
     """Return whether a car is new enough for keys over Bluetooth."""
-    model, year = describe_vin(vin)
-    if model not in _OLD_MODELS or year is None:
-        return True
-    if year == _FIRST_YEAR:
-        return vin[7] not in _BEFORE_REFRESH
-    return year > _FIRST_YEAR
-
-
-async def is_paired(link: BluetoothLink) -> PairingEnd | None:
-    """Greet a car; return PAIRED, or what is in the way, None if it waits for a key."""
-    async with link.held() as trouble:
-        if trouble is not None:
-            return PairingEnd(trouble)
-        return await _greet(link.car)
+    return is_before_refresh(*describe_vin(vin), vin) is not True
 
 
 async def pair(link: BluetoothLink, asked: Callable[[], None]) -> PairingEnd:

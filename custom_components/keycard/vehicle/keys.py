@@ -57,10 +57,16 @@ def default_key(model: str, year: int | None, vin: str = "") -> Key:
 
     An S or X of unknown age counts as one from before the refresh.
     """
+    older = is_before_refresh(model, year, vin)
+    return Key.KEYCARD if older is False else Key.FOB
+
+
+def is_before_refresh(model: str, year: int | None, vin: str = "") -> bool | None:
+    """Return whether a car is an S or X of the old kind, None if nobody knows."""
     if model not in _FOB_MODELS:
-        return Key.KEYCARD
-    if year is None or year < _REFRESH_YEAR:
-        return Key.FOB
-    if year == _REFRESH_YEAR and is_vin(vin) and vin[7] in _BEFORE_REFRESH:
-        return Key.FOB
-    return Key.KEYCARD
+        return False
+    if year is None:
+        return None
+    if year == _REFRESH_YEAR:
+        return is_vin(vin) and vin[7] in _BEFORE_REFRESH
+    return year < _REFRESH_YEAR

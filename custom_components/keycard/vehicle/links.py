@@ -18,7 +18,7 @@ from .key_pair import PrivateKey
 from .outcome import Outcome, Refusal
 from .reading import JsonObject
 from .redaction import redact_library_log
-from .repertoire import REPERTOIRE, Command
+from .repertoire import REPERTOIRE, Command, read_result
 from .signing import SignedCar
 from .state import Presence, unwrapped
 
@@ -43,8 +43,6 @@ type TokenSource = Callable[[], Awaitable[str | None]]
 _READ_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 30.0
 _COMMAND_DEADLINE = 60.0  # of a signed command, which may need a greeting before it
-
-_LONGEST_REASON = 255
 
 # Seconds between two looks at a car that wakes up.
 _WAKE_PACE = 3.0
@@ -295,15 +293,11 @@ def _outcome(command: Command, call: Call) -> CloudOutcome:
     told = unwrapped(call.body)
     if command is Command.WAKE and "state" in told:
         return CloudOutcome(done=True, confirmed=True, call=call)
-    match told.get("result"):
-        case True:
-            return CloudOutcome(done=True, confirmed=True, call=call)
-        case False:
-            reason = str(told.get("reason") or "")[:_LONGEST_REASON] or None
-            done = reason in REPERTOIRE[command].already
-            return CloudOutcome(done=done, confirmed=True, reason=reason, call=call)
-        case _:
-            return CloudOutcome(done=False, confirmed=False, call=call)
+    if (result := read_result(command, told)) is None:
+        return CloudOutcome(done=False, confirmed=False, call=call)
+    return CloudOutcome(
+        done=result.done, confirmed=True, reason=result.reason, call=call
+    )
 
 
 def _surely_not_done(answer: Answer) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from tesla_fleet_api.tesla import TeslaBluetooth, TeslaFleetApi, VehicleFleet
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
@@ -16,6 +16,7 @@ from .fields import (
     SEATS,
     WINDOWS,
 )
+from .reading import JsonObject
 from .state import CarState
 
 type LibraryVehicle = VehicleFleet[TeslaFleetApi] | VehicleBluetooth[TeslaBluetooth]
@@ -23,6 +24,8 @@ type Params = Mapping[str, object]
 type Changes = dict[str, Any]
 
 CHARGING = frozenset({"Starting", "Charging"})
+
+_LONGEST_REASON = 255
 
 # A car's reasons for not doing what holds already.
 _ALREADY = frozenset({"already_set", "requested"})
@@ -358,3 +361,26 @@ REPERTOIRE: Mapping[Command, Act] = {
     ),
     Command.WAKE: Act(send=lambda car, _: car.wake_up()),
 }
+
+
+class Result(NamedTuple):
+    """What a car says came of a command, and its own word for refusing."""
+
+    done: bool
+    reason: str | None = None
+
+
+def read_result(command: Command, told: JsonObject) -> Result | None:
+    """Read what a car said of a command, None if it said neither yes nor no.
+
+    What it refuses because it holds already is done.
+    """
+    match told.get("result"):
+        case True:
+            return Result(done=True)
+        case False:
+            reason = str(told.get("reason") or "")[:_LONGEST_REASON] or None
+            done = reason in REPERTOIRE[command].already
+            return Result(done=done, reason=reason)
+        case _:
+            return None

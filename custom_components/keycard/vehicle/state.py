@@ -21,6 +21,7 @@ from .reading import (
 )
 
 __all__ = [
+    "LASTING",
     "CarState",
     "JsonObject",
     "Presence",
@@ -38,6 +39,12 @@ _CAR_TYPES = {
     "lychee": "models",
     "tamarind": "modelx",
 }
+
+
+# What an answer may leave out without its being unknown.
+LASTING = frozenset(
+    {"name", "min_temp", "max_temp", "sw_version", "equipment", "needs_signing"}
+)
 
 
 class Presence(StrEnum):
@@ -300,21 +307,7 @@ def _presence(value: object) -> Presence:
         return Presence.UNKNOWN
 
 
-_ALWAYS = frozenset(
-    {
-        "vin",
-        "name",
-        "model",
-        "year",
-        "in_service",
-        "data_at",
-        "equipment",
-        "needs_signing",
-        "min_temp",
-        "max_temp",
-        "sw_version",
-    }
-)
+_ALWAYS = LASTING | {"vin", "model", "year", "in_service", "data_at"}
 
 _read_signing = named({"required": True, "allowed": False, "off": False})
 

@@ -9,7 +9,15 @@ from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
 from .links import CloudLink
 from .reading import JsonObject, read_moment, read_text, read_year
 from .repertoire import REPERTOIRE, Command
-from .state import CarState, Presence, data_time, has_data, read_model, unwrapped
+from .state import (
+    LASTING,
+    CarState,
+    Presence,
+    data_time,
+    has_data,
+    read_model,
+    unwrapped,
+)
 from .ways import Way
 
 TRUSTED_FOR = timedelta(minutes=30)
@@ -19,16 +27,6 @@ _OVERTAKEN = timedelta(minutes=2)
 
 # A car's clock may be ahead of ours by this much.
 _AHEAD = timedelta(minutes=15)
-
-# What an answer may leave out without its being unknown.
-_LASTING = (
-    "name",
-    "min_temp",
-    "max_temp",
-    "sw_version",
-    "equipment",
-    "needs_signing",
-)
 
 
 @dataclass(kw_only=True)
@@ -97,11 +95,14 @@ class Car:
         """Return whether the car takes only signed commands."""
         return self.state is not None and self.state.needs_signing is True
 
+    @property
+    def data_at(self) -> datetime | None:
+        """Return when the car took its own data (UTC), None without any."""
+        return self.state.data_at if self.state else None
+
     def data_age(self, now: datetime) -> float | None:
         """Return how old the car's own data are, in seconds, None without any."""
-        if self.state is None or self.state.data_at is None:
-            return None
-        return (now - self.state.data_at).total_seconds()
+        return None if self.data_at is None else (now - self.data_at).total_seconds()
 
     def trusted(self, now: datetime) -> bool:
         """Return whether the snapshot may be shown as what holds now."""
@@ -122,7 +123,7 @@ class Car:
     @property
     def told_at(self) -> datetime | None:
         """Return when the car told something last, over any link (UTC)."""
-        told = (self._overheard_at, self.state.data_at if self.state else None)
+        told = (self._overheard_at, self.data_at)
         return max((at for at in told if at is not None), default=None)
 
     @property
@@ -134,7 +135,7 @@ class Car:
 
     def stale(self, json: JsonObject) -> bool:
         """Return whether a car that is online is shown as it was before."""
-        known = self.state.data_at if self.state else None
+        known = self.data_at
         taken = data_time(json)
         if known is None or taken is None or taken > known:
             return False
@@ -154,7 +155,7 @@ class Car:
         if known is not None:
             lasting: dict[str, Any] = {
                 name: getattr(known, name)
-                for name in _LASTING
+                for name in LASTING
                 if getattr(fresh, name) is None
             }
             fresh = replace(fresh, **lasting)

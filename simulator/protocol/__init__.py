@@ -17,10 +17,12 @@ from .keys import (
 )
 from .mishaps import Mishap
 from .orders import Order, UnknownOrderError, orders_in
+from .security import Confirmation
 
 __all__ = [
     "TAP_TIME",
     "Computers",
+    "Confirmation",
     "Entry",
     "Key",
     "Mishap",

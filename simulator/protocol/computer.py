@@ -136,12 +136,23 @@ class Computer:
         )
 
     def answer(
-        self, message: RoutableMessage, checked: Checked, payload: bytes
+        self,
+        message: RoutableMessage,
+        checked: Checked,
+        payload: bytes,
+        *,
+        names_request: bool = False,
     ) -> RoutableMessage:
-        """Return an answer, sealed if the client wants it so."""
-        if not message.flags & _ENCRYPT:
-            return self.say(message, payload)
+        """Return an answer, sealed if the client wants it so.
+
+        With `names_request` it bears the `request_uuid` whichever computer answers.
+        """
         reply = self._reply(message)
+        if names_request:
+            reply.request_uuid = message.uuid
+        if not message.flags & _ENCRYPT:
+            reply.protobuf_message_as_bytes = payload
+            return reply
         counter = 1  # of the answers to this one request
         about = metadata(
             {
@@ -226,6 +237,9 @@ class Computer:
                 Tag.TAG_CHALLENGE: message.uuid,
             }
         )
+        # Clients take the UUID in the reply for the challenge of the tag: it is there
+        # even when the computer of the locks is the one that replies.
+        reply.request_uuid = message.uuid
         reply.session_info = info
         reply.signature_data.CopyFrom(
             SignatureData(

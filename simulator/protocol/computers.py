@@ -38,6 +38,9 @@ class Computers:
         self.over_bluetooth: Counter[str] = Counter()
         """How often the car executed each command that came over Bluetooth."""
 
+        self.confirmation = security.Confirmation.EMPTY
+        """How the computer of the locks confirms a command."""
+
         self.tells_wait = True  # for a card; not every car says that it does
         self.vin = car.vin
         self._car = car
@@ -148,7 +151,14 @@ class Computers:
         except RefusedError as refused:
             return computer.fault(message, refused.fault, refused.session)
         if mishap is None:
-            return computer.answer(message, checked, payload)
+            names_request = (
+                computer.secures
+                and _acts(orders)
+                and self.confirmation is security.Confirmation.STATUS
+            )
+            return computer.answer(
+                message, checked, payload, names_request=names_request
+            )
         if mishap in {Mishap.LOST, Mishap.LOST_DONE}:
             return None
         if mishap in {Mishap.BUSY, Mishap.BUSY_DONE}:
@@ -161,7 +171,12 @@ class Computers:
         if not computer.secures:
             return infotainment.answer(self._car, checked.payload, orders, self._now())
         return security.answer(
-            self._car, self.whitelist, checked.payload, orders, checked.session.point
+            self._car,
+            self.whitelist,
+            checked.payload,
+            orders,
+            signer=checked.session.point,
+            confirmation=self.confirmation,
         )
 
 

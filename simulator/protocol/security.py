@@ -1,6 +1,7 @@
 """What the computer of the locks (VCSEC) answers; it never sleeps."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 import hashlib
 
 from tesla_protocol.command.errors_pb2 import GenericError_E, NominalError
@@ -35,6 +36,19 @@ from ..cars import Car
 from .keys import Entry, FullError, Role, Whitelist, WhitelistError
 from .orders import Order
 
+
+class Confirmation(StrEnum):
+    """How the computer of the locks says that it did what it was told.
+
+    Both forms are known of real cars: a Model 3 of 2019 with firmware of 2026 sends an
+    empty payload, others their status in a reply that bears the `request_uuid`. No
+    car sends a command status then: Tesla's own client goes on waiting behind one.
+    """
+
+    EMPTY = "empty"
+    STATUS = "status"
+
+
 _TWICE = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
 _NOT_SUPPORTED = frozenset({"cannot actuate trunks", "no motorized charge port"})
 
@@ -44,7 +58,9 @@ def answer(
     whitelist: Whitelist,
     payload: bytes,
     orders: Sequence[Order],
+    *,
     signer: bytes,
+    confirmation: Confirmation,
 ) -> bytes:
     """Obey, or answer a question."""
     message = UnsignedMessage.FromString(payload)
@@ -54,7 +70,7 @@ def answer(
         case "WhitelistOperation":
             reply = _change(whitelist, message.WhitelistOperation, signer)
         case _:
-            reply = _obey(car, orders)
+            reply = _obey(car, orders, confirmation)
     return bytes(reply.SerializeToString())
 
 
@@ -103,7 +119,9 @@ def status(car: Car) -> VehicleStatus:
     )
 
 
-def _obey(car: Car, orders: Sequence[Order]) -> FromVCSECMessage:
+def _obey(
+    car: Car, orders: Sequence[Order], confirmation: Confirmation
+) -> FromVCSECMessage:
     for order in orders:
         if order.command == "wake_up":
             car.wake()
@@ -116,11 +134,9 @@ def _obey(car: Car, orders: Sequence[Order]) -> FromVCSECMessage:
                 else GenericError_E.GENERICERROR_DISABLED_FOR_USER_COMMAND
             )
             return FromVCSECMessage(nominalError=NominalError(genericError=error))
-    return FromVCSECMessage(
-        commandStatus=CommandStatus(
-            operationStatus=OperationStatus_E.OPERATIONSTATUS_OK
-        )
-    )
+    if confirmation is Confirmation.STATUS:
+        return FromVCSECMessage(vehicleStatus=status(car))
+    return FromVCSECMessage()
 
 
 def _inform(

@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from script.stage.proxy import async_place_proxy
 from simulator import Simulator
-from simulator.protocol import Role
+from simulator.protocol import Confirmation, Role
 from simulator.radio import Weather
 from tests.conftest import car_of
 
@@ -84,6 +84,17 @@ async def test_a_car_opens_in_an_outage(
     assert near.car.executed["door_unlock"] == 1
     assert story.simulator.calls.count("door_unlock") == 0
     assert rest(story) == 0
+
+
+@pytest.mark.parametrize("confirmation", Confirmation)
+async def test_cars_confirm_in_more_than_one_form(
+    story: Story, entry: MockConfigEntry, near: Near, confirmation: Confirmation
+) -> None:
+    near.simulator.computers["Ada"].confirmation = confirmation
+    for action, command in (("unlock", "door_unlock"), ("lock", "door_lock")):
+        assert await story.act(action) is None
+        assert story.states()[LOCK] == f"{action}ed"
+        assert near.car.executed[command] == 1
 
 
 @pytest.mark.parametrize(

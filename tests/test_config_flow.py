@@ -12,6 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.answer import Answer, Failure
 from custom_components.keycard.flow_check import Check
 from custom_components.keycard.flow_fields import is_safe, normalised, region_of
+from custom_components.keycard.outage import hosts
 from custom_components.keycard.outage.hosts import default_hosts
 from custom_components.keycard.vehicle.links import Call
 from simulator import Simulator
@@ -57,6 +58,9 @@ def test_region_of_a_country(country: str | None, region: str) -> None:
         ("ftp://proxy.example.org", None),
         ("https://", None),
         ("https://owner:secret@proxy.example.org", None),
+        ("https://:secret@proxy.example.org", None),
+        ("https://proxy.example.org?x=1", None),
+        ("https://proxy.example.org/tesla?x=1", None),
         ("https://proxy.example.org:port", None),
         ("", None),
     ],
@@ -71,6 +75,13 @@ def test_urls_take_one_form(url: str, form: str | None) -> None:
         ("https://proxy.example.org", True),
         ("http://proxy.example.org", False),
         ("http://8.8.8.8", False),
+        ("http://240.0.0.1", False),
+        ("http://198.51.100.7", False),
+        ("http://0.0.0.0", False),
+        ("http://[2001:db8::1]", False),
+        ("http://[::ffff:8.8.8.8]", False),
+        ("http://[::ffff:192.168.1.5]", True),
+        ("http://169.254.1.1", True),
         ("http://127.0.0.1:8080", True),
         ("http://10.1.2.3", True),
         ("http://[fd00::5]", True),
@@ -175,7 +186,12 @@ async def test_compatible(
     [
         ({"base_url": "no address"}, {"base_url": "invalid_url"}),
         ({"base_url": "http://proxy.example.org"}, {"base_url": "not_encrypted"}),
+        ({"base_url": "https://:pw@host"}, {"base_url": "invalid_url"}),
+        ({"base_url": "http://240.0.0.1"}, {"base_url": "not_encrypted"}),
         ({"token": "wrong"}, {"token": "invalid_auth"}),
+        ({"token": "two\nlines"}, {"token": "token_form"}),
+        ({"token": "Bearer abc"}, {"token": "token_form"}),
+        ({"token": "t\u00f6ken"}, {"token": "token_form"}),
     ],
 )
 async def test_wrong_answers_can_be_put_right(
@@ -302,20 +318,29 @@ async def test_failures_that_loopback_does_not_show(
 
 
 async def test_another_region_is_offered(
-    hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up_entry: AsyncMock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(
+        hosts, "_REGION_HOSTS", {name: simulator.urls[name] for name in hosts.REGIONS}
+    )
     form = await choose(hass, "compatible")
     form = await answer(
         hass, form, **server(simulator, base_url=simulator.urls["na"], region="na")
     )
     assert form["errors"] == {"base_url": "wrong_region"}
     assert suggested(form)["base_url"] == simulator.urls["eu"]
+    assert suggested(form)["region"] == "eu"
 
     created = await answer(hass, form, **server(simulator))
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
-@pytest.mark.parametrize("named", ["", "nowhere", "http://8.8.8.8"])
+@pytest.mark.parametrize(
+    "named", ["", "nowhere", "http://8.8.8.8", "https://collector.example.org"]
+)
 async def test_no_bad_address_is_offered(
     hass: HomeAssistant, simulator: Simulator, named: str
 ) -> None:

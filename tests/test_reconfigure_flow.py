@@ -109,6 +109,8 @@ async def test_reauth(
 
     form = await answer(hass, form, token="wrong")
     assert form["errors"] == {"token": "invalid_auth"}
+    form = await answer(hass, form, token="two\r\nlines")
+    assert form["errors"] == {"token": "token_form"}
 
     simulator.set("eu.api", "503 no")
     form = await answer(hass, form, token=simulator.token)

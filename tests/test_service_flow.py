@@ -109,6 +109,8 @@ async def test_a_wrong_token_can_be_put_right(
     assert form["errors"] == {"token": "invalid_auth"}
     assert suggested(form) == {"token": "wrong"}
     assert fields(form) == {"token"}
+    form = await answer(hass, form, token="two\nlines")
+    assert form["errors"] == {"token": "token_form"}
     created = await answer(hass, form, token=token_of(simulator, service))
     assert created["type"] is FlowResultType.CREATE_ENTRY
 

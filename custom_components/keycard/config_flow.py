@@ -30,8 +30,8 @@ from .const import (
 from .flow_base import of_other_account
 from .flow_bluetooth import BluetoothSteps
 from .flow_bluetooth_key import BluetoothKeyFlow
-from .flow_check import BASE, check_server
-from .flow_fields import TOKEN_SCHEMA
+from .flow_check import BASE, Check, check_server
+from .flow_fields import TOKEN_SCHEMA, clean_token
 from .flow_fleet import FleetSteps
 from .flow_options import KeycardOptionsFlow
 from .flow_server import ServerSteps
@@ -124,9 +124,11 @@ class KeycardConfigFlow(
         entry = self._get_reauth_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
-            token = user_input[CONF_TOKEN].strip()
-            check = await check_server(self.hass, entry.data[CONF_BASE_URL], token)
-            check = (not check.error and of_other_account(entry, check)) or check
+            token = clean_token(user_input[CONF_TOKEN])
+            check = Check(error="token_form", where=CONF_TOKEN)
+            if token is not None:
+                check = await check_server(self.hass, entry.data[CONF_BASE_URL], token)
+                check = (not check.error and of_other_account(entry, check)) or check
             if check.error is None:
                 return self.async_update_reload_and_abort(
                     entry, data_updates={CONF_TOKEN: token}

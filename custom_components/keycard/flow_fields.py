@@ -1,7 +1,7 @@
 """What the flows ask for: fields, their checks and their defaults."""
 
 from collections.abc import Container, Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from itertools import chain, count
 from typing import Any
 
@@ -50,6 +50,19 @@ EMEA = frozenset(
 )
 
 _LOCAL_NAMES = (".home", ".home.arpa", ".internal", ".lan", ".local", ".localhost")
+# What a home uses inside. `is_private` holds reserved and documentation ranges, too.
+_LOCAL_V4 = (
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("169.254.0.0/16"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+)
+_LOCAL_V6 = (
+    IPv6Network("::1/128"),
+    IPv6Network("fc00::/7"),
+    IPv6Network("fe80::/10"),
+)
 
 URL_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 URLS_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, multiple=True))
@@ -170,7 +183,9 @@ def normalised(url: str) -> str | None:
     """Return a URL in its one form, None if it is none for a host."""
     try:
         parsed = URL(url.strip())
-        if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.user:
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            return None
+        if parsed.user or parsed.password or parsed.query_string:
             return None
         return str(parsed.with_fragment(None)).rstrip("/")
     except ValueError:
@@ -184,9 +199,21 @@ def is_safe(url: str) -> bool:
     if parsed.scheme == "https":
         return True
     try:
-        return ip_address(host).is_private
+        address = ip_address(host.partition("%")[0])
     except ValueError:
         return "." not in host or host.endswith(_LOCAL_NAMES)
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return any(address in network for network in _LOCAL_V6)
+        address = address.ipv4_mapped
+    return any(address in network for network in _LOCAL_V4)
+
+
+def clean_token(text: str) -> str | None:
+    """Return a token as it can be sent, None if it holds what no token has."""
+    token = text.strip()
+    sendable = token.isascii() and token.isprintable() and " " not in token
+    return token if sendable else None
 
 
 def new_car_id(hass: HomeAssistant, name: str, taken: Container[str]) -> str:

@@ -22,6 +22,7 @@ from .flow_fields import (
     ANYWAY_SCHEMA,
     CONF_ANYWAY,
     SERVER_SCHEMA,
+    clean_token,
     is_safe,
     normalised,
     region_at,
@@ -84,8 +85,9 @@ class ServerSteps(KeycardFlow):
         values = dict(suggested)
         values.pop(CONF_ANYWAY, None)
         right = normalised(check.right_url or "")
-        if right is not None and is_safe(right):
-            values[CONF_BASE_URL] = right
+        if right is not None and (region := region_at(right)) is not None:
+            # An answer names the address: only Tesla's own are worth a token.
+            values |= {CONF_BASE_URL: right, CONF_REGION: region}
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
@@ -106,12 +108,14 @@ class ServerSteps(KeycardFlow):
             CONF_PROVIDER: PROVIDER_COMPATIBLE,
             CONF_REGION: region or user_input[CONF_REGION],
             CONF_BASE_URL: base_url,
-            CONF_TOKEN: user_input[CONF_TOKEN].strip(),
+            CONF_TOKEN: clean_token(user_input[CONF_TOKEN]),
         }
         if base_url is None:
             return data, Check(error="invalid_url", where=CONF_BASE_URL)
         if not is_safe(base_url):
             return data, Check(error="not_encrypted", where=CONF_BASE_URL)
+        if data[CONF_TOKEN] is None:
+            return data, Check(error="token_form", where=CONF_TOKEN)
         return data, await check_server(self.hass, base_url, data[CONF_TOKEN])
 
 

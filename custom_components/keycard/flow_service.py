@@ -18,7 +18,7 @@ from .const import (
 )
 from .flow_base import KeycardFlow, account_of, of_other_account, passes, server_id
 from .flow_check import BASE, Check, check_server, find_region
-from .flow_fields import ANYWAY_FIELD, CONF_ANYWAY, TOKEN_SCHEMA, region_of
+from .flow_fields import ANYWAY_FIELD, CONF_ANYWAY, TOKEN_SCHEMA, clean_token, region_of
 from .providers import SERVICES
 from .sign_in import TeslemetrySignIn
 from .vehicle.links import register_at_teslemetry
@@ -110,8 +110,11 @@ class ServiceSteps(KeycardFlow):
         """Ask for a token, and try it."""
         check = Check()
         if user_input is not None:
-            token = user_input[CONF_TOKEN].strip()
-            data, check = await self._async_try_token(provider, token)
+            token = clean_token(user_input[CONF_TOKEN])
+            if token is None:
+                data, check = {}, Check(error="token_form", where=CONF_TOKEN)
+            else:
+                data, check = await self._async_try_token(provider, token)
             if passes(check, user_input):
                 entry = self.changed_entry
                 other = None if entry is None else of_other_account(entry, check)

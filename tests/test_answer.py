@@ -10,6 +10,7 @@ import ipaddress
 from pathlib import Path
 import socket
 import ssl
+import time
 from typing import Any, override
 import zlib
 
@@ -204,7 +205,9 @@ async def test_retry_after_a_date() -> None:
 @pytest.mark.parametrize(
     ("body", "content_type", "text"),
     [
-        ("käse".encode("latin-1"), "text/plain; charset=latin-1", "käse"),
+        ("käse".encode("latin-1"), "text/plain; charset=latin-1", "k\ufffdse"),
+        ("käse".encode(), "text/plain; charset=latin-1", "käse"),
+        ("ok".encode("utf-16-le"), "text/plain; charset=utf-16-le", "o\x00k\x00"),
         (b"k\xe4se", "text/plain", "k\ufffdse"),
         (b"ok", "text/plain; charset=klingon", "ok"),
         (b"6f6b", "text/plain; charset=hex", "6f6b"),
@@ -222,6 +225,18 @@ async def test_odd_charsets(body: bytes, content_type: str, text: str) -> None:
         return
     answer = await asked(sending(head.encode() + body))
     assert (answer.failure, answer.body) == (None, text)
+
+
+async def test_a_charset_does_not_block_the_loop() -> None:
+    """Decoding punycode takes time by the square of the length."""
+    body = b"-" + b"a" * 900_000
+    kind = "Content-Type: text/html; charset=punycode"
+    began = time.process_time()
+    answer = await asked(
+        sending(http("200 OK", body, kind)), limit=1 << 20, kept=1 << 20
+    )
+    assert time.process_time() - began < 2
+    assert len(answer.body) == len(body)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+import json
+import time
 from typing import Any
 
 import aiohttp
@@ -46,6 +48,19 @@ async def test_recorder_hands_the_answer_on() -> None:
     assert record.answer is not None
     assert record.answer.body == body.decode()
     assert (record.answer.status, record.answer.failure) == (200, None)
+
+
+@pytest.mark.parametrize("charset", ["punycode", "utf-16", "hex", "klingon"])
+async def test_recorder_hands_on_utf_8_whatever_is_said(charset: str) -> None:
+    body = json.dumps({"name": "Zoë", "long": "a" * 900_000}, ensure_ascii=False)
+    kind = f"Content-Type: application/json; charset={charset}"
+    serve = sending(http("200 OK", body.encode(), kind))
+    async with recorded(serve) as (session, url):
+        began = time.process_time()
+        async with session.get(url) as response:
+            assert (await response.json())["name"] == "Zoë"
+            assert await response.text() == body
+        assert time.process_time() - began < 2
 
 
 async def test_recorder_keeps_a_part_and_hands_on_all() -> None:

@@ -88,7 +88,7 @@ class Answer:
     """In lower case, without parameters."""
 
     body: str = ""
-    """At most 4 KiB unless more was asked for, decoded leniently."""
+    """At most 4 KiB unless more was asked for, decoded leniently as UTF-8."""
 
     truncated: bool = False
     """Whether the body was longer than what is kept of it."""
@@ -168,6 +168,8 @@ class Recorder:
         if 300 <= response.status < 400:
             raise RequestFailedError("A redirect is not followed")
         response.content = _stream(body)
+        # type: ignore[method-assign] because the response's class is the session's.
+        response.get_encoding = _encoding  # type: ignore[method-assign]
         return response
 
 
@@ -238,7 +240,7 @@ class _Asking:
         except BaseException:
             response.close()
             raise
-        self.body = _text(body[: self.kept], response.charset)
+        self.body = body[: self.kept].decode(_encoding(), errors="replace")
         self.truncated = len(body) > self.kept
         if len(body) > limit:
             response.close()
@@ -385,11 +387,9 @@ def _seconds(header: str | None) -> float | None:
     return min(max(seconds, 0.0), _RETRY_AFTER_MOST)
 
 
-def _text(body: bytes, charset: str | None) -> str:
-    try:
-        return body.decode(charset or "utf-8", errors="replace")
-    except LookupError, ValueError:
-        return body.decode(errors="replace")
+def _encoding() -> str:
+    """Return how every body is decoded, whatever its charset: some take minutes."""
+    return "utf-8"
 
 
 def _stream(body: bytes) -> aiohttp.StreamReader:

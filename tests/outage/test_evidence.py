@@ -279,6 +279,9 @@ def test_an_answer_that_breaks_off_is_none(kind: Kind) -> None:
         ("https://fleet.example/elsewhere", False),
         ("/elsewhere", False),
         (None, False),
+        ("http://[::1", True),
+        ("https://portal]/", True),
+        ("http://\u2100.example/", True),
     ],
 )
 def test_a_redirect_to_another_host_is_a_portal(

@@ -195,11 +195,12 @@ class _Asked:
 
     @property
     def elsewhere(self) -> bool:
-        """Tell whether the answer sends us to another host."""
-        location = urlsplit(self.answer.location or "")
-        return bool(location.hostname) and (
-            location.hostname != urlsplit(self.url).hostname
-        )
+        """Tell whether the answer sends us to another host, or to none at all."""
+        try:
+            host = urlsplit(self.answer.location or "").hostname
+        except ValueError:
+            return True
+        return bool(host) and host != urlsplit(self.url).hostname
 
 
 class _Row(NamedTuple):

@@ -117,7 +117,9 @@ class Intake:
             now = time.monotonic()
             found = Evidence(meaning=RENEWED, asked_at=now, at=now)
         else:
-            found = evidence(read(Kind.TOKEN, answer), answer)
+            # An answer of 200 failed for it held no token that can be used.
+            readable = False if answer.status == 200 else None
+            found = evidence(read(Kind.TOKEN, answer, readable=readable), answer)
         if not self.judge.in_between:
             self.judge.observe_renewal(found)
         elif not found.good:

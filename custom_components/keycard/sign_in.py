@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 import json
+import math
+import re
 import time
 from typing import Any, override
 
@@ -33,12 +35,23 @@ from .providers.fleet import SCOPES
 _TOKENS_KEPT = 32 * 1024
 _TIMEOUT = 10.0
 
-# How long a sign-in that could not be renewed is left alone.
-_PAUSE = 30.0
+# How long a sign-in is left alone after it was renewed, or could not be.
+_PAUSE = 60.0
 # A token that is refused while it should be good is renewed at most so often.
 _DOUBT_PACE = 600.0
 
+# Seconds that a token may last, and what one is taken to last that says nothing sane.
+_SHORTEST = 60.0
+_LONGEST = 90 * 24 * 3600.0
+_USUAL = 3600
+
 TESLEMETRY_SIGN_IN = "teslemetry"
+
+# All that is stored of an answer of the sign-in host, with `expires_in`.
+_TEXTS = ("access_token", "refresh_token", "token_type")
+_KNOWN = frozenset({*_TEXTS, "expires_in", "expires_at"})
+# What can stand in a header, and in a file: no space, no control, no lone surrogate.
+_TOKEN = re.compile(r"[!-~]+")
 
 
 class SignInFailedError(OAuth2TokenRequestConnectionError):
@@ -223,7 +236,9 @@ class SignIn(OAuth2Session):
     def token(self) -> dict[str, Any]:
         """Return the token, empty if the entry holds none that makes sense."""
         token = self.config_entry.data.get(CONF_TOKEN)
-        return dict(token) if isinstance(token, Mapping) else {}
+        if not isinstance(token, Mapping):
+            return {}
+        return {name: value for name, value in token.items() if name in _KNOWN}
 
     @property
     @override
@@ -245,29 +260,73 @@ class SignIn(OAuth2Session):
                     raise
 
     async def _async_renew(self) -> None:
-        if time.monotonic() < self._retry_at or not self.token.get("refresh_token"):
+        now = time.monotonic()
+        if now < self._retry_at or not self.token.get("refresh_token"):
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN)
+        self._retry_at = now + _PAUSE
         try:
             token = await self.implementation.async_refresh_token(self.token)
         except SignInFailedError as err:
-            self._retry_at = time.monotonic() + _PAUSE
+            self._keep_refresh_token(err.answer)
             self.observe(err.answer)
             raise
         self._refused = False
+        self._keep(token)
+        self.observe(None)
+
+    def _keep_refresh_token(self, answer: Answer) -> None:
+        """Keep what came to renew with next, though the token beside it is unusable."""
+        refresh_token = _texts(_read(answer)).get("refresh_token")
+        if refresh_token is not None:
+            self._keep({**self.token, "refresh_token": refresh_token})
+
+    def _keep(self, token: dict[str, Any]) -> None:
         self.hass.config_entries.async_update_entry(
             self.config_entry, data={**self.config_entry.data, CONF_TOKEN: token}
         )
-        self.observe(None)
 
 
 def read_token(answer: Answer) -> dict[str, Any] | None:
-    """Return the token in an answer, None if it holds none that can be used."""
+    """Return the token in an answer, None if it holds none that can be used.
+
+    Only known fields are taken, as text that can be sent and stored, and a lifetime
+    (seconds) within bounds.
+    """
+    told = _read(answer)
+    token: dict[str, Any] = _texts(told)
+    if "access_token" not in token:
+        return None
+    return {**token, "expires_in": _lifetime(told.get("expires_in"))}
+
+
+def _read(answer: Answer) -> Mapping[str, object]:
+    """Return what a good answer tells, empty for any other."""
     if answer.failure is not None or answer.status != 200:
-        return None
+        return {}
     try:
-        token = json.loads(answer.body)
+        # As floats: an integer of thousands of digits is an error of its own.
+        told = json.loads(answer.body, parse_int=float)
     except ValueError, RecursionError:
-        return None
-    if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
-        return None
-    return token if token["access_token"] and "expires_in" in token else None
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _texts(told: Mapping[str, object]) -> dict[str, str]:
+    return {
+        name: value
+        for name in _TEXTS
+        if isinstance(value := told.get(name), str) and _TOKEN.fullmatch(value)
+    }
+
+
+def _lifetime(told: object) -> int:
+    """Return how many seconds a token is taken to last."""
+    if isinstance(told, bool) or not isinstance(told, int | float | str):
+        return _USUAL
+    try:
+        seconds = float(told)
+    except ValueError, OverflowError:
+        return _USUAL
+    if not math.isfinite(seconds) or seconds < _SHORTEST:
+        return _USUAL
+    return int(min(seconds, _LONGEST))

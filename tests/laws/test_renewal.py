@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+import json
 from pathlib import Path
 import stat
 
 import pytest
 
+from homeassistant.helpers.json import json_bytes
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator.server import Reply, json_reply
@@ -138,6 +141,88 @@ async def test_some_sign_ins_are_not_renewed_while_the_host_seems_well(
     await story.restart(entry)
     await story.go(30)
     assert status_of(entry) == "sign_in_outage"
+    monkeypatch.undo()
+    await story.go(300)
+    assert status_of(entry) == "operational"
+
+
+def renewing(
+    story: Story, monkeypatch: pytest.MonkeyPatch, **changes: object
+) -> list[float]:
+    """Let each renewal bring an answer with changes; return when they were asked."""
+    sign_in, asked = story.simulator._sign_in, list[float]()
+    answered = sign_in.answer
+
+    def answer(
+        method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]
+    ) -> Reply:
+        reply = answered(method, path, query, form)
+        if form.get("grant_type") != "refresh_token":
+            return reply
+        asked.append(story.clock.monotonic())
+        return json_reply({**json.loads(reply.body), **changes})
+
+    monkeypatch.setattr(sign_in, "answer", answer)
+    return asked
+
+
+@pytest.mark.parametrize("lifetime", [0, None, 1e308])
+async def test_an_odd_lifetime_renews_no_more_often(
+    story: Story, monkeypatch: pytest.MonkeyPatch, lifetime: object
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    asked = renewing(story, monkeypatch, expires_in=lifetime, nested={"a": ["\ud800"]})
+    await story.go(SOON + 600)
+    assert len(asked) == 1
+    kept = entry.data["token"]
+    assert set(kept) == {
+        "access_token",
+        "refresh_token",
+        "token_type",
+        "expires_in",
+        "expires_at",
+    }
+    json_bytes(dict(entry.data))
+    assert status_of(entry) == "operational"
+
+
+async def test_a_sign_in_is_renewed_at_most_once_a_minute(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    asked = renewing(story, monkeypatch, expires_in=60)
+    await story.go(SOON + 600)
+    assert len(asked) > 2
+    assert min(later - one for one, later in pairwise(asked)) >= 60
+    assert status_of(entry) == "operational"
+
+
+@pytest.mark.parametrize("token", [None, "a\r\nb", "\ud800"])
+async def test_what_renews_next_is_kept_beside_a_token_that_cannot_be_used(
+    story: Story, monkeypatch: pytest.MonkeyPatch, token: object
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    before = dict(entry.data["token"])
+    await story.settled(entry)
+    renewing(story, monkeypatch, access_token=token, refresh_token="EU_rotated")
+    await story.go(SOON)
+    assert entry.data["token"] == {**before, "refresh_token": "EU_rotated"}
+    json_bytes(dict(entry.data))
+    assert story.reauths() == 0
+
+
+async def test_answers_without_a_usable_token_are_the_sign_in_hosts_fault(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    refresh = entry.data["token"]["refresh_token"]
+    renewing(story, monkeypatch, access_token=None, refresh_token=refresh)
+    await story.go(SOON + 600)
+    assert status_of(entry) == "sign_in_outage"
+    assert story.reauths() == 0
     monkeypatch.undo()
     await story.go(300)
     assert status_of(entry) == "operational"

@@ -307,6 +307,29 @@ async def test_what_can_go_wrong(
             "['" + "x" * 253,
         ),
         (saying({"response": {"result": 1}}), False, False, None),
+        (saying({**DONE, "error": "could not wake"}), False, False, None),
+        (saying({**DONE, "error": "", "queued": False}), True, True, None),
+        (saying({**DONE, "queued": True}), False, False, None),
+        (
+            saying({"response": {"result": True, "error": "failed to reach"}}),
+            False,
+            False,
+            None,
+        ),
+        (saying({"response": {"result": True, "queued": True}}), False, False, None),
+        (
+            saying(
+                {
+                    "response": {
+                        "result": False,
+                        "reason": "car could not execute command: user_present",
+                    }
+                }
+            ),
+            False,
+            True,
+            "user_present",
+        ),
         (saying({"response": {}}), False, False, None),
         (saying({"response": None}), False, False, None),
         (saying({}), False, False, None),
@@ -370,10 +393,14 @@ async def test_refusals_of_what_holds_already(
     reason: str,
     done: bool,
 ) -> None:
-    cloud.handler = saying({"response": {"result": False, "reason": reason}})
-    outcome = await link.command(VIN, command, **params)
-    assert (outcome.done, outcome.confirmed) == (done, True)
-    assert outcome.reason == reason
+    # Tesla's proxy says the same with more words.
+    for prefix in ("", "car could not execute command: "):
+        cloud.handler = saying(
+            {"response": {"result": False, "reason": f"{prefix}{reason}"}}
+        )
+        outcome = await link.command(VIN, command, **params)
+        assert (outcome.done, outcome.confirmed) == (done, True)
+        assert outcome.reason == reason
 
 
 async def test_dead_server(session: aiohttp.ClientSession, cloud: Cloud) -> None:

@@ -61,6 +61,9 @@ _NEVER_SENT = frozenset(
     {Failure.REFUSED, Failure.NAME, Failure.ADDRESS, Failure.CERTIFICATE}
 )
 
+# What may stand beside a response, and takes back its yes.
+_BESIDE = frozenset({"error", "queued"})
+
 # What errors say, whatever their code, when the car did not do it.
 _NOT_DONE = (
     "vehicle is offline or asleep",
@@ -293,6 +296,8 @@ def _outcome(command: Command, call: Call) -> CloudOutcome:
     told = unwrapped(call.body)
     if command is Command.WAKE and "state" in told:
         return CloudOutcome(done=True, confirmed=True, call=call)
+    if any(call.body.get(name) for name in _BESIDE):
+        told = {**told, "queued": True}
     if (result := read_result(command, told)) is None:
         return CloudOutcome(done=False, confirmed=False, call=call)
     return CloudOutcome(

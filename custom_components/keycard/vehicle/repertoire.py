@@ -27,6 +27,9 @@ CHARGING = frozenset({"Starting", "Charging"})
 
 _LONGEST_REASON = 255
 
+# What Tesla's proxy puts before a vehicle's reason.
+_REASON_PREFIX = "car could not execute command: "
+
 # A car's reasons for not doing what holds already.
 _ALREADY = frozenset({"already_set", "requested"})
 
@@ -373,13 +376,17 @@ class Result(NamedTuple):
 def read_result(command: Command, told: JsonObject) -> Result | None:
     """Read what a car said of a command, None if it said neither yes nor no.
 
-    What it refuses because it holds already is done.
+    What it refuses because it holds already is done. A yes with an error beside it
+    is none, nor is one to a command that is only queued.
     """
     match told.get("result"):
         case True:
+            if told.get("error") or told.get("queued"):
+                return None
             return Result(done=True)
         case False:
-            reason = str(told.get("reason") or "")[:_LONGEST_REASON] or None
+            said = str(told.get("reason") or "").removeprefix(_REASON_PREFIX)
+            reason = said[:_LONGEST_REASON] or None
             done = reason in REPERTOIRE[command].already
             return Result(done=done, reason=reason)
         case _:

@@ -105,7 +105,11 @@ class Computer:
         return self._tell(self._reply(message), message, self._session(point))
 
     def check(self, message: RoutableMessage) -> Checked:
-        """Return what a signed message says; raise a RefusedError if it is not good."""
+        """Return what a signed message says; raise a RefusedError if it is not good.
+
+        The rules for counters and expiry are those of the verifier that Tesla publishes
+        with its own client.
+        """
         data = message.signature_data
         kind = data.WhichOneof("sig_type")
         if kind == "HMAC_Personalized_data":
@@ -124,7 +128,8 @@ class Computer:
         session = self._session(point)
         self._check_time(signature, session)
         payload = self._check_signature(message, signature, session)
-        if not session.counter.use(signature.counter):
+        # A message without a counter may come in any order, and more than once.
+        if signature.counter and not session.counter.use(signature.counter):
             raise RefusedError(
                 MessageFault_E.MESSAGEFAULT_ERROR_INVALID_TOKEN_OR_COUNTER, session
             )
@@ -255,12 +260,15 @@ class Computer:
             raise RefusedError(
                 MessageFault_E.MESSAGEFAULT_ERROR_INCORRECT_EPOCH, session
             )
-        left = signature.expires_at - self.clock.time
-        if left < 0:
+        expires_at, counter = signature.expires_at, signature.counter
+        left = expires_at - self.clock.time
+        # Without an expiry it is good as long as its counter is in order.
+        if expires_at and left < 0:
             raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_TIME_EXPIRED, session)
-        if signature.expires_at > EPOCH_LENGTH:
+        if expires_at > EPOCH_LENGTH:
             raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER, session)
-        if session.counter.is_late(signature.counter) and left > LATE:
+        out_of_order = not counter or session.counter.is_late(counter)
+        if out_of_order and (not expires_at or left > LATE):
             raise RefusedError(
                 MessageFault_E.MESSAGEFAULT_ERROR_TIME_TO_LIVE_TOO_LONG, session
             )

@@ -13,6 +13,7 @@ from tesla_protocol.command.universal_message_pb2 import (
     OperationStatus_E,
     RoutableMessage,
 )
+from tesla_protocol.command.vcsec_pb2 import SignatureType, ToVCSECMessage
 
 from ..cars import Car
 from . import infotainment, pairing, security
@@ -73,10 +74,11 @@ class Computers:
             message = RoutableMessage.FromString(data)
         except DecodeError:
             return _encoded(_unread())
+        if over is Transport.BLUETOOTH:
+            message = _key_request(data) or message
         domain = message.to_destination.domain
         if (computer := self._computers.get(domain)) is None:
-            reply = _unread(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_DOMAINS)
-            return _encoded(reply)
+            return _encoded(_misdirected(message))
         self._car.advance()
         if not computer.secures and self._car.presence == "asleep":
             return None
@@ -206,6 +208,38 @@ def _is_strange(computer: Computer, message: RoutableMessage) -> bool:
 
 def _acts(orders: list[Order]) -> bool:
     return any(order.command for order in orders)
+
+
+def _key_request(data: bytes) -> RoutableMessage | None:
+    """Return Tesla's own form of the request to add a key, None if it is not that.
+
+    Tesla's client puts it in the older envelope, which names no sender: what the car
+    says of it goes to everybody.
+    """
+    try:
+        envelope = ToVCSECMessage.FromString(data)
+    except DecodeError:
+        return None
+    signed = envelope.signedMessage
+    if signed.signatureType != SignatureType.SIGNATURE_TYPE_PRESENT_KEY:
+        return None
+    return RoutableMessage(
+        to_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
+        from_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
+        protobuf_message_as_bytes=signed.protobufMessageAsBytes,
+    )
+
+
+def _misdirected(message: RoutableMessage) -> RoutableMessage:
+    """Return the refusal of a message to a computer that the car does not have.
+
+    It bears the domain and the UUID of the request, or no client would hear it.
+    """
+    reply = _unread(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_DOMAINS)
+    reply.to_destination.CopyFrom(message.from_destination)
+    reply.from_destination.domain = message.to_destination.domain
+    reply.request_uuid = message.uuid
+    return reply
 
 
 def _encoded(message: RoutableMessage) -> bytes:

@@ -54,7 +54,7 @@ _KEYS = {
     RKEAction_E.RKE_ACTION_REMOTE_DRIVE: Order(command="remote_start_drive"),
     RKEAction_E.RKE_ACTION_WAKE_VEHICLE: Order(command="wake_up", need=Need.READ),
 }
-_QUESTIONS = frozenset(
+QUESTIONS = frozenset(
     {
         InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS,
         InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_INFO,
@@ -84,7 +84,7 @@ def security_orders(message: UnsignedMessage) -> list[Order]:
         case "closureMoveRequest":
             return _moves(message.closureMoveRequest)
         case "InformationRequest" if (
-            message.InformationRequest.informationRequestType in _QUESTIONS
+            message.InformationRequest.informationRequestType in QUESTIONS
         ):
             return [_ASK]
         case "WhitelistOperation":

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from tesla_protocol.command.vcsec_pb2 import (
-    InformationRequestType,
     PermissionChange,
     UnsignedMessage,
     WhitelistOperation_information_E as Information,
@@ -12,6 +11,7 @@ from tesla_protocol.command.vcsec_pb2 import (
 from ..cars import Car
 from . import security
 from .keys import PairingState, Role, Whitelist, WhitelistError
+from .orders import QUESTIONS
 
 _ENDS = {
     PairingState.ADDED: "NONE",
@@ -30,17 +30,17 @@ def answer(
     payload: bytes,
     tell_later: Callable[[bytes], None],
 ) -> bytes:
-    """Tell the status, or wait for a card that lets a new key in.
+    """Tell the status or the list of keys, or wait for a card that lets a new key in.
 
+    Tesla's own client asks for the status and for the list of keys unsigned.
     What becomes of the key is told later, when somebody has tapped the card or not.
     """
     message = UnsignedMessage.FromString(payload)
     match message.WhichOneof("sub_message"):
         case "InformationRequest" if (
-            message.InformationRequest.informationRequestType
-            == InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS
+            message.InformationRequest.informationRequestType in QUESTIONS
         ):
-            return security.tells(car)
+            return security.inform(car, whitelist, message.InformationRequest)
         case "WhitelistOperation" if message.WhitelistOperation.HasField(
             "addKeyToWhitelistAndAddPermissions"
         ):

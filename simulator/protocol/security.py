@@ -81,7 +81,7 @@ def waits() -> bytes:
 
 
 def tells(car: Car) -> bytes:
-    """Return what it tells unasked, and whoever asks without a key."""
+    """Return what it tells unasked."""
     return bytes(FromVCSECMessage(vehicleStatus=status(car)).SerializeToString())
 
 
@@ -137,6 +137,11 @@ def _obey(
     if confirmation is Confirmation.STATUS:
         return FromVCSECMessage(vehicleStatus=status(car))
     return FromVCSECMessage()
+
+
+def inform(car: Car, whitelist: Whitelist, request: InformationRequest) -> bytes:
+    """Answer a question."""
+    return bytes(_inform(car, whitelist, request).SerializeToString())
 
 
 def _inform(

@@ -4,12 +4,38 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
-from tesla_protocol.command.car_server_pb2 import Action, HvacAutoAction, VehicleAction
-from tesla_protocol.command.universal_message_pb2 import MessageFault_E, RoutableMessage
+from tesla_protocol.command.car_server_pb2 import (
+    Action,
+    HvacAutoAction,
+    VehicleAction,
+    VehicleControlFlashLightsAction,
+)
+from tesla_protocol.command.keys_pb2 import Role as RoleNumber
+from tesla_protocol.command.universal_message_pb2 import (
+    Domain,
+    MessageFault_E,
+    RoutableMessage,
+)
+from tesla_protocol.command.vcsec_pb2 import (
+    InformationRequestType as Ask,
+    KeyFormFactor,
+    PermissionChange,
+    PublicKey,
+    RKEAction_E,
+    UnsignedMessage,
+    WhitelistOperation,
+)
 
 from simulator.cars import Car
 from simulator.cases import CarSpec
-from simulator.protocol import Computers, Confirmation, Transport
+from simulator.protocol import (
+    Computers,
+    Confirmation,
+    PairingState,
+    Role,
+    Transport,
+    point_of,
+)
 
 from .conftest import Clock
 from .signing import a_key
@@ -135,3 +161,166 @@ def test_a_sleeping_infotainment_says_nothing(client: TeslaClient, car: Car) -> 
     client.start(SECURITY)
     client.unlock()
     assert not car.locked
+
+
+# Keys
+
+
+def captured_request(client: TeslaClient) -> bytes:
+    """Return what was captured of Tesla's client, with another key.
+
+    Its fields come in another order than here, which means the same.
+    """
+    head = bytes.fromhex("0a54125082014d320208092a470a430a41")
+    return head + client.public + bytes.fromhex("20031802")
+
+
+def made_request(client: TeslaClient) -> bytes:
+    return client.key_request(Role.DRIVER, KeyFormFactor.KEY_FORM_FACTOR_CLOUD_KEY)
+
+
+@pytest.mark.parametrize("request_of", [captured_request, made_request])
+def test_teslas_own_form_of_the_key_request(
+    make: MakeClient, computers: Computers, request_of: Callable[[TeslaClient], bytes]
+) -> None:
+    client = make(a_key())
+    request = request_of(client)
+    assert len(request) == 86
+    client.exchange(request)
+    assert computers.whitelist.pairing is PairingState.WAITING
+    with pytest.raises(RefusedError, match="UNKNOWN_KEY_ID"):
+        client.start(SECURITY)
+    assert computers.whitelist.tap() is PairingState.ADDED
+    assert computers.whitelist.role_of(client.public) is Role.DRIVER
+    client.start(SECURITY)
+    client.unlock()
+
+
+def test_the_key_request_wants_a_radio(make: MakeClient, computers: Computers) -> None:
+    request = made_request(make(a_key()))
+    answer = computers.answer(request, Transport.CLOUD)
+    assert answer is not None
+    assert fault_of(answer) == "INVALID_DOMAINS"
+    assert computers.whitelist.pairing is PairingState.IDLE
+
+
+def test_the_list_of_keys_is_told_unsigned(
+    make: MakeClient, computers: Computers
+) -> None:
+    entry = computers.whitelist.add(a_key(), Role.DRIVER)
+    stranger = make(a_key())
+    info = stranger.ask(Ask.INFORMATION_REQUEST_TYPE_GET_WHITELIST_INFO).whitelistInfo
+    assert (info.numberOfEntries, info.slotMask) == (1, 1)
+    one = Ask.INFORMATION_REQUEST_TYPE_GET_WHITELIST_ENTRY_INFO
+    told = stranger.ask(one, slot=0).whitelistEntryInfo
+    assert told.publicKey.PublicKeyRaw == entry.point
+    assert told.keyRole == RoleNumber.ROLE_DRIVER
+    with pytest.raises(RefusedError):
+        stranger.ask(one, slot=1)
+    status = stranger.ask(Ask.INFORMATION_REQUEST_TYPE_GET_STATUS)
+    assert status.HasField("vehicleStatus")
+
+
+def test_an_owner_changes_the_list_of_keys(
+    client: TeslaClient, computers: Computers
+) -> None:
+    point = point_of(a_key())
+    client.start(SECURITY)
+    change = PermissionChange(
+        key=PublicKey(PublicKeyRaw=point), keyRole=RoleNumber.ROLE_DRIVER
+    )
+    client.change_keys(WhitelistOperation(addKeyToWhitelistAndAddPermissions=change))
+    assert computers.whitelist.role_of(point) is Role.DRIVER
+    gone = PublicKey(PublicKeyRaw=point)
+    client.change_keys(WhitelistOperation(removePublicKeyFromWhitelist=gone))
+    assert computers.whitelist.role_of(point) is None
+
+
+# Counters, expiry, domains
+
+
+def flash(
+    client: TeslaClient, *, counter: int | None = None, expires_at: int | None = None
+) -> str:
+    """Flash the lights with a message signed as is told; return what came of it."""
+    action = Action(
+        vehicleAction=VehicleAction(
+            vehicleControlFlashLightsAction=VehicleControlFlashLightsAction()
+        )
+    )
+    message = client.message(INFOTAINMENT, action.SerializeToString())
+    signed = client.sign(message, counter=counter, expires_at=expires_at)
+    (answer,) = client.send(signed).answers
+    return fault_of(answer.SerializeToString())
+
+
+def seconds(client: TeslaClient) -> int:
+    """Return the time of infotainment's clock."""
+    return int(client.now() + client.sessions[INFOTAINMENT].offset)
+
+
+def test_a_message_without_expiry_counts_while_its_counter_is_in_order(
+    client: TeslaClient, car: Car
+) -> None:
+    client.start(INFOTAINMENT)
+    assert flash(client, expires_at=0) == "NONE"
+    assert car.executed == {"flash_lights": 1}
+    client.sessions[INFOTAINMENT].counter += 5
+    assert flash(client, expires_at=0) == "NONE"
+    late = client.sessions[INFOTAINMENT].counter - 3
+    assert flash(client, counter=late, expires_at=0) == "TIME_TO_LIVE_TOO_LONG"
+    assert car.executed == {"flash_lights": 2}
+
+
+def test_a_message_without_a_counter_counts_for_a_short_time(
+    client: TeslaClient, car: Car
+) -> None:
+    client.start(INFOTAINMENT)
+    now = seconds(client)
+    assert flash(client, counter=0, expires_at=now + 20) == "NONE"
+    assert flash(client, counter=0, expires_at=now + 20) == "NONE"
+    assert flash(client, counter=0, expires_at=now + 40) == "TIME_TO_LIVE_TOO_LONG"
+    assert flash(client, counter=0, expires_at=0) == "TIME_TO_LIVE_TOO_LONG"
+    assert flash(client, counter=0, expires_at=now - 1) == "TIME_EXPIRED"
+    assert car.executed == {"flash_lights": 2}
+    # It uses up no counter.
+    assert client.sessions[INFOTAINMENT].counter == 0
+    assert flash(client) == "NONE"
+
+
+def test_an_expiry_beyond_the_epoch_is_no_parameter(
+    client: TeslaClient, car: Car
+) -> None:
+    client.start(INFOTAINMENT)
+    assert flash(client, expires_at=(1 << 30) + 1) == "BAD_PARAMETER"
+    assert not car.executed
+
+
+def test_the_epoch_may_be_left_out_but_not_be_another(
+    client: TeslaClient, car: Car
+) -> None:
+    client.start(SECURITY)
+    unlock = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_UNLOCK)
+    for epoch, fault in ((b"", "NONE"), (bytes(16), "INCORRECT_EPOCH")):
+        message = client.message(SECURITY, unlock.SerializeToString())
+        (answer,) = client.send(client.sign(message, epoch=epoch)).answers
+        assert fault_of(answer.SerializeToString()) == fault
+    assert car.executed == {"door_unlock": 1}
+
+
+def test_a_client_hears_that_there_is_no_such_computer(client: TeslaClient) -> None:
+    with pytest.raises(RefusedError, match="INVALID_DOMAINS"):
+        client.start(Domain.DOMAIN_AUTHD)
+    assert not client.dropped
+
+
+def test_a_message_for_one_computer_is_none_for_the_other(
+    client: TeslaClient, car: Car
+) -> None:
+    client.start(SECURITY)
+    unlock = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_UNLOCK)
+    message = client.sign(client.message(SECURITY, unlock.SerializeToString()))
+    message.to_destination.domain = INFOTAINMENT
+    (answer,) = client.send(message).answers
+    assert fault_of(answer.SerializeToString()) == "INCORRECT_EPOCH"
+    assert not car.executed

@@ -220,13 +220,6 @@ async def test_whoever_asks_is_told_the_status(asker: Asker, ada: Car) -> None:
 
 
 UNLOCK = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_UNLOCK)
-LIST = UnsignedMessage(
-    InformationRequest=InformationRequest(
-        informationRequestType=(
-            InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_INFO
-        )
-    )
-)
 REMOVAL = UnsignedMessage(
     WhitelistOperation=WhitelistOperation(
         removePublicKeyFromWhitelist=PublicKey(PublicKeyRaw=b"a key")
@@ -234,7 +227,7 @@ REMOVAL = UnsignedMessage(
 )
 
 
-@pytest.mark.parametrize("unsigned", [UNLOCK, LIST, REMOVAL])
+@pytest.mark.parametrize("unsigned", [UNLOCK, REMOVAL])
 async def test_all_else_needs_a_key(
     ada: Car, asker: Asker, unsigned: UnsignedMessage
 ) -> None:

@@ -30,19 +30,22 @@ PORTS = (
     "domain",
     "teslemetry",
     "tessie",
+    "tesla_proxy",
 )
 EPILOG = """\
 What is served: the Fleet API of three regions, its sign-in, two hosts unrelated to it
-services in between (proxy, which speaks the Fleet API; Teslemetry; Tessie) and the
-domain that holds an app's public key, each on a port of its own on 127.0.0.1, and a
-control port. GET the control port for its help, or try:
+services in between (proxy, which speaks the Fleet API; Teslemetry; Tessie; Tesla's own
+tesla-http-proxy, over https with a certificate that its owner made) and the domain that
+holds an app's public key, each on a port of its own on 127.0.0.1, and a control port.
+GET the control port for its help, or try:
 
   curl -H 'Content-Type: application/json' -d '{"na.api": "503 upstream error"}' \\
        http://127.0.0.1:8407/set
 
 Subjects: REGION.status, REGION.api, REGION.data, REGION.commands (REGION: na, eu, cn,
 all; @MODEL narrows all but status), auth.token, auth.authorize, controls, controls1,
-controls2, dns.tesla, proxy.api, teslemetry.api, tessie.api, domain.key, car.NAME.
+controls2, dns.tesla, proxy.api, tesla_proxy.api, teslemetry.api, tessie.api,
+domain.key, car.NAME.
 Conditions: ok, refuse, timeout, reset, dns, null, tls (with --tls), CODE, CODE BODY,
 retry-after:SECONDS, stale, portal, garbage, empty, slow:SECONDS; for cars also online,
 asleep, offline, near, gone.
@@ -109,7 +112,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--port",
         type=int,
         default=8400,
-        help="the first of 13 ports in a row (default 8400); 0 takes any free ones",
+        help="the first of 14 ports in a row (default 8400); 0 takes any free ones",
     )
     parser.add_argument(
         "--tls",

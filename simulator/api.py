@@ -7,7 +7,7 @@ import re
 from .accounts import Account, Grant, Tokens
 from .apps import Apps, not_registered
 from .cars import Car
-from .commands import CHARGING_COMMANDS, COMMANDS, SIGNED_COMMANDS
+from .commands import CHARGING_COMMANDS, COMMANDS, REQUIRED, SIGNED_COMMANDS
 from .protocol import Computers
 from .server import Reply, failure, json_reply
 from .shapes import SECTIONS, Json, only, product, summary, vehicle_data
@@ -262,6 +262,9 @@ class Api:
             return self._data(car, grant, ask)
         if endpoint == "signed_command":
             return answer_signed(self._computers_of(car), grant.scopes, ask.body)
+        needed = REQUIRED.get(endpoint)
+        if needed is not None and needed not in ask.body:
+            return failure(400, f"invalid_request: missing {needed}")
         result, reason = car.execute(endpoint, ask.body)
         return json_reply({"response": {"result": result, "reason": reason}})
 

@@ -95,6 +95,61 @@ class Authority:
         return context
 
 
+class SelfSigned:
+    """A certificate that a server's owner made, as the README of Tesla's proxy says.
+
+    It is for the name localhost and has no alternative name, wherever it serves.
+    """
+
+    def __init__(self) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.fingerprint = ""
+        """SHA-256, in lower case."""
+
+        self.renew()
+
+    def context(self, _impostor: Callable[[], bool]) -> ssl.SSLContext:
+        """Return the server context."""
+        return self._context
+
+    def renew(self) -> None:
+        """Show another certificate from the next connection on."""
+        key = ec.generate_private_key(ec.SECP384R1())
+        usage = x509.KeyUsage(
+            digital_signature=True,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=True,
+            key_cert_sign=True,
+            crl_sign=False,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        certificate = (
+            _builder("localhost", key, _name("localhost"))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False
+            )
+            .add_extension(usage, critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        self.fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+        with tempfile.TemporaryDirectory(prefix="simulator-tls-") as folder:
+            file = Path(folder, "tls.pem")
+            file.touch(mode=0o600)
+            file.write_bytes(
+                key.private_bytes(
+                    serialization.Encoding.PEM,
+                    serialization.PrivateFormat.PKCS8,
+                    serialization.NoEncryption(),
+                )
+                + certificate.public_bytes(serialization.Encoding.PEM)
+            )
+            self._context.load_cert_chain(file)
+
+
 def _stranger(name: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     key = ec.generate_private_key(ec.SECP256R1())
     return key, _root(name, key)

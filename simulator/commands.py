@@ -315,6 +315,32 @@ _CHARGING: dict[str, Run] = {
     "set_charging_amps": _set_amps,
 }
 CHARGING_COMMANDS = frozenset(_CHARGING)
+# Without one of these there is nothing to do, and Tesla refuses: in which words is not
+# known.
+REQUIRED: Mapping[str, str] = {
+    "actuate_trunk": "which_trunk",
+    "guest_mode": "enable",
+    "remote_auto_seat_climate_request": "auto_seat_position",
+    "remote_auto_steering_wheel_heat_climate_request": "on",
+    "remote_seat_cooler_request": "seat_position",
+    "remote_seat_heater_request": "heater",
+    "remote_steering_wheel_heat_level_request": "level",
+    "remote_steering_wheel_heater_request": "on",
+    "schedule_software_update": "offset_sec",
+    "set_bioweapon_mode": "on",
+    "set_cabin_overheat_protection": "on",
+    "set_charge_limit": "percent",
+    "set_charging_amps": "charging_amps",
+    "set_climate_keeper_mode": "climate_keeper_mode",
+    "set_cop_temp": "cop_temp",
+    "set_pin_to_drive": "on",
+    "set_preconditioning_max": "on",
+    "set_sentry_mode": "on",
+    "set_temps": "driver_temp",
+    "set_valet_mode": "on",
+    "sun_roof_control": "state",
+    "window_control": "command",
+}
 # Tesla takes these signed only, whatever the car else takes.
 SIGNED_COMMANDS = frozenset({"reset_pin_to_drive_pin"})
 COMMANDS: dict[str, Run] = _CHARGING | {

@@ -2,7 +2,8 @@
 
 Subjects: REGION.status, REGION.api, REGION.data, REGION.commands (REGION is na, eu,
 cn, or all), auth.token, auth.authorize, controls (or one of controls1, controls2),
-dns.tesla, proxy.api, teslemetry.api, tessie.api (services in between), domain.key
+dns.tesla, proxy.api, tesla_proxy.api (Tesla's own proxy), teslemetry.api,
+tessie.api (services in between), domain.key
 (where an app holds its public key) and car.NAME. A suffix @MODEL narrows api, data and
 commands to cars of that model.
 """
@@ -19,6 +20,7 @@ CONTROLS = ("controls1", "controls2")
 AUTH = ("auth.token", "auth.authorize")
 DNS = "dns.tesla"
 PROXY = "proxy.api"
+TESLA_PROXY = "tesla_proxy.api"
 DOMAIN = "domain.key"
 SERVICES = ("teslemetry", "tessie")
 _SERVED = tuple(f"{name}.api" for name in SERVICES)
@@ -68,6 +70,8 @@ _ALLOWED = {
     "data@": _ONE_CAR | {Kind.STALE},
     "commands@": _ONE_CAR,
     "proxy": _EVERYWHERE | {Kind.EMPTY},
+    # Its certificate is nobody's: it is changed by renewing it.
+    "tesla_proxy": _EVERYWHERE - {Kind.TLS} | {Kind.EMPTY},
     "teslemetry": _EVERYWHERE | {Kind.EMPTY},
     "tessie": _EVERYWHERE | {Kind.EMPTY, Kind.STALE},
     "dns": frozenset({Kind.OK, Kind.DNS, Kind.NULL}),
@@ -123,7 +127,7 @@ def expand(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
         return (subject,)
     if subject == "controls":
         return CONTROLS
-    if subject in (*CONTROLS, *AUTH, DNS, PROXY, DOMAIN, *_SERVED):
+    if subject in (*CONTROLS, *AUTH, DNS, PROXY, TESLA_PROXY, DOMAIN, *_SERVED):
         return (subject,)
     if host not in (*REGIONS, "all") or part not in (
         "status",
@@ -135,7 +139,7 @@ def expand(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
             f"unknown subject {subject!r}; allowed: REGION.status, REGION.api,"
             " REGION.data, REGION.commands (REGION: na, eu, cn, all; @MODEL narrows"
             f" all but status), {', '.join(AUTH)}, controls, {', '.join(CONTROLS)},"
-            f" {DNS}, {PROXY}, {', '.join(_SERVED)}, {DOMAIN}, car.NAME"
+            f" {DNS}, {PROXY}, {TESLA_PROXY}, {', '.join(_SERVED)}, {DOMAIN}, car.NAME"
         )
         raise ConditionError(message)
     if at and (part == "status" or model not in MODELS):

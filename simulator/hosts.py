@@ -11,10 +11,10 @@ from .asked import Asked, read
 from .auth import PREFIX, MakerSignIn
 from .calls import Calls
 from .cars import Car
-from .conditions import AUTH, DNS, DOMAIN, MODELS, PROXY, Kind
+from .conditions import AUTH, DNS, DOMAIN, MODELS, PROXY, TESLA_PROXY, Kind
 from .faults import Fault, Faults
 from .server import Reply, failure
-from .services import Forward, Refresh, Service, Tessie
+from .services import Forward, Refresh, Service, TeslaProxy, Tessie
 
 _UNRELATED = {
     "/generate_204": Reply(status=204),
@@ -37,6 +37,7 @@ class Hosts:
         apps: Apps,
         sign_in: MakerSignIn,
         services: Mapping[str, Service],
+        tesla_proxy: TeslaProxy,
         calls: Calls,
         cars: Mapping[str, Car],
         proxied: str,
@@ -46,6 +47,7 @@ class Hosts:
         self._apps = apps
         self._sign_in = sign_in
         self._services = services
+        self._tesla_proxy = tesla_proxy
         self._calls = calls
         self._cars = cars
         self._proxied = proxied
@@ -66,6 +68,23 @@ class Hosts:
             good = await self._forward(await read(request), fault)
         reply = self._faults.reply(fault, lambda: good)
         return self._counted(endpoint, reply)
+
+    async def tesla_proxy(self, request: web.BaseRequest) -> Reply:
+        """Answer as Tesla's own proxy, which passes the client's token on."""
+        asked = await read(request)
+        endpoint = f"tesla_proxy.{find_route(asked.method, asked.path).endpoint}"
+        fault = await self._find(endpoint, (TESLA_PROXY,))
+        region = self._api.region_of(asked.token) or self._proxied
+
+        async def ask(one: Asked) -> Reply:
+            return await self._ask_region(
+                region, one, (), remote=True, signs=False, hidden=fault.hidden
+            )
+
+        good = Reply()
+        if fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}:
+            good = await self._tesla_proxy.answer(asked, ask)
+        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
 
     async def auth(self, request: web.BaseRequest) -> Reply:
         """Answer as the sign-in host."""
@@ -164,6 +183,7 @@ class Hosts:
         before: tuple[str, ...],
         *,
         remote: bool,
+        signs: bool | None = None,
         hidden: frozenset[str] = frozenset(),
     ) -> Reply:
         route = find_route(asked.method, asked.path)
@@ -183,7 +203,7 @@ class Hosts:
             body=asked.body or {},
             hidden=fault.hidden | hidden,
             stale=fault.stale,
-            signs=remote,
+            signs=remote if signs is None else signs,
             read=await self._read_domain() if route.endpoint == "register" else None,
         )
         reply = self._faults.reply(

@@ -11,7 +11,7 @@ import struct
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from .certificates import Authority
+from .certificates import Authority, SelfSigned
 
 HOST = "127.0.0.1"
 JSON = "application/json"
@@ -90,7 +90,7 @@ class Listener:
         traffic: Traffic,
         *,
         port: int = 0,
-        tls: Authority | None = None,
+        tls: Authority | SelfSigned | None = None,
     ) -> None:
         self.name = name
         self.port = port

@@ -12,7 +12,7 @@ from .auth import MakerSignIn
 from .calls import Calls
 from .cars import Car
 from .cases import CarSpec, Home
-from .certificates import Authority
+from .certificates import Authority, SelfSigned
 from .conditions import (
     AUTH,
     CAR_WORDS,
@@ -22,6 +22,7 @@ from .conditions import (
     PROXY,
     REGIONS,
     SERVICES,
+    TESLA_PROXY,
     UNREACHABLE,
     Condition,
     ConditionError,
@@ -34,7 +35,7 @@ from .faults import Faults
 from .garage import Garage
 from .hosts import Hosts
 from .server import Answer, Listener, Traffic
-from .services import Teslemetry, Tessie
+from .services import TeslaProxy, Teslemetry, Tessie
 
 # What a car is and what a person does to it at the start of everything.
 _START = ("ok", "online", "gone")
@@ -52,6 +53,7 @@ _PORTS = {
     "auth": AUTH,
     **{name: (name,) for name in CONTROLS},
     "proxy": (PROXY,),
+    "tesla_proxy": (TESLA_PROXY,),
     "domain": (DOMAIN,),
     **{name: (f"{name}.api",) for name in SERVICES},
 }
@@ -97,12 +99,15 @@ class Simulator(Garage):
         )
         self._sign_in = MakerSignIn(self._accounts, self._tokens, now, self.apps)
         self.teslemetry = Teslemetry(self._accounts, self._tokens, now)
+        self.tesla_proxy = TeslaProxy()
+        self.tesla_proxy_certificate = SelfSigned()
         self.tessie = Tessie(self._accounts, self._tokens, now)
         self._hosts = Hosts(
             faults=Faults(self._conditions, self._traffic, now),
             api=self._api,
             apps=self.apps,
             sign_in=self._sign_in,
+            tesla_proxy=self.tesla_proxy,
             services={"teslemetry": self.teslemetry, "tessie": self.tessie},
             calls=self.calls,
             cars=self.cars,
@@ -151,8 +156,9 @@ class Simulator(Garage):
     def urls(self) -> dict[str, str]:
         """Return the addresses.
 
-        na, eu, cn, auth (that of China, too), controls1, controls2, proxy, domain,
-        teslemetry, tessie.
+        na, eu, cn, auth (that of China, too), controls1, controls2, proxy,
+        tesla_proxy (https with a certificate that its owner made), domain, teslemetry,
+        tessie.
         """
         return {name: one.url for name, one in self._listeners.items()}
 
@@ -160,6 +166,12 @@ class Simulator(Garage):
     def token(self) -> str:
         """Return a bearer token of the first home's account."""
         return self.tokens[self.homes[0].name]
+
+    def renew_certificate(self) -> None:
+        """Have Tesla's proxy started again with another certificate."""
+        self.tesla_proxy_certificate.renew()
+        self.tesla_proxy.restart()
+        self._listeners["tesla_proxy"].drop_idle()
 
     def certify(self, names: Iterable[str]) -> None:
         """Prepare the certificates of host names: signing takes files and time."""
@@ -317,9 +329,14 @@ class Simulator(Garage):
                 self._answerer(name),
                 self._traffic,
                 port=ports.get(name, 0),
-                tls=None if name.endswith("_http") else self._authority,
+                tls=self._tls_of(name),
             )
         return listeners
+
+    def _tls_of(self, name: str) -> Authority | SelfSigned | None:
+        if name == "tesla_proxy":
+            return self.tesla_proxy_certificate
+        return None if name.endswith("_http") else self._authority
 
     def _answerer(self, name: str) -> Answer:
         if name in REGIONS:
@@ -328,6 +345,8 @@ class Simulator(Garage):
             return self._hosts.auth
         if name == "proxy":
             return self._hosts.proxy
+        if name == "tesla_proxy":
+            return self._hosts.tesla_proxy
         if name == "domain":
             return self._hosts.domain
         if name in SERVICES:

@@ -1,6 +1,7 @@
 """Services in between: they hold the owner's sign-in and ask the maker themselves."""
 
 from .service import Forward, Refresh, Service, ServiceTokens
+from .tesla_proxy import TeslaProxy
 from .teslemetry import Teslemetry
 from .tessie import Tessie
 
@@ -9,6 +10,7 @@ __all__ = [
     "Refresh",
     "Service",
     "ServiceTokens",
+    "TeslaProxy",
     "Teslemetry",
     "Tessie",
 ]

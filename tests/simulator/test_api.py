@@ -21,6 +21,7 @@ from tesla_fleet_api.tesla import VehicleFleet
 from simulator import Simulator
 from simulator.cars import WINDOWS, Car
 from simulator.cases import CarSpec
+from simulator.commands import REQUIRED
 from simulator.shapes import vehicle_config
 
 from .conftest import Clock
@@ -267,7 +268,7 @@ async def test_charging_starts_and_stops(sim: Simulator, ada: Vehicle) -> None:
         ("set_temps", {"driver_temp": "warm"}),
         ("set_climate_keeper_mode", {"climate_keeper_mode": 7}),
         ("set_charge_limit", {"percent": 101}),
-        ("set_charging_amps", {}),
+        ("set_charging_amps", {"charging_amps": 99}),
     ],
 )
 async def test_cars_refuse_nonsense(
@@ -285,6 +286,19 @@ async def test_cars_refuse_nonsense(
         answer = await response.json()
     assert answer["response"]["result"] is False
     assert answer["response"]["reason"]
+
+
+@pytest.mark.parametrize("command", REQUIRED)
+async def test_a_command_without_its_parameter_is_refused(
+    sim: Simulator, session: aiohttp.ClientSession, command: str
+) -> None:
+    car = sim.cars["Ada"]
+    async with session.post(
+        f"{sim.urls['na']}/api/1/vehicles/{car.vin}/command/{command}",
+        headers={"Authorization": f"Bearer {sim.token}"},
+    ) as response:
+        assert response.status == 400
+    assert not car.executed
     assert not car.executed
 
 

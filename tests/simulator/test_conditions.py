@@ -50,6 +50,7 @@ SURFACES = {
     "controls": Surface(host="controls1", path="/generate_204", good=204),
     "controls2": Surface(host="controls2", path="/success.txt"),
     "proxy.api": Surface(host="proxy", path="/api/1/products"),
+    "tesla_proxy.api": Surface(host="tesla_proxy", path="/api/1/products"),
     "teslemetry.api": Surface(host="teslemetry", path="/api/ping"),
     "tessie.api": Surface(host="tessie", path="/vehicles", good=401),
     "domain.key": Surface(host="domain", path="/", good=404),
@@ -88,6 +89,7 @@ async def ask(
             sim.urls[surface.host] + surface.path,
             headers={"Authorization": f"Bearer {sim.token}"},
             allow_redirects=False,
+            ssl=False,  # a proxy shows the certificate of its owner
         ) as response,
     ):
         return response.status, response.content_type, await response.text()

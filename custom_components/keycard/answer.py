@@ -168,7 +168,7 @@ class Recorder:
         if 300 <= response.status < 400:
             raise RequestFailedError("A redirect is not followed")
         response.content = _stream(body)
-        # type: ignore[method-assign] because the response's class is the session's.
+        # The session sets the class of its responses: one is changed in its place.
         response.get_encoding = _encoding  # type: ignore[method-assign]
         return response
 

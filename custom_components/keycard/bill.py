@@ -7,6 +7,7 @@ from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_BUDGET
+from .isolation import isolated
 from .providers.prices import Charge, Tariff
 from .spending import Spending, StoredSpending, begin_of_month
 
@@ -47,8 +48,9 @@ class Bill:
             self._tell()
 
     def _tell(self) -> None:
-        for listener in self._listeners:
-            listener()
+        for listener in list(self._listeners):
+            with isolated("a listener of the bill"):
+                listener()
 
     def slower(self) -> float:
         """Return how much slower the budget makes the polling now."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
+from .isolation import isolated
 from .notices import Words, as_drill, async_get_words, compose
 from .outage.journal import Happening, Kind
 from .outage.words import Judgement
@@ -50,7 +51,8 @@ class Bulletin:
         """Call back with each event, and with those that nobody heard yet."""
         self.listeners.append(listener)
         while self._unheard:
-            listener(self._unheard.popleft())
+            with isolated("a listener of the notices"):
+                listener(self._unheard.popleft())
         return lambda: self.listeners.remove(listener)
 
     def word(
@@ -113,4 +115,5 @@ class Bulletin:
         if not self.listeners:
             self._unheard.append(event)
         for listener in list(self.listeners):
-            listener(event)
+            with isolated("a listener of the notices"):
+                listener(event)

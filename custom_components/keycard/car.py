@@ -6,7 +6,6 @@ import time
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .commands import Sender
@@ -19,6 +18,7 @@ from .connection import (
     reachable,
 )
 from .dispatch import Dispatcher
+from .isolation import IsolatedCoordinator
 from .local import LocalLink
 from .outage.evidence import Evidence
 from .outage.words import Judgement
@@ -32,7 +32,7 @@ from .views import CarView, rehearsed_car
 _LOGGER = logging.getLogger(__name__)
 
 
-class CarCoordinator(DataUpdateCoordinator[CarView]):
+class CarCoordinator(IsolatedCoordinator[CarView]):
     """Hold what is known of one car, and send what its owner wants."""
 
     signs: bool = False

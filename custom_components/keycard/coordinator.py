@@ -9,7 +9,6 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_CORE_CONFIG_UPDATE, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
-from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .access import Entrance
@@ -21,6 +20,7 @@ from .connection import over_cloud
 from .const import CONF_PROVIDER, DOMAIN
 from .garage import Garage
 from .intake import Intake
+from .isolation import IsolatedCoordinator, isolated
 from .ledger import LEDGER
 from .memory import UNREADABLE, Memory, StoredEntry, StoredRehearsal
 from .meter import Meter
@@ -47,7 +47,7 @@ _UNREACHABLE = frozenset({Status.OUTAGE, Status.INTERNET_DOWN, Status.PROVIDER_D
 type KeycardConfigEntry = ConfigEntry[KeycardCoordinator]
 
 
-class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
+class KeycardCoordinator(IsolatedCoordinator[CloudView]):
     """Judge the cloud for one entry, and keep its cars."""
 
     config_entry: KeycardConfigEntry
@@ -304,16 +304,17 @@ class KeycardCoordinator(DataUpdateCoordinator[CloudView]):
             now=now,
         )
         for car_id, car in self.cars.items():
-            calls_work = self.judge.calls_work(car_id, now)
-            connection = over_cloud(
-                judgement,
-                car_id,
-                car.car.state,
-                calls_work=calls_work,
-                mobile_access=car.mobile_access,
-                refused=self.judge.account.reason,
-            )
-            car.async_refresh_view(keys[car_id], connection, cloud_link=calls_work)
+            with isolated("a vehicle that is shown"):
+                calls_work = self.judge.calls_work(car_id, now)
+                connection = over_cloud(
+                    judgement,
+                    car_id,
+                    car.car.state,
+                    calls_work=calls_work,
+                    mobile_access=car.mobile_access,
+                    refused=self.judge.account.reason,
+                )
+                car.async_refresh_view(keys[car_id], connection, cloud_link=calls_work)
         self._async_show()
         if happenings:
             self._ledger.async_save()
@@ -384,7 +385,8 @@ def async_report(hass: HomeAssistant, happenings: Iterable[Happening]) -> None:
     }
     for happening in happenings:
         if (coordinator := coordinators.get(happening.reporter)) is not None:
-            coordinator.async_report(happening)
+            with isolated("an entry that reports an outage"):
+                coordinator.async_report(happening)
 
 
 def _coordinators(hass: HomeAssistant) -> Iterator[KeycardCoordinator]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import datetime
 import logging
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -13,6 +14,7 @@ from homeassistant.util import dt as dt_util
 from .car import CarCoordinator
 from .commands import Sender
 from .const import CONF_LINK, DOMAIN, SUBENTRY_BLUETOOTH_KEY
+from .isolation import isolated
 from .local import LocalLink
 from .outage.judge import Judge
 from .outage.words import Judgement
@@ -21,11 +23,17 @@ from .providers import Provider
 from .vehicle.key_pair import PrivateKey
 from .vehicle.keys import Key
 from .vehicle.links import Call
+from .vehicle.reading import JsonObject
 from .vehicle.roster import Roster, cars_in
 from .vehicle.vehicle import Car
 from .vehicle.ways import Preference
 
 _LOGGER = logging.getLogger(__name__)
+
+# As many vehicles are added at once; more come one by one, for each takes a while.
+AT_ONCE = 10
+# A list of more vehicles than that is no owner's: it is refused as a whole.
+MOST = 200
 
 
 class Garage:
@@ -56,6 +64,9 @@ class Garage:
         self._judge = judge
         self._elsewhere = elsewhere
         self._key = key
+        self.too_many: int | None = None
+        """How many vehicles the last list held, if they were too many."""
+
         self._running = False
         self._roster = Roster()
         self._listeners: list[Callable[[list[CarCoordinator]], None]] = []
@@ -149,14 +160,15 @@ class Garage:
         self._running = True
         for coordinator in self.cars.values():
             if coordinator.local is not None:
-                coordinator.local.async_start()
+                with isolated("the Bluetooth of a vehicle"):
+                    coordinator.local.async_start()
 
     async def async_stop(self) -> None:
         """Let go of the cars."""
         self._running = False
         await asyncio.gather(
             *(
-                coordinator.local.async_stop()
+                _async_stop(coordinator.local)
                 for coordinator in self.cars.values()
                 if coordinator.local is not None
             )
@@ -168,8 +180,17 @@ class Garage:
     ) -> CALLBACK_TYPE:
         """Call back with the cars that are there, and with each that comes."""
         self._listeners.append(listener)
-        listener(list(self.cars.values()))
+        cars = list(self.cars.values())
+        listener(cars[:AT_ONCE])
+        if later := cars[AT_ONCE:]:
+            self._async_in_steps(later, lambda car: self._present(listener, car))
         return lambda: self._listeners.remove(listener)
+
+    def _present(
+        self, listener: Callable[[list[CarCoordinator]], None], car: CarCoordinator
+    ) -> None:
+        if self.cars.get(car.car.id) is car:
+            listener([car])
 
     @callback
     def async_follow(self, call: Call) -> None:
@@ -177,29 +198,52 @@ class Garage:
         listed = cars_in(call.body)
         if listed is None or self.poller is None:
             return
+        self.too_many = len(listed) if len(listed) > MOST else None
+        if self.too_many is not None:
+            return
         now = dt_util.utcnow()
         change = self._roster.observe(set(listed) - self._elsewhere(), now)
         for vin, summary in listed.items():
             if vin in self.cars:
-                self.cars[vin].car.apply_summary(summary, now)
-        if change.came:
-            new = [
-                self._add(self._provider.discover(listed[vin], now), Key.USUAL)
-                for vin in change.came
-            ]
-            for car in new:
-                self.poller.async_add_car(car.car.id)
-            for listener in self._listeners:
-                listener(new)
+                with isolated("what an account tells of a vehicle"):
+                    self.cars[vin].car.apply_summary(summary, now)
+        came = [listed[vin] for vin in change.came]
+        for summary in came[:AT_ONCE]:
+            self._discover(summary, now)
+        if later := came[AT_ONCE:]:
+            self._async_in_steps(later, lambda summary: self._discover(summary, now))
         for vin in change.gone:
             self.async_remove(vin)
+
+    def _discover(self, summary: JsonObject, now: datetime) -> None:
+        """Take in a car that an account tells of."""
+        car = self._add(self._provider.discover(summary, now), Key.USUAL)
+        if self.poller is not None:
+            self.poller.async_add_car(car.car.id)
+        for listener in list(self._listeners):
+            with isolated("a platform that adds a vehicle"):
+                listener([car])
+
+    @callback
+    def _async_in_steps[T](self, items: list[T], take: Callable[[T], None]) -> None:
+        """Take one item after another, and let others run in between."""
+
+        async def run() -> None:
+            for item in items:
+                await asyncio.sleep(0)
+                with isolated("a vehicle that is added"):
+                    take(item)
+
+        self._entry.async_create_background_task(
+            self._hass, run(), f"{DOMAIN} adds vehicles", eager_start=False
+        )
 
     @callback
     def async_remove(self, vin: str) -> None:
         """Let a car go, with all that is known of it."""
         _LOGGER.info("%s: a car has left the account", self._entry.title)
-        local = self.cars.pop(vin).local
-        if local is not None:
+        gone = self.cars.pop(vin, None)
+        if gone is not None and (local := gone.local) is not None:
             self._entry.async_create_background_task(
                 self._hass, local.async_stop(), f"{DOMAIN} lets go of a car"
             )
@@ -214,3 +258,8 @@ class Garage:
         )
         if device is not None:
             registry.async_remove_device(device.id)
+
+
+async def _async_stop(local: LocalLink) -> None:
+    with isolated("the Bluetooth of a vehicle"):
+        await local.async_stop()

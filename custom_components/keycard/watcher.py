@@ -15,6 +15,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
+from .isolation import isolated
 from .ledger import LEDGER
 from .outage.evidence import Evidence
 from .outage.hosts import Hosts, Target, targets
@@ -146,7 +147,8 @@ class Watcher:
             self.latencies[target.region] = evidence.at - evidence.asked_at
         self._hass.data[LEDGER].keep(self.watch)
         for update in (*self._followers.values(), *self._listeners):
-            update()
+            with isolated("an entry that follows the hosts"):
+                update()
         self.async_schedule()
 
 

@@ -9,6 +9,7 @@ from .state import JsonObject, unwrapped
 
 GONE_AFTER = timedelta(hours=24)
 GONE_ANSWERS = 3
+_LONGEST_VIN = 17
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,8 @@ def cars_in(body: JsonObject | None) -> dict[str, JsonObject] | None:
         for product in products
         if isinstance(product, dict)
         and isinstance(vin := product.get("vin"), str)
+        and len(vin) <= _LONGEST_VIN
+        and vin.isascii()
         and vin.isalnum()
     }
 

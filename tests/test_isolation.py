@@ -1,0 +1,149 @@
+"""An error of one listener, entry or vehicle stays its own."""
+
+import asyncio
+from collections.abc import Callable
+import logging
+from typing import Any
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.bulletin import Bulletin
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.providers.prices import Charge
+from simulator import Simulator
+
+from .conftest import SetUp, car_of, judgement_of, until
+from .entries import compatible, hosts_options
+
+VIN = "LRW3E7EK4NC123456"
+
+
+def fail(*_: Any, **__: Any) -> None:
+    """Fail as broken code does, with a VIN in the text."""
+    raise KeyError(VIN)
+
+
+def assert_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Check that the error was logged, without the VIN."""
+    told = [
+        record
+        for record in caplog.records
+        if record.levelno == logging.ERROR and record.name.endswith(".isolation")
+    ]
+    assert told
+    assert all("KeyError" in record.getMessage() for record in told)
+    assert VIN not in caplog.text
+
+
+async def test_an_entry_that_fails_blinds_no_other(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one = await set_up(compatible(simulator))
+    watcher = one.runtime_data.watcher
+    other = await set_up(
+        MockConfigEntry(
+            domain=DOMAIN,
+            data={"provider": "watch_only", "region": "eu"},
+            options=hosts_options(simulator),
+        )
+    )
+    assert other.runtime_data.watcher is watcher
+    watcher._followers[one.entry_id] = fail
+    watcher._listeners.insert(0, fail)
+    heard: list[int] = []
+    watcher.async_add_listener(lambda: heard.append(1))
+    await watcher.async_check()
+    await until(hass, lambda: judgement_of(other) == "operational")
+    assert heard
+    assert_told(caplog)
+
+
+async def test_a_vehicle_that_fails_hides_no_other(
+    hass: HomeAssistant,
+    account: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    coordinator = account.runtime_data
+    ada, cy = car_of(account, "Ada"), car_of(account, "Cy")
+    assert list(coordinator.cars.values()).index(ada) == 0
+    shown: list[str] = []
+    monkeypatch.setattr(ada, "async_refresh_view", fail)
+    monkeypatch.setattr(cy, "async_refresh_view", lambda *_, **__: shown.append("cy"))
+    coordinator._async_judge()
+    assert shown == ["cy"]
+    assert_told(caplog)
+
+
+async def test_an_entity_that_fails_hides_no_other(
+    account: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[str] = []
+    for coordinator in (account.runtime_data, car_of(account, "Ada")):
+        first = coordinator.async_add_listener(fail)
+        second = coordinator.async_add_listener(lambda: heard.append("entity"))
+        coordinator.async_update_listeners()
+        first()
+        second()
+    assert heard == ["entity", "entity"]
+    assert_told(caplog)
+
+
+async def test_a_listener_of_the_bill_fails_for_itself(
+    account: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[str] = []
+    bill = account.runtime_data.bill
+    bill.async_add_listener(fail)
+    bill.async_add_listener(lambda: heard.append("bill"))
+    bill.async_count(Charge.DATA)
+    assert heard == ["bill"]
+    assert_told(caplog)
+
+
+async def test_a_listener_of_the_notices_fails_for_itself(
+    hass: HomeAssistant, account: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[object] = []
+    bulletin: Bulletin = account.runtime_data.bulletin
+    bulletin.listeners[:] = [fail, heard.append]
+    account.runtime_data.rehearsal._tell_end("over", None, told=False)
+    assert len(heard) == 1
+    assert_told(caplog)
+
+
+async def test_a_platform_that_fails_keeps_no_vehicle_away(
+    account: MockConfigEntry,
+    simulator: Simulator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    garage, came = account.runtime_data.garage, list[str]()
+    garage._listeners.insert(0, fail)
+    garage._listeners.append(lambda cars: came.extend(car.car.id for car in cars))
+    garage._discover({"vin": VIN}, dt_util.utcnow())
+    assert came == [VIN]
+    assert_told(caplog)
+
+
+async def test_bluetooth_that_fails_to_stop_keeps_nothing_from_being_stored(
+    account: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        async def async_stop(self) -> None:
+            await asyncio.sleep(0)
+            fail()
+
+    car = car_of(account, "Ada")
+    local: Callable[[], object] = Broken
+    object.__setattr__(car, "local", local())
+    await account.runtime_data.garage.async_stop()
+    car.local = None
+    assert_told(caplog)

@@ -117,10 +117,10 @@ class _View:
             "type": "markdown",
             "content": (
                 '<ha-alert alert-type="warning" title="'
-                f"{{{{ state_attr('{event}', 'title') }}}}"
+                f"{{{{ state_attr('{event}', 'title') | e }}}}"
                 '">\n\n'
                 f"{{{{ (state_attr('{event}', 'text') or '')"
-                " | replace('\\n', '\\n\\n') }}\n\n</ha-alert>"
+                f" | {_AS_LETTERS} | replace('\\n', '\\n\\n') }}}}\n\n</ha-alert>"
             ),
             "text_only": True,
             **_WIDE,
@@ -253,6 +253,8 @@ class _View:
         return {**past, "column_span": COLUMNS}
 
 
+# Renders a text as its letters, in a template: names in it are words of others.
+_AS_LETTERS = r"regex_replace('([!-/:-@\\[-`{-~])', '\\\\\\1')"
 _WIDE: Mapping[str, Any] = {"grid_options": {"columns": "full"}}
 _UNSURE = "['undetermined', 'internet_down']"
 

@@ -25,6 +25,7 @@ from .const import CONF_PROVIDER, CONF_WAS, PROVIDER_WATCH_ONLY
 from .coordinator import KeycardConfigEntry
 from .flow_fields import NAMED_VIN_SCHEMA, VIN_SCHEMA, labels
 from .flow_pairing import PairingSteps, read_new_vin
+from .markdown import escape_markdown
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import speaks_protocol
 from .vehicle.keys import is_vin
@@ -117,7 +118,10 @@ class BluetoothKeyFlow(
             step_id="vin",
             data_schema=self.add_suggested_values_to_schema(schema, user_input),
             errors=errors,
-            description_placeholders={"car": self.name or "-", "entry": holder},
+            description_placeholders={
+                "car": escape_markdown(self.name or "-"),
+                "entry": holder,
+            },
         )
 
     async def async_step_reconfigure(

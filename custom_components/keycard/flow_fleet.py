@@ -44,6 +44,7 @@ from .flow_key import (
     public_key_url,
     read_domain,
 )
+from .markdown import escape_markdown
 from .notices import async_get_words
 from .outage.hosts import default_hosts
 from .providers.fleet import NEEDED, Grant, read_grant
@@ -163,7 +164,10 @@ class FleetSteps(KeycardFlow):
             step_id=step_id,
             data_schema=_ANYWAY_SCHEMA if found.may_pass else _CHECK_SCHEMA,
             errors={} if found.error is None else {BASE: found.error},
-            description_placeholders={"said": found.said or "-", **placeholders},
+            description_placeholders={
+                "said": escape_markdown(found.said or "-"),
+                **placeholders,
+            },
         )
 
     # Signed in
@@ -236,14 +240,15 @@ class FleetSteps(KeycardFlow):
         unpaired = await find_unpaired(self.hass, base_url, token, self._check.vins)
         if not unpaired:
             return await self.async_step_fleet_done()
-        links = {
-            self._check.names.get(vin) or vin[-6:]: pairing_link(
-                self._fleet_domain, vin
+        links = [
+            (
+                escape_markdown(self._check.names.get(vin) or vin[-6:]),
+                pairing_link(self._fleet_domain, vin),
             )
             for vin in unpaired
-        }
+        ]
         code = QrCodeSelectorConfig(
-            data=next(iter(links.values())),
+            data=links[0][1],
             scale=6,
             error_correction_level=QrErrorCorrectionLevel.QUARTILE,
         )
@@ -251,7 +256,7 @@ class FleetSteps(KeycardFlow):
             step_id="fleet_done",
             data_schema=vol.Schema({vol.Optional(CONF_QR_CODE): QrCodeSelector(code)}),
             description_placeholders={
-                "links": "\n".join(f"- [{name}]({url})" for name, url in links.items())
+                "links": "\n".join(f"- [{name}]({url})" for name, url in links)
             },
         )
 

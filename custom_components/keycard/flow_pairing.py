@@ -12,6 +12,7 @@ from homeassistant.helpers.selector import BooleanSelector
 
 from .bluetooth_pairing import Attempt
 from .flow_fields import CONF_VIN, read_vin
+from .markdown import escape_markdown
 from .takeover import entry_of_car
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import PairingEnd
@@ -68,7 +69,7 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
             step_id="pair",
             data_schema=vol.Schema(later if self.may_wait else {}),
             errors={"base": self._ended} if self._ended else {},
-            description_placeholders={"car": self.name},
+            description_placeholders={"car": escape_markdown(self.name)},
         )
 
     async def async_step_pairing(
@@ -84,7 +85,7 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
                 step_id="pairing",
                 progress_action="tapping" if waits else "asking",
                 progress_task=attempt.task if waits else attempt.question,
-                description_placeholders={"car": self.name},
+                description_placeholders={"car": escape_markdown(self.name)},
             )
         self._attempt, self._ended = None, attempt.end
         if self._ended != PairingEnd.PAIRED:

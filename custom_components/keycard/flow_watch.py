@@ -20,6 +20,7 @@ from .flow_fields import (
     new_car_id,
     region_of,
 )
+from .markdown import escape_markdown
 
 STEP_BESIDE = "beside"
 
@@ -118,7 +119,10 @@ class WatchSteps(KeycardFlow):
             ),
             errors=errors,
             description_placeholders={
-                "cars": ", ".join(car[CONF_NAME] for car in self._cars.values()) or "-"
+                "cars": ", ".join(
+                    escape_markdown(car[CONF_NAME]) for car in self._cars.values()
+                )
+                or "-"
             },
         )
 

@@ -20,8 +20,9 @@ def isolated(what: str) -> Generator[None]:
     try:
         yield
     except Exception:  # noqa: BLE001 - whatever it is, it is not the others'
-        # Not with the exception itself: its text may hold a VIN.
-        _LOGGER.error("Error in %s: %s", what, redact(traceback.format_exc()))
+        told = redact(traceback.format_exc())
+        # Without the exception itself, whose text may hold a VIN.
+        _LOGGER.log(logging.ERROR, "Error in %s: %s", what, told)
 
 
 class IsolatedCoordinator[DataT](DataUpdateCoordinator[DataT]):

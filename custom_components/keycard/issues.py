@@ -12,6 +12,7 @@ from homeassistant.helpers.issue_registry import IssueSeverity
 
 from .const import CONF_PROVIDER, DASHBOARD, DOMAIN, PROVIDER_FLEET
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .markdown import escape_markdown
 from .outage.evidence import Reason
 from .outage.track import Health
 from .outage.words import OUTAGES, Status
@@ -97,7 +98,7 @@ class Issues:
             learn_more_url=self._more(trouble),
             severity=IssueSeverity.ERROR if stops_all else IssueSeverity.WARNING,
             translation_key=trouble.value,
-            translation_placeholders={"entry": self.entry.title, **names},
+            translation_placeholders=_escaped({"entry": self.entry.title, **names}),
         )
 
     def _more(self, trouble: Trouble) -> str:
@@ -118,7 +119,7 @@ class Issues:
             found[Trouble.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
         domain = self.entry.data.get(CONF_DOMAIN, "")
         if links := sorted(
-            f"- [{car.car.name}]({pairing_link(domain, car.car.id)})"
+            f"- [{escape_markdown(car.car.name)}]({pairing_link(domain, car.car.id)})"
             for car in cars
             if car.car.unpaired
         ):
@@ -162,6 +163,12 @@ class Issues:
         # Whoever is refused while the host fails may not be refused at all.
         health = coordinator.watcher.watch.health(coordinator.region, time.monotonic())
         return status is Status.ACCOUNT_PROBLEM and health is Health.UP
+
+
+def _escaped(names: Mapping[str, str]) -> dict[str, str]:
+    """Add each name as a description has it: titles are plain text, those Markdown."""
+    escaped = {f"{key}_escaped": escape_markdown(name) for key, name in names.items()}
+    return {**names, **escaped}
 
 
 @callback

@@ -7,6 +7,7 @@ from typing import Any
 
 from homeassistant.util import dt as dt_util
 
+from .markdown import escape_markdown
 from .notices import Words
 from .vehicle.keys import Key
 
@@ -83,7 +84,9 @@ class Readiness:
         """Write the list for the household, in Markdown."""
         told = [*_told(words, self.told)]
         parts = [_part(words.say("ready_told"), told)]
-        parts += [_part(car.name, _of_car(words, car)) for car in self.cars]
+        parts += [
+            _part(escape_markdown(car.name), _of_car(words, car)) for car in self.cars
+        ]
         return "\n\n".join(parts)
 
 
@@ -93,16 +96,18 @@ def _part(head: str, lines: Iterable[str]) -> str:
 
 def _told(words: Words, told: Told) -> Iterator[str]:
     for automation in told.automations:
+        name = escape_markdown(automation.name)
         if automation.ran:
-            yield words.say("ready_ran", name=automation.name)
+            yield words.say("ready_ran", name=name)
         elif automation.off:
-            yield words.say("ready_off", name=automation.name)
+            yield words.say("ready_off", name=name)
         else:
-            yield words.say("ready_did_not_run", name=automation.name)
+            yield words.say("ready_did_not_run", name=name)
     if not told.automations:
         yield words.say("ready_no_automation")
     if told.receivers:
-        yield words.say("ready_sent", receivers=", ".join(told.receivers))
+        receivers = ", ".join(map(escape_markdown, told.receivers))
+        yield words.say("ready_sent", receivers=receivers)
     elif told.automations:
         yield words.say("ready_not_sent")
 

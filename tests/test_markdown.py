@@ -1,0 +1,118 @@
+"""Words of others are shown as their letters, wherever a text is Markdown."""
+
+import re
+from string import printable
+
+from markdown_it import MarkdownIt
+import pytest
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.template import Template
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.markdown import escape_markdown
+from custom_components.keycard.notices import async_get_words
+from custom_components.keycard.readiness import CarReadiness, Listener, Readiness, Told
+from custom_components.keycard.vehicle.keys import Key
+
+from .conftest import car_of, state_of
+from .test_dashboard import dashboard, markdown
+from .tree import texts
+
+EVIL = "[x](https://evil.example/) ![](http://evil.example/p)"
+NAMES = [
+    EVIL,
+    "**Ada**",
+    "<b>Ada</b> &amp; #1",
+    "`Ada` _Cy_ ~~Bo~~",
+    "1. Ada's | www.a.b",
+]
+# What a renderer would take for an address though nobody wrote a link.
+BARE = re.compile(r"(https?://|www\.|\w@\w)")
+
+
+def letters(text: str) -> str:
+    """Render Markdown, and return its text; fail if there is more in it than that."""
+    assert not BARE.search(text)
+    shown: list[str] = []
+    for block in (
+        MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    ):
+        for token in block.children or ():
+            assert token.type in {"text", "text_special", "softbreak"}, token
+            shown.append(token.content)
+    return "".join(shown)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "".join(printable.split())])
+def test_a_name_is_rendered_as_its_letters(name: str) -> None:
+    assert letters(f"x {escape_markdown(name)} y") == f"x {name} y"
+
+
+def test_a_name_stays_in_its_line() -> None:
+    assert escape_markdown("Ada\n\n# Cy\t") == r"Ada \# Cy"
+
+
+async def test_the_repair_that_asks_to_pair_names_a_car_by_its_letters(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    car = car_of(account, "Ada")
+    car.car.name, car.car.unpaired = EVIL, True
+    hass.config_entries.async_update_entry(account, title=EVIL)
+    await account.runtime_data.watcher.async_check()
+    issue = ir.async_get(hass).async_get_issue(
+        "keycard", f"{account.entry_id}_key_not_paired"
+    )
+    assert issue is not None
+    for language in ("en", "de"):
+        text = texts(language)["issues"]["key_not_paired"]["description"]
+        told = text.format(**issue.translation_placeholders or {})
+        link = f"](https://tesla.com/_ak/?vin={car.car.id})"
+        assert link in told
+        assert letters(told.replace(link, "]").replace("- [", "- ")).count(EVIL) == 2
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh-Hans"])
+def test_descriptions_of_repairs_hold_escaped_names_only(language: str) -> None:
+    for issue in texts(language)["issues"].values():
+        names = set(re.findall(r"{(\w+)}", issue["description"]))
+        assert not names & {"entry", "cars"}
+
+
+async def test_the_report_of_a_drill(hass: HomeAssistant) -> None:
+    words = await async_get_words(hass)
+    listener = Listener(entity_id="automation.a", name=EVIL, ran=True, off=False)
+    car = CarReadiness(
+        name=EVIL,
+        key=Key.KEYCARD,
+        named=True,
+        key_tried=None,
+        pin_to_drive=None,
+        bluetooth=None,
+    )
+    told = Told(automations=(listener,), receivers=(EVIL,))
+    report = Readiness(told=told, cars=(car,)).in_words(words)
+    # Its own words are written with emphasis.
+    own = ("em_open", "em_close", "strong_open", "strong_close")
+    assert letters(report, *own).count(EVIL) == 3
+
+
+async def test_the_notice_on_the_dashboard(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    assert await async_setup_component(hass, "homeassistant", {})
+    event = next(one for one in hass.states.async_entity_ids("event"))
+    shown = state_of(hass, event)
+    hass.states.async_set(
+        event,
+        shown.state,
+        {**shown.attributes, "title": '"><b>', "text": f"Take {EVIL}\nand go"},
+    )
+    (view,) = (await dashboard(hass))["views"]
+    content = next(text for text in markdown(view) if "ha-alert" in text)
+    rendered = Template(content, hass).async_render(parse_result=False)
+    assert "<b>" not in rendered
+    body = rendered.partition("\n\n")[2].rpartition("\n\n")[0]
+    assert letters(body) == f"Take {EVIL}and go"

@@ -98,6 +98,7 @@ class Computer:
             return self.fault(message, MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
         if self._whitelist.role_of(point) is None:
             reply = self._reply(message)
+            reply.request_uuid = message.uuid
             reply.session_info = SessionInfo(
                 status=Session_Info_Status.SESSION_INFO_STATUS_KEY_NOT_ON_WHITELIST
             ).SerializeToString()

@@ -1,11 +1,12 @@
 """The repository keeps the rules that hassfest, HACS and the house plan set."""
 
 import ast
-from importlib.metadata import requires
+from importlib.metadata import packages_distributions, requires
 import os
 from pathlib import Path
 import re
 import struct
+import sys
 import tomllib
 
 from awesomeversion import AwesomeVersion
@@ -254,6 +255,30 @@ def test_requirements_repeat_nothing_that_home_assistant_brings() -> None:
         set()
     )
     assert "tesla-fleet-api>=1.17.3,<2" in own
+
+
+def test_requirements_cover_the_imports() -> None:
+    own = manifest()["requirements"]
+    assert isinstance(own, list)
+    brought = [*(requires("homeassistant") or []), "homeassistant"]
+    # Bluetooth brings its own, and the protocol what its messages are made with.
+    bluetooth = read_json(COMPONENTS / "bluetooth/manifest.json")["requirements"]
+    assert isinstance(bluetooth, list)
+    brought += [str(line) for line in bluetooth]
+    brought += [one for one in requires("tesla-protocol") or [] if "protobuf" in one]
+    named = {
+        canonicalize_name(Requirement(line).name) for line in [*map(str, own), *brought]
+    }
+    providers = packages_distributions()
+    missing = {
+        name
+        for path, tree in modules().items()
+        for full in imports(tree, package_of(path))
+        if (name := full.split(".")[0]) not in sys.stdlib_module_names
+        and not {canonicalize_name(one) for one in providers.get(name, [])} & named
+    }
+    # Home Assistant answers for voluptuous with a library of another name.
+    assert missing == {"custom_components", "voluptuous"}
 
 
 def test_dependencies_exist_and_cover_the_imports() -> None:

@@ -24,6 +24,7 @@ WINDOWS = ("fd_window", "fp_window", "rd_window", "rp_window")
 COP_TEMPS = (30, 35, 40)
 IDLE = 15 * 60.0  # an idle car falls asleep after this
 WAKING = 12.0
+GEAR_TIME = 5 * 60.0  # for so long a parked car goes on telling its gear
 CABIN_IDLE = 40 * 60.0  # time constants of the cabin's temperature
 CABIN_DRIVEN = 4 * 60.0
 VOLTS = 230
@@ -111,6 +112,8 @@ class Car:
 
         self._now = now
         self._started = self._at = self._active_at = now()
+        self._parked_at = -math.inf
+        self._open_asleep: frozenset[str] = frozenset()
         self._waking_until: float | None = None
         self._trip_phase = 600.0 + 1200.0 * index
         self._plan: Plan | None = None
@@ -162,6 +165,31 @@ class Car:
         return (self.latitude, self.longitude) == self.home
 
     @property
+    def tells_gear(self) -> bool:
+        """Return whether the status holds the gear: not once it stood for a while."""
+        return self.route is not None or self._at - self._parked_at < GEAR_TIME
+
+    @property
+    def open_closures(self) -> frozenset[str]:
+        """Return what stands open."""
+        closures = {
+            **self.doors,
+            "rear_trunk": self.rear_trunk,
+            "front_trunk": self.front_trunk,
+            "port": self.port_open,
+        }
+        return frozenset(name for name, is_open in closures.items() if is_open)
+
+    @property
+    def told_open(self) -> frozenset[str]:
+        """Return what the vehicle security computer reports as open.
+
+        Tesla says of a car that sleeps: its charge port is reported as closed in any
+        case, and other closures as they were last seen before it fell asleep.
+        """
+        return self._open_asleep if self.presence == "asleep" else self.open_closures
+
+    @property
     def waking(self) -> bool:
         """Return whether the car is about to wake."""
         return self._waking_until is not None
@@ -170,10 +198,12 @@ class Car:
         """Put the car online, asleep or offline."""
         self.advance()
         self.presence = presence
+        self._open_asleep = self.open_closures - {"port"}
         self._waking_until = None
         self._active_at = self._now()
-        if presence != "online":
+        if presence != "online" and self.route is not None:
             self.route = None
+            self._parked_at = self._now()
         self.on_change()
 
     def wake(self) -> None:
@@ -295,6 +325,7 @@ class Car:
             self._active_at = now
         elif now - self._active_at >= IDLE:
             self.presence = "asleep"
+            self._open_asleep = self.open_closures - {"port"}
 
     def _do(self, deed: Deed) -> None:
         if self.presence == "asleep":
@@ -365,7 +396,7 @@ class Car:
             self.route = None
             self.user_present = self.climate_on = False
             self.latitude, self.longitude = route.places[-1]
-            self._active_at = now
+            self._active_at = self._parked_at = now
             if self.lively and self.battery < self.charge_limit:
                 self._plug_in()
 

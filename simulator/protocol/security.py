@@ -50,6 +50,16 @@ class Confirmation(StrEnum):
 
 
 _TWICE = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
+_UNPUBLISHED = bytes.fromhex("42020802")
+_CLOSURES = {
+    "df": "frontDriverDoor",
+    "pf": "frontPassengerDoor",
+    "dr": "rearDriverDoor",
+    "pr": "rearPassengerDoor",
+    "rear_trunk": "rearTrunk",
+    "front_trunk": "frontTrunk",
+    "port": "chargePort",
+}
 _NOT_SUPPORTED = frozenset({"cannot actuate trunks", "no motorized charge port"})
 
 
@@ -86,26 +96,22 @@ def tells(car: Car) -> bytes:
 
 
 def status(car: Car) -> VehicleStatus:
-    """Return what can be asked, and heard, without waking the car."""
+    """Return what can be asked, and heard, without waking the car.
+
+    As public captures of 2025 and 2026 show it: closures are left out while all are
+    shut, the gear once the car has been parked for a while, and a field stands at the
+    end that is in none of Tesla's published definitions.
+    """
     car.advance()
-
-    def closure(*, is_open: bool) -> ClosureState_E:
-        return (
-            ClosureState_E.CLOSURESTATE_OPEN
-            if is_open
-            else ClosureState_E.CLOSURESTATE_CLOSED
-        )
-
-    return VehicleStatus(
-        closureStatuses=ClosureStatuses(
-            frontDriverDoor=closure(is_open=car.doors["df"]),
-            frontPassengerDoor=closure(is_open=car.doors["pf"]),
-            rearDriverDoor=closure(is_open=car.doors["dr"]),
-            rearPassengerDoor=closure(is_open=car.doors["pr"]),
-            rearTrunk=closure(is_open=car.rear_trunk),
-            frontTrunk=closure(is_open=car.front_trunk),
-            chargePort=closure(is_open=car.port_open),
-        ),
+    closures = ClosureStatuses(
+        **{
+            closure: ClosureState_E.CLOSURESTATE_OPEN
+            for name, closure in _CLOSURES.items()
+            if name in car.told_open
+        }
+    )
+    found = VehicleStatus(
+        closureStatuses=closures if closures.ListFields() else None,
         vehicleLockState=VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
         if car.locked
         else VehicleLockState_E.VEHICLELOCKSTATE_UNLOCKED,
@@ -115,8 +121,11 @@ def status(car: Car) -> VehicleStatus:
         userPresence=UserPresence_E.VEHICLE_USER_PRESENCE_PRESENT
         if car.user_present
         else UserPresence_E.VEHICLE_USER_PRESENCE_NOT_PRESENT,
-        gear=Gear_E.GEAR_PARK if car.speed is None else Gear_E.GEAR_DRIVE,
     )
+    if car.tells_gear:
+        found.gear = Gear_E.GEAR_PARK if car.speed is None else Gear_E.GEAR_DRIVE
+    found.MergeFromString(_UNPUBLISHED)
+    return found
 
 
 def _obey(

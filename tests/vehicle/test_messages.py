@@ -1,6 +1,6 @@
 """What a car tells over Bluetooth, held against what the cloud tells of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 import math
@@ -24,7 +24,7 @@ from tesla_protocol.command.universal_message_pb2 import (
 from tesla_protocol.command.vcsec_pb2 import ClosureStatuses, VehicleStatus
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
-from custom_components.keycard.vehicle.fields import FIELDS
+from custom_components.keycard.vehicle.fields import DOORS, FIELDS
 from custom_components.keycard.vehicle.messages import (
     PARTS,
     read_data,
@@ -173,9 +173,14 @@ def test_the_locks_tell_the_same(clock_and_car: tuple[Clock, Car], deed: str) ->
     told = read_status(status(car))
     assert told == {name: getattr(cloud, name) for name in told}
     closures = {name for name in FIELDS if name.endswith(("door_open", "trunk_open"))}
-    seen = {"locked", "presence", "user_present", "shift_state", "port_open"}
-    moving = set() if cloud.speed else {"speed"}
-    assert set(told) == closures | seen | moving
+    seen = {"locked", "presence", "user_present"}
+    if car.presence != "asleep":
+        seen |= closures | {"port_open"}
+    if not car.user_present:
+        seen |= {"shift_state", "speed"}
+    elif cloud.speed:
+        seen |= {"shift_state"}
+    assert set(told) == seen
 
 
 def test_what_is_over_does_not_stay() -> None:
@@ -307,19 +312,87 @@ def test_closures(closure: str, name: str, word: str) -> None:
     ],
 )
 def test_status(told: dict[str, Any], expected: dict[str, Any]) -> None:
+    """A broadcast tells no more than it holds."""
     if told.get("vehicleLockState") == 1:
         expected = {"locked": True} | expected
-    assert read_status(VehicleStatus(**told)) == expected
+    assert read_status(VehicleStatus(**told), answered=False) == expected
 
 
-def test_closures_that_are_not_told_are_not_closed() -> None:
-    assert not any(
-        "open" in name for name in read_status(VehicleStatus(gear="GEAR_PARK"))
+def parsed(status: str) -> VehicleStatus:
+    """Return a status that a public capture shows, from its bytes."""
+    return VehicleStatus.FromString(bytes.fromhex(status))
+
+
+def closures_in(told: Mapping[str, Any]) -> dict[str, bool]:
+    return {name: value for name, value in told.items() if name.endswith("_open")}
+
+
+SHUT = dict.fromkeys(
+    (
+        *(f"{place}_door_open" for place in DOORS),
+        "front_trunk_open",
+        "rear_trunk_open",
+        "port_open",
+    ),
+    False,
+)
+
+
+def test_what_a_car_leaves_out_of_its_answer_is_shut() -> None:
+    """Bytes of real cars: the driver's door is open, and then nothing is."""
+    told = read_status(parsed("0a02080118012002"))
+    assert closures_in(told) == SHUT | {"front_driver_door_open": True}
+    # Somebody sits in it: whether it stands in park is not told.
+    assert "shift_state" not in told
+    told = read_status(parsed("10011801200142020802"))
+    assert closures_in(told) == SHUT
+    assert (told["locked"], told["presence"], told["user_present"]) == (
+        True,
+        Presence.ONLINE,
+        False,
     )
+    assert (told["shift_state"], told["speed"]) == ("p", None)
+
+
+def test_what_a_broadcast_leaves_out_is_not_told() -> None:
+    told = read_status(parsed("10011801200142020802"), answered=False)
+    assert told == {
+        "locked": True,
+        "presence": Presence.ONLINE,
+        "user_present": False,
+    }
+
+
+def test_a_sleeping_car_tells_only_what_it_says_to_be_open() -> None:
+    told = read_status(parsed("100118022001"))
+    assert (told["locked"], told["presence"], told["shift_state"]) == (
+        True,
+        Presence.ASLEEP,
+        "p",
+    )
+    assert closures_in(told) == {}
+    closures: dict[str, Any] = {
+        "rearTrunk": "CLOSURESTATE_OPEN",
+        "chargePort": "CLOSURESTATE_OPEN",
+    }
+    for answered in (True, False):
+        sleeping = VehicleStatus(
+            vehicleSleepStatus="VEHICLE_SLEEP_STATUS_ASLEEP",
+            closureStatuses=ClosureStatuses(**closures),
+        )
+        told = read_status(sleeping, answered=answered)
+        assert closures_in(told) == {"rear_trunk_open": True}
+
+
+def test_what_a_newer_car_may_tell_is_not_guessed_at() -> None:
+    odd: dict[str, Any] = {"vehicleLockState": 1, "vehicleSleepStatus": 99}
+    assert read_status(VehicleStatus(**odd)) == {"locked": True}
     newer = VehicleStatus(closureStatuses=ClosureStatuses(frontTrunk=99))  # type: ignore[arg-type]
     told = read_status(newer)
     assert "front_trunk_open" not in told
     assert told["rear_trunk_open"] is False
+    # Nothing but a field that nobody knows is no status.
+    assert read_status(parsed("42020802")) == {}
 
 
 def scramble(random: Random, message: Message, depth: int = 0) -> None:

@@ -114,6 +114,47 @@ def test_a_sleeping_car_stays_as_it_was() -> None:
     assert not car.trusted(now + timedelta(minutes=2))
 
 
+ASLEEP: dict[str, Any] = {"locked": True, "presence": Presence.ASLEEP}
+
+
+def test_a_car_that_sleeps_over_bluetooth_stays_as_it_was() -> None:
+    """It reports no closures, and those that were known hold on."""
+    car = Car.from_vin(VIN)
+    awake = {"locked": True, "front_driver_door_open": True, "port_open": True}
+    car.apply_bluetooth({**awake, "presence": Presence.ONLINE}, None, NOW)
+    now = NOW
+    for _ in range(5):
+        now += timedelta(minutes=29)
+        car.apply_bluetooth(ASLEEP, None, now)
+        assert {"front_driver_door_open", "port_open"} <= car.fresh(now)
+    assert state_of(car).front_driver_door_open is True
+    now += timedelta(minutes=31)
+    car.apply_bluetooth(ASLEEP, None, now)
+    # Somebody may have been about meanwhile.
+    assert car.fresh(now) == {"locked", "presence"}
+
+
+def test_what_either_link_says_of_sleep_confirms_what_the_other_told() -> None:
+    car = known()
+    now = NOW + timedelta(minutes=29)
+    car.apply_bluetooth(ASLEEP, None, now)
+    assert car.trusted(now + timedelta(minutes=29))
+    car = Car.from_vin(VIN)
+    car.apply_bluetooth(ASLEEP | {"front_trunk_open": True}, None, NOW)
+    car.apply_summary(summary("asleep"), now)
+    assert "front_trunk_open" in car.fresh(now + timedelta(minutes=29))
+    assert car.source == "bluetooth"
+    assert car.told_at == NOW
+
+
+def test_a_gap_in_what_bluetooth_says_of_sleep() -> None:
+    car = known()
+    later = NOW + timedelta(minutes=31)
+    car.apply_bluetooth(ASLEEP, None, later)
+    assert not car.trusted(later)
+    assert car.fresh(later) == {"locked", "presence"}
+
+
 def test_a_car_that_was_lost_sight_of_may_have_been_about() -> None:
     car = known()
     later = NOW + timedelta(hours=2)

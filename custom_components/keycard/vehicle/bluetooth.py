@@ -246,7 +246,7 @@ class BluetoothLink:
 
     def _overhear(self, status: VehicleStatus) -> None:
         if self._heard is not None:
-            self._heard(read_status(status))
+            self._heard(read_status(status, answered=False))
 
     # The connection
 

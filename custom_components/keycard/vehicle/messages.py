@@ -41,6 +41,11 @@ _PRESENCE: Mapping[int, Presence] = {
     VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_AWAKE: Presence.ONLINE,
     VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP: Presence.ASLEEP,
 }
+# A car that does not say that it sleeps does not.
+_AWAKE = (
+    VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_UNKNOWN,
+    VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_AWAKE,
+)
 _USER_PRESENT: Mapping[int, bool] = {
     UserPresence_E.VEHICLE_USER_PRESENCE_NOT_PRESENT: False,
     UserPresence_E.VEHICLE_USER_PRESENCE_PRESENT: True,
@@ -62,28 +67,46 @@ _CLOSURES = {
 }
 
 
-def read_status(status: VehicleStatus) -> Mapping[str, Any]:
-    """Read what the locks' computer tells: changes of a `CarState`."""
-    # Unlocked and closed are zeros, which look the same when they are not told at all:
-    # a car tells its status whole or not, and its closures whole or not.
+def read_status(status: VehicleStatus, *, answered: bool = True) -> Mapping[str, Any]:
+    """Read what the vehicle security computer tells: changes of a `CarState`.
+
+    In the answer to a request, a car leaves out closures that are shut, and the gear
+    once it has been parked for a while. A broadcast need not hold either, so what it
+    leaves out is not told; `answered` says which of the two it is.
+    """
+    # Unlocked and closed are zeros, which look the same when they are not told at all.
     if not status.ListFields():
         return {}
+    presence = _PRESENCE.get(status.vehicleSleepStatus)
     told: dict[str, Any] = {
         "locked": _LOCKED.get(status.vehicleLockState),
-        "presence": _PRESENCE.get(status.vehicleSleepStatus),
+        "presence": presence,
         "user_present": _USER_PRESENT.get(status.userPresence),
         "shift_state": _GEARS.get(status.gear),
+        **_read_closures(status, answered=answered),
     }
-    if status.HasField("closureStatuses"):
-        told |= {
-            name: _OPEN.get(getattr(status.closureStatuses, closure))
-            for name, closure in _CLOSURES.items()
-        }
     changes = {name: value for name, value in told.items() if value is not None}
+    left = changes.get("user_present") is False or presence is Presence.ASLEEP
+    if answered and left and not status.gear:
+        changes["shift_state"] = PARKED
     if changes.get("shift_state") == PARKED:
         # As the cloud tells it: no speed, rather than the last one.
         changes["speed"] = None
     return changes
+
+
+def _read_closures(status: VehicleStatus, *, answered: bool) -> Mapping[str, Any]:
+    found = {
+        name: _OPEN.get(getattr(status.closureStatuses, closure))
+        for name, closure in _CLOSURES.items()
+    }
+    if status.vehicleSleepStatus == VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP:
+        # Asleep, a car reports the charge port as closed whatever it is, and may report
+        # the others as they were before: only what it says to be open is told.
+        del found["port_open"]
+        return {name: True for name, is_open in found.items() if is_open}
+    awake = status.vehicleSleepStatus in _AWAKE
+    return found if status.HasField("closureStatuses") or (answered and awake) else {}
 
 
 def read_data(data: VehicleData) -> Mapping[str, Any]:

@@ -60,6 +60,9 @@ class Car:
     _overheard: dict[str, datetime] = field(default_factory=dict, init=False)
     """When a field was last told over Bluetooth."""
 
+    _held: dict[str, datetime] = field(default_factory=dict, init=False)
+    """Until when such a field was known to hold, as the car slept on."""
+
     @classmethod
     def from_vin(
         cls,
@@ -113,7 +116,10 @@ class Car:
     def fresh(self, now: datetime) -> frozenset[str]:
         """Return the fields that Bluetooth has told so lately that they hold now."""
         return frozenset(
-            name for name, at in self._overheard.items() if abs(now - at) <= TRUSTED_FOR
+            name
+            for times in (self._overheard, self._held)
+            for name, at in times.items()
+            if abs(now - at) <= TRUSTED_FOR
         )
 
     @property
@@ -175,8 +181,7 @@ class Car:
             return
         self.state = self._known().with_summary(json)
         self._describe(self.state)
-        if self.state.presence is Presence.ASLEEP and self.trusted(now):
-            self.confirmed_at = now
+        self._confirm_sleep(now)
 
     def apply_bluetooth(
         self, values: Mapping[str, Any], taken: datetime | None, now: datetime
@@ -189,6 +194,7 @@ class Car:
             return
         known = self._known()
         self.state = replace(known, **values)
+        self._confirm_sleep(now)
         self._overheard |= dict.fromkeys(values, now)
         if taken is not None and (known.data_at is None or taken > known.data_at):
             self.state = replace(self.state, data_at=min(taken, now + _AHEAD))
@@ -245,6 +251,14 @@ class Car:
 
     def _known(self) -> CarState:
         return self.state or CarState(vin=self.id, model=self.model, year=self.year)
+
+    def _confirm_sleep(self, now: datetime) -> None:
+        """Let what was known until now hold on while the car sleeps."""
+        if self.state is None or self.state.presence is not Presence.ASLEEP:
+            return
+        self._held |= dict.fromkeys(self.fresh(now), now)
+        if self.trusted(now):
+            self.confirmed_at = now
 
     def _is_mine(self, json: JsonObject) -> bool:
         return unwrapped(json).get("vin", self.id) == self.id

@@ -190,6 +190,12 @@ class Computer:
         reply.protobuf_message_as_bytes = payload
         return reply
 
+    def acknowledge(self, message: RoutableMessage) -> RoutableMessage:
+        """Return what says only that a request has come."""
+        reply = self._reply(message)
+        reply.request_uuid = message.uuid
+        return reply
+
     def status(
         self,
         message: RoutableMessage,

@@ -43,6 +43,9 @@ class Computers:
         """How the computer of the locks confirms a command."""
 
         self.tells_wait = True  # for a card; not every car says that it does
+        self.acknowledges = False
+        """Whether a bare acknowledgment comes before each answer over Bluetooth."""
+
         self.vin = car.vin
         self._car = car
         self._now = now
@@ -94,15 +97,30 @@ class Computers:
             case _:
                 fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
                 answered = computer.fault(message, fault)
-        return None if answered is None else _encoded(answered)
+        if answered is None:
+            return None
+        if self.acknowledges:
+            tell_later(_encoded(computer.acknowledge(message)))
+        return _encoded(answered)
 
     def broadcast(self) -> bytes:
         """Return what the car tells everybody that it has a line to."""
+        return self._to_everybody(security.tells(self._car))
+
+    def chatter(self) -> list[bytes]:
+        """Return what it says besides to everybody, until a key has proven itself.
+
+        Some of it comes without a message around it.
+        """
+        bare = security.CHATTER[0]
+        return [bare, *map(self._to_everybody, security.CHATTER)]
+
+    def _to_everybody(self, payload: bytes) -> bytes:
         return _encoded(
             RoutableMessage(
                 to_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
                 from_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
-                protobuf_message_as_bytes=security.tells(self._car),
+                protobuf_message_as_bytes=payload,
             )
         )
 

@@ -50,6 +50,14 @@ class Confirmation(StrEnum):
 
 
 _TWICE = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
+# What a car sends to everybody that it has a line to, as public captures show it: it
+# asks for the authentication of a key (20 bytes are the key's id), about once a second
+# until one has proven itself, and a field that is in none of Tesla's definitions.
+CHATTER = (
+    bytes.fromhex("1a1d12160a14") + bytes(range(20)) + bytes.fromhex("1802220101"),
+    bytes.fromhex("e00201"),
+    bytes.fromhex("e00202"),
+)
 _UNPUBLISHED = bytes.fromhex("42020802")
 _CLOSURES = {
     "df": "frontDriverDoor",

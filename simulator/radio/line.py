@@ -70,7 +70,8 @@ class Line:
     def on_chunk(self, on_chunk: Callable[[bytes], None] | None) -> None:
         self._on_chunk = on_chunk
         if on_chunk is not None:
-            self.say(self._computers.broadcast())
+            for message in (self._computers.broadcast(), *self._computers.chatter()):
+                self.say(message)
 
     async def write(self, data: bytes) -> None:
         """Send a framed message, or a part of one; raise a CutError if it is cut."""

@@ -266,7 +266,8 @@ async def test_wake(story: Story, entry: MockConfigEntry, near: Near) -> None:
 async def test_entities_live_on_in_an_outage(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    assert story.states()[SOURCE] == "cloud"
+    # Both have told of it at the start; the cloud goes on to.
+    await story.until(lambda: story.states()[SOURCE] == "cloud", 1500)
     assert story.states()[LINK] == "on"
     await fail(story, entry)
     near.car.locked = False

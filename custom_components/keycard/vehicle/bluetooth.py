@@ -187,7 +187,7 @@ class BluetoothLink:
         told = dict(read_status(await self.car.status()))
         for part, names in PARTS.items():
             if names & (wanted.keys() - told.keys()):
-                told |= read_data(await self.car.vehicle_data([part]))
+                told |= read_data(await self.car.data(part))
         return told
 
     # Questions
@@ -211,7 +211,7 @@ class BluetoothLink:
             for part in PARTS:
                 # What one car does not tell is no reason not to ask for the rest.
                 with suppress(TeslaFleetMessageFault):
-                    data.MergeFrom(await self.car.vehicle_data([part]))
+                    data.MergeFrom(await self.car.data(part))
         # What the locks' computer tells of itself is newer, and at first hand.
         return Told(values={**read_data(data), **values}, taken=time_of(data))
 

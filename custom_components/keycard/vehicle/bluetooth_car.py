@@ -6,13 +6,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, override
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import DecodeError
+from tesla_fleet_api.const import BluetoothVehicleData
 from tesla_fleet_api.exceptions import (
     WHITELIST_OPERATION_STATUS,
     BluetoothCommandFailed,
     BluetoothTimeout,
     BluetoothTransportError,
+    SignedCommandResponseReplayed,
     WhitelistOperationStatus,
 )
 from tesla_fleet_api.tesla import TeslaBluetooth
@@ -35,6 +38,11 @@ from .signing import SentOnce
 _ANSWER = 2.0
 _ANSWER_OF_DATA = 5.0
 _GREETINGS = 4
+
+# Seconds. The locks' computer does not name the question that it answers: its late
+# answer to one is taken for that to the next, which does not open it.
+_LATE = 1.0
+_LATE_ANSWERS = (InvalidTag, SignedCommandResponseReplayed)
 
 # How long a car may take until its infotainment computer can be talked to, and the
 # pace of looking after it. A car that sleeps on after so long is woken once more.
@@ -211,14 +219,40 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
 
     async def status(self) -> VehicleStatus:
         """Ask the computer of the locks, which never sleeps; raises as the library."""
+        domain = Domain.DOMAIN_VEHICLE_SECURITY
         for left in reversed(range(_GREETINGS)):
             try:
-                await self._ensure_handshake(Domain.DOMAIN_VEHICLE_SECURITY)
-                return await self.vehicle_state()
+                await self._ensure_handshake(domain)
+                told: object = await self.vehicle_state()
             except BluetoothTimeout:
                 if not left:
                     raise
+            except _LATE_ANSWERS:
+                await self._let_pass(domain)
+            else:
+                # Anything else acknowledges the question, and does not answer it.
+                if isinstance(told, VehicleStatus):
+                    return told
         raise BluetoothTimeout
+
+    async def data(self, part: BluetoothVehicleData) -> VehicleData:
+        """Ask infotainment for a part of its data; raises as the library."""
+        for _ in range(_GREETINGS):
+            try:
+                told: object = await self.vehicle_data([part])
+            except _LATE_ANSWERS:
+                await self._let_pass(Domain.DOMAIN_INFOTAINMENT)
+            else:
+                if isinstance(told, VehicleData):
+                    return told
+        raise BluetoothTimeout
+
+    async def _let_pass(self, domain: Domain) -> None:
+        """Drop answers that come late: to the next question they would be wrong."""
+        await asyncio.sleep(_LATE)
+        queue = self._queues[domain]
+        while not queue.empty():
+            queue.get_nowait()
 
     @contextmanager
     def patiently(self) -> Iterator[None]:

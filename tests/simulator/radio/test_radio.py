@@ -51,12 +51,15 @@ def is_broadcast(message: RoutableMessage) -> bool:
 
 def broadcasts(client: Aired) -> list[int]:
     """Return the states of the lock that the car told everybody."""
-    return [
-        FromVCSECMessage.FromString(
-            message.protobuf_message_as_bytes
-        ).vehicleStatus.vehicleLockState
+    told = [
+        FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
         for message in client.heard
         if is_broadcast(message)
+    ]
+    return [
+        one.vehicleStatus.vehicleLockState
+        for one in told
+        if one.HasField("vehicleStatus")
     ]
 
 

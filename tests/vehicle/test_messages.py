@@ -320,7 +320,9 @@ def test_status(told: dict[str, Any], expected: dict[str, Any]) -> None:
 
 def parsed(status: str) -> VehicleStatus:
     """Return a status that a public capture shows, from its bytes."""
-    return VehicleStatus.FromString(bytes.fromhex(status))
+    found = VehicleStatus()
+    found.ParseFromString(bytes.fromhex(status))
+    return found
 
 
 def closures_in(told: Mapping[str, Any]) -> dict[str, bool]:

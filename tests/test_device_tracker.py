@@ -53,15 +53,25 @@ async def test_destination(hass: HomeAssistant, account: MockConfigEntry) -> Non
     assert state_of(hass, tracker).attributes["destination"] == "Home"
 
 
-async def test_an_old_place_is_no_place(
+@pytest.mark.usefixtures("every_entity")
+async def test_an_old_place_is_the_last_one_and_no_destination(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     car = car_of(account, "Ada")
+    show_state(
+        car,
+        latitude=1.5,
+        longitude=2.5,
+        heading=90,
+        route_destination="Home",
+        route_latitude=1.0,
+        route_longitude=2.0,
+    )
     car.async_set_updated_data(replace(car.data, trusted=False))
     tracker = state_of(hass, TRACKER)
-    assert tracker.state == "unknown"
-    assert "latitude" not in tracker.attributes
-    assert "heading" not in tracker.attributes
+    assert tracker.state == "not_home"
+    assert (tracker.attributes["latitude"], tracker.attributes["heading"]) == (1.5, 90)
+    assert state_of(hass, "device_tracker.ada_destination_location").state == "unknown"
 
 
 async def test_an_unchanged_place_is_not_written(

@@ -90,8 +90,8 @@ async def test_car(
     car.async_set_updated_data(
         replace(car.data, trusted=False, key_to_take=Key.KEYCARD)
     )
-    assert state_of(hass, "sensor.ada_battery").state == "unknown"
-    assert state_of(hass, "sensor.ada_range").state == "unknown"
+    assert state_of(hass, "sensor.ada_battery").state == "77"
+    assert float(state_of(hass, "sensor.ada_range").state) == 160.9344
     assert state_of(hass, "sensor.ada_key_to_take").state == "keycard"
     last = datetime.fromisoformat(state_of(hass, "sensor.ada_last_contact").state)
     assert last == contact

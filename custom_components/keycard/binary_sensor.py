@@ -60,7 +60,7 @@ def _told(
     *,
     told: Callable[[CarState], object] | None = None,
 ) -> CarBinarySensorDescription:
-    """Describe what a car tells as it is: off by default, and known while trusted."""
+    """Describe what a car tells as it is: off by default."""
 
     def is_on(view: CarView) -> bool | None:
         value: bool | None = getattr(view.known, field, None)

@@ -160,7 +160,7 @@ class CarButton(CarEntity, ButtonEntity):
         """Return where the car is, if it wants to be told."""
         if not self.entity_description.sends_place:
             return {}
-        known = self.known
+        known = self.known if self.coordinator.data.holds("latitude") else None
         if known is None or known.latitude is None or known.longitude is None:
             raise HomeAssistantError(
                 translation_domain=DOMAIN,

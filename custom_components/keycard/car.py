@@ -113,6 +113,7 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
             trusted=self.car.trusted(now),
             restored=self.car.restored,
             fresh=self.car.fresh(now),
+            presence_told=self.car.presence_told(now),
             told_at=self.car.told_at,
             source=self.car.source,
             cloud_link=cloud_link,

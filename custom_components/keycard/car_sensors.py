@@ -59,8 +59,8 @@ class CarSensorDescription(SensorEntityDescription, CarDescription):
     attributes: Callable[[CarView], dict[str, Any]] | None = None
 
 
-def _trusted(value: Callable[[CarState], Value]) -> Callable[[CarView], Value]:
-    """Read a value of the car's state, None when the state is too old."""
+def _known(value: Callable[[CarState], Value]) -> Callable[[CarView], Value]:
+    """Read a value of what is known of the car, None if nothing is."""
 
     def read(view: CarView) -> Value:
         return value(view.known) if view.known else None
@@ -92,7 +92,7 @@ def _told(
         state_class=state_class,
         suggested_display_precision=precision,
         told=told,
-        value=_trusted(value or attrgetter(key)),
+        value=_known(value or attrgetter(key)),
     )
 
 
@@ -189,7 +189,7 @@ MAIN_SENSORS = (
         device_class=SensorDeviceClass.BATTERY,
         native_unit_of_measurement=PERCENTAGE,
         state_class=SensorStateClass.MEASUREMENT,
-        value=_trusted(lambda state: state.battery_level),
+        value=_known(lambda state: state.battery_level),
     ),
     CarSensorDescription(
         key="battery_range",
@@ -198,7 +198,7 @@ MAIN_SENSORS = (
         native_unit_of_measurement=UnitOfLength.MILES,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
-        value=_trusted(lambda state: state.battery_range),
+        value=_known(lambda state: state.battery_range),
     ),
 )
 BLUETOOTH_SENSORS = (

@@ -110,7 +110,7 @@ class CarEntity(KeycardEntity[CarCoordinator]):
 
     @property
     def known(self) -> CarState | None:
-        """Return the car's state, or None when it is too old to be trusted."""
+        """Return the car's state without what may have changed since."""
         return self.coordinator.data.known
 
     @property

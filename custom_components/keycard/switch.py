@@ -16,7 +16,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
 from .vehicle.repertoire import CHARGING, Command, Order, order
-from .vehicle.state import CarState
+from .vehicle.state import CarState, Presence
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.
@@ -35,6 +35,8 @@ class CarSwitchDescription(SwitchEntityDescription, CarDescription):
 
 
 def _charging(state: CarState) -> bool | None:
+    if state.presence is Presence.ASLEEP:
+        return False
     return None if state.charging_state is None else state.charging_state in CHARGING
 
 

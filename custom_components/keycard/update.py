@@ -84,7 +84,8 @@ class CarUpdate(CarEntity, UpdateEntity):
     @override
     def in_progress(self) -> bool:
         """Return whether the car installs it now."""
-        return self._status == INSTALLING
+        view = self.coordinator.data
+        return self._status == INSTALLING and view.holds("update_status")
 
     @property
     @override

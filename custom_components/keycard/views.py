@@ -7,7 +7,7 @@ from datetime import datetime
 from .connection import OVER_CLOUD, REACHED, Connection, over_all
 from .outage.words import FROZEN, Judgement, Status
 from .vehicle.keys import Key
-from .vehicle.state import CarState
+from .vehicle.state import CarState, Presence
 from .vehicle.ways import Way
 
 
@@ -43,16 +43,18 @@ class NearView:
 class CarView:
     """What is shown of one car: what is known, and what a drill rehearses.
 
-    A state that is not `trusted` is too old to act on, but for the fields that are
-    `fresh`: Bluetooth has told them. One that is `restored` was not yet confirmed since
-    the start. It is `reachable` as was known last, None if nobody knew since the start.
-    `key_tried` (UTC) is when its owner last tried card or fob.
+    Of a state that is not `trusted`, what may have changed since is unknown, but for
+    the fields that are `fresh`. Presence is known if `presence_told`. One that is
+    `restored` was not yet confirmed since the start. It is `reachable` as was known
+    last, None if nobody knew since the start. `key_tried` (UTC) is when its owner last
+    tried card or fob.
     """
 
     state: CarState | None
     trusted: bool
     restored: bool
     fresh: frozenset[str] = frozenset()
+    presence_told: bool = True
     told_at: datetime | None = None
     """When the car told something last, over any link (UTC)."""
 
@@ -73,10 +75,17 @@ class CarView:
 
     @property
     def known(self) -> CarState | None:
-        """Return what is known to hold now, None if nothing is."""
-        if self.trusted or self.state is None:
-            return self.state
-        return self.state.only(self.fresh) if self.fresh else None
+        """Return what is known of the car, None if nothing is."""
+        state = self.state
+        if state is None:
+            return None
+        if not self.presence_told:
+            state = replace(state, presence=Presence.UNKNOWN)
+        return state if self.trusted else state.confirmed(self.fresh)
+
+    def holds(self, name: str) -> bool:
+        """Return whether a field was confirmed so lately that it holds now."""
+        return self.trusted or name in self.fresh
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,22 @@
 """A car over time: what is known of it, and how long that holds."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import json
 from typing import Any
 
 import pytest
 
+from custom_components.keycard.vehicle.fields import (
+    ASLEEP as RESTING,
+    CURRENT_ONLY,
+    FIELDS,
+)
 from custom_components.keycard.vehicle.keys import Key
 from custom_components.keycard.vehicle.links import Command
 from custom_components.keycard.vehicle.state import CarState, Presence
 from custom_components.keycard.vehicle.vehicle import Car
+from custom_components.keycard.vehicle.ways import Way
 
 from .recorded import MODEL_3, PRODUCTS, SLEEPER, VIN, recorded
 
@@ -158,8 +165,164 @@ def test_a_gap_in_what_bluetooth_says_of_sleep() -> None:
 def test_a_car_that_was_lost_sight_of_may_have_been_about() -> None:
     car = known()
     later = NOW + timedelta(hours=2)
-    car.apply_summary(summary("asleep"), later)
+    for _ in range(100):
+        later += timedelta(minutes=1)
+        car.apply_summary(summary("asleep"), later)
     assert not car.trusted(later)
+    shown = state_of(car).confirmed(car.fresh(later))
+    before = state_of(known())
+    assert (shown.locked, shown.user_present, shown.front_driver_door_open) == (
+        None,
+        None,
+        None,
+    )
+    assert shown.inside_temp is None
+    # A climate keeps a car awake, whoever has been there.
+    assert shown.climate_on is False
+    assert shown.battery_level == before.battery_level is not None
+    assert shown.latitude == before.latitude is not None
+    assert shown.sw_version == before.sw_version is not None
+
+
+def test_a_car_that_falls_asleep_runs_nothing() -> None:
+    car = known()
+    car.state = replace(
+        state_of(car),
+        climate_on=True,
+        seat_heater_left=3,
+        seat_cooler_left=None,
+        shift_state="d",
+        charging_state="Charging",
+        charger_power=11.0,
+        minutes_to_full=40,
+        locked=False,
+    )
+    car.apply_summary(summary("offline"), NOW)
+    assert state_of(car).climate_on is True
+    car.apply_summary(summary("asleep"), NOW)
+    state = state_of(car)
+    assert (state.climate_on, state.seat_heater_left, state.shift_state) == (
+        False,
+        0,
+        "p",
+    )
+    assert (state.charging_state, state.charger_power, state.minutes_to_full) == (
+        None,
+        0.0,
+        None,
+    )
+    # What nobody told of is not made up, and what was known still is.
+    assert (state.seat_cooler_left, state.locked) == (None, False)
+
+
+@pytest.mark.parametrize("done", ["command", "bluetooth"])
+def test_the_cloud_may_not_know_yet_that_a_car_was_woken(done: str) -> None:
+    car = known()
+    car.apply_summary(summary("asleep"), NOW)
+    later = NOW + timedelta(minutes=40)
+    if done == "command":
+        car.apply_command(Command.CLIMATE_ON, {}, later)
+    else:
+        car.apply_bluetooth({"climate_on": True}, None, later)
+    car.apply_summary(summary("asleep"), later + timedelta(minutes=1))
+    assert state_of(car).climate_on is True
+    car.apply_summary(summary("asleep"), later + timedelta(minutes=5))
+    assert state_of(car).climate_on is False
+
+
+@pytest.mark.parametrize("told", ["bluetooth", "command"])
+def test_what_was_confirmed_after_a_gap_holds_while_the_car_sleeps(told: str) -> None:
+    car = known()
+    now = NOW + timedelta(hours=2)
+    car.apply_summary(summary("asleep"), now)
+    if told == "command":
+        car.apply_command(Command.LOCK, {}, now)
+    else:
+        car.apply_bluetooth({"locked": True}, None, now)
+    for _ in range(4):
+        now += timedelta(minutes=29)
+        car.apply_summary(summary("asleep"), now)
+        assert "locked" in car.fresh(now)
+        assert "user_present" not in car.fresh(now)
+    now += timedelta(minutes=31)
+    assert "locked" not in car.fresh(now)
+    car.apply_summary(summary("asleep"), now)
+    assert "locked" not in car.fresh(now)
+
+
+def test_presence_is_what_the_cloud_said_last() -> None:
+    car = known()
+    now = NOW
+    assert car.presence_told(now)
+    for presence in ("offline", "online", "asleep"):
+        now += timedelta(minutes=40)
+        assert not car.presence_told(now)
+        car.apply_summary(summary(presence), now)
+        assert car.presence_told(now)
+        assert state_of(car).presence == presence
+    restored = Car.from_json(json.loads(json.dumps(car.to_json())))
+    assert not restored.presence_told(now)
+
+
+def test_data_of_long_ago_do_not_hold_now() -> None:
+    car = Car.from_vin(VIN)
+    later = NOW + timedelta(hours=10)
+    assert car.apply_data(data(), later)
+    assert not car.trusted(later)
+    assert car.presence_told(later)
+    assert state_of(car).confirmed(car.fresh(later)).battery_level is not None
+    assert car.apply_data(data(later - timedelta(minutes=15)), later)
+    assert car.trusted(later + timedelta(minutes=30))
+
+
+def test_every_field_is_shown_while_confirmed_or_keeps_its_value() -> None:
+    keeps = FIELDS.keys() - CURRENT_ONLY
+    assert FIELDS.keys() > CURRENT_ONLY
+    assert RESTING.keys() < CURRENT_ONLY
+    assert keeps == {
+        "battery_level",
+        "battery_range",
+        "charge_amps",
+        "charge_amps_max",
+        "charge_limit",
+        "charge_limit_max",
+        "charge_limit_min",
+        "charge_schedule",
+        "charging_at",
+        "departure_at",
+        "energy_added",
+        "energy_remaining",
+        "estimated_range",
+        "front_left_pressure",
+        "front_left_pressure_low",
+        "front_right_pressure",
+        "front_right_pressure_low",
+        "heading",
+        "ideal_range",
+        "keyless_driving",
+        "latitude",
+        "lifetime_energy",
+        "longitude",
+        "low_power_mode",
+        "max_temp",
+        "min_temp",
+        "odometer",
+        "off_peak_charging",
+        "pin_to_drive",
+        "preconditions",
+        "rear_left_pressure",
+        "rear_left_pressure_low",
+        "rear_right_pressure",
+        "rear_right_pressure_low",
+        "scheduled_charging",
+        "speed_limit",
+        "speed_limit_mode",
+        "sw_version",
+        "update_status",
+        "update_version",
+        "usable_battery_level",
+        "valet_mode",
+    }
 
 
 @pytest.mark.parametrize(
@@ -287,6 +450,20 @@ def test_restart() -> None:
     assert car.restored
     assert car.apply_data(data(NOW), NOW)
     assert not car.restored
+
+
+def test_a_restart_keeps_what_bluetooth_told() -> None:
+    car = Car.from_vin(VIN)
+    car.apply_bluetooth({"locked": True}, None, NOW)
+    kept = json.loads(json.dumps(car.to_json()))
+    restored = Car.from_json(kept)
+    later = NOW + timedelta(minutes=5)
+    assert restored.fresh(later) == {"locked"}
+    assert (restored.told_at, restored.source) == (NOW, Way.BLUETOOTH)
+    assert restored.fresh(NOW + timedelta(minutes=31)) == frozenset()
+    odds: tuple[object, ...] = ([], {"locked": "noon", "wings": NOW.isoformat()})
+    for odd in odds:
+        assert Car.from_json(kept | {"confirmed": odd}).fresh(later) == frozenset()
 
 
 def test_restart_of_a_car_without_data() -> None:

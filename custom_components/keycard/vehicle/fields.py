@@ -95,7 +95,9 @@ _OVERHEAT_TEMP = named(
 )
 _LATCH = named({"Engaged": True, "Disengaged": False})
 _SUN_ROOF = named({"open": True, "vent": True, "closed": False})
-_DASHCAM = named({"Recording": True, "Available": False, "Unavailable": False})
+_DASHCAM = named(
+    {"Recording": True, "Available": False, "Paused": False, "Unavailable": False}
+)
 _SHIFT = named({state.upper(): state for state in SHIFT_STATES})
 _SCHEDULE = named(
     dict(zip(("Off", "StartAt", "DepartBy"), CHARGE_SCHEDULES, strict=True))
@@ -253,4 +255,65 @@ FIELDS: Mapping[str, Field] = {
     "update_status": Field(_VEHICLE, "software_update.status", read_text),
     "update_version": Field(_VEHICLE, "software_update.version", read_version),
     "update_progress": Field(_VEHICLE, "software_update.install_perc", _percent),
+}
+
+# Fields that are shown only while they are confirmed: somebody may have opened, driven
+# or plugged in the vehicle since. All others keep their last value.
+CURRENT_ONLY = frozenset(
+    name for name, field in FIELDS.items() if field.section in (_CLIMATE, _DRIVE)
+) - {"min_temp", "max_temp", "latitude", "longitude", "heading"} | {
+    "locked",
+    *(f"{place}_door_open" for place in DOORS),
+    *(f"{place}_window_open" for place in WINDOWS),
+    "front_trunk_open",
+    "rear_trunk_open",
+    "sun_roof_open",
+    "port_open",
+    "user_present",
+    "sentry_mode",
+    "dashcam",
+    "homelink_nearby",
+    "update_progress",
+    "battery_heater",
+    "battery_temp_min",
+    "battery_temp_max",
+    "charging_state",
+    "charger_power",
+    "charger_voltage",
+    "charger_current",
+    "several_phases",
+    "charge_rate",
+    "minutes_to_full",
+    "trip_charging",
+    "fast_charger",
+    "fast_charger_type",
+    "cable_connected",
+    "cable_type",
+    "cable_locked",
+    "port_cold_weather",
+}
+
+# What holds for a vehicle that is asleep: all of it keeps a vehicle awake.
+ASLEEP: Mapping[str, object] = {
+    "climate_on": False,
+    "keeper_mode": "off",
+    "preconditioning": False,
+    "cabin_preconditioning": False,
+    "fan_status": 0,
+    "overheat_cooling": False,
+    **{f"seat_heater_{seat}": 0 for seat in SEATS},
+    **{f"seat_cooler_{seat}": 0 for seat in COOLED_SEATS},
+    "wheel_heater": 0,
+    "wheel_heater_on": False,
+    "front_defroster": False,
+    "rear_defroster": False,
+    "mirror_heaters": False,
+    "wiper_heater": False,
+    "battery_heater": False,
+    "shift_state": PARKED,
+    "speed": 0.0,
+    "power": 0.0,
+    "charger_power": 0.0,
+    "charger_current": 0.0,
+    "charge_rate": 0.0,
 }

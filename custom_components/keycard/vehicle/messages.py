@@ -232,7 +232,7 @@ _READ: Mapping[str, Callable[[object], object]] = {
     "dashcam_state": named(
         {
             f"DashCamState_{word.upper()}": word
-            for word in ("Recording", "Available", "Unavailable")
+            for word in ("Recording", "Available", "Paused", "Unavailable")
         }
     ),
     "status": named(

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from .equipment import Equipment
-from .fields import FIELDS, PARKED
+from .fields import CURRENT_ONLY, FIELDS, PARKED
 from .keys import MODELS, UNKNOWN_MODEL, describe_vin
 from .reading import (
     JsonObject,
@@ -242,13 +242,9 @@ class CarState:
             needs_signing=self.needs_signing if signing is None else signing,
         )
 
-    def only(self, names: Collection[str]) -> Self:
-        """Return this state with what is named, and with what a car always is."""
-        nothing: dict[str, Any] = {
-            item.name: item.default
-            for item in fields(self)
-            if item.name not in names and item.name not in _ALWAYS
-        }
+    def confirmed(self, names: Collection[str]) -> Self:
+        """Return this state without what holds only while confirmed, save `names`."""
+        nothing: dict[str, Any] = dict.fromkeys(CURRENT_ONLY.difference(names))
         return replace(self, **nothing)
 
     def to_json(self) -> dict[str, object]:
@@ -306,8 +302,6 @@ def _presence(value: object) -> Presence:
     except ValueError:
         return Presence.UNKNOWN
 
-
-_ALWAYS = LASTING | {"vin", "model", "year", "in_service", "data_at"}
 
 _read_signing = named({"required": True, "allowed": False, "off": False})
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from .fields import ASLEEP, FIELDS
 from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
 from .links import CloudLink
 from .reading import JsonObject, read_moment, read_text, read_year
-from .repertoire import REPERTOIRE, Command
+from .repertoire import CHARGING, REPERTOIRE, Command
 from .state import (
     LASTING,
     CarState,
@@ -60,8 +61,11 @@ class Car:
     _overheard: dict[str, datetime] = field(default_factory=dict, init=False)
     """When a field was last told over Bluetooth."""
 
-    _held: dict[str, datetime] = field(default_factory=dict, init=False)
-    """Until when such a field was known to hold, as the car slept on."""
+    _confirmed: dict[str, datetime] = field(default_factory=dict, init=False)
+    """When a field was last confirmed by anything but data from the cloud."""
+
+    _presence_at: datetime | None = field(default=None, init=False)
+    """When the cloud last told whether it reaches the car."""
 
     @classmethod
     def from_vin(
@@ -109,18 +113,20 @@ class Car:
 
     def trusted(self, now: datetime) -> bool:
         """Return whether the snapshot may be shown as what holds now."""
-        if self.confirmed_at is None:
-            return False
-        return abs(now - self.confirmed_at) <= TRUSTED_FOR
+        return _recent(self.confirmed_at, now)
 
     def fresh(self, now: datetime) -> frozenset[str]:
-        """Return the fields that Bluetooth has told so lately that they hold now."""
+        """Return the fields that hold now, however old the snapshot is.
+
+        Bluetooth, a command that was done or a summary has confirmed them.
+        """
         return frozenset(
-            name
-            for times in (self._overheard, self._held)
-            for name, at in times.items()
-            if abs(now - at) <= TRUSTED_FOR
+            name for name, at in self._confirmed.items() if _recent(at, now)
         )
+
+    def presence_told(self, now: datetime) -> bool:
+        """Return whether it is known if the car is online."""
+        return _recent(self._presence_at, now) or "presence" in self.fresh(now)
 
     @property
     def _overheard_at(self) -> datetime | None:
@@ -158,6 +164,7 @@ class Car:
         if not _newer(fresh, known):
             self.apply_summary(json, now)
             return False
+        self._presence_at = now
         if known is not None:
             lasting: dict[str, Any] = {
                 name: getattr(known, name)
@@ -167,21 +174,22 @@ class Car:
             fresh = replace(fresh, **lasting)
         since = self._done_since(fresh.data_at) | self._told_since(fresh.data_at)
         fresh = replace(fresh, **since)
-        self.state, self.confirmed_at, self.restored = fresh, now, False
+        self.state, self.restored = fresh, False
+        taken = fresh.data_at or now
+        # A cache may hold what was true long ago.
+        self.confirmed_at = now if _recent(taken, now) else taken
+        self._rest(now)
         self._describe(fresh)
         return True
 
     def apply_summary(self, json: JsonObject, now: datetime) -> None:
-        """Take in what a `vehicle` or `products` answer tells of this car.
-
-        A car that sleeps is as it was, if it was known until now: else it may have
-        been about in between.
-        """
+        """Take in what a `vehicle` or `products` answer tells of this car."""
         if "state" not in unwrapped(json) or not self._is_mine(json):
             return
         self.state = self._known().with_summary(json)
+        self._presence_at = now
+        self._rest(now)
         self._describe(self.state)
-        self._confirm_sleep(now)
 
     def apply_bluetooth(
         self, values: Mapping[str, Any], taken: datetime | None, now: datetime
@@ -194,10 +202,12 @@ class Car:
             return
         known = self._known()
         self.state = replace(known, **values)
-        self._confirm_sleep(now)
         self._overheard |= dict.fromkeys(values, now)
+        self._confirmed |= dict.fromkeys(values, now)
         if taken is not None and (known.data_at is None or taken > known.data_at):
             self.state = replace(self.state, data_at=min(taken, now + _AHEAD))
+        if "presence" in values:
+            self._confirm_sleep(now)
         self._describe(self.state)
 
     def apply_command(
@@ -208,6 +218,7 @@ class Car:
         changes = REPERTOIRE[command].effect(params, known)
         self.state = replace(known, **changes)
         self._commanded |= {name: (now, value) for name, value in changes.items()}
+        self._confirmed |= dict.fromkeys(changes, now)
 
     def to_json(self) -> dict[str, object]:
         """Return what storage can hold."""
@@ -218,6 +229,8 @@ class Car:
             "year": self.year,
             "state": self.state.to_json() if self.state else None,
             "confirmed_at": self.confirmed_at and self.confirmed_at.isoformat(),
+            "overheard": _dump_times(self._overheard),
+            "confirmed": _dump_times(self._confirmed),
         }
 
     @classmethod
@@ -246,6 +259,8 @@ class Car:
             # Who knows where it is now.
             car.state = replace(state, vin=car_id, presence=Presence.UNKNOWN)
             car.confirmed_at = read_moment(json.get("confirmed_at"))
+            car._overheard = _read_times(json.get("overheard"))
+            car._confirmed = _read_times(json.get("confirmed"))
             car.restored = True
         return car
 
@@ -253,12 +268,36 @@ class Car:
         return self.state or CarState(vin=self.id, model=self.model, year=self.year)
 
     def _confirm_sleep(self, now: datetime) -> None:
-        """Let what was known until now hold on while the car sleeps."""
+        """Confirm what is known of a car that is asleep.
+
+        It is as it was when it fell asleep if it was known until now; otherwise it may
+        have been awake in between.
+        """
         if self.state is None or self.state.presence is not Presence.ASLEEP:
             return
-        self._held |= dict.fromkeys(self.fresh(now), now)
+        for name in self.fresh(now):
+            self._confirmed[name] = now
         if self.trusted(now):
             self.confirmed_at = now
+
+    def _rest(self, now: datetime) -> None:
+        """Take in that the cloud says a car is asleep: nothing runs in it."""
+        if self.state is None or self.state.presence is not Presence.ASLEEP:
+            return
+        self._confirm_sleep(now)
+        # The cloud may not have noticed yet that the car was woken.
+        changes = {
+            name: value
+            for name, value in asleep(self.state).items()
+            if not self._was_told_lately(name, now)
+        }
+        self.state = replace(self.state, **changes)
+        self._confirmed |= dict.fromkeys(changes, now)
+
+    def _was_told_lately(self, name: str, now: datetime) -> bool:
+        told = self._overheard.get(name)
+        done, _ = self._commanded.get(name, (None, None))
+        return any(at is not None and now - at <= _OVERTAKEN for at in (told, done))
 
     def _is_mine(self, json: JsonObject) -> bool:
         return unwrapped(json).get("vin", self.id) == self.id
@@ -288,6 +327,37 @@ class Car:
             for name, (at, value) in commanded.items()
             if at - _OVERTAKEN < taken < at
         }
+
+
+def asleep(state: CarState) -> dict[str, Any]:
+    """Return the fields that change, of those that are known, when a car sleeps."""
+    changes = {
+        name: value
+        for name, value in ASLEEP.items()
+        if getattr(state, name) is not None
+    }
+    if state.charging_state in CHARGING:
+        # It has ended, nobody told how.
+        changes |= {"charging_state": None, "minutes_to_full": None}
+    return changes
+
+
+def _recent(at: datetime | None, now: datetime) -> bool:
+    return at is not None and abs(now - at) <= TRUSTED_FOR
+
+
+def _dump_times(times: Mapping[str, datetime]) -> dict[str, str]:
+    return {name: at.isoformat() for name, at in times.items()}
+
+
+def _read_times(stored: object) -> dict[str, datetime]:
+    if not isinstance(stored, Mapping):
+        return {}
+    return {
+        name: at
+        for name, value in stored.items()
+        if name in FIELDS and (at := read_moment(value)) is not None
+    }
 
 
 def _newer(fresh: CarState, known: CarState | None) -> bool:

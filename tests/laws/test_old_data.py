@@ -1,0 +1,163 @@
+"""Old data are known as old, and what does not change stays known."""
+
+from typing import Any
+
+import pytest
+
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+    async_mock_service,
+)
+
+from .story import LOCK, Story, assert_quiet, news
+
+ONLINE = "binary_sensor.ada_online"
+CLIMATE = "climate.ada_climate"
+CHARGING = "switch.ada_charging"
+DOORS = "binary_sensor.ada_front_driver_door"
+TRACKER = "device_tracker.ada_location"
+LASTING = (
+    "device_tracker.ada_location",
+    "number.ada_charge_limit",
+    "sensor.ada_battery",
+    "sensor.ada_last_contact",
+    "sensor.ada_odometer",
+    "sensor.ada_range",
+    "update.ada_software",
+)
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+ALL_WELL = dict.fromkeys(DOWN, "ok")
+NO_INTERNET = dict.fromkeys(("all.api", "all.status", "controls"), "timeout")
+
+
+def lasting(story: Story) -> dict[str, str]:
+    states = story.states()
+    found = {entity_id: states[entity_id] for entity_id in LASTING}
+    assert "unknown" not in found.values()
+    return found
+
+
+@pytest.mark.usefixtures("every_entity")
+@pytest.mark.parametrize("gap", ["outage", "own internet", "off", "offline"])
+async def test_a_sleeping_car_stays_known_after_nobody_said_so(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    gap: str,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.set("car.Ada", "asleep")
+    await story.go(600)
+    before = lasting(story)
+    assert story.states()[LOCK] == "locked"
+    assert story.states()[DOORS] == "off"
+    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    if gap == "off":
+        assert await story.hass.config_entries.async_unload(entry.entry_id)
+        await story.go(2400)
+        await story.set_up(entry)
+    elif gap == "offline":
+        story.simulator.set("car.Ada", "offline")
+        await story.go(2400)
+        assert story.states()[ONLINE] == "off"
+        story.simulator.set("car.Ada", "asleep")
+    else:
+        failing = DOWN if gap == "outage" else NO_INTERNET
+        story.simulator.apply(failing)
+        await story.go(2400)
+        assert story.states()[ONLINE] == "unknown"
+        story.simulator.apply(dict.fromkeys(failing, "ok"))
+    assert lasting(story) == before
+    for seconds in (300, 2400):
+        await story.go(seconds)
+        assert story.states()[ONLINE] == "off"
+        assert lasting(story) == before
+        # Someone may have used the card, but no climate runs in a car that sleeps.
+        assert story.states()[LOCK] == "unknown"
+        assert story.states()[DOORS] == "unknown"
+        assert story.states()[CLIMATE] == "off"
+        assert story.states()[CHARGING] == "off"
+    story.simulator.set("car.Ada", "online")
+    await story.go(120)
+    assert story.states()[LOCK] == "locked"
+    # No car moved: wherever it was shown, it was there.
+    assert set(news(changes, TRACKER)) <= {before[TRACKER], "unavailable"}
+    assert_quiet(caplog)
+
+
+@pytest.mark.parametrize(
+    ("presence", "shown"), [("offline", "off"), ("asleep", "off"), ("online", "on")]
+)
+async def test_online_is_what_the_cloud_says(
+    story: Story, compatible_entry: MockConfigEntry, presence: str, shown: str
+) -> None:
+    await story.settled(compatible_entry)
+    story.simulator.set("car.Ada", presence)
+    # Its data are as old as they were.
+    story.simulator.set("eu.data", "stale")
+    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    await story.go(3600)
+    assert story.states()[ONLINE] == shown
+    assert set(news(changes, ONLINE)) <= {shown}
+
+
+async def test_what_is_restored_sets_no_automation_off(
+    story: Story, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.set("car.Ada", "asleep")
+    await story.go(600)
+    home = story.hass.config
+    calls = async_mock_service(story.hass, "test", "run")
+    place = {"latitude": home.latitude, "longitude": home.longitude, "radius": 1e7}
+    assert await async_setup_component(
+        story.hass, "zone", {"zone": {"name": "Earth", **place}}
+    )
+    triggers = [
+        {"trigger": f"{domain}.{event}", "target": {"entity_id": entity_id}}
+        for domain, event, entity_id in (
+            ("lock", "locked", LOCK),
+            ("lock", "unlocked", LOCK),
+            ("climate", "turned_off", CLIMATE),
+            ("keycard", "car_became_reachable", "sensor.ada_connection"),
+            ("keycard", "car_became_unreachable", "sensor.ada_connection"),
+        )
+    ]
+    triggers += [
+        {
+            "trigger": "zone",
+            "entity_id": TRACKER,
+            "zone": "zone.earth",
+            "event": event,
+        }
+        for event in ("enter", "leave")
+    ]
+    assert await async_setup_component(
+        story.hass,
+        "automation",
+        {
+            "automation": {
+                "alias": "Hear",
+                "triggers": triggers,
+                "actions": {"action": "test.run"},
+            }
+        },
+    )
+    for away in (60, 2400):
+        assert await story.hass.config_entries.async_unload(entry.entry_id)
+        await story.go(away)
+        await story.set_up(entry)
+        await story.go(300)
+        assert story.states()[TRACKER] != "unknown"
+        assert story.states()[LOCK] == ("locked" if away == 60 else "unknown")
+        assert story.states()[CLIMATE] == "off"
+    story.simulator.set("car.Ada", "online")
+    await story.go(120)
+    assert story.states()[LOCK] == "locked"
+    assert calls == []
+    assert await story.act("unlock") is None
+    await story.hass.async_block_till_done()
+    assert len(calls) == 1

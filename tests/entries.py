@@ -71,6 +71,23 @@ def compatible(simulator: Simulator) -> MockConfigEntry:
     )
 
 
+def behind_proxy(simulator: Simulator) -> MockConfigEntry:
+    """Return an entry with Tesla's own proxy, its certificate and a fixed token."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Tesla cloud (test)",
+        unique_id=simulator.urls["tesla_proxy"],
+        data={
+            "provider": "compatible",
+            "region": "eu",
+            "base_url": simulator.urls["tesla_proxy"],
+            "fingerprint": simulator.tesla_proxy_certificate.fingerprint,
+            "token": simulator.token,
+        },
+        options=hosts_options(simulator),
+    )
+
+
 async def fleet_entry(
     hass: HomeAssistant, simulator: Simulator, *, left: float = LIFETIME
 ) -> MockConfigEntry:

@@ -553,6 +553,7 @@ async def test_the_menu(hass: HomeAssistant) -> None:
         "fleet",
         "teslemetry",
         "tessie",
+        "fleet_server",
         "compatible",
         "bluetooth_only",
     ]

@@ -10,6 +10,7 @@ from .bluetooth_key import async_get_bluetooth_key
 from .const import (
     CONF_IMPLEMENTATION,
     CONF_PROVIDER,
+    CONF_SERVER,
     PROVIDER_FLEET,
     SUBENTRY_BLUETOOTH_KEY,
 )
@@ -51,7 +52,7 @@ async def _nobody() -> None:
 async def async_get_entrance(hass: HomeAssistant, entry: ConfigEntry) -> Entrance:
     """Return the way in for an entry; nothing is asked for it, nothing keeps it out."""
     private_key = None
-    if entry.data[CONF_PROVIDER] == PROVIDER_FLEET:
+    if entry.data[CONF_PROVIDER] == PROVIDER_FLEET and CONF_SERVER not in entry.data:
         try:
             private_key = await async_get_key(hass)
         except UnusableKeyError as err:

@@ -300,7 +300,11 @@ def _failure_of(err: Exception) -> Failure:
             return Failure.TOO_LARGE
         case aiohttp.ClientConnectorDNSError() | socket.gaierror():
             return Failure.NAME
-        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
+        case (
+            aiohttp.ClientConnectorCertificateError()
+            | aiohttp.ServerFingerprintMismatch()
+            | ssl.SSLCertVerificationError()
+        ):
             return Failure.CERTIFICATE
         case aiohttp.ClientConnectorError():
             return _failure_to_connect(err.os_error)

@@ -13,9 +13,14 @@ from .const import DOMAIN
 from .outage.evidence import Evidence, Kind, Meaning, Reason, Subject, evidence, read
 from .outage.judge import Judge
 from .vehicle.links import Call, CloudLink, CloudOutcome, Command, wake_and_wait
+from .vehicle.repertoire import REPERTOIRE
+from .vehicle.state import CarState, has_data
 from .vehicle.vehicle import Car
 
 WAKE_DEADLINE = 60.0
+
+# When (s) the car's data are read after a command that a server says was done.
+_CHECK_DELAYS = (1.0, 2.0, 3.0)
 
 # What may be answered of a car that just sleeps on.
 _ASLEEP = frozenset({Reason.OK, Reason.ASLEEP})
@@ -73,6 +78,8 @@ class Sender:
             await self._async_wake(car)
             outcome, meaning = await self._async_try(car, command, params)
         if outcome.done and outcome.confirmed:
+            if self.link.commands_through_server and REPERTOIRE[command].check_data:
+                await self._async_check_data(car, command, params)
             return
         if not outcome.confirmed:
             self.doubt(car.id)
@@ -98,6 +105,25 @@ class Sender:
         if not outcome.call.sent:
             return outcome, None
         return outcome, self._observe(car, Kind.COMMAND, outcome.call)
+
+    async def _async_check_data(
+        self, car: Car, command: Command, params: Mapping[str, object]
+    ) -> None:
+        """Raise an error unless the car's own data show that a command was done."""
+        before = car.state or CarState(vin=car.id)
+        expected = REPERTOIRE[command].effect(params, before)
+        for delay in _CHECK_DELAYS:
+            await asyncio.sleep(delay)
+            call = await self.link.vehicle_data(car.id)
+            if call.sent:
+                self._observe(car, Kind.DATA, call)
+            if call.body is None or not has_data(call.body):
+                continue
+            state = CarState.from_data(call.body)
+            if all(getattr(state, name) == value for name, value in expected.items()):
+                return
+        self.doubt(car.id)
+        raise error_of("command_not_seen", car)
 
     def _check_pause(self, car: Car) -> None:
         if self._pause() > 0:
@@ -135,13 +161,20 @@ class Sender:
             data_works=car.online,
             readable=None if call.body is None else True,
         )
-        self.observe(evidence(meaning, call.answer, car=car.id, model=car.model))
+        found = evidence(meaning, call.answer, car=car.id, model=car.model)
+        # Tesla answers the other calls itself: what fails here may be the server's.
+        server = kind is Kind.COMMAND and self.link.only_commands_through_server
+        if not server or found.good or meaning.subject is Subject.CAR:
+            self.observe(found)
         return meaning
 
     def _failure(self, car: Car, meaning: Meaning | None) -> HomeAssistantError:
         """Say why a command was not done, and whose fault that is."""
         if meaning is None:
             return _not_reached("cloud_unreachable", car)
+        untrusted = meaning.reason is Reason.CERTIFICATE
+        if untrusted and self.link.commands_through_server:
+            return _not_reached("server_certificate", car)
         if meaning.subject is Subject.NETWORK:
             return _not_reached("network_in_the_way", car)
         return self._refusal(meaning.reason, car)

@@ -18,6 +18,7 @@ from .const import (
     CONF_BASE_URL,
     CONF_IMPLEMENTATION,
     CONF_PROVIDER,
+    CONF_SERVER,
     DOMAIN,
     PROVIDER_BLUETOOTH_ONLY,
     PROVIDER_COMPATIBLE,
@@ -37,12 +38,15 @@ from .flow_options import KeycardOptionsFlow
 from .flow_server import ServerSteps
 from .flow_service import ServiceSteps
 from .flow_watch import WatchSteps
+from .pinning import read_pin
 from .sign_in import TESLEMETRY_SIGN_IN
 
-PROVIDERS = (
+FLEET_SERVER = "fleet_server"
+WAYS = (
     PROVIDER_FLEET,
     PROVIDER_TESLEMETRY,
     PROVIDER_TESSIE,
+    FLEET_SERVER,
     PROVIDER_COMPATIBLE,
     PROVIDER_BLUETOOTH_ONLY,
 )
@@ -77,7 +81,7 @@ class KeycardConfigFlow(
     ) -> ConfigFlowResult:
         """Ask who is to speak for the cars."""
         return self.async_show_menu(
-            step_id="user", menu_options=[*self.watches(), *PROVIDERS]
+            step_id="user", menu_options=[*self.watches(), *WAYS]
         )
 
     async def async_step_reconfigure(
@@ -91,6 +95,8 @@ class KeycardConfigFlow(
             return await self.async_step_reconfigure_bluetooth_only(user_input)
         if data[CONF_PROVIDER] == PROVIDER_COMPATIBLE:
             return await self.async_step_reconfigure_compatible(user_input)
+        if data[CONF_PROVIDER] == PROVIDER_FLEET and CONF_SERVER in data:
+            return await self.async_step_reconfigure_fleet_server(user_input)
         if data[CONF_PROVIDER] == PROVIDER_FLEET:
             return await self.async_step_reconfigure_fleet(user_input)
         if CONF_IMPLEMENTATION in data:
@@ -127,7 +133,9 @@ class KeycardConfigFlow(
             token = clean_token(user_input[CONF_TOKEN])
             check = Check(error="token_form", where=CONF_TOKEN)
             if token is not None:
-                check = await check_server(self.hass, entry.data[CONF_BASE_URL], token)
+                check = await check_server(
+                    self.hass, entry.data[CONF_BASE_URL], token, read_pin(entry.data)
+                )
                 check = (not check.error and of_other_account(entry, check)) or check
             if check.error is None:
                 return self.async_update_reload_and_abort(

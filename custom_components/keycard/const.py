@@ -26,6 +26,12 @@ CONF_WAS: Final = "was"
 CONF_PROVIDER: Final = "provider"
 CONF_BASE_URL: Final = "base_url"
 CONF_IMPLEMENTATION: Final = "auth_implementation"
+# Of a server of the user's own: the SHA-256 of the one certificate that it may show,
+# in lower case; and, beside a sign-in with Tesla, its address and whether it takes all
+# calls instead of the commands only
+CONF_FINGERPRINT: Final = "fingerprint"
+CONF_SERVER: Final = "server"
+CONF_ALL_CALLS: Final = "all_calls"
 
 # Options: also CONF_HOSTS
 CONF_SIGN_IN: Final = "sign_in"

@@ -9,10 +9,11 @@ from homeassistant.const import CONF_TOKEN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 
-from .answer import Failure, Recorder
-from .const import CONF_BASE_URL
+from .answer import Failure, Recorder, ask
+from .const import CONF_BASE_URL, CONF_SERVER
 from .outage.evidence import Kind, Reason, read
 from .outage.hosts import REGIONS
+from .pinning import Pin, pinned
 from .providers import token_link
 from .vehicle.links import Call, CloudLink
 from .vehicle.reading import read_text
@@ -68,28 +69,54 @@ _REASONS = {
     Reason.RATE_LIMITED: Check(error="rate_limited", may_pass=True),
 }
 _WRONG_REGION = Check(error="wrong_region", where=CONF_BASE_URL)
+_UNREACHABLE = Check(error="name_not_found", where=CONF_BASE_URL)
+_TIMEOUT = 10.0
 _CLOUD_FAILS = Check(error="server_error", may_pass=True)
 
 
 @asynccontextmanager
 async def open_link(
-    hass: HomeAssistant, base_url: str, token: str
+    hass: HomeAssistant, base_url: str, token: str, pin: Pin | None = None
 ) -> AsyncGenerator[CloudLink]:
     """Open a link for a moment."""
     session = async_create_clientsession(
         hass, auto_cleanup=False, middlewares=(Recorder(),)
     )
     try:
-        yield token_link(session, base_url, token)
+        yield token_link(pinned(session, pin), base_url, token)
     finally:
         # Its connections belong to Home Assistant.
         session.detach()
 
 
-async def check_server(hass: HomeAssistant, base_url: str, token: str) -> Check:
+async def check_server(
+    hass: HomeAssistant, base_url: str, token: str, pin: Pin | None = None
+) -> Check:
     """Ask a server for the owner's cars."""
-    async with open_link(hass, base_url, token) as link:
+    async with open_link(hass, base_url, token, pin) as link:
         return _judge(await link.products(), base_url)
+
+
+async def check_proxy(hass: HomeAssistant, base_url: str, pin: Pin | None) -> Check:
+    """Ask a server whether it is there; no token is shown to it."""
+    session = async_create_clientsession(hass, auto_cleanup=False)
+    try:
+        answer = await ask(
+            pinned(session, pin), "GET", f"{base_url}/api/1/products", timeout=_TIMEOUT
+        )
+    finally:
+        # Its connections belong to Home Assistant.
+        session.detach()
+    if answer.failure is Failure.CERTIFICATE:
+        check = _REASONS[Reason.CERTIFICATE]
+    elif answer.failure is not None:
+        check = _FAILURES.get(answer.failure, _UNREACHABLE)
+    elif not 200 <= (answer.status or 0) < 500 or answer.content_type == "text/html":
+        check = _REASONS[Reason.MALFORMED]
+    else:
+        return Check()
+    where = CONF_SERVER if check.where == CONF_BASE_URL else check.where
+    return replace(check, where=where)
 
 
 async def find_region(hass: HomeAssistant, base_url: str, token: str) -> str | None:

@@ -10,6 +10,7 @@ from homeassistant.const import CONF_DOMAIN, CONF_REGION, CONF_TOKEN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.config_entry_oauth2_flow import async_get_implementations
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     QrCodeSelector,
     QrCodeSelectorConfig,
     QrErrorCorrectionLevel,
@@ -20,19 +21,25 @@ from homeassistant.helpers.selector import (
 )
 
 from .const import (
+    CONF_ALL_CALLS,
     CONF_BASE_URL,
+    CONF_FINGERPRINT,
     CONF_IMPLEMENTATION,
     CONF_PROVIDER,
+    CONF_SERVER,
     DASHBOARD,
     DOMAIN,
     PROVIDER_FLEET,
 )
-from .flow_base import KeycardFlow, cloud_title
-from .flow_check import BASE, Check, check_server, find_unpaired
+from .flow_base import cloud_title, passes
+from .flow_certificate import CERTIFICATE, CertificateSteps
+from .flow_check import BASE, Check, check_proxy, check_server, find_unpaired
 from .flow_fields import (
     ANYWAY_FIELD,
     CONF_ANYWAY,
     REGION_FIELD,
+    URL_FIELD,
+    is_safe,
     normalised,
     region_at,
     region_of,
@@ -56,9 +63,22 @@ CONF_QR_CODE = "qr_code"
 
 _CHECK_SCHEMA = vol.Schema({})
 _ANYWAY_SCHEMA = vol.Schema(ANYWAY_FIELD)
+_APPLICATION_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_REGION): REGION_FIELD,
+        vol.Required(CONF_DOMAIN): TextSelector(),
+    }
+)
+_SERVER_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_SERVER): URL_FIELD,
+        vol.Required(CONF_REGION): REGION_FIELD,
+        vol.Required(CONF_ALL_CALLS, default=False): BooleanSelector(),
+    }
+)
 
 
-class FleetSteps(KeycardFlow):
+class FleetSteps(CertificateSteps):
     """Asks for the application, checks it, and has the owner sign in."""
 
     _application: TeslaSignIn
@@ -68,6 +88,7 @@ class FleetSteps(KeycardFlow):
         super().__init__()
         self._fleet_region = ""
         self._fleet_domain = ""
+        self._server: dict[str, Any] = {}
         self._signed_in: dict[str, Any] = {}
         self._grant = Grant()
         self._check = Check()
@@ -110,11 +131,110 @@ class FleetSteps(KeycardFlow):
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
-                _application_schema(applications), suggested
+                _with_choice(_APPLICATION_SCHEMA, applications), suggested
             ),
             errors=errors,
             description_placeholders={"dashboard": DASHBOARD},
         )
+
+    # With a server of the user's own between here and Tesla, which signs the commands
+
+    async def async_step_fleet_server(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the server that takes the commands, and try it."""
+        return await self._async_step_fleet_server("fleet_server", user_input)
+
+    async def async_step_reconfigure_fleet_server(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change the server, or trust its new certificate."""
+        return await self._async_step_fleet_server(
+            "reconfigure_fleet_server", user_input
+        )
+
+    async def _async_step_fleet_server(
+        self, step_id: str, user_input: dict[str, Any] | None
+    ) -> ConfigFlowResult:
+        applications = await _async_applications(self.hass)
+        if not applications:
+            return self.async_abort(reason="missing_credentials")
+        check = Check()
+        if user_input is not None:
+            self._server, check = await self._async_try_proxy(user_input)
+            if check.error == CERTIFICATE:
+                asked = await self.async_ask_for_trust(
+                    self._server[CONF_SERVER],
+                    user_input,
+                    getattr(self, f"async_step_{step_id}"),
+                )
+                if asked is not None:
+                    return asked
+            if passes(check, user_input):
+                chosen = user_input.get(CONF_IMPLEMENTATION, next(iter(applications)))
+                return await self._async_take_server(
+                    user_input[CONF_REGION], applications[chosen]
+                )
+        entry = self.changed_entry
+        suggested = {
+            CONF_REGION: region_of(self.hass.config.country),
+            **(entry.data if entry else {}),
+            **(user_input or {}),
+        }
+        suggested.pop(CONF_ANYWAY, None)
+        schema = _SERVER_SCHEMA.extend(ANYWAY_FIELD if check.may_pass else {})
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(
+                _with_choice(schema, applications), suggested
+            ),
+            errors={} if check.error is None else {check.where: check.error},
+            description_placeholders={
+                "dashboard": DASHBOARD,
+                "example": "https://192.168.1.5:4443",
+            },
+        )
+
+    async def _async_try_proxy(
+        self, user_input: dict[str, Any]
+    ) -> tuple[dict[str, Any], Check]:
+        """Return what an entry holds of a server, and what trying it brought."""
+        url = normalised(user_input[CONF_SERVER])
+        server = {
+            CONF_SERVER: url,
+            CONF_ALL_CALLS: bool(user_input.get(CONF_ALL_CALLS)),
+        }
+        if url is None or region_at(url) is not None:
+            return server, Check(error="invalid_url", where=CONF_SERVER)
+        if not is_safe(url):
+            return server, Check(error="not_encrypted", where=CONF_SERVER)
+        entry, known = self.changed_entry, None
+        if entry is not None and entry.data.get(CONF_SERVER) == url:
+            known = entry.data.get(CONF_FINGERPRINT)
+        check, fingerprint = await self.async_try_pinned(
+            url, known, lambda pin: check_proxy(self.hass, url, pin)
+        )
+        if fingerprint is not None:
+            server[CONF_FINGERPRINT] = fingerprint
+        return server, check
+
+    async def _async_take_server(
+        self, region: str, application: TeslaSignIn
+    ) -> ConfigFlowResult:
+        """Go to the sign-in, unless the entry has one that still fits."""
+        entry = self.changed_entry
+        if entry is not None and entry.data[CONF_REGION] == region:
+            kept = {
+                key: value
+                for key, value in entry.data.items()
+                if key not in (CONF_SERVER, CONF_ALL_CALLS, CONF_FINGERPRINT)
+            }
+            return self.async_update_reload_and_abort(
+                entry, data={**kept, **self._server}
+            )
+        self._fleet_region = region
+        self._apply(application, region)
+        return await self.async_step_auth()
 
     async def async_step_fleet_key(
         self, user_input: dict[str, Any] | None = None
@@ -222,6 +342,8 @@ class FleetSteps(KeycardFlow):
         if region in (None, self._fleet_region):
             return await self.async_step_fleet_account()
         self._fleet_region = region
+        if self._server:
+            return await self.async_step_fleet_account()
         return await self.async_step_fleet_register()
 
     async def async_step_fleet_account(
@@ -234,9 +356,13 @@ class FleetSteps(KeycardFlow):
         right = region_at(normalised(self._check.right_url or "") or "")
         if right is not None and right != self._fleet_region:
             self._fleet_region = right
-            return await self.async_step_fleet_register()
+            if not self._server:
+                return await self.async_step_fleet_register()
         if self.changed_entry is None and self.all_known(self._check.vins):
             return self.async_abort(reason="already_configured")
+        if self._server:
+            # Which cars know the key of the server is told by its own guide.
+            return await self.async_step_fleet_done()
         unpaired = await find_unpaired(self.hass, base_url, token, self._check.vins)
         if not unpaired:
             return await self.async_step_fleet_done()
@@ -272,7 +398,7 @@ class FleetSteps(KeycardFlow):
                 CONF_PROVIDER: PROVIDER_FLEET,
                 CONF_REGION: self._fleet_region,
                 CONF_BASE_URL: _base_url(self._fleet_region),
-                CONF_DOMAIN: self._fleet_domain,
+                **(self._server or {CONF_DOMAIN: self._fleet_domain}),
             },
         )
 
@@ -302,13 +428,10 @@ async def _async_applications(hass: HomeAssistant) -> dict[str, TeslaSignIn]:
     }
 
 
-def _application_schema(applications: dict[str, TeslaSignIn]) -> vol.Schema:
-    schema = vol.Schema(
-        {
-            vol.Required(CONF_REGION): REGION_FIELD,
-            vol.Required(CONF_DOMAIN): TextSelector(),
-        }
-    )
+def _with_choice(
+    schema: vol.Schema, applications: dict[str, TeslaSignIn]
+) -> vol.Schema:
+    """Return the schema of a form that asks for the application, too, if need be."""
     if len(applications) < 2:
         return schema
     choices = SelectSelectorConfig(

@@ -8,15 +8,9 @@ from yarl import URL
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_REGION, CONF_TOKEN
 
-from .const import CONF_BASE_URL, CONF_PROVIDER, PROVIDER_COMPATIBLE
-from .flow_base import (
-    KeycardFlow,
-    account_of,
-    cloud_title,
-    of_other_account,
-    passes,
-    server_id,
-)
+from .const import CONF_BASE_URL, CONF_FINGERPRINT, CONF_PROVIDER, PROVIDER_COMPATIBLE
+from .flow_base import account_of, cloud_title, of_other_account, passes, server_id
+from .flow_certificate import CERTIFICATE, CertificateSteps
 from .flow_check import Check, check_server
 from .flow_fields import (
     ANYWAY_SCHEMA,
@@ -30,7 +24,7 @@ from .flow_fields import (
 )
 
 
-class ServerSteps(KeycardFlow):
+class ServerSteps(CertificateSteps):
     """Asks for a server of the owner's."""
 
     async def async_step_compatible(
@@ -43,6 +37,12 @@ class ServerSteps(KeycardFlow):
         if user_input is None:
             return self._show_server("compatible", suggested, Check())
         data, check = await self._async_try_server(user_input)
+        if check.error == CERTIFICATE:
+            asked = await self.async_ask_for_trust(
+                data[CONF_BASE_URL], user_input, self.async_step_compatible
+            )
+            if asked is not None:
+                return asked
         if not passes(check, user_input):
             return self._show_server("compatible", user_input, check)
         self._async_abort_entries_match(
@@ -63,6 +63,12 @@ class ServerSteps(KeycardFlow):
         if user_input is None:
             return self._show_server(step, entry.data, Check())
         data, check = await self._async_try_server(user_input)
+        if check.error == CERTIFICATE:
+            asked = await self.async_ask_for_trust(
+                data[CONF_BASE_URL], user_input, self.async_step_reconfigure_compatible
+            )
+            if asked is not None:
+                return asked
         if not passes(check, user_input):
             return self._show_server(step, user_input, check)
         if (other := of_other_account(entry, check)) is not None:
@@ -104,19 +110,30 @@ class ServerSteps(KeycardFlow):
         base_url = normalised(user_input[CONF_BASE_URL])
         # An address of the maker's own tells the region better than the owner.
         region = region_at(base_url) if base_url else None
+        token = clean_token(user_input[CONF_TOKEN])
         data = {
             CONF_PROVIDER: PROVIDER_COMPATIBLE,
             CONF_REGION: region or user_input[CONF_REGION],
             CONF_BASE_URL: base_url,
-            CONF_TOKEN: clean_token(user_input[CONF_TOKEN]),
+            CONF_TOKEN: token,
         }
         if base_url is None:
             return data, Check(error="invalid_url", where=CONF_BASE_URL)
         if not is_safe(base_url):
             return data, Check(error="not_encrypted", where=CONF_BASE_URL)
-        if data[CONF_TOKEN] is None:
+        if token is None:
             return data, Check(error="token_form", where=CONF_TOKEN)
-        return data, await check_server(self.hass, base_url, data[CONF_TOKEN])
+        entry, known = self.changed_entry, None
+        if entry is not None and entry.data[CONF_BASE_URL] == base_url:
+            known = entry.data.get(CONF_FINGERPRINT)
+        check, fingerprint = await self.async_try_pinned(
+            base_url,
+            known,
+            lambda pin: check_server(self.hass, base_url, token, pin),
+        )
+        if fingerprint is not None:
+            data[CONF_FINGERPRINT] = fingerprint
+        return data, check
 
 
 def _server_title(base_url: str) -> str:

@@ -112,7 +112,8 @@ class ServiceSteps(KeycardFlow):
         if user_input is not None:
             token = clean_token(user_input[CONF_TOKEN])
             if token is None:
-                data, check = {}, Check(error="token_form", where=CONF_TOKEN)
+                data: dict[str, Any] = {}
+                check = Check(error="token_form", where=CONF_TOKEN)
             else:
                 data, check = await self._async_try_token(provider, token)
             if passes(check, user_input):

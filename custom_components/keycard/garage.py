@@ -75,7 +75,9 @@ class Garage:
     def signs(self) -> bool:
         """Tell whether somebody signs commands: the link, or a service in between."""
         link = self._provider.link
-        return link is not None and (link.signs or self._judge.in_between)
+        return link is not None and (
+            link.signs or link.only_commands_through_server or self._judge.in_between
+        )
 
     @callback
     def async_fill(self, cars: Iterable[Car], keys: dict[str, Key]) -> None:

@@ -10,17 +10,22 @@ from homeassistant.core import callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.issue_registry import IssueSeverity
 
-from .const import CONF_PROVIDER, DASHBOARD, DOMAIN, PROVIDER_FLEET
+from .const import CONF_PROVIDER, CONF_SERVER, DASHBOARD, DOMAIN, PROVIDER_FLEET
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
 from .markdown import escape_markdown
 from .outage.evidence import Reason
 from .outage.track import Health
 from .outage.words import OUTAGES, Status
 from .pairing import Pairing
+from .pinning import spell_fingerprint
 from .providers import SERVICES
 from .signing_key import pairing_link
 
 DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
+
+
+# Home Assistant's own page of the entries, where they are reconfigured.
+_INTEGRATION = f"homeassistant://config/integrations/integration/{DOMAIN}"
 
 
 class Trouble(StrEnum):
@@ -36,6 +41,7 @@ class Trouble(StrEnum):
     BLUETOOTH_KEY_NOT_PAIRED = "bluetooth_key_not_paired"
     BLUETOOTH_KEY_FILE = "bluetooth_key_file"
     NO_POWER = "no_power"
+    CERTIFICATE_CHANGED = "certificate_changed"
 
 
 # To sign in again is Home Assistant's own; what passes by itself is no repair.
@@ -48,7 +54,13 @@ _ACCOUNT: Mapping[Reason, Trouble] = {
 _STOPS_ALL = frozenset(_ACCOUNT.values())
 
 # What holds here and in the car, whatever becomes of the maker's cloud.
-_LOCAL = frozenset({Trouble.BLUETOOTH_KEY_NOT_PAIRED, Trouble.BLUETOOTH_KEY_FILE})
+_LOCAL = frozenset(
+    {
+        Trouble.BLUETOOTH_KEY_NOT_PAIRED,
+        Trouble.BLUETOOTH_KEY_FILE,
+        Trouble.CERTIFICATE_CHANGED,
+    }
+)
 
 type Found = dict[Trouble, dict[str, str]]
 """What is wrong, with what its text has to name."""
@@ -89,7 +101,7 @@ class Issues:
         return f"{self.entry.entry_id}_{trouble}"
 
     def _show(self, trouble: Trouble, names: Mapping[str, str]) -> None:
-        stops_all = trouble in _STOPS_ALL
+        stops_all = trouble in _STOPS_ALL or trouble is Trouble.CERTIFICATE_CHANGED
         ir.async_create_issue(
             self.coordinator.hass,
             DOMAIN,
@@ -107,6 +119,8 @@ class Issues:
             return service.console
         if trouble is Trouble.BILLING_LIMIT and service is None:
             return DASHBOARD
+        if trouble is Trouble.CERTIFICATE_CHANGED:
+            return f"{_INTEGRATION}#config_entry={self.entry.entry_id}"
         return DOCUMENTATION
 
     def _find(self) -> Found:
@@ -126,7 +140,8 @@ class Issues:
             found[Trouble.KEY_NOT_PAIRED] = {"links": "\n".join(links)}
         link = self.coordinator.provider.link
         fleet = self.entry.data[CONF_PROVIDER] == PROVIDER_FLEET
-        if fleet and not (link and link.signs):
+        signs_itself = fleet and CONF_SERVER not in self.entry.data
+        if signs_itself and not (link and link.signs):
             found[Trouble.KEY_FILE] = {}
         if strange := sorted(
             car.car.name for car in cars if car.local and car.local.key_known is False
@@ -134,6 +149,11 @@ class Issues:
             found[Trouble.BLUETOOTH_KEY_NOT_PAIRED] = {"cars": ", ".join(strange)}
         if self.coordinator.garage.key_lost:
             found[Trouble.BLUETOOTH_KEY_FILE] = {}
+        pin = self.coordinator.provider.pin
+        if pin is not None and pin.refused is not None:
+            found[Trouble.CERTIFICATE_CHANGED] = {
+                "fingerprint": spell_fingerprint(pin.refused.fingerprint)
+            }
         now = time.monotonic()
         if silent := sorted(car.car.name for car in cars if car.silence.lasts(now)):
             found[Trouble.NO_POWER] = {"cars": ", ".join(silent)}

@@ -142,7 +142,7 @@ async def test_what_is_asked(cloud: Cloud, link: CloudLink) -> None:
             Command.SEAT_HEATER,
             {"seat": "rear_center", "level": 2},
             "command/remote_seat_heater_request",
-            {"heater": 4, "level": 2},
+            {"heater": 4, "seat_position": 4, "level": 2},
         ),
         (
             Command.WHEEL_HEATER,

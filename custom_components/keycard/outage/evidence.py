@@ -323,7 +323,7 @@ _TABLE = (
     ),
     _Row(
         _CALLS,
-        _both(_status(500), _says("vehicle rejected request")),
+        _both(_status(412, 500), _says("vehicle rejected request")),
         _CAR,
         Verdict.BAD,
         Reason.REFUSED,

@@ -74,7 +74,7 @@ def provider_of(
         raise ValueError(f"Nobody provides {name!r}")
     session = open_session(Recorder())
     if name == PROVIDER_COMPATIBLE:
-        return compatible(data, options, session)
+        return compatible(data, options, session, hosts_of(data, options))
     access = access or Access()
     token = access.token or fixed(str(data[CONF_TOKEN]))
     if name in SERVICES:

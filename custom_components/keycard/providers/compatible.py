@@ -8,18 +8,30 @@ import aiohttp
 from homeassistant.const import CONF_REGION, CONF_TOKEN
 
 from ..const import CONF_BASE_URL
+from ..outage.hosts import Hosts
+from ..pinning import pinned, read_pin
 from ..vehicle.links import CloudLink, TokenSource
-from .provider import Provider, owners_keys
+from .provider import Provider, is_teslas, owners_keys
 
 
 def compatible(
-    data: Mapping[str, Any], options: Mapping[str, Any], session: aiohttp.ClientSession
+    data: Mapping[str, Any],
+    options: Mapping[str, Any],
+    session: aiohttp.ClientSession,
+    hosts: Hosts,
 ) -> Provider:
     """Return the provider of an entry with an address and a token."""
+    base_url, pin = data[CONF_BASE_URL], read_pin(data)
     return Provider(
         region=data[CONF_REGION],
-        link=token_link(session, data[CONF_BASE_URL], data[CONF_TOKEN]),
+        link=CloudLink(
+            pinned(session, pin),
+            base_url,
+            fixed(data[CONF_TOKEN]),
+            through_server=not is_teslas(base_url, hosts),
+        ),
         keys=owners_keys(options),
+        pin=pin,
     )
 
 

@@ -9,9 +9,10 @@ import jwt
 
 from homeassistant.const import CONF_REGION
 
-from ..const import CONF_BASE_URL
+from ..const import CONF_ALL_CALLS, CONF_BASE_URL, CONF_SERVER
 from ..outage.hosts import REGIONS
-from ..vehicle.links import CloudLink, PrivateKey, TokenSource
+from ..pinning import pinned, read_pin
+from ..vehicle.links import CloudLink, CommandServer, PrivateKey, TokenSource
 from ..vehicle.reading import read_text
 from .provider import Provider, owners_keys
 
@@ -68,19 +69,35 @@ def fleet(
     token: TokenSource,
     private_key: PrivateKey | None,
 ) -> Provider:
-    """Return the provider of an entry whose owner signed in with the maker."""
-    grant = read_grant(_access_token(data))
-    return Provider(
-        region=data[CONF_REGION],
-        link=CloudLink(
+    """Return the provider of an entry whose user signed in with Tesla.
+
+    A server of the user's own may stand before Tesla, and sign the commands.
+    """
+    location = LOCATION in read_grant(_access_token(data)).scopes
+    region, keys = data[CONF_REGION], owners_keys(options)
+    if (server := data.get(CONF_SERVER)) is None:
+        link = CloudLink(
             session,
             data[CONF_BASE_URL],
             token,
             private_key=private_key,
-            location=LOCATION in grant.scopes,
-        ),
-        keys=owners_keys(options),
-    )
+            location=location,
+        )
+        return Provider(region=region, link=link, keys=keys)
+    pin = read_pin(data)
+    if data.get(CONF_ALL_CALLS):
+        link = CloudLink(
+            pinned(session, pin), server, token, location=location, through_server=True
+        )
+    else:
+        link = CloudLink(
+            session,
+            data[CONF_BASE_URL],
+            token,
+            location=location,
+            command_server=CommandServer(session=pinned(session, pin), base_url=server),
+        )
+    return Provider(region=region, link=link, keys=keys, pin=pin)
 
 
 def _access_token(data: Mapping[str, Any]) -> object:

@@ -9,6 +9,7 @@ from yarl import URL
 
 from ..const import CONF_CARS, CONF_KEY, MANUFACTURER, MODEL_NAMES
 from ..outage.hosts import Hosts
+from ..pinning import Pin
 from ..vehicle.keys import Key, describe_vin
 from ..vehicle.links import CloudLink
 from ..vehicle.reading import JsonObject, read_text
@@ -28,6 +29,8 @@ class Provider:
     link: CloudLink | None = None
     keys: Mapping[str, Key] = field(default_factory=dict)
     watched: tuple[Car, ...] = ()
+    pin: Pin | None = None
+    """What checks the certificate of a server of the user's own, if that is pinned."""
 
     @property
     def cars_from_account(self) -> bool:
@@ -38,7 +41,7 @@ class Provider:
         """Return whether calls go to somebody else than the maker's own hosts."""
         if self.link is None:
             return False
-        return _origin(self.link.base_url) not in map(_origin, hosts.regions.values())
+        return not is_teslas(self.link.base_url, hosts)
 
     def cars(self) -> list[Car]:
         """Return the cars that are known without asking anybody."""
@@ -81,6 +84,11 @@ def owners_keys(options: Mapping[str, Any]) -> dict[str, Key]:
         for vin, car in options.get(CONF_CARS, {}).items()
         if CONF_KEY in car
     }
+
+
+def is_teslas(base_url: str, hosts: Hosts) -> bool:
+    """Return whether an address is that of one of Tesla's hosts."""
+    return _origin(base_url) in map(_origin, hosts.regions.values())
 
 
 def _origin(address: str) -> tuple[str, str | None, int | None]:

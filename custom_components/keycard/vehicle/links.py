@@ -13,12 +13,14 @@ from tesla_fleet_api.exceptions import MissingToken, TeslaFleetError
 from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
 from tesla_fleet_api.teslemetry.teslemetry import register_client
 
-from ..answer import Answer, Failure, recording
+from ..answer import Answer, Failure, ask, recording
 from .key_pair import PrivateKey
 from .outcome import Outcome, Refusal
+from .proxy_answers import is_tesla_proxy, lost_parameters, read_object, read_refusal
 from .reading import JsonObject
 from .redaction import redact_library_log
 from .repertoire import REPERTOIRE, Command, read_result
+from .rest_vehicle import RestVehicle
 from .signing import SignedCar
 from .state import Presence, unwrapped
 
@@ -43,6 +45,12 @@ type TokenSource = Callable[[], Awaitable[str | None]]
 _READ_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 30.0
 _COMMAND_DEADLINE = 60.0  # of a signed command, which may need a greeting before it
+
+# What servers that are not Tesla's number or know otherwise.
+_DIFFERENT = frozenset(
+    {Command.SEAT_COOLER, Command.OVERHEAT_TEMP, Command.WHEEL_HEATER}
+)
+_PROBE_TIMEOUT = 5.0
 
 # Seconds between two looks at a car that wakes up.
 _WAKE_PACE = 3.0
@@ -114,13 +122,22 @@ class Waking:
     calls: tuple[Call, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CommandServer:
+    """A server between here and Tesla that takes the commands, and signs them."""
+
+    session: aiohttp.ClientSession
+    base_url: str
+
+
 class CloudLink:
     """The cars of one account, reached through a cloud.
 
     Its session has a `Recorder` among its middlewares. Nothing but being cancelled
     raises: what went wrong stands in the answer. With a `private_key` it signs the
     commands of cars that require it. `location` tells whether the account lets it ask
-    where the cars are.
+    where the cars are, `through_server` whether a server of the user's own stands
+    before Tesla. A `command_server` takes the commands only, but for waking a car.
     """
 
     def __init__(
@@ -131,11 +148,20 @@ class CloudLink:
         *,
         private_key: PrivateKey | None = None,
         location: bool = True,
+        through_server: bool = False,
+        command_server: CommandServer | None = None,
     ) -> None:
         redact_library_log()
         self.base_url = base_url
         self._api = TeslaFleetApi(session, token_source, server=base_url)
         self._api.private_key = private_key
+        self.only_commands_through_server = command_server is not None
+        self.commands_through_server = through_server or command_server is not None
+        server = command_server or CommandServer(session=session, base_url=base_url)
+        self._command_server = server
+        self._command_api = TeslaFleetApi(
+            server.session, token_source, server=server.base_url
+        )
         self._endpoints = [*_ENDPOINTS, *([_LOCATION] if location else [])]
         self._signed: dict[str, SignedCar] = {}
         # A car does one thing after another, as its owner asked.
@@ -182,11 +208,17 @@ class CloudLink:
             signed = signed or REPERTOIRE[command].signed
             if signed and self.signs and command is not Command.WAKE:
                 return await self._command_signed(vin, command, params)
-            vehicle = self._vehicle(vin)
-            call = await _call(
-                lambda: REPERTOIRE[command].send(vehicle, params), _COMMAND_TIMEOUT
-            )
-        return _outcome(command, call)
+            vehicle = await self._rest_vehicle(vin, command)
+
+            async def send() -> object:
+                return await REPERTOIRE[command].send(vehicle, params)
+
+            call = await _call(send, _COMMAND_TIMEOUT)
+            if self.commands_through_server and params and lost_parameters(call.answer):
+                call = await _call(send, _COMMAND_TIMEOUT)
+        if not self.commands_through_server:
+            return _outcome(command, call)
+        return _server_outcome(command, call)
 
     async def _command_signed(
         self, vin: str, command: Command, params: Mapping[str, object]
@@ -214,6 +246,22 @@ class CloudLink:
     def forget(self, vin: str) -> None:
         """Forget the sessions of a car that left the account."""
         self._signed.pop(vin, None)
+
+    async def _rest_vehicle(self, vin: str, command: Command) -> RestVehicle:
+        """Return a vehicle that takes a command as whoever answers wants it."""
+        if command is Command.WAKE:
+            return RestVehicle(self._api, vin)
+        tesla_proxy = False
+        if self.commands_through_server and command in _DIFFERENT:
+            # Without a token it tells what it is, and asks nothing of Tesla.
+            answer = await ask(
+                self._command_server.session,
+                "GET",
+                f"{self._command_server.base_url}/api/1/products",
+                timeout=_PROBE_TIMEOUT,
+            )
+            tesla_proxy = is_tesla_proxy(answer)
+        return RestVehicle(self._command_api, vin, tesla_proxy=tesla_proxy)
 
     def _vehicle(self, vin: str) -> VehicleFleet[TeslaFleetApi]:
         # A new one for each call: the library's would outlive a car that was sold.
@@ -303,6 +351,17 @@ def _outcome(command: Command, call: Call) -> CloudOutcome:
     return CloudOutcome(
         done=result.done, confirmed=True, reason=result.reason, call=call
     )
+
+
+def _server_outcome(command: Command, call: Call) -> CloudOutcome:
+    """Tell what came of a command that a server between here and Tesla took."""
+    if call.body is None:
+        # The library reads no object that comes under the name of plain text.
+        call = replace(call, body=read_object(call.answer))
+    outcome = _outcome(command, call)
+    if call.body is not None or (refusal := read_refusal(call.answer)) is None:
+        return outcome
+    return replace(outcome, confirmed=True, refusal=refusal)
 
 
 def _surely_not_done(answer: Answer) -> bool:

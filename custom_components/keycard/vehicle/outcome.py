@@ -5,12 +5,16 @@ from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """Why a car did not take a signed command."""
+    """Why a car, or a server before it, did not take a command."""
 
     KEY_NOT_PAIRED = "key_not_paired"
     KEY_NOT_ALLOWED = "key_not_allowed"
     REMOTE_ACCESS_OFF = "remote_access_off"
     CLOCK = "clock_wrong"
+    SERVER_KEY_NOT_PAIRED = "server_key_not_paired"
+    SERVER_KEY_NOT_ALLOWED = "server_key_not_allowed"
+    SERVER_WANTS_PIN = "server_wants_pin"
+    SERVER_LACKS_COMMAND = "server_lacks_command"
     OTHER = "car_refused"
 
 
@@ -29,7 +33,7 @@ class Outcome:
     """What came of a command.
 
     Without `confirmed` nobody knows whether the car did it. `reason` is the car's own
-    word for refusing, `refusal` why it did not take a signed command.
+    word for refusing, `refusal` why the command was not taken at all.
     """
 
     done: bool

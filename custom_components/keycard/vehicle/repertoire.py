@@ -90,6 +90,9 @@ class Act:
     signed: bool = False
     """Whether every car takes it only if it is signed."""
 
+    check_data: bool = False
+    """Whether servers number its values differently: their yes is no proof."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -227,6 +230,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             OVERHEAT_TEMPS.index(_whole(params, "temp"))
         ),
         effect=lambda params, _: {"overheat_temp": _whole(params, "temp")},
+        check_data=True,
     ),
     # seat: one of the seats that heat; level: 0 to 3
     Command.SEAT_HEATER: Act(
@@ -245,6 +249,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         effect=lambda params, _: {
             f"seat_cooler_{_text(params, 'seat')}": params["level"]
         },
+        check_data=True,
     ),
     # level: 0, 1 or 3
     Command.WHEEL_HEATER: Act(
@@ -283,6 +288,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             "bioweapon": params["on"],
             **({"climate_on": True} if params["on"] else {}),
         },
+        check_data=True,
     ),
     # open: a gap
     Command.WINDOWS: Act(

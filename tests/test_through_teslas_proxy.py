@@ -1,0 +1,152 @@
+"""Every command through Tesla's own proxy, signed end to end: done, or said plainly."""
+
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import pytest
+from pytest import Subtests  # noqa: PT013 - the fixture's type has no other home
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator import Simulator
+from simulator.server import json_reply
+
+from .commanding import CASES, Case, act, named, shown
+from .conftest import SetUp, judgement_of, state_of, until
+from .entries import behind_proxy
+from .test_every_command import Fate, Garage
+
+pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")
+
+# What the proxy does not know, or wants a PIN for.
+REFUSED = {
+    "cover.cy_sun_roof open_cover": "server_lacks_command",
+    "cover.cy_sun_roof close_cover": "server_lacks_command",
+    "switch.ada_automatic_steering_wheel_heater turn_on": "server_lacks_command",
+    "switch.ada_automatic_steering_wheel_heater turn_off": "server_lacks_command",
+    "select.ada_steering_wheel_heater select_option high": "server_lacks_command",
+    "switch.ada_valet_mode turn_on": "server_wants_pin",
+}
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    """Read the car's data at once, and settle doubts at once."""
+    with (
+        patch("custom_components.keycard.commands._CHECK_DELAYS", (0.0, 0.0)),
+        patch("custom_components.keycard.polling.SOON", 0.0),
+    ):
+        yield
+
+
+@pytest.fixture
+async def proxied(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> MockConfigEntry:
+    """Set up the account behind a proxy whose key the car knows."""
+    simulator.set_signing("Ada", "required")
+    simulator.pair("Ada", simulator.tesla_proxy.key)
+    entry = behind_proxy(simulator)
+    await set_up(entry)
+
+    def known() -> bool:
+        cars = entry.runtime_data.cars.values()
+        return len(cars) == 2 and all(car.data.trusted for car in cars)
+
+    await until(hass, known)
+    await hass.async_block_till_done()
+    return entry
+
+
+def asked(item: Case) -> str:
+    option = item.data.get("option")
+    words = [item.entity, item.action, *([option] if option else [])]
+    return " ".join(words)
+
+
+async def test_every_command(
+    hass: HomeAssistant,
+    *,
+    simulator: Simulator,
+    proxied: MockConfigEntry,
+    subtests: Subtests,
+) -> None:
+    garage = Garage(hass=hass, simulator=simulator, account=proxied)
+    for item in CASES:
+        with subtests.test(named(item)):
+            await check(garage, item)
+    assert judgement_of(proxied) == "operational"
+
+
+async def check(garage: Garage, item: Case) -> None:
+    hass = garage.hass
+    car = await garage.put(item, Fate())
+    before = shown(hass, item.entity, item.attribute)
+    error = REFUSED.get(asked(item))
+    if error is None:
+        await act(hass, item.entity, item.action, item.data)
+        assert item.done(car) == item.result
+        assert sum(car.executed.values()) == 1
+    else:
+        with pytest.raises(HomeAssistantError) as caught:
+            await act(hass, item.entity, item.action, item.data)
+        assert caught.value.translation_key == error
+        assert not car.executed
+    now = shown(hass, item.entity, item.attribute)
+    assert now == (item.shown if error is None else before)
+    await garage.look(item.of)
+    assert shown(hass, item.entity, item.attribute) == now
+
+
+async def test_a_yes_that_the_data_do_not_show(
+    hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
+) -> None:
+    simulator.cars["Ada"].climate_on = True
+    yes = json_reply({"response": {"result": True, "reason": ""}})
+    with (
+        patch.object(simulator.tesla_proxy, "_command", return_value=yes),
+        pytest.raises(HomeAssistantError) as caught,
+    ):
+        await act(
+            hass,
+            "select.ada_seat_cooler_front_left",
+            "select_option",
+            {"option": "low"},
+        )
+    assert caught.value.translation_key == "command_not_seen"
+    assert state_of(hass, "select.ada_seat_cooler_front_left").state == "off"
+
+
+@pytest.mark.parametrize("newer", [False, True])
+async def test_a_key_that_the_car_does_not_know(
+    hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry, *, newer: bool
+) -> None:
+    simulator.tesla_proxy.newer = newer
+    simulator.computers["Ada"].whitelist.remove(simulator.tesla_proxy.key)
+    for _ in range(3):
+        with pytest.raises(HomeAssistantError) as caught:
+            await act(hass, "lock.ada_lock", "unlock", {})
+        assert caught.value.translation_key == "server_key_not_paired"
+    assert judgement_of(proxied) == "operational"
+    assert state_of(hass, "lock.ada_lock").state == "locked"
+
+
+async def test_what_may_have_been_done_is_not_denied(
+    hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
+) -> None:
+    simulator.expect("Ada", "lost-done")
+    with pytest.raises(HomeAssistantError) as caught:
+        await act(hass, "lock.ada_lock", "unlock", {})
+    assert caught.value.translation_key == "command_unconfirmed"
+    await until(hass, lambda: state_of(hass, "lock.ada_lock").state == "unlocked")
+    assert simulator.cars["Ada"].executed == {"door_unlock": 1}
+
+
+async def test_what_holds_already_is_done(
+    hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
+) -> None:
+    simulator.cars["Ada"].charge_limit = 85
+    await act(hass, "number.ada_charge_limit", "set_value", {"value": 85})
+    assert state_of(hass, "number.ada_charge_limit").state == "85"

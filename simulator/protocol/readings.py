@@ -20,6 +20,7 @@ from tesla_protocol.command.vehicle_pb2 import (
     DriveState,
     GuiSettings,
     LocationState,
+    MediaState,
     ShiftState,
     SoftwareUpdateState,
     TirePressureState,
@@ -80,6 +81,8 @@ def vehicle_data(car: Car, asked: GetVehicleData, now: float) -> VehicleData:
         data.closures_state.CopyFrom(_closures(car, at))
     if asked.HasField("getTirePressureState"):
         data.tire_pressure_state.CopyFrom(_tyres(car, at))
+    if asked.HasField("getMediaState"):
+        data.media_state.CopyFrom(_media(car, at))
     if asked.HasField("getSoftwareUpdateState"):
         data.software_update_state.CopyFrom(_update(car, at))
     if asked.HasField("getGuiSettings"):
@@ -207,6 +210,15 @@ def _closures(car: Car, at: int) -> ClosuresState:
 def _tyres(car: Car, at: int) -> TirePressureState:
     state = TirePressureState(timestamp=_time(at))
     _fill(state, shapes.vehicle_state(car, at))
+    return state
+
+
+def _media(car: Car, at: int) -> MediaState:
+    state = MediaState(timestamp=_time(at))
+    values = shapes.vehicle_state(car, at)
+    for part in ("media_info", "media_state"):
+        if isinstance(found := values[part], dict):
+            _fill(state, found)
     return state
 
 

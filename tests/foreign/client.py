@@ -1,0 +1,94 @@
+"""The foreign client, on a line to a simulated car."""
+
+import asyncio
+from asyncio.subprocess import PIPE, Process
+from itertools import count
+import json
+from pathlib import Path
+import sys
+from typing import Any, Self
+
+from simulator.radio import Line
+
+PEER = Path(__file__).with_name("peer.py")
+PATIENCE = 30.0  # seconds, for what takes a fraction of one
+
+
+class ForeignClient:
+    """A client in a process of its own."""
+
+    def __init__(self, process: Process, line: Line) -> None:
+        self.states: dict[str, dict[str, Any]] = {}
+        """What it was told last, by the name of the state."""
+
+        self.polls: list[tuple[str, bool]] = []
+        """What came of each poll."""
+
+        self._process = process
+        self._line = line
+        self._ids = count(1)
+        self._waiting: dict[int, asyncio.Future[str | None]] = {}
+        self._news = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+        line.on_chunk = lambda chunk: self._write(frame=chunk.hex())
+
+    @classmethod
+    async def start(cls, line: Line, vin: str) -> Self:
+        """Start the process, and connect the client."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(PEER), "client", vin, stdin=PIPE, stdout=PIPE
+        )
+        client = cls(process, line)
+        client.tell("set_connected", True)
+        return client
+
+    async def stop(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+        await self._reading
+
+    def tell(self, call: str, *args: object) -> None:
+        """Call a method that has no outcome."""
+        self._write(call=call, args=args)
+
+    async def do(self, call: str, *args: object) -> str | None:
+        """Call a method, and return the error that it ends with."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.begin(call, *args)
+
+    def begin(self, call: str, *args: object) -> asyncio.Future[str | None]:
+        """Call a method; the error that it ends with comes later."""
+        number = next(self._ids)
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        self._write(call=call, args=args, id=number)
+        return future
+
+    async def until_told(self, name: str) -> dict[str, Any]:
+        """Return a state as soon as the client was told it."""
+        async with asyncio.timeout(PATIENCE):
+            while name not in self.states:
+                self._news.clear()
+                await self._news.wait()
+        return self.states[name]
+
+    def _write(self, **message: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for text in self._process.stdout:
+            message = json.loads(text)
+            if "frame" in message:
+                await self._line.write(bytes.fromhex(message["frame"]))
+            elif "state" in message:
+                self.states[message["state"]] = message["data"]
+            elif "poll" in message:
+                self.polls.append((message["poll"], message["success"]))
+            else:
+                error = None if message["success"] else str(message["error"])
+                self._waiting.pop(message["id"]).set_result(error)
+            self._news.set()

@@ -1,0 +1,176 @@
+"""A client that others wrote, with the simulated car."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from simulator import Simulator
+from simulator.cars import Car
+from simulator.protocol import Computers, Confirmation, PairingState, Role
+from simulator.radio import Weather, address_of
+
+from ..simulator.conftest import HOME
+from .client import PATIENCE, ForeignClient
+
+# Its own time for an answer is longer by far than the simulated car takes.
+pytestmark = pytest.mark.usefixtures("fast_waking")
+NOT_PAIRED = "not on whitelist"
+
+
+@pytest.fixture
+def fast_waking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.cars.WAKING", 0.05)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[Simulator]:
+    simulator = Simulator(HOME)
+    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    simulator.air.chance = Random(1)
+    yield simulator
+    simulator.air.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def ada(world: Simulator) -> Car:
+    ada = world.cars["Ada"]
+    ada.near = True
+    return ada
+
+
+@pytest.fixture
+def computers(world: Simulator) -> Computers:
+    """Return the computers of a car that confirms in the form that the client knows.
+
+    An empty payload it takes for no answer at all, and sends the command again.
+    """
+    computers = world.computers["Ada"]
+    computers.confirmation = Confirmation.STATUS
+    return computers
+
+
+@pytest.fixture
+async def client(
+    world: Simulator, ada: Car, computers: Computers
+) -> AsyncIterator[ForeignClient]:
+    line = await world.air.connect(address_of(ada.vin))
+    client = await ForeignClient.start(line, ada.vin)
+    assert await client.do("regenerate_key") is None
+    yield client
+    await client.stop()
+
+
+@pytest.fixture
+def asked(computers: Computers, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Tell when the car waits for a card."""
+    asked = asyncio.Event()
+    ask = computers.whitelist.ask
+
+    def ask_and_tell(*args: Any) -> None:
+        ask(*args)
+        asked.set()
+
+    monkeypatch.setattr(computers.whitelist, "ask", ask_and_tell)
+    return asked
+
+
+@pytest.fixture
+async def paired(
+    client: ForeignClient, computers: Computers, asked: asyncio.Event
+) -> ForeignClient:
+    """Return the client, whose key was added with a card."""
+    pairing = client.begin("pair", "role.DRIVER")
+    async with asyncio.timeout(PATIENCE):
+        await asked.wait()
+        assert computers.whitelist.tap() is PairingState.ADDED
+        assert await pairing is None
+    return client
+
+
+async def test_it_is_refused_without_a_key(client: ForeignClient, ada: Car) -> None:
+    for call, args in (("unlock", ()), ("set_climate", (True,))):
+        error = await client.do(call, *args)
+        assert error is not None
+        assert NOT_PAIRED in error
+    assert not ada.executed
+
+
+async def test_it_pairs_and_commands(
+    paired: ForeignClient, computers: Computers, ada: Car
+) -> None:
+    [entry] = computers.whitelist.entries
+    assert entry.role is Role.DRIVER
+    ada.plug()
+    done: dict[str, tuple[tuple[object, ...], Callable[[], bool]]] = {
+        "unlock": ((), lambda: not ada.locked),
+        "lock": ((), lambda: ada.locked),
+        "open_charge_port": ((), lambda: ada.port_open),
+        "set_climate": ((True,), lambda: ada.climate_on),
+        "set_climate_temp": ((21.5,), lambda: ada.driver_temp == 21.5),
+        "set_charging_limit": ((70,), lambda: ada.charge_limit == 70),
+        "set_charging_amps": ((8,), lambda: ada.charge_amps == 8),
+        "set_sentry_mode": ((True,), lambda: ada.sentry),
+        "vent_windows": ((), lambda: set(ada.windows.values()) == {1}),
+        "set_seat_heater": (("seat.FRONT_LEFT", 2), lambda: ada.seats[0] == 2),
+        "flash_lights": ((), lambda: True),
+    }
+    for call, (args, outcome) in done.items():
+        assert await paired.do(call, *args) is None, call
+        assert outcome(), call
+    # Each ran once: none was sent again for want of an answer.
+    assert set(ada.executed.values()) == {1}
+    assert len(ada.executed) == len(done)
+
+
+async def test_it_polls_every_state(
+    paired: ForeignClient, computers: Computers, ada: Car
+) -> None:
+    ada.doors["df"] = True
+    polls = {
+        "vcsec_poll": "vehicle_status",
+        "charge_state_poll": "charge_state",
+        "climate_state_poll": "climate_state",
+        "drive_state_poll": "drive_state",
+        "closures_state_poll": "closures_state",
+        "tire_pressure_poll": "tire_pressure_state",
+        "software_update_poll": "software_update_state",
+        "media_state_poll": "media_state",
+    }
+    for poll, state in polls.items():
+        paired.tell(poll)
+        await paired.until_told(state)
+    assert all(success for _, success in paired.polls)
+    told = paired.states
+    assert told["vehicle_status"]["locked"] is True
+    assert told["vehicle_status"]["closures"]["front_driver_door"] == "open"
+    assert told["charge_state"]["battery_level"] == round(ada.battery)
+    assert told["climate_state"]["is_climate_on"] is False
+    assert told["drive_state"]["shift_state"] == "P"
+    assert told["closures_state"]["door_open_driver_front"] is True
+    assert told["media_state"]["remote_control_enabled"] is True
+    assert told["tire_pressure_state"]["tpms_pressure_fl"] == pytest.approx(2.775)
+
+
+async def test_it_recovers_a_session(
+    paired: ForeignClient, computers: Computers, ada: Car
+) -> None:
+    assert await paired.do("unlock") is None
+    assert await paired.do("set_climate", True) is None
+    computers.restart()
+    assert await paired.do("lock") is None
+    assert await paired.do("set_climate", False) is None
+    assert set(ada.executed.values()) == {1}
+
+
+async def test_it_wakes_the_car(
+    paired: ForeignClient, computers: Computers, ada: Car
+) -> None:
+    ada.set_presence("asleep")
+    assert await paired.do("unlock") is None
+    assert ada.presence == "asleep"
+    assert await paired.do("set_climate", True) is None
+    assert ada.executed["auto_conditioning_start"] == 1

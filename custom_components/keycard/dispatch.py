@@ -18,6 +18,8 @@ _TROUBLES: Mapping[Trouble, str] = {
     Trouble.NO_SLOT: "bluetooth_no_slot",
     Trouble.NO_CONNECTION: "bluetooth_no_connection",
     Trouble.NO_ANSWER: "bluetooth_no_answer",
+    Trouble.STRANGER: "bluetooth_stranger",
+    Trouble.UNSEALED: "bluetooth_unsealed",
 }
 # The key is not the car's last word: that of another link may do.
 _OF_THE_KEY: Mapping[Refusal, str] = {
@@ -79,8 +81,6 @@ class Dispatcher:
                 raise error
 
     def _note(self, local: LocalLink, outcome: RadioOutcome) -> None:
-        if outcome.done or outcome.refusal in _OF_THE_KEY:
-            local.async_note_key(outcome.refusal)
         if outcome.trouble is None:
             local.async_want()
 

@@ -1,4 +1,4 @@
-"""A car as the library meets it over Bluetooth: each command leaves once."""
+"""A car as the library meets it over Bluetooth: proven, and each command sent once."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -15,11 +15,12 @@ from tesla_fleet_api.exceptions import (
     BluetoothCommandFailed,
     BluetoothTimeout,
     BluetoothTransportError,
+    SessionInfoAuthenticationFault,
     SignedCommandResponseReplayed,
     WhitelistOperationStatus,
 )
 from tesla_fleet_api.tesla import TeslaBluetooth
-from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth, VerifyPlan
+from tesla_fleet_api.tesla.vehicle.bluetooth import VerifyPlan
 from tesla_protocol.command.car_server_pb2 import Action
 from tesla_protocol.command.signatures_pb2 import SessionInfo
 from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
@@ -32,6 +33,9 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
+from .computer_keys import ComputerTrust
+from .outcome import Refusal
+from .proven_vehicle import ProvenVehicle, UnprovenError, is_sealed
 from .signing import SentOnce
 
 # Seconds. A computer that is awake answers a short question in a third of one.
@@ -61,10 +65,10 @@ class _Used:
 
 
 # The library's own bases differ in how a thing or two is called.
-class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
+class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
     """A car in range of an adapter.
 
-    `heard` takes each status that the car tells everybody who is connected.
+    `heard` takes each status that is broadcast on a connection; it proves nothing.
     """
 
     _default_timeout = _ANSWER
@@ -73,17 +77,10 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         self,
         vin: str,
         key: ec.EllipticCurvePrivateKey,
+        trust: ComputerTrust,
         heard: Callable[[VehicleStatus], None],
     ) -> None:
-        super().__init__(
-            TeslaBluetooth(),
-            vin,
-            key,
-            confirmation="verify",
-            keepalive_interval=None,
-            raise_unconfirmed=True,
-            wake_if_asleep=False,
-        )
+        super().__init__(vin, key, trust)
         self.limit: asyncio.Timeout | None = None
         """What ends the command at hand; waking the car takes longer."""
 
@@ -126,9 +123,8 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
                 expects_data,
                 timeout=timeout,
                 optimistic=optimistic,
-                confirm_broadcast=confirm_broadcast,
             )
-        except BluetoothTransportError:
+        except BluetoothTransportError, UnprovenError:
             if acts:
                 # It failed before the first byte.
                 self.delivered = False
@@ -138,6 +134,8 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
             self._told[domain] = SessionInfo.FromString(reply.session_info)
         elif acts:
             self._note_answer(msg, reply)
+            # What is not sealed may come from anybody.
+            self.answered = self.answered and is_sealed(reply)
         return reply
 
     def _note_counter(self, msg: RoutableMessage) -> None:
@@ -181,7 +179,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
     async def _ensure_handshake(self, domain: Domain) -> None:
         """Greet until the car answers: a greeting may get lost."""
         for left in reversed(range(_GREETINGS)):
-            if self._sessions[domain].ready:
+            if self.is_proven(domain):
                 return
             try:
                 await self._handshake(domain)
@@ -213,7 +211,22 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         told = self._told.get(used.domain)
         if told is None or told.epoch != used.epoch:
             return None
-        return told.counter >= used.counter
+        if told.counter >= used.counter:
+            return True
+        # What is sent instead bears the same counter: if the first copy is only late,
+        # the car takes one of the two.
+        self._sessions[used.domain].counter = used.counter - 1
+        return False
+
+    @override
+    def refusal(self, error: BaseException | None) -> Refusal | None:
+        """Return why the car says that it did not do the last command.
+
+        A session info that is not authentic is no word of the car.
+        """
+        if isinstance(error, SessionInfoAuthenticationFault):
+            return None
+        return super().refusal(error)
 
     # Asking
 
@@ -305,6 +318,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
 
         Only what is not sealed can be read here; of the rest, the library takes care.
         """
+        broadcast = msg.to_destination.routing_address != self._from_destination
         if not msg.protobuf_message_as_bytes or msg.HasField("signature_data"):
             return
         try:
@@ -312,7 +326,8 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         except DecodeError:
             return
         if told.HasField("vehicleStatus"):
-            self._heard(told.vehicleStatus)
+            if broadcast:
+                self._heard(told.vehicleStatus)
         elif told.commandStatus.HasField("whitelistOperationStatus"):
             change = told.commandStatus.whitelistOperationStatus
             number = change.whitelistOperationInformation

@@ -21,7 +21,7 @@ from .reading import JsonObject
 from .redaction import redact_library_log
 from .repertoire import REPERTOIRE, Command, read_result
 from .rest_vehicle import RestVehicle
-from .signing import SignedCar
+from .signing import SessionMade, SignedCar
 from .state import Presence, unwrapped
 
 __all__ = [
@@ -164,6 +164,9 @@ class CloudLink:
         )
         self._endpoints = [*_ENDPOINTS, *([_LOCATION] if location else [])]
         self._signed: dict[str, SignedCar] = {}
+        self.session_made: SessionMade = lambda vin, computer, point: None
+        """Takes the public keys that computers of cars have in signed sessions."""
+
         # A car does one thing after another, as its owner asked.
         self._gates: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -224,7 +227,11 @@ class CloudLink:
         self, vin: str, command: Command, params: Mapping[str, object]
     ) -> CloudOutcome:
         if vin not in self._signed:
-            self._signed[vin] = SignedCar(self._api, vin)
+            self._signed[vin] = SignedCar(
+                self._api,
+                vin,
+                self.session_made,
+            )
         car = self._signed[vin]
         car.begin()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from .computer_keys import ComputerKeys, ComputerTrust
 from .fields import ASLEEP, FIELDS
 from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
 from .links import CloudLink
@@ -54,6 +55,9 @@ class Car:
 
     unpaired: bool = False
     """Whether the car is known not to know the key that signs its commands."""
+
+    trust: ComputerTrust = field(default_factory=ComputerTrust, compare=False)
+    """Which device is believed to be the car over Bluetooth."""
 
     _commanded: dict[str, tuple[datetime, object]] = field(
         default_factory=dict, init=False
@@ -231,6 +235,7 @@ class Car:
             "confirmed_at": self.confirmed_at and self.confirmed_at.isoformat(),
             "overheard": _dump_times(self._overheard),
             "confirmed": _dump_times(self._confirmed),
+            "computers": self.trust.keys.to_json(),
         }
 
     @classmethod
@@ -252,6 +257,7 @@ class Car:
             year=read_year(json.get("year")),
             owners_key=owners_key,
             link=link,
+            trust=ComputerTrust(ComputerKeys.from_json(json.get("computers"))),
         )
         stored = json.get("state")
         if isinstance(stored, Mapping):

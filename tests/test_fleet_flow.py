@@ -1,5 +1,6 @@
 """The flow that signs in with the maker, over real HTTP to a simulated maker."""
 
+import asyncio
 from typing import Any
 from unittest.mock import AsyncMock
 from urllib.parse import parse_qs, urlsplit
@@ -7,9 +8,15 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    SOURCE_USER,
+    ConfigFlowResult,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
@@ -23,7 +30,7 @@ from custom_components.keycard.signing_key import PUBLIC_KEY_PATH, async_get_key
 from custom_components.keycard.vehicle.key_pair import public_pem
 from simulator import Simulator
 
-from .conftest import SignIn, until
+from .conftest import SignIn, state_of, until
 from .entries import APPLICATION, add_application, fleet_entry
 from .flows import answer, assert_leads_to_drill, choose, fields, suggested
 
@@ -557,3 +564,135 @@ async def test_the_menu(hass: HomeAssistant) -> None:
         "compatible",
         "bluetooth_only",
     ]
+
+
+# With Tesla's own proxy between
+
+
+def through_server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
+    """Return what a user enters for a server that signs the commands."""
+    url = simulator.urls["tesla_proxy"]
+    return {"server": url, "region": "eu", "all_calls": False, **changes}
+
+
+async def trust(
+    hass: HomeAssistant, simulator: Simulator, **changes: Any
+) -> ConfigFlowResult:
+    """Choose the server, and trust the certificate that it shows."""
+    asyncio.get_running_loop().set_debug(False)  # a refused handshake is no error
+    form = await choose(hass, "fleet_server")
+    assert form["step_id"] == "fleet_server"
+    form = await answer(hass, form, **through_server(simulator, **changes))
+    assert form["step_id"] == "certificate"
+    return await answer(hass, form, trust=True)
+
+
+@pytest.mark.usefixtures("application")
+@pytest.mark.parametrize("all_calls", [False, True])
+async def test_sign_in_with_a_server_between(
+    *,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    sign_in: SignIn,
+    all_calls: bool,
+) -> None:
+    simulator.set_signing("Ada", "required")
+    simulator.pair("Ada", simulator.tesla_proxy.key)
+    created = await sign_in(await trust(hass, simulator, all_calls=all_calls))
+    assert_leads_to_drill(hass, created)
+    entry = created["result"]
+    data = dict(entry.data)
+    assert set(data.pop("token")) >= {"access_token", "refresh_token", "expires_at"}
+    assert data == {
+        "provider": "fleet",
+        "region": "eu",
+        "base_url": simulator.urls["eu"],
+        "server": simulator.urls["tesla_proxy"],
+        "all_calls": all_calls,
+        "fingerprint": simulator.tesla_proxy_certificate.fingerprint,
+        "auth_implementation": APPLICATION,
+    }
+    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: hass.states.get("lock.ada_lock") is not None)
+    await hass.services.async_call(
+        "lock", "unlock", {"entity_id": "lock.ada_lock"}, blocking=True
+    )
+    assert simulator.cars["Ada"].executed["door_unlock"] == 1
+    assert simulator.calls.count("tesla_proxy.door_unlock") == 1
+    data_calls = simulator.calls.count("tesla_proxy.vehicle_data")
+    assert bool(data_calls) is all_calls
+    # No repair asks for a key of this home: the server signs.
+    assert not [one for one in ir.async_get(hass).issues if one[0] == DOMAIN]
+
+
+@pytest.mark.usefixtures("application")
+async def test_the_server_fails_and_tesla_is_not_blamed(
+    hass: HomeAssistant, simulator: Simulator, sign_in: SignIn
+) -> None:
+    created = await sign_in(await trust(hass, simulator))
+    entry = created["result"]
+    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: hass.states.get("lock.ada_lock") is not None)
+
+    def judged() -> str:
+        return str(entry.runtime_data.data.judgement.status)
+
+    await until(hass, lambda: judged() == "operational")
+    simulator.set("tesla_proxy.api", "503 down")
+    for _ in range(4):
+        with pytest.raises(HomeAssistantError):
+            await hass.services.async_call(
+                "lock", "unlock", {"entity_id": "lock.ada_lock"}, blocking=True
+            )
+    assert judged() == "operational"
+    assert state_of(hass, "sensor.ada_key_to_take").state == "usual"
+
+
+@pytest.mark.usefixtures("application", "current_request_with_host")
+@pytest.mark.parametrize(
+    ("changes", "errors"),
+    [
+        ({"server": "no address"}, {"server": "invalid_url"}),
+        ({"server": "http://proxy.example.org"}, {"server": "not_encrypted"}),
+    ],
+)
+async def test_no_server_there(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    changes: dict[str, Any],
+    errors: dict[str, str],
+) -> None:
+    form = await choose(hass, "fleet_server")
+    form = await answer(hass, form, **through_server(simulator, **changes))
+    assert form["errors"] == errors
+    teslas = through_server(simulator, server=simulator.urls["eu"])
+    form = await answer(hass, form, **teslas)
+    assert form["errors"] == {"server": "invalid_url"}
+    simulator.set("tesla_proxy.api", "refuse")
+    form = await answer(hass, form, **through_server(simulator))
+    assert form["errors"] == {"base": "cannot_connect"}
+    page = await answer(hass, form, **through_server(simulator), anyway=True)
+    assert page["type"] is FlowResultType.EXTERNAL_STEP
+
+
+@pytest.mark.usefixtures("application")
+async def test_a_servers_new_certificate_needs_no_new_sign_in(
+    hass: HomeAssistant, simulator: Simulator, sign_in: SignIn
+) -> None:
+    created = await sign_in(await trust(hass, simulator))
+    entry = created["result"]
+    token = entry.data["token"]
+    simulator.renew_certificate()
+    form = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
+    )
+    assert form["step_id"] == "reconfigure_fleet_server"
+    assert suggested(form)["server"] == simulator.urls["tesla_proxy"]
+    form = await answer(hass, form, **through_server(simulator, all_calls=True))
+    assert form["step_id"] == "certificate"
+    result = await answer(hass, form, trust=True)
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data["token"] == token
+    assert entry.data["all_calls"] is True
+    fingerprint = simulator.tesla_proxy_certificate.fingerprint
+    assert entry.data["fingerprint"] == fingerprint

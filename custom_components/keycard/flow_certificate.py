@@ -1,7 +1,6 @@
 """Asks whether to trust the certificate of a server that nobody vouches for."""
 
 from collections.abc import Awaitable, Callable
-import re
 from typing import Any
 
 import voluptuous as vol
@@ -15,13 +14,13 @@ from .const import CONF_FINGERPRINT
 from .flow_base import KeycardFlow
 from .flow_check import Check
 from .flow_fields import region_at
+from .markdown import escape_markdown
 from .pinning import Certificate, Pin, async_read_certificate, pin_of, spell_fingerprint
 
 CONF_TRUST = "trust"
 CERTIFICATE = "certificate"
 
 _SCHEMA = vol.Schema({vol.Required(CONF_TRUST, default=False): BooleanSelector()})
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~])")
 
 type Step = Callable[[dict[str, Any]], Awaitable[ConfigFlowResult]]
 type TryServer = Callable[[Pin | None], Awaitable[Check]]
@@ -92,16 +91,10 @@ class CertificateSteps(KeycardFlow):
             data_schema=_SCHEMA,
             errors=errors,
             description_placeholders={
-                "host": _escaped(URL(self._asked_for).authority),
+                "host": escape_markdown(URL(self._asked_for).authority),
                 "fingerprint": spell_fingerprint(certificate.fingerprint),
                 "before": spell_fingerprint(before) if before else "-",
-                "subject": _escaped(certificate.subject) or "-",
+                "subject": escape_markdown(certificate.subject[:200]) or "-",
                 "expires": expires.date().isoformat() if expires else "-",
             },
         )
-
-
-def _escaped(text: str) -> str:
-    """Return words of others as they are, without meaning in Markdown."""
-    printable = "".join(char if char.isprintable() else " " for char in text[:200])
-    return _SPECIAL.sub(r"\\\1", printable)

@@ -229,6 +229,8 @@ def async_follow_issues(entry: KeycardConfigEntry) -> None:
     issues = Issues(entry=entry, coordinator=coordinator)
     entry.async_on_unload(issues.async_stop)
     entry.async_on_unload(coordinator.watcher.async_add_listener(issues.async_look))
+    if (pin := coordinator.provider.pin) is not None:
+        entry.async_on_unload(pin.add_listener(issues.async_look))
     if link is not None and link.signs:
         pairing = Pairing(coordinator=coordinator, found=issues.async_look)
         entry.async_on_unload(pairing.async_start())

@@ -1,7 +1,7 @@
 """A server's certificate that the user trusts: this one and no other."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast, override
@@ -31,7 +31,16 @@ class Pin(aiohttp.Fingerprint):
     `refused` is the other one that the server has shown last.
     """
 
-    refused: Certificate | None = None
+    def __init__(self, fingerprint: bytes) -> None:
+        """Take the SHA-256 of the certificate."""
+        super().__init__(fingerprint)
+        self.refused: Certificate | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    def add_listener(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have a listener called when another certificate came or went."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     @override
     def check(self, transport: asyncio.Transport) -> None:
@@ -40,9 +49,16 @@ class Pin(aiohttp.Fingerprint):
             super().check(transport)
         except aiohttp.ServerFingerprintMismatch:
             tls = transport.get_extra_info("ssl_object")
-            self.refused = read_certificate(tls.getpeercert(binary_form=True))
+            self._note(read_certificate(tls.getpeercert(binary_form=True)))
             raise
-        self.refused = None
+        self._note(None)
+
+    def _note(self, refused: Certificate | None) -> None:
+        if refused == self.refused:
+            return
+        self.refused = refused
+        for listener in list(self._listeners):
+            listener()
 
 
 class PinnedSession:

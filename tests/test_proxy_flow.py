@@ -1,0 +1,224 @@
+"""A server whose certificate its owner made: shown, trusted, pinned, and renewed."""
+
+import asyncio
+from typing import Any
+from unittest.mock import AsyncMock, patch
+
+import pytest
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.issue_registry import IssueEntry, IssueSeverity
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
+from custom_components.keycard.pinning import read_certificate, spell_fingerprint
+from simulator import Simulator
+
+from .commanding import act
+from .conftest import SetUp, state_of, until
+from .entries import behind_proxy
+from .flows import answer, assert_leads_to_drill, choose, fields, server, suggested
+
+
+@pytest.fixture(autouse=True)
+async def refusing_is_no_error() -> None:
+    """Let a client hang up at a certificate: a loop that debugs calls that an error."""
+    asyncio.get_running_loop().set_debug(False)
+
+
+def own_server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
+    """Return what a user enters for Tesla's own proxy."""
+    return server(simulator, base_url=simulator.urls["tesla_proxy"], **changes)
+
+
+def certificate_issue(hass: HomeAssistant, entry: MockConfigEntry) -> IssueEntry | None:
+    """Return the repair of a changed certificate."""
+    issue_id = f"{entry.entry_id}_certificate_changed"
+    return ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+
+
+def assert_shows(form: ConfigFlowResult, simulator: Simulator, before: str) -> None:
+    """Check that a form shows the certificate that the server has now."""
+    assert form["type"] is FlowResultType.FORM
+    assert form["step_id"] == "certificate"
+    assert fields(form) == {"trust"}
+    shown = dict(form["description_placeholders"] or {})
+    now = simulator.tesla_proxy_certificate.fingerprint
+    assert shown["fingerprint"] == spell_fingerprint(now)
+    assert shown["before"] == before
+    assert shown["subject"] == r"CN\=localhost"
+    assert shown["expires"] == "2100-01-01"
+
+
+def tokens_shown(simulator: Simulator) -> int:
+    """Return how many requests the proxy has answered, or would have."""
+    return sum(
+        count
+        for name, count in simulator.calls.by_endpoint.items()
+        if name.startswith("tesla_proxy.")
+    )
+
+
+async def test_a_certificate_is_shown_and_pinned(
+    hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
+) -> None:
+    form = await answer(hass, await choose(hass, "compatible"), **own_server(simulator))
+    assert_shows(form, simulator, before="-")
+    form = await answer(hass, form, trust=False)
+    assert form["errors"] == {"trust": "not_trusted"}
+    # Not a byte of a request has gone there yet.
+    assert tokens_shown(simulator) == 0
+    created = await answer(hass, form, trust=True)
+    assert_leads_to_drill(hass, created)
+    assert created["data"] == {
+        "provider": "compatible",
+        "region": "eu",
+        "base_url": simulator.urls["tesla_proxy"],
+        "token": simulator.token,
+        "fingerprint": simulator.tesla_proxy_certificate.fingerprint,
+    }
+
+
+async def test_a_certificate_that_changes_while_it_is_compared(
+    hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
+) -> None:
+    form = await answer(hass, await choose(hass, "compatible"), **own_server(simulator))
+    simulator.renew_certificate()
+    form = await answer(hass, form, trust=True)
+    assert tokens_shown(simulator) == 0
+    assert_shows(form, simulator, before="-")
+    created = await answer(hass, form, trust=True)
+    fingerprint = simulator.tesla_proxy_certificate.fingerprint
+    assert created["data"]["fingerprint"] == fingerprint
+
+
+async def test_what_is_wrong_behind_a_trusted_certificate_is_said(
+    hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
+) -> None:
+    form = await choose(hass, "compatible")
+    form = await answer(hass, form, **own_server(simulator, token="wrong"))
+    form = await answer(hass, form, trust=True)
+    assert form["step_id"] == "compatible"
+    assert form["errors"]
+    assert suggested(form)["token"] == "wrong"
+    # It is asked once in a flow.
+    created = await answer(hass, form, **own_server(simulator))
+    assert created["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_teslas_own_hosts_are_never_pinned(
+    hass: HomeAssistant, simulator: Simulator
+) -> None:
+    url = simulator.urls["tesla_proxy"]
+    with (
+        patch.dict("custom_components.keycard.outage.hosts._REGION_HOSTS", {"eu": url}),
+    ):
+        form = await answer(
+            hass, await choose(hass, "compatible"), **own_server(simulator)
+        )
+    assert form["step_id"] == "compatible"
+    assert form["errors"] == {"base_url": "certificate"}
+
+
+async def test_a_changed_certificate_stops_everything_until_it_is_trusted(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    simulator.pair("Ada", simulator.tesla_proxy.key)
+    entry = behind_proxy(simulator)
+    await set_up(entry)
+    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: state_of(hass, "lock.ada_lock").state == "locked")
+    before = entry.data["fingerprint"]
+    assert certificate_issue(hass, entry) is None
+
+    simulator.renew_certificate()
+    # The connections that were kept are gone: that takes a moment to get here.
+    await asyncio.sleep(0.05)
+    answered = tokens_shown(simulator)
+    with pytest.raises(HomeAssistantError) as caught:
+        await act(hass, "lock.ada_lock", "unlock")
+    assert caught.value.translation_key == "server_certificate"
+    assert tokens_shown(simulator) == answered
+    await hass.async_block_till_done()
+    issue = certificate_issue(hass, entry)
+    assert issue is not None
+    assert issue.severity is IssueSeverity.ERROR
+    now = simulator.tesla_proxy_certificate.fingerprint
+    assert issue.translation_placeholders is not None
+    shown = issue.translation_placeholders["fingerprint"]
+    assert shown == spell_fingerprint(now)
+    assert issue.learn_more_url == (
+        "homeassistant://config/integrations/integration/keycard"
+        f"#config_entry={entry.entry_id}"
+    )
+
+    form = await entry.start_reconfigure_flow(hass)
+    assert form["step_id"] == "reconfigure_compatible"
+    form = await answer(hass, form, **own_server(simulator))
+    assert_shows(form, simulator, before=spell_fingerprint(before))
+    result = await answer(hass, form, trust=True)
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data["fingerprint"] == now
+    await hass.async_block_till_done()
+    assert certificate_issue(hass, entry) is None
+    await act(hass, "lock.ada_lock", "unlock")
+    assert simulator.cars["Ada"].executed["door_unlock"] == 1
+
+
+async def test_a_token_is_renewed_behind_the_pinned_certificate(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up_entry: AsyncMock,
+) -> None:
+    entry = behind_proxy(simulator)
+    entry.add_to_hass(hass)
+    form = await entry.start_reauth_flow(hass)
+    fresh = simulator.access_token("openid", "vehicle_device_data")
+    simulator.renew_certificate()
+    form = await answer(hass, form, token=fresh)
+    assert form["errors"] == {"base": "certificate"}
+    assert tokens_shown(simulator) == 0
+    hass.config_entries.async_update_entry(
+        entry,
+        data={
+            **entry.data,
+            "fingerprint": simulator.tesla_proxy_certificate.fingerprint,
+        },
+    )
+    result = await answer(hass, form, token=fresh)
+    assert result["reason"] == "reauth_successful"
+
+
+async def test_a_server_that_moved_needs_no_pin(
+    hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
+) -> None:
+    entry = behind_proxy(simulator)
+    entry.add_to_hass(hass)
+    form = await entry.start_reconfigure_flow(hass)
+    url = simulator.urls["proxy"]
+    result = await answer(hass, form, **server(simulator, base_url=url))
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data["base_url"] == url
+    assert "fingerprint" not in entry.data
+
+
+async def test_diagnostics_do_not_name_the_server(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    entry = behind_proxy(simulator)
+    await set_up(entry)
+    told = str(await async_get_config_entry_diagnostics(hass, entry))
+    for secret in ("base_url", "fingerprint", "token"):
+        assert entry.data[secret] not in told
+
+
+def test_what_is_no_certificate_has_a_fingerprint() -> None:
+    odd = read_certificate(b"\x30\x03odd")
+    assert len(odd.fingerprint) == 64
+    assert (odd.subject, odd.expires) == ("", None)
+    assert spell_fingerprint("ab01") == "AB:01"

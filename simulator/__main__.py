@@ -47,8 +47,8 @@ all; @MODEL narrows all but status), auth.token, auth.authorize, controls, contr
 controls2, dns.tesla, proxy.api, tesla_proxy.api, teslemetry.api, tessie.api,
 domain.key, car.NAME.
 Conditions: ok, refuse, timeout, reset, dns, null, tls (with --tls), CODE, CODE BODY,
-retry-after:SECONDS, stale, portal, garbage, empty, slow:SECONDS; for cars also online,
-asleep, offline, near, gone.
+retry-after:SECONDS, stale, portal, garbage, empty, slow:SECONDS, late:SECONDS; for
+cars also online, asleep, offline, near, gone.
 dns and null are about names: this program only closes the ports.
 
 A case file without a timeline may tell the homes alone:

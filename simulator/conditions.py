@@ -48,6 +48,7 @@ class Kind(StrEnum):
     HTTP = "CODE BODY"
     RETRY_AFTER = "retry-after:SECONDS"
     SLOW = "slow:SECONDS"
+    LATE = "late:SECONDS"
 
 
 # No request reaches a host in one of these.
@@ -56,19 +57,20 @@ UNREACHABLE = frozenset({Kind.REFUSE, Kind.DNS, Kind.NULL})
 LOCAL = frozenset({Kind.DNS, Kind.NULL, Kind.TLS, Kind.PORTAL})
 
 _NAMES = frozenset({Kind.DNS, Kind.NULL, Kind.TLS})
-_EVERYWHERE = frozenset(Kind) - {Kind.STALE, Kind.EMPTY}
+_EVERYWHERE = frozenset(Kind) - {Kind.STALE, Kind.EMPTY, Kind.LATE}
 _ONE_CAR = _EVERYWHERE - _NAMES
+_COMMANDS = _ONE_CAR | {Kind.LATE}
 _WORDS = frozenset({kind for kind in Kind if kind.value.isalpha()})
 
 # What may be set on each part of a host, and on cars of one model only.
 _ALLOWED = {
     "status": _EVERYWHERE,
-    "api": frozenset(Kind),
+    "api": frozenset(Kind) - {Kind.LATE},
     "data": _ONE_CAR | {Kind.STALE},
-    "commands": _ONE_CAR,
+    "commands": _COMMANDS,
     "api@": _ONE_CAR | {Kind.STALE, Kind.EMPTY},
     "data@": _ONE_CAR | {Kind.STALE},
-    "commands@": _ONE_CAR,
+    "commands@": _COMMANDS,
     "proxy": _EVERYWHERE | {Kind.EMPTY},
     # Its certificate is nobody's: it is changed by renewing it.
     "tesla_proxy": _EVERYWHERE - {Kind.TLS} | {Kind.EMPTY},
@@ -108,8 +110,8 @@ def parse_condition(text: str, now: float = 0.0) -> Condition:
         return Condition(
             text=text, kind=Kind.HTTP, status=int(match[1]), body=match[2] or ""
         )
-    if match := re.fullmatch(r"(slow|retry-after):(\d{1,7}(?:\.\d+)?)", text):
-        kind = Kind.SLOW if match[1] == "slow" else Kind.RETRY_AFTER
+    if match := re.fullmatch(r"(slow|late|retry-after):(\d{1,7}(?:\.\d+)?)", text):
+        kind = next(one for one in Kind if one.value == f"{match[1]}:SECONDS")
         return Condition(text=text, kind=kind, seconds=float(match[2]), set_at=now)
     allowed = ", ".join(kind.value for kind in Kind)
     message = f"unknown condition {text!r}; allowed: {allowed} (CODE is 200 to 599)"

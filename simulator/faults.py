@@ -1,11 +1,14 @@
 """What a condition makes of a request.
 
 What comes before the maker (refuse, timeout, portal, CODE...) keeps a command from the
-car; when only the answer is cut or spoiled (reset, garbage), the command has run.
+car; when only the answer is cut or spoiled (reset, garbage), the command has run. One
+that is late is taken at once and brought to the car so many seconds after, whether its
+client still waits or not, as a queue in a cloud does.
 """
 
 import asyncio
 from collections.abc import Callable, Collection
+from contextvars import Context
 from dataclasses import dataclass, replace
 import json
 
@@ -25,6 +28,7 @@ class Fault:
 
     condition: Condition = OK
     stale: bool = False
+    late: float = 0.0  # seconds after which it is brought to the car
     hidden: frozenset[str] = frozenset()  # models that product lists leave out
 
 
@@ -37,6 +41,7 @@ class Faults:
         self._conditions = conditions
         self._traffic = traffic
         self._now = now
+        self._late: set[asyncio.Task[Reply]] = set()
 
     async def find(
         self,
@@ -53,7 +58,7 @@ class Faults:
         """
         waited: set[str] = set()
         while True:
-            stale, hidden = False, self._hidden(lists)
+            stale, late, hidden = False, 0.0, self._hidden(lists)
             for subject in subjects:
                 condition = self._conditions.get(subject)
                 kind = condition.kind
@@ -61,6 +66,8 @@ class Faults:
                     continue
                 if kind is Kind.STALE:
                     stale = True
+                elif kind is Kind.LATE:
+                    late = condition.seconds
                 elif kind is Kind.EMPTY:
                     hidden |= self._hidden([subject])
                 elif kind is Kind.SLOW:
@@ -75,7 +82,25 @@ class Faults:
                 else:
                     return Fault(condition=condition)
             else:
-                return Fault(stale=stale, hidden=hidden)
+                return Fault(stale=stale, late=late, hidden=hidden)
+
+    async def bring_late(self, seconds: float, good: Callable[[], Reply]) -> Reply:
+        """Return an answer of after a while; it is made even if nobody waits for it."""
+
+        async def bring() -> Reply:
+            await asyncio.sleep(seconds)
+            return good()
+
+        task = asyncio.get_running_loop().create_task(bring(), context=Context())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        with self._traffic.hold():
+            return await asyncio.shield(task)
+
+    def close(self) -> None:
+        """Bring nothing any more."""
+        for task in self._late:
+            task.cancel()
 
     def _passes(self, condition: Condition, *, remote: bool) -> bool:
         if condition.kind is Kind.RETRY_AFTER:

@@ -206,14 +206,16 @@ class Hosts:
             signs=remote if signs is None else signs,
             read=await self._read_domain() if route.endpoint == "register" else None,
         )
-        reply = self._faults.reply(
-            fault,
-            lambda: (
-                failure(400, "invalid_request")
-                if asked.body is None
-                else self._api.answer(ask)
-            ),
-        )
+
+        def good() -> Reply:
+            if asked.body is None:
+                return failure(400, "invalid_request")
+            return self._api.answer(ask)
+
+        if fault.late:
+            reply = await self._faults.bring_late(fault.late, good)
+        else:
+            reply = self._faults.reply(fault, good)
         # What a portal answers has never reached the maker.
         billable = route.billable and fault.condition.kind is not Kind.PORTAL
         return self._counted(endpoint, reply, billable=billable)

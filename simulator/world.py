@@ -102,8 +102,9 @@ class Simulator(Garage):
         self.tesla_proxy = TeslaProxy()
         self.tesla_proxy_certificate = SelfSigned()
         self.tessie = Tessie(self._accounts, self._tokens, now)
+        self._faults = Faults(self._conditions, self._traffic, now)
         self._hosts = Hosts(
-            faults=Faults(self._conditions, self._traffic, now),
+            faults=self._faults,
             api=self._api,
             apps=self.apps,
             sign_in=self._sign_in,
@@ -147,6 +148,7 @@ class Simulator(Garage):
     async def stop(self) -> None:
         """Close everything."""
         self.air.close()
+        self._faults.close()
         for one in self._listeners.values():
             await one.stop()
         if self._own_authority and self._authority is not None:

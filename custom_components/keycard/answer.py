@@ -111,6 +111,10 @@ class RequestFailedError(aiohttp.ClientError):
     """
 
 
+class RequestWithheldError(RequestFailedError):
+    """A request was not sent, since it may not be any more."""
+
+
 class _TooLargeError(Exception):
     """A body is longer than it may be."""
 
@@ -119,19 +123,36 @@ class _TooLargeError(Exception):
 class Record:
     """Holds the answer to the request that is made while recording."""
 
-    timeout: float
-    """Seconds that the request may take."""
+    timeout: Callable[[], float]
+    """Return the seconds that a request may take from now on."""
+
+    may_send: Callable[[], bool] = lambda: True
+    """Whether a request may still be sent; checked last."""
 
     answer: Answer | None = None
+
+    def check(self) -> None:
+        """Raise a RequestWithheldError if no request may be sent any more."""
+        if not self.may_send():
+            raise RequestWithheldError("Too late to be sent")
 
 
 _record: ContextVar[Record | None] = ContextVar("keycard_record", default=None)
 
 
 @contextmanager
-def recording(*, timeout: float) -> Generator[Record]:
-    """Collect the answer to the request that the current task makes in here."""
-    record = Record(timeout=timeout)
+def recording(
+    *,
+    timeout: float | Callable[[], float],
+    may_send: Callable[[], bool] = lambda: True,
+) -> Generator[Record]:
+    """Collect the answer to the request that the current task makes in here.
+
+    `timeout` are seconds for each request, `may_send` tells whether one may still be
+    sent.
+    """
+    seconds = timeout if callable(timeout) else lambda: timeout
+    record = Record(timeout=seconds, may_send=may_send)
     token = _record.set(record)
     try:
         yield record
@@ -155,12 +176,15 @@ class Recorder:
         handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
     ) -> aiohttp.ClientResponse:
         """Send the request once and keep its answer."""
-        record = _record.get() or Record(timeout=self._timeout)
+        record = _record.get() or Record(timeout=lambda: self._timeout)
+        record.check()
         asking = _Asking(url=request.url)
         try:
-            async with asyncio.timeout(record.timeout):
+            async with asyncio.timeout(record.timeout()):
                 response = await handler(request)
                 body = await asking.receive(response, self._limit)
+        except RequestWithheldError:
+            raise
         except Exception as err:
             record.answer = await asking.failed(err)
             raise RequestFailedError(f"No answer: {record.answer.failure}") from err
@@ -171,6 +195,22 @@ class Recorder:
         # The session sets the class of its responses: one is changed in its place.
         response.get_encoding = _encoding  # type: ignore[method-assign]
         return response
+
+
+def connection_check() -> aiohttp.TraceConfig:
+    """Return what checks once more, when there is a connection, before it is used.
+
+    A request may wait long for its connection.
+    """
+
+    async def check(*_: object) -> None:
+        if (record := _record.get()) is not None:
+            record.check()
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_create_end.append(check)
+    config.on_connection_reuseconn.append(check)
+    return config
 
 
 async def ask(

@@ -1,5 +1,6 @@
 """One car for Home Assistant: what is known of it, and what it is told."""
 
+from collections.abc import Callable
 from datetime import datetime
 import logging
 import time
@@ -23,8 +24,10 @@ from .local import LocalLink
 from .outage.evidence import Evidence
 from .outage.words import Judgement
 from .silence import Silence, is_silent
+from .vehicle.command_queue import PendingCommand
 from .vehicle.keys import Key
 from .vehicle.links import Command
+from .vehicle.repertoire import Order, order
 from .vehicle.vehicle import Car
 from .vehicle.ways import CloudHealth, Preference
 from .views import CarView, rehearsed_car
@@ -48,10 +51,12 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
         *,
         local: LocalLink | None = None,
         preference: Preference = Preference.CHEAPEST,
+        save: Callable[[], None] = lambda: None,
     ) -> None:
         """Take up a car with the key that was last named for it.
 
         `sender` sends over the cloud, `local` over Bluetooth, if there is such a way.
+        `save` writes down what is known of the car at once: a command is under way.
         """
         # The name goes to the log, where a car's own has no business.
         super().__init__(hass, _LOGGER, config_entry=entry, name="a car")
@@ -78,7 +83,12 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
             local=local,
             preference=preference,
             cloud_health=lambda: cloud_health(self._cloud),
+            sent=self._async_sent,
+            done=self._async_done,
+            ended=self._async_ended,
+            interrupted=self._async_interrupted,
         )
+        self._save = save
         self._reachable: bool | None = None
         self.real = self._view(key, cloud_link=False)
         """What is known, whatever a drill shows."""
@@ -162,8 +172,58 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
         if self.local is not None:
             self.local.async_want(data=True)
 
+    # Commands
+
+    @callback
+    def async_start(self) -> None:
+        """Ask the car what a command has left unknown before a restart."""
+        if unsettled := self.car.unsettled:
+            self.car.unsettle(unsettled, dt_util.utcnow())
+            self._async_ask()
+
+    async def async_stop(self) -> None:
+        """Send no command any more."""
+        await self._dispatcher.async_stop()
+
     async def async_send(self, command: Command, **params: object) -> None:
         """Send a command; raise a translated error unless the car did it."""
-        await self._dispatcher.async_send(command, **params)
-        self.car.apply_command(command, params, dt_util.utcnow())
+        await self.async_send_all(order(command, **params))
+
+    async def async_send_all(self, *orders: Order) -> None:
+        """Send what one press asks for, in turn, as long as each is done."""
+        pressed_at, wakes = time.monotonic(), False
+        for one in orders:
+            wakes = await self._dispatcher.async_send(
+                one, pressed_at=pressed_at, wakes=wakes
+            )
+
+    @callback
+    def _async_sent(self, pending: PendingCommand) -> None:
+        order = pending.order
+        self.car.sending[pending] = self.car.changed_by(order.command, order.params)
+        self._save()
+
+    @callback
+    def _async_ended(self, pending: PendingCommand) -> None:
+        self.car.sending.pop(pending, None)
+
+    @callback
+    def _async_done(self, order: Order) -> None:
+        self.car.apply_command(order.command, order.params, dt_util.utcnow())
         self.async_show()
+
+    @callback
+    def _async_interrupted(self, order: Order) -> None:
+        """Know no more what a command was to change, and ask the car."""
+        names = self.car.changed_by(order.command, order.params)
+        self.car.unsettle(names, dt_util.utcnow())
+        self.async_show()
+        self._async_ask()
+
+    @callback
+    def _async_ask(self) -> None:
+        """Ask the car over whichever link serves; this wakes nothing."""
+        if self._sender is not None:
+            self._sender.doubt(self.car.id)
+        if self.local is not None:
+            self.local.async_want(data=True)

@@ -19,7 +19,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
 from .vehicle.fields import OVERHEAT_TEMPS
-from .vehicle.repertoire import Command
+from .vehicle.repertoire import Command, Order, order
 from .vehicle.state import CarState
 
 # A car takes its commands one after the other in its own link; cars do not wait
@@ -194,11 +194,15 @@ class CarClimate(CarEntity, ClimateEntity):
     async def async_set_temperature(self, **kwargs: Any) -> None:
         """Set the temperature for driver and passenger, and the mode if asked."""
         temperature = kwargs[ATTR_TEMPERATURE]
-        await self.coordinator.async_send(
-            Command.SET_TEMPS, driver_temp=temperature, passenger_temp=temperature
-        )
+        orders = [
+            order(
+                Command.SET_TEMPS, driver_temp=temperature, passenger_temp=temperature
+            )
+        ]
         if (hvac_mode := kwargs.get(ATTR_HVAC_MODE)) is not None:
-            await self.async_set_hvac_mode(hvac_mode)
+            off = hvac_mode is HVACMode.OFF
+            orders.append(order(Command.CLIMATE_OFF if off else Command.CLIMATE_ON))
+        await self.async_order(*orders)
 
     @override
     async def async_set_preset_mode(self, preset_mode: str) -> None:
@@ -206,12 +210,19 @@ class CarClimate(CarEntity, ClimateEntity):
         if preset_mode == PRESET_DEFROST:
             await self.coordinator.async_send(Command.PRECONDITION_MAX, on=True)
             return
+        orders = []
         if self.preset_mode == PRESET_DEFROST:
-            await self.coordinator.async_send(Command.PRECONDITION_MAX, on=False)
-            if preset_mode == PRESET_NONE:
-                return
-        mode = KEEPER_OFF if preset_mode == PRESET_NONE else preset_mode
-        await self.coordinator.async_send(Command.KEEPER, mode=mode)
+            orders.append(order(Command.PRECONDITION_MAX, on=False))
+        if not orders or preset_mode != PRESET_NONE:
+            mode = KEEPER_OFF if preset_mode == PRESET_NONE else preset_mode
+            orders.append(order(Command.KEEPER, mode=mode))
+        await self.async_order(*orders)
+
+
+def _protect(hvac_mode: HVACMode) -> Order:
+    """Return what has the car protect its cabin in a mode."""
+    mode = next(name for name, mode in OVERHEAT_HVAC.items() if mode is hvac_mode)
+    return order(Command.OVERHEAT, mode=mode)
 
 
 class CarOverheat(CarEntity, ClimateEntity):
@@ -287,14 +298,14 @@ class CarOverheat(CarEntity, ClimateEntity):
     @override
     async def async_set_hvac_mode(self, hvac_mode: HVACMode) -> None:
         """Choose what is done against heat."""
-        mode = next(name for name, mode in OVERHEAT_HVAC.items() if mode is hvac_mode)
-        await self.coordinator.async_send(Command.OVERHEAT, mode=mode)
+        await self.async_order(_protect(hvac_mode))
 
     @override
     async def async_set_temperature(self, **kwargs: Any) -> None:
         """Set the temperature, the next one that the car knows, and the mode."""
         wanted: float = kwargs[ATTR_TEMPERATURE]
         nearest = min(OVERHEAT_TEMPS, key=lambda known: abs(known - wanted))
-        await self.coordinator.async_send(Command.OVERHEAT_TEMP, temp=nearest)
+        orders = [order(Command.OVERHEAT_TEMP, temp=nearest)]
         if (hvac_mode := kwargs.get(ATTR_HVAC_MODE)) is not None:
-            await self.async_set_hvac_mode(hvac_mode)
+            orders.append(_protect(hvac_mode))
+        await self.async_order(*orders)

@@ -1,8 +1,8 @@
 """Sends a command to a car, once, and says what came of it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 import math
 import time
 
@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .outage.evidence import Evidence, Kind, Meaning, Reason, Subject, evidence, read
 from .outage.judge import Judge
+from .vehicle.command_queue import PendingCommand
 from .vehicle.links import Call, CloudLink, CloudOutcome, Command, wake_and_wait
 from .vehicle.repertoire import REPERTOIRE
 from .vehicle.state import CarState, has_data
@@ -21,6 +22,9 @@ WAKE_DEADLINE = 60.0
 
 # When (s) the car's data are read after a command that a server says was done.
 _CHECK_DELAYS = (1.0, 2.0, 3.0)
+# A wake is given up so much sooner (s) than the command that waits for it: what it
+# says is more to the point.
+_SOONER = 0.05
 
 # What may be answered of a car that just sleeps on.
 _ASLEEP = frozenset({Reason.OK, Reason.ASLEEP})
@@ -52,6 +56,15 @@ class NotReachedError(HomeAssistantError):
     """The car has surely not got the command: another link may bring it."""
 
 
+@dataclass(kw_only=True)
+class _Wake:
+    """A wake that is under way for all commands that wait for it."""
+
+    task: asyncio.Task[HomeAssistantError | None] = field(init=False)
+    meaning: Meaning | None = None
+    """The worst that the calls for it have brought so far."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sender:
     """Send the commands of an owner over the cloud.
@@ -64,22 +77,27 @@ class Sender:
     judge: Judge
     observe: Callable[[Evidence], None]
     doubt: Callable[[str], None]
+    _wakes: dict[str, _Wake] = field(default_factory=dict, init=False)
 
-    async def async_send(self, car: Car, command: Command, **params: object) -> None:
+    async def async_send(self, car: Car, pending: PendingCommand) -> None:
         """Send a command once; raise a translated error unless the car did it."""
         self._check_pause(car)
         if not car.online:
-            await self._async_wake(car)
-            if command is Command.WAKE:
+            await self._async_wake(car, pending)
+            if pending.order.command is Command.WAKE:
                 return
-        outcome, meaning = await self._async_try(car, command, params)
+        outcome, meaning = await self._async_try(car, pending)
         if _never_reached(outcome, meaning):
             # It fell asleep since it was last asked: the command got nowhere.
-            await self._async_wake(car)
-            outcome, meaning = await self._async_try(car, command, params)
+            pending.note_not_sent()
+            await self._async_wake(car, pending)
+            outcome, meaning = await self._async_try(car, pending)
+        if outcome.call.withheld and outcome.confirmed:
+            raise _not_reached("command_too_late", car)
         if outcome.done and outcome.confirmed:
-            if self.link.commands_through_server and REPERTOIRE[command].check_data:
-                await self._async_check_data(car, command, params)
+            act = REPERTOIRE[pending.order.command]
+            if self.link.commands_through_server and act.check_data:
+                await self._async_check_data(car, pending)
             return
         if not outcome.confirmed:
             self.doubt(car.id)
@@ -95,10 +113,15 @@ class Sender:
         raise self._failure(car, meaning)
 
     async def _async_try(
-        self, car: Car, command: Command, params: Mapping[str, object]
+        self, car: Car, pending: PendingCommand
     ) -> tuple[CloudOutcome, Meaning | None]:
+        order = pending.order
         outcome = await self.link.command(
-            car.id, command, signed=car.needs_signing, **params
+            car.id,
+            order.command,
+            signed=car.needs_signing,
+            pending=pending,
+            **order.params,
         )
         if outcome.key_known is not None:
             car.unpaired = not outcome.key_known
@@ -106,12 +129,11 @@ class Sender:
             return outcome, None
         return outcome, self._observe(car, Kind.COMMAND, outcome.call)
 
-    async def _async_check_data(
-        self, car: Car, command: Command, params: Mapping[str, object]
-    ) -> None:
+    async def _async_check_data(self, car: Car, pending: PendingCommand) -> None:
         """Raise an error unless the car's own data show that a command was done."""
         before = car.state or CarState(vin=car.id)
-        expected = REPERTOIRE[command].effect(params, before)
+        order = pending.order
+        expected = REPERTOIRE[order.command].effect(order.params, before)
         for delay in _CHECK_DELAYS:
             await asyncio.sleep(delay)
             call = await self.link.vehicle_data(car.id)
@@ -134,25 +156,56 @@ class Sender:
         """Return for how many seconds nothing may be asked."""
         return max(0.0, self.judge.account.paused_until - time.monotonic())
 
-    async def _async_wake(self, car: Car) -> None:
-        woken = await wake_and_wait(
-            self.link, car.id, sleep=asyncio.sleep, deadline=WAKE_DEADLINE
-        )
-        meaning: Meaning | None = None
-        for call in woken.calls:
+    async def _async_wake(self, car: Car, pending: PendingCommand) -> None:
+        """Wake a car for all that wait for it; raise an error if it sleeps on."""
+        pending.allow_wake()
+        if (wake := self._wakes.get(car.id)) is None:
+            wake = self._wakes[car.id] = _Wake()
+            wake.task = asyncio.create_task(self._async_wake_once(car, wake))
+            wake.task.add_done_callback(lambda _: self._wakes.pop(car.id, None))
+        # It goes on for those that can wait longer, and for what it tells.
+        left = pending.deadline - time.monotonic() - _SOONER
+        await asyncio.wait({wake.task}, timeout=max(0.0, left))
+        if wake.task.cancelled():
+            raise _not_reached("command_stopped", car)
+        if not wake.task.done():
+            asleep = wake.meaning is not None and wake.meaning.reason in _ASLEEP
+            raise _not_reached("car_asleep" if asleep else "command_too_late", car)
+        if (error := wake.task.result()) is not None:
+            raise error
+
+    async def async_stop(self) -> None:
+        """Wake no car any more."""
+        tasks = [wake.task for wake in self._wakes.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _async_wake_once(
+        self, car: Car, wake: _Wake
+    ) -> HomeAssistantError | None:
+        def observe(call: Call) -> None:
             if call.body is not None:
                 car.apply_summary(call.body, dt_util.utcnow())
             if call.sent:
                 seen = self._observe(car, Kind.CALL, call)
-                if meaning is None or meaning.reason in _ASLEEP:
-                    meaning = seen
+                if wake.meaning is None or wake.meaning.reason in _ASLEEP:
+                    wake.meaning = seen
+
+        woken = await wake_and_wait(
+            self.link,
+            car.id,
+            sleep=asyncio.sleep,
+            deadline=WAKE_DEADLINE,
+            observe=observe,
+        )
         if woken.online:
-            return
+            return None
         if woken.calls[0].without_token:
-            raise _not_reached("sign_in_fails", car)
-        if meaning is None or meaning.reason in _ASLEEP:
-            raise _not_reached("car_asleep", car)
-        raise self._failure(car, meaning)
+            return _not_reached("sign_in_fails", car)
+        if wake.meaning is None or wake.meaning.reason in _ASLEEP:
+            return _not_reached("car_asleep", car)
+        return self._failure(car, wake.meaning)
 
     def _observe(self, car: Car, kind: Kind, call: Call) -> Meaning:
         meaning = read(

@@ -12,6 +12,7 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.util import dt as dt_util
 
 from .access import Entrance
+from .answer import connection_check
 from .bill import Bill
 from .bulletin import Bulletin
 from .car import CarCoordinator
@@ -63,7 +64,9 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             entry.data,
             entry.options,
             lambda recorder: async_create_clientsession(
-                hass, middlewares=(recorder, meter)
+                hass,
+                middlewares=(recorder, meter),
+                trace_configs=[connection_check()],
             ),
             entrance.access,
         )
@@ -76,7 +79,6 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             in_between=in_between,
             now=time.monotonic(),
         )
-        self._memory = Memory(hass, entry.entry_id, self._dump)
         self.garage = Garage(
             hass,
             entry,
@@ -84,7 +86,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             self.judge,
             lambda: {vin for other in self._others() for vin in other.cars},
             key=entrance.bluetooth_key,
-            keep=self._memory.async_save_soon,
+            save=self._async_save_now,
         )
         self.cars = self.garage.cars
         self.witnesses = Witnesses(hass, self.judge.beside, entry.options)
@@ -92,6 +94,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         self.bill = Bill(entry.options, tariff)
         self.bulletin = Bulletin(hass, seen=self.garage.seen, near=self.garage.near)
         self._ledger = hass.data[LEDGER]
+        self._memory = Memory(hass, entry.entry_id, self._dump)
         self.rehearsal = Rehearsal(
             hass=hass,
             entry_id=entry.entry_id,
@@ -208,6 +211,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
                     for car_id, car in self.cars.items()
                 }
             )
+        self.garage.async_ask()
 
     async def async_stop(self) -> None:
         """Watch and call no more, and write down what is to be kept."""
@@ -221,6 +225,12 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
     def _async_save_at_stop(self, _event: Event) -> None:
         # The store writes it at the end, beside what it had planned to write.
         self._memory.async_save_soon()
+
+    @callback
+    def _async_save_now(self) -> None:
+        self.config_entry.async_create_task(
+            self.hass, self._memory.async_save(), f"{DOMAIN} saves"
+        )
 
     def _dump(self) -> StoredEntry:
         return StoredEntry(

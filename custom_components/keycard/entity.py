@@ -17,8 +17,10 @@ from homeassistant.helpers.update_coordinator import (
 from .const import DOMAIN, MANUFACTURER, MODEL_NAMES
 from .coordinator import CarCoordinator, KeycardConfigEntry, KeycardCoordinator
 from .vehicle.equipment import Equipment
-from .vehicle.repertoire import Command, Order
+from .vehicle.repertoire import Command, Order, order
 from .vehicle.state import CarState
+
+_CLIMATE_ON = order(Command.CLIMATE_ON)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +121,14 @@ class CarEntity(KeycardEntity[CarCoordinator]):
         state = self.coordinator.data.state
         return state.equipment if state else None
 
-    async def async_order(self, order: Order) -> None:
-        """Have the car do something."""
-        await self.coordinator.async_send(order.command, **order.params)
+    async def async_order(self, *orders: Order) -> None:
+        """Have the car do something, or several things in turn."""
+        await self.coordinator.async_send_all(*orders)
 
-    async def async_start_climate(self) -> None:
-        """Start the climate, if it is not known to run."""
-        if not (self.known and self.known.climate_on):
-            await self.coordinator.async_send(Command.CLIMATE_ON)
+    async def async_order_with_climate(self, wanted: Order) -> None:
+        """Have the car do something with its climate, which is started if it is off."""
+        first = [] if self.known and self.known.climate_on else [_CLIMATE_ON]
+        await self.async_order(*first, wanted)
 
 
 def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:

@@ -6,19 +6,16 @@ from typing import Any, override
 
 import voluptuous as vol
 
-from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
 from homeassistant.helpers.selector import BooleanSelector
 
 from .bluetooth_pairing import Attempt
-from .const import CONF_COMPUTERS
 from .flow_fields import CONF_VIN, read_vin
 from .markdown import escape_markdown
 from .takeover import entry_of_car
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import PairingEnd
-from .vehicle.computer_keys import ComputerKeys
 
 CONF_LATER = "later"
 
@@ -41,7 +38,6 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         self.vin = ""
         self.name = ""
         self.address: str | None = None
-        self.computers: dict[str, str] = {}
         self._attempt: Attempt | None = None
         self._ended: str | None = None
 
@@ -56,16 +52,6 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         """Return the link that the car has already, if any."""
         return None
 
-    @property
-    def known_keys(self) -> ComputerKeys:
-        """Return what is known of the computers of the car."""
-        return ComputerKeys()
-
-    @property
-    def key_data(self) -> dict[str, Any]:
-        """Return what the subentry of a car that was paired holds."""
-        return {CONF_ADDRESS: self.address, CONF_COMPUTERS: self.computers}
-
     async def async_step_pair(
         self, user_input: dict[str, Any] | None = None
     ) -> ResultT:
@@ -74,10 +60,7 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
             if user_input.get(CONF_LATER):
                 return await self.async_step_paired()
             self._attempt = Attempt(
-                hass=self.hass,
-                vin=self.vin,
-                link=self.running_link,
-                known=self.known_keys,
+                hass=self.hass, vin=self.vin, link=self.running_link
             )
             self._attempt.async_start()
             return await self.async_step_pairing()
@@ -108,8 +91,6 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         if self._ended != PairingEnd.PAIRED:
             return self.async_show_progress_done(next_step_id="pair")
         self.address = attempt.address
-        if attempt.pairing is not None:
-            self.computers = attempt.pairing.to_json()
         return self.async_show_progress_done(next_step_id="paired")
 
     @callback

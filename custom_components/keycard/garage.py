@@ -13,14 +13,13 @@ from homeassistant.util import dt as dt_util
 
 from .car import CarCoordinator
 from .commands import Sender
-from .const import CONF_COMPUTERS, CONF_LINK, DOMAIN, SUBENTRY_BLUETOOTH_KEY
+from .const import CONF_LINK, DOMAIN, SUBENTRY_BLUETOOTH_KEY
 from .isolation import isolated
 from .local import LocalLink
 from .outage.judge import Judge
 from .outage.words import Judgement
 from .polling import Poller
 from .providers import Provider
-from .vehicle.computer_keys import Computer, Pairing
 from .vehicle.key_pair import PrivateKey
 from .vehicle.keys import Key
 from .vehicle.links import Call
@@ -42,8 +41,8 @@ class Garage:
 
     `sender` and `poller` are those of the account, if there is one. `elsewhere` names
     the cars of other entries: what two accounts share is the entry's that had it first.
-    With the `key` it reaches the cars that are paired over Bluetooth. `keep` is called
-    when something is known of a car that is to be stored.
+    With the `key` it reaches the cars that are paired over Bluetooth. `save` writes
+    down what is known of the cars at once.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Garage:
         elsewhere: Callable[[], set[str]],
         *,
         key: PrivateKey | None = None,
-        keep: Callable[[], None] = lambda: None,
+        save: Callable[[], None] = lambda: None,
     ) -> None:
         """Start without a car."""
         self.cars: dict[str, CarCoordinator] = {}
@@ -67,12 +66,10 @@ class Garage:
         self._judge = judge
         self._elsewhere = elsewhere
         self._key = key
+        self._save = save
         self.too_many: int | None = None
         """How many vehicles the last list held, if they were too many."""
 
-        self._keep = keep
-        if provider.link is not None:
-            provider.link.session_made = self._async_session_made
         self._running = False
         self._roster = Roster()
         self._listeners: list[Callable[[list[CarCoordinator]], None]] = []
@@ -93,7 +90,6 @@ class Garage:
         self._roster = Roster(known=set(self.cars))
 
     def _add(self, car: Car, key: Key) -> CarCoordinator:
-        car.trust.changed = self._keep
         coordinator = CarCoordinator(
             self._hass,
             self._entry,
@@ -104,6 +100,7 @@ class Garage:
             preference=Preference(
                 self._entry.options.get(CONF_LINK, Preference.CHEAPEST)
             ),
+            save=self._save,
         )
         coordinator.signs = self.signs
         self.cars[car.id] = coordinator
@@ -140,9 +137,6 @@ class Garage:
         vin, subentry = car.id, self.paired.get(car.id)
         if subentry is None or self._key is None:
             return None
-        pairing = Pairing.from_json(subentry.data.get(CONF_COMPUTERS))
-        if pairing is not None:
-            car.trust.pair(pairing)
         return LocalLink(
             hass=self._hass,
             car=car,
@@ -167,12 +161,6 @@ class Garage:
             )
 
     @callback
-    def _async_session_made(self, vin: str, computer: Computer, point: bytes) -> None:
-        """Take the public key of a computer that a session through the cloud has."""
-        if (coordinator := self.cars.get(vin)) is not None:
-            coordinator.car.trust.receive(computer, point)
-
-    @callback
     def async_start(self) -> None:
         """Begin to listen for the cars that are paired."""
         self._running = True
@@ -181,9 +169,21 @@ class Garage:
                 with isolated("the Bluetooth of a vehicle"):
                     coordinator.local.async_start()
 
+    @callback
+    def async_ask(self) -> None:
+        """Ask the cars of which a command has left something unknown."""
+        for coordinator in self.cars.values():
+            with isolated("a vehicle"):
+                coordinator.async_start()
+
     async def async_stop(self) -> None:
         """Let go of the cars."""
         self._running = False
+        await asyncio.gather(
+            *(car.async_stop() for car in self.cars.values()), return_exceptions=True
+        )
+        if self.sender is not None:
+            await self.sender.async_stop()
         await asyncio.gather(
             *(
                 _async_stop(coordinator.local)

@@ -123,8 +123,10 @@ class CarLevel(CarEntity, SelectEntity):
     @override
     async def async_select_option(self, option: str) -> None:
         """Choose how much; more than nothing it does only while the climate is on."""
-        if option != OFF:
-            await self.async_start_climate()
         chosen = self.entity_description.choose
         level = self.entity_description.levels[option]
-        await self.coordinator.async_send(chosen.command, **chosen.params, level=level)
+        wanted = order(chosen.command, **chosen.params, level=level)
+        if option == OFF:
+            await self.async_order(wanted)
+        else:
+            await self.async_order_with_climate(wanted)

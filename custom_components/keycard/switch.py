@@ -172,8 +172,9 @@ class CarSwitch(CarEntity, SwitchEntity):
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Switch it on."""
         if self.entity_description.with_climate:
-            await self.async_start_climate()
-        await self.async_order(self.entity_description.turn_on)
+            await self.async_order_with_climate(self.entity_description.turn_on)
+        else:
+            await self.async_order(self.entity_description.turn_on)
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import DecodeError
 from tesla_protocol.command.universal_message_pb2 import (
     Destination,
@@ -18,8 +17,8 @@ from tesla_protocol.command.vcsec_pb2 import SignatureType, ToVCSECMessage
 
 from ..cars import Car
 from . import infotainment, pairing, security
-from .computer import Checked, Computer, RefusedError, own_key
-from .keys import PRIVILEGES, Role, Whitelist, point_of
+from .computer import Checked, Computer, RefusedError
+from .keys import PRIVILEGES, Role, Whitelist
 from .mishaps import Mishap, Mishaps
 from .orders import Order, UnknownOrderError, orders_in
 
@@ -34,15 +33,8 @@ class Transport(StrEnum):
 class Computers:
     """The computers of one car, the keys that they obey and what may go wrong."""
 
-    def __init__(
-        self,
-        car: Car,
-        now: Callable[[], float],
-        *,
-        whitelist: Whitelist | None = None,
-        keys: Callable[[str, Domain], ec.EllipticCurvePrivateKey] = own_key,
-    ) -> None:
-        self.whitelist = whitelist or Whitelist(now)
+    def __init__(self, car: Car, now: Callable[[], float]) -> None:
+        self.whitelist = Whitelist(now)
         self.mishaps = Mishaps()
         self.over_bluetooth: Counter[str] = Counter()
         """How often the car executed each command that came over Bluetooth."""
@@ -53,17 +45,12 @@ class Computers:
         self.tells_wait = True  # for a card; not every car says that it does
         self.acknowledges = False
         """Whether a bare acknowledgment comes before each answer over Bluetooth."""
-        self.seals_status = True
-        """Whether the locks' computer seals its status. Both kinds are reckoned with:
-        Tesla's own client asks for the status unsigned, and takes an open answer."""
 
         self.vin = car.vin
         self._car = car
         self._now = now
         self._computers = {
-            domain: Computer(
-                domain, car.vin, self.whitelist, now, keys(car.vin, domain)
-            )
+            domain: Computer(domain, car.vin, self.whitelist, now)
             for domain in (Domain.DOMAIN_VEHICLE_SECURITY, Domain.DOMAIN_INFOTAINMENT)
         }
 
@@ -183,8 +170,6 @@ class Computers:
                 payload = b""
         except RefusedError as refused:
             return computer.fault(message, refused.fault, refused.session)
-        if computer.secures and not self.seals_status and not _acts(orders):
-            return computer.say(message, payload)
         if mishap is None:
             names_request = (
                 computer.secures
@@ -213,14 +198,6 @@ class Computers:
             signer=checked.session.point,
             confirmation=self.confirmation,
         )
-
-
-def public_keys(vin: str) -> dict[str, bytes]:
-    """Return the public keys of a simulated car's computers: points of P-256."""
-    return {
-        "vehicle_security": point_of(own_key(vin, Domain.DOMAIN_VEHICLE_SECURITY)),
-        "infotainment": point_of(own_key(vin, Domain.DOMAIN_INFOTAINMENT)),
-    }
 
 
 def _allowed_orders(

@@ -8,7 +8,7 @@ from random import Random
 from typing import Protocol
 
 from ..cars import Car
-from ..protocol import Transport, Whitelist
+from ..protocol import Computers, Transport, Whitelist
 from . import frames
 from .weather import Weather
 
@@ -39,35 +39,10 @@ class Ether(Protocol):
         """Count what needs but a moment to arrive."""
 
 
-class Device(Protocol):
-    """What is at the other end of a line: a car's computers, or a stranger."""
-
-    @property
-    def whitelist(self) -> Whitelist:
-        """Return the list of the keys that it obeys."""
-
-    def answer(
-        self,
-        data: bytes,
-        over: Transport = Transport.BLUETOOTH,
-        tell_later: Callable[[bytes], None] = lambda message: None,
-    ) -> bytes | None:
-        """Answer a message; None if there is no answer."""
-
-    def broadcast(self) -> bytes:
-        """Return what it tells everybody who is connected."""
-
-    def chatter(self) -> list[bytes]:
-        """Return what it says besides to everybody."""
-
-    def too_long(self, data: bytes) -> bytes:
-        """Return the answer to a message whose answer is too long for the line."""
-
-
 class Line:
     """A connection: framed messages go in, chunks of framed messages come out."""
 
-    def __init__(self, ether: Ether, car: Car, computers: Device) -> None:
+    def __init__(self, ether: Ether, car: Car, computers: Computers) -> None:
         self.car = car
         self.on_cut: Callable[[], None] = lambda: None
         self.is_open = True
@@ -77,9 +52,8 @@ class Line:
         self._heard = frames.Frames()
         self._to_say: asyncio.Queue[bytes] = asyncio.Queue()
         # It belongs to the car, not to who has connected.
-        self._talking = asyncio.get_running_loop().create_task(
-            self._talk(), context=Context()
-        )
+        self._loop = asyncio.get_running_loop()
+        self._talking = self._loop.create_task(self._talk(), context=Context())
 
     @property
     def title(self) -> str:
@@ -133,6 +107,9 @@ class Line:
             self.cut()
         elif chance.random() < weather.lose_to_car:
             self._ether.lost(self.car)
+        elif weather.late:
+            # The radio has it, and brings it whether the line stays or not.
+            self._loop.call_later(weather.late, self._reach, message, context=Context())
         else:
             self._reach(message)
             if chance.random() < weather.cut_after:

@@ -6,7 +6,7 @@ from typing import Self
 
 from ..conditions import ConditionError
 
-_SECONDS = frozenset({"latency", "connect", "slow"})
+_SECONDS = frozenset({"latency", "connect", "slow", "late"})
 LONGEST = 600.0
 
 
@@ -29,6 +29,7 @@ class Weather:
     refuse: float = 0.0  # a connection
     slow_rate: float = 1.0  # how many of the car's messages take `slow` seconds more
     slow: float = 0.0
+    late: float = 0.0  # how long what was sent takes until the car gets to it
     latency: float = 0.01  # of each message
     connect: float = 0.05  # the time that it takes to connect
 

@@ -151,25 +151,32 @@ async def test_commands_that_fail_alone_are_a_failure_of_their_plane(
     assert story.states()["sensor.ada_key_to_take"] == "usual"
 
 
-async def test_two_taps_are_two_commands_one_after_the_other(
+async def test_of_two_taps_at_once_the_last_one_holds(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     await story.settled(compatible_entry)
     changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
-    await story.drive(both(story))
+    first, last = await story.drive(both(story))
+    assert isinstance(first, HomeAssistantError)
+    assert first.translation_key == "command_replaced"
+    assert_explained(first)
+    assert last is None
     car = story.simulator.cars["Ada"]
-    assert (car.executed["door_lock"], car.executed["door_unlock"]) == (1, 1)
-    assert news(changes, LOCK)[-1] == ("locked" if car.locked else "unlocked")
+    assert (car.executed["door_lock"], car.executed["door_unlock"]) == (1, 0)
+    assert news(changes, LOCK)[-1] == "locked"
 
 
-async def both(story: Story) -> None:
+async def both(story: Story) -> list[object]:
     """Unlock and lock at the same time."""
-    await asyncio.gather(
-        *(
-            story.hass.services.async_call(
-                "lock", action, {"entity_id": LOCK}, blocking=True
-            )
-            for action in ("unlock", "lock")
+    return list(
+        await asyncio.gather(
+            *(
+                story.hass.services.async_call(
+                    "lock", action, {"entity_id": LOCK}, blocking=True
+                )
+                for action in ("unlock", "lock")
+            ),
+            return_exceptions=True,
         )
     )
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 import logging
+import time
 from typing import Any
 
 from bleak.backends.device import BLEDevice
 from bleak_retry_connector import BleakNotFoundError, BleakOutOfConnectionSlotsError
 from tesla_fleet_api.exceptions import (
     BluetoothTransportError,
-    NotOnWhitelistFault,
     TeslaFleetError,
     TeslaFleetMessageFault,
 )
@@ -22,11 +22,10 @@ from tesla_protocol.command.vcsec_pb2 import VehicleStatus
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from .bluetooth_car import BluetoothCar
-from .computer_keys import ComputerTrust
+from .command_queue import NotSentError, PendingCommand
 from .key_pair import PrivateKey
 from .messages import PARTS, read_data, read_status, time_of
 from .outcome import RadioOutcome, Refusal, Trouble
-from .proven_vehicle import StrangerError, UnsealedError
 from .redaction import redact_library_log
 from .repertoire import REPERTOIRE, Command, read_result
 from .state import CarState, Presence
@@ -64,10 +63,9 @@ class Told:
 class BluetoothLink:
     """One car, reached through whatever adapter hears it.
 
-    `find` returns the car as an adapter hears it now, or why none does. `trust` decides
-    which device is the car, and `shun` takes the address of one that is not. `heard`
-    takes what is broadcast on a connection, a reason to ask and no more. Nothing but
-    being cancelled raises: what went wrong stands in the outcome.
+    `find` returns the car as an adapter hears it now, or why none does. `heard` takes
+    what the car tells everybody while it is connected. Nothing but being cancelled
+    raises: what went wrong stands in the outcome.
     """
 
     def __init__(
@@ -75,17 +73,13 @@ class BluetoothLink:
         vin: str,
         key: PrivateKey,
         find: Finder,
-        trust: ComputerTrust,
-        *,
-        shun: Callable[[str], None] = lambda address: None,
         heard: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         redact_library_log()
         self.vin = vin
         self._find = find
-        self._shun = shun
         self._heard = heard
-        self.car = BluetoothCar(vin, key, trust, self._overhear)
+        self.car = BluetoothCar(vin, key, self._overhear)
         # A car does one thing after another, as its owner asked.
         self._gate = asyncio.Lock()
         self._waiting = 0
@@ -95,41 +89,68 @@ class BluetoothLink:
     # Commands
 
     async def command(
-        self, command: Command, *, known: CarState | None = None, **params: object
+        self,
+        command: Command,
+        *,
+        known: CarState | None = None,
+        pending: PendingCommand | None = None,
+        **params: object,
     ) -> RadioOutcome:
         """Have a car do something once; the repertoire says which parameters it takes.
 
-        It is sent again only if the car has proven that it never took it.
+        It is sent again only if the car has proven that it never took it. `pending`
+        tells until when it may be sent, and is told when it is.
         """
+        expires = time.monotonic() + _DEADLINE
+        if pending is not None:
+            expires = min(expires, pending.deadline)
         self._waiting += 1
         try:
             if self._question is not None:
                 # Whoever asks for the state can ask again, a command cannot wait.
                 self._question.cancel()
-            async with self._gate:
-                return await self._carry_out(command, params, known)
+            if not await self._enter(expires):
+                return _withheld()
+            try:
+                return await self._carry_out(command, params, known, pending, expires)
+            finally:
+                self._gate.release()
         finally:
             self._waiting -= 1
             self._let_go()
+
+    async def _enter(self, until: float) -> bool:
+        """Wait for the gate until a monotonic time; return whether it is held."""
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                await self._gate.acquire()
+        except TimeoutError:
+            return False
+        return True
 
     async def _carry_out(
         self,
         command: Command,
         params: Mapping[str, object],
         known: CarState | None,
+        pending: PendingCommand | None,
+        expires: float,
     ) -> RadioOutcome:
         car = self.car
         outcome: RadioOutcome | None = None
         try:
-            async with asyncio.timeout(_DEADLINE) as car.limit:
+            async with asyncio.timeout(expires - time.monotonic()) as car.limit:
                 while outcome is None:
+                    car.begin(pending, expires)
                     outcome = await self._try(command, params, known)
+                    # Waking the car may have taken longer.
+                    expires = car.expires or expires
         except TimeoutError:
             if car.delivered:
                 return RadioOutcome(done=False, confirmed=False)
             return _not_sent(self._silence())
         finally:
-            car.limit = None
+            car.limit = car.pending = car.expires = None
         return outcome
 
     async def _try(
@@ -140,41 +161,30 @@ class BluetoothLink:
     ) -> RadioOutcome | None:
         """Send a command; return what came of it, None if it surely got nowhere."""
         car = self.car
-        car.begin()
         if (trouble := await self._aim()) is not None:
             return _not_sent(trouble)
         try:
             reply = await REPERTOIRE[command].send(car, params)
         except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - each is told apart
-            refusal = car.refusal(err)
+            if isinstance(err, NotSentError):
+                return _withheld()
+            if (refusal := car.refusal(err)) is not None:
+                return RadioOutcome(done=False, confirmed=True, refusal=refusal)
             if not car.delivered:
-                if isinstance(err, StrangerError) and await self._find_another():
-                    return None
-                if refusal is not None:
-                    return RadioOutcome(done=False, confirmed=True, refusal=refusal)
                 return _not_sent(trouble_of(err))
             _LOGGER.debug("What came of a command is not known: %s", type(err).__name__)
         else:
-            refusal = None
             if car.answered and (outcome := _read_reply(command, reply)) is not None:
                 return outcome
-        return await self._settle(command, params, known, refusal)
+        return await self._settle(command, params, known)
 
     async def _settle(
         self,
         command: Command,
         params: Mapping[str, object],
         known: CarState | None,
-        refusal: Refusal | None,
     ) -> RadioOutcome | None:
-        """Find out what came of a command; None if the car never took it.
-
-        A `refusal` is never sealed: it counts if the car proves that it never took the
-        command, or if its state goes on to show that nothing was done.
-        """
-        refused = None
-        if refusal is not None:
-            refused = RadioOutcome(done=False, confirmed=True, refusal=refusal)
+        """Find out what came of a command; None if the car never took it."""
         state = known or CarState(vin=self.vin)
         wanted = REPERTOIRE[command].effect(params, state)
         if command is Command.WAKE:
@@ -185,14 +195,11 @@ class BluetoothLink:
             try:
                 taken = await self.car.was_taken()
                 if taken is False:
-                    return refused
+                    return None
                 if taken is None or not wanted:
                     break
                 until = until or loop.time() + _AT_WORK
                 told = await self._look(wanted)
-            except StrangerError, UnsealedError, NotOnWhitelistFault:
-                # Whoever is there now cannot tell what the car did.
-                break
             except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - asked again
                 _LOGGER.debug("Asking what came of it: %s", type(err).__name__)
                 if await self._aim() is not None:
@@ -203,9 +210,6 @@ class BluetoothLink:
             if all(told[name] == value for name, value in wanted.items()):
                 return RadioOutcome(done=True, confirmed=True)
             await asyncio.sleep(_LOOK_PACE)
-        else:
-            if refused is not None:
-                return refused
         return RadioOutcome(done=False, confirmed=False)
 
     async def _look(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -266,8 +270,6 @@ class BluetoothLink:
                         return Told(values={}, trouble=trouble)
                     return await ask()
             except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
-                if isinstance(err, StrangerError):
-                    await self._find_another()
                 refusal = self.car.refusal(err)
                 trouble = None if refusal else trouble_of(err)
                 return Told(values={}, trouble=trouble, refusal=refusal)
@@ -299,16 +301,6 @@ class BluetoothLink:
             return None if self._connected else found
         self.car.set_device(found)
         return None
-
-    async def _find_another(self) -> bool:
-        """Leave a device that is not the car; return whether another one may be."""
-        device = self.car.get_device()
-        await self._leave()
-        if device is None:
-            return False
-        self._shun(device.address)
-        found = self._find()
-        return not isinstance(found, Trouble) and found.address != device.address
 
     def _silence(self) -> Trouble:
         """Tell what there was no answer to: the question, or the wish to connect."""
@@ -355,6 +347,10 @@ def _not_sent(trouble: Trouble) -> RadioOutcome:
     return RadioOutcome(done=False, confirmed=True, trouble=trouble)
 
 
+def _withheld() -> RadioOutcome:
+    return RadioOutcome(done=False, confirmed=True, withheld=True)
+
+
 def _read_reply(command: Command, reply: object) -> RadioOutcome | None:
     """Read what the library made of a car's answer, None if it tells nothing."""
     told = reply.get("response") if isinstance(reply, Mapping) else None
@@ -367,10 +363,6 @@ def _read_reply(command: Command, reply: object) -> RadioOutcome | None:
 
 def trouble_of(err: BaseException) -> Trouble:
     """Tell what kept a message from a car."""
-    if isinstance(err, StrangerError):
-        return Trouble.STRANGER
-    if isinstance(err, UnsealedError):
-        return Trouble.UNSEALED
     cause = err.__cause__ if isinstance(err, BluetoothTransportError) else err
     if isinstance(cause, BleakOutOfConnectionSlotsError):
         return Trouble.NO_SLOT

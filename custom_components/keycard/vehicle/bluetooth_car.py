@@ -1,9 +1,10 @@
-"""A car as the library meets it over Bluetooth: proven, and each command sent once."""
+"""A car as the library meets it over Bluetooth: each command leaves once."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+import time
 from typing import Any, override
 
 from cryptography.exceptions import InvalidTag
@@ -15,12 +16,11 @@ from tesla_fleet_api.exceptions import (
     BluetoothCommandFailed,
     BluetoothTimeout,
     BluetoothTransportError,
-    SessionInfoAuthenticationFault,
     SignedCommandResponseReplayed,
     WhitelistOperationStatus,
 )
 from tesla_fleet_api.tesla import TeslaBluetooth
-from tesla_fleet_api.tesla.vehicle.bluetooth import VerifyPlan
+from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth, VerifyPlan
 from tesla_protocol.command.car_server_pb2 import Action
 from tesla_protocol.command.signatures_pb2 import SessionInfo
 from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
@@ -33,9 +33,7 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
-from .computer_keys import ComputerTrust
-from .outcome import Refusal
-from .proven_vehicle import ProvenVehicle, UnprovenError, is_sealed
+from .command_queue import NotSentError, PendingCommand
 from .signing import SentOnce
 
 # Seconds. A computer that is awake answers a short question in a third of one.
@@ -65,10 +63,10 @@ class _Used:
 
 
 # The library's own bases differ in how a thing or two is called.
-class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
+class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
     """A car in range of an adapter.
 
-    `heard` takes each status that is broadcast on a connection; it proves nothing.
+    `heard` takes each status that the car tells everybody who is connected.
     """
 
     _default_timeout = _ANSWER
@@ -77,25 +75,35 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         self,
         vin: str,
         key: ec.EllipticCurvePrivateKey,
-        trust: ComputerTrust,
         heard: Callable[[VehicleStatus], None],
     ) -> None:
-        super().__init__(vin, key, trust)
+        super().__init__(
+            TeslaBluetooth(),
+            vin,
+            key,
+            confirmation="verify",
+            keepalive_interval=None,
+            raise_unconfirmed=True,
+            wake_if_asleep=False,
+        )
+        self._let_expire()
         self.limit: asyncio.Timeout | None = None
         """What ends the command at hand; waking the car takes longer."""
 
         self.key_change: type[WhitelistOperationStatus] | None = None
         """Why the car did not take a new key, as far as it said."""
 
-        self._asking = False
+        self._asking = self._acting = False
         self._used: _Used | None = None
         self._told: dict[int, SessionInfo] = {}
         self._heard = heard
 
     @override
-    def begin(self) -> None:
-        """Forget the last command."""
-        super().begin()
+    def begin(
+        self, pending: PendingCommand | None = None, expires: float | None = None
+    ) -> None:
+        """Forget the last command, and take up the next one."""
+        super().begin(pending, expires)
         self._used = None
 
     # The way out
@@ -112,7 +120,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         confirm_broadcast: Callable[[VehicleStatus], bool] | None = None,
     ) -> RoutableMessage:
         greets = msg.HasField("session_info_request")
-        acts = not (greets or self._asking)
+        self._acting = acts = not (greets or self._asking)
         if acts:
             self._sending()
             self._note_counter(msg)
@@ -123,20 +131,33 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
                 expects_data,
                 timeout=timeout,
                 optimistic=optimistic,
+                confirm_broadcast=confirm_broadcast,
             )
-        except BluetoothTransportError, UnprovenError:
+        except BluetoothTransportError, NotSentError:
             if acts:
                 # It failed before the first byte.
                 self.delivered = False
             raise
+        finally:
+            self._acting = False
         if greets and reply.session_info:
             domain = reply.from_destination.domain
             self._told[domain] = SessionInfo.FromString(reply.session_info)
         elif acts:
             self._note_answer(msg, reply)
-            # What is not sealed may come from anybody.
-            self.answered = self.answered and is_sealed(reply)
         return reply
+
+    @override
+    async def connect_if_needed(self, *args: Any, **kwargs: Any) -> None:
+        """Connect, and check once more whether it is not too late for the command."""
+        await super().connect_if_needed(*args, **kwargs)
+        if self._acting:
+            self._check_time()
+
+    @override
+    def _expiry(self) -> float | None:
+        # A question may be asked again.
+        return None if self._asking else self.expires
 
     def _note_counter(self, msg: RoutableMessage) -> None:
         if not msg.signature_data.HasField("AES_GCM_Personalized_data"):
@@ -179,7 +200,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
     async def _ensure_handshake(self, domain: Domain) -> None:
         """Greet until the car answers: a greeting may get lost."""
         for left in reversed(range(_GREETINGS)):
-            if self.is_proven(domain):
+            if self._sessions[domain].ready:
                 return
             try:
                 await self._handshake(domain)
@@ -211,22 +232,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         told = self._told.get(used.domain)
         if told is None or told.epoch != used.epoch:
             return None
-        if told.counter >= used.counter:
-            return True
-        # What is sent instead bears the same counter: if the first copy is only late,
-        # the car takes one of the two.
-        self._sessions[used.domain].counter = used.counter - 1
-        return False
-
-    @override
-    def refusal(self, error: BaseException | None) -> Refusal | None:
-        """Return why the car says that it did not do the last command.
-
-        A session info that is not authentic is no word of the car.
-        """
-        if isinstance(error, SessionInfoAuthenticationFault):
-            return None
-        return super().refusal(error)
+        return told.counter >= used.counter
 
     # Asking
 
@@ -284,9 +290,18 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         if _asleep(status):
             loop = asyncio.get_running_loop()
             if self.limit is not None:
-                self.limit.reschedule(loop.time() + _WAKE)
+                self.limit.reschedule(loop.time() + self._allow_wake())
             await self._wake(loop)
         await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT)
+
+    def _allow_wake(self) -> float:
+        """Return for how many seconds the car may be woken and told what to do."""
+        now, seconds = time.monotonic(), _WAKE
+        if self.pending is not None:
+            self.pending.allow_wake()
+            seconds = min(seconds, self.pending.deadline - now)
+        self.expires = now + seconds
+        return seconds
 
     async def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         end = loop.time() + _WAKE
@@ -318,7 +333,6 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
 
         Only what is not sealed can be read here; of the rest, the library takes care.
         """
-        broadcast = msg.to_destination.routing_address != self._from_destination
         if not msg.protobuf_message_as_bytes or msg.HasField("signature_data"):
             return
         try:
@@ -326,8 +340,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         except DecodeError:
             return
         if told.HasField("vehicleStatus"):
-            if broadcast:
-                self._heard(told.vehicleStatus)
+            self._heard(told.vehicleStatus)
         elif told.commandStatus.HasField("whitelistOperationStatus"):
             change = told.commandStatus.whitelistOperationStatus
             number = change.whitelistOperationInformation

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from enum import StrEnum
 
 from tesla_fleet_api.exceptions import (
@@ -23,16 +22,13 @@ from tesla_protocol.command.keys_pb2 import Role
 
 from .bluetooth import BluetoothLink, trouble_of
 from .bluetooth_car import BluetoothCar
-from .computer_keys import ComputerTrust
 from .keys import describe_vin, is_before_refresh
-from .outcome import Trouble
 
 # Seconds. A car waits half a minute for the card, and then for a touch of its screen.
 _GREETING = 20.0
 _TAP = 75.0
 _PACE = 1.0
 _FIRST_ANSWER = 5.0
-_INFOTAINMENT = 15.0
 
 
 class PairingEnd(StrEnum):
@@ -44,7 +40,6 @@ class PairingEnd(StrEnum):
     NO_SLOT = "no_slot"
     NO_CONNECTION = "no_connection"
     NO_ANSWER = "no_answer"
-    STRANGER = "stranger"
     REFUSED = "refused"
     NOT_TAPPED = "not_tapped"
     KEYCHAIN_FULL = "keychain_full"
@@ -71,56 +66,34 @@ def speaks_protocol(vin: str) -> bool:
     return is_before_refresh(*describe_vin(vin), vin) is not True
 
 
-async def pair(
-    link: BluetoothLink, asked: Callable[[], None], trust: ComputerTrust
-) -> PairingEnd:
+async def pair(link: BluetoothLink, asked: Callable[[], None]) -> PairingEnd:
     """Ask a car to take the key, and wait until its owner has tapped the card.
 
     The key gets the role of a driver, the least that locks, unlocks and runs the
     climate. `asked` is called once the car has got the question: the card counts only
     from then on. The question is put once, for the car would ask anew each time.
-    `trust` takes the public keys of the car's computers: what it knows from the cloud
-    holds, all else is what the owner stands beside.
     """
     async with link.held() as trouble:
         if trouble is not None:
-            return _end_of_trouble(trouble)
+            return PairingEnd(trouble)
         car = link.car
-        before, car.trust = car.trust, trust
+        if (end := await _greet(car)) is not None:
+            return end
+        car.begin()
+        car.key_change = None
         try:
-            end = await _ask(car, asked)
-            if end is PairingEnd.PAIRED:
-                await _meet_infotainment(car)
-        finally:
-            car.trust = before
-        return end
-
-
-async def _ask(car: BluetoothCar, asked: Callable[[], None]) -> PairingEnd:
-    if (end := await _greet(car)) is not None:
-        return end
-    car.begin()
-    car.key_change = None
-    try:
-        await car.pair(
-            role=Role.ROLE_DRIVER,
-            timeout=_FIRST_ANSWER,
-            poll_interval=_FIRST_ANSWER,
-        )
-    except BluetoothTimeout:
-        # It may have got it all the same.
-        pass
-    except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
-        return _end_of(err)
-    asked()
-    return await _wait_for_card(car)
-
-
-async def _meet_infotainment(car: BluetoothCar) -> None:
-    """Let the infotainment computer make a session, so that its key is known, too."""
-    with suppress(Exception, TeslaFleetError):
-        async with asyncio.timeout(_INFOTAINMENT):
-            await car.rouse()
+            await car.pair(
+                role=Role.ROLE_DRIVER,
+                timeout=_FIRST_ANSWER,
+                poll_interval=_FIRST_ANSWER,
+            )
+        except BluetoothTimeout:
+            # It may have got it all the same.
+            pass
+        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
+            return _end_of(err)
+        asked()
+        return await _wait_for_card(car)
 
 
 async def _greet(car: BluetoothCar) -> PairingEnd | None:
@@ -134,7 +107,7 @@ async def _greet(car: BluetoothCar) -> PairingEnd | None:
     except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
         if car.client is None and isinstance(err, TimeoutError):
             return PairingEnd.NO_CONNECTION
-        return _end_of_trouble(trouble_of(err))
+        return PairingEnd(trouble_of(err))
     return PairingEnd.PAIRED
 
 
@@ -152,12 +125,7 @@ async def _wait_for_card(car: BluetoothCar) -> PairingEnd:
     return PairingEnd.NOT_TAPPED
 
 
-def _end_of_trouble(trouble: Trouble) -> PairingEnd:
-    # Who stops to seal in the middle of pairing is another one.
-    return PairingEnd.STRANGER if trouble is Trouble.UNSEALED else PairingEnd(trouble)
-
-
 def _end_of(err: BaseException) -> PairingEnd:
     if isinstance(err, WhitelistOperationStatus):
         return _ENDS.get(type(err), PairingEnd.NOT_TAKEN)
-    return _end_of_trouble(trouble_of(err))
+    return PairingEnd(trouble_of(err))

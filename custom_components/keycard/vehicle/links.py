@@ -13,7 +13,8 @@ from tesla_fleet_api.exceptions import MissingToken, TeslaFleetError
 from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
 from tesla_fleet_api.teslemetry.teslemetry import register_client
 
-from ..answer import Answer, Failure, ask, recording
+from ..answer import Answer, Failure, RequestWithheldError, ask, recording
+from .command_queue import NotSentError, PendingCommand
 from .key_pair import PrivateKey
 from .outcome import Outcome, Refusal
 from .proxy_answers import is_tesla_proxy, lost_parameters, read_object, read_refusal
@@ -21,7 +22,7 @@ from .reading import JsonObject
 from .redaction import redact_library_log
 from .repertoire import REPERTOIRE, Command, read_result
 from .rest_vehicle import RestVehicle
-from .signing import SessionMade, SignedCar
+from .signing import SignedCar
 from .state import Presence, unwrapped
 
 __all__ = [
@@ -45,6 +46,7 @@ type TokenSource = Callable[[], Awaitable[str | None]]
 _READ_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 30.0
 _COMMAND_DEADLINE = 60.0  # of a signed command, which may need a greeting before it
+_ANSWER_TIMEOUT = 10.0  # of a command that was sent just before its deadline
 
 # What servers that are not Tesla's number or know otherwise.
 _DIFFERENT = frozenset(
@@ -97,6 +99,11 @@ class Call:
     def without_token(self) -> bool:
         """Tell whether it was not made because nobody is signed in."""
         return isinstance(self.error, MissingToken)
+
+    @property
+    def withheld(self) -> bool:
+        """Tell whether it was too late to make it."""
+        return isinstance(self.error, NotSentError | RequestWithheldError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,12 +170,11 @@ class CloudLink:
             server.session, token_source, server=server.base_url
         )
         self._endpoints = [*_ENDPOINTS, *([_LOCATION] if location else [])]
-        self._signed: dict[str, SignedCar] = {}
-        self.session_made: SessionMade = lambda vin, computer, point: None
-        """Takes the public keys that computers of cars have in signed sessions."""
-
-        # A car does one thing after another, as its owner asked.
-        self._gates: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # Each computer of a car has sessions of its own, and does one thing after
+        # another, as its owner asked: the locks wait for nothing else.
+        self._signed: dict[tuple[str, bool], SignedCar] = {}
+        self._gates: defaultdict[tuple[str, bool], asyncio.Lock]
+        self._gates = defaultdict(asyncio.Lock)
 
     async def products(self) -> Call:
         """List what the account has: cars and other things."""
@@ -204,42 +210,58 @@ class CloudLink:
         return self._api.private_key is not None
 
     async def command(
-        self, vin: str, command: Command, *, signed: bool = False, **params: object
+        self,
+        vin: str,
+        command: Command,
+        *,
+        signed: bool = False,
+        pending: PendingCommand | None = None,
+        **params: object,
     ) -> CloudOutcome:
-        """Send a command once; the repertoire says which parameters it takes."""
-        async with self._gates[vin]:
-            signed = signed or REPERTOIRE[command].signed
-            if signed and self.signs and command is not Command.WAKE:
-                return await self._command_signed(vin, command, params)
+        """Send a command once; the repertoire says which parameters it takes.
+
+        `pending` tells until when it may be sent, and is told when it is.
+        """
+        act = REPERTOIRE[command]
+        async with self._gates[vin, act.security]:
+            if (signed or act.signed) and self.signs and command is not Command.WAKE:
+                return await self._command_signed(vin, command, params, pending)
             vehicle = await self._rest_vehicle(vin, command)
 
             async def send() -> object:
-                return await REPERTOIRE[command].send(vehicle, params)
+                if pending is not None:
+                    pending.start_sending(time.monotonic())
+                return await act.send(vehicle, params)
 
-            call = await _call(send, _COMMAND_TIMEOUT)
+            call = await _call(send, _COMMAND_TIMEOUT, pending)
             if self.commands_through_server and params and lost_parameters(call.answer):
-                call = await _call(send, _COMMAND_TIMEOUT)
+                call = await _call(send, _COMMAND_TIMEOUT, pending)
         if not self.commands_through_server:
             return _outcome(command, call)
         return _server_outcome(command, call)
 
     async def _command_signed(
-        self, vin: str, command: Command, params: Mapping[str, object]
+        self,
+        vin: str,
+        command: Command,
+        params: Mapping[str, object],
+        pending: PendingCommand | None,
     ) -> CloudOutcome:
-        if vin not in self._signed:
-            self._signed[vin] = SignedCar(
-                self._api,
-                vin,
-                self.session_made,
-            )
-        car = self._signed[vin]
-        car.begin()
+        place = vin, REPERTOIRE[command].security
+        if place not in self._signed:
+            self._signed[place] = SignedCar(self._api, vin)
+        car = self._signed[place]
+        # The next command is sent only when this one has expired, or was answered.
+        expires = None if pending is None else time.monotonic() + _COMMAND_TIMEOUT
+        if pending is not None and expires is not None:
+            expires = min(expires, pending.deadline)
+        car.begin(pending, expires)
 
         async def send() -> object:
             async with asyncio.timeout(_COMMAND_DEADLINE):
                 return await REPERTOIRE[command].send(car, params)
 
-        call = await _call(send, _COMMAND_TIMEOUT)
+        call = await _call(send, _COMMAND_TIMEOUT, pending)
         if call.body is not None and not car.answered:
             call = replace(call, body=None)
         outcome = replace(_outcome(command, call), signed=True)
@@ -252,7 +274,8 @@ class CloudLink:
 
     def forget(self, vin: str) -> None:
         """Forget the sessions of a car that left the account."""
-        self._signed.pop(vin, None)
+        for security in (False, True):
+            self._signed.pop((vin, security), None)
 
     async def _rest_vehicle(self, vin: str, command: Command) -> RestVehicle:
         """Return a vehicle that takes a command as whoever answers wants it."""
@@ -299,17 +322,23 @@ async def wake_and_wait(
     *,
     deadline: float,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    observe: Callable[[Call], None] = lambda _: None,
 ) -> Waking:
-    """Wake a car once, and look for it until it is online or `deadline` (s) is over."""
+    """Wake a car once, and look for it until it is online or `deadline` (s) is over.
+
+    `observe` takes each call as it is answered.
+    """
     began = time.monotonic()
     outcome = await link.command(vin, Command.WAKE)
     calls = [outcome.call]
+    observe(outcome.call)
     online = is_online(outcome.call)
     while not online and (outcome.done or not outcome.confirmed):
         if time.monotonic() - began + _WAKE_PACE > deadline:
             break
         await sleep(_WAKE_PACE)
         calls.append(await link.vehicle(vin))
+        observe(calls[-1])
         online = is_online(calls[-1])
     return Waking(online=online, calls=tuple(calls))
 
@@ -322,12 +351,26 @@ def is_online(call: Call) -> bool:
     )
 
 
-async def _call(send: Callable[[], Awaitable[object]], timeout: float) -> Call:
+async def _call(
+    send: Callable[[], Awaitable[object]],
+    timeout: float,
+    pending: PendingCommand | None = None,
+) -> Call:
     """Let the library make one request, and return what came of it."""
     began = time.monotonic()
     body: object = None
     error: BaseException | None = None
-    with recording(timeout=timeout) as record:
+
+    def may_send() -> bool:
+        return pending is None or time.monotonic() < pending.deadline
+
+    def seconds() -> float:
+        if pending is None:
+            return timeout
+        left = pending.deadline - time.monotonic()
+        return min(timeout, max(left, _ANSWER_TIMEOUT))
+
+    with recording(timeout=seconds, may_send=may_send) as record:
         try:
             body = await send()
         except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - the answer tells

@@ -26,8 +26,6 @@ class Trouble(StrEnum):
     NO_SLOT = "no_slot"
     NO_CONNECTION = "no_connection"
     NO_ANSWER = "no_answer"
-    STRANGER = "stranger"
-    UNSEALED = "unsealed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +50,5 @@ class RadioOutcome(Outcome):
     """
 
     trouble: Trouble | None = None
+    withheld: bool = False
+    """Whether it was too late to send it."""

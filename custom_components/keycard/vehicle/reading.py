@@ -56,6 +56,13 @@ def read_text(value: object) -> str | None:
     return clean[:_LONGEST_TEXT] or None
 
 
+def read_names(value: object) -> frozenset[str]:
+    """Read a list of names; what is none is left out."""
+    if not isinstance(value, list):
+        return frozenset()
+    return frozenset(name for name in value if isinstance(name, str))
+
+
 def read_version(value: object) -> str | None:
     """Read a version without the build hash behind it."""
     text = read_text(value)

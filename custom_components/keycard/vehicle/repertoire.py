@@ -1,6 +1,6 @@
 """What a car can be told: how each command is sent, and what holds once it is done."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -78,6 +78,21 @@ def _nothing(_params: Params, _known: CarState) -> Changes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimeLimit:
+    """How long after the press a command may still be sent, in seconds.
+
+    `asleep` holds where the vehicle has to be woken first.
+    """
+
+    awake: float = 30.0
+    asleep: float = 60.0
+
+
+# Nobody may find the car open after having gone.
+ACCESS_LIMIT = TimeLimit(awake=20.0, asleep=30.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Act:
     """How a command is sent, and what it changes in what is known of a car.
 
@@ -92,6 +107,12 @@ class Act:
 
     check_data: bool = False
     """Whether servers number its values differently: their yes is no proof."""
+    limit: TimeLimit = TimeLimit()
+    subject: Callable[[Params], Hashable] = lambda _: None
+    """What it sets, so that the last press holds; None where each press counts."""
+
+    security: bool = False
+    """Whether the vehicle security computer takes it when it is signed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,16 +191,31 @@ def _pin_effect(params: Params, known: CarState) -> Changes:
     return {} if known.pin_to_drive is None else {"pin_to_drive": params["on"]}
 
 
+def _of(*names: str) -> Callable[[Params], Hashable]:
+    """Return a subject that some parameters narrow."""
+    subject, *narrowed = names
+    return lambda params: (subject, *(params[name] for name in narrowed))
+
+
 REPERTOIRE: Mapping[Command, Act] = {
     Command.LOCK: Act(
-        send=lambda car, _: car.door_lock(), effect=lambda *_: {"locked": True}
+        send=lambda car, _: car.door_lock(),
+        effect=lambda *_: {"locked": True},
+        limit=ACCESS_LIMIT,
+        subject=_of("lock"),
+        security=True,
     ),
     Command.UNLOCK: Act(
-        send=lambda car, _: car.door_unlock(), effect=lambda *_: {"locked": False}
+        send=lambda car, _: car.door_unlock(),
+        effect=lambda *_: {"locked": False},
+        limit=ACCESS_LIMIT,
+        subject=_of("lock"),
+        security=True,
     ),
     Command.CLIMATE_ON: Act(
         send=lambda car, _: car.auto_conditioning_start(),
         effect=lambda *_: {"climate_on": True},
+        subject=_of("climate"),
     ),
     Command.CLIMATE_OFF: Act(
         send=lambda car, _: car.auto_conditioning_stop(),
@@ -188,6 +224,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             "preconditioning": False,
             "keeper_mode": "off",
         },
+        subject=_of("climate"),
     ),
     # driver_temp, passenger_temp: °C
     Command.SET_TEMPS: Act(
@@ -199,6 +236,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             "target_temp": params["driver_temp"],
             "passenger_temp": params["passenger_temp"],
         },
+        subject=_of("temps"),
     ),
     # mode: one of the keeper modes
     Command.KEEPER: Act(
@@ -209,6 +247,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             "keeper_mode": params["mode"],
             **({} if params["mode"] == "off" else {"climate_on": True}),
         },
+        subject=_of("keeper"),
     ),
     # on
     Command.PRECONDITION_MAX: Act(
@@ -219,10 +258,13 @@ REPERTOIRE: Mapping[Command, Act] = {
             "preconditioning": params["on"],
             **({"climate_on": True} if params["on"] else {}),
         },
+        subject=_of("precondition_max"),
     ),
     # mode: one of the overheat modes
     Command.OVERHEAT: Act(
-        send=_overheat, effect=lambda params, _: {"overheat_mode": params["mode"]}
+        send=_overheat,
+        effect=lambda params, _: {"overheat_mode": params["mode"]},
+        subject=_of("overheat"),
     ),
     # temp: one of the overheat temperatures
     Command.OVERHEAT_TEMP: Act(
@@ -231,6 +273,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         ),
         effect=lambda params, _: {"overheat_temp": _whole(params, "temp")},
         check_data=True,
+        subject=_of("overheat_temp"),
     ),
     # seat: one of the seats that heat; level: 0 to 3
     Command.SEAT_HEATER: Act(
@@ -240,6 +283,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         effect=lambda params, _: {
             f"seat_heater_{_text(params, 'seat')}": params["level"]
         },
+        subject=_of("seat_heater", "seat"),
     ),
     # seat: one of the seats that cool; level: 0 to 3
     Command.SEAT_COOLER: Act(
@@ -250,6 +294,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             f"seat_cooler_{_text(params, 'seat')}": params["level"]
         },
         check_data=True,
+        subject=_of("seat_cooler", "seat"),
     ),
     # level: 0, 1 or 3
     Command.WHEEL_HEATER: Act(
@@ -257,6 +302,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             _whole(params, "level")
         ),
         effect=lambda params, _: {"wheel_heater": params["level"]},
+        subject=_of("wheel_heater"),
     ),
     # on; for cars without levels
     Command.WHEEL_HEATER_ON: Act(
@@ -264,6 +310,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             on=_flag(params, "on")
         ),
         effect=lambda params, _: {"wheel_heater_on": params["on"]},
+        subject=_of("wheel_heater"),
     ),
     # seat, which is left or right, and on
     Command.AUTO_SEAT: Act(
@@ -271,6 +318,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             ("left", "right").index(_text(params, "seat")) + 1, _flag(params, "on")
         ),
         effect=lambda params, _: {f"auto_seat_{_text(params, 'seat')}": params["on"]},
+        subject=_of("auto_seat", "seat"),
     ),
     # on
     Command.AUTO_WHEEL: Act(
@@ -278,6 +326,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             on=_flag(params, "on")
         ),
         effect=lambda params, _: {"auto_wheel": params["on"]},
+        subject=_of("auto_wheel"),
     ),
     # on
     Command.BIOWEAPON: Act(
@@ -289,6 +338,7 @@ REPERTOIRE: Mapping[Command, Act] = {
             **({"climate_on": True} if params["on"] else {}),
         },
         check_data=True,
+        subject=_of("bioweapon"),
     ),
     # open: a gap
     Command.WINDOWS: Act(
@@ -298,6 +348,8 @@ REPERTOIRE: Mapping[Command, Act] = {
         effect=lambda params, _: {
             f"{place}_window_open": params["open"] for place in WINDOWS
         },
+        limit=ACCESS_LIMIT,
+        subject=_of("windows"),
     ),
     # open: a gap
     Command.SUN_ROOF: Act(
@@ -305,47 +357,66 @@ REPERTOIRE: Mapping[Command, Act] = {
             "vent" if _flag(params, "open") else "close"
         ),
         effect=lambda params, _: {"sun_roof_open": params["open"]},
+        limit=ACCESS_LIMIT,
+        subject=_of("sun_roof"),
     ),
     Command.FRONT_TRUNK: Act(
         send=lambda car, _: car.actuate_trunk("front"),
         effect=lambda *_: {"front_trunk_open": True},
+        limit=ACCESS_LIMIT,
+        subject=_of("front_trunk"),
+        security=True,
     ),
     # open: what it will be; a liftgate moves to wherever it is not
     Command.REAR_TRUNK: Act(
         send=lambda car, _: car.actuate_trunk("rear"),
         effect=lambda params, _: {"rear_trunk_open": params["open"]},
+        limit=ACCESS_LIMIT,
+        subject=_of("rear_trunk"),
+        security=True,
     ),
     # open
-    Command.PORT: Act(send=_port, effect=_port_effect),
+    Command.PORT: Act(
+        send=_port,
+        effect=_port_effect,
+        limit=ACCESS_LIMIT,
+        subject=_of("port"),
+    ),
     # on
     Command.CHARGE: Act(
         send=_charge,
         effect=_charge_effect,
         already=_ALREADY | {"is_charging", "not_charging"},
+        subject=_of("charge"),
     ),
     # percent
     Command.CHARGE_LIMIT: Act(
         send=lambda car, params: car.set_charge_limit(_whole(params, "percent")),
         effect=lambda params, _: {"charge_limit": _whole(params, "percent")},
+        subject=_of("charge_limit"),
     ),
     # amps
     Command.CHARGE_AMPS: Act(
         send=lambda car, params: car.set_charging_amps(_whole(params, "amps")),
         effect=lambda params, _: {"charge_amps": _whole(params, "amps")},
+        subject=_of("charge_amps"),
     ),
     # on
     Command.SENTRY: Act(
         send=lambda car, params: car.set_sentry_mode(on=_flag(params, "on")),
         effect=lambda params, _: {"sentry_mode": params["on"]},
+        subject=_of("sentry"),
     ),
     # on; the car has the PIN that its owner chose there
     Command.VALET: Act(
         send=lambda car, params: car.set_valet_mode(on=_flag(params, "on")),
         effect=lambda params, _: {"valet_mode": params["on"]},
+        subject=_of("valet"),
     ),
     # on; no car tells whether it is
     Command.GUEST: Act(
-        send=lambda car, params: car.guest_mode(enable=_flag(params, "on"))
+        send=lambda car, params: car.guest_mode(enable=_flag(params, "on")),
+        subject=_of("guest"),
     ),
     # on; with the PIN that its owner chose in the car: it would ignore another
     Command.PIN_TO_DRIVE: Act(
@@ -354,6 +425,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         ),
         effect=_pin_effect,
         signed=True,
+        subject=_of("pin_to_drive"),
     ),
     Command.INSTALL_UPDATE: Act(
         send=lambda car, _: car.schedule_software_update(offset_sec=0),
@@ -361,12 +433,17 @@ REPERTOIRE: Mapping[Command, Act] = {
     ),
     Command.FLASH: Act(send=lambda car, _: car.flash_lights()),
     Command.HONK: Act(send=lambda car, _: car.honk_horn()),
-    Command.KEYLESS_DRIVING: Act(send=lambda car, _: car.remote_start_drive()),
+    Command.KEYLESS_DRIVING: Act(
+        send=lambda car, _: car.remote_start_drive(),
+        limit=ACCESS_LIMIT,
+        security=True,
+    ),
     # latitude, longitude: where the car is
     Command.HOMELINK: Act(
         send=lambda car, params: car.trigger_homelink(
             lat=_number(params, "latitude"), lon=_number(params, "longitude")
-        )
+        ),
+        limit=ACCESS_LIMIT,
     ),
     Command.WAKE: Act(send=lambda car, _: car.wake_up()),
 }

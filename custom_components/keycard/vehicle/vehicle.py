@@ -1,15 +1,14 @@
 """A car: its snapshot, how long that holds, its key and its link."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from .computer_keys import ComputerKeys, ComputerTrust
 from .fields import ASLEEP, FIELDS
 from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
 from .links import CloudLink
-from .reading import JsonObject, read_moment, read_text, read_year
+from .reading import JsonObject, read_moment, read_names, read_text, read_year
 from .repertoire import CHARGING, REPERTOIRE, Command
 from .state import (
     LASTING,
@@ -26,6 +25,8 @@ TRUSTED_FOR = timedelta(minutes=30)
 
 # Data that a car took this long before a command show what was before it.
 _OVERTAKEN = timedelta(minutes=2)
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 # A car's clock may be ahead of ours by this much.
 _AHEAD = timedelta(minutes=15)
@@ -56,8 +57,11 @@ class Car:
     unpaired: bool = False
     """Whether the car is known not to know the key that signs its commands."""
 
-    trust: ComputerTrust = field(default_factory=ComputerTrust, compare=False)
-    """Which device is believed to be the car over Bluetooth."""
+    sending: dict[object, frozenset[str]] = field(default_factory=dict, init=False)
+    """The fields that commands which may have been sent are about to change."""
+
+    _unsettled: dict[str, datetime] = field(default_factory=dict, init=False)
+    """Since when a field is unknown, for a command may have changed it."""
 
     _commanded: dict[str, tuple[datetime, object]] = field(
         default_factory=dict, init=False
@@ -176,7 +180,10 @@ class Car:
                 if getattr(fresh, name) is None
             }
             fresh = replace(fresh, **lasting)
-        since = self._done_since(fresh.data_at) | self._told_since(fresh.data_at)
+        since: dict[str, Any] = self._done_since(fresh.data_at)
+        since |= self._told_since(fresh.data_at)
+        self._settle(self._told_again(fresh.data_at))
+        since |= dict.fromkeys(self._unsettled)
         fresh = replace(fresh, **since)
         self.state, self.restored = fresh, False
         taken = fresh.data_at or now
@@ -205,6 +212,7 @@ class Car:
         if not values:
             return
         known = self._known()
+        self._settle(values)
         self.state = replace(known, **values)
         self._overheard |= dict.fromkeys(values, now)
         self._confirmed |= dict.fromkeys(values, now)
@@ -214,6 +222,25 @@ class Car:
             self._confirm_sleep(now)
         self._describe(self.state)
 
+    def changed_by(
+        self, command: Command, params: Mapping[str, object]
+    ) -> frozenset[str]:
+        """Return the fields that a command changes."""
+        return frozenset(REPERTOIRE[command].effect(params, self._known()))
+
+    @property
+    def unsettled(self) -> frozenset[str]:
+        """Return the fields that are unknown until the car is asked."""
+        return frozenset(self._unsettled)
+
+    def unsettle(self, names: Iterable[str], now: datetime) -> None:
+        """Know no more of some fields than that a command may have changed them."""
+        self._unsettled |= dict.fromkeys(names, now)
+        if not self._unsettled:
+            return
+        unknown: dict[str, Any] = dict.fromkeys(self._unsettled)
+        self.state = replace(self._known(), **unknown)
+
     def apply_command(
         self, command: Command, params: Mapping[str, object], now: datetime
     ) -> None:
@@ -221,6 +248,7 @@ class Car:
         known = self._known()
         changes = REPERTOIRE[command].effect(params, known)
         self.state = replace(known, **changes)
+        self._settle(changes)
         self._commanded |= {name: (now, value) for name, value in changes.items()}
         self._confirmed |= dict.fromkeys(changes, now)
 
@@ -235,7 +263,7 @@ class Car:
             "confirmed_at": self.confirmed_at and self.confirmed_at.isoformat(),
             "overheard": _dump_times(self._overheard),
             "confirmed": _dump_times(self._confirmed),
-            "computers": self.trust.keys.to_json(),
+            "unsettled": sorted(self.unsettled.union(*self.sending.values())),
         }
 
     @classmethod
@@ -257,7 +285,6 @@ class Car:
             year=read_year(json.get("year")),
             owners_key=owners_key,
             link=link,
-            trust=ComputerTrust(ComputerKeys.from_json(json.get("computers"))),
         )
         stored = json.get("state")
         if isinstance(stored, Mapping):
@@ -268,6 +295,8 @@ class Car:
             car._overheard = _read_times(json.get("overheard"))
             car._confirmed = _read_times(json.get("confirmed"))
             car.restored = True
+            names = read_names(json.get("unsettled")) & FIELDS.keys()
+            car.unsettle(names, car.confirmed_at or _LONG_AGO)
         return car
 
     def _known(self) -> CarState:
@@ -312,6 +341,19 @@ class Car:
         self.name = state.name or self.name
         if self.model == UNKNOWN_MODEL:
             self.model = state.model
+
+    def _settle(self, names: Iterable[str]) -> None:
+        """Note that some fields are known again."""
+        for name in names:
+            self._unsettled.pop(name, None)
+
+    def _told_again(self, taken: datetime | None) -> list[str]:
+        """Return the unsettled fields that data tell which were taken since."""
+        return [
+            name
+            for name, since in self._unsettled.items()
+            if taken is None or taken > since
+        ]
 
     def _told_since(self, taken: datetime | None) -> dict[str, Any]:
         """Return what the car told over Bluetooth after data were taken."""

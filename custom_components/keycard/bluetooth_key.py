@@ -7,7 +7,7 @@ from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .signing_key import async_keep_key
+from .signing_key import async_keep_key, async_remove_key_file
 from .vehicle.key_pair import PrivateKey
 
 # A key of its own: a car gives it a role of its own, and may forget it alone.
@@ -31,4 +31,4 @@ async def async_forget_bluetooth_key(hass: HomeAssistant) -> None:
     if hass.config_entries.async_entries(DOMAIN):
         return
     hass.data.pop(_KEY, None)
-    await hass.async_add_executor_job(lambda: key_path(hass).unlink(missing_ok=True))
+    await async_remove_key_file(hass, key_path(hass))

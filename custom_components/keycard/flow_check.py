@@ -17,7 +17,7 @@ from .pinning import Pin, pinned
 from .providers import token_link
 from .vehicle.links import Call, CloudLink
 from .vehicle.reading import read_text
-from .vehicle.roster import cars_in, unpaired_in
+from .vehicle.roster import MOST_VEHICLES, cars_in, unpaired_in
 from .vehicle.state import unwrapped
 
 BASE = "base"
@@ -68,6 +68,7 @@ _REASONS = {
     Reason.NOT_REGISTERED: Check(error="not_registered"),
     Reason.RATE_LIMITED: Check(error="rate_limited", may_pass=True),
 }
+_TOO_MANY = Check(error="too_many_vehicles", where=CONF_TOKEN)
 _WRONG_REGION = Check(error="wrong_region", where=CONF_BASE_URL)
 _UNREACHABLE = Check(error="name_not_found", where=CONF_BASE_URL)
 _TIMEOUT = 10.0
@@ -146,6 +147,8 @@ def _judge(call: Call, base_url: str) -> Check:
     if reason is Reason.OK:
         if (cars := cars_in(call.body)) is None:
             return _REASONS[Reason.MALFORMED]
+        if len(cars) > MOST_VEHICLES:
+            return _TOO_MANY
         accounts = [str(car["user_id"]) for car in cars.values() if car.get("user_id")]
         return Check(
             account=accounts[0] if accounts else None,

@@ -24,7 +24,7 @@ from .vehicle.key_pair import PrivateKey
 from .vehicle.keys import Key
 from .vehicle.links import Call
 from .vehicle.reading import JsonObject
-from .vehicle.roster import Roster, cars_in
+from .vehicle.roster import MOST_VEHICLES, Roster, cars_in
 from .vehicle.vehicle import Car
 from .vehicle.ways import Preference
 
@@ -32,8 +32,6 @@ _LOGGER = logging.getLogger(__name__)
 
 # As many vehicles are added at once; more come one by one, for each takes a while.
 AT_ONCE = 10
-# A list of more vehicles than that is no owner's: it is refused as a whole.
-MOST = 200
 
 
 class Garage:
@@ -216,7 +214,7 @@ class Garage:
         listed = cars_in(call.body)
         if listed is None or self.poller is None:
             return
-        self.too_many = len(listed) if len(listed) > MOST else None
+        self.too_many = len(listed) if len(listed) > MOST_VEHICLES else None
         if self.too_many is not None:
             return
         now = dt_util.utcnow()

@@ -20,6 +20,7 @@ from .pairing import Pairing
 from .pinning import spell_fingerprint
 from .providers import SERVICES
 from .signing_key import pairing_link
+from .vehicle.roster import MOST_VEHICLES
 
 DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
 
@@ -42,6 +43,7 @@ class Trouble(StrEnum):
     BLUETOOTH_KEY_FILE = "bluetooth_key_file"
     NO_POWER = "no_power"
     CERTIFICATE_CHANGED = "certificate_changed"
+    TOO_MANY_VEHICLES = "too_many_vehicles"
 
 
 # To sign in again is Home Assistant's own; what passes by itself is no repair.
@@ -53,12 +55,13 @@ _ACCOUNT: Mapping[Reason, Trouble] = {
 }
 _STOPS_ALL = frozenset(_ACCOUNT.values())
 
-# What holds here and in the car, whatever becomes of the maker's cloud.
+# What holds whatever becomes of the maker's cloud.
 _LOCAL = frozenset(
     {
         Trouble.BLUETOOTH_KEY_NOT_PAIRED,
         Trouble.BLUETOOTH_KEY_FILE,
         Trouble.CERTIFICATE_CHANGED,
+        Trouble.TOO_MANY_VEHICLES,
     }
 )
 
@@ -154,6 +157,9 @@ class Issues:
             found[Trouble.CERTIFICATE_CHANGED] = {
                 "fingerprint": spell_fingerprint(pin.refused.fingerprint)
             }
+        if (count := self.coordinator.garage.too_many) is not None:
+            most = str(MOST_VEHICLES)
+            found[Trouble.TOO_MANY_VEHICLES] = {"count": str(count), "most": most}
         now = time.monotonic()
         if silent := sorted(car.car.name for car in cars if car.silence.lasts(now)):
             found[Trouble.NO_POWER] = {"cars": ", ".join(silent)}

@@ -1,5 +1,7 @@
 """The key of this home: it signs commands; its public half is shown to the maker."""
 
+import asyncio
+import logging
 from pathlib import Path
 
 from aiohttp import web
@@ -10,7 +12,9 @@ from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.util.hass_dict import HassKey
 
 from .const import CONF_PROVIDER, DOMAIN, PROVIDER_FLEET
-from .vehicle.key_pair import PrivateKey, load_key, public_pem
+from .vehicle.key_pair import PrivateKey, UnusableKeyError, load_key, public_pem
+
+_LOGGER = logging.getLogger(__name__)
 
 KEY_FILE = f"{DOMAIN}.key"
 
@@ -21,6 +25,7 @@ PUBLIC_KEY_PATH = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
 _SIGNING = frozenset({PROVIDER_FLEET})
 
 _KEY: HassKey[PrivateKey] = HassKey(f"{DOMAIN}.signing_key")
+_LOCK: HassKey[asyncio.Lock] = HassKey(f"{DOMAIN}.key_lock")
 _SHOWN: HassKey[bool] = HassKey(f"{DOMAIN}.signing_key_shown")
 
 
@@ -41,10 +46,19 @@ async def async_keep_key(
 
     It is read from its file once, and `kept` from then on. Raises UnusableKeyError.
     """
-    if kept not in hass.data:
-        await hass.async_add_executor_job(lambda: path.parent.mkdir(exist_ok=True))
-        hass.data[kept] = await load_key(path)
+    # Two entries that start together must not make a key each.
+    async with hass.data.setdefault(_LOCK, asyncio.Lock()):
+        if kept not in hass.data:
+            try:
+                await hass.async_add_executor_job(_make_folder, path)
+            except OSError as err:
+                raise UnusableKeyError(str(err)) from err
+            hass.data[kept] = await load_key(path)
     return hass.data[kept]
+
+
+def _make_folder(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
 
 
 def pairing_link(domain: str, vin: str) -> str:
@@ -66,7 +80,15 @@ async def async_forget_key(hass: HomeAssistant) -> None:
     if any(entry.data[CONF_PROVIDER] in _SIGNING for entry in entries):
         return
     hass.data.pop(_KEY, None)
-    await hass.async_add_executor_job(lambda: key_path(hass).unlink(missing_ok=True))
+    await async_remove_key_file(hass, key_path(hass))
+
+
+async def async_remove_key_file(hass: HomeAssistant, path: Path) -> None:
+    """Delete the file of a key; one that cannot be deleted keeps no entry here."""
+    try:
+        await hass.async_add_executor_job(lambda: path.unlink(missing_ok=True))
+    except OSError as err:
+        _LOGGER.warning("The file of a key cannot be deleted: %s", err)
 
 
 class PublicKeyView(HomeAssistantView):

@@ -9,6 +9,8 @@ from .state import JsonObject, unwrapped
 
 GONE_AFTER = timedelta(hours=24)
 GONE_ANSWERS = 3
+# A list of more vehicles than that is no owner's: it is refused as a whole.
+MOST_VEHICLES = 200
 _LONGEST_VIN = 17
 
 

@@ -1,0 +1,80 @@
+"""A long list of vehicles blocks nothing, and one that is too long is refused."""
+
+import asyncio
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.answer import Answer
+from custom_components.keycard.car import CarCoordinator
+from custom_components.keycard.flow_check import _judge
+from custom_components.keycard.garage import AT_ONCE
+from custom_components.keycard.vehicle.links import Call
+from custom_components.keycard.vehicle.roster import MOST_VEHICLES
+
+from .conftest import until
+
+COUNT = 16
+
+
+def listing(entry: MockConfigEntry, count: int) -> Call:
+    """Return an answer that lists so many vehicles beside those that are there."""
+    vins = [*entry.runtime_data.cars, *(f"LRW3E7EK4NC{n:06}" for n in range(count))]
+    body: dict[str, Any] = {"response": [{"vin": vin, "state": "x"} for vin in vins]}
+    answer = Answer(asked_at=0.0, elapsed=0.1, status=200)
+    return Call(answer=answer, body=body)
+
+
+async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    garage = account.runtime_data.garage
+    before = len(garage.cars)
+    garage.async_follow(listing(account, COUNT))
+    counts = [len(garage.cars) - before]
+    assert counts == [AT_ONCE]
+    while counts[-1] < COUNT:
+        await asyncio.sleep(0)
+        counts.append(len(garage.cars) - before)
+        assert counts[-1] - counts[-2] <= 1
+    await hass.async_block_till_done()
+    assert sum("key_to_take" in one for one in hass.states.async_entity_ids()) == (
+        before + COUNT
+    )
+
+    # A platform that starts with them all gets them in steps, too.
+    got: list[list[CarCoordinator]] = []
+    garage.async_add_listener(got.append)
+    assert [len(cars) for cars in got] == [AT_ONCE]
+    steps = before + COUNT - AT_ONCE
+    await until(hass, lambda: len(got) == 1 + steps)
+    assert [len(cars) for cars in got[1:]] == [1] * steps
+
+
+async def test_a_list_that_is_too_long_is_refused_as_a_whole(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    coordinator = account.runtime_data
+    known = dict(coordinator.cars)
+    coordinator.garage.async_follow(listing(account, MOST_VEHICLES - 1))
+    assert coordinator.cars == known
+    await coordinator.watcher.async_check()
+    name = f"{account.entry_id}_too_many_vehicles"
+    issue = ir.async_get(hass).async_get_issue("keycard", name)
+    assert issue is not None
+    assert (issue.translation_placeholders or {})["count"] == str(MOST_VEHICLES + 1)
+
+    coordinator.garage.async_follow(listing(account, 0))
+    coordinator.watcher._checked_at = float("-inf")
+    await coordinator.watcher.async_check()
+    assert ir.async_get(hass).async_get_issue("keycard", name) is None
+    assert coordinator.cars == known
+
+
+async def test_a_list_that_is_too_long_is_refused_by_the_flow(
+    account: MockConfigEntry,
+) -> None:
+    assert _judge(listing(account, MOST_VEHICLES - 2), "").error is None
+    assert _judge(listing(account, MOST_VEHICLES - 1), "").error == "too_many_vehicles"

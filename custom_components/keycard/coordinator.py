@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import logging
 from random import Random
 import time
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_CORE_CONFIG_UPDATE, EVENT_HOMEASSISTANT_STOP
@@ -23,7 +24,7 @@ from .garage import Garage
 from .intake import Intake
 from .isolation import IsolatedCoordinator, isolated
 from .ledger import LEDGER
-from .memory import UNREADABLE, Memory, StoredEntry, StoredRehearsal
+from .memory import Memory, StoredEntry, StoredEvent, StoredRehearsal
 from .meter import Meter
 from .outage.evidence import Evidence, Subject
 from .outage.journal import Happening
@@ -34,7 +35,10 @@ from .polling import Poller
 from .providers import hosts_of, provider_of
 from .providers.prices import Charge, tariff_of
 from .rehearsal import Rehearsal
+from .spending import StoredSpending
+from .stored import LONGEST_GAP, Skipped, check_form, read_time
 from .vehicle.keys import Key
+from .vehicle.vehicle import Car
 from .views import CloudView, key_to_take, keys_by_name
 from .watcher import async_get_watcher
 from .witnesses import Witnesses
@@ -105,6 +109,9 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             update=self.async_update_listeners,
             keep=self._memory.async_save_soon,
         )
+        self.last_event: StoredEvent | None = None
+        """What was told last."""
+
         self._kept: StoredJudge | None = None
         self._poller: Poller | None = None
         self._unsubs: list[CALLBACK_TYPE] = []
@@ -147,21 +154,24 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         cars, keys = self.provider.cars(), dict[str, Key]()
         rehearsed: StoredRehearsal | None = None
         if (stored := await self._memory.async_load()) is not None:
-            try:
-                kept = stored["cars"]
-                if self.provider.cars_from_account:
-                    cars = [*map(self.provider.restore, kept.values())]
-                else:
-                    local = self.garage.paired.keys() & kept.keys()
-                    cars = [car for car in cars if car.id not in local]
-                    cars += [self.provider.restore(kept[vin]) for vin in local]
-                keys = {car_id: Key(key) for car_id, key in stored["keys"].items()}
-                self._restore_judgement(stored)
+            skipped = Skipped()
+            cars = self._restore_cars(stored, skipped)
+            with skipped.part("judge"):
+                keys = self._restore_judgement(stored, skipped)
+            with skipped.part("spending"):
                 if (spending := stored.get("spending")) is not None:
+                    check_form(spending, StoredSpending)
                     self.bill.async_restore(spending)
-                rehearsed = stored.get("rehearsal")
-            except UNREADABLE:
-                _LOGGER.warning("%s: what was kept cannot be read", self.name)
+            with skipped.part("event"):
+                if (event := stored.get("event")) is not None:
+                    check_form(event, StoredEvent)
+                    read_time(event["at"])
+                    self.last_event = event
+            rehearsed = stored.get("rehearsal")
+            if skipped:
+                _LOGGER.warning(
+                    "%s: what was kept cannot be read: %s", self.name, skipped
+                )
         known = {car.id for car in cars}
         cars += [
             self.provider.introduce(vin, subentry.title)
@@ -174,13 +184,39 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         if rehearsed is not None:
             self.rehearsal.restore(rehearsed)
 
-    def _restore_judgement(self, stored: StoredEntry) -> None:
-        now = dt_util.utcnow()
-        saved = dt_util.parse_datetime(stored["saved"]) or now
+    def _restore_cars(self, stored: Mapping[str, Any], skipped: Skipped) -> list[Car]:
+        """Return the cars that were kept, and those that are known without it."""
+        cars: dict[str, Car] = {}
+        local = self.garage.paired
+        with skipped.part("cars"):
+            for car_id, kept in stored["cars"].items():
+                if self.provider.cars_from_account or car_id in local:
+                    with skipped.part("a car"):
+                        check_form(kept, dict[str, object])
+                        cars[car_id] = self.provider.restore(kept)
+        named = [car for car in self.provider.cars() if car.id not in cars]
+        return [*named, *cars.values()]
+
+    def _restore_judgement(
+        self, stored: Mapping[str, Any], skipped: Skipped
+    ) -> dict[str, Key]:
+        """Take up what was judged, and return the keys that were named last."""
+        away = dt_util.utcnow() - read_time(stored["saved"])
         self.judge.restore(
-            stored["judge"], now=time.monotonic(), away=(now - saved).total_seconds()
+            stored["judge"], now=time.monotonic(), away=away.total_seconds()
         )
         self._ledger.journal.resume(self.config_entry.entry_id, self.judge.judgement)
+        keys: dict[str, Key] = {}
+        with skipped.part("keys"):
+            if away <= LONGEST_GAP:
+                keys = {car_id: Key(key) for car_id, key in stored["keys"].items()}
+        return keys
+
+    @callback
+    def async_keep_event(self, event: StoredEvent) -> None:
+        """Keep what was told last: Home Assistant itself writes it much later."""
+        self.last_event = event
+        self._memory.async_save_soon()
 
     @callback
     def async_start(self) -> None:
@@ -233,7 +269,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         )
 
     def _dump(self) -> StoredEntry:
-        return StoredEntry(
+        stored = StoredEntry(
             saved=dt_util.utcnow().isoformat(),
             judge=self.judge.dump(time.monotonic()),
             cars={car_id: car.car.to_json() for car_id, car in self.cars.items()},
@@ -241,6 +277,9 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             spending=self.bill.spending.dump(),
             rehearsal=self.rehearsal.dump(),
         )
+        if self.last_event is not None:
+            stored["event"] = self.last_event
+        return stored
 
     async def _async_config_updated(self, _event: Event) -> None:
         await self.bulletin.async_load_words()

@@ -8,7 +8,7 @@ from homeassistant.components.event import (
     EventEntityDescription,
     EventExtraStoredData,
 )
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant, State, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
@@ -16,6 +16,7 @@ from homeassistant.util import dt as dt_util
 from .const import ATTR_DRILL
 from .coordinator import KeycardConfigEntry
 from .entity import CloudEntity
+from .memory import StoredEvent
 from .outage.journal import Kind, Notice
 from .views import OutageEvent
 
@@ -52,7 +53,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Take up what was told before, and follow the coordinator's events."""
         await super().async_added_to_hass()
-        if (last := await super().async_get_last_event_data()) is not None:
+        if (last := await self._async_last()) is not None:
             attributes = last.last_event_attributes or {}
             if attributes.get("notice") != Notice.ALL_CLEAR:
                 self._told_since = dt_util.parse_datetime(
@@ -62,9 +63,25 @@ class OutageEventEntity(CloudEntity, EventEntity):
         self.async_on_remove(async_at_started(self.hass, self._listen))
 
     @override
+    async def async_get_last_state(self) -> State | None:
+        """Return when something was told last: Home Assistant may not have kept it."""
+        last = await super().async_get_last_state()
+        event = self.coordinator.last_event
+        if event is None or (last is not None and last.state >= event["at"]):
+            return last
+        return State(self.entity_id, event["at"])
+
+    async def _async_last(self) -> EventExtraStoredData | None:
+        """Return what was told last."""
+        last, event = await self.async_get_last_state(), self.coordinator.last_event
+        if last is None or event is None or last.state != event["at"]:
+            return await super().async_get_last_event_data()
+        return EventExtraStoredData(event["type"], event["attributes"])
+
+    @override
     async def async_get_last_event_data(self) -> EventExtraStoredData | None:
         """Return what was told last, unless a restart has made an end of it."""
-        last = await super().async_get_last_event_data()
+        last = await self._async_last()
         if last is None or last.last_event_type == Kind.ENDED:
             return last
         drill = (last.last_event_attributes or {}).get(ATTR_DRILL)
@@ -89,19 +106,20 @@ class OutageEventEntity(CloudEntity, EventEntity):
         if event.notice == Notice.TAKE and self._told_since is None:
             self._told_since = dt_util.utcnow()
         since = event.judgement.since
-        self._trigger_event(
-            event.kind,
-            {
-                "notice": event.notice,
-                "title": event.title,
-                "text": event.text,
-                "status": event.judgement.status.value,
-                "scope": event.judgement.scope.value,
-                "keys": {name: key.value for name, key in event.keys.items()},
-                ATTR_DRILL: event.drill,
-                ATTR_SINCE: since and since.isoformat(),
-                ATTR_TOLD_SINCE: self._told_since and self._told_since.isoformat(),
-            },
+        attributes = {
+            "notice": event.notice,
+            "title": event.title,
+            "text": event.text,
+            "status": event.judgement.status.value,
+            "scope": event.judgement.scope.value,
+            "keys": {name: key.value for name, key in event.keys.items()},
+            ATTR_DRILL: event.drill,
+            ATTR_SINCE: since and since.isoformat(),
+            ATTR_TOLD_SINCE: self._told_since and self._told_since.isoformat(),
+        }
+        self._trigger_event(event.kind, attributes)
+        self.coordinator.async_keep_event(
+            StoredEvent(type=event.kind, at=self.state or "", attributes=attributes)
         )
         if event.notice == Notice.ALL_CLEAR:
             self._told_since = None

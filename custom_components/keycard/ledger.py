@@ -11,10 +11,11 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .memory import UNREADABLE, Keeper
+from .memory import Keeper, async_load_or_set_aside
 from .outage.journal import Happening, Journal, StoredOutage
 from .outage.uptime import StoredDays
 from .outage.watch import StoredHost, Watch
+from .stored import LONGEST_GAP, Skipped, check_form, read_time
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class StoredLedger(TypedDict):
     hosts: dict[str, StoredHost]
     outages: list[StoredOutage]
     days: NotRequired[StoredDays]
+    saved: NotRequired[str]
 
 
 class Ledger:
@@ -39,23 +41,36 @@ class Ledger:
     def __init__(self, hass: HomeAssistant) -> None:
         """Start an empty ledger."""
         self.journal = Journal()
+        self._hass = hass
         self._hosts: dict[str, StoredHost] = {}
         self._store: Store[StoredLedger] = Store(hass, STORE_VERSION, STORE_KEY)
         self._keeper = Keeper(hass, self._store, self._dump)
 
     async def async_load(self) -> None:
         """Read what was kept; what makes no sense is no reason to stand still."""
-        if (stored := await self._store.async_load()) is None:
+        stored = await async_load_or_set_aside(self._hass, self._store)
+        if stored is None:
             return
-        try:
-            self.journal.restore(stored["outages"])
-            self.journal.uptime.restore(stored.get("days", {}))
-            self._hosts = {
-                url: StoredHost(verified=host["verified"], down=host["down"])
-                for url, host in stored["hosts"].items()
-            }
-        except UNREADABLE:
-            _LOGGER.warning("The outages that were kept cannot be read")
+        skipped = Skipped()
+        with skipped.part("outages"):
+            self.journal.restore(stored["outages"], skipped)
+        with skipped.part("uptime"):
+            days = stored.get("days", {})
+            check_form(days, StoredDays)
+            self.journal.uptime.restore(days)
+        recent = True
+        with skipped.part("saved"):
+            if (saved := stored.get("saved")) is not None:
+                recent = dt_util.utcnow() - read_time(saved) <= LONGEST_GAP
+        with skipped.part("hosts"):
+            for url, host in stored["hosts"].items():
+                with skipped.part("a host"):
+                    check_form(host, StoredHost)
+                    self._hosts[url] = StoredHost(
+                        verified=host["verified"], down=host["down"] and recent
+                    )
+        if skipped:
+            _LOGGER.warning("The outages that were kept cannot be read: %s", skipped)
 
     def restore(self, watch: Watch) -> None:
         """Give a watch what is known of its hosts."""
@@ -95,6 +110,7 @@ class Ledger:
             hosts=self._hosts,
             outages=self.journal.dump(),
             days=self.journal.uptime.dump(),
+            saved=dt_util.utcnow().isoformat(),
         )
 
 

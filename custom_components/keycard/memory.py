@@ -2,21 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NotRequired, TypedDict
+from itertools import count
+import logging
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict, cast
 
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
 from .outage.judge import StoredJudge
 from .spending import StoredSpending
+from .stored import UNREADABLE
+
+_LOGGER = logging.getLogger(__name__)
 
 STORE_VERSION = 1
 SOON = 1.0
 LATER = 60.0
-
-# What comes of reading a storage that somebody else has written.
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class StoredRehearsal(TypedDict):
@@ -29,6 +34,14 @@ class StoredRehearsal(TypedDict):
     readiness: NotRequired[dict[str, Any]]
 
 
+class StoredEvent(TypedDict):
+    """What was told last: type, time (ISO 8601) and attributes of the event."""
+
+    type: str
+    at: str
+    attributes: dict[str, Any]
+
+
 class StoredEntry(TypedDict):
     """An entry on disk; `saved` is in ISO 8601, cars and keys are by the car's id."""
 
@@ -38,6 +51,7 @@ class StoredEntry(TypedDict):
     keys: dict[str, str]
     spending: NotRequired[StoredSpending]
     rehearsal: NotRequired[StoredRehearsal]
+    event: NotRequired[StoredEvent]
 
 
 class Keeper[StoredT: Mapping[str, Any]]:
@@ -79,14 +93,15 @@ class Memory:
         self, hass: HomeAssistant, entry_id: str, dump: Callable[[], StoredEntry]
     ) -> None:
         """Keep what `dump` returns at the time of writing."""
+        self._hass = hass
         self._store: Store[StoredEntry] = Store(
             hass, STORE_VERSION, _key(entry_id), private=True
         )
         self._keeper = Keeper(hass, self._store, dump)
 
-    async def async_load(self) -> StoredEntry | None:
-        """Read what was kept."""
-        return await self._store.async_load()
+    async def async_load(self) -> Mapping[str, Any] | None:
+        """Read what was kept; its parts may be of any form."""
+        return await async_load_or_set_aside(self._hass, self._store)
 
     @callback
     def async_save_soon(self) -> None:
@@ -106,7 +121,11 @@ class Memory:
 async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
     """Forget what an entry kept."""
     store: Store[StoredEntry] = Store(hass, STORE_VERSION, _key(entry_id))
-    await store.async_remove()
+    ir.async_delete_issue(hass, DOMAIN, _issue(store))
+    try:
+        await store.async_remove()
+    except OSError as err:
+        _LOGGER.warning("What was stored of an entry cannot be removed: %s", err)
 
 
 async def async_rename(
@@ -114,11 +133,62 @@ async def async_rename(
 ) -> None:
     """Keep the keys that an entry named last for some cars under their new ids."""
     store: Store[StoredEntry] = Store(hass, STORE_VERSION, _key(entry_id), private=True)
+    if (stored := await async_load_or_set_aside(hass, store)) is None:
+        return
     with suppress(*UNREADABLE):
-        if (stored := await store.async_load()) is not None:
-            keys = stored["keys"].items()
-            stored["keys"] = {names.get(car, car): key for car, key in keys}
-            await store.async_save(stored)
+        keys = {names.get(car, car): key for car, key in stored["keys"].items()}
+        await store.async_save(cast(StoredEntry, {**stored, "keys": keys}))
+
+
+async def async_load_or_set_aside(
+    hass: HomeAssistant, store: Store[Any]
+) -> Mapping[str, Any] | None:
+    """Return what a store holds, None if that is nothing.
+
+    What cannot be read, for whatever reason, is set aside under another name and said
+    so in a repair: it is begun anew.
+    """
+    try:
+        stored = await store.async_load()
+        if stored is None or isinstance(stored, Mapping):
+            return stored
+        reason = "another form"
+    except Exception as err:  # noqa: BLE001 - nothing that is stored stops the watch
+        reason = type(err).__name__
+    path = Path(store.path)
+    aside = await hass.async_add_executor_job(_set_aside, path)
+    _LOGGER.warning(
+        "%s could not be read (%s): it is kept as %s and begun anew",
+        path.name,
+        reason,
+        aside.name,
+    )
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _issue(store),
+        is_fixable=False,
+        severity=IssueSeverity.WARNING,
+        translation_key="store_unreadable",
+        translation_placeholders={"file": path.name, "aside": aside.name},
+    )
+    return None
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a file, or a folder in its place; return its name."""
+    names = (path.with_name(f"{path.name}.unreadable.{n}") for n in count(1))
+    aside = next(name for name in names if not name.exists())
+    try:
+        path.rename(aside)
+    except OSError:
+        # Then it cannot be written over either.
+        return path
+    return aside
+
+
+def _issue(store: Store[Any]) -> str:
+    return f"{store.key}_unreadable"
 
 
 def _key(entry_id: str) -> str:

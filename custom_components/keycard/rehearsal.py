@@ -19,12 +19,13 @@ from .bulletin import Bulletin
 from .car import CarCoordinator
 from .const import DOMAIN
 from .ledger import LEDGER
-from .memory import UNREADABLE, StoredRehearsal
+from .memory import StoredRehearsal
 from .outage.drill import Drill, Ending, Plan, UnfitError, on, rehearse
 from .outage.journal import Happening, Kind, Notice
 from .outage.judge import Judge
 from .outage.words import Judgement
 from .readiness import CarReadiness, Readiness
+from .stored import UNREADABLE, check_form, describe_error, read_time
 from .vehicle.keys import Key
 from .views import CloudView, keys_by_name, rehearsed_cloud
 
@@ -255,19 +256,20 @@ class Rehearsal:
     def restore(self, stored: StoredRehearsal) -> None:
         """Take up what was kept, once the cars are there again."""
         try:
-            tried = {
-                car_id: datetime.fromisoformat(at)
-                for car_id, at in stored["tried"].items()
-            }
-            if "last" in stored:
-                self.last = datetime.fromisoformat(stored["last"])
-                self.readiness = dict(stored["readiness"])
-            if "on_since" in stored:
-                since = datetime.fromisoformat(stored["on_since"])
-                self._tell_end(Ending.RESTARTED, since, told=stored["told"])
-        except UNREADABLE:
-            _LOGGER.warning("What was kept of drills cannot be read")
+            check_form(stored, StoredRehearsal)
+            tried = {car_id: read_time(at) for car_id, at in stored["tried"].items()}
+            last = read_time(stored["last"]) if "last" in stored else None
+            readiness = dict(stored["readiness"]) if last is not None else None
+            since = read_time(stored["on_since"]) if "on_since" in stored else None
+            told = stored["told"] if since is not None else False
+        except UNREADABLE as err:
+            reason = describe_error(err)
+            _LOGGER.warning("What was kept of drills cannot be read: %s", reason)
             return
+        if last is not None:
+            self.last, self.readiness = last, readiness
+        if since is not None:
+            self._tell_end(Ending.RESTARTED, since, told=told)
         for car_id, at in tried.items():
             if (car := self.cars.get(car_id)) is not None:
                 car.key_tried = at

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NotRequired, TypedDict
 
+from ..stored import LONGEST_GAP, Skipped, check_form, read_time
 from .uptime import Uptime
 from .words import FROZEN, OUTAGES, Judgement, Scope, Status
 
 # How many outages are kept; the newest, and whatever is still on.
 KEPT = 200
+_LONGEST = 10 * 365 * 86400.0  # seconds
 
 
 class Kind(StrEnum):
@@ -43,6 +45,7 @@ class StoredOutage(TypedDict):
     told_by: str | None
     told: list[str]
     reporters: list[str]
+    left: NotRequired[bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +78,30 @@ class Outage:
     told_by: str | None = None
     told: set[str] = field(default_factory=set)
     reporters: set[str] = field(default_factory=set)
+    left: bool = False
+    """Whether it ended only because whoever watched it was disabled or removed."""
+
     _at: float | None = field(default=None, compare=False)
 
     def go_on(self, wall: datetime, now: float) -> None:
         """Let it last until now.
 
         The wall clock is believed only for the time in which nothing ran: it may be
-        set meanwhile, and then neither it nor the start says how long it was.
+        set meanwhile, and then neither it nor the start says how long it was. Nor does
+        a time that is too long to have been spent in it.
         """
+        if self.old(wall):
+            return
         if self._at is None:
             spent = (wall - self.seen).total_seconds()
         else:
             spent = now - self._at
         self.length += timedelta(seconds=max(0.0, spent))
         self.seen, self._at = wall, now
+
+    def old(self, wall: datetime) -> bool:
+        """Tell whether it was last watched so long ago that it says nothing of now."""
+        return self._at is None and wall - self.seen > LONGEST_GAP
 
 
 class Journal:
@@ -178,6 +191,11 @@ class Journal:
         now: float,
     ) -> list[Happening]:
         outage = self.open_outage(region)
+        if outage is not None and outage.old(wall):
+            outage.end, outage = outage.start + outage.length, None
+        if outage is None and (outage := self._left(region, judgement)) is not None:
+            outage.end, outage.left = None, False
+            outage.go_on(wall, now)
         if outage is None:
             start = judgement.since or wall
             outage = Outage(
@@ -213,6 +231,13 @@ class Journal:
             )
         ]
 
+    def _left(self, region: str, judgement: Judgement) -> Outage | None:
+        """Return the outage that is judged, if it was left while it was on."""
+        last, since = self.last_outage(region), judgement.since
+        if last is None or not last.left or last.end is None or since is None:
+            return None
+        return last if since <= last.end else None
+
     def _report_over(self, reporter: str, region: str) -> list[Happening]:
         outage = self.open_outage(region)
         if outage is None or reporter not in outage.reporters:
@@ -244,6 +269,7 @@ class Journal:
             if outage.told_by == reporter and others:
                 outage.told_by = others[0]
             happenings += self._report_over(reporter, outage.region)
+            outage.left = outage.end is not None
         return [item for item in happenings if item.reporter != reporter]
 
     def dump(self) -> list[StoredOutage]:
@@ -260,20 +286,32 @@ class Journal:
                 told_by=outage.told_by,
                 told=sorted(outage.told),
                 reporters=sorted(outage.reporters),
+                left=outage.left,
             )
             for outage in self.outages
         ]
 
-    def restore(self, stored: list[StoredOutage]) -> None:
-        """Take up what was kept."""
-        self.outages = _bounded([_restored(kept) for kept in stored])
+    def restore(
+        self, stored: list[StoredOutage], skipped: Skipped | None = None
+    ) -> None:
+        """Take up what was kept, but for outages that cannot be read."""
+        outages: list[Outage] = []
+        if skipped is None:
+            skipped = Skipped()
+        for kept in stored:
+            with skipped.part("an outage"):
+                check_form(kept, StoredOutage)
+                outages.append(_restored(kept))
+        self.outages = _bounded(outages)
 
 
 def _restored(kept: StoredOutage) -> Outage:
-    start = datetime.fromisoformat(kept["start"])
-    end = datetime.fromisoformat(kept["end"]) if kept["end"] else None
+    start = read_time(kept["start"])
+    end = read_time(kept["end"]) if kept["end"] else None
     # What was kept before there were lengths has a start and perhaps an end.
     length = kept.get("length", ((end or start) - start).total_seconds())
+    if not 0 <= length < _LONGEST:
+        raise ValueError("a length is of another form")
     seen = kept.get("seen", kept["end"] or kept["start"])
     return Outage(
         region=kept["region"],
@@ -282,10 +320,11 @@ def _restored(kept: StoredOutage) -> Outage:
         status=Status(kept["status"]),
         scope=Scope(kept["scope"]),
         length=timedelta(seconds=length),
-        seen=datetime.fromisoformat(seen),
+        seen=read_time(seen),
         told_by=kept["told_by"],
         told=set(kept["told"]),
         reporters=set(kept["reporters"]),
+        left=kept.get("left", False),
     )
 
 

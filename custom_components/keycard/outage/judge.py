@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NotRequired, TypedDict
 
+from ..stored import LONGEST_GAP, check_form, read_time
 from .account import Account, StoredAccount
 from .beside import Beside, StoredBeside
 from .calls import Outcome
@@ -369,7 +370,21 @@ class Judge:
         )
 
     def restore(self, stored: StoredJudge, *, now: float, away: float) -> None:
-        """Take up what was kept; `away` are the seconds since."""
+        """Take up what was kept, whole or not at all; `away` are the seconds since.
+
+        After a day in which nobody watched, no failure of before says anything of now.
+        """
+        check_form(stored, StoredJudge)
+        if away > LONGEST_GAP.total_seconds():
+            stored = _without_failures(stored)
+        # What cannot be read raises here, and leaves all as it is.
+        trial = Judge(
+            self.watch, region=self.region, in_between=self.in_between, now=now
+        )
+        trial._restore(stored, now=now, away=away)
+        self._restore(stored, now=now, away=away)
+
+    def _restore(self, stored: StoredJudge, *, now: float, away: float) -> None:
         affected = stored["affected"]
         if (beside := stored.get("beside")) is not None:
             self.beside.restore(beside, now)
@@ -380,7 +395,7 @@ class Judge:
             elsewhere=tuple(stored["elsewhere"]),
             models=tuple(stored["models"]),
             affected=None if affected is None else frozenset(affected),
-            since=datetime.fromisoformat(stored["since"]) if stored["since"] else None,
+            since=read_time(stored["since"]) if stored["since"] else None,
             seen=self.beside.still,
         )
         self._cars.verified = stored["verified"]
@@ -390,6 +405,27 @@ class Judge:
 
 
 _UNWELL = frozenset({Health.DOWN, Health.DOUBTFUL})
+
+
+def _without_failures(stored: StoredJudge) -> StoredJudge:
+    """Return what is to be kept of a judge though nobody watched for long."""
+    fresh = Judgement()
+    cars = stored["cars"].items()
+    kept = StoredJudge(
+        status=fresh.status,
+        scope=fresh.scope,
+        planes=[],
+        elsewhere=[],
+        models=[],
+        affected=None if fresh.affected is None else sorted(fresh.affected),
+        since=None,
+        verified=stored["verified"],
+        cars={name: {**car, "down": [], "flawed": False} for name, car in cars},
+        account=stored["account"],
+    )
+    if (beside := stored.get("beside")) is not None:
+        kept["beside"] = {**beside, "still": []}
+    return kept
 
 
 def _planes(*found: tuple[Plane, bool]) -> tuple[Plane, ...]:

@@ -1,0 +1,120 @@
+"""Checks what was stored before it is taken up: somebody else may have written it."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from types import NoneType, UnionType
+from typing import (
+    Any,
+    TypeAliasType,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+    override,
+)
+
+# What comes of reading what somebody else has written.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+# What was seen longer ago says nothing of now: nobody watched in between.
+LONGEST_GAP = timedelta(days=1)
+
+_LARGEST = 1e12
+_YEARS = range(1970, 2200)
+
+
+def check_form(value: object, form: object, name: str = "it") -> None:
+    """Raise a ValueError unless a value of JSON has a form.
+
+    `form` is a TypedDict, or made of `list`, `dict`, unions and plain types. Keys that
+    a TypedDict does not name may be there: a newer version wrote them.
+    """
+    if isinstance(form, TypeAliasType):
+        form = form.__value__
+    origin, arguments = get_origin(form), get_args(form)
+    if is_typeddict(form):
+        _check_fields(value, form, name)
+    elif origin is UnionType:
+        if not any(_fits(value, one) for one in arguments):
+            raise _other_form(name)
+    elif origin is list and isinstance(value, list):
+        for item in value:
+            check_form(item, arguments[0], f"an item of {name}")
+    elif origin is dict and isinstance(value, dict):
+        for item in value.values():
+            check_form(item, arguments[1], f"an item of {name}")
+    elif not _is_plain(value, form):
+        raise _other_form(name)
+
+
+def _check_fields(value: object, form: Any, name: str) -> None:
+    if not isinstance(value, Mapping):
+        raise _other_form(name)
+    if missing := sorted(form.__required_keys__ - value.keys()):
+        raise ValueError(f"{missing[0]} is missing")
+    for key, hint in get_type_hints(form).items():
+        if key in value:
+            check_form(value[key], hint, key)
+
+
+def _other_form(name: str) -> ValueError:
+    return ValueError(f"{name} is of another form")
+
+
+def _fits(value: object, form: object) -> bool:
+    try:
+        check_form(value, form)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_plain(value: object, form: object) -> bool:
+    if form in (object, Any):
+        return True
+    if form in (None, NoneType):
+        return value is None
+    if isinstance(value, bool) or form is bool:
+        return isinstance(value, bool) and form is bool
+    if form is float:
+        return isinstance(value, int | float) and -_LARGEST < value < _LARGEST
+    return isinstance(form, type) and isinstance(value, form)
+
+
+def read_time(text: str) -> datetime:
+    """Return a stored time; raise a ValueError if it is none of ours."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or moment.year not in _YEARS:
+        raise ValueError("a time is of another form")
+    return moment
+
+
+class Skipped:
+    """What was stored and is skipped, each with its reason."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._reasons: dict[str, str] = {}
+
+    @contextmanager
+    def part(self, name: str) -> Generator[None]:
+        """Skip a part that cannot be read."""
+        try:
+            yield
+        except UNREADABLE as err:
+            self._reasons.setdefault(name, describe_error(err))
+
+    def __bool__(self) -> bool:
+        return bool(self._reasons)
+
+    @override
+    def __str__(self) -> str:
+        told = (f"{name} ({reason})" for name, reason in self._reasons.items())
+        return ", ".join(told)
+
+
+def describe_error(err: Exception) -> str:
+    """Say why something stored was skipped, without quoting it."""
+    known = type(err) is ValueError and str(err).endswith(("form", "missing"))
+    return str(err) if known else type(err).__name__

@@ -19,7 +19,7 @@ from custom_components.keycard.vehicle.keys import Key
 
 from .conftest import car_of, state_of
 from .test_dashboard import dashboard, markdown
-from .tree import texts
+from .tree import leaves, texts
 
 EVIL = "[x](https://evil.example/) ![](http://evil.example/p)"
 NAMES = [
@@ -31,6 +31,15 @@ NAMES = [
 ]
 # What a renderer would take for an address though nobody wrote a link.
 BARE = re.compile(r"(https?://|www\.|\w@\w)")
+
+
+def descriptions(language: str) -> dict[str, str]:
+    """Return the descriptions of the repairs, by their keys."""
+    return {
+        path.split(".")[1]: text
+        for path, text in leaves(texts(language))
+        if path.startswith("issues.") and path.endswith(".description")
+    }
 
 
 def letters(text: str, *own: str) -> str:
@@ -67,7 +76,7 @@ async def test_the_repair_that_asks_to_pair_names_a_car_by_its_letters(
     )
     assert issue is not None
     for language in ("en", "de"):
-        text = texts(language)["issues"]["key_not_paired"]["description"]
+        text = descriptions(language)["key_not_paired"]
         told = text.format(**issue.translation_placeholders or {})
         link = f"](https://tesla.com/_ak/?vin={car.car.id})"
         assert link in told
@@ -76,8 +85,8 @@ async def test_the_repair_that_asks_to_pair_names_a_car_by_its_letters(
 
 @pytest.mark.parametrize("language", ["en", "de", "zh-Hans"])
 def test_descriptions_of_repairs_hold_escaped_names_only(language: str) -> None:
-    for issue in texts(language)["issues"].values():
-        names = set(re.findall(r"{(\w+)}", issue["description"]))
+    for text in descriptions(language).values():
+        names = set(re.findall(r"{(\w+)}", text))
         assert not names & {"entry", "cars"}
 
 

@@ -42,7 +42,11 @@ def loop(path: Path) -> None:
 
 def writing(content: object) -> Callable[[Path], None]:
     text = content if isinstance(content, str) else json.dumps(content)
-    return lambda path: path.write_text(text) and None
+
+    def write(path: Path) -> None:
+        path.write_text(text)
+
+    return write
 
 
 BROKEN: dict[str, Callable[[Path], None]] = {

@@ -1,7 +1,7 @@
 """The climate of a car, and what keeps its cabin from overheating."""
 
 from dataclasses import dataclass
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.components.climate import (
     ATTR_HVAC_MODE,
@@ -98,7 +98,48 @@ def preset_of(state: CarState) -> str | None:
     return PRESET_NONE if state.keeper_mode == KEEPER_OFF else None
 
 
-class CarClimate(CarEntity, ClimateEntity):
+class CelsiusClimate(CarEntity, ClimateEntity):
+    """Base of the climates of a car, whose temperatures are in °C.
+
+    Home Assistant 2026.11 knows the temperatures by other names than 2026.10; where
+    one class has both, it takes the new ones.
+    """
+
+    @property
+    def _cabin_temperature(self) -> float | None:
+        return self.known.inside_temp if self.known else None
+
+    @property
+    def _wanted_temperature(self) -> float | None:
+        raise NotImplementedError
+
+    # Type checks allow the names of one version only.
+    if not TYPE_CHECKING:
+        _attr_native_temperature_unit = UnitOfTemperature.CELSIUS
+        _attr_temperature_unit = UnitOfTemperature.CELSIUS
+
+        @property
+        def native_current_temperature(self) -> float | None:
+            """Return the temperature in the cabin."""
+            return self._cabin_temperature
+
+        @property
+        def current_temperature(self) -> float | None:
+            """Return the temperature in the cabin, for Home Assistant 2026.10."""
+            return self._cabin_temperature
+
+        @property
+        def native_target_temperature(self) -> float | None:
+            """Return the temperature that is wanted."""
+            return self._wanted_temperature
+
+        @property
+        def target_temperature(self) -> float | None:
+            """Return the temperature that is wanted, for Home Assistant 2026.10."""
+            return self._wanted_temperature
+
+
+class CarClimate(CelsiusClimate):
     """The climate of a car."""
 
     _attr_supported_features = (
@@ -108,7 +149,6 @@ class CarClimate(CarEntity, ClimateEntity):
         | ClimateEntityFeature.TURN_OFF
     )
     _attr_target_temperature_step = PRECISION_HALVES
-    _attr_temperature_unit = UnitOfTemperature.CELSIUS
 
     @property
     @override
@@ -156,13 +196,7 @@ class CarClimate(CarEntity, ClimateEntity):
 
     @property
     @override
-    def current_temperature(self) -> float | None:
-        """Return the temperature in the cabin."""
-        return self.known.inside_temp if self.known else None
-
-    @property
-    @override
-    def target_temperature(self) -> float | None:
+    def _wanted_temperature(self) -> float | None:
         """Return the temperature that the driver wants."""
         return self.known.target_temp if self.known else None
 
@@ -225,13 +259,12 @@ def _protect(hvac_mode: HVACMode) -> Order:
     return order(Command.OVERHEAT, mode=mode)
 
 
-class CarOverheat(CarEntity, ClimateEntity):
+class CarOverheat(CelsiusClimate):
     """What keeps the cabin of a parked car from overheating."""
 
     _attr_max_temp = OVERHEAT_TEMPS[-1]
     _attr_min_temp = OVERHEAT_TEMPS[0]
     _attr_target_temperature_step = OVERHEAT_TEMPS[1] - OVERHEAT_TEMPS[0]
-    _attr_temperature_unit = UnitOfTemperature.CELSIUS
 
     @property
     @override
@@ -275,13 +308,7 @@ class CarOverheat(CarEntity, ClimateEntity):
 
     @property
     @override
-    def current_temperature(self) -> float | None:
-        """Return the temperature in the cabin."""
-        return self.known.inside_temp if self.known else None
-
-    @property
-    @override
-    def target_temperature(self) -> float | None:
+    def _wanted_temperature(self) -> float | None:
         """Return the temperature that the cabin is kept below."""
         return self.known.overheat_temp if self.known else None
 

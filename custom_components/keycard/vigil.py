@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from homeassistant.components.event import ATTR_EVENT_TYPE
 from homeassistant.const import ATTR_ENTITY_ID
@@ -14,19 +15,24 @@ from homeassistant.core import (
     callback,
 )
 from homeassistant.helpers.event import async_call_later
-from homeassistant.helpers.restore_state import async_get as async_get_restore_data
-from homeassistant.helpers.trigger import TriggerActionRunner
+from homeassistant.helpers.restore_state import (
+    StoredState,
+    async_get as async_get_restore_data,
+)
 from homeassistant.util import dt as dt_util
 
 from .event import ATTR_SINCE
 from .outage.journal import Kind
+
+type RunAction = Callable[[dict[str, Any], str, Context | None], object]
+"""Runs the actions of an automation with variables, a description and a context."""
 
 
 class Vigil:
     """Runs an action once for each outage that lasts; restarts do not begin anew."""
 
     def __init__(
-        self, hass: HomeAssistant, duration: timedelta, run_action: TriggerActionRunner
+        self, hass: HomeAssistant, duration: timedelta, run_action: RunAction
     ) -> None:
         """Wait for outages that last for `duration`."""
         self._hass = hass
@@ -90,14 +96,26 @@ class Vigil:
 
         At a start of Home Assistant these were the automations before it.
         """
-        stored = async_get_restore_data(self._hass).last_states.get(entity_id)
-        return stored.last_seen if self._starting and stored else self._attached
+        stored = _stored_state(self._hass, entity_id) if self._starting else None
+        return stored.last_seen if stored else self._attached
 
     @callback
     def end(self) -> None:
         """Wait no longer."""
         while self._timers:
             self._timers.popitem()[1]()
+
+
+@callback
+def _stored_state(hass: HomeAssistant, entity_id: str) -> StoredState | None:
+    """Return what Home Assistant had stored of an entity when it started."""
+    data = async_get_restore_data(hass)
+    # Home Assistant 2026.10 has no method for it.
+    get: Callable[[str], StoredState | None] = (
+        getattr(data, "async_get_stored_state", None)
+        or getattr(data, "last_states", {}).get
+    )
+    return get(entity_id)
 
 
 def _open_since(state: State) -> datetime | None:

@@ -182,6 +182,25 @@ def test_workflows(name: str, step: str) -> None:
         assert workflow["on"]["schedule"]
 
 
+def test_actions_are_pinned_where_they_are_released() -> None:
+    # These two are published from a branch only.
+    branches = {"hacs/action@main", "home-assistant/actions/hassfest@master"}
+    used = {
+        item["uses"]
+        for path in (ROOT / ".github" / "workflows").glob("*.yml")
+        for job in yaml.safe_load(path.read_text())["jobs"].values()
+        for item in job["steps"]
+        if "uses" in item
+    }
+    assert branches < used
+    for action in used - branches:
+        assert re.fullmatch(r"actions/\w+@[0-9a-f]{40}", action)
+    # Pins follow what is released.
+    bot = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())
+    ecosystems = {update["package-ecosystem"] for update in bot["updates"]}
+    assert ecosystems == {"github-actions", "pip"}
+
+
 def test_hacs_json() -> None:
     hacs = read_json(ROOT / "hacs.json")
     assert hacs == {"name": "Keycard", "homeassistant": "2026.10.0"}

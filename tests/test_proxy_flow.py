@@ -222,3 +222,30 @@ def test_what_is_no_certificate_has_a_fingerprint() -> None:
     assert len(odd.fingerprint) == 64
     assert (odd.subject, odd.expires) == ("", None)
     assert spell_fingerprint("ab01") == "AB:01"
+
+
+@pytest.mark.parametrize("token", ["wrong", "a.b.c"])
+async def test_a_token_that_is_none_of_teslas(
+    hass: HomeAssistant, simulator: Simulator, token: str
+) -> None:
+    form = await choose(hass, "compatible")
+    form = await answer(hass, form, **own_server(simulator, token=token))
+    form = await answer(hass, form, trust=True)
+    assert form["errors"] == {"token": "invalid_auth"}
+
+
+async def test_a_token_of_eight_hours_is_asked_for_anew(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    entry = behind_proxy(simulator)
+    await set_up(entry)
+    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    simulator.set_token("expired")
+    with patch("custom_components.keycard.outage.account._PROOF_AFTER", 0.0):
+        for _ in range(2):
+            with pytest.raises(HomeAssistantError):
+                await act(hass, "lock.ada_lock", "unlock")
+            await hass.async_block_till_done()
+    await until(hass, lambda: bool(hass.config_entries.flow.async_progress()))
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["context"]["source"] == "reauth"

@@ -16,6 +16,7 @@ from .outage.hosts import REGIONS
 from .pinning import Pin, pinned
 from .providers import token_link
 from .vehicle.links import Call, CloudLink
+from .vehicle.proxy_answers import refuses_token
 from .vehicle.reading import read_text
 from .vehicle.roster import MOST_VEHICLES, cars_in, unpaired_in
 from .vehicle.state import unwrapped
@@ -157,6 +158,8 @@ def _judge(call: Call, base_url: str) -> Check:
                 vin: read_text(car.get("display_name")) for vin, car in cars.items()
             },
         )
+    if refuses_token(answer):
+        return _REASONS[Reason.UNAUTHORIZED]
     if reason is Reason.WRONG_REGION:
         return replace(_WRONG_REGION, right_url=_url_in(answer.body))
     if reason is Reason.NO_ANSWER and answer.failure is not None:

@@ -9,6 +9,8 @@ from .reading import JsonObject, read_text
 
 # What it says to whoever shows no token: nothing is asked of Tesla for that.
 _NO_TOKEN = "did not provide an oauth token"
+# What it says to a token that is none of Tesla's.
+_BAD_TOKEN = ("malformed oauth token", "oauth token with invalid audiences")
 # Beside an error of Tesla's it says the name of the status, and no more.
 _NO_PARAMETERS = "bad request"
 
@@ -61,6 +63,12 @@ def lost_parameters(answer: Answer) -> bool:
 def is_tesla_proxy(answer: Answer) -> bool:
     """Tell whether Tesla's proxy answered a request that showed no token."""
     return answer.status == 403 and _NO_TOKEN in _words(answer)
+
+
+def refuses_token(answer: Answer) -> bool:
+    """Tell whether Tesla's proxy sees that a token is none of Tesla's."""
+    words = _words(answer)
+    return answer.status == 403 and any(phrase in words for phrase in _BAD_TOKEN)
 
 
 def read_object(answer: Answer) -> JsonObject | None:

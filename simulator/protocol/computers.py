@@ -42,7 +42,9 @@ class Computers:
         self.confirmation = security.Confirmation.EMPTY
         """How the computer of the locks confirms a command."""
 
-        self.tells_wait = True  # for a card; not every car says that it does
+        self.tells_wait = False
+        """Whether it says that it waits for a card: newer cars say nothing till then."""
+
         self.acknowledges = False
         """Whether a bare acknowledgment comes before each answer over Bluetooth."""
 
@@ -149,7 +151,7 @@ class Computers:
         except pairing.NeedsKeyError:
             fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
             return computer.fault(message, fault)
-        if reply == security.waits() and not self.tells_wait:
+        if reply is None or (reply == security.waits() and not self.tells_wait):
             return None
         return computer.say(message, reply)
 

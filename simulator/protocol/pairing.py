@@ -10,7 +10,7 @@ from tesla_protocol.command.vcsec_pb2 import (
 
 from ..cars import Car
 from . import security
-from .keys import PairingState, Role, Whitelist, WhitelistError
+from .keys import PairingState, Role, Whitelist, WhitelistError, point_of
 from .orders import QUESTIONS
 
 _ENDS = {
@@ -29,11 +29,13 @@ def answer(
     whitelist: Whitelist,
     payload: bytes,
     tell_later: Callable[[bytes], None],
-) -> bytes:
+) -> bytes | None:
     """Tell the status or the list of keys, or wait for a card that lets a new key in.
 
     Tesla's own client asks for the status and for the list of keys unsigned.
     What becomes of the key is told later, when somebody has tapped the card or not.
+    None: firmware of 2026 ignores a request that is malformed, as owners report of one
+    that left out the key.
     """
     message = UnsignedMessage.FromString(payload)
     match message.WhichOneof("sub_message"):
@@ -48,7 +50,10 @@ def answer(
             change = operation.addKeyToWhitelistAndAddPermissions
         case _:
             raise NeedsKeyError
-    objection = _objection(car, whitelist, change)
+    try:
+        objection = _objection(car, whitelist, change)
+    except WhitelistError:
+        return None
     if objection != security.said("NONE"):
         return bytes(security.outcome(objection).SerializeToString())
 
@@ -66,10 +71,8 @@ def answer(
 
 
 def _objection(car: Car, whitelist: Whitelist, change: PermissionChange) -> Information:
-    try:
-        objection = security.objection(whitelist, change)
-    except WhitelistError:
-        return security.said("INVALID_PUBLIC_KEY")
+    point_of(change.key.PublicKeyRaw)
+    objection = security.objection(whitelist, change)
     if objection == security.said("NONE") and car.valet:
         return security.said("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE")
     return objection

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from random import randbytes
 import time
 from typing import Any, override
 
@@ -22,14 +23,24 @@ from tesla_fleet_api.exceptions import (
 from tesla_fleet_api.tesla import TeslaBluetooth
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth, VerifyPlan
 from tesla_protocol.command.car_server_pb2 import Action
+from tesla_protocol.command.keys_pb2 import Role
 from tesla_protocol.command.signatures_pb2 import SessionInfo
-from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
+from tesla_protocol.command.universal_message_pb2 import (
+    Destination,
+    Domain,
+    RoutableMessage,
+)
 from tesla_protocol.command.vcsec_pb2 import (
     FromVCSECMessage,
+    KeyFormFactor,
+    KeyMetadata,
+    PermissionChange,
+    PublicKey,
     RKEAction_E,
     UnsignedMessage,
     VehicleSleepStatus_E,
     VehicleStatus,
+    WhitelistOperation,
 )
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
@@ -233,6 +244,33 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         if told is None or told.epoch != used.epoch:
             return None
         return told.counter >= used.counter
+
+    # Asking for the key to be taken
+
+    async def ask_for_key(self, role: Role) -> None:
+        """Ask once for the key to be added; `key_change` notes why it was not.
+
+        A newer car says nothing before somebody has tapped the card: whoever hangs up
+        meanwhile, as the library does, never hears that it was canceled.
+        """
+        self.key_change = None
+        change = PermissionChange(
+            key=PublicKey(PublicKeyRaw=self._public_key), keyRole=role
+        )
+        metadata = KeyMetadata(keyFormFactor=KeyFormFactor.KEY_FORM_FACTOR_CLOUD_KEY)
+        request = UnsignedMessage(
+            WhitelistOperation=WhitelistOperation(
+                addKeyToWhitelistAndAddPermissions=change, metadataForKey=metadata
+            )
+        )
+        message = RoutableMessage(
+            to_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
+            from_destination=Destination(routing_address=self._from_destination),
+            protobuf_message_as_bytes=request.SerializeToString(),
+            uuid=randbytes(16),
+        )
+        with suppress(BluetoothTimeout):
+            await self._send(message, "protobuf_message_as_bytes")
 
     # Asking
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from tesla_fleet_api.exceptions import (
-    BluetoothTimeout,
     NotOnWhitelistFault,
     TeslaFleetError,
     WhitelistOperationAttemptingToAddExistingKey,
@@ -28,7 +27,6 @@ from .keys import describe_vin, is_before_refresh
 _GREETING = 20.0
 _TAP = 75.0
 _PACE = 1.0
-_FIRST_ANSWER = 5.0
 
 
 class PairingEnd(StrEnum):
@@ -80,18 +78,12 @@ async def pair(link: BluetoothLink, asked: Callable[[], None]) -> PairingEnd:
         if (end := await _greet(car)) is not None:
             return end
         car.begin()
-        car.key_change = None
         try:
-            await car.pair(
-                role=Role.ROLE_DRIVER,
-                timeout=_FIRST_ANSWER,
-                poll_interval=_FIRST_ANSWER,
-            )
-        except BluetoothTimeout:
-            # It may have got it all the same.
-            pass
+            await car.ask_for_key(Role.ROLE_DRIVER)
         except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
-            return _end_of(err)
+            return PairingEnd(trouble_of(err))
+        if (end := _refusal(car)) is not None:
+            return end
         asked()
         return await _wait_for_card(car)
 
@@ -112,20 +104,25 @@ async def _greet(car: BluetoothCar) -> PairingEnd | None:
 
 
 async def _wait_for_card(car: BluetoothCar) -> PairingEnd:
-    loop = asyncio.get_running_loop()
-    end = loop.time() + _TAP
-    while loop.time() < end:
-        if car.key_change is not None:
-            found = _ENDS.get(car.key_change, PairingEnd.NOT_TAKEN)
-            if found is not PairingEnd.PAIRED:
-                return found
-        if await _greet(car) is PairingEnd.PAIRED:
-            return PairingEnd.PAIRED
-        await asyncio.sleep(_PACE)
-    return PairingEnd.NOT_TAPPED
+    """Listen until the car tells what became of the key, or time is over.
+
+    The car may have told it while the connection was lost, so it is asked, too.
+    """
+    try:
+        async with asyncio.timeout(_TAP):
+            while (end := _refusal(car)) is None:
+                if await _greet(car) is PairingEnd.PAIRED:
+                    return PairingEnd.PAIRED
+                await asyncio.sleep(_PACE)
+            return end
+    except TimeoutError:
+        return _refusal(car) or PairingEnd.NOT_TAPPED
 
 
-def _end_of(err: BaseException) -> PairingEnd:
-    if isinstance(err, WhitelistOperationStatus):
-        return _ENDS.get(type(err), PairingEnd.NOT_TAKEN)
-    return PairingEnd(trouble_of(err))
+def _refusal(car: BluetoothCar) -> PairingEnd | None:
+    """Return why the car did not take the key, as far as it has said so."""
+    if car.key_change is None:
+        return None
+    end = _ENDS.get(car.key_change, PairingEnd.NOT_TAKEN)
+    # Whether a key is there shows when it is used.
+    return None if end is PairingEnd.PAIRED else end

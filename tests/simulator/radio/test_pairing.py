@@ -31,6 +31,7 @@ from simulator.protocol import TAP_TIME, PairingState, Role, Transport, point_of
 from simulator.radio import Air, Line, address_of
 from simulator.radio.frames import Frames, chunks
 
+from ..conftest import HOME
 from ..signing import a_key
 from .aired import Aired
 from .conftest import Sleeper, a_moment
@@ -98,7 +99,9 @@ def _outcome(message: RoutableMessage) -> tuple[int, str]:
 
 
 @pytest.fixture
-async def asker(air: Air, ada: Car) -> Asker:
+async def asker(world: Simulator, air: Air, ada: Car) -> Asker:
+    """Ask a car that says that it waits, as older ones do."""
+    world.computers["Ada"].tells_wait = True
     return Asker(await air.connect(address_of(ada.vin)))
 
 
@@ -117,6 +120,33 @@ async def test_the_car_waits_for_the_card_and_then_says_yes(
     await a_moment()
     assert asker.told == [WAIT, ADDED]
     assert world.computers["Ada"].whitelist.role_of(point) is Role.DRIVER
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_a_newer_car_says_nothing_before_somebody_taps(
+    world: Simulator, asker: Asker, point: bytes, refuses: bool
+) -> None:
+    assert not Simulator(HOME).computers["Ada"].tells_wait
+    world.computers["Ada"].tells_wait = False
+    await asker.ask(point)
+    assert asker.told == []
+    if refuses:
+        world.refuse("Ada")
+    else:
+        world.tap("Ada")
+    await a_moment()
+    refused = failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")
+    assert asker.told == [refused if refuses else ADDED]
+
+
+async def test_a_malformed_request_is_ignored(
+    world: Simulator, asker: Asker, point: bytes
+) -> None:
+    await asker.ask(b"")
+    await asker.ask(b"no key at all")
+    await asker.ask(b"", Role.NONE)
+    assert asker.told == []
+    assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
 
 
 async def test_who_sits_in_the_car_may_refuse(
@@ -190,17 +220,15 @@ async def test_a_key_that_is_on_the_list_is_not_added_again(
     assert world.computers["Ada"].whitelist.role_of(point) is Role.OWNER
 
 
-async def test_a_full_list_and_valet_mode_and_what_is_no_key(
+async def test_a_full_list_and_valet_mode(
     world: Simulator, ada: Car, asker: Asker, point: bytes
 ) -> None:
-    await asker.ask(b"no key at all")
     ada.valet = True
     await asker.ask(point)
     world.computers["Ada"].whitelist.slots = 1
     world.pair("Ada", a_key())
     await asker.ask(point)
     assert asker.told == [
-        failed("INVALID_PUBLIC_KEY"),
         failed("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE"),
         failed("WHITELIST_FULL"),
     ]
@@ -262,6 +290,7 @@ async def test_no_key_comes_in_through_the_cloud(
 async def test_the_library_takes_the_wait_for_a_yes(
     world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey
 ) -> None:
+    world.computers["Ada"].tells_wait = True
     await stranger.pair(DRIVER)
     assert world.computers["Ada"].whitelist.role_of(key) is None
     assert world.tap("Ada") is PairingState.ADDED
@@ -273,7 +302,6 @@ async def test_the_library_pairs_with_a_car_that_does_not_tell_that_it_waits(
     world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey
 ) -> None:
     computers = world.computers["Ada"]
-    computers.tells_wait = False
     pairing = asyncio.create_task(stranger.pair(DRIVER))
     await a_moment()
     assert computers.whitelist.pairing is PairingState.WAITING

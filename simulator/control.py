@@ -31,6 +31,9 @@ POST /keys    {"car": "Ada", "pem": "-----BEGIN PUBLIC...", "role": "DRIVER"}; R
 POST /mishap  {"car": "Ada", "mishap": "lost-done", "times": 1}; MISHAPS
 POST /pair    {"car": "Ada", "do": "tap"}: a card on the console, for a key that asked
               over Bluetooth to be added; or refuse
+POST /car     {"car": "Ada", "screen_hangs": true, "tells_wait": false,
+              "acknowledges": false}: infotainment is silent over Bluetooth; it says
+              that it waits for a card; bare acknowledgments come before its answers
 POST /air     {"car": "Ada", "phones": 2, "rssi": -80, "weather": {"lose_to_car": 0.1}}:
               connections that others have, and how Bluetooth fares (of all cars if
               none is named; {} is fine weather); WEATHERS
@@ -78,6 +81,9 @@ ACTIONS: dict[str, Callable[[Car], None]] = {
 }
 
 
+_WAYS_OF_A_CAR = ("screen_hangs", "tells_wait", "acknowledges")
+
+
 class Control:
     """Serves the control port of a simulator."""
 
@@ -108,6 +114,7 @@ class Control:
                 web.post("/keys", self._keys),
                 web.post("/mishap", self._mishap),
                 web.post("/pair", self._pair),
+                web.post("/car", self._car),
                 web.post("/air", self._air),
                 web.delete("/cars/{name}", self._remove_car),
                 web.get("/state", self._state),
@@ -262,6 +269,19 @@ class Control:
         else:
             pairing = self._simulator.refuse(name)
         return web.json_response({"pairing": pairing, "keys": self._keys_of(name)})
+
+    async def _car(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        car = self._simulator.car(str(body.pop("car", None)))
+        computers = self._simulator.computers[car.name]
+        for name, value in body.items():
+            if name not in _WAYS_OF_A_CAR or not isinstance(value, bool):
+                message = f"{name!r}: {value!r}; allowed: {', '.join(_WAYS_OF_A_CAR)}"
+                raise ConditionError(f"{message}, true or false")
+            setattr(computers, name, value)
+        return web.json_response(
+            {name: getattr(computers, name) for name in _WAYS_OF_A_CAR}
+        )
 
     async def _air(self, request: web.Request) -> web.Response:
         body = await _body(request)

@@ -86,12 +86,9 @@ class Attempt:
             self._asked.set()
 
     async def _async_ask(self) -> str:
-        try:
-            key = await async_get_bluetooth_key(self.hass)
-        except UnusableKeyError:
-            return KEY_FILE
-        if (trouble := async_adapter_trouble(self.hass)) is not None:
+        if (trouble := await async_find_trouble(self.hass)) is not None:
             return trouble
+        key = await async_get_bluetooth_key(self.hass)
         heard = await async_wait_to_hear(self.hass, self.vin)
         if heard is None:
             by_all = async_hear(self.hass, self.vin, connectable=False)
@@ -103,8 +100,26 @@ class Attempt:
         radio = Radio(
             hass=self.hass, vin=self.vin, address=self.address, changed=lambda: None
         )
-        link = self.link or BluetoothLink(self.vin, key, radio.find)
-        return await pair(link, self._asked.set)
+        if self.link is not None:
+            return await pair(self.link, self._asked.set)
+        link = BluetoothLink(self.vin, key, radio.find)
+        try:
+            return await pair(link, self._asked.set)
+        finally:
+            await link.close()
+
+
+async def async_find_trouble(hass: HomeAssistant) -> str | None:
+    """Return what is in the way here, before anything is asked of a car.
+
+    A page hears of the end of an attempt only once it shows it: one that ends at once
+    would be shown for ever.
+    """
+    try:
+        await async_get_bluetooth_key(hass)
+    except UnusableKeyError:
+        return KEY_FILE
+    return async_adapter_trouble(hass)
 
 
 @callback

@@ -39,6 +39,7 @@ from .views import CarView
 type Value = StateType | datetime
 
 ATTR_REACHABLE: Final = "reachable"
+ATTR_SCREEN: Final = "screen_over_bluetooth"
 ATTR_CLOUD: Final = "cloud"
 
 CHARGING_STATES = {
@@ -143,11 +144,13 @@ def _departure(state: CarState) -> datetime | None:
 
 
 def _of_connection(view: CarView) -> dict[str, Any]:
-    """Return whether a car is reached, and how the cloud alone does."""
+    """Return whether a car is reached, and how the cloud and its screen do."""
+    screen = None if view.bluetooth is None else view.bluetooth.infotainment_answers
     return {
         ATTR_DRILL: view.drill,
         ATTR_REACHABLE: view.reachable,
         **({} if view.cloud is None else {ATTR_CLOUD: view.cloud.value}),
+        **({} if screen is None else {ATTR_SCREEN: screen}),
     }
 
 

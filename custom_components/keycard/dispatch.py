@@ -21,7 +21,11 @@ _TROUBLES: Mapping[Trouble, str] = {
     Trouble.NO_SLOT: "bluetooth_no_slot",
     Trouble.NO_CONNECTION: "bluetooth_no_connection",
     Trouble.NO_ANSWER: "bluetooth_no_answer",
+    Trouble.NO_SESSION: "bluetooth_no_session",
+    Trouble.PAIRING: "bluetooth_pairing",
 }
+# What an owner can do something about is said, whatever else fails.
+_ADVICE = frozenset({"bluetooth_no_session"})
 # The key is not the car's last word: that of another link may do.
 _OF_THE_KEY: Mapping[Refusal, str] = {
     Refusal.KEY_NOT_PAIRED: "bluetooth_key_not_paired",
@@ -203,6 +207,8 @@ class Dispatcher:
                 await self._async_send_over(way, pending)
             except NotReachedError as err:
                 pending.note_not_sent()
+                if first is not None and first.translation_key in _ADVICE:
+                    raise first from err
                 if first is not None and cloud is CloudHealth.FAILS:
                     raise error_of("nothing_reaches", self.car) from err
                 first = err

@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
 from homeassistant.helpers.selector import BooleanSelector
 
-from .bluetooth_pairing import Attempt
+from .bluetooth_pairing import Attempt, async_find_trouble
 from .flow_fields import CONF_VIN, read_vin
 from .markdown import escape_markdown
 from .takeover import entry_of_car
@@ -59,11 +59,13 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         if user_input is not None:
             if user_input.get(CONF_LATER):
                 return await self.async_step_paired()
-            self._attempt = Attempt(
-                hass=self.hass, vin=self.vin, link=self.running_link
-            )
-            self._attempt.async_start()
-            return await self.async_step_pairing()
+            self._ended = await async_find_trouble(self.hass)
+            if self._ended is None:
+                self._attempt = Attempt(
+                    hass=self.hass, vin=self.vin, link=self.running_link
+                )
+                self._attempt.async_start()
+                return await self.async_step_pairing()
         later = {vol.Required(CONF_LATER, default=False): BooleanSelector()}
         return self.async_show_form(
             step_id="pair",

@@ -88,6 +88,7 @@ class LocalLink:
             signal=last[0] if last else None,
             heard_at=last[1].replace(second=0, microsecond=0) if last else None,
             key_known=self.key_known,
+            infotainment_answers=self.link.car.infotainment_answers,
         )
 
     @callback

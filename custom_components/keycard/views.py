@@ -32,6 +32,8 @@ class NearView:
     signal: int | None = None
     heard_at: datetime | None = None
     key_known: bool | None = None
+    infotainment_answers: bool | None = None
+    """Whether infotainment answers, too, None until it was talked to."""
 
     @property
     def usable(self) -> bool:

@@ -45,6 +45,12 @@ class Computers:
         self.tells_wait = False
         """Whether it says that it waits for a card: newer cars say nothing till then."""
 
+        self.screen_hangs = False
+        """Whether infotainment is silent over Bluetooth, until it is restarted.
+
+        Owners report so of firmware of 2026: the locks answer all the while.
+        """
+
         self.acknowledges = False
         """Whether a bare acknowledgment comes before each answer over Bluetooth."""
 
@@ -62,6 +68,7 @@ class Computers:
 
     def restart(self) -> None:
         """Switch all of them off and on: every session is void."""
+        self.screen_hangs = False
         for computer in self._computers.values():
             computer.restart()
 
@@ -85,7 +92,9 @@ class Computers:
         if (computer := self._computers.get(domain)) is None:
             return _encoded(_misdirected(message))
         self._car.advance()
-        if not computer.secures and self._car.presence == "asleep":
+        asleep = self._car.presence == "asleep"
+        hangs = self.screen_hangs and over is Transport.BLUETOOTH
+        if not computer.secures and (asleep or hangs):
             return None
         match message.WhichOneof("payload"):
             case "session_info_request":

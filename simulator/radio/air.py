@@ -20,7 +20,7 @@ _RANDOM_STATIC = 0xC0  # the kind of address that the car has
 
 
 class NotHeardError(ConnectionError):
-    """No car of this address is in range."""
+    """No car of this address answers."""
 
 
 class FullError(ConnectionError):
@@ -121,6 +121,9 @@ class Air:
         with self.under_way():
             await self.sleep(weather.connect)
         car = self._car_at(address)
+        if weather.ignore and self.chance.random() < weather.ignore:
+            message = f"{car.name} is heard, and does not react"
+            raise NotHeardError(message)
         if self.chance.random() < weather.refuse:
             message = f"{car.name} does not answer"
             raise RefusedError(message)
@@ -132,6 +135,8 @@ class Air:
         self.lines.append(line)
         self._since[line] = self._now()
         self._connections[car.vin] += 1
+        if weather.hang_up and self.chance.random() < weather.hang_up:
+            line.cut()
         return line
 
     def set_weather(self, weather: Weather, car: str | None = None) -> None:

@@ -19,7 +19,9 @@ class Weather:
     """How messages fare: probabilities, each of one whole message, and seconds.
 
     A line that is cut before the car got the message and one that is cut after it
-    look the same from the other end.
+    look the same from the other end. Owners report of firmware of 2026 that refuses
+    connections for a while, hangs up at once, or lets the wish for a connection go
+    unanswered, and is heard all the same.
     """
 
     lose_to_car: float = 0.0
@@ -27,6 +29,8 @@ class Weather:
     cut_before: float = 0.0
     cut_after: float = 0.0
     refuse: float = 0.0  # a connection
+    hang_up: float = 0.0  # as soon as it has come about
+    ignore: float = 0.0  # the wish for one: nobody answers
     slow_rate: float = 1.0  # how many of the car's messages take `slow` seconds more
     slow: float = 0.0
     late: float = 0.0  # how long what was sent takes until the car gets to it

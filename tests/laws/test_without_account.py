@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from homeassistant.components import bluetooth
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant
@@ -23,7 +24,7 @@ from tests.entries import hosts_options
 from tests.flows import change, open_options
 
 from .local import paired, subentry_of
-from .pairing import Page, add_key, set_up_alone
+from .pairing import Page, add_key, pair_again, set_up_alone
 from .story import LOCK, Story, assert_available, news
 from .test_told_once import Told
 
@@ -192,15 +193,42 @@ async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
     assert story.simulator.air.tally(ada(story)).open == 0
 
 
-async def test_a_key_file_that_cannot_be_used_is_said(
-    story: Story, proxy: Proxy, tmp_path: Path
+@pytest.fixture(params=["no_adapter", "listens_only", "bluetooth_key_file"])
+def trouble(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
+    """Let something be in the way here, whatever the car does."""
+    found: str = request.param
+
+    def scanners(_hass: HomeAssistant, connectable: bool = True) -> int:
+        return int(found == "listens_only" and not connectable)
+
+    if found == "bluetooth_key_file":
+        (tmp_path / "keycard_bluetooth.key").write_text("nonsense")
+    else:
+        monkeypatch.setattr(bluetooth, "async_scanner_count", scanners)
+    return found
+
+
+async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
+    story: Story, proxy: Proxy, set_up_entry: object, trouble: str
 ) -> None:
-    (tmp_path / "keycard_bluetooth.key").write_text("nonsense")
+    """A page that shows what ended before would show it for ever."""
     page = await set_up_alone(story)
     await page.fill(vin=ada(story).vin, name="Ada", region="eu")
     await page.fill(later=False)
-    await page.until_done()
-    assert page.shows("pair", "bluetooth_key_file")
+    assert page.shows("pair", trouble)
+    await page.fill(later=True)
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_what_is_in_the_way_here_is_said_of_a_car_that_is_paired_again(
+    story: Story, proxy: Proxy, trouble: str
+) -> None:
+    entry = await story.set_up(alone(story, key=True))
+    page = await pair_again(story, entry)
+    await page.fill()
+    assert page.shows("pair", trouble)
 
 
 async def test_region_and_key_of_a_car_without_an_account(

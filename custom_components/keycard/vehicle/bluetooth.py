@@ -13,6 +13,7 @@ from typing import Any
 from bleak.backends.device import BLEDevice
 from bleak_retry_connector import BleakNotFoundError, BleakOutOfConnectionSlotsError
 from tesla_fleet_api.exceptions import (
+    BluetoothTimeout,
     BluetoothTransportError,
     TeslaFleetError,
     TeslaFleetMessageFault,
@@ -21,7 +22,7 @@ from tesla_fleet_api.tesla import TeslaBluetooth
 from tesla_protocol.command.vcsec_pb2 import VehicleStatus
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
-from .bluetooth_car import BluetoothCar
+from .bluetooth_car import BluetoothCar, NoSessionError
 from .command_queue import NotSentError, PendingCommand
 from .key_pair import PrivateKey
 from .messages import PARTS, read_data, read_status, time_of
@@ -39,6 +40,8 @@ type Finder = Callable[[], BLEDevice | Trouble]
 _DEADLINE = 12.0
 _QUESTION_DEADLINE = 40.0
 _LEAVING = 5.0
+# For so long a command goes on whose link is closed.
+_CLOSING = 5.0
 
 # How long the car is looked after whose answer left open whether it is still at work.
 _AT_WORK = 4.0
@@ -83,6 +86,8 @@ class BluetoothLink:
         # A car does one thing after another, as its owner asked.
         self._gate = asyncio.Lock()
         self._waiting = 0
+        self._holder: asyncio.Task[Any] | None = None
+        self._closed = False
         self._question: asyncio.Task[Told] | None = None
         self._leaving: asyncio.Task[None] | None = None
 
@@ -101,6 +106,9 @@ class BluetoothLink:
         It is sent again only if the car has proven that it never took it. `pending`
         tells until when it may be sent, and is told when it is.
         """
+        if self._holder is not None:
+            # Pairing takes longer than a command may wait.
+            return _not_sent(Trouble.PAIRING)
         expires = time.monotonic() + _DEADLINE
         if pending is not None:
             expires = min(expires, pending.deadline)
@@ -171,7 +179,7 @@ class BluetoothLink:
             if (refusal := car.refusal(err)) is not None:
                 return RadioOutcome(done=False, confirmed=True, refusal=refusal)
             if not car.delivered:
-                return _not_sent(trouble_of(err))
+                return _not_sent(self.trouble_of(err))
             _LOGGER.debug("What came of a command is not known: %s", type(err).__name__)
         else:
             if car.answered and (outcome := _read_reply(command, reply)) is not None:
@@ -239,9 +247,14 @@ class BluetoothLink:
         data = VehicleData()
         with self.car.patiently():
             for part in PARTS:
-                # What one car does not tell is no reason not to ask for the rest.
-                with suppress(TeslaFleetMessageFault):
+                try:
                     data.MergeFrom(await self.car.data(part))
+                except TeslaFleetMessageFault:
+                    # What one car does not tell is no reason not to ask for the rest.
+                    continue
+                except BluetoothTimeout:
+                    # What the locks' computer has told is true all the same.
+                    break
         # What the locks' computer tells of itself is newer, and at first hand.
         return Told(values={**read_data(data), **values}, taken=time_of(data))
 
@@ -271,7 +284,7 @@ class BluetoothLink:
                     return await ask()
             except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
                 refusal = self.car.refusal(err)
-                trouble = None if refusal else trouble_of(err)
+                trouble = None if refusal else self.trouble_of(err)
                 return Told(values={}, trouble=trouble, refusal=refusal)
 
     def _overhear(self, status: VehicleStatus) -> None:
@@ -282,12 +295,19 @@ class BluetoothLink:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Trouble | None]:
-        """Have the car for something longer; yields what is in the way, if any."""
+        """Have the car for something longer; yields what is in the way, if any.
+
+        Commands do not wait for its end. A link that is closed meanwhile cancels it.
+        """
         self._waiting += 1
+        self._holder = asyncio.current_task()
         try:
+            if self._question is not None:
+                self._question.cancel()
             async with self._gate:
                 yield await self._aim()
         finally:
+            self._holder = None
             self._waiting -= 1
             self._let_go()
 
@@ -295,12 +315,26 @@ class BluetoothLink:
         """Take the adapter that hears the car best; return why there is none."""
         if self._leaving is not None:
             await self._leaving
+        if self._closed:
+            return Trouble.NO_CONNECTION
         found = self._find()
         if isinstance(found, Trouble):
             # While it is connected, a car need not be heard.
             return None if self._connected else found
         self.car.set_device(found)
         return None
+
+    def trouble_of(self, err: BaseException) -> Trouble:
+        """Tell what kept a message from the car."""
+        if isinstance(err, TimeoutError):
+            return self._silence()
+        trouble = trouble_of(err)
+        if trouble is Trouble.NO_ANSWER and self.car.hung_up:
+            return Trouble.NO_CONNECTION
+        if trouble is Trouble.OUT_OF_RANGE and not isinstance(self._find(), Trouble):
+            # It is heard, and takes no connection.
+            return Trouble.NO_CONNECTION
+        return trouble
 
     def _silence(self) -> Trouble:
         """Tell what there was no answer to: the question, or the wish to connect."""
@@ -313,7 +347,8 @@ class BluetoothLink:
 
     def _let_go(self) -> None:
         """Disconnect, unless somebody waits for the car."""
-        if self._waiting or self._gate.locked() or self._leaving is not None:
+        waited_for = self._waiting and not self._closed
+        if waited_for or self._gate.locked() or self._leaving is not None:
             return
         if self.car.client is not None:
             self._leaving = asyncio.create_task(self._leave())
@@ -329,12 +364,28 @@ class BluetoothLink:
             self._leaving = None
 
     async def close(self) -> None:
-        """Let go of the car for good."""
-        if self._question is not None:
-            self._question.cancel()
+        """Let go of the car for good; a command under way has a moment to end."""
+        self._closed = True
+        for task in (self._question, self._holder):
+            if task is not None:
+                task.cancel()
+        try:
+            async with asyncio.timeout(_CLOSING):
+                await self._gate.acquire()
+        except TimeoutError:
+            self._give_up()
+            await self._gate.acquire()
+        self._gate.release()
         self._let_go()
         if self._leaving is not None:
             await self._leaving
+
+    def _give_up(self) -> None:
+        """End the command that is under way: what comes of it stays open."""
+        if self.car.limit is not None:
+            # It may be about to end anyway.
+            with suppress(RuntimeError):
+                self.car.limit.reschedule(asyncio.get_running_loop().time())
 
 
 def advertised_name(vin: str) -> str:
@@ -370,4 +421,6 @@ def trouble_of(err: BaseException) -> Trouble:
         return Trouble.OUT_OF_RANGE
     if isinstance(err, BluetoothTransportError):
         return Trouble.NO_CONNECTION
+    if isinstance(err, NoSessionError):
+        return Trouble.NO_SESSION
     return Trouble.NO_ANSWER

@@ -51,6 +51,7 @@ from .signing import SentOnce
 _ANSWER = 2.0
 _ANSWER_OF_DATA = 5.0
 _GREETINGS = 4
+_GREETINGS_IN_VAIN = 2
 
 # Seconds. The locks' computer does not name the question that it answers: its late
 # answer to one is taken for that to the next, which does not open it.
@@ -62,6 +63,10 @@ _LATE_ANSWERS = (InvalidTag, SignedCommandResponseReplayed)
 _WAKE = 40.0
 _WAKE_PACE = 1.0
 _WAKE_AGAIN = 20.0
+
+
+class NoSessionError(BluetoothTimeout):
+    """The infotainment of a car that is awake does not answer, while its locks do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +108,12 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
 
         self.key_change: type[WhitelistOperationStatus] | None = None
         """Why the car did not take a new key, as far as it said."""
+
+        self.hung_up = False
+        """Whether the car ended the connection instead of answering."""
+
+        self.infotainment_answers: bool | None = None
+        """Whether infotainment answered when it was last talked to."""
 
         self._asking = self._acting = False
         self._used: _Used | None = None
@@ -149,8 +160,14 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
                 # It failed before the first byte.
                 self.delivered = False
             raise
+        except BluetoothTimeout:
+            self.hung_up = self.client is not None and not self.client.is_connected
+            raise
         finally:
             self._acting = False
+        self.hung_up = False
+        if reply.from_destination.domain == Domain.DOMAIN_INFOTAINMENT:
+            self.infotainment_answers = True
         if greets and reply.session_info:
             domain = reply.from_destination.domain
             self._told[domain] = SessionInfo.FromString(reply.session_info)
@@ -208,16 +225,33 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         return await super()._sendInfotainment(command, mutating=mutating)
 
     @override
-    async def _ensure_handshake(self, domain: Domain) -> None:
-        """Greet until the car answers: a greeting may get lost."""
-        for left in reversed(range(_GREETINGS)):
-            if self._sessions[domain].ready:
+    async def _ensure_handshake(self, domain: Domain, *, anew: bool = False) -> None:
+        """Greet until the car answers: a greeting may get lost.
+
+        Raises NoSessionError where only infotainment is silent. It is then greeted
+        anew, and less often, until it answers. With `anew` a session from before is no
+        proof that the computer answers now.
+        """
+        infotainment = domain == Domain.DOMAIN_INFOTAINMENT
+        silent = infotainment and self.infotainment_answers is False
+        for left in reversed(range(_GREETINGS_IN_VAIN if silent else _GREETINGS)):
+            if self._sessions[domain].ready and not (silent or anew):
                 return
             try:
                 await self._handshake(domain)
-            except BluetoothTimeout:
-                if not left:
-                    raise
+            except BluetoothTimeout as err:
+                if left:
+                    continue
+                if infotainment:
+                    await self._explain_silence(err)
+                raise
+            silent = anew = False
+
+    async def _explain_silence(self, err: BluetoothTimeout) -> None:
+        """Raise a NoSessionError if only infotainment is silent, though awake."""
+        if not _asleep(await self.status()):
+            self.infotainment_answers = False
+            raise NoSessionError from err
 
     # What came of it
 
@@ -239,7 +273,12 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         if used is None:
             return None
         self._told.pop(used.domain, None)
-        await self._handshake(used.domain)
+        try:
+            await self._handshake(used.domain)
+        except BluetoothTimeout:
+            if used.domain == Domain.DOMAIN_INFOTAINMENT:
+                self.infotainment_answers = False
+            raise
         told = self._told.get(used.domain)
         if told is None or told.epoch != used.epoch:
             return None
@@ -295,8 +334,12 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
     async def data(self, part: BluetoothVehicleData) -> VehicleData:
         """Ask infotainment for a part of its data; raises as the library."""
         for _ in range(_GREETINGS):
+            await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT)
             try:
                 told: object = await self.vehicle_data([part])
+            except BluetoothTimeout as err:
+                await self._explain_silence(err)
+                raise
             except _LATE_ANSWERS:
                 await self._let_pass(Domain.DOMAIN_INFOTAINMENT)
             else:
@@ -330,7 +373,8 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
             if self.limit is not None:
                 self.limit.reschedule(loop.time() + self._allow_wake())
             await self._wake(loop)
-        await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT)
+        # Else a command might be sent to a computer that hangs, and stay unconfirmed.
+        await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT, anew=True)
 
     def _allow_wake(self) -> float:
         """Return for how many seconds the car may be woken and told what to do."""

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from tesla_fleet_api.exceptions import (
-    NotOnWhitelistFault,
     TeslaFleetError,
     WhitelistOperationAttemptingToAddExistingKey,
     WhitelistOperationKeychainWhileFSFull,
@@ -19,9 +18,10 @@ from tesla_fleet_api.exceptions import (
 )
 from tesla_protocol.command.keys_pb2 import Role
 
-from .bluetooth import BluetoothLink, trouble_of
+from .bluetooth import BluetoothLink
 from .bluetooth_car import BluetoothCar
 from .keys import describe_vin, is_before_refresh
+from .outcome import Refusal
 
 # Seconds. A car waits half a minute for the card, and then for a touch of its screen.
 _GREETING = 20.0
@@ -75,43 +75,46 @@ async def pair(link: BluetoothLink, asked: Callable[[], None]) -> PairingEnd:
         if trouble is not None:
             return PairingEnd(trouble)
         car = link.car
-        if (end := await _greet(car)) is not None:
+        if (end := await _greet(link)) is not None:
             return end
         car.begin()
         try:
             await car.ask_for_key(Role.ROLE_DRIVER)
         except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
-            return PairingEnd(trouble_of(err))
+            return PairingEnd(link.trouble_of(err))
         if (end := _refusal(car)) is not None:
             return end
         asked()
-        return await _wait_for_card(car)
+        return await _wait_for_card(link)
 
 
-async def _greet(car: BluetoothCar) -> PairingEnd | None:
+async def _greet(link: BluetoothLink) -> PairingEnd | None:
     """Return PAIRED if the car knows the key, None if it does not, else the trouble."""
+    car = link.car
     try:
         async with asyncio.timeout(_GREETING):
             # The status is asked for with the key: whoever gets it can use the key.
             await car.status()
-    except NotOnWhitelistFault:
-        return None
     except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
+        # With a session from before, the car names it another way.
+        if car.refusal(err) is Refusal.KEY_NOT_PAIRED:
+            return None
         if car.client is None and isinstance(err, TimeoutError):
             return PairingEnd.NO_CONNECTION
-        return PairingEnd(trouble_of(err))
+        return PairingEnd(link.trouble_of(err))
     return PairingEnd.PAIRED
 
 
-async def _wait_for_card(car: BluetoothCar) -> PairingEnd:
+async def _wait_for_card(link: BluetoothLink) -> PairingEnd:
     """Listen until the car tells what became of the key, or time is over.
 
     The car may have told it while the connection was lost, so it is asked, too.
     """
+    car = link.car
     try:
         async with asyncio.timeout(_TAP):
             while (end := _refusal(car)) is None:
-                if await _greet(car) is PairingEnd.PAIRED:
+                if await _greet(link) is PairingEnd.PAIRED:
                     return PairingEnd.PAIRED
                 await asyncio.sleep(_PACE)
             return end

@@ -26,6 +26,8 @@ class Trouble(StrEnum):
     NO_SLOT = "no_slot"
     NO_CONNECTION = "no_connection"
     NO_ANSWER = "no_answer"
+    NO_SESSION = "no_session"
+    PAIRING = "pairing"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,9 @@ async def test_an_owner_without_an_account_is_told_to_restart_the_screen(
 def climate_of(story: Story, entry: MockConfigEntry) -> str:
     """Return the climate of a car that no account tells of."""
     (climate,) = (
-        one for one in story.states() if one.startswith("climate.") and "over" not in one
+        one
+        for one in story.states()
+        if one.startswith("climate.") and "over" not in one
     )
     return climate
 

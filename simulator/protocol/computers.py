@@ -43,7 +43,7 @@ class Computers:
         """How the computer of the locks confirms a command."""
 
         self.tells_wait = False
-        """Whether it says that it waits for a card: newer cars say nothing till then."""
+        """Whether it says that it waits for a card; newer cars say nothing till then."""
 
         self.screen_hangs = False
         """Whether infotainment is silent over Bluetooth, until it is restarted.

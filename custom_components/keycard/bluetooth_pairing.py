@@ -7,6 +7,7 @@ from typing import Any
 
 from homeassistant.components import bluetooth
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .bluetooth_key import async_get_bluetooth_key
@@ -14,6 +15,7 @@ from .const import DOMAIN
 from .radio import Radio, async_hear, async_wait_for_slot, async_wait_to_hear
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import PairingEnd, pair
+from .vehicle.computer_keys import ComputerKeys, ComputerTrust, Pairing
 from .vehicle.key_pair import UnusableKeyError
 from .vehicle.outcome import Trouble
 
@@ -29,15 +31,19 @@ _UNDER_WAY: HassKey[dict[str, asyncio.Task[str]]] = HassKey(f"{DOMAIN}.pairing")
 class Attempt:
     """Ask a car to take the key of this home, and wait for the card of its owner.
 
-    `link` is the one that the car has already, if any. A car is asked by one attempt
-    at a time: the next one ends the one before.
+    `link` is the one that the car has already, if any, `known` what is known of its
+    computers. A car is asked by one attempt at a time: the next one ends the last.
     """
 
     hass: HomeAssistant
     vin: str
     link: BluetoothLink | None = None
+    known: ComputerKeys = field(default_factory=ComputerKeys)
     address: str | None = field(default=None, init=False)
     """Under which the car was heard."""
+
+    pairing: Pairing | None = field(default=None, init=False)
+    """The public keys that the computers of the car have, once it is paired."""
 
     task: asyncio.Task[str] = field(init=False)
     """What is under way; it returns a PairingEnd, or what else is in the way."""
@@ -100,13 +106,16 @@ class Attempt:
         radio = Radio(
             hass=self.hass, vin=self.vin, address=self.address, changed=lambda: None
         )
-        if self.link is not None:
-            return await pair(self.link, self._asked.set)
-        link = BluetoothLink(self.vin, key, radio.find)
+        trust = ComputerTrust(self.known.of_cloud())
+        link = self.link or BluetoothLink(self.vin, key, radio.find, trust)
         try:
-            return await pair(link, self._asked.set)
+            end = await pair(link, self._asked.set, trust)
         finally:
-            await link.close()
+            if link is not self.link:
+                await link.close()
+        if end is PairingEnd.PAIRED:
+            self.pairing = trust.keys.as_pairing(dt_util.utcnow().isoformat())
+        return end
 
 
 async def async_find_trouble(hass: HomeAssistant) -> str | None:

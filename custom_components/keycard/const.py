@@ -17,9 +17,11 @@ PROVIDER_BLUETOOTH_ONLY: Final = "bluetooth_only"
 NO_ACCOUNT: Final = frozenset({PROVIDER_WATCH_ONLY, PROVIDER_BLUETOOTH_ONLY})
 
 # A subentry for each car that knows the Bluetooth key of this home; its unique id is
-# the VIN. Data: CONF_ADDRESS, under which the car was heard last, and CONF_WAS, its id
-# among the cars of the options until it was paired, if it still goes by that
+# the VIN. Data: CONF_ADDRESS, under which the car was heard last, CONF_COMPUTERS, the
+# public keys of its computers when it was paired, and CONF_WAS, its id among the cars
+# of the options until it was paired, if it still goes by that
 SUBENTRY_BLUETOOTH_KEY: Final = "bluetooth_key"
+CONF_COMPUTERS: Final = "computers"
 CONF_WAS: Final = "was"
 
 # Data: also CONF_REGION, CONF_TOKEN and, for an application of the owner's, CONF_DOMAIN

@@ -83,6 +83,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             in_between=in_between,
             now=time.monotonic(),
         )
+        self._memory = Memory(hass, entry.entry_id, self._dump)
         self.garage = Garage(
             hass,
             entry,
@@ -91,6 +92,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             lambda: {vin for other in self._others() for vin in other.cars},
             key=entrance.bluetooth_key,
             save=self._async_save_now,
+            keep=self._memory.async_save_soon,
         )
         self.cars = self.garage.cars
         self.witnesses = Witnesses(hass, self.judge.beside, entry.options)
@@ -98,7 +100,6 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         self.bill = Bill(entry.options, tariff)
         self.bulletin = Bulletin(hass, seen=self.garage.seen, near=self.garage.near)
         self._ledger = hass.data[LEDGER]
-        self._memory = Memory(hass, entry.entry_id, self._dump)
         self.rehearsal = Rehearsal(
             hass=hass,
             entry_id=entry.entry_id,

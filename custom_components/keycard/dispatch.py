@@ -23,6 +23,8 @@ _TROUBLES: Mapping[Trouble, str] = {
     Trouble.NO_ANSWER: "bluetooth_no_answer",
     Trouble.NO_SESSION: "bluetooth_no_session",
     Trouble.PAIRING: "bluetooth_pairing",
+    Trouble.STRANGER: "bluetooth_stranger",
+    Trouble.UNSEALED: "bluetooth_unsealed",
 }
 # What an owner can do something about is said, whatever else fails.
 _ADVICE = frozenset({"bluetooth_no_session"})
@@ -237,8 +239,6 @@ class Dispatcher:
                 raise error
 
     def _note(self, local: LocalLink, outcome: RadioOutcome) -> None:
-        if outcome.done or outcome.refusal in _OF_THE_KEY:
-            local.async_note_key(outcome.refusal)
         if outcome.trouble is None and not outcome.withheld:
             local.async_want()
 

@@ -9,7 +9,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     ConfigSubentryData,
 )
-from homeassistant.const import CONF_ADDRESS, CONF_NAME, CONF_REGION
+from homeassistant.const import CONF_NAME, CONF_REGION
 
 from .const import (
     CONF_CARS,
@@ -68,7 +68,7 @@ class BluetoothSteps(
     ) -> ConfigFlowResult:
         """Set up the car, with its key if it has been paired."""
         key = ConfigSubentryData(
-            data={CONF_ADDRESS: self.address},
+            data=self.key_data,
             subentry_type=SUBENTRY_BLUETOOTH_KEY,
             title=self.name,
             unique_id=self.vin,

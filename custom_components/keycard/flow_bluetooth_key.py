@@ -12,7 +12,7 @@ from homeassistant.config_entries import (
     SubentryFlowContext,
     SubentryFlowResult,
 )
-from homeassistant.const import CONF_ADDRESS, CONF_NAME
+from homeassistant.const import CONF_NAME
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -28,6 +28,7 @@ from .flow_pairing import PairingSteps, read_new_vin
 from .markdown import escape_markdown
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import speaks_protocol
+from .vehicle.computer_keys import ComputerKeys
 from .vehicle.keys import is_vin
 
 CONF_CAR = "car"
@@ -142,13 +143,23 @@ class BluetoothKeyFlow(
         car = entry.runtime_data.cars.get(self.vin)
         return car.local.link if car is not None and car.local is not None else None
 
+    @property
+    @override
+    def known_keys(self) -> ComputerKeys:
+        """Return what is known of the computers of a car of this entry."""
+        entry: KeycardConfigEntry = self._get_entry()
+        if entry.state is not ConfigEntryState.LOADED:
+            return ComputerKeys()
+        car = entry.runtime_data.cars.get(self.vin)
+        return ComputerKeys() if car is None else car.car.trust.keys
+
     @override
     async def async_step_paired(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Keep that the car knows the key."""
         entry = self._get_entry()
-        data: dict[str, Any] = {CONF_ADDRESS: self.address}
+        data = self.key_data
         if self.source == SOURCE_RECONFIGURE:
             return self.async_update_reload_and_abort(
                 entry, self._get_reconfigure_subentry(), data_updates=data

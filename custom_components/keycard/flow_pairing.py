@@ -6,16 +6,19 @@ from typing import Any, override
 
 import voluptuous as vol
 
+from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
 from homeassistant.helpers.selector import BooleanSelector
 
 from .bluetooth_pairing import Attempt, async_find_trouble
+from .const import CONF_COMPUTERS
 from .flow_fields import CONF_VIN, read_vin
 from .markdown import escape_markdown
 from .takeover import entry_of_car
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import PairingEnd
+from .vehicle.computer_keys import ComputerKeys
 
 CONF_LATER = "later"
 
@@ -38,6 +41,7 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         self.vin = ""
         self.name = ""
         self.address: str | None = None
+        self.computers: dict[str, str] = {}
         self._attempt: Attempt | None = None
         self._ended: str | None = None
 
@@ -52,6 +56,16 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         """Return the link that the car has already, if any."""
         return None
 
+    @property
+    def known_keys(self) -> ComputerKeys:
+        """Return what is known of the computers of the car."""
+        return ComputerKeys()
+
+    @property
+    def key_data(self) -> dict[str, Any]:
+        """Return what the subentry of a car that was paired holds."""
+        return {CONF_ADDRESS: self.address, CONF_COMPUTERS: self.computers}
+
     async def async_step_pair(
         self, user_input: dict[str, Any] | None = None
     ) -> ResultT:
@@ -62,7 +76,10 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
             self._ended = await async_find_trouble(self.hass)
             if self._ended is None:
                 self._attempt = Attempt(
-                    hass=self.hass, vin=self.vin, link=self.running_link
+                    hass=self.hass,
+                    vin=self.vin,
+                    link=self.running_link,
+                    known=self.known_keys,
                 )
                 self._attempt.async_start()
                 return await self.async_step_pairing()
@@ -93,6 +110,8 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         if self._ended != PairingEnd.PAIRED:
             return self.async_show_progress_done(next_step_id="pair")
         self.address = attempt.address
+        if attempt.pairing is not None:
+            self.computers = attempt.pairing.to_json()
         return self.async_show_progress_done(next_step_id="paired")
 
     @callback

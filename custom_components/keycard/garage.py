@@ -13,13 +13,14 @@ from homeassistant.util import dt as dt_util
 
 from .car import CarCoordinator
 from .commands import Sender
-from .const import CONF_LINK, DOMAIN, SUBENTRY_BLUETOOTH_KEY
+from .const import CONF_COMPUTERS, CONF_LINK, DOMAIN, SUBENTRY_BLUETOOTH_KEY
 from .isolation import isolated
 from .local import LocalLink
 from .outage.judge import Judge
 from .outage.words import Judgement
 from .polling import Poller
 from .providers import Provider
+from .vehicle.computer_keys import Computer, Pairing
 from .vehicle.key_pair import PrivateKey
 from .vehicle.keys import Key
 from .vehicle.links import Call
@@ -40,7 +41,7 @@ class Garage:
     `sender` and `poller` are those of the account, if there is one. `elsewhere` names
     the cars of other entries: what two accounts share is the entry's that had it first.
     With the `key` it reaches the cars that are paired over Bluetooth. `save` writes
-    down what is known of the cars at once.
+    down what is known of the cars at once, `keep` soon.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Garage:
         *,
         key: PrivateKey | None = None,
         save: Callable[[], None] = lambda: None,
+        keep: Callable[[], None] = lambda: None,
     ) -> None:
         """Start without a car."""
         self.cars: dict[str, CarCoordinator] = {}
@@ -68,6 +70,9 @@ class Garage:
         self.too_many: int | None = None
         """How many vehicles the last list held, if they were too many."""
 
+        self._keep = keep
+        if provider.link is not None:
+            provider.link.session_made = self._async_session_made
         self._running = False
         self._roster = Roster()
         self._listeners: list[Callable[[list[CarCoordinator]], None]] = []
@@ -88,6 +93,7 @@ class Garage:
         self._roster = Roster(known=set(self.cars))
 
     def _add(self, car: Car, key: Key) -> CarCoordinator:
+        car.trust.changed = self._keep
         coordinator = CarCoordinator(
             self._hass,
             self._entry,
@@ -135,6 +141,9 @@ class Garage:
         vin, subentry = car.id, self.paired.get(car.id)
         if subentry is None or self._key is None:
             return None
+        pairing = Pairing.from_json(subentry.data.get(CONF_COMPUTERS))
+        if pairing is not None:
+            car.trust.pair(pairing)
         return LocalLink(
             hass=self._hass,
             car=car,
@@ -157,6 +166,12 @@ class Garage:
             self._hass.config_entries.async_update_subentry(
                 self._entry, subentry, data={**subentry.data, CONF_ADDRESS: address}
             )
+
+    @callback
+    def _async_session_made(self, vin: str, computer: Computer, point: bytes) -> None:
+        """Take the public key of a computer that a session through the cloud has."""
+        if (coordinator := self.cars.get(vin)) is not None:
+            coordinator.car.trust.receive(computer, point)
 
     @callback
     def async_start(self) -> None:

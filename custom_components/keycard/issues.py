@@ -41,6 +41,9 @@ class Trouble(StrEnum):
     KEY_FILE = "key_file"
     BLUETOOTH_KEY_NOT_PAIRED = "bluetooth_key_not_paired"
     BLUETOOTH_KEY_FILE = "bluetooth_key_file"
+    BLUETOOTH_STRANGER = "bluetooth_stranger"
+    BLUETOOTH_UNSEALED = "bluetooth_unsealed"
+    BLUETOOTH_PROVISIONAL = "bluetooth_provisional"
     NO_POWER = "no_power"
     CERTIFICATE_CHANGED = "certificate_changed"
     TOO_MANY_VEHICLES = "too_many_vehicles"
@@ -62,6 +65,9 @@ _LOCAL = frozenset(
         Trouble.BLUETOOTH_KEY_FILE,
         Trouble.CERTIFICATE_CHANGED,
         Trouble.TOO_MANY_VEHICLES,
+        Trouble.BLUETOOTH_STRANGER,
+        Trouble.BLUETOOTH_UNSEALED,
+        Trouble.BLUETOOTH_PROVISIONAL,
     }
 )
 
@@ -146,10 +152,7 @@ class Issues:
         signs_itself = fleet and CONF_SERVER not in self.entry.data
         if signs_itself and not (link and link.signs):
             found[Trouble.KEY_FILE] = {}
-        if strange := sorted(
-            car.car.name for car in cars if car.local and car.local.key_known is False
-        ):
-            found[Trouble.BLUETOOTH_KEY_NOT_PAIRED] = {"cars": ", ".join(strange)}
+        found |= self._of_bluetooth()
         if self.coordinator.garage.key_lost:
             found[Trouble.BLUETOOTH_KEY_FILE] = {}
         pin = self.coordinator.provider.pin
@@ -167,6 +170,33 @@ class Issues:
             trouble: names
             for trouble, names in found.items()
             if trouble in self._shown or self._may_begin(trouble)
+        }
+
+    def _of_bluetooth(self) -> Found:
+        """Return what the owner must know of the cars that have the Bluetooth key."""
+        cars = {
+            car.car.name: car.car.trust
+            for car in self.coordinator.cars.values()
+            if car.local is not None
+        }
+        names = {
+            Trouble.BLUETOOTH_KEY_NOT_PAIRED: [
+                name for name, trust in cars.items() if trust.history.key_lost
+            ],
+            Trouble.BLUETOOTH_STRANGER: [
+                name for name, trust in cars.items() if trust.history.pretender
+            ],
+            Trouble.BLUETOOTH_UNSEALED: [
+                name for name, trust in cars.items() if trust.history.unsealed
+            ],
+            Trouble.BLUETOOTH_PROVISIONAL: [
+                name for name, trust in cars.items() if trust.keys.provisional
+            ],
+        }
+        return {
+            trouble: {"cars": ", ".join(sorted(found))}
+            for trouble, found in names.items()
+            if found
         }
 
     def _of_account(self) -> Trouble | None:

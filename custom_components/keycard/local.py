@@ -16,7 +16,6 @@ from .radio import Radio
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.key_pair import PrivateKey
 from .vehicle.listening import LOOK, Listening
-from .vehicle.outcome import Refusal
 from .vehicle.vehicle import Car
 from .vehicle.ways import Nearness
 from .views import NearView
@@ -37,7 +36,6 @@ class LocalLink:
     alone: Callable[[], bool]
     changed: Callable[[], None]
     learnt: Callable[[], None]
-    key_known: bool | None = None
     link: BluetoothLink = field(init=False)
     radio: Radio = field(init=False)
     _listening: Listening = field(default_factory=Listening, init=False)
@@ -54,7 +52,12 @@ class LocalLink:
             changed=self._async_noticed,
         )
         self.link = BluetoothLink(
-            self.car.id, self.key, self.radio.find, self._async_overheard
+            self.car.id,
+            self.key,
+            self.radio.find,
+            self.car.trust,
+            shun=self.radio.async_shun,
+            heard=self._async_overheard,
         )
 
     @callback
@@ -76,8 +79,6 @@ class LocalLink:
     @property
     def nearness(self) -> Nearness:
         """Return whether the car can be reached."""
-        if self.key_known is False:
-            return Nearness.UNPAIRED
         return Nearness.NEAR if self.radio.near else Nearness.AWAY
 
     def view(self) -> NearView:
@@ -87,7 +88,8 @@ class LocalLink:
             near=self.radio.near,
             signal=last[0] if last else None,
             heard_at=last[1].replace(second=0, microsecond=0) if last else None,
-            key_known=self.key_known,
+            key_lost=self.car.trust.history.key_lost,
+            provisional=self.car.trust.keys.provisional,
             infotainment_answers=self.link.car.infotainment_answers,
         )
 
@@ -96,11 +98,6 @@ class LocalLink:
         """Look at the car soon, and at all of its `data` if it is awake."""
         self._listening.want(time.monotonic(), data=data)
         self._schedule()
-
-    @callback
-    def async_note_key(self, refusal: Refusal | None) -> None:
-        """Take in whether the car knows the key."""
-        self.key_known = refusal is not Refusal.KEY_NOT_PAIRED
 
     # Looking
 
@@ -111,8 +108,11 @@ class LocalLink:
 
     @callback
     def _async_overheard(self, values: Mapping[str, Any]) -> None:
-        self.car.apply_bluetooth(values, None, dt_util.utcnow())
-        self.learnt()
+        """Ask the car itself if a broadcast says something else than is known."""
+        state = self.car.state
+        if any(getattr(state, name, None) != value for name, value in values.items()):
+            self._listening.hint(time.monotonic())
+            self._schedule()
 
     def _cancel_timer(self) -> None:
         if self._unsub is not None:
@@ -165,8 +165,6 @@ class LocalLink:
             return asked
 
         told = await self.link.look(wants_data)
-        if told.refusal is not None or told.values:
-            self.async_note_key(told.refusal)
         self.car.apply_bluetooth(told.values, told.taken, dt_util.utcnow())
         if asked:
             listening.data.brought(news=self.car.data_at != before)

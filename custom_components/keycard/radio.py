@@ -30,6 +30,9 @@ _PACE = 1.0
 # Seconds. A car is heard every few; one that was heard longer ago has left.
 FRESH = 120.0
 
+# Seconds. A device that was found not to be the car is tried last for so long.
+_SHUNNED = 3600.0
+
 
 @callback
 def async_hear(
@@ -88,12 +91,18 @@ def _has_slot(hass: HomeAssistant, address: str) -> bool:
     return not slots or any(counted is None or counted.free for counted in slots)
 
 
+def _is_fresh(info: BluetoothServiceInfoBleak) -> bool:
+    return bool(MONOTONIC_TIME() - info.time <= FRESH)
+
+
 @dataclass(kw_only=True)
 class Radio:
     """Listen for a car.
 
     It is known by the name that it advertises, and by its address where an adapter
     hears no name. `changed` is called when it comes, goes, or gets another `address`.
+    Anybody can advertise the name: an address is kept while it is heard, unless the
+    device behind it was found to be another one.
     """
 
     hass: HomeAssistant
@@ -103,6 +112,7 @@ class Radio:
     _unsubs: list[CALLBACK_TYPE] = field(default_factory=list, init=False)
     _unsub_gone: CALLBACK_TYPE | None = field(default=None, init=False)
     _remembered: tuple[int, datetime] | None = field(default=None, init=False)
+    _shunned: dict[str, float] = field(default_factory=dict, init=False)
 
     @callback
     def async_start(self) -> None:
@@ -130,9 +140,47 @@ class Radio:
     def _async_heard(
         self, info: BluetoothServiceInfoBleak, _change: BluetoothChange
     ) -> None:
-        if info.address != self.address:
-            self.address = info.address
+        self._async_choose(info)
+        self.changed()
+
+    @callback
+    def _async_choose(self, heard: BluetoothServiceInfoBleak | None = None) -> None:
+        """Use another address if nothing is heard of the current one, or it is shunned.
+
+        Home Assistant calls back only with what is news: what was passed over before
+        is looked up.
+        """
+        info = self._last
+        if info is not None and _is_fresh(info) and not self._is_shunned(info.address):
+            return
+        name = advertised_name(self.vin)
+        found = [
+            info
+            for info in bluetooth.async_discovered_service_info(
+                self.hass, connectable=True
+            )
+            if (info.name or "").startswith(name)
+        ]
+        others = [
+            info
+            for info in (*found, *([heard] if heard else []))
+            if info.address != self.address
+            and _is_fresh(info)
+            and (self.address is None or not self._is_shunned(info.address))
+        ]
+        if others:
+            self.address = max(others, key=lambda info: info.time).address
             self._async_follow()
+
+    def _is_shunned(self, address: str) -> bool:
+        at = self._shunned.get(address)
+        return at is not None and time.monotonic() - at < _SHUNNED
+
+    @callback
+    def async_shun(self, address: str) -> None:
+        """Use another address, if one is heard: the device is not the car."""
+        self._shunned[address] = time.monotonic()
+        self._async_choose()
         self.changed()
 
     @callback
@@ -141,7 +189,7 @@ class Radio:
         if self._unsub_gone is not None:
             self._unsub_gone()
             self._unsub_gone = None
-        if self.address is not None:
+        if self.address is not None and self._unsubs:
             self._unsub_gone = bluetooth.async_track_unavailable(
                 self.hass, lambda _info: self.changed(), self.address, connectable=True
             )
@@ -150,6 +198,7 @@ class Radio:
         """Return the car as the best adapter hears it, or why none can connect."""
         if not bluetooth.async_scanner_count(self.hass, connectable=True):
             return Trouble.NO_ADAPTER
+        self._async_choose()
         if self.address is None or not self.near:
             return Trouble.OUT_OF_RANGE
         if not bluetooth.async_scanner_devices_by_address(
@@ -170,8 +219,9 @@ class Radio:
 
         Home Assistant goes on to name for minutes what it heard last.
         """
+        self._async_choose()
         info = self._last
-        return info is not None and MONOTONIC_TIME() - info.time <= FRESH
+        return info is not None and _is_fresh(info)
 
     @property
     def last(self) -> tuple[int, datetime] | None:

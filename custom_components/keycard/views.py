@@ -24,21 +24,23 @@ class CloudView:
 class NearView:
     """How a car is heard over Bluetooth.
 
-    `signal` is in dBm, `heard_at` is UTC; both are None until it was heard. Whether the
-    car takes the key is None until it said so.
+    `signal` is in dBm, `heard_at` is UTC; both are None until it was heard. `key_lost`
+    tells whether the car seems to have lost the key. What comes over Bluetooth is
+    `provisional` while it rests on a public key that was first seen there.
     """
 
     near: bool
     signal: int | None = None
     heard_at: datetime | None = None
-    key_known: bool | None = None
+    key_lost: bool = False
+    provisional: bool = False
     infotainment_answers: bool | None = None
     """Whether infotainment answers, too, None until it was talked to."""
 
     @property
     def usable(self) -> bool:
         """Return whether the car can be told something over Bluetooth."""
-        return self.near and self.key_known is not False
+        return self.near and not self.key_lost
 
 
 @dataclass(frozen=True, kw_only=True)

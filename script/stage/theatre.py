@@ -13,16 +13,21 @@ from homeassistant.helpers import (
     entity_registry as er,
     issue_registry as ir,
 )
-from homeassistant.util import ssl as ssl_util
+from homeassistant.util import dt as dt_util, ssl as ssl_util
 
 from custom_components.keycard.bluetooth_key import async_get_bluetooth_key
-from custom_components.keycard.const import DOMAIN, SUBENTRY_BLUETOOTH_KEY
+from custom_components.keycard.const import (
+    CONF_COMPUTERS,
+    DOMAIN,
+    SUBENTRY_BLUETOOTH_KEY,
+)
 from custom_components.keycard.outage.hosts import default_hosts, targets
 from custom_components.keycard.providers import SERVICES
+from custom_components.keycard.vehicle.computer_keys import Computer, Pairing
 from simulator import Simulator
 from simulator.cases import Home, Request
 from simulator.conditions import Kind
-from simulator.protocol import Role
+from simulator.protocol import Role, public_keys
 
 from .flow import APP_DOMAIN, set_up
 from .hands import Hands, InsideHands
@@ -189,14 +194,20 @@ class Theatre:
         self.house.listen_to(self.simulator.air)
         key = await async_get_bluetooth_key(hass)
         for name in names:
+            vin = self.simulator.cars[name].vin
+            points = {
+                Computer(computer): point
+                for computer, point in public_keys(vin).items()
+            }
+            pairing = Pairing(at=dt_util.utcnow().isoformat(), points=points)
             self.simulator.pair(name, key, Role.DRIVER)
             hass.config_entries.async_add_subentry(
                 hass.config_entries.async_get_known_entry(self.entries[home.name]),
                 ConfigSubentry(
-                    data=MappingProxyType({}),
+                    data=MappingProxyType({CONF_COMPUTERS: pairing.to_json()}),
                     subentry_type=SUBENTRY_BLUETOOTH_KEY,
                     title=name,
-                    unique_id=self.simulator.cars[name].vin,
+                    unique_id=vin,
                 ),
             )
         await hass.async_block_till_done()

@@ -4,7 +4,7 @@ Bytes of a RoutableMessage go in and bytes come out; who carries them, the cloud
 Bluetooth, is no matter of this package.
 """
 
-from .computers import Computers, Transport
+from .computers import Computers, Transport, public_keys
 from .keys import (
     TAP_TIME,
     Entry,
@@ -35,4 +35,5 @@ __all__ = [
     "WhitelistError",
     "orders_in",
     "point_of",
+    "public_keys",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import hashlib
 import hmac
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -63,6 +64,13 @@ class Checked:
     request_hash: bytes
 
 
+def own_key(vin: str, domain: Domain) -> ec.EllipticCurvePrivateKey:
+    """Return the key pair that a computer of a simulated car has for life."""
+    digest = hashlib.sha256(f"{vin} {Domain.Name(domain)}".encode()).digest()
+    # Any number below the order of the curve will do; this one is.
+    return ec.derive_private_key(int.from_bytes(digest) >> 1, ec.SECP256R1())
+
+
 class Computer:
     """A computer with a key, a clock and sessions of its own."""
 
@@ -72,12 +80,13 @@ class Computer:
         vin: str,
         whitelist: Whitelist,
         now: Callable[[], float],
+        key: ec.EllipticCurvePrivateKey | None = None,
     ) -> None:
         self.domain = domain
         self.clock = Clock(now)
         self._vin = vin
         self._whitelist = whitelist
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key = key or own_key(vin, domain)
         self._sessions: dict[bytes, Session] = {}
 
     @property

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import DecodeError
 from tesla_protocol.command.universal_message_pb2 import (
     Destination,
@@ -17,8 +18,8 @@ from tesla_protocol.command.vcsec_pb2 import SignatureType, ToVCSECMessage
 
 from ..cars import Car
 from . import infotainment, pairing, security
-from .computer import Checked, Computer, RefusedError
-from .keys import PRIVILEGES, Role, Whitelist
+from .computer import Checked, Computer, RefusedError, own_key
+from .keys import PRIVILEGES, Role, Whitelist, point_of
 from .mishaps import Mishap, Mishaps
 from .orders import Order, UnknownOrderError, orders_in
 
@@ -33,8 +34,15 @@ class Transport(StrEnum):
 class Computers:
     """The computers of one car, the keys that they obey and what may go wrong."""
 
-    def __init__(self, car: Car, now: Callable[[], float]) -> None:
-        self.whitelist = Whitelist(now)
+    def __init__(
+        self,
+        car: Car,
+        now: Callable[[], float],
+        *,
+        whitelist: Whitelist | None = None,
+        keys: Callable[[str, Domain], ec.EllipticCurvePrivateKey] = own_key,
+    ) -> None:
+        self.whitelist = whitelist or Whitelist(now)
         self.mishaps = Mishaps()
         self.over_bluetooth: Counter[str] = Counter()
         """How often the car executed each command that came over Bluetooth."""
@@ -43,7 +51,7 @@ class Computers:
         """How the computer of the locks confirms a command."""
 
         self.tells_wait = False
-        """Whether it says that it waits for a card; newer cars say nothing till then."""
+        """Whether it says that it waits for a card: newer cars do not."""
 
         self.screen_hangs = False
         """Whether infotainment is silent over Bluetooth, until it is restarted.
@@ -53,12 +61,17 @@ class Computers:
 
         self.acknowledges = False
         """Whether a bare acknowledgment comes before each answer over Bluetooth."""
+        self.seals_status = True
+        """Whether the locks' computer seals its status. Both kinds are reckoned with:
+        Tesla's own client asks for the status unsigned, and takes an open answer."""
 
         self.vin = car.vin
         self._car = car
         self._now = now
         self._computers = {
-            domain: Computer(domain, car.vin, self.whitelist, now)
+            domain: Computer(
+                domain, car.vin, self.whitelist, now, keys(car.vin, domain)
+            )
             for domain in (Domain.DOMAIN_VEHICLE_SECURITY, Domain.DOMAIN_INFOTAINMENT)
         }
 
@@ -181,6 +194,8 @@ class Computers:
                 payload = b""
         except RefusedError as refused:
             return computer.fault(message, refused.fault, refused.session)
+        if computer.secures and not self.seals_status and not _acts(orders):
+            return computer.say(message, payload)
         if mishap is None:
             names_request = (
                 computer.secures
@@ -209,6 +224,14 @@ class Computers:
             signer=checked.session.point,
             confirmation=self.confirmation,
         )
+
+
+def public_keys(vin: str) -> dict[str, bytes]:
+    """Return the public keys of a simulated car's computers: points of P-256."""
+    return {
+        "vehicle_security": point_of(own_key(vin, Domain.DOMAIN_VEHICLE_SECURITY)),
+        "infotainment": point_of(own_key(vin, Domain.DOMAIN_INFOTAINMENT)),
+    }
 
 
 def _allowed_orders(

@@ -15,6 +15,7 @@ from .air import (
     name_of,
 )
 from .line import CutError, Line
+from .strangers import Recorder, Replayer, Stranger, broadcaster, denier, impostor
 from .weather import Weather, WeatherError
 
 __all__ = [
@@ -25,10 +26,16 @@ __all__ = [
     "FullError",
     "Line",
     "NotHeardError",
+    "Recorder",
     "RefusedError",
+    "Replayer",
+    "Stranger",
     "Tally",
     "Weather",
     "WeatherError",
     "address_of",
+    "broadcaster",
+    "denier",
+    "impostor",
     "name_of",
 ]

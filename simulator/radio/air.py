@@ -11,7 +11,8 @@ from random import Random
 
 from ..cars import Car
 from ..protocol import TAP_TIME, Computers, Whitelist
-from .line import Line
+from .line import Device, Line
+from .strangers import Stranger
 from .weather import Weather
 
 LIMIT = 3  # connections that a car takes
@@ -85,6 +86,10 @@ class Air:
         self.rssi: dict[str, int] = {}  # by VIN
         self.busy = 0  # messages that will have arrived in a moment
         self.lines: list[Line] = []
+        self.strangers: list[Stranger] = []
+        self.between: dict[str, Device] = {}
+        """What relays the messages of a car, by the name of the car."""
+
         self._cars = cars
         self._computers = computers
         self._now = now
@@ -108,7 +113,21 @@ class Air:
             )
             for car in self._cars.values()
             if car.on_air
+        ] + [
+            Advert(
+                address=stranger.address,
+                name=name_of(stranger.car.vin),
+                rssi=stranger.rssi,
+                connectable=True,
+            )
+            for stranger in self.strangers
         ]
+
+    def place(self, stranger: Stranger) -> None:
+        """Let a stranger come in range."""
+        self.strangers.append(stranger)
+        for listener in tuple(self._listeners):
+            listener()
 
     def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Be told when a car comes in range or leaves it; return how to end that."""
@@ -117,6 +136,9 @@ class Air:
 
     async def connect(self, address: str) -> Line:
         """Connect to a car; raise a NotHeardError, FullError or RefusedError."""
+        for stranger in self.strangers:
+            if stranger.address == address:
+                return self._open(stranger.car, stranger.device)
         weather = self.weather_of(self._car_at(address))
         with self.under_way():
             await self.sleep(weather.connect)
@@ -130,13 +152,16 @@ class Air:
         if self._taken(car) >= LIMIT:
             message = f"{car.name} has {LIMIT} connections and takes no more"
             raise FullError(message)
-        computers = self._computers[car.name]
-        line = Line(self, car, computers)
+        line = self._open(car, self.between.get(car.name, self._computers[car.name]))
+        if weather.hang_up and self.chance.random() < weather.hang_up:
+            line.cut()
+        return line
+
+    def _open(self, car: Car, device: Device) -> Line:
+        line = Line(self, car, device)
         self.lines.append(line)
         self._since[line] = self._now()
         self._connections[car.vin] += 1
-        if weather.hang_up and self.chance.random() < weather.hang_up:
-            line.cut()
         return line
 
     def set_weather(self, weather: Weather, car: str | None = None) -> None:
@@ -187,6 +212,8 @@ class Air:
         self.weather = Weather()
         self._local.clear()
         self.phones.clear()
+        self.strangers.clear()
+        self.between.clear()
 
     def close(self) -> None:
         """Cut every line."""

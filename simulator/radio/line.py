@@ -8,7 +8,7 @@ from random import Random
 from typing import Protocol
 
 from ..cars import Car
-from ..protocol import Computers, Transport, Whitelist
+from ..protocol import Transport, Whitelist
 from . import frames
 from .weather import Weather
 
@@ -39,10 +39,35 @@ class Ether(Protocol):
         """Count what needs but a moment to arrive."""
 
 
+class Device(Protocol):
+    """What is at the other end of a line: a car's computers, or a stranger."""
+
+    @property
+    def whitelist(self) -> Whitelist:
+        """Return the list of the keys that it obeys."""
+
+    def answer(
+        self,
+        data: bytes,
+        over: Transport = Transport.BLUETOOTH,
+        tell_later: Callable[[bytes], None] = lambda message: None,
+    ) -> bytes | None:
+        """Answer a message; None if there is no answer."""
+
+    def broadcast(self) -> bytes:
+        """Return what it tells everybody who is connected."""
+
+    def chatter(self) -> list[bytes]:
+        """Return what it says besides to everybody."""
+
+    def too_long(self, data: bytes) -> bytes:
+        """Return the answer to a message whose answer is too long for the line."""
+
+
 class Line:
     """A connection: framed messages go in, chunks of framed messages come out."""
 
-    def __init__(self, ether: Ether, car: Car, computers: Computers) -> None:
+    def __init__(self, ether: Ether, car: Car, computers: Device) -> None:
         self.car = car
         self.on_cut: Callable[[], None] = lambda: None
         self.is_open = True

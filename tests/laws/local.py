@@ -1,5 +1,6 @@
 """A car that knows the Bluetooth key of the home, in range of a proxy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from custom_components.keycard.bluetooth_key import async_get_bluetooth_key
 from script.stage.proxy import Proxy, async_place_proxy
 from simulator import Simulator
 from simulator.cars import Car
-from simulator.protocol import Role
+from simulator.protocol import Role, public_keys
 from simulator.radio.air import address_of
 
 
@@ -24,10 +25,21 @@ class Near:
     simulator: Simulator
 
 
+def assert_paired(car: Car, data: Mapping[str, Any]) -> None:
+    """Check what a pairing keeps: the address, and the keys of both computers."""
+    assert data["address"] == address_of(car.vin)
+    computers = dict(data["computers"])
+    assert computers.pop("paired_at")
+    points = public_keys(car.vin)
+    assert computers == {name: point.hex() for name, point in points.items()}
+
+
 def subentry_of(car: Car, **data: Any) -> ConfigSubentryData:
     """Return the subentry of a car that is paired."""
+    keys = {computer: key.hex() for computer, key in public_keys(car.vin).items()}
+    computers = {"paired_at": "2026-11-20T12:00:00+00:00", **keys}
     return ConfigSubentryData(
-        data={"address": address_of(car.vin), **data},
+        data={"address": address_of(car.vin), "computers": computers, **data},
         subentry_type="bluetooth_key",
         title=car.name,
         unique_id=car.vin,

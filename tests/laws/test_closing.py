@@ -36,7 +36,8 @@ async def link(
     entry = await story.settled(paired(watching_entry, near.car))
     local = entry.runtime_data.cars[near.car.vin].local
     assert local is not None
-    return local.link
+    link: BluetoothLink = local.link
+    return link
 
 
 def lines(near: Near) -> int:

@@ -42,7 +42,8 @@ async def link(
     await story.until(lambda: status_of(entry) == "outage", 120)
     local = entry.runtime_data.cars[near.car.vin].local
     assert local is not None
-    return local.link
+    link: BluetoothLink = local.link
+    return link
 
 
 def screen_answers(story: Story) -> object:

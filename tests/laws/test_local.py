@@ -330,9 +330,10 @@ async def test_what_bluetooth_told_is_not_undone_by_older_data_of_the_cloud(
     assert story.states()[LOCK] == "unlocked"
 
 
-async def test_what_a_car_tells_everybody_is_heard_while_connected(
+async def test_a_broadcast_makes_keycard_ask(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
+    """Invariant "proven over Bluetooth": a broadcast by itself changes no state."""
     local = car_of(entry, "Ada").local
     assert local is not None
     async with local.link.held() as trouble:
@@ -340,8 +341,11 @@ async def test_what_a_car_tells_everybody_is_heard_while_connected(
         await local.link.car.connect_if_needed()
         near.car.locked = False
         story.simulator.air.broadcast(near.car)
-        await story.until(lambda: story.states()[LOCK] == "unlocked", 2)
-    await story.go(1)
+        await story.go(1)
+        assert story.states()[LOCK] == "locked"
+    before = story.simulator.air.tally(near.car).connections
+    await story.until(lambda: story.states()[LOCK] == "unlocked", 5)
+    assert story.simulator.air.tally(near.car).connections == before + 1
     assert rest(story) == 0
 
 

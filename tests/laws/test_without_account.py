@@ -23,7 +23,7 @@ from simulator.cars import Car
 from tests.entries import hosts_options
 from tests.flows import change, open_options
 
-from .local import paired, subentry_of
+from .local import assert_paired, paired, subentry_of
 from .pairing import Page, add_key, pair_again, set_up_alone
 from .story import LOCK, Story, assert_available, news
 from .test_told_once import Told
@@ -119,8 +119,8 @@ async def test_a_car_is_set_up_without_an_account(
     assert dict(entry.data) == dict(wanted.data)
     assert entry.options == {"cars": wanted.options["cars"]}
     (made,), (expected,) = entry.subentries.values(), wanted.subentries.values()
-    assert (made.data, made.unique_id, made.title, made.subentry_type) == (
-        expected.data,
+    assert_paired(ada(story), made.data)
+    assert (made.unique_id, made.title, made.subentry_type) == (
         expected.unique_id,
         expected.title,
         expected.subentry_type,

@@ -16,13 +16,10 @@ CLOUD, BLUETOOTH = (Way.CLOUD,), (Way.BLUETOOTH,)
 @pytest.mark.parametrize(
     ("cloud", "near", "cheapest", "cloud_first"),
     [
-        ("none", "unpaired", (), ()),
         ("none", "away", BLUETOOTH, BLUETOOTH),
         ("none", "near", BLUETOOTH, BLUETOOTH),
-        ("fails", "unpaired", CLOUD, CLOUD),
         ("fails", "away", BLUETOOTH + CLOUD, BLUETOOTH + CLOUD),
         ("fails", "near", BLUETOOTH + CLOUD, BLUETOOTH + CLOUD),
-        ("works", "unpaired", CLOUD, CLOUD),
         ("works", "away", CLOUD, CLOUD),
         ("works", "near", BLUETOOTH + CLOUD, CLOUD + BLUETOOTH),
     ],

@@ -15,6 +15,7 @@ from bleak_retry_connector import BleakNotFoundError, BleakOutOfConnectionSlotsE
 from tesla_fleet_api.exceptions import (
     BluetoothTimeout,
     BluetoothTransportError,
+    NotOnWhitelistFault,
     TeslaFleetError,
     TeslaFleetMessageFault,
 )
@@ -24,9 +25,11 @@ from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from .bluetooth_car import BluetoothCar, NoSessionError
 from .command_queue import NotSentError, PendingCommand
+from .computer_keys import ComputerTrust
 from .key_pair import PrivateKey
 from .messages import PARTS, read_data, read_status, time_of
 from .outcome import RadioOutcome, Refusal, Trouble
+from .proven_vehicle import StrangerError, UnsealedError
 from .redaction import redact_library_log
 from .repertoire import REPERTOIRE, Command, read_result
 from .state import CarState, Presence
@@ -66,9 +69,10 @@ class Told:
 class BluetoothLink:
     """One car, reached through whatever adapter hears it.
 
-    `find` returns the car as an adapter hears it now, or why none does. `heard` takes
-    what the car tells everybody while it is connected. Nothing but being cancelled
-    raises: what went wrong stands in the outcome.
+    `find` returns the car as an adapter hears it now, or why none does. `trust` decides
+    which device is the car, and `shun` takes the address of one that is not. `heard`
+    takes what is broadcast on a connection, a reason to ask and no more. Nothing but
+    being cancelled raises: what went wrong stands in the outcome.
     """
 
     def __init__(
@@ -76,13 +80,17 @@ class BluetoothLink:
         vin: str,
         key: PrivateKey,
         find: Finder,
+        trust: ComputerTrust,
+        *,
+        shun: Callable[[str], None] = lambda address: None,
         heard: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         redact_library_log()
         self.vin = vin
         self._find = find
+        self._shun = shun
         self._heard = heard
-        self.car = BluetoothCar(vin, key, self._overhear)
+        self.car = BluetoothCar(vin, key, trust, self._overhear)
         # A car does one thing after another, as its owner asked.
         self._gate = asyncio.Lock()
         self._waiting = 0
@@ -176,23 +184,35 @@ class BluetoothLink:
         except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - each is told apart
             if isinstance(err, NotSentError):
                 return _withheld()
-            if (refusal := car.refusal(err)) is not None:
-                return RadioOutcome(done=False, confirmed=True, refusal=refusal)
+            refusal = car.refusal(err)
             if not car.delivered:
+                if isinstance(err, StrangerError) and await self._find_another():
+                    return None
+                if refusal is not None:
+                    return RadioOutcome(done=False, confirmed=True, refusal=refusal)
                 return _not_sent(self.trouble_of(err))
             _LOGGER.debug("What came of a command is not known: %s", type(err).__name__)
         else:
+            refusal = None
             if car.answered and (outcome := _read_reply(command, reply)) is not None:
                 return outcome
-        return await self._settle(command, params, known)
+        return await self._settle(command, params, known, refusal)
 
     async def _settle(
         self,
         command: Command,
         params: Mapping[str, object],
         known: CarState | None,
+        refusal: Refusal | None,
     ) -> RadioOutcome | None:
-        """Find out what came of a command; None if the car never took it."""
+        """Find out what came of a command; None if the car never took it.
+
+        A `refusal` is never sealed: it counts if the car proves that it never took the
+        command, or if its state goes on to show that nothing was done.
+        """
+        refused = None
+        if refusal is not None:
+            refused = RadioOutcome(done=False, confirmed=True, refusal=refusal)
         state = known or CarState(vin=self.vin)
         wanted = REPERTOIRE[command].effect(params, state)
         if command is Command.WAKE:
@@ -203,11 +223,14 @@ class BluetoothLink:
             try:
                 taken = await self.car.was_taken()
                 if taken is False:
-                    return None
+                    return refused
                 if taken is None or not wanted:
                     break
                 until = until or loop.time() + _AT_WORK
                 told = await self._look(wanted)
+            except StrangerError, UnsealedError, NotOnWhitelistFault:
+                # Whoever is there now cannot tell what the car did.
+                break
             except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - asked again
                 _LOGGER.debug("Asking what came of it: %s", type(err).__name__)
                 if await self._aim() is not None:
@@ -218,6 +241,9 @@ class BluetoothLink:
             if all(told[name] == value for name, value in wanted.items()):
                 return RadioOutcome(done=True, confirmed=True)
             await asyncio.sleep(_LOOK_PACE)
+        else:
+            if refused is not None:
+                return refused
         return RadioOutcome(done=False, confirmed=False)
 
     async def _look(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -283,6 +309,8 @@ class BluetoothLink:
                         return Told(values={}, trouble=trouble)
                     return await ask()
             except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
+                if isinstance(err, StrangerError):
+                    await self._find_another()
                 refusal = self.car.refusal(err)
                 trouble = None if refusal else self.trouble_of(err)
                 return Told(values={}, trouble=trouble, refusal=refusal)
@@ -335,6 +363,16 @@ class BluetoothLink:
             # It is heard, and takes no connection.
             return Trouble.NO_CONNECTION
         return trouble
+
+    async def _find_another(self) -> bool:
+        """Leave a device that is not the car; return whether another one may be."""
+        device = self.car.get_device()
+        await self._leave()
+        if device is None:
+            return False
+        self._shun(device.address)
+        found = self._find()
+        return not isinstance(found, Trouble) and found.address != device.address
 
     def _silence(self) -> Trouble:
         """Tell what there was no answer to: the question, or the wish to connect."""
@@ -414,6 +452,10 @@ def _read_reply(command: Command, reply: object) -> RadioOutcome | None:
 
 def trouble_of(err: BaseException) -> Trouble:
     """Tell what kept a message from a car."""
+    if isinstance(err, StrangerError):
+        return Trouble.STRANGER
+    if isinstance(err, UnsealedError):
+        return Trouble.UNSEALED
     cause = err.__cause__ if isinstance(err, BluetoothTransportError) else err
     if isinstance(cause, BleakOutOfConnectionSlotsError):
         return Trouble.NO_SLOT

@@ -1,4 +1,4 @@
-"""A car as the library meets it over Bluetooth: each command leaves once."""
+"""A car as the library meets it over Bluetooth: proven, and each command sent once."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -17,11 +17,12 @@ from tesla_fleet_api.exceptions import (
     BluetoothCommandFailed,
     BluetoothTimeout,
     BluetoothTransportError,
+    SessionInfoAuthenticationFault,
     SignedCommandResponseReplayed,
     WhitelistOperationStatus,
 )
 from tesla_fleet_api.tesla import TeslaBluetooth
-from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth, VerifyPlan
+from tesla_fleet_api.tesla.vehicle.bluetooth import VerifyPlan
 from tesla_protocol.command.car_server_pb2 import Action
 from tesla_protocol.command.keys_pb2 import Role
 from tesla_protocol.command.signatures_pb2 import SessionInfo
@@ -45,6 +46,9 @@ from tesla_protocol.command.vcsec_pb2 import (
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from .command_queue import NotSentError, PendingCommand
+from .computer_keys import ComputerTrust
+from .outcome import Refusal
+from .proven_vehicle import ProvenVehicle, UnprovenError, is_sealed
 from .signing import SentOnce
 
 # Seconds. A computer that is awake answers a short question in a third of one.
@@ -79,10 +83,10 @@ class _Used:
 
 
 # The library's own bases differ in how a thing or two is called.
-class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
+class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
     """A car in range of an adapter.
 
-    `heard` takes each status that the car tells everybody who is connected.
+    `heard` takes each status that is broadcast on a connection; it proves nothing.
     """
 
     _default_timeout = _ANSWER
@@ -91,17 +95,10 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         self,
         vin: str,
         key: ec.EllipticCurvePrivateKey,
+        trust: ComputerTrust,
         heard: Callable[[VehicleStatus], None],
     ) -> None:
-        super().__init__(
-            TeslaBluetooth(),
-            vin,
-            key,
-            confirmation="verify",
-            keepalive_interval=None,
-            raise_unconfirmed=True,
-            wake_if_asleep=False,
-        )
+        super().__init__(vin, key, trust)
         self._let_expire()
         self.limit: asyncio.Timeout | None = None
         """What ends the command at hand; waking the car takes longer."""
@@ -153,9 +150,8 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
                 expects_data,
                 timeout=timeout,
                 optimistic=optimistic,
-                confirm_broadcast=confirm_broadcast,
             )
-        except BluetoothTransportError, NotSentError:
+        except BluetoothTransportError, NotSentError, UnprovenError:
             if acts:
                 # It failed before the first byte.
                 self.delivered = False
@@ -173,6 +169,8 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
             self._told[domain] = SessionInfo.FromString(reply.session_info)
         elif acts:
             self._note_answer(msg, reply)
+            # What is not sealed may come from anybody.
+            self.answered = self.answered and is_sealed(reply)
         return reply
 
     @override
@@ -225,17 +223,16 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         return await super()._sendInfotainment(command, mutating=mutating)
 
     @override
-    async def _ensure_handshake(self, domain: Domain, *, anew: bool = False) -> None:
+    async def _ensure_handshake(self, domain: Domain) -> None:
         """Greet until the car answers: a greeting may get lost.
 
         Raises NoSessionError where only infotainment is silent. It is then greeted
-        anew, and less often, until it answers. With `anew` a session from before is no
-        proof that the computer answers now.
+        less often, until it answers.
         """
         infotainment = domain == Domain.DOMAIN_INFOTAINMENT
         silent = infotainment and self.infotainment_answers is False
         for left in reversed(range(_GREETINGS_IN_VAIN if silent else _GREETINGS)):
-            if self._sessions[domain].ready and not (silent or anew):
+            if self.is_proven(domain) and not silent:
                 return
             try:
                 await self._handshake(domain)
@@ -245,7 +242,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
                 if infotainment:
                     await self._explain_silence(err)
                 raise
-            silent = anew = False
+            silent = False
 
     async def _explain_silence(self, err: BluetoothTimeout) -> None:
         """Raise a NoSessionError if only infotainment is silent, though awake."""
@@ -282,7 +279,22 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         told = self._told.get(used.domain)
         if told is None or told.epoch != used.epoch:
             return None
-        return told.counter >= used.counter
+        if told.counter >= used.counter:
+            return True
+        # What is sent instead bears the same counter: if the first copy is only late,
+        # the car takes one of the two.
+        self._sessions[used.domain].counter = used.counter - 1
+        return False
+
+    @override
+    def refusal(self, error: BaseException | None) -> Refusal | None:
+        """Return why the car says that it did not do the last command.
+
+        A session info that is not authentic is no word of the car.
+        """
+        if isinstance(error, SessionInfoAuthenticationFault):
+            return None
+        return super().refusal(error)
 
     # Asking for the key to be taken
 
@@ -373,8 +385,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
             if self.limit is not None:
                 self.limit.reschedule(loop.time() + self._allow_wake())
             await self._wake(loop)
-        # Else a command might be sent to a computer that hangs, and stay unconfirmed.
-        await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT, anew=True)
+        await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT)
 
     def _allow_wake(self) -> float:
         """Return for how many seconds the car may be woken and told what to do."""
@@ -415,6 +426,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
 
         Only what is not sealed can be read here; of the rest, the library takes care.
         """
+        broadcast = msg.to_destination.routing_address != self._from_destination
         if not msg.protobuf_message_as_bytes or msg.HasField("signature_data"):
             return
         try:
@@ -422,7 +434,8 @@ class BluetoothCar(SentOnce[TeslaBluetooth], VehicleBluetooth[TeslaBluetooth]):
         except DecodeError:
             return
         if told.HasField("vehicleStatus"):
-            self._heard(told.vehicleStatus)
+            if broadcast:
+                self._heard(told.vehicleStatus)
         elif told.commandStatus.HasField("whitelistOperationStatus"):
             change = told.commandStatus.whitelistOperationStatus
             number = change.whitelistOperationInformation

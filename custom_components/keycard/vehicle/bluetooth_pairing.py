@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 
 from tesla_fleet_api.exceptions import (
@@ -20,13 +21,15 @@ from tesla_protocol.command.keys_pb2 import Role
 
 from .bluetooth import BluetoothLink
 from .bluetooth_car import BluetoothCar
+from .computer_keys import ComputerTrust
 from .keys import describe_vin, is_before_refresh
-from .outcome import Refusal
+from .outcome import Refusal, Trouble
 
 # Seconds. A car waits half a minute for the card, and then for a touch of its screen.
 _GREETING = 20.0
 _TAP = 75.0
 _PACE = 1.0
+_INFOTAINMENT = 15.0
 
 
 class PairingEnd(StrEnum):
@@ -38,6 +41,7 @@ class PairingEnd(StrEnum):
     NO_SLOT = "no_slot"
     NO_CONNECTION = "no_connection"
     NO_ANSWER = "no_answer"
+    STRANGER = "stranger"
     REFUSED = "refused"
     NOT_TAPPED = "not_tapped"
     KEYCHAIN_FULL = "keychain_full"
@@ -64,28 +68,51 @@ def speaks_protocol(vin: str) -> bool:
     return is_before_refresh(*describe_vin(vin), vin) is not True
 
 
-async def pair(link: BluetoothLink, asked: Callable[[], None]) -> PairingEnd:
+async def pair(
+    link: BluetoothLink, asked: Callable[[], None], trust: ComputerTrust
+) -> PairingEnd:
     """Ask a car to take the key, and wait until its owner has tapped the card.
 
     The key gets the role of a driver, the least that locks, unlocks and runs the
     climate. `asked` is called once the car has got the question: the card counts only
     from then on. The question is put once, for the car would ask anew each time.
+    `trust` takes the public keys of the car's computers: what it knows from the cloud
+    holds, all else is what the owner stands beside.
     """
     async with link.held() as trouble:
         if trouble is not None:
-            return PairingEnd(trouble)
+            return _end_of_trouble(trouble)
         car = link.car
-        if (end := await _greet(link)) is not None:
-            return end
-        car.begin()
+        before, car.trust = car.trust, trust
         try:
-            await car.ask_for_key(Role.ROLE_DRIVER)
-        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
-            return PairingEnd(link.trouble_of(err))
-        if (end := _refusal(car)) is not None:
-            return end
-        asked()
-        return await _wait_for_card(link)
+            end = await _ask(link, asked)
+            if end is PairingEnd.PAIRED:
+                await _meet_infotainment(car)
+        finally:
+            car.trust = before
+        return end
+
+
+async def _ask(link: BluetoothLink, asked: Callable[[], None]) -> PairingEnd:
+    if (end := await _greet(link)) is not None:
+        return end
+    car = link.car
+    car.begin()
+    try:
+        await car.ask_for_key(Role.ROLE_DRIVER)
+    except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
+        return _end_of_trouble(link.trouble_of(err))
+    if (end := _refusal(car)) is not None:
+        return end
+    asked()
+    return await _wait_for_card(link)
+
+
+async def _meet_infotainment(car: BluetoothCar) -> None:
+    """Let the infotainment computer make a session, so that its key is known, too."""
+    with suppress(Exception, TeslaFleetError):
+        async with asyncio.timeout(_INFOTAINMENT):
+            await car.rouse()
 
 
 async def _greet(link: BluetoothLink) -> PairingEnd | None:
@@ -101,7 +128,7 @@ async def _greet(link: BluetoothLink) -> PairingEnd | None:
             return None
         if car.client is None and isinstance(err, TimeoutError):
             return PairingEnd.NO_CONNECTION
-        return PairingEnd(link.trouble_of(err))
+        return _end_of_trouble(link.trouble_of(err))
     return PairingEnd.PAIRED
 
 
@@ -129,3 +156,8 @@ def _refusal(car: BluetoothCar) -> PairingEnd | None:
     end = _ENDS.get(car.key_change, PairingEnd.NOT_TAKEN)
     # Whether a key is there shows when it is used.
     return None if end is PairingEnd.PAIRED else end
+
+
+def _end_of_trouble(trouble: Trouble) -> PairingEnd:
+    # Who stops to seal in the middle of pairing is another one.
+    return PairingEnd.STRANGER if trouble is Trouble.UNSEALED else PairingEnd(trouble)

@@ -22,7 +22,7 @@ from .reading import JsonObject
 from .redaction import redact_library_log
 from .repertoire import REPERTOIRE, Command, read_result
 from .rest_vehicle import RestVehicle
-from .signing import SignedCar
+from .signing import SessionMade, SignedCar
 from .state import Presence, unwrapped
 
 __all__ = [
@@ -173,6 +173,9 @@ class CloudLink:
         # Each computer of a car has sessions of its own, and does one thing after
         # another, as its owner asked: the locks wait for nothing else.
         self._signed: dict[tuple[str, bool], SignedCar] = {}
+        self.session_made: SessionMade = lambda vin, computer, point: None
+        """Takes the public keys that computers of cars have in signed sessions."""
+
         self._gates: defaultdict[tuple[str, bool], asyncio.Lock]
         self._gates = defaultdict(asyncio.Lock)
 
@@ -249,7 +252,7 @@ class CloudLink:
     ) -> CloudOutcome:
         place = vin, REPERTOIRE[command].security
         if place not in self._signed:
-            self._signed[place] = SignedCar(self._api, vin)
+            self._signed[place] = SignedCar(self._api, vin, self.session_made)
         car = self._signed[place]
         # The next command is sent only when this one has expired, or was answered.
         expires = None if pending is None else time.monotonic() + _COMMAND_TIMEOUT

@@ -27,6 +27,7 @@ class Listening:
     data: Rhythm = field(default_factory=Rhythm)
     _near: bool = field(default=False, init=False)
     _next_at: float = field(default=inf, init=False)
+    _hint_after: float = field(default=-inf, init=False)
     _pause_until: float = field(default=-inf, init=False)
     _failed: int = field(default=0, init=False)
     _wanted: bool = field(default=False, init=False)
@@ -47,6 +48,15 @@ class Listening:
         if data:
             self._wanted = True
             self.data.want(now)
+
+    def hint(self, now: float) -> None:
+        """Look soon: something was broadcast that is not known yet.
+
+        Anybody can broadcast, so this counts once in the time between two looks.
+        """
+        if now >= self._hint_after:
+            self._hint_after = now + LOOK
+            self._next_at = min(self._next_at, now + SOON)
 
     def due(self) -> float:
         """Return when the next look is due, infinite while there is nobody to ask."""

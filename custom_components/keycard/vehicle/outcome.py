@@ -28,6 +28,8 @@ class Trouble(StrEnum):
     NO_ANSWER = "no_answer"
     NO_SESSION = "no_session"
     PAIRING = "pairing"
+    STRANGER = "stranger"
+    UNSEALED = "unsealed"
 
 
 @dataclass(frozen=True, kw_only=True)

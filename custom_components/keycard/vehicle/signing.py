@@ -37,7 +37,11 @@ from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
 from tesla_protocol.command.vcsec_pb2 import VehicleStatus
 
 from .command_queue import NotSent, NotSentError, PendingCommand
+from .computer_keys import COMPUTERS, Computer
 from .outcome import Refusal
+
+type SessionMade = Callable[[str, Computer, bytes], None]
+"""Takes a VIN, and the public key of a computer that made a session."""
 
 _REFUSALS: dict[type[BaseException], Refusal] = {
     NotOnWhitelistFault: Refusal.KEY_NOT_PAIRED,
@@ -208,11 +212,26 @@ class SentOnce[ParentT: Tesla](Commands[ParentT]):
 
 # The library's own bases differ in how two commands of navigation are called.
 class SignedCar(SentOnce[TeslaFleetApi], VehicleSigned[TeslaFleetApi]):  # type: ignore[misc]
-    """A car that takes signed commands over the cloud."""
+    """A car that takes signed commands over the cloud.
 
-    def __init__(self, parent: TeslaFleetApi, vin: str) -> None:
+    `session_made` takes the public key of each session, once it is authenticated.
+    """
+
+    def __init__(
+        self, parent: TeslaFleetApi, vin: str, session_made: SessionMade
+    ) -> None:
         super().__init__(parent, vin)
         self._let_expire()
+        self._session_made = session_made
+
+    @override
+    def _authenticate_session_info(
+        self, msg: RoutableMessage, request_uuid: bytes
+    ) -> None:
+        super()._authenticate_session_info(msg, request_uuid)
+        domain = msg.from_destination.domain
+        if point := self._sessions[domain].publicKey:
+            self._session_made(self.vin, COMPUTERS[domain], point)
 
     @override
     async def _send(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from .computer_keys import ComputerKeys, ComputerTrust
 from .fields import ASLEEP, FIELDS
 from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
 from .links import CloudLink
@@ -56,6 +57,9 @@ class Car:
 
     unpaired: bool = False
     """Whether the car is known not to know the key that signs its commands."""
+
+    trust: ComputerTrust = field(default_factory=ComputerTrust, compare=False)
+    """Which device is believed to be the car over Bluetooth."""
 
     sending: dict[object, frozenset[str]] = field(default_factory=dict, init=False)
     """The fields that commands which may have been sent are about to change."""
@@ -264,6 +268,7 @@ class Car:
             "overheard": _dump_times(self._overheard),
             "confirmed": _dump_times(self._confirmed),
             "unsettled": sorted(self.unsettled.union(*self.sending.values())),
+            "computers": self.trust.keys.to_json(),
         }
 
     @classmethod
@@ -285,6 +290,7 @@ class Car:
             year=read_year(json.get("year")),
             owners_key=owners_key,
             link=link,
+            trust=ComputerTrust(ComputerKeys.from_json(json.get("computers"))),
         )
         stored = json.get("state")
         if isinstance(stored, Mapping):

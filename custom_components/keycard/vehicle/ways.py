@@ -29,7 +29,6 @@ class CloudHealth(StrEnum):
 class Nearness(StrEnum):
     """Whether a car can be reached over Bluetooth."""
 
-    UNPAIRED = "unpaired"
     AWAY = "away"
     NEAR = "near"
 
@@ -58,14 +57,11 @@ def _as_wanted(preference: Preference) -> tuple[Way, ...]:
 
 
 _WAYS: dict[tuple[CloudHealth, Nearness], _Choice] = {
-    (CloudHealth.NONE, Nearness.UNPAIRED): _always(),
     (CloudHealth.NONE, Nearness.AWAY): _always(Way.BLUETOOTH),
     (CloudHealth.NONE, Nearness.NEAR): _always(Way.BLUETOOTH),
-    (CloudHealth.FAILS, Nearness.UNPAIRED): _always(Way.CLOUD),
     # It costs nothing to look whether it has come into range since.
     (CloudHealth.FAILS, Nearness.AWAY): _always(Way.BLUETOOTH, Way.CLOUD),
     (CloudHealth.FAILS, Nearness.NEAR): _always(Way.BLUETOOTH, Way.CLOUD),
-    (CloudHealth.WORKS, Nearness.UNPAIRED): _always(Way.CLOUD),
     (CloudHealth.WORKS, Nearness.AWAY): _always(Way.CLOUD),
     (CloudHealth.WORKS, Nearness.NEAR): _as_wanted,
 }

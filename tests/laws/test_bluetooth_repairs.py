@@ -49,7 +49,7 @@ async def test_a_car_that_has_lost_the_bluetooth_key(
     await story.until(lambda: bool(repairs(story)), 3 * 3600)
     assert story.clock.monotonic() - removed_at > 3600
     names = assert_told(story, entry, "bluetooth_key_not_paired")
-    assert names == {"entry": entry.title, "cars": "Ada"}
+    assert (names["entry"], names["cars"]) == (entry.title, "Ada")
     assert repairs(story)["bluetooth_key_not_paired"].severity is IssueSeverity.WARNING
     whitelist.add(key, Role.DRIVER)
     await story.until(lambda: not repairs(story), 3700)

@@ -31,6 +31,7 @@ from .const import (
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
 from .ledger import LEDGER
 from .outage.hosts import REGIONS, default_hosts, targets
+from .vehicle.redaction import redact_vins
 
 TO_REDACT = {
     ATTR_LATITUDE,
@@ -133,17 +134,22 @@ def _car(entry: KeycardCoordinator, car_id: str) -> dict[str, Any]:
 def _veiled(coordinator: KeycardCoordinator, data: dict[str, Any]) -> dict[str, Any]:
     """Replace secrets and places, and number the cars instead of naming them."""
     options = coordinator.config_entry.options
-    ids = [*coordinator.cars, *options.get(CONF_CARS, {})]
-    aliases = {
-        car_id: f"car_{number}" for number, car_id in enumerate(dict.fromkeys(ids), 1)
-    }
+    ids = dict.fromkeys([*coordinator.cars, *options.get(CONF_CARS, {})])
+    aliases = {car_id: f"car_{number}" for number, car_id in enumerate(ids, 1)}
+    # Those of other entries, and those that have left: they were told of once.
+    outages = coordinator.hass.data[LEDGER].journal.outages
+    told = {car_id for outage in outages for car_id in outage.told}
+    for number, car_id in enumerate(sorted(told - ids.keys()), 1):
+        aliases[car_id] = f"other_car_{number}"
 
     def veil(value: object) -> object:
         if isinstance(value, Mapping):
             return {veil(key): veil(item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [veil(item) for item in value]
-        return aliases.get(value, value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return aliases.get(value) or redact_vins(value)
+        return value
 
     redacted = async_redact_data(data, TO_REDACT)
     return {key: veil(value) for key, value in redacted.items()}

@@ -82,7 +82,7 @@ class Dispatcher:
         `wakes` tells whether the press has woken the car before; so does the result.
         """
         if self.sender is None and self.local is None:
-            raise RuntimeError(f"{self.car.id} takes no commands")
+            raise RuntimeError("The car takes no commands")
         run = self._press(order, pressed_at, wakes=wakes)
         run.callers += 1
         try:

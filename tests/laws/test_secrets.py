@@ -1,15 +1,29 @@
 """Law 10: secrets, VINs and places stay out of the log."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+import json
 import logging
 
 import pytest
 
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.keycard.ledger import LEDGER
 from custom_components.keycard.signing_key import async_get_key
+from simulator import Simulator
 from simulator.cases import CarSpec
+from simulator.radio import Weather
 from tests.entries import entry_of
 
-from .story import Story, assert_quiet
+from .local import Near, bring_near, paired
+from .story import Story, assert_quiet, status_of
 
 CONDITIONS = (
     ("eu.api", '500 {"error":"upstream internal error"}'),
@@ -72,3 +86,80 @@ def _secrets(token: str | Mapping[str, object]) -> set[str]:
     if isinstance(token, str):
         return {token.lower()}
     return {str(token[name]).lower() for name in ("access_token", "refresh_token")}
+
+
+MAIL = "marker.owner@mail.example.org"
+OPAQUE = "mk7f3a1c9d7b2e4f60a1b2c3"
+PIN = "8642"
+PLACE = "Markerstrasse"
+LEFT = "LRW3E7EK4NC999999"
+LOGGERS = ("custom_components.keycard", "tesla_fleet_api", "bleak_retry_connector")
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Near]:
+    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    near = await bring_near(hass, simulator)
+    yield near
+    near.proxy.remove()
+
+
+async def test_no_marker_comes_out_anywhere_over_either_transport(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    near: Near,
+    caplog: pytest.LogCaptureFixture,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    simulator, car = story.simulator, near.car
+    for logger in ("", *LOGGERS, "aiohttp"):
+        caplog.set_level(logging.DEBUG, logger)
+    entry = await story.settled(paired(compatible_entry, car))
+    said = f"token {OPAQUE} of {MAIL} for {car.vin.lower()}, PIN {PIN}, at {PLACE}"
+    said += f" {car.home[0]:.5f}, {car.home[1]:.5f}"
+    bodies = (
+        json.dumps({"error": said.replace(f" at {PLACE}", "")}),
+        json.dumps({"error": "x", "latitude": car.home[0], "destination": PLACE}),
+        f'vehicle_name: "{PLACE}" latitude: {car.home[0]} pin: {PIN}',
+    )
+    for subject in ("eu.api", "eu.data", "eu.commands"):
+        for status in (200, 401, 403, 500):
+            for body in bodies:
+                simulator.set(subject, f"{status} {body}")
+                await story.go(5)
+        await story.go(61)
+        await story.act("unlock")
+        simulator.set(subject, "ok")
+    # Over Bluetooth alone, with all that the car tells there.
+    simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
+    await story.until(lambda: status_of(entry) == "outage", 180)
+    car.drive()
+    await story.go(600)
+    assert await story.act("lock") is None
+    await story.go(60)
+    records = [one for one in caplog.records if one.name.startswith(LOGGERS)]
+    words = [one.getMessage() + (one.exc_text or "") for one in records]
+    assert any("latitude: " in one for one in words)
+    assert any("Received" in one for one in words)
+
+    private = {car.vin.lower(), OPAQUE, MAIL, f" {PIN}", PLACE.lower()}
+    private |= {str(car.id), simulator.token.lower(), LEFT.lower()}
+    private |= {f"{car.home[0]:.3f}", f"{car.home[1]:.3f}"}
+
+    def found(text: str) -> list[str]:
+        return [marker for marker in private if marker in text.lower()]
+
+    assert [one for one in words if found(one)] == []
+    # Diagnostics, with a car that is not this entry's in the outages that were told.
+    outage = story.hass.data[LEDGER].journal.outages[-1]
+    outage.told.add(LEFT)
+    assert await async_setup_component(story.hass, "diagnostics", {})
+    told = json.dumps(
+        await get_diagnostics_for_config_entry(story.hass, hass_client, entry)
+    )
+    assert "other_car_1" in told
+    assert found(told) == []
+    for issue in ir.async_get(story.hass).issues.values():
+        assert found(issue.issue_id) == []

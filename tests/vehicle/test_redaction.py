@@ -3,6 +3,7 @@
 from collections.abc import Generator
 import json
 import logging
+import time
 
 import bleak_retry_connector
 import pytest
@@ -12,6 +13,7 @@ from custom_components.keycard.vehicle.redaction import redact, redact_library_l
 from .recorded import MODEL_3, PRODUCTS, SLEEPER, VIN, recorded
 
 HIDDEN = "**REDACTED**"
+HIDDEN2 = f"'{HIDDEN}'"
 
 
 @pytest.mark.parametrize(
@@ -32,10 +34,82 @@ HIDDEN = "**REDACTED**"
         ("{'home_address': {'street': 'x'}}", f"{{'home_address': '{HIDDEN}'}}"),
         ("{'id': 1234, 'idle': 1}", f"{{'id': '{HIDDEN}', 'idle': 1}}"),
         ("{'charging_state': 'Stopped'}", "{'charging_state': 'Stopped'}"),
+        # The text of a protobuf message
+        (
+            "place {\n  latitude: 52.39\n  native_latitude: -52\n}",
+            f"place {{\n  latitude: {HIDDEN}\n  native_latitude: {HIDDEN}\n}}",
+        ),
+        (r'vehicle_name: "A \"B\"" odometer: 5', f"vehicle_name: {HIDDEN} odometer: 5"),
+        (
+            'drive_state { active_route_destination: "Home" speed: 3 }',
+            f"drive_state {{ active_route_destination: {HIDDEN} speed: 3 }}",
+        ),
+        # JSON within JSON, and the other way of writing names
+        (
+            r'{"body": "{\"latitude\": 52.3}"}',
+            rf'{{"body": "{{\"latitude\": {HIDDEN2}}}"}}',
+        ),
+        ('{"accessToken": "abc"}', f"{{\"accessToken\": '{HIDDEN}'}}"),
+        (
+            "{'tokens': [['a'], {'b': ']'}], 'n': 1}",
+            f"{{'tokens': '{HIDDEN}', 'n': 1}}",
+        ),
+        # Free text
+        ("the token 8f3a1c9d7b2e4f60a1b2 is bad", f"the token {HIDDEN} is bad"),
+        (f"no car {VIN.lower()} here", f"no car {HIDDEN} here"),
+        (f"b'\\x11{VIN}\\x00'", f"b'\\x11{HIDDEN}\\x00'"),
+        ("PIN 4711 is wrong", f"PIN {HIDDEN} is wrong"),
+        ("valet pin: 4711", f"valet pin: {HIDDEN}"),
+        ("PIN codes must be 4 digits", "PIN codes must be 4 digits"),
+        ("owner ada.l+x@mail.example.org left", f"owner {HIDDEN} left"),
+        ("at 52.3941, 13.7904 now", f"at {HIDDEN} now"),
+        ("Reconnecting to S0123456789abcdefC", f"Reconnecting to {HIDDEN}"),
+        ("?vin=x&token=abc&speed=5", f"?vin={HIDDEN}&token={HIDDEN}&speed=5"),
+        (
+            "charge_state;climate_state;drive_state",
+            "charge_state;climate_state;drive_state",
+        ),
     ],
 )
 def test_texts(text: str, clean: str) -> None:
     assert redact(text) == clean
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("'", '"', "a_", "'a_", '"vin": "', "vin:", "eyJ", "eyJ-", "eyJ.", "a@", "a."),
+        *("@", "pin ", "1.11,", "[", "{'vin': [", '\\"', "bearer ", "A1", "-", "\n"),
+        "vin=\\",
+    ],
+)
+def test_time_goes_by_the_length(part: str) -> None:
+    """A text of four times the length takes about four times as long, not sixteen."""
+
+    def spent(size: int) -> float:
+        text = (part * size)[:size]
+        times = []
+        for _ in range(3):
+            began = time.process_time()
+            redact(text)
+            times.append(time.process_time() - began)
+        return min(times)
+
+    spent(1000)
+    assert spent(120_000) < 9 * spent(30_000) + 0.01
+
+
+def test_an_exception_is_redacted(
+    library: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    redact_library_log()
+    try:
+        {}[VIN]
+    except KeyError:
+        library.exception("It failed")
+    assert "KeyError" in caplog.text
+    assert VIN not in caplog.text
+    assert caplog.records[-1].exc_info is None
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_an_exception_is_redacted(
 ) -> None:
     redact_library_log()
     try:
-        {}[VIN]
+        dict[str, str]()[VIN]
     except KeyError:
         library.exception("It failed")
     assert "KeyError" in caplog.text

@@ -201,7 +201,9 @@ class Api:
             car.advance()
         match ask.route.endpoint:
             case "products":
-                items = [product(car, now) for car in cars] + account.other_products
+                access: Json = {"mobile_access_disabled": not account.mobile_access}
+                items = [product(car, now) | access for car in cars]
+                items += account.other_products
                 return json_reply({"response": items, "count": len(items)})
             case "vehicles":
                 items = [summary(car) for car in cars]

@@ -61,8 +61,7 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
         # The name goes to the log, where a car's own has no business.
         super().__init__(hass, _LOGGER, config_entry=entry, name="a car")
         self.car = car
-        self.mobile_access = True
-        """Whether the car lets the cloud in."""
+        self._lets_in = True
 
         self.key_tried: datetime | None = None
         """When its owner last tried card or fob."""
@@ -99,6 +98,11 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
     def commandable(self) -> bool:
         """Tell whether the car takes commands; one that is only watched does not."""
         return self._sender is not None or self.local is not None
+
+    @property
+    def mobile_access(self) -> bool:
+        """Return whether the car lets the cloud in."""
+        return self._lets_in and not self.car.mobile_access_disabled
 
     @property
     def alone(self) -> bool:
@@ -138,7 +142,9 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
     @callback
     def async_observe(self, found: Evidence) -> None:
         """Take in what came of a call for the car."""
-        self.mobile_access = lets_in(found, before=self.mobile_access)
+        self._lets_in = lets_in(found, before=self._lets_in)
+        if lets_in(found, before=False):
+            self.car.mobile_access_disabled = False
         self._unpaid = count_unpaid(found, before=self._unpaid)
 
     @callback

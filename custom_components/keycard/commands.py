@@ -82,6 +82,9 @@ class Sender:
     async def async_send(self, car: Car, pending: PendingCommand) -> None:
         """Send a command once; raise a translated error unless the car did it."""
         self._check_pause(car)
+        if car.mobile_access_disabled:
+            # It would wake up, and refuse.
+            raise self._refusal(Reason.MOBILE_ACCESS, car)
         if not car.online:
             await self._async_wake(car, pending)
             if pending.order.command is Command.WAKE:

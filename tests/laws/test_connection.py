@@ -4,7 +4,7 @@ import pytest
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .story import Story, assert_available, assert_quiet
+from .story import Story, assert_available, assert_explained, assert_quiet
 
 ADA = "sensor.ada_connection"
 CY = "sensor.cy_connection"
@@ -73,6 +73,28 @@ async def test_power_low(
     story.simulator.set("car.Ada", "offline")
     await story.until(lambda: story.states()[ADA] == "power_low", within=120)
     assert_quiet(caplog)
+
+
+async def test_mobile_access_that_is_off_in_the_list_of_a_car_that_sleeps(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    story.simulator.set("car.Ada", "asleep")
+    story.simulator.set_mobile_access(False)
+    await story.until(lambda: story.states()[ADA] == "mobile_access_off", 700)
+    state = story.hass.states.get(ADA)
+    assert state is not None
+    assert state.attributes["reachable"] is False
+    before = story.clock.monotonic()
+    error = await story.act("unlock")
+    assert error is not None
+    assert error.translation_key == "mobile_access_disabled"
+    assert_explained(error)
+    assert story.clock.monotonic() - before < 1
+    assert story.simulator.calls.count("wake_up") == 0
+    story.simulator.set_mobile_access(True)
+    await story.until(lambda: story.states()[ADA] == "asleep", 700)
+    assert await story.act("unlock") is None
 
 
 async def test_mobile_access_is_off_until_data_come(

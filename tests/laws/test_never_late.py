@@ -227,6 +227,7 @@ async def test_over_bluetooth_a_late_delivery_opens_nothing(
     near.simulator.air.set_weather(Weather(latency=0.0, connect=0.0, late=25.0))
     presses.press("unlock")
     await presses.results()
+    near.simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
     await story.go(120)
     assert presses.ran == []
     assert near.car.locked

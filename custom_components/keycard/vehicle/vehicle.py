@@ -9,7 +9,14 @@ from .computer_keys import ComputerKeys, ComputerTrust
 from .fields import ASLEEP, FIELDS
 from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
 from .links import CloudLink
-from .reading import JsonObject, read_moment, read_names, read_text, read_year
+from .reading import (
+    JsonObject,
+    read_flag,
+    read_moment,
+    read_names,
+    read_text,
+    read_year,
+)
 from .repertoire import CHARGING, REPERTOIRE, Command
 from .state import (
     LASTING,
@@ -60,6 +67,9 @@ class Car:
 
     trust: ComputerTrust = field(default_factory=ComputerTrust, compare=False)
     """Which device is believed to be the car over Bluetooth."""
+
+    mobile_access_disabled: bool = False
+    """Whether the account's list says that the car does not let the cloud in."""
 
     sending: dict[object, frozenset[str]] = field(default_factory=dict, init=False)
     """The fields that commands which may have been sent are about to change."""
@@ -201,6 +211,9 @@ class Car:
         """Take in what a `vehicle` or `products` answer tells of this car."""
         if "state" not in unwrapped(json) or not self._is_mine(json):
             return
+        disabled = read_flag(unwrapped(json).get("mobile_access_disabled"))
+        if disabled is not None:
+            self.mobile_access_disabled = disabled
         self.state = self._known().with_summary(json)
         self._presence_at = now
         self._rest(now)

@@ -278,6 +278,16 @@ class Car:
         if self._plan is not None and self.year < 2021:
             self._active_at = self._now()
 
+    def disturb(self) -> None:
+        """Have its infotainment talk over Bluetooth: this keeps any car awake.
+
+        Owners report so of cars whose data are polled; the status of the locks, which
+        another computer tells, keeps none awake.
+        """
+        self.advance()
+        if self.presence == "online":
+            self._active_at = self._now()
+
     def advance(self) -> None:
         """Bring the car up to now."""
         now = self._now()

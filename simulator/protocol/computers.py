@@ -109,6 +109,8 @@ class Computers:
         hangs = self.screen_hangs and over is Transport.BLUETOOTH
         if not computer.secures and (asleep or hangs):
             return None
+        if not computer.secures and over is Transport.BLUETOOTH:
+            self._car.disturb()
         match message.WhichOneof("payload"):
             case "session_info_request":
                 answered: RoutableMessage | None = computer.greet(message)

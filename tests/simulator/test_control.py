@@ -67,6 +67,9 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("/mishap", {"car": "Ada", "mishap": "lost", "times": 0}, "from 1 to 999"),
     ("/pair", {"car": "Ada", "do": "open"}, "tap, refuse"),
     ("/pair", {"car": "Di", "do": "tap"}, "Ada, Bo, Cy"),
+    ("/car", {"car": "Di"}, "Ada, Bo, Cy"),
+    ("/car", {"car": "Ada", "screen_hangs": 1}, "true or false"),
+    ("/car", {"car": "Ada", "flies": True}, "screen_hangs, tells_wait"),
     ("/air", {"car": "Di"}, "Ada, Bo, Cy"),
     ("/air", {"car": "Ada", "phones": 4}, "from 0 to 3"),
     ("/air", {"weather": {"lose_to_car": 2}}, "from 0 to 1"),
@@ -162,6 +165,11 @@ async def test_the_air_over_http(
     refuse = {"car": "Ada", "do": "refuse"}
     _, answer = await post(session, control, "/pair", refuse)
     assert answer == {"pairing": "refused", "keys": keys}
+
+    ways = {"car": "Ada", "screen_hangs": True, "tells_wait": True}
+    _, answer = await post(session, control, "/car", ways)
+    assert answer == {"screen_hangs": True, "tells_wait": True, "acknowledges": False}
+    assert sim.computers["Ada"].screen_hangs
 
     weather = {"weather": {"refuse": 1}}
     _, answer = await post(session, control, "/air", weather)

@@ -1,0 +1,103 @@
+"""A car that is looked at over Bluetooth sleeps as long as one that is not."""
+
+from datetime import UTC, datetime
+
+import pytest
+from tesla_fleet_api.const import BluetoothVehicleData
+from tesla_protocol.command.car_server_pb2 import GetVehicleData
+
+from custom_components.keycard.vehicle.listening import LOOK, Listening
+from custom_components.keycard.vehicle.messages import (
+    PARTS,
+    read_data,
+    read_status,
+    time_of,
+)
+from custom_components.keycard.vehicle.state import Presence
+from custom_components.keycard.vehicle.vehicle import Car as KnownCar
+from simulator.cars import Car
+from simulator.cases import CarSpec
+from simulator.days import read_days
+from simulator.protocol.readings import vehicle_data
+from simulator.protocol.security import status
+
+MIDNIGHT = 1767225600.0
+DAY = 86400
+PACE = 60
+
+COMMUTE = [
+    {
+        "drives": [{"at": "7:30", "minutes": 30}, {"at": "17:00", "minutes": 40}],
+        "plug": "18:00",
+    }
+]
+ERRAND = [{"drives": [{"at": "11:00", "minutes": 20}, {"at": "12:10", "minutes": 20}]}]
+
+
+def everything() -> GetVehicleData:
+    message = GetVehicleData()
+    for part in BluetoothVehicleData:
+        if part in PARTS:
+            getattr(message, part[0].lower() + part[1:]).SetInParent()
+    return message
+
+
+class Home:
+    """A home that alone tells of a car, and looks at it as the product does."""
+
+    def __init__(self, car: Car) -> None:
+        self.car = car
+        self.known = KnownCar.from_vin(car.vin)
+        self.listening = Listening()
+        self.looks = self.asks = 0
+
+    def live(self, now: float) -> None:
+        self.listening.follow(near=True, alone=True, now=now)
+        if self.listening.due() > now:
+            return
+        at = datetime.fromtimestamp(now, UTC)
+        told = read_status(status(self.car))
+        self.looks += 1
+        self.known.apply_bluetooth(told, None, at)
+        asked = told["presence"] is Presence.ONLINE and self.listening.data_due(
+            self.known.state, year=self.known.year, alone=True, now=now
+        )
+        if asked:
+            self.asks += 1
+            self.listening.data.asked(now)
+            before = self.known.data_at
+            self.car.disturb()
+            data = vehicle_data(self.car, everything(), now)
+            self.known.apply_bluetooth(read_data(data), time_of(data), at)
+            self.listening.data.brought(news=self.known.data_at != before)
+        self.listening.looked(now, heard=True, alone=True)
+
+
+def slept(year: int, days: list[object], *, watched: bool) -> tuple[float, Home]:
+    """Return for how many seconds of a day a car sleeps, and how it was looked at."""
+    now = MIDNIGHT
+    spec = CarSpec(name="Ada", model="model3", year=year)
+    car = Car(spec, region="eu", now=lambda: now)
+    car.follow(read_days(days), MIDNIGHT)
+    home, asleep = Home(car), 0.0
+    while now < MIDNIGHT + DAY:
+        car.advance()
+        asleep += PACE if car.presence == "asleep" else 0
+        if watched:
+            home.live(now)
+        now += PACE
+    return asleep, home
+
+
+@pytest.mark.parametrize(
+    ("year", "days"), [(2019, COMMUTE), (2023, COMMUTE), (2023, ERRAND)]
+)
+def test_a_day_of_looks_costs_no_sleep(year: int, days: list[object]) -> None:
+    alone, _ = slept(year, days, watched=False)
+    watched, home = slept(year, days, watched=True)
+    assert alone > DAY / 2
+    # Two or three times the car has something to do: each may cost a few minutes.
+    assert alone - watched <= 3 * 5 * 60
+    # And it was looked at all the while.
+    assert home.looks > DAY / LOOK - 50
+    assert home.asks > 10

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
 from random import Random
 
+from custom_components.keycard.outage.account import Category
 from custom_components.keycard.outage.evidence import Kind
 from custom_components.keycard.outage.hosts import Hosts, Target, default_hosts
 from custom_components.keycard.outage.journal import Happening, Journal, StoredOutage
@@ -56,11 +57,17 @@ class Entry:
         """Return when this entry calls next."""
         if not self.account:
             return _FOREVER
-        soonest = self.judge.next_call()
+        soonest = max(self.judge.next_call(), self.judge.account.paused_until)
         for key, at in self.next_polls.items():
             if at < soonest and key not in self.running and self.wanted(key):
-                soonest = at
-        return max(soonest, self.judge.account.paused_until)
+                soonest = min(soonest, max(at, self.paused(key)))
+        return soonest
+
+    def paused(self, key: tuple[Kind, str | None]) -> float:
+        """Return until when a poll may not be made."""
+        kind, car = key
+        category = Category.DATA if kind is Kind.DATA else Category.CALLS
+        return self.judge.account.pause(category, car)[0]
 
     def leave(self, car: str) -> None:
         """Let a car leave the account."""
@@ -169,6 +176,7 @@ class Home:
             account=bool(cars) if account is None else account,
             in_between=in_between,
         )
+        entry.judge.account.cars = entry.cars
         self.watch.own[region] += 1
         self.entries.append(entry)
         if entry.account:
@@ -347,13 +355,15 @@ class Home:
 
     def _call(self, entry: Entry) -> None:
         """Make the calls that are due, as the integration does."""
-        for car, plane in entry.judge.calls_due(self.now):
+        due = entry.judge.account.paused_until <= self.now
+        for car, plane in entry.judge.calls_due(self.now) if due else ():
             if plane is Plane.API or car is None:
                 self._send_call(entry, Kind.CALL, car, poll=None)
             elif (Kind.DATA, car) in entry.next_polls and entry.cars[car].online:
                 entry.next_polls[Kind.DATA, car] = self.now
         for key, at in entry.next_polls.items():
-            if at <= self.now and key not in entry.running and entry.wanted(key):
+            allowed = max(at, entry.paused(key)) <= self.now
+            if allowed and key not in entry.running and entry.wanted(key):
                 kind, car = key
                 pace = DATA_PACE if kind is Kind.DATA else SUMMARY_PACE
                 if car is None:

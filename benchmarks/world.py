@@ -118,9 +118,10 @@ def told(ask: Ask, condition: str, elapsed: float) -> Evidence:
             at=ask.asked_at + elapsed,
             car=ask.car,
             model=ask.model,
+            kind=ask.kind,
         )
     answer = replace(answer, asked_at=ask.asked_at, elapsed=elapsed)
-    return evidence(meaning, answer, car=ask.car, model=ask.model)
+    return evidence(meaning, answer, car=ask.car, model=ask.model, kind=ask.kind)
 
 
 def _answer(kind: Kind, condition: str) -> Answer:

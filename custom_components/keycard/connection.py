@@ -63,7 +63,7 @@ def over_cloud(
 
     What hits every car comes before what this one tells. `calls_work` tells whether
     calls for the car get through now, `mobile_access` whether it lets the cloud in,
-    `refused` why the maker refuses the account.
+    `refused` why the maker refuses calls for the car, commands among them.
     """
     status = judgement.status
     if (found := _WHATEVER_THE_CAR.get(status)) is not None:
@@ -73,7 +73,7 @@ def over_cloud(
     if not mobile_access:
         return Connection.MOBILE_ACCESS_OFF
     # A car without mobile access is not the others' trouble.
-    if status is Status.ACCOUNT_PROBLEM and refused is not Reason.MOBILE_ACCESS:
+    if refused not in (None, Reason.MOBILE_ACCESS):
         return Connection.ACCOUNT
     if status is Status.UNDETERMINED and not calls_work:
         return Connection.UNDETERMINED

@@ -63,13 +63,13 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         """Prepare an entry; nothing is asked before it starts."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
         self.hosts = hosts = hosts_of(entry.data, entry.options)
-        meter = Meter(self._async_billed)
+        cached = tariff_of(entry.data[CONF_PROVIDER], in_between=True).cached
         self.provider = provider = provider_of(
             entry.data,
             entry.options,
             lambda recorder: async_create_clientsession(
                 hass,
-                middlewares=(recorder, meter),
+                middlewares=(recorder, Meter(self._async_billed, cached=cached)),
                 trace_configs=[connection_check()],
             ),
             entrance.access,
@@ -94,7 +94,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             save=self._async_save_now,
             keep=self._memory.async_save_soon,
         )
-        self.cars = self.garage.cars
+        self.cars = self.judge.account.cars = self.garage.cars
         self.witnesses = Witnesses(hass, self.judge.beside, entry.options)
         tariff = tariff_of(entry.data[CONF_PROVIDER], in_between=in_between)
         self.bill = Bill(entry.options, tariff)
@@ -363,7 +363,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
                     car.car.state,
                     calls_work=calls_work,
                     mobile_access=car.mobile_access,
-                    refused=self.judge.account.reason,
+                    refused=self.judge.account.refuses(car_id),
                 )
                 car.async_refresh_view(keys[car_id], connection, cloud_link=calls_work)
         self._async_show()

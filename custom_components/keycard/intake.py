@@ -14,6 +14,7 @@ from .answer import Answer
 from .const import CONF_BASE_URL
 from .garage import Garage
 from .outage.evidence import (
+    CACHED,
     RENEWED,
     STALE,
     Evidence,
@@ -29,6 +30,8 @@ from .outage.judge import Judge
 from .polling import Ask, meaning_of
 from .sign_in import SignIn
 from .vehicle.links import Call
+from .vehicle.reading import JsonObject
+from .vehicle.state import data_time
 from .vehicle.vehicle import Car
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,7 +61,8 @@ class Intake:
         cars = self.garage.cars
         if not call.sent or not (vin is None or vin in cars):
             return
-        meaning = meaning_of(ask, call)
+        third_party = self.judge.in_between
+        meaning = meaning_of(ask, call, third_party=third_party)
         car = None if vin is None else cars[vin].car
         if meaning.verdict is Verdict.GOOD and call.body is not None:
             meaning = self._apply(ask, call, car, meaning)
@@ -69,7 +73,9 @@ class Intake:
         if vin is not None and not cars[vin].car.online:
             self.judge.excuse(vin)
         model = car.model if car else None
-        self.observe(evidence(meaning, call.answer, car=vin, model=model))
+        self.observe(
+            evidence(meaning, call.answer, car=vin, model=model, kind=ask.kind)
+        )
 
     def _apply(
         self, ask: Ask, call: Call, car: Car | None, meaning: Meaning
@@ -82,13 +88,23 @@ class Intake:
             return meaning
         if ask is Ask.SUMMARY:
             car.apply_summary(call.body, now)
-        elif car.stale(call.body):
+        elif self._is_old(car, call.body):
             car.apply_summary(call.body, now)
-            return STALE
+            return STALE if car.stale(call.body) else CACHED
         else:
             car.apply_data(call.body, now)
             self.learnt()
         return meaning
+
+    def _is_old(self, car: Car, body: JsonObject) -> bool:
+        """Tell whether data are no newer than what is known.
+
+        A third party also shows those of a car that has fallen asleep.
+        """
+        if not self.judge.in_between:
+            return car.stale(body)
+        known, taken = car.data_at, data_time(body)
+        return known is not None and taken is not None and taken <= known
 
     def _move(self, refusal: str) -> None:
         """Use and keep the host that the maker names for this account.

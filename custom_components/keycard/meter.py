@@ -9,14 +9,22 @@ from .providers.prices import Charge
 
 # How the paths of billed calls end, with the maker and with Tessie.
 _BILLED = (
-    (re.compile(r"/(vehicle_data|state)$"), Charge.DATA),
+    (re.compile(r"/(vehicle_data|state)$|/api/refresh/\w+$"), Charge.DATA),
     (re.compile(r"/(command/\w+|signed_command)$"), Charge.COMMANDS),
     (re.compile(r"/(wake_up|wake)$"), Charge.WAKES),
 )
 
 
-def charge_of(path: str) -> Charge | None:
-    """Return as what a request is billed, None where it is free."""
+_CACHED = re.compile(r"/vehicle_data$")
+
+
+def charge_of(path: str, *, cached: bool = False) -> Charge | None:
+    """Return as what a request is billed, None where it is free.
+
+    Where data are `cached`, reading them is free.
+    """
+    if cached and _CACHED.search(path):
+        return None
     return next((charge for end, charge in _BILLED if end.search(path)), None)
 
 
@@ -27,9 +35,12 @@ class Meter:
     below what bounds the answers, and sees each request that really is made.
     """
 
-    def __init__(self, count: Callable[[Charge], None]) -> None:
-        """Take who is told."""
+    def __init__(
+        self, count: Callable[[Charge], None], *, cached: bool = False
+    ) -> None:
+        """Take who is told, and whether reading data is free."""
         self._count = count
+        self._cached = cached
 
     async def __call__(
         self,
@@ -38,7 +49,7 @@ class Meter:
     ) -> aiohttp.ClientResponse:
         """Send the request and count it."""
         response = await handler(request)
-        charge = charge_of(request.url.path)
+        charge = charge_of(request.url.path, cached=self._cached)
         if charge is not None and response.status < 500:
             self._count(charge)
         return response

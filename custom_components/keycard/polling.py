@@ -8,14 +8,18 @@ from enum import StrEnum
 from math import inf
 from random import Random
 import time
+from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .outage.evidence import Kind, Meaning, read
+from .outage.account import Category
+from .outage.evidence import Kind, Meaning, Reason, Subject, Verdict, read
 from .outage.judge import Judge
 from .outage.words import Plane
+from .vehicle.cache import Cache
 from .vehicle.links import Call, CloudLink
 from .vehicle.pace import Rhythm
 from .vehicle.roster import cars_in
@@ -34,21 +38,37 @@ class Ask(StrEnum):
     PRODUCTS = "products"
     SUMMARY = "summary"
     DATA = "data"
+    REFRESH = "refresh"
+    """Data that a server has to ask the car for, instead of serving what it keeps."""
+
+    @property
+    def kind(self) -> Kind:
+        """Return as what an answer is judged."""
+        return Kind.DATA if self in _OF_DATA else Kind.CALL
 
 
-def meaning_of(ask: Ask, call: Call) -> Meaning:
+_OF_DATA = frozenset({Ask.DATA, Ask.REFRESH})
+
+
+def meaning_of(ask: Ask, call: Call, *, third_party: bool = False) -> Meaning:
     """Read what a call brought; a 2xx without what is due says nothing good."""
-    kind = Kind.DATA if ask is Ask.DATA else Kind.CALL
+    if ask is Ask.REFRESH and call.answer.status == 402:
+        # Everything else is served without credits, too.
+        return _NO_CREDITS
     readable = None
     if 200 <= (call.answer.status or 0) < 300:
         readable = call.body is not None and _HOLDS[ask](call.body)
-    return read(kind, call.answer, readable=readable)
+    return read(ask.kind, call.answer, readable=readable, third_party=third_party)
 
 
+_NO_CREDITS = Meaning(
+    subject=Subject.THIRD_PARTY, verdict=Verdict.BAD, reason=Reason.PAYMENT
+)
 _HOLDS: Mapping[Ask, Callable[[JsonObject], bool]] = {
     Ask.PRODUCTS: lambda body: cars_in(body) is not None,
     Ask.SUMMARY: lambda body: "state" in unwrapped(body),
     Ask.DATA: has_data,
+    Ask.REFRESH: has_data,
 }
 
 
@@ -70,6 +90,9 @@ class Poller:
     The state of each car costs nothing and is asked for every minute; its data are
     billed, and asked for at the pace of what goes on with it. A suspicion of the judge,
     or an outage that seems over, asks sooner. While the account is paused, nothing is.
+
+    A server that keeps data is asked for what it keeps, which is free, and has them
+    renewed, which is billed, where they do not move by themselves.
     """
 
     hass: HomeAssistant
@@ -83,10 +106,11 @@ class Poller:
     random: Random
     _rounds: dict[tuple[Ask, str | None], Round] = field(default_factory=dict)
     _rhythms: dict[str, Rhythm] = field(default_factory=dict)
+    _caches: dict[str, Cache] = field(default_factory=dict)
     _asking: set[str] = field(default_factory=set)
     """The cars whose data are being asked for."""
 
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[object]] = field(default_factory=set)
     _unsub: CALLBACK_TYPE | None = None
     _stopped: bool = True
 
@@ -116,6 +140,7 @@ class Poller:
         """Call for one more car, whose data were asked for before or never."""
         self._add(Ask.SUMMARY, car, SUMMARY_PACE, time.monotonic())
         self._rhythms[car] = Rhythm(asked_at=asked_at)
+        self._caches[car] = Cache()
 
     def _add(self, ask: Ask, car: str | None, pace: float, next_at: float) -> None:
         self._rounds[ask, car] = Round(ask=ask, car=car, pace=pace, next_at=next_at)
@@ -125,6 +150,7 @@ class Poller:
         """Call for a car no more."""
         self._rounds.pop((Ask.SUMMARY, car), None)
         self._rhythms.pop(car, None)
+        self._caches.pop(car, None)
 
     @callback
     def async_want_data(self, car: str) -> None:
@@ -147,26 +173,33 @@ class Poller:
             return
         now = time.monotonic()
         next_at = min(now + SUMMARY_PACE, *self._next_times(now))
-        next_at = max(next_at, self.judge.account.paused_until)
         self._unsub = async_call_later(
             self.hass, max(0.0, next_at - now), self._async_tick
         )
 
     def _next_times(self, now: float) -> Iterator[float]:
-        yield self.judge.next_call()
-        yield from (item.next_at for item in self._rounds.values() if not item.running)
+        yield max(self.judge.next_call(), self.judge.account.paused_until)
+        yield from (self._due(item) for item in self._rounds.values())
         yield from (at for _, at in self._data_due(now))
+
+    def _due(self, item: Round) -> float:
+        """Return when a free call is due, and allowed."""
+        if item.running:
+            return inf
+        paused, _ = self.judge.account.pause(Category.CALLS, item.car)
+        return max(item.next_at, paused)
 
     def _data_due(self, now: float) -> Iterator[tuple[str, float]]:
         """Say when the data of each car are due that are not being asked for."""
-        slower = self.slower()
         for name, rhythm in self._rhythms.items():
             if name not in self._asking:
                 car = self.car(name)
-                yield (
-                    name,
-                    rhythm.due(car.state, year=car.year, slower=slower, now=now),
-                )
+                self._caches[name].follow(online=car.online, now=now)
+                billed = not self.link.refreshes or self._caches[name].stands_still
+                slower = self.slower() if billed else 1.0
+                due = rhythm.due(car.state, year=car.year, slower=slower, now=now)
+                paused, _ = self.judge.account.pause(Category.DATA, name)
+                yield name, max(due, paused)
 
     def _cancel_timer(self) -> None:
         if self._unsub is not None:
@@ -181,12 +214,12 @@ class Poller:
         if now >= self.judge.account.paused_until:
             for car, plane in self.judge.calls_due(now):
                 self._async_settle(car, plane, now)
-            for item in list(self._rounds.values()):
-                if not item.running and item.next_at <= now:
-                    self._async_run(item, now)
-            for car, at in list(self._data_due(now)):
-                if at <= now:
-                    self._async_ask_data(car, now)
+        for item in list(self._rounds.values()):
+            if self._due(item) <= now:
+                self._async_run(item, now)
+        for car, at in list(self._data_due(now)):
+            if at <= now:
+                self._async_ask_data(car, now)
         self.async_schedule()
 
     @callback
@@ -208,13 +241,15 @@ class Poller:
     @callback
     def _async_ask_data(self, car: str, now: float) -> None:
         self._asking.add(car)
-        self._rhythms[car].asked(now, late=self._late())
-        self._async_task(self._async_data(car))
+        rhythm = self._rhythms[car]
+        wanted = rhythm.wanted(now) or (rhythm.stirred and self.slower() < inf)
+        rhythm.asked(now, late=self._late())
+        self._async_task(self._async_data(car, wanted=wanted))
 
     def _late(self) -> float:
         return 1 + self.random.uniform(0, JITTER)
 
-    def _async_task(self, call: Coroutine[None, None, None]) -> None:
+    def _async_task(self, call: Coroutine[Any, Any, object]) -> None:
         task = self.hass.async_create_background_task(call, f"{DOMAIN} calls")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -226,22 +261,48 @@ class Poller:
             item.running = False
             self.async_schedule()
 
-    async def _async_data(self, car: str) -> None:
+    async def _async_data(self, car: str, *, wanted: bool) -> None:
         before = self.car(car).data_at
         try:
             await self._async_call(Ask.DATA, car)
+            if self.link.refreshes:
+                await self._async_refresh(car, before, wanted=wanted)
         finally:
             self._asking.discard(car)
             if (rhythm := self._rhythms.get(car)) is not None:
                 rhythm.brought(news=self.car(car).data_at != before)
             self.async_schedule()
 
-    async def _async_call(self, ask: Ask, car: str | None) -> None:
+    async def _async_refresh(
+        self, name: str, before: datetime | None, *, wanted: bool
+    ) -> None:
+        """Have data renewed that a server keeps, if they do not move by themselves."""
+        cache, now = self._caches.get(name), time.monotonic()
+        if self._stopped or cache is None:
+            return
+        car = self.car(name)
+        news = car.data_at != before
+        cache.observe(news=news, age=car.data_age(dt_util.utcnow()), now=now)
+        spent = self.slower() == inf
+        wants = cache.wants(now, news=news, wanted=wanted, spent=spent)
+        if not (car.online and wants):
+            return
+        call = await self._async_call(Ask.REFRESH, name)
+        if call.answer.status == 402:
+            cache.refuse(time.monotonic())
+        elif call.body is not None and not has_data(call.body):
+            # It may tell no more than that it has done so.
+            await self._async_call(Ask.DATA, name)
+
+    async def _async_call(self, ask: Ask, car: str | None) -> Call:
         if car is None:
             call = await self.link.products()
         elif ask is Ask.SUMMARY:
             call = await self.link.vehicle(car)
-        else:
+        elif ask is Ask.DATA:
             call = await self.link.vehicle_data(car)
+        else:
+            call = await self.link.refresh(car)
         if not self._stopped:
             self.answered(ask, car, call)
+        return call

@@ -2,9 +2,16 @@
 
 import pytest
 
-from custom_components.keycard.outage.account import LIMIT_PAUSE, RATE_PAUSE, Account
+from custom_components.keycard.outage.account import (
+    LIMIT_PAUSE,
+    RATE_PAUSE,
+    RATE_PAUSE_MOST,
+    Account,
+    Category,
+)
 from custom_components.keycard.outage.evidence import (
     Evidence,
+    Kind,
     Meaning,
     Reason,
     Subject,
@@ -19,6 +26,7 @@ def refused(
     subject: Subject = Subject.ACCOUNT,
     car: str | None = "Ada",
     retry_after: float | None = None,
+    kind: Kind = Kind.CALL,
 ) -> Evidence:
     return Evidence(
         meaning=Meaning(subject=subject, verdict=Verdict.BAD, reason=reason),
@@ -26,16 +34,32 @@ def refused(
         at=at + 0.1,
         car=car,
         retry_after=retry_after,
+        kind=kind,
     )
 
 
-def good(at: float, *, subject: Subject = Subject.API, car: str = "Ada") -> Evidence:
+def good(
+    at: float,
+    *,
+    subject: Subject = Subject.API,
+    car: str | None = "Ada",
+    kind: Kind = Kind.CALL,
+) -> Evidence:
     return Evidence(
         meaning=Meaning(subject=subject, verdict=Verdict.GOOD, reason=Reason.OK),
         asked_at=at,
         at=at + 0.1,
         car=car,
+        kind=kind,
     )
+
+
+def account_of(*cars: str) -> Account:
+    return Account(cars=cars or ("Ada",))
+
+
+def paused(account: Account, category: Category, car: str | None = "Ada") -> float:
+    return account.pause(category, car)[0]
 
 
 def proven(account: Account) -> bool:
@@ -62,25 +86,158 @@ def lasting(account: Account) -> bool:
 def test_a_refusal_pauses(
     reason: Reason, retry_after: float | None, pause: float
 ) -> None:
-    account = Account()
+    account = account_of()
     account.observe(refused(reason, 1000.0, retry_after=retry_after))
 
     assert account.reason is reason
-    assert account.paused_until == pytest.approx(max(0.0, 1000.1 + pause))
+    assert paused(account, Category.CALLS) == pytest.approx(1000.1 + pause)
     account.observe(good(2000.0))
     assert account.reason is None
 
 
 def test_a_shorter_pause_shortens_none() -> None:
-    account = Account()
+    account = account_of()
     account.observe(refused(Reason.RATE_LIMITED, 100.0, retry_after=5000.0))
     account.observe(refused(Reason.LIMIT, 200.0))
 
-    assert account.paused_until == pytest.approx(5100.1)
+    assert paused(account, Category.CALLS) == pytest.approx(5100.1)
+    assert paused(account, Category.COMMANDS) == pytest.approx(200.1 + LIMIT_PAUSE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "car", "hit", "spared"),
+    [
+        (
+            Kind.DATA,
+            "Ada",
+            [(Category.DATA, "Ada")],
+            [
+                (Category.DATA, "Bo"),
+                (Category.CALLS, "Ada"),
+                (Category.WAKES, "Ada"),
+                (Category.COMMANDS, "Ada"),
+            ],
+        ),
+        (
+            Kind.WAKE,
+            "Ada",
+            [(Category.WAKES, "Ada")],
+            [(Category.COMMANDS, "Ada"), (Category.WAKES, "Bo")],
+        ),
+        (
+            Kind.COMMAND,
+            "Ada",
+            [(Category.COMMANDS, "Ada")],
+            [(Category.COMMANDS, "Bo"), (Category.DATA, "Ada")],
+        ),
+        (
+            Kind.CALL,
+            None,
+            [(Category.CALLS, None), (Category.CALLS, "Bo"), (Category.DATA, "Bo")],
+            [(Category.WAKES, "Ada"), (Category.COMMANDS, "Ada")],
+        ),
+    ],
+)
+def test_a_limit_pauses_its_category_and_vehicle(
+    kind: Kind,
+    car: str | None,
+    hit: list[tuple[Category, str | None]],
+    spared: list[tuple[Category, str | None]],
+) -> None:
+    account = account_of("Ada", "Bo")
+    account.observe(
+        refused(Reason.RATE_LIMITED, 0.0, kind=kind, car=car, retry_after=37829.0)
+    )
+
+    assert [paused(account, *one) for one in hit] == pytest.approx([37829.1] * len(hit))
+    assert max(paused(account, *one) for one in spared) <= 0.0
+    assert account.refuses("Ada") is None
+
+
+def test_limits_without_a_hint_double_up_to_a_quarter_of_an_hour() -> None:
+    account, at, pauses = account_of(), 0.0, []
+    for _ in range(7):
+        account.observe(refused(Reason.RATE_LIMITED, at, kind=Kind.DATA))
+        # One more, sent before the first was answered, makes it no longer.
+        account.observe(refused(Reason.RATE_LIMITED, at + 1, kind=Kind.DATA))
+        until = paused(account, Category.DATA)
+        pauses.append(round(until - at))
+        at = until + 1
+
+    assert pauses == [60, 120, 240, 480, 900, 900, 900]
+    account.observe(good(at, kind=Kind.DATA))
+    account.observe(refused(Reason.RATE_LIMITED, at + 5, kind=Kind.DATA))
+    assert paused(account, Category.DATA) == pytest.approx(at + 5.1 + RATE_PAUSE)
+
+
+def test_a_limit_that_is_over_is_no_problem_any_more() -> None:
+    account = account_of()
+    account.observe(refused(Reason.RATE_LIMITED, 0.0, kind=Kind.DATA))
+    assert account.reason is Reason.RATE_LIMITED
+    account.fade(RATE_PAUSE + RATE_PAUSE_MOST)
+    assert account.reason is Reason.RATE_LIMITED
+    account.fade(RATE_PAUSE + RATE_PAUSE_MOST + 1)
+    assert account.reason is None
+
+
+def test_one_vehicle_that_is_refused_is_not_the_account() -> None:
+    account = account_of("Ada", "Cy")
+    account.observe(refused(Reason.POLICY, 0.0, kind=Kind.DATA, car="Cy"))
+    account.observe(good(10.0, car="Cy"))
+    assert account.reason is None
+    assert account.refused_cars() == {}
+    account.observe(refused(Reason.POLICY, 1000.0, kind=Kind.DATA, car="Cy"))
+    assert account.refused_cars() == {"Cy": Reason.POLICY}
+    assert account.refuses("Cy") is None
+    # Now the calls of all vehicles are.
+    account.observe(refused(Reason.POLICY, 1100.0, kind=Kind.DATA, car="Ada"))
+    assert account.reason is Reason.POLICY
+    account.observe(good(1200.0, kind=Kind.DATA, car="Ada"))
+    assert account.reason is None
+    account.forget("Cy")
+    assert account.refused_cars() == {}
+
+
+def test_a_refused_call_for_the_account_is_the_account_s() -> None:
+    account = account_of("Ada", "Cy")
+    account.observe(refused(Reason.POLICY, 0.0, car=None))
+    assert account.reason is Reason.POLICY
+    assert account.refuses("Ada") is Reason.POLICY
+    account.observe(good(1000.0, car="Cy"))
+    assert account.reason is None
+
+
+def test_a_refused_command_is_told_to_who_sent_it() -> None:
+    account = account_of()
+    account.observe(refused(Reason.POLICY, 0.0, kind=Kind.COMMAND))
+
+    assert account.reason is None
+    assert paused(account, Category.COMMANDS) <= 1.0
+
+
+def test_refusals_of_single_vehicles_survive_a_restart() -> None:
+    account = account_of("Ada", "Cy")
+    account.observe(
+        refused(Reason.RATE_LIMITED, 0.0, kind=Kind.DATA, retry_after=1000.0)
+    )
+    later = account_of("Ada", "Cy")
+    later.restore(account.dump(100.0), now=5.0, away=300.0)
+
+    assert paused(later, Category.DATA) == pytest.approx(605.1)
+    assert paused(later, Category.DATA, "Cy") <= 5.0
+    assert later.reason is None
+
+
+def test_what_an_earlier_version_kept_is_understood() -> None:
+    account = account_of()
+    account.restore({"reason": "limit", "paused": 100.0}, now=5.0, away=10.0)
+
+    assert account.reason is Reason.LIMIT
+    assert account.paused_until == pytest.approx(95.0)
 
 
 def test_an_answer_to_an_earlier_call_lifts_nothing() -> None:
-    account = Account()
+    account = account_of()
     account.observe(refused(Reason.LIMIT, 100.0))
     account.observe(good(99.0))
 
@@ -88,7 +245,7 @@ def test_an_answer_to_an_earlier_call_lifts_nothing() -> None:
 
 
 def test_only_calls_lift() -> None:
-    account = Account()
+    account = account_of()
     account.observe(refused(Reason.LIMIT, 100.0))
     account.observe(good(200.0, subject=Subject.AUTH))
 
@@ -96,7 +253,7 @@ def test_only_calls_lift() -> None:
 
 
 def test_one_car_without_mobile_access_is_not_excused_by_another() -> None:
-    account = Account()
+    account = account_of()
     account.observe(refused(Reason.MOBILE_ACCESS, 100.0, car="Ada"))
     account.observe(good(200.0, car="Bo"))
     assert account.reason is Reason.MOBILE_ACCESS
@@ -104,16 +261,24 @@ def test_one_car_without_mobile_access_is_not_excused_by_another() -> None:
     assert account.reason is None
 
 
+def test_one_car_of_several_without_mobile_access_is_not_the_account() -> None:
+    account = account_of("Ada", "Bo")
+    account.observe(refused(Reason.MOBILE_ACCESS, 100.0, car="Ada"))
+    assert account.reason is None
+    account.observe(refused(Reason.MOBILE_ACCESS, 100.0, car="Bo"))
+    assert account.reason is Reason.MOBILE_ACCESS
+
+
 def test_what_the_cloud_does_not_answer_is_held_against_nobody() -> None:
-    account = Account()
+    account = account_of()
     account.observe(refused(Reason.CLOUD_FAILS, 100.0, subject=Subject.API))
 
     assert account.reason is None
-    assert account.paused_until == 0.0
+    assert paused(account, Category.CALLS) == 0.0
 
 
 def test_login_required_is_proven_by_a_healthy_sign_in() -> None:
-    account = Account()
+    account = account_of()
     assert account.observe(refused(Reason.SIGN_IN, 100.0))
     account.weigh(sign_in_healthy=False)
     assert not proven(account)
@@ -126,7 +291,7 @@ def test_login_required_is_proven_by_a_healthy_sign_in() -> None:
 
 
 def test_a_plain_refusal_must_repeat() -> None:
-    account = Account()
+    account = account_of()
     account.observe(refused(Reason.UNAUTHORIZED, 100.0, subject=Subject.AUTH))
     account.weigh(sign_in_healthy=True)
     assert not proven(account)
@@ -136,7 +301,7 @@ def test_a_plain_refusal_must_repeat() -> None:
 
 
 def test_a_good_call_in_between_takes_a_refusal_back() -> None:
-    account = Account()
+    account = account_of()
     account.observe(refused(Reason.UNAUTHORIZED, 100.0, subject=Subject.AUTH))
     account.observe(good(120.0))
     account.observe(refused(Reason.UNAUTHORIZED, 140.0, subject=Subject.AUTH))
@@ -147,14 +312,14 @@ def test_a_good_call_in_between_takes_a_refusal_back() -> None:
 
 
 def test_nothing_is_proven_without_a_refusal() -> None:
-    account = Account()
+    account = account_of()
     account.weigh(sign_in_healthy=True)
 
     assert not proven(account)
 
 
 def test_a_problem_lasts_once_it_is_named_again() -> None:
-    account = Account()
+    account = account_of()
     assert not lasting(account)
     account.observe(refused(Reason.LIMIT, 0.0))
     account.observe(refused(Reason.LIMIT, RATE_PAUSE - 1))
@@ -173,9 +338,9 @@ def test_a_problem_lasts_once_it_is_named_again() -> None:
 
 
 def test_a_problem_of_before_a_restart_is_named_again_once() -> None:
-    account = Account()
+    account = account_of()
     account.observe(refused(Reason.LIMIT, 0.0))
-    later = Account()
+    later = account_of()
     later.restore(account.dump(1.0), now=5.0, away=10.0)
     assert later.reason is Reason.LIMIT
     assert not lasting(later)

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.home import Car, Home
 from benchmarks.world import OK
+from custom_components.keycard.outage.account import Category
 from custom_components.keycard.outage.journal import Kind, Notice
 from custom_components.keycard.outage.words import Judgement, Missing, Scope, Status
 
@@ -160,7 +161,7 @@ def test_a_pause_goes_on_after_a_restart(home: Home) -> None:
     home.run(SETTLED + 120)
     home.restart(away=600.0)
     entry = home.entries[0]
-    paused = entry.judge.account.paused_until
+    paused, _ = entry.judge.account.pause(Category.CALLS, ADA.name)
     assert 6300 < paused - home.now < 6700
     change(home, {"na.api": OK})
     home.run(home.now + 6000)

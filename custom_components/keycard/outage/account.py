@@ -1,23 +1,58 @@
-"""What the maker holds against the owner's account."""
+"""What the maker holds against the owner's account, and against single vehicles."""
 
-from dataclasses import dataclass
-from typing import TypedDict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NotRequired, TypedDict
 
-from .evidence import Evidence, Reason, Subject
+from .evidence import Evidence, Kind, Reason, Subject
 
 LIMIT_PAUSE = 900.0
 RATE_PAUSE = 60.0
+RATE_PAUSE_MOST = 900.0
 _PROOF_AFTER = 30.0
 
+# What an answer says of the whole account, whatever was asked.
+_WHOLE_ACCOUNT = frozenset(
+    {Reason.LIMIT, Reason.PAYMENT, Reason.NOT_REGISTERED, Reason.WRONG_REGION}
+)
 _PAUSES = {
-    Reason.RATE_LIMITED: RATE_PAUSE,
     Reason.LIMIT: LIMIT_PAUSE,
     Reason.PAYMENT: LIMIT_PAUSE,
     Reason.POLICY: LIMIT_PAUSE,
     Reason.NOT_REGISTERED: LIMIT_PAUSE,
     Reason.WRONG_REGION: LIMIT_PAUSE,
 }
-_CALLS = frozenset({Subject.API, Subject.DATA, Subject.COMMANDS})
+_CALLS = frozenset({Subject.API, Subject.DATA, Subject.COMMANDS, Subject.THIRD_PARTY})
+
+
+class Category(StrEnum):
+    """What calls are limited and refused by."""
+
+    CALLS = "calls"
+    DATA = "data"
+    WAKES = "wakes"
+    COMMANDS = "commands"
+
+
+_CATEGORIES: Mapping[Kind | None, Category] = {
+    Kind.DATA: Category.DATA,
+    Kind.WAKE: Category.WAKES,
+    Kind.COMMAND: Category.COMMANDS,
+}
+
+type Key = tuple[Category, str | None] | None
+"""Calls of one category, for one vehicle or for the account; None is all calls."""
+
+
+class StoredRefusal(TypedDict):
+    """A refusal that is kept over a restart; `paused` is in seconds."""
+
+    category: str | None
+    car: str | None
+    reason: str
+    paused: float
+    times: int
 
 
 class StoredAccount(TypedDict):
@@ -25,22 +60,34 @@ class StoredAccount(TypedDict):
 
     reason: str | None
     paused: float
+    refusals: NotRequired[list[StoredRefusal]]
+
+
+@dataclass(kw_only=True)
+class _Refusal:
+    """Why some calls are refused; times are monotonic seconds."""
+
+    reason: Reason
+    began: float = float("-inf")
+    at: float = float("-inf")
+    until: float = float("-inf")
+    times: int = 0
 
 
 @dataclass(kw_only=True)
 class Account:
     """The standing of one account with the maker.
 
-    `reason` is the problem that is on; `paused_until` (monotonic) is when the next call
-    may be made; `proven` tells that the sign-in is bad beyond doubt.
+    The account has a problem if calls for it, or for all its vehicles, are refused; a
+    refusal of one vehicle's calls is that vehicle's. `proven` tells that the sign-in is
+    bad beyond doubt.
     """
 
-    reason: Reason | None = None
-    paused_until: float = 0.0
+    cars: Collection[str] = ()
+    """The vehicles of the account, as far as they are known."""
+
     proven: bool = False
-    _at: float = float("-inf")
-    _began: float = float("-inf")
-    _car: str | None = None
+    _refusals: dict[Key, _Refusal] = field(default_factory=dict)
     _refused: Evidence | None = None
     _first_refused: float | None = None
 
@@ -53,29 +100,60 @@ class Account:
             self._refused = evidence
             return True
         if meaning.subject is Subject.ACCOUNT:
-            if self.reason is not meaning.reason:
-                self._began = evidence.at
-            self.reason = meaning.reason
-            self._at = evidence.at
-            pause = _PAUSES.get(meaning.reason, 0.0)
-            if meaning.reason is Reason.RATE_LIMITED and evidence.retry_after:
-                pause = evidence.retry_after
-            self.paused_until = max(self.paused_until, evidence.at + pause)
-            self._car = evidence.car
-        elif (
-            evidence.good
-            and meaning.subject in _CALLS
-            and evidence.asked_at >= self._at
-            and self._lifts(evidence)
-        ):
-            self.reason = None
-            self.proven = False
-            self._first_refused = self._refused = None
+            self._refuse(evidence)
+        elif evidence.good and meaning.subject in _CALLS:
+            self._lift(evidence)
         return False
 
-    def _lifts(self, evidence: Evidence) -> bool:
-        """Tell whether a good answer lifts the problem: one car's is not another's."""
-        return self.reason is not Reason.MOBILE_ACCESS or evidence.car == self._car
+    def _refuse(self, evidence: Evidence) -> None:
+        reason = evidence.meaning.reason
+        key = self._key(evidence)
+        known = self._refusals.get(key)
+        if known is None or known.reason is not reason:
+            known = self._refusals[key] = _Refusal(reason=reason, began=evidence.at)
+        known.at = evidence.at
+        hint = evidence.retry_after if reason is Reason.RATE_LIMITED else None
+        if evidence.at >= known.until:
+            known.times += 1
+            pause = hint or _pause(reason, key, known.times)
+            known.until = evidence.at + pause
+        elif hint:
+            known.until = max(known.until, evidence.at + hint)
+
+    def _key(self, evidence: Evidence) -> Key:
+        reason = evidence.meaning.reason
+        if reason in _WHOLE_ACCOUNT:
+            return None
+        if reason is Reason.MOBILE_ACCESS:
+            return Category.CALLS, evidence.car
+        category = _CATEGORIES.get(evidence.kind, Category.CALLS)
+        if category is Category.CALLS and reason is Reason.RATE_LIMITED:
+            # Calls that are free are limited for all vehicles together.
+            return category, None
+        return category, evidence.car
+
+    def _lift(self, evidence: Evidence) -> None:
+        """Lift what a good answer disproves: one car's is not another's."""
+        category = _CATEGORIES.get(evidence.kind, Category.CALLS)
+        for key, refusal in list(self._refusals.items()):
+            if evidence.asked_at < refusal.at:
+                continue
+            if (
+                key is None
+                or key == (category, evidence.car)
+                or (key[1] is None and key[0] is category)
+                # Data and commands come from a car that lets the cloud in.
+                or (refusal.reason is Reason.MOBILE_ACCESS and key[1] == evidence.car)
+            ):
+                del self._refusals[key]
+        if self._refused is not None and evidence.asked_at >= self._refused.at:
+            self.proven = False
+            self._first_refused = self._refused = None
+
+    def forget(self, car: str) -> None:
+        """Forget a car that left the account."""
+        for key in [key for key in self._refusals if key and key[1] == car]:
+            del self._refusals[key]
 
     def weigh(self, *, sign_in_healthy: bool) -> None:
         """Hold a refused sign-in for proven, if it is.
@@ -86,14 +164,86 @@ class Account:
             return
         repeated = self._refused.asked_at - self._first_refused >= _PROOF_AFTER
         if self._refused.meaning.reason is Reason.SIGN_IN or repeated:
-            self.reason = Reason.SIGN_IN
-            self._at = self._refused.at
             self.proven = True
+
+    def fade(self, now: float) -> None:
+        """Let go of limits whose time is over: nothing is asked to see that."""
+        for key, refusal in list(self._refusals.items()):
+            limited = refusal.reason is Reason.RATE_LIMITED
+            if limited and now - refusal.until > RATE_PAUSE_MOST:
+                del self._refusals[key]
+
+    # Telling
+
+    @property
+    def reason(self) -> Reason | None:
+        """Return the problem of the account that is on."""
+        if self.proven:
+            return Reason.SIGN_IN
+        found = self._of_account()
+        return found.reason if found else None
+
+    def _of_account(self) -> _Refusal | None:
+        """Return the refusal that hits the account, None if there is none."""
+        found = [self._refusals.get(None)]
+        for category in _OF_ACCOUNT:
+            found.append(self._refusals.get((category, None)))
+            hit = [self._refusals.get((category, car)) for car in self.cars]
+            if all(hit):
+                found += hit
+        return max(filter(None, found), key=lambda refusal: refusal.at, default=None)
+
+    def refused_cars(self) -> dict[str, Reason]:
+        """Return the vehicles whose calls are refused, not those of the account."""
+        return {
+            key[1]: refusal.reason
+            for key, refusal in self._refusals.items()
+            if key is not None
+            and key[1] is not None
+            and key[0] in _OF_ACCOUNT
+            and refusal.reason is Reason.POLICY
+            and refusal.at - refusal.began >= RATE_PAUSE
+        }
 
     @property
     def lasting(self) -> bool:
         """Tell whether the problem that is on was named again after a pause."""
-        return self.reason is not None and self._at - self._began >= RATE_PAUSE
+        if self.proven:
+            return True
+        found = self._of_account()
+        return found is not None and found.at - found.began >= RATE_PAUSE
+
+    @property
+    def paused_until(self) -> float:
+        """Return when the next call of any kind may be made (monotonic)."""
+        found = self._refusals.get(None)
+        return found.until if found else 0.0
+
+    def pause(self, category: Category, car: str | None) -> tuple[float, Reason | None]:
+        """Return until when calls of a category for a car may not be made, and why."""
+        found = list(self._covering(category, car))
+        last = max(found, key=lambda refusal: refusal.until, default=None)
+        return (last.until, last.reason) if last else (0.0, None)
+
+    def _covering(self, category: Category, car: str | None) -> Iterator[_Refusal]:
+        keys: set[Key] = {None, (category, car), (category, None)}
+        if category is Category.DATA:
+            # Who may ask for nothing asks for no data either.
+            keys |= {(Category.CALLS, car), (Category.CALLS, None)}
+        yield from (one for key, one in self._refusals.items() if key in keys)
+
+    def refuses(self, car: str) -> Reason | None:
+        """Return why calls for a car are refused, commands among them.
+
+        A limit on asking leaves commands alone, and so do data that are refused.
+        """
+        if self.proven:
+            return Reason.SIGN_IN
+        for key in (None, (Category.CALLS, None), (Category.CALLS, car)):
+            found = self._refusals.get(key)
+            if found is not None and found.reason is not Reason.RATE_LIMITED:
+                return found.reason
+        return None
 
     @property
     def first_refused(self) -> float | None:
@@ -102,18 +252,72 @@ class Account:
 
     def refused_at(self, car: str | None) -> float | None:
         """Return when calls for a car were last refused, None if they are not."""
-        if self.reason is None:
-            return None
-        others = self.reason is Reason.MOBILE_ACCESS and car != self._car
-        return None if others else self._at
+        keys: set[Key] = {None}
+        for category in Category:
+            keys |= {(category, car), (category, None)}
+        found = [one.at for key, one in self._refusals.items() if key in keys]
+        if self.proven and self._refused is not None:
+            found.append(self._refused.at)
+        return max(found, default=None)
+
+    # Keeping
 
     def dump(self, now: float) -> StoredAccount:
         """Return what is to be kept over a restart."""
         return StoredAccount(
-            reason=self.reason, paused=max(0.0, self.paused_until - now)
+            reason=self.reason,
+            paused=max(0.0, self.paused_until - now),
+            refusals=[
+                StoredRefusal(
+                    category=key[0] if key else None,
+                    car=key[1] if key else None,
+                    reason=refusal.reason,
+                    paused=max(0.0, refusal.until - now),
+                    times=refusal.times,
+                )
+                for key, refusal in self._refusals.items()
+            ],
         )
 
     def restore(self, stored: StoredAccount, *, now: float, away: float) -> None:
         """Take up what was kept, `away` seconds later."""
-        self.reason = Reason(stored["reason"]) if stored["reason"] else None
-        self.paused_until = now + max(0.0, stored["paused"] - max(0.0, away))
+        away = max(0.0, away)
+        self.proven = stored["reason"] == Reason.SIGN_IN
+        refusals = stored.get("refusals")
+        if refusals is None:
+            refusals = _refusals_of(stored)
+        for kept in refusals:
+            category, car = kept["category"], kept["car"]
+            key = None if category is None else (Category(category), car)
+            self._refusals[key] = _Refusal(
+                reason=Reason(kept["reason"]),
+                until=now + max(0.0, kept["paused"] - away),
+                times=kept["times"],
+            )
+
+
+# Refused commands and wakes are told to who sent them.
+_ON_DEMAND = frozenset({Category.WAKES, Category.COMMANDS})
+_OF_ACCOUNT = (Category.CALLS, Category.DATA)
+
+
+def _pause(reason: Reason, key: Key, times: int) -> float:
+    """Return how long to pause after a refusal without a hint, in seconds."""
+    if reason is Reason.RATE_LIMITED:
+        return min(RATE_PAUSE * 2 ** min(times - 1, 10), RATE_PAUSE_MOST)
+    if reason is Reason.POLICY and key is not None and key[0] in _ON_DEMAND:
+        # Who sends it again may have put it right.
+        return 0.0
+    return _PAUSES.get(reason, 0.0)
+
+
+def _refusals_of(stored: StoredAccount) -> list[StoredRefusal]:
+    """Return the refusal that an earlier version has kept."""
+    reason = stored["reason"]
+    if reason is None or reason == Reason.SIGN_IN:
+        return []
+    return [
+        StoredRefusal(
+            category=None, car=None, reason=reason, paused=stored["paused"], times=1
+        )
+    ]

@@ -1,7 +1,8 @@
 """What the calls for one car tell."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
@@ -25,6 +26,10 @@ _FITS = 6
 _FITS_SHARE = 0.2
 _FITS_OVER = 0.1
 _FITS_OVER_CALLS = 8
+
+# A claim about data that a third party passed on ends after so long without any proof:
+# its cache may never move again.
+THIRD_PARTY_FADES = 6 * 3600.0
 
 # How long before the last failing call its host may have answered well.
 _CONTRAST = 5.0
@@ -58,10 +63,12 @@ class CarCalls:
     """The calls for one car: a history for each plane.
 
     `flawed` tells that they fail by fits; `provable` that data can prove the end of an
-    outage, which those of a car that sleeps cannot.
+    outage, which those of a car that sleeps cannot. Of data that a `third_party` passes
+    on, nobody knows when Tesla gave them.
     """
 
     model: str | None = None
+    third_party: bool = False
     tracks: dict[Plane, Track] = field(
         default_factory=lambda: {
             plane: Track(rule=rule, verified=True) for plane, rule in _RULES.items()
@@ -74,6 +81,13 @@ class CarCalls:
     provable: bool = True
     flawed: bool = False
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
+    claimed_at: float | None = None
+    """When a third party's data were first held against Tesla."""
+
+    def __post_init__(self) -> None:
+        """Let the first newer data end what a third party's data began."""
+        if self.third_party:
+            self.tracks[Plane.DATA].rule = replace(DATA, goods=1, good_span=0.0)
 
     @property
     def api(self) -> Track:
@@ -136,7 +150,8 @@ class CarCalls:
         if plane is Plane.DATA:
             self._follow_data(evidence, track)
         if peculiar:
-            return self._observe_works(evidence)
+            passed_on = self.third_party and plane is Plane.DATA
+            return False if passed_on else self._observe_works(evidence)
         if began:
             # Is it this plane alone?
             self.ask(evidence.at)
@@ -218,13 +233,14 @@ class CarCalls:
             if plane is Plane.DATA:
                 self.data_again = now
 
-    def confirm(self, host: Track) -> None:
-        """Confirm what has failed long enough.
+    def confirm(self, host: Track, *, planes: Collection[Plane]) -> None:
+        """Confirm what has failed long enough, of some planes.
 
         Answers that came prove themselves; silence needs the contrast of a host that
         did answer meanwhile, or the company of one that is down.
         """
-        for plane, track in self.tracks.items():
+        for plane in planes:
+            track = self.tracks[plane]
             if track.ripe and (track.answered or host.down or _contrasts(track, host)):
                 track.confirm()
                 if plane is Plane.API:
@@ -240,10 +256,17 @@ class CarCalls:
             self.tracks[plane].drop()
 
     def fade(self, now: float) -> None:
-        """Let go of failed commands: nobody asks for one to see whether it works."""
+        """Let go of what nobody asks for to see whether it works."""
         track = self.tracks[Plane.COMMANDS]
         if track.down and now - (track.last_bad or now) > COMMANDS_FADE:
             track.clear()
+        data = self.tracks[Plane.DATA]
+        if not (self.third_party and data.down):
+            self.claimed_at = None
+        elif self.claimed_at is None:
+            self.claimed_at = now
+        elif now - self.claimed_at > THIRD_PARTY_FADES:
+            data.clear()
 
     def weigh_fits(self) -> None:
         """See whether the calls fail by fits."""

@@ -37,8 +37,9 @@ class Cars:
     They count once a call has been answered well in this installation (`verified`).
     """
 
-    def __init__(self) -> None:
-        """Start without any car."""
+    def __init__(self, *, third_party: bool = False) -> None:
+        """Start without any car; a third party may answer the calls."""
+        self.third_party = third_party
         self.verified = False
         self.counted: Mapping[str, CarCalls] = {}
         """What is judged by: the cars, or the account while there are none."""
@@ -49,7 +50,9 @@ class Cars:
         """Return the calls for a car, or for the account."""
         key = car or _ACCOUNT
         if key not in self._calls:
-            self._calls[key] = CarCalls(provable=car is not None)
+            self._calls[key] = CarCalls(
+                provable=car is not None, third_party=self.third_party
+            )
             self._recount()
         return self._calls[key]
 
@@ -112,11 +115,27 @@ class Cars:
         for calls in self._calls.values():
             calls.begin_anew(now, silent=silent)
 
-    def confirm(self, host: Track) -> None:
-        """Confirm what has failed long enough."""
-        if self.verified:
-            for calls in self._calls.values():
-                calls.confirm(host)
+    def confirm(self, host: Track, *, outage: bool) -> None:
+        """Confirm what has failed long enough; `outage` tells that one is on.
+
+        Data and commands that fail through a third party alone are no evidence against
+        Tesla's: something else must fail with them.
+        """
+        if not self.verified:
+            return
+        planes = {Plane.API, Plane.DATA, Plane.COMMANDS}
+        if self.third_party and not outage:
+            planes -= {Plane.DATA}
+            if not self._commands_fail_together():
+                planes -= {Plane.COMMANDS}
+        for calls in self._calls.values():
+            calls.confirm(host, planes=planes)
+
+    def _commands_fail_together(self) -> bool:
+        """Tell whether commands fail for several cars at once."""
+        tracks = [calls.tracks[Plane.COMMANDS] for calls in self.counted.values()]
+        bad = [one.last_bad for one in tracks if one.failing and one.last_bad]
+        return len(bad) > 1 and max(bad) - min(bad) <= RECENT
 
     def weigh(self, now: float) -> None:
         """Follow what changes with time."""

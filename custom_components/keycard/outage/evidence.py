@@ -1,6 +1,6 @@
 """What one answer tells: the table of meanings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 import json
@@ -16,6 +16,19 @@ CAR_PHRASES = (
     "vehicle unavailable",
 )
 
+# What Tesla's own HTTP proxy says of the car, the key, the command or the account.
+_PROXY_PHRASES = (
+    "vehicle rejected request",
+    "public key has not been paired",
+    "messagefault_",
+    "pin codes must be",
+    "vehicle busy",
+    "context deadline exceeded",
+    "account credentials",
+    "invalid_command",
+)
+_MISSING_SCOPES = ("missing scopes", "invalid_scope", "insufficient_scope")
+
 
 class Kind(StrEnum):
     """What was asked."""
@@ -26,6 +39,7 @@ class Kind(StrEnum):
     AUTHORIZE = "authorize"
     CALL = "call"
     DATA = "data"
+    WAKE = "wake"
     COMMAND = "command"
 
 
@@ -41,6 +55,7 @@ class Subject(StrEnum):
     CAR = "car"
     ACCOUNT = "account"
     NETWORK = "network"
+    THIRD_PARTY = "third_party"
 
 
 class Verdict(StrEnum):
@@ -60,6 +75,7 @@ class Reason(StrEnum):
     NO_ANSWER = "no_answer"
     MALFORMED = "malformed"
     STALE = "stale"
+    CACHED = "cached"
     ASLEEP = "asleep"
     IN_SERVICE = "in_service"
     COMMANDS_FAIL = "commands_fail"
@@ -98,6 +114,7 @@ class Evidence:
 
     Times are monotonic seconds; `retry_after` is in seconds. `car` and `model` are
     names that the judge only compares. `answered` is False where no HTTP answer came.
+    `kind` is what was asked, None where no request stands behind it.
     """
 
     meaning: Meaning
@@ -107,6 +124,7 @@ class Evidence:
     model: str | None = None
     retry_after: float | None = None
     answered: bool = True
+    kind: Kind | None = None
 
     @property
     def good(self) -> bool:
@@ -122,6 +140,11 @@ class Evidence:
 
 
 STALE = Meaning(subject=Subject.DATA, verdict=Verdict.BAD, reason=Reason.STALE)
+CACHED = Meaning(
+    subject=Subject.THIRD_PARTY, verdict=Verdict.GOOD, reason=Reason.CACHED
+)
+"""Data of a third party that are no newer than what is known."""
+
 RENEWED = Meaning(subject=Subject.AUTH, verdict=Verdict.GOOD, reason=Reason.OK)
 
 _STATUS = frozenset({Kind.STATUS})
@@ -130,7 +153,8 @@ _TOKEN = frozenset({Kind.TOKEN})
 _SIGN_IN = frozenset({Kind.TOKEN, Kind.AUTHORIZE})
 _PROBES = frozenset({Kind.STATUS, Kind.TOKEN, Kind.AUTHORIZE})
 _COMMAND = frozenset({Kind.COMMAND})
-_CALLS = frozenset({Kind.CALL, Kind.DATA, Kind.COMMAND})
+_DATA = frozenset({Kind.DATA})
+_CALLS = frozenset({Kind.CALL, Kind.DATA, Kind.WAKE, Kind.COMMAND})
 _BEHIND = _CALLS | {Kind.STATUS, Kind.AUTHORIZE}
 _ALL = frozenset(Kind)
 
@@ -146,6 +170,7 @@ _SUBJECTS = {
     Kind.AUTHORIZE: Subject.AUTH,
     Kind.CALL: Subject.API,
     Kind.DATA: Subject.DATA,
+    Kind.WAKE: Subject.API,
     Kind.COMMAND: Subject.COMMANDS,
 }
 
@@ -162,6 +187,7 @@ class _Asked:
     url: str
     data_works: bool
     readable: bool | None
+    third_party: bool
 
     @property
     def status(self) -> int:
@@ -192,6 +218,17 @@ class _Asked:
         except ValueError, RecursionError:
             return False
         return True
+
+    @property
+    def content(self) -> Mapping[str, object]:
+        """Return the JSON object that came, empty without one or if it was cut."""
+        if self.answer.truncated or not self.text.startswith("{"):
+            return {}
+        try:
+            content = json.loads(self.answer.body)
+        except ValueError, RecursionError:
+            return {}
+        return content if isinstance(content, dict) else {}
 
     @property
     def elsewhere(self) -> bool:
@@ -267,10 +304,28 @@ def _unrelated_good(asked: _Asked) -> bool:
     )
 
 
+def _third_party(asked: _Asked) -> bool:
+    return asked.third_party
+
+
+def _told_offline(asked: _Asked) -> bool:
+    """Tell whether a 2xx says that the car is offline instead of what is due."""
+    content = asked.content
+    told = content.get("response", content)
+    if told is None:
+        return _out_of_reach_words(asked)
+    if asked.kind is not Kind.DATA or not isinstance(told, Mapping):
+        return False
+    without_data = not any(isinstance(value, Mapping) for value in told.values())
+    return without_data and told.get("state") in _NOT_ONLINE
+
+
+_NOT_ONLINE = frozenset({"offline", "asleep", "waking"})
+_out_of_reach_words = _says(*CAR_PHRASES)
 _refused_sign_in = _both(
     _from_to(0, 499), _json, _says('"invalid_grant"', '"login_required"')
 )
-_out_of_reach = _both(_status(500, 503), _says(*CAR_PHRASES))
+_out_of_reach = _both(_status(500, 503), _out_of_reach_words)
 
 
 def _left_out(asked: _Asked) -> bool:
@@ -287,6 +342,13 @@ _TABLE = (
     _Row(_ALL, _failed(Failure.NAME), _NETWORK, Verdict.BAD, Reason.NAME),
     _Row(_ALL, _failed(Failure.ADDRESS), _NETWORK, Verdict.BAD, Reason.ADDRESS),
     _Row(_ALL, _failed(Failure.CERTIFICATE), _NETWORK, Verdict.BAD, Reason.CERTIFICATE),
+    _Row(
+        _COMMAND,
+        _both(_third_party, _failed(*Failure)),
+        Subject.THIRD_PARTY,
+        Verdict.BAD,
+        Reason.NO_ANSWER,
+    ),
     _Row(_ALL, _failed(Failure.TOO_LARGE), _ITSELF, Verdict.BAD, Reason.MALFORMED),
     _Row(_ALL, _failed(*Failure), _ITSELF, Verdict.BAD, Reason.NO_ANSWER),
     # The owner's network answers in the host's place.
@@ -321,17 +383,18 @@ _TABLE = (
         Verdict.BAD,
         Reason.IN_SERVICE,
     ),
+    _Row(_CALLS, _both(_fine, _told_offline), _CAR, Verdict.BAD, Reason.ASLEEP),
     _Row(
         _CALLS,
-        _both(_status(412, 500), _says("vehicle rejected request")),
+        _both(_status(400, 412, 500), _says(*_PROXY_PHRASES)),
         _CAR,
         Verdict.BAD,
         Reason.REFUSED,
     ),
     # Commands: what this car, or this sign-in, takes. The others are not hit.
     _Row(
-        _COMMAND,
-        _both(_status(403), _says("missing scopes", "invalid_scope")),
+        _COMMAND | _DATA,
+        _both(_status(403), _says(*_MISSING_SCOPES)),
         _CAR,
         Verdict.BAD,
         Reason.SCOPE,
@@ -379,6 +442,14 @@ _TABLE = (
     _Row(_CALLS, _status(421), _ACCOUNT, Verdict.BAD, Reason.WRONG_REGION),
     _Row(_CALLS, _status(429), _ACCOUNT, Verdict.BAD, Reason.RATE_LIMITED),
     # Calls: the cloud.
+    # A third party's gateway failed: Tesla need not have had the command.
+    _Row(
+        _COMMAND,
+        _both(_third_party, _status(502, 504, 520, 521, 522, 524)),
+        Subject.THIRD_PARTY,
+        Verdict.BAD,
+        Reason.CLOUD_FAILS,
+    ),
     _Row(_CALLS, _both(_fine, _json), _ITSELF, Verdict.GOOD, Reason.OK),
     _Row(_CALLS, _status(404), _CAR, Verdict.BAD, Reason.NOT_FOUND),
     _Row(_CALLS, _from_to(300, 499), _CAR, Verdict.BAD, Reason.REFUSED),
@@ -394,6 +465,7 @@ def read(
     url: str = "",
     data_works: bool = False,
     readable: bool | None = None,
+    third_party: bool = False,
 ) -> Meaning:
     """Read what an answer means.
 
@@ -401,9 +473,15 @@ def read(
     that fresh data of the same car came lately: it turns a command's `vehicle is not
     available` into a failure of the command plane. `readable` tells whether the whole
     body was the JSON that is due; without it the part that was kept decides.
+    `third_party` tells that somebody else than Tesla answered.
     """
     asked = _Asked(
-        kind=kind, answer=answer, url=url, data_works=data_works, readable=readable
+        kind=kind,
+        answer=answer,
+        url=url,
+        data_works=data_works,
+        readable=readable,
+        third_party=third_party,
     )
     row = next(row for row in _TABLE if kind in row.kinds and row.when(asked))
     return Meaning(
@@ -417,6 +495,7 @@ def evidence(
     *,
     car: str | None = None,
     model: str | None = None,
+    kind: Kind | None = None,
 ) -> Evidence:
     """Turn an answer and its meaning into a piece of evidence."""
     return Evidence(
@@ -427,4 +506,5 @@ def evidence(
         model=model,
         retry_after=answer.retry_after,
         answered=answer.status is not None,
+        kind=kind,
     )

@@ -9,7 +9,7 @@ from .account import Account, StoredAccount
 from .beside import Beside, StoredBeside
 from .calls import Outcome
 from .cars import Cars, Count, StoredCar
-from .evidence import Evidence, Subject
+from .evidence import CACHED, STALE, Evidence, Subject
 from .track import RECENT, RENEWALS, Health, Track
 from .watch import Watch
 from .words import FROZEN, OUTAGES, Judgement, Missing, Plane, Scope, Status
@@ -49,7 +49,7 @@ class Judge:
         self.account = Account()
         self.beside = Beside()
         self.judgement = Judgement(missing=(Missing.FIRST_ANSWER,))
-        self._cars = Cars()
+        self._cars = Cars(third_party=in_between)
         # Some sign-ins may not be renewed while their host seems well.
         self._renewals = Track(rule=RENEWALS, verified=True)
         self._started = now
@@ -60,6 +60,13 @@ class Judge:
 
     def observe(self, evidence: Evidence) -> None:
         """Take in what a call told; the car is None for calls about the account."""
+        if (
+            self.in_between
+            and evidence.meaning == STALE
+            and self.judgement.since is None
+        ):
+            # A cache that stands still is a third party's own.
+            evidence = replace(evidence, meaning=CACHED)
         doubts = self.account.observe(evidence)
         # While their host is down, who refuses calls may just stand in front of it.
         refused = evidence.meaning.subject is Subject.ACCOUNT
@@ -83,6 +90,7 @@ class Judge:
     def forget(self, car: str) -> None:
         """Forget a car that left the account."""
         self._cars.forget(car)
+        self.account.forget(car)
 
     def calls_due(self, now: float) -> list[tuple[str | None, Plane]]:
         """Say which calls would settle a suspicion now; each is said once."""
@@ -104,7 +112,8 @@ class Judge:
 
     def calls_work(self, car: str, now: float) -> bool:
         """Tell whether calls for a car get through."""
-        return self.account.reason is None and bool(self._cars.of(car).works(now, None))
+        works = self._cars.of(car).works(now, None)
+        return bool(works) and self.account.refuses(car) is None
 
     @property
     def sign_in_proven_bad(self) -> bool:
@@ -129,7 +138,8 @@ class Judge:
     def _settle(self, own: Track, now: float) -> None:
         self._follow_host(own, now)
         if not self.watch.internet_down:
-            self._cars.confirm(own)
+            outage = self.judgement.since is not None or own.down
+            self._cars.confirm(own, outage=outage)
         self._cars.weigh(now)
         if own.health(now) is Health.UP:
             if self._renewals.ripe:
@@ -139,6 +149,7 @@ class Judge:
         if own.failing or self.watch.internet_down:
             self.beside.interrupt(now)
         self.beside.weigh(now)
+        self.account.fade(now)
         if (refused := self.account.first_refused) is not None:
             self.account.weigh(
                 sign_in_healthy=self.in_between

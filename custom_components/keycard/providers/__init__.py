@@ -78,7 +78,8 @@ def provider_of(
     access = access or Access()
     token = access.token or fixed(str(data[CONF_TOKEN]))
     if name in SERVICES:
-        return served(data, options, session, token)
+        refreshes = SERVICES[name].refreshes
+        return served(data, options, session, token, refreshes=refreshes)
     return fleet(data, options, session, token=token, private_key=access.private_key)
 
 

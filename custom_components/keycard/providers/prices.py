@@ -32,13 +32,15 @@ class Billing(StrEnum):
 class Tariff:
     """What a provider bills; prices are in calls for one US dollar.
 
-    `free` are the US dollars a month that are not asked for. `since` is when the prices
+    `free` are the US dollars a month that are not asked for. Where `cached`, reading
+    data is free and having them renewed is not. `since` is when the prices
     came into force (ISO 8601), `source` where they are told.
     """
 
     billing: Billing
     per_dollar: Mapping[Charge, int] = field(default_factory=dict)
     free: float = 0.0
+    cached: bool = False
     since: str | None = None
     source: str | None = None
 
@@ -61,10 +63,11 @@ _MAKER = Tariff(
 
 _TARIFFS: Mapping[str, Tariff] = {
     PROVIDER_FLEET: _MAKER,
-    # 2,000 credits for 2.50 dollars: data take 2, a command 1, a wake 20.
+    # 2,000 credits for 2.50 dollars: renewing data takes 2, a command 1, a wake 20.
     PROVIDER_TESLEMETRY: Tariff(
         billing=Billing.BY_CALL,
         per_dollar={Charge.DATA: 400, Charge.COMMANDS: 800, Charge.WAKES: 40},
+        cached=True,
         since="2025-02-01",
         source="https://teslemetry.com/pricing",
     ),

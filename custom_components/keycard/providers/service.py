@@ -18,7 +18,8 @@ class Service:
     """A service that owners of cars subscribe to.
 
     `console` is where its tokens are made, `authorize_url` and `exchange_url` where one
-    signs in without a token, if one can.
+    signs in without a token, if one can. One that `refreshes` serves data that it
+    keeps, and renews them when told to.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Service:
     console: str
     authorize_url: str | None = None
     exchange_url: str | None = None
+    refreshes: bool = False
 
 
 def served(
@@ -33,6 +35,8 @@ def served(
     options: Mapping[str, Any],
     session: aiohttp.ClientSession,
     token: TokenSource,
+    *,
+    refreshes: bool = False,
 ) -> Provider:
     """Return the provider of an entry whose cars a service speaks for.
 
@@ -40,6 +44,6 @@ def served(
     """
     return Provider(
         region=data[CONF_REGION],
-        link=CloudLink(session, data[CONF_BASE_URL], token),
+        link=CloudLink(session, data[CONF_BASE_URL], token, refreshes=refreshes),
         keys=owners_keys(options),
     )

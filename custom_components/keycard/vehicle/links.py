@@ -11,7 +11,7 @@ from typing import cast
 import aiohttp
 from tesla_fleet_api.exceptions import MissingToken, TeslaFleetError
 from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
-from tesla_fleet_api.teslemetry.teslemetry import register_client
+from tesla_fleet_api.teslemetry.teslemetry import Teslemetry, register_client
 
 from ..answer import Answer, Failure, RequestWithheldError, ask, recording
 from .command_queue import NotSentError, PendingCommand
@@ -143,8 +143,9 @@ class CloudLink:
     Its session has a `Recorder` among its middlewares. Nothing but being cancelled
     raises: what went wrong stands in the answer. With a `private_key` it signs the
     commands of cars that require it. `location` tells whether the account lets it ask
-    where the cars are, `through_server` whether a server of the user's own stands
-    before Tesla. A `command_server` takes the commands only, but for waking a car.
+    where the cars are, `refreshes` whether the server keeps data and renews them when
+    told to, `through_server` whether a server of the user's own stands before Tesla. A
+    `command_server` takes the commands only, but for waking a car.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class CloudLink:
         *,
         private_key: PrivateKey | None = None,
         location: bool = True,
+        refreshes: bool = False,
         through_server: bool = False,
         command_server: CommandServer | None = None,
     ) -> None:
@@ -162,6 +164,9 @@ class CloudLink:
         self.base_url = base_url
         self._api = TeslaFleetApi(session, token_source, server=base_url)
         self._api.private_key = private_key
+        self._keeper = (
+            Teslemetry(session, token_source, server=base_url) if refreshes else None
+        )
         self.only_commands_through_server = command_server is not None
         self.commands_through_server = through_server or command_server is not None
         server = command_server or CommandServer(session=session, base_url=base_url)
@@ -192,9 +197,35 @@ class CloudLink:
         return await _call(self._vehicle(vin).vehicle, _READ_TIMEOUT)
 
     async def vehicle_data(self, vin: str) -> Call:
-        """Ask an online car for all its data; this is billed."""
+        """Ask an online car for all its data; this is billed.
+
+        A token that may not see the location gets everything else.
+        """
         vehicle = self._vehicle(vin)
-        return await _call(lambda: vehicle.vehicle_data(self._endpoints), _READ_TIMEOUT)
+
+        async def ask() -> object:
+            return await vehicle.vehicle_data(self._endpoints)
+
+        call = await _call(ask, _READ_TIMEOUT)
+        if _LOCATION in self._endpoints and _lacks_scope(call.answer):
+            self._endpoints.remove(_LOCATION)
+            call = await _call(ask, _READ_TIMEOUT)
+            if call.body is None:
+                self._endpoints.append(_LOCATION)
+            else:
+                _LOGGER.info("The account does not show where its cars are")
+        return call
+
+    @property
+    def refreshes(self) -> bool:
+        """Tell whether the server keeps data and renews them when told to."""
+        return self._keeper is not None
+
+    async def refresh(self, vin: str) -> Call:
+        """Have a server that keeps data ask an online car for them; this is billed."""
+        if (keeper := self._keeper) is None:
+            raise RuntimeError("This server keeps no data")
+        return await _call(lambda: keeper.vehicle_data_refresh(vin), _COMMAND_TIMEOUT)
 
     async def fleet_status(self, vins: Sequence[str]) -> Call:
         """Ask which cars hold the public key of the application."""
@@ -387,6 +418,11 @@ async def _call(
     if not isinstance(body, Mapping):
         return Call(answer=record.answer, error=error)
     return Call(answer=record.answer, body=cast(JsonObject, body))
+
+
+def _lacks_scope(answer: Answer) -> bool:
+    """Tell whether an answer says that the token may not see what was asked for."""
+    return answer.status == 403 and "scope" in answer.body.lower()
 
 
 def _outcome(command: Command, call: Call) -> CloudOutcome:

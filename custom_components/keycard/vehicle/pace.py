@@ -148,6 +148,15 @@ class Rhythm:
         """Ask at a time, whatever the pace and the money say: somebody must know."""
         self._wanted_at = min(self._wanted_at, at)
 
+    def wanted(self, now: float) -> bool:
+        """Tell whether somebody must know now."""
+        return self._wanted_at <= now
+
+    @property
+    def stirred(self) -> bool:
+        """Tell whether the car has just done something, or come online."""
+        return self._soon is not None
+
     def stir(self, now: float) -> None:
         """Ask soon: the car has done what it was told."""
         self._soon = (now + AFTER_COMMAND, CHANGED)

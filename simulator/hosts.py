@@ -13,8 +13,10 @@ from .calls import Calls
 from .cars import Car
 from .conditions import AUTH, DNS, DOMAIN, MODELS, PROXY, TESLA_PROXY, Kind
 from .faults import Fault, Faults
-from .server import Reply, failure
-from .services import Forward, Refresh, Service, TeslaProxy, Tessie
+from .server import Reply, failure, json_reply
+from .services import Cached, Forward, Refresh, Service, TeslaProxy, Tessie
+from .services.service import content
+from .shapes import summary
 
 _UNRELATED = {
     "/generate_204": Reply(status=204),
@@ -131,6 +133,8 @@ class Hosts:
             match answer := service.answer(asked):
                 case Forward():
                     good = await self._pass_on(answer, fault)
+                case Cached():
+                    good = await self._serve_cached(service, answer, fault)
                 case Refresh():
                     if isinstance(service, Tessie):
                         await self._renew(service, answer, stale=fault.stale)
@@ -152,6 +156,42 @@ class Hosts:
             if forward.woken is not None:
                 forward.woken.rouse()
         return forward.shape(reply)
+
+    async def _serve_cached(
+        self, service: Service, cached: Cached, fault: Fault
+    ) -> Reply:
+        """Answer with what a service keeps; who is forced to renew it pays for that."""
+        cache, kept, region = cached.cache, cached.cache.reply, cached.account.region
+        stale = fault.stale and kept is not None
+        if cached.forced or kept is None or (cached.due and not stale):
+            reply = await self._ask_region(
+                region,
+                cached.ask,
+                (),
+                remote=True,
+                hidden=fault.hidden,
+                billed=cached.forced,
+            )
+            if reply.cut:
+                reply = failure(502, "bad gateway: the maker's API gave no answer")
+            if reply.status == 200 and not reply.cut:
+                cached.cache.reply, cache.at = reply, service.now
+                if cached.forced:
+                    cached.renewed()
+            if cached.forced or kept is None:
+                return reply
+            kept = cache.reply if cached.first else kept
+        return await self._with_presence(kept or Reply(), region, cached.car)
+
+    async def _with_presence(self, kept: Reply, region: str, car: Car) -> Reply:
+        """Return kept data with where the car is now, as far as that is known."""
+        route = Route(endpoint="vehicle", car=car.vin)
+        fault = await self._faults.find(_subjects(region, route, car), remote=True)
+        data = content(kept).get("response")
+        if fault.condition.kind is not Kind.OK or not isinstance(data, dict):
+            return kept
+        car.advance()
+        return json_reply({"response": data | {"state": summary(car)["state"]}})
 
     async def _renew(self, service: Tessie, refresh: Refresh, *, stale: bool) -> None:
         region = refresh.account.region
@@ -185,6 +225,7 @@ class Hosts:
         remote: bool,
         signs: bool | None = None,
         hidden: frozenset[str] = frozenset(),
+        billed: bool = True,
     ) -> Reply:
         route = find_route(asked.method, asked.path)
         endpoint = f"{region}.{route.endpoint}"
@@ -217,7 +258,7 @@ class Hosts:
         else:
             reply = self._faults.reply(fault, good)
         # What a portal answers has never reached the maker.
-        billable = route.billable and fault.condition.kind is not Kind.PORTAL
+        billable = billed and route.billable and fault.condition.kind is not Kind.PORTAL
         return self._counted(endpoint, reply, billable=billable)
 
     async def _find(

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 import errno
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+import re
 import socket
 import ssl
 import time
@@ -21,6 +22,15 @@ from yarl import URL
 BODY_KEPT = 4096  # bytes
 _LOOKUP_TIMEOUT = 2.0  # seconds, after a failure
 _RETRY_AFTER_MOST = 30 * 24 * 3600.0  # seconds
+
+# A number beyond this is a time of the clock, no length of time.
+_SINCE_1970 = 1e9
+
+# How limits name their end: all together, or each category its own.
+_RESET = re.compile(r"(?:x-)?ratelimit-(?:[\w-]+-)?reset", re.IGNORECASE)
+_RETRY_IN = re.compile(
+    r'retry in (\d{1,9}) seconds?|"after"\s*:\s*(\d{1,9})', re.IGNORECASE
+)
 
 # Where no public host lives. Not `is_private`: that holds networks, like those for
 # documentation, which nobody uses to block a name.
@@ -271,7 +281,7 @@ class _Asking:
         self.status = response.status
         content_type = response.headers.get("Content-Type", "")
         self.content_type = content_type.partition(";")[0].strip().lower()[:128]
-        self.retry_after = _seconds(response.headers.get("Retry-After"))
+        self.retry_after = _retry_after(response.headers)
         if 300 <= response.status < 400:
             location = response.headers.get("Location", "")
             self.location = location.encode(errors="replace").decode()[:2048] or None
@@ -281,6 +291,8 @@ class _Asking:
             response.close()
             raise
         self.body = body[: self.kept].decode(_encoding(), errors="replace")
+        if self.status == 429 and self.retry_after is None:
+            self.retry_after = _told_to_retry(self.body)
         self.truncated = len(body) > self.kept
         if len(body) > limit:
             response.close()
@@ -417,6 +429,22 @@ def _family_of(response: aiohttp.ClientResponse) -> socket.AddressFamily | None:
     return None if peer is None else socket.AddressFamily(peer.family)
 
 
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return for how many seconds headers ask to wait, the longest of several."""
+    if (told := _seconds(headers.get("Retry-After"))) is not None:
+        return told
+    resets = [
+        _seconds(value) for name, value in headers.items() if _RESET.fullmatch(name)
+    ]
+    return max((reset for reset in resets if reset is not None), default=None)
+
+
+def _told_to_retry(body: str) -> float | None:
+    """Return for how many seconds a body asks to wait."""
+    told = _RETRY_IN.search(body)
+    return _seconds(told[1] or told[2]) if told else None
+
+
 def _seconds(header: str | None) -> float | None:
     """Read a Retry-After, which is seconds or a date."""
     if header is None:
@@ -424,6 +452,8 @@ def _seconds(header: str | None) -> float | None:
     try:
         if header.strip().isdecimal():
             seconds = float(int(header))
+            if seconds > _SINCE_1970:
+                seconds -= time.time()
         else:
             seconds = parsedate_to_datetime(header).timestamp() - time.time()
     except ValueError, OverflowError, OSError:

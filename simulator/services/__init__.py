@@ -1,11 +1,12 @@
 """Services in between: they hold the owner's sign-in and ask the maker themselves."""
 
-from .service import Forward, Refresh, Service, ServiceTokens
+from .service import Cached, Forward, Refresh, Service, ServiceTokens
 from .tesla_proxy import TeslaProxy
 from .teslemetry import Teslemetry
 from .tessie import Tessie
 
 __all__ = [
+    "Cached",
     "Forward",
     "Refresh",
     "Service",

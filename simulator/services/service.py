@@ -35,7 +35,34 @@ class Refresh:
     answer: Callable[[], Reply]
 
 
-type Answer = Reply | Forward | Refresh
+@dataclass(kw_only=True)
+class Cache:
+    """The data of one car as a service keeps them; `at` is when it got them."""
+
+    reply: Reply | None = None
+    at: float = float("-inf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cached:
+    """Data that a service keeps, and renews at times.
+
+    It asks the maker if it has none, if it is `forced` to, or if what it has is `due`;
+    then it serves what it had, unless it asks `first`. `renewed` is called if that went
+    well.
+    """
+
+    account: Account
+    car: Car
+    ask: Asked
+    cache: Cache
+    forced: bool = False
+    due: bool = False
+    first: bool = False
+    renewed: Callable[[], None] = lambda: None
+
+
+type Answer = Reply | Forward | Refresh | Cached
 
 
 class ServiceTokens:
@@ -89,6 +116,16 @@ class Service(ABC):
         self._accounts = accounts
         self._maker = tokens
         self._now = now
+        self._caches: dict[str, Cache] = {}  # by VIN
+
+    @property
+    def now(self) -> float:
+        """Return the time of the wall clock, in seconds."""
+        return self._now()
+
+    def cache(self, car: Car) -> Cache:
+        """Return what is kept of a car."""
+        return self._caches.setdefault(car.vin, Cache())
 
     @abstractmethod
     def answer(self, asked: Asked) -> Answer:

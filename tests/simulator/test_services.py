@@ -12,6 +12,7 @@ from tesla_fleet_api import Teslemetry, Tessie
 from tesla_fleet_api.const import Method
 from tesla_fleet_api.exceptions import (
     BadGateway,
+    InsufficientCredits,
     InternalServerError,
     InvalidRequest,
     InvalidTeslemetryToken,
@@ -85,12 +86,103 @@ async def test_teslemetry_passes_on(sim: Simulator, teslemetry: Teslemetry) -> N
     assert sim.cars["Ada"].executed == {"door_unlock": 1}
     assert sim.calls.count("teslemetry.door_unlock") == 1
     assert sim.calls.count("na.door_unlock") == 1
-    assert sim.calls.billed == 2
+    # Data come from its cache, at its own expense.
+    assert sim.calls.billed == 1
     sim.set("car.Ada", "asleep")
+    data = (await ada.vehicle_data())["response"]
+    assert (data["state"], data["charge_state"]["battery_level"]) == ("asleep", 64)
     with pytest.raises(VehicleOffline):
-        await ada.vehicle_data()
+        await ada.data_refresh()
     with pytest.raises(NotFound):
         await teslemetry._request(Method.GET, "api/nothing")
+
+
+async def taken_at(car: Any) -> int:
+    data = await car.vehicle_data()
+    taken: int = data["response"]["charge_state"]["timestamp"]
+    return taken // 1000
+
+
+@pytest.mark.parametrize(
+    ("car", "polled", "every"),
+    [("Ada", False, None), ("Ada", True, 900.0), ("Cy", False, 90.0)],
+)
+async def test_teslemetry_renews_its_cache_at_its_own_pace(
+    sim: Simulator,
+    clock: Clock,
+    teslemetry: Teslemetry,
+    car: str,
+    *,
+    polled: bool,
+    every: float | None,
+) -> None:
+    if polled:
+        sim.teslemetry.polled.add(car)
+    asked = teslemetry.vehicles.create(sim.cars[car].vin)
+    first = await taken_at(asked)
+    clock.now += (every or 86400.0) - 1
+    assert await taken_at(asked) == first
+    clock.now += 1
+    # Who asks now gets what there was; who asks next gets what came of it.
+    assert await taken_at(asked) == first
+    second = await taken_at(asked)
+    assert (second > first) is (every is not None)
+    assert sim.calls.billed == 0
+    metadata = await teslemetry.metadata(update_region=False)
+    told = metadata["vehicles"][sim.cars[car].vin]
+    assert (told["polling"], told["discounted"]) == (every is not None, every == 90.0)
+
+
+async def test_teslemetry_renews_on_demand_for_credits(
+    sim: Simulator, clock: Clock, teslemetry: Teslemetry
+) -> None:
+    sim.teslemetry.credits = 4.05
+    ada = teslemetry.vehicles.create(sim.cars["Ada"].vin)
+    cy = teslemetry.vehicles.create(sim.cars["Cy"].vin)
+    first = await taken_at(ada)
+    clock.now += 60
+    renewed = (await ada.data_refresh())["response"]["charge_state"]["timestamp"]
+    assert renewed // 1000 - first >= 60
+    assert await taken_at(ada) == renewed // 1000
+    assert sim.teslemetry.credits == pytest.approx(2.05)
+    await cy.data_refresh()
+    assert sim.teslemetry.credits == pytest.approx(1.95)
+    assert sim.calls.billed == 2
+    with pytest.raises(InsufficientCredits):
+        await ada.data_refresh()
+    # What is kept is free, and commands are not.
+    await ada.vehicle_data()
+    assert (await ada.door_unlock())["response"]["result"]
+    with pytest.raises(InsufficientCredits):
+        await ada.door_lock()
+
+
+async def test_a_cache_outlives_the_maker_s_failure(
+    sim: Simulator, clock: Clock, teslemetry: Teslemetry, tessie: Tessie
+) -> None:
+    for service in (teslemetry, tessie):
+        cy = service.vehicles.create(sim.cars["Cy"].vin)
+        first = await taken_at(cy)
+        sim.set("na.api", "503 upstream connect error")
+        clock.now += 200
+        assert await taken_at(cy) == await taken_at(cy) == first
+        sim.set("na.api", "ok")
+
+
+async def test_tessie_freezes_what_it_keeps_of_a_car_that_falls_asleep(
+    sim: Simulator, clock: Clock, tessie: Tessie
+) -> None:
+    ada = tessie.vehicles.create(sim.cars["Ada"].vin)
+    first = await taken_at(ada)
+    clock.now += 14
+    assert await taken_at(ada) == first
+    clock.now += 1
+    second = await taken_at(ada)
+    assert second - first >= 15
+    sim.set("car.Ada", "asleep")
+    clock.now += 3600
+    assert await taken_at(ada) == second
+    assert (await ada.vehicle_data())["response"]["state"] == "asleep"
 
 
 async def test_teslemetrys_refusals(

@@ -304,7 +304,7 @@ _OF_ACCOUNT = (Category.CALLS, Category.DATA)
 def _pause(reason: Reason, key: Key, times: int) -> float:
     """Return how long to pause after a refusal without a hint, in seconds."""
     if reason is Reason.RATE_LIMITED:
-        return min(RATE_PAUSE * 2 ** min(times - 1, 10), RATE_PAUSE_MOST)
+        return min(RATE_PAUSE * 2.0 ** min(times - 1, 10), RATE_PAUSE_MOST)
     if reason is Reason.POLICY and key is not None and key[0] in _ON_DEMAND:
         # Who sends it again may have put it right.
         return 0.0

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 import math
 import time
 
@@ -10,6 +11,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
+from .outage.account import Category
 from .outage.evidence import Evidence, Kind, Meaning, Reason, Subject, evidence, read
 from .outage.judge import Judge
 from .vehicle.command_queue import PendingCommand
@@ -85,7 +87,7 @@ class Sender:
         if car.mobile_access_disabled:
             # It would wake up, and refuse.
             raise self._refusal(Reason.MOBILE_ACCESS, car)
-        if not car.online:
+        if not car.online and not self._may_only_try(car, pending.order.command):
             await self._async_wake(car, pending)
             if pending.order.command is Command.WAKE:
                 return
@@ -150,19 +152,27 @@ class Sender:
         self.doubt(car.id)
         raise error_of("command_not_seen", car)
 
-    def _check_pause(self, car: Car) -> None:
-        if self._pause() > 0:
-            reason = self.judge.account.reason or Reason.RATE_LIMITED
-            raise self._refusal(reason, car)
+    def _check_pause(self, car: Car, category: Category = Category.COMMANDS) -> None:
+        """Refuse what the account may not send now; other limits refuse nothing."""
+        reason = self.judge.account.pause(category, car.id)[1]
+        if reason is not None and self._pause(car, category) > 0:
+            raise self._refusal(reason, car, category)
 
-    def _pause(self) -> float:
-        """Return for how many seconds nothing may be asked."""
-        return max(0.0, self.judge.account.paused_until - time.monotonic())
+    def _may_only_try(self, car: Car, command: Command) -> bool:
+        """Tell whether a command goes out without a wake: those are limited now."""
+        limited = self._pause(car, Category.WAKES) > 0
+        return limited and command is not Command.WAKE
+
+    def _pause(self, car: Car, category: Category) -> float:
+        """Return for how many seconds calls of a category may not be made."""
+        until, _ = self.judge.account.pause(category, car.id)
+        return max(0.0, until - time.monotonic())
 
     async def _async_wake(self, car: Car, pending: PendingCommand) -> None:
         """Wake a car for all that wait for it; raise an error if it sleeps on."""
         pending.allow_wake()
         if (wake := self._wakes.get(car.id)) is None:
+            self._check_pause(car, Category.WAKES)
             wake = self._wakes[car.id] = _Wake()
             wake.task = asyncio.create_task(self._async_wake_once(car, wake))
             wake.task.add_done_callback(lambda _: self._wakes.pop(car.id, None))
@@ -187,11 +197,14 @@ class Sender:
     async def _async_wake_once(
         self, car: Car, wake: _Wake
     ) -> HomeAssistantError | None:
+        kinds = chain([Kind.WAKE], repeat(Kind.CALL))
+
         def observe(call: Call) -> None:
+            kind = next(kinds)
             if call.body is not None:
                 car.apply_summary(call.body, dt_util.utcnow())
             if call.sent:
-                seen = self._observe(car, Kind.CALL, call)
+                seen = self._observe(car, kind, call)
                 if wake.meaning is None or wake.meaning.reason in _ASLEEP:
                     wake.meaning = seen
 
@@ -208,7 +221,7 @@ class Sender:
             return _not_reached("sign_in_fails", car)
         if wake.meaning is None or wake.meaning.reason in _ASLEEP:
             return _not_reached("car_asleep", car)
-        return self._failure(car, wake.meaning)
+        return self._failure(car, wake.meaning, Category.WAKES)
 
     def _observe(self, car: Car, kind: Kind, call: Call) -> Meaning:
         meaning = read(
@@ -216,15 +229,23 @@ class Sender:
             call.answer,
             data_works=car.online,
             readable=None if call.body is None else True,
+            third_party=self.judge.in_between,
         )
-        found = evidence(meaning, call.answer, car=car.id, model=car.model)
+        found = evidence(
+            meaning, call.answer, car=car.id, model=car.model, kind=kind
+        )
         # Tesla answers the other calls itself: what fails here may be the server's.
         server = kind is Kind.COMMAND and self.link.only_commands_through_server
         if not server or found.good or meaning.subject is Subject.CAR:
             self.observe(found)
         return meaning
 
-    def _failure(self, car: Car, meaning: Meaning | None) -> HomeAssistantError:
+    def _failure(
+        self,
+        car: Car,
+        meaning: Meaning | None,
+        category: Category = Category.COMMANDS,
+    ) -> HomeAssistantError:
         """Say why a command was not done, and whose fault that is."""
         if meaning is None:
             return _not_reached("cloud_unreachable", car)
@@ -233,10 +254,12 @@ class Sender:
             return _not_reached("server_certificate", car)
         if meaning.subject is Subject.NETWORK:
             return _not_reached("network_in_the_way", car)
-        return self._refusal(meaning.reason, car)
+        return self._refusal(meaning.reason, car, category)
 
-    def _refusal(self, reason: Reason, car: Car) -> HomeAssistantError:
-        minutes = str(math.ceil(self._pause() / 60))
+    def _refusal(
+        self, reason: Reason, car: Car, category: Category = Category.COMMANDS
+    ) -> HomeAssistantError:
+        minutes = str(math.ceil(self._pause(car, category) / 60))
         return _not_reached(_ERRORS.get(reason, "cloud_fails"), car, minutes=minutes)
 
 

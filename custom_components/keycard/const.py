@@ -27,6 +27,8 @@ CONF_WAS: Final = "was"
 # Data: also CONF_REGION, CONF_TOKEN and, for an application of the owner's, CONF_DOMAIN
 CONF_PROVIDER: Final = "provider"
 CONF_BASE_URL: Final = "base_url"
+# The moves between regions of the last day, each with CONF_BASE_URL and its time
+CONF_MOVES: Final = "moves"
 CONF_IMPLEMENTATION: Final = "auth_implementation"
 # Of a server of the user's own: the SHA-256 of the one certificate that it may show,
 # in lower case; and, beside a sign-in with Tesla, its address and whether it takes all

@@ -1,6 +1,6 @@
 """What the calls of an entry bring: to its cars, and to its judge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 import logging
 import time
@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .answer import Answer
-from .const import CONF_BASE_URL
+from .const import CONF_BASE_URL, CONF_MOVES
 from .garage import Garage
 from .outage.evidence import (
     CACHED,
@@ -27,6 +27,7 @@ from .outage.evidence import (
 )
 from .outage.hosts import Hosts
 from .outage.judge import Judge
+from .outage.region_moves import Move, may_move, named_host, still_counting
 from .polling import Ask, meaning_of
 from .sign_in import SignIn
 from .vehicle.links import Call
@@ -107,24 +108,35 @@ class Intake:
         return known is not None and taken is not None and taken <= known
 
     def _move(self, refusal: str) -> None:
-        """Use and keep the host that the maker names for this account.
+        """Use and store the host that Tesla names for this account, if it may be used.
 
-        It must be one of the maker's: a token is shown to nobody else.
+        Two regions that name each other must not send it back and forth for ever.
         """
         if self.judge.in_between:
             return
-        entry = self.entry
-        for region, base_url in self.hosts.regions.items():
-            if base_url in refusal and base_url != entry.data[CONF_BASE_URL]:
-                _LOGGER.info(
-                    "%s: the account belongs to region %s", entry.title, region
-                )
-                self.hass.config_entries.async_update_entry(
-                    entry,
-                    data={**entry.data, CONF_BASE_URL: base_url, CONF_REGION: region},
-                )
-                self.hass.config_entries.async_schedule_reload(entry.entry_id)
-                return
+        entry, now = self.entry, dt_util.utcnow()
+        current = entry.data[CONF_BASE_URL]
+        regions = self.hosts.regions
+        named = named_host(refusal, regions.values(), current=current)
+        moves = still_counting(_moves_of(entry), now)
+        if named is None or not may_move(named, moves, now):
+            return
+        region = next(one for one, url in regions.items() if url == named)
+        _LOGGER.info("%s: the account belongs to region %s", entry.title, region)
+        moves.append(Move(left=current, at=now))
+        self.hass.config_entries.async_update_entry(
+            entry,
+            data={
+                **entry.data,
+                CONF_BASE_URL: named,
+                CONF_REGION: region,
+                CONF_MOVES: [
+                    {CONF_BASE_URL: move.left, "at": move.at.isoformat()}
+                    for move in moves
+                ],
+            },
+        )
+        self.hass.config_entries.async_schedule_reload(entry.entry_id)
 
     @callback
     def async_renewed(self, answer: Answer | None) -> None:
@@ -143,3 +155,10 @@ class Intake:
             for vin, car in self.garage.cars.items():
                 self.judge.observe(found.of_calls(car=vin, model=car.car.model))
         self.renewed()
+
+
+def _moves_of(entry: ConfigEntry) -> Iterator[Move]:
+    """Return how the account of an entry has moved between regions."""
+    for kept in entry.data.get(CONF_MOVES, ()):
+        if (at := dt_util.parse_datetime(kept["at"])) is not None:
+            yield Move(left=kept[CONF_BASE_URL], at=at)

@@ -16,6 +16,7 @@ from .markdown import escape_markdown
 from .outage.evidence import Reason
 from .outage.track import Health
 from .outage.words import OUTAGES, Status
+from .owner_api import async_find_users
 from .pairing import Pairing
 from .pinning import spell_fingerprint
 from .providers import SERVICES
@@ -36,6 +37,9 @@ class Trouble(StrEnum):
     PAYMENT_NEEDED = "payment_needed"
     ACCOUNT_REFUSED = "account_refused"
     NOT_REGISTERED = "not_registered"
+    WRONG_REGION = "wrong_region"
+    CAR_REFUSED = "car_refused"
+    OWNER_API_CLOSED = "owner_api_closed"
     CAR_PAYMENT_NEEDED = "car_payment_needed"
     KEY_NOT_PAIRED = "key_not_paired"
     KEY_FILE = "key_file"
@@ -55,8 +59,12 @@ _ACCOUNT: Mapping[Reason, Trouble] = {
     Reason.PAYMENT: Trouble.PAYMENT_NEEDED,
     Reason.POLICY: Trouble.ACCOUNT_REFUSED,
     Reason.NOT_REGISTERED: Trouble.NOT_REGISTERED,
+    Reason.WRONG_REGION: Trouble.WRONG_REGION,
 }
 _STOPS_ALL = frozenset(_ACCOUNT.values())
+
+# Another integration may just be starting.
+_OWNER_API_FOR = 1800.0
 
 # What holds whatever becomes of the maker's cloud.
 _LOCAL = frozenset(
@@ -70,6 +78,8 @@ _LOCAL = frozenset(
         Trouble.BLUETOOTH_PROVISIONAL,
     }
 )
+
+_ANSWERS = frozenset({Status.OPERATIONAL, Status.ACCOUNT_PROBLEM})
 
 type Found = dict[Trouble, dict[str, str]]
 """What is wrong, with what its text has to name."""
@@ -86,6 +96,7 @@ class Issues:
     entry: KeycardConfigEntry
     coordinator: KeycardCoordinator
     _shown: Found = field(default_factory=dict, init=False)
+    _owner_api_since: float | None = field(default=None, init=False)
 
     @callback
     def async_look(self) -> None:
@@ -134,12 +145,19 @@ class Issues:
 
     def _find(self) -> Found:
         """Return what is wrong."""
-        cars = self.coordinator.cars.values()
+        named = self.coordinator.cars
+        cars = named.values()
         found: Found = {}
         if (trouble := self._of_account()) is not None:
             found[trouble] = {}
         if unpaid := sorted(car.car.name for car in cars if not car.paid_for):
             found[Trouble.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
+        refused = self.coordinator.judge.account.refused_cars()
+        if found.keys().isdisjoint(_STOPS_ALL) and refused:
+            names = sorted(car.car.name for vin, car in named.items() if vin in refused)
+            found[Trouble.CAR_REFUSED] = {"cars": ", ".join(names)}
+        if users := self._find_owner_api_users():
+            found[Trouble.OWNER_API_CLOSED] = {"integration": ", ".join(users)}
         domain = self.entry.data.get(CONF_DOMAIN, "")
         if links := sorted(
             f"- [{escape_markdown(car.car.name)}]({pairing_link(domain, car.car.id)})"
@@ -198,6 +216,26 @@ class Issues:
             for trouble, found in names.items()
             if found
         }
+
+    def _find_owner_api_users(self) -> list[str]:
+        """Return who has asked the closed Owner API in vain for a while, told once."""
+        hass = self.coordinator.hass
+        loaded = hass.config_entries.async_loaded_entries(DOMAIN)
+        first = min((one.entry_id for one in loaded), default=self.entry.entry_id)
+        healthy = self.coordinator.judge.judgement.status in _ANSWERS
+        users = async_find_users(hass) if first >= self.entry.entry_id else []
+        if not users:
+            self._owner_api_since = None
+        elif self._owner_api_since is None and healthy:
+            self._owner_api_since = time.monotonic()
+        since = self._owner_api_since
+        if Trouble.OWNER_API_CLOSED in self._shown:
+            return users
+        if since is None or not healthy:
+            # In an outage, others get nothing either.
+            self._owner_api_since = None
+            return []
+        return users if time.monotonic() - since >= _OWNER_API_FOR else []
 
     def _of_account(self) -> Trouble | None:
         """Return what the maker holds against the account, if it said so twice."""

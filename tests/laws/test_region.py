@@ -2,6 +2,7 @@
 
 import pytest
 
+from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .story import Story, assert_quiet, status_of
@@ -23,6 +24,37 @@ async def test_the_named_host_is_used_and_kept(
     assert compatible_entry.data["region"] == "eu"
     assert status_of(compatible_entry) == "operational"
     assert len(compatible_entry.runtime_data.cars) == len(story.simulator.cars)
+    assert_quiet(caplog)
+
+
+async def test_regions_that_name_each_other_do_not_play_with_it(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    urls, hass = story.simulator.urls, story.hass
+    entry = await story.settled(compatible_entry)
+    reloads = []
+    schedule = hass.config_entries.async_schedule_reload
+
+    def count(entry_id: str) -> None:
+        reloads.append(entry_id)
+        schedule(entry_id)
+
+    monkeypatch.setattr(hass.config_entries, "async_schedule_reload", count)
+    story.simulator.apply(
+        {
+            "eu.api": f'421 {{"error":"use base URL: {urls["na"]}, see {urls["na"]}"}}',
+            "na.api": f'421 {{"error":"use base URL: {urls["eu"]}, see {urls["eu"]}"}}',
+        }
+    )
+    await story.go(1.5 * 3600)
+    assert len(reloads) == 1
+    assert entry.data["base_url"] == urls["na"]
+    assert status_of(entry) == "account_problem"
+    issue_id = f"{entry.entry_id}_wrong_region"
+    assert ir.async_get(hass).async_get_issue("keycard", issue_id)
     assert_quiet(caplog)
 
 

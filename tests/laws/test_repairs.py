@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.issue_registry import IssueEntry, IssueSeverity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -24,6 +25,7 @@ REPAIRS = {
     "403 limit": "billing_limit",
     "403 policy": "account_refused",
     "412": "not_registered",
+    "421": "wrong_region",
 }
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 PAUSE = 960.0
@@ -231,3 +233,91 @@ def test_every_repair_has_a_case() -> None:
     bluetooth = {"bluetooth_key_not_paired", "bluetooth_key_file", "no_power"}
     told = {*REPAIRS.values(), "key_not_paired", "key_file", *bluetooth}
     assert keys_at(texts("en"), "issues") == told
+
+
+async def test_one_car_that_is_refused_is_named_and_hits_no_other(
+    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = story.simulator
+    entry = await story.settled(compatible_entry)
+    refused = '403 {"response":null,"error":"forbidden","error_description":""}'
+    simulator.set("eu.data@models", refused)
+    for _ in range(16):
+        await story.go(300)
+        assert status_of(entry) == "operational"
+    assert assert_told(story, entry, "car_refused")["cars"] == "Cy"
+    assert await story.act("unlock") is None
+    assert await story.act("unlock", "lock.cy_lock") is None
+    assert story.states()["sensor.cy_connection"] == "cloud"
+    # What is refused is asked for rarely.
+    assert 1 < simulator.calls.by_status["eu.vehicle_data 403"] <= 8
+    simulator.set("eu.data@models", "ok")
+    await story.go(2 * PAUSE)
+    assert repairs(story) == {}
+    assert_quiet(caplog)
+
+
+async def test_a_token_that_may_not_see_the_location_shows_all_else(
+    story: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = story.simulator
+    entry = await entry_of(story.hass, simulator, "compatible")
+    scopes = ("vehicle_device_data", "vehicle_cmds", "vehicle_charging_cmds")
+    entry.add_to_hass(story.hass)
+    story.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "token": simulator.access_token(*scopes)}
+    )
+    await story.settled(entry)
+    await story.go(3600)
+    assert status_of(entry) == "operational"
+    assert story.states()["sensor.ada_battery"] == "64"
+    assert story.states()["device_tracker.ada_location"] == "unknown"
+    # Each car may have been asked before the first answer came.
+    assert simulator.calls.by_status["eu.vehicle_data 403"] <= 2
+    assert repairs(story) == {}
+    assert_quiet(caplog)
+
+
+@pytest.mark.parametrize(
+    ("data", "state", "told"),
+    [
+        ({}, ConfigEntryState.SETUP_ERROR, True),
+        ({"api_proxy_url": "https://proxy"}, ConfigEntryState.SETUP_ERROR, False),
+        ({}, ConfigEntryState.LOADED, False),
+    ],
+)
+async def test_who_still_asks_the_closed_api_is_named(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    data: dict[str, str],
+    state: ConfigEntryState,
+    told: bool,
+) -> None:
+    other = MockConfigEntry(domain="tesla_custom", data=data, title="owner@example.org")
+    other.add_to_hass(story.hass)
+    other.mock_state(story.hass, state)
+    entry = await story.settled(compatible_entry)
+    assert repairs(story) == {}
+    await story.go(2 * PAUSE)
+    if not told:
+        assert repairs(story) == {}
+        return
+    names = assert_told(story, entry, "owner_api_closed")
+    assert names["integration"] == "Tesla Custom Integration"
+    assert status_of(entry) == "operational"
+    other.mock_state(story.hass, ConfigEntryState.LOADED)
+    await story.go(120)
+    assert repairs(story) == {}
+
+
+async def test_in_an_outage_nobody_is_said_to_ask_the_closed_api(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    other = MockConfigEntry(domain="tesla_custom", data={})
+    other.add_to_hass(story.hass)
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    other.mock_state(story.hass, ConfigEntryState.SETUP_RETRY)
+    await story.go(3 * PAUSE)
+    assert status_of(entry) == "outage"
+    assert repairs(story) == {}

@@ -231,9 +231,7 @@ class Sender:
             readable=None if call.body is None else True,
             third_party=self.judge.in_between,
         )
-        found = evidence(
-            meaning, call.answer, car=car.id, model=car.model, kind=kind
-        )
+        found = evidence(meaning, call.answer, car=car.id, model=car.model, kind=kind)
         # Tesla answers the other calls itself: what fails here may be the server's.
         server = kind is Kind.COMMAND and self.link.only_commands_through_server
         if not server or found.good or meaning.subject is Subject.CAR:

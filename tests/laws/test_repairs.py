@@ -231,7 +231,8 @@ async def test_a_key_file_that_cannot_be_used(story: Story, key_file: Path) -> N
 
 def test_every_repair_has_a_case() -> None:
     bluetooth = {"bluetooth_key_not_paired", "bluetooth_key_file", "no_power"}
-    told = {*REPAIRS.values(), "key_not_paired", "key_file", *bluetooth}
+    others = {"car_refused", "owner_api_closed"}
+    told = {*REPAIRS.values(), "key_not_paired", "key_file", *bluetooth, *others}
     assert keys_at(texts("en"), "issues") == told
 
 

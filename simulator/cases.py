@@ -3,7 +3,9 @@
 The format is told in the README beside the cases. Beyond its basics a case may say:
 
 - `home.provider`: compatible (default), watch_only, proxy (a service in between),
-  fleet (the maker's own sign-in), teslemetry or tessie.
+  fleet (the maker's own sign-in), fleet_server (the same, with Tesla's own proxy for
+  the commands), tesla_proxy (all calls through that proxy, with a fixed token),
+  teslemetry or tessie.
 - `home.settled: false`: the first installation happens at 0:00, when the conditions
   of the first step are already set.
 - `home.lively: true`: cars drive, charge and fall asleep by themselves.
@@ -48,7 +50,16 @@ PLANES = ("status", "api", "data", "commands", "auth")
 KEYS = ("usual", "keycard", "fob")
 SIGNING = ("required", "allowed", "off")
 DEFAULT_PROVIDER = "compatible"
-PROVIDERS = (DEFAULT_PROVIDER, "watch_only", "proxy", "fleet", "teslemetry", "tessie")
+PROVIDERS = (
+    DEFAULT_PROVIDER,
+    "watch_only",
+    "proxy",
+    "fleet",
+    "fleet_server",
+    "tesla_proxy",
+    "teslemetry",
+    "tessie",
+)
 # What an owner asks for, and the command that the car then executes.
 REQUESTS = {
     "lock": "door_lock",

@@ -150,3 +150,17 @@ async def test_what_holds_already_is_done(
     simulator.cars["Ada"].charge_limit = 85
     await act(hass, "number.ada_charge_limit", "set_value", {"value": 85})
     assert state_of(hass, "number.ada_charge_limit").state == "85"
+
+
+async def test_what_the_proxy_refuses_is_not_held_against_tesla(
+    hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
+) -> None:
+    await until(hass, lambda: judgement_of(proxied) == "operational")
+    for _ in range(5):
+        with pytest.raises(HomeAssistantError):
+            await act(hass, "switch.ada_valet_mode", "turn_on")
+        with pytest.raises(HomeAssistantError):
+            await act(hass, "cover.cy_sun_roof", "open_cover")
+        await hass.async_block_till_done()
+    assert judgement_of(proxied) == "operational"
+    assert state_of(hass, "sensor.ada_key_to_take").state == "usual"

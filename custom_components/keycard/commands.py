@@ -132,6 +132,9 @@ class Sender:
             car.unpaired = not outcome.key_known
         if not outcome.call.sent:
             return outcome, None
+        if self.link.commands_through_server and outcome.refusal is not None:
+            # The server's own word on the car, the key or the command.
+            return outcome, None
         return outcome, self._observe(car, Kind.COMMAND, outcome.call)
 
     async def _async_check_data(self, car: Car, pending: PendingCommand) -> None:

@@ -92,9 +92,11 @@ async def async_get_device_diagnostics(
 
 def _cloud(coordinator: KeycardCoordinator) -> dict[str, Any]:
     """Tell what is judged of the cloud, and what the judge remembers."""
+    link = coordinator.provider.link
     return {
         "region": coordinator.region,
         "service_in_between": coordinator.provider.in_between(coordinator.hosts),
+        "commands_through_server": link is not None and link.commands_through_server,
         "view": asdict(coordinator.real_view()),
         "drill": coordinator.data.drill,
         "judge": coordinator.judge.dump(time.monotonic()),

@@ -17,6 +17,8 @@ MENUS = {
     "compatible": ("compatible",),
     "proxy": ("compatible",),
     "fleet": ("fleet",),
+    "fleet_server": ("fleet_server",),
+    "tesla_proxy": ("compatible",),
     "teslemetry": ("teslemetry", "teslemetry_token"),
     "tessie": ("tessie",),
 }
@@ -90,6 +92,9 @@ def _answers(
         "domain": APP_DOMAIN,
         "token": token,
         "anyway": True,
+        "server": base_url,
+        "all_calls": False,
+        "trust": True,
     }
     return {name: value for name, value in known.items() if name in asked}
 

@@ -38,6 +38,8 @@ from .player import Asked, Seen
 from .sign_in import prepare_sign_in
 
 PROXY_URL = "https://proxy.in-between.example"
+TESLA_PROXY_URL = "https://tesla-proxy.home.example:4443"
+THROUGH_TESLA_PROXY = ("tesla_proxy", "fleet_server")
 BLUEPRINT = "keycard/take_your_keycard.yaml"
 SET_UP_SECONDS = 120.0
 ACTIONS = {
@@ -82,6 +84,7 @@ def pretend_internet(simulator: Simulator) -> Internet:
                 part += "_http"
             internet.add(target.url, simulator.urls[part], *subjects)
     internet.add(PROXY_URL, simulator.urls["proxy"], "proxy.api")
+    internet.add(TESLA_PROXY_URL, simulator.urls["tesla_proxy"], "tesla_proxy.api")
     internet.add(f"https://{APP_DOMAIN}", simulator.urls["domain"], "domain.key")
     for name, service in SERVICES.items():
         if name in simulator.urls:
@@ -168,8 +171,12 @@ class Theatre:
         base_url = default_hosts(home.region).regions[home.region]
         if home.provider == "proxy":
             base_url = PROXY_URL
+        if home.provider in THROUGH_TESLA_PROXY:
+            base_url = TESLA_PROXY_URL
+            for car in home.cars:
+                self.simulator.pair(car.name, self.simulator.tesla_proxy.key)
         sign_in = None
-        if home.provider == "fleet":
+        if home.provider in ("fleet", "fleet_server"):
             sign_in = await prepare_sign_in(self.house, self.simulator, home)
         token = self._token(home)
         flow = self.house.task(set_up(self._hands.desk, home, base_url, token, sign_in))

@@ -51,6 +51,7 @@ CONF_BESIDE: Final = "beside"
 
 # An attribute of what may show a drill
 ATTR_DRILL: Final = "drill"
+ATTR_PROVISIONAL: Final = "provisional"
 
 # A device that another integration made: also CONF_DOMAIN and CONF_DEVICE_ID
 CONF_IDENTIFIERS: Final = "identifiers"

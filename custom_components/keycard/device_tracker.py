@@ -90,4 +90,7 @@ class CarTracker(CarEntity, TrackerEntity):
     @override
     def extra_state_attributes(self) -> dict[str, Any] | None:
         """Return what else is known of the place."""
-        return self.entity_description.attributes(self.known) if self.known else None
+        if self.known is None:
+            return None
+        told = self.entity_description.attributes(self.known)
+        return {**told, **(super().extra_state_attributes or {})}

@@ -7,11 +7,12 @@ import time
 
 from homeassistant.exceptions import HomeAssistantError
 
+from .caller import is_automatic
 from .commands import NotReachedError, Sender, error_of
 from .local import LocalLink
 from .vehicle.command_queue import CommandQueue, NotSent, PendingCommand
 from .vehicle.outcome import RadioOutcome, Refusal, Trouble
-from .vehicle.repertoire import Order
+from .vehicle.repertoire import OPENING, Order
 from .vehicle.vehicle import Car
 from .vehicle.ways import CloudHealth, Preference, Way, ways
 
@@ -27,7 +28,7 @@ _TROUBLES: Mapping[Trouble, str] = {
     Trouble.UNSEALED: "bluetooth_unsealed",
 }
 # What an owner can do something about is said, whatever else fails.
-_ADVICE = frozenset({"bluetooth_no_session"})
+_ADVICE = frozenset({"bluetooth_no_session", "bluetooth_provisional"})
 # The key is not the car's last word: that of another link may do.
 _OF_THE_KEY: Mapping[Refusal, str] = {
     Refusal.KEY_NOT_PAIRED: "bluetooth_key_not_paired",
@@ -49,6 +50,9 @@ class _Run:
     callers: int = 0
     interrupted: bool = False
     """Whether its caller has gone, or the car is let go, after it was sent."""
+
+    automatic: bool = True
+    """Whether no person is among its callers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +110,12 @@ class Dispatcher:
         for one in press.replaced:
             self._runs[one].task.cancel()
         if press.joined:
-            return self._runs[press.pending]
-        run = self._runs[press.pending] = _Run(pending=press.pending)
+            run = self._runs[press.pending]
+            run.automatic = run.automatic and is_automatic()
+            return run
+        run = self._runs[press.pending] = _Run(
+            pending=press.pending, automatic=is_automatic()
+        )
         ahead = [self._runs[one].task for one in self._queue.ahead_of(press.pending)]
         run.task = asyncio.create_task(self._async_run(run, ahead))
         return run
@@ -228,6 +236,8 @@ class Dispatcher:
         if way is Way.CLOUD and self.sender is not None:
             await self.sender.async_send(self.car, pending)
         elif way is Way.BLUETOOTH and self.local is not None:
+            if not self._may_go(pending):
+                raise error_of("bluetooth_provisional", self.car, NotReachedError)
             outcome = await self.local.link.command(
                 pending.order.command,
                 known=self.car.state,
@@ -237,6 +247,16 @@ class Dispatcher:
             self._note(self.local, outcome)
             if (error := _error(outcome, self.car)) is not None:
                 raise error
+
+    def _may_go(self, pending: PendingCommand) -> bool:
+        """Return whether a command may go over Bluetooth.
+
+        What opens or locks wants a person, or a computer whose key is known for sure.
+        """
+        computer = OPENING.get(pending.order.command)
+        if computer is None or not self._runs[pending].automatic:
+            return True
+        return self.car.trust.keys.settled(computer)
 
     def _note(self, local: LocalLink, outcome: RadioOutcome) -> None:
         if outcome.trouble is None and not outcome.withheld:

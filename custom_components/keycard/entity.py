@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, override
 
-from homeassistant.core import callback
+from homeassistant.core import Context, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
@@ -14,7 +14,8 @@ from homeassistant.helpers.update_coordinator import (
     DataUpdateCoordinator,
 )
 
-from .const import DOMAIN, MANUFACTURER, MODEL_NAMES
+from .caller import async_note_caller
+from .const import ATTR_PROVISIONAL, DOMAIN, MANUFACTURER, MODEL_NAMES
 from .coordinator import CarCoordinator, KeycardConfigEntry, KeycardCoordinator
 from .vehicle.equipment import Equipment
 from .vehicle.repertoire import Command, Order, order
@@ -109,6 +110,19 @@ class CarEntity(KeycardEntity[CarCoordinator]):
         """Ask the car, as the owner wants it; what it tells shows by itself."""
         if self.enabled:
             self.coordinator.async_look()
+
+    @callback
+    @override
+    def async_set_context(self, context: Context) -> None:
+        """Note who calls: what is provisional opens and locks nothing by itself."""
+        super().async_set_context(context)
+        async_note_caller(context)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Return whether the state rests on a car that nobody has confirmed yet."""
+        return {ATTR_PROVISIONAL: True} if self.coordinator.data.provisional else None
 
     @property
     def known(self) -> CarState | None:

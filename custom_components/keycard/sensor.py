@@ -190,5 +190,5 @@ class CarSensor(CarEntity, SensorEntity):
     def extra_state_attributes(self) -> dict[str, Any] | None:
         """Return what stands behind the value."""
         if self.entity_description.attributes is None:
-            return None
+            return super().extra_state_attributes
         return self.entity_description.attributes(self.coordinator.data)

@@ -78,6 +78,12 @@ class CarView:
     """None for a car without a Bluetooth key."""
 
     @property
+    def provisional(self) -> bool:
+        """Return whether what is known rests on a key first seen over Bluetooth."""
+        bluetooth = self.bluetooth
+        return bluetooth is not None and bluetooth.provisional and bool(self.fresh)
+
+    @property
     def known(self) -> CarState | None:
         """Return what is known of the car, None if nothing is."""
         state = self.state

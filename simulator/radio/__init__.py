@@ -3,6 +3,7 @@
 Only the radio is simulated: what goes over it are the bytes of the vehicle protocol.
 """
 
+from .adversary import Adversary
 from .air import (
     LIMIT,
     Advert,
@@ -20,6 +21,7 @@ from .weather import Weather, WeatherError
 
 __all__ = [
     "LIMIT",
+    "Adversary",
     "Advert",
     "Air",
     "CutError",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tesla_fleet_api.tesla import TeslaBluetooth, TeslaFleetApi, VehicleFleet
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 
+from .computer_keys import Computer
 from .fields import (
     COOLED_SEATS,
     KEEPER_MODES,
@@ -454,6 +455,25 @@ class Result(NamedTuple):
 
     done: bool
     reason: str | None = None
+
+
+# What opens or locks something, and the computer that does it.
+OPENING: Mapping[Command, Computer] = {
+    **dict.fromkeys(
+        (
+            Command.LOCK,
+            Command.UNLOCK,
+            Command.FRONT_TRUNK,
+            Command.REAR_TRUNK,
+            Command.PORT,
+            Command.KEYLESS_DRIVING,
+        ),
+        Computer.VEHICLE_SECURITY,
+    ),
+    **dict.fromkeys(
+        (Command.WINDOWS, Command.SUN_ROOF, Command.HOMELINK), Computer.INFOTAINMENT
+    ),
+}
 
 
 def read_result(command: Command, told: JsonObject) -> Result | None:

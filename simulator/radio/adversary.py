@@ -59,7 +59,7 @@ class Adversary:
         chance: Random,
         now: Callable[[], float],
         *,
-        mischief: float = 0.4,
+        mischief: float = 0.3,
         forges_status: bool = True,
     ) -> None:
         self.done: dict[str, int] = {}
@@ -78,16 +78,16 @@ class Adversary:
         self._to_car: list[bytes] = []
         self._from_car: list[bytes] = []
         self._held: list[bytes] = []
-        self._forgeries: list[Callable[[RoutableMessage], bytes | None]] = [
+        # What it answers to a greeting, and to a signed message.
+        self._greetings = [self._forge_denial, self._forge_session, self._forge_fault]
+        self._answers = [
             self._forge_confirmation,
             self._forge_fault,
-            self._forge_denial,
-            self._forge_session,
             self._forge_seal,
             self._forge_broadcast,
         ]
         if forges_status:
-            self._forgeries.append(self._forge_status)
+            self._answers += [self._forge_status] * 4
 
     @property
     def whitelist(self) -> Whitelist:
@@ -102,6 +102,11 @@ class Adversary:
     ) -> bytes | None:
         """Relay a message to the car, and its answer back, if the dice say so."""
         message = RoutableMessage.FromString(data)
+        if self._does("swallow", "pass on", "pass on") == "swallow":
+            # The car hears nothing of it, and the client what suits.
+            for forged in self._forge(message):
+                tell_later(forged)
+            return None
         answers = [
             answer
             for one in self._outbound(data)
@@ -166,8 +171,9 @@ class Adversary:
                 return answers
 
     def _forge(self, message: RoutableMessage) -> list[bytes]:
-        forged = self._chance.choice(self._forgeries)(message)
-        return [] if forged is None else [forged]
+        greets = message.HasField("session_info_request")
+        choices = self._greetings if greets else self._answers
+        return [self._chance.choice(choices)(message)]
 
     def _reply(self, message: RoutableMessage) -> RoutableMessage:
         return RoutableMessage(
@@ -222,12 +228,10 @@ class Adversary:
         ).SerializeToString()
         return bytes(reply.SerializeToString())
 
-    def _forge_session(self, message: RoutableMessage) -> bytes | None:
+    def _forge_session(self, message: RoutableMessage) -> bytes:
         """Answer a greeting with a key pair of its own."""
-        if not message.HasField("session_info_request"):
-            return self._forge_denial(message)
         self._own.whitelist.add(message.session_info_request.public_key, Role.DRIVER)
-        return self._own.answer(message.SerializeToString())
+        return self._own.answer(message.SerializeToString()) or b""
 
     def _forge_seal(self, message: RoutableMessage) -> bytes:
         """Answer with bytes that look sealed."""

@@ -21,7 +21,7 @@ STEPS = 60
 SEEDS = {True: 20211119, False: 19112021}
 
 # Seconds. A question and its answer take no longer than this.
-LONGEST = 60.0
+LONGEST = 45.0
 
 WANTED = {"lock": True, "unlock": False}
 SHOWN = {"locked": True, "unlocked": False}
@@ -106,13 +106,13 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
             if error is not None:
                 assert_explained(error)
             ended["done" if error is None else str(error.translation_key)] += 1
-        await story.go(dice.choice((1, 5, 90)))
+        await story.go(dice.choice((1, 5, 90, 240)))
     unsub()
     print(ended, adversary.done)
     assert wrong == []
     for act, command in (("lock", "door_lock"), ("unlock", "door_unlock")):
         assert car.executed[command] - executed[command] <= pressed[act]
     # It did its worst, and did not win every time.
-    assert len(adversary.done) == 8
+    assert len(adversary.done) == 10
     assert ended["done"]
     assert len(ended) > 1

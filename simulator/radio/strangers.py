@@ -156,6 +156,8 @@ class Recorder:
 
     computers: Computers
     recorded: list[bytes] = field(default_factory=list)
+    unsigned: set[str] = field(default_factory=set)
+    """Which kinds of content were sent to the car without a signature."""
 
     @property
     def whitelist(self) -> Whitelist:
@@ -169,6 +171,9 @@ class Recorder:
         tell_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
         """Return what the car answers, and keep it."""
+        message = RoutableMessage.FromString(data)
+        if not message.HasField("signature_data"):
+            self.unsigned.add(str(message.WhichOneof("payload")))
         answer = self.computers.answer(data, over, tell_later)
         if answer is not None:
             self.recorded.append(answer)

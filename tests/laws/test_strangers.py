@@ -1,8 +1,10 @@
 """Invariant "proven over Bluetooth": a device that is not the car is not believed."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
+from tesla_protocol.command.vcsec_pb2 import FromVCSECMessage, UnsignedMessage
 
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -12,7 +14,7 @@ from custom_components.keycard.signing_key import async_get_key
 from custom_components.keycard.vehicle.computer_keys import KeySource
 from simulator import Simulator
 from simulator.cars import Car
-from simulator.protocol import Whitelist, public_keys
+from simulator.protocol import Whitelist, public_keys, security
 from simulator.radio import (
     Recorder,
     Replayer,
@@ -333,3 +335,35 @@ async def test_session_info_through_the_cloud_settles_and_contradicts(
     await page.fill()
     await page.until_done()
     assert page.shows("pair", "stranger")
+
+
+# No passive key
+
+
+async def test_requests_for_authentication_are_not_answered(
+    story: Story,
+    near: Near,
+    watching_entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Home Assistant never becomes a passive key, however often the car asks."""
+    said: list[str] = []
+    answer = security.answer
+
+    def listen(*args: Any, **kwargs: Any) -> bytes:
+        said.append(str(UnsignedMessage.FromString(args[2]).WhichOneof("sub_message")))
+        return answer(*args, **kwargs)
+
+    monkeypatch.setattr(security, "answer", listen)
+    recorder = Recorder(story.simulator.computers["Ada"])
+    story.simulator.air.between["Ada"] = recorder
+    asked = [
+        FromVCSECMessage.FromString(payload).HasField("authenticationRequest")
+        for payload in security.CHATTER
+    ]
+    assert any(asked)
+    entry = await story.settled(paired(watching_entry, near.car))
+    assert await story.act("unlock", lock_of(story, entry)) is None
+    await story.go(600)
+    assert set(said) == {"InformationRequest", "RKEAction"}
+    assert recorder.unsigned == {"session_info_request"}

@@ -223,6 +223,14 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         return await super()._sendInfotainment(command, mutating=mutating)
 
     @override
+    async def charge_port_door_open(self) -> dict[str, Any]:
+        """Open the port like any closure, also of a car that sleeps.
+
+        Newer versions of the library refuse that, or ask infotainment first.
+        """
+        return await super(VehicleBluetooth, self).charge_port_door_open()
+
+    @override
     async def _ensure_handshake(self, domain: Domain) -> None:
         """Greet until the car answers: a greeting may get lost.
 

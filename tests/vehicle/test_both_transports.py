@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, override
 
 import aiohttp
 from bleak.backends.device import BLEDevice
@@ -14,6 +14,7 @@ from pytest import Subtests  # noqa: PT013 - the fixture's type has no other hom
 
 from custom_components.keycard.answer import Recorder
 from custom_components.keycard.vehicle.bluetooth import BluetoothLink
+from custom_components.keycard.vehicle.computer_keys import ComputerTrust
 from custom_components.keycard.vehicle.key_pair import PrivateKey
 from custom_components.keycard.vehicle.links import CloudLink, Command
 from simulator import Simulator
@@ -37,6 +38,7 @@ class Deed:
     params: dict[str, Any]
     executed: str
 
+    @override
     def __str__(self) -> str:
         """Return the name of the test."""
         return "-".join([self.command, *(str(one) for one in self.params.values())])
@@ -131,7 +133,7 @@ async def bluetooth(
         connector(world.air),
     )
     device = BLEDevice(address_of(ada.vin), None, None)
-    link = BluetoothLink(ada.vin, key, lambda: device)
+    link = BluetoothLink(ada.vin, key, lambda: device, ComputerTrust())
     yield link
     await link.close()
 

@@ -22,7 +22,7 @@ from tesla_fleet_api.exceptions import (
     WhitelistOperationStatus,
 )
 from tesla_fleet_api.tesla import TeslaBluetooth
-from tesla_fleet_api.tesla.vehicle.bluetooth import VerifyPlan
+from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth, VerifyPlan
 from tesla_protocol.command.car_server_pb2 import Action
 from tesla_protocol.command.keys_pb2 import Role
 from tesla_protocol.command.signatures_pb2 import SessionInfo

@@ -381,6 +381,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         send=_port,
         effect=_port_effect,
         limit=ACCESS_LIMIT,
+        security=True,
         subject=_of("port"),
     ),
     # on

@@ -10,4 +10,4 @@ from homeassistant.components.logger import helpers
 
 if not hasattr(logger, "_clear_logger_overwrites"):
     # Since 2026.11 it is only there.
-    logger._clear_logger_overwrites = helpers._clear_logger_overwrites  # type: ignore[attr-defined] # the version decides
+    logger._clear_logger_overwrites = helpers._clear_logger_overwrites

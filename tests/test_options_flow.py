@@ -247,16 +247,16 @@ async def test_options_offer_a_budget_only_where_calls_have_a_price(
         return menu["menu_options"]
 
     compatible_entry.add_to_hass(hass)
-    assert await offered() == ["keys", "hosts"]
+    assert await offered() == ["keys", "leave_out", "hosts"]
     await set_up(compatible_entry)
-    assert await offered() == ["keys", "budget", "hosts"]
+    assert await offered() == ["keys", "leave_out", "budget", "hosts"]
     # A proxy may have prices of its own.
     hass.config_entries.async_update_entry(
         compatible_entry,
         data={**compatible_entry.data, "base_url": simulator.urls["proxy"]},
     )
     assert await hass.config_entries.async_reload(compatible_entry.entry_id)
-    assert await offered() == ["keys", "hosts"]
+    assert await offered() == ["keys", "leave_out", "hosts"]
     cost = hass.states.get("sensor.tesla_cloud_test_estimated_cost_this_month")
     assert cost is not None
     assert cost.state == "unknown"

@@ -16,7 +16,7 @@ from .ledger import LEDGER, Ledger
 from .memory import async_forget
 from .services import async_setup_services
 from .signing_key import async_forget_key, async_show_public_key
-from .subentries import async_clear_away, async_follow_subentries
+from .subentries import async_clear_away, async_follow_devices, async_follow_subentries
 from .takeover import async_take_over
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -60,6 +60,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     coordinator.async_start()
     async_follow_issues(entry)
     async_follow_subentries(hass, entry)
+    async_follow_devices(hass, entry)
     return True
 
 
@@ -86,7 +87,7 @@ async def async_remove_config_entry_device(
     _hass: HomeAssistant, entry: KeycardConfigEntry, device: DeviceEntry
 ) -> bool:
     """Let an owner remove the device of a car that is no longer there."""
-    present = {entry.entry_id, *entry.runtime_data.cars}
+    present = {entry.entry_id, *entry.runtime_data.garage.vins}
     return not any(
         domain == DOMAIN and name in present for domain, name in device.identifiers
     )

@@ -165,6 +165,6 @@ class CarButton(CarEntity, ButtonEntity):
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="place_not_known",
-                translation_placeholders={"car": self.coordinator.car.name},
+                translation_placeholders={"car": self.coordinator.car.title},
             )
         return {"latitude": known.latitude, "longitude": known.longitude}

@@ -284,7 +284,7 @@ def error_of(
     return kind(
         translation_domain=DOMAIN,
         translation_key=key,
-        translation_placeholders={"car": car.name, **placeholders},
+        translation_placeholders={"car": car.title, **placeholders},
     )
 
 

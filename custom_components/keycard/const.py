@@ -43,6 +43,7 @@ CONF_UNRELATED: Final = "unrelated"
 CONF_CARS: Final = "cars"
 CONF_BUDGET: Final = "budget"
 CONF_LINK: Final = "link"
+CONF_LEFT_OUT: Final = "left_out"
 
 # One car of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"

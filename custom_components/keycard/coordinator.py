@@ -89,7 +89,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             entry,
             provider,
             self.judge,
-            lambda: {vin for other in self._others() for vin in other.cars},
+            lambda: {vin for other in self._others() for vin in other.garage.vins},
             key=entrance.bluetooth_key,
             save=self._async_save_now,
             keep=self._memory.async_save_soon,
@@ -270,10 +270,14 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         )
 
     def _dump(self) -> StoredEntry:
+        left_out = self.garage.left_out
         stored = StoredEntry(
             saved=dt_util.utcnow().isoformat(),
             judge=self.judge.dump(time.monotonic()),
-            cars={car_id: car.car.to_json() for car_id, car in self.cars.items()},
+            cars={
+                **{car_id: car.to_json() for car_id, car in left_out.items()},
+                **{car_id: car.car.to_json() for car_id, car in self.cars.items()},
+            },
             keys={car_id: car.real.key_to_take for car_id, car in self.cars.items()},
             spending=self.bill.spending.dump(),
             rehearsal=self.rehearsal.dump(),
@@ -408,7 +412,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         """
         keys = {
             car_id: (
-                car.car.name,
+                car.car.title,
                 key_to_take(
                     self.judge.judgement,
                     car_id,
@@ -423,7 +427,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             for car_id, car in coordinator.cars.items()
         }
         return keys | {
-            car_id: (self.cars[car_id].car.name, key) for car_id, key in own.items()
+            car_id: (self.cars[car_id].car.title, key) for car_id, key in own.items()
         }
 
 

@@ -159,7 +159,7 @@ class CarCover(CarEntity, CoverEntity):
                 raise HomeAssistantError(
                     translation_domain=DOMAIN,
                     translation_key="trunk_not_known",
-                    translation_placeholders={"car": self.coordinator.car.name},
+                    translation_placeholders={"car": self.coordinator.car.title},
                 )
             if self.is_closed is closed:
                 return

@@ -62,7 +62,7 @@ class _View:
                 for section in (
                     self._notice(),
                     self._cloud(),
-                    *(self._car(car_id, car.car.name) for car_id, car in cars.items()),
+                    *(self._car(car_id, car.car.title) for car_id, car in cars.items()),
                     self._past(),
                 )
                 if any(card["type"] != "heading" for card in section["cards"])

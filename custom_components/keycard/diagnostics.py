@@ -23,6 +23,7 @@ from .const import (
     CONF_CARS,
     CONF_FINGERPRINT,
     CONF_IDENTIFIERS,
+    CONF_LEFT_OUT,
     CONF_SERVER,
     CONF_SIGN_IN,
     CONF_UNRELATED,
@@ -136,7 +137,14 @@ def _car(entry: KeycardCoordinator, car_id: str) -> dict[str, Any]:
 def _veiled(coordinator: KeycardCoordinator, data: dict[str, Any]) -> dict[str, Any]:
     """Replace secrets and places, and number the cars instead of naming them."""
     options = coordinator.config_entry.options
-    ids = dict.fromkeys([*coordinator.cars, *options.get(CONF_CARS, {})])
+    ids = dict.fromkeys(
+        [
+            *coordinator.cars,
+            *coordinator.garage.left_out,
+            *options.get(CONF_CARS, {}),
+            *options.get(CONF_LEFT_OUT, ()),
+        ]
+    )
     aliases = {car_id: f"car_{number}" for number, car_id in enumerate(ids, 1)}
     # Those of other entries, and those that have left: they were told of once.
     outages = coordinator.hass.data[LEDGER].journal.outages

@@ -99,7 +99,7 @@ class CarEntity(KeycardEntity[CarCoordinator]):
             identifiers={(DOMAIN, car.id)},
             manufacturer=MANUFACTURER,
             model=MODEL_NAMES.get(car.model),
-            name=car.name,
+            name=car.device_name or car.name,
             serial_number=car.id if coordinator.commandable else None,
             sw_version=car.state.sw_version if car.state else None,
             via_device_id=cloud.id,

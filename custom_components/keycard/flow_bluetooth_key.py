@@ -23,13 +23,14 @@ from homeassistant.helpers.selector import (
 from .bluetooth_pairing import async_adapter_trouble
 from .const import CONF_PROVIDER, CONF_WAS, PROVIDER_WATCH_ONLY
 from .coordinator import KeycardConfigEntry
-from .flow_fields import NAMED_VIN_SCHEMA, VIN_SCHEMA, labels
+from .flow_fields import NAMED_VIN_SCHEMA, VIN_SCHEMA
 from .flow_pairing import PairingSteps, read_new_vin
 from .markdown import escape_markdown
 from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import speaks_protocol
 from .vehicle.computer_keys import ComputerKeys
 from .vehicle.keys import is_vin
+from .vehicle.roster import labels
 
 CONF_CAR = "car"
 # No name makes such an id.
@@ -56,7 +57,9 @@ class BluetoothKeyFlow(
             return self.async_abort(reason="not_loaded")
         if (trouble := async_adapter_trouble(self.hass)) is not None:
             return self.async_abort(reason=trouble)
-        cars = {car_id: car.car.name for car_id, car in entry.runtime_data.cars.items()}
+        cars = {
+            car_id: car.car.title for car_id, car in entry.runtime_data.cars.items()
+        }
         paired = entry.runtime_data.garage.paired
         waiting = {
             car_id: name for car_id, name in cars.items() if car_id not in paired

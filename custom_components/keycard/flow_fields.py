@@ -143,15 +143,6 @@ def read_vin(user_input: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     return vin, errors
 
 
-def labels(names: Mapping[str, str]) -> dict[str, str]:
-    """Return a name for each car, by its id, that no other of them has."""
-    given = list(names.values())
-    return {
-        car_id: name if given.count(name) == 1 else f"{name} ({car_id[-6:]})"
-        for car_id, name in names.items()
-    }
-
-
 def region_at(base_url: str) -> str | None:
     """Return the region whose own host an address is, if it is the maker's."""
     for region in REGIONS:

@@ -19,6 +19,7 @@ from homeassistant.helpers.selector import (
 from .beside import async_find_cars
 from .const import (
     CONF_KEY,
+    CONF_LEFT_OUT,
     CONF_LINK,
     CONF_PROVIDER,
     CONF_SIGN_IN,
@@ -41,11 +42,11 @@ from .flow_fields import (
     URLS_FIELD,
     car_options,
     is_safe,
-    labels,
     new_car_id,
     normalised,
 )
 from .outage.hosts import REGIONS, default_hosts
+from .vehicle.roster import labels
 from .vehicle.ways import Preference
 
 CONF_CAR = "car"
@@ -76,7 +77,7 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
         else:
             budget = ["budget"] if self.can_be_limited else []
             link = ["link"] if self._has_choice else []
-            options = ["keys", *link, *budget, "hosts"]
+            options = ["keys", "leave_out", *link, *budget, "hosts"]
         return self.async_show_menu(step_id="init", menu_options=options)
 
     async def async_step_add_car(
@@ -151,7 +152,8 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
         cars = [coordinator.car for coordinator in entry.runtime_data.cars.values()]
         if not cars:
             return self.async_abort(reason="no_cars")
-        label = labels({car.id: car.name for car in cars})
+        entry.runtime_data.garage.async_name()
+        label = labels({car.id: car.title for car in cars})
         if user_input is not None:
             keys = {
                 car.id: {
@@ -168,6 +170,41 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
                     vol.Required(label[car.id], default=car.key.value): KEY_FIELD
                     for car in cars
                 }
+            ),
+        )
+
+    async def async_step_leave_out(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which cars of the account to leave out."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_loaded")
+        entry: KeycardConfigEntry = self.config_entry
+        garage = entry.runtime_data.garage
+        names = {vin: car.car.title for vin, car in garage.cars.items()}
+        names |= {vin: car.title for vin, car in garage.left_out.items()}
+        if not names:
+            return self.async_abort(reason="no_cars")
+        if user_input is not None:
+            return self.async_create_entry(
+                data={**self.config_entry.options, **user_input}
+            )
+        choices = SelectSelectorConfig(
+            options=[
+                SelectOptionDict(value=vin, label=label)
+                for vin, label in labels(names).items()
+            ],
+            multiple=True,
+        )
+        known = [
+            vin
+            for vin in self.config_entry.options.get(CONF_LEFT_OUT, ())
+            if vin in names
+        ]
+        return self.async_show_form(
+            step_id="leave_out",
+            data_schema=vol.Schema(
+                {vol.Required(CONF_LEFT_OUT, default=known): SelectSelector(choices)}
             ),
         )
 

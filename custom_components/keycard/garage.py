@@ -1,8 +1,9 @@
 """The cars of one entry: those that are there, that come, and that go."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set as AbstractSet
 from datetime import datetime
+from functools import partial
 import logging
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -13,7 +14,13 @@ from homeassistant.util import dt as dt_util
 
 from .car import CarCoordinator
 from .commands import Sender
-from .const import CONF_COMPUTERS, CONF_LINK, DOMAIN, SUBENTRY_BLUETOOTH_KEY
+from .const import (
+    CONF_COMPUTERS,
+    CONF_LEFT_OUT,
+    CONF_LINK,
+    DOMAIN,
+    SUBENTRY_BLUETOOTH_KEY,
+)
 from .isolation import isolated
 from .local import LocalLink
 from .outage.judge import Judge
@@ -24,10 +31,12 @@ from .vehicle.computer_keys import Computer, Pairing
 from .vehicle.key_pair import PrivateKey
 from .vehicle.keys import Key
 from .vehicle.links import Call
-from .vehicle.reading import JsonObject
-from .vehicle.roster import MOST_VEHICLES, Roster, cars_in
+from .vehicle.reading import JsonObject, read_text
+from .vehicle.roster import MOST_VEHICLES, Roster, cars_in, labels
 from .vehicle.vehicle import Car
 from .vehicle.ways import Preference
+
+DISABLED_BY_USER = dr.DeviceEntryDisabler.USER
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -58,6 +67,9 @@ class Garage:
     ) -> None:
         """Start without a car."""
         self.cars: dict[str, CarCoordinator] = {}
+        self.left_out: dict[str, Car] = {}
+        """The cars that the owner has nothing done with, by VIN."""
+
         self.sender: Sender | None = None
         self.poller: Poller | None = None
         self._hass = hass
@@ -89,8 +101,71 @@ class Garage:
     def async_fill(self, cars: Iterable[Car], keys: dict[str, Key]) -> None:
         """Put the cars in that are known from before, with the keys named last."""
         for car in cars:
-            self._add(car, keys.get(car.id, Key.USUAL))
-        self._roster = Roster(known=set(self.cars))
+            if self._is_left_out(car.id):
+                self._leave_out(car)
+            else:
+                self._add(car, keys.get(car.id, Key.USUAL))
+        self.async_name()
+        self._roster = Roster(known=set(self.vins))
+
+    @property
+    def vins(self) -> AbstractSet[str]:
+        """Return the cars, with those that are left out."""
+        return self.cars.keys() | self.left_out.keys()
+
+    def _is_left_out(self, vin: str) -> bool:
+        """Tell whether the owner wants nothing done with a car."""
+        if vin in self._entry.options.get(CONF_LEFT_OUT, ()):
+            return True
+        device = self._device(vin)
+        return device is not None and device.disabled_by is DISABLED_BY_USER
+
+    def _leave_out(self, car: Car) -> None:
+        self.left_out[car.id] = car
+        self._judge.forget(car.id)
+        device = self._device(car.id)
+        if device is not None and device.disabled_by is not DISABLED_BY_USER:
+            dr.async_get(self._hass).async_remove_device(device.id)
+
+    def _device(self, vin: str) -> dr.DeviceEntry | None:
+        return dr.async_get(self._hass).async_get_device_by_identifier(
+            (DOMAIN, vin), self._entry.entry_id
+        )
+
+    # Names
+
+    @callback
+    def async_name(self) -> None:
+        """Find a name for each car that its owner knows and no other car has."""
+        cars = {vin: coordinator.car for vin, coordinator in self.cars.items()}
+        told_apart = labels({vin: car.name for vin, car in cars.items()})
+        names = dict[str, str]()
+        for vin, car in cars.items():
+            car.device_name = None if car.named else told_apart[vin]
+            device = self._device(vin)
+            own = device and device.name_by_user and read_text(device.name_by_user)
+            names[vin] = own or car.device_name or car.name
+        for vin, name in labels(names).items():
+            cars[vin].shown_as = name
+
+    @callback
+    def _async_describe(self, vin: str) -> None:
+        """Let the device of a car have the name and the software that it tells."""
+        if (coordinator := self.cars.get(vin)) is None:
+            return
+        car, device = coordinator.car, self._device(vin)
+        if device is None:
+            return
+        name = car.device_name or car.name
+        if car.named and device.name != car.name:
+            self.async_name()
+            name = car.name
+        version = car.state.sw_version if car.state else None
+        version = version or device.sw_version
+        if (name, version) != (device.name, device.sw_version):
+            dr.async_get(self._hass).async_update_device(
+                device.id, name=name, sw_version=version
+            )
 
     def _add(self, car: Car, key: Key) -> CarCoordinator:
         car.trust.changed = self._keep
@@ -108,20 +183,23 @@ class Garage:
         )
         coordinator.signs = self.signs
         self.cars[car.id] = coordinator
+        coordinator.async_add_listener(partial(self._async_describe, car.id))
         if self._running and coordinator.local is not None:
             coordinator.local.async_start()
         return coordinator
 
     def seen(self, judgement: Judgement) -> list[str]:
         """Return the names of the cars by which only other integrations show it."""
-        return [car.car.name for vin, car in self.cars.items() if vin in judgement.seen]
+        return [
+            car.car.title for vin, car in self.cars.items() if vin in judgement.seen
+        ]
 
     # Bluetooth
 
     def near(self) -> list[str]:
         """Return the names of the cars that Bluetooth reaches now."""
         return [
-            car.car.name
+            car.car.title
             for car in self.cars.values()
             if car.real.bluetooth is not None and car.real.bluetooth.usable
         ]
@@ -248,7 +326,12 @@ class Garage:
 
     def _discover(self, summary: JsonObject, now: datetime) -> None:
         """Take in a car that an account tells of."""
-        car = self._add(self._provider.discover(summary, now), Key.USUAL)
+        found = self._provider.discover(summary, now)
+        if self._is_left_out(found.id):
+            self._leave_out(found)
+            return
+        car = self._add(found, Key.USUAL)
+        self.async_name()
         if self.poller is not None:
             self.poller.async_add_car(car.car.id)
         for listener in list(self._listeners):
@@ -273,6 +356,7 @@ class Garage:
     def async_remove(self, vin: str) -> None:
         """Let a car go, with all that is known of it."""
         _LOGGER.info("%s: a car has left the account", self._entry.title)
+        self.left_out.pop(vin, None)
         gone = self.cars.pop(vin, None)
         if gone is not None and (local := gone.local) is not None:
             self._entry.async_create_background_task(
@@ -283,12 +367,8 @@ class Garage:
             self._provider.link.forget(vin)
         if self.poller is not None:
             self.poller.async_remove_car(vin)
-        registry = dr.async_get(self._hass)
-        device = registry.async_get_device_by_identifier(
-            (DOMAIN, vin), self._entry.entry_id
-        )
-        if device is not None:
-            registry.async_remove_device(device.id)
+        if (device := self._device(vin)) is not None:
+            dr.async_get(self._hass).async_remove_device(device.id)
 
 
 async def _async_stop(local: LocalLink) -> None:

@@ -150,17 +150,19 @@ class Issues:
         found: Found = {}
         if (trouble := self._of_account()) is not None:
             found[trouble] = {}
-        if unpaid := sorted(car.car.name for car in cars if not car.paid_for):
+        if unpaid := sorted(car.car.title for car in cars if not car.paid_for):
             found[Trouble.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
         refused = self.coordinator.judge.account.refused_cars()
         if found.keys().isdisjoint(_STOPS_ALL) and refused:
-            names = sorted(car.car.name for vin, car in named.items() if vin in refused)
+            names = sorted(
+                car.car.title for vin, car in named.items() if vin in refused
+            )
             found[Trouble.CAR_REFUSED] = {"cars": ", ".join(names)}
         if users := self._find_owner_api_users():
             found[Trouble.OWNER_API_CLOSED] = {"integration": ", ".join(users)}
         domain = self.entry.data.get(CONF_DOMAIN, "")
         if links := sorted(
-            f"- [{escape_markdown(car.car.name)}]({pairing_link(domain, car.car.id)})"
+            f"- [{escape_markdown(car.car.title)}]({pairing_link(domain, car.car.id)})"
             for car in cars
             if car.car.unpaired
         ):
@@ -182,7 +184,7 @@ class Issues:
             most = str(MOST_VEHICLES)
             found[Trouble.TOO_MANY_VEHICLES] = {"count": str(count), "most": most}
         now = time.monotonic()
-        if silent := sorted(car.car.name for car in cars if car.silence.lasts(now)):
+        if silent := sorted(car.car.title for car in cars if car.silence.lasts(now)):
             found[Trouble.NO_POWER] = {"cars": ", ".join(silent)}
         return {
             trouble: names
@@ -193,7 +195,7 @@ class Issues:
     def _of_bluetooth(self) -> Found:
         """Return what the owner must know of the cars that have the Bluetooth key."""
         cars = {
-            car.car.name: car.car.trust
+            car.car.title: car.car.trust
             for car in self.coordinator.cars.values()
             if car.local is not None
         }

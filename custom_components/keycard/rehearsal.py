@@ -120,7 +120,7 @@ class Rehearsal:
         persistent_notification.async_dismiss(self.hass, self._notification)
         self._async_show()
         keys = keys_by_name(
-            (car.car.name, car.data.key_to_take) for car in self.cars.values()
+            (car.car.title, car.data.key_to_take) for car in self.cars.values()
         )
         self._told = any(key is not Key.USUAL for key in keys.values())
         self.bulletin.async_tell(
@@ -202,7 +202,7 @@ class Rehearsal:
             ),
             self.judge.judgement,
             keys_by_name(
-                (car.car.name, car.real.key_to_take) for car in self.cars.values()
+                (car.car.title, car.real.key_to_take) for car in self.cars.values()
             ),
             drill=True,
             early=_EARLY.get(ending),
@@ -282,7 +282,7 @@ _EARLY = {Ending.BROKEN: "drill_broken", Ending.RESTARTED: "drill_restarted"}
 def _readiness(car: CarCoordinator) -> CarReadiness:
     state = car.real.state
     return CarReadiness(
-        name=car.car.name,
+        name=car.car.title,
         key=car.car.key,
         named=car.car.owners_key is not None,
         key_tried=car.key_tried,

@@ -28,13 +28,13 @@ def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
         "missing": [missing.value for missing in judgement.missing],
         "since": judgement.since and judgement.since.isoformat(),
         "affected_cars": [
-            car.car.name
+            car.car.title
             for car_id, car in coordinator.cars.items()
             if judgement.affected is None or car_id in judgement.affected
         ],
         "cars": [
             {
-                "name": car.car.name,
+                "name": car.car.title,
                 "device_id": _device_id(coordinator, car_id),
                 "connection": car.data.connection.value if car.commandable else None,
                 "cloud": car.data.cloud and car.data.cloud.value,
@@ -81,7 +81,7 @@ def _notice(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
     return coordinator.bulletin.word(
         Kind.WARNING if judgement.warning else Kind.CHANGED,
         judgement,
-        {car.car.name: car.data.key_to_take for car in cars.values()},
+        {car.car.title: car.data.key_to_take for car in cars.values()},
         start=judgement.since,
         drill=coordinator.data.drill,
     )

@@ -7,7 +7,7 @@ from homeassistant.config_entries import (
     ConfigEntryState,
 )
 from homeassistant.const import ATTR_RESTORED
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
@@ -44,6 +44,33 @@ def async_follow_subentries(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 
 @callback
+def async_follow_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
+    """Take the names that the owner gives the devices, and leave out disabled ones."""
+    devices = dr.async_get(hass)
+
+    @callback
+    def changed(event: Event[dr.EventDeviceRegistryUpdatedData]) -> None:
+        if event.data["action"] != "update":
+            return
+        device = devices.async_get(event.data["device_id"])
+        if device is None or entry.entry_id not in device.config_entries:
+            return
+        changes = event.data["changes"]
+        if "name_by_user" in changes:
+            entry.runtime_data.garage.async_name()
+        if "disabled_by" in changes and entry.state is ConfigEntryState.LOADED:
+            left_out = entry.runtime_data.garage.left_out
+            disabled = device.disabled_by is dr.DeviceEntryDisabler.USER
+            vins = {name for domain, name in device.identifiers if domain == DOMAIN}
+            if vins & (entry.runtime_data.cars if disabled else left_out).keys():
+                hass.config_entries.async_schedule_reload(entry.entry_id)
+
+    entry.async_on_unload(
+        hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, changed)
+    )
+
+
+@callback
 def async_clear_away(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     """Remove what there is of links that are no more."""
     devices, entities = dr.async_get(hass), er.async_get(hass)
@@ -51,6 +78,8 @@ def async_clear_away(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
         car_id = next(name for domain, name in device.identifiers if domain == DOMAIN)
         car = coordinator.cars.get(car_id)
+        if car_id in coordinator.garage.left_out:
+            continue
         if car is None:
             if car_id != entry.entry_id and not coordinator.provider.cars_from_account:
                 # It was there for its key only.

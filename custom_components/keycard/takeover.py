@@ -30,7 +30,10 @@ def entry_of_car(hass: HomeAssistant, vin: str) -> ConfigEntry | None:
         coordinator = getattr(entry, "runtime_data", None)
         paired = entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
         if (
-            (isinstance(coordinator, KeycardCoordinator) and vin in coordinator.cars)
+            (
+                isinstance(coordinator, KeycardCoordinator)
+                and vin in coordinator.garage.vins
+            )
             or vin in named_cars(entry)
             or any(subentry.unique_id == vin for subentry in paired)
         ):

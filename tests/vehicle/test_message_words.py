@@ -303,6 +303,7 @@ DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(
         (legacy(dashcam_state=0), {"dashcam": False}),
         (legacy(dashcam_state=2), {"dashcam": True}),
         (legacy(dashcam_state=5), {"dashcam": None}),
+        (legacy(dashcam_state=7), {"dashcam": False}),
         (legacy(pin_to_drive_enabled=False), {"pin_to_drive": False}),
         (
             legacy(software_update_state=SoftwareUpdateState(version="2026.40.1")),

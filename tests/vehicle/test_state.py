@@ -277,6 +277,7 @@ def test_recorded_summary() -> None:
         ("vehicle_state", "sun_roof_state", "unknown", "sun_roof_open", None),
         ("vehicle_state", "sun_roof_state", "closed", "sun_roof_open", False),
         ("vehicle_state", "dashcam_state", "Unavailable", "dashcam", False),
+        ("vehicle_state", "dashcam_state", "Paused", "dashcam", False),
         ("vehicle_state", "tpms_pressure_rl", 200, "rear_left_pressure", None),
         ("vehicle_state", "software_update", None, "update_status", None),
         ("vehicle_state", "software_update", {"status": ""}, "update_status", None),

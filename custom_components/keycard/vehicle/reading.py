@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from unicodedata import category
 
 type JsonObject = Mapping[str, object]
 type Reader = Callable[[object], object]
@@ -9,6 +10,13 @@ type Reader = Callable[[object], object]
 _EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _LONGEST_TEXT = 255  # what a state of Home Assistant holds
+
+# What joins emoji, keeps letters of some scripts apart, and names a flag's region.
+_JOINER = "\u200d"
+_JOINING = frozenset({_JOINER, "\u200c", *map(chr, range(0xE0020, 0xE0080))})
+_SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+# They print nothing by themselves.
+_BLANK = " " + "".join(sorted(_JOINING - {"\U000e007f"}))
 
 
 def read_flag(value: object) -> bool | None:
@@ -49,11 +57,26 @@ def named[T](names: Mapping[str, T]) -> Callable[[object], T | None]:
 
 
 def read_text(value: object) -> str | None:
-    """Read a short text, without what does not print."""
+    """Read a short text, without what does not print, and with emoji whole."""
     if not isinstance(value, str):
         return None
-    clean = "".join(letter for letter in value if letter.isprintable()).strip()
-    return clean[:_LONGEST_TEXT] or None
+    clean = "".join(
+        letter for letter in value if letter.isprintable() or letter in _JOINING
+    ).strip(_BLANK)
+    end = min(len(clean), _LONGEST_TEXT)
+    while end < len(clean) and _goes_on(clean, end):
+        end -= 1
+    return clean[: end or _LONGEST_TEXT].strip(_BLANK) or None
+
+
+def _goes_on(text: str, at: int) -> bool:
+    """Return whether a letter belongs to the one before it."""
+    return at > 0 and (
+        text[at] in _JOINING
+        or text[at - 1] == _JOINER
+        or text[at] in _SKIN_TONES
+        or category(text[at]).startswith("M")
+    )
 
 
 def read_names(value: object) -> frozenset[str]:

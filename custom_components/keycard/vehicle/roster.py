@@ -1,6 +1,6 @@
 """Which cars an account holds: they come at once, and go only on lasting proof."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -65,6 +65,15 @@ def cars_in(body: JsonObject | None) -> dict[str, JsonObject] | None:
         and len(vin) <= _LONGEST_VIN
         and vin.isascii()
         and vin.isalnum()
+    }
+
+
+def labels(names: Mapping[str, str]) -> dict[str, str]:
+    """Return a name for each car, by its id, that no other of them has."""
+    given = list(names.values())
+    return {
+        car_id: name if given.count(name) == 1 else f"{name} ({car_id[-6:]})"
+        for car_id, name in names.items()
     }
 
 

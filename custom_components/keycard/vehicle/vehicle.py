@@ -51,6 +51,12 @@ class Car:
     name: str
     model: str = UNKNOWN_MODEL
     year: int | None = None
+    device_name: str | None = None
+    """The name of its device, where that is not the car's own."""
+
+    shown_as: str | None = None
+    """What its owner calls it, unlike any other car."""
+
     owners_key: Key | None = None
     """What the owner said to have; without it the VIN tells."""
 
@@ -108,6 +114,16 @@ class Car:
             owners_key=owners_key,
             link=link,
         )
+
+    @property
+    def title(self) -> str:
+        """Return the name by which its owner knows it."""
+        return self.shown_as or self.name
+
+    @property
+    def named(self) -> bool:
+        """Return whether the car tells a name."""
+        return self.state is not None and self.state.name is not None
 
     @property
     def key(self) -> Key:

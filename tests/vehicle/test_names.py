@@ -1,0 +1,47 @@
+"""Names that owners give their cars: emoji stay whole, equal ones are told apart."""
+
+import pytest
+
+from custom_components.keycard.vehicle.reading import read_text
+from custom_components.keycard.vehicle.roster import labels
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+THUMB = "\U0001f44d\U0001f3fd"
+HEART = "\u2764\ufe0f"
+
+
+@pytest.mark.parametrize("emoji", [FAMILY, ENGLAND, THUMB, HEART])
+def test_emoji_stay_whole(emoji: str) -> None:
+    assert read_text(f" Ada {emoji} ") == f"Ada {emoji}"
+    assert read_text(f"{emoji}Ada") == f"{emoji}Ada"
+    for length in range(255 - len(emoji) - 1, 257):
+        text = read_text("a" * length + emoji + "b" * 9)
+        assert text is not None
+        assert len(text) <= 255
+        assert text.rstrip("b") in {"a" * min(length, 255), "a" * length + emoji}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("\u200dAda\u200d", "Ada"),
+        ("\u200d\u200c", None),
+        ("A\u202eda\u0000", "Ada"),
+        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+        pytest.param("\u0301" * 300, "\u0301" * 255, id="marks"),
+    ],
+)
+def test_what_joins_nothing_goes(value: str, text: str | None) -> None:
+    assert read_text(value) == text
+
+
+def test_equal_names_are_told_apart() -> None:
+    assert labels({"5YJ1F7EK4KC700001": "Ada", "ada": "Bo"}) == {
+        "5YJ1F7EK4KC700001": "Ada",
+        "ada": "Bo",
+    }
+    assert labels({"5YJ1F7EK4KC700001": "Ada", "5YJ1F7EK4KC700002": "Ada"}) == {
+        "5YJ1F7EK4KC700001": "Ada (700001)",
+        "5YJ1F7EK4KC700002": "Ada (700002)",
+    }

@@ -140,6 +140,9 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
     ) -> RoutableMessage:
         greets = msg.HasField("session_info_request")
         self._acting = acts = not (greets or self._asking)
+        if greets and timeout is None:
+            # A greeting is short, whatever follows it.
+            timeout = _ANSWER
         if acts:
             self._sending()
             self._note_counter(msg)

@@ -164,3 +164,34 @@ async def test_what_the_proxy_refuses_is_not_held_against_tesla(
         await hass.async_block_till_done()
     assert judgement_of(proxied) == "operational"
     assert state_of(hass, "sensor.ada_key_to_take").state == "usual"
+
+
+@pytest.mark.parametrize("newer", [False, True])
+async def test_a_car_that_fell_asleep_is_woken_once(
+    hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry, *, newer: bool
+) -> None:
+    simulator.tesla_proxy.newer = newer
+    simulator.set("car.Ada", "asleep")
+    with (
+        patch("simulator.cars.WAKING", 0.05),
+        patch("custom_components.keycard.vehicle.links._WAKE_PACE", 0.06),
+    ):
+        await act(hass, "lock.ada_lock", "unlock", {})
+    assert simulator.cars["Ada"].executed == {"wake_up": 1, "door_unlock": 1}
+    assert state_of(hass, "lock.ada_lock").state == "unlocked"
+
+
+async def test_what_answers_is_asked_without_a_token(
+    hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
+) -> None:
+    simulator.cars["Ada"].climate_on = True
+    forwarded = simulator.calls.count("eu.products")
+    asked_before = simulator.calls.by_status["tesla_proxy.products 403"]
+    await act(
+        hass,
+        "select.ada_seat_cooler_front_left",
+        "select_option",
+        {"option": "low"},
+    )
+    assert simulator.calls.by_status["tesla_proxy.products 403"] == asked_before + 1
+    assert simulator.calls.count("eu.products") == forwarded

@@ -227,16 +227,16 @@ class Sender:
         return self._failure(car, wake.meaning, Category.WAKES)
 
     def _observe(self, car: Car, kind: Kind, call: Call) -> Meaning:
+        server = kind is Kind.COMMAND and self.link.only_commands_through_server
         meaning = read(
             kind,
             call.answer,
             data_works=car.online,
             readable=None if call.body is None else True,
-            third_party=self.judge.in_between,
+            third_party=self.judge.in_between or server,
         )
         found = evidence(meaning, call.answer, car=car.id, model=car.model, kind=kind)
         # Tesla answers the other calls itself: what fails here may be the server's.
-        server = kind is Kind.COMMAND and self.link.only_commands_through_server
         if not server or found.good or meaning.subject is Subject.CAR:
             self.observe(found)
         return meaning

@@ -30,6 +30,7 @@ from custom_components.keycard.signing_key import async_show_public_key
 from simulator import Simulator
 from simulator.cases import CarSpec, Home
 
+from .deadlines import Deadlines, held
 from .entries import compatible, hosts_options
 
 HOME = Home(
@@ -114,6 +115,12 @@ async def unload(hass: HomeAssistant) -> None:
     if loaded:
         # A connection that was given up may still have to be accepted.
         await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+    """Hold the time limits of requests."""
+    return held(monkeypatch)
 
 
 @pytest.fixture
@@ -206,7 +213,7 @@ async def sign_in(
 
 
 async def until(
-    hass: HomeAssistant, holds: Callable[[], bool], timeout: float = 10.0
+    hass: HomeAssistant, holds: Callable[[], bool], timeout: float = 60.0
 ) -> None:
     """Let requests and timers of the real clock run until something holds."""
     end = time.monotonic() + timeout

@@ -38,16 +38,22 @@ async def serving(serve: Serve, **kwargs: Any) -> AsyncGenerator[int]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def sending(*parts: bytes, pause: float = 0.0, hang: bool = False) -> Serve:
-    """Send parts of an answer, one after another."""
+def sending(
+    *parts: bytes,
+    pause: float = 0.0,
+    hang: bool = False,
+    arrived: Callable[[], None] = lambda: None,
+) -> Serve:
+    """Send parts of an answer, one after another, once a request has `arrived`."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived()
         for part in parts:
             writer.write(part)
             await writer.drain()
             await asyncio.sleep(pause)
         if hang:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 
     return serve
 

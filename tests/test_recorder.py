@@ -17,6 +17,7 @@ from custom_components.keycard.answer import (
     recording,
 )
 
+from .deadlines import Deadlines
 from .raw import Serve, http, sending, serving
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
@@ -41,7 +42,7 @@ async def test_recorder_hands_the_answer_on() -> None:
         session,
         url,
     ):
-        with recording(timeout=5) as record:
+        with recording(timeout=60) as record:
             async with session.get(url) as response:
                 assert await response.json() == {"response": [1, 2, 3]}
                 assert await response.read() == body
@@ -66,7 +67,7 @@ async def test_recorder_hands_on_utf_8_whatever_is_said(charset: str) -> None:
 async def test_recorder_keeps_a_part_and_hands_on_all() -> None:
     body = b"x" * 300_000
     async with recorded(sending(http("200 OK", body))) as (session, url):
-        with recording(timeout=5) as record:
+        with recording(timeout=60) as record:
             async with session.get(url) as response:
                 assert await response.read() == body
     assert record.answer is not None
@@ -102,7 +103,7 @@ async def test_recorder_fails_once(answer: bytes, failure: Failure | None) -> No
         await writer.drain()
 
     async with recorded(serve, limit=1000) as (session, url):
-        with recording(timeout=5) as record, pytest.raises(RequestFailedError):
+        with recording(timeout=60) as record, pytest.raises(RequestFailedError):
             async with session.get(url):
                 pass
     assert asks == 1
@@ -110,25 +111,29 @@ async def test_recorder_fails_once(answer: bytes, failure: Failure | None) -> No
     assert record.answer.failure is failure
 
 
-async def test_recorder_bounds_time() -> None:
-    async with recorded(sending(hang=True), timeout=60) as (session, url):
-        with recording(timeout=0.1) as record, pytest.raises(RequestFailedError):
+async def test_recorder_bounds_time(deadlines: Deadlines) -> None:
+    serve = sending(hang=True, arrived=deadlines.expire)
+    async with recorded(serve, timeout=60) as (session, url):
+        with recording(timeout=7.0) as record, pytest.raises(RequestFailedError):
             async with session.get(url):
                 pass
+    assert deadlines.asked[0] == 7.0
     assert record.answer is not None
     assert record.answer.failure is Failure.TIMEOUT
 
 
 async def test_records_do_not_mix() -> None:
+    together = asyncio.Barrier(8)
+
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.05)
+        await together.wait()
         writer.write(http("200 OK", str(writer.get_extra_info("peername")[1]).encode()))
         await writer.drain()
 
     async with recorded(serve) as (session, url):
 
         async def one() -> bool:
-            with recording(timeout=5) as record:
+            with recording(timeout=60) as record:
                 async with session.get(url) as response:
                     text = await response.text()
             return record.answer is not None and record.answer.body == text

@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.watcher import CHECK_PACE, CHECK_TIMEOUT
 from tests.conftest import state_of
+from tests.waiting import until
 
 from .story import Story, assert_explained
 
@@ -327,7 +328,8 @@ async def test_an_entry_that_is_unloaded_keeps_no_check_waiting_for_ever(
     check = asyncio.create_task(
         story.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
     )
-    await asyncio.sleep(0.05)
+    # It is under way once the hosts are asked, who do not answer.
+    await until(lambda: story.simulator.held > 0)
     await story.restart(entry)
     await story.pace.drive(check, CHECK_TIMEOUT + 1)
 

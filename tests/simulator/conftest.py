@@ -47,7 +47,7 @@ async def sim(socket_enabled: None, clock: Clock) -> AsyncIterator[Simulator]:
 
 @pytest.fixture
 async def session(socket_enabled: None) -> AsyncIterator[aiohttp.ClientSession]:
-    timeout = aiohttp.ClientTimeout(total=5)
+    timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(timeout=timeout) as client:
         yield client
 

@@ -10,6 +10,7 @@ import pytest
 from simulator import PortTakenError, Simulator
 from simulator.certificates import Authority
 from simulator.conditions import ConditionError
+from tests.waiting import until
 
 from .conftest import HOME
 
@@ -177,8 +178,7 @@ async def test_stopping_ends_what_is_held(
     async with Simulator(HOME) as sim:
         sim.set("na.status", "timeout")
         task = asyncio.create_task(status(session, sim.urls["na"]))
-        await asyncio.sleep(0.05)
-        assert sim.held == 1
+        await until(lambda: sim.held == 1)
     with pytest.raises(aiohttp.ClientError):
         await task
     assert sim.held == 0

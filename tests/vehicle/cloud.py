@@ -35,8 +35,8 @@ def saying(body: object, status: int = 200) -> Handler:
 
 
 async def hang(_: web.Request) -> web.StreamResponse:
-    """Answer too late."""
-    await asyncio.sleep(60)
+    """Never answer."""
+    await asyncio.Event().wait()
     return web.Response()
 
 
@@ -66,6 +66,9 @@ class Cloud:
     """A server that says what it is told to say."""
 
     handler: Handler = hang
+    late: Callable[[], None] = lambda: None
+    """Called when a request has arrived that is never answered."""
+
     seen: list[tuple[str, str, Any]] = field(default_factory=list)
     running: Counter[str] = field(default_factory=Counter)
     most_at_once: int = 0
@@ -78,6 +81,8 @@ class Cloud:
         car = "".join(request.path.split("/")[4:5])
         self.running[car] += 1
         self.most_at_once = max(self.most_at_once, *self.running.values())
+        if self.handler is hang:
+            self.late()
         try:
             return await self.handler(request)
         finally:

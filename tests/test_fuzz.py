@@ -1,0 +1,369 @@
+"""Whatever a host, a proxy or a service answers, nothing is raised and nothing blocked.
+
+`KEYCARD_FUZZ=deep` tries many more answers, `KEYCARD_FUZZ_SEED` those of another run.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+import json
+import os
+from random import Random, SystemRandom
+import time
+from typing import Any
+
+import aiohttp
+from hypothesis import HealthCheck, given, seed, settings, strategies as st
+import pytest
+
+from homeassistant.helpers.aiohttp_client import HassClientResponse
+from homeassistant.helpers.json import json_bytes
+
+from custom_components.keycard.answer import Answer, Failure, Recorder, ask
+from custom_components.keycard.flow_check import _judge, _url_in
+from custom_components.keycard.outage.evidence import Kind, evidence, read
+from custom_components.keycard.outage.hosts import default_hosts
+from custom_components.keycard.outage.judge import Judge, StoredJudge
+from custom_components.keycard.outage.watch import Watch
+from custom_components.keycard.polling import Ask, meaning_of
+from custom_components.keycard.providers.fleet import read_grant
+from custom_components.keycard.sign_in import read_token
+from custom_components.keycard.stored import UNREADABLE, check_form
+from custom_components.keycard.vehicle.links import Call, CloudLink, Command
+from custom_components.keycard.vehicle.redaction import redact
+from custom_components.keycard.vehicle.roster import cars_in, unpaired_in
+from custom_components.keycard.vehicle.vehicle import Car
+
+from .raw import serving
+
+DEEP = os.environ.get("KEYCARD_FUZZ") == "deep"
+SEED = int(os.environ.get("KEYCARD_FUZZ_SEED") or SystemRandom().randrange(1 << 32))
+VIN = "LRW3E7EK4NC123456"
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+
+# Seconds of work on this thread, of which the loop has only one.
+BLOCKED = 2.0
+
+
+def fuzz(examples: int) -> Callable[[Any], Any]:
+    """Try so many examples, and many more in a deep run; say how to try them again."""
+
+    def decorate(test: Any) -> Any:
+        bounded = settings(
+            max_examples=examples * (50 if DEEP else 1),
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        return seed(SEED)(bounded(test))
+
+    return decorate
+
+
+@pytest.fixture(autouse=True)
+def seed_is_printed() -> None:
+    print(f"KEYCARD_FUZZ_SEED={SEED}")
+
+
+# What is answered
+
+NAMES = st.sampled_from(
+    """
+    response vin state id id_s user_id vehicle_id display_name access_token timestamp
+    refresh_token expires_in token_type error error_description result reason
+    charge_state climate_state drive_state vehicle_state vehicle_config gui_settings
+    location_data latitude longitude battery_level battery_range charging_state
+    inside_temp locked odometer car_version shift_state speed sentry_mode
+    software_update vehicle_name option_codes status version unpaired_vins vehicle_info
+    vehicle_command_protocol_required region fleet_api_base_url tokens granular_access
+    tpms_pressure_fl charge_limit_soc is_climate_on df dr pf pr ft rt
+    """.split()
+)
+PLAIN = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**400, -1, 0, 2**63, 1_795_000_000_000]),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(
+        [VIN, "online", "asleep", "\ud800", "a\r\nb", "a" * 300, "<invalid>"]
+    ),
+)
+VALUES = st.recursive(
+    PLAIN,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.one_of(NAMES, st.text(max_size=5)), inner, max_size=6),
+    ),
+    max_leaves=25,
+)
+OBJECTS = st.dictionaries(NAMES, VALUES, max_size=8)
+TOLD = st.one_of(
+    OBJECTS,
+    OBJECTS.map(lambda told: {"response": told}),
+    st.lists(OBJECTS, max_size=3).map(lambda told: {"response": told}),
+    OBJECTS.map(lambda told: {"response": {**told, "vin": VIN, "state": "online"}}),
+    VALUES,
+)
+WORDS = st.sampled_from(
+    [
+        "ok",
+        "vehicle is not available",
+        '{"error":"login_required"}',
+        "<html>503 Server Maintenance</html>",
+        '{"error":"user out of region, use base URL: https://[::1, see"}',
+        "[" * 30_000,
+        '{"a":' * 30_000,
+        '{"expires_in": ' + "9" * 5000 + "}",
+        "x" * 70_000,
+    ]
+)
+
+
+def written(told: object) -> bytes:
+    return json.dumps(told).encode()
+
+
+BODIES = st.one_of(
+    TOLD.map(written), TOLD.map(written), WORDS.map(str.encode), st.binary(max_size=60)
+)
+TEXTS = st.text(max_size=30).map(lambda text: text.encode("utf-8", "replace"))
+STATUS_LINES = st.one_of(
+    st.sampled_from(
+        [200, 200, 204, 302, 400, 401, 402, 403, 404, 408, 412, 421, 429, 500]
+    ).map(lambda status: f"HTTP/1.1 {status} Said".encode()),
+    st.integers(0, 9999).map(lambda status: f"HTTP/1.1 {status}".encode()),
+    st.binary(max_size=30),
+)
+CHARSETS = (
+    "utf-8 utf-16 punycode idna hex klingon undefined unicode_escape utf-7".split()
+)
+HEADERS = st.one_of(
+    st.sampled_from(CHARSETS).map(
+        lambda charset: f"Content-Type: application/json; charset={charset}".encode()
+    ),
+    st.sampled_from(
+        [
+            b"Content-Type: text/html",
+            b"Content-Type: ;;;=",
+            b"Location: http://[::1",
+            b"Location: https://portal]/",
+            b"Location: http://\xe2\x84\x80.example/",
+            b"Content-Encoding: gzip",
+            b"Content-Encoding: br",
+            b"Transfer-Encoding: chunked",
+            b"Retry-After: Mon, 99 Nov 99999 99:99:99 +9999",
+            b"RateLimit-Reset: 1e400",
+            b"Set-Cookie: =;=;",
+            b"Connection: upgrade",
+        ]
+    ),
+    st.tuples(
+        st.sampled_from(
+            [b"Content-Type", b"Location", b"Retry-After", b"RateLimit-Reset", b"Date",
+             b"Set-Cookie", b"Content-Length", b"Content-Encoding", b"X-Txid", b"Link"]
+        ),
+        st.one_of(TEXTS, st.integers(-(10**12), 10**40).map(lambda n: str(n).encode())),
+    ).map(b": ".join),
+)  # fmt: skip
+
+
+@st.composite
+def raw_answers(draw: st.DrawFn) -> bytes:
+    """Write an HTTP answer that is more or less one."""
+    body = draw(BODIES)
+    head = [draw(STATUS_LINES), *draw(st.lists(HEADERS, max_size=4))]
+    if draw(st.integers(0, 3)):
+        head.append(b"Content-Length: " + str(len(body)).encode())
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> Answer:
+    """Return an answer as it was read."""
+    return Answer(
+        asked_at=draw(st.floats(0, 1e6)),
+        elapsed=draw(st.floats(0, 30)),
+        status=draw(st.one_of(st.none(), st.integers(0, 999), st.just(200))),
+        content_type=draw(st.sampled_from(["", "text/html", "application/json"])),
+        body=draw(BODIES).decode(errors="replace")[:4096],
+        truncated=draw(st.booleans()),
+        location=draw(st.one_of(st.none(), st.text(max_size=30))),
+        retry_after=draw(st.one_of(st.none(), st.floats(0, 1e6))),
+        failure=draw(st.one_of(st.none(), st.none(), st.sampled_from(Failure))),
+    )
+
+
+def storable(told: object) -> None:
+    """Check that Home Assistant can store something."""
+    json_bytes(told)
+
+
+# What is made of it
+
+
+@pytest.fixture
+def host(socket_enabled: None) -> Iterator[Callable[[bytes, Any], Any]]:
+    """Let a host answer with raw bytes to what is asked of it."""
+    now = b""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(now)
+        await writer.drain()
+
+    with asyncio.Runner() as runner:
+        stack = _opened(serve)
+        sessions, url = runner.run(anext(stack))
+
+        def run(raw: bytes, asking: Any) -> Any:
+            nonlocal now
+            now = raw
+            began = time.thread_time()
+            got = runner.run(asking(sessions, url))
+            assert time.thread_time() - began < BLOCKED
+            return got
+
+        yield run
+        runner.run(stack.aclose())
+
+
+async def _opened(serve: Any) -> AsyncGenerator[tuple[Any, str]]:
+    async with (
+        serving(serve) as port,
+        aiohttp.ClientSession() as plain,
+        aiohttp.ClientSession(
+            middlewares=(Recorder(),), response_class=HassClientResponse
+        ) as recorded,
+    ):
+        yield (plain, recorded), f"http://127.0.0.1:{port}"
+
+
+def test_probes_and_token_answers(host: Any) -> None:
+    async def asking(sessions: Any, url: str) -> Answer:
+        return await ask(sessions[0], "POST", url, timeout=60.0, kept=32 * 1024)
+
+    @fuzz(40)
+    @given(raw_answers())
+    def probe(raw: bytes) -> None:
+        answer = host(raw, asking)
+        for kind in Kind:
+            evidence(read(kind, answer, url="https://host.example/x"), answer)
+        storable(read_token(answer))
+
+    probe()
+
+
+def test_calls_and_the_set_up(host: Any) -> None:
+    async def token() -> str:
+        return "token"
+
+    async def asking(sessions: Any, url: str) -> list[Call]:
+        link = CloudLink(sessions[1], url, token)
+        outcome = await link.command(VIN, Command.UNLOCK)
+        return [
+            await link.products(),
+            await link.vehicle(VIN),
+            await link.vehicle_data(VIN),
+            await link.region(),
+            await link.fleet_status([VIN]),
+            outcome.call,
+        ]
+
+    @fuzz(40)
+    @given(raw_answers())
+    def calls(raw: bytes) -> None:
+        for call in host(raw, asking):
+            for what in Ask:
+                meaning_of(what, call)
+            check = _judge(call, "https://host.example")
+            assert check.error or check.vins is not None
+            _url_in(call.answer.body)
+            told(call.body)
+
+    calls()
+
+
+def told(body: Any) -> None:
+    """Let a vehicle be told what an answer holds."""
+    if not isinstance(body, dict):
+        # The link takes nothing else for an answer.
+        return
+    listed = cars_in(body) or {}
+    unpaired_in(body, [VIN])
+    car = Car.from_vin(VIN, name="Ada")
+    for summary in (*listed.values(), body):
+        car.apply_summary(summary, NOW)
+    if not car.stale(body):
+        car.apply_data(body, NOW)
+    storable(car.to_json())
+    Car.from_json(json.loads(json_bytes(car.to_json())))
+
+
+@fuzz(150)
+@given(TOLD)
+def test_vehicles(body: Any) -> None:
+    # As it comes over the wire: what is no JSON there is none here.
+    text = json.dumps(body)
+    try:
+        read_back = json.loads(json_bytes(json.loads(text)))
+    except TypeError, ValueError:
+        return
+    told(read_back)
+
+
+@fuzz(60)
+@given(st.one_of(answers(), TOLD.map(lambda said: Answer(
+    asked_at=0.0, elapsed=0.1, status=200, body=json.dumps(said)
+))))  # fmt: skip
+def test_tokens(answer: Answer) -> None:
+    token = read_token(answer)
+    if token is None:
+        return
+    storable(token)
+    assert token["access_token"].isascii()
+    assert token["access_token"].isprintable()
+    assert 60 <= token["expires_in"] <= 90 * 24 * 3600
+    read_grant(token["access_token"])
+
+
+@fuzz(20)
+@given(st.lists(st.tuples(st.sampled_from(Kind), answers()), max_size=12))
+def test_judgement(heard: list[tuple[Kind, Answer]]) -> None:
+    watch = Watch(default_hosts("eu"), random=Random(1), now=0.0)
+    judge = Judge(watch, region="eu", in_between=False, now=0.0)
+    for at, (kind, answer) in enumerate(heard):
+        meaning = read(kind, answer, url="https://host.example/x")
+        found = evidence(meaning, answer, car=VIN, model="model3")
+        if kind is Kind.TOKEN:
+            judge.observe_renewal(found)
+        else:
+            judge.observe(found)
+        judge.judge(answer.asked_at + at, NOW + timedelta(seconds=at))
+    stored = json.loads(json_bytes(judge.dump(0.0)))
+    Judge(watch, region="eu", in_between=False, now=0.0).restore(
+        stored, now=0.0, away=0.0
+    )
+
+
+@fuzz(80)
+@given(VALUES)
+def test_stored_assessments(stored: Any) -> None:
+    watch = Watch(default_hosts("eu"), random=Random(1), now=0.0)
+    judge = Judge(watch, region="eu", in_between=False, now=0.0)
+    before = judge.dump(0.0)
+    mixed: Any = {**before, **stored} if isinstance(stored, dict) else stored
+    for one in (stored, mixed):
+        try:
+            check_form(one, StoredJudge)
+            judge.restore(one, now=0.0, away=0.0)
+        except UNREADABLE:
+            assert judge.dump(0.0) == before
+
+
+@fuzz(50)
+@given(st.one_of(st.text(max_size=300), TOLD.map(json.dumps)))
+def test_redaction(text: str) -> None:
+    assert VIN not in redact(text)
+    assert VIN.lower() not in redact(f"{text} {VIN.lower()} {text}")

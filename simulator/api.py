@@ -7,7 +7,14 @@ import re
 from .accounts import Account, Grant, Tokens
 from .apps import Apps, not_registered
 from .cars import Car
-from .commands import CHARGING_COMMANDS, COMMANDS, REQUIRED, SIGNED_COMMANDS
+from .commands import (
+    CHARGING_COMMANDS,
+    COMMANDS,
+    REQUIRED,
+    SIGNED_COMMANDS,
+    is_near,
+    wants_user_near,
+)
 from .protocol import Computers
 from .server import Reply, failure, json_reply
 from .shapes import SECTIONS, Json, only, product, summary, vehicle_data
@@ -201,7 +208,8 @@ class Api:
             car.advance()
         match ask.route.endpoint:
             case "products":
-                access: Json = {"mobile_access_disabled": not account.mobile_access}
+                off = not account.mobile_access
+                access: Json = {"mobile_access_disabled": True} if off else {}
                 items = [product(car, now) | access for car in cars]
                 items += account.other_products
                 return json_reply({"response": items, "count": len(items)})
@@ -267,6 +275,10 @@ class Api:
         needed = REQUIRED.get(endpoint)
         if needed is not None and needed not in ask.body:
             return failure(400, f"invalid_request: missing {needed}")
+        plain = car.signing == "off"
+        if plain and wants_user_near(endpoint, ask.body) and not is_near(car, ask.body):
+            words = {"result": False, "reason": "too_far_from_vehicle"}
+            return json_reply({"response": words})
         result, reason = car.execute(endpoint, ask.body)
         return json_reply({"response": {"result": result, "reason": reason}})
 

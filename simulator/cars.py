@@ -29,6 +29,7 @@ CABIN_IDLE = 40 * 60.0  # time constants of the cabin's temperature
 CABIN_DRIVEN = 4 * 60.0
 VOLTS = 230
 PHASES = 3
+LEAST_AMPS = 5
 TRIP_PERIOD = 3 * 3600.0
 TRIP_TIME = 15 * 60.0
 TRIP_SPEED = 31.0  # mph
@@ -98,6 +99,7 @@ class Car:
         self.charging = False
         self.charge_limit = 80
         self.charge_amps = 16
+        self.low_amps: int | None = None  # what it charges with while the setting is 5
         self.battery = 64.0
         self.added = 0.0  # kWh of this charge
         self.odometer = 12_345.6
@@ -262,6 +264,7 @@ class Car:
         self.port_open = self.cable = self.latched = True
         self.added = 0.0
         self.charging = self.battery < self.charge_limit
+        self.low_amps = None
 
     def _pull_out(self) -> None:
         self.port_open = self.cable = self.latched = self.charging = False
@@ -384,10 +387,30 @@ class Car:
         if not self.climate_on and self.cabin_limit is not None:
             self.inside = min(self.inside, self.cabin_limit)
 
+    def set_amps(self, amps: int) -> None:
+        """Set the current to charge with.
+
+        Below 5 A a car that charges takes 5 first, and less only when it is asked
+        again; its setting goes on showing 5, as owners report.
+        """
+        if not self.charging or amps >= LEAST_AMPS:
+            self.charge_amps, self.low_amps = amps, None
+        elif self.charge_amps == LEAST_AMPS:
+            self.low_amps = amps
+        else:
+            self.charge_amps, self.low_amps = LEAST_AMPS, None
+
+    @property
+    def current(self) -> int:
+        """Return the current that flows, in A."""
+        if not self.charging:
+            return 0
+        return self.charge_amps if self.low_amps is None else self.low_amps
+
     @property
     def charge_power(self) -> float:
         """Return what flows in, in kW."""
-        return self.charge_amps * VOLTS * PHASES / 1000 if self.charging else 0.0
+        return self.current * VOLTS * PHASES / 1000
 
     def _charge(self, seconds: float) -> None:
         energy = self.charge_power * seconds / 3600

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 type Result = tuple[bool, str]
 type Run = Callable[[Car, Mapping[str, object]], Result]
 
+NEAR = 0.001  # degrees
 KEYLESS_TIME = 2 * 60.0
 DONE: Result = (True, "")
 COMFORT_OFF: Result = (False, "cabin comfort remote settings not enabled")
@@ -95,6 +96,7 @@ def _start_charge(car: Car, _body: Mapping[str, object]) -> Result:
     if car.battery >= car.charge_limit:
         return False, "complete"
     car.charging = car.latched = True
+    car.low_amps = None
     return DONE
 
 
@@ -119,7 +121,7 @@ def _set_amps(car: Car, body: Mapping[str, object]) -> Result:
     amps = _number(body, "charging_amps")
     if amps is None or not 0 <= amps <= 48:
         return False, "invalid_amps"
-    car.charge_amps = round(amps)
+    car.set_amps(round(amps))
     return DONE
 
 
@@ -273,6 +275,25 @@ def _reset_drive_pin(car: Car, _body: Mapping[str, object]) -> Result:
 def _clear_drive_pin(car: Car, _body: Mapping[str, object]) -> Result:
     car.pin_to_drive, car.drive_pin = False, None
     return DONE
+
+
+def is_near(car: Car, body: Mapping[str, object]) -> bool:
+    """Return whether a user is where a car stands, as far as a command tells."""
+    latitude, longitude = _number(body, "lat"), _number(body, "lon")
+    if latitude is None or longitude is None:
+        return False
+    return math.dist((latitude, longitude), (car.latitude, car.longitude)) < NEAR
+
+
+def wants_user_near(command: str, body: Mapping[str, object]) -> bool:
+    """Return whether a plain command works only for a user who is near the car.
+
+    As Tesla documents it for cars before Model 3: closing the windows moves something
+    that nobody may be watching, and HomeLink opens the garage.
+    """
+    if command == "window_control":
+        return body.get("command") == "close"
+    return command == "trigger_homelink"
 
 
 def _open_garage(car: Car, _body: Mapping[str, object]) -> Result:

@@ -153,7 +153,7 @@ def charge_state(car: Car, at: int) -> Json:
         "charge_port_door_open": car.port_open,
         "charge_port_latch": "Engaged" if car.latched else "Disengaged",
         "charge_rate": charge_rate(car),
-        "charger_actual_current": car.charge_amps if car.charging else 0,
+        "charger_actual_current": car.current,
         "charger_phases": 3 if car.charging else None,
         "charger_pilot_current": 16,
         "charger_power": round(power),

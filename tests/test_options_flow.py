@@ -235,6 +235,20 @@ async def test_options_take_a_budget_away(
     assert account.runtime_data.bill.spending.budget is None
 
 
+async def test_options_let_a_place_be_told_away_from_home(
+    hass: HomeAssistant, simulator: Simulator, compatible_entry: MockConfigEntry
+) -> None:
+    compatible_entry.add_to_hass(hass)
+    for allowed in (True, False):
+        form = await open_options(hass, compatible_entry, "location")
+        before = compatible_entry.options.get("location_away", False)
+        assert before is not allowed
+        result = await change(hass, form, location_away=allowed)
+        assert result["type"] == "create_entry"
+        assert compatible_entry.options["location_away"] is allowed
+        assert "hosts" in compatible_entry.options
+
+
 async def test_options_offer_a_budget_only_where_calls_have_a_price(
     hass: HomeAssistant,
     simulator: Simulator,
@@ -247,16 +261,16 @@ async def test_options_offer_a_budget_only_where_calls_have_a_price(
         return menu["menu_options"]
 
     compatible_entry.add_to_hass(hass)
-    assert await offered() == ["keys", "leave_out", "hosts"]
+    assert await offered() == ["keys", "leave_out", "location", "hosts"]
     await set_up(compatible_entry)
-    assert await offered() == ["keys", "leave_out", "budget", "hosts"]
+    assert await offered() == ["keys", "leave_out", "location", "budget", "hosts"]
     # A proxy may have prices of its own.
     hass.config_entries.async_update_entry(
         compatible_entry,
         data={**compatible_entry.data, "base_url": simulator.urls["proxy"]},
     )
     assert await hass.config_entries.async_reload(compatible_entry.entry_id)
-    assert await offered() == ["keys", "leave_out", "hosts"]
+    assert await offered() == ["keys", "leave_out", "location", "hosts"]
     cost = hass.states.get("sensor.tesla_cloud_test_estimated_cost_this_month")
     assert cost is not None
     assert cost.state == "unknown"

@@ -1,5 +1,6 @@
 """One car for Home Assistant: what is known of it, and what it is told."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 import logging
@@ -9,7 +10,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
-from .commands import Sender
+from .commands import Sender, error_of
 from .connection import (
     Connection,
     cloud_health,
@@ -27,12 +28,18 @@ from .silence import Silence, is_silent
 from .vehicle.command_queue import PendingCommand
 from .vehicle.keys import Key
 from .vehicle.links import Command
-from .vehicle.repertoire import Order, order
+from .vehicle.repertoire import CHARGING, LEAST_AMPS, Order, order
 from .vehicle.vehicle import Car
 from .vehicle.ways import CloudHealth, Preference
 from .views import CarView, rehearsed_car
 
 _LOGGER = logging.getLogger(__name__)
+
+# Seconds in which the car proves a low current, of one look at what is known, and
+# between two asks.
+_PROOF_TIME = 60
+_PROOF_STEP = 2
+_PROOF_PACE = 14
 
 
 class CarCoordinator(IsolatedCoordinator[CarView]):
@@ -202,6 +209,30 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
             wakes = await self._dispatcher.async_send(
                 one, pressed_at=pressed_at, wakes=wakes
             )
+
+    async def async_set_charge_current(self, amps: int) -> None:
+        """Set the current to charge with, in A.
+
+        Below 5 A a car that charges takes 5 first, and shows in its setting no more
+        than that: it is asked twice, and what it draws is the proof.
+        """
+        wanted = order(Command.CHARGE_AMPS, amps=amps)
+        self.car.low_amps = None
+        state = self.car.state
+        if amps >= LEAST_AMPS or state is None or state.charging_state not in CHARGING:
+            await self.async_send_all(wanted)
+            return
+        await self.async_send_all(wanted, wanted)
+        since = dt_util.utcnow()
+        for seconds in range(0, _PROOF_TIME, _PROOF_STEP):
+            if seconds % _PROOF_PACE == 0:
+                self._async_ask()
+            await asyncio.sleep(_PROOF_STEP)
+            if self.car.draws(amps, since):
+                self.car.hold_low_amps(amps)
+                self.async_show()
+                return
+        raise error_of("current_unconfirmed", self.car)
 
     @callback
     def _async_sent(self, pending: PendingCommand) -> None:

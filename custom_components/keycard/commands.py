@@ -1,7 +1,7 @@
 """Sends a command to a car, once, and says what came of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 import math
@@ -21,6 +21,12 @@ from .vehicle.state import CarState, has_data
 from .vehicle.vehicle import Car
 
 WAKE_DEADLINE = 60.0
+
+# Models that check for some plain commands whether their user is near.
+BEFORE_MODEL_3 = frozenset({"models", "modelx"})
+
+# How old (s) the place of a car may be that is told as its user's.
+PLACE_AGE = 120.0
 
 # When (s) the car's data are read after a command that a server says was done.
 _CHECK_DELAYS = (1.0, 2.0, 3.0)
@@ -79,6 +85,9 @@ class Sender:
     judge: Judge
     observe: Callable[[Evidence], None]
     doubt: Callable[[str], None]
+    location_allowed: Callable[[float, float], bool] = lambda *_: False
+    """Whether a command may tell a place, in degrees, as that of its user."""
+
     _wakes: dict[str, _Wake] = field(default_factory=dict, init=False)
 
     async def async_send(self, car: Car, pending: PendingCommand) -> None:
@@ -91,12 +100,15 @@ class Sender:
             await self._async_wake(car, pending)
             if pending.order.command is Command.WAKE:
                 return
-        outcome, meaning = await self._async_try(car, pending)
+        place: Mapping[str, float] = {}
+        if _wants_user_near(car, pending):
+            place = await self._async_locate(car)
+        outcome, meaning = await self._async_try(car, pending, place)
         if _never_reached(outcome, meaning):
             # It fell asleep since it was last asked: the command got nowhere.
             pending.note_not_sent()
             await self._async_wake(car, pending)
-            outcome, meaning = await self._async_try(car, pending)
+            outcome, meaning = await self._async_try(car, pending, place)
         if outcome.call.withheld and outcome.confirmed:
             raise _not_reached("command_too_late", car)
         if outcome.done and outcome.confirmed:
@@ -117,8 +129,28 @@ class Sender:
             raise _not_reached("sign_in_fails", car)
         raise self._failure(car, meaning)
 
+    async def _async_locate(self, car: Car) -> Mapping[str, float]:
+        """Return the car's own place as the user's, if it may be told as that."""
+        if not _place_known(car):
+            call = await self.link.vehicle_data(car.id)
+            if call.sent:
+                self._observe(car, Kind.DATA, call)
+            if call.body is not None and has_data(call.body):
+                car.apply_data(call.body, dt_util.utcnow())
+        state = car.state
+        if (
+            not _place_known(car)
+            or state is None
+            or state.latitude is None
+            or state.longitude is None
+        ):
+            raise error_of("place_not_known", car)
+        if not self.location_allowed(state.latitude, state.longitude):
+            raise error_of("not_at_home", car)
+        return {"latitude": state.latitude, "longitude": state.longitude}
+
     async def _async_try(
-        self, car: Car, pending: PendingCommand
+        self, car: Car, pending: PendingCommand, place: Mapping[str, float]
     ) -> tuple[CloudOutcome, Meaning | None]:
         order = pending.order
         outcome = await self.link.command(
@@ -126,7 +158,7 @@ class Sender:
             order.command,
             signed=car.needs_signing,
             pending=pending,
-            **order.params,
+            **{**order.params, **place},
         )
         if outcome.key_known is not None:
             car.unpaired = not outcome.key_known
@@ -262,6 +294,20 @@ class Sender:
     ) -> HomeAssistantError:
         minutes = str(math.ceil(self._pause(car, category) / 60))
         return _not_reached(_ERRORS.get(reason, "cloud_fails"), car, minutes=minutes)
+
+
+def _wants_user_near(car: Car, pending: PendingCommand) -> bool:
+    """Tell whether a car does a command only for a user who is near it."""
+    order = pending.order
+    plain = not car.needs_signing and car.model in BEFORE_MODEL_3
+    return plain and REPERTOIRE[order.command].near(order.params)
+
+
+def _place_known(car: Car) -> bool:
+    """Tell whether a car's place is known, and of now."""
+    age = car.data_age(dt_util.utcnow())
+    known = car.state is not None and car.state.latitude is not None
+    return known and age is not None and abs(age) < PLACE_AGE
 
 
 def _never_reached(outcome: CloudOutcome, meaning: Meaning | None) -> bool:

@@ -44,6 +44,7 @@ CONF_CARS: Final = "cars"
 CONF_BUDGET: Final = "budget"
 CONF_LINK: Final = "link"
 CONF_LEFT_OUT: Final = "left_out"
+CONF_LOCATION_AWAY: Final = "location_away"
 
 # One car of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"

@@ -11,6 +11,7 @@ from homeassistant.const import EVENT_CORE_CONFIG_UPDATE, EVENT_HOMEASSISTANT_ST
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.util import dt as dt_util
+from homeassistant.util.location import distance
 
 from .access import Entrance
 from .answer import connection_check
@@ -19,7 +20,7 @@ from .bulletin import Bulletin
 from .car import CarCoordinator
 from .commands import Sender
 from .connection import over_cloud
-from .const import CONF_PROVIDER, DOMAIN
+from .const import CONF_LOCATION_AWAY, CONF_PROVIDER, DOMAIN
 from .garage import Garage
 from .intake import Intake
 from .isolation import IsolatedCoordinator, isolated
@@ -146,7 +147,16 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
                 judge=self.judge,
                 observe=self._async_take_in,
                 doubt=self._poller.async_want_data,
+                location_allowed=self._location_allowed,
             )
+
+    def _location_allowed(self, latitude: float, longitude: float) -> bool:
+        """Return whether a car's place may be told as the user's."""
+        if self.config_entry.options.get(CONF_LOCATION_AWAY, False):
+            return True
+        home = self.hass.config
+        away = distance(latitude, longitude, home.latitude, home.longitude)
+        return away is not None and away <= home.radius
 
     # Start and stop
 

@@ -21,6 +21,7 @@ from .const import (
     CONF_KEY,
     CONF_LEFT_OUT,
     CONF_LINK,
+    CONF_LOCATION_AWAY,
     CONF_PROVIDER,
     CONF_SIGN_IN,
     CONF_UNRELATED,
@@ -77,7 +78,9 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
         else:
             budget = ["budget"] if self.can_be_limited else []
             link = ["link"] if self._has_choice else []
-            options = ["keys", "leave_out", *link, *budget, "hosts"]
+            account = self.config_entry.data[CONF_PROVIDER] != NO_ACCOUNT
+            location = ["location"] if account else []
+            options = ["keys", "leave_out", *link, *location, *budget, "hosts"]
         return self.async_show_menu(step_id="init", menu_options=options)
 
     async def async_step_add_car(
@@ -227,6 +230,21 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
             step_id="link",
             data_schema=vol.Schema(
                 {vol.Required(CONF_LINK, default=chosen): LINK_FIELD}
+            ),
+        )
+
+    async def async_step_location(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether a car's place may be told as the user's away from home."""
+        options = self.config_entry.options
+        if user_input is not None:
+            return self.async_create_entry(data={**options, **user_input})
+        allowed = options.get(CONF_LOCATION_AWAY, False)
+        return self.async_show_form(
+            step_id="location",
+            data_schema=vol.Schema(
+                {vol.Required(CONF_LOCATION_AWAY, default=allowed): BooleanSelector()}
             ),
         )
 

@@ -315,7 +315,7 @@ class Garage:
         for vin, summary in listed.items():
             if vin in self.cars:
                 with isolated("what an account tells of a vehicle"):
-                    self.cars[vin].car.apply_summary(summary, now)
+                    self.cars[vin].car.apply_product(summary, now)
         came = [listed[vin] for vin in change.came]
         for summary in came[:AT_ONCE]:
             self._discover(summary, now)

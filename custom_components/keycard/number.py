@@ -116,6 +116,9 @@ class CarNumber(CarEntity, NumberEntity):
     async def async_set_native_value(self, value: float) -> None:
         """Set it."""
         description = self.entity_description
+        if description.command is Command.CHARGE_AMPS:
+            await self.coordinator.async_set_charge_current(round(value))
+            return
         await self.coordinator.async_send(
             description.command, **{description.param: value}
         )

@@ -20,7 +20,7 @@ from tesla_fleet_api.tesla import VehicleFleet
 
 from simulator import Simulator
 from simulator.cars import WINDOWS, Car
-from simulator.cases import CarSpec
+from simulator.cases import CarSpec, Home
 from simulator.commands import REQUIRED
 from simulator.shapes import vehicle_config
 
@@ -250,6 +250,36 @@ async def test_charging_starts_and_stops(sim: Simulator, ada: Vehicle) -> None:
     assert await reason(await ada.charge_start()) == (True, "")
     assert await reason(await ada.set_charge_limit(80)) == (False, "already_set")
     assert car.executed == {"charge_start": 1, "charge_stop": 1}
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [("window_control", {"command": "close"}), ("trigger_homelink", {})],
+)
+async def test_older_cars_do_some_things_only_for_a_user_who_is_near(
+    session: aiohttp.ClientSession, command: str, body: dict[str, object]
+) -> None:
+    old, new = (
+        CarSpec(name="Cy", model="models", year=2018),
+        CarSpec(name="Ada", model="model3", year=2021),
+    )
+    async with Simulator(Home(region="na", cars=(old, new))) as sim:
+
+        async def tell(name: str, **place: float) -> object:
+            url = f"{sim.urls['na']}/api/1/vehicles/{sim.cars[name].vin}"
+            async with session.post(
+                f"{url}/command/{command}",
+                headers={"Authorization": f"Bearer {sim.token}"},
+                json={**body, **place},
+            ) as response:
+                answer = (await response.json())["response"]
+            return answer["result"] or answer["reason"]
+
+        latitude, longitude = sim.cars["Cy"].home
+        assert await tell("Cy") == "too_far_from_vehicle"
+        assert await tell("Cy", lat=0.0, lon=0.0) == "too_far_from_vehicle"
+        assert await tell("Cy", lat=latitude, lon=longitude) is True
+        assert await tell("Ada") is True
 
 
 @pytest.mark.parametrize(

@@ -210,3 +210,22 @@ def test_trunks_that_no_command_opens(clock: Clock) -> None:
     car.config["motorized_charge_port"] = False
     assert car.execute("charge_port_door_open", {})[0]
     assert not car.execute("charge_port_door_close", {})[0]
+
+
+def test_a_current_below_five_amperes_is_taken_in_two_steps(clock: Clock) -> None:
+    car = lively_car(clock, lively=False)
+    # Whoever does not charge takes any current as it is.
+    assert car.execute("set_charging_amps", {"charging_amps": 3})[0]
+    assert (car.charge_amps, car.current) == (3, 0)
+    car.charge_amps = 16
+    car.plug()
+    for charging_amps, setting, current in ((3, 5, 5), (3, 5, 3), (2, 5, 2), (8, 8, 8)):
+        body = {"charging_amps": charging_amps}
+        assert car.execute("set_charging_amps", body)[0]
+        assert (car.charge_amps, car.current) == (setting, current)
+    for _ in range(2):
+        car.execute("set_charging_amps", {"charging_amps": 3})
+    assert car.current == 3
+    car.execute("charge_stop", {})
+    car.execute("charge_start", {})
+    assert car.current == 5

@@ -73,7 +73,7 @@ class Provider:
             owners_key=self.keys.get(vin),
             link=self.link,
         )
-        car.apply_summary(summary, now)
+        car.apply_product(summary, now)
         return car
 
 

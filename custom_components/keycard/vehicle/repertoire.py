@@ -26,6 +26,9 @@ type Changes = dict[str, Any]
 
 CHARGING = frozenset({"Starting", "Charging"})
 
+# With less (A) a car charges only when it is asked twice.
+LEAST_AMPS = 5
+
 _LONGEST_REASON = 255
 
 # What Tesla's proxy puts before a vehicle's reason.
@@ -112,6 +115,9 @@ class Act:
     subject: Callable[[Params], Hashable] = lambda _: None
     """What it sets, so that the last press holds; None where each press counts."""
 
+    near: Callable[[Params], bool] = lambda _: False
+    """Whether older cars do it only for a user near them, as a plain command tells."""
+
     security: bool = False
     """Whether the vehicle security computer takes it when it is signed."""
 
@@ -138,6 +144,10 @@ def _number(params: Params, name: str) -> float:
 
 def _whole(params: Params, name: str) -> int:
     return round(_number(params, name))
+
+
+def _place(params: Params, name: str) -> float | None:
+    return _number(params, name) if name in params else None
 
 
 def _flag(params: Params, name: str) -> bool:
@@ -185,6 +195,17 @@ def _charge_effect(params: Params, known: CarState) -> Changes:
     if params["on"]:
         return {} if charging else {"charging_state": "Starting"}
     return {"charging_state": "Stopped"} if charging else {}
+
+
+def _amps_effect(params: Params, known: CarState) -> Changes:
+    """Claim nothing of a current so low that a car that charges takes another first."""
+    amps = _whole(params, "amps")
+    charging = known.charging_state is None or known.charging_state in CHARGING
+    return {"charge_amps": None if amps < LEAST_AMPS and charging else amps}
+
+
+def _wants_user_near(params: Params) -> bool:
+    return not _flag(params, "open")
 
 
 def _pin_effect(params: Params, known: CarState) -> Changes:
@@ -344,11 +365,14 @@ REPERTOIRE: Mapping[Command, Act] = {
     # open: a gap
     Command.WINDOWS: Act(
         send=lambda car, params: car.window_control(
-            "vent" if _flag(params, "open") else "close"
+            "vent" if _flag(params, "open") else "close",
+            lat=_place(params, "latitude"),
+            lon=_place(params, "longitude"),
         ),
         effect=lambda params, _: {
             f"{place}_window_open": params["open"] for place in WINDOWS
         },
+        near=_wants_user_near,
         limit=ACCESS_LIMIT,
         subject=_of("windows"),
     ),
@@ -400,7 +424,7 @@ REPERTOIRE: Mapping[Command, Act] = {
     # amps
     Command.CHARGE_AMPS: Act(
         send=lambda car, params: car.set_charging_amps(_whole(params, "amps")),
-        effect=lambda params, _: {"charge_amps": _whole(params, "amps")},
+        effect=_amps_effect,
         subject=_of("charge_amps"),
     ),
     # on
@@ -445,6 +469,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         send=lambda car, params: car.trigger_homelink(
             lat=_number(params, "latitude"), lon=_number(params, "longitude")
         ),
+        near=lambda _: True,
         limit=ACCESS_LIMIT,
     ),
     Command.WAKE: Act(send=lambda car, _: car.wake_up()),

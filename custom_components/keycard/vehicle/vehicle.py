@@ -9,14 +9,7 @@ from .computer_keys import ComputerKeys, ComputerTrust
 from .fields import ASLEEP, FIELDS
 from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
 from .links import CloudLink
-from .reading import (
-    JsonObject,
-    read_flag,
-    read_moment,
-    read_names,
-    read_text,
-    read_year,
-)
+from .reading import JsonObject, read_moment, read_names, read_text, read_year
 from .repertoire import CHARGING, REPERTOIRE, Command
 from .state import (
     LASTING,
@@ -76,6 +69,9 @@ class Car:
 
     mobile_access_disabled: bool = False
     """Whether the account's list says that the car does not let the cloud in."""
+
+    low_amps: int | None = None
+    """The current below 5 A that the car charges with; its setting goes on saying 5."""
 
     sending: dict[object, frozenset[str]] = field(default_factory=dict, init=False)
     """The fields that commands which may have been sent are about to change."""
@@ -212,6 +208,7 @@ class Car:
             fresh = replace(fresh, **lasting)
         since: dict[str, Any] = self._done_since(fresh.data_at)
         since |= self._told_since(fresh.data_at)
+        fresh = self._with_low_amps(fresh)
         self._settle(self._told_again(fresh.data_at))
         since |= dict.fromkeys(self._unsettled)
         fresh = replace(fresh, **since)
@@ -227,13 +224,15 @@ class Car:
         """Take in what a `vehicle` or `products` answer tells of this car."""
         if "state" not in unwrapped(json) or not self._is_mine(json):
             return
-        disabled = read_flag(unwrapped(json).get("mobile_access_disabled"))
-        if disabled is not None:
-            self.mobile_access_disabled = disabled
         self.state = self._known().with_summary(json)
         self._presence_at = now
         self._rest(now)
         self._describe(self.state)
+
+    def apply_product(self, json: JsonObject, now: datetime) -> None:
+        """Take in what the account's list tells of this car."""
+        self.apply_summary(json, now)
+        self.mobile_access_disabled = json.get("mobile_access_disabled") is True
 
     def apply_bluetooth(
         self, values: Mapping[str, Any], taken: datetime | None, now: datetime
@@ -246,7 +245,7 @@ class Car:
             return
         known = self._known()
         self._settle(values)
-        self.state = replace(known, **values)
+        self.state = self._with_low_amps(replace(known, **values))
         self._overheard |= dict.fromkeys(values, now)
         self._confirmed |= dict.fromkeys(values, now)
         if taken is not None and (known.data_at is None or taken > known.data_at):
@@ -254,6 +253,31 @@ class Car:
         if "presence" in values:
             self._confirm_sleep(now)
         self._describe(self.state)
+
+    def draws(self, amps: int, since: datetime) -> bool:
+        """Return whether the car was measured to charge with a current since then."""
+        told = (self._overheard.get("charger_current"), self.data_at)
+        if self.state is None or not any(at is not None and at > since for at in told):
+            return False
+        current = self.state.charger_current
+        charging = self.state.charging_state in CHARGING
+        return charging and current is not None and round(current) == amps
+
+    def hold_low_amps(self, amps: int) -> None:
+        """Show a current that the car has proven, as long as it charges with it."""
+        self.low_amps = amps
+        self.state = self._with_low_amps(self._known())
+
+    def _with_low_amps(self, state: CarState) -> CarState:
+        if self.low_amps is None:
+            return state
+        current = state.charger_current
+        charging = state.charging_state in CHARGING
+        if not charging or current is None or round(current) > self.low_amps:
+            # Charging has ended or begun anew, or somebody has set it in the car.
+            self.low_amps = None
+            return state
+        return replace(state, charge_amps=self.low_amps)
 
     def changed_by(
         self, command: Command, params: Mapping[str, object]

@@ -338,8 +338,14 @@ def test_quality_scale_names_every_rule_and_excuses_none_in_silence() -> None:
     for name, value in rules.items():
         status = value if isinstance(value, str) else value["status"]
         assert status in {"done", "todo", "exempt"}, name
-        if status == "exempt":
+        if status != "done":
             assert value["comment"].strip(), name
+    # Two rules contradict what Keycard is for, and it has no owner yet.
+    assert {name for name, value in rules.items() if "todo" in str(value)} == {
+        "entity-unavailable",
+        "integration-owner",
+        "test-before-setup",
+    }
 
 
 # The house plan

@@ -9,7 +9,7 @@ from homeassistant.helpers.typing import ConfigType
 from .access import async_get_entrance
 from .blueprints import async_install_blueprints
 from .bluetooth_key import async_forget_bluetooth_key
-from .const import DOMAIN
+from .const import DOMAIN, ENTRY_VERSION
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
 from .issues import async_follow_issues
 from .ledger import LEDGER, Ledger
@@ -62,6 +62,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     async_follow_subentries(hass, entry)
     async_follow_devices(hass, entry)
     return True
+
+
+async def async_migrate_entry(_hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
+    """Take entries of this major version; a minor one only adds to them."""
+    # An entry of a newer Keycard is left as it is until that is installed again.
+    return entry.version == ENTRY_VERSION
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:

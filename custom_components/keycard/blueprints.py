@@ -10,17 +10,16 @@ from homeassistant.components.automation.helpers import async_get_blueprints
 from homeassistant.components.blueprint.models import Blueprint
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.storage import Store
 from homeassistant.setup import async_when_setup
 from homeassistant.util.yaml.loader import load_yaml_dict
 
 from .const import DOMAIN
+from .memory import VersionedStore
 
 _LOGGER = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parent / "blueprints" / AUTOMATION_DOMAIN
 STORE_KEY = f"{DOMAIN}.blueprints"
-STORE_VERSION = 1
 
 
 async def async_install_blueprints(hass: HomeAssistant) -> None:
@@ -33,7 +32,7 @@ async def async_install_blueprints(hass: HomeAssistant) -> None:
 
 async def _async_install(hass: HomeAssistant, _component: str) -> None:
     """Install or update every shipped blueprint; tell in the log what fails."""
-    store: Store[dict[str, str]] = Store(hass, STORE_VERSION, STORE_KEY)
+    store = VersionedStore[dict[str, str]](hass, STORE_KEY)
     try:
         known = await store.async_load() or {}
         installed = dict(known)

@@ -80,6 +80,10 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
         """For how long the car has answered on no link."""
 
         self._unpaid = 0
+        self._entry = entry
+        self._logged: tuple[bool | None, bool | None] = (None, None)
+        """Whether the car was reached, and heard over Bluetooth, as the log has it."""
+
         self.local = local
         self._cloud: Connection | None = Connection.UNDETERMINED if sender else None
         self._sender = sender
@@ -170,12 +174,28 @@ class CarCoordinator(IsolatedCoordinator[CarView]):
 
     def _show(self, key: Key, *, cloud_link: bool) -> None:
         self.real = view = self._view(key, cloud_link=cloud_link)
+        self._log_reach(view)
         home = self.hass.config.latitude, self.hass.config.longitude
         self.silence.note(silent=is_silent(view, home), now=time.monotonic())
         if self.rehearsed is not None:
             view = rehearsed_car(view, self.rehearsed, self.car.id, owned=self.car.key)
         if view != self.data:
             self.async_set_updated_data(view)
+
+    def _log_reach(self, view: CarView) -> None:
+        """Log once that the car is out of reach, and once that it is back."""
+        was_reached, was_near = self._logged
+        near = None if view.bluetooth is None else view.bluetooth.near
+        self._logged = view.reachable, near
+        title = self._entry.title
+        if view.reachable is False and was_reached is not False:
+            _LOGGER.info("%s: a car is out of reach: %s", title, view.connection)
+        elif view.reachable and was_reached is False:
+            _LOGGER.info("%s: a car is in reach again: %s", title, view.connection)
+        if near is False and was_near:
+            _LOGGER.info("%s: a car is not heard over Bluetooth any more", title)
+        elif near and was_near is False:
+            _LOGGER.info("%s: a car is heard over Bluetooth", title)
 
     @callback
     def async_look(self) -> None:

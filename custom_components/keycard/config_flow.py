@@ -20,6 +20,8 @@ from .const import (
     CONF_PROVIDER,
     CONF_SERVER,
     DOMAIN,
+    ENTRY_MINOR_VERSION,
+    ENTRY_VERSION,
     PROVIDER_BLUETOOTH_ONLY,
     PROVIDER_COMPATIBLE,
     PROVIDER_FLEET,
@@ -57,7 +59,8 @@ class KeycardConfigFlow(
 ):
     """Sets up an entry, changes it, and has an owner sign in again."""
 
-    VERSION = 1
+    VERSION = ENTRY_VERSION
+    MINOR_VERSION = ENTRY_MINOR_VERSION
 
     @staticmethod
     @callback

@@ -3,6 +3,11 @@
 from typing import Final
 
 DOMAIN: Final = "keycard"
+
+# A minor version only adds to what an entry holds
+ENTRY_VERSION: Final = 1
+ENTRY_MINOR_VERSION: Final = 1
+
 MANUFACTURER: Final = "Tesla"
 DASHBOARD: Final = "https://developer.tesla.com/dashboard"
 

@@ -6,12 +6,11 @@ import time
 from typing import NotRequired, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .memory import Keeper, async_load_or_set_aside
+from .memory import Keeper, VersionedStore, async_load_or_set_aside
 from .outage.journal import Happening, Journal, StoredOutage
 from .outage.uptime import StoredDays
 from .outage.watch import StoredHost, Watch
@@ -20,7 +19,6 @@ from .stored import LONGEST_GAP, Skipped, check_form, read_time
 _LOGGER = logging.getLogger(__name__)
 
 STORE_KEY = f"{DOMAIN}.ledger"
-STORE_VERSION = 1
 SOON = 1.0
 # What is lost after a crash counts as not watched.
 LATER = 900.0
@@ -43,7 +41,7 @@ class Ledger:
         self.journal = Journal()
         self._hass = hass
         self._hosts: dict[str, StoredHost] = {}
-        self._store: Store[StoredLedger] = Store(hass, STORE_VERSION, STORE_KEY)
+        self._store = VersionedStore[StoredLedger](hass, STORE_KEY)
         self._keeper = Keeper(hass, self._store, self._dump)
 
     async def async_load(self) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from itertools import count
 import logging
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast, override
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
@@ -20,6 +20,7 @@ from .stored import UNREADABLE
 _LOGGER = logging.getLogger(__name__)
 
 STORE_VERSION = 1
+STORE_MINOR_VERSION = 1
 SOON = 1.0
 LATER = 60.0
 
@@ -52,6 +53,33 @@ class StoredEntry(TypedDict):
     spending: NotRequired[StoredSpending]
     rehearsal: NotRequired[StoredRehearsal]
     event: NotRequired[StoredEvent]
+
+
+class VersionedStore[StoredT: Mapping[str, Any]](Store[StoredT]):
+    """A store that a later version may have written.
+
+    A minor version only adds to the form, and what is added is ignored. A major one
+    cannot be read, and is set aside.
+    """
+
+    def __init__(self, hass: HomeAssistant, key: str, *, private: bool = False) -> None:
+        """Open the store of a key at the version of today."""
+        super().__init__(
+            hass,
+            STORE_VERSION,
+            key,
+            private=private,
+            minor_version=STORE_MINOR_VERSION,
+        )
+
+    @override
+    async def _async_migrate_func(
+        self, old_major_version: int, old_minor_version: int, old_data: Any
+    ) -> Any:
+        """Return what another version stored in the form of this one."""
+        if old_major_version != STORE_VERSION:
+            raise NotImplementedError
+        return old_data
 
 
 class Keeper[StoredT: Mapping[str, Any]]:
@@ -94,9 +122,7 @@ class Memory:
     ) -> None:
         """Keep what `dump` returns at the time of writing."""
         self._hass = hass
-        self._store: Store[StoredEntry] = Store(
-            hass, STORE_VERSION, _key(entry_id), private=True
-        )
+        self._store = VersionedStore[StoredEntry](hass, _key(entry_id), private=True)
         self._keeper = Keeper(hass, self._store, dump)
 
     async def async_load(self) -> Mapping[str, Any] | None:
@@ -120,7 +146,7 @@ class Memory:
 
 async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
     """Forget what an entry kept."""
-    store: Store[StoredEntry] = Store(hass, STORE_VERSION, _key(entry_id))
+    store = VersionedStore[StoredEntry](hass, _key(entry_id))
     ir.async_delete_issue(hass, DOMAIN, _issue(store))
     try:
         await store.async_remove()
@@ -132,7 +158,7 @@ async def async_rename(
     hass: HomeAssistant, entry_id: str, names: Mapping[str, str]
 ) -> None:
     """Keep the keys that an entry named last for some cars under their new ids."""
-    store: Store[StoredEntry] = Store(hass, STORE_VERSION, _key(entry_id), private=True)
+    store = VersionedStore[StoredEntry](hass, _key(entry_id), private=True)
     if (stored := await async_load_or_set_aside(hass, store)) is None:
         return
     with suppress(*UNREADABLE):

@@ -1,4 +1,9 @@
-"""Follows what becomes of an entry when a car gets a Bluetooth key, or loses it."""
+"""Follows what becomes of an entry when a car gets a Bluetooth key, or loses it.
+
+The device of a car belongs to the entry, and the subentry of a key owns none: Home
+Assistant removes the devices and entities of a subentry with it, and a car is still
+there without its key.
+"""
 
 from homeassistant.config_entries import (
     SIGNAL_CONFIG_ENTRY_CHANGED,
@@ -85,10 +90,14 @@ def async_clear_away(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
                 # It was there for its key only.
                 devices.async_remove_device(device.id)
         elif car.local is None:
-            for entity in er.async_entries_for_device(entities, device.id):
-                served = car.commandable and entity.unique_id not in {
-                    f"{car_id}_{key}" for key in _OF_LINKS
-                }
+            of_links = {f"{car_id}_{key}" for key in _OF_LINKS}
+            for entity in er.async_entries_for_device(
+                entities, device.id, include_disabled_entities=True
+            ):
+                is_of_link = entity.unique_id in of_links
+                if entity.disabled_by is not None and not is_of_link:
+                    continue
+                served = car.commandable and not is_of_link
                 if not served and _is_left_over(hass, entity):
                     entities.async_remove(entity.entity_id)
 

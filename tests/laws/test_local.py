@@ -6,13 +6,18 @@ from typing import Any
 import pytest
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    entity_registry as er,
+)
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_mock_service,
 )
 
+from custom_components.keycard.const import DOMAIN
 from script.stage.proxy import async_place_proxy
 from simulator import Simulator
 from simulator.protocol import Confirmation, Role
@@ -445,6 +450,60 @@ async def test_an_automation_hears_that_bluetooth_is_the_only_way_in(
 
 
 # Coming and going
+
+
+async def test_a_key_that_is_removed_takes_nothing_of_the_car_along(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    """The device belongs to the entry: a subentry takes what it owns with it."""
+    devices, entities = dr.async_get(story.hass), er.async_get(story.hass)
+    area = ar.async_get(story.hass).async_create("Garage")
+    found = devices.async_get_device_by_identifier(
+        (DOMAIN, near.car.vin), entry.entry_id
+    )
+    assert found is not None
+    devices.async_update_device(found.id, area_id=area.id, name_by_user="Family car")
+    entities.async_update_entity(LOCK, new_entity_id="lock.family", name="The lock")
+    await story.go(5)
+
+    def kept() -> set[tuple[str, str, str | None, str | None]]:
+        return {
+            (one.entity_id, one.unique_id, one.name, one.config_subentry_id)
+            for one in er.async_entries_for_device(
+                entities, found.id, include_disabled_entities=True
+            )
+        }
+
+    before = kept()
+    (subentry_id,) = entry.subentries
+    assert story.hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await story.go(10)
+    after = devices.async_get(found.id)
+    assert after is not None
+    assert (after.area_id, after.name_by_user) == (area.id, "Family car")
+    assert after.identifiers == found.identifiers
+    gone = before - kept()
+    assert kept() <= before
+    assert {unique_id.partition("_")[2] for _, unique_id, _, _ in gone} == {
+        "bluetooth_heard",
+        "bluetooth_link",
+        "bluetooth_signal",
+        "data_source",
+    }
+    assert story.states()["lock.family"] == "locked"
+
+
+async def test_a_car_that_comes_and_goes_is_logged_once(
+    story: Story,
+    entry: MockConfigEntry,
+    near: Near,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "custom_components.keycard")
+    near.proxy.remove()
+    await story.go(1800)
+    assert caplog.text.count("a car is not heard over Bluetooth any more") == 1
+    assert caplog.text.count("a car is heard over Bluetooth") == 0
 
 
 async def test_the_entities_of_a_link_go_with_it(

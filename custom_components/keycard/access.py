@@ -18,6 +18,7 @@ from .providers import Access
 from .sign_in import SignIn, async_implementation
 from .signing_key import async_get_key
 from .vehicle.key_pair import PrivateKey, UnusableKeyError
+from .vehicle.library import missing_members
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -73,6 +74,13 @@ async def _async_bluetooth_key(
 ) -> PrivateKey | None:
     """Return the key for the cars that are paired, None without any."""
     if not entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY):
+        return None
+    if missing := missing_members():
+        _LOGGER.warning(
+            "%s: no car is reached over Bluetooth, tesla-fleet-api lacks %s",
+            entry.title,
+            ", ".join(missing),
+        )
         return None
     try:
         return await async_get_bluetooth_key(hass)

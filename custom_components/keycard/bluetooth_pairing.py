@@ -17,11 +17,13 @@ from .vehicle.bluetooth import BluetoothLink
 from .vehicle.bluetooth_pairing import PairingEnd, pair
 from .vehicle.computer_keys import ComputerKeys, ComputerTrust, Pairing
 from .vehicle.key_pair import UnusableKeyError
+from .vehicle.library import missing_members
 from .vehicle.outcome import Trouble
 
 # What can be in the way beside what a car says to it
 LISTENS_ONLY = "listens_only"
 KEY_FILE = "bluetooth_key_file"
+LIBRARY = "bluetooth_library"
 
 # A page that is closed does not end what it began: whoever begins anew, does.
 _UNDER_WAY: HassKey[dict[str, asyncio.Task[str]]] = HassKey(f"{DOMAIN}.pairing")
@@ -124,6 +126,8 @@ async def async_find_trouble(hass: HomeAssistant) -> str | None:
     A page hears of the end of an attempt only once it shows it: one that ends at once
     would be shown for ever.
     """
+    if missing_members():
+        return LIBRARY
     try:
         await async_get_bluetooth_key(hass)
     except UnusableKeyError:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 import time
 
+import tesla_fleet_api
+
 from homeassistant.const import CONF_DOMAIN
 from homeassistant.core import callback
 from homeassistant.helpers import issue_registry as ir
@@ -21,6 +23,7 @@ from .pairing import Pairing
 from .pinning import spell_fingerprint
 from .providers import SERVICES
 from .signing_key import pairing_link
+from .vehicle.library import missing_members
 from .vehicle.roster import MOST_VEHICLES
 
 DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
@@ -45,6 +48,7 @@ class Trouble(StrEnum):
     KEY_FILE = "key_file"
     BLUETOOTH_KEY_NOT_PAIRED = "bluetooth_key_not_paired"
     BLUETOOTH_KEY_FILE = "bluetooth_key_file"
+    BLUETOOTH_LIBRARY = "bluetooth_library"
     BLUETOOTH_STRANGER = "bluetooth_stranger"
     BLUETOOTH_UNSEALED = "bluetooth_unsealed"
     BLUETOOTH_PROVISIONAL = "bluetooth_provisional"
@@ -71,6 +75,7 @@ _LOCAL = frozenset(
     {
         Trouble.BLUETOOTH_KEY_NOT_PAIRED,
         Trouble.BLUETOOTH_KEY_FILE,
+        Trouble.BLUETOOTH_LIBRARY,
         Trouble.CERTIFICATE_CHANGED,
         Trouble.TOO_MANY_VEHICLES,
         Trouble.BLUETOOTH_STRANGER,
@@ -174,7 +179,11 @@ class Issues:
             found[Trouble.KEY_FILE] = {}
         found |= self._of_bluetooth()
         if self.coordinator.garage.key_lost:
-            found[Trouble.BLUETOOTH_KEY_FILE] = {}
+            if missing_members():
+                version = tesla_fleet_api.__version__
+                found[Trouble.BLUETOOTH_LIBRARY] = {"version": version}
+            else:
+                found[Trouble.BLUETOOTH_KEY_FILE] = {}
         pin = self.coordinator.provider.pin
         if pin is not None and pin.refused is not None:
             found[Trouble.CERTIFICATE_CHANGED] = {

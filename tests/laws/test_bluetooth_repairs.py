@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import tesla_fleet_api
+from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueSeverity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.keycard.bluetooth_pairing import async_find_trouble
 from custom_components.keycard.connection import Connection
 from custom_components.keycard.silence import is_silent
 from custom_components.keycard.vehicle.keys import Key
@@ -64,6 +67,21 @@ async def test_a_bluetooth_key_that_cannot_be_used(
     assert_told(story, entry, "bluetooth_key_file")
     assert story.states()["sensor.ada_key_to_take"] == "usual"
     (tmp_path / "keycard_bluetooth.key").unlink()
+    await story.restart(entry)
+    assert repairs(story) == {}
+
+
+async def test_a_library_that_lacks_what_is_needed(
+    story: Story, watching_entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bluetooth is off from the start, instead of failing in the middle."""
+    with monkeypatch.context() as patched:
+        patched.delattr(VehicleBluetooth, "_resolve_timeout")
+        entry = paired(watching_entry, story.simulator.cars["Ada"])
+        await story.set_up(entry)
+        names = assert_told(story, entry, "bluetooth_library")
+        assert names["version"] == tesla_fleet_api.__version__
+        assert await async_find_trouble(story.hass) == "bluetooth_library"
     await story.restart(entry)
     assert repairs(story) == {}
 

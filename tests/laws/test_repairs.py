@@ -230,8 +230,13 @@ async def test_a_key_file_that_cannot_be_used(story: Story, key_file: Path) -> N
 
 
 def test_every_repair_has_a_case() -> None:
-    bluetooth = {"bluetooth_key_not_paired", "bluetooth_key_file", "no_power"}
-    proven = ("stranger", "unsealed", "provisional")
+    bluetooth = {
+        "bluetooth_key_not_paired",
+        "bluetooth_key_file",
+        "bluetooth_library",
+        "no_power",
+    }
+    proven = ("library", "stranger", "unsealed", "provisional")
     bluetooth |= {f"bluetooth_{name}" for name in proven}
     others = {"car_refused", "owner_api_closed"}
     others |= {"certificate_changed", "store_unreadable", "too_many_vehicles"}

@@ -17,7 +17,7 @@ from tests.conftest import car_of
 
 from .local import Near, bring_near, paired
 from .pairing import pair_again
-from .story import LOCK, Story, assert_explained
+from .story import Story, assert_explained
 
 
 @pytest.fixture
@@ -44,6 +44,12 @@ def lines(near: Near) -> int:
     return near.simulator.air.tally(near.car).open
 
 
+async def close(link: BluetoothLink, near: Near) -> int:
+    """Close a link, and return how many connections the car has at once."""
+    await link.close()
+    return lines(near)
+
+
 async def until_connected(story: Story, near: Near) -> None:
     await story.until(lambda: lines(near) == 1, 30)
 
@@ -55,8 +61,7 @@ async def test_a_look_under_way(
     near.simulator.air.set_weather(Weather(slow=slow))
     look = asyncio.create_task(link.look(lambda _values: True))
     await until_connected(story, near)
-    await story.drive(link.close())
-    assert lines(near) == 0
+    assert await story.drive(close(link, near)) == 0
     assert near.proxy.free == near.proxy.slots
     assert (await look).dropped
 
@@ -67,8 +72,7 @@ async def test_a_command_that_ends_in_a_moment_ends(
     near.simulator.air.set_weather(Weather(slow=0.2))
     command = asyncio.create_task(link.command(Command.UNLOCK))
     await until_connected(story, near)
-    await story.drive(link.close())
-    assert lines(near) == 0
+    assert await story.drive(close(link, near)) == 0
     assert (await command).done
     assert near.car.executed["door_unlock"] == 1
 
@@ -121,8 +125,7 @@ async def test_a_car_that_is_being_paired(
     assert local is not None
     outcome = await local.link.command(Command.LOCK)
     assert outcome.trouble is Trouble.PAIRING
-    await story.drive(local.link.close())
-    assert lines(near) == 0
+    assert await story.drive(close(local.link, near)) == 0
     await page.until_done()
     assert page.shows("pair")
 
@@ -135,7 +138,9 @@ async def test_an_owner_hears_that_the_car_is_being_paired(
     assert local is not None
     async with local.link.held() as trouble:
         assert trouble is None
-        error = await story.act("unlock", LOCK)
+        locks = [one for one in story.states() if one.startswith("lock.")]
+        (lock,) = (one for one in locks if "cable" not in one)
+        error = await story.act("unlock", lock)
     assert error is not None
     assert error.translation_key == "bluetooth_pairing"
     assert_explained(error)

@@ -402,6 +402,7 @@ class Home:
                     car=car,
                     model=model,
                     data_works=car is not None and entry.cars[car].online,
+                    third_party=entry.in_between,
                 ),
                 condition=OK,
                 entry=entry,

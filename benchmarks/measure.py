@@ -46,8 +46,12 @@ then hangs or breaks off, and comes through or not when it is back. A burst of
 {burst:.0f} s every {every:.0f} min on average, at home or in the maker's region.
 Besides: ten slow times, the maker's hosts blocked by name, by null address, by a
 foreign certificate or by 403 HTML, quotas and refusals (403, 412, 429 for up to 14
-h), answers that cars sleep, each unrelated host down for hours, twelve jumps of the
-wall clock and twelve restarts, some more while the internet is down.
+h), answers that cars sleep, one car's data refused, limited or said to be offline,
+each unrelated host down for hours, twelve jumps of the wall clock and twelve
+restarts, some more while the internet is down. Half of the homes with cars call
+through a third party: its cache stands still for up to four hours twelve times, it
+fails by itself six times, and twenty times its own gateway or proxy refuses commands,
+five of which are sent.
 
 [b]Skipped[/b] is quiet time: no condition set, nothing under way, status operational,
 25 s since any failure and 10 min since a call that failed with an answer. The

@@ -31,6 +31,25 @@ _QUOTAS = (
     "408 timeout",
     '500 {"error":"vehicle unavailable: vehicle is offline or asleep"}',
 )
+# What one car's data calls may bring while all others go on.
+_ONE_CARS = (
+    '403 {"response":null,"error":"forbidden"}',
+    '403 {"response":null,"error":"Unauthorized missing scopes"}',
+    '200 {"response":{"state":"offline","charge_state":null}}',
+    '200 {"response":null,"error":"vehicle unavailable: vehicle is offline"}',
+    "429 Retry in 37829 seconds",
+)
+# What a third party's own gateway or proxy says of a command.
+_PROXYS_OWN = (
+    '500 {"error":"PIN codes must be four digits"}',
+    '500 {"error":"vehicle rejected request: your public key has not been paired"}',
+    '500 {"error":"context deadline exceeded"}',
+    '500 {"error":"vehicle busy or finishing wake-up"}',
+    '500 {"error":"MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES"}',
+    '400 {"error":"invalid_command"}',
+    "502 <html>Bad gateway</html>",
+    "timeout",
+)
 
 # A home counts as quiet so long after the last failure, and is then skipped over.
 _QUIET = 25.0
@@ -89,6 +108,7 @@ class _Story:
     skipped: float = 0.0
     named: int = 0
     failures: int = 0
+    third_party: bool = False
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -96,11 +116,13 @@ class _Story:
         self.home = Home(World(random=self.random), noise=self.noise)
         cars = self.random.choice((0, 0, 1, 1, 2))
         models = self.random.sample(("model3", "modely", "models"), cars)
+        self.third_party = cars > 0 and self.random.random() < 0.5
         self.home.add(
+            in_between=self.third_party,
             cars=tuple(
                 Car(name=model, model=model, online=self.random.random() < 0.5)
                 for model in models
-            )
+            ),
         )
 
     @property
@@ -142,10 +164,36 @@ class _Story:
             self._span(subject, draw.choice(_NET_MODES), draw.uniform(1, 3) * HOUR)
         for _ in range(100):
             self._at(draw.uniform(0, YEAR), self._toggle_car)
+        if models := [car.model for car in self.home.entries[0].cars.values()]:
+            for _ in range(12):
+                subject = f"na.data@{draw.choice(models)}"
+                self._span(subject, draw.choice(_ONE_CARS), draw.uniform(0.1, 3) * HOUR)
+        if self.third_party:
+            self._plan_third_party()
         for _ in range(12):
             self._at(draw.uniform(0, YEAR), self._jump_clock)
             self._at(draw.uniform(0, YEAR), self._restart)
         self.events.sort()
+
+    def _plan_third_party(self) -> None:
+        """Draw what a third party does by itself."""
+        draw = self.random
+        for _ in range(12):
+            # A cache that does not move, for a car that streams or for lack of credits.
+            self._span("na.data", "stale", draw.uniform(0.2, 4) * HOUR)
+        for _ in range(6):
+            mode = draw.choice(("502 <html>Bad gateway</html>", "timeout", "refuse"))
+            self._span("proxy.api", mode, draw.uniform(1, 30) * MINUTE)
+        for _ in range(20):
+            begins = draw.uniform(0, YEAR)
+            self._span("na.commands", draw.choice(_PROXYS_OWN), 10 * MINUTE, begins)
+            for _ in range(5):
+                # Whoever gets an error presses again.
+                self._at(begins + draw.uniform(0, 9) * MINUTE, self._press)
+
+    def _press(self) -> None:
+        """Let the owner send a command to a car."""
+        self.home.command(self.random.choice(list(self.home.entries[0].cars)))
 
     def _at(self, when: float, act: Callable[[], None]) -> None:
         self.events.append((when, len(self.events), act))

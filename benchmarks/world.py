@@ -55,6 +55,7 @@ class Ask:
     car: str | None = None
     model: str | None = None
     data_works: bool = False
+    third_party: bool = False
 
 
 @dataclass(kw_only=True)
@@ -98,10 +99,18 @@ class World:
 
 
 @cache
-def template(kind: Kind, condition: str, *, data_works: bool) -> tuple[Meaning, Answer]:
+def template(
+    kind: Kind, condition: str, *, data_works: bool, third_party: bool
+) -> tuple[Meaning, Answer]:
     """Return what the product reads in an answer under a condition."""
     answer = _answer(kind, condition)
-    meaning = read(kind, answer, url="https://host.example/", data_works=data_works)
+    meaning = read(
+        kind,
+        answer,
+        url="https://host.example/",
+        data_works=data_works,
+        third_party=third_party,
+    )
     if condition == STALE_DATA and kind is Kind.DATA:
         meaning = STALE
     return meaning, answer
@@ -109,7 +118,12 @@ def template(kind: Kind, condition: str, *, data_works: bool) -> tuple[Meaning, 
 
 def told(ask: Ask, condition: str, elapsed: float) -> Evidence:
     """Return the evidence that a request brings."""
-    meaning, answer = template(ask.kind, condition, data_works=ask.data_works)
+    meaning, answer = template(
+        ask.kind,
+        condition,
+        data_works=ask.data_works,
+        third_party=ask.third_party,
+    )
     if meaning.verdict is Verdict.GOOD:
         # The commonest by far, so without the detour.
         return Evidence(

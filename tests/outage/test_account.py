@@ -196,8 +196,12 @@ def test_one_vehicle_that_is_refused_is_not_the_account() -> None:
     assert account.refuses("Cy") is None
     # Now the calls of all vehicles are.
     account.observe(refused(Reason.POLICY, 1100.0, kind=Kind.DATA, car="Ada"))
+    assert reason(account) is None
+    account.observe(refused(Reason.POLICY, 1110.0, car="Ada"))
+    assert reason(account) is None
+    account.observe(refused(Reason.POLICY, 1120.0, car="Cy"))
     assert reason(account) is Reason.POLICY
-    account.observe(good(1200.0, kind=Kind.DATA, car="Ada"))
+    account.observe(good(1200.0, car="Ada"))
     assert reason(account) is None
     account.forget("Cy")
     assert account.refused_cars() == {}

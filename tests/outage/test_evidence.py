@@ -14,13 +14,14 @@ from custom_components.keycard.outage.evidence import (
 )
 
 URL = "https://fleet.example/status"
-CALLS = (Kind.CALL, Kind.DATA, Kind.COMMAND)
+CALLS = (Kind.CALL, Kind.DATA, Kind.WAKE, Kind.COMMAND)
 OWN_SUBJECT = {
     Kind.STATUS: Subject.STATUS,
     Kind.TOKEN: Subject.AUTH,
     Kind.AUTHORIZE: Subject.AUTH,
     Kind.CALL: Subject.API,
     Kind.DATA: Subject.DATA,
+    Kind.WAKE: Subject.API,
     Kind.COMMAND: Subject.COMMANDS,
 }
 HTML = "<!DOCTYPE html><html><body>Hello</body></html>"
@@ -369,3 +370,91 @@ def test_evidence_carries_times_car_and_retry_after() -> None:
     )
     silent = answer(failure=Failure.TIMEOUT)
     assert not evidence(read(Kind.CALL, silent), silent).answered
+
+
+OFFLINE = "vehicle unavailable: vehicle is offline or asleep"
+SECTIONS = '"charge_state":null,"climate_state":null,"drive_state":null'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "offline"),
+    [
+        (Kind.DATA, f'{{"response":null,"error":"{OFFLINE}"}}', True),
+        (Kind.CALL, f'{{"response":null,"error":"{OFFLINE}"}}', True),
+        (Kind.COMMAND, f'{{"response":null,"error":"{OFFLINE}"}}', True),
+        (Kind.DATA, f'{{"response":{{"state":"offline",{SECTIONS}}}}}', True),
+        (Kind.DATA, f'{{"response":{{"state":"asleep",{SECTIONS}}}}}', True),
+        (Kind.DATA, f'{{"state":"asleep",{SECTIONS}}}', True),
+        (Kind.DATA, '{"response":{"state":"offline"}}', True),
+        # These say nothing of the kind.
+        (Kind.DATA, f'{{"response":{{"state":"online",{SECTIONS}}}}}', False),
+        (Kind.DATA, '{"response":{"state":"offline","charge_state":{}}}', False),
+        (Kind.CALL, '{"response":{"state":"offline"}}', False),
+        (Kind.DATA, '{"response":null,"error":"upstream internal error"}', False),
+        (Kind.DATA, '{"response":[]}', False),
+        (Kind.DATA, "null", False),
+    ],
+)
+@pytest.mark.parametrize("readable", [None, False])
+def test_a_good_answer_that_says_that_the_car_is_offline(
+    kind: Kind, body: str, offline: bool, readable: bool | None
+) -> None:
+    told = read(kind, answer(200, body), readable=readable)
+
+    assert (told.subject is Subject.CAR) is offline
+    assert (told.reason is Reason.ASLEEP) is offline
+
+
+PROXYS_OWN = [
+    (500, '{"response":null,"error":"PIN codes must be four digits"}'),
+    (500, '{"error":"vehicle rejected request: your public key has not been paired"}'),
+    (412, '{"error":"vehicle rejected request: your public key has not been paired"}'),
+    (500, '{"response":null,"error":"context deadline exceeded"}'),
+    (500, '{"response":null,"error":"vehicle busy or finishing wake-up"}'),
+    (500, '{"error":"MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES"}'),
+    (500, '{"error":"MESSAGEFAULT_ERROR_REMOTE_ACCESS_DISABLED"}'),
+    (400, '{"error":"invalid_command"}'),
+    (400, '{"error":"missing seat_position param"}'),
+]
+
+
+@pytest.mark.parametrize("third_party", [True, False])
+@pytest.mark.parametrize(("status", "body"), PROXYS_OWN)
+def test_what_a_proxy_says_itself_is_never_tesla_s(
+    status: int, body: str, third_party: bool
+) -> None:
+    told = read(Kind.COMMAND, answer(status, body), third_party=third_party)
+
+    assert (told.subject, told.reason) == (Subject.CAR, Reason.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "failure"),
+    [
+        (502, HTML, None),
+        (504, "", None),
+        (522, HTML, None),
+        (None, "", Failure.TIMEOUT),
+        (None, "", Failure.REFUSED),
+    ],
+)
+def test_a_third_party_s_gateway_tells_nothing_of_tesla_s_commands(
+    status: int | None, body: str, failure: Failure | None
+) -> None:
+    found = answer(status, body, failure=failure)
+
+    told = read(Kind.COMMAND, found, third_party=True)
+    assert told.subject is Subject.THIRD_PARTY
+    # Of its other calls, it tells that the third party fails.
+    assert read(Kind.CALL, found, third_party=True).subject is Subject.API
+    assert read(Kind.COMMAND, found).subject is Subject.COMMANDS
+
+
+@pytest.mark.parametrize("kind", [Kind.DATA, Kind.COMMAND])
+def test_a_missing_scope_is_the_scope_s(kind: Kind) -> None:
+    found = answer(403, '{"response":null,"error":"Unauthorized missing scopes"}')
+
+    told = read(kind, found)
+    assert (told.subject, told.reason) == (Subject.CAR, Reason.SCOPE)
+    # Without it nothing at all is to be had.
+    assert read(Kind.CALL, found).subject is Subject.ACCOUNT

@@ -190,7 +190,8 @@ class Account:
             found.append(self._refusals.get((category, None)))
             hit = [self._refusals.get((category, car)) for car in self.cars]
             if all(hit):
-                found += hit
+                # Data that are refused, while all else is answered, are the vehicles'.
+                found += [one for one in hit if one and _counts(category, one.reason)]
         return max(filter(None, found), key=lambda refusal: refusal.at, default=None)
 
     def refused_cars(self) -> dict[str, Reason]:
@@ -299,6 +300,11 @@ class Account:
 # Refused commands and wakes are told to who sent them.
 _ON_DEMAND = frozenset({Category.WAKES, Category.COMMANDS})
 _OF_ACCOUNT = (Category.CALLS, Category.DATA)
+
+
+def _counts(category: Category, reason: Reason) -> bool:
+    """Tell whether a refusal of all vehicles' calls of a category is the account's."""
+    return category is Category.CALLS or reason is Reason.RATE_LIMITED
 
 
 def _pause(reason: Reason, key: Key, times: int) -> float:

@@ -1,0 +1,93 @@
+"""What comes through a third party alone is no evidence against Tesla."""
+
+from random import Random
+
+import pytest
+
+from benchmarks.home import Home
+from benchmarks.world import OK, World
+from custom_components.keycard.outage.words import Plane, Status
+
+from .scene import ADA, BO, ERROR, HOUR, SETTLED, change, settle, status, statuses
+
+GATEWAY = "502 <html>Bad gateway</html>"
+
+
+def test_data_that_stand_still_are_the_service_s(home: Home) -> None:
+    settle(home, ADA, BO, in_between=True)
+    change(home, {"na.data": "stale"})
+    home.run(SETTLED + 2 * HOUR)
+    assert statuses(home) == []
+
+
+def test_data_that_stood_still_after_an_outage_end_it_with_the_first_newer(
+    home: Home,
+) -> None:
+    settle(home, ADA, in_between=True)
+    failing = {"na.status": "503 busy", "na.api": "503 busy"}
+    change(home, failing)
+    home.run(SETTLED + 900)
+    change(home, {**dict.fromkeys(failing, OK), "na.data": "stale"})
+    home.run(SETTLED + 2400)
+    assert statuses(home) == [Status.OUTAGE, Status.DEGRADED]
+    assert home.judgement.planes == (Plane.DATA,)
+    change(home, {"na.data": OK})
+    home.run(SETTLED + 3600)
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_a_cache_that_never_moves_again_claims_nothing_for_ever() -> None:
+    home = Home(World(random=Random(1)))
+    settle(home, ADA, in_between=True)
+    failing = {"na.status": "503 busy", "na.api": "503 busy"}
+    change(home, failing)
+    home.run(SETTLED + 900)
+    change(home, {**dict.fromkeys(failing, OK), "na.data": "stale"})
+    home.run(SETTLED + 900 + 8 * HOUR)
+    assert statuses(home) == [Status.OUTAGE, Status.DEGRADED, Status.OPERATIONAL]
+
+
+@pytest.mark.parametrize("answer", [ERROR, GATEWAY, "timeout"])
+def test_data_alone_that_fail_are_the_service_s(home: Home, answer: str) -> None:
+    settle(home, ADA, in_between=True)
+    change(home, {"na.data": answer})
+    home.run(SETTLED + HOUR)
+    assert statuses(home) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ERROR,
+        GATEWAY,
+        "timeout",
+        "503 vehicle is not available",
+        '500 {"error":"PIN codes must be four digits"}',
+        '500 {"error":"context deadline exceeded"}',
+    ],
+)
+def test_commands_of_one_car_that_fail_are_the_service_s(
+    home: Home, answer: str
+) -> None:
+    settle(home, ADA, BO, in_between=True)
+    change(home, {"na.commands": answer})
+    for _ in range(5):
+        home.command("Ada")
+        home.run(home.now + 60)
+    assert statuses(home) == []
+
+
+def test_commands_of_several_cars_that_fail_are_tesla_s(home: Home) -> None:
+    settle(home, ADA, BO, in_between=True)
+    change(home, {"na.commands": ERROR})
+    for _ in range(3):
+        home.command("Ada")
+        home.command("Bo")
+        home.run(home.now + 60)
+    assert statuses(home) == [Status.DEGRADED]
+    assert home.judgement.planes == (Plane.COMMANDS,)
+    change(home, {"na.commands": OK})
+    home.command("Ada")
+    home.command("Bo")
+    home.run(home.now + 60)
+    assert status(home) is Status.OPERATIONAL

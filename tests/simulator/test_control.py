@@ -242,7 +242,7 @@ async def test_the_program_starts_and_stops(
     )
     assert program.stdout is not None
     told = ""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "Ctrl-C" not in told:
             line = (await program.stdout.readline()).decode()
             assert line, await program.communicate()

@@ -35,7 +35,7 @@ async def status(
     session: aiohttp.ClientSession, url: str, name: str | None = None
 ) -> str:
     async with (
-        asyncio.timeout(5),
+        asyncio.timeout(60),
         session.get(f"{url}/status", server_hostname=name) as response,
     ):
         return await response.text()

@@ -480,7 +480,7 @@ async def test_two_cars_do_not_wait_for_each_other(
     both = asyncio.Barrier(2)
 
     async def together(_: web.Request) -> web.Response:
-        await asyncio.wait_for(both.wait(), 5)
+        await asyncio.wait_for(both.wait(), 60)
         return web.json_response(DONE)
 
     cloud.handler = together

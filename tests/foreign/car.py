@@ -1,0 +1,81 @@
+"""The foreign car, in place of the computers of a simulated one."""
+
+from collections.abc import Callable
+import json
+from pathlib import Path
+import subprocess
+import sys
+from typing import Any
+
+from tesla_protocol.command.universal_message_pb2 import (
+    Destination,
+    Domain,
+    RoutableMessage,
+)
+
+from simulator.protocol import Transport, Whitelist
+from simulator.radio.frames import Frames
+
+PEER = Path(__file__).with_name("peer.py")
+
+
+class ForeignCar:
+    """A car in a process of its own; the simulated radio carries its frames."""
+
+    def __init__(self, vin: str) -> None:
+        self.whitelist = Whitelist(lambda: 0.0)  # of nobody: it keeps its own
+        self._process = subprocess.Popen(
+            [sys.executable, str(PEER), "car", vin],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def set(self, name: str, *args: object) -> None:
+        """Let the car be so."""
+        self._tell(call=f"set_{name}", args=args)
+
+    def answer(
+        self,
+        data: bytes,
+        over: Transport = Transport.CLOUD,
+        tell_later: Callable[[bytes], None] = lambda message: None,
+    ) -> bytes | None:
+        """Answer a message as it goes over the radio."""
+        frames = Frames()
+        told = self._tell(frame=(len(data).to_bytes(2) + data).hex())
+        answers = [
+            message
+            for one in told
+            for message in frames.feed(bytes.fromhex(one["frame"]))
+        ]
+        for message in answers[1:]:
+            tell_later(message)
+        return answers[0] if answers else None
+
+    def broadcast(self) -> bytes:
+        """Return a broadcast that says nothing: it makes none by itself."""
+        message = RoutableMessage(
+            to_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
+            from_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
+        )
+        return bytes(message.SerializeToString())
+
+    def chatter(self) -> tuple[bytes, ...]:
+        """Return what it says besides: nothing."""
+        return ()
+
+    def _tell(self, **message: object) -> list[dict[str, Any]]:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()
+        told: list[dict[str, Any]] = []
+        while "done" not in (line := json.loads(process.stdout.readline())):
+            told.append(line)
+        return told

@@ -1,0 +1,77 @@
+"""Keycard's Bluetooth, with a car that others wrote.
+
+Its answers are open, as those of cars with firmware before 2024.38 are, and it
+confirms commands with its status.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+
+from bleak.backends.device import BLEDevice
+from cryptography.hazmat.primitives.asymmetric import ec
+import pytest
+
+from custom_components.keycard.vehicle.bluetooth import BluetoothLink
+from custom_components.keycard.vehicle.computer_keys import ComputerTrust
+from custom_components.keycard.vehicle.repertoire import Command
+from custom_components.keycard.vehicle.state import Presence
+from simulator import Simulator
+from simulator.radio import Weather, address_of
+
+from ..simulator.conftest import HOME
+from ..vehicle.near import connector
+from .car import ForeignCar
+
+
+@pytest.fixture
+def world() -> Iterator[Simulator]:
+    world = Simulator(HOME)
+    world.air.set_weather(Weather(latency=0.0, connect=0.0))
+    world.cars["Ada"].near = True
+    yield world
+    world.air.close()
+
+
+@pytest.fixture
+def car(world: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForeignCar]:
+    car = ForeignCar(world.cars["Ada"].vin)
+    monkeypatch.setitem(world.computers, "Ada", car)
+    yield car
+    car.stop()
+
+
+@pytest.fixture
+async def link(
+    world: Simulator, car: ForeignCar, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[BluetoothLink]:
+    monkeypatch.setattr(
+        "tesla_fleet_api.tesla.vehicle.bluetooth.establish_connection",
+        connector(world.air),
+    )
+    vin = world.cars["Ada"].vin
+    device = BLEDevice(address_of(vin), None, None)
+    key = ec.generate_private_key(ec.SECP256R1())
+    link = BluetoothLink(vin, key, lambda: device, ComputerTrust())
+    yield link
+    await link.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "locked"), [(Command.UNLOCK, False), (Command.LOCK, True)]
+)
+async def test_it_is_locked_and_unlocked(
+    link: BluetoothLink, car: ForeignCar, command: Command, locked: bool
+) -> None:
+    car.set("locked", not locked)
+    outcome = await link.command(command)
+    assert (outcome.done, outcome.confirmed) == (True, True)
+    told = await link.look(lambda values: False)
+    assert told.values["locked"] is locked
+
+
+async def test_its_status_is_read(link: BluetoothLink, car: ForeignCar) -> None:
+    car.set("door_open", "front_driver", True)
+    car.set("sleeping", True)
+    told = await link.look(lambda values: True)
+    assert told.trouble is None
+    assert told.values["locked"] is True
+    assert told.values["presence"] is Presence.ASLEEP

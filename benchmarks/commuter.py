@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-from simulator.cars import Car
-from simulator.days import DAY, Day, Drive
+from simulator.vehicle.car import Car
+from simulator.vehicle.schedule import DAY, Day, Drive
 
 LOOK = 30.0  # seconds between two looks at the car
 MINUTE = 60.0

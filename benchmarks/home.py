@@ -7,12 +7,12 @@ from heapq import heapify, heappop, heappush
 from random import Random
 
 from custom_components.keycard.outage.account import Category
+from custom_components.keycard.outage.detector import Judge, StoredJudge
+from custom_components.keycard.outage.endpoints import Hosts, Target, default_hosts
 from custom_components.keycard.outage.evidence import Kind
-from custom_components.keycard.outage.hosts import Hosts, Target, default_hosts
-from custom_components.keycard.outage.journal import Happening, Journal, StoredOutage
-from custom_components.keycard.outage.judge import Judge, StoredJudge
-from custom_components.keycard.outage.watch import StoredHost, Watch
-from custom_components.keycard.outage.words import OUTAGES, Judgement, Plane
+from custom_components.keycard.outage.host_monitor import StoredHost, Watch
+from custom_components.keycard.outage.models import OUTAGES, Judgement, Plane
+from custom_components.keycard.outage.outage_log import Happening, Journal, StoredOutage
 
 from .world import OK, TIMEOUT, Ask, World, told
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from math import log
 from random import Random
 
-from custom_components.keycard.outage.track import RECENT
-from custom_components.keycard.outage.words import OUTAGES, Status
+from custom_components.keycard.outage.health import RECENT
+from custom_components.keycard.outage.models import OUTAGES, Status
 
 from .home import Car, Home
 from .outages import NOISE, NOISE_KINDS

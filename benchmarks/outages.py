@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
-from custom_components.keycard.outage.words import Status
+from custom_components.keycard.outage.models import Status
 
 from .home import Car, Home
 from .world import World

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import json
 from typing import Any, Self
 
-from custom_components.keycard.meter import charge_of
-from custom_components.keycard.providers.prices import Charge, tariff_of
+from custom_components.keycard.cost.middleware import charge_of
+from custom_components.keycard.cost.pricing import Charge, tariff_of
 
 from .commuter import HOUR, LOOK, Doing
 

@@ -9,8 +9,8 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from custom_components.keycard.providers.prices import Charge
-from script.stage.clock import OffsetClock, install
+from custom_components.keycard.cost.pricing import Charge
+from harness.clock import OffsetClock, install
 
 from .commuter import Doing, Story
 from .played import TARIFF, Ages, Played

@@ -26,13 +26,13 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.runner import configure_event_loop
 from homeassistant.setup import async_setup_component
 
-from script.stage import internet
-from script.stage.clock import OffsetClock
-from script.stage.house import House
-from script.stage.loop import StageLoop
-from script.stage.pace import Pace, StageError, Traffic
+from harness import fake_network
+from harness.clock import OffsetClock
+from harness.event_loop import StageLoop
+from harness.home_assistant import House
+from harness.time_control import Pace, StageError, Traffic
 from simulator import Simulator
-from simulator.cases import CarSpec, Home
+from simulator.scenarios.scenario import CarSpec, Home
 
 from .commuter import DAY, LOOK, Commuter, Doing, Story
 from .played import Played, billed_in
@@ -137,7 +137,7 @@ def play(name: str, story: Story, days: int, clock: OffsetClock) -> Played:
 
     It begins on the evening before the month, for whoever counts by the month.
     """
-    internet.install()
+    fake_network.install()
     loop = StageLoop()
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)

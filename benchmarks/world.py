@@ -6,7 +6,6 @@ import json
 from random import Random
 import socket
 
-from custom_components.keycard.answer import Answer, Failure
 from custom_components.keycard.outage.evidence import (
     STALE,
     Evidence,
@@ -16,6 +15,7 @@ from custom_components.keycard.outage.evidence import (
     evidence,
     read,
 )
+from custom_components.keycard.transport.http import Answer, Failure
 
 TIMEOUT = 10.0
 OK = "ok"

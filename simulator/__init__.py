@@ -1,8 +1,8 @@
 """Tesla's cloud and cars on localhost, with faults on demand."""
 
-from .cases import Case, CaseError, load_case
-from .conditions import ConditionError
-from .world import DEFAULT_HOME, PortTakenError, Simulator
+from .scenarios.conditions import ConditionError
+from .scenarios.scenario import Case, CaseError, load_case
+from .simulator import DEFAULT_HOME, PortTakenError, Simulator
 
 __all__ = [
     "DEFAULT_HOME",

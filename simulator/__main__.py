@@ -10,11 +10,11 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from . import cases
-from .cases import Case, CaseError, Step, load_case, load_homes
-from .conditions import ConditionError
-from .control import Control
-from .world import DEFAULT_HOME, PortTakenError, Simulator
+from .http.control_api import Control
+from .scenarios import scenario
+from .scenarios.conditions import ConditionError
+from .scenarios.scenario import Case, CaseError, Step, load_case, load_homes
+from .simulator import DEFAULT_HOME, PortTakenError, Simulator
 
 PORTS = (
     "na",
@@ -94,7 +94,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
         description="Tesla's cloud and cars on this machine, with faults on demand.",
-        epilog=EPILOG + (cases.__doc__ or ""),
+        epilog=EPILOG + (scenario.__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

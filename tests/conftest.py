@@ -21,17 +21,19 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-# Home Assistant finds the package only if it was imported before.
 import custom_components.keycard
+from custom_components.keycard.auth.keys import async_show_public_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.coordinator import CarCoordinator
-from custom_components.keycard.garage import Garage
-from custom_components.keycard.signing_key import async_show_public_key
+from custom_components.keycard.runtime.vehicles import Garage
 from simulator import Simulator
-from simulator.cases import CarSpec, Home
+from simulator.scenarios.scenario import CarSpec, Home
 
 from .deadlines import Deadlines, held
 from .entries import compatible, hosts_options
+
+# Home Assistant finds the package only if it was imported before.
+
 
 HOME = Home(
     region="eu",
@@ -80,10 +82,10 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the key of each home apart."""
     path = tmp_path / "keycard.key"
     monkeypatch.setattr(
-        "custom_components.keycard.signing_key.key_path", lambda _hass: path
+        "custom_components.keycard.auth.keys.signing_key_path", lambda _hass: path
     )
     monkeypatch.setattr(
-        "custom_components.keycard.bluetooth_key.key_path",
+        "custom_components.keycard.auth.keys.bluetooth_key_path",
         lambda _hass: tmp_path / "keycard_bluetooth.key",
     )
     return path

@@ -38,6 +38,6 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
     names = {name: getattr(asyncio, name) for name in dir(asyncio)}
     names["timeout"] = deadlines.timeout
     monkeypatch.setattr(
-        "custom_components.keycard.answer.asyncio", SimpleNamespace(**names)
+        "custom_components.keycard.transport.http.asyncio", SimpleNamespace(**names)
     )
     return deadlines

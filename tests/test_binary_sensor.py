@@ -8,9 +8,9 @@ import pytest
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.outage.words import Judgement, Status
+from custom_components.keycard.outage.models import Judgement, Status
+from custom_components.keycard.runtime.views import CloudView
 from custom_components.keycard.vehicle.state import Presence
-from custom_components.keycard.views import CloudView
 
 from .conftest import car_of, show_state, state_of
 

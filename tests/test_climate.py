@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.climate import action_of, preset_of
-from custom_components.keycard.vehicle.links import Command
+from custom_components.keycard.transport.cloud import Command
 from custom_components.keycard.vehicle.state import CarState
 from simulator import Simulator
 

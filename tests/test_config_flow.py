@@ -9,14 +9,14 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.answer import Answer, Failure
-from custom_components.keycard.flow_check import Check
-from custom_components.keycard.flow_fields import is_safe, normalised, region_of
-from custom_components.keycard.outage import hosts
-from custom_components.keycard.outage.hosts import default_hosts
-from custom_components.keycard.vehicle.links import Call
+from custom_components.keycard.flows.fields import is_safe, normalised, region_of
+from custom_components.keycard.flows.server_check import Check
+from custom_components.keycard.outage import endpoints
+from custom_components.keycard.outage.endpoints import default_hosts
+from custom_components.keycard.transport.cloud import Call
+from custom_components.keycard.transport.http import Answer, Failure
 from simulator import Simulator
-from simulator.cases import CarSpec
+from simulator.scenarios.scenario import CarSpec
 
 from .conftest import SetUp, until
 from .flows import answer, assert_leads_to_drill, choose, fields, server, suggested
@@ -308,7 +308,8 @@ async def test_failures_that_loopback_does_not_show(
     call = Call(answer=Answer(asked_at=0.0, elapsed=1.0, failure=Failure(failure)))
     form = await choose(hass, "compatible")
     with patch(
-        "custom_components.keycard.vehicle.links.CloudLink.products", return_value=call
+        "custom_components.keycard.transport.cloud.CloudLink.products",
+        return_value=call,
     ):
         form = await answer(hass, form, **server(simulator))
     assert list((form["errors"] or {}).values()) == [error]
@@ -324,7 +325,9 @@ async def test_another_region_is_offered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        hosts, "_REGION_HOSTS", {name: simulator.urls[name] for name in hosts.REGIONS}
+        endpoints,
+        "_REGION_HOSTS",
+        {name: simulator.urls[name] for name in endpoints.REGIONS},
     )
     form = await choose(hass, "compatible")
     form = await answer(
@@ -407,7 +410,7 @@ async def test_the_makers_own_address_tells_the_region(
 ) -> None:
     own = default_hosts("na").regions["na"]
     with patch(
-        "custom_components.keycard.flow_server.check_server",
+        "custom_components.keycard.flows.services.check_server",
         return_value=Check(account="7"),
     ):
         result = await answer(

@@ -11,10 +11,10 @@ from pytest_homeassistant_custom_component.common import (
     mock_restore_cache_with_extra_data,
 )
 
-from custom_components.keycard.outage.journal import Happening, Kind, Notice
-from custom_components.keycard.outage.words import Judgement, Scope, Status
+from custom_components.keycard.outage.models import Judgement, Scope, Status
+from custom_components.keycard.outage.outage_log import Happening, Kind, Notice
+from custom_components.keycard.runtime.views import OutageEvent
 from custom_components.keycard.vehicle.keys import Key
-from custom_components.keycard.views import OutageEvent
 
 from .conftest import SetUp, state_of
 

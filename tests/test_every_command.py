@@ -28,10 +28,10 @@ from custom_components.keycard.switch import SWITCHES
 from custom_components.keycard.update import UPDATES
 from custom_components.keycard.vehicle.state import Presence
 from simulator import Simulator
-from simulator.cars import Car
-from simulator.commands import COMMANDS
+from simulator.vehicle.car import Car
+from simulator.vehicle.commands import COMMANDS
 
-from .commanding import CASES, Case, act, named, shown
+from .command_table import CASES, Case, act, named, shown
 from .conftest import car_of, until
 
 pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")
@@ -94,9 +94,9 @@ FATES = {
 def quick() -> Iterator[None]:
     """Let nobody wait long: cars wake at once, and doubts are settled at once."""
     with (
-        patch("simulator.cars.WAKING", 0.05),
-        patch("custom_components.keycard.vehicle.links._WAKE_PACE", 0.06),
-        patch("custom_components.keycard.polling.SOON", 0.0),
+        patch("simulator.vehicle.car.WAKING", 0.05),
+        patch("custom_components.keycard.transport.cloud._WAKE_PACE", 0.06),
+        patch("custom_components.keycard.runtime.vehicle_poller.SOON", 0.0),
     ):
         yield
 
@@ -176,7 +176,7 @@ async def test_every_command(
     # Older cars close their windows and open a garage only for a user who is near.
     home = simulator.cars["Cy"].home
     hass.config.latitude, hass.config.longitude = home
-    timeout = "custom_components.keycard.vehicle.links._COMMAND_TIMEOUT"
+    timeout = "custom_components.keycard.transport.cloud._COMMAND_TIMEOUT"
     for item in CASES:
         with subtests.test(named(item)), patch(timeout, fate.patience):
             await check(garage, item, fate)

@@ -23,11 +23,11 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.keycard.application_credentials import (
     async_get_description_placeholders,
 )
+from custom_components.keycard.auth.keys import PUBLIC_KEY_PATH, async_get_key
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.outage import hosts
+from custom_components.keycard.outage import endpoints
 from custom_components.keycard.providers.fleet import SCOPES
-from custom_components.keycard.signing_key import PUBLIC_KEY_PATH, async_get_key
-from custom_components.keycard.vehicle.key_pair import public_pem
+from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
 
 from .conftest import SignIn, state_of, until
@@ -40,17 +40,17 @@ DOMAIN_NAME = "home.example.org"
 
 @pytest.fixture(autouse=True)
 def maker(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    """Let the simulator stand where the maker's hosts are."""
+    """Let the simulator stand where the maker's endpoints are."""
     urls = simulator.urls
     auth = f"{urls['auth']}/oauth2/v3"
-    regions = {region: urls[region] for region in hosts.REGIONS}
-    monkeypatch.setattr(hosts, "_REGION_HOSTS", regions)
-    monkeypatch.setattr(hosts, "_SIGN_IN", (f"{auth}/token",))
-    monkeypatch.setattr(hosts, "_SIGN_IN_CN", (f"{auth}/token",))
-    authorize = dict.fromkeys(hosts.REGIONS, f"{auth}/authorize")
-    monkeypatch.setattr(hosts, "_AUTHORIZE", authorize)
+    regions = {region: urls[region] for region in endpoints.REGIONS}
+    monkeypatch.setattr(endpoints, "_REGION_HOSTS", regions)
+    monkeypatch.setattr(endpoints, "_SIGN_IN", (f"{auth}/token",))
+    monkeypatch.setattr(endpoints, "_SIGN_IN_CN", (f"{auth}/token",))
+    authorize = dict.fromkeys(endpoints.REGIONS, f"{auth}/authorize")
+    monkeypatch.setattr(endpoints, "_AUTHORIZE", authorize)
     monkeypatch.setattr(
-        "custom_components.keycard.flow_key.public_key_url",
+        "custom_components.keycard.flows.server_check.public_key_url",
         lambda _domain: f"{urls['domain']}{PUBLIC_KEY_PATH}",
     )
     simulator.apps.credentials["client-id"] = "client-secret"
@@ -173,7 +173,9 @@ async def test_a_key_that_is_not_shown(
     error: str,
     may_pass: bool,
 ) -> None:
-    monkeypatch.setattr("custom_components.keycard.flow_key._LOOK_TIMEOUT", 0.3)
+    monkeypatch.setattr(
+        "custom_components.keycard.flows.server_check._LOOK_TIMEOUT", 0.3
+    )
     simulator.set("domain.key", condition)
     form = await begin(hass)
     assert form["step_id"] == "fleet_key"
@@ -206,7 +208,7 @@ async def test_a_domain_that_only_the_maker_reaches(
     hass: HomeAssistant, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "custom_components.keycard.flow_key.public_key_url",
+        "custom_components.keycard.flows.server_check.public_key_url",
         lambda _domain: f"http://127.0.0.1:9{PUBLIC_KEY_PATH}",
     )
     form = await begin(hass)

@@ -19,19 +19,19 @@ import pytest
 from homeassistant.helpers.aiohttp_client import HassClientResponse
 from homeassistant.helpers.json import json_bytes
 
-from custom_components.keycard.answer import Answer, Failure, Recorder, ask
-from custom_components.keycard.flow_check import _judge, _url_in
+from custom_components.keycard.auth.oauth import read_token
+from custom_components.keycard.flows.server_check import _judge, _url_in
+from custom_components.keycard.outage.detector import Judge, StoredJudge
+from custom_components.keycard.outage.endpoints import default_hosts
 from custom_components.keycard.outage.evidence import Kind, evidence, read
-from custom_components.keycard.outage.hosts import default_hosts
-from custom_components.keycard.outage.judge import Judge, StoredJudge
-from custom_components.keycard.outage.watch import Watch
-from custom_components.keycard.polling import Ask, meaning_of
+from custom_components.keycard.outage.host_monitor import Watch
+from custom_components.keycard.outage.stored_values import UNREADABLE, check_form
 from custom_components.keycard.providers.fleet import read_grant
-from custom_components.keycard.sign_in import read_token
-from custom_components.keycard.stored import UNREADABLE, check_form
-from custom_components.keycard.vehicle.links import Call, CloudLink, Command
-from custom_components.keycard.vehicle.redaction import redact
-from custom_components.keycard.vehicle.roster import cars_in, unpaired_in
+from custom_components.keycard.runtime.vehicle_poller import Ask, meaning_of
+from custom_components.keycard.transport.cloud import Call, CloudLink, Command
+from custom_components.keycard.transport.http import Answer, Failure, Recorder, ask
+from custom_components.keycard.transport.log_filter import redact
+from custom_components.keycard.vehicle.product_list import cars_in, unpaired_in
 from custom_components.keycard.vehicle.vehicle import Car
 
 from .raw import serving

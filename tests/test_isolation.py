@@ -11,9 +11,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.bulletin import Bulletin
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.providers.prices import Charge
+from custom_components.keycard.cost.pricing import Charge
+from custom_components.keycard.notifications.publisher import Bulletin
 from simulator import Simulator
 
 from .conftest import SetUp, car_of, judgement_of, until

@@ -7,12 +7,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.answer import Answer
-from custom_components.keycard.car import CarCoordinator
-from custom_components.keycard.flow_check import _judge
-from custom_components.keycard.garage import AT_ONCE
-from custom_components.keycard.vehicle.links import Call
-from custom_components.keycard.vehicle.roster import MOST_VEHICLES
+from custom_components.keycard.flows.server_check import _judge
+from custom_components.keycard.runtime.vehicle_coordinator import CarCoordinator
+from custom_components.keycard.runtime.vehicles import AT_ONCE
+from custom_components.keycard.transport.cloud import Call
+from custom_components.keycard.transport.http import Answer
+from custom_components.keycard.vehicle.product_list import MOST_VEHICLES
 
 from .conftest import until
 

@@ -12,9 +12,14 @@ from homeassistant.helpers.template import Template
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.markdown import escape_markdown
-from custom_components.keycard.notices import async_get_words
-from custom_components.keycard.readiness import CarReadiness, Listener, Readiness, Told
+from custom_components.keycard.drill.report import (
+    CarReadiness,
+    Listener,
+    Readiness,
+    Told,
+)
+from custom_components.keycard.notifications.markdown import escape_markdown
+from custom_components.keycard.notifications.text import async_get_words
 from custom_components.keycard.vehicle.keys import Key
 
 from .conftest import car_of, state_of

@@ -8,9 +8,9 @@ import pytest
 from benchmarks.commuter import DAY, HOUR, LOOK, MINUTE, Commuter, Doing, Story
 from benchmarks.played import Ages, Played, billed_in
 from benchmarks.rivals import main, missed
-from custom_components.keycard.providers.prices import Charge
-from simulator.cars import Car
-from simulator.cases import CarSpec
+from custom_components.keycard.cost.pricing import Charge
+from simulator.scenarios.scenario import CarSpec
+from simulator.vehicle.car import Car
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,13 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
-from custom_components.keycard.pinning import read_certificate, spell_fingerprint
+from custom_components.keycard.transport.pinning import (
+    read_certificate,
+    spell_fingerprint,
+)
 from simulator import Simulator
 
-from .commanding import act
+from .command_table import act
 from .conftest import SetUp, state_of, until
 from .entries import behind_proxy
 from .flows import answer, assert_leads_to_drill, choose, fields, server, suggested
@@ -116,7 +119,9 @@ async def test_teslas_own_hosts_are_never_pinned(
 ) -> None:
     url = simulator.urls["tesla_proxy"]
     with (
-        patch.dict("custom_components.keycard.outage.hosts._REGION_HOSTS", {"eu": url}),
+        patch.dict(
+            "custom_components.keycard.outage.endpoints._REGION_HOSTS", {"eu": url}
+        ),
     ):
         form = await answer(
             hass, await choose(hass, "compatible"), **own_server(simulator)

@@ -7,17 +7,17 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.outage.words import (
+from custom_components.keycard.outage.models import (
     Judgement,
     Missing,
     Plane,
     Scope,
     Status,
 )
+from custom_components.keycard.runtime.views import CloudView
 from custom_components.keycard.vehicle.keys import Key
-from custom_components.keycard.views import CloudView
 from simulator import Simulator
-from simulator.cases import CarSpec
+from simulator.scenarios.scenario import CarSpec
 
 from .conftest import car_of, show_state, state_of, until
 

@@ -11,9 +11,9 @@ from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator import Simulator
-from simulator.server import json_reply
+from simulator.http.server import json_reply
 
-from .commanding import CASES, Case, act, named, shown
+from .command_table import CASES, Case, act, named, shown
 from .conftest import SetUp, judgement_of, state_of, until
 from .entries import behind_proxy
 from .test_every_command import Fate, Garage
@@ -35,8 +35,8 @@ REFUSED = {
 def quick() -> Iterator[None]:
     """Read the car's data at once, and settle doubts at once."""
     with (
-        patch("custom_components.keycard.commands._CHECK_DELAYS", (0.0, 0.0)),
-        patch("custom_components.keycard.polling.SOON", 0.0),
+        patch("custom_components.keycard.runtime.commands._CHECK_DELAYS", (0.0, 0.0)),
+        patch("custom_components.keycard.runtime.vehicle_poller.SOON", 0.0),
     ):
         yield
 
@@ -176,8 +176,8 @@ async def test_a_car_that_fell_asleep_is_woken_once(
     simulator.tesla_proxy.newer = newer
     simulator.set("car.Ada", "asleep")
     with (
-        patch("simulator.cars.WAKING", 0.05),
-        patch("custom_components.keycard.vehicle.links._WAKE_PACE", 0.06),
+        patch("simulator.vehicle.car.WAKING", 0.05),
+        patch("custom_components.keycard.transport.cloud._WAKE_PACE", 0.06),
     ):
         await act(hass, "lock.ada_lock", "unlock", {})
     assert simulator.cars["Ada"].executed == {"wake_up": 1, "door_unlock": 1}

@@ -9,11 +9,11 @@ import yaml
 
 from homeassistant.const import Platform
 
-from custom_components.keycard import commands, dispatch
-from custom_components.keycard.bluetooth_pairing import KEY_FILE, LISTENS_ONLY
+from custom_components.keycard.bluetooth.pairing import KEY_FILE, LISTENS_ONLY
 from custom_components.keycard.const import SUBENTRY_BLUETOOTH_KEY
-from custom_components.keycard.vehicle.bluetooth_pairing import PairingEnd
-from custom_components.keycard.vehicle.outcome import Refusal, Trouble
+from custom_components.keycard.runtime import commands
+from custom_components.keycard.transport.bluetooth_pairing import PairingEnd
+from custom_components.keycard.transport.result import Refusal, Trouble
 
 from .tree import (
     KEYCARD,
@@ -142,9 +142,9 @@ def test_every_reason_for_a_command_not_done_has_a_text() -> None:
     known = keys_at(texts("en"), "exceptions")
     assert {refusal.value for refusal in Refusal} <= known
     assert set(commands._ERRORS.values()) <= known
-    assert set(dispatch._TROUBLES.values()) <= known
-    assert {*dispatch._TROUBLES} == {*Trouble}
-    assert set(dispatch._OF_THE_KEY.values()) <= known
+    assert set(commands._TROUBLES.values()) <= known
+    assert {*commands._TROUBLES} == {*Trouble}
+    assert set(commands._OF_THE_KEY.values()) <= known
 
 
 def test_translation_keys_in_calls_have_texts() -> None:

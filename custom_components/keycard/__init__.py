@@ -6,18 +6,24 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from .access import async_get_entrance
-from .blueprints import async_install_blueprints
-from .bluetooth_key import async_forget_bluetooth_key
+from .auth.credentials import async_get_entrance
+from .auth.keys import (
+    async_forget_bluetooth_key,
+    async_forget_key,
+    async_show_public_key,
+)
+from .blueprint_installer import async_install_blueprints
 from .const import DOMAIN, ENTRY_VERSION
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
 from .issues import async_follow_issues
-from .ledger import LEDGER, Ledger
-from .memory import async_forget
+from .registry import (
+    async_clear_away,
+    async_follow_devices,
+    async_follow_subentries,
+    async_take_over,
+)
+from .runtime.storage import LEDGER, Ledger, async_forget
 from .services import async_setup_services
-from .signing_key import async_forget_key, async_show_public_key
-from .subentries import async_clear_away, async_follow_devices, async_follow_subentries
-from .takeover import async_take_over
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 

@@ -9,9 +9,9 @@ from homeassistant.helpers.config_entry_oauth2_flow import (
 )
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 
+from .auth.oauth import TeslaSignIn
 from .const import DASHBOARD
-from .flow_fields import region_of
-from .sign_in import TeslaSignIn
+from .flows.fields import region_of
 
 
 async def async_get_auth_implementation(

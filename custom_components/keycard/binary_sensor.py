@@ -16,10 +16,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import ATTR_DRILL
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
-from .outage.words import OUTAGES
+from .outage.models import OUTAGES
+from .runtime.views import CarView, CloudView
 from .vehicle.fields import DOORS, TYRES, WINDOWS
 from .vehicle.state import CarState, Presence
-from .views import CarView, CloudView
 
 # Reads what the coordinator holds; nothing is asked.
 PARALLEL_UPDATES = 0

@@ -12,10 +12,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
 from .coordinator import CarCoordinator, KeycardConfigEntry
+from .drill.runner import Rehearsal
+from .drill.scenario import Plan
 from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
-from .outage.drill import Plan
-from .rehearsal import Rehearsal
-from .vehicle.repertoire import Command, Order, order
+from .vehicle.commands import Command, Order, order
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.

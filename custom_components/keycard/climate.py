@@ -18,8 +18,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
+from .vehicle.commands import Command, Order, order
 from .vehicle.fields import OVERHEAT_TEMPS
-from .vehicle.repertoire import Command, Order, order
 from .vehicle.state import CarState
 
 # A car takes its commands one after the other in its own link; cars do not wait

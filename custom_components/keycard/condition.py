@@ -15,7 +15,8 @@ from homeassistant.helpers.condition import (
     EntityStateConditionBase,
 )
 
-from .carriers import (
+from .const import CONF_LINK
+from .entity_filter import (
     CONF_KEY_TO_TAKE,
     CONNECTION,
     KEY_TO_TAKE,
@@ -25,11 +26,10 @@ from .carriers import (
     WORDS,
     carriers,
 )
-from .connection import OVER_BLUETOOTH, OVER_CLOUD, REACHED, Connection
-from .const import CONF_LINK
-from .outage.words import Status
+from .outage.models import Status
+from .runtime.connection import OVER_BLUETOOTH, OVER_CLOUD, REACHED, Connection
+from .transport.routing import Way
 from .vehicle.keys import Key
-from .vehicle.ways import Way
 
 ANY_LINK = "any"
 

@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_TOKEN
 from homeassistant.core import callback
 
+from .auth.oauth import TESLEMETRY_SIGN_IN
 from .const import (
     CONF_BASE_URL,
     CONF_IMPLEMENTATION,
@@ -30,18 +31,15 @@ from .const import (
     PROVIDER_WATCH_ONLY,
     SUBENTRY_BLUETOOTH_KEY,
 )
-from .flow_base import of_other_account
-from .flow_bluetooth import BluetoothSteps
-from .flow_bluetooth_key import BluetoothKeyFlow
-from .flow_check import BASE, Check, check_server
-from .flow_fields import TOKEN_SCHEMA, clean_token
-from .flow_fleet import FleetSteps
-from .flow_options import KeycardOptionsFlow
-from .flow_server import ServerSteps
-from .flow_service import ServiceSteps
-from .flow_watch import WatchSteps
-from .pinning import read_pin
-from .sign_in import TESLEMETRY_SIGN_IN
+from .flows.base import of_other_account
+from .flows.bluetooth import BluetoothKeyFlow, BluetoothSteps
+from .flows.fields import TOKEN_SCHEMA, clean_token
+from .flows.fleet import FleetSteps
+from .flows.options import KeycardOptionsFlow
+from .flows.server_check import BASE, Check, check_server
+from .flows.services import ServerSteps, ServiceSteps
+from .flows.watch import WatchSteps
+from .transport.pinning import read_pin
 
 FLEET_SERVER = "fleet_server"
 WAYS = (

@@ -13,36 +13,35 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.util import dt as dt_util
 from homeassistant.util.location import distance
 
-from .access import Entrance
-from .answer import connection_check
-from .bill import Bill
-from .bulletin import Bulletin
-from .car import CarCoordinator
-from .commands import Sender
-from .connection import over_cloud
+from .auth.credentials import Entrance
 from .const import CONF_LOCATION_AWAY, CONF_PROVIDER, DOMAIN
-from .garage import Garage
-from .intake import Intake
-from .isolation import IsolatedCoordinator, isolated
-from .ledger import LEDGER
-from .memory import Memory, StoredEntry, StoredEvent, StoredRehearsal
-from .meter import Meter
+from .cost.budget import StoredSpending
+from .cost.middleware import Meter
+from .cost.pricing import Charge, tariff_of
+from .drill.runner import Rehearsal
+from .external.observer import Witnesses
+from .notifications.publisher import Bulletin
+from .outage.detector import Judge, StoredJudge
 from .outage.evidence import Evidence, Subject
-from .outage.journal import Happening
-from .outage.judge import Judge, StoredJudge
-from .outage.track import Health
-from .outage.words import Status
-from .polling import Poller
+from .outage.health import Health
+from .outage.models import Status
+from .outage.outage_log import Happening
+from .outage.stored_values import LONGEST_GAP, Skipped, check_form, read_time
 from .providers import hosts_of, provider_of
-from .providers.prices import Charge, tariff_of
-from .rehearsal import Rehearsal
-from .spending import StoredSpending
-from .stored import LONGEST_GAP, Skipped, check_form, read_time
+from .runtime.call_handler import Intake
+from .runtime.commands import Sender
+from .runtime.connection import over_cloud
+from .runtime.host_poller import async_get_watcher
+from .runtime.isolation import IsolatedCoordinator, isolated
+from .runtime.storage import LEDGER, Memory, StoredEntry, StoredEvent, StoredRehearsal
+from .runtime.usage_tracker import Bill
+from .runtime.vehicle_coordinator import CarCoordinator
+from .runtime.vehicle_poller import Poller
+from .runtime.vehicles import Garage
+from .runtime.views import CloudView, key_to_take, keys_by_name
+from .transport.http import connection_check
 from .vehicle.keys import Key
 from .vehicle.vehicle import Car
-from .views import CloudView, key_to_take, keys_by_name
-from .watcher import async_get_watcher
-from .witnesses import Witnesses
 
 __all__ = ["CarCoordinator", "KeycardConfigEntry", "KeycardCoordinator", "async_report"]
 

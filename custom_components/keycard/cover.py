@@ -17,10 +17,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
-from .vehicle.equipment import Equipment
+from .vehicle.commands import Command, Order, order
 from .vehicle.fields import WINDOWS
-from .vehicle.repertoire import Command, Order, order
-from .vehicle.state import CarState
+from .vehicle.state import CarState, Equipment
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.

@@ -13,8 +13,8 @@ from homeassistant.helpers import entity_registry as er
 
 from .const import DOMAIN
 from .coordinator import KeycardCoordinator
-from .notices import Words, async_get_words
-from .outage.hosts import REGIONS
+from .notifications.text import Words, async_get_words
+from .outage.endpoints import REGIONS
 from .vehicle.keys import Key
 
 type Card = dict[str, Any]

@@ -30,9 +30,9 @@ from .const import (
     DOMAIN,
 )
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
-from .ledger import LEDGER
-from .outage.hosts import REGIONS, default_hosts, targets
-from .vehicle.redaction import redact_vins
+from .outage.endpoints import REGIONS, default_hosts, targets
+from .runtime.storage import LEDGER
+from .transport.log_filter import redact_vins
 
 TO_REDACT = {
     ATTR_LATITUDE,

@@ -14,12 +14,11 @@ from homeassistant.helpers.update_coordinator import (
     DataUpdateCoordinator,
 )
 
-from .caller import async_note_caller
 from .const import ATTR_PROVISIONAL, DOMAIN, MANUFACTURER, MODEL_NAMES
 from .coordinator import CarCoordinator, KeycardConfigEntry, KeycardCoordinator
-from .vehicle.equipment import Equipment
-from .vehicle.repertoire import Command, Order, order
-from .vehicle.state import CarState
+from .runtime.caller import async_note_caller
+from .vehicle.commands import Command, Order, order
+from .vehicle.state import CarState, Equipment
 
 _CLIMATE_ON = order(Command.CLIMATE_ON)
 

@@ -16,9 +16,9 @@ from homeassistant.util import dt as dt_util
 from .const import ATTR_DRILL
 from .coordinator import KeycardConfigEntry
 from .entity import CloudEntity
-from .memory import StoredEvent
-from .outage.journal import Kind, Notice
-from .views import OutageEvent
+from .outage.outage_log import Kind, Notice
+from .runtime.storage import StoredEvent
+from .runtime.views import OutageEvent
 
 # Reports what the coordinator hands over; nothing is asked.
 PARALLEL_UPDATES = 0

@@ -12,7 +12,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
-from .vehicle.repertoire import Command, Order, order
+from .vehicle.commands import Command, Order, order
 from .vehicle.state import CarState
 
 # A car takes its commands one after the other in its own link; cars do not wait

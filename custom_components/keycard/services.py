@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 import math
 from typing import Any
 
 import voluptuous as vol
 
+from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import (
     HomeAssistant,
@@ -20,6 +22,7 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import (
     config_validation as cv,
     device_registry as dr,
+    entity_registry as er,
     service,
 )
 from homeassistant.util import dt as dt_util
@@ -27,12 +30,136 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
 from .dashboard import async_get_dashboard
-from .ledger import LEDGER
-from .outage.drill import DURATION, SCOPES, Plan
-from .outage.hosts import REGIONS
-from .outage.journal import Outage
-from .outage.words import Scope, Status
-from .standing import standing
+from .drill.scenario import DURATION, SCOPES, Plan
+from .outage.endpoints import REGIONS
+from .outage.models import OUTAGES, Scope, Status
+from .outage.outage_log import Kind, Outage
+from .runtime.storage import LEDGER
+from .runtime.views import NearView
+from .vehicle.fields import PARKED, WINDOWS
+from .vehicle.state import CarState
+
+DOG_MODE = "dog"
+
+
+class Matter(StrEnum):
+    """What cannot wait when nobody can reach a car."""
+
+    DOG_MODE = "dog_mode"
+    UNLOCKED = "unlocked"
+    WINDOW_OPEN = "window_open"
+
+
+def in_use(state: CarState | None) -> bool | None:
+    """Return whether somebody was in the car or drove it, None if nobody told."""
+    if state is None:
+        return None
+    if state.shift_state not in (None, PARKED):
+        return True
+    return state.user_present
+
+
+def cannot_wait(state: CarState | None) -> list[Matter]:
+    """List what cannot wait, as the car was last seen.
+
+    A car that is in use is not left, so it is nobody's worry.
+    """
+    if state is None or in_use(state):
+        return []
+    windows = (getattr(state, f"{place}_window_open") for place in WINDOWS)
+    found = {
+        Matter.DOG_MODE: state.keeper_mode == DOG_MODE,
+        Matter.UNLOCKED: state.locked is False,
+        Matter.WINDOW_OPEN: any(windows),
+    }
+    return [matter for matter, holds in found.items() if holds]
+
+
+def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
+    """Return what is known of the cloud of an entry, and of its cars."""
+    judgement = coordinator.data.judgement
+    title, text = _notice(coordinator)
+    return {
+        "region": coordinator.region,
+        "drill": coordinator.data.drill,
+        "status": judgement.status.value,
+        "scope": judgement.scope.value,
+        "planes": [plane.value for plane in judgement.planes],
+        "elsewhere": list(judgement.elsewhere),
+        "models": list(judgement.models),
+        "missing": [missing.value for missing in judgement.missing],
+        "since": judgement.since and judgement.since.isoformat(),
+        "affected_cars": [
+            car.car.title
+            for car_id, car in coordinator.cars.items()
+            if judgement.affected is None or car_id in judgement.affected
+        ],
+        "cars": [
+            {
+                "name": car.car.title,
+                "device_id": _device_id(coordinator, car_id),
+                "connection": car.data.connection.value if car.commandable else None,
+                "cloud": car.data.cloud and car.data.cloud.value,
+                "bluetooth": _bluetooth(car.data.bluetooth),
+                "key_to_take": car.data.key_to_take.value,
+                "in_use": in_use(car.data.state),
+                "cannot_wait": [matter.value for matter in cannot_wait(car.data.state)],
+            }
+            for car_id, car in coordinator.cars.items()
+        ],
+        "title": title,
+        "text": text,
+    }
+
+
+def _bluetooth(view: NearView | None) -> dict[str, Any] | None:
+    """Tell how a car is heard over Bluetooth, None without a key for it."""
+    if view is None:
+        return None
+    return {
+        "in_range": view.near,
+        "signal": view.signal,
+        "last_heard": view.heard_at and view.heard_at.isoformat(),
+    }
+
+
+def _device_id(coordinator: KeycardCoordinator, car_id: str) -> str | None:
+    """Return the device of a car, None before it has one."""
+    device = dr.async_get(coordinator.hass).async_get_device_by_identifier(
+        (DOMAIN, car_id), coordinator.config_entry.entry_id
+    )
+    return device.id if device else None
+
+
+def _notice(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
+    """Return title and text of what there is to tell now, None without it."""
+    judgement = coordinator.data.judgement
+    if judgement.status not in OUTAGES and judgement.since is not None:
+        # Nobody sees more of the outage now, so what was told of it holds.
+        return _data_origin(coordinator)
+    if judgement.status not in OUTAGES and not judgement.warning:
+        return None, None
+    cars = coordinator.cars
+    return coordinator.bulletin.word(
+        Kind.WARNING if judgement.warning else Kind.CHANGED,
+        judgement,
+        {car.car.title: car.data.key_to_take for car in cars.values()},
+        start=judgement.since,
+        drill=coordinator.data.drill,
+    )
+
+
+def _data_origin(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
+    """Return title and text of the last event."""
+    hass, entry = coordinator.hass, coordinator.config_entry
+    entity_id = er.async_get(hass).async_get_entity_id(
+        EVENT_DOMAIN, DOMAIN, f"{entry.entry_id}_outage"
+    )
+    state = hass.states.get(entity_id) if entity_id else None
+    if state is None:
+        return None, None
+    return state.attributes.get("title"), state.attributes.get("text")
+
 
 ATTR_START = "start_time"
 ATTR_END = "end_time"
@@ -108,7 +235,7 @@ async def _async_get_history(hass: HomeAssistant, call: ServiceCall) -> ServiceR
         )
     return {
         "outages": [
-            _told(outage)
+            _outage_response(outage)
             for outage in hass.data[LEDGER].journal.outages
             if outage.region == region and _between(outage, start, end, now)
         ]
@@ -123,7 +250,7 @@ def _between(outage: Outage, start: datetime, end: datetime, now: datetime) -> b
     return outage.start < end and outage.end >= start
 
 
-def _told(outage: Outage) -> dict[str, Any]:
+def _outage_response(outage: Outage) -> dict[str, Any]:
     return {
         "start": outage.start.isoformat(),
         "end": outage.end and outage.end.isoformat(),

@@ -15,7 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
-from .vehicle.repertoire import CHARGING, Command, Order, order
+from .vehicle.commands import CHARGING, Command, Order, order
 from .vehicle.state import CarState, Presence
 
 # A car takes its commands one after the other in its own link; cars do not wait

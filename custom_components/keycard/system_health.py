@@ -11,10 +11,10 @@ from homeassistant.loader import async_get_integration
 
 from .const import DOMAIN
 from .coordinator import KeycardCoordinator
-from .notices import Words, async_get_words
+from .notifications.text import Words, async_get_words
+from .outage.endpoints import Target
 from .outage.evidence import Evidence, Kind, Reason
-from .outage.hosts import Target
-from .watcher import WATCHERS
+from .runtime.host_poller import WATCHERS
 
 _NAMES = {
     Kind.TOKEN: "sign_in_token",

@@ -14,7 +14,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
 from .entity import CarDescription, CarEntity, follow_cars
-from .vehicle.repertoire import Command
+from .vehicle.commands import Command
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.

@@ -4,8 +4,11 @@ Bytes of a RoutableMessage go in and bytes come out; who carries them, the cloud
 Bluetooth, is no matter of this package.
 """
 
-from .computers import Computers, Transport, public_keys
-from .keys import (
+from .command_decoder import Order, UnknownOrderError, orders_in
+from .faults import Mishap
+from .vcsec import Confirmation
+from .vehicle_protocol import Computers, Transport, public_keys
+from .whitelist import (
     TAP_TIME,
     Entry,
     Key,
@@ -15,9 +18,6 @@ from .keys import (
     WhitelistError,
     point_of,
 )
-from .mishaps import Mishap
-from .orders import Order, UnknownOrderError, orders_in
-from .security import Confirmation
 
 __all__ = [
     "TAP_TIME",

@@ -27,9 +27,9 @@ from tesla_protocol.command.universal_message_pb2 import (
     RoutableMessage,
 )
 
-from .keys import Role, Whitelist, WhitelistError, point_of
 from .sessions import EPOCH_LENGTH, LATE, Clock, Counter
 from .signatures import Secret, metadata
+from .whitelist import Role, Whitelist, WhitelistError, point_of
 
 type Signature = AES_GCM_Personalized_Signature_Data | HMAC_Personalized_Signature_Data
 

@@ -12,9 +12,9 @@ from tesla_protocol.command.car_server_pb2 import (
     ResultReason,
 )
 
-from ..cars import Car
-from .orders import Order
-from .readings import vehicle_data
+from ..vehicle.car import Car
+from .command_decoder import Order
+from .vehicle_data import vehicle_data
 
 
 def answer(car: Car, payload: bytes, orders: Sequence[Order], now: float) -> bytes:

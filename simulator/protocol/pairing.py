@@ -8,10 +8,10 @@ from tesla_protocol.command.vcsec_pb2 import (
     WhitelistOperation_information_E as Information,
 )
 
-from ..cars import Car
-from . import security
-from .keys import PairingState, Role, Whitelist, WhitelistError, point_of
-from .orders import QUESTIONS
+from ..vehicle.car import Car
+from . import vcsec
+from .command_decoder import QUESTIONS
+from .whitelist import PairingState, Role, Whitelist, WhitelistError, point_of
 
 _ENDS = {
     PairingState.ADDED: "NONE",
@@ -42,7 +42,7 @@ def answer(
         case "InformationRequest" if (
             message.InformationRequest.informationRequestType in QUESTIONS
         ):
-            return security.inform(car, whitelist, message.InformationRequest)
+            return vcsec.inform(car, whitelist, message.InformationRequest)
         case "WhitelistOperation" if message.WhitelistOperation.HasField(
             "addKeyToWhitelistAndAddPermissions"
         ):
@@ -54,11 +54,11 @@ def answer(
         objection = _objection(car, whitelist, change)
     except WhitelistError:
         return None
-    if objection != security.said("NONE"):
-        return bytes(security.outcome(objection).SerializeToString())
+    if objection != vcsec.said("NONE"):
+        return bytes(vcsec.outcome(objection).SerializeToString())
 
     def then(state: PairingState) -> None:
-        reply = security.outcome(security.said(_ENDS[state]))
+        reply = vcsec.outcome(vcsec.said(_ENDS[state]))
         tell_later(bytes(reply.SerializeToString()))
 
     whitelist.ask(
@@ -67,12 +67,12 @@ def answer(
         operation.metadataForKey.keyFormFactor,
         then,
     )
-    return security.waits()
+    return vcsec.waits()
 
 
 def _objection(car: Car, whitelist: Whitelist, change: PermissionChange) -> Information:
     point_of(change.key.PublicKeyRaw)
-    objection = security.objection(whitelist, change)
-    if objection == security.said("NONE") and car.valet:
-        return security.said("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE")
+    objection = vcsec.objection(whitelist, change)
+    if objection == vcsec.said("NONE") and car.valet:
+        return vcsec.said("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE")
     return objection

@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.keycard.blueprints import async_install_blueprints
+from custom_components.keycard.blueprint_installer import async_install_blueprints
 
 TAKE = "keycard/take_your_keycard.yaml"
 EVENT = "event.tesla_cloud_europe_outage"

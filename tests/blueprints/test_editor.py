@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.typing import (
     WebSocketGenerator,
 )
 
-from custom_components.keycard.blueprints import SHIPPED
+from custom_components.keycard.blueprint_installer import SHIPPED
 
 from .home import EVENT, install
 

@@ -11,7 +11,7 @@ from homeassistant.components.automation.helpers import async_get_blueprints
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
-from custom_components.keycard.blueprints import SHIPPED, STORE_KEY
+from custom_components.keycard.blueprint_installer import SHIPPED, STORE_KEY
 
 from .home import TAKE as PATH, install
 
@@ -65,7 +65,7 @@ async def test_a_blueprint_of_an_older_version_is_replaced(
     newer = tmp_path / "shipped"
     newer.mkdir()
     (newer / file.name).write_text(now.replace("author: Keycard", "author: Newer"))
-    with patch("custom_components.keycard.blueprints.SHIPPED", newer):
+    with patch("custom_components.keycard.blueprint_installer.SHIPPED", newer):
         await install(hass)
     assert "author: Newer" in file.read_text()
     await install(hass)

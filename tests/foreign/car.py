@@ -13,8 +13,8 @@ from tesla_protocol.command.universal_message_pb2 import (
     RoutableMessage,
 )
 
+from simulator.bluetooth.framing import Frames
 from simulator.protocol import Transport, Whitelist
-from simulator.radio.frames import Frames
 
 PEER = Path(__file__).with_name("peer.py")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import sys
 from typing import Any, Self
 
-from simulator.radio import Line
+from simulator.bluetooth import Line
 
 PEER = Path(__file__).with_name("peer.py")
 PATIENCE = 30.0  # seconds, for what takes a fraction of one

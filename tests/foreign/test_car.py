@@ -10,15 +10,15 @@ from bleak.backends.device import BLEDevice
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from custom_components.keycard.vehicle.bluetooth import BluetoothLink
+from custom_components.keycard.transport.bluetooth import BluetoothLink
+from custom_components.keycard.vehicle.commands import Command
 from custom_components.keycard.vehicle.computer_keys import ComputerTrust
-from custom_components.keycard.vehicle.repertoire import Command
 from custom_components.keycard.vehicle.state import Presence
 from simulator import Simulator
-from simulator.radio import Weather, address_of
+from simulator.bluetooth import Weather, address_of
 
 from ..simulator.conftest import HOME
-from ..vehicle.near import connector
+from ..transport.bluetooth import connector
 from .car import ForeignCar
 
 

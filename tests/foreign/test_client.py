@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from simulator import Simulator
-from simulator.cars import Car
+from simulator.bluetooth import Weather, address_of
 from simulator.protocol import Computers, Confirmation, PairingState, Role
-from simulator.radio import Weather, address_of
+from simulator.vehicle.car import Car
 
 from ..simulator.conftest import HOME
 from .client import PATIENCE, ForeignClient
@@ -22,7 +22,7 @@ NOT_PAIRED = "not on whitelist"
 
 @pytest.fixture
 def fast_waking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.cars.WAKING", 0.05)
+    monkeypatch.setattr("simulator.vehicle.car.WAKING", 0.05)
 
 
 @pytest.fixture

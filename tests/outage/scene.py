@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from benchmarks.home import Car, Entry, Home
-from custom_components.keycard.outage.journal import Kind, Notice
-from custom_components.keycard.outage.words import Judgement, Scope, Status
+from custom_components.keycard.outage.models import Judgement, Scope, Status
+from custom_components.keycard.outage.outage_log import Kind, Notice
 
 ERROR = '500 {"error":"upstream internal error"}'
 ASLEEP = '500 {"error":"vehicle unavailable: vehicle is offline or asleep"}'

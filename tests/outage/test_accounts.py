@@ -2,8 +2,8 @@
 
 from benchmarks.home import Car, Entry, Home
 from benchmarks.world import OK
-from custom_components.keycard.outage.journal import Kind, Notice
-from custom_components.keycard.outage.words import Judgement, Missing, Status
+from custom_components.keycard.outage.models import Judgement, Missing, Status
+from custom_components.keycard.outage.outage_log import Kind, Notice
 
 from .scene import (
     ADA,

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import measure, nuisance, outages
-from custom_components.keycard.outage.words import OUTAGES
+from custom_components.keycard.outage.models import OUTAGES
 
 FEW = ["--outages", "40", "--years", "0", "--jobs", "1"]
 

@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.home import Car, Entry, Home
 from benchmarks.world import OK, World
-from custom_components.keycard.outage.journal import Notice
-from custom_components.keycard.outage.words import FROZEN, OUTAGES, Judgement
-from simulator.cases import Case, Expect, Step, load_case
+from custom_components.keycard.outage.models import FROZEN, OUTAGES, Judgement
+from custom_components.keycard.outage.outage_log import Notice
+from simulator.scenarios.scenario import Case, Expect, Step, load_case
 
 CASES = sorted((Path(__file__).parent.parent / "cases").glob("*.yaml"))
 SETTLED = 700.0

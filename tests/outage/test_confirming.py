@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK
-from custom_components.keycard.outage.journal import Kind, Notice
-from custom_components.keycard.outage.words import OUTAGES, Plane, Status
+from custom_components.keycard.outage.models import OUTAGES, Plane, Status
+from custom_components.keycard.outage.outage_log import Kind, Notice
 
 from .scene import (
     ADA,

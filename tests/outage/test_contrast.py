@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK, World
-from custom_components.keycard.outage.words import Missing, Scope, Status
+from custom_components.keycard.outage.models import Missing, Scope, Status
 
 from .scene import BLOCKED, HOUR, SETTLED, change, notices, settle, status, statuses
 

@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK
-from custom_components.keycard.outage.journal import Notice
-from custom_components.keycard.outage.words import Status
+from custom_components.keycard.outage.models import Status
+from custom_components.keycard.outage.outage_log import Notice
 
 from .scene import (
     ADA,

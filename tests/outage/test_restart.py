@@ -8,8 +8,8 @@ import pytest
 from benchmarks.home import Car, Home
 from benchmarks.world import OK
 from custom_components.keycard.outage.account import Category
-from custom_components.keycard.outage.journal import Kind, Notice
-from custom_components.keycard.outage.words import Judgement, Missing, Scope, Status
+from custom_components.keycard.outage.models import Judgement, Missing, Scope, Status
+from custom_components.keycard.outage.outage_log import Kind, Notice
 
 from .scene import (
     ADA,

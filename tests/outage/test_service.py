@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK, World
-from custom_components.keycard.outage.words import Plane, Scope, Status
+from custom_components.keycard.outage.models import Plane, Scope, Status
 
 from .scene import (
     ADA,

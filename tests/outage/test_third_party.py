@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK, World
-from custom_components.keycard.outage.words import Plane, Status
+from custom_components.keycard.outage.models import Plane, Status
 
 from .scene import ADA, BO, ERROR, HOUR, SETTLED, change, settle, status, statuses
 

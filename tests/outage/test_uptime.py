@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from custom_components.keycard.outage.models import OUTAGES, Judgement, Status
 from custom_components.keycard.outage.uptime import (
     DAYS_KEPT,
     ENOUGH,
@@ -12,7 +13,6 @@ from custom_components.keycard.outage.uptime import (
     Figures,
     Uptime,
 )
-from custom_components.keycard.outage.words import OUTAGES, Judgement, Status
 
 START = datetime(2021, 11, 19, 6, 0, tzinfo=UTC)
 HOUR = 3600.0

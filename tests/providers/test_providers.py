@@ -13,11 +13,11 @@ import pytest
 from homeassistant.components.application_credentials import ClientCredential
 from homeassistant.core import HomeAssistant
 
-from custom_components.keycard.answer import Recorder
-from custom_components.keycard.outage.hosts import default_hosts
+from custom_components.keycard.auth.oauth import TeslaSignIn
+from custom_components.keycard.outage.endpoints import default_hosts
 from custom_components.keycard.providers import Provider, hosts_of, provider_of
 from custom_components.keycard.providers.fleet import read_grant
-from custom_components.keycard.sign_in import TeslaSignIn
+from custom_components.keycard.transport.http import Recorder
 from custom_components.keycard.vehicle.keys import Key
 from custom_components.keycard.vehicle.state import Presence
 from custom_components.keycard.vehicle.vehicle import Car

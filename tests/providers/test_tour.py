@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.signing_key import async_get_key
+from custom_components.keycard.auth.keys import async_get_key
 from simulator import Simulator
 from tests.conftest import SetUp, car_of, judgement_of, state_of, until
 from tests.entries import PROVIDERS, entry_of
@@ -113,8 +113,8 @@ async def test_a_sleeping_car_is_woken_for_a_command_only(
     *,
     provider: str,
 ) -> None:
-    monkeypatch.setattr("simulator.cars.WAKING", 0.5)
-    monkeypatch.setattr("custom_components.keycard.vehicle.links._WAKE_PACE", 0.2)
+    monkeypatch.setattr("simulator.vehicle.car.WAKING", 0.5)
+    monkeypatch.setattr("custom_components.keycard.transport.cloud._WAKE_PACE", 0.2)
     entry = await opened(hass, simulator, provider, set_up)
     ada = simulator.cars["Ada"]
     simulator.set("car.Ada", "asleep")

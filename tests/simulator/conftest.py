@@ -9,7 +9,7 @@ from tesla_fleet_api import TeslaFleetApi
 from tesla_fleet_api.tesla import VehicleFleet
 
 from simulator import Simulator
-from simulator.cases import CarSpec, Home
+from simulator.scenarios.scenario import CarSpec, Home
 
 HOME = Home(
     region="na",

@@ -8,8 +8,8 @@ from tesla_fleet_api.tesla.tesla import Tesla
 from tesla_fleet_api.tesla.vehicle.commands import Commands
 from tesla_protocol.command.universal_message_pb2 import RoutableMessage
 
-from simulator.cars import Car
 from simulator.protocol import Computers, Transport
+from simulator.vehicle.car import Car
 
 
 def a_key() -> ec.EllipticCurvePrivateKey:

@@ -15,7 +15,7 @@ from tesla_fleet_api.exceptions import (
 from tesla_fleet_api.tesla import VehicleFleet
 
 from simulator import Simulator
-from simulator.cases import CarSpec, Home
+from simulator.scenarios.scenario import CarSpec, Home
 
 from .conftest import HOME, Clock
 

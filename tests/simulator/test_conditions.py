@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from simulator import ConditionError, Simulator
-from simulator.conditions import CAR_WORDS, Kind, check
+from simulator.scenarios.conditions import CAR_WORDS, Kind, check
 from tests.waiting import PATIENCE, until
 
 from .conftest import Clock

@@ -53,8 +53,6 @@ from tesla_protocol.command.vcsec_pb2 import (
     WhitelistOperation,
 )
 
-from simulator.cars import Car
-from simulator.cases import CarSpec
 from simulator.protocol import (
     Computers,
     Mishap,
@@ -65,6 +63,8 @@ from simulator.protocol import (
     WhitelistError,
     point_of,
 )
+from simulator.scenarios.scenario import CarSpec
+from simulator.vehicle.car import Car
 
 from .conftest import Clock
 from .signing import Sealed, Wired, a_key

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from simulator import PortTakenError, Simulator
-from simulator.certificates import Authority
-from simulator.conditions import ConditionError
+from simulator.http.certificates import Authority
+from simulator.scenarios.conditions import ConditionError
 from tests.waiting import until
 
 from .conftest import HOME

@@ -31,8 +31,8 @@ from tesla_fleet_api.exceptions import (
 from tesla_fleet_api.teslemetry import teslemetry as library
 
 from simulator import Simulator
-from simulator.cars import Car
-from simulator.services.tessie import COMMANDS
+from simulator.cloud.services.tessie import COMMANDS
+from simulator.vehicle.car import Car
 
 from .conftest import Clock
 
@@ -563,7 +563,7 @@ async def test_a_token_in_the_address(
 
 
 def test_every_command_of_tessies_is_one_of_the_makers(sim: Simulator) -> None:
-    from simulator.commands import COMMANDS as MAKERS
+    from simulator.vehicle.commands import COMMANDS as MAKERS
 
     query = {
         "seat": "front_left",

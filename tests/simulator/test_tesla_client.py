@@ -26,8 +26,6 @@ from tesla_protocol.command.vcsec_pb2 import (
     WhitelistOperation,
 )
 
-from simulator.cars import Car
-from simulator.cases import CarSpec
 from simulator.protocol import (
     Computers,
     Confirmation,
@@ -36,6 +34,8 @@ from simulator.protocol import (
     Transport,
     point_of,
 )
+from simulator.scenarios.scenario import CarSpec
+from simulator.vehicle.car import Car
 
 from .conftest import Clock
 from .signing import a_key

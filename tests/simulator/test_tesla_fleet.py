@@ -23,9 +23,9 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.keycard.beside import async_find_cars
-from custom_components.keycard.outage.beside import Beside
-from custom_components.keycard.witnesses import Witnesses
+from custom_components.keycard.external.discovery import async_find_cars
+from custom_components.keycard.external.observer import Witnesses
+from custom_components.keycard.outage.stale_data import Beside
 from simulator import Simulator
 
 LOCK = "lock.ada_lock"

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from simulator import Simulator
-from simulator.cars import Car
+from simulator.vehicle.car import Car
 
 type Send = Callable[..., Awaitable[tuple[int, str, dict[str, Any]]]]
 

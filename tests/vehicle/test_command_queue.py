@@ -10,7 +10,7 @@ from custom_components.keycard.vehicle.command_queue import (
     NotSentError,
     PendingCommand,
 )
-from custom_components.keycard.vehicle.repertoire import Command, Order, order
+from custom_components.keycard.vehicle.commands import Command, Order, order
 
 LOCK, UNLOCK = order(Command.LOCK), order(Command.UNLOCK)
 

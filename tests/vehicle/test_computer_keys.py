@@ -12,7 +12,7 @@ from custom_components.keycard.vehicle.computer_keys import (
     KeySource,
     Pairing,
 )
-from custom_components.keycard.vehicle.listening import LOOK, SOON, Listening
+from custom_components.keycard.vehicle.poll_schedule import LOOK, SOON, Listening
 from custom_components.keycard.vehicle.vehicle import Car
 
 LOCKS, SCREEN = Computer.VEHICLE_SECURITY, Computer.INFOTAINMENT

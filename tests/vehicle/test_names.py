@@ -2,8 +2,8 @@
 
 import pytest
 
-from custom_components.keycard.vehicle.reading import read_text
-from custom_components.keycard.vehicle.roster import labels
+from custom_components.keycard.vehicle.parsing import read_text
+from custom_components.keycard.vehicle.product_list import labels
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"

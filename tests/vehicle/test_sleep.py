@@ -6,20 +6,20 @@ import pytest
 from tesla_fleet_api.const import BluetoothVehicleData
 from tesla_protocol.command.car_server_pb2 import GetVehicleData
 
-from custom_components.keycard.vehicle.listening import LOOK, Listening
-from custom_components.keycard.vehicle.messages import (
+from custom_components.keycard.transport.bluetooth_messages import (
     PARTS,
     read_data,
     read_status,
     time_of,
 )
+from custom_components.keycard.vehicle.poll_schedule import LOOK, Listening
 from custom_components.keycard.vehicle.state import Presence
 from custom_components.keycard.vehicle.vehicle import Car as KnownCar
-from simulator.cars import Car
-from simulator.cases import CarSpec
-from simulator.days import read_days
-from simulator.protocol.readings import vehicle_data
-from simulator.protocol.security import status
+from simulator.protocol.vcsec import status
+from simulator.protocol.vehicle_data import vehicle_data
+from simulator.scenarios.scenario import CarSpec
+from simulator.vehicle.car import Car
+from simulator.vehicle.schedule import read_days
 
 MIDNIGHT = 1767225600.0
 DAY = 86400

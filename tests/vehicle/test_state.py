@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from custom_components.keycard.vehicle.equipment import Equipment
 from custom_components.keycard.vehicle.fields import FIELDS
 from custom_components.keycard.vehicle.state import (
     CarState,
+    Equipment,
     Presence,
     data_time,
     has_data,

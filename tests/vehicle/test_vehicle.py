@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from custom_components.keycard.transport.cloud import Command
+from custom_components.keycard.transport.routing import Way
 from custom_components.keycard.vehicle.fields import (
     ASLEEP as RESTING,
     CURRENT_ONLY,
     FIELDS,
 )
 from custom_components.keycard.vehicle.keys import Key
-from custom_components.keycard.vehicle.links import Command
 from custom_components.keycard.vehicle.state import CarState, Presence
 from custom_components.keycard.vehicle.vehicle import Car
-from custom_components.keycard.vehicle.ways import Way
 
 from .recorded import MODEL_3, PRODUCTS, SLEEPER, VIN, recorded
 

@@ -7,8 +7,8 @@ import json
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ..answer import Answer, Failure
-from .words import Missing
+from ..transport.http import Answer, Failure
+from .models import Missing
 
 CAR_PHRASES = (
     "vehicle is offline or asleep",

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from .words import FROZEN, OUTAGES, Judgement, Status
+from .models import FROZEN, OUTAGES, Judgement, Status
 
 # How many days are kept: a year, and some to spare for a clock that was wrong.
 DAYS_KEPT = 400

@@ -8,7 +8,6 @@ import aiohttp
 
 from homeassistant.const import CONF_HOSTS, CONF_REGION, CONF_TOKEN
 
-from ..answer import Recorder
 from ..const import (
     CONF_PROVIDER,
     CONF_SIGN_IN,
@@ -19,15 +18,12 @@ from ..const import (
     PROVIDER_TESLEMETRY,
     PROVIDER_TESSIE,
 )
-from ..outage.hosts import Hosts, default_hosts
-from ..vehicle.links import PrivateKey, TokenSource
-from .compatible import compatible, fixed, token_link
+from ..outage.endpoints import Hosts, default_hosts
+from ..transport.cloud import PrivateKey, TokenSource
+from ..transport.http import Recorder
 from .fleet import fleet
-from .provider import Provider
-from .service import Service, served
-from .teslemetry import TESLEMETRY
-from .tessie import TESSIE
-from .watch_only import watch_only
+from .provider import Provider, compatible, fixed, token_link, watch_only
+from .services import TESLEMETRY, TESSIE, Service, served
 
 __all__ = [
     "SERVICES",

@@ -10,10 +10,10 @@ import jwt
 from homeassistant.const import CONF_REGION
 
 from ..const import CONF_ALL_CALLS, CONF_BASE_URL, CONF_SERVER
-from ..outage.hosts import REGIONS
-from ..pinning import pinned, read_pin
-from ..vehicle.links import CloudLink, CommandServer, PrivateKey, TokenSource
-from ..vehicle.reading import read_text
+from ..outage.endpoints import REGIONS
+from ..transport.cloud import CloudLink, CommandServer, PrivateKey, TokenSource
+from ..transport.pinning import pinned, read_pin
+from ..vehicle.parsing import read_text
 from .provider import Provider, owners_keys
 
 # What is asked of the owner at the sign-in: nothing that no entity needs.

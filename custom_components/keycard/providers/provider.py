@@ -5,14 +5,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import aiohttp
 from yarl import URL
 
-from ..const import CONF_CARS, CONF_KEY, MANUFACTURER, MODEL_NAMES
-from ..outage.hosts import Hosts
-from ..pinning import Pin
+from homeassistant.const import CONF_MODEL, CONF_NAME, CONF_REGION, CONF_TOKEN
+
+from ..const import (
+    CONF_BASE_URL,
+    CONF_CARS,
+    CONF_KEY,
+    CONF_YEAR,
+    MANUFACTURER,
+    MODEL_NAMES,
+)
+from ..outage.endpoints import Hosts
+from ..transport.cloud import CloudLink, TokenSource
+from ..transport.pinning import Pin, pinned, read_pin
 from ..vehicle.keys import Key, describe_vin
-from ..vehicle.links import CloudLink
-from ..vehicle.reading import JsonObject, read_text
+from ..vehicle.parsing import JsonObject, read_text
 from ..vehicle.state import unwrapped
 from ..vehicle.vehicle import Car
 
@@ -94,3 +104,56 @@ def is_teslas(base_url: str, hosts: Hosts) -> bool:
 def _origin(address: str) -> tuple[str, str | None, int | None]:
     url = URL(address)
     return url.scheme, url.host, url.port
+
+
+def compatible(
+    data: Mapping[str, Any],
+    options: Mapping[str, Any],
+    session: aiohttp.ClientSession,
+    hosts: Hosts,
+) -> Provider:
+    """Return the provider of an entry with an address and a token."""
+    base_url, pin = data[CONF_BASE_URL], read_pin(data)
+    return Provider(
+        region=data[CONF_REGION],
+        link=CloudLink(
+            pinned(session, pin),
+            base_url,
+            fixed(data[CONF_TOKEN]),
+            through_server=not is_teslas(base_url, hosts),
+        ),
+        keys=owners_keys(options),
+        pin=pin,
+    )
+
+
+def token_link(session: aiohttp.ClientSession, base_url: str, token: str) -> CloudLink:
+    """Return a link that shows the same token to its server each time."""
+    return CloudLink(session, base_url, fixed(token))
+
+
+def fixed(token: str) -> TokenSource:
+    """Return the source of a token that stays the same."""
+
+    async def show() -> str:
+        return token
+
+    return show
+
+
+def watch_only(data: Mapping[str, Any], options: Mapping[str, Any]) -> Provider:
+    """Return the provider of an entry that only watches."""
+    return Provider(
+        region=data[CONF_REGION],
+        keys=owners_keys(options),
+        watched=tuple(
+            Car(
+                id=car_id,
+                name=car[CONF_NAME],
+                model=car[CONF_MODEL],
+                year=car.get(CONF_YEAR),
+                owners_key=Key(car[CONF_KEY]) if CONF_KEY in car else None,
+            )
+            for car_id, car in options.get(CONF_CARS, {}).items()
+        ),
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .repertoire import REPERTOIRE, Order
+from .commands import REPERTOIRE, Order
 
 
 class NotSent(StrEnum):

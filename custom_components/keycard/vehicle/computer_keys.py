@@ -8,7 +8,7 @@ from typing import Self
 
 from tesla_protocol.command.universal_message_pb2 import Domain
 
-from .reading import read_text
+from .parsing import read_text
 
 # An uncompressed point of P-256.
 _POINT_LENGTH = 65

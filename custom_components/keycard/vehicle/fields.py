@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .reading import (
+from .parsing import (
     JsonObject,
     Reader,
     named,

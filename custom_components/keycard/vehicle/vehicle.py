@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from ..transport.cloud import CloudLink
+from ..transport.routing import Way
+from .commands import CHARGING, REPERTOIRE, Command
 from .computer_keys import ComputerKeys, ComputerTrust
 from .fields import ASLEEP, FIELDS
 from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
-from .links import CloudLink
-from .reading import JsonObject, read_moment, read_names, read_text, read_year
-from .repertoire import CHARGING, REPERTOIRE, Command
+from .parsing import JsonObject, read_moment, read_names, read_text, read_year
 from .state import (
     LASTING,
     CarState,
@@ -20,7 +21,6 @@ from .state import (
     read_model,
     unwrapped,
 )
-from .ways import Way
 
 TRUSTED_FOR = timedelta(minutes=30)
 

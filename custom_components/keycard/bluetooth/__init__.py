@@ -1,0 +1,1 @@
+"""Vehicles over Home Assistant's Bluetooth."""

@@ -1,0 +1,112 @@
+"""Who hears of a drill: automations that it sets off, and whom these send word to."""
+
+from homeassistant.components.automation import (
+    EVENT_AUTOMATION_TRIGGERED,
+    automations_with_device,
+    automations_with_entity,
+)
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.const import (
+    ATTR_DOMAIN,
+    ATTR_ENTITY_ID,
+    ATTR_SERVICE,
+    EVENT_CALL_SERVICE,
+    STATE_OFF,
+)
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+
+from ..const import ATTR_DRILL, DOMAIN
+from .report import Listener, Told
+
+# The translation keys of what an automation listens to that is about outages.
+_HEARD = frozenset({"outage", "status", "key_to_take"})
+
+
+class Audience:
+    """Follows what a drill of one entry sets off, by the contexts of its states."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Begin to listen."""
+        self._hass = hass
+        self._entry_id = entry_id
+        self._ran: set[str] = set()
+        self._receivers: dict[str, None] = {}
+        self._contexts: set[str] = set()
+        self._unsubs: list[CALLBACK_TYPE] = [
+            hass.bus.async_listen(EVENT_AUTOMATION_TRIGGERED, self._async_automation),
+            hass.bus.async_listen(EVENT_CALL_SERVICE, self._async_called),
+        ]
+
+    @callback
+    def async_stop(self) -> None:
+        """Listen no more."""
+        while self._unsubs:
+            self._unsubs.pop()()
+
+    @callback
+    def async_told(self) -> Told:
+        """Tell who has heard of the drill until now, and who could have."""
+        names = {
+            entity_id: state.name if state else entity_id
+            for entity_id in self._ran | self._listening()
+            for state in [self._hass.states.get(entity_id)]
+        }
+        return Told(
+            automations=tuple(
+                Listener(
+                    entity_id=entity_id,
+                    name=name,
+                    ran=entity_id in self._ran,
+                    off=self._hass.states.is_state(entity_id, STATE_OFF),
+                )
+                for entity_id, name in sorted(names.items(), key=lambda item: item[1])
+            ),
+            receivers=tuple(self._receivers),
+        )
+
+    def _listening(self) -> set[str]:
+        """Return the automations that name what tells of outages."""
+        found: set[str] = set()
+        for entity in self._entities():
+            if entity.translation_key in _HEARD:
+                found.update(automations_with_entity(self._hass, entity.entity_id))
+        cloud = dr.async_get(self._hass).async_get_device_by_identifier(
+            (DOMAIN, self._entry_id), self._entry_id
+        )
+        if cloud is not None:
+            found.update(automations_with_device(self._hass, cloud.id))
+        return found
+
+    def _entities(self) -> list[er.RegistryEntry]:
+        return er.async_entries_for_config_entry(
+            er.async_get(self._hass), self._entry_id
+        )
+
+    def _told_by_drill(self, context_id: str | None) -> bool:
+        """Tell whether a context is that of a state that a drill has set, or reset."""
+        return context_id is not None and any(
+            state.context.id == context_id
+            for entity in self._entities()
+            if (state := self._hass.states.get(entity.entity_id)) is not None
+            and ATTR_DRILL in state.attributes
+        )
+
+    @callback
+    def _async_automation(self, event: Event) -> None:
+        parent = event.context.parent_id
+        if parent in self._contexts or self._told_by_drill(parent):
+            self._ran.add(event.data[ATTR_ENTITY_ID])
+            self._contexts.add(event.context.id)
+
+    @callback
+    def _async_called(self, event: Event) -> None:
+        if event.data[ATTR_DOMAIN] != NOTIFY_DOMAIN:
+            return
+        if event.context.id not in self._contexts:
+            return
+        named = event.data["service_data"].get(ATTR_ENTITY_ID)
+        action = f"{NOTIFY_DOMAIN}.{event.data[ATTR_SERVICE]}"
+        for receiver in [named] if isinstance(named, str) else named or [action]:
+            state = self._hass.states.get(receiver)
+            self._receivers[state.name if state else receiver] = None

@@ -1,0 +1,1 @@
+"""Vehicles of other Tesla integrations."""

@@ -1,0 +1,1 @@
+"""Config and options flow steps of Keycard."""

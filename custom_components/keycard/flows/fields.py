@@ -1,0 +1,223 @@
+"""What the flows ask for: fields, their checks and their defaults."""
+
+from collections.abc import Container, Mapping
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from itertools import chain, count
+from typing import Any
+
+import voluptuous as vol
+from yarl import URL
+
+from homeassistant.const import CONF_MODEL, CONF_NAME, CONF_REGION, CONF_TOKEN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+from homeassistant.util import slugify
+
+from ..const import CONF_BASE_URL, CONF_CARS, CONF_KEY, CONF_YEAR, DOMAIN, MODEL_NAMES
+from ..outage.endpoints import REGIONS, default_hosts
+from ..transport.bluetooth_pairing import speaks_protocol
+from ..transport.routing import Preference
+from ..vehicle.keys import Key, default_key, is_vin
+
+CONF_ANOTHER = "another"
+CONF_ANYWAY = "anyway"
+CONF_REMOVE = "remove"
+CONF_VIN = "vin"
+
+CHINA = "CN"
+# The maker serves Europe, the Middle East and Africa from one region, China from
+# one, and everybody else from the first.
+EMEA = frozenset(
+    """
+    AD AE AL AM AO AT AX AZ BA BE BF BG BH BI BJ BW BY CD CF CG CH CI CM CV CY CZ DE
+    DJ DK DZ EE EG EH ER ES ET FI FO FR GA GB GE GG GH GI GM GN GQ GR GW HR HU IE IL
+    IM IQ IR IS IT JE JO KE KM KW LB LI LR LS LT LU LV LY MA MC MD ME MG MK ML MR MT
+    MU MW MZ NA NE NG NL NO OM PL PS PT QA RE RO RS RU RW SA SC SD SE SH SI SJ SK SL
+    SM SN SO SS ST SY SZ TD TG TN TR TZ UA UG VA XK YE YT ZA ZM ZW
+    """.split()
+)
+
+_LOCAL_NAMES = (".home", ".home.arpa", ".internal", ".lan", ".local", ".localhost")
+# What a home uses inside. `is_private` holds reserved and documentation ranges, too.
+_LOCAL_V4 = (
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("169.254.0.0/16"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+)
+_LOCAL_V6 = (
+    IPv6Network("::1/128"),
+    IPv6Network("fc00::/7"),
+    IPv6Network("fe80::/10"),
+)
+
+URL_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
+URLS_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, multiple=True))
+_TOKEN_FIELD = TextSelector(
+    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
+)
+REGION_FIELD = SelectSelector(
+    SelectSelectorConfig(
+        options=list(REGIONS), mode=SelectSelectorMode.LIST, translation_key="region"
+    )
+)
+KEY_FIELD = SelectSelector(
+    SelectSelectorConfig(
+        options=[Key.KEYCARD.value, Key.FOB.value],
+        mode=SelectSelectorMode.LIST,
+        translation_key="key",
+    )
+)
+LINK_FIELD = SelectSelector(
+    SelectSelectorConfig(
+        options=[preference.value for preference in Preference],
+        mode=SelectSelectorMode.LIST,
+        translation_key="link",
+    )
+)
+_MODEL_FIELD = SelectSelector(
+    SelectSelectorConfig(
+        options=[
+            SelectOptionDict(value=model, label=label)
+            for model, label in MODEL_NAMES.items()
+        ],
+        mode=SelectSelectorMode.DROPDOWN,
+    )
+)
+_YEAR_FIELD = NumberSelector(
+    NumberSelectorConfig(min=2008, max=2050, mode=NumberSelectorMode.BOX)
+)
+
+REGION_SCHEMA = vol.Schema({vol.Required(CONF_REGION): REGION_FIELD})
+TOKEN_SCHEMA = vol.Schema({vol.Required(CONF_TOKEN): _TOKEN_FIELD})
+SERVER_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_BASE_URL): URL_FIELD,
+        vol.Required(CONF_TOKEN): _TOKEN_FIELD,
+        vol.Required(CONF_REGION): REGION_FIELD,
+    }
+)
+ANYWAY_FIELD = {vol.Required(CONF_ANYWAY, default=False): BooleanSelector()}
+ANYWAY_SCHEMA = SERVER_SCHEMA.extend(ANYWAY_FIELD)
+CAR_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_NAME): TextSelector(),
+        vol.Required(CONF_MODEL): _MODEL_FIELD,
+        vol.Optional(CONF_YEAR): _YEAR_FIELD,
+        vol.Optional(CONF_KEY): KEY_FIELD,
+    }
+)
+NEW_CAR_SCHEMA = CAR_SCHEMA.extend(
+    {vol.Required(CONF_ANOTHER, default=False): BooleanSelector()}
+)
+KNOWN_CAR_SCHEMA = CAR_SCHEMA.extend(
+    {vol.Required(CONF_REMOVE, default=False): BooleanSelector()}
+)
+VIN_SCHEMA = vol.Schema({vol.Required(CONF_VIN): TextSelector()})
+NAMED_VIN_SCHEMA = VIN_SCHEMA.extend({vol.Required(CONF_NAME): TextSelector()})
+
+
+def read_vin(user_input: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return a VIN in its one form, and what is wrong with which field."""
+    vin = "".join(user_input[CONF_VIN].split()).upper()
+    errors: dict[str, str] = {}
+    if not is_vin(vin):
+        errors[CONF_VIN] = "invalid_vin"
+    elif not speaks_protocol(vin):
+        errors[CONF_VIN] = "too_old"
+    if not user_input.get(CONF_NAME, vin).strip():
+        errors[CONF_NAME] = "no_name"
+    return vin, errors
+
+
+def region_at(base_url: str) -> str | None:
+    """Return the region whose own host an address is, if it is the maker's."""
+    for region in REGIONS:
+        if default_hosts(region).regions[region] == base_url:
+            return region
+    return None
+
+
+def region_of(country: str | None) -> str:
+    """Return the region that serves a country (ISO 3166-1 alpha-2)."""
+    if country == CHINA:
+        return "cn"
+    return "eu" if country in EMEA else "na"
+
+
+def car_options(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a car for the options; without an answer, the key it came with."""
+    model = user_input[CONF_MODEL]
+    year = int(user_input[CONF_YEAR]) if user_input.get(CONF_YEAR) else None
+    return {
+        CONF_NAME: user_input[CONF_NAME].strip(),
+        CONF_MODEL: model,
+        CONF_YEAR: year,
+        CONF_KEY: user_input.get(CONF_KEY) or default_key(model, year).value,
+    }
+
+
+def normalised(url: str) -> str | None:
+    """Return a URL in its one form, None if it is none for a host."""
+    try:
+        parsed = URL(url.strip())
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            return None
+        if parsed.user or parsed.password or parsed.query_string:
+            return None
+        return str(parsed.with_fragment(None)).rstrip("/")
+    except ValueError:
+        return None
+
+
+def is_safe(url: str) -> bool:
+    """Return whether a normalised URL is encrypted or stays at home."""
+    parsed = URL(url)
+    host = parsed.host or ""
+    if parsed.scheme == "https":
+        return True
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return "." not in host or host.endswith(_LOCAL_NAMES)
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return any(address in network for network in _LOCAL_V6)
+        address = address.ipv4_mapped
+    return any(address in network for network in _LOCAL_V4)
+
+
+def clean_token(text: str) -> str | None:
+    """Return a token as it can be sent, None if it holds what no token has."""
+    token = text.strip()
+    sendable = token.isascii() and token.isprintable() and " " not in token
+    return token if sendable else None
+
+
+def new_car_id(hass: HomeAssistant, name: str, taken: Container[str]) -> str:
+    """Return a name for a car that no entry uses yet."""
+    used = {
+        car_id
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        for car_id in entry.options.get(CONF_CARS, {})
+    }
+    slug = slugify(name)
+    numbered = (f"{slug}_{number}" for number in count(2))
+    return next(
+        car_id
+        for car_id in chain([slug], numbered)
+        if car_id not in used and car_id not in taken
+    )

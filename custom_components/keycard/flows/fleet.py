@@ -1,0 +1,463 @@
+"""Sets up the maker's own Fleet API: an application, then a sign-in, of the owner's."""
+
+from typing import Any
+
+import voluptuous as vol
+from yarl import URL
+
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlowResult
+from homeassistant.const import CONF_DOMAIN, CONF_REGION, CONF_TOKEN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.config_entry_oauth2_flow import async_get_implementations
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    QrCodeSelector,
+    QrCodeSelectorConfig,
+    QrErrorCorrectionLevel,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    TextSelector,
+)
+
+from ..auth.keys import async_get_key, async_show_public_key, pairing_link
+from ..auth.oauth import TeslaSignIn
+from ..const import (
+    CONF_ALL_CALLS,
+    CONF_BASE_URL,
+    CONF_FINGERPRINT,
+    CONF_IMPLEMENTATION,
+    CONF_PROVIDER,
+    CONF_SERVER,
+    DASHBOARD,
+    DOMAIN,
+    PROVIDER_FLEET,
+)
+from ..notifications.markdown import escape_markdown
+from ..notifications.text import async_get_words
+from ..outage.endpoints import default_hosts
+from ..providers.fleet import NEEDED, Grant, read_grant
+from ..transport.key_pair import UnusableKeyError, public_pem
+from .base import cloud_title, passes
+from .certificate import CERTIFICATE, CertificateSteps
+from .fields import (
+    ANYWAY_FIELD,
+    CONF_ANYWAY,
+    REGION_FIELD,
+    URL_FIELD,
+    is_safe,
+    normalised,
+    region_at,
+    region_of,
+)
+from .server_check import (
+    BASE,
+    Check,
+    Finding,
+    check_key,
+    check_proxy,
+    check_registration,
+    check_server,
+    find_unpaired,
+    public_key_url,
+    read_domain,
+)
+
+CONF_QR_CODE = "qr_code"
+
+_CHECK_SCHEMA = vol.Schema({})
+_ANYWAY_SCHEMA = vol.Schema(ANYWAY_FIELD)
+_APPLICATION_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_REGION): REGION_FIELD,
+        vol.Required(CONF_DOMAIN): TextSelector(),
+    }
+)
+_SERVER_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_SERVER): URL_FIELD,
+        vol.Required(CONF_REGION): REGION_FIELD,
+        vol.Required(CONF_ALL_CALLS, default=False): BooleanSelector(),
+    }
+)
+
+
+class FleetSteps(CertificateSteps):
+    """Asks for the application, checks it, and has the owner sign in."""
+
+    _application: TeslaSignIn
+
+    def __init__(self) -> None:
+        """Start without an answer."""
+        super().__init__()
+        self._fleet_region = ""
+        self._fleet_domain = ""
+        self._server: dict[str, Any] = {}
+        self._signed_in: dict[str, Any] = {}
+        self._grant = Grant()
+        self._check = Check()
+
+    async def async_step_fleet(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the region and the domain of the application."""
+        return await self._async_step_application("fleet", user_input)
+
+    async def async_step_reconfigure_fleet(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Check everything again, and have the owner sign in anew."""
+        return await self._async_step_application("reconfigure_fleet", user_input)
+
+    async def _async_step_application(
+        self, step_id: str, user_input: dict[str, Any] | None
+    ) -> ConfigFlowResult:
+        applications = await _async_applications(self.hass)
+        if not applications:
+            return self.async_abort(reason="missing_credentials")
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            domain = read_domain(user_input[CONF_DOMAIN])
+            if domain is not None:
+                chosen = user_input.get(CONF_IMPLEMENTATION, next(iter(applications)))
+                self._fleet_region = user_input[CONF_REGION]
+                self._fleet_domain = domain
+                self._apply(applications[chosen], self._fleet_region)
+                return await self.async_step_fleet_key()
+            errors[CONF_DOMAIN] = "invalid_domain"
+        entry = self.changed_entry
+        suggested = {
+            CONF_REGION: region_of(self.hass.config.country),
+            CONF_DOMAIN: _own_domain(self.hass),
+            **(entry.data if entry else {}),
+            **(user_input or {}),
+        }
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(
+                _with_choice(_APPLICATION_SCHEMA, applications), suggested
+            ),
+            errors=errors,
+            description_placeholders={"dashboard": DASHBOARD},
+        )
+
+    # With a server of the user's own between here and Tesla, which signs the commands
+
+    async def async_step_fleet_server(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the server that takes the commands, and try it."""
+        return await self._async_step_fleet_server("fleet_server", user_input)
+
+    async def async_step_reconfigure_fleet_server(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change the server, or trust its new certificate."""
+        return await self._async_step_fleet_server(
+            "reconfigure_fleet_server", user_input
+        )
+
+    async def _async_step_fleet_server(
+        self, step_id: str, user_input: dict[str, Any] | None
+    ) -> ConfigFlowResult:
+        applications = await _async_applications(self.hass)
+        if not applications:
+            return self.async_abort(reason="missing_credentials")
+        check = Check()
+        if user_input is not None:
+            self._server, check = await self._async_try_proxy(user_input)
+            if check.error == CERTIFICATE:
+                asked = await self.async_ask_for_trust(
+                    self._server[CONF_SERVER],
+                    user_input,
+                    getattr(self, f"async_step_{step_id}"),
+                )
+                if asked is not None:
+                    return asked
+            if passes(check, user_input):
+                chosen = user_input.get(CONF_IMPLEMENTATION, next(iter(applications)))
+                return await self._async_take_server(
+                    user_input[CONF_REGION], applications[chosen]
+                )
+        entry = self.changed_entry
+        suggested = {
+            CONF_REGION: region_of(self.hass.config.country),
+            **(entry.data if entry else {}),
+            **(user_input or {}),
+        }
+        suggested.pop(CONF_ANYWAY, None)
+        schema = _SERVER_SCHEMA.extend(ANYWAY_FIELD if check.may_pass else {})
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(
+                _with_choice(schema, applications), suggested
+            ),
+            errors={} if check.error is None else {check.where: check.error},
+            description_placeholders={
+                "dashboard": DASHBOARD,
+                "example": "https://192.168.1.5:4443",
+            },
+        )
+
+    async def _async_try_proxy(
+        self, user_input: dict[str, Any]
+    ) -> tuple[dict[str, Any], Check]:
+        """Return what an entry holds of a server, and what trying it brought."""
+        url = normalised(user_input[CONF_SERVER])
+        server = {
+            CONF_SERVER: url,
+            CONF_ALL_CALLS: bool(user_input.get(CONF_ALL_CALLS)),
+        }
+        if url is None or region_at(url) is not None:
+            return server, Check(error="invalid_url", where=CONF_SERVER)
+        if not is_safe(url):
+            return server, Check(error="not_encrypted", where=CONF_SERVER)
+        entry, known = self.changed_entry, None
+        if entry is not None and entry.data.get(CONF_SERVER) == url:
+            known = entry.data.get(CONF_FINGERPRINT)
+        check, fingerprint = await self.async_try_pinned(
+            url, known, lambda pin: check_proxy(self.hass, url, pin)
+        )
+        if fingerprint is not None:
+            server[CONF_FINGERPRINT] = fingerprint
+        return server, check
+
+    async def _async_take_server(
+        self, region: str, application: TeslaSignIn
+    ) -> ConfigFlowResult:
+        """Go to the sign-in, unless the entry has one that still fits."""
+        entry = self.changed_entry
+        if entry is not None and entry.data[CONF_REGION] == region:
+            kept = {
+                key: value
+                for key, value in entry.data.items()
+                if key not in (CONF_SERVER, CONF_ALL_CALLS, CONF_FINGERPRINT)
+            }
+            return self.async_update_reload_and_abort(
+                entry, data={**kept, **self._server}
+            )
+        self._fleet_region = region
+        self._apply(application, region)
+        return await self.async_step_auth()
+
+    async def async_step_fleet_key(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Look for the public key at the domain; show it where it is missing."""
+        try:
+            key = await async_get_key(self.hass)
+        except UnusableKeyError:
+            return self.async_abort(reason="key_file")
+        # Nothing of Keycard may be set up yet.
+        async_show_public_key(self.hass)
+        found = await check_key(self.hass, self._fleet_domain, key)
+        if _passes(found, user_input):
+            return await self.async_step_fleet_register()
+        return self._show_finding(
+            "fleet_key",
+            found,
+            url=public_key_url(self._fleet_domain),
+            pem=f"\n{public_pem(key)}",
+        )
+
+    async def async_step_fleet_register(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Register the application in the region."""
+        key = await async_get_key(self.hass)
+        found = await check_registration(
+            self.hass,
+            self._application,
+            _base_url(self._fleet_region),
+            self._fleet_domain,
+            key,
+        )
+        if _passes(found, user_input):
+            if self._signed_in:
+                return await self.async_step_fleet_account()
+            return await self.async_step_auth()
+        return self._show_finding(
+            "fleet_register", found, domain=self._fleet_domain, dashboard=DASHBOARD
+        )
+
+    def _show_finding(
+        self, step_id: str, found: Finding, **placeholders: str
+    ) -> ConfigFlowResult:
+        """Show what was found wrong; submitting checks again."""
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=_ANYWAY_SCHEMA if found.may_pass else _CHECK_SCHEMA,
+            errors={} if found.error is None else {BASE: found.error},
+            description_placeholders={
+                "said": escape_markdown(found.said or "-"),
+                **placeholders,
+            },
+        )
+
+    # Signed in
+
+    async def async_fleet_signed_in(
+        self, signed_in: dict[str, Any]
+    ) -> ConfigFlowResult:
+        """Take the sign-in, and see what it allows."""
+        self._signed_in = signed_in
+        self._grant = read_grant(signed_in[CONF_TOKEN]["access_token"])
+        if self._grant.account is None:
+            return self.async_abort(reason="token_unreadable")
+        entry = self.changed_entry
+        if entry is not None and entry.unique_id != self._grant.account:
+            return self.async_abort(reason="other_account")
+        if self._grant.missing:
+            return await self.async_step_fleet_scopes()
+        return await self.async_step_fleet_region()
+
+    async def async_step_fleet_scopes(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Name what the owner did not allow."""
+        words = await async_get_words(self.hass)
+        missing = [words.say(f"scope_{scope}") for scope in self._grant.missing]
+        options = ["fleet_again"]
+        if not set(NEEDED) & set(self._grant.missing):
+            options.append("fleet_region")
+        return self.async_show_menu(
+            step_id="fleet_scopes",
+            menu_options=options,
+            description_placeholders={
+                "missing": "\n".join(f"- {name}" for name in missing)
+            },
+        )
+
+    async def async_step_fleet_again(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Send the owner to the sign-in once more."""
+        return await self.async_step_auth()
+
+    async def async_step_fleet_region(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on in the region that the account belongs to."""
+        if self.source == SOURCE_REAUTH:
+            return self.async_update_reload_and_abort(
+                self._get_reauth_entry(), data_updates=self._signed_in
+            )
+        region = self._grant.region
+        if region in (None, self._fleet_region):
+            return await self.async_step_fleet_account()
+        self._fleet_region = region
+        if self._server:
+            return await self.async_step_fleet_account()
+        return await self.async_step_fleet_register()
+
+    async def async_step_fleet_account(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the cars; an outage is no reason to wait."""
+        token = self._signed_in[CONF_TOKEN]["access_token"]
+        base_url = _base_url(self._fleet_region)
+        self._check = await check_server(self.hass, base_url, token)
+        right = region_at(normalised(self._check.right_url or "") or "")
+        if right is not None and right != self._fleet_region:
+            self._fleet_region = right
+            if not self._server:
+                return await self.async_step_fleet_register()
+        if self.changed_entry is None and self.all_known(self._check.vins):
+            return self.async_abort(reason="already_configured")
+        if self._server:
+            # Which cars know the key of the server is told by its own guide.
+            return await self.async_step_fleet_done()
+        unpaired = await find_unpaired(self.hass, base_url, token, self._check.vins)
+        if not unpaired:
+            return await self.async_step_fleet_done()
+        links = [
+            (
+                escape_markdown(self._check.names.get(vin) or vin[-6:]),
+                pairing_link(self._fleet_domain, vin),
+            )
+            for vin in unpaired
+        ]
+        code = QrCodeSelectorConfig(
+            data=links[0][1],
+            scale=6,
+            error_correction_level=QrErrorCorrectionLevel.QUARTILE,
+        )
+        return self.async_show_form(
+            step_id="fleet_done",
+            data_schema=vol.Schema({vol.Optional(CONF_QR_CODE): QrCodeSelector(code)}),
+            description_placeholders={
+                "links": "\n".join(f"- [{name}]({url})" for name, url in links)
+            },
+        )
+
+    async def async_step_fleet_done(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Make the entry, or change it."""
+        return await self.async_finish(
+            unique_id=self._grant.account or "",
+            title=cloud_title(self._fleet_region),
+            data={
+                **self._signed_in,
+                CONF_PROVIDER: PROVIDER_FLEET,
+                CONF_REGION: self._fleet_region,
+                CONF_BASE_URL: _base_url(self._fleet_region),
+                **(self._server or {CONF_DOMAIN: self._fleet_domain}),
+            },
+        )
+
+    async def async_fleet_reauth(self) -> ConfigFlowResult:
+        """Send the owner of an entry to the sign-in again."""
+        entry = self._get_reauth_entry()
+        applications = await _async_applications(self.hass)
+        if not applications:
+            return self.async_abort(reason="missing_credentials")
+        known = entry.data[CONF_IMPLEMENTATION]
+        application = applications.get(known) or next(iter(applications.values()))
+        self._apply(application, entry.data[CONF_REGION])
+        return await self.async_step_auth()
+
+    def _apply(self, application: TeslaSignIn, region: str) -> None:
+        """Use an application where the cars of a region belong."""
+        self._application = application.in_region(region)
+        self.flow_impl = self._application
+
+
+async def _async_applications(hass: HomeAssistant) -> dict[str, TeslaSignIn]:
+    """Return the applications that the owner has named."""
+    return {
+        key: found
+        for key, found in (await async_get_implementations(hass, DOMAIN)).items()
+        if isinstance(found, TeslaSignIn)
+    }
+
+
+def _with_choice(
+    schema: vol.Schema, applications: dict[str, TeslaSignIn]
+) -> vol.Schema:
+    """Return the schema of a form that asks for the application, too, if need be."""
+    if len(applications) < 2:
+        return schema
+    choices = SelectSelectorConfig(
+        options=[
+            SelectOptionDict(value=key, label=found.name)
+            for key, found in applications.items()
+        ]
+    )
+    return schema.extend({vol.Required(CONF_IMPLEMENTATION): SelectSelector(choices)})
+
+
+def _passes(found: Finding, user_input: dict[str, Any] | None) -> bool:
+    return found.error is None or (
+        found.may_pass and bool((user_input or {}).get(CONF_ANYWAY))
+    )
+
+
+def _own_domain(hass: HomeAssistant) -> str:
+    """Return the domain of this Home Assistant, if it can be the application's."""
+    host = URL(hass.config.external_url or "").host or ""
+    return read_domain(host) or ""
+
+
+def _base_url(region: str) -> str:
+    return default_hosts(region).regions[region]

@@ -1,0 +1,397 @@
+"""Changes the options: the hosts that are asked, the cars and their keys."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import voluptuous as vol
+
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigFlowResult,
+    OptionsFlowWithReload,
+)
+from homeassistant.const import CONF_HOSTS, CONF_NAME, CONF_REGION
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    Selector,
+    SelectSelector,
+    SelectSelectorConfig,
+)
+
+from ..const import (
+    CONF_BUDGET,
+    CONF_KEY,
+    CONF_LEFT_OUT,
+    CONF_LINK,
+    CONF_LOCATION_AWAY,
+    CONF_PROVIDER,
+    CONF_SIGN_IN,
+    CONF_UNRELATED,
+    DOMAIN,
+    NO_ACCOUNT,
+    PROVIDER_WATCH_ONLY,
+    SUBENTRY_BLUETOOTH_KEY,
+)
+from ..coordinator import KeycardConfigEntry
+from ..external.discovery import async_find_cars
+from ..outage.endpoints import REGIONS, default_hosts
+from ..sensor import CURRENCY
+from ..transport.routing import Preference
+from ..vehicle.product_list import labels
+from .external import BesideOptions
+from .fields import (
+    CAR_SCHEMA,
+    CONF_REMOVE,
+    KEY_FIELD,
+    KNOWN_CAR_SCHEMA,
+    LINK_FIELD,
+    URL_FIELD,
+    URLS_FIELD,
+    car_options,
+    is_safe,
+    new_car_id,
+    normalised,
+)
+
+_STEP = 0.5
+_MOST = 1000.0
+
+_SCHEMA = vol.Schema(
+    {
+        vol.Optional(CONF_BUDGET): NumberSelector(
+            NumberSelectorConfig(
+                min=_STEP,
+                max=_MOST,
+                step=_STEP,
+                mode=NumberSelectorMode.BOX,
+                unit_of_measurement=CURRENCY,
+            )
+        )
+    }
+)
+
+
+class BudgetStep(OptionsFlowWithReload):
+    """Asks for a budget, where calls have a price."""
+
+    @property
+    def can_be_limited(self) -> bool:
+        """Tell whether a budget makes sense for what is set up."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return False
+        entry: KeycardConfigEntry = self.config_entry
+        return entry.runtime_data.bill.spending.can_be_limited
+
+    async def async_step_budget(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the budget of a month; an empty one is none."""
+        options = self.config_entry.options
+        if user_input is not None:
+            kept = {key: value for key, value in options.items() if key != CONF_BUDGET}
+            return self.async_create_entry(data={**kept, **user_input})
+        return self.async_show_form(
+            step_id="budget",
+            data_schema=self.add_suggested_values_to_schema(_SCHEMA, options),
+        )
+
+
+CONF_CAR = "car"
+CONF_DEFAULTS = "defaults"
+
+_LISTS = (CONF_SIGN_IN, CONF_UNRELATED)
+
+
+class KeycardOptionsFlow(BesideOptions, BudgetStep):
+    """Changes one part of the options after the other."""
+
+    def __init__(self) -> None:
+        """Start without a car chosen."""
+        super().__init__()
+        self._car_id = ""
+
+    async def async_step_init(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask what to change."""
+        if self.config_entry.data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
+            options = [
+                *(["change_car"] if self._cars else []),
+                *(["add_beside"] if async_find_cars(self.hass) else []),
+                "add_car",
+                "hosts",
+            ]
+        else:
+            budget = ["budget"] if self.can_be_limited else []
+            link = ["link"] if self._has_choice else []
+            account = self.config_entry.data[CONF_PROVIDER] != NO_ACCOUNT
+            location = ["location"] if account else []
+            options = ["keys", "leave_out", *link, *location, *budget, "hosts"]
+        return self.async_show_menu(step_id="init", menu_options=options)
+
+    async def async_step_add_car(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add a car to those that are watched."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if user_input[CONF_NAME].strip():
+                car_id = new_car_id(self.hass, user_input[CONF_NAME], ())
+                cars = {**self._cars, car_id: car_options(user_input)}
+                return self._save_cars(cars)
+            errors[CONF_NAME] = "no_name"
+        return self.async_show_form(
+            step_id="add_car",
+            data_schema=self.add_suggested_values_to_schema(CAR_SCHEMA, user_input),
+            errors=errors,
+        )
+
+    async def async_step_change_car(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which car to change."""
+        if user_input is not None:
+            self._car_id = user_input[CONF_CAR]
+            return await self.async_step_car()
+        choices = SelectSelectorConfig(
+            options=[
+                SelectOptionDict(value=car_id, label=car[CONF_NAME])
+                for car_id, car in self._cars.items()
+            ]
+        )
+        return self.async_show_form(
+            step_id="change_car",
+            data_schema=vol.Schema({vol.Required(CONF_CAR): SelectSelector(choices)}),
+        )
+
+    async def async_step_car(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change or remove a car that is watched."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            cars = dict(self._cars)
+            if user_input[CONF_REMOVE]:
+                cars.pop(self._car_id)
+                self._remove(self._car_id)
+                return self._save_cars(cars)
+            if user_input[CONF_NAME].strip():
+                cars[self._car_id] = {
+                    **car_options(user_input),
+                    **self._named_of(self._car_id, user_input),
+                }
+                return self._save_cars(cars)
+            errors[CONF_NAME] = "no_name"
+        return self.async_show_form(
+            step_id="car",
+            data_schema=self.add_suggested_values_to_schema(
+                KNOWN_CAR_SCHEMA.extend(await self._async_device_fields(self._car_id)),
+                user_input or self._told(self._car_id),
+            ),
+            errors=errors,
+        )
+
+    async def async_step_keys(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which key each car of the account has."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_loaded")
+        entry: KeycardConfigEntry = self.config_entry
+        cars = [coordinator.car for coordinator in entry.runtime_data.cars.values()]
+        if not cars:
+            return self.async_abort(reason="no_cars")
+        entry.runtime_data.garage.async_name()
+        label = labels({car.id: car.title for car in cars})
+        if user_input is not None:
+            keys = {
+                car.id: {
+                    **self._cars.get(car.id, {}),
+                    CONF_KEY: user_input[label[car.id]],
+                }
+                for car in cars
+            }
+            return self._save_cars({**self._cars, **keys})
+        return self.async_show_form(
+            step_id="keys",
+            data_schema=vol.Schema(
+                {
+                    vol.Required(label[car.id], default=car.key.value): KEY_FIELD
+                    for car in cars
+                }
+            ),
+        )
+
+    async def async_step_leave_out(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which cars of the account to leave out."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_loaded")
+        entry: KeycardConfigEntry = self.config_entry
+        garage = entry.runtime_data.garage
+        names = {vin: car.car.title for vin, car in garage.cars.items()}
+        names |= {vin: car.title for vin, car in garage.left_out.items()}
+        if not names:
+            return self.async_abort(reason="no_cars")
+        if user_input is not None:
+            return self.async_create_entry(
+                data={**self.config_entry.options, **user_input}
+            )
+        choices = SelectSelectorConfig(
+            options=[
+                SelectOptionDict(value=vin, label=label)
+                for vin, label in labels(names).items()
+            ],
+            multiple=True,
+        )
+        known = [
+            vin
+            for vin in self.config_entry.options.get(CONF_LEFT_OUT, ())
+            if vin in names
+        ]
+        return self.async_show_form(
+            step_id="leave_out",
+            data_schema=vol.Schema(
+                {vol.Required(CONF_LEFT_OUT, default=known): SelectSelector(choices)}
+            ),
+        )
+
+    @property
+    def _has_choice(self) -> bool:
+        """Tell whether both links can serve: there are an account and a paired car."""
+        return self.config_entry.data[CONF_PROVIDER] not in NO_ACCOUNT and bool(
+            self.config_entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
+        )
+
+    async def async_step_link(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which link serves where both would."""
+        options = self.config_entry.options
+        if user_input is not None:
+            return self.async_create_entry(data={**options, **user_input})
+        chosen = options.get(CONF_LINK, Preference.CHEAPEST.value)
+        return self.async_show_form(
+            step_id="link",
+            data_schema=vol.Schema(
+                {vol.Required(CONF_LINK, default=chosen): LINK_FIELD}
+            ),
+        )
+
+    async def async_step_location(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether a car's place may be told as the user's away from home."""
+        options = self.config_entry.options
+        if user_input is not None:
+            return self.async_create_entry(data={**options, **user_input})
+        allowed = options.get(CONF_LOCATION_AWAY, False)
+        return self.async_show_form(
+            step_id="location",
+            data_schema=vol.Schema(
+                {vol.Required(CONF_LOCATION_AWAY, default=allowed): BooleanSelector()}
+            ),
+        )
+
+    async def async_step_hosts(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which hosts to ask; an emptied region gets its default back."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if user_input[CONF_DEFAULTS]:
+                return self._save_hosts(self._default_hosts())
+            hosts, errors = _read_hosts(user_input)
+            if not errors:
+                return self._save_hosts(hosts)
+        region = self.config_entry.data[CONF_REGION]
+        own_first = sorted(REGIONS, key=lambda other: other != region)
+        fields: dict[vol.Marker, Selector[Any]] = {
+            **{vol.Optional(name): URL_FIELD for name in own_first},
+            vol.Optional(CONF_SIGN_IN): URLS_FIELD,
+            vol.Optional(CONF_UNRELATED): URLS_FIELD,
+            vol.Required(CONF_DEFAULTS, default=False): BooleanSelector(),
+        }
+        return self.async_show_form(
+            step_id="hosts",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema(fields), user_input or self._hosts()
+            ),
+            errors=errors,
+        )
+
+    def _remove(self, car_id: str) -> None:
+        """Remove the device of a car with its entities, and its Bluetooth key."""
+        registry = dr.async_get(self.hass)
+        device = registry.async_get_device_by_identifier(
+            (DOMAIN, car_id), self.config_entry.entry_id
+        )
+        if device is not None:
+            registry.async_remove_device(device.id)
+        for subentry in self.config_entry.get_subentries_of_type(
+            SUBENTRY_BLUETOOTH_KEY
+        ):
+            if subentry.unique_id == car_id:
+                self.hass.config_entries.async_remove_subentry(
+                    self.config_entry, subentry.subentry_id
+                )
+
+    def _hosts(self) -> dict[str, Any]:
+        """Return the hosts that are asked now, by the fields of the form."""
+        options = self.config_entry.options
+        return {
+            **self._default_hosts(),
+            **options.get(CONF_HOSTS, {}),
+            **{key: options[key] for key in _LISTS if key in options},
+        }
+
+    def _default_hosts(self) -> dict[str, Any]:
+        """Return the hosts that are asked by default, by the fields of the form."""
+        hosts = default_hosts(self.config_entry.data[CONF_REGION])
+        return {
+            **hosts.regions,
+            CONF_SIGN_IN: list(hosts.sign_in),
+            CONF_UNRELATED: list(hosts.unrelated),
+        }
+
+    def _save_hosts(self, hosts: Mapping[str, Any]) -> ConfigFlowResult:
+        """Keep only what differs from the defaults, which may change one day."""
+        default = self._default_hosts()
+        own = {key: value for key, value in hosts.items() if value != default[key]}
+        lists = {key: own.pop(key) for key in _LISTS if key in own}
+        rest = {
+            key: value
+            for key, value in self.config_entry.options.items()
+            if key not in (CONF_HOSTS, *_LISTS)
+        }
+        regions = {CONF_HOSTS: own} if own else {}
+        return self.async_create_entry(data={**rest, **regions, **lists})
+
+
+def _read_hosts(
+    user_input: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the hosts in their one form, and what is wrong with which field."""
+    hosts: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for field in (*REGIONS, *_LISTS):
+        value = user_input.get(field) or []
+        urls = [url for url in ([value] if isinstance(value, str) else value) if url]
+        found = [normalised(url) for url in urls]
+        if None in found:
+            errors[field] = "invalid_url"
+            continue
+        good = [url for url in found if url is not None]
+        if field != CONF_UNRELATED and not all(map(is_safe, good)):
+            errors[field] = "not_encrypted"
+        elif field in _LISTS:
+            hosts[field] = good
+        elif good:
+            hosts[field] = good[0]
+    return hosts, errors

@@ -1,0 +1,317 @@
+"""Sets up a service in between: Teslemetry by sign-in or token, Tessie by token."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import voluptuous as vol
+from yarl import URL
+
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
+from homeassistant.const import CONF_CLIENT_ID, CONF_REGION, CONF_TOKEN
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.loader import async_get_integration
+
+from ..auth.oauth import TeslemetrySignIn
+from ..const import (
+    CONF_BASE_URL,
+    CONF_FINGERPRINT,
+    CONF_PROVIDER,
+    DOMAIN,
+    PROVIDER_COMPATIBLE,
+    PROVIDER_TESLEMETRY,
+    PROVIDER_TESSIE,
+)
+from ..providers import SERVICES
+from ..transport.cloud import register_at_teslemetry
+from .base import (
+    KeycardFlow,
+    account_of,
+    cloud_title,
+    of_other_account,
+    passes,
+    server_id,
+)
+from .certificate import CERTIFICATE, CertificateSteps
+from .fields import (
+    ANYWAY_FIELD,
+    ANYWAY_SCHEMA,
+    CONF_ANYWAY,
+    SERVER_SCHEMA,
+    TOKEN_SCHEMA,
+    clean_token,
+    is_safe,
+    normalised,
+    region_at,
+    region_of,
+)
+from .server_check import BASE, Check, check_server, find_region
+
+
+class ServerSteps(CertificateSteps):
+    """Asks for a server of the owner's."""
+
+    async def async_step_compatible(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a server and a token, and try them."""
+        suggested: Mapping[str, Any] = {
+            CONF_REGION: region_of(self.hass.config.country)
+        }
+        if user_input is None:
+            return self._show_server("compatible", suggested, Check())
+        data, check = await self._async_try_server(user_input)
+        if check.error == CERTIFICATE:
+            asked = await self.async_ask_for_trust(
+                data[CONF_BASE_URL], user_input, self.async_step_compatible
+            )
+            if asked is not None:
+                return asked
+        if not passes(check, user_input):
+            return self._show_server("compatible", user_input, check)
+        self._async_abort_entries_match(
+            {key: data[key] for key in (CONF_BASE_URL, CONF_TOKEN)}
+        )
+        await self.async_set_unique_id(server_id(data[CONF_BASE_URL], check.account))
+        self._abort_if_unique_id_configured()
+        if self.all_known(check.vins):
+            return self.async_abort(reason="already_configured")
+        return self.async_set_up(title=_server_title(data[CONF_BASE_URL]), data=data)
+
+    async def async_step_reconfigure_compatible(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change the server, the token or the region."""
+        step = "reconfigure_compatible"
+        entry = self._get_reconfigure_entry()
+        if user_input is None:
+            return self._show_server(step, entry.data, Check())
+        data, check = await self._async_try_server(user_input)
+        if check.error == CERTIFICATE:
+            asked = await self.async_ask_for_trust(
+                data[CONF_BASE_URL], user_input, self.async_step_reconfigure_compatible
+            )
+            if asked is not None:
+                return asked
+        if not passes(check, user_input):
+            return self._show_server(step, user_input, check)
+        if (other := of_other_account(entry, check)) is not None:
+            return self._show_server(step, user_input, other)
+        base_url = data[CONF_BASE_URL]
+        return await self.async_replace(
+            entry,
+            unique_id=server_id(base_url, check.account or account_of(entry)),
+            titles=(
+                _server_title(entry.data[CONF_BASE_URL]),
+                _server_title(base_url),
+            ),
+            data=data,
+        )
+
+    def _show_server(
+        self, step_id: str, suggested: Mapping[str, Any], check: Check
+    ) -> ConfigFlowResult:
+        """Show the form for a server, with what was wrong."""
+        values = dict(suggested)
+        values.pop(CONF_ANYWAY, None)
+        right = normalised(check.right_url or "")
+        if right is not None and (region := region_at(right)) is not None:
+            # An answer names the address: only Tesla's own are worth a token.
+            values |= {CONF_BASE_URL: right, CONF_REGION: region}
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(
+                ANYWAY_SCHEMA if check.may_pass else SERVER_SCHEMA, values
+            ),
+            errors={} if check.error is None else {check.where: check.error},
+            description_placeholders={"example": "https://proxy.example.org"},
+        )
+
+    async def _async_try_server(
+        self, user_input: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Check]:
+        """Return the data of an entry, and what trying them brought."""
+        base_url = normalised(user_input[CONF_BASE_URL])
+        # An address of the maker's own tells the region better than the owner.
+        region = region_at(base_url) if base_url else None
+        token = clean_token(user_input[CONF_TOKEN])
+        data = {
+            CONF_PROVIDER: PROVIDER_COMPATIBLE,
+            CONF_REGION: region or user_input[CONF_REGION],
+            CONF_BASE_URL: base_url,
+            CONF_TOKEN: token,
+        }
+        if base_url is None:
+            return data, Check(error="invalid_url", where=CONF_BASE_URL)
+        if not is_safe(base_url):
+            return data, Check(error="not_encrypted", where=CONF_BASE_URL)
+        if token is None:
+            return data, Check(error="token_form", where=CONF_TOKEN)
+        entry, known = self.changed_entry, None
+        if entry is not None and entry.data[CONF_BASE_URL] == base_url:
+            known = entry.data.get(CONF_FINGERPRINT)
+        check, fingerprint = await self.async_try_pinned(
+            base_url,
+            known,
+            lambda pin: check_server(self.hass, base_url, token, pin),
+        )
+        if fingerprint is not None:
+            data[CONF_FINGERPRINT] = fingerprint
+        return data, check
+
+
+def _server_title(base_url: str) -> str:
+    region = region_at(base_url)
+    return cloud_title(region) if region else f"Tesla cloud ({URL(base_url).host})"
+
+
+class ServiceSteps(KeycardFlow):
+    """Asks for the account that an owner has with a service."""
+
+    _client_id = ""
+
+    async def async_step_teslemetry(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask how to get in."""
+        return self.async_show_menu(
+            step_id="teslemetry",
+            menu_options=["teslemetry_sign_in", "teslemetry_token"],
+        )
+
+    async def async_step_teslemetry_sign_in(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have the service know this home, and send the owner there."""
+        integration = await async_get_integration(self.hass, DOMAIN)
+        client_id = await register_at_teslemetry(
+            async_get_clientsession(self.hass),
+            name=self.hass.config.location_name,
+            software_id=DOMAIN,
+            software_version=str(integration.version),
+        )
+        if client_id is None:
+            return self.async_show_form(
+                step_id="teslemetry_sign_in",
+                data_schema=vol.Schema({}),
+                errors={BASE: "service_unreachable"},
+            )
+        return await self._async_to_teslemetry(client_id)
+
+    async def async_teslemetry_reauth(self) -> ConfigFlowResult:
+        """Send the owner of an entry to the sign-in again."""
+        entry = self._get_reauth_entry()
+        return await self._async_to_teslemetry(entry.data[CONF_CLIENT_ID])
+
+    async def _async_to_teslemetry(self, client_id: str) -> ConfigFlowResult:
+        self._client_id = client_id
+        self.flow_impl = TeslemetrySignIn(self.hass, client_id)
+        return await self.async_step_auth()
+
+    async def async_teslemetry_signed_in(
+        self, signed_in: dict[str, Any]
+    ) -> ConfigFlowResult:
+        """Take the sign-in; the service may be down for all else."""
+        token = signed_in[CONF_TOKEN]["access_token"]
+        data, check = await self._async_try_token(PROVIDER_TESLEMETRY, token)
+        if check.error is not None and not check.may_pass:
+            return self.async_abort(reason="account_refused")
+        entry = self.changed_entry
+        if entry is not None and of_other_account(entry, check) is not None:
+            return self.async_abort(reason="other_account")
+        more = {**signed_in, CONF_CLIENT_ID: self._client_id}
+        return await self._async_take({**data, **more}, check)
+
+    async def async_step_teslemetry_token(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a token of Teslemetry's."""
+        return await self._async_step_token(
+            PROVIDER_TESLEMETRY, "teslemetry_token", user_input
+        )
+
+    async def async_step_tessie(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a token of Tessie's."""
+        return await self._async_step_token(PROVIDER_TESSIE, "tessie", user_input)
+
+    async def async_step_reconfigure_service(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take another token of the same account."""
+        entry = self._get_reconfigure_entry()
+        return await self._async_step_token(
+            entry.data[CONF_PROVIDER], "reconfigure_service", user_input
+        )
+
+    async def _async_step_token(
+        self, provider: str, step_id: str, user_input: dict[str, Any] | None
+    ) -> ConfigFlowResult:
+        """Ask for a token, and try it."""
+        check = Check()
+        if user_input is not None:
+            token = clean_token(user_input[CONF_TOKEN])
+            if token is None:
+                data: dict[str, Any] = {}
+                check = Check(error="token_form", where=CONF_TOKEN)
+            else:
+                data, check = await self._async_try_token(provider, token)
+            if passes(check, user_input):
+                entry = self.changed_entry
+                other = None if entry is None else of_other_account(entry, check)
+                if other is None:
+                    return await self._async_take(data, check)
+                check = other
+        schema = TOKEN_SCHEMA.extend(ANYWAY_FIELD) if check.may_pass else TOKEN_SCHEMA
+        suggested = {
+            key: value
+            for key, value in (user_input or {}).items()
+            if key != CONF_ANYWAY
+        }
+        where = CONF_TOKEN if check.where == CONF_TOKEN else BASE
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(schema, suggested),
+            errors={} if check.error is None else {where: check.error},
+            description_placeholders={
+                "service": SERVICES[provider].name,
+                "console": SERVICES[provider].console,
+            },
+        )
+
+    async def _async_try_token(
+        self, provider: str, token: str
+    ) -> tuple[dict[str, Any], Check]:
+        """Return the data of an entry, and what trying the token brought."""
+        base_url = _base_url(self.changed_entry, provider)
+        check = await check_server(self.hass, base_url, token)
+        region = await find_region(self.hass, base_url, token)
+        data = {
+            CONF_PROVIDER: provider,
+            CONF_REGION: region
+            or _region(self.changed_entry, self.hass.config.country),
+            CONF_BASE_URL: base_url,
+            CONF_TOKEN: token,
+        }
+        return data, check
+
+    async def _async_take(self, data: dict[str, Any], check: Check) -> ConfigFlowResult:
+        """Make the entry, or change it."""
+        entry = self.changed_entry
+        if entry is None and self.all_known(check.vins):
+            return self.async_abort(reason="already_configured")
+        account = check.account or (account_of(entry) if entry else None)
+        return await self.async_finish(
+            unique_id=server_id(data[CONF_BASE_URL], account),
+            title=SERVICES[data[CONF_PROVIDER]].name,
+            data=data,
+        )
+
+
+def _base_url(entry: ConfigEntry | None, provider: str) -> str:
+    return entry.data[CONF_BASE_URL] if entry else SERVICES[provider].base_url
+
+
+def _region(entry: ConfigEntry | None, country: str | None) -> str:
+    """Return the region to take where the service does not tell it."""
+    return entry.data[CONF_REGION] if entry else region_of(country)

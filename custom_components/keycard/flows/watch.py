@@ -1,0 +1,159 @@
+"""Sets up the watch: beside another integration, or for cars that are named by hand."""
+
+from typing import Any
+
+import voluptuous as vol
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.const import CONF_NAME, CONF_REGION
+from homeassistant.helpers.selector import BooleanSelector
+
+from ..const import CONF_CARS, CONF_PROVIDER, PROVIDER_WATCH_ONLY
+from ..external.discovery import FoundCar, async_find_cars
+from ..notifications.markdown import escape_markdown
+from .base import KeycardFlow, cloud_title
+from .external import async_car_fields, async_chosen, key_fields, options_of
+from .fields import (
+    CONF_ANOTHER,
+    NEW_CAR_SCHEMA,
+    REGION_SCHEMA,
+    car_options,
+    new_car_id,
+    region_of,
+)
+
+STEP_BESIDE = "beside"
+
+
+class WatchSteps(KeycardFlow):
+    """The steps of an entry that only watches."""
+
+    def __init__(self) -> None:
+        """Start without an answer."""
+        super().__init__()
+        self._region = ""
+        self._cars: dict[str, dict[str, Any]] = {}
+        self._chosen: list[FoundCar] = []
+        self._another = False
+
+    def watches(self) -> list[str]:
+        """Return the ways to watch: beside others comes first where it finds cars."""
+        beside = [STEP_BESIDE] if async_find_cars(self.hass) else []
+        return [*beside, PROVIDER_WATCH_ONLY]
+
+    async def async_step_beside(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which cars of other integrations to watch, and in which region."""
+        found = async_find_cars(self.hass)
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._region = user_input[CONF_REGION]
+            await self.async_set_unique_id(_watch_id(self._region))
+            self._abort_if_unique_id_configured(error="watched_already")
+            self._chosen = async_chosen(self.hass, found, user_input)
+            self._another = user_input[CONF_ANOTHER]
+            if self._chosen:
+                return await self.async_step_beside_keys()
+            if self._another:
+                return await self.async_step_car()
+            errors["base"] = "no_car"
+        schema = REGION_SCHEMA.extend(
+            {
+                **await async_car_fields(self.hass, found),
+                vol.Required(CONF_ANOTHER, default=False): BooleanSelector(),
+            }
+        )
+        return self.async_show_form(
+            step_id="beside",
+            data_schema=self.add_suggested_values_to_schema(
+                schema, user_input or {CONF_REGION: region_of(self.hass.config.country)}
+            ),
+            errors=errors,
+        )
+
+    async def async_step_beside_keys(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which key each of these cars has."""
+        if user_input is not None:
+            self._cars |= options_of(self.hass, self._chosen, user_input)
+            return await self.async_step_car() if self._another else self._create()
+        return self.async_show_form(
+            step_id="beside_keys", data_schema=vol.Schema(key_fields(self._chosen))
+        )
+
+    async def async_step_watch_only(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the region to watch; nothing is tried, for an outage may be on."""
+        if user_input is not None:
+            self._region = user_input[CONF_REGION]
+            await self.async_set_unique_id(_watch_id(self._region))
+            self._abort_if_unique_id_configured()
+            return await self.async_step_car()
+        return self.async_show_form(
+            step_id="watch_only",
+            data_schema=self.add_suggested_values_to_schema(
+                REGION_SCHEMA, {CONF_REGION: region_of(self.hass.config.country)}
+            ),
+        )
+
+    async def async_step_car(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for one car after the other."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if not user_input[CONF_NAME].strip():
+                errors[CONF_NAME] = "no_name"
+            else:
+                car_id = new_car_id(self.hass, user_input[CONF_NAME], self._cars)
+                self._cars[car_id] = car_options(user_input)
+                if not user_input[CONF_ANOTHER]:
+                    return self._create()
+        return self.async_show_form(
+            step_id="car",
+            data_schema=self.add_suggested_values_to_schema(
+                NEW_CAR_SCHEMA, user_input if errors else None
+            ),
+            errors=errors,
+            description_placeholders={
+                "cars": ", ".join(
+                    escape_markdown(car[CONF_NAME]) for car in self._cars.values()
+                )
+                or "-"
+            },
+        )
+
+    def _create(self) -> ConfigFlowResult:
+        """Set the watch up, with the cars that were named."""
+        return self.async_set_up(
+            title=cloud_title(self._region),
+            data={CONF_PROVIDER: PROVIDER_WATCH_ONLY, CONF_REGION: self._region},
+            options={CONF_CARS: self._cars},
+        )
+
+    async def async_step_reconfigure_watch_only(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change the region to watch."""
+        entry = self._get_reconfigure_entry()
+        if user_input is None:
+            return self.async_show_form(
+                step_id="reconfigure_watch_only",
+                data_schema=self.add_suggested_values_to_schema(
+                    REGION_SCHEMA, entry.data
+                ),
+            )
+        region = user_input[CONF_REGION]
+        return await self.async_replace(
+            entry,
+            unique_id=_watch_id(region),
+            titles=(cloud_title(entry.data[CONF_REGION]), cloud_title(region)),
+            data={**entry.data, CONF_REGION: region},
+        )
+
+
+def _watch_id(region: str) -> str:
+    return f"watch_{region}"

@@ -1,0 +1,1 @@
+"""Outage notices and their texts."""

@@ -1,0 +1,271 @@
+"""The calls for all cars of an account, and for the account itself."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from .account import Account
+from .evidence import Evidence
+from .health import RECENT, Track
+from .models import Plane
+from .vehicle_calls import CarCalls
+
+# Calls that are for no car, like the one for the list of them.
+_ACCOUNT = ""
+
+
+class StoredCar(TypedDict):
+    """What is kept of the calls for a car over a restart."""
+
+    model: str | None
+    down: list[str]
+    flawed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """The cars whose calls fail, whose calls work, and of which nothing is known."""
+
+    failing: frozenset[str]
+    fine: frozenset[str]
+    unknown: frozenset[str]
+
+
+class Cars:
+    """The calls for each car; those for the account stand in for unknown cars.
+
+    They count once a call has been answered well in this installation (`verified`).
+    """
+
+    def __init__(self, *, third_party: bool = False) -> None:
+        """Start without any car; a third party may answer the calls."""
+        self.third_party = third_party
+        self.verified = False
+        self.counted: Mapping[str, CarCalls] = {}
+        """What is judged by: the cars, or the account while there are none."""
+
+        self._calls: dict[str, CarCalls] = {}
+
+    def of(self, car: str | None) -> CarCalls:
+        """Return the calls for a car, or for the account."""
+        key = car or _ACCOUNT
+        if key not in self._calls:
+            self._calls[key] = CarCalls(
+                provable=car is not None, third_party=self.third_party
+            )
+            self._recount()
+        return self._calls[key]
+
+    def forget(self, car: str) -> None:
+        """Forget a car that left the account."""
+        self._calls.pop(car, None)
+        self._recount()
+
+    def _recount(self) -> None:
+        cars = {car: calls for car, calls in self._calls.items() if car != _ACCOUNT}
+        self.counted = cars or dict(self._calls)
+
+    # Asking
+
+    def ask(self, now: float) -> None:
+        """Ask for every car at once."""
+        for calls in self.counted.values():
+            calls.ask(now)
+
+    def due(self, now: float) -> list[tuple[str | None, Plane]]:
+        """Say which calls would settle a suspicion now; each is said once."""
+        return [
+            (car or None, plane)
+            for car, calls in self._calls.items()
+            for plane in calls.due(now)
+        ]
+
+    def next_at(self) -> float:
+        """Return when `due` has something to say next."""
+        return min(
+            (calls.next_at() for calls in self._calls.values()), default=float("inf")
+        )
+
+    # Observing and weighing
+
+    def observe(self, evidence: Evidence) -> bool:
+        """Take in what a call told; tell whether a suspicion begins by it."""
+        calls = self.of(evidence.car)
+        calls.model = evidence.model or calls.model
+        begins = calls.observe(evidence)
+        calls.provable = evidence.car is not None
+        if not begins:
+            self.verified = self.verified or calls.api.last_good is not None
+            if calls.tracks[Plane.DATA].recovering(evidence.at):
+                self._ask_data(evidence.at)
+            return False
+        # Does it hit the other cars, too?
+        self.ask(evidence.at)
+        return True
+
+    def _ask_data(self, now: float) -> None:
+        """Ask for the data of all cars whose data fail: one car's are back."""
+        for calls in self.counted.values():
+            track = calls.tracks[Plane.DATA]
+            if track.down and not track.recovering(now) and calls.data_again is None:
+                calls.data_again = now
+
+    def begin_anew(self, now: float, *, silent: bool) -> None:
+        """Begin suspicions anew, if `silent` those to which no answer came."""
+        for calls in self._calls.values():
+            calls.begin_anew(now, silent=silent)
+
+    def confirm(self, host: Track, *, outage: bool) -> None:
+        """Confirm what has failed long enough; `outage` tells that one is on.
+
+        Data and commands that fail through a third party alone are no evidence against
+        Tesla's: something else must fail with them.
+        """
+        if not self.verified:
+            return
+        planes = {Plane.API, Plane.DATA, Plane.COMMANDS}
+        if self.third_party and not outage:
+            planes -= {Plane.DATA}
+            if not self._commands_fail_together():
+                planes -= {Plane.COMMANDS}
+        for calls in self._calls.values():
+            calls.confirm(host, planes=planes)
+
+    def _commands_fail_together(self) -> bool:
+        """Tell whether commands fail for several cars at once."""
+        tracks = [calls.tracks[Plane.COMMANDS] for calls in self.counted.values()]
+        bad = [one.last_bad for one in tracks if one.failing and one.last_bad]
+        return len(bad) > 1 and max(bad) - min(bad) <= RECENT
+
+    def weigh(self, now: float) -> None:
+        """Follow what changes with time."""
+        for calls in self._calls.values():
+            calls.fade(now)
+            calls.weigh_fits()
+
+    def let_go(self, account: Account, now: float, *, since: float) -> None:
+        """Let go of calls that failed, then were refused: they tell nothing any more.
+
+        Their host has answered well from `since` on, and for ten minutes.
+        """
+        for car, calls in self._calls.items():
+            refused = account.refused_at(car or None)
+            failed = calls.api.last_bad or since
+            if (
+                calls.api.down
+                and refused is not None
+                and refused > failed
+                and now - max(failed, since) > RECENT
+            ):
+                calls.api.clear()
+
+    # Telling
+
+    def heard(self, now: float) -> bool:
+        """Tell whether anything was learnt since the start."""
+        return any(
+            calls.api.last_good is not None or calls.works(now, None) is False
+            for calls in self._calls.values()
+        )
+
+    def count(self, now: float, since: float | None) -> Count:
+        """Sort the cars; with `since` only what was asked from then on counts."""
+        works = {car: calls.works(now, since) for car, calls in self.counted.items()}
+        return Count(
+            failing=frozenset(car for car, fine in works.items() if fine is False),
+            fine=frozenset(car for car, fine in works.items() if fine),
+            unknown=frozenset(car for car, fine in works.items() if fine is None),
+        )
+
+    def settling(self, count: Count, now: float) -> bool:
+        """Tell whether cars just follow one another, into a failure or out of it."""
+        return any(
+            self._calls[car].api.suspected_at is not None for car in count.fine
+        ) or all(self._calls[car].api.recovering(now) for car in count.failing)
+
+    @property
+    def ailing(self) -> bool:
+        """Tell whether something of some car's calls is down or fails by fits."""
+        return any(calls.ailing for calls in self.counted.values())
+
+    def down(self, plane: Plane) -> frozenset[str]:
+        """Return the cars of which a plane is down."""
+        return frozenset(
+            car for car, calls in self.counted.items() if calls.tracks[plane].down
+        )
+
+    def spared(self, hit: frozenset[str]) -> frozenset[str]:
+        """Return the cars that work while others are hit.
+
+        Data come rarely: only what came since those of others stand still counts.
+        """
+        down = [self._calls[car].tracks[Plane.DATA] for car in self.down(Plane.DATA)]
+        since = min((track.began or 0.0 for track in down), default=None)
+        return frozenset(
+            car
+            for car, calls in self.counted.items()
+            if car not in hit
+            and (
+                since is None
+                or (calls.tracks[Plane.DATA].last_good_asked or since) > since
+            )
+        )
+
+    def fading(self, hit: frozenset[str], now: float) -> bool:
+        """Tell whether all that is hit has begun to answer well."""
+        tracks = [track for car in hit for track in self._calls[car].tracks.values()]
+        return all(track.recovering(now) for track in tracks if track.down)
+
+    def flawed(self) -> frozenset[str]:
+        """Return the cars whose calls fail by fits."""
+        return frozenset(car for car, calls in self.counted.items() if calls.flawed)
+
+    def models(self, cars: Iterable[str]) -> frozenset[str | None]:
+        """Return the models of cars, None for an unknown one."""
+        return frozenset(self._calls[car].model for car in cars)
+
+    def began(self) -> float | None:
+        """Return when the first of what is down began to fail, if that was seen."""
+        began = [
+            track.began
+            for calls in self.counted.values()
+            for track in calls.tracks.values()
+            if track.down
+        ]
+        return min((at for at in began if at is not None), default=None)
+
+    def unproven(self, now: float) -> bool:
+        """Tell whether some car's data must yet show that an outage is over."""
+        return any(self.wants_proof(car, now) for car in self.counted)
+
+    def wants_proof(self, car: str, now: float) -> bool:
+        """Tell whether a car's data must show that an outage is over."""
+        calls = self._calls.get(car)
+        return (
+            car != _ACCOUNT
+            and calls is not None
+            and calls.proof_until is not None
+            and now < calls.proof_until
+        )
+
+    # Keeping
+
+    def dump(self) -> dict[str, StoredCar]:
+        """Return what is to be kept over a restart."""
+        return {
+            car: StoredCar(
+                model=calls.model,
+                down=[plane for plane, track in calls.tracks.items() if track.down],
+                flawed=calls.flawed,
+            )
+            for car, calls in self._calls.items()
+        }
+
+    def restore(self, stored: dict[str, StoredCar]) -> None:
+        """Take up what was kept."""
+        for car, kept in stored.items():
+            calls = self.of(car or None)
+            calls.model = kept["model"]
+            calls.flawed = kept["flawed"]
+            for plane in kept["down"]:
+                calls.tracks[Plane(plane)].down = True

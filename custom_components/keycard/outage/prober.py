@@ -1,0 +1,53 @@
+"""The prober: asks the hosts, each in its own way."""
+
+from collections.abc import Callable
+import socket
+
+import aiohttp
+
+from ..transport.http import ask
+from .endpoints import Target
+from .evidence import Evidence, Kind, evidence, read
+
+TIMEOUT = 10.0
+LIMIT = 64 * 1024
+
+type SessionSource = Callable[[socket.AddressFamily], aiohttp.ClientSession]
+
+# What each kind of target is asked with.
+_METHODS = {
+    Kind.STATUS: "GET",
+    Kind.AUTHORIZE: "GET",
+    Kind.TOKEN: "POST",
+    Kind.UNRELATED: "GET",
+}
+
+
+class Prober:
+    """Ask the hosts; unauthenticated, unbilled, and never to fail loudly."""
+
+    def __init__(self, sessions: SessionSource) -> None:
+        """Ask through the sessions that `sessions` returns for an address family."""
+        self._sessions = sessions
+        self._families: dict[str, socket.AddressFamily] = {}
+
+    async def ask(self, target: Target) -> Evidence:
+        """Ask one target and return what its answer tells."""
+        answer = await ask(
+            self._sessions(self._family(target)),
+            _METHODS[target.kind],
+            target.url,
+            timeout=TIMEOUT,
+            limit=LIMIT,
+        )
+        if answer.family is not None and target.region is not None:
+            self._families[target.url] = answer.family
+        meaning = read(target.kind, answer, url=target.url)
+        return evidence(meaning, answer)
+
+    def _family(self, target: Target) -> socket.AddressFamily:
+        """Ask unrelated hosts over the address family that the maker's hosts use."""
+        families = set(self._families.values())
+        if target.kind is Kind.UNRELATED and len(families) == 1:
+            return families.pop()
+        return socket.AF_UNSPEC

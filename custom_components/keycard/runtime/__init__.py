@@ -1,0 +1,1 @@
+"""Runtime of a config entry: polling, commands and storage."""

@@ -1,0 +1,308 @@
+"""The calls for an account: rarely, and never without a reason."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from math import inf
+from random import Random
+import time
+from typing import Any
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
+from homeassistant.util import dt as dt_util
+
+from ..const import DOMAIN
+from ..outage.account import Category
+from ..outage.detector import Judge
+from ..outage.evidence import Kind, Meaning, Reason, Subject, Verdict, read
+from ..outage.models import Plane
+from ..transport.cloud import Call, CloudLink
+from ..vehicle.cache import Cache
+from ..vehicle.poll_schedule import Rhythm
+from ..vehicle.product_list import cars_in
+from ..vehicle.state import JsonObject, has_data, unwrapped
+from ..vehicle.vehicle import Car
+
+PRODUCTS_PACE = 600.0
+SUMMARY_PACE = 60.0
+JITTER = 0.05
+SOON = 2.0
+
+
+class Ask(StrEnum):
+    """What is called for."""
+
+    PRODUCTS = "products"
+    SUMMARY = "summary"
+    DATA = "data"
+    REFRESH = "refresh"
+    """Data that a server has to ask the car for, instead of serving what it keeps."""
+
+    @property
+    def kind(self) -> Kind:
+        """Return as what an answer is judged."""
+        return Kind.DATA if self in _OF_DATA else Kind.CALL
+
+
+_OF_DATA = frozenset({Ask.DATA, Ask.REFRESH})
+
+
+def meaning_of(ask: Ask, call: Call, *, third_party: bool = False) -> Meaning:
+    """Read what a call brought; a 2xx without what is due says nothing good."""
+    if ask is Ask.REFRESH and call.answer.status == 402:
+        # Everything else is served without credits, too.
+        return _NO_CREDITS
+    readable = None
+    if 200 <= (call.answer.status or 0) < 300:
+        readable = call.body is not None and _HOLDS[ask](call.body)
+    return read(ask.kind, call.answer, readable=readable, third_party=third_party)
+
+
+_NO_CREDITS = Meaning(
+    subject=Subject.THIRD_PARTY, verdict=Verdict.BAD, reason=Reason.PAYMENT
+)
+_HOLDS: Mapping[Ask, Callable[[JsonObject], bool]] = {
+    Ask.PRODUCTS: lambda body: cars_in(body) is not None,
+    Ask.SUMMARY: lambda body: "state" in unwrapped(body),
+    Ask.DATA: has_data,
+    Ask.REFRESH: has_data,
+}
+
+
+@dataclass(kw_only=True)
+class Round:
+    """When one kind of free call for one car comes next; one at a time."""
+
+    ask: Ask
+    car: str | None
+    pace: float
+    next_at: float
+    running: bool = False
+
+
+@dataclass(kw_only=True)
+class Poller:
+    """Call for the cars of one account.
+
+    The state of each car costs nothing and is asked for every minute; its data are
+    billed, and asked for at the pace of what goes on with it. A suspicion of the judge,
+    or an outage that seems over, asks sooner. While the account is paused, nothing is.
+
+    A server that keeps data is asked for what it keeps, which is free, and has them
+    renewed, which is billed, where they do not move by themselves.
+    """
+
+    hass: HomeAssistant
+    link: CloudLink
+    judge: Judge
+    car: Callable[[str], Car]
+    answered: Callable[[Ask, str | None, Call], None]
+    slower: Callable[[], float]
+    """How much slower money makes it; 1 is not at all."""
+
+    random: Random
+    _rounds: dict[tuple[Ask, str | None], Round] = field(default_factory=dict)
+    _rhythms: dict[str, Rhythm] = field(default_factory=dict)
+    _caches: dict[str, Cache] = field(default_factory=dict)
+    _asking: set[str] = field(default_factory=set)
+    """The cars whose data are being asked for."""
+
+    _tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    _unsub: CALLBACK_TYPE | None = None
+    _stopped: bool = True
+
+    @callback
+    def async_start(self, cars: Mapping[str, float | None]) -> None:
+        """Begin calling for cars whose data are so many seconds old, if there are any.
+
+        An answer of before a restart counts, so that a restart costs nothing.
+        """
+        self._stopped = False
+        now = time.monotonic()
+        self._add(Ask.PRODUCTS, None, PRODUCTS_PACE, now)
+        for car, age in cars.items():
+            self.async_add_car(car, -inf if age is None or age < 0 else now - age)
+        self.async_schedule()
+
+    @callback
+    def async_stop(self) -> None:
+        """Stop calling, at once: the link goes with the entry."""
+        self._stopped = True
+        self._cancel_timer()
+        for task in self._tasks:
+            task.cancel()
+
+    @callback
+    def async_add_car(self, car: str, asked_at: float = -inf) -> None:
+        """Call for one more car, whose data were asked for before or never."""
+        self._add(Ask.SUMMARY, car, SUMMARY_PACE, time.monotonic())
+        self._rhythms[car] = Rhythm(asked_at=asked_at)
+        self._caches[car] = Cache()
+
+    def _add(self, ask: Ask, car: str | None, pace: float, next_at: float) -> None:
+        self._rounds[ask, car] = Round(ask=ask, car=car, pace=pace, next_at=next_at)
+
+    @callback
+    def async_remove_car(self, car: str) -> None:
+        """Call for a car no more."""
+        self._rounds.pop((Ask.SUMMARY, car), None)
+        self._rhythms.pop(car, None)
+        self._caches.pop(car, None)
+
+    @callback
+    def async_want_data(self, car: str) -> None:
+        """Ask for a car's data soon: the outcome of a command is not known."""
+        if (rhythm := self._rhythms.get(car)) is not None:
+            rhythm.want(time.monotonic() + SOON)
+            self.async_schedule()
+
+    @callback
+    def async_stir(self, car: str) -> None:
+        """Look after a car that has just done what it was told."""
+        if (rhythm := self._rhythms.get(car)) is not None:
+            rhythm.stir(time.monotonic())
+
+    @callback
+    def async_schedule(self) -> None:
+        """Set the timer for the next call."""
+        self._cancel_timer()
+        if self._stopped:
+            return
+        now = time.monotonic()
+        next_at = min(now + SUMMARY_PACE, *self._next_times(now))
+        self._unsub = async_call_later(
+            self.hass, max(0.0, next_at - now), self._async_tick
+        )
+
+    def _next_times(self, now: float) -> Iterator[float]:
+        yield max(self.judge.next_call(), self.judge.account.paused_until)
+        yield from (self._due(item) for item in self._rounds.values())
+        yield from (at for _, at in self._data_due(now))
+
+    def _due(self, item: Round) -> float:
+        """Return when a free call is due, and allowed."""
+        if item.running:
+            return inf
+        paused, _ = self.judge.account.pause(Category.CALLS, item.car)
+        return max(item.next_at, paused)
+
+    def _data_due(self, now: float) -> Iterator[tuple[str, float]]:
+        """Say when the data of each car are due that are not being asked for."""
+        for name, rhythm in self._rhythms.items():
+            if name not in self._asking:
+                car = self.car(name)
+                self._caches[name].follow(online=car.online, now=now)
+                billed = not self.link.refreshes or self._caches[name].stands_still
+                slower = self.slower() if billed else 1.0
+                due = rhythm.due(car.state, year=car.year, slower=slower, now=now)
+                paused, _ = self.judge.account.pause(Category.DATA, name)
+                yield name, max(due, paused)
+
+    def _cancel_timer(self) -> None:
+        if self._unsub is not None:
+            self._unsub()
+            self._unsub = None
+
+    @callback
+    def _async_tick(self, _now: datetime) -> None:
+        """Make the calls that are due."""
+        self._unsub = None
+        now = time.monotonic()
+        if now >= self.judge.account.paused_until:
+            for car, plane in self.judge.calls_due(now):
+                self._async_settle(car, plane, now)
+        for item in list(self._rounds.values()):
+            if self._due(item) <= now:
+                self._async_run(item, now)
+        for car, at in list(self._data_due(now)):
+            if at <= now:
+                self._async_ask_data(car, now)
+        self.async_schedule()
+
+    @callback
+    def _async_settle(self, car: str | None, plane: Plane, now: float) -> None:
+        """Ask again beside the rounds, to settle a suspicion."""
+        if car is None:
+            self._async_task(self._async_call(Ask.PRODUCTS, None))
+        elif plane is Plane.API:
+            self._async_task(self._async_call(Ask.SUMMARY, car))
+        elif (rhythm := self._rhythms.get(car)) and self.car(car).online:
+            rhythm.want(now)
+
+    @callback
+    def _async_run(self, item: Round, now: float) -> None:
+        item.running = True
+        item.next_at = now + item.pace * self._late()
+        self._async_task(self._async_round(item))
+
+    @callback
+    def _async_ask_data(self, car: str, now: float) -> None:
+        self._asking.add(car)
+        rhythm = self._rhythms[car]
+        wanted = rhythm.wanted(now) or (rhythm.stirred and self.slower() < inf)
+        rhythm.asked(now, late=self._late())
+        self._async_task(self._async_data(car, wanted=wanted))
+
+    def _late(self) -> float:
+        return 1 + self.random.uniform(0, JITTER)
+
+    def _async_task(self, call: Coroutine[Any, Any, object]) -> None:
+        task = self.hass.async_create_background_task(call, f"{DOMAIN} calls")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _async_round(self, item: Round) -> None:
+        try:
+            await self._async_call(item.ask, item.car)
+        finally:
+            item.running = False
+            self.async_schedule()
+
+    async def _async_data(self, car: str, *, wanted: bool) -> None:
+        before = self.car(car).data_at
+        try:
+            await self._async_call(Ask.DATA, car)
+            if self.link.refreshes:
+                await self._async_refresh(car, before, wanted=wanted)
+        finally:
+            self._asking.discard(car)
+            if (rhythm := self._rhythms.get(car)) is not None:
+                rhythm.brought(news=self.car(car).data_at != before)
+            self.async_schedule()
+
+    async def _async_refresh(
+        self, name: str, before: datetime | None, *, wanted: bool
+    ) -> None:
+        """Have data renewed that a server keeps, if they do not move by themselves."""
+        cache, now = self._caches.get(name), time.monotonic()
+        if self._stopped or cache is None:
+            return
+        car = self.car(name)
+        news = car.data_at != before
+        cache.observe(news=news, age=car.data_age(dt_util.utcnow()), now=now)
+        spent = self.slower() == inf
+        wants = cache.wants(now, news=news, wanted=wanted, spent=spent)
+        if not (car.online and wants):
+            return
+        call = await self._async_call(Ask.REFRESH, name)
+        if call.answer.status == 402:
+            cache.refuse(time.monotonic())
+        elif call.body is not None and not has_data(call.body):
+            # It may tell no more than that it has done so.
+            await self._async_call(Ask.DATA, name)
+
+    async def _async_call(self, ask: Ask, car: str | None) -> Call:
+        if car is None:
+            call = await self.link.products()
+        elif ask is Ask.SUMMARY:
+            call = await self.link.vehicle(car)
+        elif ask is Ask.DATA:
+            call = await self.link.vehicle_data(car)
+        else:
+            call = await self.link.refresh(car)
+        if not self._stopped:
+            self.answered(ask, car, call)
+        return call

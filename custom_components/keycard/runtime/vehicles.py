@@ -1,0 +1,376 @@
+"""The cars of one entry: those that are there, that come, and that go."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Set as AbstractSet
+from datetime import datetime
+from functools import partial
+import logging
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_ADDRESS
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
+
+from ..bluetooth.vehicle_link import LocalLink
+from ..const import (
+    CONF_COMPUTERS,
+    CONF_LEFT_OUT,
+    CONF_LINK,
+    DOMAIN,
+    SUBENTRY_BLUETOOTH_KEY,
+)
+from ..outage.detector import Judge
+from ..outage.models import Judgement
+from ..providers import Provider
+from ..transport.cloud import Call
+from ..transport.key_pair import PrivateKey
+from ..transport.routing import Preference
+from ..vehicle.computer_keys import Computer, Pairing
+from ..vehicle.keys import Key
+from ..vehicle.parsing import JsonObject, read_text
+from ..vehicle.product_list import MOST_VEHICLES, Roster, cars_in, labels
+from ..vehicle.vehicle import Car
+from .commands import Sender
+from .isolation import isolated
+from .vehicle_coordinator import CarCoordinator
+from .vehicle_poller import Poller
+
+DISABLED_BY_USER = dr.DeviceEntryDisabler.USER
+
+_LOGGER = logging.getLogger(__name__)
+
+# As many vehicles are added at once; more come one by one, for each takes a while.
+AT_ONCE = 10
+
+
+class Garage:
+    """Keep the cars of an entry, and follow the account that tells of them.
+
+    `sender` and `poller` are those of the account, if there is one. `elsewhere` names
+    the cars of other entries: what two accounts share is the entry's that had it first.
+    With the `key` it reaches the cars that are paired over Bluetooth. `save` writes
+    down what is known of the cars at once, `keep` soon.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        provider: Provider,
+        judge: Judge,
+        elsewhere: Callable[[], set[str]],
+        *,
+        key: PrivateKey | None = None,
+        save: Callable[[], None] = lambda: None,
+        keep: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start without a car."""
+        self.cars: dict[str, CarCoordinator] = {}
+        self.left_out: dict[str, Car] = {}
+        """The cars that the owner has nothing done with, by VIN."""
+
+        self.sender: Sender | None = None
+        self.poller: Poller | None = None
+        self._hass = hass
+        self._entry = entry
+        self._provider = provider
+        self._judge = judge
+        self._elsewhere = elsewhere
+        self._key = key
+        self._save = save
+        self.too_many: int | None = None
+        """How many vehicles the last list held, if they were too many."""
+
+        self._keep = keep
+        if provider.link is not None:
+            provider.link.session_made = self._async_session_made
+        self._running = False
+        self._roster = Roster()
+        self._listeners: list[Callable[[list[CarCoordinator]], None]] = []
+
+    @property
+    def signs(self) -> bool:
+        """Tell whether somebody signs commands: the link, or a service in between."""
+        link = self._provider.link
+        return link is not None and (
+            link.signs or link.only_commands_through_server or self._judge.in_between
+        )
+
+    @callback
+    def async_fill(self, cars: Iterable[Car], keys: dict[str, Key]) -> None:
+        """Put the cars in that are known from before, with the keys named last."""
+        for car in cars:
+            if self._is_left_out(car.id):
+                self._leave_out(car)
+            else:
+                self._add(car, keys.get(car.id, Key.USUAL))
+        self.async_name()
+        self._roster = Roster(known=set(self.vins))
+
+    @property
+    def vins(self) -> AbstractSet[str]:
+        """Return the cars, with those that are left out."""
+        return self.cars.keys() | self.left_out.keys()
+
+    def _is_left_out(self, vin: str) -> bool:
+        """Tell whether the owner wants nothing done with a car."""
+        if vin in self._entry.options.get(CONF_LEFT_OUT, ()):
+            return True
+        device = self._device(vin)
+        return device is not None and device.disabled_by is DISABLED_BY_USER
+
+    def _leave_out(self, car: Car) -> None:
+        self.left_out[car.id] = car
+        self._judge.forget(car.id)
+        device = self._device(car.id)
+        if device is not None and device.disabled_by is not DISABLED_BY_USER:
+            dr.async_get(self._hass).async_remove_device(device.id)
+
+    def _device(self, vin: str) -> dr.DeviceEntry | None:
+        return dr.async_get(self._hass).async_get_device_by_identifier(
+            (DOMAIN, vin), self._entry.entry_id
+        )
+
+    # Names
+
+    @callback
+    def async_name(self) -> None:
+        """Find a name for each car that its owner knows and no other car has."""
+        cars = {vin: coordinator.car for vin, coordinator in self.cars.items()}
+        told_apart = labels({vin: car.name for vin, car in cars.items()})
+        names = dict[str, str]()
+        for vin, car in cars.items():
+            car.device_name = None if car.named else told_apart[vin]
+            device = self._device(vin)
+            own = device and device.name_by_user and read_text(device.name_by_user)
+            names[vin] = own or car.device_name or car.name
+        for vin, name in labels(names).items():
+            cars[vin].shown_as = name
+
+    @callback
+    def _async_describe(self, vin: str) -> None:
+        """Let the device of a car have the name and the software that it tells."""
+        if (coordinator := self.cars.get(vin)) is None:
+            return
+        car, device = coordinator.car, self._device(vin)
+        if device is None:
+            return
+        name = car.device_name or car.name
+        if car.named and device.name != car.name:
+            self.async_name()
+            name = car.name
+        version = car.state.sw_version if car.state else None
+        version = version or device.sw_version
+        if (name, version) != (device.name, device.sw_version):
+            dr.async_get(self._hass).async_update_device(
+                device.id, name=name, sw_version=version
+            )
+
+    def _add(self, car: Car, key: Key) -> CarCoordinator:
+        car.trust.changed = self._keep
+        coordinator = CarCoordinator(
+            self._hass,
+            self._entry,
+            car,
+            self.sender,
+            key,
+            local=self._local(car),
+            preference=Preference(
+                self._entry.options.get(CONF_LINK, Preference.CHEAPEST)
+            ),
+            save=self._save,
+        )
+        coordinator.signs = self.signs
+        self.cars[car.id] = coordinator
+        coordinator.async_add_listener(partial(self._async_describe, car.id))
+        if self._running and coordinator.local is not None:
+            coordinator.local.async_start()
+        return coordinator
+
+    def seen(self, judgement: Judgement) -> list[str]:
+        """Return the names of the cars by which only other integrations show it."""
+        return [
+            car.car.title for vin, car in self.cars.items() if vin in judgement.seen
+        ]
+
+    # Bluetooth
+
+    def near(self) -> list[str]:
+        """Return the names of the cars that Bluetooth reaches now."""
+        return [
+            car.car.title
+            for car in self.cars.values()
+            if car.real.bluetooth is not None and car.real.bluetooth.usable
+        ]
+
+    @property
+    def paired(self) -> dict[str, ConfigSubentry]:
+        """Return the cars that know the Bluetooth key, by VIN."""
+        found = self._entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
+        return {one.unique_id: one for one in found if one.unique_id}
+
+    @property
+    def key_lost(self) -> bool:
+        """Tell whether cars are paired, and the key cannot be used."""
+        return self._key is None and bool(self.paired)
+
+    def _local(self, car: Car) -> LocalLink | None:
+        vin, subentry = car.id, self.paired.get(car.id)
+        if subentry is None or self._key is None:
+            return None
+        pairing = Pairing.from_json(subentry.data.get(CONF_COMPUTERS))
+        if pairing is not None:
+            car.trust.pair(pairing)
+        return LocalLink(
+            hass=self._hass,
+            car=car,
+            key=self._key,
+            address=subentry.data.get(CONF_ADDRESS),
+            alone=lambda: self.cars[vin].alone,
+            changed=lambda: self._async_noticed(vin),
+            learnt=lambda: self._async_noticed(vin),
+        )
+
+    @callback
+    def _async_noticed(self, vin: str) -> None:
+        """Show what Bluetooth tells, and keep the address of the car."""
+        coordinator, subentry = self.cars.get(vin), self.paired.get(vin)
+        if coordinator is None or coordinator.local is None or not self._running:
+            return
+        coordinator.async_show()
+        address = coordinator.local.radio.address
+        if subentry is not None and subentry.data.get(CONF_ADDRESS) != address:
+            self._hass.config_entries.async_update_subentry(
+                self._entry, subentry, data={**subentry.data, CONF_ADDRESS: address}
+            )
+
+    @callback
+    def _async_session_made(self, vin: str, computer: Computer, point: bytes) -> None:
+        """Take the public key of a computer that a session through the cloud has."""
+        if (coordinator := self.cars.get(vin)) is not None:
+            coordinator.car.trust.receive(computer, point)
+
+    @callback
+    def async_start(self) -> None:
+        """Begin to listen for the cars that are paired."""
+        self._running = True
+        for coordinator in self.cars.values():
+            if coordinator.local is not None:
+                with isolated("the Bluetooth of a vehicle"):
+                    coordinator.local.async_start()
+
+    @callback
+    def async_ask(self) -> None:
+        """Ask the cars of which a command has left something unknown."""
+        for coordinator in self.cars.values():
+            with isolated("a vehicle"):
+                coordinator.async_start()
+
+    async def async_stop(self) -> None:
+        """Let go of the cars."""
+        self._running = False
+        await asyncio.gather(
+            *(car.async_stop() for car in self.cars.values()), return_exceptions=True
+        )
+        if self.sender is not None:
+            await self.sender.async_stop()
+        await asyncio.gather(
+            *(
+                _async_stop(coordinator.local)
+                for coordinator in self.cars.values()
+                if coordinator.local is not None
+            )
+        )
+
+    @callback
+    def async_add_listener(
+        self, listener: Callable[[list[CarCoordinator]], None]
+    ) -> CALLBACK_TYPE:
+        """Call back with the cars that are there, and with each that comes."""
+        self._listeners.append(listener)
+        cars = list(self.cars.values())
+        listener(cars[:AT_ONCE])
+        if later := cars[AT_ONCE:]:
+            self._async_in_steps(later, lambda car: self._present(listener, car))
+        return lambda: self._listeners.remove(listener)
+
+    def _present(
+        self, listener: Callable[[list[CarCoordinator]], None], car: CarCoordinator
+    ) -> None:
+        if self.cars.get(car.car.id) is car:
+            listener([car])
+
+    @callback
+    def async_follow(self, call: Call) -> None:
+        """Follow what the account lists."""
+        listed = cars_in(call.body)
+        if listed is None or self.poller is None:
+            return
+        self.too_many = len(listed) if len(listed) > MOST_VEHICLES else None
+        if self.too_many is not None:
+            return
+        now = dt_util.utcnow()
+        change = self._roster.observe(set(listed) - self._elsewhere(), now)
+        for vin, summary in listed.items():
+            if vin in self.cars:
+                with isolated("what an account tells of a vehicle"):
+                    self.cars[vin].car.apply_product(summary, now)
+        came = [listed[vin] for vin in change.came]
+        for summary in came[:AT_ONCE]:
+            self._discover(summary, now)
+        if later := came[AT_ONCE:]:
+            self._async_in_steps(later, lambda summary: self._discover(summary, now))
+        for vin in change.gone:
+            self.async_remove(vin)
+
+    def _discover(self, summary: JsonObject, now: datetime) -> None:
+        """Take in a car that an account tells of."""
+        found = self._provider.discover(summary, now)
+        if self._is_left_out(found.id):
+            self._leave_out(found)
+            return
+        car = self._add(found, Key.USUAL)
+        self.async_name()
+        if self.poller is not None:
+            self.poller.async_add_car(car.car.id)
+        for listener in list(self._listeners):
+            with isolated("a platform that adds a vehicle"):
+                listener([car])
+
+    @callback
+    def _async_in_steps[T](self, items: list[T], take: Callable[[T], None]) -> None:
+        """Take one item after another, and let others run in between."""
+
+        async def run() -> None:
+            for item in items:
+                await asyncio.sleep(0)
+                with isolated("a vehicle that is added"):
+                    take(item)
+
+        self._entry.async_create_background_task(
+            self._hass, run(), f"{DOMAIN} adds vehicles", eager_start=False
+        )
+
+    @callback
+    def async_remove(self, vin: str) -> None:
+        """Let a car go, with all that is known of it."""
+        _LOGGER.info("%s: a car has left the account", self._entry.title)
+        self.left_out.pop(vin, None)
+        gone = self.cars.pop(vin, None)
+        if gone is not None and (local := gone.local) is not None:
+            self._entry.async_create_background_task(
+                self._hass, local.async_stop(), f"{DOMAIN} lets go of a car"
+            )
+        self._judge.forget(vin)
+        if self._provider.link is not None:
+            self._provider.link.forget(vin)
+        if self.poller is not None:
+            self.poller.async_remove_car(vin)
+        if (device := self._device(vin)) is not None:
+            dr.async_get(self._hass).async_remove_device(device.id)
+
+
+async def _async_stop(local: LocalLink) -> None:
+    with isolated("the Bluetooth of a vehicle"):
+        await local.async_stop()

@@ -1,0 +1,1 @@
+"""Transports to a vehicle: Tesla's cloud and Bluetooth."""

@@ -1,0 +1,94 @@
+"""Which cars an account holds: they come at once, and go only on lasting proof."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from .parsing import section
+from .state import JsonObject, unwrapped
+
+GONE_AFTER = timedelta(hours=24)
+GONE_ANSWERS = 3
+# A list of more vehicles than that is no owner's: it is refused as a whole.
+MOST_VEHICLES = 200
+_LONGEST_VIN = 17
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a list of products brought: cars that came, and cars that are gone."""
+
+    came: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class Roster:
+    """Follow the lists of products of an account.
+
+    One empty or short list proves nothing: a car is gone when no list of a whole day,
+    and no fewer than three, has held it.
+    """
+
+    known: set[str] = field(default_factory=set)
+    _missing: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+
+    def observe(self, listed: set[str], now: datetime) -> Change:
+        """Take in the VINs of one list at a time (UTC) and say what changed."""
+        came = listed - self.known
+        self.known |= came
+        for vin in listed:
+            self._missing.pop(vin, None)
+        gone = {vin for vin in self.known - listed if self._miss(vin, now)}
+        self.known -= gone
+        return Change(came=tuple(sorted(came)), gone=tuple(sorted(gone)))
+
+    def _miss(self, vin: str, now: datetime) -> bool:
+        since, answers = self._missing.get(vin, (now, 0))
+        self._missing[vin] = min(since, now), answers + 1
+        if now - since < GONE_AFTER or answers + 1 < GONE_ANSWERS:
+            return False
+        del self._missing[vin]
+        return True
+
+
+def cars_in(body: JsonObject | None) -> dict[str, JsonObject] | None:
+    """Return the cars of a products answer by VIN, None if it holds no list."""
+    products = None if body is None else body.get("response")
+    if not isinstance(products, list):
+        return None
+    return {
+        vin: product
+        for product in products
+        if isinstance(product, dict)
+        and isinstance(vin := product.get("vin"), str)
+        and len(vin) <= _LONGEST_VIN
+        and vin.isascii()
+        and vin.isalnum()
+    }
+
+
+def labels(names: Mapping[str, str]) -> dict[str, str]:
+    """Return a name for each car, by its id, that no other of them has."""
+    given = list(names.values())
+    return {
+        car_id: name if given.count(name) == 1 else f"{name} ({car_id[-6:]})"
+        for car_id, name in names.items()
+    }
+
+
+def unpaired_in(body: JsonObject | None, vins: Collection[str]) -> list[str] | None:
+    """Return which cars take only signed commands and do not know the owner's key.
+
+    None where an answer to that question is none.
+    """
+    told = {} if body is None else unwrapped(body)
+    unpaired, info = told.get("unpaired_vins"), section(told, "vehicle_info")
+    if not isinstance(unpaired, list):
+        return None
+    return [
+        vin
+        for vin in sorted(vins)
+        if vin in unpaired
+        and section(info, vin).get("vehicle_command_protocol_required") is True
+    ]

@@ -1,0 +1,113 @@
+"""What the demo prints while a story is told."""
+
+from datetime import datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from simulator.scenarios.scenario import Case, Step
+
+from .home_assistant import Notice
+from .report import clock_text
+from .scenario_runner import Outcome, Seen
+
+_COLOURS = {
+    "operational": "green",
+    "outage": "bold red",
+    "sign_in_outage": "bold red",
+    "degraded": "yellow",
+}
+_INDENT = " " * 12
+
+
+class Screen:
+    """Prints a story, line by line."""
+
+    def __init__(self, console: Console) -> None:
+        """Take where to print."""
+        self._console = console
+
+    def say(self, text: str) -> None:
+        """Print a line about the demo itself."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def fail(self, text: str) -> None:
+        """Print the one line of an error."""
+        self._console.print(f"[red]{escape(text)}[/]", highlight=False, soft_wrap=True)
+
+    def title(self, case: Case) -> None:
+        """Print which story is told."""
+        facts = Table.grid(padding=(0, 2))
+        facts.add_row("Story", escape(case.name))
+        facts.add_row("Source", escape(case.source))
+        for home in case.homes:
+            cars = ", ".join(f"{car.name} ({car.model})" for car in home.cars)
+            facts.add_row("Home", escape(f"{home.region}, {cars}"))
+        self._console.print(Panel(facts, title="Keycard demo", expand=False))
+
+    def step(self, at: float, step: Step) -> None:
+        """Print what happens in the world."""
+        deeds = [f"{subject}: {condition}" for subject, condition in step.set.items()]
+        if step.restart:
+            deeds.append("Home Assistant restarts")
+        if step.clock:
+            deeds.append(f"the clock of the house is set by {step.clock:+.0f} s")
+        if step.token:
+            deeds.append(f"access tokens: {step.token}")
+        if step.do:
+            deeds.append(f"the owner asks: {step.do.action} {step.do.car}")
+        for deed in deeds:
+            self._console.print(
+                Text(f"{clock_text(at):>9}   {deed}", style="dim"), soft_wrap=True
+            )
+
+    def state(self, at: float, home: str, seen: Seen, *, several: bool) -> None:
+        """Print what Keycard says now."""
+        line = Text(f"{clock_text(at):>9} ▸ ", style="bold")
+        if several:
+            line.append(f"{home}: ")
+        line.append(seen.status or "-", style=_COLOURS.get(seen.status or "", "cyan"))
+        details = [f"scope {seen.scope}"]
+        for name, values in (
+            ("planes", seen.planes),
+            ("models", seen.models),
+            ("elsewhere", seen.elsewhere),
+        ):
+            if values:
+                details.append(f"{name} {', '.join(sorted(values))}")
+        line.append(f"  {'; '.join(details)}", style="default not bold")
+        keys = "  ".join(f"{car}: {key}" for car, key in seen.keys.items())
+        line.append(f"  take → {keys}", style="magenta not bold")
+        self._console.print(line, soft_wrap=True)
+
+    def notice(self, at: float, moment: datetime, notice: Notice) -> None:
+        """Print a notice that reached the owner."""
+        self._console.print(
+            Panel(
+                Text(notice.text),
+                title=f"notice at {clock_text(at)} ({moment:%H:%M}): "
+                f"{escape(notice.title)}",
+                title_align="left",
+                border_style="magenta",
+                expand=False,
+            )
+        )
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Print whether a step went as expected."""
+        if outcome.checks and outcome.passed:
+            self._console.print(
+                f"{_INDENT}[green]as expected[/], seen after"
+                f" {outcome.seconds or 0:.0f} s of the story",
+                highlight=False,
+            )
+        for check in outcome.checks if not outcome.passed else ():
+            if not check.holds:
+                self._console.print(
+                    f"{_INDENT}[bold red]missed[/] {escape(check.name)}: expected"
+                    f" {escape(check.expected)}, seen {escape(check.seen)}",
+                    highlight=False,
+                )

@@ -1,0 +1,240 @@
+"""The demo: a whole Home Assistant on this machine, and a story told to it."""
+
+import argparse
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+import signal
+import socket
+import tempfile
+import time
+from typing import override
+
+import aiohttp
+from rich.console import Console
+
+from homeassistant.runner import configure_event_loop
+
+from simulator import CaseError, Simulator, load_case
+from simulator.scenarios.scenario import Case, Home
+
+from . import fake_network
+from .clock import OffsetClock
+from .console import Screen
+from .environment import Theatre, pretend_internet, trust
+from .event_loop import StageLoop
+from .frontend_client import HOST, PARTS, SIGN_IN, FrontHands, dashboard, move_in, seed
+from .home_assistant import ROOT, House, LogKeeper, boot_whole
+from .narrator import Reader, Tempo
+from .scenario_runner import SETTLE_SECONDS, Player
+from .time_control import Pace, StageError, Traffic
+
+STORY = ROOT / "tests" / "cases" / "2021-11-19-worldwide.yaml"
+STOP_SECONDS = 10.0
+MOST_PORT = 65_535
+
+
+def main(arguments: Sequence[str], clock: OffsetClock) -> int:
+    """Tell a story in a Home Assistant that can be visited."""
+    options = _options(arguments)
+    screen = Screen(Console())
+    try:
+        case = load_case(options.case)
+    except CaseError as err:
+        screen.fail(str(err))
+        return 2
+    if reason := _taken(options.port):
+        screen.fail(
+            f"port {options.port} is taken ({reason}): choose another with --port, or"
+            " stop what listens there"
+        )
+        return 2
+    fake_network.install()
+    loop = StageLoop()
+    configure_event_loop(loop)
+    asyncio.set_event_loop(loop)
+    demo = loop.create_task(Demo(case, clock, loop, screen, options).run())
+
+    def end() -> None:
+        """End the demo once: nothing is left behind, however often one asks."""
+        if not demo.cancelling():
+            screen.say("\nStopping...")
+            demo.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, end)
+    try:
+        return loop.run_until_complete(demo)
+    except asyncio.CancelledError:
+        screen.say("The demo has ended: nothing is left running.")
+        return 130
+    except StageError as err:
+        screen.fail(str(err))
+        return 1
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="script/demo",
+        description="Plays an outage to Keycard in a real Home Assistant on 127.0.0.1.",
+    )
+    parser.add_argument(
+        "--case", type=Path, default=STORY, metavar="FILE", help="tell another case"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=8123, help="where Home Assistant listens (8123)"
+    )
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="play to the end at full speed and stop; fails if an expectation does",
+    )
+    return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MOST_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is no port: 1 to {MOST_PORT} are")
+
+
+def _taken(port: int) -> str | None:
+    """Return why a port cannot be had, None if it can."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as err:
+            return err.strerror
+    return None
+
+
+class Demo:
+    """One showing of a story."""
+
+    def __init__(
+        self,
+        case: Case,
+        clock: OffsetClock,
+        loop: StageLoop,
+        screen: Screen,
+        options: argparse.Namespace,
+    ) -> None:
+        self._case = case
+        self._clock = clock
+        self._loop = loop
+        self._screen = screen
+        self._once: bool = options.once
+        self._port: int = options.port
+        self._log = LogKeeper()
+
+    @property
+    def url(self) -> str:
+        """Return where Home Assistant can be visited."""
+        return f"http://{HOST}:{self._port}"
+
+    async def run(self) -> int:
+        """Set the stage, tell the story and keep the house open."""
+        self._log.attach()
+        self._screen.title(self._case)
+        # The story begins in the past, so that it can end now.
+        self._clock.wall_offset = -(SETTLE_SECONDS + self._case.end)
+        simulator = Simulator(self._case.homes, now=self._clock.true_time, tls=True)
+        traffic = Traffic()
+        async with AsyncExitStack() as stack:
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(
+                    prefix="keycard-demo-", ignore_cleanup_errors=True
+                )
+            )
+            stack.enter_context(traffic.counted())
+            await stack.enter_async_context(simulator)
+            trust(simulator)
+            self._loop.network = pretend_internet(simulator)
+            self._screen.say(
+                "Starting the simulated cloud and Home Assistant (ten seconds)..."
+            )
+            house = House(Path(folder), self._loop, boot_whole)
+            self._furnish(house, Path(folder))
+            stack.push_async_callback(self._stop, house)
+            await self._start(house)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            hands = FrontHands(session, self.url, await move_in(house.hass))
+            tempo = Tempo(self._clock, self._loop, traffic, simulator)
+            self._screen.say(f"Home Assistant is at {self.url} (you are signed in).")
+            return await self._tell(Showing(simulator, house, tempo, hands), tempo)
+
+    def _furnish(self, house: House, folder: Path) -> None:
+        house.furnish(
+            self._case.homes[0].region,
+            {"auth_providers": SIGN_IN, "internal_url": self.url},
+            PARTS,
+        )
+        seed(folder, self._port)
+
+    async def _tell(self, theatre: Showing, tempo: Tempo) -> int:
+        begin = time.perf_counter()
+        reader = Reader(self._case, theatre, tempo, self._screen, slow=not self._once)
+        passed = await Player(self._case, theatre, reader).play()
+        tempo.rate = 0
+        minutes, seconds = divmod(round(time.perf_counter() - begin), 60)
+        self._screen.say(
+            f"\nThe story took {minutes}:{seconds:02} minutes, everything"
+            f" {'went as expected' if passed else 'but what is marked above'}."
+        )
+        for error in (errors := self._log.errors_of_keycard):
+            self._screen.fail(error)
+        if not self._once:
+            await self._stay(theatre)
+        return 0 if passed and not errors else 1
+
+    async def _stay(self, theatre: Showing) -> None:
+        """Catch up with the clock of this machine and keep the house open."""
+        behind = -self._clock.wall_offset
+        if behind > 0:
+            await theatre.reach(theatre.now + behind)
+        self._screen.say(
+            f"Home Assistant stays up at {self.url} (you are signed in)."
+            " Ctrl-C ends the demo."
+        )
+        await self._loop.create_future()
+
+    async def _start(self, house: House) -> None:
+        """Start Home Assistant; half a start could not be stopped."""
+        starting = house.start()
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            raise
+
+    async def _stop(self, house: House) -> None:
+        """Stop Home Assistant; it is not to keep anybody waiting."""
+        stopping = house.stop()
+        while not stopping.done():
+            await asyncio.wait([stopping], timeout=STOP_SECONDS)
+            # Its own time limits fall due at once.
+            self._clock.jump(STOP_SECONDS * 12)
+        await stopping
+
+
+class Showing(Theatre):
+    """A stage with a screen: the dashboard shows every home that is set up."""
+
+    def __init__(
+        self, simulator: Simulator, house: House, pace: Pace, hands: FrontHands
+    ) -> None:
+        """Take a screen in addition."""
+        super().__init__(simulator, house, pace, hands)
+        self._front = hands
+
+    @override
+    async def install(self, home: Home, near: Collection[str] = ()) -> None:
+        """Set Keycard up for a home and show it on the dashboard."""
+        await super().install(home, near)
+        devices = [self.entities(entry_id) for entry_id in self.entries.values()]
+        await self._front.save_dashboard(dashboard(devices))

@@ -1,0 +1,372 @@
+"""Puts together clock, pretend internet, simulator and house, for the player."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from itertools import chain
+from types import MappingProxyType
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState, ConfigSubentry
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
+from homeassistant.util import dt as dt_util, ssl as ssl_util
+
+from custom_components.keycard.auth.keys import async_get_bluetooth_key
+from custom_components.keycard.const import (
+    CONF_COMPUTERS,
+    DOMAIN,
+    SUBENTRY_BLUETOOTH_KEY,
+)
+from custom_components.keycard.outage.endpoints import default_hosts, targets
+from custom_components.keycard.providers import SERVICES
+from custom_components.keycard.vehicle.computer_keys import Computer, Pairing
+from simulator import Simulator
+from simulator.protocol import Role, public_keys
+from simulator.scenarios.conditions import Kind
+from simulator.scenarios.scenario import Home, Request
+
+from .fake_network import Internet, NameFault
+from .home_assistant import House
+from .owner_client import APP_DOMAIN, Hands, InsideHands, prepare_sign_in, set_up
+from .scenario_runner import Asked, Seen
+from .time_control import Pace, StageError
+
+PROXY_URL = "https://proxy.in-between.example"
+TESLA_PROXY_URL = "https://tesla-proxy.home.example:4443"
+THROUGH_TESLA_PROXY = ("tesla_proxy", "fleet_server")
+BLUEPRINT = "keycard/take_your_keycard.yaml"
+SET_UP_SECONDS = 120.0
+ACTIONS = {
+    "lock": ("lock", "lock", "lock"),
+    "unlock": ("lock", "unlock", "lock"),
+    "climate_on": ("climate", "turn_on", "climate"),
+    "climate_off": ("climate", "turn_off", "climate"),
+    "wake": ("button", "press", "wake"),
+}
+
+
+def pretend_internet(simulator: Simulator) -> Internet:
+    """Give every host that Keycard asks by default a name and an end."""
+
+    def name_fault(subject: str) -> NameFault | None:
+        match simulator.condition(subject).kind:
+            case Kind.DNS:
+                return "dns"
+            case Kind.NULL:
+                return "null"
+            case _:
+                return None
+
+    internet = Internet(name_fault)
+    for region in ("na", "eu", "cn"):
+        hosts = default_hosts(region)
+        for target in targets(hosts):
+            if target.region:
+                part = target.region
+                subjects: tuple[str, ...] = (
+                    f"{part}.status",
+                    f"{part}.api",
+                    "dns.tesla",
+                )
+            elif target.url in hosts.sign_in:
+                part = "auth"
+                subjects = ("auth.token", "auth.authorize", "dns.tesla")
+            else:
+                part = f"controls{hosts.unrelated.index(target.url) + 1}"
+                subjects = (part,)
+            if target.url.startswith("http:"):
+                part += "_http"
+            internet.add(target.url, simulator.urls[part], *subjects)
+    internet.add(PROXY_URL, simulator.urls["proxy"], "proxy.api")
+    internet.add(TESLA_PROXY_URL, simulator.urls["tesla_proxy"], "tesla_proxy.api")
+    internet.add(f"https://{APP_DOMAIN}", simulator.urls["domain"], "domain.key")
+    for name, service in SERVICES.items():
+        if name in simulator.urls:
+            internet.add(service.base_url, simulator.urls[name], f"{name}.api")
+    simulator.certify(internet.names)
+    return internet
+
+
+def trust(simulator: Simulator) -> None:
+    """Let Home Assistant's sessions accept the certificates of the pretend internet."""
+    if simulator.ca_file is not None:
+        context = ssl_util.get_default_context()
+        context.load_verify_locations(simulator.ca_file)
+
+
+class Theatre:
+    """The stage that the player plays on."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        house: House,
+        pace: Pace,
+        hands: Hands | None = None,
+    ) -> None:
+        """Take what has been started, on one loop and one clock."""
+        self._hands = hands or InsideHands(house)
+        self.simulator = simulator
+        self.house = house
+        self.pace = pace
+        self.entries: dict[str, str] = {}  # ids by the name of the home
+        self._reauth: set[str] = set()
+        self._tasks: set[Any] = set()
+        self.begun = 0.0
+        self._first_notice = 0
+        self._first_billed = 0
+
+    @property
+    def now(self) -> float:
+        """Return the monotonic seconds of the story."""
+        return self.pace.clock.monotonic()
+
+    def begin(self) -> None:
+        """Count notices and billed calls from now on."""
+        self.begun = self.now
+        self._first_notice = len(self.house.notices)
+        self._first_billed = self.simulator.calls.billed
+
+    async def reach(
+        self, until: float, seen: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Let the story go on until a moment, looking after every timer."""
+
+        async def look() -> None:
+            self._watch_reauth()
+            if seen is not None:
+                await seen()
+
+        await self.pace.reach(until, look)
+
+    def set(self, conditions: Mapping[str, str]) -> None:
+        """Set conditions, all at once."""
+        self.simulator.apply(conditions)
+
+    def set_clock(self, seconds: float) -> None:
+        """Set the wall clock of the house forward or back."""
+        self.pace.clock.set_wall(seconds)
+
+    def set_token(self, token: str) -> None:
+        """Let the access tokens of the homes expire, or be valid again."""
+        self.simulator.set_token(token)
+
+    async def restart(self) -> None:
+        """Stop Home Assistant and start it again."""
+        # No jump meanwhile: what is planned for later must not fall due into the end.
+        await self.house.stop()
+        await self.pace.drive(self.house.start(), SET_UP_SECONDS)
+
+    async def install(self, home: Home, near: Collection[str] = ()) -> None:
+        """Set Keycard up and save an automation from the shipped blueprint.
+
+        The cars that are named as `near` are paired, and a proxy listens for them.
+        """
+        base_url = default_hosts(home.region).regions[home.region]
+        if home.provider == "proxy":
+            base_url = PROXY_URL
+        if home.provider in THROUGH_TESLA_PROXY:
+            base_url = TESLA_PROXY_URL
+            for car in home.cars:
+                self.simulator.pair(car.name, self.simulator.tesla_proxy.key)
+        sign_in = None
+        if home.provider in ("fleet", "fleet_server"):
+            sign_in = await prepare_sign_in(self.house, self.simulator, home)
+        token = self._token(home)
+        flow = self.house.task(set_up(self._hands.desk, home, base_url, token, sign_in))
+        self.entries[home.name] = await self.pace.drive(flow, SET_UP_SECONDS)
+        await self.pace.settle()
+        if local := [car.name for car in home.cars if car.name in near]:
+            pairing = self.house.task(self._pair(home, local))
+            await self.pace.drive(pairing, SET_UP_SECONDS)
+            await self.pace.settle()
+        entry = self.house.hass.config_entries.async_get_known_entry(
+            self.entries[home.name]
+        )
+        if entry.state is not ConfigEntryState.LOADED:
+            raise StageError(f"{home.name} is set up but not loaded: {entry.state}")
+        automation = relay(home.name, self._outage_event(home))
+        saving = self.house.task(self._hands.save_automation(automation))
+        await self.pace.drive(saving, SET_UP_SECONDS)
+
+    async def _pair(self, home: Home, names: Iterable[str]) -> None:
+        """Let cars know the Bluetooth key, as after their owner has paired them."""
+        hass = self.house.hass
+        self.house.listen_to(self.simulator.air)
+        key = await async_get_bluetooth_key(hass)
+        for name in names:
+            vin = self.simulator.cars[name].vin
+            points = {
+                Computer(computer): point
+                for computer, point in public_keys(vin).items()
+            }
+            pairing = Pairing(at=dt_util.utcnow().isoformat(), points=points)
+            self.simulator.pair(name, key, Role.DRIVER)
+            hass.config_entries.async_add_subentry(
+                hass.config_entries.async_get_known_entry(self.entries[home.name]),
+                ConfigSubentry(
+                    data=MappingProxyType({CONF_COMPUTERS: pairing.to_json()}),
+                    subentry_type=SUBENTRY_BLUETOOTH_KEY,
+                    title=name,
+                    unique_id=vin,
+                ),
+            )
+        await hass.async_block_till_done()
+
+    def _token(self, home: Home) -> str:
+        if home.provider == "teslemetry":
+            return self.simulator.teslemetry_token(home.name)
+        if home.provider == "tessie":
+            return self.simulator.tessie_token(home.name)
+        return self.simulator.tokens[home.name]
+
+    def _outage_event(self, home: Home) -> str:
+        entry_id = self.entries[home.name]
+        return self._entity("event", f"{entry_id}_outage") or "event.missing"
+
+    def request(self, request: Request) -> Callable[[], Asked]:
+        """Ask for a command; returns what tells how it goes."""
+        domain, action, key = ACTIONS[request.action]
+        car = self.simulator.cars[request.car]
+        local = self.simulator.computers[request.car].over_bluetooth
+        before = car.executed[request.command]
+        before_local = local[request.command]
+        ended: list[bool] = []
+
+        async def ask() -> None:
+            entity_id = self._car_entity(domain, request.car, key)
+            try:
+                await self.house.hass.services.async_call(
+                    domain, action, {"entity_id": entity_id}, blocking=True
+                )
+            except HomeAssistantError:
+                ended.append(False)
+            else:
+                ended.append(entity_id is not None)
+
+        task = self.house.task(ask())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+        def tell() -> Asked:
+            executed = car.executed[request.command] - before
+            near = local[request.command] > before_local
+            return Asked(
+                ended=bool(ended),
+                done=ended == [True],
+                executed=executed,
+                via=("bluetooth" if near else "cloud") if executed else None,
+            )
+
+        return tell
+
+    def look(self, home: Home) -> Seen:
+        """Return what a home shows now."""
+        hass, entry_id = self.house.hass, self.entries[home.name]
+        status = hass.states.get(self._entity("sensor", f"{entry_id}_status") or "")
+        details = status.attributes if status else {}
+        notices = self.house.notices[self._first_notice :]
+        return Seen(
+            status=status.state if status else None,
+            scope=self._state(self._entity("sensor", f"{entry_id}_scope")),
+            planes=frozenset(details.get("planes", ())),
+            models=frozenset(details.get("models", ())),
+            elsewhere=frozenset(details.get("elsewhere", ())),
+            keys={
+                car.name: self._state(
+                    self._car_entity("sensor", car.name, "key_to_take")
+                )
+                for car in home.cars
+            },
+            notified=sum(notice.tag == tag(home.name) for notice in notices),
+            reauth=entry_id in self._reauth,
+            unavailable=tuple(self._unavailable(entry_id)),
+            billed=self.simulator.calls.billed - self._first_billed,
+            repairs=tuple(self._repairs(entry_id)),
+        )
+
+    def _watch_reauth(self) -> None:
+        for flow in self.house.hass.config_entries.flow.async_progress():
+            if flow["handler"] == DOMAIN:
+                context = flow["context"]
+                if context.get("source") == SOURCE_REAUTH:
+                    self._reauth.add(str(context.get("entry_id")))
+
+    def _unavailable(self, entry_id: str) -> list[str]:
+        registry = er.async_get(self.house.hass)
+        return [
+            entity.entity_id
+            for entity in er.async_entries_for_config_entry(registry, entry_id)
+            if entity.disabled_by is None
+            and self._state(entity.entity_id) in {None, STATE_UNAVAILABLE}
+        ]
+
+    def _repairs(self, entry_id: str) -> list[str]:
+        issues = ir.async_get(self.house.hass).issues.values()
+        return [
+            issue.translation_key or issue.issue_id
+            for issue in issues
+            if issue.active and issue.issue_id.startswith(entry_id)
+        ]
+
+    def entities(self, entry_id: str) -> dict[str, dict[tuple[str, str], str]]:
+        """Return the entities of an entry by device, then by domain and key."""
+        hass = self.house.hass
+        devices, registry = dr.async_get(hass), er.async_get(hass)
+        found: dict[str, dict[tuple[str, str], str]] = {}
+        for device in dr.async_entries_for_config_entry(devices, entry_id):
+            owner = next(identifier[1] for identifier in device.identifiers)
+            found[device.name or owner] = {
+                (one.domain, one.unique_id.removeprefix(f"{owner}_")): one.entity_id
+                for one in er.async_entries_for_device(registry, device.id)
+            }
+        return found
+
+    def _entity(self, domain: str, unique_id: str) -> str | None:
+        registry = er.async_get(self.house.hass)
+        return registry.async_get_entity_id(domain, DOMAIN, unique_id)
+
+    def _car_entity(self, domain: str, name: str, key: str) -> str | None:
+        registry = dr.async_get(self.house.hass)
+        devices = chain.from_iterable(
+            dr.async_entries_for_config_entry(registry, entry_id)
+            for entry_id in self.entries.values()
+        )
+        for device in devices:
+            if device.name == name:
+                for identifier in device.identifiers:
+                    return self._entity(domain, f"{identifier[1]}_{key}")
+        return None
+
+    def _state(self, entity_id: str | None) -> str | None:
+        state = self.house.hass.states.get(entity_id) if entity_id else None
+        return state.state if state else None
+
+
+def tag(home: str) -> str:
+    """Return what marks the notices of a home."""
+    return f"keycard_{home}"
+
+
+def relay(home: str, outage_event: str) -> dict[str, Any]:
+    """Describe the automation that brings a home's notices to its owner."""
+    notice = {
+        "action": "persistent_notification.create",
+        "data": {
+            "notification_id": tag(home),
+            "title": "{{ title }}",
+            "message": "{{ message }}",
+        },
+    }
+    return {
+        "id": f"take_your_keycard_{home}",
+        "alias": f"Take your keycard ({home})",
+        "use_blueprint": {
+            "path": BLUEPRINT,
+            "input": {"outage_event": outage_event, "own_actions": [notice]},
+        },
+    }

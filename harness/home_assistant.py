@@ -1,0 +1,238 @@
+"""A real Home Assistant in this process, on a configuration folder of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+import re
+from typing import Any, override
+
+import yaml
+
+from homeassistant import block_async_io, bootstrap, config as conf_util, loader
+from homeassistant.components import persistent_notification
+from homeassistant.components.persistent_notification import Notification, UpdateType
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.runner import RuntimeConfig
+
+from simulator.bluetooth import Air
+
+from . import no_hardware
+from .bluetooth_proxy import async_place_proxy
+from .event_loop import OWNER, StageLoop
+from .time_control import StageError
+
+ROOT = Path(__file__).parents[2]
+AUTOMATIONS = "automations.yaml"
+INTEGRATION = "keycard"
+# A folder on the way to a file may bear the name as well, as that of the cache does.
+_OF_KEYCARD = re.compile(
+    rf"custom_components[./]{INTEGRATION}\b|(?<![\w./-]){INTEGRATION}\b(?![/-])"
+)
+# What Home Assistant has by default, less what no part of Keycard comes near.
+LIGHT_INTEGRATIONS = frozenset(
+    {
+        "automation",
+        "binary_sensor",
+        "button",
+        "climate",
+        "device_tracker",
+        "event",
+        "lock",
+        "sensor",
+        "zone",
+    }
+)
+# One region's home stands in a country of that region.
+COUNTRIES = {
+    "na": ("US", "America/New_York", 40.7, -74.0),
+    "eu": ("DE", "Europe/Berlin", 52.5, 13.4),
+    "cn": ("CN", "Asia/Shanghai", 31.2, 121.5),
+}
+
+type Boot = Callable[[Path], Awaitable[HomeAssistant]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A notice that reached the owner, at a monotonic time of the story."""
+
+    at: float
+    tag: str
+    title: str
+    text: str
+
+
+async def boot_light(folder: Path) -> HomeAssistant:
+    """Start the real core, storage, registries and automations, without a frontend."""
+    vars(bootstrap).update(DEFAULT_INTEGRATIONS=set(LIGHT_INTEGRATIONS))
+    hass = HomeAssistant(str(folder))
+    loader.async_setup(hass)
+    hass.config.skip_pip = True
+    config = await conf_util.async_hass_config_yaml(hass)
+    if await bootstrap.async_from_config_dict(config, hass) is None:
+        raise StageError("Home Assistant could not be set up")
+    await hass.async_start()
+    return hass
+
+
+async def boot_whole(folder: Path) -> HomeAssistant:
+    """Start Home Assistant as its own command does, with all that it has by default."""
+    hass = await bootstrap.async_setup_hass(
+        RuntimeConfig(config_dir=str(folder), skip_pip=True, log_no_color=True)
+    )
+    if hass is None or hass.config.recovery_mode:
+        raise StageError("Home Assistant could not be set up")
+    # It watches the process for calls that block, and minds to begin that twice.
+    vars(block_async_io).update(enable=lambda: None)
+    await hass.async_start()
+    return hass
+
+
+class House:
+    """Home Assistant in the house of the story: it can be stopped and started."""
+
+    def __init__(self, folder: Path, loop: StageLoop, boot: Boot = boot_light) -> None:
+        """Take a folder for the configuration, which may hold some already."""
+        self._folder = folder
+        self._loop = loop
+        self._boot = boot
+        self._hass: HomeAssistant | None = None
+        self._life = object()
+        self._air: Air | None = None
+        self.notices: list[Notice] = []
+
+    @property
+    def hass(self) -> HomeAssistant:
+        """Return the Home Assistant that runs."""
+        if self._hass is None:
+            raise StageError("Home Assistant does not run")
+        return self._hass
+
+    def furnish(
+        self,
+        region: str,
+        core_settings: Mapping[str, Any] | None = None,
+        parts: Iterable[str] = (),
+    ) -> None:
+        """Write a configuration and let it hold this checkout's integration.
+
+        `parts` are integrations that Home Assistant has only where they are named.
+        """
+        country, zone, latitude, longitude = COUNTRIES[region]
+        core = {
+            "name": "Home",
+            "country": country,
+            "currency": "USD",
+            "elevation": 0,
+            "internal_url": "http://127.0.0.1:8123",
+            "language": "en",
+            "latitude": latitude,
+            "longitude": longitude,
+            "time_zone": zone,
+            "unit_system": "us_customary" if country == "US" else "metric",
+            **(core_settings or {}),
+        }
+        settings = {"homeassistant": core, **dict.fromkeys(parts)}
+        (self._folder / "configuration.yaml").write_text(
+            f"{yaml.safe_dump(settings)}automation: !include {AUTOMATIONS}\n"
+        )
+        (self._folder / AUTOMATIONS).write_text("[]\n")
+        (self._folder / "custom_components").symlink_to(ROOT / "custom_components")
+
+    def task[T](self, action: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do something inside the house: it ends when Home Assistant stops."""
+        context = copy_context()
+        context.run(OWNER.set, self._life)
+        return self._loop.create_task(action, context=context)
+
+    def start(self) -> asyncio.Task[None]:
+        """Start, and listen for notices."""
+        self._life = object()
+        return self.task(self._start())
+
+    async def _start(self) -> None:
+        no_hardware.hide()
+        self._hass = await self._boot(self._folder)
+        # An automation may go along with an outage for hours: what runs now is not
+        # waited for.
+        persistent_notification.async_register_callback(self._hass, self._notified)
+        self._place_proxy()
+
+    def listen_to(self, air: Air) -> None:
+        """Have a Bluetooth proxy in the house from now on."""
+        if self._air is None:
+            self._air = air
+            self._place_proxy()
+
+    def _place_proxy(self) -> None:
+        if self._air is not None:
+            async_place_proxy(self.hass, self._air)
+
+    def stop(self) -> asyncio.Task[None]:
+        """Stop, and leave the loop to whoever starts next."""
+        return self._loop.create_task(self._stop())
+
+    async def _stop(self) -> None:
+        hass, self._hass = self._hass, None
+        if hass is None:
+            return
+        await hass.async_stop(force=True)
+        # What Home Assistant leaves behind on a loop that it takes for its own.
+        vars(self._loop).pop("_shutdown_run_callback_threadsafe", None)
+        await self._loop.end_all_of(self._life)
+
+    async def add_automation(self, automation: dict[str, Any]) -> None:
+        """Save an automation where the editor saves it, and load it."""
+        path = self._folder / AUTOMATIONS
+        there = yaml.safe_load(path.read_text()) or []
+        path.write_text(yaml.safe_dump([*there, automation], sort_keys=False))
+        await self.hass.services.async_call("automation", "reload", blocking=True)
+
+    @callback
+    def _notified(self, kind: UpdateType, changed: dict[str, Notification]) -> None:
+        if kind not in {UpdateType.ADDED, UpdateType.UPDATED}:
+            return
+        self.notices.extend(
+            Notice(
+                at=self._loop.time(),
+                tag=tag,
+                title=one["title"] or "",
+                text=one["message"],
+            )
+            for tag, one in changed.items()
+        )
+
+
+class LogKeeper(logging.Handler):
+    """Keeps what was logged as a warning or worse."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.setFormatter(logging.Formatter("%(message)s"))
+        self.records: list[logging.LogRecord] = []
+
+    def attach(self) -> None:
+        """Hear what everybody logs, and keep the screen free of it."""
+        logging.basicConfig(handlers=[self], level=logging.WARNING)
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        self.records.append(record)
+
+    @property
+    def errors(self) -> list[str]:
+        """Return the errors, each as one text."""
+        return [
+            f"{record.name}: {self.format(record)}"
+            for record in self.records
+            if record.levelno >= logging.ERROR
+        ]
+
+    @property
+    def errors_of_keycard(self) -> list[str]:
+        """Return the errors in which Keycard has a part."""
+        return [error for error in self.errors if _OF_KEYCARD.search(error)]

@@ -1,0 +1,172 @@
+"""Replays cases, each in a process of its own, and tells how they went."""
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from simulator.scenarios.scenario import PROVIDERS, Case, CaseError, load_case
+
+from .clock import OffsetClock
+from .report import clock_text, from_json, show
+from .scenario_runner import Outcome
+
+CASE_SECONDS = 600
+MOST_PROBLEMS = 3
+
+
+@dataclass(kw_only=True)
+class Played:
+    """How one case went."""
+
+    case: Case
+    outcomes: list[Outcome] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Return whether everything that was played went as expected."""
+        steps = all(outcome.passed for outcome in self.outcomes)
+        return steps and not self.problems and bool(self.facts)
+
+
+class Replays:
+    """Plays cases side by side and prints each as a whole, in their order."""
+
+    def __init__(self, console: Console, providers: Sequence[str] = ()) -> None:
+        self._console = console
+        self._providers = providers
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def play(self, case: Case) -> Played:
+        """Play one case in a process and read what it tells."""
+        played = Played(case=case)
+        with self._lock:
+            if self._stopped:
+                return played
+            process = subprocess.Popen(  # noqa: S603 - this very program
+                [
+                    *(sys.executable, "-m", "harness", "case", str(case.path)),
+                    *self._providers,
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            self._running.add(process)
+        try:
+            out, err = process.communicate(timeout=CASE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            played.problems.append(f"no end after {CASE_SECONDS} seconds")
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        for line in out.splitlines():
+            told = json.loads(line)
+            if "outcome" in told:
+                played.outcomes.append(from_json(told["outcome"]))
+            elif "problem" in told:
+                played.problems.append(told["problem"])
+            else:
+                played.facts = told
+        if not played.facts and not played.problems:
+            played.problems.append(f"the stage broke down:\n{err.strip()[-3000:]}")
+        return played
+
+    def stop(self) -> None:
+        """End what still runs."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
+
+    def show(self, played: Played) -> None:
+        """Print how a case went."""
+        case, facts = played.case, played.facts
+        name = escape(str(case.path))
+        measured = (
+            f"  {facts['story']:.0f} s of story in {facts['seconds']:.1f} s"
+            f" ({facts['jumps']} jumps, {facts['calls']} requests,"
+            f" {facts['billed']} billed)"
+            if facts
+            else ""
+        )
+        verdict = "[green]passed[/]" if played.passed else "[bold red]FAILED[/]"
+        self._console.print(f"{name}: {verdict}{measured}", highlight=False)
+        for outcome in played.outcomes:
+            show(self._console, outcome, homes=len(case.homes) > 1)
+        for at, tag, title in facts.get("notices", ()) if not played.passed else ():
+            self._console.print(
+                f"  notice at {clock_text(at)} {escape(tag)}: {escape(title)}",
+                highlight=False,
+            )
+        for problem, times in Counter(played.problems).most_common(MOST_PROBLEMS):
+            more = f" ({times} times)" if times > 1 else ""
+            self._console.print(f"  [red]{escape(problem)}[/]{more}", highlight=False)
+        if (hidden := len(set(played.problems)) - MOST_PROBLEMS) > 0:
+            self._console.print(f"  and {hidden} other problems", highlight=False)
+
+
+def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
+    """Replay the cases that are named."""
+    parser = argparse.ArgumentParser(
+        prog="script/replay",
+        description="Plays outage cases against Keycard in a real Home Assistant.",
+    )
+    parser.add_argument("cases", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=int,
+        default=min(os.cpu_count() or 1, 4),
+        help="how many to play side by side (as many as there are processors)",
+    )
+    parser.add_argument(
+        "--provider",
+        action="append",
+        default=[],
+        choices=PROVIDERS,
+        help="who speaks for the cars where a case does not tell",
+    )
+    options = parser.parse_args(arguments)
+    console = Console(soft_wrap=True)
+    try:
+        cases = [load_case(path) for path in options.cases]
+    except CaseError as err:
+        console.print(f"[red]{escape(str(err))}[/]", highlight=False)
+        return 2
+    begin = time.monotonic()
+    replays = Replays(console, options.provider)
+    results: list[Played] = []
+    with ThreadPoolExecutor(max(options.jobs, 1)) as pool:
+        try:
+            for played in pool.map(replays.play, cases):
+                replays.show(played)
+                results.append(played)
+        except KeyboardInterrupt:
+            replays.stop()
+            return 130
+    failed = [played for played in results if not played.passed]
+    console.print(
+        f"replay: {len(results) - len(failed)} passed, {len(failed)} failed"
+        f" in {time.monotonic() - begin:.0f} s",
+        highlight=False,
+    )
+    return 1 if failed else 0

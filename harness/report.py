@@ -1,0 +1,76 @@
+"""What a replay tells: outcomes as data between processes, and as lines on screen."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from .scenario_runner import Check, Outcome
+
+
+def to_json(outcome: Outcome) -> str:
+    """Write an outcome as one line of JSON."""
+    return json.dumps({"outcome": asdict(outcome)})
+
+
+def from_json(data: Mapping[str, Any]) -> Outcome:
+    """Read an outcome back."""
+    found = [Check(**check) for check in data["checks"]]
+    return Outcome(**{**data, "checks": tuple(found)})
+
+
+def clock_text(seconds: float) -> str:
+    """Write seconds of the story as H:MM, with seconds where there are some."""
+    minutes, rest = divmod(round(seconds), 60)
+    text = f"{minutes // 60}:{minutes % 60:02}"
+    return f"{text}:{rest:02}" if rest else text
+
+
+def show(console: Console, outcome: Outcome, *, homes: bool) -> None:
+    """Print the line of a step: when, what, expected, seen, after how long."""
+    line = Text()
+    line.append(f"  {clock_text(outcome.at):>8}  ", style="bold")
+    if homes:
+        line.append(f"{outcome.home}: ")
+    line.append_text(_verdict(outcome))
+    if outcome.deed:
+        line.append(f"  [{outcome.deed}]", style="dim")
+    console.print(line, soft_wrap=True, highlight=False)
+    if not outcome.passed:
+        for check in outcome.checks:
+            if not check.holds:
+                console.print(
+                    f"            [red]{escape(check.name)}: expected"
+                    f" {escape(check.expected)}, seen {escape(check.seen)}[/]",
+                    soft_wrap=True,
+                    highlight=False,
+                )
+
+
+def _verdict(outcome: Outcome) -> Text:
+    line = Text()
+    expected = ", ".join(_pair(check.name, check.expected) for check in outcome.checks)
+    seen = ", ".join(
+        check.seen if check.name == "status" else _pair(check.name, check.seen)
+        for check in outcome.checks
+        if check.name in {"status", "scope"} or check.expected != check.seen
+    )
+    if not outcome.checks:
+        return Text("nothing expected", style="dim")
+    if outcome.missed_at is not None:
+        line.append("MISS ", style="bold red")
+        after = f" at +{outcome.missed_at:.0f} s"
+    else:
+        line.append("ok ", style="green")
+        after = f" after {outcome.seconds or 0:.0f} s"
+    line.append(f"expected {expected}")
+    line.append(f"; seen {seen or 'the same'}{after}", style="cyan")
+    return line
+
+
+def _pair(name: str, value: str) -> str:
+    return value if name == "status" else f"{name} {value}"

@@ -1,0 +1,135 @@
+"""Plays one case in this process and tells of it in lines of JSON."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+import json
+from pathlib import Path
+import signal
+import socket
+import sys
+import tempfile
+import time
+from typing import Any
+
+from homeassistant.runner import configure_event_loop
+
+from simulator import Simulator
+from simulator.scenarios.scenario import DEFAULT_PROVIDER, Case, Step, load_case
+
+from . import fake_network
+from .clock import OffsetClock
+from .environment import Theatre, pretend_internet, trust
+from .event_loop import StageLoop
+from .frontend_client import HOST, seed
+from .home_assistant import House, LogKeeper
+from .report import to_json
+from .scenario_runner import Outcome, Player
+from .time_control import Pace, StageError, Traffic
+
+
+def main(arguments: Sequence[str], clock: OffsetClock) -> int:
+    """Play the case that is named, with another provider if one is named, too."""
+    path, *providers = arguments
+    case = load_case(path)
+    for provider in providers:
+        case = with_provider(case, provider)
+    fake_network.install()
+    loop = StageLoop()
+    configure_event_loop(loop)
+    asyncio.set_event_loop(loop)
+    play = loop.create_task(_play(case, clock, loop))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, play.cancel)
+    try:
+        passed = loop.run_until_complete(play)
+    except asyncio.CancelledError:
+        return 130
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+    return 0 if passed else 1
+
+
+def with_provider(case: Case, provider: str) -> Case:
+    """Return a case in which another provider stands in the place of the default."""
+    homes = tuple(
+        replace(home, provider=provider) if home.provider == DEFAULT_PROVIDER else home
+        for home in case.homes
+    )
+    return replace(case, homes=homes)
+
+
+async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:
+    log = LogKeeper()
+    log.attach()
+    traffic = Traffic()
+    begin = time.perf_counter()
+    simulator = Simulator(case.homes, now=clock.true_time, tls=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="keycard-house-") as folder,
+        traffic.counted(),
+    ):
+        async with simulator:
+            trust(simulator)
+            loop.network = pretend_internet(simulator)
+            pace = Pace(clock, loop, traffic, simulator)
+            house = House(Path(folder), loop)
+            house.furnish(case.homes[0].region)
+            # It listens, though nobody comes: each case where no other does.
+            seed(Path(folder), free_port())
+            theatre = Theatre(simulator, house, pace)
+            start = clock.monotonic()
+            passed = False
+            try:
+                await house.start()
+                passed = await Player(case, theatre, Lines()).play()
+            except StageError as err:
+                _say({"problem": str(err)})
+            finally:
+                await house.stop()
+            for error in log.errors:
+                _say({"problem": f"logged: {error}"})
+            _say(
+                {
+                    "story": clock.monotonic() - start,
+                    "seconds": time.perf_counter() - begin,
+                    "jumps": pace.jumps,
+                    "calls": sum(simulator.calls.by_endpoint.values()),
+                    "billed": simulator.calls.billed,
+                    "notices": [
+                        [notice.at - theatre.begun, notice.tag, notice.title]
+                        for notice in house.notices
+                    ],
+                }
+            )
+    return passed and not log.errors
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody has."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Lines:
+    """Follows a case and writes down how each step went."""
+
+    def begins(self) -> None:
+        """Write nothing."""
+
+    def steps(self, step: Step, end: float) -> None:
+        """Write nothing."""
+
+    def looks(self, at: float) -> None:
+        """Write nothing."""
+
+    def hears(self, outcome: Outcome) -> None:
+        """Write the outcome of a step."""
+        print(to_json(outcome), flush=True)
+
+
+def _say(told: dict[str, Any]) -> None:
+    print(json.dumps(told), file=sys.stdout, flush=True)

@@ -1,0 +1,256 @@
+"""A relay between a home and a car that drops, delays, replays and injects messages.
+
+It has a key pair of its own and has read everything that went over the air. It has
+neither the car's private keys nor the home's, so it can forge what the protocol leaves
+open and nothing that is sealed.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from tesla_protocol.command.signatures_pb2 import (
+    AES_GCM_Response_Signature_Data,
+    Session_Info_Status,
+    SessionInfo,
+    SignatureData,
+)
+from tesla_protocol.command.universal_message_pb2 import (
+    Destination,
+    Domain,
+    MessageFault_E,
+    MessageStatus,
+    OperationStatus_E,
+    RoutableMessage,
+)
+from tesla_protocol.command.vcsec_pb2 import (
+    CommandStatus,
+    FromVCSECMessage,
+    OperationStatus_E as CommandStatus_E,
+)
+
+from ..protocol import Computers, Role, Transport, Whitelist
+from ..protocol.vcsec import tells
+from ..vehicle.car import Car
+from .strangers import twin
+
+_FAULTS = (
+    MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID,
+    MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES,
+    MessageFault_E.MESSAGEFAULT_ERROR_BUSY,
+    MessageFault_E.MESSAGEFAULT_ERROR_TIME_EXPIRED,
+    MessageFault_E.MESSAGEFAULT_ERROR_INVALID_TOKEN_OR_COUNTER,
+)
+_MEMORY = 200  # messages
+
+
+class Adversary:
+    """Relay the messages of a car as the dice fall.
+
+    `mischief` is the part of the messages that something happens to. Without
+    `forges_status` it injects no open status that is addressed to the client, neither
+    its own nor an old one of the car.
+    """
+
+    def __init__(
+        self,
+        computers: Computers,
+        car: Car,
+        chance: Random,
+        now: Callable[[], float],
+        *,
+        mischief: float = 0.3,
+        forges_status: bool = True,
+    ) -> None:
+        self.done: dict[str, int] = {}
+        """How often it did what."""
+
+        self._computers = computers
+        self._car = car
+        self._chance = chance
+        self._mischief = mischief
+        self._forges_status = forges_status
+        self._own = Computers(
+            twin(car),
+            now,
+            keys=lambda _vin, _domain: ec.generate_private_key(ec.SECP256R1()),
+        )
+        self._to_car: list[bytes] = []
+        self._from_car: list[bytes] = []
+        self._held: list[bytes] = []
+        # What it answers to a greeting, and to a signed message.
+        self._greetings = [self._forge_denial, self._forge_session, self._forge_fault]
+        self._answers = [
+            self._forge_confirmation,
+            self._forge_fault,
+            self._forge_seal,
+            self._forge_broadcast,
+        ]
+        if forges_status:
+            self._answers += [self._forge_status] * 4
+
+    @property
+    def whitelist(self) -> Whitelist:
+        """Return the list of the car."""
+        return self._computers.whitelist
+
+    def answer(
+        self,
+        data: bytes,
+        over: Transport = Transport.BLUETOOTH,
+        tell_later: Callable[[bytes], None] = lambda message: None,
+    ) -> bytes | None:
+        """Relay a message to the car, and its answer back, if the dice say so."""
+        message = RoutableMessage.FromString(data)
+        if self._does("swallow", "pass on", "pass on") == "swallow":
+            # The car hears nothing of it, and the client what suits.
+            for forged in self._forge(message):
+                tell_later(forged)
+            return None
+        answers = [
+            answer
+            for one in self._outbound(data)
+            if (answer := self._computers.answer(one, over, tell_later)) is not None
+        ]
+        for answer in self._inbound(message, answers):
+            tell_later(answer)
+        return None
+
+    def broadcast(self) -> bytes:
+        """Return what the car broadcasts, or the contrary."""
+        if self._chance.random() < self._mischief:
+            return self._forge_broadcast(RoutableMessage())
+        return self._computers.broadcast()
+
+    def chatter(self) -> list[bytes]:
+        """Return what the car says besides."""
+        return self._computers.chatter()
+
+    def too_long(self, data: bytes) -> bytes:
+        """Return the car's answer to a message whose answer is too long."""
+        return self._computers.too_long(data)
+
+    def _does(self, *deeds: str) -> str:
+        if self._chance.random() >= self._mischief:
+            return ""
+        deed = self._chance.choice(deeds)
+        self.done[deed] = self.done.get(deed, 0) + 1
+        return deed
+
+    def _outbound(self, data: bytes) -> list[bytes]:
+        """Return what reaches the car instead of a message."""
+        late, self._held = self._held, []
+        self._to_car = [*self._to_car[1 - _MEMORY :], data]
+        match self._does("drop", "delay", "double", "replay to the car"):
+            case "drop":
+                return late
+            case "delay":
+                self._held = [data]
+                return late
+            case "double":
+                return [*late, data, data]
+            case "replay to the car":
+                return [*late, self._chance.choice(self._to_car), data]
+            case _:
+                return [data, *late]
+
+    def _inbound(self, message: RoutableMessage, answers: list[bytes]) -> list[bytes]:
+        """Return what reaches the client instead of the answers to a message."""
+        kept = [one for one in answers if self._forges_status or not _is_open(one)]
+        self._from_car = [*self._from_car, *kept][-_MEMORY:]
+        match self._does("lose", "replay", "inject", "inject instead"):
+            case "lose":
+                return []
+            case "replay" if self._from_car:
+                return [self._chance.choice(self._from_car), *answers]
+            case "inject":
+                return [*self._forge(message), *answers]
+            case "inject instead":
+                return self._forge(message)
+            case _:
+                return answers
+
+    def _forge(self, message: RoutableMessage) -> list[bytes]:
+        greets = message.HasField("session_info_request")
+        choices = self._greetings if greets else self._answers
+        return [self._chance.choice(choices)(message)]
+
+    def _reply(self, message: RoutableMessage) -> RoutableMessage:
+        return RoutableMessage(
+            to_destination=message.from_destination,
+            from_destination=message.to_destination,
+            request_uuid=self._chance.choice((b"", message.uuid)),
+        )
+
+    def _lie(self) -> bytes:
+        """Return the status of the car, with the lock the other way."""
+        other = twin(self._car)
+        other.locked = not self._car.locked
+        return tells(other)
+
+    def _forge_status(self, message: RoutableMessage) -> bytes:
+        reply = self._reply(message)
+        reply.protobuf_message_as_bytes = self._lie()
+        return bytes(reply.SerializeToString())
+
+    def _forge_broadcast(self, _message: RoutableMessage) -> bytes:
+        return bytes(
+            RoutableMessage(
+                to_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
+                from_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
+                protobuf_message_as_bytes=self._lie(),
+            ).SerializeToString()
+        )
+
+    def _forge_confirmation(self, message: RoutableMessage) -> bytes:
+        reply = self._reply(message)
+        status = CommandStatus(operationStatus=CommandStatus_E.OPERATIONSTATUS_OK)
+        payload = self._chance.choice((FromVCSECMessage(commandStatus=status), None))
+        reply.protobuf_message_as_bytes = (
+            b"" if payload is None else payload.SerializeToString()
+        )
+        return bytes(reply.SerializeToString())
+
+    def _forge_fault(self, message: RoutableMessage) -> bytes:
+        reply = self._reply(message)
+        reply.signedMessageStatus.CopyFrom(
+            MessageStatus(
+                operation_status=OperationStatus_E.OPERATIONSTATUS_ERROR,
+                signed_message_fault=self._chance.choice(_FAULTS),
+            )
+        )
+        return bytes(reply.SerializeToString())
+
+    def _forge_denial(self, message: RoutableMessage) -> bytes:
+        reply = self._reply(message)
+        reply.session_info = SessionInfo(
+            status=Session_Info_Status.SESSION_INFO_STATUS_KEY_NOT_ON_WHITELIST
+        ).SerializeToString()
+        return bytes(reply.SerializeToString())
+
+    def _forge_session(self, message: RoutableMessage) -> bytes:
+        """Answer a greeting with a key pair of its own."""
+        self._own.whitelist.add(message.session_info_request.public_key, Role.DRIVER)
+        return self._own.answer(message.SerializeToString()) or b""
+
+    def _forge_seal(self, message: RoutableMessage) -> bytes:
+        """Answer with bytes that look sealed."""
+        reply = self._reply(message)
+        reply.protobuf_message_as_bytes = self._chance.randbytes(8)
+        reply.signature_data.CopyFrom(
+            SignatureData(
+                AES_GCM_Response_data=AES_GCM_Response_Signature_Data(
+                    nonce=self._chance.randbytes(12),
+                    counter=1,
+                    tag=self._chance.randbytes(16),
+                )
+            )
+        )
+        return bytes(reply.SerializeToString())
+
+
+def _is_open(data: bytes) -> bool:
+    """Return whether a message holds a payload that is not sealed."""
+    message = RoutableMessage.FromString(data)
+    sealed = message.signature_data.HasField("AES_GCM_Response_data")
+    return message.HasField("protobuf_message_as_bytes") and not sealed

@@ -1,0 +1,174 @@
+"""One connection to a car."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from contextvars import Context
+from random import Random
+from typing import Protocol
+
+from ..protocol import Transport, Whitelist
+from ..vehicle.car import Car
+from . import framing
+from .link_conditions import Weather
+
+
+class CutError(ConnectionError):
+    """The line was cut; nobody can say whether the car got the message."""
+
+
+class Ether(Protocol):
+    """What a line has of the air around it."""
+
+    chance: Random
+    sleep: Callable[[float], Awaitable[None]]
+
+    def weather_of(self, car: Car) -> Weather:
+        """Return what may go wrong for a car."""
+
+    def lost(self, car: Car) -> None:
+        """Count a message that is lost."""
+
+    def ended(self, line: Line) -> None:
+        """Be told that a line is no more."""
+
+    def await_card(self, whitelist: Whitelist) -> None:
+        """Give the owner some time to tap."""
+
+    def under_way(self) -> AbstractContextManager[None]:
+        """Count what needs but a moment to arrive."""
+
+
+class Device(Protocol):
+    """What is at the other end of a line: a car's computers, or a stranger."""
+
+    @property
+    def whitelist(self) -> Whitelist:
+        """Return the list of the keys that it obeys."""
+
+    def answer(
+        self,
+        data: bytes,
+        over: Transport = Transport.BLUETOOTH,
+        tell_later: Callable[[bytes], None] = lambda message: None,
+    ) -> bytes | None:
+        """Answer a message; None if there is no answer."""
+
+    def broadcast(self) -> bytes:
+        """Return what it tells everybody who is connected."""
+
+    def chatter(self) -> list[bytes]:
+        """Return what it says besides to everybody."""
+
+    def too_long(self, data: bytes) -> bytes:
+        """Return the answer to a message whose answer is too long for the line."""
+
+
+class Line:
+    """A connection: framed messages go in, chunks of framed messages come out."""
+
+    def __init__(self, ether: Ether, car: Car, computers: Device) -> None:
+        self.car = car
+        self.on_cut: Callable[[], None] = lambda: None
+        self.is_open = True
+        self._ether = ether
+        self._computers = computers
+        self._on_chunk: Callable[[bytes], None] | None = None
+        self._heard = framing.Frames()
+        self._to_say: asyncio.Queue[bytes] = asyncio.Queue()
+        # It belongs to the car, not to who has connected.
+        self._loop = asyncio.get_running_loop()
+        self._talking = self._loop.create_task(self._talk(), context=Context())
+
+    @property
+    def title(self) -> str:
+        """Return what the car has as the name of its device."""
+        return f"🔑 {self.car.name}"
+
+    @property
+    def on_chunk(self) -> Callable[[bytes], None] | None:
+        """Return who hears what the car sends."""
+        return self._on_chunk
+
+    @on_chunk.setter
+    def on_chunk(self, on_chunk: Callable[[bytes], None] | None) -> None:
+        self._on_chunk = on_chunk
+        if on_chunk is not None:
+            for message in (self._computers.broadcast(), *self._computers.chatter()):
+                self.say(message)
+
+    async def write(self, data: bytes) -> None:
+        """Send a framed message, or a part of one; raise a CutError if it is cut."""
+        self._check()
+        for message in self._heard.feed(data):
+            await self._bring(message)
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._end()
+
+    def cut(self) -> None:
+        """Be cut off by the car or by the weather."""
+        if self.is_open:
+            self._end()
+            self.on_cut()
+
+    def say(self, message: bytes) -> None:
+        """Let the car send a message, after those that are still to be sent."""
+        if self.is_open:
+            self._to_say.put_nowait(message)
+
+    def _check(self) -> None:
+        if not self.is_open:
+            message = f"the line to {self.car.name} is cut"
+            raise CutError(message)
+
+    async def _bring(self, message: bytes) -> None:
+        weather, chance = self._ether.weather_of(self.car), self._ether.chance
+        with self._ether.under_way():
+            await self._ether.sleep(weather.latency)
+        self._check()
+        if chance.random() < weather.cut_before:
+            self.cut()
+        elif chance.random() < weather.lose_to_car:
+            self._ether.lost(self.car)
+        elif weather.late:
+            # The radio has it, and brings it whether the line stays or not.
+            self._loop.call_later(weather.late, self._reach, message, context=Context())
+        else:
+            self._reach(message)
+            if chance.random() < weather.cut_after:
+                self.cut()
+        self._check()
+
+    def _reach(self, message: bytes) -> None:
+        whitelist = self._computers.whitelist
+        asked = whitelist.asking
+        answer = self._computers.answer(message, Transport.BLUETOOTH, self.say)
+        if answer is not None and len(answer) > framing.LONGEST:
+            answer = self._computers.too_long(message)
+        if answer is not None:
+            self.say(answer)
+        if whitelist.asking is not None and whitelist.asking is not asked:
+            self._ether.await_card(whitelist)
+
+    def _end(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            self._talking.cancel()
+            self._ether.ended(self)
+
+    async def _talk(self) -> None:
+        while True:
+            message = await self._to_say.get()
+            weather, chance = self._ether.weather_of(self.car), self._ether.chance
+            if weather.slow and chance.random() < weather.slow_rate:
+                await self._ether.sleep(weather.slow)
+            with self._ether.under_way():
+                await self._ether.sleep(weather.latency)
+            if chance.random() < weather.lose_to_phone:
+                self._ether.lost(self.car)
+                continue
+            for chunk in framing.chunks(message):
+                if self._on_chunk is not None:
+                    self._on_chunk(chunk)

@@ -1,0 +1,1 @@
+"""Simulated Fleet API, sign-in and third-party services."""

@@ -1,0 +1,338 @@
+"""The Fleet API of one region, when nothing is wrong with it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+import re
+
+from ..http.server import Reply, failure, json_reply
+from ..protocol import Computers
+from ..vehicle.car import Car
+from ..vehicle.commands import (
+    CHARGING_COMMANDS,
+    COMMANDS,
+    REQUIRED,
+    SIGNED_COMMANDS,
+    is_near,
+    wants_user_near,
+)
+from ..vehicle.payloads import SECTIONS, Json, only, product, summary, vehicle_data
+from .accounts import Account, Grant, Tokens
+from .partner_apps import Apps, not_registered
+from .signed_command import answer_signed
+
+ASLEEP = "vehicle unavailable: vehicle is offline or asleep"
+MISSING_SCOPES = "Unauthorized missing scopes"
+SIGNED_ONLY = (
+    "Tesla Vehicle Command Protocol required, please refer to the documentation here:"
+    " https://developer.tesla.com/docs/fleet-api"
+    "#2023-10-09-rest-api-vehicle-commands-endpoint-deprecation-warning"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What a path means."""
+
+    endpoint: str
+    plane: str = "api"  # status, api, data or commands
+    car: str | None = None  # VIN or id
+    scope: str | None = None
+
+    @property
+    def billable(self) -> bool:
+        """Return whether Tesla bills it."""
+        return self.plane in {"data", "commands"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """A request that has reached the API."""
+
+    region: str
+    route: Route
+    token: str
+    query: Mapping[str, str]
+    body: Mapping[str, object]
+    hidden: frozenset[str] = frozenset()  # models that product lists leave out
+    stale: bool = False
+    signs: bool = False  # a service in between signs what it passes on
+    read: Reply | None = None  # what an app's domain answers, if it is not well
+
+
+_ACCOUNT = {
+    ("GET", "users/region"): None,
+    ("GET", "users/me"): "user_data",
+    ("GET", "users/orders"): "user_data",
+    ("GET", "users/feature_config"): None,
+    ("GET", "products"): "vehicle_device_data",
+    ("GET", "vehicles"): "vehicle_device_data",
+    ("POST", "vehicles/fleet_status"): "vehicle_device_data",
+}
+_PARTNER = {
+    ("POST", "partner_accounts"): "register",
+    ("GET", "partner_accounts/public_key"): "public_key",
+}
+_ONE_CAR = {
+    ("GET", ""): ("vehicle", "api", "vehicle_device_data"),
+    ("GET", "/vehicle_data"): ("vehicle_data", "data", "vehicle_device_data"),
+    ("GET", "/mobile_enabled"): ("mobile_enabled", "api", "vehicle_device_data"),
+    ("POST", "/wake_up"): ("wake_up", "commands", "vehicle_device_data"),
+    # Which scopes it needs depends on what is signed.
+    ("POST", "/signed_command"): ("signed_command", "commands", None),
+}
+
+
+def find_route(method: str, path: str) -> Route:
+    """Return what a request asks for."""
+    if path == "/status":
+        return Route(endpoint="status", plane="status")
+    rest = path.removeprefix("/api/1/")
+    if (method, rest) in _PARTNER:
+        return Route(endpoint=_PARTNER[method, rest])
+    if (method, rest) in _ACCOUNT:
+        scope = _ACCOUNT[method, rest]
+        return Route(endpoint=rest.rpartition("/")[2], scope=scope)
+    if match := re.fullmatch(r"vehicles/([^/]+)(/.+)?", rest):
+        car, tail = match[1], match[2] or ""
+        if (method, tail) in _ONE_CAR:
+            endpoint, plane, scope = _ONE_CAR[method, tail]
+            return Route(endpoint=endpoint, plane=plane, car=car, scope=scope)
+        command = tail.removeprefix("/command/")
+        if method == "POST" and command in COMMANDS:
+            charging = command in CHARGING_COMMANDS
+            scope = "vehicle_charging_cmds" if charging else "vehicle_cmds"
+            return Route(endpoint=command, plane="commands", car=car, scope=scope)
+    return Route(endpoint="unknown")
+
+
+class Api:
+    """Answers for the accounts of all regions; each belongs to one of them."""
+
+    def __init__(
+        self,
+        accounts: list[Account],
+        tokens: Tokens,
+        base_url: Callable[[str], str],
+        now: Callable[[], float],
+        *,
+        apps: Apps,
+        computers: Mapping[str, Computers],
+    ) -> None:
+        self._accounts = accounts
+        self._tokens = tokens
+        self._apps = apps
+        self._computers = computers
+        self._base_url = base_url
+        self._now = now
+        self._served: dict[str, Json] = {}
+        self._frozen: dict[str, Json] | None = None
+
+    def freeze(self) -> None:
+        """Keep what was last served for each car, for stale answers to come."""
+        if self._frozen is not None:
+            return
+        self._frozen = {
+            car.vin: self._served.get(car.vin) or self._snapshot(car)
+            for account in self._accounts
+            for car in account.cars
+        }
+
+    def thaw(self) -> None:
+        """Forget what stale answers would show."""
+        self._frozen = None
+
+    def answer(self, ask: Ask) -> Reply:
+        """Answer a request."""
+        if ask.route.plane == "status":
+            return Reply(body="ok")
+        if ask.route.endpoint in _PARTNER.values():
+            return self._of_partner(ask)
+        grant = self._tokens.check(ask.token, self._accounts)
+        if isinstance(grant, str):
+            if self._tokens.partner(ask.token) is not None:
+                return failure(403, MISSING_SCOPES)
+            return failure(401, grant)
+        if not self._is_registered(grant.client, ask.region):
+            return not_registered(grant.client, self._base_url(ask.region))
+        if ask.route.endpoint == "unknown":
+            return json_reply({"error": "not_found"}, 404)
+        if ask.route.scope is not None and ask.route.scope not in grant.scopes:
+            return failure(403, MISSING_SCOPES)
+        account = grant.account
+        if ask.route.endpoint == "region":
+            return json_reply({"response": self._region(account)})
+        if account.region != ask.region:
+            url = self._base_url(account.region)
+            words = f"user out of region, use base URL: {url}, see {url}"
+            return failure(421, words)
+        if ask.route.car is None:
+            return self._of_account(account, grant, ask)
+        if (car := account.car(ask.route.car)) is None:
+            return failure(404, "not_found")
+        car.advance()
+        return self._of_car(car, account, grant, ask)
+
+    def region_of(self, token: str) -> str | None:
+        """Return the region of the account that a token belongs to."""
+        grant = self._tokens.check(token, self._accounts)
+        return None if isinstance(grant, str) else grant.account.region
+
+    def _is_registered(self, client: str, region: str) -> bool:
+        apps = self._apps
+        return not apps.must_register or apps.registration(client, region) is not None
+
+    def _of_partner(self, ask: Ask) -> Reply:
+        partner = self._tokens.partner(ask.token)
+        if partner is None:
+            grant = self._tokens.check(ask.token, self._accounts)
+            if isinstance(grant, str):
+                return failure(401, grant)
+            return failure(403, "Expected partner account")
+        if ask.route.endpoint == "register":
+            domain = ask.body.get("domain")
+            return self._apps.answer_register(
+                partner.client, ask.region, domain, ask.read
+            )
+        return self._apps.answer_public_key(ask.region, ask.query.get("domain", ""))
+
+    def _region(self, account: Account) -> Json:
+        return {
+            "region": account.region,
+            "fleet_api_base_url": self._base_url(account.region),
+        }
+
+    def _of_account(self, account: Account, grant: Grant, ask: Ask) -> Reply:
+        now = self._now()
+        cars = [car for car in account.cars if car.model not in ask.hidden]
+        for car in cars:
+            car.advance()
+        match ask.route.endpoint:
+            case "products":
+                off = not account.mobile_access
+                access: Json = {"mobile_access_disabled": True} if off else {}
+                items = [product(car, now) | access for car in cars]
+                items += account.other_products
+                return json_reply({"response": items, "count": len(items)})
+            case "vehicles":
+                items = [summary(car) for car in cars]
+                return json_reply(
+                    {
+                        "response": items,
+                        "pagination": {
+                            "previous": None,
+                            "next": None,
+                            "current": 1,
+                            "per_page": 100,
+                            "count": len(items),
+                            "pages": 1,
+                        },
+                        "count": len(items),
+                    }
+                )
+            case "fleet_status":
+                vins = ask.body.get("vins")
+                if isinstance(vins, list):
+                    cars = [car for car in cars if car.vin in vins]
+                return json_reply({"response": self._fleet_status(cars, grant)})
+            case "feature_config":
+                config = {"signaling": {"enabled": True, "subscribe_connectivity": 0}}
+                return json_reply({"response": config})
+            case "orders":
+                return json_reply({"response": [], "count": 0})
+            case _:
+                me = {
+                    "email": "owner@example.invalid",
+                    "full_name": account.home.name,
+                    "profile_image_url": "https://example.invalid/none.png",
+                    "vault_uuid": account.subject,
+                }
+                return json_reply({"response": me})
+
+    def _of_car(self, car: Car, account: Account, grant: Grant, ask: Ask) -> Reply:
+        endpoint = ask.route.endpoint
+        if endpoint == "vehicle":
+            return json_reply({"response": summary(car)})
+        if endpoint == "mobile_enabled":
+            words: Json = {"result": account.mobile_access, "reason": ""}
+            return json_reply({"response": words})
+        if endpoint == "wake_up":
+            car.wake()
+            state: Json = {"state": "waking"} if car.waking else {}
+            return json_reply({"response": summary(car) | state})
+        if not account.mobile_access:
+            return failure(401, "mobile_access_disabled")
+        if ask.route.plane == "commands" and (wrong := _unsuited(car, ask)):
+            return wrong
+        if car.presence != "online":
+            return failure(408, ASLEEP)
+        if car.in_service and ask.route.plane == "commands":
+            return failure(405, "vehicle is currently in service")
+        if ask.route.plane == "data":
+            car.read()
+            return self._data(car, grant, ask)
+        if endpoint == "signed_command":
+            return answer_signed(self._computers_of(car), grant.scopes, ask.body)
+        needed = REQUIRED.get(endpoint)
+        if needed is not None and needed not in ask.body:
+            return failure(400, f"invalid_request: missing {needed}")
+        plain = car.signing == "off"
+        if plain and wants_user_near(endpoint, ask.body) and not is_near(car, ask.body):
+            words = {"result": False, "reason": "too_far_from_vehicle"}
+            return json_reply({"response": words})
+        result, reason = car.execute(endpoint, ask.body)
+        return json_reply({"response": {"result": result, "reason": reason}})
+
+    def _data(self, car: Car, grant: Grant, ask: Ask) -> Reply:
+        asked = [one for one in ask.query.get("endpoints", "").split(";") if one]
+        if wrong := [one for one in asked if one not in SECTIONS]:
+            return failure(400, f"invalid endpoints: {', '.join(wrong)}")
+        if "location_data" in asked and "vehicle_location" not in grant.scopes:
+            return failure(403, MISSING_SCOPES)
+        if ask.stale and self._frozen is not None:
+            data = self._frozen.setdefault(car.vin, self._snapshot(car))
+        else:
+            data = self._served[car.vin] = self._snapshot(car)
+        return json_reply({"response": only(data, asked)})
+
+    def _snapshot(self, car: Car) -> Json:
+        car.advance()
+        return vehicle_data(car, self._now())
+
+    def _computers_of(self, car: Car) -> Computers:
+        # The name that an owner gave it may have changed.
+        return next(one for one in self._computers.values() if one.vin == car.vin)
+
+    def _fleet_status(self, cars: list[Car], grant: Grant) -> Json:
+        keys = {car.vin: self._computers_of(car).whitelist for car in cars}
+        paired = [
+            vin
+            for vin, whitelist in keys.items()
+            if self._apps.is_paired(whitelist, grant.client, grant.account.region)
+        ]
+        return {
+            "key_paired_vins": paired,
+            "unpaired_vins": [car.vin for car in cars if car.vin not in paired],
+            "vehicle_info": {
+                car.vin: {
+                    "firmware_version": car.version,
+                    "vehicle_command_protocol_required": car.signing == "required",
+                    "discounted_device_data": False,
+                    "fleet_telemetry_version": "1.0.0",
+                    "total_number_of_keys": len(keys[car.vin].entries),
+                }
+                for car in cars
+            },
+        }
+
+
+def _unsuited(car: Car, ask: Ask) -> Reply | None:
+    endpoint = ask.route.endpoint
+    if endpoint == "signed_command":
+        if car.signing == "off":
+            return failure(422, "vehicle does not support signed commands")
+        return None
+    if ask.signs or endpoint == "wake_up":
+        return None
+    if car.signing == "required" or endpoint in SIGNED_COMMANDS:
+        return failure(403, SIGNED_ONLY)
+    return None

@@ -1,0 +1,151 @@
+"""Apps: their credentials, the keys that they host and where they are registered."""
+
+from dataclasses import dataclass, field
+import re
+import secrets
+
+from ..http.server import Reply, failure, json_reply
+from ..protocol import Whitelist, WhitelistError, point_of
+from .accounts import CLIENT
+
+KEY_PATH = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
+_TOO_LARGE = 4096
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """An app that is known in one region, with the key of its domain."""
+
+    domain: str
+    point: bytes
+
+
+@dataclass(kw_only=True)
+class Apps:
+    """What Tesla knows of the apps that call it.
+
+    Without `credentials` any client id is taken, with any secret. `must_register`
+    has calls refused of apps that are not registered in the region. `hosted` holds
+    what each domain serves as its public key; an empty name stands for any domain.
+    """
+
+    credentials: dict[str, str] = field(default_factory=dict)
+    must_register: bool = False
+    hosted: dict[str, str] = field(default_factory=dict)
+    registered: dict[tuple[str, str], Registration] = field(default_factory=dict)
+
+    def host(self, pem: str, domain: str = "") -> None:
+        """Let a domain serve a public key."""
+        self.hosted[domain] = pem
+
+    def hosted_at(self, domain: str) -> str | None:
+        """Return what a domain serves, None if it serves nothing."""
+        return self.hosted.get(domain.partition(":")[0], self.hosted.get(""))
+
+    def is_known(self, client: str, secret: str | None) -> bool:
+        """Return whether credentials are good; without a secret, the id alone."""
+        if not self.credentials:
+            return bool(client)
+        known = self.credentials.get(client)
+        return known is not None and secret in {None, known}
+
+    def registration(self, client: str, region: str) -> Registration | None:
+        """Return what an app is registered with in a region."""
+        return self.registered.get((client, region))
+
+    def register(
+        self, domain: str, region: str, *, client: str = CLIENT
+    ) -> Registration:
+        """Register an app; raise a WhitelistError unless its domain serves a key."""
+        point = point_of(self.hosted_at(domain) or "")
+        registration = Registration(domain=domain, point=point)
+        self.registered[client, region] = registration
+        return registration
+
+    def answer_domain(self, path: str, domain: str) -> Reply:
+        """Answer as the host of an app's domain."""
+        pem = self.hosted_at(domain) if path == KEY_PATH else None
+        if pem is None:
+            return Reply(status=404, body="not found")
+        return Reply(body=pem, content_type="application/x-pem-file")
+
+    def is_paired(self, whitelist: Whitelist, client: str, region: str) -> bool:
+        """Return whether a car obeys the key of an app."""
+        registration = self.registration(client, region)
+        return (
+            registration is not None
+            and whitelist.role_of(registration.point) is not None
+        )
+
+    def answer_register(
+        self, client: str, region: str, domain: object, read: Reply | None
+    ) -> Reply:
+        """Answer the registration of an app, given what its domain answers outside."""
+        if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
+            return failure(
+                400,
+                f"Invalid domain: {domain}. Ensure that domain is lowercase and starts"
+                " without https://",
+            )
+        read = read or self.answer_domain(KEY_PATH, domain)
+        if trouble := _trouble(read):
+            url = f"https://{domain}{KEY_PATH}"
+            words = f"Public key download failed for {url}, error: {trouble}"
+            return failure(424, words)
+        try:
+            point = point_of(read.body)
+        except WhitelistError as err:
+            return failure(422, f"Validation failed: Public key is invalid: {err}")
+        taken = {
+            one.point
+            for (other, place), one in self.registered.items()
+            if place == region and other != client
+        }
+        if point in taken:
+            words = "Validation failed: Public key hash has already been taken"
+            return failure(422, words)
+        registration = Registration(domain=domain, point=point)
+        self.registered[client, region] = registration
+        return json_reply({"response": _shown(client, registration)})
+
+    def answer_public_key(self, region: str, domain: str) -> Reply:
+        """Answer which key a domain is registered with."""
+        for (_, place), registration in self.registered.items():
+            if place == region and registration.domain == domain:
+                body = {"public_key": registration.point.hex()}
+                return json_reply({"response": body})
+        return failure(404, "not_found")
+
+
+def _trouble(read: Reply) -> str:
+    if read.cut:
+        return "connection reset" if read.cut == "middle" else "connection refused"
+    if read.status != 200:
+        return str(read.status)
+    return "too large" if len(read.body) > _TOO_LARGE else ""
+
+
+def not_registered(client: str, url: str) -> Reply:
+    """Return the refusal of an app that is not registered in a region."""
+    see = "https://developer.tesla.com/docs/fleet-api/endpoints/partner-endpoints"
+    words = (
+        f"Account {client} must be registered in the current region {url},"
+        f" please see {see}#register"
+    )
+    return json_reply({"error": words}, 412)
+
+
+def _shown(client: str, registration: Registration) -> dict[str, object]:
+    return {
+        "account_id": secrets.token_hex(16),
+        "domain": registration.domain,
+        "name": "Simulated app",
+        "description": "An app of the simulator",
+        "client_id": client,
+        "ca": None,
+        "enterprise_tier": "pay_as_you_go",
+        "issuer": None,
+        "csr": None,
+        "public_key": registration.point.hex(),
+    }

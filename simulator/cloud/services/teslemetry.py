@@ -1,0 +1,208 @@
+"""Teslemetry: the Fleet API with a subscription, and a sign-in of its own.
+
+It serves `vehicle_data` from a cache, of a car that sleeps, too. It renews the cache
+about every 15 minutes for a car that does not stream, about every 90 seconds for one
+that Tesla bills less for (a Model S or X of before 2021, which cannot stream), and not
+at all for a car that streams. `api/refresh/VIN` renews it at once for 2 credits, 0.1
+for a car that is billed less; a command takes 1, a wake 20 (its own articles on caching
+and on credits, and Home Assistant's documentation of `teslemetry` of September 2026).
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from math import inf
+import secrets
+from typing import override
+
+from ...http.request import Asked
+from ...http.server import Reply, json_reply
+from ...vehicle.car import Car
+from ..accounts import SCOPES, Account, Tokens
+from ..fleet_api import Route, find_route
+from ..oauth import SignIn
+from ..partner_apps import Apps
+from .service import Answer, Cached, Forward, Service, ServiceTokens
+
+CONNECT = "/connect"
+REFRESH = "/api/refresh/"
+LIFETIME = 8 * 3600.0
+KNOWN_CLIENT = "homeassistant"
+POLLED_EVERY = 900.0
+DISCOUNTED_EVERY = 90.0
+_NAMES = {
+    ("GET", "/api/ping"): "ping",
+    ("GET", "/api/test"): "test",
+    ("GET", "/api/metadata"): "metadata",
+    ("GET", CONNECT): "connect",
+    ("POST", "/oauth/token"): "token",
+    ("POST", "/oauth/register"): "register_client",
+}
+
+
+class Teslemetry(Service):
+    """Teslemetry when it is well.
+
+    `without_access` names the cars that have no subscription, `polled` those that could
+    stream and do not. `credits` are what its owner has left, None for enough.
+    """
+
+    def __init__(
+        self,
+        accounts: Collection[Account],
+        tokens: Tokens,
+        now: Callable[[], float],
+    ) -> None:
+        own = ServiceTokens("tm_", now)
+        super().__init__(accounts, tokens, now, own)
+        self.clients = {KNOWN_CLIENT}
+        self.without_access: set[str] = set()
+        self.polled: set[str] = set()
+        self.credits: float | None = None
+        self._sign_in = SignIn(
+            accounts, own, now, Apps(), page=CONNECT, lifetime=LIFETIME
+        )
+
+    def refresh_token(self, account: Account) -> str:
+        """Return a refresh token, as if the owner had signed in."""
+        return self._sign_in.refresh_token(account, client=KNOWN_CLIENT)
+
+    @override
+    def endpoint(self, asked: Asked) -> str:
+        name = _NAMES.get((asked.method, asked.path))
+        if asked.method == "GET" and asked.path.startswith(REFRESH):
+            name = "refresh"
+        return name or find_route(asked.method, asked.path).endpoint
+
+    @override
+    def answer(self, asked: Asked) -> Answer:
+        endpoint = self.endpoint(asked)
+        if endpoint == "ping":
+            return json_reply({"response": True})
+        if endpoint == "connect":
+            return self._connect(asked)
+        if endpoint == "token":
+            return self._token(asked)
+        if endpoint == "register_client":
+            return self._register(asked)
+        if not asked.token:
+            return json_reply({"error": "missing_token"}, 401)
+        if (account := self.tokens.account(asked.token)) is None:
+            return json_reply({"error": "invalid_token"}, 401)
+        if endpoint == "test":
+            return json_reply({"response": True})
+        if endpoint == "metadata":
+            return json_reply(self._metadata(account))
+        return self._of_maker(account, asked)
+
+    def _of_maker(self, account: Account, asked: Asked) -> Answer:
+        refresh = asked.path.startswith(REFRESH)
+        if refresh:
+            vin = asked.path.removeprefix(REFRESH)
+            path = f"/api/1/vehicles/{vin}/vehicle_data"
+            asked = replace(asked, path=path, query=_EVERYTHING)
+        route = find_route(asked.method, asked.path)
+        if route.endpoint == "unknown":
+            return json_reply({"error": "not_found"}, 404)
+        car = account.car(route.car) if route.car is not None else None
+        if car is not None and car.name in self.without_access:
+            return json_reply({"error": "vehicle_subscription_required"}, 402)
+        cost = self._cost(route, car, refresh=refresh)
+        if self.credits is not None and self.credits < cost:
+            return json_reply({"error": "insufficient_credits"}, 402)
+
+        def pay() -> None:
+            if self.credits is not None:
+                self.credits -= cost
+
+        if car is not None and route.plane == "data":
+            cache = self.cache(car)
+            return Cached(
+                account=account,
+                car=car,
+                ask=self.forward(account, asked),
+                cache=cache,
+                forced=refresh,
+                due=self._now() - cache.at >= self._renewed_every(car),
+                renewed=pay,
+            )
+        pay()
+        return Forward(account=account, asks=(self.forward(account, asked),))
+
+    def _cost(self, route: Route, car: Car | None, *, refresh: bool) -> float:
+        if refresh and car is not None:
+            return 0.1 if is_discounted(car) else 2.0
+        if route.endpoint == "wake_up":
+            return 20.0
+        return 1.0 if route.plane == "commands" else 0.0
+
+    def _renewed_every(self, car: Car) -> float:
+        if is_discounted(car):
+            return DISCOUNTED_EVERY
+        return POLLED_EVERY if car.name in self.polled else inf
+
+    def _connect(self, asked: Asked) -> Reply:
+        if asked.query.get("client_id") not in self.clients:
+            return _refusal(400, "invalid_client")
+        if asked.query.get("code_challenge_method") != "S256":
+            return _refusal(400, "invalid_request")
+        return self._sign_in.authorize(asked.query)
+
+    def _token(self, asked: Asked) -> Reply:
+        form = asked.form
+        if form.get("client_id") not in self.clients:
+            return _refusal(400, "invalid_client")
+        match form.get("grant_type"):
+            case "authorization_code" if not form.get("code_verifier"):
+                return _refusal(400, "invalid_grant")
+            case "migrate":
+                account = self.tokens.account(form.get("access_token", ""))
+                if account is None:
+                    return json_reply({"error": "invalid_token"}, 401)
+                return self._sign_in.welcome(account, SCOPES, form["client_id"])
+            case "authorization_code" | "refresh_token":
+                return self._sign_in.token(form)
+            case _:
+                return _refusal(400, "unsupported_grant_type")
+
+    def _register(self, asked: Asked) -> Reply:
+        form = asked.form
+        if not form.get("client_name"):
+            return _refusal(400, "invalid_client_metadata")
+        client = f"dyn_{secrets.token_hex(8)}"
+        self.clients.add(client)
+        return json_reply({**form, "client_id": client}, 201)
+
+    def _metadata(self, account: Account) -> dict[str, object]:
+        return {
+            "uid": account.subject,
+            "region": account.region.upper(),
+            "scopes": list(SCOPES),
+            "vehicles": {
+                car.vin: {
+                    "name": car.name,
+                    "access": car.name not in self.without_access,
+                    "proxy": car.signing != "off",
+                    "polling": self._renewed_every(car) < inf,
+                    "firmware": car.version,
+                    "discounted": is_discounted(car),
+                    "fleet_telemetry": "1.1.0",
+                }
+                for car in account.cars
+            },
+            "energy_sites": {},
+        }
+
+
+def is_discounted(car: Car) -> bool:
+    """Return whether Tesla bills less for a car, as it cannot stream."""
+    return car.model in {"models", "modelx"} and car.year < 2021
+
+
+_EVERYTHING = {
+    "endpoints": "charge_state;climate_state;drive_state;location_data;vehicle_config;"
+    "vehicle_state"
+}
+
+
+def _refusal(status: int, error: str) -> Reply:
+    return json_reply({"error": error, "error_description": error}, status)

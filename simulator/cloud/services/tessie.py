@@ -1,0 +1,317 @@
+"""Tessie: commands in its own words, and data that it keeps.
+
+What it passes on of the Fleet API's `vehicle_data` is under 15 seconds old while the
+car is awake, and as of falling asleep while it is not.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
+import re
+from typing import override
+
+from ...http.request import Asked
+from ...http.server import Reply, json_reply
+from ...vehicle.car import Car
+from ...vehicle.payloads import Json, vehicle_data
+from ..accounts import SCOPES, Account, Tokens
+from ..fleet_api import find_route
+from .service import Answer, Cached, Forward, Refresh, Service, ServiceTokens, content
+
+RENEWED_EVERY = 15.0
+
+_SEATS = {
+    "front_left": 0,
+    "front_right": 1,
+    "rear_left": 2,
+    "rear_center": 4,
+    "rear_right": 5,
+    "third_row_left": 7,
+    "third_row_right": 8,
+}
+_COOLED = {"front_left": 1, "front_right": 2}
+
+
+class _WrongError(ValueError):
+    """A parameter means nothing."""
+
+
+type Query = Mapping[str, str]
+type Order = tuple[str, dict[str, object]]
+
+
+def _number(query: Query, key: str) -> float:
+    try:
+        return float(query.get(key, ""))
+    except ValueError as err:
+        raise _WrongError(key) from err
+
+
+def _flag(query: Query, key: str) -> bool:
+    return query.get(key) == "true"
+
+
+def _seat(query: Query, seats: Mapping[str, int]) -> int:
+    if (seat := query.get("seat", "")) not in seats:
+        raise _WrongError(seat)
+    return seats[seat]
+
+
+def _as(command: str, /, **body: object) -> Callable[[Query], Order]:
+    return lambda _: (command, body)
+
+
+# Its commands, and what it asks the maker for each.
+COMMANDS: dict[str, Callable[[Query], Order]] = {
+    "activate_front_trunk": _as("actuate_trunk", which_trunk="front"),
+    "activate_rear_trunk": _as("actuate_trunk", which_trunk="rear"),
+    "cancel_software_update": _as("cancel_software_update"),
+    "close_charge_port": _as("charge_port_door_close"),
+    "close_sunroof": _as("sun_roof_control", state="close"),
+    "close_windows": _as("window_control", command="close"),
+    "disable_guest": _as("guest_mode", enable=False),
+    "disable_sentry": _as("set_sentry_mode", on=False),
+    "disable_valet": lambda query: (
+        "set_valet_mode",
+        {"on": False, "password": query.get("pin")},
+    ),
+    "enable_guest": _as("guest_mode", enable=True),
+    "enable_sentry": _as("set_sentry_mode", on=True),
+    "enable_valet": lambda query: (
+        "set_valet_mode",
+        {"on": True, "password": query.get("pin")},
+    ),
+    "flash": _as("flash_lights"),
+    "honk": _as("honk_horn"),
+    "lock": _as("door_lock"),
+    "open_charge_port": _as("charge_port_door_open"),
+    "remote_start": _as("remote_start_drive"),
+    "schedule_software_update": lambda query: (
+        "schedule_software_update",
+        {"offset_sec": _number(query, "in_seconds")},
+    ),
+    "set_bioweapon_mode": lambda query: (
+        "set_bioweapon_mode",
+        {"on": _flag(query, "on"), "manual_override": True},
+    ),
+    "set_cabin_overheat_protection": lambda query: (
+        "set_cabin_overheat_protection",
+        {"on": _flag(query, "on"), "fan_only": _flag(query, "fan_only")},
+    ),
+    "set_charge_limit": lambda query: (
+        "set_charge_limit",
+        {"percent": _number(query, "percent")},
+    ),
+    "set_charging_amps": lambda query: (
+        "set_charging_amps",
+        {"charging_amps": _number(query, "amps")},
+    ),
+    "set_climate_keeper_mode": lambda query: (
+        "set_climate_keeper_mode",
+        {"climate_keeper_mode": _number(query, "mode")},
+    ),
+    "set_cop_temp": lambda query: (
+        "set_cop_temp",
+        {"cop_temp": _number(query, "cop_temp")},
+    ),
+    "set_seat_cool": lambda query: (
+        "remote_seat_cooler_request",
+        {
+            "seat_position": _seat(query, _COOLED),
+            "seat_cooler_level": _number(query, "level"),
+        },
+    ),
+    "set_seat_heat": lambda query: (
+        "remote_seat_heater_request",
+        {"heater": _seat(query, _SEATS), "level": _number(query, "level")},
+    ),
+    "set_temperatures": lambda query: (
+        "set_temps",
+        {
+            "driver_temp": _number(query, "temperature"),
+            "passenger_temp": _number(query, "temperature"),
+        },
+    ),
+    "start_charging": _as("charge_start"),
+    "start_climate": _as("auto_conditioning_start"),
+    "start_max_defrost": _as("set_preconditioning_max", on=True),
+    "start_steering_wheel_heater": _as("remote_steering_wheel_heater_request", on=True),
+    "stop_charging": _as("charge_stop"),
+    "stop_climate": _as("auto_conditioning_stop"),
+    "stop_max_defrost": _as("set_preconditioning_max", on=False),
+    "stop_steering_wheel_heater": _as("remote_steering_wheel_heater_request", on=False),
+    "trigger_homelink": _as("trigger_homelink"),
+    "unlock": _as("door_unlock"),
+    "vent_sunroof": _as("sun_roof_control", state="vent"),
+    "vent_windows": _as("window_control", command="vent"),
+}
+
+
+class Tessie(Service):
+    """Tessie when it is well."""
+
+    def __init__(
+        self,
+        accounts: Collection[Account],
+        tokens: Tokens,
+        now: Callable[[], float],
+    ) -> None:
+        super().__init__(accounts, tokens, now, ServiceTokens("ts_", now))
+        self._kept: dict[str, Json] = {}  # by VIN
+
+    @override
+    def endpoint(self, asked: Asked) -> str:
+        if asked.path in {"/vehicles", "/auth/tesla_scopes"}:
+            return asked.path.rpartition("/")[2]
+        if re.fullmatch(r"/\w{17}/.+", asked.path):
+            return asked.path.rpartition("/")[2]
+        return find_route(asked.method, asked.path).endpoint
+
+    @override
+    def answer(self, asked: Asked) -> Answer:
+        token = asked.token or asked.query.get("access_token", "")
+        if not token:
+            return json_reply({"error": "Access token is required"}, 401)
+        if (account := self.tokens.account(token)) is None:
+            return json_reply({"error": "Invalid access token"}, 401)
+        if (asked.method, asked.path) == ("GET", "/vehicles"):
+            return Refresh(
+                account=account,
+                cars=tuple(account.cars),
+                answer=lambda: self._list(account),
+            )
+        if (asked.method, asked.path) == ("GET", "/auth/tesla_scopes"):
+            return json_reply({"scopes": list(SCOPES)})
+        route = find_route(asked.method, asked.path)
+        car = account.car(route.car) if route.car is not None else None
+        if car is not None and route.plane == "data":
+            cache = self.cache(car)
+            car.advance()
+            stale = self._now() - cache.at >= RENEWED_EVERY
+            return Cached(
+                account=account,
+                car=car,
+                ask=self.forward(account, asked),
+                cache=cache,
+                due=car.presence == "online" and stale,
+                first=True,
+            )
+        if asked.path.startswith("/api/1/"):
+            return Forward(account=account, asks=(self.forward(account, asked),))
+        if match := re.fullmatch(r"/(\w{17})/(.+)", asked.path):
+            if (car := account.car(match[1])) is None:
+                return json_reply({"error": "Vehicle not found"}, 404)
+            return self._of_car(account, car, match[2], asked)
+        return json_reply({"error": "Not found"}, 404)
+
+    def renew(self, car: Car, *, presence: bool, data: bool) -> None:
+        """Keep what the maker tells of a car: its presence, its data, or neither."""
+        car.advance()
+        if car.vin not in self._kept or (data and car.presence == "online"):
+            self._kept[car.vin] = self._fresh(car)
+        if presence:
+            self._kept[car.vin]["state"] = _state(car)
+
+    def _fresh(self, car: Car) -> Json:
+        return vehicle_data(car, self._now()) | {"display_name": car.name}
+
+    def _list(self, account: Account) -> Reply:
+        results = [
+            {
+                "vin": car.vin,
+                "is_active": True,
+                "is_archived_manually": False,
+                "is_archived_automatically": None,
+                "last_state": deepcopy(self._kept[car.vin]),
+            }
+            for car in account.cars
+        ]
+        return json_reply({"results": results})
+
+    def _of_car(self, account: Account, car: Car, what: str, asked: Asked) -> Answer:
+        match asked.method, what:
+            case "GET", "state" if asked.query.get("use_cache") == "false":
+                path = f"/api/1/vehicles/{car.vin}/vehicle_data"
+                query = {"endpoints": "location_data;vehicle_state;charge_state"}
+                query["endpoints"] += ";climate_state;drive_state;vehicle_config"
+                ask = Asked(method="GET", path=path, query=query)
+                return Forward(
+                    account=account,
+                    asks=(self.forward(account, ask),),
+                    shape=lambda reply: _unwrapped(reply, car),
+                )
+            case "GET", "state":
+                return self._kept_of(account, car, lambda: self._kept[car.vin])
+            case "GET", "status":
+                return self._kept_of(account, car, lambda: self._status(car))
+            case "POST", "wake":
+                return Forward(
+                    account=account,
+                    asks=(self._wake(account, car),),
+                    woken=car,
+                    shape=lambda reply: _woken(reply, car),
+                )
+            case "POST", command if command.startswith("command/"):
+                return self._command(account, car, command[8:], asked.query)
+            case _:
+                return json_reply({"error": "Not found"}, 404)
+
+    def _kept_of(
+        self, account: Account, car: Car, told: Callable[[], object]
+    ) -> Refresh:
+        return Refresh(
+            account=account,
+            cars=(car,),
+            answer=lambda: json_reply(told()),
+        )
+
+    def _status(self, car: Car) -> Json:
+        words = {"online": "awake", "asleep": "asleep"}
+        return {"status": words.get(str(self._kept[car.vin]["state"]), "asleep")}
+
+    def _wake(self, account: Account, car: Car) -> Asked:
+        path = f"/api/1/vehicles/{car.vin}/wake_up"
+        return self.forward(account, Asked(method="POST", path=path))
+
+    def _command(self, account: Account, car: Car, name: str, query: Query) -> Answer:
+        if name not in COMMANDS:
+            return json_reply({"error": "Not found"}, 404)
+        try:
+            command, body = COMMANDS[name](query)
+        except _WrongError as err:
+            return json_reply({"error": f"Invalid value: {err}"}, 400)
+        path = f"/api/1/vehicles/{car.vin}/command/{command}"
+        ask = self.forward(account, Asked(method="POST", path=path, body=body))
+        car.advance()
+        sleeps = car.presence == "asleep"
+        return Forward(
+            account=account,
+            asks=(self._wake(account, car), ask) if sleeps else (ask,),
+            woken=car if sleeps else None,
+            shape=lambda reply: _obeyed(reply, woke=sleeps),
+        )
+
+
+def _state(car: Car) -> str:
+    return "offline" if car.waking else car.presence
+
+
+def _unwrapped(reply: Reply, car: Car) -> Reply:
+    data = content(reply).get("response")
+    if reply.status != 200 or not isinstance(data, dict):
+        return reply
+    return json_reply(data | {"display_name": car.name})
+
+
+def _woken(reply: Reply, car: Car) -> Reply:
+    if reply.status != 200:
+        return reply
+    return json_reply({"result": car.presence == "online"})
+
+
+def _obeyed(reply: Reply, *, woke: bool) -> Reply:
+    result = content(reply).get("response")
+    if reply.status != 200 or not isinstance(result, dict):
+        return reply
+    if result.get("result") is True:
+        return json_reply({"result": True, "woke": woke})
+    return json_reply({"result": False, "woke": woke, "reason": result.get("reason")})

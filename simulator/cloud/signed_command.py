@@ -1,0 +1,49 @@
+"""The way of a signed command through Tesla's cloud to the car."""
+
+import base64
+import binascii
+from collections.abc import Collection, Mapping
+
+from google.protobuf.message import DecodeError
+from tesla_protocol.command.universal_message_pb2 import RoutableMessage
+
+from ..http.server import Reply, failure, json_reply
+from ..protocol import Computers, Order, UnknownOrderError, orders_in
+from ..vehicle.commands import CHARGING_COMMANDS
+
+
+def answer_signed(
+    computers: Computers, scopes: Collection[str], body: Mapping[str, object]
+) -> Reply:
+    """Hand a message to a car that is online, and its answer back."""
+    try:
+        data = base64.b64decode(str(body.get("routable_message", "")), validate=True)
+        message = RoutableMessage.FromString(data)
+    except binascii.Error, DecodeError:
+        return failure(400, "invalid_command")
+    if message.signature_data.HasField("AES_GCM_Personalized_data"):
+        # The cloud passes on only what it can hold against the token's scopes.
+        return failure(400, "invalid_command")
+    if not _may(scopes, message):
+        return failure(403, "Unauthorized missing scopes")
+    if (answered := computers.answer(data)) is None:
+        return failure(504, "timeout: vehicle did not respond")
+    return json_reply({"response": base64.b64encode(answered).decode()})
+
+
+def _may(scopes: Collection[str], message: RoutableMessage) -> bool:
+    if "vehicle_cmds" in scopes:
+        return True
+    if "vehicle_charging_cmds" not in scopes:
+        return False
+    if message.HasField("session_info_request"):
+        return True
+    try:
+        orders = orders_in(message)
+    except DecodeError, UnknownOrderError:
+        return False
+    return all(_charges(order) for order in orders)
+
+
+def _charges(order: Order) -> bool:
+    return order.command in CHARGING_COMMANDS

@@ -1,0 +1,1 @@
+"""HTTP hosts of the simulated clouds."""

@@ -1,0 +1,308 @@
+"""The hosts: each request finds what is wrong with its subjects, then its answer."""
+
+from collections.abc import Mapping
+import json
+
+from aiohttp import web
+
+from ..cloud.fleet_api import Api, Ask, Route, find_route
+from ..cloud.oauth import PREFIX, MakerSignIn
+from ..cloud.partner_apps import Apps
+from ..cloud.services import Cached, Forward, Refresh, Service, TeslaProxy, Tessie
+from ..cloud.services.service import content
+from ..scenarios.conditions import AUTH, DNS, DOMAIN, MODELS, PROXY, TESLA_PROXY, Kind
+from ..vehicle.car import Car
+from ..vehicle.payloads import summary
+from .fault_injection import Fault, Faults
+from .request import Asked, read
+from .server import Reply, failure, json_reply
+from .usage import Calls
+
+_UNRELATED = {
+    "/generate_204": Reply(status=204),
+    "/success.txt": Reply(body="success\n"),
+    "/hotspot-detect.html": Reply(
+        body="<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>",
+        content_type="text/html",
+    ),
+}
+
+
+class Hosts:
+    """Answers for the regions, the sign-in, the unrelated hosts and the proxy."""
+
+    def __init__(
+        self,
+        *,
+        faults: Faults,
+        api: Api,
+        apps: Apps,
+        sign_in: MakerSignIn,
+        services: Mapping[str, Service],
+        tesla_proxy: TeslaProxy,
+        calls: Calls,
+        cars: Mapping[str, Car],
+        proxied: str,
+    ) -> None:
+        self._faults = faults
+        self._api = api
+        self._apps = apps
+        self._sign_in = sign_in
+        self._services = services
+        self._tesla_proxy = tesla_proxy
+        self._calls = calls
+        self._cars = cars
+        self._proxied = proxied
+
+    async def region(self, region: str, request: web.BaseRequest) -> Reply:
+        """Answer as a region's API."""
+        asked = await read(request)
+        return await self._ask_region(region, asked, (DNS,), remote=False)
+
+    async def proxy(self, request: web.BaseRequest) -> Reply:
+        """Answer as a service in between, which asks its region in turn."""
+        route = find_route(request.method, request.path)
+        endpoint = f"proxy.{route.endpoint}"
+        fault = await self._find(endpoint, (PROXY,))
+        good = Reply(body="ok")
+        passes = fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}
+        if passes and route.plane != "status":
+            good = await self._forward(await read(request), fault)
+        reply = self._faults.reply(fault, lambda: good)
+        return self._counted(endpoint, reply)
+
+    async def tesla_proxy(self, request: web.BaseRequest) -> Reply:
+        """Answer as Tesla's own proxy, which passes the client's token on."""
+        asked = await read(request)
+        endpoint = f"tesla_proxy.{find_route(asked.method, asked.path).endpoint}"
+        fault = await self._find(endpoint, (TESLA_PROXY,))
+        region = self._api.region_of(asked.token) or self._proxied
+
+        async def ask(one: Asked) -> Reply:
+            return await self._ask_region(
+                region, one, (), remote=True, signs=False, hidden=fault.hidden
+            )
+
+        good = Reply()
+        if fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}:
+            good = await self._tesla_proxy.answer(asked, ask)
+        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+
+    async def auth(self, request: web.BaseRequest) -> Reply:
+        """Answer as the sign-in host."""
+        token = request.path == f"{PREFIX}/token"
+        endpoint = f"auth.{request.path.rpartition('/')[2]}"
+        fault = await self._find(endpoint, (DNS, AUTH[0] if token else AUTH[1]))
+        asked = await read(request)
+        reply = self._faults.reply(
+            fault,
+            lambda: self._sign_in.answer(
+                asked.method, asked.path, asked.query, asked.form
+            ),
+        )
+        return self._counted(endpoint, reply)
+
+    async def unrelated(self, name: str, request: web.BaseRequest) -> Reply:
+        """Answer as a host that has nothing to do with the maker."""
+        endpoint = f"{name}.{request.path.strip('/')}"
+        fault = await self._find(endpoint, (name,))
+        good = _UNRELATED.get(request.path, Reply(status=404, body="not found"))
+        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+
+    async def domain(self, request: web.BaseRequest) -> Reply:
+        """Answer as the host that holds an app's public key."""
+        endpoint = "domain.key"
+        fault = await self._find(endpoint, (DOMAIN,))
+        good = self._apps.answer_domain(request.path, request.host)
+        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+
+    async def _read_domain(self) -> Reply | None:
+        """Return what the maker reads at an app's domain, if something is wrong."""
+        fault = await self._faults.find((DOMAIN,), remote=True)
+        if fault.condition.kind is Kind.OK:
+            return None
+        return self._faults.reply(fault, lambda: Reply(cut="middle"))
+
+    async def service(self, name: str, request: web.BaseRequest) -> Reply:
+        """Answer as a service in between that has tokens and words of its own."""
+        service, asked = self._services[name], await read(request)
+        endpoint = f"{name}.{service.endpoint(asked)}"
+        fault = await self._find(endpoint, (f"{name}.api",))
+        good = Reply()
+        if fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}:
+            match answer := service.answer(asked):
+                case Forward():
+                    good = await self._pass_on(answer, fault)
+                case Cached():
+                    good = await self._serve_cached(service, answer, fault)
+                case Refresh():
+                    if isinstance(service, Tessie):
+                        await self._renew(service, answer, stale=fault.stale)
+                    good = answer.answer()
+                case _:
+                    good = answer
+        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+
+    async def _pass_on(self, forward: Forward, fault: Fault) -> Reply:
+        reply = Reply()
+        for ask in forward.asks:
+            reply = await self._ask_region(
+                forward.account.region, ask, (), remote=True, hidden=fault.hidden
+            )
+            if reply.cut:
+                return failure(502, "bad gateway: the maker's API gave no answer")
+            if reply.status != 200:
+                return reply
+            if forward.woken is not None:
+                forward.woken.rouse()
+        return forward.shape(reply)
+
+    async def _serve_cached(
+        self, service: Service, cached: Cached, fault: Fault
+    ) -> Reply:
+        """Answer with what a service keeps; who is forced to renew it pays for that."""
+        cache, kept, region = cached.cache, cached.cache.reply, cached.account.region
+        stale = fault.stale and kept is not None
+        if cached.forced or kept is None or (cached.due and not stale):
+            reply = await self._ask_region(
+                region,
+                cached.ask,
+                (),
+                remote=True,
+                hidden=fault.hidden,
+                billed=cached.forced,
+            )
+            if reply.cut:
+                reply = failure(502, "bad gateway: the maker's API gave no answer")
+            if reply.status == 200 and not reply.cut:
+                cached.cache.reply, cache.at = reply, service.now
+                if cached.forced:
+                    cached.renewed()
+            if cached.forced or kept is None:
+                return reply
+            kept = cache.reply if cached.first else kept
+        return await self._with_presence(kept or Reply(), region, cached.car)
+
+    async def _with_presence(self, kept: Reply, region: str, car: Car) -> Reply:
+        """Return kept data with where the car is now, as far as that is known."""
+        route = Route(endpoint="vehicle", car=car.vin)
+        fault = await self._faults.find(_subjects(region, route, car), remote=True)
+        data = content(kept).get("response")
+        if fault.condition.kind is not Kind.OK or not isinstance(data, dict):
+            return kept
+        car.advance()
+        return json_reply({"response": data | {"state": summary(car)["state"]}})
+
+    async def _renew(self, service: Tessie, refresh: Refresh, *, stale: bool) -> None:
+        region = refresh.account.region
+        for car in refresh.cars:
+            well: dict[str, bool] = {}
+            for plane in ("api", "data"):
+                route = Route(endpoint="vehicle", plane=plane, car=car.vin)
+                fault = await self._faults.find(
+                    _subjects(region, route, car), remote=True
+                )
+                good = fault.condition.kind is Kind.OK and not fault.stale
+                well[plane] = good and not stale
+            service.renew(car, presence=well["api"], data=well["data"])
+
+    async def _forward(self, asked: Asked, fault: Fault) -> Reply:
+        region = self._api.region_of(asked.token) or self._proxied
+        reply = await self._ask_region(
+            region, asked, (), remote=True, hidden=fault.hidden
+        )
+        about_the_car = reply.status >= 500 and "vehicle" in reply.body
+        if reply.cut or not (about_the_car or (reply.status < 500 and _is_json(reply))):
+            return failure(502, "bad gateway: the maker's API gave no usable answer")
+        return reply
+
+    async def _ask_region(
+        self,
+        region: str,
+        asked: Asked,
+        before: tuple[str, ...],
+        *,
+        remote: bool,
+        signs: bool | None = None,
+        hidden: frozenset[str] = frozenset(),
+        billed: bool = True,
+    ) -> Reply:
+        route = find_route(asked.method, asked.path)
+        endpoint = f"{region}.{route.endpoint}"
+        car = self._car(route)
+        fault = await self._find(
+            endpoint,
+            before + _subjects(region, route, car),
+            lists=tuple(f"{region}.api@{model}" for model in MODELS),
+            remote=remote,
+        )
+        ask = Ask(
+            region=region,
+            route=route,
+            token=asked.token,
+            query=asked.query,
+            body=asked.body or {},
+            hidden=fault.hidden | hidden,
+            stale=fault.stale,
+            signs=remote if signs is None else signs,
+            read=await self._read_domain() if route.endpoint == "register" else None,
+        )
+
+        def good() -> Reply:
+            if asked.body is None:
+                return failure(400, "invalid_request")
+            return self._api.answer(ask)
+
+        if fault.late:
+            reply = await self._faults.bring_late(fault.late, good)
+        else:
+            reply = self._faults.reply(fault, good)
+        # What a portal answers has never reached the maker.
+        billable = billed and route.billable and fault.condition.kind is not Kind.PORTAL
+        return self._counted(endpoint, reply, billable=billable)
+
+    async def _find(
+        self,
+        endpoint: str,
+        subjects: tuple[str, ...],
+        *,
+        lists: tuple[str, ...] = (),
+        remote: bool = False,
+    ) -> Fault:
+        self._calls.arrived(endpoint)
+        return await self._faults.find(subjects, lists=lists, remote=remote)
+
+    def _counted(self, endpoint: str, reply: Reply, *, billable: bool = False) -> Reply:
+        status = None if reply.cut == "before" else reply.status
+        self._calls.answered(endpoint, status, billable=billable)
+        return reply
+
+    def _car(self, route: Route) -> Car | None:
+        names = {route.car}
+        return next(
+            (car for car in self._cars.values() if names & {car.vin, str(car.id)}),
+            None,
+        )
+
+
+def _subjects(region: str, route: Route, car: Car | None) -> tuple[str, ...]:
+    if route.plane == "status":
+        return (f"{region}.status",)
+    if car is None:
+        return (f"{region}.api",)
+    return (
+        *(
+            f"{region}.{plane}{model}"
+            for plane in dict.fromkeys(("api", route.plane))
+            for model in ("", f"@{car.model}")
+        ),
+        f"car.{car.name}",
+    )
+
+
+def _is_json(reply: Reply) -> bool:
+    try:
+        json.loads(reply.body)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,289 @@
+"""What the computer of the locks (VCSEC) answers; it never sleeps."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+import hashlib
+
+from tesla_protocol.command.errors_pb2 import GenericError_E, NominalError
+from tesla_protocol.command.keys_pb2 import Role as RoleNumber
+from tesla_protocol.command.vcsec_pb2 import (
+    ClosureState_E,
+    ClosureStatuses,
+    CommandStatus,
+    FromVCSECMessage,
+    Gear_E,
+    InformationRequest,
+    InformationRequestType,
+    KeyFormFactor,
+    KeyIdentifier,
+    KeyMetadata,
+    OperationStatus_E,
+    PermissionChange,
+    PublicKey,
+    UnsignedMessage,
+    UserPresence_E,
+    VehicleLockState_E,
+    VehicleSleepStatus_E,
+    VehicleStatus,
+    WhitelistEntryInfo,
+    WhitelistInfo,
+    WhitelistOperation,
+    WhitelistOperation_information_E as Information,
+    WhitelistOperation_status,
+)
+
+from ..vehicle.car import Car
+from .command_decoder import Order
+from .whitelist import Entry, FullError, Role, Whitelist, WhitelistError
+
+
+class Confirmation(StrEnum):
+    """How the computer of the locks says that it did what it was told.
+
+    Both forms are known of real cars: a Model 3 of 2019 with firmware of 2026 sends an
+    empty payload, others their status in a reply that bears the `request_uuid`. No
+    car sends a command status then: Tesla's own client goes on waiting behind one.
+    """
+
+    EMPTY = "empty"
+    STATUS = "status"
+
+
+_TWICE = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
+# What a car sends to everybody that it has a line to, as public captures show it: it
+# asks for the authentication of a key (20 bytes are the key's id), about once a second
+# until one has proven itself, and a field that is in none of Tesla's definitions.
+CHATTER = (
+    bytes.fromhex("1a1d12160a14") + bytes(range(20)) + bytes.fromhex("1802220101"),
+    bytes.fromhex("e00201"),
+    bytes.fromhex("e00202"),
+)
+_UNPUBLISHED = bytes.fromhex("42020802")
+_CLOSURES = {
+    "df": "frontDriverDoor",
+    "pf": "frontPassengerDoor",
+    "dr": "rearDriverDoor",
+    "pr": "rearPassengerDoor",
+    "rear_trunk": "rearTrunk",
+    "front_trunk": "frontTrunk",
+    "port": "chargePort",
+}
+_NOT_SUPPORTED = frozenset({"cannot actuate trunks", "no motorized charge port"})
+
+
+def answer(
+    car: Car,
+    whitelist: Whitelist,
+    payload: bytes,
+    orders: Sequence[Order],
+    *,
+    signer: bytes,
+    confirmation: Confirmation,
+) -> bytes:
+    """Obey, or answer a question."""
+    message = UnsignedMessage.FromString(payload)
+    match message.WhichOneof("sub_message"):
+        case "InformationRequest":
+            reply = _inform(car, whitelist, message.InformationRequest)
+        case "WhitelistOperation":
+            reply = _change(whitelist, message.WhitelistOperation, signer)
+        case _:
+            reply = _obey(car, orders, confirmation)
+    return bytes(reply.SerializeToString())
+
+
+def waits() -> bytes:
+    """Return the answer of a computer that is still at work, or waits for a card."""
+    status = CommandStatus(operationStatus=OperationStatus_E.OPERATIONSTATUS_WAIT)
+    return bytes(FromVCSECMessage(commandStatus=status).SerializeToString())
+
+
+def tells(car: Car) -> bytes:
+    """Return what it tells unasked."""
+    return bytes(FromVCSECMessage(vehicleStatus=status(car)).SerializeToString())
+
+
+def status(car: Car) -> VehicleStatus:
+    """Return what can be asked, and heard, without waking the car.
+
+    As public captures of 2025 and 2026 show it: closures are left out while all are
+    shut, the gear once the car has been parked for a while, and a field stands at the
+    end that is in none of Tesla's published definitions.
+    """
+    car.advance()
+    closures = ClosureStatuses(
+        **{
+            closure: ClosureState_E.CLOSURESTATE_OPEN
+            for name, closure in _CLOSURES.items()
+            if name in car.told_open
+        }
+    )
+    found = VehicleStatus(
+        closureStatuses=closures if closures.ListFields() else None,
+        vehicleLockState=VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
+        if car.locked
+        else VehicleLockState_E.VEHICLELOCKSTATE_UNLOCKED,
+        vehicleSleepStatus=VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP
+        if car.presence == "asleep"
+        else VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_AWAKE,
+        userPresence=UserPresence_E.VEHICLE_USER_PRESENCE_PRESENT
+        if car.user_present
+        else UserPresence_E.VEHICLE_USER_PRESENCE_NOT_PRESENT,
+    )
+    if car.tells_gear:
+        found.gear = Gear_E.GEAR_PARK if car.speed is None else Gear_E.GEAR_DRIVE
+    found.MergeFromString(_UNPUBLISHED)
+    return found
+
+
+def _obey(
+    car: Car, orders: Sequence[Order], confirmation: Confirmation
+) -> FromVCSECMessage:
+    for order in orders:
+        if order.command == "wake_up":
+            car.wake()
+            continue
+        done, reason = car.execute(order.command, order.body)
+        if not done:
+            error = (
+                GenericError_E.GENERICERROR_NOT_SUPPORTED
+                if reason in _NOT_SUPPORTED
+                else GenericError_E.GENERICERROR_DISABLED_FOR_USER_COMMAND
+            )
+            return FromVCSECMessage(nominalError=NominalError(genericError=error))
+    if confirmation is Confirmation.STATUS:
+        return FromVCSECMessage(vehicleStatus=status(car))
+    return FromVCSECMessage()
+
+
+def inform(car: Car, whitelist: Whitelist, request: InformationRequest) -> bytes:
+    """Answer a question."""
+    return bytes(_inform(car, whitelist, request).SerializeToString())
+
+
+def _inform(
+    car: Car, whitelist: Whitelist, request: InformationRequest
+) -> FromVCSECMessage:
+    match request.informationRequestType:
+        case InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_INFO:
+            entries = whitelist.entries
+            info = WhitelistInfo(
+                numberOfEntries=len(entries),
+                whitelistEntries=[_identifier(one) for one in entries],
+                slotMask=(1 << len(entries)) - 1,
+            )
+            return FromVCSECMessage(whitelistInfo=info)
+        case InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_ENTRY_INFO:
+            return _entry(whitelist, request)
+        case _:
+            return FromVCSECMessage(vehicleStatus=status(car))
+
+
+def _entry(whitelist: Whitelist, request: InformationRequest) -> FromVCSECMessage:
+    for slot, entry in enumerate(whitelist.entries):
+        match request.WhichOneof("key"):
+            case "publicKey":
+                found = request.publicKey == entry.point
+            case "keyId":
+                found = request.keyId == _identifier(entry)
+            case _:
+                found = request.slot == slot
+        if found:
+            info = WhitelistEntryInfo(
+                keyId=_identifier(entry),
+                publicKey=PublicKey(PublicKeyRaw=entry.point),
+                metadataForKey=KeyMetadata(
+                    keyFormFactor=KeyFormFactor.ValueType(entry.form)
+                ),
+                slot=slot,
+                keyRole=RoleNumber.ValueType(entry.role),
+            )
+            return FromVCSECMessage(whitelistEntryInfo=info)
+    error = NominalError(genericError=GenericError_E.GENERICERROR_KEY_NOT_FOUND)
+    return FromVCSECMessage(nominalError=error)
+
+
+def _identifier(entry: Entry) -> KeyIdentifier:
+    # Four bytes tell the keys of one car apart.
+    digest = hashlib.sha1(entry.point, usedforsecurity=False).digest()
+    return KeyIdentifier(publicKeySHA1=digest[:4])
+
+
+def _change(
+    whitelist: Whitelist, operation: WhitelistOperation, signer: bytes
+) -> FromVCSECMessage:
+    information = said("NONE")
+    form = operation.metadataForKey.keyFormFactor
+    try:
+        match operation.WhichOneof("sub_message"):
+            case "addKeyToWhitelistAndAddPermissions":
+                change = operation.addKeyToWhitelistAndAddPermissions
+                information = _add(whitelist, change, form)
+            case "updateKeyAndPermissions":
+                change = operation.updateKeyAndPermissions
+                whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form)
+            case "removePublicKeyFromWhitelist":
+                point = operation.removePublicKeyFromWhitelist.PublicKeyRaw
+                information = _remove(whitelist, point, signer)
+            case _:
+                information = said("UNDOCUMENTED_ERROR")
+    except FullError:
+        information = said("WHITELIST_FULL")
+    except WhitelistError:
+        information = said("INVALID_PUBLIC_KEY")
+    return outcome(information)
+
+
+def outcome(information: Information) -> FromVCSECMessage:
+    """Return what became of a change to the list of keys."""
+    failed = information != said("NONE")
+    state = (
+        OperationStatus_E.OPERATIONSTATUS_ERROR
+        if failed
+        else OperationStatus_E.OPERATIONSTATUS_OK
+    )
+    return FromVCSECMessage(
+        commandStatus=CommandStatus(
+            operationStatus=state,
+            whitelistOperationStatus=WhitelistOperation_status(
+                whitelistOperationInformation=information, operationStatus=state
+            ),
+        )
+    )
+
+
+def said(word: str) -> Information:
+    """Return the number of one of the protocol's words."""
+    name = f"WHITELISTOPERATION_INFORMATION_{word}"
+    number: Information = Information.Value(name)
+    return number
+
+
+def objection(whitelist: Whitelist, change: PermissionChange) -> Information:
+    """Return what speaks against a new key, whoever asks for it."""
+    role = Role(change.keyRole)
+    if role is Role.NONE:
+        return said("ATTEMPTING_TO_ADD_KEY_WITHOUT_ROLE")
+    if role is Role.SERVICE:
+        return said("ATTEMPTING_TO_ADD_KEY_WITH_SERVICE_ROLE")
+    if whitelist.role_of(change.key.PublicKeyRaw) is not None:
+        return said(_TWICE)
+    if whitelist.is_full:
+        return said("WHITELIST_FULL")
+    return said("NONE")
+
+
+def _add(whitelist: Whitelist, change: PermissionChange, form: int) -> Information:
+    information = objection(whitelist, change)
+    if information == said("NONE"):
+        whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form)
+    return information
+
+
+def _remove(whitelist: Whitelist, point: bytes, signer: bytes) -> Information:
+    if point == signer:
+        return said("NO_PERMISSION_TO_REMOVE_ONESELF")
+    if whitelist.role_of(point) is None:
+        return said("PUBLIC_KEY_NOT_ON_WHITELIST")
+    whitelist.remove(point)
+    return said("NONE")

@@ -1,0 +1,312 @@
+"""All of a car that speaks the protocol: bytes in, bytes out."""
+
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from google.protobuf.message import DecodeError
+from tesla_protocol.command.universal_message_pb2 import (
+    Destination,
+    Domain,
+    MessageFault_E,
+    MessageStatus,
+    OperationStatus_E,
+    RoutableMessage,
+)
+from tesla_protocol.command.vcsec_pb2 import SignatureType, ToVCSECMessage
+
+from ..vehicle.car import Car
+from . import infotainment, pairing, vcsec
+from .command_decoder import Order, UnknownOrderError, orders_in
+from .computer import Checked, Computer, RefusedError, own_key
+from .faults import Mishap, Mishaps
+from .whitelist import PRIVILEGES, Role, Whitelist, point_of
+
+
+class Transport(StrEnum):
+    """What brings a message to the car."""
+
+    CLOUD = "cloud"
+    BLUETOOTH = "bluetooth"
+
+
+class Computers:
+    """The computers of one car, the keys that they obey and what may go wrong."""
+
+    def __init__(
+        self,
+        car: Car,
+        now: Callable[[], float],
+        *,
+        whitelist: Whitelist | None = None,
+        keys: Callable[[str, Domain], ec.EllipticCurvePrivateKey] = own_key,
+    ) -> None:
+        self.whitelist = whitelist or Whitelist(now)
+        self.mishaps = Mishaps()
+        self.over_bluetooth: Counter[str] = Counter()
+        """How often the car executed each command that came over Bluetooth."""
+
+        self.confirmation = vcsec.Confirmation.EMPTY
+        """How the computer of the locks confirms a command."""
+
+        self.tells_wait = False
+        """Whether it says that it waits for a card: newer cars do not."""
+
+        self.screen_hangs = False
+        """Whether infotainment is silent over Bluetooth, until it is restarted.
+
+        Owners report so of firmware of 2026: the locks answer all the while.
+        """
+
+        self.acknowledges = False
+        """Whether a bare acknowledgment comes before each answer over Bluetooth."""
+        self.seals_status = True
+        """Whether the locks' computer seals its status. Both kinds are reckoned with:
+        Tesla's own client asks for the status unsigned, and takes an open answer."""
+
+        self.vin = car.vin
+        self._car = car
+        self._now = now
+        self._computers = {
+            domain: Computer(
+                domain, car.vin, self.whitelist, now, keys(car.vin, domain)
+            )
+            for domain in (Domain.DOMAIN_VEHICLE_SECURITY, Domain.DOMAIN_INFOTAINMENT)
+        }
+
+    def expect(self, mishap: Mishap | str, times: int = 1) -> None:
+        """Let something go wrong with the next commands."""
+        self.mishaps.expect(Mishap(mishap), times)
+
+    def restart(self) -> None:
+        """Switch all of them off and on: every session is void."""
+        self.screen_hangs = False
+        for computer in self._computers.values():
+            computer.restart()
+
+    def answer(
+        self,
+        data: bytes,
+        over: Transport = Transport.CLOUD,
+        tell_later: Callable[[bytes], None] = lambda message: None,
+    ) -> bytes | None:
+        """Answer a message; None if nobody does: the car sleeps or did not hear.
+
+        What the car says of a key that waits for a card comes later.
+        """
+        try:
+            message = RoutableMessage.FromString(data)
+        except DecodeError:
+            return _encoded(_unread())
+        if over is Transport.BLUETOOTH:
+            message = _key_request(data) or message
+        domain = message.to_destination.domain
+        if (computer := self._computers.get(domain)) is None:
+            return _encoded(_misdirected(message))
+        self._car.advance()
+        asleep = self._car.presence == "asleep"
+        hangs = self.screen_hangs and over is Transport.BLUETOOTH
+        if not computer.secures and (asleep or hangs):
+            return None
+        if not computer.secures and over is Transport.BLUETOOTH:
+            self._car.disturb()
+        match message.WhichOneof("payload"):
+            case "session_info_request":
+                answered: RoutableMessage | None = computer.greet(message)
+            case "protobuf_message_as_bytes" if (
+                over is Transport.BLUETOOTH and _is_strange(computer, message)
+            ):
+                answered = self._receive(computer, message, tell_later)
+            case "protobuf_message_as_bytes":
+                answered = self._command(computer, message, over)
+            case _:
+                fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
+                answered = computer.fault(message, fault)
+        if answered is None:
+            return None
+        if self.acknowledges:
+            tell_later(_encoded(computer.acknowledge(message)))
+        return _encoded(answered)
+
+    def broadcast(self) -> bytes:
+        """Return what the car tells everybody that it has a line to."""
+        return self._to_everybody(vcsec.tells(self._car))
+
+    def chatter(self) -> list[bytes]:
+        """Return what it says besides to everybody, until a key has proven itself.
+
+        Some of it comes without a message around it.
+        """
+        bare = vcsec.CHATTER[0]
+        return [bare, *map(self._to_everybody, vcsec.CHATTER)]
+
+    def _to_everybody(self, payload: bytes) -> bytes:
+        return _encoded(
+            RoutableMessage(
+                to_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
+                from_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
+                protobuf_message_as_bytes=payload,
+            )
+        )
+
+    def too_long(self, data: bytes) -> bytes:
+        """Return the answer to a message whose answer is too long for the line."""
+        message = RoutableMessage.FromString(data)
+        computer = self._computers[message.to_destination.domain]
+        fault = MessageFault_E.MESSAGEFAULT_ERROR_RESPONSE_MTU_EXCEEDED
+        return _encoded(computer.fault(message, fault))
+
+    def _receive(
+        self,
+        computer: Computer,
+        message: RoutableMessage,
+        tell_later: Callable[[bytes], None],
+    ) -> RoutableMessage | None:
+        def tell(payload: bytes) -> None:
+            tell_later(_encoded(computer.say(message, payload)))
+
+        payload = message.protobuf_message_as_bytes
+        try:
+            reply = pairing.answer(self._car, self.whitelist, payload, tell)
+        except DecodeError:
+            fault = MessageFault_E.MESSAGEFAULT_ERROR_DECODING
+            return computer.fault(message, fault)
+        except pairing.NeedsKeyError:
+            fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
+            return computer.fault(message, fault)
+        if reply is None or (reply == vcsec.waits() and not self.tells_wait):
+            return None
+        return computer.say(message, reply)
+
+    def _command(
+        self, computer: Computer, message: RoutableMessage, over: Transport
+    ) -> RoutableMessage | None:
+        mishap = None
+        try:
+            checked = computer.check(message)
+            orders = _allowed_orders(message, checked, over)
+            mishap = self.mishaps.take() if _acts(orders) else None
+            if mishap is None or mishap.done:
+                before = Counter(self._car.executed)
+                payload = self._obey(computer, checked, orders)
+                if over is Transport.BLUETOOTH:
+                    self.over_bluetooth += self._car.executed - before
+            else:
+                payload = b""
+        except RefusedError as refused:
+            return computer.fault(message, refused.fault, refused.session)
+        if computer.secures and not self.seals_status and not _acts(orders):
+            return computer.say(message, payload)
+        if mishap is None:
+            names_request = (
+                computer.secures
+                and _acts(orders)
+                and self.confirmation is vcsec.Confirmation.STATUS
+            )
+            return computer.answer(
+                message, checked, payload, names_request=names_request
+            )
+        if mishap in {Mishap.LOST, Mishap.LOST_DONE}:
+            return None
+        if mishap in {Mishap.BUSY, Mishap.BUSY_DONE}:
+            return computer.fault(message, MessageFault_E.MESSAGEFAULT_ERROR_BUSY)
+        if computer.secures:
+            return computer.answer(message, checked, vcsec.waits())
+        return computer.status(message, OperationStatus_E.OPERATIONSTATUS_WAIT)
+
+    def _obey(self, computer: Computer, checked: Checked, orders: list[Order]) -> bytes:
+        if not computer.secures:
+            return infotainment.answer(self._car, checked.payload, orders, self._now())
+        return vcsec.answer(
+            self._car,
+            self.whitelist,
+            checked.payload,
+            orders,
+            signer=checked.session.point,
+            confirmation=self.confirmation,
+        )
+
+
+def public_keys(vin: str) -> dict[str, bytes]:
+    """Return the public keys of a simulated car's computers: points of P-256."""
+    return {
+        "vehicle_security": point_of(own_key(vin, Domain.DOMAIN_VEHICLE_SECURITY)),
+        "infotainment": point_of(own_key(vin, Domain.DOMAIN_INFOTAINMENT)),
+    }
+
+
+def _allowed_orders(
+    message: RoutableMessage, checked: Checked, over: Transport
+) -> list[Order]:
+    try:
+        orders = orders_in(message, checked.payload)
+    except DecodeError as err:
+        raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_DECODING) from err
+    except UnknownOrderError as err:
+        raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_COMMAND) from err
+    if checked.role is Role.FLEET_MANAGER and over is Transport.BLUETOOTH:
+        raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES)
+    if any(order.need not in PRIVILEGES[checked.role] for order in orders):
+        raise RefusedError(
+            MessageFault_E.MESSAGEFAULT_ERROR_REMOTE_SERVICE_ACCESS_DISABLED
+            if checked.role in {Role.SERVICE, Role.SERVICE_TECH}
+            else MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES
+        )
+    return orders
+
+
+def _is_strange(computer: Computer, message: RoutableMessage) -> bool:
+    return computer.secures and message.signature_data.WhichOneof("sig_type") is None
+
+
+def _acts(orders: list[Order]) -> bool:
+    return any(order.command for order in orders)
+
+
+def _key_request(data: bytes) -> RoutableMessage | None:
+    """Return Tesla's own form of the request to add a key, None if it is not that.
+
+    Tesla's client puts it in the older envelope, which names no sender: what the car
+    says of it goes to everybody.
+    """
+    try:
+        envelope = ToVCSECMessage.FromString(data)
+    except DecodeError:
+        return None
+    signed = envelope.signedMessage
+    if signed.signatureType != SignatureType.SIGNATURE_TYPE_PRESENT_KEY:
+        return None
+    return RoutableMessage(
+        to_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
+        from_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
+        protobuf_message_as_bytes=signed.protobufMessageAsBytes,
+    )
+
+
+def _misdirected(message: RoutableMessage) -> RoutableMessage:
+    """Return the refusal of a message to a computer that the car does not have.
+
+    It bears the domain and the UUID of the request, or no client would hear it.
+    """
+    reply = _unread(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_DOMAINS)
+    reply.to_destination.CopyFrom(message.from_destination)
+    reply.from_destination.domain = message.to_destination.domain
+    reply.request_uuid = message.uuid
+    return reply
+
+
+def _encoded(message: RoutableMessage) -> bytes:
+    return bytes(message.SerializeToString())
+
+
+def _unread(
+    fault: MessageFault_E = MessageFault_E.MESSAGEFAULT_ERROR_DECODING,
+) -> RoutableMessage:
+    return RoutableMessage(
+        from_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
+        signedMessageStatus=MessageStatus(
+            operation_status=OperationStatus_E.OPERATIONSTATUS_ERROR,
+            signed_message_fault=fault,
+        ),
+    )

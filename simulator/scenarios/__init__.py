@@ -1,0 +1,1 @@
+"""Scenarios and conditions as data."""

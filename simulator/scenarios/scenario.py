@@ -1,0 +1,348 @@
+"""Cases: outages as data, read strictly.
+
+The format is told in the README beside the cases. Beyond its basics a case may say:
+
+- `home.provider`: compatible (default), watch_only, proxy (a service in between),
+  fleet (the maker's own sign-in), fleet_server (the same, with Tesla's own proxy for
+  the commands), tesla_proxy (all calls through that proxy, with a fixed token),
+  teslemetry or tessie.
+- `home.settled: false`: the first installation happens at 0:00, when the conditions
+  of the first step are already set.
+- `home.lively: true`: cars drive, charge and fall asleep by themselves.
+- `homes:` instead of `home:`, a list of several homes, each with a name of its own;
+  `expect` is then a mapping from the name of a home to what holds there.
+- `clock: "-2:00"` on a step: the wall clock is set back (or forward) by that much.
+- `token: expired` (or `ok`) on a step: the homes' access tokens stop being valid.
+- `set` of `proxy.api`, `controls1`, `controls2`.
+- `signing: required` (or `allowed`, `off`) of a car: whether its commands must be
+  signed. Left out: `allowed`, and `off` for a Model S or X from before 2021.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+import re
+
+from .conditions import MODELS, REGIONS, ConditionError, check
+from .strict_yaml import CaseError, Place, read_yaml
+
+STATUSES = (
+    "operational",
+    "degraded",
+    "outage",
+    "sign_in_outage",
+    "provider_down",
+    "internet_down",
+    "account_problem",
+    "undetermined",
+)
+SCOPES = (
+    "none",
+    "vehicle",
+    "model",
+    "account",
+    "region",
+    "regions",
+    "worldwide",
+    "undetermined",
+)
+PLANES = ("status", "api", "data", "commands", "auth")
+KEYS = ("usual", "keycard", "fob")
+SIGNING = ("required", "allowed", "off")
+DEFAULT_PROVIDER = "compatible"
+PROVIDERS = (
+    DEFAULT_PROVIDER,
+    "watch_only",
+    "proxy",
+    "fleet",
+    "fleet_server",
+    "tesla_proxy",
+    "teslemetry",
+    "tessie",
+)
+# What an owner asks for, and the command that the car then executes.
+REQUESTS = {
+    "lock": "door_lock",
+    "unlock": "door_unlock",
+    "climate_on": "auto_conditioning_start",
+    "climate_off": "auto_conditioning_stop",
+    "wake": "wake_up",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarSpec:
+    """A car of a home."""
+
+    name: str
+    model: str
+    year: int
+    signing: str | None = None  # what the car is like, unless it is said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """One household."""
+
+    name: str = "home"
+    region: str = "na"
+    cars: tuple[CarSpec, ...] = ()
+    provider: str = DEFAULT_PROVIDER
+    settled: bool = True
+    lively: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the owner asks for: `unlock.Ada`."""
+
+    action: str
+    car: str
+
+    @property
+    def command(self) -> str:
+        """Return the command that the car executes."""
+        return REQUESTS[self.action]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect:
+    """What must hold; None where the case says nothing."""
+
+    within: float
+    status: str | None = None
+    scope: str | None = None
+    planes: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    elsewhere: tuple[str, ...] | None = None
+    key: Mapping[str, str] | None = None  # for each car
+    notified: int | None = None
+    reauth: bool | None = None
+    entities: str | None = None
+    billed: int | None = None
+    done: bool | None = None
+    via: str | None = None
+    executed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of the timeline; times in seconds."""
+
+    at: float
+    set: Mapping[str, str] = field(default_factory=dict)
+    expect: Mapping[str, Expect] = field(default_factory=dict)  # for each home
+    restart: bool = False
+    do: Request | None = None
+    clock: float = 0.0
+    token: str | None = None
+
+    @property
+    def within(self) -> float:
+        """Return the longest time that an expectation of this step has."""
+        return max((one.within for one in self.expect.values()), default=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One outage, as data."""
+
+    name: str
+    source: str
+    homes: tuple[Home, ...]
+    timeline: tuple[Step, ...]
+    path: Path | None = None
+
+    @property
+    def end(self) -> float:
+        """Return when the case ends, in seconds."""
+        return self.timeline[-1].at + self.timeline[-1].within
+
+    @property
+    def cars(self) -> tuple[CarSpec, ...]:
+        """Return the cars of all homes."""
+        return tuple(car for home in self.homes for car in home.cars)
+
+
+def load_case(path: Path | str) -> Case:
+    """Read a case file; raise a CaseError that says what is wrong, and where."""
+    place = read_yaml(Path(path))
+    place.only("name", "source", "home", "homes", "timeline")
+    name = place.need("name").text()
+    source = place.need("source").text()
+    homes = _homes(place)
+    steps = place.need("timeline").items()
+    timeline: list[Step] = []
+    for one in steps:
+        timeline.append(_step(one, homes))
+        if len(timeline) > 1 and timeline[-1].at < timeline[-2].at:
+            one.need("at").fail("steps must follow each other in time")
+    return Case(
+        name=name,
+        source=source,
+        homes=homes,
+        timeline=tuple(timeline),
+        path=Path(path),
+    )
+
+
+def load_homes(path: Path | str) -> tuple[Home, ...]:
+    """Read the homes alone, of a case or of a file without a timeline."""
+    place = read_yaml(Path(path))
+    place.only("name", "source", "home", "homes", "timeline")
+    return _homes(place)
+
+
+def _homes(place: Place) -> tuple[Home, ...]:
+    single, several = place.get("home"), place.get("homes")
+    if single and not several:
+        homes: tuple[Home, ...] = (_home(single, named=False),)
+    elif several and not single:
+        homes = tuple(_home(one, named=True) for one in several.items())
+    else:
+        place.fail("a case needs either home or homes")
+    if len({home.name for home in homes}) < len(homes):
+        place.need("homes").fail("two homes have the same name")
+    names = [car.name for home in homes for car in home.cars]
+    if len(set(names)) < len(names):
+        (single or several or place).fail("two cars have the same name")
+    return homes
+
+
+def _home(place: Place, *, named: bool) -> Home:
+    keys = ("region", "cars", "provider", "settled", "lively")
+    place.only(*(("name", *keys) if named else keys))
+    return Home(
+        name=place.need("name").text() if named else "home",
+        region=place.need("region").one_of(REGIONS),
+        cars=tuple(_car(one) for one in place.need("cars").items()),
+        provider=place.read("provider", _one_of(PROVIDERS)) or DEFAULT_PROVIDER,
+        settled=place.read("settled", Place.flag) is not False,
+        lively=place.read("lively", Place.flag) is True,
+    )
+
+
+def _car(place: Place) -> CarSpec:
+    place.only("name", "model", "year", "signing")
+    name = place.need("name").text()
+    if not re.fullmatch(r"\w[\w -]*", name):
+        place.need("name").fail("a name is made of letters, digits, spaces and dashes")
+    return CarSpec(
+        name=name,
+        model=place.need("model").one_of(MODELS),
+        year=place.need("year").number(2010, 2039),
+        signing=place.read("signing", _one_of(SIGNING)),
+    )
+
+
+def _step(place: Place, homes: tuple[Home, ...]) -> Step:
+    place.only("at", "set", "expect", "restart", "do", "clock", "token")
+    cars = [car.name for home in homes for car in home.cars]
+    do = _request(one, cars) if (one := place.get("do")) else None
+    step = Step(
+        at=place.need("at").duration(),
+        set=_conditions(one, cars) if (one := place.get("set")) else {},
+        expect=_expects(one, homes, do) if (one := place.get("expect")) else {},
+        restart=place.read("restart", Place.flag) is True,
+        do=do,
+        clock=place.read("clock", lambda one: one.duration(signed=True)) or 0.0,
+        token=place.read("token", _one_of(("expired", "ok"))),
+    )
+    if do and not step.expect:
+        place.fail("a step with do needs an expect: how else would it end?")
+    return step
+
+
+def _conditions(place: Place, cars: list[str]) -> dict[str, str]:
+    conditions: dict[str, str] = {}
+    for subject, one in place.entries():
+        # YAML reads an unquoted null as nothing and an unquoted 503 as a number.
+        condition = "null" if one.value is None else str(one.value)
+        try:
+            check(subject, condition, cars)
+        except ConditionError as err:
+            one.fail(str(err))
+        conditions[subject] = condition
+    return conditions
+
+
+def _request(place: Place, cars: list[str]) -> Request:
+    action, _, car = place.text().partition(".")
+    if action not in REQUESTS or car not in cars:
+        place.fail(
+            f"must be ACTION.CAR; actions: {', '.join(REQUESTS)};"
+            f" cars: {', '.join(cars)}"
+        )
+    return Request(action=action, car=car)
+
+
+def _expects(
+    place: Place, homes: tuple[Home, ...], do: Request | None
+) -> dict[str, Expect]:
+    if len(homes) == 1 and homes[0].name == "home":
+        return {homes[0].name: _expect(place, homes[0], do)}
+    names = {home.name: home for home in homes}
+    place.only(*names)
+    return {
+        name: _expect(one, names[name], do if _owns(names[name], do) else None)
+        for name, one in place.entries()
+    }
+
+
+def _owns(home: Home, do: Request | None) -> bool:
+    return do is not None and do.car in [car.name for car in home.cars]
+
+
+def _expect(place: Place, home: Home, do: Request | None) -> Expect:
+    of_do = ("done", "via", "executed")
+    place.only(
+        *("within", "status", "scope", "planes", "models", "elsewhere", "key"),
+        *("notified", "reauth", "entities", "billed"),
+        *(of_do if do else ()),
+    )
+    elsewhere = tuple(region for region in REGIONS if region != home.region)
+    return Expect(
+        within=place.need("within").duration(),
+        status=place.read("status", _one_of(STATUSES)),
+        scope=place.read("scope", _one_of(SCOPES)),
+        planes=place.read("planes", _some_of(PLANES)),
+        models=place.read("models", _some_of(MODELS)),
+        elsewhere=place.read("elsewhere", _some_of(elsewhere)),
+        key=place.read("key", lambda one: _keys(one, home)),
+        notified=place.read("notified", lambda one: one.number(0, 1000)),
+        reauth=place.read("reauth", Place.flag),
+        entities=place.read("entities", _one_of(("available",))),
+        billed=place.read("billed", lambda one: one.number(0, 1_000_000)),
+        done=place.read("done", Place.flag),
+        via=place.read("via", _one_of(("cloud", "bluetooth"))),
+        executed=place.read("executed", lambda one: one.number(0, 1000)),
+    )
+
+
+def _keys(place: Place, home: Home) -> dict[str, str]:
+    cars = [car.name for car in home.cars]
+    if isinstance(place.value, str):
+        return dict.fromkeys(cars, place.one_of(KEYS))
+    place.only(*cars)
+    return {car: one.one_of(KEYS) for car, one in place.entries()}
+
+
+def _one_of(allowed: tuple[str, ...]) -> Callable[[Place], str]:
+    return lambda place: place.one_of(allowed)
+
+
+def _some_of(allowed: tuple[str, ...]) -> Callable[[Place], tuple[str, ...]]:
+    return lambda place: tuple(one.one_of(allowed) for one in place.items(empty=True))
+
+
+__all__ = [
+    "CarSpec",
+    "Case",
+    "CaseError",
+    "Expect",
+    "Home",
+    "Request",
+    "Step",
+    "load_case",
+    "load_homes",
+]

@@ -1,0 +1,386 @@
+"""The simulator as a whole: hosts, accounts, cars, and what is wrong with them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+import time
+from types import TracebackType
+from typing import Self
+
+from .cloud.accounts import CLIENT, LONG, Account, Tokens
+from .cloud.fleet_api import Api
+from .cloud.oauth import MakerSignIn
+from .cloud.services import TeslaProxy, Teslemetry, Tessie
+from .fleet import Garage
+from .http.certificates import Authority, SelfSigned
+from .http.fault_injection import Faults
+from .http.router import Hosts
+from .http.server import Answer, Listener, Traffic
+from .http.usage import Calls
+from .scenarios.conditions import (
+    AUTH,
+    CAR_WORDS,
+    CONTROLS,
+    DNS,
+    DOMAIN,
+    PROXY,
+    REGIONS,
+    SERVICES,
+    TESLA_PROXY,
+    UNREACHABLE,
+    Condition,
+    ConditionError,
+    Conditions,
+    Kind,
+    check,
+    expand,
+)
+from .scenarios.scenario import CarSpec, Home
+from .vehicle.car import Car
+
+# What a car is and what a person does to it at the start of everything.
+_START = ("ok", "online", "gone")
+DEFAULT_HOME = Home(
+    cars=(
+        CarSpec(name="Ada", model="model3", year=2021),
+        CarSpec(name="Bo", model="modely", year=2022),
+        CarSpec(name="Cy", model="models", year=2018),
+    ),
+    lively=True,
+)
+# Which subjects a port serves; it is shut when all of them are out of reach.
+_PORTS = {
+    **{region: (f"{region}.status", f"{region}.api") for region in REGIONS},
+    "auth": AUTH,
+    **{name: (name,) for name in CONTROLS},
+    "proxy": (PROXY,),
+    "tesla_proxy": (TESLA_PROXY,),
+    "domain": (DOMAIN,),
+    **{name: (f"{name}.api",) for name in SERVICES},
+}
+_BEHIND_DNS = (*REGIONS, "auth")
+
+
+class PortTakenError(OSError):
+    """A port that was asked for is in use."""
+
+
+class Simulator(Garage):
+    """Tesla's cloud and cars on 127.0.0.1.
+
+    `home` is one home or several; `now` is the wall clock of the cars and tokens;
+    `tls` serves https with a throw-away authority's certificates, and plain http for
+    the unrelated hosts on ports of their own (`controls1_http`, `controls2_http`).
+    """
+
+    def __init__(
+        self,
+        home: Home | Sequence[Home] = DEFAULT_HOME,
+        *,
+        now: Callable[[], float] = time.time,
+        tls: bool | Authority = False,
+        ports: Mapping[str, int] | None = None,
+    ) -> None:
+        self.homes = (home,) if isinstance(home, Home) else tuple(home)
+        super().__init__(now)
+        self.calls = Calls()
+        self._own_authority = tls is True
+        self._authority = Authority() if tls is True else tls or None
+        self._traffic = Traffic()
+        self._conditions = Conditions(now)
+        self._tokens = Tokens(now)
+        self._accounts = [self._account(one) for one in self.homes]
+        self._api = Api(
+            self._accounts,
+            self._tokens,
+            lambda region: self.urls[region],
+            now,
+            apps=self.apps,
+            computers=self.computers,
+        )
+        self._sign_in = MakerSignIn(self._accounts, self._tokens, now, self.apps)
+        self.teslemetry = Teslemetry(self._accounts, self._tokens, now)
+        self.tesla_proxy = TeslaProxy()
+        self.tesla_proxy_certificate = SelfSigned()
+        self.tessie = Tessie(self._accounts, self._tokens, now)
+        self._faults = Faults(self._conditions, self._traffic, now)
+        self._hosts = Hosts(
+            faults=self._faults,
+            api=self._api,
+            apps=self.apps,
+            sign_in=self._sign_in,
+            tesla_proxy=self.tesla_proxy,
+            services={"teslemetry": self.teslemetry, "tessie": self.tessie},
+            calls=self.calls,
+            cars=self.cars,
+            proxied=self.homes[0].region,
+        )
+        self.tokens = {
+            one.home.name: self._tokens.issue(one, lifetime=LONG)
+            for one in self._accounts
+        }
+        self._listeners = self._build_listeners(ports or {})
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the ports; raise a PortTakenError if one is in use."""
+        for one in self._listeners.values():
+            try:
+                one.reserve()
+            except OSError as err:
+                await self.stop()
+                message = f"port {one.port} for {one.name} is taken"
+                raise PortTakenError(message) from err
+        for name, one in self._listeners.items():
+            await one.start(shut=self._out_of_reach(name))
+        self._update_ports()
+
+    async def stop(self) -> None:
+        """Close everything."""
+        self.air.close()
+        self._faults.close()
+        for one in self._listeners.values():
+            await one.stop()
+        if self._own_authority and self._authority is not None:
+            self._authority.close()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Return the addresses.
+
+        na, eu, cn, auth (that of China, too), controls1, controls2, proxy,
+        tesla_proxy (https with a certificate that its owner made), domain, teslemetry,
+        tessie.
+        """
+        return {name: one.url for name, one in self._listeners.items()}
+
+    @property
+    def token(self) -> str:
+        """Return a bearer token of the first home's account."""
+        return self.tokens[self.homes[0].name]
+
+    def renew_certificate(self) -> None:
+        """Have Tesla's proxy started again with another certificate."""
+        self.tesla_proxy_certificate.renew()
+        self.tesla_proxy.restart()
+        self._listeners["tesla_proxy"].drop_idle()
+
+    def certify(self, names: Iterable[str]) -> None:
+        """Prepare the certificates of host names: signing takes files and time."""
+        if self._authority is not None:
+            self._authority.prepare(names)
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Return the file of the authority that a client must trust."""
+        return self._authority.ca_file if self._authority else None
+
+    @property
+    def busy(self) -> int:
+        """Return what is under way, and not held up on purpose: requests, messages."""
+        return self._traffic.busy + self.air.busy
+
+    @property
+    def held(self) -> int:
+        """Return the requests that a condition holds up."""
+        return self._traffic.held
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Return every condition that is not ok."""
+        return self._conditions.as_dict()
+
+    def condition(self, subject: str) -> Condition:
+        """Return the condition of a subject; the first one if it names several."""
+        return self._conditions.any_of(expand(subject, self.cars))
+
+    def set(self, subject: str, condition: str) -> None:
+        """Set a condition; raise a ConditionError if there is no such thing."""
+        self.apply({subject: condition})
+
+    def apply(self, conditions: Mapping[str, str]) -> None:
+        """Set several conditions at once."""
+        for subject, condition in conditions.items():
+            check(subject, condition, self.cars)
+            if condition.strip() == Kind.TLS and self._authority is None:
+                message = f"{subject}: tls needs a simulator that serves TLS"
+                raise ConditionError(message)
+        if any(condition.strip() not in _START for condition in conditions.values()):
+            self._api.freeze()
+        for subject, condition in conditions.items():
+            for single in expand(subject, self.cars):
+                self._set_one(single, condition.strip())
+        self._update_ports()
+
+    def reset(self) -> None:
+        """Make everything well again, as at the start of a case."""
+        self.apply(dict.fromkeys(self.conditions, "ok"))
+        for car in self.cars.values():
+            car.near = False
+            self.computers[car.name].mishaps.clear()
+            if car.presence != "online":
+                car.set_presence("online")
+        self.air.reset()
+        self._api.thaw()
+
+    def set_token(self, state: str, home: str | None = None) -> None:
+        """Let the access tokens be "expired", or "ok" again."""
+        if state not in {"ok", "expired"}:
+            message = f"unknown state of a token {state!r}; allowed: ok, expired"
+            raise ConditionError(message)
+        for account in self._accounts:
+            if home in {None, account.home.name}:
+                if state == "expired":
+                    account.expire_tokens()
+                    self.teslemetry.tokens.expire(account)
+                    self.tessie.tokens.expire(account)
+                else:
+                    account.expired.clear()
+                    self.teslemetry.tokens.revive(account)
+                    self.tessie.tokens.revive(account)
+
+    def refresh_token(self, home: str | None = None) -> str:
+        """Return a refresh token, as if the owner had signed in."""
+        return self._sign_in.refresh_token(self._account_of(home))
+
+    def teslemetry_token(self, home: str | None = None) -> str:
+        """Return an access token of Teslemetry."""
+        return self.teslemetry.tokens.issue(self._account_of(home))
+
+    def teslemetry_refresh_token(self, home: str | None = None) -> str:
+        """Return a refresh token of Teslemetry, as if the owner had signed in."""
+        return self.teslemetry.refresh_token(self._account_of(home))
+
+    def tessie_token(self, home: str | None = None) -> str:
+        """Return an access token of Tessie."""
+        return self.tessie.tokens.issue(self._account_of(home))
+
+    def access_token(
+        self,
+        *scopes: str,
+        home: str | None = None,
+        lifetime: float = LONG,
+        client: str = CLIENT,
+    ) -> str:
+        """Return an access token with these scopes only."""
+        account = self._account_of(home)
+        return self._tokens.issue(
+            account, scopes=scopes, lifetime=lifetime, client=client
+        )
+
+    def set_mobile_access(self, allowed: bool, home: str | None = None) -> None:
+        """Switch mobile access on or off in the cars."""
+        self._account_of(home).mobile_access = allowed
+
+    def add_car(self, spec: CarSpec, home: str | None = None) -> Car:
+        """Add a car to an account."""
+        if spec.name in self.cars:
+            message = f"there is a car {spec.name!r} already"
+            raise ConditionError(message)
+        account = self._account_of(home)
+        car = self._build_car(spec, account.home)
+        account.cars.append(car)
+        return car
+
+    def add_product(self, product: dict[str, object], home: str | None = None) -> None:
+        """Add something that is no car to an account's product list."""
+        self._account_of(home).other_products.append(product)
+
+    def remove_car(self, name: str) -> Car:
+        """Take a car from its account."""
+        self.car(name).near = False
+        car = self.cars.pop(name)
+        del self.computers[name]
+        self._conditions.set(f"car.{name}", "ok")
+        for account in self._accounts:
+            if car in account.cars:
+                account.cars.remove(car)
+        return car
+
+    def _account(self, home: Home) -> Account:
+        return Account(home, [self._build_car(spec, home) for spec in home.cars])
+
+    def _account_of(self, home: str | None) -> Account:
+        for account in self._accounts:
+            if home in {None, account.home.name}:
+                return account
+        message = f"unknown home {home!r}"
+        raise ConditionError(message)
+
+    def _build_listeners(self, ports: Mapping[str, int]) -> dict[str, Listener]:
+        listeners: dict[str, Listener] = {}
+        names = list(_PORTS)
+        if self._authority is not None:
+            names += [f"{name}_http" for name in CONTROLS]
+        if unknown := set(ports) - set(names):
+            message = f"unknown ports {sorted(unknown)}; allowed: {', '.join(names)}"
+            raise ConditionError(message)
+        for name in names:
+            listeners[name] = Listener(
+                name,
+                self._answerer(name),
+                self._traffic,
+                port=ports.get(name, 0),
+                tls=self._tls_of(name),
+            )
+        return listeners
+
+    def _tls_of(self, name: str) -> Authority | SelfSigned | None:
+        if name == "tesla_proxy":
+            return self.tesla_proxy_certificate
+        return None if name.endswith("_http") else self._authority
+
+    def _answerer(self, name: str) -> Answer:
+        if name in REGIONS:
+            return lambda request: self._hosts.region(name, request)
+        if name == "auth":
+            return self._hosts.auth
+        if name == "proxy":
+            return self._hosts.proxy
+        if name == "tesla_proxy":
+            return self._hosts.tesla_proxy
+        if name == "domain":
+            return self._hosts.domain
+        if name in SERVICES:
+            return lambda request: self._hosts.service(name, request)
+        subject = name.removesuffix("_http")
+        return lambda request: self._hosts.unrelated(subject, request)
+
+    def _set_one(self, subject: str, condition: str) -> None:
+        car = self.cars.get(subject.removeprefix("car."))
+        if car is not None and subject.startswith("car."):
+            if condition in {"near", "gone"}:
+                car.near = condition == "near"
+                return
+            if condition in CAR_WORDS:
+                car.set_presence(condition)
+                condition = "ok"
+        self._conditions.set(subject, condition)
+
+    def _out_of_reach(self, port: str) -> bool:
+        subjects = _PORTS[port.removesuffix("_http")]
+        if port in _BEHIND_DNS and self._conditions.get(DNS).kind in UNREACHABLE:
+            return True
+        return all(self._conditions.get(one).kind in UNREACHABLE for one in subjects)
+
+    def _update_ports(self) -> None:
+        for name, one in self._listeners.items():
+            subjects = _PORTS[name.removesuffix("_http")]
+            impostor = Kind.TLS in {self._conditions.get(it).kind for it in subjects}
+            if impostor is not one.impostor:
+                one.impostor = impostor
+                one.drop_idle()
+            if self._out_of_reach(name):
+                one.shut()
+            else:
+                one.open()

@@ -1,0 +1,400 @@
+"""Commands: each does what it says to a car and returns (result, reason)."""
+
+from collections.abc import Callable, Mapping
+import math
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .car import Car
+
+type Result = tuple[bool, str]
+type Run = Callable[[Car, Mapping[str, object]], Result]
+
+NEAR = 0.001  # degrees
+KEYLESS_TIME = 2 * 60.0
+DONE: Result = (True, "")
+COMFORT_OFF: Result = (False, "cabin comfort remote settings not enabled")
+
+
+def _number(body: Mapping[str, object], key: str) -> float | None:
+    value = body.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _lock(car: Car, _body: Mapping[str, object]) -> Result:
+    car.locked = True
+    return DONE
+
+
+def _unlock(car: Car, _body: Mapping[str, object]) -> Result:
+    car.locked = False
+    return DONE
+
+
+def _climate_on(car: Car, _body: Mapping[str, object]) -> Result:
+    car.climate_on = True
+    return DONE
+
+
+def _climate_off(car: Car, _body: Mapping[str, object]) -> Result:
+    car.climate_on = car.defrost = car.bioweapon = False
+    car.keeper = 0
+    return DONE
+
+
+def _set_temps(car: Car, body: Mapping[str, object]) -> Result:
+    driver = _number(body, "driver_temp")
+    passenger = _number(body, "passenger_temp")
+    if driver is None or not 15 <= driver <= 28:
+        return False, "invalid_temperature"
+    car.driver_temp = driver
+    car.passenger_temp = driver if passenger is None else passenger
+    return DONE
+
+
+def _set_keeper(car: Car, body: Mapping[str, object]) -> Result:
+    mode = _number(body, "climate_keeper_mode")
+    if mode not in {0, 1, 2, 3}:
+        return False, "invalid_mode"
+    car.keeper = int(mode)
+    if car.keeper:
+        car.climate_on = True
+    return DONE
+
+
+def _set_defrost(car: Car, body: Mapping[str, object]) -> Result:
+    car.defrost = body.get("on") is True
+    if car.defrost:
+        car.climate_on = True
+    return DONE
+
+
+def _open_port(car: Car, _body: Mapping[str, object]) -> Result:
+    if car.cable:
+        car.charging = car.latched = False
+    car.port_open = True
+    return DONE
+
+
+def _close_port(car: Car, _body: Mapping[str, object]) -> Result:
+    if not car.config["motorized_charge_port"]:
+        return False, "no motorized charge port"
+    if car.cable:
+        return False, "cable connected"
+    car.port_open = False
+    return DONE
+
+
+def _start_charge(car: Car, _body: Mapping[str, object]) -> Result:
+    if not car.cable:
+        return False, "disconnected"
+    if car.charging:
+        return False, "is_charging"
+    if car.battery >= car.charge_limit:
+        return False, "complete"
+    car.charging = car.latched = True
+    car.low_amps = None
+    return DONE
+
+
+def _stop_charge(car: Car, _body: Mapping[str, object]) -> Result:
+    if not car.charging:
+        return False, "not_charging"
+    car.charging = False
+    return DONE
+
+
+def _set_limit(car: Car, body: Mapping[str, object]) -> Result:
+    percent = _number(body, "percent")
+    if percent is None or not 50 <= percent <= 100:
+        return False, "invalid_percent"
+    if round(percent) == car.charge_limit:
+        return False, "already_set"
+    car.charge_limit = round(percent)
+    return DONE
+
+
+def _set_amps(car: Car, body: Mapping[str, object]) -> Result:
+    amps = _number(body, "charging_amps")
+    if amps is None or not 0 <= amps <= 48:
+        return False, "invalid_amps"
+    car.set_amps(round(amps))
+    return DONE
+
+
+def _set_overheat(car: Car, body: Mapping[str, object]) -> Result:
+    if body.get("on") is not True:
+        car.overheat = "Off"
+    else:
+        car.overheat = "FanOnly" if body.get("fan_only") is True else "On"
+    return DONE
+
+
+def _set_overheat_level(car: Car, body: Mapping[str, object]) -> Result:
+    level = _number(body, "cop_temp")
+    if level not in {0, 1, 2}:
+        return False, "invalid_temperature"
+    car.overheat_level = int(level)
+    return DONE
+
+
+def _heat_seat(car: Car, body: Mapping[str, object]) -> Result:
+    seat, level = _number(body, "heater"), _number(body, "level")
+    if seat not in car.seats or level not in {0, 1, 2, 3}:
+        return False, "invalid_seat"
+    if not car.climate_on:
+        return COMFORT_OFF
+    car.seats[int(seat)] = int(level)
+    return DONE
+
+
+def _heat_wheel(car: Car, body: Mapping[str, object]) -> Result:
+    level = _number(body, "level")
+    if level not in {0, 1, 3}:
+        return False, "invalid_level"
+    if not car.climate_on:
+        return COMFORT_OFF
+    car.wheel = int(level)
+    return DONE
+
+
+def _heat_wheel_at_all(car: Car, body: Mapping[str, object]) -> Result:
+    return _heat_wheel(car, {"level": 3 if body.get("on") is True else 0})
+
+
+def _cool_seat(car: Car, body: Mapping[str, object]) -> Result:
+    seat, level = _number(body, "seat_position"), _number(body, "seat_cooler_level")
+    if not car.config["has_seat_cooling"]:
+        return False, "seat cooling not supported"
+    if seat not in car.coolers or level not in {0, 1, 2, 3}:
+        return False, "invalid_seat"
+    if not car.climate_on:
+        return COMFORT_OFF
+    car.coolers[int(seat)] = int(level)
+    return DONE
+
+
+def _auto_seat(car: Car, body: Mapping[str, object]) -> Result:
+    seat = _number(body, "auto_seat_position")
+    if seat not in car.auto_seats:
+        return False, "invalid_seat"
+    car.auto_seats[int(seat)] = body.get("auto_climate_on") is True
+    return DONE
+
+
+def _auto_wheel(car: Car, body: Mapping[str, object]) -> Result:
+    car.auto_wheel = body.get("on") is True
+    return DONE
+
+
+def _set_bioweapon(car: Car, body: Mapping[str, object]) -> Result:
+    car.bioweapon = body.get("on") is True
+    if car.bioweapon:
+        car.climate_on = True
+    return DONE
+
+
+def _move_windows(car: Car, body: Mapping[str, object]) -> Result:
+    if body.get("command") not in {"vent", "close"}:
+        return False, "invalid_command"
+    car.windows = dict.fromkeys(car.windows, int(body["command"] == "vent"))
+    return DONE
+
+
+def _move_sun_roof(car: Car, body: Mapping[str, object]) -> Result:
+    if car.sun_roof == "unknown":
+        return False, "no sun roof"
+    if body.get("state") not in {"vent", "close"}:
+        return False, "invalid_state"
+    car.sun_roof = "vent" if body["state"] == "vent" else "closed"
+    return DONE
+
+
+def _actuate_trunk(car: Car, body: Mapping[str, object]) -> Result:
+    if not car.config["can_actuate_trunks"]:
+        return False, "cannot actuate trunks"
+    match body.get("which_trunk"):
+        case "front":
+            car.front_trunk = True
+        case "rear" if body.get("to") == ("open" if car.rear_trunk else "close"):
+            return DONE
+        case "rear":
+            # Without a motor it only lets go; with one it moves either way.
+            car.rear_trunk = not (car.rear_trunk and car.config["plg"])
+        case _:
+            return False, "invalid_trunk"
+    return DONE
+
+
+def _set_sentry(car: Car, body: Mapping[str, object]) -> Result:
+    car.sentry = body.get("on") is True
+    return DONE
+
+
+def _set_valet(car: Car, body: Mapping[str, object]) -> Result:
+    if body.get("on") is True and not (car.valet_pin or body.get("password")):
+        return False, "valet_pin_needed"
+    car.valet = body.get("on") is True
+    car.valet_pin = car.valet_pin or bool(body.get("password"))
+    return DONE
+
+
+def _reset_valet_pin(car: Car, _body: Mapping[str, object]) -> Result:
+    if car.valet:
+        return False, "valet_mode_active"
+    car.valet_pin = False
+    return DONE
+
+
+def _set_guest(car: Car, body: Mapping[str, object]) -> Result:
+    car.guest = body.get("enable") is True
+    return DONE
+
+
+def _set_drive_pin(car: Car, body: Mapping[str, object]) -> Result:
+    pin = str(body.get("password") or "")
+    if car.drive_pin is None and not re.fullmatch(r"\d{4}", pin):
+        return False, "invalid_pin"
+    if car.drive_pin is not None and pin and pin != car.drive_pin:
+        return False, "incorrect_pin"
+    car.pin_to_drive = body.get("on") is True
+    car.drive_pin = car.drive_pin or pin
+    return DONE
+
+
+def _reset_drive_pin(car: Car, _body: Mapping[str, object]) -> Result:
+    if car.pin_to_drive:
+        return False, "pin_to_drive_active"
+    car.drive_pin = None
+    return DONE
+
+
+def _clear_drive_pin(car: Car, _body: Mapping[str, object]) -> Result:
+    car.pin_to_drive, car.drive_pin = False, None
+    return DONE
+
+
+def is_near(car: Car, body: Mapping[str, object]) -> bool:
+    """Return whether a user is where a car stands, as far as a command tells."""
+    latitude, longitude = _number(body, "lat"), _number(body, "lon")
+    if latitude is None or longitude is None:
+        return False
+    return math.dist((latitude, longitude), (car.latitude, car.longitude)) < NEAR
+
+
+def wants_user_near(command: str, body: Mapping[str, object]) -> bool:
+    """Return whether a plain command works only for a user who is near the car.
+
+    As Tesla documents it for cars before Model 3: closing the windows moves something
+    that nobody may be watching, and HomeLink opens the garage.
+    """
+    if command == "window_control":
+        return body.get("command") == "close"
+    return command == "trigger_homelink"
+
+
+def _open_garage(car: Car, _body: Mapping[str, object]) -> Result:
+    return DONE if car.at_home else (False, "homelink not nearby")
+
+
+def _cancel_update(car: Car, _body: Mapping[str, object]) -> Result:
+    if car.installing_at is None:
+        return False, "no_update_scheduled"
+    car.cancel_update()
+    return DONE
+
+
+def _install_update(car: Car, body: Mapping[str, object]) -> Result:
+    seconds = _number(body, "offset_sec")
+    if seconds is None or seconds < 0:
+        return False, "invalid_offset"
+    if car.offered is None:
+        return False, "no_update_available"
+    car.schedule_update(seconds)
+    return DONE
+
+
+def _allow_driving(car: Car, _body: Mapping[str, object]) -> Result:
+    car.allow_driving(KEYLESS_TIME)
+    return DONE
+
+
+def _signal(_car: Car, _body: Mapping[str, object]) -> Result:
+    """Flash or honk: nothing stays of it but the count."""
+    return DONE
+
+
+_CHARGING: dict[str, Run] = {
+    "charge_port_door_open": _open_port,
+    "charge_port_door_close": _close_port,
+    "charge_start": _start_charge,
+    "charge_stop": _stop_charge,
+    "set_charge_limit": _set_limit,
+    "set_charging_amps": _set_amps,
+}
+CHARGING_COMMANDS = frozenset(_CHARGING)
+# Without one of these there is nothing to do, and Tesla refuses: in which words is not
+# known.
+REQUIRED: Mapping[str, str] = {
+    "actuate_trunk": "which_trunk",
+    "guest_mode": "enable",
+    "remote_auto_seat_climate_request": "auto_seat_position",
+    "remote_auto_steering_wheel_heat_climate_request": "on",
+    "remote_seat_cooler_request": "seat_position",
+    "remote_seat_heater_request": "heater",
+    "remote_steering_wheel_heat_level_request": "level",
+    "remote_steering_wheel_heater_request": "on",
+    "schedule_software_update": "offset_sec",
+    "set_bioweapon_mode": "on",
+    "set_cabin_overheat_protection": "on",
+    "set_charge_limit": "percent",
+    "set_charging_amps": "charging_amps",
+    "set_climate_keeper_mode": "climate_keeper_mode",
+    "set_cop_temp": "cop_temp",
+    "set_pin_to_drive": "on",
+    "set_preconditioning_max": "on",
+    "set_sentry_mode": "on",
+    "set_temps": "driver_temp",
+    "set_valet_mode": "on",
+    "sun_roof_control": "state",
+    "window_control": "command",
+}
+# Tesla takes these signed only, whatever the car else takes.
+SIGNED_COMMANDS = frozenset({"reset_pin_to_drive_pin"})
+COMMANDS: dict[str, Run] = _CHARGING | {
+    "actuate_trunk": _actuate_trunk,
+    "auto_conditioning_start": _climate_on,
+    "auto_conditioning_stop": _climate_off,
+    "cancel_software_update": _cancel_update,
+    "clear_pin_to_drive_admin": _clear_drive_pin,
+    "door_lock": _lock,
+    "door_unlock": _unlock,
+    "flash_lights": _signal,
+    "guest_mode": _set_guest,
+    "honk_horn": _signal,
+    "remote_auto_seat_climate_request": _auto_seat,
+    "remote_auto_steering_wheel_heat_climate_request": _auto_wheel,
+    "remote_seat_cooler_request": _cool_seat,
+    "remote_seat_heater_request": _heat_seat,
+    "remote_start_drive": _allow_driving,
+    "remote_steering_wheel_heat_level_request": _heat_wheel,
+    "remote_steering_wheel_heater_request": _heat_wheel_at_all,
+    "reset_pin_to_drive_pin": _reset_drive_pin,
+    "reset_valet_pin": _reset_valet_pin,
+    "schedule_software_update": _install_update,
+    "set_bioweapon_mode": _set_bioweapon,
+    "set_cabin_overheat_protection": _set_overheat,
+    "set_climate_keeper_mode": _set_keeper,
+    "set_cop_temp": _set_overheat_level,
+    "set_pin_to_drive": _set_drive_pin,
+    "set_preconditioning_max": _set_defrost,
+    "set_sentry_mode": _set_sentry,
+    "set_temps": _set_temps,
+    "set_valet_mode": _set_valet,
+    "sun_roof_control": _move_sun_roof,
+    "trigger_homelink": _open_garage,
+    "window_control": _move_windows,
+}

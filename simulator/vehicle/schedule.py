@@ -1,0 +1,143 @@
+"""Ordinary days: what a car does at which time, as data.
+
+A plan is a list of days that are lived one after the other, again and again. Each
+drive goes to the other end: from home to work, from work home. The car is awake while
+it is driven, charges or was touched in the last quarter of an hour, and sleeps else.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+import re
+
+from ..scenarios.conditions import ConditionError
+
+DAY = 24 * 3600.0
+type Place = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """A drive: when it begins, in seconds of the day, and how long it takes."""
+
+    at: float
+    lasts: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """One day: its drives, and when the car is plugged in at home."""
+
+    drives: tuple[Drive, ...] = ()
+    plugged_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """What is done to the car at a moment: a drive, or plugging in."""
+
+    at: float
+    drive: Drive | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Days from a midnight on."""
+
+    days: tuple[Day, ...]
+    midnight: float
+
+    def deeds(self, after: float, until: float) -> Iterator[Deed]:
+        """Yield what is done after a moment, up to and with another, in order."""
+        first = max(0, int((after - self.midnight) // DAY))
+        last = int((until - self.midnight) // DAY)
+        for number in range(first, last + 1):
+            start = self.midnight + number * DAY
+            for deed in _of_day(self.days[number % len(self.days)], start):
+                if after < deed.at <= until:
+                    yield deed
+
+
+def _of_day(day: Day, start: float) -> list[Deed]:
+    deeds = [Deed(at=start + one.at, drive=one) for one in day.drives]
+    if day.plugged_at is not None:
+        deeds.append(Deed(at=start + day.plugged_at))
+    return sorted(deeds, key=lambda deed: deed.at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A drive under way, along a line of places."""
+
+    since: float
+    lasts: float
+    places: tuple[Place, ...]
+
+    def at(self, now: float) -> tuple[Place, int]:
+        """Return where it has come to, and the way it heads."""
+        legs = len(self.places) - 1
+        gone = min(1.0, (now - self.since) / self.lasts) * legs
+        leg = min(legs - 1, int(gone))
+        start, end = self.places[leg], self.places[leg + 1]
+        part = gone - leg
+        place = (
+            start[0] + (end[0] - start[0]) * part,
+            start[1] + (end[1] - start[1]) * part,
+        )
+        return place, 45 if end[0] > start[0] else 225
+
+    def is_over(self, now: float) -> bool:
+        """Return whether it has come to its end."""
+        return now >= self.since + self.lasts
+
+
+ORDINARY = Day(
+    drives=(
+        Drive(at=7.5 * 3600, lasts=30 * 60),
+        Drive(at=17 * 3600, lasts=35 * 60),
+    ),
+    plugged_at=18 * 3600,
+)
+
+
+def read_days(data: object) -> tuple[Day, ...]:
+    """Read days: [{"drives": [{"at": "7:30", "minutes": 30}], "plug": "18:00"}]."""
+    if not isinstance(data, list) or not data:
+        message = "days must be a list that is not empty"
+        raise ConditionError(message)
+    return tuple(_read_day(one) for one in data)
+
+
+def _read_day(data: object) -> Day:
+    match data:
+        case {**keys} if set(keys) <= {"drives", "plug"}:
+            drives = keys.get("drives", [])
+            plug = keys.get("plug")
+        case _:
+            message = f"a day may have drives and plug: {data!r}"
+            raise ConditionError(message)
+    if not isinstance(drives, Sequence) or isinstance(drives, str):
+        message = f"drives must be a list: {drives!r}"
+        raise ConditionError(message)
+    return Day(
+        drives=tuple(_read_drive(one) for one in drives),
+        plugged_at=None if plug is None else _time(plug),
+    )
+
+
+def _read_drive(data: object) -> Drive:
+    match data:
+        case {"at": at, "minutes": int() | float() as minutes, **rest} if (
+            not rest and 0 < minutes <= 12 * 60
+        ):
+            return Drive(at=_time(at), lasts=minutes * 60)
+        case _:
+            message = f'a drive is {{"at": "H:MM", "minutes": up to 720}}: {data!r}'
+            raise ConditionError(message)
+
+
+def _time(text: object) -> float:
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", str(text))
+    if match is None:
+        message = f'a time of the day is "H:MM": {text!r}'
+        raise ConditionError(message)
+    return int(match[1]) * 3600.0 + int(match[2]) * 60.0

@@ -1,0 +1,186 @@
+"""A month's calls have a price, and a budget slows what spends it."""
+
+from datetime import datetime, timedelta
+from math import inf
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from custom_components.keycard.cost.budget import (
+    Spending,
+    StoredSpending,
+    Thrift,
+    begin_of_month,
+    end_of_month,
+)
+from custom_components.keycard.cost.middleware import charge_of
+from custom_components.keycard.cost.pricing import Billing, Charge, tariff_of
+
+HOME = ZoneInfo("Europe/Berlin")
+OCTOBER = datetime(2026, 10, 1, tzinfo=HOME)
+MAKER = tariff_of("fleet", in_between=False)
+
+
+def spending(budget: float | None = None, data: int = 0, **kwargs: Any) -> Spending:
+    found = Spending(tariff=MAKER, month=OCTOBER, budget=budget, **kwargs)
+    found.counts[Charge.DATA] = data
+    return found
+
+
+@pytest.mark.parametrize(
+    ("provider", "in_between", "billing", "cost"),
+    [
+        # 1,000 data calls, 100 commands, 10 wakes.
+        ("fleet", False, Billing.BY_CALL, 2.0 + 0.1 + 0.2),
+        ("compatible", False, Billing.BY_CALL, 2.0 + 0.1 + 0.2),
+        ("compatible", True, Billing.UNKNOWN, None),
+        ("teslemetry", True, Billing.BY_CALL, 2.5 + 0.125 + 0.25),
+        ("tessie", True, Billing.SUBSCRIPTION, None),
+        ("watch_only", False, Billing.UNKNOWN, None),
+    ],
+)
+def test_prices(
+    provider: str, in_between: bool, billing: Billing, cost: float | None
+) -> None:
+    tariff = tariff_of(provider, in_between=in_between)
+    assert tariff.billing is billing
+    counts = {Charge.DATA: 1000, Charge.COMMANDS: 100, Charge.WAKES: 10}
+    assert tariff.cost(counts) == (cost and pytest.approx(cost))
+    if billing is Billing.BY_CALL:
+        assert datetime.fromisoformat(tariff.since or "") < OCTOBER.replace(tzinfo=None)
+        assert (tariff.source or "").startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("path", "charge"),
+    [
+        ("/api/1/vehicles/A/vehicle_data", Charge.DATA),
+        ("/base/api/1/vehicles/A/vehicle_data", Charge.DATA),
+        ("/api/1/vehicles/A/command/door_lock", Charge.COMMANDS),
+        ("/api/1/vehicles/A/signed_command", Charge.COMMANDS),
+        ("/api/1/vehicles/A/wake_up", Charge.WAKES),
+        ("/A/state", Charge.DATA),
+        ("/A/command/lock", Charge.COMMANDS),
+        ("/A/wake", Charge.WAKES),
+        ("/api/1/vehicles/A", None),
+        ("/api/1/vehicles", None),
+        ("/api/1/products", None),
+        ("/api/1/users/region", None),
+        ("/api/1/vehicles/fleet_status", None),
+        ("/status", None),
+    ],
+)
+def test_what_is_billed(path: str, charge: Charge | None) -> None:
+    assert charge_of(path) is charge
+
+
+def test_a_month_begins_at_midnight_of_the_home() -> None:
+    month = spending(data=7)
+    assert not month.roll(datetime(2026, 10, 31, 23, 59, 59, tzinfo=HOME))
+    assert month.counts[Charge.DATA] == 7
+    assert month.roll(datetime(2026, 11, 1, tzinfo=HOME))
+    assert (month.month, month.cost) == (datetime(2026, 11, 1, tzinfo=HOME), 0)
+    month.add(Charge.WAKES, datetime(2026, 11, 30, 12, tzinfo=HOME))
+    month.add(Charge.WAKES, datetime(2026, 12, 1, 12, tzinfo=HOME))
+    assert month.counts == {Charge.WAKES: 1}
+    assert end_of_month(datetime(2026, 12, 1, tzinfo=HOME)).year == 2027
+
+
+def test_a_clock_that_is_set_back_begins_no_month() -> None:
+    month = spending(data=7)
+    assert not month.roll(datetime(1970, 1, 1, tzinfo=HOME))
+    assert month.counts[Charge.DATA] == 7
+
+
+@pytest.mark.parametrize(
+    ("now", "counts"),
+    [
+        (datetime(2026, 10, 31, tzinfo=HOME), {Charge.DATA: 5, Charge.WAKES: 1}),
+        # The clock is not set yet.
+        (datetime(1970, 1, 1, tzinfo=HOME), {Charge.DATA: 5, Charge.WAKES: 1}),
+        (datetime(2026, 11, 1, tzinfo=HOME), {}),
+    ],
+)
+def test_what_was_counted_is_kept(now: datetime, counts: dict[Charge, int]) -> None:
+    before = spending(data=5)
+    before.add(Charge.WAKES, OCTOBER)
+    after = Spending(tariff=MAKER, month=begin_of_month(now))
+    after.restore(before.dump(), now)
+    assert after.counts == counts
+
+
+@pytest.mark.parametrize("counts", [{"data": "many"}, {"more": 1}])
+def test_what_makes_no_sense_is_not_taken_up(counts: dict[str, Any]) -> None:
+    stored = StoredSpending(month="2026-10-01", counts=counts)
+    with pytest.raises(ValueError):  # noqa: PT011 - any text will do
+        spending().restore(stored, OCTOBER)
+
+
+@pytest.mark.parametrize(
+    ("budget", "spent", "days", "slower", "thrift"),
+    [
+        (None, 100.0, 30, 1.0, Thrift.USUAL),
+        (10, 0.0, 0, 1.0, Thrift.USUAL),
+        (10, 5.0, 15.5, 1.0, Thrift.USUAL),
+        (10, 2.0, 15.5, 1.0, Thrift.USUAL),
+        # A hair's breadth is no reason.
+        (10, 0.5, 0, 1.0, Thrift.USUAL),
+        (10, 5.0, 0, 8.0, Thrift.SLOWED),
+        (10, 7.5, 15.5, 8.0, Thrift.SLOWED),
+        (10, 9.0, 0, 1000.0, Thrift.SLOWED),
+        (10, 10.0, 30, inf, Thrift.STOPPED),
+        (10, 11.0, 0, inf, Thrift.STOPPED),
+    ],
+)
+def test_a_budget_slows(
+    budget: float | None, spent: float, days: float, slower: float, thrift: Thrift
+) -> None:
+    # Days of the clock on the wall: one of October's has an hour more.
+    now = OCTOBER + timedelta(days=days)
+    month = spending(budget, data=round(spent * 500))
+    assert month.slower(now) == pytest.approx(slower)
+    assert month.thrift(now) is thrift
+
+
+def test_without_prices_there_is_nothing_to_limit() -> None:
+    month = Spending(
+        tariff=tariff_of("tessie", in_between=True), month=OCTOBER, budget=1
+    )
+    month.counts[Charge.DATA] = 100_000
+    assert not month.can_be_limited
+    assert month.slower(OCTOBER) == 1
+    assert spending().can_be_limited
+
+
+@pytest.mark.parametrize("times", [1.5, 3.0, 20.0])
+@pytest.mark.parametrize("power", [1, 2])
+def test_who_asks_for_too_much_becomes_slower_and_is_not_stopped(
+    times: float, power: int
+) -> None:
+    """Ask so often that the budget would go `times` over, at a slowed pace."""
+    month = spending(5.0)
+    end = end_of_month(OCTOBER)
+    usual = (end - OCTOBER) / (5.0 * 500 * times)
+    now, slowest, at_half = OCTOBER, 1.0, 0.0
+    while now < end - timedelta(hours=1):
+        month.add(Charge.DATA, now)
+        slower = month.slower(now)
+        assert slower < inf
+        slowest = max(slowest, slower)
+        if not at_half and now > OCTOBER + (end - OCTOBER) / 2:
+            at_half = month.cost or 0.0
+        now += usual * slower**power
+    assert 2.5 < at_half < 4.5
+    assert 4.9 < (month.cost or 0.0) <= 5.0
+    assert times * 0.9 < slowest**power < times * 5
+
+
+def test_who_asks_for_less_than_the_budget_is_never_slowed() -> None:
+    month = spending(5.0)
+    end = end_of_month(OCTOBER)
+    now = OCTOBER
+    while now < end:
+        month.add(Charge.DATA, now)
+        assert month.slower(now) == 1
+        now += (end - OCTOBER) / 2400

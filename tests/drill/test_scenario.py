@@ -1,0 +1,204 @@
+"""The drill: what is rehearsed of what is asked for, and what ends it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from custom_components.keycard.drill.scenario import (
+    LONGEST,
+    SCOPES,
+    SHORTEST,
+    Drill,
+    Plan,
+    Unfit,
+    UnfitError,
+    rehearse,
+)
+from custom_components.keycard.outage.models import (
+    OUTAGES,
+    Judgement,
+    Plane,
+    Scope,
+    Status,
+)
+
+WALL = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+NOW = 5000.0
+MODELS = {"ada": "model3", "bo": "model3", "cy": "models"}
+FINE = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE)
+
+
+def made(
+    *, before: Judgement = FINE, models: dict[str, str] | None = None, **plan: Any
+) -> Drill:
+    return rehearse(
+        Plan(**plan),
+        region="eu",
+        others=frozenset({"na", "cn"}),
+        models=MODELS if models is None else models,
+        real=before,
+        wall=WALL,
+        now=NOW,
+    )
+
+
+def some(*items: str) -> frozenset[str]:
+    return frozenset(items)
+
+
+@pytest.mark.parametrize(
+    ("plan", "scope", "elsewhere", "models", "affected"),
+    [
+        ({}, Scope.REGION, (), (), None),
+        ({"scope": Scope.WORLDWIDE}, Scope.WORLDWIDE, ("cn", "na"), (), None),
+        (
+            {"scope": Scope.REGIONS, "elsewhere": some("na")},
+            Scope.REGIONS,
+            ("na",),
+            (),
+            None,
+        ),
+        ({"status": Status.SIGN_IN_OUTAGE}, Scope.WORLDWIDE, (), (), None),
+        ({"status": Status.DEGRADED}, Scope.REGION, (), (), None),
+        (
+            {"status": Status.DEGRADED, "scope": Scope.VEHICLE, "cars": some("cy")},
+            Scope.VEHICLE,
+            (),
+            (),
+            some("cy"),
+        ),
+        (
+            {"status": Status.DEGRADED, "scope": Scope.VEHICLE},
+            Scope.VEHICLE,
+            (),
+            (),
+            some("ada", "bo", "cy"),
+        ),
+        (
+            # A model is hit whole, whichever of its cars is named.
+            {"status": Status.DEGRADED, "scope": Scope.MODEL, "cars": some("ada")},
+            Scope.MODEL,
+            (),
+            ("model3",),
+            some("ada", "bo"),
+        ),
+        (
+            {"status": Status.DEGRADED, "scope": Scope.MODEL},
+            Scope.MODEL,
+            (),
+            ("model3", "models"),
+            some("ada", "bo", "cy"),
+        ),
+    ],
+)
+def test_what_is_rehearsed(
+    *,
+    plan: dict[str, Any],
+    scope: Scope,
+    elsewhere: tuple[str, ...],
+    models: tuple[str, ...],
+    affected: frozenset[str] | None,
+) -> None:
+    drill = made(**plan)
+    planes = {
+        Status.OUTAGE: (Plane.STATUS, Plane.API),
+        Status.DEGRADED: (Plane.COMMANDS,),
+        Status.SIGN_IN_OUTAGE: (Plane.AUTH,),
+    }
+    status = plan.get("status", Status.OUTAGE)
+    assert drill.judgement == Judgement(
+        status=status,
+        scope=scope,
+        planes=planes[status],
+        elsewhere=elsewhere,
+        models=models,
+        since=WALL,
+        affected=affected,
+    )
+    assert (drill.began, drill.ends) == (NOW, NOW + 600)
+    assert drill.length(NOW + 90) == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [
+        ({"duration": SHORTEST - timedelta(seconds=1)}, Unfit.DURATION),
+        ({"duration": LONGEST + timedelta(seconds=1)}, Unfit.DURATION),
+        ({"duration": -SHORTEST}, Unfit.DURATION),
+        *(
+            ({"status": status, "scope": scope}, Unfit.SCOPE)
+            for status, scopes in SCOPES.items()
+            for scope in set(Scope) - set(scopes)
+        ),
+        ({"scope": Scope.REGIONS}, Unfit.ELSEWHERE_MISSING),
+        ({"scope": Scope.REGIONS, "elsewhere": some("eu")}, Unfit.ELSEWHERE_OWN),
+        ({"scope": Scope.REGIONS, "elsewhere": some("na", "cn")}, Unfit.ELSEWHERE_ALL),
+        ({"elsewhere": some("na")}, Unfit.ELSEWHERE_UNUSED),
+        ({"scope": Scope.WORLDWIDE, "elsewhere": some("na")}, Unfit.ELSEWHERE_UNUSED),
+        ({"status": Status.DEGRADED, "elsewhere": some("na")}, Unfit.ELSEWHERE_UNUSED),
+        ({"cars": some("ada")}, Unfit.CARS_UNUSED),
+        ({"status": Status.DEGRADED, "cars": some("ada")}, Unfit.CARS_UNUSED),
+        (
+            {"status": Status.DEGRADED, "scope": Scope.VEHICLE, "models": {}},
+            Unfit.NO_CARS,
+        ),
+        (
+            {"status": Status.DEGRADED, "scope": Scope.MODEL, "models": {}},
+            Unfit.NO_CARS,
+        ),
+    ],
+)
+def test_what_makes_no_drill(plan: dict[str, Any], why: Unfit) -> None:
+    with pytest.raises(UnfitError) as caught:
+        made(**plan)
+    assert caught.value.why is why
+
+
+@pytest.mark.parametrize("duration", [SHORTEST, LONGEST])
+def test_the_bounds_of_a_duration_are_within_it(duration: timedelta) -> None:
+    assert made(duration=duration).ends == NOW + duration.total_seconds()
+
+
+def test_every_outage_can_be_rehearsed() -> None:
+    assert set(SCOPES) == OUTAGES
+
+
+def judged(status: Status, **more: Any) -> Judgement:
+    return Judgement(status=status, **more)
+
+
+@pytest.mark.parametrize(
+    ("before", "real", "broken"),
+    [
+        (FINE, FINE, False),
+        *((FINE, judged(status, since=WALL), True) for status in OUTAGES),
+        # An outage whose end nobody can see is one.
+        (FINE, judged(Status.UNDETERMINED, since=WALL), True),
+        (FINE, judged(Status.UNDETERMINED), False),
+        (FINE, judged(Status.INTERNET_DOWN), True),
+        (FINE, judged(Status.PROVIDER_DOWN), True),
+        (FINE, judged(Status.ACCOUNT_PROBLEM), True),
+        (FINE, judged(Status.OPERATIONAL, elsewhere=("na",)), True),
+        # What was so before is no news, nor is that it is over.
+        (judged(Status.ACCOUNT_PROBLEM), judged(Status.ACCOUNT_PROBLEM), False),
+        (judged(Status.ACCOUNT_PROBLEM), FINE, False),
+        (judged(Status.ACCOUNT_PROBLEM), judged(Status.INTERNET_DOWN), True),
+        (judged(Status.UNDETERMINED), FINE, False),
+        (
+            judged(Status.OPERATIONAL, elsewhere=("na",)),
+            judged(Status.OPERATIONAL, elsewhere=("na",)),
+            False,
+        ),
+        (
+            judged(Status.OPERATIONAL, elsewhere=("na",)),
+            judged(Status.OPERATIONAL, elsewhere=("cn", "na")),
+            True,
+        ),
+        (judged(Status.OPERATIONAL, elsewhere=("na",)), FINE, False),
+    ],
+)
+def test_what_is_real_and_new_ends_it(
+    *, before: Judgement, real: Judgement, broken: bool
+) -> None:
+    assert made(before=before).broken_by(real) is broken

@@ -1,0 +1,1 @@
+"""Tests of the vehicles of other integrations."""

@@ -1,0 +1,296 @@
+"""The cars of other integrations: how they are found, and found again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.external.discovery import (
+    FoundCar,
+    NamedDevice,
+    async_find_cars,
+    async_integration_name,
+    model_in,
+)
+
+from ..others import ADA_VIN, CY_VIN, Other, add_other, fleet_car, teslamate_car
+
+LOCK: tuple[str, str, Mapping[str, Any]] = ("lock", "door lock", {})
+
+CARS = [
+    pytest.param(fleet_car(), ("model3", 2021, ADA_VIN), "Tesla Fleet", id="fleet"),
+    pytest.param(
+        Other(
+            domain="teslemetry",
+            identifiers=(CY_VIN,),
+            name="Cy",
+            model="Model S",
+            serial_number=CY_VIN,
+        ),
+        ("models", 2018, CY_VIN),
+        "Teslemetry",
+        id="teslemetry",
+    ),
+    pytest.param(
+        Other(domain="tessie", identifiers=(ADA_VIN,), name="Ada", model="Model 3"),
+        ("model3", 2021, ADA_VIN),
+        "Tessie",
+        id="tessie",
+    ),
+    pytest.param(
+        # It numbers its cars, but names entities by the VIN.
+        Other(
+            domain="tesla_custom",
+            identifiers=(12345678901234567,),
+            name="Ada",
+            model="model3",
+            entities=(("lock", f"{ADA_VIN.lower()}_doors", {}),),
+        ),
+        ("model3", 2021, ADA_VIN),
+        "tesla_custom",
+        id="tesla_custom",
+    ),
+    pytest.param(
+        teslamate_car(), ("model3", None, ""), "TeslaMate", id="TeslaMate itself"
+    ),
+    pytest.param(
+        Other(
+            domain="mqtt",
+            identifiers=("teslamate/cars/1",),
+            name="Ada",
+            model="Model Y 74D",
+        ),
+        ("modely", None, ""),
+        "TeslaMate",
+        id="TeslaMate, announced by a tool",
+    ),
+    pytest.param(
+        Other(
+            domain="mqtt",
+            identifiers=("teslamate/home/cars/2",),
+            name="Ada",
+            serial_number=ADA_VIN,
+        ),
+        ("model3", 2021, ADA_VIN),
+        "TeslaMate",
+        id="TeslaMate in a namespace, with a VIN",
+    ),
+    pytest.param(
+        Other(
+            domain="something",
+            identifiers=("1",),
+            name="Ada",
+            manufacturer="Tesla, Inc.",
+            entities=(LOCK,),
+        ),
+        ("unknown", None, ""),
+        "something",
+        id="any car with a lock",
+    ),
+]
+
+
+@pytest.mark.parametrize(("other", "known", "integration"), CARS)
+async def test_cars_are_found(
+    *,
+    hass: HomeAssistant,
+    other: Other,
+    known: tuple[str, int | None, str],
+    integration: str,
+) -> None:
+    device = add_other(hass, other)
+    (car,) = async_find_cars(hass)
+    assert (car.model, car.year, car.vin) == known
+    assert car.name == other.name
+    assert car.id == device.id
+    (named,) = car.devices
+    assert named.domain == other.domain
+    assert await async_integration_name(hass, named) == integration
+    assert NamedDevice.from_option(named.as_option()) == named
+    assert named.async_find(hass) == device
+
+
+NO_CARS = [
+    pytest.param(
+        Other(
+            domain="tesla_fleet",
+            identifiers=("1234567",),
+            name="Home",
+            serial_number="1234567",
+            entities=(("sensor", "1234567-solar_power", {}),),
+        ),
+        id="an energy site",
+    ),
+    pytest.param(
+        Other(
+            domain="tesla_custom",
+            identifiers=(7,),
+            name="Home",
+            entities=(("sensor", "7_grid_power", {}),),
+        ),
+        id="an energy site of numbers",
+    ),
+    pytest.param(
+        Other(domain="tesla_wall_connector", identifiers=("w",), name="Charger"),
+        id="a wall connector",
+    ),
+    pytest.param(
+        Other(
+            domain="mqtt",
+            identifiers=("thermostat",),
+            name="Hall",
+            manufacturer="Somebody",
+            entities=(("climate", "hall", {}),),
+        ),
+        id="a thermostat",
+    ),
+    pytest.param(
+        Other(
+            domain="mobile_app",
+            identifiers=("phone",),
+            name="Phone",
+            manufacturer=None,
+            entities=(("device_tracker", "phone", {}),),
+        ),
+        id="a phone",
+    ),
+    pytest.param(
+        Other(
+            domain="tesla_fleet",
+            identifiers=(ADA_VIN,),
+            name="Ada",
+            serial_number=ADA_VIN,
+            disabled=True,
+        ),
+        id="a device that is switched off",
+    ),
+    pytest.param(
+        Other(domain=DOMAIN, identifiers=("ada",), name="Ada", entities=(LOCK,)),
+        id="a car of Keycard's",
+    ),
+]
+
+
+@pytest.mark.parametrize("other", NO_CARS)
+async def test_other_things_are_no_cars(hass: HomeAssistant, other: Other) -> None:
+    add_other(hass, other)
+    assert async_find_cars(hass) == []
+
+
+async def test_an_integration_that_is_switched_off_has_no_cars(
+    hass: HomeAssistant,
+) -> None:
+    entry = MockConfigEntry(domain="tesla_fleet", disabled_by=ConfigEntryDisabler.USER)
+    entry.add_to_hass(hass)
+    add_other(hass, fleet_car(), entry)
+    assert async_find_cars(hass) == []
+
+
+async def test_one_car_of_two_integrations_is_one(hass: HomeAssistant) -> None:
+    fleet = add_other(hass, fleet_car())
+    add_other(hass, fleet_car("Cy", CY_VIN))
+    mate = add_other(hass, teslamate_car("ada"))
+    tessie = add_other(
+        hass, Other(domain="tessie", identifiers=(ADA_VIN,), name="My car")
+    )
+    ada, cy = async_find_cars(hass)
+    assert [device.device_id for device in ada.devices] == [
+        fleet.id,
+        mate.id,
+        tessie.id,
+    ]
+    assert (ada.name, ada.vin) == ("Ada", ADA_VIN)
+    assert cy.vin == CY_VIN
+
+
+async def test_what_names_no_vin_learns_it_from_the_other(hass: HomeAssistant) -> None:
+    add_other(hass, teslamate_car("Ada", model="Tesla"))
+    add_other(hass, fleet_car())
+    (ada,) = async_find_cars(hass)
+    assert (ada.model, ada.year, ada.vin) == ("model3", 2021, ADA_VIN)
+
+
+async def test_cars_that_only_have_a_name_in_common_are_two(
+    hass: HomeAssistant,
+) -> None:
+    add_other(hass, fleet_car("Car"))
+    add_other(hass, fleet_car("Car", CY_VIN))
+    add_other(hass, teslamate_car("Car", model="Y"))
+    assert len(async_find_cars(hass)) == 3
+
+
+async def test_a_car_is_found_once(
+    hass: HomeAssistant, watching_entry: MockConfigEntry
+) -> None:
+    device = add_other(hass, fleet_car())
+    watching_entry.add_to_hass(hass)
+    (car,) = async_find_cars(hass)
+    cars = dict(watching_entry.options["cars"])
+    cars["ada"] = {**cars["ada"], "beside": [one.as_option() for one in car.devices]}
+    hass.config_entries.async_update_entry(
+        watching_entry, options={**watching_entry.options, "cars": cars}
+    )
+    assert async_find_cars(hass) == []
+    # Nor when it comes again by another id.
+    dr.async_get(hass).async_remove_device(device.id)
+    dr.async_get(hass)._deleted_devices.clear()
+    assert add_other(hass, fleet_car()).id != device.id
+    assert async_find_cars(hass) == []
+
+
+async def test_a_car_of_an_account_is_not_found_again(hass: HomeAssistant) -> None:
+    add_other(hass, Other(domain=DOMAIN, identifiers=(ADA_VIN,), name="Ada"))
+    add_other(hass, fleet_car())
+    assert async_find_cars(hass) == []
+
+
+async def test_a_device_is_found_again_by_its_identifiers(hass: HomeAssistant) -> None:
+    registry = dr.async_get(hass)
+    device = add_other(hass, fleet_car())
+    named = async_find_cars(hass)[0].devices[0]
+    registry.async_remove_device(device.id)
+    assert named.async_find(hass) is None
+    registry._deleted_devices.clear()
+    again = add_other(hass, fleet_car())
+    assert again.id != device.id
+    assert named.async_find(hass) == again
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ("Model 3", "model3"),
+        ("Model Y Performance", "modely"),
+        ("modelx", "modelx"),
+        ("Tesla Model S", "models"),
+        ("3", "model3"),
+        ("S", "models"),
+        ("Cybertruck", "cybertruck"),
+        ("Tesla", "unknown"),
+        ("Semi", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_model_in_a_text(text: str, model: str) -> None:
+    assert model_in(text) == model
+
+
+@pytest.mark.parametrize(
+    ("vin", "model", "year", "key"),
+    [
+        (ADA_VIN, "model3", 2021, "keycard"),
+        (CY_VIN, "models", 2018, "fob"),
+        ("", "unknown", None, "keycard"),
+    ],
+)
+def test_the_key_follows_from_the_vin(
+    vin: str, model: str, year: int | None, key: str
+) -> None:
+    car = FoundCar(name="Car", model=model, year=year, vin=vin, devices=())
+    assert car.key == key

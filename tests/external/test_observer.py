@@ -1,0 +1,235 @@
+"""How the entities of each integration are read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+
+from custom_components.keycard.external.discovery import async_find_cars
+from custom_components.keycard.external.observer import Witnesses
+from custom_components.keycard.outage.stale_data import BURST, LEARNT, Beside
+
+from ..others import ADA_VIN, Other, add_other
+
+type Registered = tuple[str, str, Mapping[str, Any]]
+
+PERCENT = {"unit_of_measurement": "%"}
+KILOWATT = {"unit_of_measurement": "kW", "original_device_class": "power"}
+ONLINE = {"original_device_class": "connectivity"}
+CHARGING = {"original_device_class": "battery_charging"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """The entities of an integration's car, and the states that make it active."""
+
+    name: str
+    domain: str
+    identifier: str
+    entities: tuple[Registered, ...]
+    active: Mapping[str, str]
+    idle: tuple[Mapping[str, str], ...]
+    """What makes it one that need not move, each alone."""
+
+    moving: str
+    vin: str = ADA_VIN
+
+
+def by_vin(domain: str) -> Case:
+    """Return a car as Tesla Fleet, Teslemetry and Tessie make it."""
+    return Case(
+        name=domain,
+        domain=domain,
+        identifier=ADA_VIN,
+        entities=(
+            ("binary_sensor", f"{ADA_VIN}-state", ONLINE),
+            ("binary_sensor", f"{ADA_VIN}-cellular", ONLINE),
+            ("sensor", f"{ADA_VIN}-charge_state_charging_state", {}),
+            ("sensor", f"{ADA_VIN}-charge_state_charger_power", KILOWATT),
+            ("sensor", f"{ADA_VIN}-drive_state_shift_state", {}),
+            ("sensor", f"{ADA_VIN}-charge_state_battery_level", PERCENT),
+            ("device_tracker", f"{ADA_VIN}-location", {}),
+        ),
+        active={
+            "state": "on",
+            "cellular": "on",
+            "charging_state": "charging",
+            "charger_power": "11",
+            "shift_state": "p",
+            "battery_level": "50",
+        },
+        idle=(
+            {"state": "off"},
+            {"state": "unavailable"},
+            {"charging_state": "complete"},
+            {"charger_power": "0"},
+        ),
+        moving="battery_level",
+    )
+
+
+CASES = [
+    by_vin("tesla_fleet"),
+    by_vin("teslemetry"),
+    by_vin("tessie"),
+    Case(
+        name="tesla_custom, driving",
+        domain="tesla_custom",
+        identifier="1234",
+        entities=(
+            ("lock", f"{ADA_VIN.lower()}_doors", {}),
+            ("binary_sensor", f"{ADA_VIN.lower()}_online", ONLINE),
+            ("binary_sensor", f"{ADA_VIN.lower()}_charging", CHARGING),
+            ("sensor", f"{ADA_VIN.lower()}_shift_state", {}),
+            ("sensor", f"{ADA_VIN.lower()}_odometer", {"unit_of_measurement": "km"}),
+        ),
+        active={"online": "on", "charging": "off", "shift_state": "D", "odometer": "9"},
+        idle=({"online": "off"}, {"shift_state": "P"}),
+        moving="odometer",
+    ),
+    Case(
+        name="TeslaMate",
+        domain="mqtt",
+        identifier="teslamate_car_1",
+        entities=(
+            ("sensor", "teslamate_1_state", {}),
+            ("sensor", "teslamate_1_shift_state", {}),
+            ("sensor", "teslamate_1_center_display_state", {}),
+            ("sensor", "teslamate_1_speed", {"unit_of_measurement": "km/h"}),
+        ),
+        active={
+            "1_state": "driving",
+            "shift_state": "P",
+            "center_display_state": "4",
+            "1_speed": "30",
+        },
+        idle=({"1_state": "online", "1_speed": "0"}, {"1_state": "asleep"}),
+        moving="1_speed",
+        vin="",
+    ),
+]
+
+
+@pytest.fixture
+def seen(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Case], Callable[..., Beside]]:
+    """Follow the car of a case; what is returned sets states, time passing between."""
+    clock = [0.0]
+    monkeypatch.setattr(
+        "custom_components.keycard.external.observer.time",
+        SimpleNamespace(monotonic=lambda: clock[0]),
+    )
+
+    def follow(case: Case) -> Callable[..., Beside]:
+        add_other(
+            hass,
+            Other(
+                domain=case.domain,
+                identifiers=(case.identifier,),
+                name="Ada",
+                serial_number=case.vin or None,
+                entities=case.entities,
+            ),
+        )
+        (car,) = async_find_cars(hass)
+        beside = Beside()
+        options = {"cars": {"ada": {"beside": [car.devices[0].as_option()]}}}
+        Witnesses(hass, beside, options).async_start()
+
+        def tell(**states: str) -> Beside:
+            clock[0] += BURST + 1
+            for ending, state in states.items():
+                entity = entity_of(hass, ending)
+                unit = entity.unit_of_measurement
+                attributes = {"unit_of_measurement": unit} if unit else {}
+                hass.states.async_set(entity.entity_id, state, attributes)
+            return beside
+
+        return tell
+
+    return follow
+
+
+def entity_of(hass: HomeAssistant, ending: str) -> er.RegistryEntry:
+    """Return the entity whose unique id ends like that, and no longer word does."""
+    found = [
+        entity
+        for entity in er.async_get(hass).entities.values()
+        if entity.unique_id.endswith(ending)
+    ]
+    return min(found, key=lambda entity: len(entity.unique_id))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_entities_are_read(
+    hass: HomeAssistant, seen: Callable[[Case], Callable[..., Beside]], case: Case
+) -> None:
+    tell = seen(case)
+    beside = tell(**case.active)
+    for idle in case.idle:
+        beside = tell(**idle)
+        assert not beside.standing("ada", case.domain, 0.0).active, idle
+        beside = tell(**case.active)
+        assert beside.standing("ada", case.domain, 0.0).active, idle
+    # What moves teaches the pace, what is written again does not.
+    for _ in range(LEARNT + 1):
+        beside = tell(**{case.moving: case.active[case.moving]})
+    assert not beside.standing("ada", case.domain, 0.0).learnt
+    for number in range(1, LEARNT + 2):
+        beside = tell(**{case.moving: str(number)})
+    assert beside.standing("ada", case.domain, 0.0).learnt
+
+
+async def test_a_place_that_changes_has_moved(
+    hass: HomeAssistant, seen: Callable[[Case], Callable[..., Beside]]
+) -> None:
+    case = by_vin("tesla_fleet")
+    tell = seen(case)
+    tell(**case.active)
+    tracker = entity_of(hass, "location").entity_id
+    for number in range(LEARNT + 3):
+        tell()
+        place = {"latitude": 50.0 + number, "longitude": 8.0}
+        hass.states.async_set(tracker, "not_home", place)
+    assert tell().standing("ada", "tesla_fleet", 0.0).learnt
+
+
+async def test_what_was_gone_has_not_moved(
+    hass: HomeAssistant, seen: Callable[[Case], Callable[..., Beside]]
+) -> None:
+    case = by_vin("tesla_fleet")
+    tell = seen(case)
+    tell(**case.active)
+    for number in range(3 * LEARNT):
+        tell(battery_level="unavailable")
+        tell(battery_level="unknown")
+        tell(battery_level=str(number))
+    assert not tell().standing("ada", "tesla_fleet", 0.0).learnt
+
+
+async def test_two_entities_that_tell_it_leave_it_open(
+    hass: HomeAssistant, seen: Callable[[Case], Callable[..., Beside]]
+) -> None:
+    case = Case(
+        name="unclear",
+        domain="something",
+        identifier="1",
+        entities=(
+            ("lock", "door", {}),
+            ("binary_sensor", "wifi", ONLINE),
+            ("binary_sensor", "mobile", ONLINE),
+            ("binary_sensor", "charging", CHARGING),
+        ),
+        active={"wifi": "on", "mobile": "on", "charging": "on"},
+        idle=(),
+        moving="",
+        vin="",
+    )
+    beside = seen(case)(**case.active)
+    assert not beside.standing("ada", "something", 0.0).active

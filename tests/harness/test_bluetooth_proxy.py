@@ -1,0 +1,247 @@
+"""The simulated radio in Home Assistant: its own client on its own Bluetooth."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from unittest.mock import patch
+
+from bleak.backends.device import BLEDevice
+from bleak_retry_connector import (
+    BleakAbortedError,
+    BleakNotFoundError,
+    BleakOutOfConnectionSlotsError,
+)
+from cryptography.hazmat.primitives.asymmetric import ec
+import pytest
+from tesla_fleet_api.exceptions import (
+    BluetoothTransportError,
+    BluetoothUnconfirmedCommand,
+)
+from tesla_fleet_api.tesla.tesla import Tesla
+from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
+
+from homeassistant.components.bluetooth import (
+    async_ble_device_from_address,
+    async_last_service_info,
+    async_scanner_count,
+    async_scanner_devices_by_address,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from harness.bluetooth_proxy import Proxy, async_place_proxy
+from simulator import Simulator
+from simulator.bluetooth import Air, Weather, address_of
+from simulator.protocol import Role
+from simulator.vehicle.car import Car
+
+type Vehicle = VehicleBluetooth[Tesla]
+
+NEAREST = "AA:BB:CC:00:00:02"
+
+
+@pytest.fixture(autouse=True)
+async def bluetooth(hass: HomeAssistant) -> AsyncIterator[None]:
+    """Set Bluetooth up, and spare the tests what it waits for between two attempts."""
+    assert await async_setup_component(hass, "bluetooth", {})
+    with patch("bleak_retry_connector.calculate_backoff_time", return_value=0.0):
+        yield
+
+
+@pytest.fixture
+def air(simulator: Simulator) -> Air:
+    return simulator.air
+
+
+@pytest.fixture
+def ada(simulator: Simulator) -> Car:
+    simulator.set("car.Ada", "near")
+    return simulator.cars["Ada"]
+
+
+@pytest.fixture
+async def proxy(hass: HomeAssistant, air: Air, ada: Car) -> AsyncIterator[Proxy]:
+    proxy = async_place_proxy(hass, air)
+    proxy.patience = 0.0
+    yield proxy
+    proxy.remove()
+
+
+def device_of(hass: HomeAssistant, car: Car) -> BLEDevice | None:
+    return async_ble_device_from_address(hass, address_of(car.vin), connectable=True)
+
+
+@pytest.fixture
+def vehicle(
+    hass: HomeAssistant, simulator: Simulator, proxy: Proxy, ada: Car
+) -> Vehicle:
+    key = ec.generate_private_key(ec.SECP256R1())
+    simulator.pair("Ada", key, Role.DRIVER)
+    return VehicleBluetooth(
+        Tesla(),
+        ada.vin,
+        key,
+        device_of(hass, ada),
+        confirmation="verify",
+        keepalive_interval=None,
+        raise_unconfirmed=True,
+    )
+
+
+async def test_it_locks_and_unlocks(
+    air: Air, proxy: Proxy, vehicle: Vehicle, ada: Car
+) -> None:
+    assert vehicle.device is not None
+    assert vehicle.device.name == vehicle.ble_name
+    await vehicle.door_unlock()
+    unlocked = not ada.locked
+    assert proxy.free == 2
+    await vehicle.door_lock()
+    assert (unlocked, ada.locked) == (True, True)
+    assert ada.executed == {"door_unlock": 1, "door_lock": 1}
+    assert await vehicle.query_display_name() == "Ada"
+    assert await vehicle.query_version() == 1
+    await vehicle.disconnect()
+    tally = air.tally(ada)
+    assert (tally.connections, tally.open, tally.lost) == (1, 0, 0)
+    assert proxy.free == 3
+
+
+async def why_not(vehicle: Vehicle) -> BaseException | None:
+    """Return why a car cannot be connected to."""
+    with pytest.raises(BluetoothTransportError) as raised:
+        await vehicle.connect(max_attempts=1)
+    return raised.value.__cause__
+
+
+async def test_a_proxy_without_a_free_slot(proxy: Proxy, vehicle: Vehicle) -> None:
+    proxy.slots = 0
+    assert isinstance(await why_not(vehicle), BleakOutOfConnectionSlotsError)
+    proxy.slots = 1
+    await vehicle.connect()
+    assert proxy.free == 0
+    await vehicle.disconnect()
+
+
+async def test_a_car_with_three_connections(
+    air: Air, proxy: Proxy, vehicle: Vehicle, ada: Car
+) -> None:
+    air.phones[ada.vin] = 3
+    assert isinstance(await why_not(vehicle), BleakAbortedError)
+    assert proxy.free == 3
+
+
+async def test_a_car_that_has_just_left(
+    hass: HomeAssistant, proxy: Proxy, vehicle: Vehicle, ada: Car
+) -> None:
+    ada.near = False
+    # Nobody told Home Assistant.
+    assert device_of(hass, ada) is not None
+    assert isinstance(await why_not(vehicle), BleakNotFoundError)
+    assert proxy.free == 3
+
+
+async def test_a_car_that_leaves_cuts_the_line(
+    proxy: Proxy, vehicle: Vehicle, ada: Car
+) -> None:
+    seen: list[bool] = []
+    vehicle.listen_connection_status(seen.append)
+    await vehicle.door_unlock()
+    ada.near = False
+    assert seen == [True, False]
+    assert proxy.free == 3
+
+
+async def test_a_line_that_is_cut_tells_nothing_of_the_command(
+    air: Air, vehicle: Vehicle, ada: Car
+) -> None:
+    await vehicle.connect()
+    await vehicle.handshakeVehicleSecurity()
+    air.set_weather(Weather(cut_after=1.0, latency=0.0))
+    with (
+        patch.object(vehicle, "_actuation_timeout", 0.05),
+        patch.object(vehicle, "_default_timeout", 0.05),
+        pytest.raises(BluetoothUnconfirmedCommand),
+    ):
+        await vehicle.door_unlock()
+    assert ada.executed == {"door_unlock": 1}
+
+
+async def test_the_proxy_with_the_best_ear_that_has_a_slot_connects(
+    hass: HomeAssistant, air: Air, proxy: Proxy, vehicle: Vehicle
+) -> None:
+    nearest = async_place_proxy(
+        hass, air, source=NEAREST, slots=1, hears=lambda advert: advert.rssi + 20
+    )
+    await vehicle.connect()
+    assert (proxy.free, nearest.free) == (3, 0)
+    await vehicle.disconnect()
+    nearest.slots = 0
+    await vehicle.connect()
+    assert proxy.free == 2
+    nearest.remove()
+
+
+async def test_a_proxy_that_vanishes_takes_its_lines_along(
+    hass: HomeAssistant, air: Air, proxy: Proxy, vehicle: Vehicle, ada: Car
+) -> None:
+    seen: list[bool] = []
+    vehicle.listen_connection_status(seen.append)
+    await vehicle.connect()
+    before = async_scanner_count(hass, connectable=True)
+    proxy.remove()
+    assert seen == [True, False]
+    assert air.tally(ada).open == 0
+    assert async_scanner_count(hass, connectable=True) == before - 1
+    # The car is remembered, but no way leads to it.
+    assert device_of(hass, ada) is not None
+    assert not async_scanner_devices_by_address(hass, address_of(ada.vin), True)
+
+
+async def test_a_proxy_that_is_too_far_away_hears_nothing(
+    hass: HomeAssistant, air: Air, ada: Car
+) -> None:
+    far = async_place_proxy(hass, air, hears=lambda advert: None)
+    assert device_of(hass, ada) is None
+    far.remove()
+
+
+async def test_a_car_is_heard_again_and_again(
+    hass: HomeAssistant, proxy: Proxy, ada: Car
+) -> None:
+    def heard_at() -> float:
+        info = async_last_service_info(hass, address_of(ada.vin), connectable=True)
+        assert info is not None
+        return info.time
+
+    first = heard_at()
+    with patch("harness.bluetooth_proxy.monotonic_time_coarse", return_value=first + 2):
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=3))
+    assert heard_at() == first + 2
+
+
+@pytest.mark.parametrize(("seconds", "there"), [(190, True), (230, False)])
+async def test_home_assistant_forgets_a_car_by_its_own_rules(
+    hass: HomeAssistant, proxy: Proxy, ada: Car, seconds: float, there: bool
+) -> None:
+    info = async_last_service_info(hass, address_of(ada.vin), connectable=True)
+    assert info is not None
+    ada.near = False
+    later = info.time + seconds
+    with (
+        patch("habluetooth.base_scanner.monotonic_time_coarse", return_value=later),
+        patch("habluetooth.manager.monotonic_time_coarse", return_value=later),
+    ):
+        # The scanner looks every half minute, the whole every five minutes.
+        for wait in (31, 301):
+            async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=wait))
+    assert (device_of(hass, ada) is not None) is there
+
+
+async def test_it_ends_with_home_assistant(
+    hass: HomeAssistant, air: Air, proxy: Proxy, vehicle: Vehicle, ada: Car
+) -> None:
+    await vehicle.connect()
+    await hass.async_stop(force=True)
+    assert air.tally(ada).open == 0

@@ -1,0 +1,135 @@
+"""Tests of the replay and of the demo as programs, with a whole Home Assistant."""
+
+import os
+from pathlib import Path
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from harness.home_assistant import ROOT
+
+FAILS = """
+name: it-fails
+source: made up
+home:
+  region: na
+  cars:
+    - {name: Ada, model: model3, year: 2021}
+timeline:
+  - at: "0:01"
+    set: {na.status: refuse, na.api: refuse}
+    expect: {status: outage, key: keycard, notified: 1, within: "0:05"}
+"""
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    path = tmp_path / "case.yaml"
+    path.write_text(FAILS)
+    return path
+
+
+@pytest.fixture
+def litter(tmp_path: Path) -> Path:
+    """Return the folder in which the programs put what they need for a while."""
+    folder = tmp_path / "litter"
+    folder.mkdir()
+    return folder
+
+
+def run(litter: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(litter), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def free_port(socket_enabled: None) -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_replay_tells_how_it_went_and_sums_up(case: Path, litter: Path) -> None:
+    played = run(litter, "replay", case)
+    assert played.returncode == 0, played.stdout + played.stderr
+    lines = played.stdout.splitlines()
+    assert "passed" in lines[0]
+    assert "ok expected outage" in lines[1]
+    assert "[na.status: refuse; na.api: refuse]" in lines[1]
+    assert lines[-1].startswith("replay: 1 passed, 0 failed in ")
+    assert not list(litter.iterdir())
+
+
+def test_a_miss_is_told_and_fails(case: Path, litter: Path) -> None:
+    case.write_text(FAILS.replace("key: keycard", "key: fob"))
+    played = run(litter, "replay", case)
+    assert played.returncode == 1
+    assert "key Ada: expected fob, seen keycard" in played.stdout
+    assert "notice at 0:0" in played.stdout
+    assert "replay: 0 passed, 1 failed in " in played.stdout
+
+
+def test_a_typo_in_a_case_is_one_clear_line(case: Path, litter: Path) -> None:
+    case.write_text(FAILS.replace("status: outage", "statsu: outage"))
+    played = run(litter, "replay", case)
+    assert played.returncode == 2
+    assert played.stderr == ""
+    assert "statsu" in played.stdout
+    assert str(case) in played.stdout.replace("\n", "")
+
+
+def test_a_demo_tells_the_story_and_leaves_nothing(
+    case: Path, litter: Path, free_port: int
+) -> None:
+    shown = run(litter, "demo", "--once", "--port", free_port, "--case", case)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "operational" in shown.stdout
+    assert "take → Ada: keycard" in shown.stdout
+    assert "notice at 0:0" in shown.stdout
+    assert "as expected, seen after" in shown.stdout
+    assert "everything went as expected" in shown.stdout
+    assert not list(litter.iterdir())
+
+
+def test_a_demo_fails_where_an_expectation_does(
+    case: Path, litter: Path, free_port: int
+) -> None:
+    case.write_text(FAILS.replace("notified: 1", "notified: 0"))
+    shown = run(litter, "demo", "--once", "--port", free_port, "--case", case)
+    assert shown.returncode == 1
+    assert "missed notified: expected 0, seen 1" in shown.stdout
+
+
+def test_a_taken_port_is_one_clear_line(litter: Path, socket_enabled: None) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        shown = run(litter, "demo", "--once", "--port", port)
+    assert shown.returncode == 2
+    assert shown.stderr == ""
+    assert shown.stdout.startswith(f"port {port} is taken (Address already in use)")
+    assert shown.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_no_port_is_refused(litter: Path, port: str) -> None:
+    shown = run(litter, "demo", "--once", "--port", port)
+    assert shown.returncode == 2
+    assert f"{port} is no port" in shown.stderr
+
+
+def test_an_unknown_play_tells_which_there_are(litter: Path) -> None:
+    played = run(litter, "rehearse")
+    assert played.returncode == 2
+    assert "replay" in played.stdout

@@ -1,0 +1,71 @@
+"""A car that knows the Bluetooth key of the home, in range of a proxy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.auth.keys import async_get_bluetooth_key
+from harness.bluetooth_proxy import Proxy, async_place_proxy
+from simulator import Simulator
+from simulator.bluetooth.environment import address_of
+from simulator.protocol import Role, public_keys
+from simulator.vehicle.car import Car
+
+
+@dataclass(frozen=True, kw_only=True)
+class Near:
+    """The car, the proxy that hears it, and the simulator of both."""
+
+    car: Car
+    proxy: Proxy
+    simulator: Simulator
+
+
+def assert_paired(car: Car, data: Mapping[str, Any]) -> None:
+    """Check what a pairing keeps: the address, and the keys of both computers."""
+    assert data["address"] == address_of(car.vin)
+    computers = dict(data["computers"])
+    assert computers.pop("paired_at")
+    points = public_keys(car.vin)
+    assert computers == {name: point.hex() for name, point in points.items()}
+
+
+def subentry_of(car: Car, **data: Any) -> ConfigSubentryData:
+    """Return the subentry of a car that is paired."""
+    keys = {computer: key.hex() for computer, key in public_keys(car.vin).items()}
+    computers = {"paired_at": "2026-11-20T12:00:00+00:00", **keys}
+    return ConfigSubentryData(
+        data={"address": address_of(car.vin), "computers": computers, **data},
+        subentry_type="bluetooth_key",
+        title=car.name,
+        unique_id=car.vin,
+    )
+
+
+def paired(entry: MockConfigEntry, car: Car, **data: Any) -> MockConfigEntry:
+    """Return an entry as it is once a car of it was paired."""
+    return MockConfigEntry(
+        domain=entry.domain,
+        title=entry.title,
+        unique_id=entry.unique_id,
+        data=dict(entry.data),
+        options=dict(entry.options),
+        subentries_data=[subentry_of(car, **data)],
+    )
+
+
+async def bring_near(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    name: str = "Ada",
+    role: Role = Role.DRIVER,
+) -> Near:
+    """Let a car know the key of the home, and a proxy hear it."""
+    simulator.pair(name, await async_get_bluetooth_key(hass), role)
+    simulator.set(f"car.{name}", "near")
+    proxy = async_place_proxy(hass, simulator.air)
+    return Near(car=simulator.cars[name], proxy=proxy, simulator=simulator)

@@ -1,0 +1,112 @@
+"""A page on which an owner pairs a car, as the frontend has it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER
+from homeassistant.data_entry_flow import FlowManager, FlowResultType
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator.protocol import Computers
+from simulator.vehicle.car import Car
+
+from .story import Story
+
+
+@dataclass(kw_only=True)
+class Page:
+    """What an owner sees of one flow."""
+
+    story: Story
+    manager: FlowManager[Any, Any, Any]
+    result: Any
+
+    @property
+    def flow_id(self) -> str:
+        """Return the flow that the page shows."""
+        return str(self.result["flow_id"])
+
+    @property
+    def progress(self) -> str | None:
+        """Return what the page says to be under way."""
+        action: str | None = self.result.get("progress_action")
+        return action
+
+    def shows(self, step: str, error: str | None = None) -> bool:
+        """Tell whether the page shows a form, and with just this error."""
+        assert self.result["type"] is FlowResultType.FORM, self.result
+        shown = (self.result["step_id"], list(self.result["errors"].values()))
+        assert shown == (step, [error] if error else []), shown
+        return True
+
+    def aborts(self, reason: str) -> bool:
+        """Tell whether the page says that it is over, and why."""
+        assert self.result["type"] is FlowResultType.ABORT, self.result
+        return bool(self.result["reason"] == reason)
+
+    def choices(self, field: str) -> list[str]:
+        """Return what can be chosen in a field."""
+        options = self.result["data_schema"].schema[field].config["options"]
+        return [str(option["value"]) for option in options]
+
+    def car(self, name: str) -> Car:
+        """Return a simulated car."""
+        return self.story.simulator.cars[name]
+
+    def computers(self, name: str) -> Computers:
+        """Return the computers of a simulated car."""
+        return self.story.simulator.computers[name]
+
+    async def fill(self, **values: Any) -> None:
+        """Submit a form."""
+        self.result = await self.story.drive(
+            self.manager.async_configure(self.flow_id, values)
+        )
+
+    async def look(self) -> None:
+        """Look again, as the page does when it is told that something has changed."""
+        self.result = await self.story.drive(self.manager.async_configure(self.flow_id))
+
+    async def until_asked(self, name: str) -> None:
+        """Wait until the car waits for the card, and look."""
+        whitelist = self.computers(name).whitelist
+        await self.story.until(lambda: whitelist.asking is not None, 60)
+        # It may take a while until it is known whether the car got the question.
+        await self.story.go(6)
+        await self.look()
+
+    async def until_done(self) -> None:
+        """Wait until nothing is under way any more, and look."""
+        await self.story.until(
+            lambda: self.manager.async_get(self.flow_id)["step_id"] != "pairing", 150
+        )
+        await self.look()
+
+
+async def add_key(story: Story, entry: MockConfigEntry) -> Page:
+    """Choose to add a Bluetooth key."""
+    manager = story.hass.config_entries.subentries
+    result = await manager.async_init(
+        (entry.entry_id, "bluetooth_key"), context={"source": SOURCE_USER}
+    )
+    return Page(story=story, manager=manager, result=result)
+
+
+async def pair_again(story: Story, entry: MockConfigEntry) -> Page:
+    """Choose to pair a car again."""
+    manager = story.hass.config_entries.subentries
+    (subentry_id,) = entry.subentries
+    result = await manager.async_init(
+        (entry.entry_id, "bluetooth_key"),
+        context={"source": SOURCE_RECONFIGURE, "subentry_id": subentry_id},
+    )
+    return Page(story=story, manager=manager, result=result)
+
+
+async def set_up_alone(story: Story) -> Page:
+    """Choose to set up a car without an account."""
+    manager = story.hass.config_entries.flow
+    menu = await manager.async_init("keycard", context={"source": SOURCE_USER})
+    page = Page(story=story, manager=manager, result=menu)
+    await page.fill(next_step_id="bluetooth_only")
+    return page

@@ -1,0 +1,153 @@
+"""What a test lets happen, and what must hold whatever happens."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+import json
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from homeassistant.config_entries import SOURCE_REAUTH
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.const import DOMAIN
+from harness.clock import OffsetClock
+from harness.time_control import Pace
+from simulator import Simulator
+from tests.tree import KEYCARD
+
+LOCK = "lock.ada_lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """A Home Assistant, a simulated cloud, and the time that passes for both."""
+
+    hass: HomeAssistant
+    simulator: Simulator
+    clock: OffsetClock
+    pace: Pace
+
+    async def go(self, seconds: float) -> None:
+        """Let time pass."""
+        await self.pace.reach(self.clock.monotonic() + seconds)
+
+    async def until(self, holds: Callable[[], bool], within: float) -> float:
+        """Let time pass until something holds, and return the seconds it took."""
+        began = self.clock.monotonic()
+        await self.pace.settle()
+        while not holds():
+            assert self.clock.monotonic() < began + within, "it never came to hold"
+            await self.pace.advance(began + within)
+        return self.clock.monotonic() - began
+
+    async def drive[T](self, what: Coroutine[Any, Any, T], within: float = 120.0) -> T:
+        """Let time pass until something is done."""
+        return await self.pace.drive(asyncio.create_task(what), within)
+
+    async def set_up(self, entry: MockConfigEntry) -> MockConfigEntry:
+        """Set an entry up; nothing is asked of time for that."""
+        if self.hass.config_entries.async_get_entry(entry.entry_id) is None:
+            entry.add_to_hass(self.hass)
+        assert await self.hass.config_entries.async_setup(entry.entry_id)
+        return entry
+
+    async def settled(self, entry: MockConfigEntry) -> MockConfigEntry:
+        """Set an entry up, and let it come to rest."""
+        await self.set_up(entry)
+        await self.go(125)
+        assert status_of(entry) == "operational"
+        return entry
+
+    async def restart(self, entry: MockConfigEntry) -> None:
+        """Unload an entry and set it up again."""
+        assert await self.hass.config_entries.async_unload(entry.entry_id)
+        await self.set_up(entry)
+
+    async def act(
+        self, action: str, entity_id: str = LOCK, **data: object
+    ) -> HomeAssistantError | None:
+        """Take an action as an owner does, and return the error that is shown."""
+        domain = entity_id.partition(".")[0]
+        try:
+            await self.drive(
+                self.hass.services.async_call(
+                    domain, action, {"entity_id": entity_id, **data}, blocking=True
+                )
+            )
+        except HomeAssistantError as err:
+            return err
+        return None
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each of Keycard's entities."""
+        return {
+            entity_id: state.state
+            for entity_id in entity_ids(self.hass)
+            if (state := self.hass.states.get(entity_id)) is not None
+        }
+
+    def reauths(self) -> int:
+        """Return how often the owner is asked to sign in again."""
+        flows = self.hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+        return sum(flow["context"]["source"] == SOURCE_REAUTH for flow in flows)
+
+
+def entity_ids(hass: HomeAssistant) -> list[str]:
+    """Return Keycard's entities that are not switched off."""
+    return [
+        entity.entity_id
+        for entity in er.async_get(hass).entities.values()
+        if entity.platform == DOMAIN and entity.disabled_by is None
+    ]
+
+
+def status_of(entry: MockConfigEntry) -> str:
+    """Return what an entry judges."""
+    return str(entry.runtime_data.judge.judgement.status)
+
+
+def assert_available(story: Story) -> None:
+    """Check that every entity is there and available."""
+    states = story.states()
+    assert set(states) == set(entity_ids(story.hass))
+    assert [one for one, state in states.items() if state == STATE_UNAVAILABLE] == []
+
+
+def assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Check that no error was logged, and no warning twice."""
+    records = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    errors = [
+        record.getMessage()
+        for record in records
+        if record.levelno >= logging.ERROR or record.exc_info
+    ]
+    assert errors == []
+    warnings = [(record.name, record.getMessage()) for record in records]
+    assert len(warnings) == len(set(warnings)), warnings
+
+
+def assert_explained(error: HomeAssistantError) -> None:
+    """Check that an error is translated, with all that its text wants to know."""
+    assert error.translation_domain == DOMAIN
+    texts = json.loads((KEYCARD / "translations" / "en.json").read_text())
+    text = texts["exceptions"][error.translation_key]["message"]
+    assert set(re.findall(r"{(\w+)}", text)) <= set(
+        error.translation_placeholders or {}
+    )
+
+
+def news(events: list[Event[EventStateChangedData]], entity_id: str) -> list[str]:
+    """Return the states that an entity went through, in their order."""
+    return [
+        event.data["new_state"].state
+        for event in events
+        if event.data["entity_id"] == entity_id and event.data["new_state"] is not None
+    ]

@@ -1,0 +1,364 @@
+"""Keycard's actions: how things stand, what was, and asking at once."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.runtime.host_poller import CHECK_PACE, CHECK_TIMEOUT
+from tests.conftest import state_of
+from tests.waiting import until
+
+from .story import Story, assert_explained
+
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+UP = dict.fromkeys(DOWN, "ok")
+ALL_DOWN = {
+    f"{region}.{plane}": "refuse"
+    for region in ("na", "eu", "cn")
+    for plane in ("api", "status")
+} | {"auth.token": "refuse", "auth.authorize": "refuse", "controls": "refuse"}
+
+
+async def act(story: Story, action: str, **given: Any) -> dict[str, Any]:
+    """Take an action, and return what it tells."""
+    answer = await story.drive(
+        story.hass.services.async_call(
+            DOMAIN, action, given, blocking=True, return_response=True
+        )
+    )
+    assert answer is not None
+    return dict(answer)
+
+
+def device_id(story: Story, name: str) -> str:
+    """Return the device of a car."""
+    (device,) = [
+        device for device in dr.async_get(story.hass).devices if device.name == name
+    ]
+    return device.id
+
+
+async def refusal(story: Story, action: str, **given: Any) -> ServiceValidationError:
+    """Take an action, and return why it is refused."""
+    with pytest.raises(ServiceValidationError) as caught:
+        await act(story, action, **given)
+    return caught.value
+
+
+async def test_status_of_a_good_day(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    assert await act(story, "get_status") == {
+        "region": "eu",
+        "drill": False,
+        "status": "operational",
+        "scope": "none",
+        "planes": [],
+        "elsewhere": [],
+        "models": [],
+        "missing": [],
+        "since": None,
+        "affected_cars": [],
+        "cars": [
+            {
+                "name": name,
+                "device_id": device_id(story, name),
+                "connection": "cloud",
+                "cloud": "cloud",
+                "bluetooth": None,
+                "key_to_take": "usual",
+                "in_use": False,
+                "cannot_wait": [],
+            }
+            for name in ("Ada", "Cy")
+        ],
+        "title": None,
+        "text": None,
+    }
+
+
+async def test_status_in_an_outage(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    began = story.clock.now()
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    found = await act(story, "get_status", config_entry_id=entry.entry_id)
+    assert (found["status"], found["scope"], found["planes"]) == (
+        "outage",
+        "region",
+        ["status"],
+    )
+    assert abs(datetime.fromisoformat(found["since"]) - began) < timedelta(seconds=70)
+    assert found["affected_cars"] == ["Ada", "Cy"]
+    assert found["cars"] == [
+        {
+            "name": name,
+            "device_id": device_id(story, name),
+            "connection": None,
+            "cloud": None,
+            "bluetooth": None,
+            "key_to_take": key,
+            "in_use": None,
+            "cannot_wait": [],
+        }
+        for name, key in (("Ada", "keycard"), ("Cy", "fob"))
+    ]
+    event = story.hass.states.get("event.tesla_cloud_europe_outage")
+    assert event is not None
+    assert (found["title"], found["text"]) == (
+        event.attributes["title"],
+        event.attributes["text"],
+    )
+    # What was told holds while nobody sees more, over a restart too.
+    story.simulator.apply(ALL_DOWN)
+    await story.go(300)
+    await story.restart(entry)
+    await story.go(300)
+    now = await act(story, "get_status")
+    assert now["status"] == "internet_down"
+    assert (now["title"], now["text"], now["since"]) == (
+        found["title"],
+        found["text"],
+        found["since"],
+    )
+
+
+async def test_what_cannot_wait_is_known_longer_than_the_lock(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    """In an outage nobody can look again, so what was seen last counts."""
+    story.simulator.cars["Ada"].locked = False
+    await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(2400)
+    assert state_of(story.hass, "lock.ada_lock").state == "unknown"
+    cars = (await act(story, "get_status"))["cars"]
+    assert [car["cannot_wait"] for car in cars] == [["unlocked"], []]
+
+
+async def test_status_of_some_models_and_of_a_warning(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    story.simulator.set("eu.api@models", "503 down")
+    await story.go(300)
+    found = await act(story, "get_status")
+    assert (found["status"], found["models"], found["affected_cars"]) == (
+        "degraded",
+        ["models"],
+        ["Cy"],
+    )
+    assert [(car["connection"], car["key_to_take"]) for car in found["cars"]] == [
+        ("cloud", "usual"),
+        ("maker_down", "fob"),
+    ]
+    assert "Model S" in found["text"]
+    story.simulator.set("eu.api@models", "ok")
+    story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
+    await story.go(900)
+    found = await act(story, "get_status")
+    assert (found["status"], found["elsewhere"]) == ("operational", ["na"])
+    assert "North America" in found["text"]
+
+
+async def test_history(story: Story, watching_entry: MockConfigEntry) -> None:
+    await story.settled(watching_entry)
+    assert await act(story, "get_history") == {"outages": []}
+    began = story.clock.now()
+    story.simulator.apply(DOWN)
+    await story.go(600)
+    (outage,) = (await act(story, "get_history"))["outages"]
+    assert (outage["status"], outage["scope"], outage["end"]) == (
+        "outage",
+        "region",
+        None,
+    )
+    # It is as long as it was when the hosts were last asked.
+    assert 460 < outage["duration"] <= 600
+    story.simulator.apply(UP)
+    await story.go(600)
+    ended = story.clock.now()
+    await story.go(3600)
+    (outage,) = (await act(story, "get_history"))["outages"]
+    start, end = (datetime.fromisoformat(outage[key]) for key in ("start", "end"))
+    assert began < start < end < ended
+    assert outage["duration"] == round((end - start).total_seconds())
+    minute = timedelta(minutes=1)
+    for given, told in (
+        ({"start_time": start - minute, "end_time": start}, 0),
+        ({"start_time": start - minute, "end_time": start + minute}, 1),
+        ({"start_time": start + minute, "end_time": end - minute}, 1),
+        ({"start_time": end - minute}, 1),
+        ({"start_time": end + minute}, 0),
+        ({"end_time": start - minute}, 0),
+        ({"end_time": end + timedelta(days=31)}, 0),
+        # Without a zone it is local time.
+        ({"start_time": dt_util.as_local(end - minute).replace(tzinfo=None)}, 1),
+        ({"start_time": dt_util.as_local(end + minute).replace(tzinfo=None)}, 0),
+    ):
+        outages = (await act(story, "get_history", **given))["outages"]
+        assert len(outages) == told, given
+
+
+async def test_a_clock_that_is_set_makes_no_outage_longer(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    await story.settled(watching_entry)
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    for hours in (5, -10):
+        story.clock.set_wall(hours * 3600)
+        await story.go(120)
+        start = story.clock.now() - timedelta(days=1)
+        (outage,) = (await act(story, "get_history", start_time=start))["outages"]
+        assert outage["duration"] < 600
+    story.clock.set_wall(5 * 3600)
+
+
+async def test_history_of_another_region_is_not_told(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    other = MockConfigEntry(
+        domain=DOMAIN,
+        unique_id="watch_na",
+        data={"provider": "watch_only", "region": "na"},
+        options=entry.options,
+    )
+    await story.settled(other)
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    for one, told in ((entry, 1), (other, 0)):
+        found = await act(story, "get_history", config_entry_id=one.entry_id)
+        assert len(found["outages"]) == told
+
+
+async def test_bad_arguments(
+    story: Story, watching_entry: MockConfigEntry, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    now = story.clock.now()
+    error = await refusal(
+        story, "get_history", start_time=now, end_time=now - timedelta(hours=1)
+    )
+    assert error.translation_key == "history_ends_first"
+    assert_explained(error)
+    for action in ("get_status", "get_history", "check_now"):
+        error = await refusal(story, action, config_entry_id="nobody")
+        assert error.translation_key == "service_config_entry_not_found"
+    await story.settled(compatible_entry)
+    error = await refusal(story, "get_status")
+    assert error.translation_key == "service_found_multiple_config_entry_for_domain"
+    assert (await act(story, "get_status", config_entry_id=entry.entry_id))["cars"]
+    assert await story.hass.config_entries.async_unload(compatible_entry.entry_id)
+    error = await refusal(
+        story, "get_status", config_entry_id=compatible_entry.entry_id
+    )
+    assert error.translation_key == "service_config_entry_not_loaded"
+
+
+async def test_check_now_on_a_good_day(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    await story.settled(watching_entry)
+    before = story.simulator.calls.by_status.total()
+    began = story.clock.monotonic()
+    found = await act(story, "check_now")
+    assert found["status"] == "operational"
+    assert story.clock.monotonic() - began < 5
+    # Three regions, two of the sign-in, two unrelated hosts.
+    assert story.simulator.calls.by_status.total() - before == 7
+
+
+async def test_check_now_is_not_to_be_abused(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    await story.settled(watching_entry)
+    await act(story, "check_now")
+    before = story.simulator.calls.by_status.total()
+    for _ in range(50):
+        error = await refusal(story, "check_now")
+        assert error.translation_key == "checked_just_now"
+        assert_explained(error)
+    assert story.simulator.calls.by_status.total() == before
+    await story.go(CHECK_PACE)
+    await act(story, "check_now")
+
+
+async def test_check_now_waits_until_a_suspicion_is_settled(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    await story.settled(watching_entry)
+    story.simulator.apply(DOWN)
+    began = story.clock.monotonic()
+    found = await act(story, "check_now")
+    assert found["status"] == "outage"
+    assert story.clock.monotonic() - began < 35
+
+
+@pytest.mark.parametrize("condition", ["timeout", "refuse"])
+async def test_check_now_comes_to_an_end_when_nobody_answers(
+    story: Story, watching_entry: MockConfigEntry, condition: str
+) -> None:
+    await story.settled(watching_entry)
+    story.simulator.apply(dict.fromkeys(ALL_DOWN, condition))
+    began = story.clock.monotonic()
+    found = await act(story, "check_now")
+    assert story.clock.monotonic() - began <= CHECK_TIMEOUT + 1
+    assert found["status"] in {"internet_down", "undetermined"}
+
+
+async def test_an_entry_that_is_unloaded_keeps_no_check_waiting_for_ever(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    story.simulator.apply(dict.fromkeys(DOWN, "timeout"))
+    check = asyncio.create_task(
+        story.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
+    )
+    # It is under way once the hosts are asked, who do not answer.
+    await until(lambda: story.simulator.held > 0)
+    await story.restart(entry)
+    await story.pace.drive(check, CHECK_TIMEOUT + 1)
+
+
+async def test_check_now_need_not_answer(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    await story.settled(watching_entry)
+    await story.drive(
+        story.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
+    )
+
+
+async def test_an_owner_may_ask_for_any_entity(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    assert await async_setup_component(story.hass, "homeassistant", {})
+    calls = story.simulator.calls
+    hosts, data = calls.count("status"), calls.count("vehicle_data")
+    await story.drive(
+        story.hass.services.async_call(
+            "homeassistant",
+            "update_entity",
+            {"entity_id": list(story.states())},
+            blocking=True,
+        )
+    )
+    await story.go(30)
+    # Each host, and each car that is online, once for all its entities.
+    assert calls.count("status") > hosts
+    assert calls.count("vehicle_data") == data + 2

@@ -1,0 +1,118 @@
+"""Invariant "proven over Bluetooth", against a relay that does what it likes."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from random import Random
+
+import pytest
+
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator import Simulator
+from simulator.bluetooth import Adversary, Weather
+
+from .bluetooth import Near, bring_near, paired
+from .story import Story, assert_explained
+from .test_bluetooth_in_an_outage import lock_of
+
+STEPS = 60
+SEEDS = {True: 20211119, False: 19112021}
+
+# Seconds. A question and its answer take no longer than this.
+LONGEST = 45.0
+
+WANTED = {"lock": True, "unlock": False}
+SHOWN = {"locked": True, "unlocked": False}
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Near]:
+    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    near = await bring_near(hass, simulator)
+    yield near
+    near.proxy.remove()
+
+
+@pytest.mark.parametrize("seals", SEEDS, ids=["seals", "never seals"])
+async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
+    story: Story, near: Near, watching_entry: MockConfigEntry, *, seals: bool
+) -> None:
+    """The limit: an open status that is injected where a car never seals its own."""
+    print(f"seed: {SEEDS[seals]}")
+    dice, car = Random(SEEDS[seals]), near.car
+    computers = story.simulator.computers["Ada"]
+    computers.seals_status = seals
+    entry = await story.settled(paired(watching_entry, car))
+    lock = lock_of(story, entry)
+    adversary = Adversary(computers, car, dice, story.clock.time, forges_status=seals)
+    story.simulator.air.between["Ada"] = adversary
+    # What the lock of the car was, and since when.
+    was: list[tuple[float, bool]] = [(0.0, car.locked)]
+    wrong: list[str] = []
+    last_shown = [story.states()[lock]]
+    ended: Counter[str] = Counter()
+    pressed: Counter[str] = Counter()
+    executed = Counter(car.executed)
+
+    def note() -> None:
+        if was[-1][1] is not car.locked:
+            was.append((story.clock.monotonic(), car.locked))
+
+    def held_lately(value: bool) -> bool:
+        note()
+        since = story.clock.monotonic() - LONGEST
+        ends = [*(at for at, _ in was[1:]), float("inf")]
+        return any(
+            held is value and end >= since
+            for (_, held), end in zip(was, ends, strict=True)
+        )
+
+    @callback
+    def shown(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        if event.data["entity_id"] != lock or state is None:
+            return
+        if state.state not in SHOWN or state.state == last_shown[-1]:
+            # What was shown before a command that failed is shown again.
+            return
+        last_shown.append(state.state)
+        if not held_lately(SHOWN[state.state]):
+            wrong.append(f"shown {state.state}")
+
+    unsub = story.hass.bus.async_listen(EVENT_STATE_CHANGED, shown)
+    changed = car.on_change
+
+    def on_change() -> None:
+        note()
+        changed()
+
+    car.on_change = on_change
+    for number in range(STEPS):
+        if dice.random() < 0.2:
+            # Somebody uses a phone.
+            car.locked = not car.locked
+            note()
+        else:
+            act = dice.choice(("lock", "unlock"))
+            pressed[act] += 1
+            error = await story.act(act, lock)
+            note()
+            if error is None and car.locked is not WANTED[act]:
+                wrong.append(f"{number}: {act} is said to be done")
+            if error is not None:
+                assert_explained(error)
+            ended["done" if error is None else str(error.translation_key)] += 1
+        await story.go(dice.choice((1, 5, 90, 240)))
+    unsub()
+    print(ended, adversary.done)
+    assert wrong == []
+    for act, command in (("lock", "door_lock"), ("unlock", "door_unlock")):
+        assert car.executed[command] - executed[command] <= pressed[act]
+    # It did its worst, and did not win every time.
+    assert len(adversary.done) == 10
+    assert ended["done"]
+    assert len(ended) > 1

@@ -1,0 +1,238 @@
+"""Laws 3, 4 and 5: each command runs once, and nobody claims what nobody confirmed."""
+
+import asyncio
+
+import pytest
+
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.exceptions import HomeAssistantError
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.keycard.transport.cloud import Command
+
+from .story import (
+    LOCK,
+    Story,
+    assert_available,
+    assert_explained,
+    assert_quiet,
+    news,
+    status_of,
+)
+
+CLIMATE = "climate.ada_climate"
+WAKE = "button.ada_wake"
+
+
+@pytest.mark.parametrize("cut", ["reset", "garbage"])
+async def test_the_true_state_is_shown_soon_after_an_unknown_outcome(
+    story: Story, compatible_entry: MockConfigEntry, cut: str
+) -> None:
+    await story.settled(compatible_entry)
+    calls = story.simulator.calls
+    before = calls.count("vehicle_data")
+    story.simulator.set("eu.commands", cut)
+    error = await story.act("unlock")
+    assert error is not None
+    assert error.translation_key == "command_unconfirmed"
+    assert_explained(error)
+    assert story.states()[LOCK] == "locked"
+    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
+    took = await story.until(lambda: story.states()[LOCK] == "unlocked", 10)
+    assert took < 5
+    # Once, and then at its pace again.
+    await story.go(300)
+    assert calls.count("vehicle_data") == before + 1
+    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
+
+
+async def test_a_car_that_sleeps_is_woken_and_then_told_once(
+    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    await story.settled(compatible_entry)
+    story.simulator.set("car.Ada", "asleep")
+    await story.go(120)
+    car = story.simulator.cars["Ada"]
+    data = story.simulator.calls.count("vehicle_data")
+    assert await story.act("unlock") is None
+    assert car.executed["wake_up"] == 1
+    assert car.executed["door_unlock"] == 1
+    assert story.states()[LOCK] == "unlocked"
+    # It is online now, so its data come when they are due, and not before.
+    await story.go(30)
+    assert story.states()["binary_sensor.ada_online"] == "on"
+    assert story.simulator.calls.count("vehicle_data") <= data + 1
+    assert_quiet(caplog)
+
+
+async def test_a_car_that_fell_asleep_unseen_is_told_once(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    story.simulator.set("car.Ada", "asleep")
+    car = story.simulator.cars["Ada"]
+    assert await story.act("unlock") is None
+    assert car.executed["wake_up"] == 1
+    assert car.executed["door_unlock"] == 1
+
+
+async def test_a_car_without_a_connection_does_not_wake(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    story.simulator.set("car.Ada", "offline")
+    await story.go(120)
+    for entity_id, action in ((LOCK, "unlock"), (WAKE, "press")):
+        error = await story.act(action, entity_id)
+        assert error is not None
+        assert error.translation_key == "car_asleep"
+        assert_explained(error)
+    assert story.simulator.cars["Ada"].executed["door_unlock"] == 0
+    assert story.states()[LOCK] == "locked"
+
+
+async def test_waking(story: Story, compatible_entry: MockConfigEntry) -> None:
+    await story.settled(compatible_entry)
+    car = story.simulator.cars["Ada"]
+    assert await story.act("press", WAKE) is None
+    assert car.executed["wake_up"] == 1
+    story.simulator.set("car.Ada", "asleep")
+    await story.go(120)
+    assert story.states()["binary_sensor.ada_online"] == "off"
+    assert await story.act("press", WAKE) is None
+    assert car.executed["wake_up"] == 2
+    assert story.states()["binary_sensor.ada_online"] == "on"
+    story.simulator.set("eu.commands", "503 down")
+    story.simulator.set("car.Ada", "asleep")
+    await story.go(120)
+    error = await story.act("press", WAKE)
+    assert error is not None
+    assert error.translation_key == "cloud_fails"
+
+
+async def test_a_car_that_refuses_says_why(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    story.simulator.set(
+        "eu.commands", '200 {"response":{"result":false,"reason":"doors {open}"}}'
+    )
+    error = await story.act("lock")
+    assert error is not None
+    assert error.translation_key == "command_failed"
+    assert "doors {open}" in str(error)
+    assert_explained(error)
+    story.simulator.set(
+        "eu.commands", '200 {"response":{"result":false,"reason":null}}'
+    )
+    error = await story.act("lock")
+    assert error is not None
+    assert_explained(error)
+
+
+async def test_commands_that_fail_alone_are_a_failure_of_their_plane(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.set("eu.commands", '503 {"error":"vehicle is not available"}')
+    for _ in range(2):
+        error = await story.act("unlock")
+        assert error is not None
+        assert error.translation_key == "cloud_fails"
+    assert status_of(entry) == "degraded"
+    assert story.states()["sensor.ada_key_to_take"] == "keycard"
+    assert story.states()["sensor.cy_key_to_take"] == "usual"
+    story.simulator.set("eu.commands", "ok")
+    assert await story.act("unlock") is None
+    assert status_of(entry) == "operational"
+    assert story.states()["sensor.ada_key_to_take"] == "usual"
+
+
+async def test_of_two_taps_at_once_the_last_one_holds(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    first, last = await story.drive(both(story))
+    assert isinstance(first, HomeAssistantError)
+    assert first.translation_key == "command_replaced"
+    assert_explained(first)
+    assert last is None
+    car = story.simulator.cars["Ada"]
+    assert (car.executed["door_lock"], car.executed["door_unlock"]) == (1, 0)
+    assert news(changes, LOCK)[-1] == "locked"
+
+
+async def both(story: Story) -> list[object]:
+    """Unlock and lock at the same time."""
+    return list(
+        await asyncio.gather(
+            *(
+                story.hass.services.async_call(
+                    "lock", action, {"entity_id": LOCK}, blocking=True
+                )
+                for action in ("unlock", "lock")
+            ),
+            return_exceptions=True,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "data", "command"),
+    [
+        ("set_temperature", {"temperature": 23.5}, "set_temps"),
+        ("turn_on", {}, "auto_conditioning_start"),
+        ("turn_off", {}, "auto_conditioning_stop"),
+        ("set_preset_mode", {"preset_mode": "dog"}, "set_climate_keeper_mode"),
+        ("set_preset_mode", {"preset_mode": "defrost"}, "set_preconditioning_max"),
+    ],
+)
+async def test_whatever_takes_commands_takes_them_in_an_outage_and_raises(
+    *,
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    action: str,
+    data: dict[str, object],
+    command: str,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply({"eu.api": "503 down", "eu.status": "503 down"})
+    await story.go(3600)
+    assert status_of(entry) == "outage"
+    assert story.states()[CLIMATE] == "unknown"
+    assert_available(story)
+    error = await story.act(action, CLIMATE, **data)
+    assert error is not None
+    assert_explained(error)
+    assert story.simulator.cars["Ada"].executed[command] == 0
+    story.simulator.apply({"eu.api": "ok", "eu.status": "ok"})
+    await story.go(300)
+    assert await story.act(action, CLIMATE, **data) is None
+    assert story.simulator.cars["Ada"].executed[command] == 1
+
+
+async def test_what_makes_no_sense_is_not_sent(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    (car, *_) = entry.runtime_data.cars.values()
+    with pytest.raises(HomeAssistantError) as error:
+        await car.async_send(Command.SET_TEMPS, driver_temp="warm", passenger_temp=20.0)
+    assert_explained(error.value)
+    assert story.simulator.calls.count("set_temps") == 0
+    assert status_of(entry) == "operational"
+
+
+async def test_a_car_that_is_only_watched_takes_no_commands(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    (car, *_) = entry.runtime_data.cars.values()
+    assert not car.commandable
+    with pytest.raises(RuntimeError):
+        await car.async_send(Command.LOCK)
+    assert story.simulator.calls.count("door_lock") == 0

@@ -1,0 +1,376 @@
+"""Law 8: no billed call without a reason, and no state is written for nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
+from homeassistant.core import EventStateReportedData, callback
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.vehicle.poll_schedule import DRIVING
+from simulator.vehicle.schedule import Day
+from tests.entries import fleet_entry
+
+from .story import LOCK, Story, entity_ids, status_of
+
+HOUR = 3600.0
+COST = "sensor.tesla_cloud_test_estimated_cost_this_month"
+
+
+async def test_a_car_that_stands_idle_online_is_asked_rarely_but_in_time(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.set("car.Cy", "asleep")
+    await story.settled(compatible_entry)
+    calls = story.simulator.calls
+    for _ in range(4):
+        before, billed = calls.count("vehicle_data"), calls.billed
+        for _ in range(60):
+            await story.go(60)
+            assert story.states()[LOCK] == "locked"
+        assert 2 <= calls.count("vehicle_data") - before <= 3
+        assert calls.billed - billed == calls.count("vehicle_data") - before
+
+
+async def test_a_car_that_sleeps_costs_nothing(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
+    await story.set_up(compatible_entry)
+    await story.go(4 * HOUR)
+    assert story.simulator.calls.billed == 0
+    assert story.simulator.calls.count("wake_up") == 0
+    assert status_of(compatible_entry) == "operational"
+
+
+async def test_a_car_that_drives_is_asked_often_and_one_that_parked_once_more(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
+    await story.settled(compatible_entry)
+    calls, ada = story.simulator.calls, story.simulator.cars["Ada"]
+    assert calls.billed == 0
+    ada.drive()
+    await story.until(lambda: calls.count("vehicle_data") == 1, 65)
+    for _ in range(6):
+        before = calls.count("vehicle_data")
+        await story.go(130)
+        assert calls.count("vehicle_data") - before in {1, 2}
+    await story.until(lambda: ada.speed is None, 300)
+    await story.go(130)
+    parked = calls.count("vehicle_data")
+    assert 8 <= parked <= 10
+    await story.go(1100)
+    assert calls.count("vehicle_data") == parked + 1
+
+
+async def test_an_old_car_is_let_fall_asleep(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.set("car.Ada", "asleep")
+    cy = story.simulator.cars["Cy"]
+    assert cy.year < 2021
+    await story.settled(compatible_entry)
+    cy.follow([Day()])
+    cy.drive()
+    await story.until(lambda: cy.speed is None, 1000)
+    # It parks, is looked at once more, and sleeps a quarter of an hour after that.
+    took = await story.until(lambda: cy.presence == "asleep", HOUR)
+    assert took < 1500
+    before = story.simulator.calls.billed
+    await story.go(2 * HOUR)
+    assert story.simulator.calls.billed == before
+    assert story.simulator.calls.count("wake_up") == 0
+
+
+async def test_a_command_is_looked_after_once(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    calls = story.simulator.calls
+    before = calls.count("vehicle_data")
+    for action in ("unlock", "lock"):
+        assert await story.act(action) is None
+    await story.go(95)
+    assert calls.count("vehicle_data") == before + 1
+    await story.go(600)
+    assert calls.count("vehicle_data") == before + 1
+
+
+async def test_what_is_billed_is_counted_and_kept(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.set("car.Ada", "asleep")
+    entry = await story.settled(compatible_entry)
+    calls = story.simulator.calls
+    assert await story.act("unlock") is None
+    # Below 500 it is billed, else it is not.
+    story.simulator.set("eu.commands", '403 {"error":"forbidden"}')
+    assert await story.act("lock") is not None
+    story.simulator.set("eu.commands", "503 down")
+    assert await story.act("lock") is not None
+    story.simulator.set("eu.commands", "ok")
+    await story.go(120)
+    counts = {
+        "data": calls.count("vehicle_data"),
+        "commands": 2,
+        "wakes": calls.count("wake_up"),
+    }
+    assert calls.billed == sum(counts.values())
+    assert counts["wakes"] == 1
+    cost = counts["data"] / 500 + counts["commands"] / 1000 + counts["wakes"] / 50
+
+    def check() -> None:
+        state = story.hass.states.get(COST)
+        assert state is not None
+        assert float(state.state) == pytest.approx(cost)
+        assert {name: state.attributes[name] for name in counts} == counts
+        assert state.attributes["unit_of_measurement"] == "USD"
+        assert state.attributes["state_class"] == "total"
+        assert state.attributes["device_class"] == "monetary"
+        month = dt_util.start_of_local_day().replace(day=1)
+        assert state.attributes["last_reset"] == month.isoformat()
+        assert state.attributes["free"] == 10
+        assert state.attributes["budget"] is None
+        assert state.attributes["pace"] == "usual"
+
+    check()
+    await story.restart(entry)
+    check()
+    await story.go(130)
+    assert calls.billed == sum(counts.values())
+    check()
+
+
+async def test_each_request_of_a_signed_command_is_counted(story: Story) -> None:
+    story.simulator.set("car.Cy", "asleep")
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    key = await async_get_key(story.hass)
+    story.simulator.pair("Ada", key)
+    story.simulator.set_signing("Ada", "required")
+    await story.go(660)
+    calls = story.simulator.calls
+    assert await story.act("unlock") is None
+    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
+    state = story.hass.states.get(COST)
+    assert state is not None
+    # A session comes before the first one.
+    assert state.attributes["commands"] == calls.count("signed_command") > 1
+    assert calls.billed == state.attributes["commands"] + state.attributes["data"]
+    assert state.attributes["billing"] == "by_call"
+
+
+@pytest.mark.parametrize(
+    ("answer", "pause"),
+    [
+        ('403 {"error":"account disabled: EXCEEDED_LIMIT"}', 900),
+        ("429 slow down", 60),
+    ],
+)
+async def test_a_refusal_pauses_the_calls_for_a_car_that_drives_too(
+    story: Story, compatible_entry: MockConfigEntry, answer: str, pause: float
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.cars["Ada"].drive()
+    story.simulator.set("eu.api", answer)
+    await story.until(lambda: status_of(entry) == "account_problem", 130)
+    calls = story.simulator.calls
+    before = calls.by_endpoint.copy()
+    await story.go(pause - 10)
+    asked = calls.by_endpoint - before
+    # What was under way when the refusal came was asked before it.
+    assert sum(asked[f"eu.{name}"] for name in ("products", "vehicle")) <= 1
+    assert asked["eu.vehicle_data"] == 0
+
+
+@contextmanager
+def wall_at(story: Story, moment: datetime) -> Iterator[None]:
+    """Let the clock of the home show another time."""
+    ahead = (moment - dt_util.now()).total_seconds()
+    story.clock.set_wall(ahead)
+    try:
+        yield
+    finally:
+        story.clock.set_wall(-ahead)
+
+
+def with_budget(entry: MockConfigEntry, budget: float) -> MockConfigEntry:
+    """Return an entry with a budget."""
+    return MockConfigEntry(
+        domain=entry.domain,
+        title=entry.title,
+        unique_id=entry.unique_id,
+        data=entry.data,
+        options={**entry.options, "budget": budget},
+    )
+
+
+async def test_a_month_begins_with_nothing_spent(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    month = dt_util.now().replace(day=1) + timedelta(days=32)
+    turn = dt_util.start_of_local_day(month.replace(day=1))
+    calls = story.simulator.calls
+    with wall_at(story, turn - timedelta(minutes=30)):
+        # It is spent with the first look at the two cars.
+        await story.settled(with_budget(compatible_entry, 0.004))
+        assert shown(story) == (0.004, "stopped")
+        before = calls.count("vehicle_data")
+        await story.go(24 * 60)
+        assert calls.count("vehicle_data") == before == 2
+        await story.go(6 * 60)
+        # The cars are asked again.
+        assert calls.count("vehicle_data") == before + 2
+        assert shown(story) == (0.004, "stopped")
+        state = story.hass.states.get(COST)
+        assert state is not None
+        assert state.attributes["last_reset"] == turn.isoformat()
+
+
+async def test_a_budget_slows_the_polling_and_stops_it(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.set("car.Cy", "asleep")
+    calls, ada = story.simulator.calls, story.simulator.cars["Ada"]
+    with wall_at(story, dt_util.now().replace(day=10)):
+        # Ten calls, of which one is made already.
+        entry = await story.settled(with_budget(compatible_entry, 0.02))
+        assert shown(story) == (0.002, "usual")
+        ada.drive()
+        assert ada.route is not None
+        ada.route = replace(ada.route, lasts=30 * 24 * HOUR)
+        paces: list[str] = []
+        gaps: list[float] = []
+        while calls.count("vehicle_data") < 10:
+            gaps.append(await next_ask(story))
+            paces.append(shown(story)[1])
+        assert paces == sorted(paces, key=["usual", "slowed", "stopped"].index)
+        assert set(paces) == {"usual", "slowed", "stopped"}
+        assert gaps[1] < 1.1 * DRIVING
+        assert gaps[-1] > 3 * DRIVING
+        # But what an owner wants is done, and whether it is online is asked.
+        await story.go(6 * HOUR)
+        assert await story.act("unlock") is None
+        await story.go(300)
+        assert calls.count("vehicle_data") == 10
+        assert calls.count("vehicle") > 300
+        # What nobody knows must be asked.
+        story.simulator.set("eu.commands", "reset")
+        assert await story.act("lock") is not None
+        await story.go(30)
+        assert calls.count("vehicle_data") == 11
+        assert status_of(entry) == "operational"
+
+
+def shown(story: Story) -> tuple[float, str]:
+    """Return the cost that is shown, and the pace."""
+    state = story.hass.states.get(COST)
+    assert state is not None
+    return float(state.state), state.attributes["pace"]
+
+
+async def next_ask(story: Story) -> float:
+    """Let time pass until a car's data are asked for; return the seconds it took."""
+    calls = story.simulator.calls
+    before = calls.count("vehicle_data")
+    return await story.until(lambda: calls.count("vehicle_data") > before, 24 * HOUR)
+
+
+async def test_watching_costs_nothing_and_asks_rarely(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    await story.settled(watching_entry)
+    await story.go(600)
+    calls = story.simulator.calls
+    before = calls.by_endpoint.copy()
+    await story.go(HOUR)
+    asked = calls.by_endpoint - before
+    assert calls.billed == 0
+    assert 54 <= asked["eu.status"] <= 67
+    for other in ("na.status", "cn.status", "auth.token"):
+        assert 10 <= asked[other] <= 14
+    # Whoever is unrelated is left alone while nothing fails.
+    assert not [endpoint for endpoint in asked if endpoint.startswith("controls")]
+
+
+@pytest.mark.parametrize(
+    ("presence", "may_change"),
+    [
+        ("asleep", set[str]()),
+        (
+            "online",
+            {"sensor.ada_last_contact", "sensor.cy_last_contact", COST},
+        ),
+    ],
+)
+async def test_idle_minutes_write_nothing(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    presence: str,
+    may_change: set[str],
+) -> None:
+    await story.settled(compatible_entry)
+    story.simulator.apply({"car.Ada": presence, "car.Cy": presence})
+    await story.go(2 * HOUR)
+    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    reported: list[str] = []
+
+    @callback
+    def note(data: EventStateReportedData) -> bool:
+        reported.append(data["entity_id"])
+        return False
+
+    unsub = story.hass.bus.async_listen(
+        EVENT_STATE_REPORTED, lambda _: None, event_filter=note
+    )
+    asked = story.simulator.calls.count("vehicle_data")
+    await story.go(1560)
+    asked = story.simulator.calls.count("vehicle_data") - asked
+    unsub()
+    ours = set(entity_ids(story.hass))
+    assert {event.data["entity_id"] for event in changes} & ours == may_change
+    for entity_id in may_change:
+        count = sum(event.data["entity_id"] == entity_id for event in changes)
+        assert count <= (asked if entity_id == COST else 2)
+    # Beside the one that changed, the others of its car are looked at once each.
+    assert len([entity_id for entity_id in reported if entity_id in ours]) <= (
+        2 * len(ours) if may_change else 0
+    )
+
+
+async def test_a_pause_that_the_maker_asks_for_is_kept(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.set("eu.api", "retry-after:50400")
+    await story.go(90)
+    assert status_of(entry) == "account_problem"
+    calls = story.simulator.calls
+    asked = {
+        name: calls.count(name) for name in ("products", "vehicle", "vehicle_data")
+    }
+    await story.go(6 * HOUR)
+    error = await story.act("unlock")
+    assert error is not None
+    assert error.translation_key == "rate_limited"
+    assert error.translation_placeholders is not None
+    # 14 hours less six, and a minute and a half.
+    assert 475 <= int(error.translation_placeholders["minutes"]) <= 480
+    assert str(int(error.translation_placeholders["minutes"])) in str(error)
+    # A restart is no way around it.
+    await story.restart(entry)
+    await story.go(7.5 * HOUR)
+    assert asked == {name: calls.count(name) for name in asked}
+    await story.go(HOUR)
+    assert status_of(entry) == "operational"
+    assert calls.count("vehicle_data") > asked["vehicle_data"]

@@ -1,0 +1,519 @@
+"""The local way in: Bluetooth keeps a car its owner's while the cloud is down."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    entity_registry as er,
+)
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_mock_service,
+)
+
+from custom_components.keycard.const import DOMAIN
+from harness.bluetooth_proxy import async_place_proxy
+from simulator import Simulator
+from simulator.bluetooth import Weather
+from simulator.protocol import Confirmation, Role
+from tests.conftest import car_of
+
+from .bluetooth import Near, bring_near, paired
+from .story import LOCK, Story, assert_explained, status_of
+
+CONNECTION = "sensor.ada_connection"
+CLIMATE = "climate.ada_climate"
+WAKE = "button.ada_wake"
+SOURCE = "sensor.ada_data_source"
+LINK = "binary_sensor.ada_bluetooth_link"
+DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Near]:
+    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    near = await bring_near(hass, simulator)
+    near.proxy.patience = 5.0
+    yield near
+    near.proxy.remove()
+
+
+@pytest.fixture
+async def entry(
+    story: Story, compatible_entry: MockConfigEntry, near: Near
+) -> MockConfigEntry:
+    """Set up an account with a car that is paired and near."""
+    return await story.settled(paired(compatible_entry, near.car))
+
+
+async def fail(story: Story, entry: MockConfigEntry) -> None:
+    """Let the cloud fail, until it is judged so."""
+    story.simulator.apply(DOWN)
+    await story.until(lambda: status_of(entry) == "outage", 120)
+
+
+def rest(story: Story) -> float:
+    """Return how many connections the car has with the home now."""
+    return story.simulator.air.tally(story.simulator.cars["Ada"]).open
+
+
+# Which link serves
+
+
+async def test_a_car_opens_in_an_outage(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    assert story.states()[CONNECTION] == "both"
+    await fail(story, entry)
+    assert story.states()[CONNECTION] == "bluetooth"
+    state = story.hass.states.get(CONNECTION)
+    assert state is not None
+    assert (state.attributes["reachable"], state.attributes["cloud"]) == (
+        True,
+        "maker_down",
+    )
+    began = story.clock.monotonic()
+    assert await story.act("unlock") is None
+    # Nobody has waited for the cloud.
+    assert story.clock.monotonic() - began < 1
+    assert story.states()[LOCK] == "unlocked"
+    assert not near.car.locked
+    assert near.car.executed["door_unlock"] == 1
+    assert story.simulator.calls.count("door_unlock") == 0
+    assert rest(story) == 0
+
+
+@pytest.mark.parametrize("confirmation", Confirmation)
+async def test_cars_confirm_in_more_than_one_form(
+    story: Story, entry: MockConfigEntry, near: Near, confirmation: Confirmation
+) -> None:
+    near.simulator.computers["Ada"].confirmation = confirmation
+    for action, command in (("unlock", "door_unlock"), ("lock", "door_lock")):
+        assert await story.act(action) is None
+        assert story.states()[LOCK] == f"{action}ed"
+        assert near.car.executed[command] == 1
+
+
+@pytest.mark.parametrize(
+    ("link", "calls"), [("cheapest", 0), ("cloud", 1)], ids=["cheapest", "cloud"]
+)
+async def test_the_owner_chooses_the_link_where_both_serve(
+    story: Story, compatible_entry: MockConfigEntry, near: Near, link: str, calls: int
+) -> None:
+    entry = paired(compatible_entry, near.car)
+    entry.add_to_hass(story.hass)
+    story.hass.config_entries.async_update_entry(
+        entry, options={**entry.options, "link": link}
+    )
+    await story.settled(entry)
+    assert await story.act("unlock") is None
+    assert near.car.executed["door_unlock"] == 1
+    assert story.simulator.calls.count("door_unlock") == calls
+
+
+async def test_the_cloud_serves_where_bluetooth_surely_brought_nothing(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    near.simulator.air.set_weather(Weather(refuse=1.0))
+    assert await story.act("unlock") is None
+    assert near.car.executed["door_unlock"] == 1
+    assert story.simulator.calls.count("door_unlock") == 1
+
+
+async def test_nothing_reaches_a_car_that_is_away_in_an_outage(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    near.simulator.set("car.Ada", "gone")
+    error = await story.act("lock")
+    assert error is not None
+    assert error.translation_key in {"nothing_reaches", "command_unconfirmed"}
+    assert_explained(error)
+    assert near.car.executed["door_lock"] == 0
+
+
+@pytest.mark.parametrize(
+    ("weather", "slots", "key"),
+    [
+        (Weather(refuse=1.0), 3, "bluetooth_no_connection"),
+        (Weather(lose_to_car=1.0), 3, "bluetooth_no_answer"),
+        (Weather(), 0, "bluetooth_no_slot"),
+    ],
+    ids=["refused", "silent", "no slot"],
+)
+async def test_an_owner_hears_what_is_in_the_way(
+    story: Story,
+    near: Near,
+    watching_entry: MockConfigEntry,
+    *,
+    weather: Weather,
+    slots: int,
+    key: str,
+) -> None:
+    """A car without an account has no other way."""
+    near.simulator.air.set_weather(weather)
+    near.proxy.slots = slots
+    entry = await story.settled(paired(watching_entry, near.car))
+    error = await story.act("unlock", lock_of(story, entry))
+    assert error is not None
+    assert error.translation_key == key
+    assert_explained(error)
+    assert near.car.executed["door_unlock"] == 0
+
+
+def lock_of(story: Story, entry: MockConfigEntry) -> str:
+    """Return the lock of a car that no account tells of."""
+    locks = [
+        one.entity_id
+        for one in er.async_entries_for_config_entry(
+            er.async_get(story.hass), entry.entry_id
+        )
+        if one.domain == "lock" and one.unique_id.endswith("_lock")
+    ]
+    assert len(locks) == 1
+    return locks[0]
+
+
+async def test_without_an_adapter(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(paired(watching_entry, near.car))
+    near.proxy.remove()
+    error = await story.act("unlock", lock_of(story, entry))
+    assert error is not None
+    assert error.translation_key in {"bluetooth_no_adapter", "bluetooth_out_of_range"}
+    assert_explained(error)
+
+
+async def test_a_car_that_has_forgotten_the_key_is_asked_no_more(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(paired(watching_entry, near.car))
+    whitelist = near.simulator.computers["Ada"].whitelist
+    whitelist.remove(whitelist.entries[0].point)
+    near.simulator.computers["Ada"].restart()
+    for _ in range(2):
+        error = await story.act("unlock", lock_of(story, entry))
+        assert error is not None
+        assert error.translation_key == "bluetooth_key_not_paired"
+        assert_explained(error)
+    assert near.car.executed["door_unlock"] == 0
+
+
+async def test_a_key_that_may_not_leaves_it_to_the_cloud(
+    story: Story, compatible_entry: MockConfigEntry, near: Near
+) -> None:
+    key = near.simulator.computers["Ada"].whitelist.entries[0].point
+    near.simulator.pair("Ada", key, Role.VEHICLE_MONITOR)
+    await story.settled(paired(compatible_entry, near.car))
+    assert await story.act("unlock") is None
+    assert near.car.executed["door_unlock"] == 1
+    assert story.simulator.calls.count("door_unlock") == 1
+
+
+# Law 2: a restart in an outage
+
+
+async def test_after_a_restart_in_an_outage_the_lock_works_at_once(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    near.proxy.remove()
+    await story.go(60)
+    began = story.clock.monotonic()
+    proxy = async_place_proxy(story.hass, story.simulator.air)
+    await story.set_up(entry)
+    assert await story.act("unlock") is None
+    assert story.clock.monotonic() - began < 15
+    assert near.car.executed["door_unlock"] == 1
+    assert story.simulator.calls.count("door_unlock") == 0
+    proxy.remove()
+
+
+# Sleep
+
+
+async def test_a_command_wakes_a_car_that_sleeps(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    near.car.set_presence("asleep")
+    assert await story.act("turn_on", CLIMATE) is None
+    assert near.car.climate_on
+    assert near.car.executed["auto_conditioning_start"] == 1
+    assert near.car.executed["wake_up"] == 1
+    assert near.car.presence == "online"
+    # Locks need no waking.
+    near.car.set_presence("asleep")
+    assert await story.act("unlock") is None
+    assert near.car.executed["wake_up"] == 1
+
+
+async def test_wake(story: Story, entry: MockConfigEntry, near: Near) -> None:
+    await fail(story, entry)
+    near.car.set_presence("asleep")
+    assert await story.act("press", WAKE) is None
+    assert near.car.executed["wake_up"] == 1
+
+
+# The state
+
+
+async def test_entities_live_on_in_an_outage(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    # Both have told of it at the start; the cloud goes on to.
+    await story.until(lambda: story.states()[SOURCE] == "cloud", 1500)
+    assert story.states()[LINK] == "on"
+    await fail(story, entry)
+    near.car.locked = False
+    near.car.climate_on = True
+    await story.until(lambda: story.states()[LOCK] == "unlocked", 300)
+    assert story.states()[SOURCE] == "bluetooth"
+    await story.until(lambda: story.states()[CLIMATE] != "off", 1500)
+    # The other car is known no more, as nobody tells of it; this one still is.
+    await story.go(3600)
+    assert story.states()["lock.cy_lock"] == "unknown"
+    assert story.states()[LOCK] == "unlocked"
+    assert rest(story) == 0
+
+
+async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    near.car.set_presence("asleep")
+    await story.go(3600)
+    assert near.car.presence == "asleep"
+    assert near.car.executed["wake_up"] == 0
+    assert story.states()[LOCK] == "locked"
+    tally = story.simulator.air.tally(near.car)
+    # Once in two minutes, for a moment each.
+    assert tally.connections <= 40
+    assert tally.longest < 5
+
+
+async def test_where_the_cloud_tells_bluetooth_is_left_alone(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    before = story.simulator.air.tally(near.car).connections
+    await story.go(3600)
+    assert story.simulator.air.tally(near.car).connections == before
+
+
+async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    near.simulator.air.phones[near.car.vin] = 3
+    await story.go(600)
+    before = story.simulator.air.tally(near.car).connections
+    await story.go(4 * 3600)
+    assert story.simulator.air.tally(near.car).connections == before
+    near.simulator.air.phones[near.car.vin] = 0
+    await story.until(
+        lambda: story.simulator.air.tally(near.car).connections > before, 3600
+    )
+
+
+async def test_what_bluetooth_told_is_not_undone_by_older_data_of_the_cloud(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    near.simulator.set("eu.data", "stale")
+    assert await story.act("unlock") is None
+    car_of(entry, "Ada")
+    await story.go(1500)
+    assert story.states()[LOCK] == "unlocked"
+
+
+async def test_a_broadcast_makes_keycard_ask(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    """Invariant "proven over Bluetooth": a broadcast by itself changes no state."""
+    local = car_of(entry, "Ada").local
+    assert local is not None
+    async with local.link.held() as trouble:
+        assert trouble is None
+        await local.link.car.connect_if_needed()
+        near.car.locked = False
+        story.simulator.air.broadcast(near.car)
+        await story.go(1)
+        assert story.states()[LOCK] == "locked"
+    before = story.simulator.air.tally(near.car).connections
+    await story.until(lambda: story.states()[LOCK] == "unlocked", 5)
+    assert story.simulator.air.tally(near.car).connections == before + 1
+    assert rest(story) == 0
+
+
+async def test_an_owner_asks_for_the_state(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    """Without an outage Bluetooth is asked only if somebody wants it."""
+    assert await async_setup_component(story.hass, "homeassistant", {})
+    calls = story.simulator.calls.count("vehicle_data")
+    near.simulator.set("eu.data", "503 upstream")
+    near.car.climate_on = True
+    await story.drive(
+        story.hass.services.async_call(
+            "homeassistant", "update_entity", {"entity_id": CLIMATE}, blocking=True
+        )
+    )
+    await story.until(lambda: story.states()[CLIMATE] != "off", 30)
+    assert story.simulator.calls.count("vehicle_data") <= calls + 2
+    assert story.states()[SOURCE] == "bluetooth"
+
+
+# Adapters
+
+
+async def test_another_adapter_serves_when_one_is_gone(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    await fail(story, entry)
+    other = async_place_proxy(
+        story.hass, story.simulator.air, source="AA:BB:CC:00:00:02"
+    )
+    near.proxy.remove()
+    assert await story.act("unlock") is None
+    assert near.car.executed["door_unlock"] == 1
+    other.remove()
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.005, 0.02, 0.06])
+async def test_an_adapter_that_vanishes_in_the_middle(
+    story: Story, entry: MockConfigEntry, near: Near, moment: float
+) -> None:
+    """The other one finds out what came of it; nothing is done twice."""
+    await fail(story, entry)
+    other = async_place_proxy(
+        story.hass, story.simulator.air, source="AA:BB:CC:00:00:02"
+    )
+    near.simulator.air.set_weather(Weather(latency=0.01, connect=0.01))
+    story.hass.loop.call_later(moment, near.proxy.remove)
+    error = await story.act("unlock")
+    assert near.car.executed["door_unlock"] == 1
+    assert not near.car.locked
+    assert error is None
+    other.remove()
+
+
+# Automations
+
+
+def reachable_by(link: str) -> dict[str, Any]:
+    """Return a condition of the automation editor."""
+    return {
+        "condition": "keycard.is_car_reachable",
+        "target": {"entity_id": CONNECTION},
+        "options": {"link": link},
+    }
+
+
+async def test_an_automation_hears_that_bluetooth_is_the_only_way_in(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    ran = async_mock_service(story.hass, "test", "ran")
+    automation = {
+        "triggers": [
+            {
+                "trigger": "keycard.bluetooth_became_only_way",
+                "target": {"entity_id": CONNECTION},
+            }
+        ],
+        "conditions": [
+            reachable_by("any"),
+            reachable_by("bluetooth"),
+            {"condition": "not", "conditions": [reachable_by("cloud")]},
+        ],
+        "actions": [{"action": "test.ran"}],
+    }
+    assert await async_setup_component(
+        story.hass, "automation", {"automation": automation}
+    )
+    await story.go(60)
+    assert ran == []
+    await fail(story, entry)
+    assert len(ran) == 1
+    # That it comes and goes meanwhile is another matter.
+    near.simulator.apply({"car.Ada": "gone", **dict.fromkeys(DOWN, "ok")})
+    await story.until(lambda: status_of(entry) == "operational", 900)
+    assert len(ran) == 1
+
+
+# Coming and going
+
+
+async def test_a_key_that_is_removed_takes_nothing_of_the_car_along(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    """The device belongs to the entry: a subentry takes what it owns with it."""
+    devices, entities = dr.async_get(story.hass), er.async_get(story.hass)
+    area = ar.async_get(story.hass).async_create("Garage")
+    found = devices.async_get_device_by_identifier(
+        (DOMAIN, near.car.vin), entry.entry_id
+    )
+    assert found is not None
+    devices.async_update_device(found.id, area_id=area.id, name_by_user="Family car")
+    entities.async_update_entity(LOCK, new_entity_id="lock.family", name="The lock")
+    await story.go(5)
+
+    def kept() -> set[tuple[str, str, str | None, str | None]]:
+        return {
+            (one.entity_id, one.unique_id, one.name, one.config_subentry_id)
+            for one in er.async_entries_for_device(
+                entities, found.id, include_disabled_entities=True
+            )
+        }
+
+    before = kept()
+    (subentry_id,) = entry.subentries
+    assert story.hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await story.go(10)
+    after = devices.async_get(found.id)
+    assert after is not None
+    assert (after.area_id, after.name_by_user) == (area.id, "Family car")
+    assert after.identifiers == found.identifiers
+    gone = before - kept()
+    assert kept() <= before
+    assert {unique_id.partition("_")[2] for _, unique_id, _, _ in gone} == {
+        "bluetooth_heard",
+        "bluetooth_link",
+        "bluetooth_signal",
+        "data_source",
+    }
+    assert story.states()["lock.family"] == "locked"
+
+
+async def test_a_car_that_comes_and_goes_is_logged_once(
+    story: Story,
+    entry: MockConfigEntry,
+    near: Near,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "custom_components.keycard")
+    near.proxy.remove()
+    await story.go(1800)
+    assert caplog.text.count("a car is not heard over Bluetooth any more") == 1
+    assert caplog.text.count("a car is heard over Bluetooth") == 0
+
+
+async def test_the_entities_of_a_link_go_with_it(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    assert LINK in story.states()
+    (subentry_id,) = entry.subentries
+    assert story.hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await story.go(10)
+    assert er.async_get(story.hass).async_get(LINK) is None
+    assert story.states()[CONNECTION] == "cloud"
+    assert await story.act("unlock") is None
+    assert story.simulator.calls.count("door_unlock") == 1

@@ -1,0 +1,349 @@
+"""Cars that nobody speaks for take the key, too: over Bluetooth only, or beside it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from homeassistant.components import bluetooth
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.keycard.const import DOMAIN
+from harness.bluetooth_proxy import Proxy, async_place_proxy
+from simulator import Simulator
+from simulator.vehicle.car import Car
+from tests.entries import hosts_options
+from tests.flows import change, open_options
+
+from .bluetooth import assert_paired, paired, subentry_of
+from .pairing import Page, add_key, pair_again, set_up_alone
+from .story import LOCK, Story, assert_available, news
+from .test_told_once import Told
+
+KEY = "sensor.ada_key_to_take"
+
+
+@pytest.fixture
+async def proxy(
+    hass: HomeAssistant,
+    enable_bluetooth: None,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Proxy]:
+    """Place a proxy near a car; nobody but the simulator is asked of the cloud."""
+    simulator.set("car.Ada", "near")
+    proxy = async_place_proxy(hass, simulator.air)
+    yield proxy
+    proxy.remove()
+
+
+@pytest.fixture
+def told(hass: HomeAssistant) -> Told:
+    return Told(hass)
+
+
+def ada(story: Story) -> Car:
+    return story.simulator.cars["Ada"]
+
+
+def alone(story: Story, *, key: bool) -> MockConfigEntry:
+    """Return an entry as the flow makes it."""
+    car = ada(story)
+    named = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Ada",
+        unique_id=car.vin,
+        data={"provider": "bluetooth_only", "region": "eu"},
+        options={**hosts_options(story.simulator), "cars": {car.vin: named}},
+        subentries_data=[subentry_of(car)] if key else [],
+    )
+
+
+async def pair(page: Page) -> None:
+    """Pair Ada, from the form that says what is to be done."""
+    assert page.shows("pair")
+    await page.fill()
+    await page.until_asked("Ada")
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+
+
+def count_devices(story: Story, entry: ConfigEntry) -> int:
+    """Return how many devices an entry has, its cloud's included."""
+    registry = dr.async_get(story.hass)
+    return len(dr.async_entries_for_config_entry(registry, entry.entry_id))
+
+
+def the_entry(hass: HomeAssistant) -> ConfigEntry:
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    return entry
+
+
+async def test_a_car_is_set_up_without_an_account(
+    story: Story, proxy: Proxy, set_up_entry: object
+) -> None:
+    page = await set_up_alone(story)
+    assert page.shows("bluetooth_only")
+    vin = ada(story).vin
+    await page.fill(vin="5YJ3", name="Ada", region="eu")
+    assert page.shows("bluetooth_only", "invalid_vin")
+    await page.fill(vin=page.car("Cy").vin, name="Cy", region="eu")
+    assert page.shows("bluetooth_only", "too_old")
+    await page.fill(vin=vin.lower(), name="Ada", region="eu")
+    assert page.shows("pair")
+    await page.fill(later=False)
+    assert page.progress == "asking"
+    await page.until_asked("Ada")
+    assert page.progress == "tapping"
+    page.computers("Ada").whitelist.refuse()
+    await page.until_done()
+    assert page.shows("pair", "refused")
+    await page.fill(later=False)
+    await page.until_asked("Ada")
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+    assert page.result["description_placeholders"]["drill"]
+    entry = the_entry(story.hass)
+    wanted = alone(story, key=True)
+    assert (entry.title, entry.unique_id) == ("Ada", vin)
+    assert dict(entry.data) == dict(wanted.data)
+    assert entry.options == {"cars": wanted.options["cars"]}
+    (made,), (expected,) = entry.subentries.values(), wanted.subentries.values()
+    assert_paired(ada(story), made.data)
+    assert (made.unique_id, made.title, made.subentry_type) == (
+        expected.unique_id,
+        expected.title,
+        expected.subentry_type,
+    )
+
+
+async def test_a_car_that_is_away_is_paired_later(
+    story: Story, proxy: Proxy, set_up_entry: object
+) -> None:
+    page = await set_up_alone(story)
+    await page.fill(vin=ada(story).vin, name="Ada", region="na")
+    await page.fill(later=True)
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+    entry = the_entry(story.hass)
+    assert entry.subentries == {}
+    assert entry.data["region"] == "na"
+    again = await set_up_alone(story)
+    await again.fill(vin=ada(story).vin, name="Ada", region="na")
+    assert again.shows("bluetooth_only", "known_car")
+    assert again.result["description_placeholders"] == {"entry": "Ada"}
+
+
+async def test_a_flow_that_was_left_is_no_reason_not_to_begin_anew(
+    story: Story, proxy: Proxy, set_up_entry: object
+) -> None:
+    for _ in range(2):
+        page = await set_up_alone(story)
+        await page.fill(vin=ada(story).vin, name="Ada", region="eu")
+        assert page.shows("pair")
+
+
+async def test_a_car_lives_without_an_account(story: Story, proxy: Proxy) -> None:
+    entry = await story.settled(alone(story, key=False))
+    assert story.states()[KEY] == "usual"
+    assert LOCK not in story.states()
+    page = await add_key(story, entry)
+    assert page.choices("car") == [ada(story).vin]
+    await page.fill(car=ada(story).vin)
+    await pair(page)
+    await story.go(60)
+    assert_available(story)
+    assert story.states()["sensor.ada_connection"] == "bluetooth"
+    assert await story.act("unlock", LOCK) is None
+    assert not ada(story).locked
+    assert (await add_key(story, entry)).aborts("all_paired")
+    await story.restart(entry)
+    await story.go(30)
+    assert await story.act("lock", LOCK) is None
+    assert ada(story).locked
+    assert count_devices(story, entry) == 2
+    (subentry_id,) = entry.subentries
+    story.hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await story.go(60)
+    assert_available(story)
+    assert story.states()[KEY] == "usual"
+    assert LOCK not in story.states()
+    assert ada(story).vin in entry.runtime_data.cars
+
+
+async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
+    story: Story, proxy: Proxy
+) -> None:
+    page = await set_up_alone(story)
+    await page.fill(vin=ada(story).vin, name="Ada", region="eu")
+    await page.fill(later=False)
+    await page.until_asked("Ada")
+    assert story.simulator.air.tally(ada(story)).open == 1
+    page.manager.async_abort(page.flow_id)
+    await story.go(3)
+    assert story.simulator.air.tally(ada(story)).open == 0
+
+
+@pytest.fixture(params=["no_adapter", "listens_only", "bluetooth_key_file"])
+def trouble(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
+    """Let something be in the way here, whatever the car does."""
+    found: str = request.param
+
+    def scanners(_hass: HomeAssistant, connectable: bool = True) -> int:
+        return int(found == "listens_only" and not connectable)
+
+    if found == "bluetooth_key_file":
+        (tmp_path / "keycard_bluetooth.key").write_text("nonsense")
+    else:
+        monkeypatch.setattr(bluetooth, "async_scanner_count", scanners)
+    return found
+
+
+async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
+    story: Story, proxy: Proxy, set_up_entry: object, trouble: str
+) -> None:
+    """A page that shows what ended before would show it for ever."""
+    page = await set_up_alone(story)
+    await page.fill(vin=ada(story).vin, name="Ada", region="eu")
+    await page.fill(later=False)
+    assert page.shows("pair", trouble)
+    await page.fill(later=True)
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_what_is_in_the_way_here_is_said_of_a_car_that_is_paired_again(
+    story: Story, proxy: Proxy, trouble: str
+) -> None:
+    entry = await story.set_up(alone(story, key=True))
+    page = await pair_again(story, entry)
+    await page.fill()
+    assert page.shows("pair", trouble)
+
+
+async def test_region_and_key_of_a_car_without_an_account(
+    story: Story, proxy: Proxy
+) -> None:
+    entry = await story.set_up(alone(story, key=True))
+    hass = story.hass
+    form = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
+    )
+    done = await hass.config_entries.flow.async_configure(
+        form["flow_id"], {"region": "na"}
+    )
+    assert done["reason"] == "reconfigure_successful"
+    await story.pace.settle()
+    assert entry.data["region"] == entry.runtime_data.region == "na"
+    form = await open_options(hass, entry, "keys")
+    done = await change(hass, form, Ada="fob")
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    await story.pace.settle()
+    vin = ada(story).vin
+    assert entry.options["cars"][vin]["name"] == "Ada"
+    assert entry.runtime_data.cars[vin].car.key == "fob"
+
+
+# A car that was named by hand
+
+
+async def test_a_car_that_was_named_by_hand_stays_the_same_one(
+    story: Story, watching_entry: MockConfigEntry, proxy: Proxy, told: Told
+) -> None:
+    entry = await story.settled(watching_entry)
+    hass, vin = story.hass, ada(story).vin
+    registry, devices = er.async_get(hass), dr.async_get(hass)
+    registry.async_update_entity(KEY, name="What to take")
+    before = devices.async_get_device_by_identifier((DOMAIN, "ada"), entry.entry_id)
+    assert before is not None
+    story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
+    await story.until(lambda: story.states()[KEY] == "keycard", 120)
+    assert told.notices == {"take": 1}
+    events = async_capture_events(hass, EVENT_STATE_CHANGED)
+    page = await add_key(story, entry)
+    assert page.choices("car") == ["ada", "cy", "another-car"]
+    await page.fill(car="ada")
+    assert page.shows("vin")
+    await page.fill(vin=vin)
+    await pair(page)
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+    await story.go(60)
+    assert list(entry.options["cars"]) == [vin, "cy"]
+    assert entry.options["cars"][vin] == {
+        "name": "Ada",
+        "model": "model3",
+        "year": 2021,
+        "key": "keycard",
+    }
+    assert set(entry.runtime_data.cars) == {vin, "cy"}
+    after = devices.async_get_device_by_identifier((DOMAIN, vin), entry.entry_id)
+    assert after is not None
+    assert after.id == before.id
+    assert count_devices(story, entry) == 3
+    key = registry.async_get(KEY)
+    assert key is not None
+    assert (key.unique_id, key.name) == (f"{vin}_key_to_take", "What to take")
+    assert story.states()[KEY] == "keycard"
+    assert told.notices == {"take": 1}
+    assert "usual" not in news(events, KEY)
+    assert_available(story)
+    assert await story.act("unlock", LOCK) is None
+    assert not ada(story).locked
+
+
+async def test_another_car_joins_those_that_are_watched(
+    story: Story, watching_entry: MockConfigEntry, proxy: Proxy
+) -> None:
+    hass = story.hass
+    cars = {"cy": watching_entry.options["cars"]["cy"]}
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title=watching_entry.title,
+        unique_id=watching_entry.unique_id,
+        data=dict(watching_entry.data),
+        options={**watching_entry.options, "cars": cars},
+    )
+    await story.set_up(entry)
+    page = await add_key(story, entry)
+    await page.fill(car="another-car")
+    assert page.shows("vin")
+    await page.fill(vin=ada(story).vin, name="Ada")
+    await pair(page)
+    await story.go(60)
+    vin = ada(story).vin
+    assert list(entry.options["cars"]) == ["cy", vin]
+    assert await story.act("unlock", LOCK) is None
+    form = await open_options(hass, entry, "change_car")
+    form = await change(hass, form, car=vin)
+    await change(hass, form, name="Ada", model="model3", remove=True)
+    await story.pace.settle()
+    assert entry.subentries == {}
+    assert set(entry.runtime_data.cars) == {"cy"}
+    assert (
+        len(dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)) == 2
+    )
+
+
+async def test_a_car_of_another_entry_is_paired_there(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    compatible_entry: MockConfigEntry,
+    proxy: Proxy,
+) -> None:
+    await story.set_up(paired(compatible_entry, ada(story)))
+    await story.set_up(watching_entry)
+    page = await add_key(story, watching_entry)
+    await page.fill(car="another-car")
+    await page.fill(vin=ada(story).vin, name="Ada")
+    assert page.shows("vin", "known_car")
+    assert page.result["description_placeholders"]["entry"] == compatible_entry.title

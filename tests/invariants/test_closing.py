@@ -1,0 +1,146 @@
+"""A link to a car that is closed lets go of it, whatever is under way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.transport.bluetooth import BluetoothLink
+from custom_components.keycard.transport.result import Trouble
+from custom_components.keycard.vehicle.commands import Command
+from simulator import Simulator
+from simulator.bluetooth import Weather
+from tests.conftest import car_of
+
+from .bluetooth import Near, bring_near, paired
+from .pairing import pair_again
+from .story import Story, assert_explained
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Near]:
+    near = await bring_near(hass, simulator)
+    yield near
+    near.proxy.remove()
+
+
+@pytest.fixture
+async def link(
+    story: Story, watching_entry: MockConfigEntry, near: Near
+) -> BluetoothLink:
+    entry = await story.settled(paired(watching_entry, near.car))
+    local = entry.runtime_data.cars[near.car.vin].local
+    assert local is not None
+    link: BluetoothLink = local.link
+    return link
+
+
+def lines(near: Near) -> int:
+    return near.simulator.air.tally(near.car).open
+
+
+async def close(link: BluetoothLink, near: Near) -> int:
+    """Close a link, and return how many connections the car has at once."""
+    await link.close()
+    return lines(near)
+
+
+async def until_connected(story: Story, near: Near) -> None:
+    await story.until(lambda: lines(near) == 1, 30)
+
+
+@pytest.mark.parametrize("slow", [0.2, 60.0])
+async def test_a_look_under_way(
+    story: Story, link: BluetoothLink, near: Near, slow: float
+) -> None:
+    near.simulator.air.set_weather(Weather(slow=slow))
+    look = asyncio.create_task(link.look(lambda _values: True))
+    await until_connected(story, near)
+    assert await story.drive(close(link, near)) == 0
+    assert near.proxy.free == near.proxy.slots
+    assert (await look).dropped
+
+
+async def test_a_command_that_ends_in_a_moment_ends(
+    story: Story, link: BluetoothLink, near: Near
+) -> None:
+    near.simulator.air.set_weather(Weather(slow=0.2))
+    command = asyncio.create_task(link.command(Command.UNLOCK))
+    await until_connected(story, near)
+    assert await story.drive(close(link, near)) == 0
+    assert (await command).done
+    assert near.car.executed["door_unlock"] == 1
+
+
+async def test_a_command_that_would_last(
+    story: Story, link: BluetoothLink, near: Near
+) -> None:
+    near.simulator.air.set_weather(Weather(slow=60.0))
+    commands = [asyncio.create_task(link.command(Command.UNLOCK)) for _ in range(3)]
+    await until_connected(story, near)
+    began = story.clock.monotonic()
+    await story.drive(link.close())
+    assert story.clock.monotonic() - began < 10
+    assert lines(near) == 0
+    await story.go(120)
+    assert lines(near) == 0
+    outcomes = [await one for one in commands]
+    assert not any(outcome.done for outcome in outcomes)
+    assert outcomes[-1].trouble is Trouble.NO_CONNECTION
+
+
+async def test_nothing_connects_afterwards(
+    story: Story, link: BluetoothLink, near: Near
+) -> None:
+    await story.drive(link.close())
+    before = near.simulator.air.tally(near.car).connections
+    outcome = await story.drive(link.command(Command.UNLOCK))
+    assert outcome.trouble is Trouble.NO_CONNECTION
+    told = await story.drive(link.look(lambda _values: True))
+    assert told.trouble is Trouble.NO_CONNECTION
+    assert near.simulator.air.tally(near.car).connections == before
+
+
+async def test_a_car_that_is_being_paired(
+    story: Story, compatible_entry: MockConfigEntry, near: Near
+) -> None:
+    """The cloud takes the commands; Bluetooth says what keeps it from doing so."""
+    entry = await story.settled(paired(compatible_entry, near.car))
+    whitelist = near.simulator.computers["Ada"].whitelist
+    whitelist.remove(whitelist.entries[0].point)
+    near.simulator.computers["Ada"].restart()
+    page = await pair_again(story, entry)
+    await page.fill()
+    await page.until_asked("Ada")
+    began = story.clock.monotonic()
+    assert await story.act("unlock") is None
+    assert story.clock.monotonic() - began < 2
+    assert story.simulator.calls.count("door_unlock") == 1
+    local = car_of(entry, "Ada").local
+    assert local is not None
+    outcome = await local.link.command(Command.LOCK)
+    assert outcome.trouble is Trouble.PAIRING
+    assert await story.drive(close(local.link, near)) == 0
+    await page.until_done()
+    assert page.shows("pair")
+
+
+async def test_an_owner_hears_that_the_car_is_being_paired(
+    story: Story, watching_entry: MockConfigEntry, near: Near
+) -> None:
+    entry = await story.settled(paired(watching_entry, near.car))
+    local = entry.runtime_data.cars[near.car.vin].local
+    assert local is not None
+    async with local.link.held() as trouble:
+        assert trouble is None
+        locks = [one for one in story.states() if one.startswith("lock.")]
+        (lock,) = (one for one in locks if "cable" not in one)
+        error = await story.act("unlock", lock)
+    assert error is not None
+    assert error.translation_key == "bluetooth_pairing"
+    assert_explained(error)

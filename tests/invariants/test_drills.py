@@ -1,0 +1,650 @@
+"""Drills: what is rehearsed is shown and told as such, and nothing real is touched."""
+
+from copy import deepcopy
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from homeassistant.components.persistent_notification import (
+    _async_get_or_create_notifications as notifications,
+)
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import ServiceCall, State
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
+from custom_components.keycard.runtime.storage import LEDGER
+from tests.conftest import state_of
+
+from .story import Story, assert_available, assert_explained, status_of
+from .test_actions import act, refusal
+from .test_automations import (
+    ALL_DOWN,
+    CLOUD,
+    OUTAGE,
+    Ran,
+    automate,
+    given,
+    on,
+    start,
+    stop,
+)
+from .test_told_once import OTHERS, Told, watcher_in
+
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+UP = dict.fromkeys(DOWN, "ok")
+ALL = {
+    "binary_sensor.{}_outage": ("off", "on"),
+    "binary_sensor.{}_api_reachable": ("on", "off"),
+    "binary_sensor.{}_drill": ("off", "on"),
+    "sensor.{}_status": ("operational", "outage"),
+    "sensor.{}_scope": ("none", "region"),
+    "sensor.ada_key_to_take": ("usual", "keycard"),
+    "sensor.cy_key_to_take": ("usual", "fob"),
+}
+
+
+@pytest.fixture
+def ran(story: Story) -> Ran:
+    return Ran(story.hass)
+
+
+@pytest.fixture
+def told(story: Story) -> Told:
+    return Told(story.hass)
+
+
+def shown(story: Story, cloud: str = CLOUD) -> dict[str, State]:
+    """Return the states that a drill changes."""
+    return {key: state_of(story.hass, key.format(cloud)) for key in ALL}
+
+
+def assert_shown(story: Story, *, drill: bool, cloud: str = CLOUD) -> None:
+    """Check that a drill is shown, and said to be one, or that all is well."""
+    for key, state in shown(story, cloud).items():
+        assert state.state == ALL[key][drill], key
+        assert state.attributes["drill"] is drill, key
+
+
+def truth(story: Story) -> dict[str, Any]:
+    """Return what a drill must not touch."""
+    journal = story.hass.data[LEDGER].journal
+    return deepcopy(
+        {
+            "outages": journal.dump(),
+            "seen": journal._seen,
+            "last": story.states()[f"sensor.{CLOUD}_last_outage"],
+            "uptime": journal.uptime.figures("eu", 30, story.clock.now()).uptime,
+        }
+    )
+
+
+async def press(story: Story, name: str, of: str = CLOUD) -> str | None:
+    """Press a button, and return the key of the error that is shown."""
+    button = f"button.{of}_{name}"
+    state_of(story.hass, button)
+    error = await story.act("press", button)
+    if error is None:
+        return None
+    assert_explained(error)
+    return error.translation_key
+
+
+def list_shown(story: Story, entry: MockConfigEntry) -> str | None:
+    """Return the list that an owner sees after a drill."""
+    found = notifications(story.hass).get(f"keycard_drill_{entry.entry_id}")
+    return None if found is None else f"{found['title']}\n{found['message']}"
+
+
+async def test_a_drill_from_the_button_to_its_end(
+    story: Story, watching_entry: MockConfigEntry, told: Told, ran: Ran
+) -> None:
+    entry = await story.settled(watching_entry)
+    await automate(
+        story,
+        on("outage_started", OUTAGE),
+        {**on("outage_started", OUTAGE, **{"for": 240}), "id": "lasted"},
+        on("outage_ended", OUTAGE),
+        on("key_to_take_changed", "sensor.ada_key_to_take"),
+        conditions=({"condition": "template", "value_template": "{{ DRILLS }}"},),
+        variables={
+            "DRILLS": "{{ trigger.to_state.attributes.drill"
+            " or trigger.from_state.attributes.drill }}"
+        },
+    )
+    before = truth(story)
+    assert_shown(story, drill=False)
+    began = story.clock.now()
+    assert await press(story, "start_a_drill") is None
+    assert_shown(story, drill=True)
+    assert_available(story)
+    (event,) = told.events
+    assert event["drill"] is True
+    assert (event["event_type"], event["notice"]) == ("started", "take")
+    assert event["title"] == "Drill: Take your keys along"
+    assert event["text"].startswith("This is a drill, nothing has failed.\n")
+    assert "Cy: take the key fob as well." in event["text"]
+    since = datetime.fromisoformat(event["since"])
+    assert abs(since - began) < timedelta(seconds=2)
+    assert state_of(story.hass, f"sensor.{CLOUD}_outage_since").attributes["drill"]
+
+    await story.go(599)
+    assert_shown(story, drill=True)
+    assert status_of(entry) == "operational"
+    found = await async_get_config_entry_diagnostics(story.hass, entry)
+    assert found["cloud"]["view"]["judgement"]["status"] == "operational"
+    assert found["cloud"]["drill"] is True
+    assert list_shown(story, entry) is None
+
+    await story.go(3)
+    assert_shown(story, drill=False)
+    assert sorted(ran.by) == [
+        "key_to_take_changed",
+        "key_to_take_changed",
+        "lasted",
+        "outage_ended",
+        "outage_started",
+    ]
+    _, event = told.events
+    assert event["drill"] is True
+    assert (event["event_type"], event["notice"]) == ("ended", "all_clear")
+    assert event["title"] == "Drill: All clear"
+    assert "after 10 min" in event["text"]
+    assert "Tell ran." in str(list_shown(story, entry))
+    last = state_of(story.hass, f"sensor.{CLOUD}_last_drill")
+    assert last.attributes["readiness"]["automations"][0]["ran"] is True
+    assert truth(story) == before
+
+    # What comes afterwards is real, and said to be so.
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    assert told.events[2]["event_type"] == "started"
+    assert told.events[2]["drill"] is False
+    assert told.events[2]["title"] == "Take your keys along"
+    assert state_of(story.hass, f"binary_sensor.{CLOUD}_outage").attributes == {
+        "drill": False,
+        "device_class": "problem",
+        "friendly_name": "Tesla cloud (Europe) Outage",
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "scope", "keys", "title"),
+    [
+        (
+            {"scope": "regions", "elsewhere": ["na"]},
+            "outage",
+            "regions",
+            {"Ada": "keycard", "Cy": "fob"},
+            "Drill: Take your keys along",
+        ),
+        (
+            {"status": "sign_in_outage", "duration": {"hours": 2}},
+            "sign_in_outage",
+            "worldwide",
+            {"Ada": "keycard", "Cy": "fob"},
+            "Drill: Take your keys along",
+        ),
+        (
+            {"status": "degraded", "scope": "model", "cars": ["Ada"]},
+            "degraded",
+            "model",
+            {"Ada": "keycard", "Cy": "usual"},
+            "Drill: Take your keycard",
+        ),
+    ],
+)
+async def test_what_is_asked_for_is_rehearsed(
+    *,
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    told: Told,
+    asked: dict[str, Any],
+    status: str,
+    scope: str,
+    keys: dict[str, str],
+    title: str,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    devices = {
+        device.name: device.id
+        for device in dr.async_entries_for_config_entry(
+            dr.async_get(story.hass), entry.entry_id
+        )
+    }
+    if "cars" in asked:
+        asked = {**asked, "cars": [devices[name] for name in asked["cars"]]}
+    found = await act(story, "start_drill", **asked)
+    assert found == await act(story, "get_status")
+    assert found["drill"] is True
+    assert (found["status"], found["scope"]) == (status, scope)
+    assert {car["name"]: car["key_to_take"] for car in found["cars"]} == keys
+    assert found["title"] == title
+    assert found["title"] == told.only("take")["title"]
+    assert found["text"] == told.only("take")["text"]
+    hit = status != "sign_in_outage"
+    ada = state_of(story.hass, "sensor.ada_connection")
+    assert ada.state == ("maker_down" if hit else "cloud")
+    assert (ada.attributes["reachable"], ada.attributes["drill"]) == (not hit, True)
+    await act(story, "stop_drill")
+    assert state_of(story.hass, "sensor.ada_connection").state == "cloud"
+
+
+async def test_a_command_during_a_drill_goes_the_usual_way(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    await act(story, "start_drill")
+    assert state_of(story.hass, "sensor.ada_connection").state == "maker_down"
+    assert await story.act("unlock") is None
+    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
+    assert story.states()["lock.ada_lock"] == "unlocked"
+    # The car is asked as usual, too, and what it tells is shown.
+    story.simulator.cars["Ada"].locked = True
+    await story.go(240)
+    assert story.states()["lock.ada_lock"] == "locked"
+    assert state_of(story.hass, "sensor.ada_connection").state == "maker_down"
+
+
+async def test_bad_arguments(
+    story: Story, watching_entry: MockConfigEntry, compatible_entry: MockConfigEntry
+) -> None:
+    watching = await story.settled(watching_entry)
+    other = await story.settled(compatible_entry)
+    entry = {"config_entry_id": watching.entry_id}
+    (car, *_) = [
+        device.id
+        for device in dr.async_entries_for_config_entry(
+            dr.async_get(story.hass), other.entry_id
+        )
+        if device.name == "Ada"
+    ]
+    for asked, key in (
+        ({"duration": {"seconds": 59}}, "drill_duration"),
+        ({"duration": {"hours": 24, "seconds": 1}}, "drill_duration"),
+        ({"scope": "model"}, "drill_scope"),
+        ({"status": "degraded", "scope": "worldwide"}, "drill_scope"),
+        ({"status": "sign_in_outage", "scope": "region"}, "drill_scope"),
+        ({"scope": "regions"}, "drill_elsewhere_missing"),
+        ({"scope": "regions", "elsewhere": "eu"}, "drill_elsewhere_own"),
+        ({"scope": "regions", "elsewhere": ["na", "cn"]}, "drill_elsewhere_all"),
+        ({"elsewhere": ["na"]}, "drill_elsewhere_unused"),
+        ({"cars": [car]}, "drill_not_a_car"),
+        ({"cars": ["nothing"]}, "drill_not_a_car"),
+    ):
+        error = await refusal(story, "start_drill", **entry, **asked)
+        assert error.translation_key == key, asked
+        assert_explained(error)
+    error = await refusal(story, "start_drill")
+    assert error.translation_key == "service_found_multiple_config_entry_for_domain"
+    error = await refusal(story, "stop_drill", **entry)
+    assert error.translation_key == "no_drill_is_on"
+    assert await press(story, "end_the_drill") == "no_drill_is_on"
+    assert_shown(story, drill=False)
+    await act(story, "start_drill", **entry)
+    error = await refusal(story, "start_drill", **entry)
+    assert error.translation_key == "drill_is_on"
+    assert_explained(error)
+
+
+async def test_a_drill_concerns_one_entry(
+    story: Story, watching_entry: MockConfigEntry, told: Told
+) -> None:
+    await story.settled(watching_entry)
+    other = watcher_in(story.simulator, "eu", OTHERS)
+    await story.settled(other)
+    await act(story, "start_drill", config_entry_id=watching_entry.entry_id)
+    assert_shown(story, drill=True)
+    assert story.states()["sensor.dot_key_to_take"] == "usual"
+    assert story.states()["binary_sensor.other_outage"] == "off"
+    assert told.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
+    # The real one is told for all, by whoever sees it first.
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    real = [event for event in told.events if not event["drill"]]
+    assert [event["notice"] for event in real].count("take") == 1
+    assert real[0]["keys"] == {"Ada": "keycard", "Cy": "fob", "Dot": "fob"}
+    story.simulator.apply(UP)
+    await story.go(600)
+    assert told.notices == {"take": 2, "all_clear": 2}
+
+
+async def test_what_another_entry_sees_is_as_real(
+    story: Story, compatible_entry: MockConfigEntry, told: Told
+) -> None:
+    """It tells the real keys of all, and no drill goes on beside it."""
+    await story.settled(compatible_entry)
+    watching = watcher_in(story.simulator, "eu", OTHERS)
+    await story.settled(watching)
+    mine = {"config_entry_id": watching.entry_id}
+    await act(story, "start_drill", **mine, duration={"hours": 1})
+    assert story.states()["sensor.dot_key_to_take"] == "fob"
+    story.simulator.set("eu.api@models", "503 down")
+    await story.go(300)
+    started = next(event for event in told.events if not event["drill"])
+    assert started["status"] == "degraded"
+    assert started["keys"] == {"Ada": "usual", "Cy": "fob", "Dot": "usual"}
+    assert story.states()["sensor.dot_key_to_take"] == "usual"
+    assert status_of(watching) == "operational"
+    assert told.only("all_clear")["title"] == "Drill: It ends early"
+    error = await refusal(story, "start_drill", **mine)
+    assert error.translation_key == "outage_is_on"
+
+
+@pytest.mark.parametrize(
+    ("fails", "status", "events"),
+    [
+        (DOWN, "outage", [("started", "take")]),
+        (
+            {"auth.token": "503 down", "auth.authorize": "503 down"},
+            "sign_in_outage",
+            [("started", "take")],
+        ),
+        (ALL_DOWN, "internet_down", []),
+        (
+            {"na.api": "503 down", "na.status": "503 down"},
+            "operational",
+            [("warning", "none")],
+        ),
+    ],
+    ids=["outage", "sign-in outage", "own internet", "early warning"],
+)
+async def test_what_is_real_ends_a_drill(
+    *,
+    story: Story,
+    watching_entry: MockConfigEntry,
+    told: Told,
+    fails: dict[str, str],
+    status: str,
+    events: list[tuple[str, str]],
+) -> None:
+    entry = await story.settled(watching_entry)
+    await act(story, "start_drill", duration={"hours": 1})
+    story.simulator.apply(fails)
+    await story.until(lambda: len(told.events) == 2 + len(events), within=700)
+    await story.pace.settle()
+    _, ended, *real = told.events
+    assert (ended["event_type"], ended["notice"]) == ("ended", "all_clear")
+    assert ended["drill"] is True
+    assert ended["title"] == "Drill: It ends early"
+    assert [(event["event_type"], event["notice"]) for event in real] == events
+    assert [event["drill"] for event in real] == [False] * len(events)
+    assert status_of(entry) == status
+    state = state_of(story.hass, f"sensor.{CLOUD}_status")
+    assert (state.state, state.attributes["drill"]) == (status, False)
+    await story.go(3600)
+    assert not any(event["drill"] for event in told.events[2:])
+    assert list_shown(story, entry) is None
+    if not events:
+        # What a drill has said to take is not frozen with the status.
+        assert story.states()["sensor.ada_key_to_take"] == "usual"
+    if "take" in dict(events).values():
+        assert await press(story, "start_a_drill") == "outage_is_on"
+
+
+async def test_a_real_key_to_take_does_not_blink_when_it_ends_a_drill(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran
+) -> None:
+    await story.settled(watching_entry)
+    await automate(story, on("key_to_take_changed", "sensor.ada_key_to_take"))
+    await act(story, "start_drill", duration={"hours": 1})
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    assert ran.by == ["key_to_take_changed"]
+    ada = state_of(story.hass, "sensor.ada_key_to_take")
+    assert (ada.state, ada.attributes["drill"]) == ("keycard", False)
+
+
+@pytest.mark.parametrize("how", ["reload", "stop", "crash"])
+async def test_a_restart_ends_a_drill(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    told: Told,
+    hass_storage: dict[str, Any],
+    how: str,
+) -> None:
+    entry = await story.settled(watching_entry)
+    key = f"keycard.{entry.entry_id}"
+    before = truth(story)
+    await act(story, "start_drill")
+    await story.go(2)
+    written = deepcopy(hass_storage[key])
+    if how == "stop":
+        story.hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+        await story.pace.settle()
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    if how == "crash":
+        hass_storage[key] = written
+    await story.set_up(entry)
+    assert story.states()[f"binary_sensor.{CLOUD}_outage"] == "off"
+    assert story.states()["sensor.ada_key_to_take"] == "usual"
+    await story.go(5)
+    assert_shown(story, drill=False)
+    assert status_of(entry) == "operational"
+    assert told.notices == {"take": 1, "all_clear": 1}
+    ended = told.only("all_clear")
+    assert (ended["event_type"], ended["drill"]) == ("ended", True)
+    assert ended["title"] == "Drill: It ends early"
+    await story.go(900)
+    await story.restart(entry)
+    await story.go(60)
+    assert told.notices == {"take": 1, "all_clear": 1}
+    assert truth(story)["outages"] == before["outages"] == []
+    # Nor is a real notice taken for one of the drill's.
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    event = state_of(story.hass, OUTAGE)
+    since = datetime.fromisoformat(event.attributes["told_since"])
+    assert abs(since - datetime.fromisoformat(event.state)) < timedelta(seconds=2)
+
+
+async def test_a_wait_for_a_drill_ends_with_a_restart(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran
+) -> None:
+    entry = await story.settled(watching_entry)
+    await automate(
+        story, {**on("outage_started", OUTAGE, **{"for": 300}), "id": "lasted"}
+    )
+    await act(story, "start_drill", duration={"hours": 1})
+    await story.go(60)
+    await stop(story, entry)
+    story.clock.jump(600)
+    await start(story, entry, takes=60)
+    await story.go(900)
+    assert ran.by == []
+
+
+async def test_what_was_kept_of_drills_and_cannot_be_read(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = await story.settled(watching_entry)
+    for spoilt in ({}, {"tried": {"ada": "noon"}}, {"tried": {}, "last": "noon"}):
+        assert await story.hass.config_entries.async_unload(entry.entry_id)
+        hass_storage[f"keycard.{entry.entry_id}"]["data"]["rehearsal"] = spoilt
+        await story.set_up(entry)
+        assert "What was kept of drills cannot be read" in caplog.text
+        caplog.clear()
+    assert status_of(entry) == "operational"
+    assert_available(story)
+
+
+async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> None:
+    hass = story.hass
+    sent: list[ServiceCall] = []
+    for name in ("family", "neighbours", "stranger"):
+        hass.services.async_register("notify", name, sent.append)
+    entry = await story.settled(compatible_entry)
+    cy = next(
+        car_id
+        for car_id, car in entry.runtime_data.cars.items()
+        if car.car.name == "Cy"
+    )
+    hass.config_entries.async_update_entry(
+        entry, options={**entry.options, "cars": {cy: {"key": "keycard"}}}
+    )
+    await story.restart(entry)
+    await story.go(60)
+    cloud = "tesla_cloud_test"
+    event = f"event.{cloud}_outage"
+    family = {"action": "notify.family", "data": {"message": "Take it"}}
+    farewell = {"action": "notify.neighbours", "data": {"message": "All clear"}}
+    other = {"action": "notify.stranger", "data": {"message": "Hello"}}
+    script = {"family": {"sequence": [family]}}
+    assert await async_setup_component(hass, "script", {"script": script})
+    automations = [
+        {
+            "alias": "By script",
+            "triggers": [on("outage_started", event)],
+            "actions": [{"action": "script.family"}],
+        },
+        {
+            "alias": "At the end",
+            "triggers": [on("outage_ended", event)],
+            "actions": [{"delay": 0.5}, farewell],
+        },
+        {
+            "alias": "By a state",
+            "triggers": [
+                {
+                    "trigger": "state",
+                    "entity_id": f"binary_sensor.{cloud}_outage",
+                    "to": "on",
+                    "for": 30,
+                }
+            ],
+            "actions": [],
+        },
+        {
+            "alias": "Held back",
+            "triggers": [on("outage_started", event)],
+            "conditions": [given("is_maker_fine", f"sensor.{cloud}_status")],
+            "actions": [family],
+        },
+        {
+            "alias": "Switched off",
+            "triggers": [on("outage_started", event)],
+            "actions": [family],
+            "initial_state": False,
+        },
+        # Has nothing to do with it, although it runs meanwhile.
+        {
+            "alias": "Something else",
+            "triggers": [{"trigger": "event", "event_type": "ask"}],
+            "actions": [other],
+        },
+    ]
+    assert await async_setup_component(hass, "automation", {"automation": automations})
+    await story.pace.settle()
+    assert await press(story, "card_or_fob_tried", "cy") is None
+    day = story.clock.now()
+    await act(story, "start_drill")
+    await story.go(40)
+    hass.bus.async_fire("ask")
+    await story.go(5)
+    assert len(sent) == 2
+    found = await act(story, "stop_drill")
+    assert [
+        (automation["name"], automation["ran"], automation["on"])
+        for automation in found["automations"]
+    ] == [
+        ("At the end", True, True),
+        ("By a state", True, True),
+        ("By script", True, True),
+        ("Held back", False, True),
+        ("Switched off", False, False),
+    ]
+    assert found["receivers"] == ["notify.family", "notify.neighbours"]
+    ada, second = found["cars"]
+    # Over the cloud a car does not tell of its PIN.
+    assert ada == {
+        "name": "Ada",
+        "key": "keycard",
+        "key_named_by_owner": False,
+        "key_tried": None,
+        "pin_to_drive": None,
+        "bluetooth": None,
+    }
+    assert (second["key"], second["key_named_by_owner"]) == ("keycard", True)
+    tried = datetime.fromisoformat(second["key_tried"])
+    assert abs(tried - day) < timedelta(seconds=2)
+    shown = list_shown(story, entry)
+    assert shown is not None
+    assert "After the drill: who is ready" in shown
+    assert "- By script ran." in shown
+    assert "- Held back did not run." in shown
+    assert "- Switched off is switched off." in shown
+    assert "- A message went to: notify.family, notify.neighbours." in shown
+    assert "Never tried" in shown
+    assert "The keycard was last tried on 20" in shown
+    # A new drill takes the list of the last one away.
+    await act(story, "start_drill")
+    assert list_shown(story, entry) is None
+
+
+async def test_a_home_without_automations_is_told_so(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    await act(story, "start_drill")
+    found = await act(story, "stop_drill")
+    assert (found["automations"], found["receivers"]) == ([], [])
+    assert "no automation listens to Keycard" in str(list_shown(story, entry))
+
+
+async def test_that_a_key_was_tried_is_kept(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    sensor = "sensor.ada_card_or_fob_last_tried"
+    assert story.states()[sensor] == "unknown"
+    assert await press(story, "card_or_fob_tried", "ada") is None
+    at = story.states()[sensor]
+    assert abs(datetime.fromisoformat(at) - story.clock.now()) < timedelta(seconds=2)
+    await act(story, "start_drill")
+    found = await act(story, "stop_drill")
+    await story.restart(entry)
+    assert story.states()[sensor] == at
+    last = state_of(story.hass, f"sensor.{CLOUD}_last_drill")
+    assert last.attributes["readiness"] == found
+
+
+async def test_the_blueprint_relays_a_drill_as_one(
+    story: Story, watching_entry: MockConfigEntry, ran: Ran, tmp_path: Path
+) -> None:
+    story.hass.config.config_dir = str(tmp_path)
+    assert await async_setup_component(story.hass, "automation", {})
+    entry = await story.settled(watching_entry)
+    use = {
+        "path": "keycard/take_your_keycard.yaml",
+        "input": {
+            "outage_event": OUTAGE,
+            "own_actions": [
+                {"event": "ran", "event_data": {"by": "{{ notice }} {{ title }}"}}
+            ],
+        },
+    }
+    with patch(
+        "homeassistant.config.async_hass_config_yaml",
+        return_value={"automation": [{"alias": "Tell", "use_blueprint": use}]},
+    ):
+        await story.hass.services.async_call("automation", "reload", blocking=True)
+    await act(story, "start_drill")
+    await act(story, "stop_drill")
+    assert ran.by == ["take Drill: Take your keys along", "all_clear Drill: All clear"]
+    await act(story, "start_drill")
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    assert ran.by[-1] == "take Take your keys along"
+    assert entry.state.recoverable
+    # It would go along with the outage.
+    await story.hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "automation.tell"}, blocking=True
+    )

@@ -1,0 +1,231 @@
+"""Entries share what they watch, and leave nothing behind."""
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.runtime.host_poller import WATCHERS, Watcher
+from simulator import Simulator
+from simulator.scenarios.scenario import CarSpec
+from tests.entries import hosts_options
+
+from .story import LOCK, Story, assert_available, assert_quiet, status_of
+
+# Not the name alone: the environment may lie in a folder that is called so.
+_PACKAGE = re.compile(r"custom_components[./]keycard")
+
+
+def ours(hass: HomeAssistant) -> list[str]:
+    """Return what still runs for Keycard."""
+    timers = [
+        str(handle)
+        for handle in vars(hass.loop)["_scheduled"]
+        if not handle.cancelled() and _PACKAGE.search(str(handle))
+    ]
+    tasks = [
+        task.get_name()
+        for task in asyncio.all_tasks()
+        if DOMAIN in task.get_name().lower() and not task.cancelling()
+    ]
+    return timers + tasks
+
+
+async def test_two_entries_ask_each_host_once(
+    story: Story, compatible_entry: MockConfigEntry, watching_entry: MockConfigEntry
+) -> None:
+    for entry in (compatible_entry, watching_entry):
+        entry.add_to_hass(story.hass)
+    done = await asyncio.gather(
+        *(
+            story.hass.config_entries.async_setup(entry.entry_id)
+            for entry in (compatible_entry, watching_entry)
+        )
+    )
+    assert all(done)
+    assert len(story.hass.data[WATCHERS]) == 1
+    assert compatible_entry.runtime_data.watcher is watching_entry.runtime_data.watcher
+    await story.go(600)
+    before = story.simulator.calls.by_endpoint.copy()
+    await story.go(3600)
+    asked = story.simulator.calls.by_endpoint - before
+    assert asked["eu.status"] <= 67
+    assert asked["na.status"] <= 14
+
+
+async def test_an_entry_that_is_set_up_while_another_leaves_shares_with_the_next(
+    story: Story, compatible_entry: MockConfigEntry, watching_entry: MockConfigEntry
+) -> None:
+    await story.settled(watching_entry)
+    compatible_entry.add_to_hass(story.hass)
+    await asyncio.gather(
+        story.hass.config_entries.async_setup(compatible_entry.entry_id),
+        story.hass.config_entries.async_reload(watching_entry.entry_id),
+    )
+    await story.go(60)
+    watchers = {
+        entry.runtime_data.watcher for entry in (compatible_entry, watching_entry)
+    }
+    assert len(story.hass.data[WATCHERS]) == 1
+    assert watchers == set(story.hass.data[WATCHERS].values())
+
+
+async def test_a_watcher_without_followers_takes_only_itself_away(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    old = entry.runtime_data.watcher
+    story.hass.data[WATCHERS].clear()
+    unfollow = old.async_follow("second", "eu", lambda: None)
+    assert list(story.hass.data[WATCHERS].values()) == [old]
+    new = Watcher(story.hass, entry.runtime_data.hosts)
+    for targets in story.hass.data[WATCHERS]:
+        story.hass.data[WATCHERS][targets] = new
+    unfollow()
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    assert list(story.hass.data[WATCHERS].values()) == [new]
+
+
+@pytest.mark.parametrize("condition", ["ok", "timeout", "503 down"])
+async def test_nothing_is_left_of_an_entry(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    hass_storage: dict[str, Any],
+    condition: str,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply({"eu.api": condition, "eu.status": condition})
+    await story.go(75)
+    coordinator = entry.runtime_data
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    await story.pace.settle()
+    # What is written down soon is all that may be left.
+    assert [one for one in ours(story.hass) if "store" not in one.lower()] == []
+    assert not story.hass.data[WATCHERS]
+    before = story.simulator.calls.by_endpoint.copy()
+    await story.go(1200)
+    assert not story.simulator.calls.by_endpoint - before
+    assert ours(story.hass) == []
+
+    await story.set_up(entry)
+    await story.go(300)
+    assert entry.runtime_data is not coordinator
+    assert await story.hass.config_entries.async_remove(entry.entry_id)
+    await story.go(300)
+    assert ours(story.hass) == []
+    assert story.states() == {}
+    assert f"keycard.{entry.entry_id}" not in hass_storage
+    assert_quiet(caplog)
+
+
+async def test_a_command_that_outlives_its_entry_leaves_nothing(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    hass_storage: dict[str, Any],
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.set("eu.commands", "slow:5")
+    command = asyncio.create_task(
+        story.hass.services.async_call(
+            "lock", "unlock", {"entity_id": LOCK}, blocking=True
+        )
+    )
+    await story.pace.settle()
+    assert story.simulator.held == 1
+    assert await story.hass.config_entries.async_remove(entry.entry_id)
+    await story.go(120)
+    await command
+    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
+    assert f"keycard.{entry.entry_id}" not in hass_storage
+    assert ours(story.hass) == []
+    assert_quiet(caplog)
+
+
+async def test_reauth_is_asked_for_once_and_a_new_token_ends_it(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.set_token("expired")
+    await story.go(1800)
+    assert story.reauths() == 1
+    assert status_of(entry) == "account_problem"
+    story.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "token": story.simulator.access_token("openid")}
+    )
+    token = story.simulator.access_token(
+        "openid", "vehicle_device_data", "vehicle_location", "vehicle_cmds"
+    )
+    story.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "token": token}
+    )
+    assert await story.hass.config_entries.async_reload(entry.entry_id)
+    await story.go(120)
+    assert status_of(entry) == "operational"
+
+
+async def test_a_bad_day_of_the_sign_in_host_is_no_reason_to_sign_in_again(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.set("auth.token", "503 down")
+    story.simulator.set("auth.authorize", "503 down")
+    story.simulator.set_token("expired")
+    await story.go(3600)
+    assert story.reauths() == 0
+    assert status_of(entry) == "sign_in_outage"
+    story.simulator.set("auth.token", "ok")
+    story.simulator.set("auth.authorize", "ok")
+    story.simulator.set_token("ok")
+    await story.go(1800)
+    assert story.reauths() == 0
+    assert status_of(entry) == "operational"
+
+
+async def test_a_car_of_two_accounts_is_there_once(
+    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy = MockConfigEntry(
+        domain=DOMAIN,
+        title="Proxy",
+        data={**compatible_entry.data, "base_url": story.simulator.urls["proxy"]},
+        options=hosts_options(story.simulator),
+    )
+    await story.settled(compatible_entry)
+    story.simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
+    await story.set_up(proxy)
+    await story.go(60)
+    assert {car.car.name for car in proxy.runtime_data.cars.values()} == {"Bo"}
+    await story.go(700)
+    assert status_of(proxy) == "operational"
+    assert len(compatible_entry.runtime_data.cars) == 2
+    # It passes to the other when the first one goes.
+    await story.hass.config_entries.async_remove(compatible_entry.entry_id)
+    await story.go(700)
+    assert len(proxy.runtime_data.cars) == 3
+    assert story.states()[LOCK] == "locked"
+    assert_available(story)
+    assert_quiet(caplog)
+
+
+async def test_who_shares_no_host_shares_no_watcher(
+    story: Story, watching_entry: MockConfigEntry, simulator: Simulator
+) -> None:
+    options = {**hosts_options(simulator), "unrelated": [], "cars": {}}
+    other = MockConfigEntry(
+        domain=DOMAIN,
+        title="Other",
+        data={"provider": "watch_only", "region": "na"},
+        options=options,
+    )
+    await story.settled(watching_entry)
+    await story.set_up(other)
+    await story.go(60)
+    assert len(story.hass.data[WATCHERS]) == 2
+    assert status_of(other) == "operational"

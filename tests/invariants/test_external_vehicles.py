@@ -1,0 +1,304 @@
+"""Beside another integration: what it shows is weak, and says so."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+import logging
+from typing import Any
+
+import pytest
+
+from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
+from custom_components.keycard.external.discovery import async_find_cars
+from simulator import Simulator
+from tests.entries import hosts_options
+from tests.others import ADA_VIN, OtherIntegration, Polled
+
+from .story import Story, assert_available, assert_quiet, status_of
+from .test_told_once import Told
+
+MINUTE = 60.0
+HOUR = 3600.0
+POLL = 600.0
+LEARNS = 14 * POLL
+STATUS = "sensor.tesla_cloud_europe_status"
+KEY = "sensor.ada_key_to_take"
+
+
+@pytest.fixture
+def ada() -> Polled:
+    return Polled()
+
+
+@pytest.fixture
+async def fleet(story: Story, ada: Polled) -> AsyncIterator[OtherIntegration]:
+    """Set up another integration, which asks the maker itself, every ten minutes."""
+    async with OtherIntegration(
+        story.hass, ada, domain="tesla_fleet", every=POLL
+    ) as other:
+        yield other
+
+
+@pytest.fixture
+def beside_entry(story: Story, fleet: OtherIntegration) -> MockConfigEntry:
+    """Return an entry that watches beside it, as the flow makes it."""
+    return entry_beside(story.hass, story.simulator)
+
+
+def entry_beside(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
+    found = async_find_cars(hass)
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Tesla cloud (Europe)",
+        unique_id="watch_eu",
+        data={"provider": "watch_only", "region": "eu"},
+        options={
+            **hosts_options(simulator),
+            "cars": {
+                car.name.lower(): {
+                    "name": car.name,
+                    "model": car.model,
+                    "year": car.year,
+                    "key": car.key.value,
+                    "beside": [device.as_option() for device in car.devices],
+                }
+                for car in found
+            },
+        },
+    )
+
+
+def witness(entry: MockConfigEntry) -> dict[str, Any]:
+    """Return how the other integration does as a witness."""
+    (told,) = entry.runtime_data.witnesses.describe()["ada"]
+    return dict(told)
+
+
+async def learnt(story: Story, entry: MockConfigEntry) -> MockConfigEntry:
+    """Set the watch up, and let it see how often the data move."""
+    await story.settled(entry)
+    await story.go(LEARNS)
+    assert witness(entry)["pace"] == pytest.approx(POLL, abs=2)
+    assert status_of(entry) == "operational"
+    return entry
+
+
+async def test_the_third_act_of_2021(
+    story: Story,
+    ada: Polled,
+    beside_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The hosts answer again, and the data of a car that charges stand still."""
+    caplog.set_level(logging.DEBUG, logger="custom_components.keycard")
+    entry = await learnt(story, beside_entry)
+    told = Told(story.hass)
+    calls = story.simulator.calls
+    assert not calls.billed
+
+    ada.stale = True
+    await story.go(50 * MINUTE)
+    assert status_of(entry) == "operational"
+    await story.until(lambda: status_of(entry) == "degraded", within=30 * MINUTE)
+
+    state = story.hass.states.get(STATUS)
+    assert state is not None
+    assert state.attributes["planes"] == ["data"]
+    assert story.states()[KEY] == "usual"
+    (event,) = told.events
+    assert event["event_type"] == "started"
+    assert event["notice"] == "none"
+    assert "Ada" in event["text"]
+    assert "Seen only through another integration" in event["text"]
+
+    ada.stale = False
+    await story.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
+    assert [event["event_type"] for event in told.events] == ["started", "ended"]
+    assert not calls.billed
+    asked = {one.partition(".")[2] for one in calls.by_endpoint if one[2] == "."}
+    assert asked == {"status"}
+    assert_available(story)
+    assert_quiet(caplog)
+    assert ADA_VIN not in caplog.text
+
+
+async def reload(story: Story, fleet: OtherIntegration) -> None:
+    await story.hass.config_entries.async_reload(fleet.entry.entry_id)
+
+
+async def unload(story: Story, fleet: OtherIntegration) -> None:
+    await story.hass.config_entries.async_unload(fleet.entry.entry_id)
+
+
+async def disable(story: Story, fleet: OtherIntegration) -> None:
+    await story.hass.config_entries.async_set_disabled_by(
+        fleet.entry.entry_id, ConfigEntryDisabler.USER
+    )
+
+
+async def remove(story: Story, fleet: OtherIntegration) -> None:
+    await story.hass.config_entries.async_remove(fleet.entry.entry_id)
+
+
+async def remove_device(story: Story, fleet: OtherIntegration) -> None:
+    dr.async_get(story.hass).async_remove_device(fleet.device(fleet.cars[0]).id)
+
+
+async def fail(story: Story, fleet: OtherIntegration) -> None:
+    fleet.cars[0].fails = True
+
+
+async def sleep(story: Story, fleet: OtherIntegration) -> None:
+    fleet.cars[0].online = False
+
+
+async def charge_to_the_end(story: Story, fleet: OtherIntegration) -> None:
+    fleet.cars[0].charging = False
+
+
+async def draw_nothing(story: Story, fleet: OtherIntegration) -> None:
+    fleet.cars[0].power = 0.0
+    fleet.cars[0].stale = True
+
+
+async def hide_what_moves(story: Story, fleet: OtherIntegration) -> None:
+    er.async_get(story.hass).async_update_entity(
+        "sensor.ada_battery_level", disabled_by=er.RegistryEntryDisabler.USER
+    )
+
+
+async def hide_whether_it_is_online(story: Story, fleet: OtherIntegration) -> None:
+    fleet.cars[0].stale = True
+    er.async_get(story.hass).async_update_entity(
+        "binary_sensor.ada_state", disabled_by=er.RegistryEntryDisabler.USER
+    )
+
+
+async def stop_polling(story: Story, fleet: OtherIntegration) -> None:
+    story.hass.config_entries.async_update_entry(fleet.entry, pref_disable_polling=True)
+    await story.hass.config_entries.async_reload(fleet.entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        reload,
+        unload,
+        disable,
+        remove,
+        remove_device,
+        fail,
+        sleep,
+        charge_to_the_end,
+        draw_nothing,
+        hide_what_moves,
+        hide_whether_it_is_online,
+        stop_polling,
+    ],
+)
+async def test_ordinary_life_tells_nothing(
+    *,
+    story: Story,
+    fleet: OtherIntegration,
+    beside_entry: MockConfigEntry,
+    happens: Callable[[Story, OtherIntegration], Awaitable[None]],
+) -> None:
+    entry = await learnt(story, beside_entry)
+    told = Told(story.hass)
+    await happens(story, fleet)
+    await story.go(5 * HOUR)
+    assert status_of(entry) == "operational"
+    assert told.events == []
+    assert_available(story)
+    # What is gone takes nothing along.
+    assert story.states()[KEY] == "usual"
+
+
+async def test_what_was_away_begins_anew(
+    story: Story, ada: Polled, beside_entry: MockConfigEntry
+) -> None:
+    entry = await learnt(story, beside_entry)
+    told = Told(story.hass)
+    ada.stale = True
+    for _ in range(5):
+        await story.go(40 * MINUTE)
+        ada.fails = True
+        await story.go(POLL + MINUTE)
+        ada.fails = False
+    assert told.events == []
+    assert status_of(entry) == "operational"
+
+
+async def test_a_service_in_between_is_not_believed_alone(story: Story) -> None:
+    ada = Polled()
+    async with OtherIntegration(story.hass, ada, domain="tessie", every=30.0):
+        entry = await story.settled(entry_beside(story.hass, story.simulator))
+        await story.go(HOUR)
+        assert witness(entry)["pace"] is not None
+        ada.stale = True
+        await story.go(3 * HOUR)
+        assert status_of(entry) == "operational"
+
+
+async def test_a_restart_keeps_what_was_learnt_and_told(
+    story: Story, ada: Polled, beside_entry: MockConfigEntry
+) -> None:
+    entry = await learnt(story, beside_entry)
+    ada.stale = True
+    await story.until(lambda: status_of(entry) == "degraded", within=2 * HOUR)
+    told = Told(story.hass)
+    since = entry.runtime_data.judge.judgement.since
+    await story.restart(entry)
+    await story.go(50 * MINUTE)
+    assert status_of(entry) == "degraded"
+    assert entry.runtime_data.judge.judgement.since == since
+    assert witness(entry)["pace"] == pytest.approx(POLL, abs=60)
+    assert told.events == []
+    ada.stale = False
+    await story.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
+
+
+async def test_a_host_that_fails_is_told_as_ever(
+    story: Story, fleet: OtherIntegration, ada: Polled, beside_entry: MockConfigEntry
+) -> None:
+    entry = await learnt(story, beside_entry)
+    told = Told(story.hass)
+    story.simulator.set("eu.status", "503 down")
+    took = await story.until(lambda: status_of(entry) == "outage", within=120)
+    assert took < 90
+    assert story.states()[KEY] == "keycard"
+    assert "Ada: take the keycard as well." in told.only("take")["text"]
+
+
+async def test_a_device_that_comes_back_is_followed_again(
+    story: Story, fleet: OtherIntegration, ada: Polled, beside_entry: MockConfigEntry
+) -> None:
+    entry = await learnt(story, beside_entry)
+    await remove_device(story, fleet)
+    await story.go(MINUTE)
+    assert witness(entry)["found"] is False
+    await reload(story, fleet)
+    await story.go(2 * POLL)
+    assert witness(entry)["found"] is True
+    assert witness(entry)["active"] is True
+
+
+async def test_diagnostics_name_no_car(
+    story: Story, beside_entry: MockConfigEntry
+) -> None:
+    assert await async_setup_component(story.hass, "diagnostics", {})
+    entry = await learnt(story, beside_entry)
+    told = await async_get_config_entry_diagnostics(story.hass, entry)
+    (seen,) = told["cars"]["car_1"]["beside"]
+    assert seen["integration"] == "tesla_fleet"
+    assert seen["asks_the_maker"] is True
+    assert seen["found"] is True
+    assert seen["moving"] == 3
+    assert seen["active"] is True
+    assert ADA_VIN not in str(told)
+    assert "Ada" not in str(told)

@@ -1,0 +1,129 @@
+"""What firmware of 2026 does over Bluetooth, as owners report it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.transport.bluetooth import BluetoothLink
+from simulator import Simulator
+from simulator.bluetooth import Weather
+
+from .bluetooth import Near, bring_near, paired
+from .story import Story, assert_explained, status_of
+
+DOOR = "binary_sensor.ada_front_driver_door"
+CLIMATE = "climate.ada_climate"
+CONNECTION = "sensor.ada_connection"
+DOWN = dict.fromkeys(("all.status", "all.api"), "refuse")
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Near]:
+    near = await bring_near(hass, simulator)
+    yield near
+    near.proxy.remove()
+
+
+@pytest.fixture
+async def link(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    near: Near,
+    every_entity: None,
+) -> BluetoothLink:
+    """Return the only way to a car, in an outage."""
+    entry = await story.settled(paired(compatible_entry, near.car))
+    story.simulator.apply(DOWN)
+    await story.until(lambda: status_of(entry) == "outage", 120)
+    local = entry.runtime_data.cars[near.car.vin].local
+    assert local is not None
+    link: BluetoothLink = local.link
+    return link
+
+
+def screen_answers(story: Story) -> object:
+    state = story.hass.states.get(CONNECTION)
+    assert state is not None
+    return state.attributes.get("screen_over_bluetooth")
+
+
+@pytest.mark.parametrize("had_session", [False, True])
+async def test_the_locks_work_while_the_screen_gives_no_session(
+    story: Story, link: BluetoothLink, near: Near, had_session: bool
+) -> None:
+    computers = near.simulator.computers["Ada"]
+    if had_session:
+        assert await story.act("turn_on", CLIMATE) is None
+    computers.screen_hangs = True
+    near.car.doors["df"] = True
+    # The data are asked for, in vain, and what the locks told is shown.
+    await story.until(lambda: story.states()[DOOR] == "on", 300)
+    await story.until(lambda: screen_answers(story) is False, 1500)
+    near.car.doors["df"] = False
+    await story.until(lambda: story.states()[DOOR] == "off", 300)
+    ran = near.car.executed["auto_conditioning_stop"]
+    began = story.clock.monotonic()
+    error = await story.act("turn_off", CLIMATE)
+    assert error is not None
+    assert error.translation_key == "bluetooth_no_session"
+    assert_explained(error)
+    assert near.car.executed["auto_conditioning_stop"] == ran
+    assert await story.act("unlock") is None
+    assert not near.car.locked
+    computers.restart()
+    assert await story.act("turn_off", CLIMATE) is None
+    assert near.car.executed["auto_conditioning_stop"] == ran + 1
+    await story.until(lambda: screen_answers(story) is True, 300)
+    assert story.clock.monotonic() - began < 400
+
+
+async def test_an_owner_without_an_account_is_told_to_restart_the_screen(
+    story: Story, watching_entry: MockConfigEntry, near: Near
+) -> None:
+    entry = await story.settled(paired(watching_entry, near.car))
+    near.simulator.computers["Ada"].screen_hangs = True
+    climate = climate_of(story, entry)
+    error = await story.act("turn_on", climate)
+    assert error is not None
+    assert error.translation_key == "bluetooth_no_session"
+    assert_explained(error)
+    assert near.car.executed["auto_conditioning_start"] == 0
+
+
+def climate_of(story: Story, entry: MockConfigEntry) -> str:
+    """Return the climate of a car that no account tells of."""
+    (climate,) = (
+        one
+        for one in story.states()
+        if one.startswith("climate.") and "over" not in one
+    )
+    return climate
+
+
+@pytest.mark.parametrize(
+    "weather",
+    [Weather(refuse=1.0), Weather(ignore=1.0), Weather(hang_up=1.0)],
+    ids=["refuses", "does not react", "hangs up"],
+)
+async def test_a_car_that_refuses_connections_for_a_while_is_not_away(
+    story: Story, watching_entry: MockConfigEntry, near: Near, weather: Weather
+) -> None:
+    entry = await story.settled(paired(watching_entry, near.car))
+    near.simulator.air.set_weather(weather)
+    link = entry.runtime_data.cars[near.car.vin].local.link
+    told = await story.drive(link.look(lambda _values: False))
+    assert told.trouble == "no_connection"
+    locks = [one for one in story.states() if one.startswith("lock.")]
+    (lock,) = (one for one in locks if "cable" not in one)
+    error = await story.act("unlock", lock)
+    assert error is not None
+    assert error.translation_key == "bluetooth_no_connection"
+    assert_explained(error)
+    near.simulator.air.set_weather(Weather())
+    assert await story.act("unlock", lock) is None
+    assert near.car.executed["door_unlock"] == 1

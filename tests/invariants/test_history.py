@@ -1,0 +1,150 @@
+"""The history in a running home: over restarts, and whatever the clock says."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from homeassistant.core import State
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.runtime.storage import LEDGER, STORE_KEY, Ledger
+from tests.conftest import state_of
+
+from .story import Story, assert_available, status_of
+
+CLOUD = "sensor.tesla_cloud_europe"
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+UP = dict.fromkeys(DOWN, "ok")
+HOUR = 3600.0
+
+
+def uptime(story: Story, days: int = 30) -> State:
+    return state_of(story.hass, f"{CLOUD}_uptime_{days}_days")
+
+
+def last_outage(story: Story) -> tuple[State, float | None]:
+    """Return the sensor of the last outage, and how many minutes it was."""
+    length = state_of(story.hass, f"{CLOUD}_last_outage_length").state
+    last = state_of(story.hass, f"{CLOUD}_last_outage")
+    return last, None if length == "unknown" else float(length)
+
+
+async def restart(story: Story, entry: MockConfigEntry, away: float) -> None:
+    """Stop, and start again with what was written to disk."""
+    hass = story.hass
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await hass.data[LEDGER]._keeper.async_save()
+    story.clock.jump(away)
+    hass.data[LEDGER] = Ledger(hass)
+    await hass.data[LEDGER].async_load()
+    await story.set_up(entry)
+
+
+@pytest.mark.parametrize("step", [0.0, -3 * HOUR, 30 * HOUR], ids=str)
+async def test_an_outage_is_as_long_as_it_was(
+    story: Story, watching_entry: MockConfigEntry, step: float
+) -> None:
+    entry = await story.settled(watching_entry)
+    assert last_outage(story)[0].state == "unknown"
+    story.simulator.apply(DOWN)
+    began = story.clock.time()
+    try:
+        await story.go(20 * 60)
+        story.clock.set_wall(step)
+        await story.go(20 * 60)
+        assert status_of(entry) == "outage"
+        assert last_outage(story)[0].state == "unknown"
+        story.simulator.apply(UP)
+        await story.go(300)
+        last, minutes = last_outage(story)
+        assert minutes == pytest.approx(42, abs=3)
+        start = datetime.fromisoformat(last.state).timestamp()
+        assert start == pytest.approx(began, abs=90)
+        ended = last.attributes["ended"].timestamp()
+        assert (ended - start) / 60 == pytest.approx(minutes, abs=0.1)
+        assert last.attributes["status"] == "outage"
+        assert last.attributes["scope"] == "region"
+        assert_available(story)
+    finally:
+        story.clock.set_wall(-step)
+
+
+async def test_uptime_counts_what_was_watched(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    assert uptime(story).state == "unknown"
+    await story.go(2 * HOUR - 125)
+    shown = uptime(story)
+    assert float(shown.state) == 100
+    assert shown.attributes["state_class"] == "measurement"
+    assert shown.attributes["unit_of_measurement"] == "%"
+    story.simulator.apply(DOWN)
+    await story.go(HOUR)
+    story.simulator.apply(UP)
+    await story.go(HOUR)
+    assert float(uptime(story).state) == pytest.approx(75, abs=2)
+    assert uptime(story).attributes["outage"] == pytest.approx(25, abs=2)
+    # The line to the internet is dead: nobody knows what the cloud does meanwhile.
+    everything = dict.fromkeys(
+        ("all.api", "all.status", "auth.token", "auth.authorize", "controls"), "timeout"
+    )
+    story.simulator.apply(everything)
+    await story.go(6 * HOUR)
+    assert status_of(entry) == "internet_down"
+    story.simulator.apply(dict.fromkeys(everything, "ok"))
+    await story.go(600)
+    assert status_of(entry) == "operational"
+    assert float(uptime(story).state) == pytest.approx(75, abs=2)
+    watched = uptime(story).attributes["watched"]
+    today = story.clock.now().hour + story.clock.now().minute / 60
+    assert watched == round(100 * 4.2 / (29 * 24 + today)) == 1
+
+
+async def test_a_restart_keeps_the_uptime_and_knows_nothing_of_the_time_between(
+    story: Story, watching_entry: MockConfigEntry, hass_storage: Mapping[str, Any]
+) -> None:
+    entry = await story.settled(watching_entry)
+    await story.go(HOUR)
+    story.simulator.apply(DOWN)
+    await story.go(HOUR)
+    await restart(story, entry, 9 * HOUR)
+    assert hass_storage[STORE_KEY]["data"]["days"]["eu"]
+    assert float(uptime(story).state) == pytest.approx(50, abs=3)
+    await story.go(HOUR)
+    assert status_of(entry) == "outage"
+    assert float(uptime(story).state) == pytest.approx(33, abs=3)
+    story.simulator.apply(UP)
+    await story.go(600)
+    # For the outage it counts: it was on before, and it was on after.
+    assert last_outage(story)[1] == pytest.approx(11 * 60, abs=5)
+
+
+async def test_what_is_counted_is_written_down_from_time_to_time(
+    story: Story, watching_entry: MockConfigEntry, hass_storage: Mapping[str, Any]
+) -> None:
+    await story.settled(watching_entry)
+    for minutes in (20, 40, 60):
+        await story.go(1200)
+        days = hass_storage[STORE_KEY]["data"]["days"]["eu"]
+        counted = sum(seconds for day in days.values() for seconds in day.values())
+        assert counted == pytest.approx(minutes * 60, abs=1000), minutes
+        assert counted > (minutes - 17) * 60, minutes
+
+
+async def test_a_year_is_off_until_it_is_wanted(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    registry = er.async_get(story.hass)
+    year = registry.async_get(f"{CLOUD}_uptime_365_days")
+    assert year is not None
+    assert year.disabled_by is er.RegistryEntryDisabler.INTEGRATION
+    registry.async_update_entity(year.entity_id, disabled_by=None)
+    await story.restart(entry)
+    await story.go(1.2 * HOUR)
+    assert float(uptime(story, 365).state) == 100
+    assert uptime(story, 365).attributes["watched"] == 0

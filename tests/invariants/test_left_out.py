@@ -1,0 +1,213 @@
+"""Cars are known for what they are: by their owner's names, or left out altogether."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.transport.cloud import Call, CloudLink
+from simulator.scenarios.scenario import CarSpec
+from tests.flows import change, open_options
+
+from .story import LOCK, Story, assert_quiet
+
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+EVENT = "event.tesla_cloud_test_outage"
+CY_LOCK = "lock.cy_lock"
+
+
+@pytest.fixture
+def asked() -> Iterator[Counter[str]]:
+    """Count what is asked about each car."""
+    counter: Counter[str] = Counter()
+    data, summary = CloudLink.vehicle_data, CloudLink.vehicle
+
+    async def vehicle_data(link: CloudLink, vin: str) -> Call:
+        counter[vin] += 1
+        return await data(link, vin)
+
+    async def vehicle(link: CloudLink, vin: str) -> Call:
+        counter[vin] += 1
+        return await summary(link, vin)
+
+    with (
+        patch.object(CloudLink, "vehicle_data", vehicle_data),
+        patch.object(CloudLink, "vehicle", vehicle),
+    ):
+        yield counter
+
+
+def device_of(story: Story, entry: MockConfigEntry, name: str) -> dr.DeviceEntry:
+    vin = story.simulator.cars[name].vin
+    device = dr.async_get(story.hass).async_get_device_by_identifier(
+        (DOMAIN, vin), entry.entry_id
+    )
+    assert device is not None
+    return device
+
+
+async def set_device(story: Story, device: dr.DeviceEntry, **changes: Any) -> None:
+    dr.async_get(story.hass).async_update_device(device.id, **changes)
+    await story.go(35)
+
+
+def kept(storage: dict[str, Any], entry: MockConfigEntry) -> set[str]:
+    return set(storage[f"keycard.{entry.entry_id}"]["data"]["cars"])
+
+
+def notices(hass: HomeAssistant) -> list[dict[str, Any]]:
+    state = hass.states.get(EVENT)
+    assert state is not None
+    return [dict(state.attributes)]
+
+
+async def test_a_disabled_device_is_left_alone_and_comes_back(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    asked: Counter[str],
+    caplog: pytest.LogCaptureFixture,
+    hass_storage: dict[str, Any],
+) -> None:
+    entry = await story.settled(compatible_entry)
+    cy = story.simulator.cars["Cy"]
+    device = device_of(story, entry, "Cy")
+    assert asked[cy.vin]
+    before = {one for one in story.states() if ".cy_" in one}
+    await set_device(story, device, disabled_by=dr.DeviceEntryDisabler.USER)
+    asked.clear()
+    await story.go(3000)
+    assert asked[cy.vin] == 0
+    assert asked[story.simulator.cars["Ada"].vin]
+    # A restart makes no difference, and its state is kept.
+    await story.restart(entry)
+    await story.go(120)
+    assert asked[cy.vin] == 0
+    assert cy.vin in kept(hass_storage, entry)
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    (notice,) = notices(story.hass)
+    assert notice["keys"] == {"Ada": "keycard"}
+    assert "Cy" not in notice["text"]
+    # It comes back in the middle of an outage, too.
+    again = device_of(story, entry, "Cy")
+    assert again.id == device.id
+    await set_device(story, again, disabled_by=None)
+    assert {one for one in story.states() if ".cy_" in one} == before
+    assert story.states()["sensor.cy_battery"] != "unknown"
+    assert story.states()["sensor.cy_key_to_take"] == "fob"
+    story.simulator.apply(dict.fromkeys(DOWN, "ok"))
+    await story.go(900)
+    assert asked[cy.vin]
+    assert story.states()[CY_LOCK] == "locked"
+    assert_quiet(caplog)
+
+
+async def test_the_options_leave_a_car_out(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    asked: Counter[str],
+    hass_storage: dict[str, Any],
+) -> None:
+    entry = await story.settled(compatible_entry)
+    hass, cy = story.hass, story.simulator.cars["Cy"]
+    form = await open_options(hass, entry, "leave_out")
+    await change(hass, form, left_out=[cy.vin])
+    await story.go(130)
+    asked.clear()
+    await story.go(1300)
+    assert asked[cy.vin] == 0
+    assert not [one for one in story.states() if ".cy_" in one]
+    assert cy.vin in kept(hass_storage, entry)
+    form = await open_options(hass, entry, "leave_out")
+    await change(hass, form, left_out=[])
+    await story.go(130)
+    assert story.states()[CY_LOCK] == "locked"
+    assert asked[cy.vin]
+
+
+async def test_a_car_that_is_left_out_leaves_the_account(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    device = device_of(story, entry, "Cy")
+    await set_device(story, device, disabled_by=dr.DeviceEntryDisabler.USER)
+    story.simulator.remove_car("Cy")
+    await story.go(26 * 3600)
+    assert dr.async_get(story.hass).async_get(device.id) is None
+    assert entry.runtime_data.garage.left_out == {}
+
+
+async def test_notices_use_the_owners_own_name(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    await set_device(story, device_of(story, entry, "Ada"), name_by_user="Family car")
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    (notice,) = notices(story.hass)
+    assert notice["keys"] == {"Family car": "keycard", "Cy": "fob"}
+    assert "Ada" not in notice["text"]
+    await story.restart(entry)
+    error = await story.act("lock")
+    assert "Family car" in str(error)
+
+
+async def test_cars_of_one_name_are_told_apart(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    cars = story.simulator.cars
+    first, second = cars["Ada"], cars["Cy"]
+    story.simulator.add_car(CarSpec(name="Bo", model="model3", year=2023))
+    third = cars["Bo"]
+    for car in (first, second, third):
+        car.name = "" if car is not second else "Cy"
+    entry = await story.settled(compatible_entry)
+    await story.go(700)
+    names = {
+        vin: coordinator.car.title
+        for vin, coordinator in entry.runtime_data.cars.items()
+    }
+    assert names == {
+        first.vin: f"Model 3 ({first.vin[-6:]})",
+        second.vin: "Cy",
+        third.vin: f"Model 3 ({third.vin[-6:]})",
+    }
+    devices = dr.async_entries_for_config_entry(
+        dr.async_get(story.hass), entry.entry_id
+    )
+    assert set(names.values()) <= {device.name for device in devices}
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    (notice,) = notices(story.hass)
+    assert set(notice["keys"]) == set(names.values())
+
+
+async def test_a_device_follows_the_name_and_the_software(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    ada = story.simulator.cars["Ada"]
+    device = device_of(story, entry, "Ada")
+    entity = er.async_get(story.hass).async_get(LOCK)
+    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    ada.name = "Lovelace 👩‍🔬"
+    ada.version = "2026.44.1"
+    await story.go(1500)
+    after = device_of(story, entry, "Ada")
+    assert (after.id, after.name) == (device.id, "Lovelace 👩‍🔬")
+    assert after.sw_version == "2026.44.1"
+    assert er.async_get(story.hass).async_get(LOCK) == entity
+    assert LOCK in story.states()
+    assert not [one for one in changes if one.data["new_state"] is None]
+    assert entry.runtime_data.cars[ada.vin].car.title == "Lovelace 👩‍🔬"

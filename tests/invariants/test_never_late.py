@@ -1,0 +1,296 @@
+"""Never late: a command is sent in time or not at all, and the last wish holds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric import ec
+import pytest
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.transport.cloud import CloudLink, CloudOutcome, Command
+from custom_components.keycard.transport.http import Recorder, connection_check
+from custom_components.keycard.vehicle.command_queue import PendingCommand
+from custom_components.keycard.vehicle.commands import order
+from simulator import Simulator
+from simulator.bluetooth import Weather
+from simulator.vehicle.car import Car
+
+from .bluetooth import Near, bring_near, paired
+from .story import LOCK, Story, assert_explained, status_of
+
+CLIMATE = "climate.ada_climate"
+DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Near]:
+    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    near = await bring_near(hass, simulator)
+    near.proxy.patience = 5.0
+    yield near
+    near.proxy.remove()
+
+
+class Presses:
+    """Presses of an owner, when each came and ended, and when the car obeyed."""
+
+    def __init__(self, story: Story, car: Car) -> None:
+        self.story = story
+        self.car = car
+        self.tasks: list[asyncio.Task[str]] = []
+        self.pressed: list[tuple[str, float]] = []
+        self.took: list[float] = []
+        self.ran: list[tuple[bool, float]] = []
+        self._before = car.locked
+        car.on_change, self._heard = self._changed, car.on_change
+
+    def _changed(self) -> None:
+        self._heard()
+        if self.car.locked is not self._before:
+            self._before = self.car.locked
+            self.ran.append((self.car.locked, self.story.clock.monotonic()))
+
+    def press(self, action: str, entity_id: str = LOCK) -> asyncio.Task[str]:
+        self.pressed.append((action, self.story.clock.monotonic()))
+        task = asyncio.create_task(self._press(action, entity_id))
+        self.tasks.append(task)
+        return task
+
+    async def _press(self, action: str, entity_id: str) -> str:
+        began = self.story.clock.monotonic()
+        try:
+            await self.story.hass.services.async_call(
+                entity_id.partition(".")[0],
+                action,
+                {"entity_id": entity_id},
+                blocking=True,
+            )
+        except HomeAssistantError as err:
+            assert_explained(err)
+            return str(err.translation_key)
+        finally:
+            self.took.append(self.story.clock.monotonic() - began)
+        return "done"
+
+    async def results(self) -> list[str]:
+        """Let time pass until every press has ended, and return how."""
+        await self.story.until(lambda: all(task.done() for task in self.tasks), 120)
+        return [task.result() for task in self.tasks]
+
+    def assert_in_time(self, limit: float) -> None:
+        """Check that whatever ran did so within the time of a press that asked so."""
+        for locked, at in self.ran:
+            asked = "lock" if locked else "unlock"
+            assert any(
+                action == asked and 0 <= at - since <= limit
+                for action, since in self.pressed
+            ), (asked, at, self.pressed)
+
+
+async def test_presses_at_a_cloud_that_hangs_do_not_run_when_it_is_back(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    presses = Presses(story, story.simulator.cars["Ada"])
+    story.simulator.set("eu.commands", "timeout")
+    for _ in range(8):
+        presses.press("unlock")
+        await story.go(4)
+    await story.go(60)
+    story.simulator.set("eu.commands", "ok")
+    await story.go(200)
+    results = await presses.results()
+    assert presses.car.executed["door_unlock"] == 0
+    assert set(results) <= {"command_unconfirmed", "command_too_late"}
+    assert max(presses.took) <= 30.0
+    # The first is under way, and those that follow it share what waits.
+    assert story.simulator.calls.count("door_unlock") <= 3
+
+
+async def test_a_contrary_press_replaces_what_waits(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    presses = Presses(story, story.simulator.cars["Ada"])
+    story.simulator.set("eu.commands", "slow:6")
+    presses.press("unlock")
+    for action in ("lock", "unlock", "lock"):
+        await story.go(1)
+        presses.press(action)
+    assert await presses.results() == [
+        "done",
+        "command_replaced",
+        "command_replaced",
+        "done",
+    ]
+    assert presses.car.locked
+    assert story.states()[LOCK] == "locked"
+
+
+async def test_the_lock_waits_for_nothing_else_of_a_car(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    presses = Presses(story, story.simulator.cars["Ada"])
+    story.simulator.set("eu.commands", "timeout")
+    presses.press("turn_on", CLIMATE)
+    await story.go(1)
+    story.simulator.set("eu.commands", "slow:3")
+    presses.press("unlock")
+    assert await presses.results() == ["done", "done"]
+
+
+async def test_a_car_that_sleeps_has_a_little_longer(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    presses = Presses(story, story.simulator.cars["Ada"])
+    story.simulator.set("car.Ada", "offline")
+    await story.go(120)
+    presses.press("unlock")
+    presses.press("turn_on", CLIMATE)
+    assert await presses.results() == ["car_asleep", "car_asleep"]
+    unlocking, climate = sorted(presses.took)
+    assert 25 < unlocking <= 30
+    assert 50 < climate <= 60
+    story.simulator.set("car.Ada", "online")
+    await story.go(120)
+    assert presses.car.executed["door_unlock"] == 0
+
+
+@pytest.mark.parametrize(("late", "runs"), [(12, True), (25, False)])
+async def test_a_signed_command_expires_in_the_car(
+    story: Story, late: int, runs: bool
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    story.simulator.pair("Ada", key)
+    car = story.simulator.cars["Ada"]
+
+    async def token() -> str:
+        return story.simulator.token
+
+    async with aiohttp.ClientSession(
+        middlewares=(Recorder(),), trace_configs=[connection_check()]
+    ) as session:
+        link = CloudLink(session, story.simulator.urls["eu"], token, private_key=key)
+
+        async def send(command: Command) -> CloudOutcome:
+            pending = PendingCommand(
+                order=order(command), pressed_at=story.clock.monotonic()
+            )
+            return await story.drive(
+                link.command(car.vin, command, signed=True, pending=pending)
+            )
+
+        # Clocks may go on differently, and days pass, between a greeting and a command.
+        assert (await send(Command.LOCK)).done
+        await story.go(86_400)
+        # The cloud takes the command at once, and brings it late.
+        story.simulator.set("eu.commands", f"late:{late}")
+        outcome = await send(Command.UNLOCK)
+        assert (outcome.done, outcome.confirmed) == (runs, runs)
+        await story.go(60)
+        assert car.locked is not runs
+        assert car.executed["door_unlock"] == int(runs)
+        # What waits too long for its turn, a connection or a token is never sent.
+        story.simulator.set("eu.commands", "ok")
+        calls = story.simulator.calls.count("signed_command")
+        pending = PendingCommand(
+            order=order(Command.UNLOCK), pressed_at=story.clock.monotonic() - 20
+        )
+        for signed in (True, False):
+            outcome = await story.drive(
+                link.command(car.vin, Command.UNLOCK, signed=signed, pending=pending)
+            )
+            assert outcome.call.withheld
+            assert (outcome.done, outcome.confirmed) == (False, True)
+        assert story.simulator.calls.count("signed_command") == calls
+        assert story.simulator.calls.count("door_unlock") == 0
+
+
+async def test_over_bluetooth_a_late_delivery_opens_nothing(
+    story: Story, compatible_entry: MockConfigEntry, near: Near
+) -> None:
+    entry = await story.settled(paired(compatible_entry, near.car))
+    story.simulator.apply(DOWN)
+    await story.until(lambda: status_of(entry) == "outage", 120)
+    assert await story.act("unlock") is None
+    assert await story.act("lock") is None
+    presses = Presses(story, near.car)
+    near.simulator.air.set_weather(Weather(latency=0.0, connect=0.0, late=25.0))
+    presses.press("unlock")
+    await presses.results()
+    near.simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    await story.go(120)
+    assert presses.ran == []
+    assert near.car.locked
+
+
+async def test_a_radio_that_is_busy_keeps_no_command_for_later(
+    story: Story, compatible_entry: MockConfigEntry, near: Near
+) -> None:
+    entry = await story.settled(paired(compatible_entry, near.car))
+    story.simulator.apply(DOWN)
+    await story.until(lambda: status_of(entry) == "outage", 120)
+    local = next(car for car in entry.runtime_data.cars.values() if car.local).local
+    presses = Presses(story, near.car)
+    async with local.link.held():
+        presses.press("unlock")
+        await story.go(40)
+        assert presses.tasks[0].done()
+    await story.go(60)
+    # The cloud had its time, too; it hangs.
+    assert await presses.results() == ["command_unconfirmed"]
+    assert presses.ran == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_random_presses_while_links_hang(
+    story: Story, compatible_entry: MockConfigEntry, near: Near, seed: int
+) -> None:
+    """The last wish holds, and nothing runs after its deadline, over either link."""
+    dice = Random(seed)
+    near.simulator.air.chance = Random(seed)
+    await story.settled(paired(compatible_entry, near.car))
+    presses = Presses(story, near.car)
+    for _ in range(12):
+        fine = Weather(latency=0.0, connect=0.0)
+        for _ in range(dice.randint(1, 6)):
+            near.simulator.air.set_weather(
+                dice.choice(
+                    (
+                        fine,
+                        Weather(latency=0.0, connect=0.0, lose_to_phone=1.0),
+                        Weather(latency=0.0, connect=0.0, lose_to_car=1.0),
+                        Weather(latency=0.0, connect=0.0, late=dice.uniform(1, 30)),
+                        Weather(latency=0.0, connect=5.0),
+                        Weather(refuse=1.0),
+                    )
+                )
+            )
+            story.simulator.apply(
+                {
+                    "eu.commands": dice.choice(("ok", "timeout", "slow:7", "reset")),
+                    "car.Ada": dice.choice(("near", "near", "gone")),
+                }
+            )
+            presses.press(dice.choice(("lock", "unlock")))
+            await story.go(dice.choice((0.1, 1.0, 4.0, 11.0)))
+        near.simulator.air.set_weather(fine)
+        story.simulator.apply({"eu.commands": "ok", "car.Ada": "near"})
+        last = presses.press(dice.choice(("lock", "unlock")))
+        await presses.results()
+        # What was delivered late has come by now, or has expired.
+        await story.go(60)
+        presses.assert_in_time(20)
+        if last.result() == "done":
+            wish = presses.pressed[-1][0]
+            assert near.car.locked is (wish == "lock"), (presses.ran, presses.pressed)
+            assert story.states()[LOCK] == f"{wish}ed"

@@ -1,0 +1,454 @@
+"""A car takes the key of the home: asked at the car, confirmed by its owner's card."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from random import Random
+
+from bluetooth_data_tools import monotonic_time_coarse
+from habluetooth import BaseHaRemoteScanner
+import pytest
+
+from homeassistant.components import bluetooth
+from homeassistant.components.bluetooth import async_register_scanner
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.auth.keys import async_get_bluetooth_key
+from harness.bluetooth_proxy import Proxy, async_place_proxy
+from simulator import Simulator
+from simulator.bluetooth import Line, NotHeardError, Weather
+from simulator.bluetooth.environment import address_of, name_of
+from simulator.protocol import Role
+from simulator.vehicle.car import Car
+from tests.flows import change, open_options
+
+from .bluetooth import assert_paired, paired
+from .pairing import Page, add_key, pair_again
+from .story import LOCK, Story
+
+
+@pytest.fixture
+async def proxy(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Proxy]:
+    """Place a proxy where a car may come."""
+    proxy = async_place_proxy(hass, simulator.air)
+    yield proxy
+    proxy.remove()
+
+
+@pytest.fixture
+async def page(
+    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+) -> AsyncIterator[Page]:
+    """Stand at the car, before the form that says what is to be done there."""
+    await story.set_up(compatible_entry)
+    await story.go(10)
+    story.simulator.set("car.Ada", "near")
+    page = await add_key(story, compatible_entry)
+    await page.fill(car=ada(story).vin)
+    assert page.shows("pair")
+    yield page
+    # The home may look at a car that was just paired, and then lets go of it.
+    await story.until(lambda: story.simulator.air.tally(ada(story)).open == 0, 60)
+
+
+def ada(story: Story) -> Car:
+    return story.simulator.cars["Ada"]
+
+
+def key_of(entry: MockConfigEntry) -> ConfigSubentry:
+    (subentry,) = entry.subentries.values()
+    return subentry
+
+
+# The owner is at the car
+
+
+async def test_a_car_is_paired_and_then_opens_over_bluetooth(
+    story: Story, page: Page, compatible_entry: MockConfigEntry
+) -> None:
+    await page.fill()
+    assert page.progress == "asking"
+    await page.until_asked("Ada")
+    assert page.progress == "tapping"
+    await story.go(10)
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+    subentry = key_of(compatible_entry)
+    assert (subentry.unique_id, subentry.title) == (ada(story).vin, "Ada")
+    assert_paired(ada(story), subentry.data)
+    (entry,) = page.computers("Ada").whitelist.entries
+    assert entry.role is Role.DRIVER
+    await story.go(60)
+    assert story.states()["sensor.ada_connection"] == "both"
+    assert await story.act("unlock", LOCK) is None
+    assert story.simulator.calls.count("door_unlock") == 0
+    assert not ada(story).locked
+
+
+async def test_a_car_that_knows_the_key_is_not_asked(
+    story: Story, page: Page, compatible_entry: MockConfigEntry
+) -> None:
+    key = await async_get_bluetooth_key(story.hass)
+    story.simulator.pair("Ada", key, Role.DRIVER)
+    await page.fill()
+    await page.until_done()
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+    assert page.computers("Ada").whitelist.pairing == "idle"
+    assert key_of(compatible_entry).unique_id == ada(story).vin
+
+
+async def test_lost_messages_do_not_matter(
+    story: Story, page: Page, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.air.chance = Random(3)
+    story.simulator.air.set_weather(Weather(lose_to_phone=0.3))
+    await page.fill()
+    await page.until_asked("Ada")
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+    assert story.simulator.air.tally(ada(story)).lost
+    assert key_of(compatible_entry).unique_id == ada(story).vin
+    # What the entry asks from then on comes to its end.
+    story.simulator.air.set_weather(Weather())
+    await story.go(30)
+
+
+def in_valet_mode(page: Page, _proxy: Proxy) -> None:
+    page.car("Ada").valet = True
+
+
+def with_a_full_list(page: Page, _proxy: Proxy) -> None:
+    page.computers("Ada").whitelist.slots = 0
+
+
+def just_left(page: Page, _proxy: Proxy) -> None:
+    page.story.simulator.set("car.Ada", "gone")
+
+
+def without_a_slot(_page: Page, proxy: Proxy) -> None:
+    proxy.slots = 0
+
+
+def in_bad_weather(weather: Weather) -> Callable[[Page, Proxy], None]:
+    return lambda page, _proxy: page.story.simulator.air.set_weather(weather)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [
+        (in_valet_mode, "valet_mode"),
+        (with_a_full_list, "keychain_full"),
+        (just_left, "out_of_range"),
+        (without_a_slot, "no_slot"),
+        (in_bad_weather(Weather(refuse=1.0)), "no_connection"),
+        (in_bad_weather(Weather(lose_to_car=1.0)), "no_answer"),
+    ],
+)
+async def test_what_is_in_the_way_is_said_and_a_second_try_works(
+    story: Story,
+    page: Page,
+    proxy: Proxy,
+    trouble: Callable[[Page, Proxy], None],
+    error: str,
+) -> None:
+    trouble(page, proxy)
+    await page.fill()
+    await page.until_done()
+    assert page.shows("pair", error)
+    page.car("Ada").valet = False
+    page.computers("Ada").whitelist.slots = 20
+    proxy.slots = 3
+    story.simulator.air.set_weather(Weather())
+    story.simulator.set("car.Ada", "near")
+    await page.fill()
+    await page.until_asked("Ada")
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_a_car_that_leaves_as_it_is_connected_to(
+    story: Story, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connect(_address: str) -> Line:
+        raise NotHeardError
+
+    monkeypatch.setattr(story.simulator.air, "connect", connect)
+    await page.fill()
+    await page.until_done()
+    assert page.shows("pair", "no_connection")
+
+
+async def test_a_car_that_comes_while_it_is_looked_for_is_found(
+    story: Story, page: Page, compatible_entry: MockConfigEntry
+) -> None:
+    story.simulator.set("car.Ada", "gone")
+    await page.fill()
+    await story.go(5)
+    story.simulator.set("car.Ada", "near")
+    await page.until_asked("Ada")
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize("tells_wait", [False, True], ids=["newer", "older"])
+@pytest.mark.parametrize(
+    ("refuses", "error"), [(True, "refused"), (False, "not_tapped")]
+)
+async def test_an_owner_who_says_no_or_nothing(
+    story: Story, page: Page, refuses: bool, error: str, tells_wait: bool
+) -> None:
+    page.computers("Ada").tells_wait = tells_wait
+    await page.fill()
+    await page.until_asked("Ada")
+    await story.go(10)
+    assert story.simulator.air.tally(ada(story)).connections == 1
+    if refuses:
+        page.computers("Ada").whitelist.refuse()
+    began = story.clock.monotonic()
+    await page.until_done()
+    assert page.shows("pair", error)
+    assert page.computers("Ada").whitelist.entries == ()
+    if refuses:
+        assert story.clock.monotonic() - began < 5
+
+
+async def test_an_older_car_is_paired(story: Story, page: Page) -> None:
+    page.computers("Ada").tells_wait = True
+    await page.fill()
+    await page.until_asked("Ada")
+    assert page.progress == "tapping"
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_a_connection_that_is_lost_meanwhile_is_no_end(
+    story: Story, page: Page
+) -> None:
+    """That the card was tapped shows when the key is used."""
+    await page.fill()
+    await page.until_asked("Ada")
+    for line in tuple(story.simulator.air.lines):
+        line.cut()
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+    assert page.result["type"] is FlowResultType.CREATE_ENTRY
+
+
+# The page is closed
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
+    story: Story, page: Page, compatible_entry: MockConfigEntry, asked: bool
+) -> None:
+    await page.fill()
+    if asked:
+        await page.until_asked("Ada")
+        assert story.simulator.air.tally(ada(story)).open == 1
+    page.manager.async_abort(page.flow_id)
+    await story.go(3)
+    assert story.simulator.air.tally(ada(story)).open == 0
+    again = await add_key(story, compatible_entry)
+    await again.fill(car=ada(story).vin)
+    await again.fill()
+    await again.until_asked("Ada")
+    page.computers("Ada").whitelist.tap()
+    await again.until_done()
+    assert again.result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_whoever_begins_anew_ends_what_was_left_behind(
+    story: Story, page: Page, compatible_entry: MockConfigEntry
+) -> None:
+    await page.fill()
+    await page.until_asked("Ada")
+    again = await add_key(story, compatible_entry)
+    await again.fill(car=ada(story).vin)
+    await again.fill()
+    await story.go(6)
+    await again.look()
+    assert again.progress == "tapping"
+    assert story.simulator.air.tally(ada(story)).open == 1
+    page.computers("Ada").whitelist.tap()
+    await again.until_done()
+    assert again.result["type"] is FlowResultType.CREATE_ENTRY
+    await page.look()
+    assert page.shows("pair")
+
+
+# What can be paired
+
+
+class Listener(BaseHaRemoteScanner):
+    """A thing that only listens."""
+
+    def hear(self, car: Car) -> None:
+        self._async_on_advertisement(
+            address_of(car.vin),
+            -60,
+            name_of(car.vin),
+            [],
+            {},
+            {},
+            None,
+            {},
+            monotonic_time_coarse(),
+        )
+
+
+@pytest.fixture
+def listener(hass: HomeAssistant, enable_bluetooth: None) -> Iterator[Listener]:
+    found = Listener("listener", "listener", None, False)
+    cancel = async_register_scanner(hass, found)
+    yield found
+    cancel()
+
+
+async def test_a_car_that_only_listeners_hear_is_not_out_of_range(
+    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy, listener: Listener
+) -> None:
+    await story.set_up(compatible_entry)
+    await story.go(10)
+    page = await add_key(story, compatible_entry)
+    await page.fill(car=ada(story).vin)
+    await page.fill()
+    listener.hear(ada(story))
+    await page.until_done()
+    assert page.shows("pair", "listens_only")
+
+
+@pytest.mark.parametrize("listens", [False, True])
+async def test_without_an_adapter_that_connects_nothing_is_begun(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    listens: bool,
+) -> None:
+    def scanners(_hass: HomeAssistant, connectable: bool = True) -> int:
+        return int(listens and not connectable)
+
+    monkeypatch.setattr(bluetooth, "async_scanner_count", scanners)
+    await story.set_up(compatible_entry)
+    page = await add_key(story, compatible_entry)
+    assert page.aborts("listens_only" if listens else "no_adapter")
+
+
+async def test_a_car_that_is_too_old_is_refused_with_the_reason(
+    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+) -> None:
+    await story.set_up(compatible_entry)
+    await story.go(10)
+    page = await add_key(story, compatible_entry)
+    await page.fill(car=page.car("Cy").vin)
+    assert page.shows("user", "too_old")
+    await page.fill(car=ada(story).vin)
+    assert page.shows("pair")
+
+
+async def test_an_account_whose_cars_are_not_known_yet(
+    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+) -> None:
+    story.simulator.apply({"all.api": "timeout"})
+    await story.set_up(compatible_entry)
+    story.simulator.set("car.Ada", "near")
+    page = await add_key(story, compatible_entry)
+    assert page.shows("vin")
+    await page.fill(vin="5YJ3E7EB9", name="Ada")
+    assert page.shows("vin", "invalid_vin")
+    await page.fill(vin=page.car("Cy").vin, name="Cy")
+    assert page.shows("vin", "too_old")
+    await page.fill(vin=ada(story).vin, name=" ")
+    assert page.shows("vin", "no_name")
+    await page.fill(vin=f" {ada(story).vin.lower()} ", name="Ada")
+    assert page.shows("pair")
+    await page.fill()
+    await page.until_asked("Ada")
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+    await story.go(60)
+    assert await story.act("unlock", LOCK) is None
+    assert not ada(story).locked
+
+
+async def test_what_is_paired_or_not_running_is_not_offered(
+    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+) -> None:
+    entry = paired(compatible_entry, ada(story))
+    await story.set_up(entry)
+    await story.go(10)
+    page = await add_key(story, entry)
+    assert page.choices("car") == [page.car("Cy").vin]
+    entry.runtime_data.garage.async_remove(page.car("Cy").vin)
+    assert (await add_key(story, entry)).aborts("all_paired")
+    await story.hass.config_entries.async_unload(entry.entry_id)
+    assert (await add_key(story, entry)).aborts("not_loaded")
+
+
+# A car that has lost the key
+
+
+async def test_a_car_is_paired_again(
+    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+) -> None:
+    entry = paired(compatible_entry, ada(story))
+    await story.settled(entry)
+    story.simulator.set("car.Ada", "near")
+    await story.go(5)
+    assert await story.act("unlock", LOCK) is None
+    await story.go(90)
+    page = await pair_again(story, entry)
+    assert page.shows("pair")
+    await page.fill()
+    await page.until_asked("Ada")
+    assert story.simulator.air.tally(ada(story)).open == 1
+    page.computers("Ada").whitelist.tap()
+    await page.until_done()
+    assert page.aborts("reconfigure_successful")
+    await story.go(60)
+    assert_paired(ada(story), key_of(entry).data)
+    calls = story.simulator.calls.count("door_lock")
+    assert await story.act("lock", LOCK) is None
+    assert ada(story).locked
+    assert story.simulator.calls.count("door_lock") == calls
+
+
+async def test_the_owner_chooses_which_link_serves(
+    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+) -> None:
+    key = await async_get_bluetooth_key(story.hass)
+    story.simulator.pair("Ada", key, Role.DRIVER)
+    story.simulator.set("car.Ada", "near")
+    entry = await story.settled(paired(compatible_entry, ada(story)))
+    form = await open_options(story.hass, entry, "link")
+    await change(story.hass, form, link="cloud")
+    assert entry.options["link"] == "cloud"
+    assert entry.options["hosts"]
+    await story.go(60)
+    assert await story.act("unlock", LOCK) is None
+    assert story.simulator.calls.count("door_unlock") == 1
+    form = await open_options(story.hass, entry, "link")
+    await change(story.hass, form, link="cheapest")
+    await story.go(60)
+    assert await story.act("lock", LOCK) is None
+    assert story.simulator.calls.count("door_lock") == 0
+    assert ada(story).locked
+
+
+async def test_a_choice_of_links_is_offered_only_where_there_are_two(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    watching_entry: MockConfigEntry,
+    proxy: Proxy,
+) -> None:
+    for entry in (compatible_entry, paired(watching_entry, ada(story))):
+        entry.add_to_hass(story.hass)
+        menu = await story.hass.config_entries.options.async_init(entry.entry_id)
+        assert "link" not in menu["menu_options"]

@@ -1,0 +1,138 @@
+"""What real cars send over Bluetooth: what they leave out, and what means nothing."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from simulator import Simulator
+from simulator.bluetooth import Weather
+from tests.conftest import car_of
+
+from .bluetooth import Near, bring_near, paired
+from .story import LOCK, Story, assert_quiet, news, status_of
+
+DOOR = "binary_sensor.ada_front_driver_door"
+TRUNK = "cover.ada_rear_trunk"
+PORT = "cover.ada_charge_port"
+GEAR = "sensor.ada_gear"
+CLIMATE = "climate.ada_climate"
+DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Near]:
+    near = await bring_near(hass, simulator)
+    yield near
+    near.proxy.remove()
+
+
+@pytest.fixture
+async def entry(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    near: Near,
+    every_entity: None,
+) -> MockConfigEntry:
+    """Set up an account with a car that only Bluetooth tells of, in an outage."""
+    entry = await story.settled(paired(compatible_entry, near.car))
+    story.simulator.apply(DOWN)
+    await story.until(lambda: status_of(entry) == "outage", 120)
+    return entry
+
+
+async def test_a_door_that_is_shut_again_is_shown_shut(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    near.car.doors["df"] = near.car.user_present = True
+    await story.until(lambda: story.states()[DOOR] == "on", 300)
+    near.car.doors["df"] = near.car.user_present = False
+    await story.until(lambda: story.states()[DOOR] == "off", 300)
+
+
+async def test_a_car_that_sleeps_keeps_its_doors_as_they_were(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    near.car.rear_trunk = near.car.port_open = True
+    await story.until(lambda: story.states()[TRUNK] == "open", 300)
+    assert story.states()[PORT] == "open"
+    events = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    near.car.set_presence("asleep")
+    await story.go(2 * 3600)
+    for entity, state in ((TRUNK, "open"), (PORT, "open"), (DOOR, "off")):
+        assert story.states()[entity] == state
+        assert news(events, entity) == []
+
+
+async def test_what_a_sleeping_car_leaves_out_says_nothing_of_an_absence(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    """Somebody may have used the card meanwhile."""
+    near.simulator.set("car.Ada", "gone")
+    await story.until(lambda: story.states()[DOOR] == "unknown", 3600)
+    near.car.set_presence("asleep")
+    near.simulator.set("car.Ada", "near")
+    await story.until(lambda: story.states()[LOCK] == "locked", 600)
+    assert (story.states()[DOOR], story.states()[PORT]) == ("unknown", "unknown")
+    near.car.set_presence("online")
+    await story.until(lambda: story.states()[DOOR] == "off", 300)
+
+
+async def test_what_a_sleeping_car_leaves_out_confirms_no_command(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    """The trunk stays open, and the answer to the command is lost."""
+    near.car.rear_trunk = True
+    await story.until(lambda: story.states()[TRUNK] == "open", 300)
+    near.car.set_presence("asleep")
+    near.car._open_asleep = frozenset()
+    near.simulator.computers["Ada"].expect("lost")
+    error = await story.act("close_cover", TRUNK)
+    assert error is not None
+    assert error.translation_key == "command_unconfirmed"
+    assert story.states()[TRUNK] != "closed"
+
+
+async def test_a_car_that_was_driven_is_shown_parked_though_it_tells_no_gear(
+    story: Story, entry: MockConfigEntry, near: Near
+) -> None:
+    near.car.drive()
+    await story.until(lambda: story.states()[GEAR] == "d", 300)
+    await story.until(lambda: story.states()[GEAR] == "p", 3600)
+    await story.go(600)
+    assert not near.car.tells_gear
+    assert story.states()[GEAR] == "p"
+
+
+@pytest.mark.parametrize("slow", [0.0, 0.3])
+async def test_an_acknowledgment_before_the_answer_ends_no_request(
+    story: Story,
+    entry: MockConfigEntry,
+    near: Near,
+    caplog: pytest.LogCaptureFixture,
+    slow: float,
+) -> None:
+    near.simulator.computers["Ada"].acknowledges = True
+    near.simulator.air.set_weather(Weather(slow=slow))
+    near.car.inside = 31.0
+    near.car.doors["df"] = True
+    local = car_of(entry, "Ada").local
+    assert local is not None
+    told = await story.drive(local.link.look(lambda _values: True))
+    assert told.trouble is None, told
+    assert told.values["front_driver_door_open"] is True
+    assert told.values["inside_temp"] == pytest.approx(31.0, abs=2)
+    assert await story.act("turn_on", CLIMATE) is None
+    assert await story.act("unlock") is None
+    assert not near.car.locked
+    assert near.car.executed["door_unlock"] == 1
+    assert near.car.executed["auto_conditioning_start"] == 1
+    assert_quiet(caplog)

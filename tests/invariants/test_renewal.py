@@ -1,0 +1,378 @@
+"""The sign-in of an owner is renewed, kept while it cannot be, and never given up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+import json
+from pathlib import Path
+import stat
+
+import pytest
+
+from homeassistant.helpers.json import json_bytes
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator.http.server import Reply, json_reply
+from tests.entries import fleet_entry, teslemetry_entry
+
+from .story import (
+    LOCK,
+    Story,
+    assert_available,
+    assert_explained,
+    assert_quiet,
+    status_of,
+)
+
+SOON = 200.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """How the sign-in host answers, and what that comes to.
+
+    `status` is what is judged when the token could not be renewed for ten minutes.
+    """
+
+    answer: str
+    status: str
+    subjects: tuple[str, ...] = ("auth.token",)
+
+
+CASES = {
+    "500": Case(answer='500 {"error":"server_error"}', status="sign_in_outage"),
+    "503 html": Case(answer="503 <html>Maintenance</html>", status="sign_in_outage"),
+    "403": Case(answer='403 {"error":"forbidden"}', status="sign_in_outage"),
+    "403 html": Case(answer="403 <html>denied</html>", status="sign_in_outage"),
+    "404": Case(answer='404 {"error":"not_found"}', status="sign_in_outage"),
+    "408": Case(answer="408 timeout", status="sign_in_outage"),
+    "timeout": Case(answer="timeout", status="sign_in_outage"),
+    "reset": Case(answer="reset", status="sign_in_outage"),
+    "refuse": Case(
+        answer="refuse",
+        status="sign_in_outage",
+        subjects=("auth.token", "auth.authorize"),
+    ),
+    "portal": Case(answer="portal", status="operational"),
+    "302": Case(answer="302 http://portal.invalid/", status="operational"),
+}
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+
+
+def token_of(entry: MockConfigEntry) -> str:
+    return str(entry.data["token"]["access_token"])
+
+
+async def test_a_token_is_renewed_before_it_ends(
+    story: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    before = dict(entry.data["token"])
+    await story.settled(entry)
+    assert entry.data["token"] == before
+    await story.go(SOON)
+    after = entry.data["token"]
+    assert after["access_token"] != before["access_token"]
+    assert after["refresh_token"] != before["refresh_token"]
+    assert after["expires_at"] > before["expires_at"]
+    assert story.simulator.calls.by_status["auth.token 200"] == 1
+    assert status_of(entry) == "operational"
+    assert await story.act("unlock") is None
+    assert_available(story)
+    assert_quiet(caplog)
+
+
+@each_case
+async def test_a_token_that_cannot_be_renewed_is_kept(
+    story: Story, caplog: pytest.LogCaptureFixture, case: Case
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    before = dict(entry.data["token"])
+    await story.settled(entry)
+    story.simulator.apply(dict.fromkeys(case.subjects, case.answer))
+    await story.go(SOON + 600)
+    assert entry.data["token"] == before
+    assert status_of(entry) == case.status
+    assert story.reauths() == 0
+    assert_available(story)
+
+    error = await story.act("unlock")
+    assert error is not None
+    assert error.translation_key == "sign_in_fails"
+    assert_explained(error)
+    assert story.simulator.cars["Ada"].executed["door_unlock"] == 0
+
+    # A restart changes none of that.
+    await story.restart(entry)
+    await story.go(120)
+    assert entry.data["token"] == before
+    assert story.reauths() == 0
+    assert_available(story)
+    assert story.states()[LOCK] in {"locked", "unknown"}
+
+    story.simulator.apply(dict.fromkeys(case.subjects, "ok"))
+    await story.go(600)
+    assert token_of(entry) != before["access_token"]
+    assert status_of(entry) == "operational"
+    assert story.reauths() == 0
+    assert await story.act("unlock") is None
+    assert_quiet(caplog)
+
+
+async def test_some_sign_ins_are_not_renewed_while_the_host_seems_well(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    sign_in = story.simulator._sign_in
+    answered = sign_in.answer
+
+    def answer(
+        method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]
+    ) -> Reply:
+        if form.get("grant_type") == "refresh_token":
+            return json_reply({"error": "server_error"}, 500)
+        return answered(method, path, query, form)
+
+    monkeypatch.setattr(sign_in, "answer", answer)
+    await story.go(SOON + 420)
+    assert status_of(entry) == "sign_in_outage"
+    assert story.reauths() == 0
+    await story.restart(entry)
+    await story.go(30)
+    assert status_of(entry) == "sign_in_outage"
+    monkeypatch.undo()
+    await story.go(300)
+    assert status_of(entry) == "operational"
+
+
+def renewing(
+    story: Story, monkeypatch: pytest.MonkeyPatch, **changes: object
+) -> list[float]:
+    """Let each renewal bring an answer with changes; return when they were asked."""
+    sign_in, asked = story.simulator._sign_in, list[float]()
+    answered = sign_in.answer
+
+    def answer(
+        method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]
+    ) -> Reply:
+        reply = answered(method, path, query, form)
+        if form.get("grant_type") != "refresh_token":
+            return reply
+        asked.append(story.clock.monotonic())
+        return json_reply({**json.loads(reply.body), **changes})
+
+    monkeypatch.setattr(sign_in, "answer", answer)
+    return asked
+
+
+@pytest.mark.parametrize("lifetime", [0, None, 1e308])
+async def test_an_odd_lifetime_renews_no_more_often(
+    story: Story, monkeypatch: pytest.MonkeyPatch, lifetime: object
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    asked = renewing(story, monkeypatch, expires_in=lifetime, nested={"a": ["\ud800"]})
+    await story.go(SOON + 600)
+    assert len(asked) == 1
+    kept = entry.data["token"]
+    assert set(kept) == {
+        "access_token",
+        "refresh_token",
+        "token_type",
+        "expires_in",
+        "expires_at",
+    }
+    json_bytes(dict(entry.data))
+    assert status_of(entry) == "operational"
+
+
+async def test_a_sign_in_is_renewed_at_most_once_a_minute(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    asked = renewing(story, monkeypatch, expires_in=60)
+    await story.go(SOON + 600)
+    assert len(asked) > 2
+    assert min(later - one for one, later in pairwise(asked)) >= 60
+    assert status_of(entry) == "operational"
+
+
+@pytest.mark.parametrize("token", [None, "a\r\nb", "\ud800"])
+async def test_what_renews_next_is_kept_beside_a_token_that_cannot_be_used(
+    story: Story, monkeypatch: pytest.MonkeyPatch, token: object
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    before = dict(entry.data["token"])
+    await story.settled(entry)
+    renewing(story, monkeypatch, access_token=token, refresh_token="EU_rotated")
+    await story.go(SOON)
+    assert entry.data["token"] == {**before, "refresh_token": "EU_rotated"}
+    json_bytes(dict(entry.data))
+    assert story.reauths() == 0
+
+
+async def test_answers_without_a_usable_token_are_the_sign_in_hosts_fault(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    refresh = entry.data["token"]["refresh_token"]
+    renewing(story, monkeypatch, access_token=None, refresh_token=refresh)
+    await story.go(SOON + 600)
+    assert status_of(entry) == "sign_in_outage"
+    assert story.reauths() == 0
+    monkeypatch.undo()
+    await story.go(300)
+    assert status_of(entry) == "operational"
+
+
+async def test_a_sign_in_that_was_taken_back_is_asked_for_anew(
+    story: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    story.simulator._sign_in._refreshes.clear()
+    await story.settled(entry)
+    await story.go(SOON + 120)
+    assert story.reauths() == 1
+    assert status_of(entry) == "account_problem"
+    await story.go(3600)
+    assert story.reauths() == 1
+    assert_available(story)
+    assert_quiet(caplog)
+
+
+async def test_a_refused_sign_in_is_no_proof_in_an_outage_of_the_sign_in(
+    story: Story,
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    await story.settled(entry)
+    # The token end says a word of refusal while the other end of the host is down.
+    story.simulator.apply(
+        {
+            "auth.token": '401 {"error":"login_required"}',
+            "auth.authorize": "503 <html>Maintenance</html>",
+        }
+    )
+    await story.go(SOON + 900)
+    assert story.reauths() == 0
+    story.simulator.apply({"auth.token": "ok", "auth.authorize": "ok"})
+    await story.go(900)
+    assert status_of(entry) == "operational"
+    assert story.reauths() == 0
+
+
+async def test_a_token_that_ended_too_soon_is_renewed(story: Story) -> None:
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    before = token_of(entry)
+    story.simulator.set_token("expired")
+    await story.go(180)
+    assert token_of(entry) != before
+    assert status_of(entry) == "operational"
+    assert story.reauths() == 0
+    assert await story.act("unlock") is None
+
+
+async def test_a_flood_of_401_does_not_use_up_the_sign_in(story: Story) -> None:
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    story.simulator.set("eu.api", '401 {"error":"token expired (401)"}')
+    await story.go(3600)
+    assert story.simulator.calls.by_status["auth.token 200"] <= 7
+
+
+async def test_credentials_that_were_deleted_are_asked_for(story: Story) -> None:
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    story.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "auth_implementation": "gone"}
+    )
+    await story.restart(entry)
+    await story.go(60)
+    assert story.reauths() == 1
+    assert status_of(entry) == "operational"
+    assert_available(story)
+
+
+async def test_the_key_is_made_once_and_goes_with_the_last_entry(
+    story: Story, key_file: Path
+) -> None:
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    made = key_file.read_bytes()
+    await story.restart(entry)
+    assert key_file.read_bytes() == made
+    await story.hass.config_entries.async_remove(entry.entry_id)
+    assert not key_file.exists()
+
+
+async def test_a_broken_key_is_not_replaced(
+    story: Story, caplog: pytest.LogCaptureFixture, key_file: Path
+) -> None:
+    key_file.write_text("not a key")
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.settled(entry)
+    assert key_file.read_text() == "not a key"
+    assert "commands cannot be signed" in caplog.text
+    assert_available(story)
+
+
+# A service in between renews its own sign-ins
+
+
+SERVICE_ANSWERS = {
+    "500": '500 {"error":"server_error"}',
+    "503 html": "503 <html>Maintenance</html>",
+    "403": '403 {"error":"forbidden"}',
+    "404": '404 {"error":"not_found"}',
+    "408": "408 timeout",
+    "timeout": "timeout",
+    "refuse": "refuse",
+    "garbage": "garbage",
+}
+
+
+@pytest.mark.parametrize("answer", SERVICE_ANSWERS.values(), ids=list(SERVICE_ANSWERS))
+async def test_a_service_that_cannot_renew_is_to_blame_and_the_token_is_kept(
+    story: Story, caplog: pytest.LogCaptureFixture, answer: str
+) -> None:
+    entry = teslemetry_entry(story.simulator)
+    await story.settled(entry)
+    # The token has ended when the service begins to fail.
+    before = {**entry.data["token"], "expires_at": story.clock.time() - 1}
+    story.simulator.set("teslemetry.api", answer)
+    story.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "token": before}
+    )
+    await story.go(600)
+    assert entry.data["token"] == before
+    assert status_of(entry) == "provider_down"
+    assert story.reauths() == 0
+    assert story.states()["sensor.ada_key_to_take"] == "usual"
+    error = await story.act("unlock")
+    assert error is not None
+    assert_explained(error)
+    await story.restart(entry)
+    await story.go(120)
+    assert entry.data["token"] == before
+    assert_available(story)
+
+    story.simulator.set("teslemetry.api", "ok")
+    await story.go(900)
+    assert token_of(entry) != before["access_token"]
+    assert status_of(entry) == "operational"
+    assert story.reauths() == 0
+    assert await story.act("unlock") is None
+    assert_quiet(caplog)
+
+
+async def test_a_service_that_took_the_sign_in_back(story: Story) -> None:
+    entry = teslemetry_entry(story.simulator, left=SOON)
+    await story.settled(entry)
+    story.simulator.teslemetry._sign_in._refreshes.clear()
+    await story.go(SOON + 180)
+    assert story.reauths() == 1
+    assert status_of(entry) == "account_problem"

@@ -1,0 +1,332 @@
+"""Repairs: what an owner must act on, told once it is sure, gone once it is solved."""
+
+from pathlib import Path
+
+import pytest
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.issue_registry import IssueEntry, IssueSeverity
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.transport.key_pair import public_pem
+from simulator import Simulator
+from tests.entries import entry_of, fleet_entry
+from tests.tree import keys_at, leaves, texts
+
+from .story import Story, assert_available, assert_quiet, status_of
+from .test_table_of_answers import CASES, Case
+
+REPAIRS = {
+    "402": "payment_needed",
+    "402 for a car": "car_payment_needed",
+    "403 limit": "billing_limit",
+    "403 policy": "account_refused",
+    "412": "not_registered",
+    "421": "wrong_region",
+}
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+PAUSE = 960.0
+
+
+def repairs(story: Story) -> dict[str, IssueEntry]:
+    """Return the repairs that are shown, by what they say."""
+    issues = ir.async_get(story.hass).issues.values()
+    return {
+        issue.translation_key or "": issue
+        for issue in issues
+        if issue.domain == DOMAIN and issue.active
+    }
+
+
+def assert_told(story: Story, entry: MockConfigEntry, key: str) -> dict[str, str]:
+    """Check a repair that must be the only one, and return what its text names."""
+    (issue,) = repairs(story).values()
+    assert issue.translation_key == key
+    assert issue.issue_id == f"{entry.entry_id}_{key}"
+    assert issue.is_fixable is False
+    assert (issue.learn_more_url or "").startswith("https://")
+    vins = [car.vin for car in story.simulator.cars.values()]
+    assert not any(vin in issue.issue_id for vin in vins)
+    names = dict(issue.translation_placeholders or {})
+    for language in ("en", "de"):
+        for path, text in leaves(texts(language)):
+            if path.startswith(f"issues.{key}."):
+                assert text.format(**names)
+    return names
+
+
+@pytest.mark.parametrize("provider", ["compatible", "teslemetry"])
+@pytest.mark.parametrize(
+    ("case", "repair"),
+    [(case, REPAIRS.get(name)) for name, case in CASES.items()],
+    ids=list(CASES),
+)
+async def test_what_an_answer_asks_of_an_owner(
+    story: Story,
+    case: Case,
+    repair: str | None,
+    provider: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = await entry_of(story.hass, story.simulator, provider)
+    await story.settled(entry)
+    case.play(story.simulator, provider)
+    await story.go(300)
+    account = repair not in {None, "car_payment_needed"}
+    # A word about an account may pass: it counts when it comes again after the pause.
+    assert set(repairs(story)) == ({repair} if repair and not account else set())
+    await story.go(1200)
+    if repair is None:
+        assert repairs(story) == {}
+    else:
+        assert_told(story, entry, repair)
+        severity = IssueSeverity.ERROR if account else IssueSeverity.WARNING
+        assert repairs(story)[repair].severity is severity
+    await case.end(story, provider)
+    assert repairs(story) == {}
+    assert_available(story)
+    assert_quiet(caplog)
+
+
+@pytest.mark.parametrize("name", [name for name in REPAIRS if name != "402 for a car"])
+async def test_an_outage_raises_none_and_solves_none(
+    story: Story, compatible_entry: MockConfigEntry, name: str
+) -> None:
+    entry = await story.settled(compatible_entry)
+    # It refuses while its host is down: who knows what it would say if it were not.
+    story.simulator.apply({"eu.status": "503 down", "eu.api": CASES[name].answer})
+    for _ in range(12):
+        await story.go(240)
+        assert repairs(story) == {}
+    story.simulator.set("eu.status", "ok")
+    await story.go(2 * PAUSE)
+    assert status_of(entry) == "account_problem"
+    assert set(repairs(story)) == {REPAIRS[name]}
+    story.simulator.apply(DOWN)
+    await story.go(2 * PAUSE)
+    assert status_of(entry) == "outage"
+    assert set(repairs(story)) == {REPAIRS[name]}
+    story.simulator.apply(dict.fromkeys(DOWN, "ok"))
+    await story.go(2 * PAUSE)
+    assert repairs(story) == {}
+
+
+async def test_one_that_is_unloaded_says_nothing(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.set("eu.api", CASES["403 limit"].answer)
+    await story.go(2 * PAUSE)
+    assert_told(story, entry, "billing_limit")
+    await story.restart(entry)
+    assert repairs(story) == {}
+    await story.go(2 * PAUSE)
+    assert_told(story, entry, "billing_limit")
+    assert await story.hass.config_entries.async_remove(entry.entry_id)
+    assert repairs(story) == {}
+
+
+async def test_a_car_without_a_subscription_is_named(story: Story) -> None:
+    entry = await entry_of(story.hass, story.simulator, "teslemetry")
+    await story.settled(entry)
+    story.simulator.teslemetry.without_access.add("Ada")
+    await story.go(300)
+    assert assert_told(story, entry, "car_payment_needed")["cars"] == "Ada"
+    assert repairs(story)["car_payment_needed"].learn_more_url == (
+        "https://teslemetry.com/console"
+    )
+    story.simulator.teslemetry.without_access.clear()
+    await story.go(900)
+    assert repairs(story) == {}
+
+
+async def registered(story: Story) -> MockConfigEntry:
+    """Return an entry that signs, with an application whose key is at its domain."""
+    story.simulator.apps.host(public_pem(await async_get_key(story.hass)))
+    story.simulator.apps.register("home.example.org", "eu")
+    return await fleet_entry(story.hass, story.simulator)
+
+
+async def paired(story: Story, *names: str) -> MockConfigEntry:
+    """Set up an entry that signs, with cars that know its key."""
+    entry = await registered(story)
+    for name in story.simulator.cars:
+        story.simulator.set_signing(name, "required")
+    for name in names:
+        story.simulator.pair(name, await async_get_key(story.hass))
+    return await story.settled(entry)
+
+
+def link(simulator: Simulator, name: str) -> str:
+    vin = simulator.cars[name].vin
+    return f"- [{name}](https://tesla.com/_ak/home.example.org?vin={vin})"
+
+
+async def test_a_refused_command_names_car_and_link(story: Story) -> None:
+    entry = await paired(story, "Ada", "Cy")
+    await story.go(7200)
+    assert repairs(story) == {}
+    key = await async_get_key(story.hass)
+    story.simulator.computers["Ada"].whitelist.remove(key)
+    error = await story.act("unlock")
+    assert error is not None
+    assert error.translation_key == "key_not_paired"
+    await story.go(70)
+    names = assert_told(story, entry, "key_not_paired")
+    assert names["links"] == link(story.simulator, "Ada")
+    assert repairs(story)["key_not_paired"].severity is IssueSeverity.WARNING
+    # A command without a signature settles nothing.
+    assert await story.act("press", "button.ada_wake") is None
+    await story.go(70)
+    assert set(repairs(story)) == {"key_not_paired"}
+    story.simulator.pair("Ada", key)
+    assert await story.act("unlock") is None
+    await story.go(70)
+    assert repairs(story) == {}
+
+
+async def test_what_a_set_up_left_unpaired_is_found_and_followed(
+    story: Story,
+) -> None:
+    entry = await paired(story)
+    await story.go(60)
+    names = assert_told(story, entry, "key_not_paired")
+    both = sorted(link(story.simulator, name) for name in ("Ada", "Cy"))
+    assert names["links"].split("\n") == both
+    key = await async_get_key(story.hass)
+    story.simulator.pair("Cy", key)
+    await story.go(3700)
+    names = assert_told(story, entry, "key_not_paired")
+    assert names["links"] == link(story.simulator, "Ada")
+    # In an outage nobody is asked, and what was found stays.
+    story.simulator.apply(DOWN)
+    await story.go(3700)
+    assert set(repairs(story)) == {"key_not_paired"}
+    story.simulator.apply(dict.fromkeys(DOWN, "ok"))
+    story.simulator.pair("Ada", key)
+    await story.go(3900)
+    assert repairs(story) == {}
+
+
+async def test_a_car_that_takes_plain_commands_needs_no_key(story: Story) -> None:
+    await story.settled(await registered(story))
+    await story.go(3700)
+    assert repairs(story) == {}
+
+
+async def test_a_key_file_that_cannot_be_used(story: Story, key_file: Path) -> None:
+    await story.hass.async_add_executor_job(key_file.write_text, "no key")
+    entry = await fleet_entry(story.hass, story.simulator)
+    await story.set_up(entry)
+    assert_told(story, entry, "key_file")
+    await story.go(130)
+    assert status_of(entry) == "operational"
+    await story.hass.async_add_executor_job(key_file.unlink)
+    await story.restart(entry)
+    assert repairs(story) == {}
+
+
+def test_every_repair_has_a_case() -> None:
+    bluetooth = {
+        "bluetooth_key_not_paired",
+        "bluetooth_key_file",
+        "bluetooth_library",
+        "no_power",
+    }
+    proven = ("library", "stranger", "unsealed", "provisional")
+    bluetooth |= {f"bluetooth_{name}" for name in proven}
+    others = {"car_refused", "owner_api_closed"}
+    others |= {"certificate_changed", "store_unreadable", "too_many_vehicles"}
+    told = {*REPAIRS.values(), "key_not_paired", "key_file", *bluetooth, *others}
+    assert keys_at(texts("en"), "issues") == told
+
+
+async def test_one_car_that_is_refused_is_named_and_hits_no_other(
+    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = story.simulator
+    entry = await story.settled(compatible_entry)
+    refused = '403 {"response":null,"error":"forbidden","error_description":""}'
+    simulator.set("eu.data@models", refused)
+    for _ in range(16):
+        await story.go(300)
+        assert status_of(entry) == "operational"
+    assert assert_told(story, entry, "car_refused")["cars"] == "Cy"
+    assert await story.act("unlock") is None
+    assert await story.act("unlock", "lock.cy_lock") is None
+    assert story.states()["sensor.cy_connection"] == "cloud"
+    # What is refused is asked for rarely.
+    assert 1 < simulator.calls.by_status["eu.vehicle_data 403"] <= 8
+    simulator.set("eu.data@models", "ok")
+    await story.go(2 * PAUSE)
+    assert repairs(story) == {}
+    assert_quiet(caplog)
+
+
+async def test_a_token_that_may_not_see_the_location_shows_all_else(
+    story: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = story.simulator
+    entry = await entry_of(story.hass, simulator, "compatible")
+    scopes = ("vehicle_device_data", "vehicle_cmds", "vehicle_charging_cmds")
+    entry.add_to_hass(story.hass)
+    story.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "token": simulator.access_token(*scopes)}
+    )
+    await story.settled(entry)
+    await story.go(3600)
+    assert status_of(entry) == "operational"
+    assert story.states()["sensor.ada_battery"] == "64"
+    assert story.states()["device_tracker.ada_location"] == "unknown"
+    # Each car may have been asked before the first answer came.
+    assert simulator.calls.by_status["eu.vehicle_data 403"] <= 2
+    assert repairs(story) == {}
+    assert_quiet(caplog)
+
+
+@pytest.mark.parametrize(
+    ("data", "state", "told"),
+    [
+        ({}, ConfigEntryState.SETUP_ERROR, True),
+        ({"api_proxy_url": "https://proxy"}, ConfigEntryState.SETUP_ERROR, False),
+        ({}, ConfigEntryState.LOADED, False),
+    ],
+)
+async def test_who_still_asks_the_closed_api_is_named(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    data: dict[str, str],
+    state: ConfigEntryState,
+    told: bool,
+) -> None:
+    other = MockConfigEntry(domain="tesla_custom", data=data, title="owner@example.org")
+    other.add_to_hass(story.hass)
+    other.mock_state(story.hass, state)
+    entry = await story.settled(compatible_entry)
+    assert repairs(story) == {}
+    await story.go(2 * PAUSE)
+    if not told:
+        assert repairs(story) == {}
+        return
+    names = assert_told(story, entry, "owner_api_closed")
+    assert names["integration"] == "Tesla Custom Integration"
+    assert status_of(entry) == "operational"
+    other.mock_state(story.hass, ConfigEntryState.LOADED)
+    await story.go(120)
+    assert repairs(story) == {}
+
+
+async def test_in_an_outage_nobody_is_said_to_ask_the_closed_api(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    other = MockConfigEntry(domain="tesla_custom", data={})
+    other.add_to_hass(story.hass)
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    other.mock_state(story.hass, ConfigEntryState.SETUP_RETRY)
+    await story.go(3 * PAUSE)
+    assert status_of(entry) == "outage"
+    assert repairs(story) == {}

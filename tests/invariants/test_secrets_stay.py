@@ -1,0 +1,165 @@
+"""Law 10: secrets, VINs and places stay out of the log."""
+
+from collections.abc import AsyncIterator, Mapping
+import json
+import logging
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.runtime.storage import LEDGER
+from simulator import Simulator
+from simulator.bluetooth import Weather
+from simulator.scenarios.scenario import CarSpec
+from tests.entries import entry_of
+
+from .bluetooth import Near, bring_near, paired
+from .story import Story, assert_quiet, status_of
+
+CONDITIONS = (
+    ("eu.api", '500 {"error":"upstream internal error"}'),
+    ("eu.api", '401 {"error":"login_required"}'),
+    ("eu.api", "garbage"),
+    ("eu.api", "reset"),
+    ("eu.api", "302 http://portal.invalid/"),
+    ("eu.data", "503 down"),
+    ("eu.commands", '503 {"error":"vehicle is not available"}'),
+    ("car.Ada", "asleep"),
+)
+
+
+@pytest.mark.parametrize("provider", ["compatible", "fleet", "teslemetry"])
+async def test_a_whole_tour_tells_the_log_nothing_private(
+    story: Story, caplog: pytest.LogCaptureFixture, provider: str
+) -> None:
+    simulator = story.simulator
+    if provider != "compatible":
+        simulator.set_signing("Ada", "required")
+    simulator.pair("Ada", await async_get_key(story.hass))
+    nameless = simulator.add_car(CarSpec(name="Nameless", model="model3", year=2022))
+    nameless.name = ""
+    for logger in ("", "custom_components.keycard", "tesla_fleet_api", "aiohttp"):
+        caplog.set_level(logging.DEBUG, logger)
+    entry = await story.settled(await entry_of(story.hass, simulator, provider))
+    for subject, condition in CONDITIONS:
+        simulator.set(subject, condition)
+        await story.go(65)
+        await story.act("unlock")
+        simulator.set(subject, "ok")
+    simulator.cars["Ada"].drive()
+    await story.go(1300)
+    simulator.remove_car("Cy")
+    await story.go(25 * 3600)
+    await story.restart(entry)
+    await story.go(60)
+    assert_quiet(caplog)
+
+    private = {simulator.token.lower(), *_secrets(entry.data["token"])}
+    for car in (*simulator.cars.values(), nameless):
+        private |= {car.vin.lower(), str(car.id)}
+        private |= {f"{car.home[0]:.3f}", f"{car.home[1]:.3f}"}
+    assert story.states()["lock.model_3_lock"] != "unavailable"
+    loggers = ("custom_components.keycard", "tesla_fleet_api", "aiohttp")
+    told = [
+        (record.name, record.getMessage())
+        for record in caplog.records
+        # Home Assistant's own log for developers holds every state as it is.
+        if (record.name.startswith(loggers) or record.levelno >= logging.INFO)
+        and any(secret in record.getMessage().lower() for secret in private)
+    ]
+    assert any(record.name.startswith(loggers[0]) for record in caplog.records)
+    assert any(record.name.startswith(loggers[1]) for record in caplog.records)
+    assert told == []
+
+
+def _secrets(token: str | Mapping[str, object]) -> set[str]:
+    """Return what nobody but the sign-in host and the cloud may see."""
+    if isinstance(token, str):
+        return {token.lower()}
+    return {str(token[name]).lower() for name in ("access_token", "refresh_token")}
+
+
+MAIL = "marker.owner@mail.example.org"
+OPAQUE = "mk7f3a1c9d7b2e4f60a1b2c3"
+PIN = "8642"
+PLACE = "Markerstrasse"
+LEFT = "LRW3E7EK4NC999999"
+LOGGERS = ("custom_components.keycard", "tesla_fleet_api", "bleak_retry_connector")
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Near]:
+    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    near = await bring_near(hass, simulator)
+    yield near
+    near.proxy.remove()
+
+
+async def test_no_marker_comes_out_anywhere_over_either_transport(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    near: Near,
+    caplog: pytest.LogCaptureFixture,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    simulator, car = story.simulator, near.car
+    for logger in ("", *LOGGERS, "aiohttp"):
+        caplog.set_level(logging.DEBUG, logger)
+    entry = await story.settled(paired(compatible_entry, car))
+    said = f"token {OPAQUE} of {MAIL} for {car.vin.lower()}, PIN {PIN}, at {PLACE}"
+    said += f" {car.home[0]:.5f}, {car.home[1]:.5f}"
+    bodies = (
+        json.dumps({"error": said.replace(f" at {PLACE}", "")}),
+        json.dumps({"error": "x", "latitude": car.home[0], "destination": PLACE}),
+        f'vehicle_name: "{PLACE}" latitude: {car.home[0]} pin: {PIN}',
+    )
+    for subject in ("eu.api", "eu.data", "eu.commands"):
+        for status in (200, 401, 403, 500):
+            for body in bodies:
+                simulator.set(subject, f"{status} {body}")
+                await story.go(5)
+        await story.go(61)
+        await story.act("unlock")
+        simulator.set(subject, "ok")
+    # Over Bluetooth alone, with all that the car tells there.
+    simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
+    await story.until(lambda: status_of(entry) == "outage", 180)
+    car.drive()
+    await story.go(600)
+    assert await story.act("lock") is None
+    await story.go(60)
+    records = [one for one in caplog.records if one.name.startswith(LOGGERS)]
+    words = [one.getMessage() + (one.exc_text or "") for one in records]
+    assert any("latitude: " in one for one in words)
+    assert any("Received" in one for one in words)
+
+    private = {car.vin.lower(), OPAQUE, MAIL, f" {PIN}", PLACE.lower()}
+    private |= {str(car.id), simulator.token.lower(), LEFT.lower()}
+    private |= {f"{car.home[0]:.3f}", f"{car.home[1]:.3f}"}
+
+    def found(text: str) -> list[str]:
+        return [marker for marker in private if marker in text.lower()]
+
+    assert [one for one in words if found(one)] == []
+    # Diagnostics, with a car that is not this entry's in the outages that were told.
+    outage = story.hass.data[LEDGER].journal.outages[-1]
+    outage.told.add(LEFT)
+    assert await async_setup_component(story.hass, "diagnostics", {})
+    told = json.dumps(
+        await get_diagnostics_for_config_entry(story.hass, hass_client, entry)
+    )
+    assert "other_car_1" in told
+    assert found(told) == []
+    for issue in ir.async_get(story.hass).issues.values():
+        assert found(issue.issue_id) == []

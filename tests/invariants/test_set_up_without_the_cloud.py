@@ -1,0 +1,267 @@
+"""Laws 1, 2 and 5: a start needs nobody, and what is restored is no news."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from homeassistant.const import (
+    EVENT_HOMEASSISTANT_FINAL_WRITE,
+    EVENT_HOMEASSISTANT_STOP,
+    EVENT_STATE_CHANGED,
+)
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.keycard.outage.detector import StoredJudge
+from custom_components.keycard.runtime.storage import STORE_KEY, Memory, StoredEntry
+from tests.conftest import HOME
+
+from .story import (
+    LOCK,
+    Story,
+    assert_available,
+    assert_quiet,
+    entity_ids,
+    news,
+    status_of,
+)
+
+OUTAGE = "binary_sensor.tesla_cloud_test_outage"
+STATUS = "sensor.tesla_cloud_test_status"
+TRACKER = "device_tracker.ada_location"
+ALL_FAIL = {
+    "hang": {"all.api": "timeout", "all.status": "timeout"},
+    "refuse": {"all.api": "refuse", "all.status": "refuse"},
+    "answer with errors": {"all.api": "503 down", "all.status": "503 down"},
+    "cannot sign in": {
+        "all.api": '401 {"error":"token expired (401)"}',
+        "auth.token": "503 down",
+        "auth.authorize": "503 down",
+    },
+    "lie behind a dead line": {
+        "all.api": "timeout",
+        "all.status": "timeout",
+        "auth.token": "timeout",
+        "auth.authorize": "timeout",
+        "controls": "timeout",
+    },
+}
+each_failure = pytest.mark.parametrize("failing", ALL_FAIL.values(), ids=list(ALL_FAIL))
+
+type Failing = Mapping[str, str]
+
+
+@each_failure
+async def test_everything_is_there_at_once_whatever_fails(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    failing: Failing,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    before = story.states()
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    story.simulator.apply(failing)
+    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    began = story.clock.monotonic()
+    await story.set_up(entry)
+    await story.hass.async_block_till_done()
+    assert story.clock.monotonic() - began < 5
+    assert set(story.states()) == set(before)
+    assert_available(story)
+    for car in ("ada", "cy"):
+        contact = f"sensor.{car}_last_contact"
+        assert story.states()[contact] == before[contact] != "unknown"
+    assert story.states()[LOCK] == before[LOCK] == "locked"
+    assert story.states()[TRACKER] == before[TRACKER] != "unknown"
+
+    await story.go(600)
+    assert_available(story)
+    assert_quiet(caplog)
+    assert story.reauths() == 0
+    # Nobody moved or unlocked a car, so nothing may look like it.
+    assert news(changes, LOCK) == ["locked"]
+    assert news(changes, TRACKER) == [before[TRACKER]]
+    await story.go(1800)
+    # Nothing was heard for half an hour: what was true then is not claimed any more.
+    assert news(changes, LOCK) == ["locked", "unknown"]
+    assert_available(story)
+
+
+@each_failure
+async def test_a_first_start_with_an_account_that_nobody_answers_for(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    failing: Failing,
+) -> None:
+    story.simulator.apply(failing)
+    await story.set_up(compatible_entry)
+    await story.go(300)
+    assert story.states()[OUTAGE] == "off"
+    assert story.reauths() == 0
+    assert_available(story)
+    assert_quiet(caplog)
+    story.simulator.apply(dict.fromkeys(failing, "ok"))
+    await story.go(700)
+    assert story.states()[LOCK] == "locked"
+    assert status_of(compatible_entry) == "operational"
+    assert_quiet(caplog)
+
+
+@pytest.mark.parametrize(
+    ("failing", "shown"),
+    [({}, "operational"), ({"eu.api": "503 down", "eu.status": "503 down"}, "outage")],
+    ids=["well", "down"],
+)
+async def test_the_first_state_after_a_restart_is_the_last_one_before(
+    story: Story, compatible_entry: MockConfigEntry, failing: Failing, shown: str
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply(failing)
+    await story.go(180)
+    assert status_of(entry) == shown
+    before = story.states()
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    await story.set_up(entry)
+    await story.go(180)
+    for entity_id in entity_ids(story.hass):
+        first = news(changes, entity_id)[0]
+        assert first != "unavailable"
+        if "tesla_cloud" in entity_id and "reachable" not in entity_id:
+            assert first == before[entity_id], entity_id
+        if "key_to_take" in entity_id:
+            assert first == before[entity_id], entity_id
+    on = "on" if shown == "outage" else "off"
+    assert news(changes, OUTAGE) == [on]
+    assert news(changes, STATUS) == [shown]
+
+
+async def test_the_very_first_state_tells_something(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    await story.set_up(watching_entry)
+    await story.go(5)
+    cloud = "tesla_cloud_europe"
+    assert news(changes, f"sensor.{cloud}_status") == ["undetermined", "operational"]
+    assert news(changes, f"binary_sensor.{cloud}_outage") == ["off"]
+    assert news(changes, f"binary_sensor.{cloud}_early_warning") == ["off"]
+
+
+async def test_what_is_known_of_a_sleeping_car_survives_a_stop(
+    story: Story, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.set("car.Ada", "asleep")
+    await story.go(4 * 3600)
+    hass_storage.clear()
+    assert story.states()[LOCK] == "locked"
+    # Home Assistant stops without unloading anything.
+    for event in (EVENT_HOMEASSISTANT_STOP, EVENT_HOMEASSISTANT_FINAL_WRITE):
+        story.hass.bus.async_fire(event)
+        await story.pace.settle()
+    written = deepcopy(hass_storage[f"keycard.{entry.entry_id}"])
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    hass_storage[f"keycard.{entry.entry_id}"] = written
+    await story.set_up(entry)
+    assert story.states()[LOCK] == "locked"
+    await story.go(300)
+    assert story.states()[LOCK] == "locked"
+
+
+@pytest.mark.parametrize("order", [("soon", "later"), ("later", "soon"), ("soon",)])
+async def test_what_is_to_be_kept_soon_is_not_put_off(
+    story: Story, hass_storage: dict[str, Any], order: tuple[str, ...]
+) -> None:
+    kept = StoredEntry(saved="now", judge=cast(StoredJudge, {}), cars={}, keys={})
+    memory = Memory(story.hass, "entry", lambda: kept)
+    for round_ in range(2):
+        for when in order:
+            getattr(memory, f"async_save_{when}")()
+        await story.go(1.5)
+        assert hass_storage.pop("keycard.entry", None) is not None, round_
+        memory.async_save_later()
+        await story.go(30)
+        assert "keycard.entry" not in hass_storage
+        await story.go(31)
+        assert hass_storage.pop("keycard.entry", None) is not None, round_
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data.clear(),
+        lambda data: data.update(cars=[]),
+        lambda data: data.update(cars={"x": {}}),
+        lambda data: data.update(keys={"x": "skateboard"}),
+        lambda data: data["judge"].update(status="lunch"),
+        lambda data: data["judge"].update(since="noon"),
+        lambda data: data["judge"].clear(),
+    ],
+    ids=["empty", "list", "no id", "key", "status", "since", "no judgement"],
+)
+async def test_what_cannot_be_read_is_asked_anew(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    hass_storage: dict[str, Any],
+    spoil: Callable[[dict[str, Any]], None],
+) -> None:
+    entry = await story.settled(compatible_entry)
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    spoil(hass_storage[f"keycard.{entry.entry_id}"]["data"])
+    await story.set_up(entry)
+    assert caplog.text.count("what was kept cannot be read") == 1
+    await story.go(700)
+    assert status_of(entry) == "operational"
+    assert len(entry.runtime_data.cars) == len(HOME.cars)
+    assert_available(story)
+    assert_quiet(caplog)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {},
+        {"outages": [{}], "hosts": {}},
+        {"outages": [], "hosts": ["down"]},
+        {"outages": [], "hosts": {"http://127.0.0.1:1/status": {}}},
+    ],
+)
+async def test_a_journal_that_cannot_be_read_is_begun_anew(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    hass_storage: dict[str, Any],
+    spoilt: dict[str, Any],
+) -> None:
+    hass_storage[STORE_KEY] = {"version": 1, "data": spoilt}
+    await story.settled(watching_entry)
+    assert caplog.text.count("The outages that were kept cannot be read") == 1
+    assert_quiet(caplog)
+
+
+async def test_what_is_private_is_kept_private(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.hass.config.config_dir = str(tmp_path)
+    store = entry.runtime_data._memory._store
+    await story.hass.async_add_executor_job(store._write_data, {"data": {}})
+    file = await story.hass.async_add_executor_job(Path(store.path).stat)
+    assert file.st_mode & 0o777 == 0o600
+    # What lies in the open names no car and opens none.
+    vins = [car.vin for car in story.simulator.cars.values()]
+    ledger = json.dumps(hass_storage[STORE_KEY])
+    assert not any(secret in ledger for secret in (*vins, story.simulator.token))

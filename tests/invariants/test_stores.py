@@ -1,0 +1,319 @@
+"""Nothing that is stored stops the watch, and an outage is written down once."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+import pytest
+
+from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.restore_state import async_get
+from homeassistant.helpers.storage import Store, get_internal_store_manager
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.runtime.storage import LEDGER, STORE_KEY, Ledger
+
+from .story import Story, assert_available, assert_quiet, status_of
+
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+UP = dict.fromkeys(DOWN, "ok")
+# The tests' Home Assistant replaces these by a storage without files.
+ON_DISK = {
+    name: getattr(Store, name)
+    for name in ("_async_load", "_async_write_data", "async_remove")
+}
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00")
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def loop(path: Path) -> None:
+    """Put something there that nobody may read, whoever asks."""
+    path.symlink_to(path)
+
+
+def writing(content: object) -> Callable[[Path], None]:
+    text = content if isinstance(content, str) else json.dumps(content)
+
+    def write(path: Path) -> None:
+        path.write_text(text)
+
+    return write
+
+
+BROKEN: dict[str, Callable[[Path], None]] = {
+    "newer version": writing({"version": 99, "minor_version": 1, "data": {}}),
+    "older version": writing({"version": 0, "minor_version": 1, "data": {}}),
+    "folder": folder,
+    "not to be read": loop,
+    "a list": writing([1, 2]),
+    "a list within": writing({"version": 1, "minor_version": 1, "data": [1]}),
+    "no data": writing({"version": 1}),
+    "bytes": writing("\x00\ufffd"),
+}
+
+
+@pytest.fixture
+def storage(story: Story, tmp_path: Path) -> Iterator[Path]:
+    """Let Home Assistant store in files of a folder of this test's own."""
+    story.hass.config.config_dir = str(tmp_path)
+    path = tmp_path / ".storage"
+    path.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for method, real in ON_DISK.items():
+            patch.setattr(Store, method, real)
+        yield path
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_stores_that_cannot_be_read_are_set_aside(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    storage: Path,
+    broken: str,
+) -> None:
+    names = (STORE_KEY, f"keycard.{compatible_entry.entry_id}")
+    for name in names:
+        BROKEN[broken](storage / name)
+        # It has looked for files before.
+        get_internal_store_manager(story.hass).async_invalidate(name)
+    entry = await story.settled(compatible_entry)
+    assert len(entry.runtime_data.cars) == 2
+    assert_available(story)
+    issues = ir.async_get(story.hass)
+    for name in names:
+        # Home Assistant itself sets aside, and tells of, what is no JSON at all.
+        corrupt = list(storage.glob(f"{name}.corrupt.*"))
+        aside = storage / f"{name}.unreadable.1"
+        assert corrupt or aside.exists() or aside.is_symlink()
+        issue = issues.async_get_issue(DOMAIN, f"{name}_unreadable")
+        if not corrupt:
+            assert issue is not None
+            placeholders = {"file": name, "aside": aside.name}
+            assert issue.translation_placeholders == placeholders
+            told = [f"{name} could not be read" in one for one in caplog.messages]
+            assert sum(told) == 1
+    assert await story.hass.config_entries.async_remove(entry.entry_id)
+    assert issues.async_get_issue(DOMAIN, f"{names[1]}_unreadable") is None
+
+
+BAD_PARTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
+    "a car": (
+        lambda data: data["cars"].update(x={"id": 5}),
+        "a car (",
+        "outage",
+    ),
+    "a car of the judge": (
+        lambda data: data["judge"]["cars"].update(x={"down": ["moon"]}),
+        "judge (",
+        "undetermined",
+    ),
+    "a time without a zone": (
+        lambda data: data["judge"].update(since="2026-01-01T00:00:00"),
+        "judge (a time is of another form)",
+        "undetermined",
+    ),
+    "a model": (
+        lambda data: data["judge"].update(models=[5]),
+        "judge (an item of models is of another form)",
+        "undetermined",
+    ),
+    "spending": (
+        lambda data: data.update(spending={"month": "x", "counts": {}}),
+        "spending (",
+        "outage",
+    ),
+}
+
+
+@pytest.mark.parametrize("part", BAD_PARTS.values(), ids=list(BAD_PARTS))
+async def test_a_part_that_cannot_be_read_is_skipped_whole_and_told_once(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    part: tuple[Callable[[dict[str, Any]], Any], str, str],
+) -> None:
+    spoil, told, status = part
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(120)
+    assert status_of(entry) == "outage"
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    spoil(hass_storage[f"keycard.{entry.entry_id}"]["data"])
+    await story.set_up(entry)
+    assert entry.runtime_data.judge.judgement.status == status
+    judge = entry.runtime_data.judge
+    assert (judge.judgement.since is None) is (status != "outage")
+    assert len(entry.runtime_data.cars) == 2
+    (line,) = [one for one in caplog.messages if "was kept cannot be read" in one]
+    assert told in line
+    await story.go(120)
+    assert status_of(entry) == "outage"
+    assert_available(story)
+    assert_quiet(caplog)
+
+
+async def test_an_outage_that_cannot_be_read_hides_no_other(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    good = {
+        "region": "eu",
+        "start": "2026-01-01T00:00:00+00:00",
+        "end": "2026-01-01T01:00:00+00:00",
+        "length": 3600.0,
+        "seen": "2026-01-01T01:00:00+00:00",
+        "status": "outage",
+        "scope": "region",
+        "told_by": None,
+        "told": [],
+        "reporters": [],
+    }
+    bad = [
+        {**good, "length": 1e11},
+        {**good, "length": -1},
+        {**good, "start": "2026-01-01"},
+        {**good, "told": "ada"},
+        {**good, "status": "lunch"},
+        [],
+    ]
+    data = {"outages": [bad[0], good, *bad[1:]], "hosts": {}, "days": {"eu": []}}
+    hass_storage[STORE_KEY] = {"version": 1, "minor_version": 1, "data": data}
+    entry = await story.settled(watching_entry)
+    assert len(entry.runtime_data._ledger.journal.outages) == 1
+    told = [one for one in caplog.messages if "outages that were kept cannot" in one]
+    assert len(told) == 1
+    assert "an outage (" in told[0]
+    assert "uptime (" in told[0]
+    assert_quiet(caplog)
+
+
+def moved(stored: object, by: timedelta) -> Any:
+    """Return what was stored as if it had been stored at another time."""
+
+    def move(found: re.Match[str]) -> str:
+        return (datetime.fromisoformat(found[0]) + by).isoformat()
+
+    return json.loads(MOMENT.sub(move, json.dumps(stored)))
+
+
+async def test_a_backup_of_long_ago_is_no_outage_since_then(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(600)
+    assert story.states()["sensor.ada_key_to_take"] == "keycard"
+    ledger = story.hass.data[LEDGER]
+    (outage,) = ledger.journal.outages
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    name = f"keycard.{entry.entry_id}"
+    hass_storage[name] = moved(hass_storage[name], -timedelta(days=60))
+    outage.start -= timedelta(days=60)
+    outage.seen -= timedelta(days=60)
+    outage._at = None
+    for one in ledger._hosts.values():
+        one["down"] = False
+    story.simulator.apply(UP)
+    await story.set_up(entry)
+    assert status_of(entry) == "undetermined"
+    assert story.states()["sensor.ada_key_to_take"] == "usual"
+    await story.go(300)
+    assert status_of(entry) == "operational"
+    assert outage.end is not None
+    assert outage.length < timedelta(minutes=15)
+    # One that is on now is another one.
+    story.simulator.apply(DOWN)
+    await story.go(120)
+    assert len(ledger.journal.outages) == 2
+    assert_quiet(caplog)
+
+
+async def test_hosts_of_a_ledger_of_long_ago_are_not_down(
+    story: Story, watching_entry: MockConfigEntry, hass_storage: dict[str, Any]
+) -> None:
+    url = f"{story.simulator.urls['eu']}/status"
+    now = story.clock.now(UTC)
+    for age, status in ((timedelta(days=60), "undetermined"), (timedelta(), "outage")):
+        saved = (now - age).isoformat()
+        data = {
+            "outages": [],
+            "hosts": {url: {"verified": True, "down": True}},
+            "saved": saved,
+        }
+        hass_storage[STORE_KEY] = {"version": 1, "minor_version": 1, "data": data}
+        ledger = Ledger(story.hass)
+        await ledger.async_load()
+        assert ledger._hosts[url] == {"verified": True, "down": status == "outage"}
+
+
+async def test_a_kill_in_an_outage_is_as_a_restart(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(120)
+    (event,) = [one for one in story.states() if one.startswith("event.")]
+    before = story.hass.states.get(event)
+    assert before is not None
+    assert before.attributes["notice"] is not None
+    name = f"keycard.{entry.entry_id}"
+    written = deepcopy(hass_storage[name])
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    # All that is on the disk after a kill is what was written until then.
+    hass_storage[name] = written
+    async_get(story.hass).last_states.pop(event, None)
+    await story.set_up(entry)
+    after = story.hass.states.get(event)
+    assert after is not None
+    assert (after.state, after.attributes) == (before.state, before.attributes)
+    # The relay still measures from when the owner was told.
+    story.simulator.apply(UP)
+    await story.go(600)
+    ended = story.hass.states.get(event)
+    assert ended is not None
+    assert ended.attributes["notice"] == "all_clear"
+    assert ended.attributes["told_since"] == before.attributes["told_since"]
+    assert_quiet(caplog)
+
+
+async def test_disabling_and_enabling_in_an_outage_writes_it_once(
+    story: Story, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    manager = story.hass.config_entries
+    await manager.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    await story.go(300)
+    await manager.async_set_disabled_by(entry.entry_id, None)
+    await story.go(300)
+    assert status_of(entry) == "outage"
+    (outage,) = entry.runtime_data._ledger.journal.outages
+    assert outage.end is None
+    story.simulator.apply(UP)
+    await story.go(600)
+    (outage,) = entry.runtime_data._ledger.journal.outages
+    assert outage.end is not None
+    assert timedelta(minutes=15) < outage.length < timedelta(minutes=25)
+    await story.go(5)
+    (kept,) = hass_storage[STORE_KEY]["data"]["outages"]
+    assert kept["left"] is False

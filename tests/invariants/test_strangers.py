@@ -1,0 +1,369 @@
+"""Invariant "proven over Bluetooth": a device that is not the car is not believed."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from tesla_protocol.command.vcsec_pb2 import FromVCSECMessage, UnsignedMessage
+
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
+
+from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.vehicle.computer_keys import KeySource
+from simulator import Simulator
+from simulator.bluetooth import (
+    Recorder,
+    Replayer,
+    Stranger,
+    Weather,
+    broadcaster,
+    denier,
+    impostor,
+)
+from simulator.protocol import Whitelist, public_keys, vcsec
+from simulator.vehicle.car import Car
+from tests.conftest import car_of
+
+from .bluetooth import Near, bring_near, paired
+from .pairing import pair_again
+from .story import Story, assert_explained, status_of
+from .test_bluetooth_in_an_outage import lock_of
+from .test_repairs import assert_told, registered, repairs
+
+type Kind = Callable[[Car, Callable[[], float]], Stranger]
+
+STRANGERS: dict[str, Kind] = {
+    "broadcasts": broadcaster,
+    "own key pair": impostor,
+    "not on the list": denier,
+}
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant,
+    enable_bluetooth: None,
+    simulator: Simulator,
+    story: Story,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Near]:
+    # When something was heard is of the story's time, too.
+    for name in (
+        "custom_components.keycard.bluetooth.scanner.MONOTONIC_TIME",
+        "harness.bluetooth_proxy.monotonic_time_coarse",
+    ):
+        monkeypatch.setattr(name, story.clock.monotonic)
+    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    near = await bring_near(hass, simulator)
+    near.proxy.patience = 5.0
+    yield near
+    near.proxy.remove()
+
+
+async def replace_car(story: Story, near: Near, kind: Kind) -> Stranger:
+    """Let the open car leave; a stranger that claims to be locked takes its place."""
+    near.car.locked = False
+    stranger = kind(near.car, story.clock.time)
+    stranger.car.locked = True
+    story.simulator.set("car.Ada", "gone")
+    await story.go(130)
+    story.simulator.air.place(stranger)
+    return stranger
+
+
+@pytest.mark.parametrize("kind", STRANGERS.values(), ids=STRANGERS)
+async def test_a_stranger_changes_no_state_and_confirms_no_command(
+    story: Story, near: Near, watching_entry: MockConfigEntry, kind: Kind
+) -> None:
+    near.car.locked = False
+    entry = await story.settled(paired(watching_entry, near.car))
+    lock = lock_of(story, entry)
+    assert story.states()[lock] == "unlocked"
+    stranger = await replace_car(story, near, kind)
+    for _ in range(3):
+        await story.go(130)
+        assert story.states()[lock] in {"unlocked", "unknown"}
+        error = await story.act("lock", lock)
+        assert error is not None
+        assert_explained(error)
+        assert story.states()[lock] in {"unlocked", "unknown"}
+    assert stranger.car.executed["door_lock"] == 0
+
+
+@pytest.mark.parametrize("kind", STRANGERS.values(), ids=STRANGERS)
+async def test_a_stranger_leaves_the_lock_to_the_cloud(
+    story: Story, near: Near, compatible_entry: MockConfigEntry, kind: Kind
+) -> None:
+    """Bluetooth comes first while the cloud works, too."""
+    entry = await story.settled(paired(compatible_entry, near.car))
+    assert status_of(entry) == "operational"
+    await replace_car(story, near, kind)
+    await story.go(10)
+    assert await story.act("lock") is None
+    assert near.car.locked
+    assert near.car.executed["door_lock"] == 1
+    assert story.simulator.calls.count("door_lock") == 1
+
+
+async def test_one_word_of_a_stranger_does_not_end_bluetooth(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    """That the key is not listed cannot be sealed: it ends the attempt, no more."""
+    entry = await story.settled(paired(watching_entry, near.car))
+    await replace_car(story, near, denier)
+    error = await story.act("lock", lock_of(story, entry))
+    assert error is not None
+    assert error.translation_key == "bluetooth_key_not_paired"
+    assert repairs(story) == {}
+    story.simulator.air.strangers.clear()
+    story.simulator.set("car.Ada", "near")
+    await story.go(130)
+    assert await story.act("lock", lock_of(story, entry)) is None
+    assert near.car.locked
+
+
+# What is said of it
+
+
+async def test_a_repair_says_that_something_pretends_to_be_the_car(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(paired(watching_entry, near.car))
+    lock = lock_of(story, entry)
+    await replace_car(story, near, impostor)
+    error = await story.act("lock", lock)
+    assert error is not None
+    assert error.translation_key == "bluetooth_stranger"
+    await story.until(lambda: "bluetooth_stranger" in repairs(story), 130)
+    assert_told(story, entry, "bluetooth_stranger")
+    # Once the car is there again and has proven itself, it goes after an hour.
+    story.simulator.air.strangers.clear()
+    story.simulator.set("car.Ada", "near")
+    await story.go(130)
+    assert await story.act("lock", lock) is None
+    await story.go(60)
+    assert "bluetooth_stranger" in repairs(story)
+    await story.until(lambda: not repairs(story), 3700)
+
+
+async def test_a_stranger_next_to_the_car_is_passed_over(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    """Both advertise the name; the stranger is nearer, and heard first."""
+    stranger = impostor(near.car, story.clock.time)
+    stranger.car.locked = False
+    story.simulator.set("car.Ada", "gone")
+    story.simulator.air.place(stranger)
+    entry = await story.settled(paired(watching_entry, near.car, address=None))
+    lock = lock_of(story, entry)
+    assert story.states()[lock] == "unknown"
+    story.simulator.set("car.Ada", "near")
+    await story.until(lambda: story.states()[lock] == "locked", 300)
+    assert await story.act("unlock", lock) is None
+    assert near.car.executed["door_unlock"] == 1
+    assert stranger.car.executed["door_unlock"] == 0
+    # Nor does one that comes later take the place of the car.
+    later = impostor(near.car, story.clock.time)
+    later.address = "C0:FF:EE:00:00:02"
+    story.simulator.air.place(later)
+    await story.go(10)
+    assert await story.act("lock", lock) is None
+    assert near.car.executed["door_lock"] == 1
+    assert later.car.executed["door_lock"] == 0
+
+
+async def test_old_answers_are_no_answers(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    car = near.car
+    recorder = Recorder(story.simulator.computers["Ada"])
+    story.simulator.air.between["Ada"] = recorder
+    entry = await story.settled(paired(watching_entry, car))
+    lock = lock_of(story, entry)
+    assert await story.act("unlock", lock) is None
+    assert await story.act("lock", lock) is None
+    broadcast = story.simulator.computers["Ada"].broadcast()
+    assert await story.act("unlock", lock) is None
+    replayer = Replayer(
+        recorder.recorded, lambda: broadcast, Whitelist(story.clock.time)
+    )
+    story.simulator.air.between["Ada"] = replayer
+    executed = car.executed["door_lock"]
+    for _ in range(2):
+        error = await story.act("lock", lock)
+        assert error is not None
+        assert_explained(error)
+        await story.go(130)
+        assert story.states()[lock] == "unlocked"
+    assert replayer.replayed
+    assert car.executed["door_lock"] == executed
+
+
+# Open and sealed answers
+
+
+async def test_an_open_status_of_a_car_that_never_seals_counts(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    computers = story.simulator.computers["Ada"]
+    computers.seals_status = False
+    entry = await story.settled(paired(watching_entry, near.car))
+    lock = lock_of(story, entry)
+    assert story.states()[lock] == "locked"
+    assert await story.act("unlock", lock) is None
+    assert story.states()[lock] == "unlocked"
+    assert repairs(story) == {}
+
+
+async def test_a_car_that_stops_to_seal_is_said_so_and_paired_again(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(paired(watching_entry, near.car))
+    lock = lock_of(story, entry)
+    assert story.states()[lock] == "locked"
+    story.simulator.computers["Ada"].seals_status = False
+    near.car.locked = False
+    await story.until(lambda: "bluetooth_unsealed" in repairs(story), 600)
+    assert_told(story, entry, "bluetooth_unsealed")
+    assert story.states()[lock] in {"locked", "unknown"}
+    # The sealed confirmation of a command still counts.
+    assert await story.act("unlock", lock) is None
+    page = await pair_again(story, entry)
+    await page.fill()
+    await page.until_done()
+    assert page.aborts("reconfigure_successful")
+    await story.go(130)
+    assert repairs(story) == {}
+    near.car.locked = True
+    await story.until(lambda: story.states()[lock] == "locked", 300)
+
+
+# Provisional
+
+
+def unconfirmed(entry: MockConfigEntry, car: Car) -> MockConfigEntry:
+    """Return an entry with a car that was paired before keys of cars were kept."""
+    return paired(entry, car, computers=None)
+
+
+async def press(
+    story: Story, action: str, entity_id: str, person: MockUser
+) -> HomeAssistantError | None:
+    """Take an action as a person who is signed in does."""
+    call = story.hass.services.async_call(
+        "lock",
+        action,
+        {"entity_id": entity_id},
+        blocking=True,
+        context=Context(user_id=person.id),
+    )
+    try:
+        await story.drive(call)
+    except HomeAssistantError as err:
+        return err
+    return None
+
+
+async def test_what_is_first_seen_is_provisional_until_it_is_paired_again(
+    story: Story,
+    near: Near,
+    watching_entry: MockConfigEntry,
+    hass_admin_user: MockUser,
+) -> None:
+    entry = await story.settled(unconfirmed(watching_entry, near.car))
+    lock = lock_of(story, entry)
+
+    def is_provisional() -> bool:
+        state = story.hass.states.get(lock)
+        assert state is not None
+        return bool(state.attributes.get("provisional"))
+
+    assert story.states()[lock] == "locked"
+    assert is_provisional()
+    assert_told(story, entry, "bluetooth_provisional")
+    error = await story.act("unlock", lock)
+    assert error is not None
+    assert error.translation_key == "bluetooth_provisional"
+    assert_explained(error)
+    assert near.car.executed["door_unlock"] == 0
+    assert await press(story, "unlock", lock, hass_admin_user) is None
+    assert near.car.executed["door_unlock"] == 1
+    # What was first seen is kept: whoever comes later with another key is a stranger.
+    await story.restart(entry)
+    await replace_car(story, near, impostor)
+    error = await press(story, "lock", lock, hass_admin_user)
+    assert error is not None
+    assert error.translation_key == "bluetooth_stranger"
+    story.simulator.air.strangers.clear()
+    story.simulator.set("car.Ada", "near")
+    await story.go(130)
+    page = await pair_again(story, entry)
+    await page.fill()
+    await page.until_done()
+    assert page.aborts("reconfigure_successful")
+    await story.go(130)
+    assert not is_provisional()
+    assert repairs(story) == {}
+    assert await story.act("lock", lock) is None
+    assert near.car.locked
+
+
+async def test_session_info_through_the_cloud_settles_and_contradicts(
+    story: Story,
+    near: Near,
+) -> None:
+    signing = await registered(story)
+    for name in story.simulator.cars:
+        story.simulator.set_signing(name, "required")
+    story.simulator.pair("Ada", await async_get_key(story.hass))
+    entry = await story.settled(unconfirmed(signing, near.car))
+    trust = car_of(entry, "Ada").car.trust
+    story.simulator.set("car.Ada", "gone")
+    await story.go(130)
+    assert await story.act("unlock") is None
+    assert story.simulator.calls.count("signed_command")
+    key = trust.keys.vehicle_security
+    assert key is not None
+    assert key.point == public_keys(near.car.vin)["vehicle_security"]
+    assert key.source is KeySource.CLOUD
+    await story.restart(entry)
+    assert car_of(entry, "Ada").car.trust.keys.vehicle_security == key
+    story.simulator.air.place(impostor(near.car, story.clock.time))
+    page = await pair_again(story, entry)
+    await page.fill()
+    await page.until_done()
+    assert page.shows("pair", "stranger")
+
+
+# No passive key
+
+
+async def test_requests_for_authentication_are_not_answered(
+    story: Story,
+    near: Near,
+    watching_entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Home Assistant never becomes a passive key, however often the car asks."""
+    said: list[str] = []
+    answer = vcsec.answer
+
+    def listen(*args: Any, **kwargs: Any) -> bytes:
+        said.append(str(UnsignedMessage.FromString(args[2]).WhichOneof("sub_message")))
+        return answer(*args, **kwargs)
+
+    monkeypatch.setattr(vcsec, "answer", listen)
+    recorder = Recorder(story.simulator.computers["Ada"])
+    story.simulator.air.between["Ada"] = recorder
+    asked = [
+        FromVCSECMessage.FromString(payload).HasField("authenticationRequest")
+        for payload in vcsec.CHATTER
+    ]
+    assert any(asked)
+    entry = await story.settled(paired(watching_entry, near.car))
+    assert await story.act("unlock", lock_of(story, entry)) is None
+    await story.go(600)
+    assert set(said) == {"InformationRequest", "RKEAction"}
+    assert recorder.unsigned == {"session_info_request"}

@@ -1,0 +1,162 @@
+"""A thousand commands, while anything may go wrong on either link.
+
+None runs twice, none is reported done that was not, and none undone that was.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator import Simulator
+from simulator.bluetooth import Weather
+from simulator.vehicle.car import Car
+
+from .bluetooth import Near, bring_near, paired
+from .story import LOCK, Story, status_of
+
+COMMANDS = 1000
+SEED = 20211119
+
+CLIMATE = "climate.ada_climate"
+# What an owner does -> entity, what the car executes for it, what holds then.
+ACTS: dict[str, tuple[str, str, Callable[[Car], bool]]] = {
+    "lock": (LOCK, "door_lock", lambda car: car.locked),
+    "unlock": (LOCK, "door_unlock", lambda car: not car.locked),
+    "turn_on": (CLIMATE, "auto_conditioning_start", lambda car: car.climate_on),
+    "turn_off": (CLIMATE, "auto_conditioning_stop", lambda car: not car.climate_on),
+}
+OVER_CLOUD = ("ok", "ok", "reset", "timeout", "garbage", "503 upstream", "slow:4")
+ON_AIR: dict[str, dict[str, float]] = {
+    "fine": {},
+    "a tenth lost": {"lose_to_car": 0.1, "lose_to_phone": 0.1},
+    "a third lost": {"lose_to_car": 0.33, "lose_to_phone": 0.33},
+    "answers lost": {"lose_to_phone": 0.6},
+    "slow": {"slow": 3.0, "slow_rate": 0.5},
+    "cut before": {"cut_before": 0.2},
+    "cut after": {"cut_after": 0.2},
+    "refused": {"refuse": 0.5},
+}
+MISHAPS = ("", "", "", "wait", "wait-done", "busy", "busy-done", "lost", "lost-done")
+
+
+@dataclass
+class Tally:
+    """What came of the commands, by what was wrong."""
+
+    ended: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    twice: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def show(self) -> None:
+        """Print the rates."""
+        for name, counts in (("wrong was", self.faults), ("told was", self.ended)):
+            for what, count in counts.most_common():
+                print(f"{name} {what}: {count / self.ended.total():.1%}")
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[Near]:
+    simulator.air.chance = Random(SEED)
+    near = await bring_near(hass, simulator)
+    yield near
+    near.proxy.remove()
+
+
+def weather_of(name: str) -> Weather:
+    """Return a weather in which nothing takes a moment that is not meant to."""
+    return Weather(latency=0.0, connect=0.0, **ON_AIR[name])
+
+
+def judge(
+    tally: Tally,
+    error: HomeAssistantError | None,
+    executed: int,
+    holds: bool,
+    told: str,
+) -> None:
+    """Hold what an owner is told against what the car did."""
+    end = "done" if error is None else str(error.translation_key)
+    tally.ended[end] += 1
+    if executed > 1:
+        tally.twice.append(told)
+    # What held before may be taken for done.
+    if (error is None and not holds) or (
+        end not in {"done", "command_unconfirmed"} and executed
+    ):
+        tally.wrong.append(f"{told}: {end}, executed {executed}")
+
+
+async def test_whatever_goes_wrong_no_command_runs_twice(
+    story: Story, compatible_entry: MockConfigEntry, near: Near
+) -> None:
+    dice, tally = Random(SEED), Tally()
+    await story.settled(paired(compatible_entry, near.car))
+    simulator, car = story.simulator, near.car
+    for number in range(COMMANDS):
+        weather = dice.choice(list(ON_AIR))
+        cloud, mishap = dice.choice(OVER_CLOUD), dice.choice(MISHAPS)
+        range_ = "gone" if dice.random() < 0.1 else "near"
+        simulator.air.set_weather(weather_of(weather))
+        simulator.apply({"eu.commands": cloud, "car.Ada": range_})
+        simulator.computers["Ada"].mishaps.clear()
+        if mishap:
+            simulator.expect("Ada", mishap)
+        tally.faults.update(
+            (
+                f"on air: {weather}",
+                f"over the cloud: {cloud}",
+                f"in the car: {mishap or 'nothing'}",
+                f"the car's place: {range_}",
+            )
+        )
+        act = dice.choice(list(ACTS))
+        entity_id, command, holds = ACTS[act]
+        before = car.executed[command]
+        error = await story.act(act, entity_id)
+        judge(
+            tally,
+            error,
+            car.executed[command] - before,
+            holds=holds(car),
+            told=f"{number} {act}: {weather}, {cloud}, {mishap}, {range_}",
+        )
+        await story.go(dice.choice((1, 5, 30)))
+    tally.show()
+    assert tally.twice == []
+    assert tally.wrong == []
+
+
+async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
+    story: Story, compatible_entry: MockConfigEntry, near: Near
+) -> None:
+    dice, tally = Random(SEED), Tally()
+    entry = await story.settled(paired(compatible_entry, near.car))
+    story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
+    await story.until(lambda: status_of(entry) == "outage", 120)
+    near.simulator.air.set_weather(weather_of("a tenth lost"))
+    car: Car = near.car
+    late = 0
+    for number in range(COMMANDS):
+        act = dice.choice(("lock", "unlock"))
+        _, command, holds = ACTS[act]
+        before, began = car.executed[command], story.clock.monotonic()
+        error = await story.act(act)
+        late += error is None and story.clock.monotonic() - began > 10
+        executed = car.executed[command] - before
+        judge(tally, error, executed, holds=holds(car), told=f"{number} {act}")
+        await story.go(dice.choice((1, 5, 30)))
+    tally.show()
+    print(f"later than ten seconds: {late / COMMANDS:.1%}")
+    assert tally.twice == []
+    assert tally.wrong == []
+    assert tally.ended["done"] - late >= 0.99 * COMMANDS

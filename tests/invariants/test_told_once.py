@@ -1,0 +1,291 @@
+"""Law 11: one notice, one all-clear, whatever restarts, comes or goes meanwhile."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event, HomeAssistant
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.runtime.storage import LEDGER
+from simulator import Simulator
+from tests.entries import hosts_options
+
+from .story import Story, assert_quiet, status_of
+
+DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
+UP = dict.fromkeys(DOWN, "ok")
+OTHERS = {"dot": {"name": "Dot", "model": "modelx", "year": 2017, "key": "fob"}}
+
+
+class Told:
+    """What the owner was told, by whom."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        self._events = async_capture_events(hass, EVENT_STATE_CHANGED)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [
+            dict(event.data["new_state"].attributes)
+            for event in self._events
+            if event.data["entity_id"].startswith("event.")
+            and event.data["new_state"] is not None
+            and event.data["new_state"].state not in {"unknown", "unavailable"}
+            and _is_new(event)
+        ]
+
+    @property
+    def notices(self) -> Counter[str]:
+        return Counter(
+            event["notice"] for event in self.events if event["notice"] != "none"
+        )
+
+    def only(self, notice: str) -> dict[str, Any]:
+        (event,) = [event for event in self.events if event["notice"] == notice]
+        return event
+
+
+def _is_new(event: Event[Any]) -> bool:
+    old, new = event.data["old_state"], event.data["new_state"]
+    return old is not None and old.state not in {"unavailable", new.state}
+
+
+@pytest.fixture
+def told(hass: HomeAssistant) -> Told:
+    return Told(hass)
+
+
+def watcher_in(
+    simulator: Simulator, region: str, cars: dict[str, Any], title: str = "Other"
+) -> MockConfigEntry:
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title=title,
+        unique_id=f"watch_{title}",
+        data={"provider": "watch_only", "region": region},
+        options={**hosts_options(simulator), "cars": cars},
+    )
+
+
+async def test_once_over_restarts(
+    story: Story, watching_entry: MockConfigEntry, told: Told
+) -> None:
+    entry = await story.settled(watching_entry)
+    began = story.clock.now()
+    story.simulator.apply(DOWN)
+    for _ in range(3):
+        await story.go(180)
+        assert told.notices == {"take": 1}
+        await story.restart(entry)
+    text = told.only("take")["text"]
+    assert "Ada: take the keycard as well." in text
+    assert "Cy: take the key fob as well." in text
+    assert told.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
+    since = entry.runtime_data.judge.judgement.since
+    assert since is not None
+    assert abs((since - began).total_seconds()) < 70
+
+    story.simulator.apply(UP)
+    await story.go(60)
+    await story.restart(entry)
+    await story.go(300)
+    await story.restart(entry)
+    await story.go(300)
+    assert told.notices == {"take": 1, "all_clear": 1}
+    assert told.only("all_clear")["event_type"] == "ended"
+
+
+async def test_a_reload_in_the_middle_of_an_outage_keeps_it(
+    story: Story, compatible_entry: MockConfigEntry, told: Told
+) -> None:
+    entry = await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    since = entry.runtime_data.judge.judgement.since
+    before = story.states()
+    assert await story.hass.config_entries.async_reload(entry.entry_id)
+    assert entry.runtime_data.judge.judgement.since == since
+    assert status_of(entry) == "outage"
+    for entity_id, state in before.items():
+        if "key_to_take" in entity_id or "tesla_cloud" in entity_id:
+            assert story.states()[entity_id] == state, entity_id
+    await story.go(600)
+    assert entry.runtime_data.judge.judgement.since == since
+    assert told.notices == {"take": 1}
+
+
+async def test_two_entries_of_one_region_tell_it_once(
+    story: Story, compatible_entry: MockConfigEntry, told: Told
+) -> None:
+    other = watcher_in(story.simulator, "eu", OTHERS)
+    await story.settled(compatible_entry)
+    await story.settled(other)
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    assert told.notices == {"take": 1}
+    # Whoever tells it tells it for every car.
+    assert told.only("take")["keys"] == {
+        "Ada": "keycard",
+        "Cy": "fob",
+        "Dot": "fob",
+    }
+    assert story.states()["sensor.dot_key_to_take"] == "fob"
+    story.simulator.apply(UP)
+    await story.go(1200)
+    assert told.notices == {"take": 1, "all_clear": 1}
+
+
+async def test_two_regions_are_told_apart(
+    story: Story, watching_entry: MockConfigEntry, told: Told
+) -> None:
+    other = watcher_in(story.simulator, "na", OTHERS)
+    await story.settled(watching_entry)
+    await story.settled(other)
+    story.simulator.apply(DOWN)
+    await story.go(700)
+    assert told.notices == {"take": 1}
+    assert [event["event_type"] for event in told.events] == ["started", "warning"]
+    assert "Europe" in told.events[1]["text"]
+    assert status_of(other) == "operational"
+    assert story.states()["sensor.dot_key_to_take"] == "usual"
+    story.simulator.apply({"na.status": "503 down"})
+    await story.go(240)
+    assert told.notices == {"take": 2}
+    assert [event["keys"] for event in told.events if event["notice"] == "take"] == [
+        {"Ada": "keycard", "Cy": "fob"},
+        {"Dot": "fob"},
+    ]
+    story.simulator.apply(UP)
+    await story.go(600)
+    assert told.notices == {"take": 2, "all_clear": 1}
+    story.simulator.apply({"na.status": "ok"})
+    await story.go(600)
+    assert told.notices == {"take": 2, "all_clear": 2}
+
+
+@pytest.mark.parametrize("leaves", ["removed", "disabled"])
+@pytest.mark.parametrize("teller", [True, False], ids=["teller", "other"])
+async def test_an_entry_that_goes_takes_no_all_clear_along(
+    *,
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    watching_entry: MockConfigEntry,
+    told: Told,
+    leaves: str,
+    teller: bool,
+) -> None:
+    hass = story.hass
+    await story.settled(watching_entry)
+    await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    assert told.notices == {"take": 1}
+    (outage,) = hass.data[LEDGER].journal.outages
+    told_by = outage.told_by == compatible_entry.entry_id
+    goes = compatible_entry if told_by is teller else watching_entry
+    if leaves == "removed":
+        await hass.config_entries.async_remove(goes.entry_id)
+    else:
+        await hass.config_entries.async_set_disabled_by(
+            goes.entry_id, ConfigEntryDisabler.USER
+        )
+    await story.go(180)
+    assert told.notices == {"take": 1}
+    story.simulator.apply(UP)
+    await story.go(1200)
+    assert told.notices == {"take": 1, "all_clear": 1}
+    assert outage.end is not None
+
+
+async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    watching_entry: MockConfigEntry,
+    told: Told,
+) -> None:
+    await story.settled(watching_entry)
+    await story.settled(compatible_entry)
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    (outage,) = story.hass.data[LEDGER].journal.outages
+    assert outage.told_by == watching_entry.entry_id
+    story.simulator.set("eu.status", "ok")
+    await story.go(600)
+    assert status_of(watching_entry) == "operational"
+    assert status_of(compatible_entry) == "outage"
+    assert told.notices == {"take": 1}
+    await story.hass.config_entries.async_remove(compatible_entry.entry_id)
+    await story.go(10)
+    assert told.notices == {"take": 1, "all_clear": 1}
+
+
+async def test_the_last_one_in_an_outage_goes(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    watching_entry: MockConfigEntry,
+    told: Told,
+) -> None:
+    # The account's calls fail although the host answers: the watch sees nothing.
+    await story.settled(watching_entry)
+    await story.settled(compatible_entry)
+    story.simulator.set("eu.api", "503 down")
+    await story.go(240)
+    assert told.notices == {"take": 1}
+    await story.hass.config_entries.async_remove(compatible_entry.entry_id)
+    await story.go(60)
+    (outage,) = story.hass.data[LEDGER].journal.outages
+    assert outage.end is not None
+    assert story.hass.config_entries.async_entries(DOMAIN) == [watching_entry]
+
+
+async def test_an_event_that_nobody_could_hear_is_told_when_somebody_can(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(watching_entry)
+    coordinator = entry.runtime_data
+    listeners, coordinator.bulletin.listeners = coordinator.bulletin.listeners, []
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    heard: list[Any] = []
+    unsub = coordinator.bulletin.async_add_listener(heard.append)
+    assert [(event.kind, event.notice) for event in heard] == [("started", "take")]
+    unsub()
+    again: list[Any] = []
+    coordinator.bulletin.async_add_listener(again.append)()
+    assert again == []
+    coordinator.bulletin.listeners = listeners
+
+
+async def test_a_hiccup_is_no_news(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    told: Told,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await story.settled(compatible_entry)
+    for condition in ("503 down", "reset", "timeout", "garbage", "500"):
+        story.simulator.apply({"eu.api": condition, "eu.status": condition})
+        await story.go(10)
+        story.simulator.apply(UP)
+        await story.go(600)
+    assert told.events == []
+    assert_quiet(caplog)
+
+
+async def test_the_words_follow_the_language(
+    story: Story, watching_entry: MockConfigEntry, told: Told
+) -> None:
+    await story.settled(watching_entry)
+    await story.hass.config.async_update(language="de")
+    story.simulator.apply(DOWN)
+    await story.go(180)
+    assert told.only("take")["title"] == "Nimm deine Schlüssel mit"
+    assert "Cy: Nimm auch den Funkschlüssel mit." in told.only("take")["text"]

@@ -1,0 +1,120 @@
+"""What another version of Keycard wrote is taken up, or left as it is."""
+
+from typing import Any
+
+import pytest
+
+from homeassistant.config_entries import ConfigEntryState
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard.runtime.storage import STORE_KEY
+
+from .story import LOCK, Story, status_of
+
+
+@pytest.mark.parametrize(("version", "minor"), [(1, None), (1, 1), (1, 7), (2, 1)])
+async def test_stores_of_other_versions(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    version: int,
+    minor: int | None,
+) -> None:
+    entry = await story.settled(compatible_entry)
+    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    store = hass_storage[f"keycard.{entry.entry_id}"]
+    assert (store["version"], store["minor_version"]) == (1, 1)
+    store |= {"version": version, "minor_version": minor}
+    if minor is None:
+        # So an early version wrote it.
+        del store["minor_version"]
+    # What a later version has added.
+    store["data"]["added"] = {"later": True}
+    for car in store["data"]["cars"].values():
+        car["added"] = [1]
+    story.simulator.apply({"eu.api": "503 down", "eu.status": "503 down"})
+    await story.set_up(entry)
+    known = version == 1
+    assert len(entry.runtime_data.cars) == (2 if known else 0)
+    if known:
+        assert story.states()[LOCK] == "locked"
+
+
+@pytest.mark.parametrize("minor", [1, 7])
+async def test_a_ledger_of_a_later_minor_version(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    hass_storage: dict[str, Any],
+    minor: int,
+) -> None:
+    hass_storage[STORE_KEY] = {
+        "version": 1,
+        "minor_version": minor,
+        "key": STORE_KEY,
+        "data": {
+            "hosts": {story.simulator.urls["eu"]: {"verified": True, "down": False}},
+            "outages": [],
+            "added": 5,
+        },
+    }
+    await story.settled(watching_entry)
+    assert not [key for key in hass_storage if "unreadable" in key]
+
+
+@pytest.mark.parametrize(
+    ("version", "minor", "state"),
+    [
+        (1, 1, ConfigEntryState.LOADED),
+        (1, 7, ConfigEntryState.LOADED),
+        (2, 1, ConfigEntryState.MIGRATION_ERROR),
+    ],
+)
+async def test_entries_of_other_versions(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    version: int,
+    minor: int,
+    state: ConfigEntryState,
+) -> None:
+    old = watching_entry
+    entry = MockConfigEntry(
+        domain=old.domain,
+        title=old.title,
+        unique_id=old.unique_id,
+        data=dict(old.data),
+        options={**old.options, "added": True},
+        version=version,
+        minor_version=minor,
+    )
+    entry.add_to_hass(story.hass)
+    await story.hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is state
+    # Nothing is lost for the version that wrote it.
+    assert (entry.version, entry.minor_version) == (version, minor)
+    assert entry.options["added"] is True
+    if state is ConfigEntryState.LOADED:
+        await story.go(30)
+        assert status_of(entry) == "operational"
+
+
+async def test_a_car_out_of_reach_is_logged_once(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "custom_components.keycard")
+    await story.settled(compatible_entry)
+
+    def logged(words: str) -> int:
+        return caplog.text.count(words)
+
+    for times in (1, 2):
+        story.simulator.set("car.Ada", "offline")
+        await story.go(900)
+        assert logged("a car is out of reach: offline") == times
+        assert logged("a car is in reach again") == times - 1
+        story.simulator.set("car.Ada", "online")
+        await story.go(900)
+        assert logged("a car is out of reach: offline") == times
+        assert logged("a car is in reach again: cloud") == times
+    assert "Ada" not in caplog.text

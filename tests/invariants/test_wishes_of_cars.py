@@ -1,0 +1,167 @@
+"""Commands of which a car wants something particular: low currents, and a user near."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from simulator import Simulator
+from simulator.vehicle.car import Car
+
+from .story import Story, assert_explained
+
+AMPS = "number.ada_charge_current"
+WINDOWS = "cover.cy_windows"
+HOMELINK = "button.cy_homelink"
+
+pytestmark = pytest.mark.usefixtures("every_entity")
+
+
+# A current below 5 A
+
+
+@pytest.fixture
+def ada(simulator: Simulator) -> Car:
+    """Return a car that charges with 16 A."""
+    car = simulator.cars["Ada"]
+    car.battery = 40.0
+    car.plug()
+    return car
+
+
+async def test_a_low_current_is_shown_when_it_flows(
+    story: Story, compatible_entry: MockConfigEntry, ada: Car
+) -> None:
+    await story.settled(compatible_entry)
+    assert story.states()[AMPS] == "16"
+    assert await story.act("set_value", AMPS, value=3) is None
+    assert (ada.charge_amps, ada.current) == (5, 3)
+    assert ada.executed["set_charging_amps"] == 2
+    assert story.states()[AMPS] == "3"
+    # The car's setting says 5 all the while.
+    await story.go(1800)
+    assert story.states()[AMPS] == "3"
+    # What begins anew begins with the setting.
+    ada.unplug()
+    await story.go(1800)
+    ada.plug()
+    await story.go(1800)
+    assert ada.current == 5
+    assert story.states()[AMPS] == "5"
+
+
+async def test_a_low_current_that_does_not_flow_is_not_claimed(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    ada: Car,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await story.settled(compatible_entry)
+    # It says yes, and goes on as it likes.
+    monkeypatch.setattr(ada, "set_amps", lambda _: None)
+    began = story.clock.monotonic()
+    error = await story.act("set_value", AMPS, value=3)
+    assert error is not None
+    assert error.translation_key == "current_unconfirmed"
+    assert_explained(error)
+    assert story.clock.monotonic() - began <= 65
+    await story.go(60)
+    assert story.states()[AMPS] == "16"
+
+
+@pytest.mark.parametrize(("amps", "charges"), [(8, True), (3, False)])
+async def test_any_other_current_is_asked_for_once(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    ada: Car,
+    *,
+    amps: int,
+    charges: bool,
+) -> None:
+    if not charges:
+        ada.unplug()
+    await story.settled(compatible_entry)
+    assert await story.act("set_value", AMPS, value=amps) is None
+    assert ada.executed["set_charging_amps"] == 1
+    assert story.states()[AMPS] == str(amps)
+
+
+# A user who is near
+
+
+@pytest.fixture
+def cy(hass: HomeAssistant, simulator: Simulator) -> Iterator[Car]:
+    """Return a car that takes plain commands, in the home zone, with open windows."""
+    car = simulator.cars["Cy"]
+    car.windows = dict.fromkeys(car.windows, 1)
+    home = hass.config
+    before = home.latitude, home.longitude
+    home.latitude, home.longitude = car.home
+    yield car
+    home.latitude, home.longitude = before
+
+
+async def test_windows_close_at_home(
+    story: Story, compatible_entry: MockConfigEntry, cy: Car
+) -> None:
+    await story.settled(compatible_entry)
+    # What is known of its place is old: it is asked for.
+    await story.go(600)
+    assert await story.act("close_cover", WINDOWS) is None
+    assert set(cy.windows.values()) == {0}
+    assert await story.act("press", HOMELINK) is None
+
+
+async def test_windows_of_a_car_that_sleeps(
+    story: Story, compatible_entry: MockConfigEntry, cy: Car
+) -> None:
+    await story.settled(compatible_entry)
+    story.simulator.set("car.Cy", "asleep")
+    await story.go(300)
+    assert await story.act("close_cover", WINDOWS) is None
+    assert set(cy.windows.values()) == {0}
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_windows_close_elsewhere_only_if_that_is_allowed(
+    story: Story, compatible_entry: MockConfigEntry, cy: Car, *, allowed: bool
+) -> None:
+    compatible_entry.add_to_hass(story.hass)
+    if allowed:
+        story.hass.config_entries.async_update_entry(
+            compatible_entry,
+            options={**compatible_entry.options, "location_away": True},
+        )
+    cy.latitude, cy.longitude = cy.work
+    await story.settled(compatible_entry)
+    # It has driven off since it was asked last.
+    error = await story.act("close_cover", WINDOWS)
+    if allowed:
+        assert error is None
+        assert set(cy.windows.values()) == {0}
+        return
+    assert error is not None
+    assert error.translation_key == "not_at_home"
+    assert_explained(error)
+    assert set(cy.windows.values()) == {1}
+    assert story.simulator.calls.count("window_control") == 0
+    # Opening a gap needs nobody near, nor does a car that is not that old.
+    assert await story.act("open_cover", WINDOWS) is None
+    ada = story.simulator.cars["Ada"]
+    ada.windows = dict.fromkeys(ada.windows, 1)
+    ada.latitude, ada.longitude = ada.work
+    assert await story.act("close_cover", "cover.ada_windows") is None
+
+
+async def test_windows_of_a_car_whose_place_nobody_tells(
+    story: Story, compatible_entry: MockConfigEntry, cy: Car
+) -> None:
+    await story.settled(compatible_entry)
+    await story.go(600)
+    story.simulator.set("eu.data", "503 down")
+    error = await story.act("close_cover", WINDOWS)
+    assert error is not None
+    assert error.translation_key == "place_not_known"
+    assert story.simulator.calls.count("window_control") == 0

@@ -1,0 +1,336 @@
+"""The decision table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from benchmarks.home import Car, Home
+from custom_components.keycard.outage.models import (
+    OUTAGES,
+    Missing,
+    Plane,
+    Scope,
+    Status,
+)
+
+from .scene import (
+    ADA,
+    ASLEEP,
+    BLOCKED,
+    BO,
+    CY,
+    ERROR,
+    EVE,
+    HOUR,
+    LIMIT,
+    SETTLED,
+    change,
+    settle,
+    status,
+    statuses,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row of the decision table: what happens to which home, and the judgement."""
+
+    name: str
+    conditions: Mapping[str, str]
+    status: Status
+    scope: Scope
+    cars: tuple[Car, ...] = ()
+    in_between: bool = False
+    asleep: bool = False
+    planes: tuple[Plane, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    affected: frozenset[str] | None = field(default=frozenset())
+    within: float = 120.0
+
+
+ROWS = [
+    Row(
+        name="1: every unrelated host fails, too",
+        conditions={"net": "refuse"},
+        status=Status.INTERNET_DOWN,
+        scope=Scope.NONE,
+    ),
+    Row(
+        name="1: so do the calls",
+        cars=(ADA, BO),
+        conditions={"net": "timeout"},
+        status=Status.INTERNET_DOWN,
+        scope=Scope.NONE,
+        within=180.0,
+    ),
+    Row(
+        name="1: a portal answers everything",
+        cars=(ADA,),
+        conditions={"net": "portal"},
+        status=Status.INTERNET_DOWN,
+        scope=Scope.NONE,
+    ),
+    Row(
+        name="2: the service in between is gone",
+        cars=(ADA,),
+        in_between=True,
+        conditions={"proxy.api": "refuse"},
+        status=Status.PROVIDER_DOWN,
+        scope=Scope.NONE,
+    ),
+    Row(
+        name="2: the service in between answers with errors",
+        cars=(ADA, BO),
+        in_between=True,
+        conditions={"proxy.api": "502 <html>Bad gateway</html>"},
+        status=Status.PROVIDER_DOWN,
+        scope=Scope.NONE,
+    ),
+    Row(
+        name="3: no calls, the own region fails",
+        conditions={"na.status": "refuse"},
+        status=Status.OUTAGE,
+        scope=Scope.REGION,
+        planes=(Plane.STATUS,),
+        affected=None,
+    ),
+    Row(
+        name="3: all calls fail, the probe is good",
+        cars=(ADA, BO),
+        conditions={"na.api": ERROR},
+        status=Status.OUTAGE,
+        scope=Scope.REGION,
+        planes=(Plane.API,),
+        affected=None,
+    ),
+    Row(
+        name="3: all calls hang, the probe is good",
+        cars=(ADA, BO),
+        conditions={"na.api": "timeout"},
+        status=Status.OUTAGE,
+        scope=Scope.REGION,
+        planes=(Plane.API,),
+        affected=None,
+        within=180.0,
+    ),
+    Row(
+        name="3: calls and probe fail",
+        cars=(ADA,),
+        conditions={"na.status": "timeout", "na.api": "timeout"},
+        status=Status.OUTAGE,
+        scope=Scope.REGION,
+        planes=(Plane.STATUS, Plane.API),
+        affected=None,
+        within=240.0,
+    ),
+    Row(
+        name="3: the maker's own hosts fail behind a service in between",
+        cars=(ADA,),
+        in_between=True,
+        conditions={"na.status": "503 busy", "na.api": "503 busy"},
+        status=Status.OUTAGE,
+        scope=Scope.REGION,
+        planes=(Plane.STATUS, Plane.API),
+        affected=None,
+    ),
+    Row(
+        name="3: some other region fails as well",
+        conditions={"na.status": "503 busy", "eu.status": "503 busy"},
+        status=Status.OUTAGE,
+        scope=Scope.REGIONS,
+        planes=(Plane.STATUS,),
+        elsewhere=("eu",),
+        affected=None,
+    ),
+    Row(
+        name="3: all regions fail",
+        conditions={"all.status": "503 busy", "auth.token": "503 busy"},
+        status=Status.OUTAGE,
+        scope=Scope.WORLDWIDE,
+        planes=(Plane.STATUS,),
+        elsewhere=("eu", "cn"),
+        affected=None,
+    ),
+    Row(
+        name="4: calls fail for one model",
+        cars=(ADA, EVE, CY),
+        conditions={"na.api@model3": ERROR},
+        status=Status.DEGRADED,
+        scope=Scope.MODEL,
+        planes=(Plane.API,),
+        models=("model3",),
+        affected=frozenset({"Ada", "Eve"}),
+    ),
+    Row(
+        name="5: data stand still",
+        cars=(ADA, CY),
+        conditions={"na.data": "stale"},
+        status=Status.DEGRADED,
+        scope=Scope.REGION,
+        planes=(Plane.DATA,),
+        within=900.0,
+    ),
+    Row(
+        name="5: data fail",
+        cars=(ADA, CY),
+        conditions={"na.data": "503 busy"},
+        status=Status.DEGRADED,
+        scope=Scope.REGION,
+        planes=(Plane.DATA,),
+        within=900.0,
+    ),
+    Row(
+        name="5: data fail for one model",
+        cars=(ADA, CY),
+        conditions={"na.data@model3": "503 busy"},
+        status=Status.DEGRADED,
+        scope=Scope.MODEL,
+        planes=(Plane.DATA,),
+        models=("model3",),
+        within=1500.0,
+    ),
+    Row(
+        name="6: sign-in fails",
+        cars=(ADA,),
+        conditions={"auth.token": "503 busy"},
+        status=Status.SIGN_IN_OUTAGE,
+        scope=Scope.WORLDWIDE,
+        planes=(Plane.AUTH,),
+        affected=None,
+        within=400.0,
+    ),
+    Row(
+        name="6: the sign-in page hangs",
+        conditions={"auth.authorize": "timeout"},
+        status=Status.SIGN_IN_OUTAGE,
+        scope=Scope.WORLDWIDE,
+        planes=(Plane.AUTH,),
+        affected=None,
+        within=400.0,
+    ),
+    *(
+        Row(
+            name=f"7: {condition}",
+            cars=(ADA, BO),
+            conditions={"na.api": condition},
+            status=Status.ACCOUNT_PROBLEM,
+            scope=Scope.ACCOUNT,
+        )
+        for condition in (
+            "retry-after:37829",
+            LIMIT,
+            '403 {"error":"forbidden, see the fleet-api"}',
+            "412 not registered",
+            "421 other region",
+            '401 {"error":"mobile_access_disabled"}',
+            '401 {"error":"login_required"}',
+        )
+    ),
+    Row(
+        name="8: all is well",
+        cars=(ADA,),
+        conditions={},
+        status=Status.OPERATIONAL,
+        scope=Scope.NONE,
+    ),
+    Row(
+        name="8: calls are fine though the probe fails",
+        cars=(ADA,),
+        conditions={"na.status": "503 busy"},
+        status=Status.OPERATIONAL,
+        scope=Scope.NONE,
+        within=HOUR,
+    ),
+    Row(
+        name="8: another region fails",
+        conditions={"eu.status": "timeout", "eu.api": "timeout"},
+        status=Status.OPERATIONAL,
+        scope=Scope.NONE,
+        elsewhere=("eu",),
+        within=400.0,
+    ),
+    Row(
+        name="8: every car sleeps, in whatever words",
+        cars=(ADA, BO),
+        asleep=True,
+        conditions={"na.api": ASLEEP},
+        status=Status.OPERATIONAL,
+        scope=Scope.NONE,
+        within=HOUR,
+    ),
+    Row(
+        name="8: one of two unrelated hosts fails",
+        conditions={"controls1": "timeout"},
+        status=Status.OPERATIONAL,
+        scope=Scope.NONE,
+        within=HOUR,
+    ),
+    Row(
+        name="9: names are not found",
+        cars=(ADA,),
+        conditions={"dns.tesla": "dns"},
+        status=Status.UNDETERMINED,
+        scope=Scope.UNDETERMINED,
+        missing=(Missing.NAME,),
+    ),
+    Row(
+        name="9: names lead to a null address",
+        conditions={"dns.tesla": "null"},
+        status=Status.UNDETERMINED,
+        scope=Scope.UNDETERMINED,
+        missing=(Missing.ADDRESS,),
+    ),
+    Row(
+        name="9: somebody else's certificate",
+        conditions={"dns.tesla": "tls"},
+        status=Status.UNDETERMINED,
+        scope=Scope.UNDETERMINED,
+        missing=(Missing.CERTIFICATE,),
+    ),
+    Row(
+        name="9: this address is blocked",
+        cars=(ADA,),
+        conditions={"dns.tesla": BLOCKED},
+        status=Status.UNDETERMINED,
+        scope=Scope.UNDETERMINED,
+        missing=(Missing.BLOCKED,),
+    ),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_decision_table(home: Home, row: Row) -> None:
+    entry = settle(home, *row.cars, in_between=row.in_between)
+    if row.asleep:
+        for car in entry.cars.values():
+            car.online = False
+    change(home, row.conditions)
+
+    home.run(SETTLED + row.within)
+
+    judgement = home.judgement
+    assert (judgement.status, judgement.scope) == (row.status, row.scope)
+    assert judgement.planes == row.planes
+    assert judgement.elsewhere == row.elsewhere
+    assert judgement.models == row.models
+    assert judgement.missing == row.missing
+    assert judgement.affected == row.affected
+    assert (judgement.since is not None) is (row.status in OUTAGES)
+    # Nothing else was said on the way.
+    assert set(statuses(home)) <= {row.status, Status.OPERATIONAL}
+
+
+def test_whoever_is_hit_stays_hit_while_nothing_can_be_said(home: Home) -> None:
+    settle(home, ADA, CY)
+    change(home, {"na.api@model3": ERROR})
+    home.run(SETTLED + 120)
+    began = home.judgement.since
+    change(home, {"net": "refuse"})
+    home.run(SETTLED + 300)
+
+    assert status(home) is Status.INTERNET_DOWN
+    assert home.judgement.affected == frozenset({"Ada"})
+    assert home.judgement.since == began

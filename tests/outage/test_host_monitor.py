@@ -1,0 +1,174 @@
+"""The watch by hand: what its contrast is made of."""
+
+from random import Random
+
+from custom_components.keycard.outage.endpoints import Target, default_hosts, targets
+from custom_components.keycard.outage.evidence import (
+    Evidence,
+    Kind,
+    Meaning,
+    Reason,
+    Subject,
+    Verdict,
+)
+from custom_components.keycard.outage.host_monitor import Watch
+
+OK = Meaning(subject=Subject.STATUS, verdict=Verdict.GOOD, reason=Reason.OK)
+REFUSED = Meaning(subject=Subject.STATUS, verdict=Verdict.BAD, reason=Reason.NO_ANSWER)
+NO_NAME = Meaning(subject=Subject.NETWORK, verdict=Verdict.BAD, reason=Reason.NAME)
+REPEATED = Meaning(subject=Subject.ACCOUNT, verdict=Verdict.BAD, reason=Reason.SIGN_IN)
+
+HOSTS = targets(default_hosts("na"))
+OWN = HOSTS[0]
+TOKEN = next(target for target in HOSTS if target.kind is Kind.TOKEN)
+WITNESSES = tuple(target for target in HOSTS if target.kind is Kind.UNRELATED)
+
+BEGIN = 1000.0
+
+
+def watching() -> Watch:
+    """Return a watch over hosts that all have answered once."""
+    watch = Watch(HOSTS_OF_NA, random=Random(3), now=0.0)
+    watch.own["na"] += 1
+    for target in watch.due(0.0):
+        tell(watch, target, OK, 0.0)
+    return watch
+
+
+HOSTS_OF_NA = default_hosts("na")
+
+
+def tell(
+    watch: Watch, target: Target, meaning: Meaning, asked_at: float, after: float = 0.1
+) -> None:
+    watch.observe(
+        target, Evidence(meaning=meaning, asked_at=asked_at, at=asked_at + after)
+    )
+
+
+def own_fails(watch: Watch, *times: float) -> None:
+    for time in times:
+        tell(watch, OWN, REFUSED, BEGIN + time)
+
+
+def test_failures_beside_good_answers_at_both_ends_confirm() -> None:
+    watch = watching()
+    own_fails(watch, 0.0)
+    tell(watch, WITNESSES[0], OK, BEGIN + 1.0)
+    own_fails(watch, 1.0, 5.0, 9.0, 13.0, 16.0)
+    tell(watch, WITNESSES[1], OK, BEGIN + 19.0)
+    assert watch.failing_regions() == ()
+    own_fails(watch, 19.0)
+
+    assert watch.failing_regions() == ("na",)
+
+
+def test_a_good_answer_at_the_end_only_confirms_nothing() -> None:
+    watch = watching()
+    own_fails(watch, 0.0, 1.0, 5.0, 9.0, 13.0, 16.0, 19.0)
+    tell(watch, WITNESSES[0], REFUSED, BEGIN + 1.0)
+    tell(watch, WITNESSES[0], OK, BEGIN + 19.0)
+
+    assert watch.failing_regions() == ()
+
+
+def test_a_good_answer_at_the_beginning_only_confirms_nothing() -> None:
+    watch = watching()
+    own_fails(watch, 0.0)
+    for witness in WITNESSES:
+        tell(watch, witness, OK, BEGIN + 1.0)
+    own_fails(watch, 1.0, 5.0, 9.0, 13.0, 16.0, 19.0)
+
+    assert watch.failing_regions() == ()
+
+
+def test_a_good_answer_long_afterwards_confirms_nothing() -> None:
+    watch = watching()
+    own_fails(watch, 0.0)
+    tell(watch, WITNESSES[0], OK, BEGIN + 1.0)
+    own_fails(watch, 1.0, 5.0, 9.0, 13.0, 16.0, 19.0)
+    tell(watch, WITNESSES[0], OK, BEGIN + 40.0)
+
+    assert watch.failing_regions() == ()
+
+
+def test_five_failures_confirm_nothing() -> None:
+    watch = watching()
+    own_fails(watch, 0.0)
+    for time in (1.0, 5.0, 9.0, 13.0, 19.0):
+        tell(watch, WITNESSES[0], OK, BEGIN + time)
+        own_fails(watch, time)
+
+    assert watch.failing_regions() == ()
+
+
+def test_six_failures_within_fifteen_seconds_confirm_nothing() -> None:
+    watch = watching()
+    own_fails(watch, 0.0)
+    for time in (1.0, 3.0, 5.0, 8.0, 11.0, 14.0):
+        tell(watch, WITNESSES[0], OK, BEGIN + time)
+        own_fails(watch, time)
+
+    assert watch.failing_regions() == ()
+
+
+def test_a_name_that_is_not_found_takes_the_weight_off_what_failed_before() -> None:
+    watch = watching()
+    own_fails(watch, 0.0)
+    for time in (1.0, 5.0, 9.0):
+        tell(watch, WITNESSES[0], OK, BEGIN + time)
+        own_fails(watch, time)
+    tell(watch, OWN, NO_NAME, BEGIN + 13.0)
+    for time in (16.0, 19.0, 79.0):
+        tell(watch, WITNESSES[0], OK, BEGIN + time)
+        own_fails(watch, time)
+    assert watch.failing_regions() == ()
+
+    for time in (139.0, 199.0, 259.0):
+        tell(watch, WITNESSES[0], OK, BEGIN + time)
+        own_fails(watch, time)
+    assert watch.failing_regions() == ("na",)
+
+
+def test_a_failure_that_was_asked_before_a_good_answer_is_no_news() -> None:
+    watch = watching()
+    tell(watch, OWN, OK, BEGIN + 4.0)
+    tell(watch, OWN, REFUSED, BEGIN, after=10.0)
+
+    assert watch.track("na").suspected_at is None
+
+
+def test_a_sign_in_host_that_refuses_the_probe_in_its_own_words_is_well() -> None:
+    watch = watching()
+    tell(watch, TOKEN, REPEATED, BEGIN)
+
+    assert watch.sign_in_healthy_since(BEGIN - 300.0) is False
+    for target in HOSTS:
+        if target.kind in {Kind.TOKEN, Kind.AUTHORIZE}:
+            tell(watch, target, REPEATED, BEGIN + 1.0)
+    assert watch.sign_in_healthy_since(BEGIN)
+    assert not watch.sign_in_down
+
+
+def test_an_answer_that_never_comes_is_given_up() -> None:
+    watch = watching()
+    now = 0.0
+    while OWN not in watch.due(now):
+        now += 1.0
+    watch.due(now + 3.0)
+    assert watch.track("na").suspected_at == now + 3.0
+    watch.due(now + 5.0)
+    tell(watch, OWN, OK, now + 5.0)
+    # The ask from before the good answer is settled by it.
+    assert watch.next_due() > now + 5.0
+    assert watch.track("na").suspected_at is None
+
+
+def test_hosts_that_are_gone_are_forgotten() -> None:
+    watch = watching()
+    stored = watch.dump()
+    stored["https://gone.example/status"] = {"verified": True, "down": True}
+    again = Watch(HOSTS_OF_NA, random=Random(3), now=0.0)
+    again.restore(stored)
+
+    assert again.dump() == watch.dump()

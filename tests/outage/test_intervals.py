@@ -1,0 +1,159 @@
+"""How often a home asks, and that it is out of step with others."""
+
+from itertools import pairwise
+from random import Random
+
+from benchmarks.home import Car, Home
+from benchmarks.world import OK, World
+from custom_components.keycard.outage.endpoints import default_hosts, targets
+from custom_components.keycard.outage.host_monitor import Watch
+
+from .scene import SETTLED, change, settle
+
+DAY = 86400.0
+
+
+def asked(home: Home, subject: str, *, since: float = 0.0) -> list[float]:
+    assert home.asked is not None
+    return [at for at, name in home.asked if name == subject and at > since]
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [later - sooner for sooner, later in pairwise(times)]
+
+
+def test_a_quiet_day(home: Home) -> None:
+    home.asked = []
+    settle(home)
+    home.run(SETTLED + DAY)
+
+    own = gaps(asked(home, "na.status", since=SETTLED))
+    assert min(own) >= 54.0
+    assert max(own) <= 66.1
+    assert max(own) - min(own) > 5.0
+    for subject in ("eu.status", "cn.status", "auth.token", "auth.authorize"):
+        others = gaps(asked(home, subject, since=SETTLED))
+        assert min(others) >= 270.0
+        assert max(others) <= 330.1
+    assert asked(home, "controls1", since=SETTLED) == []
+    assert asked(home, "controls2", since=SETTLED) == []
+
+
+def test_an_outage_asks_the_others_every_two_minutes(home: Home) -> None:
+    settle(home)
+    home.asked = []
+    change(home, {"na.status": "503 busy"})
+    home.run(SETTLED + 3600)
+
+    later = SETTLED + 300
+    assert min(gaps(asked(home, "na.status", since=later))) >= 54.0
+    assert max(gaps(asked(home, "na.status", since=later))) <= 66.1
+    for subject in ("eu.status", "cn.status", "auth.token"):
+        others = gaps(asked(home, subject, since=later))
+        assert min(others) >= 108.0
+        assert max(others) <= 132.1
+    assert max(gaps(asked(home, "controls1", since=later))) <= 66.1
+
+
+def test_an_outage_that_only_calls_see_is_an_alarm_as_well(home: Home) -> None:
+    settle(home, Car(name="Ada"))
+    home.asked = []
+    change(home, {"na.api": '500 {"error":"upstream internal error"}'})
+    home.run(SETTLED + 3600)
+
+    assert max(gaps(asked(home, "eu.status", since=SETTLED + 600))) <= 132.1
+
+
+def test_a_suspicion_asks_everybody_at_once_and_the_host_six_times(home: Home) -> None:
+    settle(home)
+    home.asked = []
+    change(home, {"na.status": "503 busy"})
+    own = home.watch.track("na")
+    home.run(SETTLED + 100, stop=lambda: own.suspected_at is not None)
+    begun = home.now
+    home.run(begun + 3.0)
+    for subject in ("eu.status", "cn.status", "auth.token", "controls1", "controls2"):
+        assert len(asked(home, subject, since=begun - 0.001)) >= 1
+    home.run(begun + 25.0)
+
+    offsets = [at - begun for at in asked(home, "na.status", since=begun - 0.001)]
+    assert len(offsets) == 6
+    for offset, planned in zip(offsets, (0, 4, 8, 12, 15, 18), strict=True):
+        assert 0.9 * planned <= offset <= 1.1 * planned + 0.01
+
+
+def test_unrelated_hosts_are_left_alone_when_all_is_well_again(home: Home) -> None:
+    settle(home)
+    change(home, {"net": "refuse"})
+    home.run(SETTLED + 600)
+    change(home, {"net": OK})
+    home.run(SETTLED + 800)
+    home.asked = []
+    home.run(SETTLED + 5000)
+
+    assert asked(home, "controls1") == asked(home, "controls2") == []
+
+
+def test_homes_that_start_together_do_not_ask_together() -> None:
+    seconds = []
+    for seed in range(40):
+        home = Home(World(random=Random(seed)))
+        home.add()
+        home.asked = []
+        home.run(120.0)
+        seconds.append(asked(home, "na.status")[0])
+
+    assert max(seconds) - min(seconds) > 40.0
+    assert len({round(second) for second in seconds}) > 20
+
+
+def test_a_call_that_fails_lets_the_hosts_be_asked(home: Home) -> None:
+    settle(home, Car(name="Ada"))
+    home.asked = []
+    change(home, {"na.api": "503 busy"})
+    home.run(SETTLED + 100, stop=lambda: home.bad_at > SETTLED)
+    begun = home.now
+    home.run(begun + 1.0)
+
+    assert asked(home, "na.status", since=begun - 0.001)
+    assert asked(home, "auth.token", since=begun - 0.001)
+
+
+def test_a_suspected_host_lets_every_car_be_called_for(home: Home) -> None:
+    settle(home, Car(name="Ada"), Car(name="Bo"))
+    own = home.watch.track("na")
+    home.asked = []
+    change(home, {"na.status": "refuse"})
+    home.run(SETTLED + 100, stop=lambda: own.suspected_at is not None)
+    begun = home.now
+    home.run(begun + 1.0)
+
+    assert asked(home, "home.call.Ada", since=begun - 0.001)
+    assert asked(home, "home.call.Bo", since=begun - 0.001)
+
+
+def test_data_are_billed_once_in_ten_minutes() -> None:
+    home = Home(World(random=Random(7)))
+    entry = home.add(cars=(Car(name="Ada"), Car(name="Bo", online=False)))
+    home.run(DAY)
+
+    assert entry.data_calls <= DAY / 600 + 1
+
+
+def test_a_stalled_clock_leaves_the_distances_of_a_series() -> None:
+    hosts = default_hosts("na")
+    watch = Watch(hosts, random=Random(1), now=0.0)
+    watch.own["na"] += 1
+    target = targets(hosts)[0]
+    watch.due(0.0)
+    watch.due(3.0)
+    # Asleep for a while: what was due comes now, the rest as far apart as it was.
+    asks = []
+    now = 60.0
+    while now < 100.0:
+        if target in watch.due(now):
+            asks.append(now)
+        now = round(now + 0.1, 1)
+
+    assert len(asks) >= 5
+    assert asks[-1] - asks[0] >= 10.0

@@ -1,0 +1,358 @@
+"""The journal: what is told of an outage, by whom, and how often."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from custom_components.keycard.outage.models import Judgement, Plane, Scope, Status
+from custom_components.keycard.outage.outage_log import (
+    KEPT,
+    Happening,
+    Journal,
+    Kind,
+    Notice,
+    Outage,
+    StoredOutage,
+)
+
+START = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
+
+OUTAGE = Judgement(status=Status.OUTAGE, scope=Scope.REGION, since=START, affected=None)
+WORLDWIDE = Judgement(
+    status=Status.OUTAGE,
+    scope=Scope.WORLDWIDE,
+    elsewhere=("eu", "cn"),
+    since=START,
+    affected=None,
+)
+STALE = Judgement(
+    status=Status.DEGRADED, scope=Scope.REGION, planes=(Plane.DATA,), since=START
+)
+FINE = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE)
+WARNED = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE, elsewhere=("na",))
+OFFLINE = Judgement(status=Status.INTERNET_DOWN, scope=Scope.NONE, since=START)
+
+
+class Book:
+    """A journal with clocks that go on by a minute for each report."""
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.journal = journal or Journal()
+        self.wall = START + timedelta(minutes=1)
+        self.now = 5000.0
+
+    def report(
+        self,
+        judgement: Judgement,
+        *,
+        by: str = "home",
+        region: str = "na",
+        key: bool | None = None,
+        cars: tuple[str, ...] = ("Ada",),
+    ) -> list[tuple[str, Kind, Notice]]:
+        self.wait(minutes=1)
+        wanted = judgement.affected is None if key is None else key
+        return _told(
+            self.journal.report(
+                by,
+                region,
+                judgement,
+                wanted=frozenset(cars if wanted else ()),
+                wall=self.wall,
+                now=self.now,
+            )
+        )
+
+    def forget(self, name: str) -> list[tuple[str, Kind, Notice]]:
+        return _told(self.journal.forget(name, wall=self.wall, now=self.now))
+
+    def wait(self, **time: float) -> None:
+        self.wall += timedelta(**time)
+        self.now += timedelta(**time).total_seconds()
+
+    def restart(self, **away: float) -> Book:
+        """Return what comes after a restart; only the wall clock knows how long."""
+        journal = Journal()
+        journal.restore(self.journal.dump())
+        later = Book(journal)
+        later.wall = self.wall + timedelta(**away)
+        later.now = 7.0
+        return later
+
+    @property
+    def outage(self) -> Outage:
+        (outage,) = self.journal.outages
+        return outage
+
+
+def _told(happenings: list[Happening]) -> list[tuple[str, Kind, Notice]]:
+    return [(item.reporter, item.kind, item.notice) for item in happenings]
+
+
+def test_a_car_that_is_hit_later_is_told_later() -> None:
+    book = Book()
+    told = [
+        book.report(judgement, key=True, cars=cars)
+        for judgement, cars in (
+            (STALE, ("Ada",)),
+            (OUTAGE, ("Ada", "Cy")),
+            (STALE, ("Cy",)),
+            (OUTAGE, ("Ada", "Cy")),
+        )
+    ]
+    told.append(book.report(FINE, key=False))
+
+    assert told == [
+        [("home", Kind.STARTED, Notice.TAKE)],
+        [("home", Kind.CHANGED, Notice.TAKE)],
+        [("home", Kind.CHANGED, Notice.NONE)],
+        [("home", Kind.CHANGED, Notice.NONE)],
+        [("home", Kind.ENDED, Notice.ALL_CLEAR)],
+    ]
+
+
+def test_one_notice_and_one_all_clear() -> None:
+    book = Book()
+    told = [
+        book.report(judgement)
+        for judgement in (FINE, OUTAGE, OUTAGE, WORLDWIDE, STALE, OFFLINE, STALE, FINE)
+    ]
+
+    assert told == [
+        [],
+        [("home", Kind.STARTED, Notice.TAKE)],
+        [],
+        [("home", Kind.CHANGED, Notice.NONE)],
+        [("home", Kind.CHANGED, Notice.NONE)],
+        [],
+        [],
+        [("home", Kind.ENDED, Notice.ALL_CLEAR)],
+    ]
+    (outage,) = book.journal.outages
+    assert (outage.start, outage.end) == (START, book.wall)
+    assert (outage.status, outage.scope) == (Status.OUTAGE, Scope.WORLDWIDE)
+
+
+def test_an_outage_that_asks_for_no_key_is_no_notice() -> None:
+    book = Book()
+
+    assert book.report(STALE) == [("home", Kind.STARTED, Notice.NONE)]
+    assert book.report(FINE) == [("home", Kind.ENDED, Notice.NONE)]
+
+
+def test_a_key_that_is_wanted_later_is_told_then() -> None:
+    book = Book()
+    book.report(STALE)
+
+    assert book.report(OUTAGE) == [("home", Kind.CHANGED, Notice.TAKE)]
+    assert book.report(OUTAGE) == []
+    assert book.report(FINE) == [("home", Kind.ENDED, Notice.ALL_CLEAR)]
+
+
+def test_a_warning_is_given_once_for_a_region() -> None:
+    book = Book()
+
+    assert book.report(WARNED) == [("home", Kind.WARNING, Notice.NONE)]
+    assert book.report(WARNED) == []
+    assert book.report(OFFLINE) == []
+    assert book.report(WARNED) == []
+    assert book.report(FINE) == []
+    assert book.report(WARNED) == [("home", Kind.WARNING, Notice.NONE)]
+
+
+def test_two_entries_of_a_region_share_a_notice() -> None:
+    book = Book()
+
+    assert book.report(OUTAGE, by="a") == [("a", Kind.STARTED, Notice.TAKE)]
+    assert book.report(OUTAGE, by="b") == [("b", Kind.STARTED, Notice.NONE)]
+    assert book.report(FINE, by="a") == []
+    # Back in it, it was never told that it is over.
+    assert book.report(OUTAGE, by="a") == [("a", Kind.CHANGED, Notice.NONE)]
+    assert book.report(FINE, by="a") == []
+    assert book.report(FINE, by="b") == [
+        ("a", Kind.ENDED, Notice.ALL_CLEAR),
+        ("b", Kind.ENDED, Notice.NONE),
+    ]
+    assert len(book.journal.outages) == 1
+
+
+def test_two_regions_are_two_outages() -> None:
+    book = Book()
+
+    assert book.report(OUTAGE, by="a") == [("a", Kind.STARTED, Notice.TAKE)]
+    assert book.report(OUTAGE, by="b", region="eu") == [
+        ("b", Kind.STARTED, Notice.TAKE)
+    ]
+    assert book.report(FINE, by="a") == [("a", Kind.ENDED, Notice.ALL_CLEAR)]
+    assert book.report(FINE, by="b", region="eu") == [
+        ("b", Kind.ENDED, Notice.ALL_CLEAR)
+    ]
+
+
+def test_a_restart_repeats_nothing() -> None:
+    book = Book()
+    book.report(OUTAGE)
+    journal = Journal()
+    journal.restore(book.journal.dump())
+    journal.resume("home", OUTAGE)
+    later = Book(journal)
+
+    assert later.report(OUTAGE) == []
+    assert later.report(OFFLINE) == []
+    assert later.report(FINE) == [("home", Kind.ENDED, Notice.ALL_CLEAR)]
+    assert journal.outages[0].start == START
+
+
+SET = {
+    "back by two days": timedelta(days=-2),
+    "back to 1970": -(START - datetime(1970, 1, 1, tzinfo=UTC)),
+    "forth by three hours": timedelta(hours=3),
+    "forth by a hundred years": timedelta(days=36525),
+}
+
+
+@pytest.mark.parametrize("step", SET.values(), ids=list(SET))
+def test_a_clock_that_is_set_changes_no_length(step: timedelta) -> None:
+    book = Book()
+    book.report(OUTAGE)
+    book.wait(minutes=56)
+    book.wall += step
+    book.report(FINE)
+
+    assert book.outage.length == timedelta(hours=1) - timedelta(minutes=1)
+    assert book.outage.start == START
+    assert book.outage.end == START + book.outage.length
+
+
+RESTARTS = {
+    "at once": ({}, {"minutes": 12}),
+    "after two hours": ({"hours": 2}, {"hours": 2, "minutes": 12}),
+    # Nobody knows for how long, so what passed until it was seen again is left out.
+    "with a clock that went back": ({"hours": -9}, {"minutes": 8}),
+}
+
+
+@pytest.mark.parametrize(("away", "length"), RESTARTS.values(), ids=list(RESTARTS))
+def test_an_outage_lasts_over_a_restart(
+    away: dict[str, float], length: dict[str, float]
+) -> None:
+    book = Book()
+    book.report(OUTAGE)
+    book.wait(minutes=4)
+    book.report(OUTAGE)
+    later = book.restart(**away)
+    later.wait(minutes=3)
+    later.report(OUTAGE)
+    # What the clock shows counts only for the time in which nothing ran.
+    later.wall += timedelta(hours=5)
+    later.report(FINE)
+
+    assert later.outage.length == timedelta(**length)
+    assert later.outage.end == START + timedelta(**length)
+
+
+def test_time_that_cannot_be_judged_belongs_to_the_outage() -> None:
+    book = Book()
+    book.report(OUTAGE)
+    book.wait(minutes=57)
+    book.report(OFFLINE)
+    assert book.outage.length == timedelta(hours=1)
+    assert book.outage.end is None
+    later = book.restart()
+    later.report(FINE)
+    assert later.outage.length == timedelta(hours=1, minutes=1)
+
+
+def test_the_all_clear_tells_the_length() -> None:
+    book = Book()
+    book.report(OUTAGE)
+    book.wall -= timedelta(days=2)
+    (happening,) = book.journal.report(
+        "home", "na", FINE, wanted=frozenset(), wall=book.wall, now=book.now + 600
+    )
+    assert happening.length == timedelta(minutes=12)
+
+
+@pytest.mark.parametrize(
+    ("end", "length"),
+    [
+        (None, timedelta()),
+        (START + timedelta(hours=2), timedelta(hours=2)),
+        (START, timedelta()),
+    ],
+)
+def test_what_was_kept_without_lengths_can_be_read(
+    end: datetime | None, length: timedelta
+) -> None:
+    kept = StoredOutage(
+        region="na",
+        start=START.isoformat(),
+        end=end.isoformat() if end else None,
+        status="outage",
+        scope="region",
+        told_by=None,
+        told=[],
+        reporters=["home"],
+    )
+    book = Book()
+    book.journal.restore([kept])
+    assert book.outage.length == length
+    book.report(FINE)
+    assert book.outage.end == (end or START + timedelta(minutes=2))
+
+
+def test_an_outage_that_is_on_is_kept_whatever_comes() -> None:
+    book = Book()
+    book.report(OUTAGE, by="far", region="cn")
+    for _ in range(KEPT + 3):
+        book.report(OUTAGE)
+        book.report(FINE)
+    book.report(OUTAGE)
+
+    assert len(book.journal.outages) == KEPT
+    assert book.journal.open_outage("cn") is book.journal.outages[0]
+    assert book.journal.open_outage("na") is book.journal.outages[-1]
+    assert book.report(FINE, by="far", region="cn") == [
+        ("far", Kind.ENDED, Notice.ALL_CLEAR)
+    ]
+
+
+def test_the_journal_is_bounded() -> None:
+    book = Book()
+    for _ in range(KEPT + 25):
+        book.report(OUTAGE)
+        book.report(FINE)
+
+    assert len(book.journal.outages) == KEPT
+    journal = Journal()
+    journal.restore(book.journal.dump() * 2)
+    assert len(journal.outages) == KEPT
+
+
+def test_an_entry_that_goes_hands_its_notice_on() -> None:
+    book = Book()
+    book.report(OUTAGE, by="a")
+    book.report(OUTAGE, by="b")
+
+    assert book.forget("a") == []
+    assert book.report(FINE, by="b") == [("b", Kind.ENDED, Notice.ALL_CLEAR)]
+
+
+def test_so_does_one_that_waited_for_the_others() -> None:
+    book = Book()
+    book.report(OUTAGE, by="a")
+    book.report(OUTAGE, by="b")
+    book.report(FINE, by="a")
+    book.forget("a")
+
+    assert book.report(FINE, by="b") == [("b", Kind.ENDED, Notice.ALL_CLEAR)]
+
+
+def test_an_outage_ends_with_the_last_entry_that_saw_it() -> None:
+    book = Book()
+    book.report(OUTAGE, by="a")
+
+    assert book.forget("a") == []
+    assert book.journal.open_outage("na") is None
+    # Without an open outage there is nothing to hand on.
+    assert book.forget("b") == []

@@ -1,0 +1,440 @@
+"""What other integrations show: weak evidence, and what it may not do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from benchmarks.home import Home
+from custom_components.keycard.outage.models import Judgement, Plane, Scope, Status
+from custom_components.keycard.outage.outage_log import Kind
+from custom_components.keycard.outage.stale_data import (
+    FADES,
+    LEARNT,
+    STILL,
+    STILL_GAPS,
+    Beside,
+    Sight,
+)
+
+from .scene import HOUR, SETTLED, kinds, notices, settle, status, statuses
+
+MINUTE = 60.0
+DAY = 24 * HOUR
+POLL = 600.0
+DIRECT = "tesla_fleet"
+PUSHED = "tessie"
+
+
+@dataclass(kw_only=True)
+class Showing:
+    """How an integration shows a car, once every `every` seconds."""
+
+    car: str = "ada"
+    path: str = DIRECT
+    every: float = POLL
+    moved: bool = True
+    active: bool = True
+    lost: bool = False
+    silent: bool = False
+
+
+class Showcase:
+    """Lets integrations show cars, and time pass."""
+
+    def __init__(self, *showing: Showing) -> None:
+        self.beside = Beside()
+        self.beside.direct = {DIRECT, "tesla_custom"}
+        self.showing = showing
+        self.now = 0.0
+        self.ever: set[str] = set()
+
+    def go(self, seconds: float) -> None:
+        """Show what there is, and weigh it once a minute as the judge does."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now += 10.0
+            for item in self.showing:
+                if self.now % item.every == 0:
+                    show(self.beside, item, self.now)
+            if self.now % MINUTE == 0:
+                self.beside.weigh(self.now)
+                self.ever |= self.beside.still
+
+    def learn(self) -> None:
+        self.go(LEARNT * POLL + POLL)
+
+
+def show(beside: Beside, item: Showing, at: float) -> None:
+    """Let an integration do what it does at a time."""
+    if item.lost:
+        beside.lose(item.car, item.path)
+    elif not item.silent:
+        beside.observe(
+            Sight(
+                car=item.car,
+                path=item.path,
+                at=at,
+                moved=item.moved,
+                active=item.active,
+            )
+        )
+
+
+def test_data_that_stand_still_count_once_their_pace_is_known() -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.learn()
+    assert showcase.beside.standing("ada", DIRECT, showcase.now).pace == POLL
+    ada.moved = False
+    moved_at = showcase.now
+    showcase.go(STILL_GAPS * POLL - MINUTE)
+    assert not showcase.beside.still
+    showcase.go(2 * MINUTE)
+    assert showcase.beside.still == {"ada"}
+    assert showcase.beside.began == moved_at
+
+
+def test_a_fast_pace_does_not_hurry() -> None:
+    ada = Showing(path="tesla_custom", every=30.0)
+    showcase = Showcase(ada)
+    showcase.learn()
+    ada.moved = False
+    showcase.go(STILL - MINUTE)
+    assert not showcase.beside.still
+    showcase.go(2 * MINUTE)
+    assert showcase.beside.still == {"ada"}
+
+
+def test_a_pace_that_is_not_known_lets_nothing_testify() -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.go((LEARNT - 1) * POLL)
+    ada.moved = False
+    showcase.go(DAY)
+    assert not showcase.beside.standing("ada", DIRECT, showcase.now).learnt
+    assert not showcase.ever
+
+
+def test_a_burst_is_one_move() -> None:
+    beside = Beside()
+    for at in range(100):
+        for _ in range(8):
+            show(beside, Showing(), 0.1 * at)
+    assert not beside.standing("ada", DIRECT, 10.0).learnt
+
+
+def asleep(ada: Showing) -> None:
+    ada.moved = ada.active = False
+
+
+def lost(ada: Showing) -> None:
+    ada.lost = True
+
+
+def silent(ada: Showing) -> None:
+    ada.silent = True
+
+
+def slow_to_report(ada: Showing) -> None:
+    # As after a refusal that asks for hours of patience.
+    ada.moved, ada.every = False, 4 * HOUR
+
+
+ORDINARY = [asleep, lost, silent, slow_to_report]
+
+
+@pytest.mark.parametrize("happens", ORDINARY)
+def test_ordinary_life_is_no_testimony(happens: Callable[[Showing], None]) -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.learn()
+    happens(ada)
+    showcase.go(7 * DAY)
+    assert not showcase.ever
+
+
+@pytest.mark.parametrize("happens", [asleep, lost])
+def test_ordinary_life_in_between_begins_anew(
+    happens: Callable[[Showing], None],
+) -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.learn()
+    ada.moved = False
+    showcase.go(HOUR - 10 * MINUTE)
+    happens(ada)
+    showcase.go(HOUR)
+    ada.lost, ada.active = False, True
+    showcase.go(HOUR - 10 * MINUTE)
+    assert not showcase.ever
+
+
+def test_a_service_in_between_needs_a_second_witness() -> None:
+    tessie, other = Showing(path=PUSHED), Showing(path="teslemetry")
+    showcase = Showcase(tessie, other)
+    showcase.learn()
+    tessie.moved = False
+    showcase.go(6 * HOUR)
+    assert not showcase.ever
+    other.moved = False
+    showcase.go(2 * HOUR)
+    assert showcase.beside.still == {"ada"}
+
+
+def test_several_cars_of_one_service_are_one_witness() -> None:
+    cars = [Showing(car=name, path=PUSHED) for name in ("ada", "bo", "cy")]
+    showcase = Showcase(*cars)
+    showcase.learn()
+    for car in cars:
+        car.moved = False
+    showcase.go(DAY)
+    assert not showcase.ever
+
+
+@pytest.mark.parametrize("path", [DIRECT, PUSHED, "mqtt"])
+@pytest.mark.parametrize("active", [True, False])
+def test_whatever_moves_contradicts(*, path: str, active: bool) -> None:
+    ada, other = Showing(), Showing(car="bo", path=path, active=active)
+    showcase = Showcase(ada, other)
+    showcase.learn()
+    ada.moved = False
+    showcase.go(DAY)
+    assert not showcase.ever
+    # Nothing has moved since: only from there it counts.
+    other.moved = other.active = False
+    showcase.go(STILL_GAPS * POLL - 2 * MINUTE)
+    assert not showcase.ever
+    showcase.go(POLL)
+    assert showcase.beside.still == {"ada"}
+
+
+def test_it_ends_with_two_moves() -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.learn()
+    ada.moved = False
+    showcase.go(3 * HOUR)
+    assert showcase.beside.still
+    ada.moved = True
+    showcase.go(POLL)
+    assert showcase.beside.still
+    showcase.go(POLL)
+    assert not showcase.beside.still
+    assert showcase.beside.began is None
+    # One that stood still for so long may do so again, and is believed less soon.
+    ada.moved = False
+    showcase.go(6 * HOUR)
+    assert not showcase.beside.still
+
+
+def test_another_car_moves_it_to_an_end() -> None:
+    ada, bo = Showing(), Showing(car="bo", path="mqtt", moved=False, active=False)
+    showcase = Showcase(ada, bo)
+    showcase.learn()
+    ada.moved = False
+    showcase.go(2 * HOUR)
+    assert showcase.beside.still
+    bo.moved = bo.active = True
+    showcase.go(2 * POLL)
+    assert not showcase.beside.still
+
+
+@pytest.mark.parametrize("happens", ORDINARY)
+def test_it_fades_when_nobody_can_tell_any_more(
+    happens: Callable[[Showing], None],
+) -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.learn()
+    ada.moved = False
+    showcase.go(2 * HOUR)
+    assert showcase.beside.still
+    happens(ada)
+    # What stood still a moment ago may be reported for a while yet.
+    showcase.go(FADES - MINUTE)
+    assert showcase.beside.still
+    showcase.go(30 * MINUTE)
+    assert not showcase.beside.still
+
+
+def test_another_set_of_values_is_learnt_anew() -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.learn()
+    showcase.beside.learn_anew("ada", DIRECT)
+    ada.moved = False
+    showcase.go(DAY)
+    assert not showcase.ever
+
+
+def test_an_interruption_begins_anew() -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.learn()
+    ada.moved = False
+    for _ in range(50):
+        showcase.go(30 * MINUTE)
+        showcase.beside.interrupt(showcase.now)
+    assert not showcase.ever
+
+
+def test_who_is_no_longer_named_is_forgotten() -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.learn()
+    ada.moved = False
+    showcase.go(2 * HOUR)
+    showcase.beside.retain({("ada", DIRECT), ("bo", DIRECT)})
+    assert showcase.beside.still == {"ada"}
+    showcase.beside.retain({("bo", DIRECT)})
+    assert not showcase.beside.still
+    assert showcase.beside.began is None
+    assert showcase.beside.dump() == {"still": [], "paces": []}
+
+
+def test_a_restart_keeps_paces_and_what_stands_still() -> None:
+    ada = Showing()
+    showcase = Showcase(ada)
+    showcase.learn()
+    ada.moved = False
+    showcase.go(2 * HOUR)
+    again = Showcase(ada)
+    again.beside.restore(showcase.beside.dump(), 0.0)
+    assert again.beside.still == {"ada"}
+    assert again.beside.standing("ada", DIRECT, 0.0).pace == POLL
+    again.go(FADES - MINUTE)
+    assert again.beside.still
+    again.go(2 * HOUR)
+    assert again.beside.still == {"ada"}
+    ada.moved = True
+    again.go(2 * POLL)
+    assert not again.beside.still
+
+
+# With the judge
+
+
+def witnessed(home: Home, ada: Showing) -> Beside:
+    """Settle a home that only watches, beside an integration that shows a car."""
+    entry = settle(home)
+    beside = entry.judge.beside
+    beside.direct = {DIRECT}
+
+    def poll() -> None:
+        show(beside, ada, home.now)
+        home.at(home.now + ada.every, poll)
+
+    poll()
+    home.run(SETTLED + LEARNT * POLL + POLL)
+    assert beside.standing("ada", DIRECT, home.now).learnt
+    return beside
+
+
+def test_the_judge_calls_the_data_stale(home: Home) -> None:
+    ada = Showing()
+    witnessed(home, ada)
+    began = home.now
+    ada.moved = False
+    home.run(began + 2 * HOUR)
+    judged = home.judgement
+    assert judged == Judgement(
+        status=Status.DEGRADED,
+        scope=Scope.VEHICLE,
+        planes=(Plane.DATA,),
+        since=judged.since,
+        seen=frozenset({"ada"}),
+    )
+    assert judged.since is not None
+    ada.moved = True
+    home.run(began + 3 * HOUR)
+    assert status(home) is Status.OPERATIONAL
+    assert kinds(home) == [Kind.STARTED, Kind.ENDED]
+    assert notices(home) == []
+
+
+def test_the_own_internet_explains_it(home: Home) -> None:
+    ada = Showing()
+    witnessed(home, ada)
+    ada.moved = False
+    home.set("net", "refuse")
+    home.run(home.now + 3 * HOUR)
+    home.set("net", "ok")
+    home.run(home.now + 40 * MINUTE)
+    assert set(statuses(home)) <= {Status.INTERNET_DOWN, Status.OPERATIONAL}
+
+
+def test_a_host_that_fails_is_an_outage_all_the_same(home: Home) -> None:
+    ada = Showing()
+    witnessed(home, ada)
+    ada.moved = False
+    home.run(home.now + 2 * HOUR)
+    home.set("na.status", "refuse")
+    home.run(home.now + 4 * MINUTE)
+    assert status(home) is Status.OUTAGE
+    # Data that move end no outage.
+    ada.moved, ada.every = True, 20.0
+    home.run(home.now + HOUR)
+    assert status(home) is Status.OUTAGE
+
+
+def test_data_that_move_put_no_outage_off(home: Home) -> None:
+    ada = Showing(every=20.0)
+    witnessed(home, ada)
+    home.set("na.status", "refuse")
+    failed = home.now
+    home.run(failed + HOUR, stop=lambda: status(home) is Status.OUTAGE)
+    assert home.now - failed < 2 * MINUTE
+
+
+def test_unavailable_cars_neither_make_nor_hasten_an_outage(home: Home) -> None:
+    ada = Showing()
+    witnessed(home, ada)
+    ada.lost = True
+    home.run(home.now + DAY)
+    assert not home.happenings
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_a_restart_in_the_middle_tells_nothing_twice(home: Home) -> None:
+    ada = Showing()
+    witnessed(home, ada)
+    ada.moved = False
+    home.run(home.now + 2 * HOUR)
+    since = home.judgement.since
+    home.restart()
+    assert home.judgement.seen == {"ada"}
+    home.run(home.now + 20 * MINUTE)
+    assert status(home) is Status.DEGRADED
+    assert home.judgement.since == since
+    assert kinds(home) == [Kind.STARTED]
+
+
+def test_a_month_of_ordinary_life(home: Home) -> None:
+    """Drives, charges, sleep, reloads, expired tokens and slow sources: nothing."""
+    beside = settle(home).judge.beside
+    beside.direct = {DIRECT}
+    ada = Showing()
+    draw = home.random
+
+    def live() -> None:
+        what = draw.random()
+        ada.active = what < 0.4
+        ada.moved = ada.active or draw.random() < 0.05
+        ada.lost = 0.4 <= what < 0.5
+        ada.silent = 0.5 <= what < 0.6
+        home.at(home.now + draw.choice((20 * MINUTE, HOUR, 6 * HOUR)), live)
+
+    def poll() -> None:
+        # Charging by little: now and then a value is what it was.
+        still = ada.active and draw.random() < 0.2
+        moved, ada.moved = ada.moved, ada.moved and not still
+        show(beside, ada, home.now)
+        ada.moved = moved
+        home.at(home.now + POLL, poll)
+
+    live()
+    poll()
+    home.run(home.now + 30 * DAY)
+    assert not home.happenings
+    assert status(home) is Status.OPERATIONAL

@@ -1,0 +1,244 @@
+"""How a car is reached, or why it is not: the table."""
+
+from typing import Any
+
+import pytest
+
+from custom_components.keycard.outage.evidence import (
+    Evidence,
+    Meaning,
+    Reason,
+    Subject,
+    Verdict,
+)
+from custom_components.keycard.outage.models import Judgement, Status
+from custom_components.keycard.runtime.connection import (
+    NEARLY_EMPTY,
+    Connection,
+    count_unpaid,
+    lets_in,
+    over_cloud,
+    reachable,
+)
+from custom_components.keycard.vehicle.state import CarState, Presence
+
+ADA = "LRW3F7EK4NC700000"
+BO = "LRWYGDEK4NC700000"
+OFFLINE = {"presence": Presence.OFFLINE}
+
+
+def judged(status: Status, affected: frozenset[str] | None = frozenset()) -> Judgement:
+    return Judgement(status=status, affected=affected)
+
+
+@pytest.mark.parametrize(
+    ("status", "given", "connection"),
+    [
+        (Status.OPERATIONAL, {}, Connection.CLOUD),
+        # The cloud works: what the car tells counts.
+        (Status.OPERATIONAL, {"presence": Presence.ASLEEP}, Connection.ASLEEP),
+        (Status.OPERATIONAL, OFFLINE, Connection.OFFLINE),
+        (Status.OPERATIONAL, {"presence": Presence.UNKNOWN}, Connection.UNDETERMINED),
+        (Status.OPERATIONAL, {"in_service": True}, Connection.IN_SERVICE),
+        (Status.OPERATIONAL, OFFLINE | {"in_service": True}, Connection.IN_SERVICE),
+        (
+            Status.OPERATIONAL,
+            OFFLINE | {"battery_level": NEARLY_EMPTY},
+            Connection.POWER_LOW,
+        ),
+        (
+            Status.OPERATIONAL,
+            OFFLINE | {"battery_level": NEARLY_EMPTY + 1},
+            Connection.OFFLINE,
+        ),
+        (Status.OPERATIONAL, OFFLINE | {"low_power_mode": True}, Connection.POWER_LOW),
+        (
+            Status.OPERATIONAL,
+            OFFLINE | {"low_power_mode": False, "battery_level": 60},
+            Connection.OFFLINE,
+        ),
+        # A car that sleeps or is online has the power for it.
+        (
+            Status.OPERATIONAL,
+            {"presence": Presence.ASLEEP, "battery_level": 1},
+            Connection.ASLEEP,
+        ),
+        (Status.OPERATIONAL, {"battery_level": 1}, Connection.CLOUD),
+        # What hits every car says nothing of this one.
+        (Status.INTERNET_DOWN, OFFLINE, Connection.INTERNET_DOWN),
+        (Status.PROVIDER_DOWN, {}, Connection.PROVIDER_DOWN),
+        (Status.OUTAGE, {"presence": Presence.ASLEEP}, Connection.MAKER_DOWN),
+        (Status.OUTAGE, {"in_service": True}, Connection.MAKER_DOWN),
+    ],
+)
+def test_status_and_state(
+    status: Status, given: dict[str, Any], connection: Connection
+) -> None:
+    state = CarState(vin=ADA, **({"presence": Presence.ONLINE} | given))
+    found = over_cloud(
+        judged(status),
+        ADA,
+        state,
+        calls_work=True,
+        mobile_access=True,
+        refused=None,
+    )
+    assert found is connection
+
+
+@pytest.mark.parametrize(
+    ("judgement", "calls_work", "mobile_access", "refused", "connection"),
+    [
+        # Some cars are hit, this one or another.
+        (
+            judged(Status.DEGRADED, frozenset({ADA})),
+            True,
+            True,
+            None,
+            Connection.MAKER_DOWN,
+        ),
+        (judged(Status.DEGRADED, None), True, True, None, Connection.MAKER_DOWN),
+        (judged(Status.DEGRADED, frozenset({BO})), True, True, None, Connection.CLOUD),
+        (judged(Status.DEGRADED), True, True, None, Connection.CLOUD),
+        # Who is signed in goes on until the token has run out.
+        (judged(Status.SIGN_IN_OUTAGE, None), True, True, None, Connection.CLOUD),
+        (judged(Status.SIGN_IN_OUTAGE, None), False, True, None, Connection.MAKER_DOWN),
+        # The account, or one car of it.
+        (
+            judged(Status.ACCOUNT_PROBLEM),
+            False,
+            True,
+            Reason.LIMIT,
+            Connection.ACCOUNT,
+        ),
+        (
+            judged(Status.ACCOUNT_PROBLEM),
+            False,
+            False,
+            Reason.MOBILE_ACCESS,
+            Connection.MOBILE_ACCESS_OFF,
+        ),
+        (
+            judged(Status.ACCOUNT_PROBLEM),
+            False,
+            True,
+            Reason.MOBILE_ACCESS,
+            Connection.CLOUD,
+        ),
+        (
+            judged(Status.OPERATIONAL),
+            True,
+            False,
+            None,
+            Connection.MOBILE_ACCESS_OFF,
+        ),
+        (judged(Status.OUTAGE), False, False, None, Connection.MAKER_DOWN),
+        # Not enough is known of the cloud, but calls may work all the same.
+        (judged(Status.UNDETERMINED), False, True, None, Connection.UNDETERMINED),
+        (judged(Status.UNDETERMINED), True, True, None, Connection.CLOUD),
+    ],
+)
+def test_calls_and_account(
+    *,
+    judgement: Judgement,
+    calls_work: bool,
+    mobile_access: bool,
+    refused: Reason | None,
+    connection: Connection,
+) -> None:
+    found = over_cloud(
+        judgement,
+        ADA,
+        CarState(vin=ADA, presence=Presence.ONLINE),
+        calls_work=calls_work,
+        mobile_access=mobile_access,
+        refused=refused,
+    )
+    assert found is connection
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_car_that_was_never_heard_of(status: Status) -> None:
+    found = over_cloud(
+        judged(status),
+        ADA,
+        None,
+        calls_work=True,
+        mobile_access=True,
+        refused=None,
+    )
+    assert found is not Connection.CLOUD
+
+
+@pytest.mark.parametrize(
+    ("subject", "verdict", "reason", "before", "after"),
+    [
+        (Subject.ACCOUNT, Verdict.BAD, Reason.MOBILE_ACCESS, True, False),
+        (Subject.DATA, Verdict.GOOD, Reason.OK, False, True),
+        (Subject.COMMANDS, Verdict.GOOD, Reason.OK, False, True),
+        # The list of cars and the state of one come without mobile access, too.
+        (Subject.API, Verdict.GOOD, Reason.OK, False, False),
+        (Subject.CAR, Verdict.BAD, Reason.ASLEEP, False, False),
+        (Subject.DATA, Verdict.BAD, Reason.CLOUD_FAILS, False, False),
+        (Subject.API, Verdict.BAD, Reason.NO_ANSWER, True, True),
+    ],
+)
+def test_mobile_access(
+    *, subject: Subject, verdict: Verdict, reason: Reason, before: bool, after: bool
+) -> None:
+    found = Evidence(
+        meaning=Meaning(subject=subject, verdict=verdict, reason=reason),
+        asked_at=1.0,
+        at=2.0,
+        car=ADA,
+    )
+    assert lets_in(found, before=before) is after
+
+
+REACHED_BY = (
+    Connection.CLOUD,
+    Connection.ASLEEP,
+    Connection.BLUETOOTH,
+    Connection.BOTH,
+)
+
+
+@pytest.mark.parametrize(
+    ("connection", "known"),
+    [
+        *((connection, True) for connection in REACHED_BY),
+        (Connection.UNDETERMINED, None),
+        *(
+            (connection, False)
+            for connection in Connection
+            if connection not in {*REACHED_BY, Connection.UNDETERMINED}
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", [True, False, None])
+def test_what_was_known_holds_while_nobody_knows(
+    *, connection: Connection, known: bool | None, before: bool | None
+) -> None:
+    assert reachable(connection, before=before) is (before if known is None else known)
+
+
+@pytest.mark.parametrize(
+    ("subject", "verdict", "reason", "before", "after"),
+    [
+        (Subject.CAR, Verdict.BAD, Reason.PAYMENT, 0, 1),
+        (Subject.CAR, Verdict.BAD, Reason.PAYMENT, 1, 2),
+        # The account's debts are not a car's.
+        (Subject.ACCOUNT, Verdict.BAD, Reason.PAYMENT, 1, 1),
+        (Subject.CAR, Verdict.BAD, Reason.ASLEEP, 2, 2),
+        (Subject.API, Verdict.BAD, Reason.CLOUD_FAILS, 2, 2),
+        (Subject.API, Verdict.GOOD, Reason.OK, 2, 0),
+        (Subject.DATA, Verdict.GOOD, Reason.OK, 2, 0),
+        (Subject.COMMANDS, Verdict.GOOD, Reason.OK, 2, 0),
+    ],
+)
+def test_a_car_that_is_to_be_paid_for(
+    subject: Subject, verdict: Verdict, reason: Reason, before: int, after: int
+) -> None:
+    meaning = Meaning(subject=subject, verdict=verdict, reason=reason)
+    found = Evidence(meaning=meaning, asked_at=0.0, at=0.0)
+    assert count_unpaid(found, before=before) == after

@@ -1,0 +1,81 @@
+"""A world whose ports stay shut, and a client that takes what is on its air."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+
+from cryptography.hazmat.primitives.asymmetric import ec
+import pytest
+
+from simulator import Simulator
+from simulator.bluetooth import Air
+from simulator.protocol import Role
+from simulator.vehicle.car import Car
+
+from ..conftest import HOME
+from ..signing import a_key
+from .library_client import Aired
+
+
+class Sleeper:
+    """Sleeps no longer than others need to run, or until it is woken."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.awake = asyncio.Event()
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if seconds < 1:
+            await asyncio.sleep(0)
+        else:
+            await self.awake.wait()
+
+
+async def a_moment() -> None:
+    """Let everything come to rest that waits for nothing."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def sleep() -> Sleeper:
+    return Sleeper()
+
+
+@pytest.fixture
+async def world(sleep: Sleeper) -> AsyncIterator[Simulator]:
+    simulator = Simulator(HOME)
+    simulator.air.sleep = sleep
+    simulator.air.chance = Random(1)
+    yield simulator
+    simulator.air.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def air(world: Simulator) -> Air:
+    return world.air
+
+
+@pytest.fixture
+def ada(world: Simulator) -> Car:
+    ada = world.cars["Ada"]
+    ada.near = True
+    return ada
+
+
+@pytest.fixture
+def key() -> ec.EllipticCurvePrivateKey:
+    return a_key()
+
+
+@pytest.fixture
+def stranger(air: Air, ada: Car, key: ec.EllipticCurvePrivateKey) -> Aired:
+    return Aired(air, ada, key)
+
+
+@pytest.fixture
+def driver(world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey) -> Aired:
+    world.pair("Ada", key, Role.DRIVER)
+    return stranger

@@ -1,0 +1,345 @@
+"""Cars on the air: who is heard, who gets through, and what goes wrong."""
+
+from dataclasses import asdict
+import hashlib
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from tesla_fleet_api.const import BluetoothVehicleData
+from tesla_fleet_api.exceptions import (
+    BluetoothTransportError,
+    BluetoothUnconfirmedCommand,
+    TeslaFleetMessageFaultResponseSizeExceedsMTU,
+)
+from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
+from tesla_protocol.command.vcsec_pb2 import FromVCSECMessage, VehicleLockState_E
+
+from simulator import Simulator
+from simulator.bluetooth import (
+    LIMIT,
+    Air,
+    CutError,
+    FullError,
+    Line,
+    NotHeardError,
+    RefusedError,
+    Weather,
+    WeatherError,
+    address_of,
+)
+from simulator.bluetooth.framing import LONGEST, Frames, chunks
+from simulator.scenarios.scenario import CarSpec
+from simulator.vehicle.car import Car
+
+from .conftest import Sleeper, a_moment
+from .library_client import Aired
+
+LOCKED = VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
+UNLOCKED = VehicleLockState_E.VEHICLELOCKSTATE_UNLOCKED
+
+
+def is_broadcast(message: RoutableMessage) -> bool:
+    """Return whether a message is for everybody: the number of that domain is zero."""
+    to = message.to_destination
+    return (
+        to.WhichOneof("sub_destination") == "domain"
+        and to.domain == Domain.DOMAIN_BROADCAST
+    )
+
+
+def broadcasts(client: Aired) -> list[int]:
+    """Return the states of the lock that the car told everybody."""
+    told = [
+        FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
+        for message in client.heard
+        if is_broadcast(message)
+    ]
+    return [
+        one.vehicleStatus.vehicleLockState
+        for one in told
+        if one.HasField("vehicleStatus")
+    ]
+
+
+def test_a_car_that_is_near_is_heard(air: Air, ada: Car) -> None:
+    [advert] = air.adverts()
+    digest = hashlib.sha1(ada.vin.encode(), usedforsecurity=False).hexdigest()
+    assert advert.name == f"S{digest[:16]}C"
+    assert advert.address == address_of(ada.vin)
+    # A random static address, as Bluetooth has it.
+    assert int(advert.address[:2], 16) >= 0xC0
+    assert advert.connectable
+    ada.near = False
+    assert air.adverts() == []
+
+
+def test_listeners_are_told_who_comes_and_goes(
+    world: Simulator, air: Air, ada: Car
+) -> None:
+    told: list[int] = []
+    cancel = air.listen(lambda: told.append(len(air.adverts())))
+    world.set("car.Bo", "near")
+    world.set("car.Bo", "near")
+    ada.near = False
+    cancel()
+    world.set("car.Bo", "gone")
+    assert told == [2, 1]
+
+
+async def test_older_model_s_and_x_have_no_such_radio(
+    world: Simulator, air: Air
+) -> None:
+    world.set("car.Cy", "near")
+    assert air.adverts() == []
+    with pytest.raises(NotHeardError):
+        await air.connect(address_of(world.cars["Cy"].vin))
+    newer = world.add_car(CarSpec(name="Di", model="modelx", year=2021))
+    newer.near = True
+    assert [it.address for it in air.adverts()] == [address_of(newer.vin)]
+
+
+async def test_a_car_takes_three_connections(air: Air, ada: Car) -> None:
+    air.phones[ada.vin] = 2
+    line = await air.connect(address_of(ada.vin))
+    [advert] = air.adverts()
+    assert not advert.connectable
+    with pytest.raises(FullError, match=str(LIMIT)):
+        await air.connect(address_of(ada.vin))
+    await line.close()
+    await (await air.connect(address_of(ada.vin))).close()
+
+
+async def test_a_car_that_leaves_cannot_be_connected_to(
+    air: Air, ada: Car, sleep: Sleeper
+) -> None:
+    async def leave(_seconds: float) -> None:
+        ada.near = False
+
+    air.sleep = leave
+    with pytest.raises(NotHeardError):
+        await air.connect(address_of(ada.vin))
+    assert air.tally(ada).connections == 0
+
+
+async def test_a_car_that_leaves_cuts_its_lines(air: Air, ada: Car) -> None:
+    line = await air.connect(address_of(ada.vin))
+    cuts: list[bool] = []
+    line.on_cut = lambda: cuts.append(line.is_open)
+    ada.near = False
+    assert cuts == [False]
+    with pytest.raises(CutError):
+        await line.write(b"anything")
+    # Who hangs up is not cut off.
+    ada.near = True
+    line = await air.connect(address_of(ada.vin))
+    line.on_cut = lambda: cuts.append(line.is_open)
+    await line.close()
+    assert cuts == [False]
+
+
+async def test_a_car_that_is_removed_cuts_its_lines(
+    world: Simulator, air: Air, ada: Car
+) -> None:
+    line = await air.connect(address_of(ada.vin))
+    world.remove_car("Ada")
+    assert not line.is_open
+
+
+async def test_the_car_tells_everybody_what_has_changed(
+    world: Simulator, air: Air, ada: Car, driver: Aired
+) -> None:
+    phone = Aired(air, ada, driver.private_key)  # type: ignore[arg-type]
+    await phone.connect()
+    await a_moment()
+    assert broadcasts(phone) == [LOCKED]
+    await driver.door_unlock()
+    await a_moment()
+    assert broadcasts(phone) == [LOCKED, UNLOCKED]
+    assert broadcasts(driver) == [LOCKED, UNLOCKED]
+    # What comes through the cloud is told as well, and that the car sleeps.
+    ada.execute("door_lock", {})
+    ada.set_presence("asleep")
+    await a_moment()
+    assert broadcasts(phone)[-2:] == [LOCKED, LOCKED]
+
+
+async def test_the_answer_comes_before_what_everybody_is_told(
+    driver: Aired,
+) -> None:
+    await driver.door_unlock()
+    await a_moment()
+    assert [is_broadcast(message) for message in driver.heard[-2:]] == [False, True]
+
+
+def test_messages_come_in_chunks() -> None:
+    frames, messages = Frames(), [bytes(400), b"short", bytes(LONGEST)]
+    stream = b"".join(chunk for one in messages for chunk in chunks(one))
+    heard = [it for byte in stream for it in frames.feed(bytes((byte,)))]
+    assert heard == messages
+    assert frames.feed(stream) == messages
+    # What is longer than any message is noise.
+    assert frames.feed(b"\xff\xff noise") == []
+    assert frames.feed(b"\x00\x01!") == [b"!"]
+
+
+async def test_an_answer_that_is_too_long_is_not_sent(driver: Aired) -> None:
+    everything = list(BluetoothVehicleData)
+    data = await driver.vehicle_data(everything)
+    assert data.HasField("charge_state")
+    # A car with more to tell than these have.
+    with (
+        patch("simulator.bluetooth.framing.LONGEST", 500),
+        pytest.raises(TeslaFleetMessageFaultResponseSizeExceedsMTU),
+    ):
+        await driver.vehicle_data(everything)
+
+
+async def greeted(driver: Aired) -> Line:
+    """Return a line on which nothing is left to be said."""
+    await driver.connect()
+    await driver.handshakeVehicleSecurity()
+    await a_moment()
+    assert driver.line is not None
+    return driver.line
+
+
+# Weather, whether the car obeys, whether the line is cut, and what is counted.
+FAULTS: list[tuple[dict[str, Any], bool, bool, int]] = [
+    ({"lose_to_car": 1.0}, False, False, 1),
+    # Neither the answer nor what everybody is told arrives.
+    ({"lose_to_phone": 1.0}, True, False, 2),
+    ({"cut_before": 1.0}, False, True, 0),
+    ({"cut_after": 1.0}, True, True, 0),
+    ({"slow": 60.0}, True, False, 0),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_what_goes_wrong_leaves_the_outcome_open(
+    air: Air, ada: Car, driver: Aired, fault: tuple[dict[str, Any], bool, bool, int]
+) -> None:
+    weather, obeyed, cut, lost = fault
+    line = await greeted(driver)
+    air.set_weather(Weather(**weather))
+    driver.confirmation = "ack"
+    with (
+        patch.object(driver, "_actuation_timeout", 0.01),
+        pytest.raises(BluetoothUnconfirmedCommand),
+    ):
+        await driver.door_unlock()
+    assert ada.executed == ({"door_unlock": 1} if obeyed else {})
+    assert line.is_open is not cut
+    assert air.tally(ada).lost == lost
+
+
+async def test_a_slow_car_answers_all_the_same(
+    air: Air, ada: Car, driver: Aired, sleep: Sleeper
+) -> None:
+    await greeted(driver)
+    air.set_weather(Weather(slow=60.0, latency=0.5))
+    sleep.slept.clear()
+    sleep.awake.set()
+    await driver.door_unlock()
+    assert sleep.slept[:3] == [0.5, 60.0, 0.5]
+    assert not ada.locked
+
+
+async def test_a_part_of_what_the_car_says_is_slow(
+    air: Air, driver: Aired, sleep: Sleeper
+) -> None:
+    await greeted(driver)
+    air.set_weather(Weather(slow=60.0, slow_rate=0.0))
+    await driver.door_unlock()
+    assert 60.0 not in sleep.slept
+
+
+async def test_a_connection_can_be_refused_and_takes_time(
+    air: Air, ada: Car, driver: Aired, sleep: Sleeper
+) -> None:
+    air.set_weather(Weather(refuse=1.0, connect=0.7))
+    with pytest.raises(RefusedError):
+        await air.connect(address_of(ada.vin))
+    assert sleep.slept == [0.7]
+    with pytest.raises(BluetoothTransportError):
+        await driver.door_unlock()
+    assert air.tally(ada).connections == 0
+
+
+async def test_one_car_can_have_weather_of_its_own(
+    world: Simulator, air: Air, ada: Car
+) -> None:
+    world.cars["Bo"].near = True
+    air.set_weather(Weather(refuse=1.0), "Bo")
+    assert (await air.connect(address_of(ada.vin))).is_open
+    with pytest.raises(RefusedError):
+        await air.connect(address_of(world.cars["Bo"].vin))
+    world.reset()
+    assert air.weather_of(world.cars["Bo"]) == Weather()
+
+
+async def test_what_goes_wrong_can_be_replayed(air: Air, ada: Car) -> None:
+    async def played() -> list[bool]:
+        air.chance = Random(7)
+        before = air.tally(ada).lost
+        line = await air.connect(address_of(ada.vin))
+        fates: list[bool] = []
+        for _ in range(20):
+            await line.write(b"\x00\x01?")
+            fates.append(air.tally(ada).lost > before + sum(fates))
+        await line.close()
+        return fates
+
+    air.set_weather(Weather(lose_to_car=0.5))
+    first = await played()
+    assert first == await played()
+    assert 0 < sum(first) < len(first)
+
+
+async def test_it_is_counted_what_was_on_the_air(
+    ada: Car, air: Air, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(air, "_now", lambda: now)
+    first = await air.connect(address_of(ada.vin))
+    now = 9.0
+    await first.close()
+    second = await air.connect(address_of(ada.vin))
+    now = 12.0
+    assert asdict(air.tally(ada)) == {
+        "connections": 2,
+        "longest": 9.0,
+        "open": 1,
+        "lost": 0,
+    }
+    now = 30.0
+    assert air.tally(ada).longest == 21.0
+    await second.close()
+    assert air.tally(ada).open == 0
+
+
+async def test_what_is_under_way_is_counted(
+    world: Simulator, air: Air, ada: Car, sleep: Sleeper
+) -> None:
+    busy: list[int] = []
+
+    async def look(_seconds: float) -> None:
+        busy.append(world.busy)
+
+    air.sleep = look
+    await (await air.connect(address_of(ada.vin))).close()
+    assert (busy, world.busy) == ([1], 0)
+
+
+def test_there_is_no_other_weather() -> None:
+    assert Weather.read({"slow": 3, "refuse": 1}) == Weather(slow=3.0, refuse=1.0)
+    for wrong in (
+        {"lose_to_car": 1.1},
+        {"slow": -1},
+        {"snow": 0.5},
+        {"refuse": True},
+        {"latency": "long"},
+    ):
+        with pytest.raises(WeatherError, match="allowed: connect, cut_after"):
+            Weather.read(wrong)

@@ -1,0 +1,311 @@
+"""Keys that come in over the air: the car waits for its card, and tells the end."""
+
+import asyncio
+
+from cryptography.hazmat.primitives.asymmetric import ec
+import pytest
+from tesla_protocol.command.keys_pb2 import Role as RoleNumber
+from tesla_protocol.command.universal_message_pb2 import (
+    Destination,
+    Domain,
+    MessageFault_E,
+    RoutableMessage,
+)
+from tesla_protocol.command.vcsec_pb2 import (
+    FromVCSECMessage,
+    InformationRequest,
+    InformationRequestType,
+    OperationStatus_E,
+    PermissionChange,
+    PublicKey,
+    RKEAction_E,
+    UnsignedMessage,
+    VehicleLockState_E,
+    WhitelistOperation,
+    WhitelistOperation_information_E as Information,
+)
+
+from simulator import Simulator
+from simulator.bluetooth import Air, Line, address_of
+from simulator.bluetooth.framing import Frames, chunks
+from simulator.protocol import TAP_TIME, PairingState, Role, Transport, point_of
+from simulator.vehicle.car import Car
+
+from ..conftest import HOME
+from ..signing import a_key
+from .conftest import Sleeper, a_moment
+from .library_client import Aired
+
+DRIVER = RoleNumber.ROLE_DRIVER
+WAIT = (OperationStatus_E.OPERATIONSTATUS_WAIT, "NONE")
+ADDED = (OperationStatus_E.OPERATIONSTATUS_OK, "NONE")
+ME = b"somebody at home"
+
+
+def failed(word: str) -> tuple[int, str]:
+    return (OperationStatus_E.OPERATIONSTATUS_ERROR, word)
+
+
+class Asker:
+    """Somebody without a key."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.heard: list[RoutableMessage] = []
+        frames = Frames()
+
+        def hear(chunk: bytes) -> None:
+            messages = map(RoutableMessage.FromString, frames.feed(chunk))
+            self.heard += [
+                it for it in messages if it.to_destination.routing_address == ME
+            ]
+
+        line.on_chunk = hear
+
+    async def send(self, unsigned: UnsignedMessage) -> None:
+        message = RoutableMessage(
+            to_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
+            from_destination=Destination(routing_address=ME),
+            protobuf_message_as_bytes=unsigned.SerializeToString(),
+            uuid=b"0123456789abcdef",
+        )
+        for chunk in chunks(message.SerializeToString()):
+            await self.line.write(chunk)
+        await a_moment()
+
+    async def ask(self, point: bytes, role: Role = Role.DRIVER) -> None:
+        change = PermissionChange(
+            key=PublicKey(PublicKeyRaw=point),
+            keyRole=RoleNumber.ValueType(role),
+        )
+        operation = WhitelistOperation(addKeyToWhitelistAndAddPermissions=change)
+        await self.send(UnsignedMessage(WhitelistOperation=operation))
+
+    @property
+    def told(self) -> list[tuple[int, str]]:
+        """Return what the car told of the key."""
+        return [_outcome(message) for message in self.heard]
+
+
+def _outcome(message: RoutableMessage) -> tuple[int, str]:
+    assert not message.signature_data.WhichOneof("sig_type")
+    status = FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
+    outcome = status.commandStatus
+    name = Information.Name(
+        outcome.whitelistOperationStatus.whitelistOperationInformation
+    )
+    word = name.removeprefix("WHITELISTOPERATION_INFORMATION_")
+    return (outcome.operationStatus, word)
+
+
+@pytest.fixture
+async def asker(world: Simulator, air: Air, ada: Car) -> Asker:
+    """Ask a car that says that it waits, as older ones do."""
+    world.computers["Ada"].tells_wait = True
+    return Asker(await air.connect(address_of(ada.vin)))
+
+
+@pytest.fixture
+def point(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return point_of(key)
+
+
+async def test_the_car_waits_for_the_card_and_then_says_yes(
+    world: Simulator, asker: Asker, point: bytes
+) -> None:
+    await asker.ask(point)
+    assert asker.told == [WAIT]
+    assert world.computers["Ada"].whitelist.role_of(point) is None
+    assert world.tap("Ada") is PairingState.ADDED
+    await a_moment()
+    assert asker.told == [WAIT, ADDED]
+    assert world.computers["Ada"].whitelist.role_of(point) is Role.DRIVER
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_a_newer_car_says_nothing_before_somebody_taps(
+    world: Simulator, asker: Asker, point: bytes, refuses: bool
+) -> None:
+    assert not Simulator(HOME).computers["Ada"].tells_wait
+    world.computers["Ada"].tells_wait = False
+    await asker.ask(point)
+    assert asker.told == []
+    if refuses:
+        world.refuse("Ada")
+    else:
+        world.tap("Ada")
+    await a_moment()
+    refused = failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")
+    assert asker.told == [refused if refuses else ADDED]
+
+
+async def test_a_malformed_request_is_ignored(
+    world: Simulator, asker: Asker, point: bytes
+) -> None:
+    await asker.ask(b"")
+    await asker.ask(b"no key at all")
+    await asker.ask(b"", Role.NONE)
+    assert asker.told == []
+    assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
+
+
+async def test_who_sits_in_the_car_may_refuse(
+    world: Simulator, asker: Asker, point: bytes
+) -> None:
+    await asker.ask(point)
+    assert world.refuse("Ada") is PairingState.REFUSED
+    await a_moment()
+    assert asker.told == [WAIT, failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")]
+    assert world.computers["Ada"].whitelist.role_of(point) is None
+
+
+async def test_the_car_does_not_wait_for_ever(
+    world: Simulator, asker: Asker, point: bytes, sleep: Sleeper
+) -> None:
+    await asker.ask(point)
+    assert TAP_TIME in sleep.slept
+    sleep.awake.set()
+    await a_moment()
+    word = "LOCAL_ENTITY_AUTH_FAILED_TIMED_OUT_WAITING_FOR_TAP"
+    assert asker.told == [WAIT, failed(word)]
+    assert world.tap("Ada") is PairingState.TIMED_OUT
+
+
+async def test_the_time_of_one_key_does_not_end_that_of_the_next(
+    world: Simulator, asker: Asker, point: bytes, sleep: Sleeper
+) -> None:
+    await asker.ask(point)
+    world.refuse("Ada")
+    first, sleep.awake = sleep.awake, asyncio.Event()
+    await asker.ask(point)
+    first.set()
+    await a_moment()
+    assert world.tap("Ada") is PairingState.ADDED
+
+
+async def test_who_has_hung_up_is_told_nothing(
+    world: Simulator, air: Air, ada: Car, asker: Asker, point: bytes
+) -> None:
+    await asker.ask(point)
+    await asker.line.close()
+    other = Asker(await air.connect(address_of(ada.vin)))
+    assert world.tap("Ada") is PairingState.ADDED
+    await a_moment()
+    assert (asker.told, other.told) == ([WAIT], [])
+    assert world.computers["Ada"].whitelist.role_of(point) is Role.DRIVER
+
+
+@pytest.mark.parametrize(
+    ("role", "word"),
+    [
+        (Role.NONE, "ATTEMPTING_TO_ADD_KEY_WITHOUT_ROLE"),
+        (Role.SERVICE, "ATTEMPTING_TO_ADD_KEY_WITH_SERVICE_ROLE"),
+    ],
+)
+async def test_some_roles_are_refused(
+    world: Simulator, asker: Asker, point: bytes, role: Role, word: str
+) -> None:
+    await asker.ask(point, role)
+    assert asker.told == [failed(word)]
+    assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
+
+
+async def test_a_key_that_is_on_the_list_is_not_added_again(
+    world: Simulator, asker: Asker, point: bytes
+) -> None:
+    world.pair("Ada", point, Role.OWNER)
+    await asker.ask(point)
+    word = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
+    assert asker.told == [failed(word)]
+    assert world.computers["Ada"].whitelist.role_of(point) is Role.OWNER
+
+
+async def test_a_full_list_and_valet_mode(
+    world: Simulator, ada: Car, asker: Asker, point: bytes
+) -> None:
+    ada.valet = True
+    await asker.ask(point)
+    world.computers["Ada"].whitelist.slots = 1
+    world.pair("Ada", a_key())
+    await asker.ask(point)
+    assert asker.told == [
+        failed("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE"),
+        failed("WHITELIST_FULL"),
+    ]
+    assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
+
+
+async def test_whoever_asks_is_told_the_status(asker: Asker, ada: Car) -> None:
+    status = InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS
+    request = InformationRequest(informationRequestType=status)
+    ada.set_presence("asleep")
+    await asker.send(UnsignedMessage(InformationRequest=request))
+    [message] = asker.heard
+    told = FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
+    locked = VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
+    assert told.vehicleStatus.vehicleLockState == locked
+    assert ada.presence == "asleep"
+
+
+UNLOCK = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_UNLOCK)
+REMOVAL = UnsignedMessage(
+    WhitelistOperation=WhitelistOperation(
+        removePublicKeyFromWhitelist=PublicKey(PublicKeyRaw=b"a key")
+    )
+)
+
+
+@pytest.mark.parametrize("unsigned", [UNLOCK, REMOVAL])
+async def test_all_else_needs_a_key(
+    ada: Car, asker: Asker, unsigned: UnsignedMessage
+) -> None:
+    await asker.send(unsigned)
+    [message] = asker.heard
+    fault = message.signedMessageStatus.signed_message_fault
+    assert fault == MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
+    assert ada.locked
+
+
+async def test_no_key_comes_in_through_the_cloud(
+    world: Simulator, ada: Car, point: bytes
+) -> None:
+    change = PermissionChange(
+        key=PublicKey(PublicKeyRaw=point), keyRole=RoleNumber.ROLE_DRIVER
+    )
+    operation = WhitelistOperation(addKeyToWhitelistAndAddPermissions=change)
+    unsigned = UnsignedMessage(WhitelistOperation=operation)
+    message = RoutableMessage(
+        to_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
+        protobuf_message_as_bytes=unsigned.SerializeToString(),
+    ).SerializeToString()
+    computers = world.computers["Ada"]
+    answer = computers.answer(message, Transport.CLOUD)
+    assert answer is not None
+    status = RoutableMessage.FromString(answer).signedMessageStatus
+    fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
+    assert status.signed_message_fault == fault
+    assert computers.whitelist.pairing is PairingState.IDLE
+
+
+async def test_the_library_takes_the_wait_for_a_yes(
+    world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey
+) -> None:
+    world.computers["Ada"].tells_wait = True
+    await stranger.pair(DRIVER)
+    assert world.computers["Ada"].whitelist.role_of(key) is None
+    assert world.tap("Ada") is PairingState.ADDED
+    await stranger.door_unlock()
+    assert not world.cars["Ada"].locked
+
+
+async def test_the_library_pairs_with_a_car_that_does_not_tell_that_it_waits(
+    world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey
+) -> None:
+    computers = world.computers["Ada"]
+    pairing = asyncio.create_task(stranger.pair(DRIVER))
+    await a_moment()
+    assert computers.whitelist.pairing is PairingState.WAITING
+    assert not pairing.done()
+    world.tap("Ada")
+    await pairing
+    assert computers.whitelist.role_of(key) is Role.DRIVER

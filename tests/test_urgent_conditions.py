@@ -1,0 +1,45 @@
+"""What an owner left at a car."""
+
+from typing import Any
+
+import pytest
+
+from custom_components.keycard.services import cannot_wait, in_use
+from custom_components.keycard.vehicle.state import CarState
+
+
+@pytest.mark.parametrize(
+    ("known", "used", "matters"),
+    [
+        ({}, None, []),
+        ({"locked": True, "keeper_mode": "keep", "user_present": False}, False, []),
+        ({"locked": False}, None, ["unlocked"]),
+        ({"locked": False, "shift_state": "p"}, None, ["unlocked"]),
+        ({"keeper_mode": "dog"}, None, ["dog_mode"]),
+        ({"rear_driver_window_open": True}, None, ["window_open"]),
+        (
+            {
+                "locked": False,
+                "keeper_mode": "dog",
+                "front_passenger_window_open": True,
+                "user_present": False,
+            },
+            False,
+            ["dog_mode", "unlocked", "window_open"],
+        ),
+        ({"locked": False, "user_present": True}, True, []),
+        ({"locked": False, "shift_state": "d"}, True, []),
+        ({"keeper_mode": "dog", "shift_state": "r", "user_present": False}, True, []),
+    ],
+)
+def test_what_cannot_wait(
+    known: dict[str, Any], used: bool | None, matters: list[str]
+) -> None:
+    state = CarState(vin="ada", **known)
+    assert in_use(state) is used
+    assert cannot_wait(state) == matters
+
+
+def test_a_car_that_nobody_saw() -> None:
+    assert in_use(None) is None
+    assert cannot_wait(None) == []

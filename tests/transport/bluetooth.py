@@ -1,0 +1,50 @@
+"""A Bluetooth link of its own to a simulated car, without Home Assistant."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from bleak.backends.device import BLEDevice
+from bleak.exc import BleakError
+
+from simulator.bluetooth import Air, CutError, Line
+
+
+class AirClient:
+    """What the library uses of bleak's client."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+
+    @property
+    def is_connected(self) -> bool:
+        return self.line.is_open
+
+    async def start_notify(
+        self, uuid: str, callback: Callable[[Any, bytearray], None]
+    ) -> None:
+        sender = SimpleNamespace(uuid=uuid)
+        self.line.on_chunk = lambda chunk: callback(sender, bytearray(chunk))
+
+    async def write_gatt_char(self, _uuid: str, data: bytearray, _reply: bool) -> None:
+        try:
+            await self.line.write(bytes(data))
+        except CutError as err:
+            raise BleakError(str(err)) from err
+
+    async def disconnect(self) -> None:
+        await self.line.close()
+
+
+def connector(air: Air) -> Callable[..., Any]:
+    """Return what connects to a car on the air as bleak_retry_connector does."""
+
+    async def establish_connection(
+        _kind: object, device: BLEDevice, *_args: object, **_kwargs: object
+    ) -> AirClient:
+        try:
+            return AirClient(await air.connect(device.address))
+        except ConnectionError as err:
+            raise BleakError(str(err)) from err
+
+    return establish_connection

@@ -1,0 +1,445 @@
+"""What a car tells over Bluetooth, held against what the cloud tells of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+import math
+from random import Random
+from typing import Any, get_type_hints
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+import pytest
+from tesla_fleet_api.const import BluetoothVehicleData
+from tesla_protocol.command.car_server_pb2 import GetVehicleData, Response
+from tesla_protocol.command.signatures_pb2 import (
+    AES_GCM_Response_Signature_Data,
+    SignatureData,
+)
+from tesla_protocol.command.universal_message_pb2 import (
+    Destination,
+    Domain,
+    RoutableMessage,
+)
+from tesla_protocol.command.vcsec_pb2 import ClosureStatuses, VehicleStatus
+from tesla_protocol.command.vehicle_pb2 import VehicleData
+
+from custom_components.keycard.transport.bluetooth_messages import (
+    PARTS,
+    read_data,
+    read_status,
+    time_of,
+)
+from custom_components.keycard.vehicle.fields import DOORS, FIELDS
+from custom_components.keycard.vehicle.state import CarState, Presence
+from simulator.protocol.vcsec import status
+from simulator.protocol.vehicle_data import vehicle_data
+from simulator.scenarios.scenario import CarSpec
+from simulator.vehicle import payloads
+from simulator.vehicle.car import Car
+
+NOW = 1767225600.5  # 1 January 2026
+FRAME = 1024  # what the library takes
+
+# What the simulated cars tell one way only; README has the same list.
+ONLY_CLOUD = {
+    "battery_heater",
+    "battery_temp_max",
+    "battery_temp_min",
+    "energy_remaining",
+    "lifetime_energy",
+    "off_peak_charging",
+}
+ONLY_BLUETOOTH = {"pin_to_drive"}
+
+
+class Clock:
+    """A time that passes when it is told to."""
+
+    now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def a_car(clock: Clock, model: str = "model3", year: int = 2023) -> Car:
+    spec = CarSpec(name="Ada", model=model, year=year)
+    return Car(spec, region="na", now=clock)
+
+
+def asked(*parts: BluetoothVehicleData) -> GetVehicleData:
+    message = GetVehicleData()
+    for part in parts:
+        getattr(message, part[0].lower() + part[1:]).SetInParent()
+    return message
+
+
+def from_cloud(car: Car, clock: Clock) -> CarState:
+    car.advance()
+    return CarState.from_data(payloads.vehicle_data(car, clock()))
+
+
+def over_bluetooth(car: Car, clock: Clock) -> VehicleData:
+    return vehicle_data(car, asked(*PARTS), clock())
+
+
+def _set(**values: object) -> Callable[[Car], None]:
+    def change(car: Car) -> None:
+        for name, value in values.items():
+            setattr(car, name, value)
+
+    return change
+
+
+def _open_up(car: Car) -> None:
+    car.doors.update(df=True, pr=True)
+    car.windows.update(fd_window=1, rp_window=2)
+    car.front_trunk = car.rear_trunk = True
+    car.locked = False
+
+
+def _warm_up(car: Car) -> None:
+    car.seats.update(dict.fromkeys(car.seats, 2))
+    car.coolers.update({1: 1, 2: 3})
+    car.wheel = 3
+    car.auto_seats[1] = False
+    car.auto_wheel = car.climate_on = car.defrost = True
+    car.inside, car.outside, car.driver_temp = 21.64, -7.3, 20.5
+
+
+def _charged(car: Car) -> None:
+    car.battery = 80.0
+    car.plug()
+
+
+def _updating(car: Car) -> None:
+    car.offered = "2026.40.1"
+    car.schedule_update(0)
+
+
+DEEDS: dict[str, Callable[[Car], None]] = {
+    "parked": lambda car: None,
+    "driving": Car.drive,
+    "charging": Car.plug,
+    "charged": _charged,
+    "asleep": lambda car: car.set_presence("asleep"),
+    "open": _open_up,
+    "warm": _warm_up,
+    "warm wheel": _set(wheel=1),
+    "kept": _set(keeper=1, climate_on=True),
+    "dog mode": _set(keeper=2, climate_on=True),
+    "camping": _set(keeper=3, climate_on=True, user_present=True),
+    "too hot": _set(overheat="On", overheat_level=0, inside=45.0),
+    "ventilated": _set(overheat="FanOnly", overheat_level=1, inside=45.0),
+    "guarded": _set(sentry=True, valet=True, pin_to_drive=True, bioweapon=True),
+    "lent out": lambda car: car.allow_driving(120),
+    "sun roof": _set(sun_roof="vent"),
+    "update": _set(offered="2026.40.1"),
+    "update soon": _updating,
+}
+
+
+@pytest.fixture(params=[("model3", 2023), ("modelx", 2024), ("models", 2018)])
+def clock_and_car(request: pytest.FixtureRequest) -> tuple[Clock, Car]:
+    clock = Clock()
+    return clock, a_car(clock, *request.param)
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_both_ways_tell_the_same(clock_and_car: tuple[Clock, Car], deed: str) -> None:
+    clock, car = clock_and_car
+    DEEDS[deed](car)
+    clock.now += 150
+    cloud = from_cloud(car, clock)
+    data = over_bluetooth(car, clock)
+    told = read_data(data)
+    both = {name: value for name, value in told.items() if name not in ONLY_BLUETOOTH}
+    assert both == pytest.approx({name: getattr(cloud, name) for name in both})
+    for name, value in both.items():
+        assert type(value) is type(getattr(cloud, name))
+    assert {
+        name for name in FIELDS if name not in told and getattr(cloud, name) is not None
+    } == ONLY_CLOUD
+    assert told["pin_to_drive"] is car.pin_to_drive
+    assert told["name"] == "Ada"
+    assert time_of(data) == cloud.data_at
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_the_locks_tell_the_same(clock_and_car: tuple[Clock, Car], deed: str) -> None:
+    clock, car = clock_and_car
+    DEEDS[deed](car)
+    cloud = from_cloud(car, clock)
+    told = read_status(status(car))
+    assert told == {name: getattr(cloud, name) for name in told}
+    closures = {name for name in FIELDS if name.endswith(("door_open", "trunk_open"))}
+    seen = {"locked", "presence", "user_present"}
+    if car.presence != "asleep":
+        seen |= closures | {"port_open"}
+    if not car.user_present:
+        seen |= {"shift_state", "speed"}
+    elif cloud.speed:
+        seen |= {"shift_state"}
+    assert set(told) == seen
+
+
+def test_what_is_over_does_not_stay() -> None:
+    clock = Clock()
+    car = a_car(clock)
+    car.drive()
+    driving = from_cloud(car, clock)
+    assert (driving.speed, driving.route_destination) == (31, "Home")
+    clock.now += 3600
+    parked = from_cloud(car, clock)
+    told = read_data(over_bluetooth(car, clock))
+    for name in ("speed", "shift_state", *(n for n in FIELDS if n.startswith("route"))):
+        assert told[name] == getattr(parked, name)
+    # The locks say as much.
+    assert replace(driving, **read_status(status(car))).speed is None
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_tells_something_and_fits(part: BluetoothVehicleData) -> None:
+    clock = Clock()
+    assert read_data(vehicle_data(a_car(clock), asked(part), NOW))
+    data = VehicleData()
+    name = f"{part[3].lower()}{part[4:]}"
+    name = "".join(f"_{one.lower()}" if one.isupper() else one for one in name)
+    fill(getattr(data, name))
+    answer = RoutableMessage(
+        to_destination=Destination(routing_address=bytes(16)),
+        from_destination=Destination(domain=Domain.DOMAIN_INFOTAINMENT),
+        protobuf_message_as_bytes=Response(vehicleData=data).SerializeToString(),
+        signature_data=SignatureData(
+            AES_GCM_Response_data=AES_GCM_Response_Signature_Data(
+                nonce=bytes(12), counter=2**32 - 1, tag=bytes(16)
+            )
+        ),
+        uuid=bytes(16),
+        request_uuid=bytes(16),
+    )
+    assert data.ByteSize() > 60
+    assert PARTS[part] <= read_data(data).keys()
+    assert 2 + answer.ByteSize() <= FRAME
+
+
+def test_each_field_is_asked_for_once() -> None:
+    fields = [name for names in PARTS.values() for name in names]
+    assert sorted(fields) == sorted(set(FIELDS) - ONLY_CLOUD)
+
+
+def fill(message: Message) -> None:
+    """Say something in all fields that are known of a message."""
+    for field in message.DESCRIPTOR.fields:
+        if field.is_repeated:
+            continue
+        if field.message_type is not None:
+            getattr(message, field.name).SetInParent()
+            fill(getattr(message, field.name))
+        elif field.enum_type is not None:
+            setattr(message, field.name, field.enum_type.values[-1].number)
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            setattr(message, field.name, "twenty letters of it")
+        elif field.cpp_type in WIDE:
+            setattr(message, field.name, 1_800_000_000)
+        else:
+            setattr(message, field.name, 100)
+
+
+WIDE = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
+
+OPEN = {
+    "CLOSED": False,
+    "OPEN": True,
+    "AJAR": True,
+    "UNKNOWN": None,
+    "FAILED_UNLATCH": None,
+    "OPENING": True,
+    "CLOSING": True,
+}
+
+
+@pytest.mark.parametrize("word", OPEN)
+@pytest.mark.parametrize(
+    ("closure", "name"),
+    [
+        ("frontDriverDoor", "front_driver_door_open"),
+        ("frontPassengerDoor", "front_passenger_door_open"),
+        ("rearDriverDoor", "rear_driver_door_open"),
+        ("rearPassengerDoor", "rear_passenger_door_open"),
+        ("frontTrunk", "front_trunk_open"),
+        ("rearTrunk", "rear_trunk_open"),
+        ("chargePort", "port_open"),
+    ],
+)
+def test_closures(closure: str, name: str, word: str) -> None:
+    closures: dict[str, Any] = {closure: f"CLOSURESTATE_{word}"}
+    message = VehicleStatus(closureStatuses=ClosureStatuses(**closures))
+    told = read_status(message)
+    assert told.get(name) is OPEN[word]
+    others = {key: value for key, value in told.items() if key.endswith("_open")}
+    others.pop(name, None)
+    assert list(others.values()) == [False] * 6
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, {}),
+        # Unlocked is a zero, which is told as soon as anything is.
+        ({"vehicleSleepStatus": 1}, {"locked": False, "presence": Presence.ONLINE}),
+        ({"vehicleSleepStatus": 2}, {"locked": False, "presence": Presence.ASLEEP}),
+        ({"vehicleLockState": 1}, {"locked": True}),
+        ({"vehicleLockState": 2}, {"locked": True}),
+        ({"vehicleLockState": 3}, {"locked": False}),
+        ({"vehicleLockState": 1, "userPresence": 1}, {"user_present": False}),
+        ({"vehicleLockState": 1, "userPresence": 2}, {"user_present": True}),
+        ({"vehicleLockState": 1, "gear": 1}, {"shift_state": "p", "speed": None}),
+        ({"vehicleLockState": 1, "gear": 2}, {"shift_state": "d"}),
+        ({"vehicleLockState": 1, "gear": 3}, {"shift_state": "r"}),
+        ({"vehicleLockState": 1, "gear": 4}, {"shift_state": "n"}),
+        # Numbers of a newer car
+        ({"vehicleLockState": 99}, {}),
+        (
+            {
+                "vehicleLockState": 1,
+                "vehicleSleepStatus": 99,
+                "userPresence": 99,
+                "gear": 99,
+            },
+            {"locked": True},
+        ),
+    ],
+)
+def test_status(told: dict[str, Any], expected: dict[str, Any]) -> None:
+    """A broadcast tells no more than it holds."""
+    if told.get("vehicleLockState") == 1:
+        expected = {"locked": True} | expected
+    assert read_status(VehicleStatus(**told), answered=False) == expected
+
+
+def parsed(status: str) -> VehicleStatus:
+    """Return a status that a public capture shows, from its bytes."""
+    found = VehicleStatus()
+    found.ParseFromString(bytes.fromhex(status))
+    return found
+
+
+def closures_in(told: Mapping[str, Any]) -> dict[str, bool]:
+    return {name: value for name, value in told.items() if name.endswith("_open")}
+
+
+SHUT = dict.fromkeys(
+    (
+        *(f"{place}_door_open" for place in DOORS),
+        "front_trunk_open",
+        "rear_trunk_open",
+        "port_open",
+    ),
+    False,
+)
+
+
+def test_what_a_car_leaves_out_of_its_answer_is_shut() -> None:
+    """Bytes of real cars: the driver's door is open, and then nothing is."""
+    told = read_status(parsed("0a02080118012002"))
+    assert closures_in(told) == SHUT | {"front_driver_door_open": True}
+    # Somebody sits in it: whether it stands in park is not told.
+    assert "shift_state" not in told
+    told = read_status(parsed("10011801200142020802"))
+    assert closures_in(told) == SHUT
+    assert (told["locked"], told["presence"], told["user_present"]) == (
+        True,
+        Presence.ONLINE,
+        False,
+    )
+    assert (told["shift_state"], told["speed"]) == ("p", None)
+
+
+def test_what_a_broadcast_leaves_out_is_not_told() -> None:
+    told = read_status(parsed("10011801200142020802"), answered=False)
+    assert told == {
+        "locked": True,
+        "presence": Presence.ONLINE,
+        "user_present": False,
+    }
+
+
+def test_a_sleeping_car_tells_only_what_it_says_to_be_open() -> None:
+    told = read_status(parsed("100118022001"))
+    assert (told["locked"], told["presence"], told["shift_state"]) == (
+        True,
+        Presence.ASLEEP,
+        "p",
+    )
+    assert closures_in(told) == {}
+    closures: dict[str, Any] = {
+        "rearTrunk": "CLOSURESTATE_OPEN",
+        "chargePort": "CLOSURESTATE_OPEN",
+    }
+    for answered in (True, False):
+        sleeping = VehicleStatus(
+            vehicleSleepStatus="VEHICLE_SLEEP_STATUS_ASLEEP",
+            closureStatuses=ClosureStatuses(**closures),
+        )
+        told = read_status(sleeping, answered=answered)
+        assert closures_in(told) == {"rear_trunk_open": True}
+
+
+def test_what_a_newer_car_may_tell_is_not_guessed_at() -> None:
+    odd: dict[str, Any] = {"vehicleLockState": 1, "vehicleSleepStatus": 99}
+    assert read_status(VehicleStatus(**odd)) == {"locked": True}
+    newer = VehicleStatus(closureStatuses=ClosureStatuses(frontTrunk=99))  # type: ignore[arg-type]
+    told = read_status(newer)
+    assert "front_trunk_open" not in told
+    assert told["rear_trunk_open"] is False
+    # Nothing but a field that nobody knows is no status.
+    assert read_status(parsed("42020802")) == {}
+
+
+def scramble(random: Random, message: Message, depth: int = 0) -> None:
+    """Say anything at all."""
+    for field in message.DESCRIPTOR.fields:
+        if field.is_repeated or random.random() < 0.3:
+            continue
+        if field.message_type is not None:
+            getattr(message, field.name).SetInParent()
+            if depth < 3:
+                scramble(random, getattr(message, field.name), depth + 1)
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            setattr(message, field.name, random.choice(("", "\0", "Ada" * 200)))
+        elif field.type != FieldDescriptor.TYPE_BYTES:
+            setattr(message, field.name, random.choice(ANYTHING[field.cpp_type]))
+
+
+_ODD_NUMBERS = (0.0, -1.0, 50.0, 1e38, math.nan, math.inf, -math.inf)
+ANYTHING: dict[int, tuple[object, ...]] = {
+    FieldDescriptor.CPPTYPE_BOOL: (True, False),
+    FieldDescriptor.CPPTYPE_ENUM: (0, 1, 2, 3, 99),
+    FieldDescriptor.CPPTYPE_INT32: (0, 1, -1, 50, 2**31 - 1, -(2**31)),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 1, 50, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (0, 1, -1, 1767225600, 2**63 - 1, -(2**63)),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 1, 1767225600, 2**64 - 1),
+    FieldDescriptor.CPPTYPE_FLOAT: _ODD_NUMBERS,
+    FieldDescriptor.CPPTYPE_DOUBLE: _ODD_NUMBERS,
+}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_survives_anything(seed: int) -> None:
+    random = Random(seed)
+    kinds = get_type_hints(CarState)
+    told: dict[str, Any] = {}
+    for _ in range(20):
+        data, locks = VehicleData(), VehicleStatus()
+        scramble(random, data)
+        scramble(random, locks)
+        changes = {**read_status(locks), **read_data(data)}
+        assert all(isinstance(value, kinds[name]) for name, value in changes.items())
+        for one, other in (("latitude", "longitude"), ("min_temp", "max_temp")):
+            assert (changes.get(one) is None) is (changes.get(other) is None)
+        time_of(data)
+        state = replace(CarState(vin="", data_at=datetime.now(UTC)), **changes)
+        assert CarState.from_json(state.to_json()) == state
+        told |= changes
+    assert not set(FIELDS) - set(told) - ONLY_CLOUD

@@ -1,0 +1,201 @@
+"""Every command over both transports, to a car that is awake and to one that sleeps."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, override
+
+import aiohttp
+from bleak.backends.device import BLEDevice
+from cryptography.hazmat.primitives.asymmetric import ec
+import pytest
+from pytest import Subtests  # noqa: PT013 - the fixture's type has no other home
+
+from custom_components.keycard.transport.bluetooth import BluetoothLink
+from custom_components.keycard.transport.cloud import CloudLink, Command
+from custom_components.keycard.transport.http import Recorder
+from custom_components.keycard.transport.key_pair import PrivateKey
+from custom_components.keycard.vehicle.computer_keys import ComputerTrust
+from simulator import Simulator
+from simulator.bluetooth import Weather, address_of
+from simulator.protocol import Role
+from simulator.scenarios.scenario import CarSpec, Home
+from simulator.vehicle.car import Car
+
+from .bluetooth import connector
+
+HOME = Home(region="eu", cars=(CarSpec(name="Ada", model="models", year=2023),))
+
+pytestmark = pytest.mark.usefixtures("socket_enabled", "fast_waking")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """A command with its parameters, and the command that the car executes for it."""
+
+    command: Command
+    params: dict[str, Any]
+    executed: str
+
+    @override
+    def __str__(self) -> str:
+        """Return the name of the test."""
+        return "-".join([self.command, *(str(one) for one in self.params.values())])
+
+
+def deed(command: Command, executed: str, **params: Any) -> Deed:
+    return Deed(command=command, params=params, executed=executed)
+
+
+DEEDS = [
+    deed(Command.LOCK, "door_lock"),
+    deed(Command.UNLOCK, "door_unlock"),
+    deed(Command.CLIMATE_ON, "auto_conditioning_start"),
+    deed(Command.CLIMATE_OFF, "auto_conditioning_stop"),
+    deed(Command.SET_TEMPS, "set_temps", driver_temp=21.0, passenger_temp=20.5),
+    deed(Command.KEEPER, "set_climate_keeper_mode", mode="dog"),
+    deed(Command.PRECONDITION_MAX, "set_preconditioning_max", on=True),
+    deed(Command.OVERHEAT, "set_cabin_overheat_protection", mode="fan_only"),
+    deed(Command.OVERHEAT_TEMP, "set_cop_temp", temp=35.0),
+    deed(Command.SEAT_HEATER, "remote_seat_heater_request", seat="left", level=2),
+    deed(Command.SEAT_COOLER, "remote_seat_cooler_request", seat="left", level=2),
+    deed(Command.WHEEL_HEATER, "remote_steering_wheel_heat_level_request", level=3),
+    deed(Command.WHEEL_HEATER_ON, "remote_steering_wheel_heater_request", on=True),
+    deed(Command.AUTO_SEAT, "remote_auto_seat_climate_request", seat="left", on=True),
+    deed(
+        Command.AUTO_WHEEL,
+        "remote_auto_steering_wheel_heat_climate_request",
+        on=True,
+    ),
+    deed(Command.BIOWEAPON, "set_bioweapon_mode", on=True),
+    deed(Command.WINDOWS, "window_control", open=True),
+    deed(Command.SUN_ROOF, "sun_roof_control", open=True),
+    deed(Command.FRONT_TRUNK, "actuate_trunk"),
+    deed(Command.REAR_TRUNK, "actuate_trunk", open=True),
+    deed(Command.PORT, "charge_port_door_open", open=True),
+    deed(Command.PORT, "charge_port_door_close", open=False),
+    deed(Command.CHARGE, "charge_start", on=True),
+    deed(Command.CHARGE, "charge_stop", on=False),
+    deed(Command.CHARGE_LIMIT, "set_charge_limit", percent=85.0),
+    deed(Command.CHARGE_AMPS, "set_charging_amps", amps=8.0),
+    deed(Command.SENTRY, "set_sentry_mode", on=True),
+    deed(Command.VALET, "set_valet_mode", on=True),
+    deed(Command.GUEST, "guest_mode", on=True),
+    deed(Command.PIN_TO_DRIVE, "set_pin_to_drive", on=True),
+    deed(Command.INSTALL_UPDATE, "schedule_software_update"),
+    deed(Command.FLASH, "flash_lights"),
+    deed(Command.HONK, "honk_horn"),
+    deed(Command.KEYLESS_DRIVING, "remote_start_drive"),
+    deed(Command.HOMELINK, "trigger_homelink", latitude=52.0, longitude=13.0),
+    deed(Command.WAKE, "wake_up"),
+]
+
+
+def test_every_command_is_among_them() -> None:
+    assert {one.command for one in DEEDS} == set(Command)
+
+
+@pytest.fixture
+def fast_waking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a car wake at once: that a sleeping one is silent only time would tell."""
+    monkeypatch.setattr("simulator.vehicle.car.WAKING", 0.0)
+
+
+@pytest.fixture
+def key() -> PrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture
+async def world(key: PrivateKey) -> AsyncIterator[Simulator]:
+    """Return a world whose ports stay shut."""
+    world = Simulator(HOME)
+    world.air.set_weather(Weather(latency=0.0, connect=0.0))
+    world.pair("Ada", key, Role.OWNER)
+    world.cars["Ada"].near = True
+    yield world
+    world.air.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def ada(world: Simulator) -> Car:
+    return world.cars["Ada"]
+
+
+@pytest.fixture
+async def bluetooth(
+    world: Simulator, ada: Car, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[BluetoothLink]:
+    monkeypatch.setattr(
+        "tesla_fleet_api.tesla.vehicle.bluetooth.establish_connection",
+        connector(world.air),
+    )
+    device = BLEDevice(address_of(ada.vin), None, None)
+    link = BluetoothLink(ada.vin, key, lambda: device, ComputerTrust())
+    yield link
+    await link.close()
+
+
+@pytest.fixture
+async def cloud(world: Simulator, key: PrivateKey) -> AsyncIterator[CloudLink]:
+    async with (
+        world,
+        aiohttp.ClientSession(middlewares=(Recorder(),)) as session,
+    ):
+
+        async def token() -> str:
+            return world.token
+
+        yield CloudLink(session, world.urls["eu"], token, private_key=key)
+
+
+def prepare(car: Car, command: Command, params: dict[str, Any]) -> None:
+    """Let the car be so that it can do what it is told, and has done nothing yet."""
+    car.set_presence("online")
+    car.executed.clear()
+    car.climate_on = "heater" in command or "cooler" in command or "auto" in command
+    car.offered, car.drive_pin, car.sun_roof = "2026.40.1", "1234", "closed"
+    car.config["has_seat_cooling"] = True
+    if command is Command.CHARGE:
+        car.plug()
+        car.charging = not params["on"]
+    elif command is Command.PORT:
+        car.port_open = not params["open"]
+
+
+@pytest.mark.parametrize("asleep", [False, True], ids=["awake", "asleep"])
+async def test_over_bluetooth(
+    bluetooth: BluetoothLink, ada: Car, subtests: Subtests, asleep: bool
+) -> None:
+    for deed in DEEDS:
+        with subtests.test(deed=str(deed)):
+            prepare(ada, deed.command, deed.params)
+            if asleep:
+                ada.set_presence("asleep")
+            outcome = await bluetooth.command(deed.command, **deed.params)
+            assert (outcome.done, outcome.confirmed) == (True, True)
+            assert ada.executed[deed.executed] == 1
+
+
+@pytest.mark.parametrize("asleep", [False, True], ids=["awake", "asleep"])
+@pytest.mark.parametrize("signed", [False, True], ids=["plain", "signed"])
+async def test_over_the_cloud(
+    cloud: CloudLink, ada: Car, subtests: Subtests, signed: bool, asleep: bool
+) -> None:
+    for deed in DEEDS:
+        with subtests.test(deed=str(deed)):
+            prepare(ada, deed.command, deed.params)
+            send = partial(
+                cloud.command, ada.vin, deed.command, signed=signed, **deed.params
+            )
+            if asleep and deed.command is not Command.WAKE:
+                ada.set_presence("asleep")
+                outcome = await send()
+                assert (outcome.done, outcome.confirmed) == (False, True)
+                assert not ada.executed[deed.executed]
+                assert (await cloud.command(ada.vin, Command.WAKE)).done
+            outcome = await send()
+            assert (outcome.done, outcome.confirmed) == (True, True)
+            assert ada.executed[deed.executed] == 1

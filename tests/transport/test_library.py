@@ -1,0 +1,85 @@
+"""Which tesla-fleet-api these tests run with: either end of the range that is taken."""
+
+import ast
+import os
+import re
+
+from packaging.requirements import Requirement
+import pytest
+import tesla_fleet_api
+from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
+from tesla_fleet_api.tesla.vehicle.commands import Session
+
+from custom_components.keycard.transport.library import MEMBERS, missing_members
+from tests.tree import KEYCARD, ROOT, read_json
+
+NAME = "tesla-fleet-api"
+
+
+def test_it_is_the_one_that_is_meant() -> None:
+    pins = (ROOT / "requirements_test.txt").read_text()
+    pinned = re.search(rf"^{NAME}==(\S+)$", pins, re.MULTILINE)
+    assert pinned is not None
+    wanted = os.environ.get("KEYCARD_LIBRARY", pinned[1])
+    assert tesla_fleet_api.__version__ == wanted
+    listed = read_json(KEYCARD / "manifest.json")["requirements"]
+    assert isinstance(listed, list)
+    requirements = [Requirement(str(one)) for one in listed]
+    (taken,) = (one for one in requirements if one.name == NAME)
+    assert taken.specifier.contains(wanted)
+    # The pinned one is the oldest: the range begins with it.
+    assert f">={pinned[1]}" in str(taken.specifier)
+
+
+# Private members of the library
+
+
+def test_the_library_has_every_member_that_is_used() -> None:
+    assert missing_members() == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(VehicleBluetooth, "_resolve_timeout"), (Session, "commit")],
+)
+def test_a_member_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, kind: type, name: str
+) -> None:
+    monkeypatch.delattr(kind, name)
+    assert missing_members() == (f"{kind.__name__}.{name}",)
+
+
+MODULES = ("bluetooth_car", "proven_vehicle", "signing")
+
+
+def test_every_private_member_that_is_used_is_listed() -> None:
+    """What stands behind a dot, begins with an underscore and is made nowhere here."""
+    used: set[str] = set()
+    made: set[str] = set()
+    for module in MODULES:
+        tree = ast.parse((KEYCARD / "vehicle" / f"{module}.py").read_text())
+        for node in ast.walk(tree):
+            match node:
+                case ast.Attribute(attr=name, ctx=ast.Store()):
+                    made.add(name)
+                case ast.Attribute(attr=name):
+                    used.add(name)
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                    if any("override" in ast.unparse(d) for d in node.decorator_list):
+                        used.add(name)
+                    else:
+                        made.add(name)
+                case ast.AnnAssign(target=ast.Name(id=name)):
+                    made.add(name)
+                case ast.Assign(targets=[ast.Name(id=name)]):
+                    made.add(name)
+                case _:
+                    pass
+    private = {name for name in used - made if re.match(r"_[a-zA-Z]", name)}
+    listed = set[str]().union(*MEMBERS.values())
+    # These the library makes and this package sets, too.
+    assert private <= listed | {"_expiry"}
+    assert {name for name in listed if name.startswith("_")} - private == {
+        "_default_timeout",
+        "_sessions",
+    }

@@ -1,0 +1,70 @@
+"""Waking a car once, and waiting for it."""
+
+from collections import Counter
+
+from aiohttp import web
+import pytest
+
+from custom_components.keycard.transport.cloud import CloudLink, wake_and_wait
+
+from ..vehicle.recorded import VIN
+from .cloud import Cloud, Handler, replying, saying
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+
+def waking(*states: str, wake: Handler | None = None) -> Handler:
+    """Answer to waking and then with one state after another."""
+    left = list(states)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST" and wake is not None:
+            return await wake(request)
+        state = left.pop(0) if len(left) > 1 else left[0]
+        return web.json_response({"response": {"vin": VIN, "state": state}})
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("handler", "deadline", "online", "looks"),
+    [
+        (waking("online"), 60, True, 0),
+        (waking("asleep", "asleep", "online"), 60, True, 2),
+        (waking("asleep"), 9, False, 3),
+        (waking("asleep"), 0, False, 0),
+        (waking("asleep", "online", wake=replying(504, "")), 60, True, 2),
+        (waking("asleep", wake=saying({"error": "no"}, 403)), 60, False, 0),
+        (
+            waking("asleep", wake=saying({"response": {"result": False}})),
+            60,
+            False,
+            0,
+        ),
+    ],
+)
+async def test_waking(
+    *,
+    cloud: Cloud,
+    link: CloudLink,
+    handler: Handler,
+    deadline: float,
+    online: bool,
+    looks: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal slept
+        slept += seconds
+
+    monkeypatch.setattr(
+        "custom_components.keycard.transport.cloud.time.monotonic", lambda: slept
+    )
+    cloud.handler = handler
+    woken = await wake_and_wait(link, VIN, deadline=deadline, sleep=sleep)
+    assert woken.online is online
+    assert len(woken.calls) == looks + 1
+    methods = Counter(method for method, _, _ in cloud.seen)
+    assert methods == Counter({"POST": 1, "GET": looks})

@@ -1,0 +1,112 @@
+"""Cars that come to an account, and cars that leave it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from custom_components.keycard.vehicle.product_list import (
+    Change,
+    Roster,
+    cars_in,
+    unpaired_in,
+)
+
+from .recorded import PRODUCTS, SLEEPER, recorded
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def test_cars_come_at_once() -> None:
+    roster = Roster(known={"ada"})
+    assert roster.observe({"ada", "cy", "bo"}, NOW) == Change(came=("bo", "cy"))
+    assert roster.observe({"ada", "cy", "bo"}, NOW + HOUR) == Change()
+
+
+@pytest.mark.parametrize(
+    ("hours", "gone_at"),
+    [
+        ((0,), None),
+        ((0, 1, 2, 23), None),
+        ((0, 30), None),
+        ((0, 12, 24), 24),
+        ((0, 1, 2, 25), 25),
+        ((5, 4, 3, 28, 29), 28),
+    ],
+)
+def test_cars_go_on_lasting_proof(hours: tuple[int, ...], gone_at: int | None) -> None:
+    roster = Roster(known={"ada", "bo"})
+    went = [hour for hour in hours if roster.observe({"bo"}, NOW + hour * HOUR).gone]
+    assert went == ([] if gone_at is None else [gone_at])
+    assert ("ada" in roster.known) is (gone_at is None)
+
+
+def test_a_car_that_shows_up_again_has_not_been_away() -> None:
+    roster = Roster(known={"ada"})
+    for hour in (0, 12):
+        assert roster.observe(set(), NOW + hour * HOUR) == Change()
+    assert roster.observe({"ada"}, NOW + 20 * HOUR) == Change()
+    for hour in (24, 25, 40):
+        assert roster.observe(set(), NOW + hour * HOUR) == Change()
+    assert roster.observe(set(), NOW + 48 * HOUR) == Change(gone=("ada",))
+
+
+def test_cars_of_a_recorded_list() -> None:
+    cars = cars_in(recorded(PRODUCTS))
+    assert cars is not None
+    assert list(cars) == [SLEEPER]
+    assert cars[SLEEPER]["display_name"] == "Test"
+
+
+@pytest.mark.parametrize(
+    ("body", "cars"),
+    [
+        (None, None),
+        ({}, None),
+        ({"response": None}, None),
+        ({"response": {"vin": SLEEPER}}, None),
+        ({"response": []}, {}),
+        ({"response": [None, 5, "car", [], {}, {"vin": 17}, {"vin": None}]}, {}),
+    ],
+)
+def test_odd_lists(body: dict[str, object] | None, cars: object) -> None:
+    assert cars_in(body) == cars
+
+
+REQUIRED = {"vehicle_command_protocol_required": True}
+
+
+@pytest.mark.parametrize(
+    ("told", "unpaired"),
+    [
+        (None, None),
+        ({}, None),
+        ({"unpaired_vins": None}, None),
+        ({"unpaired_vins": "a"}, None),
+        ({"unpaired_vins": []}, []),
+        ({"unpaired_vins": ["b", "a"], "vehicle_info": {"a": REQUIRED}}, ["a"]),
+        (
+            {
+                "unpaired_vins": ["b", "a"],
+                "vehicle_info": dict.fromkeys("abc", REQUIRED),
+            },
+            ["a", "b"],
+        ),
+        # Somebody else's car, and one that takes plain commands.
+        ({"unpaired_vins": ["d"], "vehicle_info": {"d": REQUIRED}}, []),
+        (
+            {
+                "unpaired_vins": ["a"],
+                "vehicle_info": {"a": {"vehicle_command_protocol_required": False}},
+            },
+            [],
+        ),
+        ({"unpaired_vins": ["a"], "vehicle_info": [1]}, []),
+        ({"unpaired_vins": ["a"]}, []),
+    ],
+)
+def test_cars_that_do_not_know_the_key(
+    told: dict[str, object] | None, unpaired: list[str] | None
+) -> None:
+    body = None if told is None else {"response": told}
+    assert unpaired_in(body, {"a", "b", "c"}) == unpaired

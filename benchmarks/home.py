@@ -7,12 +7,20 @@ from heapq import heapify, heappop, heappush
 from random import Random
 
 from custom_components.keycard.outage.account import Category
-from custom_components.keycard.outage.detector import Judge, StoredJudge
-from custom_components.keycard.outage.endpoints import Hosts, Target, default_hosts
-from custom_components.keycard.outage.evidence import Kind
-from custom_components.keycard.outage.host_monitor import StoredHost, Watch
-from custom_components.keycard.outage.models import OUTAGES, Judgement, Plane
-from custom_components.keycard.outage.outage_log import Happening, Journal, StoredOutage
+from custom_components.keycard.outage.detector import OutageDetector, StoredDetector
+from custom_components.keycard.outage.endpoints import (
+    Endpoint,
+    Endpoints,
+    default_hosts,
+)
+from custom_components.keycard.outage.evidence import RequestType
+from custom_components.keycard.outage.host_monitor import HostMonitor, StoredHost
+from custom_components.keycard.outage.models import OUTAGES, Assessment, Subsystem
+from custom_components.keycard.outage.outage_log import (
+    OutageEvent,
+    OutageLog,
+    StoredOutage,
+)
 
 from .world import OK, TIMEOUT, Ask, World, told
 
@@ -43,13 +51,15 @@ class Entry:
     """One entry of the home: a region, perhaps an account, and its judge."""
 
     name: str
-    judge: Judge
+    judge: OutageDetector
     region: str
     cars: dict[str, Car]
     account: bool
     in_between: bool
-    next_polls: dict[tuple[Kind, str | None], float] = field(default_factory=dict)
-    running: set[tuple[Kind, str | None]] = field(default_factory=set)
+    next_polls: dict[tuple[RequestType, str | None], float] = field(
+        default_factory=dict
+    )
+    running: set[tuple[RequestType, str | None]] = field(default_factory=set)
     calls: int = 0
     data_calls: int = 0
 
@@ -63,23 +73,23 @@ class Entry:
                 soonest = min(soonest, max(at, self.paused(key)))
         return soonest
 
-    def paused(self, key: tuple[Kind, str | None]) -> float:
+    def paused(self, key: tuple[RequestType, str | None]) -> float:
         """Return until when a poll may not be made."""
         kind, car = key
-        category = Category.DATA if kind is Kind.DATA else Category.CALLS
+        category = Category.DATA if kind is RequestType.DATA else Category.CALLS
         return self.judge.account.pause(category, car)[0]
 
     def leave(self, car: str) -> None:
         """Let a car leave the account."""
         del self.cars[car]
         self.judge.forget(car)
-        for kind in (Kind.CALL, Kind.DATA):
+        for kind in (RequestType.CALL, RequestType.DATA):
             self.next_polls.pop((kind, car), None)
 
-    def wanted(self, key: tuple[Kind, str | None]) -> bool:
+    def wanted(self, key: tuple[RequestType, str | None]) -> bool:
         """Tell whether a poll makes sense: data only of a car that is online."""
         kind, car = key
-        return kind is not Kind.DATA or car is None or self.cars[car].online
+        return kind is not RequestType.DATA or car is None or self.cars[car].online
 
 
 @dataclass(kw_only=True)
@@ -90,9 +100,9 @@ class Flight:
     order: int
     ask: Ask
     condition: str
-    target: Target | None = None
+    target: Endpoint | None = None
     entry: Entry | None = None
-    poll: tuple[Kind, str | None] | None = None
+    poll: tuple[RequestType, str | None] | None = None
 
     def __lt__(self, other: Flight) -> bool:
         """Order by the time of landing."""
@@ -104,7 +114,7 @@ class Stored:
     """What a home keeps over a restart."""
 
     hosts: dict[str, StoredHost]
-    judges: dict[str, StoredJudge]
+    judges: dict[str, StoredDetector]
     outages: list[StoredOutage]
 
 
@@ -114,7 +124,7 @@ class Seen:
 
     at: float
     entry: str
-    judgement: Judgement
+    judgement: Assessment
 
 
 class Home:
@@ -128,7 +138,7 @@ class Home:
         self,
         world: World,
         *,
-        hosts: Hosts | None = None,
+        hosts: Endpoints | None = None,
         region: str = "na",
         began: float = 0.0,
         noise: Callable[[], str] | None = None,
@@ -138,10 +148,10 @@ class Home:
         self.random = world.random
         self.now = began
         self.wall_offset = timedelta()
-        self.journal = Journal()
+        self.journal = OutageLog()
         self.entries: list[Entry] = []
         self.seen: list[Seen] = []
-        self.happenings: list[tuple[float, Happening]] = []
+        self.happenings: list[tuple[float, OutageEvent]] = []
         self.asked: list[tuple[float, str]] | None = None
         self.requests = 0
         self.bad_at = began
@@ -170,7 +180,9 @@ class Home:
         """Add an entry; one with cars has an account unless told otherwise."""
         entry = Entry(
             name=name,
-            judge=Judge(self.watch, region=region, in_between=in_between, now=self.now),
+            judge=OutageDetector(
+                self.watch, region=region, in_between=in_between, now=self.now
+            ),
             region=region,
             cars={car.name: car for car in cars},
             account=bool(cars) if account is None else account,
@@ -180,10 +192,10 @@ class Home:
         self.watch.own[region] += 1
         self.entries.append(entry)
         if entry.account:
-            entry.next_polls[Kind.CALL, None] = self.now
+            entry.next_polls[RequestType.CALL, None] = self.now
             for car in cars:
-                entry.next_polls[Kind.CALL, car.name] = self.now
-                entry.next_polls[Kind.DATA, car.name] = self.now
+                entry.next_polls[RequestType.CALL, car.name] = self.now
+                entry.next_polls[RequestType.DATA, car.name] = self.now
         return entry
 
     @property
@@ -196,9 +208,9 @@ class Home:
         self.wall_offset += timedelta(seconds=seconds)
 
     @property
-    def judgement(self) -> Judgement:
+    def judgement(self) -> Assessment:
         """Return the judgement of the first entry."""
-        return self.entries[0].judge.judgement
+        return self.entries[0].judge.assessment
 
     # Keeping
 
@@ -217,7 +229,7 @@ class Home:
         for entry in self.entries:
             if (kept := stored.judges.get(entry.name)) is not None:
                 entry.judge.restore(kept, now=self.now, away=away)
-                self.journal.resume(entry.name, entry.judge.judgement)
+                self.journal.restore_last(entry.name, entry.judge.assessment)
 
     def restart(self, *, away: float = 0.0) -> None:
         """Stop and start again: what was under way is lost, what was kept comes back.
@@ -228,7 +240,7 @@ class Home:
         self._flights.clear()
         self.now += away
         self.watch = self._new_watch()
-        self.journal = Journal()
+        self.journal = OutageLog()
         entries, self.entries = self.entries, []
         for entry in entries:
             self.add(
@@ -240,8 +252,10 @@ class Home:
             )
         self.restore(stored, away=away)
 
-    def _new_watch(self) -> Watch:
-        return Watch(self._hosts, random=Random(self.random.random()), now=self.now)
+    def _new_watch(self) -> HostMonitor:
+        return HostMonitor(
+            self._hosts, random=Random(self.random.random()), now=self.now
+        )
 
     # Running
 
@@ -328,7 +342,7 @@ class Home:
     def _sent_at(self) -> float:
         return self.now + _SEND_DELAY * self.random.random()
 
-    def _send_probe(self, target: Target) -> None:
+    def _send_probe(self, target: Endpoint) -> None:
         self._order += 1
         subjects = self._subjects(target)
         if self.asked is not None:
@@ -343,11 +357,11 @@ class Home:
             )
         )
 
-    def _subjects(self, target: Target) -> tuple[str, ...]:
-        if target.kind is Kind.UNRELATED:
+    def _subjects(self, target: Endpoint) -> tuple[str, ...]:
+        if target.kind is RequestType.UNRELATED:
             number = self._hosts.unrelated.index(target.url) + 1
             return "net", "controls", f"controls{number}"
-        if target.kind is Kind.STATUS:
+        if target.kind is RequestType.STATUS:
             return "net", "dns.tesla", f"{target.region}.status"
         return "net", "dns.tesla", f"auth.{target.kind}"
 
@@ -357,15 +371,15 @@ class Home:
         """Make the calls that are due, as the integration does."""
         due = entry.judge.account.paused_until <= self.now
         for car, plane in entry.judge.calls_due(self.now) if due else ():
-            if plane is Plane.API or car is None:
-                self._send_call(entry, Kind.CALL, car, poll=None)
-            elif (Kind.DATA, car) in entry.next_polls and entry.cars[car].online:
-                entry.next_polls[Kind.DATA, car] = self.now
+            if plane is Subsystem.API or car is None:
+                self._send_call(entry, RequestType.CALL, car, poll=None)
+            elif (RequestType.DATA, car) in entry.next_polls and entry.cars[car].online:
+                entry.next_polls[RequestType.DATA, car] = self.now
         for key, at in entry.next_polls.items():
             allowed = max(at, entry.paused(key)) <= self.now
             if allowed and key not in entry.running and entry.wanted(key):
                 kind, car = key
-                pace = DATA_PACE if kind is Kind.DATA else SUMMARY_PACE
+                pace = DATA_PACE if kind is RequestType.DATA else SUMMARY_PACE
                 if car is None:
                     pace = PRODUCTS_PACE
                 jitter = 1 + POLL_JITTER * self.random.random()
@@ -375,19 +389,19 @@ class Home:
 
     def command(self, car: str, *, entry: Entry | None = None) -> None:
         """Let the owner send a command to a car."""
-        self._send_call(entry or self.entries[0], Kind.COMMAND, car, poll=None)
+        self._send_call(entry or self.entries[0], RequestType.COMMAND, car, poll=None)
 
     def _send_call(
         self,
         entry: Entry,
-        kind: Kind,
+        kind: RequestType,
         car: str | None,
         *,
-        poll: tuple[Kind, str | None] | None,
+        poll: tuple[RequestType, str | None] | None,
     ) -> None:
         self._order += 1
         entry.calls += 1
-        entry.data_calls += kind is Kind.DATA
+        entry.data_calls += kind is RequestType.DATA
         model = entry.cars[car].model if car is not None else None
         if self.asked is not None:
             self.asked.append((self.now, f"{entry.name}.{kind}.{car or ''}"))
@@ -429,13 +443,13 @@ class Home:
             if ask.car is not None and ask.car not in caller.cars:
                 return
             if ask.car is not None and not caller.cars[ask.car].online:
-                caller.judge.excuse(ask.car)
+                caller.judge.waive_recovery_proof(ask.car)
             caller.judge.observe(found)
             self._judge(caller)
 
     def _judge(self, entry: Entry) -> None:
-        before = entry.judge.judgement
-        judgement = entry.judge.judge(self.now, self.wall)
+        before = entry.judge.assessment
+        judgement = entry.judge.assess(self.now, self.wall)
         if judgement is before or judgement == before:
             return
         self.seen.append(Seen(at=self.now, entry=entry.name, judgement=judgement))
@@ -449,7 +463,7 @@ class Home:
         ):
             self.happenings.append((self.now, happening))
 
-    def _wanted(self, entry: Entry, judgement: Judgement) -> frozenset[str]:
+    def _wanted(self, entry: Entry, judgement: Assessment) -> frozenset[str]:
         """Return the region's cars whose key is not the usual one.
 
         An entry without cars stands for one that it only watches for.
@@ -467,11 +481,16 @@ class Home:
         return frozenset(cars)
 
 
-def _call_subjects(entry: Entry, kind: Kind, model: str | None) -> tuple[str, ...]:
+def _call_subjects(
+    entry: Entry, kind: RequestType, model: str | None
+) -> tuple[str, ...]:
     region = entry.region
     subjects = ["token"]
     subjects += ["proxy.api"] if entry.in_between else ["net", "dns.tesla"]
-    planes = {Kind.DATA: ("api", "data"), Kind.COMMAND: ("api", "commands")}
+    planes = {
+        RequestType.DATA: ("api", "data"),
+        RequestType.COMMAND: ("api", "commands"),
+    }
     for plane in planes.get(kind, ("api",)):
         subjects += [f"{region}.{plane}@{model}", f"{region}.{plane}"]
     return tuple(subjects)

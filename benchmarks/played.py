@@ -11,7 +11,7 @@ from custom_components.keycard.cost.pricing import Charge, tariff_of
 
 from .commuter import HOUR, LOOK, Doing
 
-TARIFF = tariff_of("fleet", in_between=False)
+TARIFF = tariff_of("fleet", third_party=False)
 
 
 @dataclass(kw_only=True)

@@ -1,6 +1,6 @@
 """Plays a month against one integration, in a real Home Assistant of this process.
 
-The clock must be in place before this is imported; see `script/stage/clock.py`.
+The clock must be in place before this is imported; see `harness/clock.py`.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from homeassistant.setup import async_setup_component
 
 from harness import fake_network
 from harness.clock import OffsetClock
-from harness.event_loop import StageLoop
-from harness.home_assistant import House
-from harness.time_control import Pace, StageError, Traffic
+from harness.event_loop import HarnessLoop
+from harness.home_assistant import HomeAssistantInstance
+from harness.time_control import HarnessError, TimeControl, Traffic
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 
@@ -128,7 +128,7 @@ async def _add(
     await hass.config_entries.async_add(entry)
     await hass.async_block_till_done()
     if entry.state is not ConfigEntryState.LOADED:
-        raise StageError(f"{domain} is not set up: {entry.reason}")
+        raise HarnessError(f"{domain} is not set up: {entry.reason}")
     return entry
 
 
@@ -138,7 +138,7 @@ def play(name: str, story: Story, days: int, clock: OffsetClock) -> Played:
     It begins on the evening before the month, for whoever counts by the month.
     """
     fake_network.install()
-    loop = StageLoop()
+    loop = HarnessLoop()
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)
     try:
@@ -149,20 +149,20 @@ def play(name: str, story: Story, days: int, clock: OffsetClock) -> Played:
 
 
 async def _play(
-    name: str, story: Story, days: int, clock: OffsetClock, loop: StageLoop
+    name: str, story: Story, days: int, clock: OffsetClock, loop: HarnessLoop
 ) -> Played:
     traffic = Traffic()
     with (
         tempfile.TemporaryDirectory(prefix="keycard-month-") as folder,
         traffic.counted(),
     ):
-        house = House(Path(folder), loop)
-        house.furnish(REGION, {"time_zone": "UTC"})
+        house = HomeAssistantInstance(Path(folder), loop)
+        house.configure(REGION, {"time_zone": "UTC"})
         clock.jump(_until_month(clock.now()) - DAY)
         car = CarSpec(name="Ada", model="model3", year=2022)
         home = Home(region=REGION, cars=(car,))
         async with Simulator(home, now=clock.true_time) as simulator:
-            pace = Pace(clock, loop, traffic, simulator)
+            pace = TimeControl(clock, loop, traffic, simulator)
             commuter = Commuter(car=simulator.cars["Ada"], story=story)
             commuter.begin(clock.true_time(), days + 1, Random(SEED))
             await house.start()
@@ -194,7 +194,11 @@ class Stand:
     """Lets a car live, and looks at it and at what was asked of it."""
 
     def __init__(
-        self, simulator: Simulator, commuter: Commuter, pace: Pace, played: Played
+        self,
+        simulator: Simulator,
+        commuter: Commuter,
+        pace: TimeControl,
+        played: Played,
     ) -> None:
         """Begin at midnight."""
         self.played = played

@@ -8,14 +8,14 @@ import socket
 
 from custom_components.keycard.outage.evidence import (
     STALE,
+    Classification,
     Evidence,
-    Kind,
-    Meaning,
+    RequestType,
     Verdict,
-    evidence,
-    read,
+    classify,
+    make_evidence,
 )
-from custom_components.keycard.transport.http import Answer, Failure
+from custom_components.keycard.transport.http import Failure, HttpResult
 
 TIMEOUT = 10.0
 OK = "ok"
@@ -34,10 +34,14 @@ _FAILURES = {
     "tls": Failure.CERTIFICATE,
 }
 _GOOD_BODIES = {
-    Kind.STATUS: (200, "text/plain", "ok"),
-    Kind.UNRELATED: (204, "", ""),
-    Kind.TOKEN: (400, "application/json", '{"error":"invalid_request"}'),
-    Kind.AUTHORIZE: (200, "application/json", '{"issuer":"https://auth.example/"}'),
+    RequestType.STATUS: (200, "text/plain", "ok"),
+    RequestType.UNRELATED: (204, "", ""),
+    RequestType.TOKEN: (400, "application/json", '{"error":"invalid_request"}'),
+    RequestType.AUTHORIZE: (
+        200,
+        "application/json",
+        '{"issuer":"https://auth.example/"}',
+    ),
 }
 _GOOD_CALL = (200, "application/json", '{"response":{"state":"online"}}')
 _PORTAL = (200, "text/html", "<!doctype html><title>Welcome</title>")
@@ -49,7 +53,7 @@ _EMPTY = (200, "application/json", '{"response":[],"count":0}')
 class Ask:
     """One request: its kind, what it concerns, and when it went out."""
 
-    kind: Kind
+    kind: RequestType
     subjects: tuple[str, ...]
     asked_at: float
     car: str | None = None
@@ -100,18 +104,18 @@ class World:
 
 @cache
 def template(
-    kind: Kind, condition: str, *, data_works: bool, third_party: bool
-) -> tuple[Meaning, Answer]:
+    kind: RequestType, condition: str, *, data_works: bool, third_party: bool
+) -> tuple[Classification, HttpResult]:
     """Return what the product reads in an answer under a condition."""
     answer = _answer(kind, condition)
-    meaning = read(
+    meaning = classify(
         kind,
         answer,
         url="https://host.example/",
         data_works=data_works,
         third_party=third_party,
     )
-    if condition == STALE_DATA and kind is Kind.DATA:
+    if condition == STALE_DATA and kind is RequestType.DATA:
         meaning = STALE
     return meaning, answer
 
@@ -127,22 +131,22 @@ def told(ask: Ask, condition: str, elapsed: float) -> Evidence:
     if meaning.verdict is Verdict.GOOD:
         # The commonest by far, so without the detour.
         return Evidence(
-            meaning=meaning,
-            asked_at=ask.asked_at,
+            classification=meaning,
+            sent_at=ask.asked_at,
             at=ask.asked_at + elapsed,
             car=ask.car,
             model=ask.model,
             kind=ask.kind,
         )
-    answer = replace(answer, asked_at=ask.asked_at, elapsed=elapsed)
-    return evidence(meaning, answer, car=ask.car, model=ask.model, kind=ask.kind)
+    answer = replace(answer, sent_at=ask.asked_at, elapsed=elapsed)
+    return make_evidence(meaning, answer, car=ask.car, model=ask.model, kind=ask.kind)
 
 
-def _answer(kind: Kind, condition: str) -> Answer:
+def _answer(kind: RequestType, condition: str) -> HttpResult:
     if condition.startswith("slow:") and float(condition[5:]) >= TIMEOUT:
         condition = "timeout"
     if condition in _FAILURES:
-        return Answer(asked_at=0.0, elapsed=0.0, failure=_FAILURES[condition])
+        return HttpResult(sent_at=0.0, elapsed=0.0, failure=_FAILURES[condition])
     retry_after = None
     if condition in (OK, STALE_DATA) or condition.startswith("slow:"):
         status, content_type, body = _GOOD_BODIES.get(kind, _GOOD_CALL)
@@ -158,8 +162,8 @@ def _answer(kind: Kind, condition: str) -> Answer:
     else:
         code, _, body = condition.partition(" ")
         status, content_type = int(code), _content_type(body)
-    return Answer(
-        asked_at=0.0,
+    return HttpResult(
+        sent_at=0.0,
         elapsed=0.0,
         status=status,
         content_type=content_type,

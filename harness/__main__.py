@@ -11,7 +11,7 @@ PLAYS = ("replay", "case", "demo")
 def main() -> int:
     """Begin what the first argument names; returns the exit status."""
     if len(sys.argv) < 2 or sys.argv[1] not in PLAYS:
-        print(f"usage: python -m script.stage {{{','.join(PLAYS)}}} ...")
+        print(f"usage: python -m harness {{{','.join(PLAYS)}}} ...")
         return 2
     play, arguments = sys.argv[1], sys.argv[2:]
     clock = OffsetClock()

@@ -31,7 +31,13 @@ from homeassistant.components.bluetooth import async_register_scanner
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 
-from simulator.bluetooth import Advert, Air, CutError, Line, NotHeardError
+from simulator.bluetooth import (
+    Advertisement,
+    BluetoothEnvironment,
+    Connection,
+    ConnectionCutError,
+    NotInRangeError,
+)
 
 MTU = 247
 
@@ -47,10 +53,10 @@ _SERVICES: dict[str, dict[str, list[CharacteristicPropertyName]]] = {
 }
 
 
-class Slots(Protocol):
+class ConnectionSlots(Protocol):
     """What a proxy is to a connection."""
 
-    async def connect(self, client: ProxyClient, patience: float) -> Line:
+    async def connect(self, client: ProxyClient, patience: float) -> Connection:
         """Connect to a car, in a slot of the proxy."""
 
     def release(self, client: ProxyClient) -> None:
@@ -61,11 +67,14 @@ class ProxyClient(BaseBleakClient):
     """A connection over a proxy, as bleak has it."""
 
     def __init__(
-        self, proxy: Slots, address_or_ble_device: BLEDevice | str, **kwargs: Any
+        self,
+        proxy: ConnectionSlots,
+        address_or_ble_device: BLEDevice | str,
+        **kwargs: Any,
     ) -> None:
         super().__init__(address_or_ble_device, **kwargs)
         self._proxy = proxy
-        self._line: Line | None = None
+        self._line: Connection | None = None
 
     @property
     @override
@@ -114,7 +123,7 @@ class ProxyClient(BaseBleakClient):
             raise BleakError(f"{characteristic.uuid} cannot be written")
         try:
             await self._open().write(bytes(data))
-        except CutError as err:
+        except ConnectionCutError as err:
             raise BleakError(f"{self.address} disconnected: {err}") from err
 
     @override
@@ -178,7 +187,7 @@ class ProxyClient(BaseBleakClient):
         """Refuse: there is none."""
         raise BleakError("there is no descriptor")
 
-    def _open(self) -> Line:
+    def _open(self) -> Connection:
         if self._line is None or not self._line.is_open:
             raise BleakError(f"{self.address} is not connected")
         return self._line
@@ -212,14 +221,20 @@ PERIOD = 2.0  # seconds between two advertisements of one car
 PATIENCE = 20.0  # seconds that a proxy tries to reach a car that does not answer
 _RANDOM_ADDRESS = 1
 
-type Hears = Callable[[Advert], int | None]
+type Hears = Callable[[Advertisement], int | None]
 
 
-class Proxy:
+class BluetoothProxy:
     """A proxy: it hears the air, and connects to as many cars as it has slots."""
 
     def __init__(
-        self, air: Air, *, source: str, slots: int, hears: Hears, period: float
+        self,
+        air: BluetoothEnvironment,
+        *,
+        source: str,
+        slots: int,
+        hears: Hears,
+        period: float,
     ) -> None:
         self.source = source
         self.patience = PATIENCE
@@ -246,7 +261,7 @@ class Proxy:
     @slots.setter
     def slots(self, slots: int) -> None:
         self._slots = slots
-        self._told()
+        self._advertise_changes()
 
     @property
     def free(self) -> int:
@@ -285,7 +300,7 @@ class Proxy:
             self.scanner.async_setup(),
             self._air.listen(self._hear),
         ]
-        self._told()
+        self._advertise_changes()
         self._hear()
 
     @callback
@@ -297,17 +312,17 @@ class Proxy:
         while self._cancel:
             self._cancel.pop()()
 
-    async def connect(self, client: ProxyClient, patience: float) -> Line:
+    async def connect(self, client: ProxyClient, patience: float) -> Connection:
         """Connect to a car, in a slot of this proxy."""
         if not self.free:
             raise BleakError(f"{self.source} has no connection slot left")
         self._clients.add(client)
-        self._told()
+        self._advertise_changes()
         try:
             return await self._reach(client.address)
         except BaseException as err:
             self.release(client)
-            if isinstance(err, NotHeardError):
+            if isinstance(err, NotInRangeError):
                 # Nobody answers, so nobody says no: only time tells.
                 await asyncio.sleep(min(patience, self.patience))
                 raise TimeoutError("the connection timed out") from err
@@ -317,9 +332,9 @@ class Proxy:
                 ) from err
             raise
 
-    async def _reach(self, address: str) -> Line:
+    async def _reach(self, address: str) -> Connection:
         if not any(advert.address == address for advert, _ in self._heard()):
-            raise NotHeardError(f"nothing is heard of {address}")
+            raise NotInRangeError(f"nothing is heard of {address}")
         return await self._air.connect(address)
 
     @callback
@@ -327,9 +342,9 @@ class Proxy:
         """Have a slot back."""
         if client in self._clients:
             self._clients.remove(client)
-            self._told()
+            self._advertise_changes()
 
-    def _heard(self) -> list[tuple[Advert, int]]:
+    def _heard(self) -> list[tuple[Advertisement, int]]:
         return [
             (advert, rssi)
             for advert in self._air.adverts()
@@ -351,7 +366,7 @@ class Proxy:
             self._timer.cancel()
             self._timer = None
 
-    def _told(self) -> None:
+    def _advertise_changes(self) -> None:
         if self._cancel:
             get_manager().async_on_allocation_changed(self.allocations)
 
@@ -359,7 +374,7 @@ class Proxy:
 class ProxyScanner(BaseHaRemoteScanner):
     """What Home Assistant has of a proxy that hears."""
 
-    def __init__(self, proxy: Proxy, connector: HaBluetoothConnector) -> None:
+    def __init__(self, proxy: BluetoothProxy, connector: HaBluetoothConnector) -> None:
         super().__init__(
             proxy.source,
             proxy.source,
@@ -375,7 +390,7 @@ class ProxyScanner(BaseHaRemoteScanner):
         """Return what has the slots."""
         return self._proxy.allocations
 
-    def hear(self, advert: Advert, rssi: int) -> None:
+    def hear(self, advert: Advertisement, rssi: int) -> None:
         """Pass on what a car advertises."""
         self._async_on_advertisement(
             advert.address,
@@ -393,14 +408,14 @@ class ProxyScanner(BaseHaRemoteScanner):
 @callback
 def async_place_proxy(
     hass: HomeAssistant,
-    air: Air,
+    air: BluetoothEnvironment,
     *,
     source: str = "AA:BB:CC:00:00:01",
     slots: int = 3,
     hears: Hears = lambda advert: advert.rssi,
     period: float = PERIOD,
-) -> Proxy:
+) -> BluetoothProxy:
     """Place a proxy; `hears` tells how strong an advertisement arrives, if at all."""
-    proxy = Proxy(air, source=source, slots=slots, hears=hears, period=period)
+    proxy = BluetoothProxy(air, source=source, slots=slots, hears=hears, period=period)
     proxy.start(hass)
     return proxy

@@ -8,13 +8,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from simulator.scenarios.scenario import Case, Step
+from simulator.scenarios.scenario import Scenario, Step
 
-from .home_assistant import Notice
+from .home_assistant import PushNotification
 from .report import clock_text
-from .scenario_runner import Outcome, Seen
+from .scenario_runner import Observation, Outcome
 
-_COLOURS = {
+_COLORS = {
     "operational": "green",
     "outage": "bold red",
     "sign_in_outage": "bold red",
@@ -23,14 +23,14 @@ _COLOURS = {
 _INDENT = " " * 12
 
 
-class Screen:
+class StoryConsole:
     """Prints a story, line by line."""
 
     def __init__(self, console: Console) -> None:
         """Take where to print."""
         self._console = console
 
-    def say(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Print a line about the demo itself."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
@@ -38,7 +38,7 @@ class Screen:
         """Print the one line of an error."""
         self._console.print(f"[red]{escape(text)}[/]", highlight=False, soft_wrap=True)
 
-    def title(self, case: Case) -> None:
+    def title(self, case: Scenario) -> None:
         """Print which story is told."""
         facts = Table.grid(padding=(0, 2))
         facts.add_row("Story", escape(case.name))
@@ -64,12 +64,12 @@ class Screen:
                 Text(f"{clock_text(at):>9}   {deed}", style="dim"), soft_wrap=True
             )
 
-    def state(self, at: float, home: str, seen: Seen, *, several: bool) -> None:
+    def state(self, at: float, home: str, seen: Observation, *, several: bool) -> None:
         """Print what Keycard says now."""
         line = Text(f"{clock_text(at):>9} ▸ ", style="bold")
         if several:
             line.append(f"{home}: ")
-        line.append(seen.status or "-", style=_COLOURS.get(seen.status or "", "cyan"))
+        line.append(seen.status or "-", style=_COLORS.get(seen.status or "", "cyan"))
         details = [f"scope {seen.scope}"]
         for name, values in (
             ("planes", seen.planes),
@@ -83,7 +83,7 @@ class Screen:
         line.append(f"  take → {keys}", style="magenta not bold")
         self._console.print(line, soft_wrap=True)
 
-    def notice(self, at: float, moment: datetime, notice: Notice) -> None:
+    def notice(self, at: float, moment: datetime, notice: PushNotification) -> None:
         """Print a notice that reached the owner."""
         self._console.print(
             Panel(

@@ -17,18 +17,26 @@ from rich.console import Console
 from homeassistant.runner import configure_event_loop
 
 from simulator import CaseError, Simulator, load_case
-from simulator.scenarios.scenario import Case, Home
+from simulator.scenarios.scenario import Home, Scenario
 
 from . import fake_network
 from .clock import OffsetClock
-from .console import Screen
-from .environment import Theatre, pretend_internet, trust
-from .event_loop import StageLoop
-from .frontend_client import HOST, PARTS, SIGN_IN, FrontHands, dashboard, move_in, seed
-from .home_assistant import ROOT, House, LogKeeper, boot_whole
-from .narrator import Reader, Tempo
-from .scenario_runner import SETTLE_SECONDS, Player
-from .time_control import Pace, StageError, Traffic
+from .console import StoryConsole
+from .environment import ScenarioEnvironment, build_network, trust
+from .event_loop import HarnessLoop
+from .frontend_client import (
+    HOST,
+    PARTS,
+    SIGN_IN,
+    FrontendClient,
+    complete_onboarding,
+    dashboard,
+    seed,
+)
+from .home_assistant import ROOT, HomeAssistantInstance, LogCollector, boot_whole
+from .narrator import Narrator, Tempo
+from .scenario_runner import SETTLE_SECONDS, ScenarioRunner
+from .time_control import HarnessError, TimeControl, Traffic
 
 STORY = ROOT / "tests" / "cases" / "2021-11-19-worldwide.yaml"
 STOP_SECONDS = 10.0
@@ -38,7 +46,7 @@ MOST_PORT = 65_535
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     """Tell a story in a Home Assistant that can be visited."""
     options = _options(arguments)
-    screen = Screen(Console())
+    screen = StoryConsole(Console())
     try:
         case = load_case(options.case)
     except CaseError as err:
@@ -51,7 +59,7 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
         )
         return 2
     fake_network.install()
-    loop = StageLoop()
+    loop = HarnessLoop()
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)
     demo = loop.create_task(Demo(case, clock, loop, screen, options).run())
@@ -59,7 +67,7 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     def end() -> None:
         """End the demo once: nothing is left behind, however often one asks."""
         if not demo.cancelling():
-            screen.say("\nStopping...")
+            screen.write("\nStopping...")
             demo.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -67,9 +75,9 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     try:
         return loop.run_until_complete(demo)
     except asyncio.CancelledError:
-        screen.say("The demo has ended: nothing is left running.")
+        screen.write("The demo has ended: nothing is left running.")
         return 130
-    except StageError as err:
+    except HarnessError as err:
         screen.fail(str(err))
         return 1
     finally:
@@ -118,10 +126,10 @@ class Demo:
 
     def __init__(
         self,
-        case: Case,
+        case: Scenario,
         clock: OffsetClock,
-        loop: StageLoop,
-        screen: Screen,
+        loop: HarnessLoop,
+        screen: StoryConsole,
         options: argparse.Namespace,
     ) -> None:
         self._case = case
@@ -130,7 +138,7 @@ class Demo:
         self._screen = screen
         self._once: bool = options.once
         self._port: int = options.port
-        self._log = LogKeeper()
+        self._log = LogCollector()
 
     @property
     def url(self) -> str:
@@ -154,22 +162,24 @@ class Demo:
             stack.enter_context(traffic.counted())
             await stack.enter_async_context(simulator)
             trust(simulator)
-            self._loop.network = pretend_internet(simulator)
-            self._screen.say(
+            self._loop.network = build_network(simulator)
+            self._screen.write(
                 "Starting the simulated cloud and Home Assistant (ten seconds)..."
             )
-            house = House(Path(folder), self._loop, boot_whole)
+            house = HomeAssistantInstance(Path(folder), self._loop, boot_whole)
             self._furnish(house, Path(folder))
             stack.push_async_callback(self._stop, house)
             await self._start(house)
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            hands = FrontHands(session, self.url, await move_in(house.hass))
+            hands = FrontendClient(
+                session, self.url, await complete_onboarding(house.hass)
+            )
             tempo = Tempo(self._clock, self._loop, traffic, simulator)
-            self._screen.say(f"Home Assistant is at {self.url} (you are signed in).")
+            self._screen.write(f"Home Assistant is at {self.url} (you are signed in).")
             return await self._tell(Showing(simulator, house, tempo, hands), tempo)
 
-    def _furnish(self, house: House, folder: Path) -> None:
-        house.furnish(
+    def _furnish(self, house: HomeAssistantInstance, folder: Path) -> None:
+        house.configure(
             self._case.homes[0].region,
             {"auth_providers": SIGN_IN, "internal_url": self.url},
             PARTS,
@@ -178,11 +188,11 @@ class Demo:
 
     async def _tell(self, theatre: Showing, tempo: Tempo) -> int:
         begin = time.perf_counter()
-        reader = Reader(self._case, theatre, tempo, self._screen, slow=not self._once)
-        passed = await Player(self._case, theatre, reader).play()
+        reader = Narrator(self._case, theatre, tempo, self._screen, slow=not self._once)
+        passed = await ScenarioRunner(self._case, theatre, reader).play()
         tempo.rate = 0
         minutes, seconds = divmod(round(time.perf_counter() - begin), 60)
-        self._screen.say(
+        self._screen.write(
             f"\nThe story took {minutes}:{seconds:02} minutes, everything"
             f" {'went as expected' if passed else 'but what is marked above'}."
         )
@@ -197,13 +207,13 @@ class Demo:
         behind = -self._clock.wall_offset
         if behind > 0:
             await theatre.reach(theatre.now + behind)
-        self._screen.say(
+        self._screen.write(
             f"Home Assistant stays up at {self.url} (you are signed in)."
             " Ctrl-C ends the demo."
         )
         await self._loop.create_future()
 
-    async def _start(self, house: House) -> None:
+    async def _start(self, house: HomeAssistantInstance) -> None:
         """Start Home Assistant; half a start could not be stopped."""
         starting = house.start()
         try:
@@ -212,7 +222,7 @@ class Demo:
             await asyncio.wait([starting])
             raise
 
-    async def _stop(self, house: House) -> None:
+    async def _stop(self, house: HomeAssistantInstance) -> None:
         """Stop Home Assistant; it is not to keep anybody waiting."""
         stopping = house.stop()
         while not stopping.done():
@@ -222,11 +232,15 @@ class Demo:
         await stopping
 
 
-class Showing(Theatre):
+class Showing(ScenarioEnvironment):
     """A stage with a screen: the dashboard shows every home that is set up."""
 
     def __init__(
-        self, simulator: Simulator, house: House, pace: Pace, hands: FrontHands
+        self,
+        simulator: Simulator,
+        house: HomeAssistantInstance,
+        pace: TimeControl,
+        hands: FrontendClient,
     ) -> None:
         """Take a screen in addition."""
         super().__init__(simulator, house, pace, hands)

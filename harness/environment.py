@@ -21,7 +21,7 @@ from custom_components.keycard.const import (
     DOMAIN,
     SUBENTRY_BLUETOOTH_KEY,
 )
-from custom_components.keycard.outage.endpoints import default_hosts, targets
+from custom_components.keycard.outage.endpoints import default_hosts, list_endpoints
 from custom_components.keycard.providers import SERVICES
 from custom_components.keycard.vehicle.computer_keys import Computer, Pairing
 from simulator import Simulator
@@ -29,11 +29,17 @@ from simulator.protocol import Role, public_keys
 from simulator.scenarios.conditions import Kind
 from simulator.scenarios.scenario import Home, Request
 
-from .fake_network import Internet, NameFault
-from .home_assistant import House
-from .owner_client import APP_DOMAIN, Hands, InsideHands, prepare_sign_in, set_up
-from .scenario_runner import Asked, Seen
-from .time_control import Pace, StageError
+from .fake_network import FakeNetwork, NameFault
+from .home_assistant import HomeAssistantInstance
+from .owner_client import (
+    APP_DOMAIN,
+    InProcessClient,
+    OwnerClient,
+    prepare_sign_in,
+    set_up,
+)
+from .scenario_runner import Observation, RequestResult
+from .time_control import HarnessError, TimeControl
 
 PROXY_URL = "https://proxy.in-between.example"
 TESLA_PROXY_URL = "https://tesla-proxy.home.example:4443"
@@ -49,7 +55,7 @@ ACTIONS = {
 }
 
 
-def pretend_internet(simulator: Simulator) -> Internet:
+def build_network(simulator: Simulator) -> FakeNetwork:
     """Give every host that Keycard asks by default a name and an end."""
 
     def name_fault(subject: str) -> NameFault | None:
@@ -61,10 +67,10 @@ def pretend_internet(simulator: Simulator) -> Internet:
             case _:
                 return None
 
-    internet = Internet(name_fault)
+    internet = FakeNetwork(name_fault)
     for region in ("na", "eu", "cn"):
         hosts = default_hosts(region)
-        for target in targets(hosts):
+        for target in list_endpoints(hosts):
             if target.region:
                 part = target.region
                 subjects: tuple[str, ...] = (
@@ -98,18 +104,18 @@ def trust(simulator: Simulator) -> None:
         context.load_verify_locations(simulator.ca_file)
 
 
-class Theatre:
+class ScenarioEnvironment:
     """The stage that the player plays on."""
 
     def __init__(
         self,
         simulator: Simulator,
-        house: House,
-        pace: Pace,
-        hands: Hands | None = None,
+        house: HomeAssistantInstance,
+        pace: TimeControl,
+        hands: OwnerClient | None = None,
     ) -> None:
         """Take what has been started, on one loop and one clock."""
-        self._hands = hands or InsideHands(house)
+        self._hands = hands or InProcessClient(house)
         self.simulator = simulator
         self.house = house
         self.pace = pace
@@ -188,7 +194,7 @@ class Theatre:
             self.entries[home.name]
         )
         if entry.state is not ConfigEntryState.LOADED:
-            raise StageError(f"{home.name} is set up but not loaded: {entry.state}")
+            raise HarnessError(f"{home.name} is set up but not loaded: {entry.state}")
         automation = relay(home.name, self._outage_event(home))
         saving = self.house.task(self._hands.save_automation(automation))
         await self.pace.drive(saving, SET_UP_SECONDS)
@@ -228,7 +234,7 @@ class Theatre:
         entry_id = self.entries[home.name]
         return self._entity("event", f"{entry_id}_outage") or "event.missing"
 
-    def request(self, request: Request) -> Callable[[], Asked]:
+    def request(self, request: Request) -> Callable[[], RequestResult]:
         """Ask for a command; returns what tells how it goes."""
         domain, action, key = ACTIONS[request.action]
         car = self.simulator.cars[request.car]
@@ -252,10 +258,10 @@ class Theatre:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-        def tell() -> Asked:
+        def tell() -> RequestResult:
             executed = car.executed[request.command] - before
             near = local[request.command] > before_local
-            return Asked(
+            return RequestResult(
                 ended=bool(ended),
                 done=ended == [True],
                 executed=executed,
@@ -264,13 +270,13 @@ class Theatre:
 
         return tell
 
-    def look(self, home: Home) -> Seen:
+    def look(self, home: Home) -> Observation:
         """Return what a home shows now."""
         hass, entry_id = self.house.hass, self.entries[home.name]
         status = hass.states.get(self._entity("sensor", f"{entry_id}_status") or "")
         details = status.attributes if status else {}
         notices = self.house.notices[self._first_notice :]
-        return Seen(
+        return Observation(
             status=status.state if status else None,
             scope=self._state(self._entity("sensor", f"{entry_id}_scope")),
             planes=frozenset(details.get("planes", ())),

@@ -28,7 +28,7 @@ class Network(Protocol):
         """Return the loopback end of an address; raises OSError."""
 
 
-class StageLoop(asyncio.SelectorEventLoop):
+class HarnessLoop(asyncio.SelectorEventLoop):
     """An event loop that knows its next timer and reaches a pretend internet only."""
 
     _ready: deque[asyncio.Handle]

@@ -38,7 +38,7 @@ class Host:
     subjects: frozenset[str]
 
 
-class Internet:
+class FakeNetwork:
     """The names, addresses and ports that exist in the story."""
 
     def __init__(self, name_fault: Callable[[str], NameFault | None]) -> None:
@@ -91,7 +91,7 @@ class Internet:
         raise OSError(errno.ENETUNREACH, f"{address} is not in this story")
 
 
-class StoryResolver(ThreadedResolver):
+class FakeResolver(ThreadedResolver):
     """Looks names up through the event loop, which asks the pretend internet."""
 
     async def real_close(self) -> None:
@@ -109,7 +109,7 @@ def install() -> None:
     From then on this process reaches nothing but this machine, not even from threads
     and libraries that do not use the event loop.
     """
-    vars(aiohttp_client).update(_async_make_resolver=lambda _hass: StoryResolver())
+    vars(aiohttp_client).update(_async_make_resolver=lambda _hass: FakeResolver())
     sys.addaudithook(refuse_to_leave)
 
 

@@ -13,8 +13,8 @@ from homeassistant.auth.const import GROUP_ID_ADMIN
 from homeassistant.components.http.config import HTTP_STORAGE_SCHEMA
 from homeassistant.core import HomeAssistant
 
-from .owner_client import Desk, Result
-from .time_control import StageError
+from .owner_client import FlowClient, Result
+from .time_control import HarnessError
 
 HOST = "127.0.0.1"
 DASHBOARD = "keycard-demo"
@@ -67,7 +67,7 @@ def seed(folder: Path, port: int) -> None:
         (storage / key).write_text(json.dumps(stored))
 
 
-async def move_in(hass: HomeAssistant) -> str:
+async def complete_onboarding(hass: HomeAssistant) -> str:
     """Let the owner live here; returns an access token of theirs."""
     # The story takes hours in minutes: who is signed in stays so.
     lasting = partial(
@@ -81,7 +81,7 @@ async def move_in(hass: HomeAssistant) -> str:
     return hass.auth.async_create_access_token(token)
 
 
-class FrontHands:
+class FrontendClient:
     """Change settings over HTTP and the web socket, as the frontend does."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
@@ -89,7 +89,7 @@ class FrontHands:
         self._url = url
         self._token = token
         self._shown = False
-        self.desk: Desk = self
+        self.desk: FlowClient = self
 
     async def _post(self, path: str, data: dict[str, Any]) -> Any:
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -98,7 +98,7 @@ class FrontHands:
         ) as response:
             if response.status >= 300:
                 text = await response.text()
-                raise StageError(f"{path}: {response.status} {text[:500]}")
+                raise HarnessError(f"{path}: {response.status} {text[:500]}")
             return await response.json()
 
     async def begin(self, handler: str) -> Result:
@@ -154,7 +154,7 @@ class FrontHands:
                 await socket.send_json({"id": number, **message})
                 answer = await socket.receive_json()
                 if not answer.get("success"):
-                    raise StageError(f"{message['type']}: {answer.get('error')}")
+                    raise HarnessError(f"{message['type']}: {answer.get('error')}")
 
 
 def dashboard(homes: Iterable[Mapping[str, Entities]]) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from homeassistant.components.persistent_notification import Notification, Updat
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.runner import RuntimeConfig
 
-from simulator.bluetooth import Air
+from simulator.bluetooth import BluetoothEnvironment
 
 from . import no_hardware
 from .bluetooth_proxy import async_place_proxy
-from .event_loop import OWNER, StageLoop
-from .time_control import StageError
+from .event_loop import OWNER, HarnessLoop
+from .time_control import HarnessError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 AUTOMATIONS = "automations.yaml"
 INTEGRATION = "keycard"
 # A folder on the way to a file may bear the name as well, as that of the cache does.
@@ -56,7 +56,7 @@ type Boot = Callable[[Path], Awaitable[HomeAssistant]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
+class PushNotification:
     """A notice that reached the owner, at a monotonic time of the story."""
 
     at: float
@@ -73,7 +73,7 @@ async def boot_light(folder: Path) -> HomeAssistant:
     hass.config.skip_pip = True
     config = await conf_util.async_hass_config_yaml(hass)
     if await bootstrap.async_from_config_dict(config, hass) is None:
-        raise StageError("Home Assistant could not be set up")
+        raise HarnessError("Home Assistant could not be set up")
     await hass.async_start()
     return hass
 
@@ -84,34 +84,36 @@ async def boot_whole(folder: Path) -> HomeAssistant:
         RuntimeConfig(config_dir=str(folder), skip_pip=True, log_no_color=True)
     )
     if hass is None or hass.config.recovery_mode:
-        raise StageError("Home Assistant could not be set up")
+        raise HarnessError("Home Assistant could not be set up")
     # It watches the process for calls that block, and minds to begin that twice.
     vars(block_async_io).update(enable=lambda: None)
     await hass.async_start()
     return hass
 
 
-class House:
+class HomeAssistantInstance:
     """Home Assistant in the house of the story: it can be stopped and started."""
 
-    def __init__(self, folder: Path, loop: StageLoop, boot: Boot = boot_light) -> None:
+    def __init__(
+        self, folder: Path, loop: HarnessLoop, boot: Boot = boot_light
+    ) -> None:
         """Take a folder for the configuration, which may hold some already."""
         self._folder = folder
         self._loop = loop
         self._boot = boot
         self._hass: HomeAssistant | None = None
         self._life = object()
-        self._air: Air | None = None
-        self.notices: list[Notice] = []
+        self._air: BluetoothEnvironment | None = None
+        self.notices: list[PushNotification] = []
 
     @property
     def hass(self) -> HomeAssistant:
         """Return the Home Assistant that runs."""
         if self._hass is None:
-            raise StageError("Home Assistant does not run")
+            raise HarnessError("Home Assistant does not run")
         return self._hass
 
-    def furnish(
+    def configure(
         self,
         region: str,
         core_settings: Mapping[str, Any] | None = None,
@@ -154,14 +156,14 @@ class House:
         return self.task(self._start())
 
     async def _start(self) -> None:
-        no_hardware.hide()
+        no_hardware.install()
         self._hass = await self._boot(self._folder)
         # An automation may go along with an outage for hours: what runs now is not
         # waited for.
         persistent_notification.async_register_callback(self._hass, self._notified)
         self._place_proxy()
 
-    def listen_to(self, air: Air) -> None:
+    def listen_to(self, air: BluetoothEnvironment) -> None:
         """Have a Bluetooth proxy in the house from now on."""
         if self._air is None:
             self._air = air
@@ -196,7 +198,7 @@ class House:
         if kind not in {UpdateType.ADDED, UpdateType.UPDATED}:
             return
         self.notices.extend(
-            Notice(
+            PushNotification(
                 at=self._loop.time(),
                 tag=tag,
                 title=one["title"] or "",
@@ -206,7 +208,7 @@ class House:
         )
 
 
-class LogKeeper(logging.Handler):
+class LogCollector(logging.Handler):
     """Keeps what was logged as a warning or worse."""
 
     def __init__(self) -> None:

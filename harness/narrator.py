@@ -6,19 +6,19 @@ from typing import override
 
 from homeassistant.util import dt as dt_util
 
-from simulator.scenarios.scenario import Case, Step
+from simulator.scenarios.scenario import Scenario, Step
 
-from .console import Screen
-from .environment import Theatre
+from .console import StoryConsole
+from .environment import ScenarioEnvironment
 from .scenario_runner import Outcome
-from .time_control import Pace
+from .time_control import TimeControl
 
 NEAR_SECONDS = 180.0  # of the story after each step are told slowly
 NEAR_RATE = 15.0
 FAR_REAL_SECONDS = 150.0  # all the quiet hours together take this long
 
 
-class Tempo(Pace):
+class Tempo(TimeControl):
     """A pace that can be followed: so many story seconds for each real one."""
 
     rate = 0.0  # as fast as it goes
@@ -32,11 +32,17 @@ class Tempo(Pace):
         await super().pass_time(max(0.0, end - self.clock.monotonic()))
 
 
-class Reader:
+class Narrator:
     """Follows a story and prints what happens, in a time that suits a reader."""
 
     def __init__(
-        self, case: Case, theatre: Theatre, tempo: Tempo, screen: Screen, *, slow: bool
+        self,
+        case: Scenario,
+        theatre: ScenarioEnvironment,
+        tempo: Tempo,
+        screen: StoryConsole,
+        *,
+        slow: bool,
     ) -> None:
         """Take where the story is played, and where it is told."""
         self._case = case
@@ -92,7 +98,7 @@ class Reader:
             self._tempo.rate = NEAR_RATE if near else self._far_rate
 
 
-def far_rate(case: Case) -> float:
+def far_rate(case: Scenario) -> float:
     """Return how fast the quiet hours must pass for a story to stay short."""
     ends = [*(step.at for step in case.timeline[1:]), case.end]
     near = sum(

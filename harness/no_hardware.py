@@ -45,7 +45,7 @@ async def _refuse(_self: MGMTBluetoothCtl) -> None:
     raise OSError("there is no Bluetooth on this machine")
 
 
-def hide() -> None:
+def install() -> None:
     """Let Home Assistant find neither adapters nor sticks."""
     vars(bluetooth).update(get_adapters=NoAdapters)
     vars(usb).update(AIOUSBWatcher=NoWatcher, scan_serial_ports=tuple)

@@ -21,8 +21,8 @@ from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 
-from .home_assistant import House
-from .time_control import StageError
+from .home_assistant import HomeAssistantInstance
+from .time_control import HarnessError
 
 MOST_STEPS = 20
 APP_DOMAIN = "home.example.org"
@@ -43,7 +43,7 @@ type Result = Mapping[str, Any]
 type SignIn = Callable[[Result], Awaitable[Result]]
 
 
-class Desk(Protocol):
+class FlowClient(Protocol):
     """Where a flow is begun and answered: inside Home Assistant, or over HTTP."""
 
     async def begin(self, handler: str) -> Result:
@@ -57,7 +57,11 @@ class Desk(Protocol):
 
 
 async def set_up(
-    desk: Desk, home: Home, base_url: str, token: str, sign_in: SignIn | None = None
+    desk: FlowClient,
+    home: Home,
+    base_url: str,
+    token: str,
+    sign_in: SignIn | None = None,
 ) -> str:
     """Go through the flow for a home; returns the id of the entry.
 
@@ -80,11 +84,11 @@ async def set_up(
             result = await sign_in(result)
             continue
         else:
-            raise StageError(
+            raise HarnessError(
                 f"the set-up of {home.name} ended with {kind}: {result.get('reason')}"
             )
         result = await desk.answer(result["flow_id"], answers)
-    raise StageError(f"the set-up of {home.name} does not come to its end")
+    raise HarnessError(f"the set-up of {home.name} does not come to its end")
 
 
 def _answers(
@@ -118,7 +122,7 @@ def _answers(
 def _refuse_errors(result: Result, asked: frozenset[str]) -> None:
     """Go on after an error only where the flow asks whether to go on."""
     if (errors := result.get("errors")) and "anyway" not in asked:
-        raise StageError(f"the set-up asks again: {errors}")
+        raise HarnessError(f"the set-up asks again: {errors}")
 
 
 def _entry_id(result: Result) -> str:
@@ -127,21 +131,21 @@ def _entry_id(result: Result) -> str:
     return str(entry_id)
 
 
-class Hands(Protocol):
+class OwnerClient(Protocol):
     """How the owner of the house changes its settings."""
 
     @property
-    def desk(self) -> Desk:
+    def desk(self) -> FlowClient:
         """Return where config flows are answered."""
 
     async def save_automation(self, automation: dict[str, Any]) -> None:
         """Save an automation and load it."""
 
 
-class InsideHands:
+class InProcessClient:
     """Change settings inside Home Assistant, where there is no screen."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: HomeAssistantInstance) -> None:
         self._house = house
         self.desk = self
 
@@ -168,7 +172,9 @@ class InsideHands:
         return frozenset(str(name) for name in schema.schema) if schema else frozenset()
 
 
-async def prepare_sign_in(house: House, simulator: Simulator, home: Home) -> SignIn:
+async def prepare_sign_in(
+    house: HomeAssistantInstance, simulator: Simulator, home: Home
+) -> SignIn:
     """Name an application and show its key; returns what goes to the sign-in page."""
     hass = house.hass
     await house.task(_name_application(house))
@@ -181,7 +187,7 @@ async def prepare_sign_in(house: House, simulator: Simulator, home: Home) -> Sig
         async with session.get(url, allow_redirects=False) as response:
             back = parse_qs(urlsplit(response.headers.get("Location", "")).query)
         if "code" not in back:
-            raise StageError(f"{home.name} could not sign in: {response.status}")
+            raise HarnessError(f"{home.name} could not sign in: {response.status}")
         flow = hass.config_entries.flow
         state = _decode_jwt(hass, back["state"][0])
         answer = {"state": state, "code": back["code"][0]}
@@ -191,7 +197,7 @@ async def prepare_sign_in(house: House, simulator: Simulator, home: Home) -> Sig
     return sign_in
 
 
-async def _name_application(house: House) -> None:
+async def _name_application(house: HomeAssistantInstance) -> None:
     hass = house.hass
     await async_setup_component(hass, "application_credentials", {})
     # Then it is this page that leads back, whatever request there is.

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from simulator.scenarios.scenario import PROVIDERS, Case, CaseError, load_case
+from simulator.scenarios.scenario import PROVIDERS, CaseError, Scenario, load_case
 
 from .clock import OffsetClock
 from .report import clock_text, from_json, show
@@ -28,10 +28,10 @@ MOST_PROBLEMS = 3
 
 
 @dataclass(kw_only=True)
-class Played:
+class ReplayResult:
     """How one case went."""
 
-    case: Case
+    case: Scenario
     outcomes: list[Outcome] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -53,9 +53,9 @@ class Replays:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def play(self, case: Case) -> Played:
+    def play(self, case: Scenario) -> ReplayResult:
         """Play one case in a process and read what it tells."""
-        played = Played(case=case)
+        played = ReplayResult(case=case)
         with self._lock:
             if self._stopped:
                 return played
@@ -97,7 +97,7 @@ class Replays:
             for process in self._running:
                 process.terminate()
 
-    def show(self, played: Played) -> None:
+    def show(self, played: ReplayResult) -> None:
         """Print how a case went."""
         case, facts = played.case, played.facts
         name = escape(str(case.path))
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
         return 2
     begin = time.monotonic()
     replays = Replays(console, options.provider)
-    results: list[Played] = []
+    results: list[ReplayResult] = []
     with ThreadPoolExecutor(max(options.jobs, 1)) as pool:
         try:
             for played in pool.map(replays.play, cases):

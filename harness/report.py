@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from .scenario_runner import Check, Outcome
+from .scenario_runner import CheckResult, Outcome
 
 
 def to_json(outcome: Outcome) -> str:
@@ -19,7 +19,7 @@ def to_json(outcome: Outcome) -> str:
 
 def from_json(data: Mapping[str, Any]) -> Outcome:
     """Read an outcome back."""
-    found = [Check(**check) for check in data["checks"]]
+    found = [CheckResult(**check) for check in data["checks"]]
     return Outcome(**{**data, "checks": tuple(found)})
 
 

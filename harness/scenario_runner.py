@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from simulator.scenarios.scenario import Case, Expect, Home, Request, Step
+from simulator.scenarios.scenario import Expect, Home, Request, Scenario, Step
 
 # Keycard has asked every host at least twice by then.
 SETTLE_SECONDS = 720.0
@@ -13,7 +13,7 @@ OUTAGES = frozenset({"outage", "degraded", "sign_in_outage"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class RequestResult:
     """How a request of the owner ended so far."""
 
     ended: bool = False
@@ -23,7 +23,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Observation:
     """What a home shows at one moment."""
 
     status: str | None = None
@@ -40,7 +40,7 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class CheckResult:
     """One thing that a step expects: its name, both sides, and whether it holds."""
 
     name: str
@@ -56,7 +56,7 @@ class Outcome:
     home: str
     at: float
     deed: str
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
     seconds: float | None = None  # of the story, until all that is expected was seen
     missed_at: float | None = None
 
@@ -66,7 +66,7 @@ class Outcome:
         return self.missed_at is None
 
 
-class Stage(Protocol):
+class ScenarioTarget(Protocol):
     """What the player needs of a stage."""
 
     @property
@@ -92,10 +92,10 @@ class Stage(Protocol):
     async def restart(self) -> None:
         """Stop Home Assistant and start it again."""
 
-    def request(self, request: Request) -> Callable[[], Asked]:
+    def request(self, request: Request) -> Callable[[], RequestResult]:
         """Ask for a command; returns what tells how it goes."""
 
-    def look(self, home: Home) -> Seen:
+    def look(self, home: Home) -> Observation:
         """Return what a home shows now."""
 
     def begin(self) -> None:
@@ -107,7 +107,7 @@ class Stage(Protocol):
         """Let the story go on until a moment, looking after every timer."""
 
 
-class Audience(Protocol):
+class RunObserver(Protocol):
     """Who follows a story; times are seconds since the case began."""
 
     def begins(self) -> None:
@@ -123,10 +123,12 @@ class Audience(Protocol):
         """Hear how a step went that is over."""
 
 
-class Player:
+class ScenarioRunner:
     """Plays one case."""
 
-    def __init__(self, case: Case, stage: Stage, audience: Audience) -> None:
+    def __init__(
+        self, case: Scenario, stage: ScenarioTarget, audience: RunObserver
+    ) -> None:
         """Take a case, where to play it, and who follows it."""
         self._case = case
         self._stage = stage
@@ -175,7 +177,7 @@ class Player:
             await stage.restart()
         asked = stage.request(step.do) if step.do else None
         watches = [
-            Watch(home, expect, step, start=start, end=end, asked=asked)
+            ExpectationCheck(home, expect, step, start=start, end=end, asked=asked)
             for home in self._case.homes
             if (expect := step.expect.get(home.name))
         ]
@@ -193,7 +195,7 @@ class Player:
         return [watch.outcome() for watch in watches]
 
 
-class Watch:
+class ExpectationCheck:
     """Watches what one step expects of one home."""
 
     def __init__(
@@ -204,7 +206,7 @@ class Watch:
         *,
         start: float,
         end: float,
-        asked: Callable[[], Asked] | None,
+        asked: Callable[[], RequestResult] | None,
     ) -> None:
         """Take the step, and when the case began and the step ends."""
         self.home = home
@@ -213,11 +215,11 @@ class Watch:
         self._asked = asked
         self._begin = start + step.at
         self.deadline = min(self._begin + expect.within, start + end)
-        self._checks: tuple[Check, ...] = ()
+        self._checks: tuple[CheckResult, ...] = ()
         self._held_since: float | None = None
         self._missed_at: float | None = None
 
-    def look(self, now: float, seen: Seen, *, final: bool = False) -> None:
+    def look(self, now: float, seen: Observation, *, final: bool = False) -> None:
         """Compare; from the deadline on, everything has to hold."""
         if self._missed_at is not None:
             return
@@ -244,12 +246,16 @@ class Watch:
         )
 
 
-def checks(expect: Expect, seen: Seen, asked: Asked | None) -> list[Check]:
+def checks(
+    expect: Expect, seen: Observation, asked: RequestResult | None
+) -> list[CheckResult]:
     """Compare all that a step expects with what is seen."""
-    found: list[Check] = []
+    found: list[CheckResult] = []
 
     def add(name: str, expected: str, actual: str, *, holds: bool) -> None:
-        found.append(Check(name=name, expected=expected, seen=actual, holds=holds))
+        found.append(
+            CheckResult(name=name, expected=expected, seen=actual, holds=holds)
+        )
 
     for name, wanted, actual in (
         ("status", expect.status, seen.status),
@@ -282,7 +288,7 @@ def checks(expect: Expect, seen: Seen, asked: Asked | None) -> list[Check]:
     return found
 
 
-def near_in(case: Case) -> frozenset[str]:
+def near_in(case: Scenario) -> frozenset[str]:
     """Return the names of the cars that come into Bluetooth range in a case."""
     return frozenset(
         subject.removeprefix("car.")
@@ -292,12 +298,12 @@ def near_in(case: Case) -> frozenset[str]:
     )
 
 
-def _checks_of_request(expect: Expect, asked: Asked) -> list[Check]:
-    found: list[Check] = []
+def _checks_of_request(expect: Expect, asked: RequestResult) -> list[CheckResult]:
+    found: list[CheckResult] = []
     if expect.done is not None:
         actual = _text(asked.done) if asked.ended else "not ended"
         found.append(
-            Check(
+            CheckResult(
                 name="done",
                 expected=_text(expect.done),
                 seen=actual,
@@ -306,7 +312,7 @@ def _checks_of_request(expect: Expect, asked: Asked) -> list[Check]:
         )
     if expect.via is not None:
         found.append(
-            Check(
+            CheckResult(
                 name="via",
                 expected=expect.via,
                 seen=_text(asked.via),
@@ -315,7 +321,7 @@ def _checks_of_request(expect: Expect, asked: Asked) -> list[Check]:
         )
     if expect.executed is not None:
         found.append(
-            Check(
+            CheckResult(
                 name="executed",
                 expected=str(expect.executed),
                 seen=str(asked.executed),

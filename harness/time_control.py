@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import aiohttp
 
 from .clock import OffsetClock
-from .event_loop import StageLoop
+from .event_loop import HarnessLoop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,11 @@ STUCK_SECONDS = 20.0
 _real_monotonic = time.perf_counter
 
 
-class StageError(Exception):
+class HarnessError(Exception):
     """The stage itself fails, not what is played on it."""
 
 
-class Backstage(Protocol):
+class PendingWork(Protocol):
     """What the simulator tells about the requests that reached it."""
 
     @property
@@ -69,15 +69,15 @@ class Traffic:
             setattr(aiohttp.ClientSession, "_request", ask)  # noqa: B010 - private
 
 
-class Pace:
+class TimeControl:
     """Lets the story go on, from one timer to the next."""
 
     def __init__(
         self,
         clock: OffsetClock,
-        loop: StageLoop,
+        loop: HarnessLoop,
         traffic: Traffic,
-        backstage: Backstage | None = None,
+        backstage: PendingWork | None = None,
     ) -> None:
         self.clock = clock
         self.loop = loop
@@ -101,7 +101,7 @@ class Pace:
             await asyncio.sleep(JOB_SECONDS if self.loop.jobs else 0)
             quiet = quiet + 1 if self.loop.idle and not self.waiting else 0
             if _real_monotonic() - begin > STUCK_SECONDS:
-                raise StageError(
+                raise HarnessError(
                     f"nothing comes to rest: {self.waiting} requests and"
                     f" {self.loop.jobs} jobs of threads are under way"
                 )

@@ -15,17 +15,17 @@ from typing import Any
 from homeassistant.runner import configure_event_loop
 
 from simulator import Simulator
-from simulator.scenarios.scenario import DEFAULT_PROVIDER, Case, Step, load_case
+from simulator.scenarios.scenario import DEFAULT_PROVIDER, Scenario, Step, load_case
 
 from . import fake_network
 from .clock import OffsetClock
-from .environment import Theatre, pretend_internet, trust
-from .event_loop import StageLoop
+from .environment import ScenarioEnvironment, build_network, trust
+from .event_loop import HarnessLoop
 from .frontend_client import HOST, seed
-from .home_assistant import House, LogKeeper
+from .home_assistant import HomeAssistantInstance, LogCollector
 from .report import to_json
-from .scenario_runner import Outcome, Player
-from .time_control import Pace, StageError, Traffic
+from .scenario_runner import Outcome, ScenarioRunner
+from .time_control import HarnessError, TimeControl, Traffic
 
 
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     for provider in providers:
         case = with_provider(case, provider)
     fake_network.install()
-    loop = StageLoop()
+    loop = HarnessLoop()
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)
     play = loop.create_task(_play(case, clock, loop))
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     return 0 if passed else 1
 
 
-def with_provider(case: Case, provider: str) -> Case:
+def with_provider(case: Scenario, provider: str) -> Scenario:
     """Return a case in which another provider stands in the place of the default."""
     homes = tuple(
         replace(home, provider=provider) if home.provider == DEFAULT_PROVIDER else home
@@ -60,8 +60,8 @@ def with_provider(case: Case, provider: str) -> Case:
     return replace(case, homes=homes)
 
 
-async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:
-    log = LogKeeper()
+async def _play(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bool:
+    log = LogCollector()
     log.attach()
     traffic = Traffic()
     begin = time.perf_counter()
@@ -72,25 +72,25 @@ async def _play(case: Case, clock: OffsetClock, loop: StageLoop) -> bool:
     ):
         async with simulator:
             trust(simulator)
-            loop.network = pretend_internet(simulator)
-            pace = Pace(clock, loop, traffic, simulator)
-            house = House(Path(folder), loop)
-            house.furnish(case.homes[0].region)
+            loop.network = build_network(simulator)
+            pace = TimeControl(clock, loop, traffic, simulator)
+            house = HomeAssistantInstance(Path(folder), loop)
+            house.configure(case.homes[0].region)
             # It listens, though nobody comes: each case where no other does.
             seed(Path(folder), free_port())
-            theatre = Theatre(simulator, house, pace)
+            theatre = ScenarioEnvironment(simulator, house, pace)
             start = clock.monotonic()
             passed = False
             try:
                 await house.start()
-                passed = await Player(case, theatre, Lines()).play()
-            except StageError as err:
-                _say({"problem": str(err)})
+                passed = await ScenarioRunner(case, theatre, LineObserver()).play()
+            except HarnessError as err:
+                _print({"problem": str(err)})
             finally:
                 await house.stop()
             for error in log.errors:
-                _say({"problem": f"logged: {error}"})
-            _say(
+                _print({"problem": f"logged: {error}"})
+            _print(
                 {
                     "story": clock.monotonic() - start,
                     "seconds": time.perf_counter() - begin,
@@ -114,7 +114,7 @@ def free_port() -> int:
     return port
 
 
-class Lines:
+class LineObserver:
     """Follows a case and writes down how each step went."""
 
     def begins(self) -> None:
@@ -131,5 +131,5 @@ class Lines:
         print(to_json(outcome), flush=True)
 
 
-def _say(told: dict[str, Any]) -> None:
+def _print(told: dict[str, Any]) -> None:
     print(json.dumps(told), file=sys.stdout, flush=True)

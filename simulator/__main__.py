@@ -10,10 +10,10 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from .http.control_api import Control
+from .http.control_api import ControlApi
 from .scenarios import scenario
 from .scenarios.conditions import ConditionError
-from .scenarios.scenario import Case, CaseError, Step, load_case, load_homes
+from .scenarios.scenario import CaseError, Scenario, Step, load_case, load_homes
 from .simulator import DEFAULT_HOME, PortTakenError, Simulator
 
 PORTS = (
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         simulator = Simulator(
             homes, tls=options.tls, ports=_ports(options.port, tls=options.tls)
         )
-        control = Control(simulator, _port_of("control", options.port))
+        control = ControlApi(simulator, _port_of("control", options.port))
         asyncio.run(_run(simulator, control, case, options.speed, console))
     except (CaseError, ConditionError, PortTakenError) as err:
         print(f"simulator: {err}", file=sys.stderr)
@@ -143,8 +143,8 @@ def _ports(first: int, *, tls: bool) -> dict[str, int]:
 
 async def _run(
     simulator: Simulator,
-    control: Control,
-    case: Case | None,
+    control: ControlApi,
+    case: Scenario | None,
     speed: float,
     console: Console,
 ) -> None:
@@ -165,7 +165,7 @@ async def _run(
     console.print("Stopped.")
 
 
-def _introduce(simulator: Simulator, control: Control, console: Console) -> None:
+def _introduce(simulator: Simulator, control: ControlApi, console: Console) -> None:
     table = Table("host", "address", box=None, pad_edge=False)
     for name, url in {**simulator.urls, "control": control.url}.items():
         table.add_row(name, url)
@@ -184,7 +184,7 @@ def _introduce(simulator: Simulator, control: Control, console: Console) -> None
 
 async def play(
     simulator: Simulator,
-    case: Case,
+    case: Scenario,
     speed: float,
     console: Console,
     stopped: asyncio.Event,

@@ -2,23 +2,30 @@
 
 from collections.abc import Callable
 
-from .bluetooth import Air
+from .bluetooth import BluetoothEnvironment
 from .cloud.accounts import CLIENT
-from .cloud.partner_apps import Apps
-from .protocol import Computers, Key, Mishap, PairingState, Role, WhitelistError
+from .cloud.partner_apps import PartnerApps
+from .protocol import (
+    CommandFault,
+    Key,
+    PairingState,
+    Role,
+    VehicleComputers,
+    WhitelistError,
+)
 from .scenarios.conditions import ConditionError
 from .scenarios.scenario import SIGNING, CarSpec, Home
 from .vehicle.car import Car
 
 
-class Garage:
+class Fleet:
     """Cars by name, each with its computers, and the air around them."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.cars: dict[str, Car] = {}
-        self.computers: dict[str, Computers] = {}
-        self.air = Air(self.cars, self.computers, now)
-        self.apps = Apps()
+        self.computers: dict[str, VehicleComputers] = {}
+        self.air = BluetoothEnvironment(self.cars, self.computers, now)
+        self.apps = PartnerApps()
         self._now = now
 
     def car(self, name: str) -> Car:
@@ -67,7 +74,7 @@ class Garage:
         try:
             self.computers[name].expect(mishap, times)
         except ValueError as err:
-            message = f"unknown mishap {mishap!r}; allowed: {', '.join(Mishap)}"
+            message = f"unknown mishap {mishap!r}; allowed: {', '.join(CommandFault)}"
             raise ConditionError(message) from err
 
     def _build_car(self, spec: CarSpec, home: Home) -> Car:
@@ -79,5 +86,5 @@ class Garage:
             index=len(self.cars),
         )
         car.on_change = lambda: self.air.look(car)
-        self.computers[spec.name] = Computers(car, self._now)
+        self.computers[spec.name] = VehicleComputers(car, self._now)
         return car

@@ -7,15 +7,15 @@ from types import TracebackType
 from typing import Self
 
 from .cloud.accounts import CLIENT, LONG, Account, Tokens
-from .cloud.fleet_api import Api
-from .cloud.oauth import MakerSignIn
+from .cloud.fleet_api import FleetApi
+from .cloud.oauth import TeslaSignIn
 from .cloud.services import TeslaProxy, Teslemetry, Tessie
-from .fleet import Garage
+from .fleet import Fleet
 from .http.certificates import Authority, SelfSigned
-from .http.fault_injection import Faults
-from .http.router import Hosts
+from .http.fault_injection import FaultInjector
+from .http.router import HostRouter
 from .http.server import Answer, Listener, Traffic
-from .http.usage import Calls
+from .http.usage import Usage
 from .scenarios.conditions import (
     AUTH,
     CAR_WORDS,
@@ -64,7 +64,7 @@ class PortTakenError(OSError):
     """A port that was asked for is in use."""
 
 
-class Simulator(Garage):
+class Simulator(Fleet):
     """Tesla's cloud and cars on 127.0.0.1.
 
     `home` is one home or several; `now` is the wall clock of the cars and tokens;
@@ -82,14 +82,14 @@ class Simulator(Garage):
     ) -> None:
         self.homes = (home,) if isinstance(home, Home) else tuple(home)
         super().__init__(now)
-        self.calls = Calls()
+        self.calls = Usage()
         self._own_authority = tls is True
         self._authority = Authority() if tls is True else tls or None
         self._traffic = Traffic()
         self._conditions = Conditions(now)
         self._tokens = Tokens(now)
         self._accounts = [self._account(one) for one in self.homes]
-        self._api = Api(
+        self._api = FleetApi(
             self._accounts,
             self._tokens,
             lambda region: self.urls[region],
@@ -97,13 +97,13 @@ class Simulator(Garage):
             apps=self.apps,
             computers=self.computers,
         )
-        self._sign_in = MakerSignIn(self._accounts, self._tokens, now, self.apps)
+        self._sign_in = TeslaSignIn(self._accounts, self._tokens, now, self.apps)
         self.teslemetry = Teslemetry(self._accounts, self._tokens, now)
         self.tesla_proxy = TeslaProxy()
         self.tesla_proxy_certificate = SelfSigned()
         self.tessie = Tessie(self._accounts, self._tokens, now)
-        self._faults = Faults(self._conditions, self._traffic, now)
-        self._hosts = Hosts(
+        self._faults = FaultInjector(self._conditions, self._traffic, now)
+        self._hosts = HostRouter(
             faults=self._faults,
             api=self._api,
             apps=self.apps,

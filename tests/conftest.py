@@ -24,8 +24,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 import custom_components.keycard
 from custom_components.keycard.auth.keys import async_show_public_key
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.coordinator import CarCoordinator
-from custom_components.keycard.runtime.vehicles import Garage
+from custom_components.keycard.coordinator import VehicleCoordinator
+from custom_components.keycard.runtime.vehicles import VehicleManager
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 
@@ -181,7 +181,7 @@ def everything_fitted(simulator: Simulator) -> Iterator[None]:
         "has_seat_cooling": True,
         "third_row_seats": "SixSeats",
     }
-    with patch.object(Garage, "signs", True):
+    with patch.object(VehicleManager, "signs", True):
         yield
 
 
@@ -234,7 +234,7 @@ async def account(
 
     def known() -> bool:
         cars = compatible_entry.runtime_data.cars.values()
-        return len(cars) == len(HOME.cars) and all(car.data.trusted for car in cars)
+        return len(cars) == len(HOME.cars) and all(car.data.is_current for car in cars)
 
     await until(hass, known)
     await hass.async_block_till_done()
@@ -253,20 +253,20 @@ async def watch(
 
 def judgement_of(entry: MockConfigEntry) -> str:
     """Return the status that an entry judges."""
-    return str(entry.runtime_data.data.judgement.status)
+    return str(entry.runtime_data.data.assessment.status)
 
 
-def car_of(entry: MockConfigEntry, name: str) -> CarCoordinator:
+def car_of(entry: MockConfigEntry, name: str) -> VehicleCoordinator:
     """Return the coordinator of a car by its name."""
-    cars: list[CarCoordinator] = list(entry.runtime_data.cars.values())
-    return next(car for car in cars if car.car.name == name)
+    cars: list[VehicleCoordinator] = list(entry.runtime_data.cars.values())
+    return next(car for car in cars if car.vehicle.name == name)
 
 
-def show_state(car: CarCoordinator, **changes: Any) -> None:
+def show_state(car: VehicleCoordinator, **changes: Any) -> None:
     """Let a car be known to be in another state."""
     assert car.data.state is not None
     state = replace(car.data.state, **changes)
-    car.real = replace(car.real, state=state)
+    car.actual = replace(car.actual, state=state)
     car.async_set_updated_data(replace(car.data, state=state))
 
 

@@ -8,9 +8,9 @@ import pytest
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.outage.models import Judgement, Status
-from custom_components.keycard.runtime.views import CloudView
-from custom_components.keycard.vehicle.state import Presence
+from custom_components.keycard.outage.models import Assessment, Status
+from custom_components.keycard.runtime.views import CloudData
+from custom_components.keycard.vehicle.state import ConnectivityState
 
 from .conftest import car_of, show_state, state_of
 
@@ -21,33 +21,33 @@ SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("judgement", "outage", "warning"),
     [
-        (Judgement(status=Status.OPERATIONAL), "off", "off"),
-        (Judgement(status=Status.OPERATIONAL, elsewhere=("na",)), "off", "on"),
-        (Judgement(status=Status.OUTAGE, since=SINCE), "on", "off"),
+        (Assessment(status=Status.OPERATIONAL), "off", "off"),
+        (Assessment(status=Status.OPERATIONAL, other_regions=("na",)), "off", "on"),
+        (Assessment(status=Status.OUTAGE, since=SINCE), "on", "off"),
         (
-            Judgement(status=Status.OUTAGE, since=SINCE, elsewhere=("na",)),
+            Assessment(status=Status.OUTAGE, since=SINCE, other_regions=("na",)),
             "on",
             "off",
         ),
-        (Judgement(status=Status.DEGRADED, since=SINCE), "on", "off"),
-        (Judgement(status=Status.SIGN_IN_OUTAGE, since=SINCE), "on", "off"),
-        (Judgement(status=Status.PROVIDER_DOWN), "off", "off"),
-        (Judgement(status=Status.ACCOUNT_PROBLEM), "off", "off"),
-        (Judgement(status=Status.INTERNET_DOWN), "off", "off"),
+        (Assessment(status=Status.DEGRADED, since=SINCE), "on", "off"),
+        (Assessment(status=Status.SIGN_IN_OUTAGE, since=SINCE), "on", "off"),
+        (Assessment(status=Status.PROVIDER_DOWN), "off", "off"),
+        (Assessment(status=Status.ACCOUNT_PROBLEM), "off", "off"),
+        (Assessment(status=Status.INTERNET_DOWN), "off", "off"),
         # Nobody can see the end of an outage from a home without internet.
-        (Judgement(status=Status.INTERNET_DOWN, since=SINCE), "on", "off"),
-        (Judgement(status=Status.UNDETERMINED, since=SINCE), "on", "off"),
+        (Assessment(status=Status.INTERNET_DOWN, since=SINCE), "on", "off"),
+        (Assessment(status=Status.UNDETERMINED, since=SINCE), "on", "off"),
     ],
 )
 async def test_outage_and_early_warning(
     hass: HomeAssistant,
     watch: MockConfigEntry,
-    judgement: Judgement,
+    judgement: Assessment,
     outage: str,
     warning: str,
 ) -> None:
     watch.runtime_data.async_set_updated_data(
-        CloudView(judgement=judgement, api_reachable=True)
+        CloudData(assessment=judgement, api_reachable=True)
     )
     assert state_of(hass, f"{CLOUD}_outage").state == outage
     assert state_of(hass, f"{CLOUD}_early_warning").state == warning
@@ -72,14 +72,17 @@ async def test_cloud_stays_available_when_an_update_fails(
 @pytest.mark.parametrize(
     ("presence", "state"),
     [
-        (Presence.ONLINE, "on"),
-        (Presence.ASLEEP, "off"),
-        (Presence.OFFLINE, "off"),
-        (Presence.UNKNOWN, "unknown"),
+        (ConnectivityState.ONLINE, "on"),
+        (ConnectivityState.ASLEEP, "off"),
+        (ConnectivityState.OFFLINE, "off"),
+        (ConnectivityState.UNKNOWN, "unknown"),
     ],
 )
 async def test_online(
-    hass: HomeAssistant, account: MockConfigEntry, presence: Presence, state: str
+    hass: HomeAssistant,
+    account: MockConfigEntry,
+    presence: ConnectivityState,
+    state: str,
 ) -> None:
     show_state(car_of(account, "Ada"), presence=presence)
     assert state_of(hass, "binary_sensor.ada_online").state == state

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.climate import action_of, preset_of
 from custom_components.keycard.transport.cloud import Command
-from custom_components.keycard.vehicle.state import CarState
+from custom_components.keycard.vehicle.state import VehicleState
 from simulator import Simulator
 
 from .conftest import car_of, show_state, state_of
@@ -25,11 +25,11 @@ async def send(hass: HomeAssistant, action: str, **data: Any) -> None:
     )
 
 
-def state(**known: Any) -> CarState:
-    return CarState(vin="LRW3F7EK4NC700000", **known)
+def state(**known: Any) -> VehicleState:
+    return VehicleState(vin="LRW3F7EK4NC700000", **known)
 
 
-def running(**known: Any) -> CarState:
+def running(**known: Any) -> VehicleState:
     return state(climate_on=True, fan_status=3, **known)
 
 
@@ -46,7 +46,7 @@ def running(**known: Any) -> CarState:
         (running(inside_temp=20.7), None),
     ],
 )
-def test_action(car: CarState, action: HVACAction | None) -> None:
+def test_action(car: VehicleState, action: HVACAction | None) -> None:
     assert action_of(car) is action
 
 
@@ -59,7 +59,7 @@ def test_action(car: CarState, action: HVACAction | None) -> None:
         (state(keeper_mode="off", preconditioning=True), "defrost"),
     ],
 )
-def test_preset(car: CarState, preset: str | None) -> None:
+def test_preset(car: VehicleState, preset: str | None) -> None:
     assert preset_of(car) == preset
 
 
@@ -97,7 +97,7 @@ async def test_shown(hass: HomeAssistant, account: MockConfigEntry) -> None:
     assert climate.attributes["min_temp"] == 15.0
     assert climate.attributes["max_temp"] == 28.0
 
-    car.async_set_updated_data(replace(car.data, trusted=False))
+    car.async_set_updated_data(replace(car.data, is_current=False))
     climate = state_of(hass, CLIMATE)
     assert climate.state == "unknown"
     assert climate.attributes["current_temperature"] is None

@@ -9,12 +9,16 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.flows.fields import is_safe, normalised, region_of
-from custom_components.keycard.flows.server_check import Check
+from custom_components.keycard.flows.fields import (
+    is_https_or_local,
+    normalize_url,
+    region_of,
+)
+from custom_components.keycard.flows.server_check import ConnectionCheck
 from custom_components.keycard.outage import endpoints
 from custom_components.keycard.outage.endpoints import default_hosts
-from custom_components.keycard.transport.cloud import Call
-from custom_components.keycard.transport.http import Answer, Failure
+from custom_components.keycard.transport.cloud import ApiCall
+from custom_components.keycard.transport.http import Failure, HttpResult
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
 
@@ -66,7 +70,7 @@ def test_region_of_a_country(country: str | None, region: str) -> None:
     ],
 )
 def test_urls_take_one_form(url: str, form: str | None) -> None:
-    assert normalised(url) == form
+    assert normalize_url(url) == form
 
 
 @pytest.mark.parametrize(
@@ -91,7 +95,7 @@ def test_urls_take_one_form(url: str, form: str | None) -> None:
     ],
 )
 def test_unencrypted_stays_at_home(url: str, safe: bool) -> None:
-    assert is_safe(url) is safe
+    assert is_https_or_local(url) is safe
 
 
 # Watching only
@@ -305,10 +309,12 @@ async def test_failures_that_loopback_does_not_show(
     error: str,
     may_pass: bool,
 ) -> None:
-    call = Call(answer=Answer(asked_at=0.0, elapsed=1.0, failure=Failure(failure)))
+    call = ApiCall(
+        answer=HttpResult(sent_at=0.0, elapsed=1.0, failure=Failure(failure))
+    )
     form = await choose(hass, "compatible")
     with patch(
-        "custom_components.keycard.transport.cloud.CloudLink.products",
+        "custom_components.keycard.transport.cloud.FleetClient.products",
         return_value=call,
     ):
         form = await answer(hass, form, **server(simulator))
@@ -411,7 +417,7 @@ async def test_the_makers_own_address_tells_the_region(
     own = default_hosts("na").regions["na"]
     with patch(
         "custom_components.keycard.flows.services.check_server",
-        return_value=Check(account="7"),
+        return_value=ConnectionCheck(account="7"),
     ):
         result = await answer(
             hass,

@@ -33,7 +33,7 @@ async def test_place(hass: HomeAssistant, account: MockConfigEntry) -> None:
 async def test_a_place_is_no_detail(
     account: MockConfigEntry, entity_registry: er.EntityRegistry
 ) -> None:
-    assert car_of(account, "Ada").data.trusted
+    assert car_of(account, "Ada").data.is_current
     entry = entity_registry.async_get(TRACKER)
     assert entry is not None
     assert entry.entity_category is None
@@ -67,7 +67,7 @@ async def test_an_old_place_is_the_last_one_and_no_destination(
         route_latitude=1.0,
         route_longitude=2.0,
     )
-    car.async_set_updated_data(replace(car.data, trusted=False))
+    car.async_set_updated_data(replace(car.data, is_current=False))
     tracker = state_of(hass, TRACKER)
     assert tracker.state == "not_home"
     assert (tracker.attributes["latitude"], tracker.attributes["heading"]) == (1.5, 90)

@@ -44,7 +44,10 @@ async def test_entry(
         options={
             **account.options,
             "unrelated": [PRIVATE_URL],
-            "cars": {car.car.id: {"key": "fob"}, "LRWXF7EK4KC700000": {"key": "fob"}},
+            "cars": {
+                car.vehicle.id: {"key": "fob"},
+                "LRWXF7EK4KC700000": {"key": "fob"},
+            },
         },
     )
     told: dict[str, Any] = dict(
@@ -55,8 +58,8 @@ async def test_entry(
         simulator.token,
         simulator.urls["eu"],
         PRIVATE_URL,
-        car.car.id,
-        car_of(account, "Cy").car.id,
+        car.vehicle.id,
+        car_of(account, "Cy").vehicle.id,
         "LRWXF7EK4KC700000",
         '"Ada"',
         '"Cy"',

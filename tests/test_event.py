@@ -11,10 +11,14 @@ from pytest_homeassistant_custom_component.common import (
     mock_restore_cache_with_extra_data,
 )
 
-from custom_components.keycard.outage.models import Judgement, Scope, Status
-from custom_components.keycard.outage.outage_log import Happening, Kind, Notice
-from custom_components.keycard.runtime.views import OutageEvent
-from custom_components.keycard.vehicle.keys import Key
+from custom_components.keycard.outage.models import Assessment, Scope, Status
+from custom_components.keycard.outage.outage_log import (
+    EventType,
+    NoticeType,
+    OutageEvent,
+)
+from custom_components.keycard.runtime.views import OutageNotice
+from custom_components.keycard.vehicle.keys import PhysicalKey
 
 from .conftest import SetUp, state_of
 
@@ -24,13 +28,13 @@ SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
 
 def report(entry: MockConfigEntry, kind: str, notice: str) -> None:
     """Let the coordinator report something."""
-    event = OutageEvent(
+    event = OutageNotice(
         kind=kind,
         notice=notice,
         title=f"Title {kind}",
         text=f"Text {kind}",
-        judgement=Judgement(status=Status.OUTAGE, scope=Scope.REGION, since=SINCE),
-        keys={"Ada": Key.KEYCARD},
+        assessment=Assessment(status=Status.OUTAGE, scope=Scope.REGION, since=SINCE),
+        keys={"Ada": PhysicalKey.KEYCARD},
     )
     for listener in list(entry.runtime_data.bulletin.listeners):
         listener(event)
@@ -159,9 +163,9 @@ async def test_what_happens_during_a_start_waits_for_its_end(
     hass.set_state(CoreState.not_running)
     await set_up(watching_entry)
     bulletin = watching_entry.runtime_data.bulletin
-    for kind in (Kind.STARTED, Kind.CHANGED):
-        happening = Happening(reporter="", kind=kind, notice=Notice.NONE)
-        bulletin.async_tell(happening, Judgement(status=Status.OUTAGE), {})
+    for kind in (EventType.STARTED, EventType.CHANGED):
+        happening = OutageEvent(entry_id="", kind=kind, notice=NoticeType.NONE)
+        bulletin.async_publish(happening, Assessment(status=Status.OUTAGE), {})
     assert state_of(hass, EVENT).state == "unknown"
     states = async_capture_events(hass, EVENT_STATE_CHANGED)
     await hass.async_start()

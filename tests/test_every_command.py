@@ -26,7 +26,7 @@ from custom_components.keycard.number import NUMBERS
 from custom_components.keycard.select import LEVELS
 from custom_components.keycard.switch import SWITCHES
 from custom_components.keycard.update import UPDATES
-from custom_components.keycard.vehicle.state import Presence
+from custom_components.keycard.vehicle.state import ConnectivityState
 from simulator import Simulator
 from simulator.vehicle.car import Car
 from simulator.vehicle.commands import COMMANDS
@@ -48,7 +48,7 @@ class Fate:
     """
 
     conditions: dict[str, str] = field(default_factory=dict)
-    known: Presence = Presence.ONLINE
+    known: ConnectivityState = ConnectivityState.ONLINE
     asleep: bool = False
     done: bool = False
     unsure: bool = False
@@ -63,7 +63,7 @@ FATES = {
     "refused by the car": Fate(
         conditions={"eu.commands": REFUSAL}, error="command_failed"
     ),
-    "asleep and wakes": Fate(asleep=True, known=Presence.ASLEEP, done=True),
+    "asleep and wakes": Fate(asleep=True, known=ConnectivityState.ASLEEP, done=True),
     "fell asleep unnoticed": Fate(asleep=True, done=True, sent=2),
     "the cloud fails": Fate(
         conditions={"eu.commands": '500 {"error":"upstream internal error"}'},
@@ -130,7 +130,7 @@ class Garage:
         await self.look(item.of)
         if fate.asleep:
             self.simulator.set(f"car.{item.of}", "asleep")
-        known = car_of(self.account, item.of).car
+        known = car_of(self.account, item.of).vehicle
         assert known.state is not None
         known.state = replace(known.state, presence=fate.known)
         self.simulator.apply(fate.conditions)
@@ -147,17 +147,17 @@ class Garage:
     async def look(self, name: str) -> None:
         """Show what holds of a car now."""
         coordinator = car_of(self.account, name)
-        assert coordinator.car.state is not None
-        state = coordinator.car.state
-        coordinator.car.state = replace(state, presence=Presence.ONLINE)
+        assert coordinator.vehicle.state is not None
+        state = coordinator.vehicle.state
+        coordinator.vehicle.state = replace(state, presence=ConnectivityState.ONLINE)
         seen = self.told(name)
-        self.account.runtime_data.garage.sender.doubt(coordinator.car.id)
+        self.account.runtime_data.garage.sender.doubt(coordinator.vehicle.id)
         await until(self.hass, lambda: self.told(name) > seen)
         await self.hass.async_block_till_done()
 
     def told(self, name: str) -> float:
         """Return when a car took what is known of it."""
-        state = car_of(self.account, name).car.state
+        state = car_of(self.account, name).vehicle.state
         assert state is not None
         assert state.data_at is not None
         return state.data_at.timestamp()
@@ -249,7 +249,7 @@ async def test_no_command_is_left_out(
     for item in CASES:
         entry = entity_registry.async_get(item.entity)
         assert entry is not None, item.entity
-        vin = car_of(account, item.of).car.id
+        vin = car_of(account, item.of).vehicle.id
         key = entry.unique_id.removeprefix(f"{vin}_")
         tried.add((entry.domain, key, item.action))
     assert tried == {

@@ -637,7 +637,7 @@ async def test_the_server_fails_and_tesla_is_not_blamed(
     await until(hass, lambda: hass.states.get("lock.ada_lock") is not None)
 
     def judged() -> str:
-        return str(entry.runtime_data.data.judgement.status)
+        return str(entry.runtime_data.data.assessment.status)
 
     await until(hass, lambda: judged() == "operational")
     simulator.set("tesla_proxy.api", "503 down")

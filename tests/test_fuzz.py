@@ -19,20 +19,32 @@ import pytest
 from homeassistant.helpers.aiohttp_client import HassClientResponse
 from homeassistant.helpers.json import json_bytes
 
-from custom_components.keycard.auth.oauth import read_token
-from custom_components.keycard.flows.server_check import _judge, _url_in
-from custom_components.keycard.outage.detector import Judge, StoredJudge
+from custom_components.keycard.auth.oauth import classify_token_response
+from custom_components.keycard.flows.server_check import _check_of, _url_in
+from custom_components.keycard.outage.detector import OutageDetector, StoredDetector
 from custom_components.keycard.outage.endpoints import default_hosts
-from custom_components.keycard.outage.evidence import Kind, evidence, read
-from custom_components.keycard.outage.host_monitor import Watch
+from custom_components.keycard.outage.evidence import (
+    RequestType,
+    classify,
+    make_evidence,
+)
+from custom_components.keycard.outage.host_monitor import HostMonitor
 from custom_components.keycard.outage.stored_values import UNREADABLE, check_form
-from custom_components.keycard.providers.fleet import read_grant
-from custom_components.keycard.runtime.vehicle_poller import Ask, meaning_of
-from custom_components.keycard.transport.cloud import Call, CloudLink, Command
-from custom_components.keycard.transport.http import Answer, Failure, Recorder, ask
+from custom_components.keycard.providers.fleet import read_claims
+from custom_components.keycard.runtime.vehicle_poller import CallType, classify_call
+from custom_components.keycard.transport.cloud import ApiCall, Command, FleetClient
+from custom_components.keycard.transport.http import (
+    Failure,
+    HttpResult,
+    Recorder,
+    request,
+)
 from custom_components.keycard.transport.log_filter import redact
-from custom_components.keycard.vehicle.product_list import cars_in, unpaired_in
-from custom_components.keycard.vehicle.vehicle import Car
+from custom_components.keycard.vehicle.product_list import (
+    parse_products,
+    parse_unpaired,
+)
+from custom_components.keycard.vehicle.vehicle import Vehicle
 
 from .raw import serving
 
@@ -181,10 +193,10 @@ def raw_answers(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> Answer:
+def answers(draw: st.DrawFn) -> HttpResult:
     """Return an answer as it was read."""
-    return Answer(
-        asked_at=draw(st.floats(0, 1e6)),
+    return HttpResult(
+        sent_at=draw(st.floats(0, 1e6)),
         elapsed=draw(st.floats(0, 30)),
         status=draw(st.one_of(st.none(), st.integers(0, 999), st.just(200))),
         content_type=draw(st.sampled_from(["", "text/html", "application/json"])),
@@ -241,16 +253,16 @@ async def _opened(serve: Any) -> AsyncGenerator[tuple[Any, str]]:
 
 
 def test_probes_and_token_answers(host: Any) -> None:
-    async def asking(sessions: Any, url: str) -> Answer:
-        return await ask(sessions[0], "POST", url, timeout=60.0, kept=32 * 1024)
+    async def asking(sessions: Any, url: str) -> HttpResult:
+        return await request(sessions[0], "POST", url, timeout=60.0, max_body=32 * 1024)
 
     @fuzz(40)
     @given(raw_answers())
     def probe(raw: bytes) -> None:
         answer = host(raw, asking)
-        for kind in Kind:
-            evidence(read(kind, answer, url="https://host.example/x"), answer)
-        storable(read_token(answer))
+        for kind in RequestType:
+            make_evidence(classify(kind, answer, url="https://host.example/x"), answer)
+        storable(classify_token_response(answer))
 
     probe()
 
@@ -259,8 +271,8 @@ def test_calls_and_the_set_up(host: Any) -> None:
     async def token() -> str:
         return "token"
 
-    async def asking(sessions: Any, url: str) -> list[Call]:
-        link = CloudLink(sessions[1], url, token)
+    async def asking(sessions: Any, url: str) -> list[ApiCall]:
+        link = FleetClient(sessions[1], url, token)
         outcome = await link.command(VIN, Command.UNLOCK)
         return [
             await link.products(),
@@ -275,9 +287,9 @@ def test_calls_and_the_set_up(host: Any) -> None:
     @given(raw_answers())
     def calls(raw: bytes) -> None:
         for call in host(raw, asking):
-            for what in Ask:
-                meaning_of(what, call)
-            check = _judge(call, "https://host.example")
+            for what in CallType:
+                classify_call(what, call)
+            check = _check_of(call, "https://host.example")
             assert check.error or check.vins is not None
             _url_in(call.answer.body)
             told(call.body)
@@ -290,15 +302,15 @@ def told(body: Any) -> None:
     if not isinstance(body, dict):
         # The link takes nothing else for an answer.
         return
-    listed = cars_in(body) or {}
-    unpaired_in(body, [VIN])
-    car = Car.from_vin(VIN, name="Ada")
+    listed = parse_products(body) or {}
+    parse_unpaired(body, [VIN])
+    car = Vehicle.from_vin(VIN, name="Ada")
     for summary in (*listed.values(), body):
         car.apply_summary(summary, NOW)
-    if not car.stale(body):
+    if not car.is_stale(body):
         car.apply_data(body, NOW)
     storable(car.to_json())
-    Car.from_json(json.loads(json_bytes(car.to_json())))
+    Vehicle.from_json(json.loads(json_bytes(car.to_json())))
 
 
 @fuzz(150)
@@ -314,35 +326,35 @@ def test_vehicles(body: Any) -> None:
 
 
 @fuzz(60)
-@given(st.one_of(answers(), TOLD.map(lambda said: Answer(
-    asked_at=0.0, elapsed=0.1, status=200, body=json.dumps(said)
+@given(st.one_of(answers(), TOLD.map(lambda said: HttpResult(
+    sent_at=0.0, elapsed=0.1, status=200, body=json.dumps(said)
 ))))  # fmt: skip
-def test_tokens(answer: Answer) -> None:
-    token = read_token(answer)
+def test_tokens(answer: HttpResult) -> None:
+    token = classify_token_response(answer)
     if token is None:
         return
     storable(token)
     assert token["access_token"].isascii()
     assert token["access_token"].isprintable()
     assert 60 <= token["expires_in"] <= 90 * 24 * 3600
-    read_grant(token["access_token"])
+    read_claims(token["access_token"])
 
 
 @fuzz(20)
-@given(st.lists(st.tuples(st.sampled_from(Kind), answers()), max_size=12))
-def test_judgement(heard: list[tuple[Kind, Answer]]) -> None:
-    watch = Watch(default_hosts("eu"), random=Random(1), now=0.0)
-    judge = Judge(watch, region="eu", in_between=False, now=0.0)
+@given(st.lists(st.tuples(st.sampled_from(RequestType), answers()), max_size=12))
+def test_judgement(heard: list[tuple[RequestType, HttpResult]]) -> None:
+    watch = HostMonitor(default_hosts("eu"), random=Random(1), now=0.0)
+    judge = OutageDetector(watch, region="eu", in_between=False, now=0.0)
     for at, (kind, answer) in enumerate(heard):
-        meaning = read(kind, answer, url="https://host.example/x")
-        found = evidence(meaning, answer, car=VIN, model="model3")
-        if kind is Kind.TOKEN:
+        meaning = classify(kind, answer, url="https://host.example/x")
+        found = make_evidence(meaning, answer, car=VIN, model="model3")
+        if kind is RequestType.TOKEN:
             judge.observe_renewal(found)
         else:
             judge.observe(found)
-        judge.judge(answer.asked_at + at, NOW + timedelta(seconds=at))
+        judge.assess(answer.sent_at + at, NOW + timedelta(seconds=at))
     stored = json.loads(json_bytes(judge.dump(0.0)))
-    Judge(watch, region="eu", in_between=False, now=0.0).restore(
+    OutageDetector(watch, region="eu", in_between=False, now=0.0).restore(
         stored, now=0.0, away=0.0
     )
 
@@ -350,13 +362,13 @@ def test_judgement(heard: list[tuple[Kind, Answer]]) -> None:
 @fuzz(80)
 @given(VALUES)
 def test_stored_assessments(stored: Any) -> None:
-    watch = Watch(default_hosts("eu"), random=Random(1), now=0.0)
-    judge = Judge(watch, region="eu", in_between=False, now=0.0)
+    watch = HostMonitor(default_hosts("eu"), random=Random(1), now=0.0)
+    judge = OutageDetector(watch, region="eu", in_between=False, now=0.0)
     before = judge.dump(0.0)
     mixed: Any = {**before, **stored} if isinstance(stored, dict) else stored
     for one in (stored, mixed):
         try:
-            check_form(one, StoredJudge)
+            check_form(one, StoredDetector)
             judge.restore(one, now=0.0, away=0.0)
         except UNREADABLE:
             assert judge.dump(0.0) == before

@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.cost.pricing import Charge
-from custom_components.keycard.notifications.publisher import Bulletin
+from custom_components.keycard.notifications.publisher import OutageEventPublisher
 from simulator import Simulator
 
 from .conftest import SetUp, car_of, judgement_of, until
@@ -78,7 +78,7 @@ async def test_a_vehicle_that_fails_hides_no_other(
     shown: list[str] = []
     monkeypatch.setattr(ada, "async_refresh_view", fail)
     monkeypatch.setattr(cy, "async_refresh_view", lambda *_, **__: shown.append("cy"))
-    coordinator._async_judge()
+    coordinator._async_assess()
     assert shown == ["cy"]
     assert_told(caplog)
 
@@ -113,7 +113,7 @@ async def test_a_listener_of_the_notices_fails_for_itself(
     hass: HomeAssistant, account: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard: list[object] = []
-    bulletin: Bulletin = account.runtime_data.bulletin
+    bulletin: OutageEventPublisher = account.runtime_data.bulletin
     bulletin.listeners[:] = [fail, heard.append]
     account.runtime_data.rehearsal._tell_end("over", None, told=False)
     assert len(heard) == 1
@@ -127,7 +127,7 @@ async def test_a_platform_that_fails_keeps_no_vehicle_away(
 ) -> None:
     garage, came = account.runtime_data.garage, list[str]()
     garage._listeners.insert(0, fail)
-    garage._listeners.append(lambda cars: came.extend(car.car.id for car in cars))
+    garage._listeners.append(lambda cars: came.extend(car.vehicle.id for car in cars))
     garage._discover({"vin": VIN}, dt_util.utcnow())
     assert came == [VIN]
     assert_told(caplog)
@@ -145,5 +145,5 @@ async def test_bluetooth_that_fails_to_stop_keeps_nothing_from_being_stored(
     local: Callable[[], object] = Broken
     object.__setattr__(car, "local", local())
     await account.runtime_data.garage.async_stop()
-    car.local = None
+    car.bluetooth = None
     assert_told(caplog)

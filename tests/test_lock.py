@@ -76,7 +76,7 @@ async def test_what_is_too_old_is_unknown_but_takes_commands(
     hass: HomeAssistant, simulator: Simulator, account: MockConfigEntry
 ) -> None:
     car = car_of(account, "Ada")
-    car.async_set_updated_data(replace(car.data, trusted=False))
+    car.async_set_updated_data(replace(car.data, is_current=False))
     assert state_of(hass, LOCK).state == "unknown"
     await send(hass, "lock")
     assert simulator.cars["Ada"].executed["door_lock"] == 1

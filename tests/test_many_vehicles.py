@@ -7,11 +7,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.flows.server_check import _judge
-from custom_components.keycard.runtime.vehicle_coordinator import CarCoordinator
+from custom_components.keycard.flows.server_check import _check_of
+from custom_components.keycard.runtime.vehicle_coordinator import VehicleCoordinator
 from custom_components.keycard.runtime.vehicles import AT_ONCE
-from custom_components.keycard.transport.cloud import Call
-from custom_components.keycard.transport.http import Answer
+from custom_components.keycard.transport.cloud import ApiCall
+from custom_components.keycard.transport.http import HttpResult
 from custom_components.keycard.vehicle.product_list import MOST_VEHICLES
 
 from .conftest import until
@@ -19,12 +19,12 @@ from .conftest import until
 COUNT = 16
 
 
-def listing(entry: MockConfigEntry, count: int) -> Call:
+def listing(entry: MockConfigEntry, count: int) -> ApiCall:
     """Return an answer that lists so many vehicles beside those that are there."""
     vins = [*entry.runtime_data.cars, *(f"LRW3E7EK4NC{n:06}" for n in range(count))]
     body: dict[str, Any] = {"response": [{"vin": vin, "state": "x"} for vin in vins]}
-    answer = Answer(asked_at=0.0, elapsed=0.1, status=200)
-    return Call(answer=answer, body=body)
+    answer = HttpResult(sent_at=0.0, elapsed=0.1, status=200)
+    return ApiCall(answer=answer, body=body)
 
 
 async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
@@ -32,7 +32,7 @@ async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
 ) -> None:
     garage = account.runtime_data.garage
     before = len(garage.cars)
-    garage.async_follow(listing(account, COUNT))
+    garage.async_update_products(listing(account, COUNT))
     counts = [len(garage.cars) - before]
     assert counts == [AT_ONCE]
     while counts[-1] < COUNT:
@@ -45,7 +45,7 @@ async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
     )
 
     # A platform that starts with them all gets them in steps, too.
-    got: list[list[CarCoordinator]] = []
+    got: list[list[VehicleCoordinator]] = []
     garage.async_add_listener(got.append)
     assert [len(cars) for cars in got] == [AT_ONCE]
     steps = before + COUNT - AT_ONCE
@@ -58,7 +58,7 @@ async def test_a_list_that_is_too_long_is_refused_as_a_whole(
 ) -> None:
     coordinator = account.runtime_data
     known = dict(coordinator.cars)
-    coordinator.garage.async_follow(listing(account, MOST_VEHICLES - 1))
+    coordinator.garage.async_update_products(listing(account, MOST_VEHICLES - 1))
     assert coordinator.cars == known
     await coordinator.watcher.async_check()
     name = f"{account.entry_id}_too_many_vehicles"
@@ -66,7 +66,7 @@ async def test_a_list_that_is_too_long_is_refused_as_a_whole(
     assert issue is not None
     assert (issue.translation_placeholders or {})["count"] == str(MOST_VEHICLES + 1)
 
-    coordinator.garage.async_follow(listing(account, 0))
+    coordinator.garage.async_update_products(listing(account, 0))
     coordinator.watcher._checked_at = float("-inf")
     await coordinator.watcher.async_check()
     assert ir.async_get(hass).async_get_issue("keycard", name) is None
@@ -76,5 +76,7 @@ async def test_a_list_that_is_too_long_is_refused_as_a_whole(
 async def test_a_list_that_is_too_long_is_refused_by_the_flow(
     account: MockConfigEntry,
 ) -> None:
-    assert _judge(listing(account, MOST_VEHICLES - 2), "").error is None
-    assert _judge(listing(account, MOST_VEHICLES - 1), "").error == "too_many_vehicles"
+    assert _check_of(listing(account, MOST_VEHICLES - 2), "").error is None
+    assert (
+        _check_of(listing(account, MOST_VEHICLES - 1), "").error == "too_many_vehicles"
+    )

@@ -13,14 +13,14 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.drill.report import (
+    AutomationResult,
     CarReadiness,
-    Listener,
+    NotificationResult,
     Readiness,
-    Told,
 )
 from custom_components.keycard.notifications.markdown import escape_markdown
-from custom_components.keycard.notifications.text import async_get_words
-from custom_components.keycard.vehicle.keys import Key
+from custom_components.keycard.notifications.text import async_load_translations
+from custom_components.keycard.vehicle.keys import PhysicalKey
 
 from .conftest import car_of, state_of
 from .test_dashboard import dashboard, markdown
@@ -73,7 +73,7 @@ async def test_the_repair_that_asks_to_pair_names_a_car_by_its_letters(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     car = car_of(account, "Ada")
-    car.car.name, car.car.unpaired = EVIL, True
+    car.vehicle.name, car.vehicle.unpaired = EVIL, True
     hass.config_entries.async_update_entry(account, title=EVIL)
     await account.runtime_data.watcher.async_check()
     issue = ir.async_get(hass).async_get_issue(
@@ -83,7 +83,7 @@ async def test_the_repair_that_asks_to_pair_names_a_car_by_its_letters(
     for language in ("en", "de"):
         text = descriptions(language)["key_not_paired"]
         told = text.format(**issue.translation_placeholders or {})
-        link = f"](https://tesla.com/_ak/?vin={car.car.id})"
+        link = f"](https://tesla.com/_ak/?vin={car.vehicle.id})"
         assert link in told
         assert letters(told.replace(link, "]").replace("- [", "- ")).count(EVIL) == 2
 
@@ -96,18 +96,20 @@ def test_descriptions_of_repairs_hold_escaped_names_only(language: str) -> None:
 
 
 async def test_the_report_of_a_drill(hass: HomeAssistant) -> None:
-    words = await async_get_words(hass)
-    listener = Listener(entity_id="automation.a", name=EVIL, ran=True, off=False)
+    words = await async_load_translations(hass)
+    listener = AutomationResult(
+        entity_id="automation.a", name=EVIL, triggered=True, disabled=False
+    )
     car = CarReadiness(
         name=EVIL,
-        key=Key.KEYCARD,
+        key=PhysicalKey.KEYCARD,
         named=True,
         key_tried=None,
         pin_to_drive=None,
         bluetooth=None,
     )
-    told = Told(automations=(listener,), receivers=(EVIL,))
-    report = Readiness(told=told, cars=(car,)).in_words(words)
+    told = NotificationResult(automations=(listener,), receivers=(EVIL,))
+    report = Readiness(notifications=told, cars=(car,)).as_markdown(words)
     # Its own words are written with emphasis.
     own = ("em_open", "em_close", "strong_open", "strong_close")
     assert letters(report, *own).count(EVIL) == 3

@@ -76,7 +76,7 @@ async def test_options_keys(
     await set_up(compatible_entry)
     await until(hass, lambda: len(compatible_entry.runtime_data.cars) == 2)
     vins = {
-        car.car.name: vin for vin, car in compatible_entry.runtime_data.cars.items()
+        car.vehicle.name: vin for vin, car in compatible_entry.runtime_data.cars.items()
     }
     form = await open_options(hass, compatible_entry, "keys")
     assert fields(form) == {"Ada", "Cy"}
@@ -86,7 +86,7 @@ async def test_options_keys(
         vins["Ada"]: {"key": "fob"},
         vins["Cy"]: {"key": "keycard"},
     }
-    assert compatible_entry.runtime_data.cars[vins["Cy"]].car.key == "keycard"
+    assert compatible_entry.runtime_data.cars[vins["Cy"]].car.physical_key == "keycard"
 
 
 async def test_options_keys_of_cars_of_one_name(
@@ -97,7 +97,7 @@ async def test_options_keys_of_cars_of_one_name(
 ) -> None:
     await set_up(compatible_entry)
     await until(hass, lambda: len(compatible_entry.runtime_data.cars) == 2)
-    cars = [car.car for car in compatible_entry.runtime_data.cars.values()]
+    cars = [car.vehicle for car in compatible_entry.runtime_data.cars.values()]
     for car in cars:
         car.name = "Car"
     form = await open_options(hass, compatible_entry, "keys")

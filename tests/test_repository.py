@@ -41,6 +41,7 @@ TOP_LEVEL = {
     "benchmarks",
     "custom_components",
     "hacs.json",
+    "harness",
     "pyproject.toml",
     "requirements_test.txt",
     "script",
@@ -390,7 +391,11 @@ def test_nothing_in_the_integration_imports_simulator_or_tests() -> None:
 
 def test_platforms_say_how_many_updates_run_at_once() -> None:
     names = {platform.value for platform in Platform}
-    platforms = {path: tree for path, tree in modules().items() if path.stem in names}
+    platforms = {
+        path: tree
+        for path, tree in modules().items()
+        if path.as_posix().removesuffix(".py") in names
+    }
     assert platforms
     for path, tree in platforms.items():
         assigned = {

@@ -8,14 +8,14 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.outage.models import (
-    Judgement,
-    Missing,
-    Plane,
+    Assessment,
+    MissingEvidence,
     Scope,
     Status,
+    Subsystem,
 )
-from custom_components.keycard.runtime.views import CloudView
-from custom_components.keycard.vehicle.keys import Key
+from custom_components.keycard.runtime.views import CloudData
+from custom_components.keycard.vehicle.keys import PhysicalKey
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
 
@@ -30,14 +30,14 @@ async def test_judgement(hass: HomeAssistant, watch: MockConfigEntry) -> None:
     assert state_of(hass, f"{CLOUD}_outage_since").state == "unknown"
 
     watch.runtime_data.async_set_updated_data(
-        CloudView(
-            judgement=Judgement(
+        CloudData(
+            assessment=Assessment(
                 status=Status.DEGRADED,
                 scope=Scope.MODEL,
-                planes=(Plane.COMMANDS,),
-                elsewhere=("na",),
+                subsystems=(Subsystem.COMMANDS,),
+                other_regions=("na",),
                 models=("model3",),
-                missing=(Missing.NAME,),
+                missing_evidence=(MissingEvidence.NAME,),
                 since=datetime(2021, 11, 19, 21, 40, tzinfo=UTC),
             ),
             api_reachable=True,
@@ -88,7 +88,7 @@ async def test_car(
     assert contact == state.data_at.replace(microsecond=0)
 
     car.async_set_updated_data(
-        replace(car.data, trusted=False, key_to_take=Key.KEYCARD)
+        replace(car.data, is_current=False, key_to_take=PhysicalKey.KEYCARD)
     )
     assert state_of(hass, "sensor.ada_battery").state == "77"
     assert float(state_of(hass, "sensor.ada_range").state) == 160.9344
@@ -101,7 +101,7 @@ async def test_a_car_that_nothing_is_known_of(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     car = car_of(account, "Ada")
-    car.async_set_updated_data(replace(car.data, state=None, told_at=None))
+    car.async_set_updated_data(replace(car.data, state=None, last_contact=None))
     for entity_id in ("sensor.ada_battery", "sensor.ada_last_contact"):
         assert state_of(hass, entity_id).state == "unknown"
     assert state_of(hass, "binary_sensor.ada_online").state == "unknown"
@@ -138,7 +138,7 @@ async def test_a_car_that_comes_later(
     simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
     coordinator = account.runtime_data
     answer = await coordinator.provider.link.products()
-    coordinator.garage.async_follow(answer)
+    coordinator.garage.async_update_products(answer)
     await hass.async_block_till_done()
     for entity_id in (
         "binary_sensor.bo_online",

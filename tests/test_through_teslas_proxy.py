@@ -53,7 +53,7 @@ async def proxied(
 
     def known() -> bool:
         cars = entry.runtime_data.cars.values()
-        return len(cars) == 2 and all(car.data.trusted for car in cars)
+        return len(cars) == 2 and all(car.data.is_current for car in cars)
 
     await until(hass, known)
     await hass.async_block_till_done()

@@ -12,8 +12,8 @@ from homeassistant.const import Platform
 from custom_components.keycard.bluetooth.pairing import KEY_FILE, LISTENS_ONLY
 from custom_components.keycard.const import SUBENTRY_BLUETOOTH_KEY
 from custom_components.keycard.runtime import commands
-from custom_components.keycard.transport.bluetooth_pairing import PairingEnd
-from custom_components.keycard.transport.result import Refusal, Trouble
+from custom_components.keycard.transport.bluetooth_pairing import PairingResult
+from custom_components.keycard.transport.result import BluetoothError, CommandRejection
 
 from .tree import (
     KEYCARD,
@@ -90,7 +90,7 @@ def test_every_form_and_its_fields_are_described() -> None:
 @pytest.mark.parametrize("flow", [flow for flow in FLOWS if flow != ("options",)])
 def test_whatever_becomes_of_a_pairing_is_said(flow: tuple[str, ...]) -> None:
     errors = keys_at(texts("en"), *flow, "error")
-    ends = {end.value for end in PairingEnd} - {PairingEnd.PAIRED.value}
+    ends = {end.value for end in PairingResult} - {PairingResult.PAIRED.value}
     assert ends | {LISTENS_ONLY, KEY_FILE} <= errors
     assert keys_at(texts("en"), *flow, "progress") == {"asking", "tapping"}
 
@@ -140,11 +140,11 @@ def translated_in(path: Path, node: ast.Call) -> list[tuple[str, ...]]:
 
 def test_every_reason_for_a_command_not_done_has_a_text() -> None:
     known = keys_at(texts("en"), "exceptions")
-    assert {refusal.value for refusal in Refusal} <= known
+    assert {refusal.value for refusal in CommandRejection} <= known
     assert set(commands._ERRORS.values()) <= known
-    assert set(commands._TROUBLES.values()) <= known
-    assert {*commands._TROUBLES} == {*Trouble}
-    assert set(commands._OF_THE_KEY.values()) <= known
+    assert set(commands._BLUETOOTH_ERRORS.values()) <= known
+    assert {*commands._BLUETOOTH_ERRORS} == {*BluetoothError}
+    assert set(commands._KEY_ERRORS.values()) <= known
 
 
 def test_translation_keys_in_calls_have_texts() -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from custom_components.keycard.services import cannot_wait, in_use
-from custom_components.keycard.vehicle.state import CarState
+from custom_components.keycard.services import in_use, urgent_conditions
+from custom_components.keycard.vehicle.state import VehicleState
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ from custom_components.keycard.vehicle.state import CarState
 def test_what_cannot_wait(
     known: dict[str, Any], used: bool | None, matters: list[str]
 ) -> None:
-    state = CarState(vin="ada", **known)
+    state = VehicleState(vin="ada", **known)
     assert in_use(state) is used
-    assert cannot_wait(state) == matters
+    assert urgent_conditions(state) == matters
 
 
 def test_a_car_that_nobody_saw() -> None:
     assert in_use(None) is None
-    assert cannot_wait(None) == []
+    assert urgent_conditions(None) == []

@@ -163,8 +163,8 @@ async def test_what_a_car_may_lack_waits_until_that_is_told(
         await until(hass, lambda: shown(hass, "lock.ada_lock") == "locked")
         assert hass.states.get("cover.ada_front_trunk") is None
     answer = await compatible_entry.runtime_data.provider.link.products()
-    compatible_entry.runtime_data.garage.async_follow(answer)
-    compatible_entry.runtime_data._async_judge()
+    compatible_entry.runtime_data.garage.async_update_products(answer)
+    compatible_entry.runtime_data._async_assess()
     await hass.async_block_till_done()
     assert shown(hass, "cover.ada_front_trunk") == "closed"
     assert hass.states.get("cover.ada_sun_roof") is None
@@ -176,7 +176,7 @@ async def test_what_is_only_signed_waits_until_commands_are_signed(
 ) -> None:
     car = car_of(account, "Ada")
     assert hass.states.get("switch.ada_pin_to_drive") is None
-    car.signs = True
+    car.supports_signing = True
     car.async_update_listeners()
     await hass.async_block_till_done()
     # Nobody tells whether it is on.
@@ -189,7 +189,7 @@ async def test_a_wheel_without_levels_starts_the_climate_too(
     hass: HomeAssistant, simulator: Simulator, account: MockConfigEntry
 ) -> None:
     car = simulator.cars["Cy"]
-    assert car_of(account, "Cy").data.trusted
+    assert car_of(account, "Cy").data.is_current
     assert hass.states.get("select.cy_steering_wheel_heater") is None
     await act(hass, "switch.cy_steering_wheel_heater", "turn_on")
     assert car.executed == {
@@ -202,6 +202,6 @@ async def test_a_wheel_without_levels_starts_the_climate_too(
 async def test_seats_that_do_not_cool_make_no_entity(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
-    assert car_of(account, "Ada").data.trusted
+    assert car_of(account, "Ada").data.is_current
     assert hass.states.get("select.ada_seat_cooler_front_left") is None
     assert hass.states.get("switch.ada_bioweapon_defense_mode") is None

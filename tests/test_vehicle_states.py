@@ -13,16 +13,18 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.binary_sensor import CAR_SENSORS as CAR_BINARY_SENSORS
-from custom_components.keycard.button import BUTTONS, TICK
+from custom_components.keycard.binary_sensor import (
+    VEHICLE_SENSORS as CAR_BINARY_SENSORS,
+)
+from custom_components.keycard.button import BUTTONS, KEY_TESTED
 from custom_components.keycard.climate import CLIMATES, OVERHEAT
 from custom_components.keycard.cover import COVERS
 from custom_components.keycard.device_tracker import TRACKERS
-from custom_components.keycard.entity import CarDescription
+from custom_components.keycard.entity import VehicleEntityDescription
 from custom_components.keycard.lock import LOCKS
 from custom_components.keycard.number import NUMBERS
 from custom_components.keycard.select import LEVELS
-from custom_components.keycard.sensor import CAR_SENSORS
+from custom_components.keycard.sensor import VEHICLE_SENSORS
 from custom_components.keycard.switch import SWITCHES
 from custom_components.keycard.update import UPDATES
 from simulator.vehicle.car import Car
@@ -31,16 +33,16 @@ from .conftest import car_of, show_state, state_of
 from .tree import KEYCARD, has_path, read_json, texts
 from .vehicle.recorded import MODEL_3, recorded
 
-TABLES: dict[Platform, tuple[CarDescription, ...]] = {
+TABLES: dict[Platform, tuple[VehicleEntityDescription, ...]] = {
     Platform.BINARY_SENSOR: CAR_BINARY_SENSORS,
-    Platform.BUTTON: (*BUTTONS, TICK),
+    Platform.BUTTON: (*BUTTONS, KEY_TESTED),
     Platform.CLIMATE: (*CLIMATES, *OVERHEAT),
     Platform.COVER: COVERS,
     Platform.DEVICE_TRACKER: TRACKERS,
     Platform.LOCK: LOCKS,
     Platform.NUMBER: NUMBERS,
     Platform.SELECT: LEVELS,
-    Platform.SENSOR: CAR_SENSORS,
+    Platform.SENSOR: VEHICLE_SENSORS,
     Platform.SWITCH: SWITCHES,
     Platform.UPDATE: UPDATES,
 }
@@ -263,7 +265,7 @@ async def test_every_entity_is_tested_and_says_how_old_it_may_be(
     of_ada = {entity_id for entity_id in entities if ".ada_" in entity_id}
     assert of_ada - told_otherwise == SHOWN.keys() - told_otherwise
     car = car_of(account, "Ada")
-    car.async_set_updated_data(replace(car.data, trusted=False))
+    car.async_set_updated_data(replace(car.data, is_current=False))
     for entity_id in SHOWN:
         state = state_of(hass, entity_id).state
         assert (state == "unknown") is (entity_id not in KEEP_THEIR_VALUE), entity_id
@@ -369,7 +371,7 @@ async def test_an_update_that_is_installed_now(
 
 @pytest.mark.parametrize(("platform", "description"), DESCRIBED)
 def test_every_entity_has_a_name_and_an_icon(
-    platform: Platform, description: CarDescription
+    platform: Platform, description: VehicleEntityDescription
 ) -> None:
     key = description.translation_key
     if key is None:
@@ -382,7 +384,7 @@ def test_every_entity_has_a_name_and_an_icon(
 
 @pytest.mark.parametrize(("platform", "description"), DESCRIBED)
 def test_every_option_has_a_name(
-    platform: Platform, description: CarDescription
+    platform: Platform, description: VehicleEntityDescription
 ) -> None:
     for option in getattr(description, "options", None) or ():
         path = ("entity", platform, str(description.translation_key), "state", option)

@@ -6,7 +6,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from .auth.credentials import async_get_entrance
+from .auth.credentials import async_load_credentials
 from .auth.keys import (
     async_forget_bluetooth_key,
     async_forget_key,
@@ -17,12 +17,12 @@ from .const import DOMAIN, ENTRY_VERSION
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
 from .issues import async_follow_issues
 from .registry import (
-    async_clear_away,
     async_follow_devices,
-    async_follow_subentries,
-    async_take_over,
+    async_migrate_to_vin,
+    async_remove_stale_entities,
+    async_track_subentries,
 )
-from .runtime.storage import LEDGER, Ledger, async_forget
+from .runtime.storage import DATA_STORE, HomeStore, async_forget
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -45,9 +45,9 @@ PLATFORMS = [
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     """Read the ledger, and offer the actions, the public key and the blueprints."""
-    ledger = Ledger(hass)
+    ledger = HomeStore(hass)
     await ledger.async_load()
-    hass.data[LEDGER] = ledger
+    hass.data[DATA_STORE] = ledger
     async_setup_services(hass)
     async_show_public_key(hass)
     await async_install_blueprints(hass)
@@ -56,16 +56,16 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
     """Set up an entry from what is kept: no host needs to answer for that."""
-    await async_take_over(hass, entry)
-    entrance = await async_get_entrance(hass, entry)
+    await async_migrate_to_vin(hass, entry)
+    entrance = await async_load_credentials(hass, entry)
     coordinator = KeycardCoordinator(hass, entry, entrance)
     await coordinator.async_restore()
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    async_clear_away(hass, entry)
+    async_remove_stale_entities(hass, entry)
     coordinator.async_start()
     async_follow_issues(entry)
-    async_follow_subentries(hass, entry)
+    async_track_subentries(hass, entry)
     async_follow_devices(hass, entry)
     return True
 
@@ -83,13 +83,13 @@ async def async_unload_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> 
     await entry.runtime_data.async_stop()
     if entry.disabled_by is not None:
         # Nobody is to wait for its all-clear.
-        async_report(hass, hass.data[LEDGER].async_forget(entry.entry_id))
+        async_report(hass, hass.data[DATA_STORE].async_forget(entry.entry_id))
     return True
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     """Forget what an entry kept, and let go of its outages."""
-    async_report(hass, hass.data[LEDGER].async_forget(entry.entry_id))
+    async_report(hass, hass.data[DATA_STORE].async_forget(entry.entry_id))
     await async_forget(hass, entry.entry_id)
     await async_forget_key(hass)
     await async_forget_bluetooth_key(hass)

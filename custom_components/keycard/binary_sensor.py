@@ -15,65 +15,76 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import ATTR_DRILL
 from .coordinator import KeycardConfigEntry
-from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
+from .entity import (
+    CloudEntity,
+    VehicleEntity,
+    VehicleEntityDescription,
+    async_add_vehicle_entities,
+)
 from .outage.models import OUTAGES
-from .runtime.views import CarView, CloudView
+from .runtime.views import CloudData, VehicleData
 from .vehicle.fields import DOORS, TYRES, WINDOWS
-from .vehicle.state import CarState, Presence
+from .vehicle.state import ConnectivityState, VehicleState
 
 # Reads what the coordinator holds; nothing is asked.
 PARALLEL_UPDATES = 0
 
-_PRESENCE = {Presence.ONLINE: True, Presence.ASLEEP: False, Presence.OFFLINE: False}
+_PRESENCE = {
+    ConnectivityState.ONLINE: True,
+    ConnectivityState.ASLEEP: False,
+    ConnectivityState.OFFLINE: False,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloudBinarySensorDescription(BinarySensorEntityDescription):
     """Describes a binary sensor of the cloud."""
 
-    is_on: Callable[[CloudView], bool]
+    is_on_fn: Callable[[CloudData], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarBinarySensorDescription(BinarySensorEntityDescription, CarDescription):
+class VehicleBinarySensorDescription(
+    BinarySensorEntityDescription, VehicleEntityDescription
+):
     """Describes a binary sensor of a car."""
 
-    is_on: Callable[[CarView], bool | None]
+    is_on_fn: Callable[[VehicleData], bool | None]
 
 
-def _outage(view: CloudView) -> bool:
+def _outage(view: CloudData) -> bool:
     """Return whether an outage is on, also while nobody can see its end."""
-    judgement = view.judgement
+    judgement = view.assessment
     return judgement.status in OUTAGES or judgement.since is not None
 
 
-def _online(view: CarView) -> bool | None:
+def _online(view: VehicleData) -> bool | None:
     """Return whether the car is online, None when nobody knows."""
-    return _PRESENCE.get(view.known.presence) if view.known else None
+    return _PRESENCE.get(view.usable_state.presence) if view.usable_state else None
 
 
-def _told(
+def _measurement(
     key: str,
     field: str,
     device_class: BinarySensorDeviceClass | None = None,
     category: EntityCategory | None = None,
     *,
-    told: Callable[[CarState], object] | None = None,
-) -> CarBinarySensorDescription:
+    told: Callable[[VehicleState], object] | None = None,
+) -> VehicleBinarySensorDescription:
     """Describe what a car tells as it is: off by default."""
 
-    def is_on(view: CarView) -> bool | None:
-        value: bool | None = getattr(view.known, field, None)
+    def is_on(view: VehicleData) -> bool | None:
+        value: bool | None = getattr(view.usable_state, field, None)
         return value
 
-    return CarBinarySensorDescription(
+    return VehicleBinarySensorDescription(
         key=key,
         translation_key=key,
         device_class=device_class,
         entity_category=category,
         entity_registry_enabled_default=False,
-        told=told,
-        is_on=is_on,
+        supported_fn=told,
+        is_on_fn=is_on,
     )
 
 
@@ -82,58 +93,62 @@ CLOUD_SENSORS = (
         key="api_reachable",
         translation_key="api_reachable",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
-        is_on=lambda view: view.api_reachable,
+        is_on_fn=lambda view: view.api_reachable,
     ),
     CloudBinarySensorDescription(
         key="outage",
         translation_key="outage",
         device_class=BinarySensorDeviceClass.PROBLEM,
-        is_on=_outage,
+        is_on_fn=_outage,
     ),
     CloudBinarySensorDescription(
         key="early_warning",
         translation_key="early_warning",
-        is_on=lambda view: view.judgement.warning,
+        is_on_fn=lambda view: view.assessment.warning,
     ),
     CloudBinarySensorDescription(
         key="drill",
         translation_key="drill",
-        is_on=lambda view: view.drill,
+        is_on_fn=lambda view: view.drill,
     ),
 )
-CAR_SENSORS = (
-    CarBinarySensorDescription(
+VEHICLE_SENSORS = (
+    VehicleBinarySensorDescription(
         key="online",
         translation_key="online",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
-        is_on=_online,
+        is_on_fn=_online,
     ),
-    CarBinarySensorDescription(
+    VehicleBinarySensorDescription(
         key="cloud_link",
         translation_key="cloud_link",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
-        is_on=lambda view: view.cloud_link,
+        is_on_fn=lambda view: view.cloud_link,
     ),
-    CarBinarySensorDescription(
+    VehicleBinarySensorDescription(
         key="bluetooth_link",
         translation_key="bluetooth_link",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         entity_category=EntityCategory.DIAGNOSTIC,
         bluetooth_only=True,
-        is_on=lambda view: view.bluetooth is not None and view.bluetooth.near,
+        is_on_fn=lambda view: view.bluetooth is not None and view.bluetooth.in_range,
     ),
     *(
-        _told(f"{place}_door", f"{place}_door_open", BinarySensorDeviceClass.DOOR)
+        _measurement(
+            f"{place}_door", f"{place}_door_open", BinarySensorDeviceClass.DOOR
+        )
         for place in DOORS
     ),
     *(
-        _told(f"{place}_window", f"{place}_window_open", BinarySensorDeviceClass.WINDOW)
+        _measurement(
+            f"{place}_window", f"{place}_window_open", BinarySensorDeviceClass.WINDOW
+        )
         for place in WINDOWS
     ),
     *(
-        _told(
+        _measurement(
             f"{place}_pressure_low",
             f"{place}_pressure_low",
             BinarySensorDeviceClass.PROBLEM,
@@ -141,10 +156,10 @@ CAR_SENSORS = (
         )
         for place in TYRES
     ),
-    _told("charge_cable", "cable_connected", BinarySensorDeviceClass.PLUG),
-    _told("user_present", "user_present", BinarySensorDeviceClass.OCCUPANCY),
+    _measurement("charge_cable", "cable_connected", BinarySensorDeviceClass.PLUG),
+    _measurement("user_present", "user_present", BinarySensorDeviceClass.OCCUPANCY),
     *(
-        _told(
+        _measurement(
             heater, heater, BinarySensorDeviceClass.RUNNING, EntityCategory.DIAGNOSTIC
         )
         for heater in (
@@ -155,12 +170,16 @@ CAR_SENSORS = (
             "wiper_heater",
         )
     ),
-    _told("cabin_preconditioning", "cabin_preconditioning"),
-    _told("overheat_cooling", "overheat_cooling", BinarySensorDeviceClass.RUNNING),
-    _told("fast_charger", "fast_charger", BinarySensorDeviceClass.PLUG),
-    _told("several_phases", "several_phases", category=EntityCategory.DIAGNOSTIC),
+    _measurement("cabin_preconditioning", "cabin_preconditioning"),
+    _measurement(
+        "overheat_cooling", "overheat_cooling", BinarySensorDeviceClass.RUNNING
+    ),
+    _measurement("fast_charger", "fast_charger", BinarySensorDeviceClass.PLUG),
+    _measurement(
+        "several_phases", "several_phases", category=EntityCategory.DIAGNOSTIC
+    ),
     *(
-        _told(key, key)
+        _measurement(key, key)
         for key in (
             "scheduled_charging",
             "preconditions",
@@ -171,12 +190,12 @@ CAR_SENSORS = (
             "speed_limit_mode",
         )
     ),
-    _told(
+    _measurement(
         "homelink_nearby",
         "homelink_nearby",
         told=lambda state: state.homelink_nearby,
     ),
-    _told(
+    _measurement(
         "dashcam",
         "dashcam",
         BinarySensorDeviceClass.RUNNING,
@@ -195,7 +214,9 @@ async def async_setup_entry(
         CloudBinarySensor(entry.runtime_data, description)
         for description in CLOUD_SENSORS
     )
-    follow_cars(entry, async_add_entities, CAR_SENSORS, CarBinarySensor)
+    async_add_vehicle_entities(
+        entry, async_add_entities, VEHICLE_SENSORS, VehicleBinarySensor
+    )
 
 
 class CloudBinarySensor(CloudEntity, BinarySensorEntity):
@@ -207,7 +228,7 @@ class CloudBinarySensor(CloudEntity, BinarySensorEntity):
     @override
     def is_on(self) -> bool:
         """Return what the judgement says."""
-        return self.entity_description.is_on(self.coordinator.data)
+        return self.entity_description.is_on_fn(self.coordinator.data)
 
     @property
     @override
@@ -216,13 +237,13 @@ class CloudBinarySensor(CloudEntity, BinarySensorEntity):
         return {ATTR_DRILL: self.coordinator.data.drill}
 
 
-class CarBinarySensor(CarEntity, BinarySensorEntity):
+class VehicleBinarySensor(VehicleEntity, BinarySensorEntity):
     """A binary sensor of a car."""
 
-    entity_description: CarBinarySensorDescription
+    entity_description: VehicleBinarySensorDescription
 
     @property
     @override
     def is_on(self) -> bool | None:
         """Return what is known of the car."""
-        return self.entity_description.is_on(self.coordinator.data)
+        return self.entity_description.is_on_fn(self.coordinator.data)

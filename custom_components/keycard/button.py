@@ -11,11 +11,16 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
-from .coordinator import CarCoordinator, KeycardConfigEntry
-from .drill.runner import Rehearsal
-from .drill.scenario import Plan
-from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
-from .vehicle.commands import Command, Order, order
+from .coordinator import KeycardConfigEntry, VehicleCoordinator
+from .drill.runner import DrillRunner
+from .drill.scenario import DrillRequest
+from .entity import (
+    CloudEntity,
+    VehicleEntity,
+    VehicleEntityDescription,
+    async_add_vehicle_entities,
+)
+from .vehicle.commands import Command, CommandCall, command_call
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.
@@ -23,46 +28,48 @@ PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarButtonDescription(ButtonEntityDescription, CarDescription):
+class VehicleButtonDescription(ButtonEntityDescription, VehicleEntityDescription):
     """Describes a button of a car."""
 
-    press: Order
+    press_command: CommandCall
     sends_place: bool = False
     """Whether the car wants to be told where it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarTickDescription(ButtonEntityDescription, CarDescription):
+class KeyTestedDescription(ButtonEntityDescription, VehicleEntityDescription):
     """Describes a button that only notes something."""
 
 
 BUTTONS = (
     # The maker bills it.
-    CarButtonDescription(key="wake", translation_key="wake", press=order(Command.WAKE)),
-    CarButtonDescription(
+    VehicleButtonDescription(
+        key="wake", translation_key="wake", press_command=command_call(Command.WAKE)
+    ),
+    VehicleButtonDescription(
         key="flash_lights",
         translation_key="flash_lights",
         entity_registry_enabled_default=False,
-        press=order(Command.FLASH),
+        press_command=command_call(Command.FLASH),
     ),
-    CarButtonDescription(
+    VehicleButtonDescription(
         key="honk_horn",
         translation_key="honk_horn",
         entity_registry_enabled_default=False,
-        press=order(Command.HONK),
+        press_command=command_call(Command.HONK),
     ),
-    CarButtonDescription(
+    VehicleButtonDescription(
         key="keyless_driving",
         translation_key="keyless_driving",
         entity_registry_enabled_default=False,
-        press=order(Command.KEYLESS_DRIVING),
+        press_command=command_call(Command.KEYLESS_DRIVING),
     ),
-    CarButtonDescription(
+    VehicleButtonDescription(
         key="homelink",
         translation_key="homelink",
         entity_registry_enabled_default=False,
-        told=lambda state: state.homelink_nearby,
-        press=order(Command.HOMELINK),
+        supported_fn=lambda state: state.homelink_nearby,
+        press_command=command_call(Command.HOMELINK),
         sends_place=True,
     ),
 )
@@ -73,28 +80,28 @@ class DrillButtonDescription(ButtonEntityDescription):
     """Describes a button that begins or ends a drill."""
 
     entity_category: EntityCategory | None = EntityCategory.CONFIG
-    press: Callable[[Rehearsal], Awaitable[object]]
+    press_fn: Callable[[DrillRunner], Awaitable[object]]
 
 
-async def _async_start_drill(rehearsal: Rehearsal) -> None:
-    rehearsal.async_start(Plan())
+async def _async_start_drill(rehearsal: DrillRunner) -> None:
+    rehearsal.async_start(DrillRequest())
 
 
 DRILL_BUTTONS = (
     DrillButtonDescription(
-        key="start_drill", translation_key="start_drill", press=_async_start_drill
+        key="start_drill", translation_key="start_drill", press_fn=_async_start_drill
     ),
     DrillButtonDescription(
         key="stop_drill",
         translation_key="stop_drill",
-        press=lambda rehearsal: rehearsal.async_stop(),
+        press_fn=lambda rehearsal: rehearsal.async_stop(),
     ),
 )
-TICK = CarTickDescription(
+KEY_TESTED = KeyTestedDescription(
     key="key_tried",
     translation_key="key_tried",
     entity_category=EntityCategory.CONFIG,
-    watched_too=True,
+    without_account=True,
 )
 
 
@@ -107,8 +114,8 @@ async def async_setup_entry(
     async_add_entities(
         DrillButton(entry.runtime_data, description) for description in DRILL_BUTTONS
     )
-    follow_cars(entry, async_add_entities, BUTTONS, CarButton)
-    follow_cars(entry, async_add_entities, [TICK], KeyTriedButton)
+    async_add_vehicle_entities(entry, async_add_entities, BUTTONS, VehicleButton)
+    async_add_vehicle_entities(entry, async_add_entities, [KEY_TESTED], KeyTestedButton)
 
 
 class DrillButton(CloudEntity, ButtonEntity):
@@ -119,19 +126,19 @@ class DrillButton(CloudEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Begin or end a drill; raise a translated error if that cannot be now."""
-        await self.entity_description.press(self.coordinator.rehearsal)
+        await self.entity_description.press_fn(self.coordinator.rehearsal)
 
 
-class KeyTriedButton(CarEntity, ButtonEntity):
+class KeyTestedButton(VehicleEntity, ButtonEntity):
     """A button by which an owner notes that card or fob have been tried."""
 
-    entity_description: CarTickDescription
+    entity_description: KeyTestedDescription
 
     def __init__(
         self,
         entry: KeycardConfigEntry,
-        coordinator: CarCoordinator,
-        description: CarTickDescription,
+        coordinator: VehicleCoordinator,
+        description: KeyTestedDescription,
     ) -> None:
         """Attach the button to a car's device."""
         super().__init__(entry, coordinator, description)
@@ -140,31 +147,31 @@ class KeyTriedButton(CarEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Note it."""
-        self._rehearsal.async_tick(self.coordinator)
+        self._rehearsal.async_mark_key_tried(self.coordinator)
 
 
-class CarButton(CarEntity, ButtonEntity):
+class VehicleButton(VehicleEntity, ButtonEntity):
     """A button of a car."""
 
-    entity_description: CarButtonDescription
+    entity_description: VehicleButtonDescription
 
     @override
     async def async_press(self) -> None:
         """Have the car do it."""
-        press = self.entity_description.press
+        press = self.entity_description.press_command
         await self.coordinator.async_send(
-            press.command, **press.params, **self._place()
+            press.command, **press.params, **self._location_params()
         )
 
-    def _place(self) -> dict[str, float]:
+    def _location_params(self) -> dict[str, float]:
         """Return where the car is, if it wants to be told."""
         if not self.entity_description.sends_place:
             return {}
-        known = self.known if self.coordinator.data.holds("latitude") else None
+        known = self.usable_state if self.coordinator.data.holds("latitude") else None
         if known is None or known.latitude is None or known.longitude is None:
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="place_not_known",
-                translation_placeholders={"car": self.coordinator.car.title},
+                translation_placeholders={"car": self.coordinator.vehicle.title},
             )
         return {"latitude": known.latitude, "longitude": known.longitude}

@@ -17,10 +17,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
-from .entity import CarDescription, CarEntity, follow_cars
-from .vehicle.commands import Command, Order, order
+from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
+from .vehicle.commands import Command, CommandCall, command_call
 from .vehicle.fields import OVERHEAT_TEMPS
-from .vehicle.state import CarState
+from .vehicle.state import VehicleState
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.
@@ -28,13 +28,13 @@ PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarClimateDescription(ClimateEntityDescription, CarDescription):
+class VehicleClimateDescription(ClimateEntityDescription, VehicleEntityDescription):
     """Describes a climate of a car."""
 
 
-CLIMATES = (CarClimateDescription(key="climate", translation_key="climate"),)
+CLIMATES = (VehicleClimateDescription(key="climate", translation_key="climate"),)
 OVERHEAT = (
-    CarClimateDescription(
+    VehicleClimateDescription(
         key="overheat_protection",
         translation_key="overheat_protection",
         entity_registry_enabled_default=False,
@@ -63,11 +63,11 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the climate of each car."""
-    follow_cars(entry, async_add_entities, CLIMATES, CarClimate)
-    follow_cars(entry, async_add_entities, OVERHEAT, CarOverheat)
+    async_add_vehicle_entities(entry, async_add_entities, CLIMATES, VehicleClimate)
+    async_add_vehicle_entities(entry, async_add_entities, OVERHEAT, OverheatProtection)
 
 
-def action_of(state: CarState) -> HVACAction | None:
+def action_of(state: VehicleState) -> HVACAction | None:
     """Tell what the climate does now.
 
     The car does not say whether it heats or cools: the distance between the
@@ -89,7 +89,7 @@ def action_of(state: CarState) -> HVACAction | None:
     return HVACAction.HEATING if distance > 0 else HVACAction.COOLING
 
 
-def preset_of(state: CarState) -> str | None:
+def preset_of(state: VehicleState) -> str | None:
     """Tell the preset that is on."""
     if state.preconditioning:
         return PRESET_DEFROST
@@ -98,7 +98,7 @@ def preset_of(state: CarState) -> str | None:
     return PRESET_NONE if state.keeper_mode == KEEPER_OFF else None
 
 
-class CelsiusClimate(CarEntity, ClimateEntity):
+class CelsiusClimate(VehicleEntity, ClimateEntity):
     """Base of the climates of a car, whose temperatures are in °C.
 
     Home Assistant 2026.11 knows the temperatures by other names than 2026.10; where
@@ -107,7 +107,7 @@ class CelsiusClimate(CarEntity, ClimateEntity):
 
     @property
     def _cabin_temperature(self) -> float | None:
-        return self.known.inside_temp if self.known else None
+        return self.usable_state.inside_temp if self.usable_state else None
 
     @property
     def _wanted_temperature(self) -> float | None:
@@ -139,7 +139,7 @@ class CelsiusClimate(CarEntity, ClimateEntity):
             return self._wanted_temperature
 
 
-class CarClimate(CelsiusClimate):
+class VehicleClimate(CelsiusClimate):
     """The climate of a car."""
 
     _attr_supported_features = (
@@ -184,27 +184,27 @@ class CarClimate(CelsiusClimate):
     @override
     def hvac_mode(self) -> HVACMode | None:
         """Return whether the climate runs, None when nobody knows."""
-        if self.known is None or self.known.climate_on is None:
+        if self.usable_state is None or self.usable_state.climate_on is None:
             return None
-        return HVACMode.HEAT_COOL if self.known.climate_on else HVACMode.OFF
+        return HVACMode.HEAT_COOL if self.usable_state.climate_on else HVACMode.OFF
 
     @property
     @override
     def hvac_action(self) -> HVACAction | None:
         """Return what the climate does now."""
-        return action_of(self.known) if self.known else None
+        return action_of(self.usable_state) if self.usable_state else None
 
     @property
     @override
     def _wanted_temperature(self) -> float | None:
         """Return the temperature that the driver wants."""
-        return self.known.target_temp if self.known else None
+        return self.usable_state.target_temp if self.usable_state else None
 
     @property
     @override
     def preset_mode(self) -> str | None:
         """Return the preset that is on."""
-        return preset_of(self.known) if self.known else None
+        return preset_of(self.usable_state) if self.usable_state else None
 
     @override
     async def async_turn_on(self) -> None:
@@ -229,14 +229,16 @@ class CarClimate(CelsiusClimate):
         """Set the temperature for driver and passenger, and the mode if asked."""
         temperature = kwargs[ATTR_TEMPERATURE]
         orders = [
-            order(
+            command_call(
                 Command.SET_TEMPS, driver_temp=temperature, passenger_temp=temperature
             )
         ]
         if (hvac_mode := kwargs.get(ATTR_HVAC_MODE)) is not None:
             off = hvac_mode is HVACMode.OFF
-            orders.append(order(Command.CLIMATE_OFF if off else Command.CLIMATE_ON))
-        await self.async_order(*orders)
+            orders.append(
+                command_call(Command.CLIMATE_OFF if off else Command.CLIMATE_ON)
+            )
+        await self.async_send_command(*orders)
 
     @override
     async def async_set_preset_mode(self, preset_mode: str) -> None:
@@ -246,20 +248,20 @@ class CarClimate(CelsiusClimate):
             return
         orders = []
         if self.preset_mode == PRESET_DEFROST:
-            orders.append(order(Command.PRECONDITION_MAX, on=False))
+            orders.append(command_call(Command.PRECONDITION_MAX, on=False))
         if not orders or preset_mode != PRESET_NONE:
             mode = KEEPER_OFF if preset_mode == PRESET_NONE else preset_mode
-            orders.append(order(Command.KEEPER, mode=mode))
-        await self.async_order(*orders)
+            orders.append(command_call(Command.KEEPER, mode=mode))
+        await self.async_send_command(*orders)
 
 
-def _protect(hvac_mode: HVACMode) -> Order:
+def _protect(hvac_mode: HVACMode) -> CommandCall:
     """Return what has the car protect its cabin in a mode."""
     mode = next(name for name, mode in OVERHEAT_HVAC.items() if mode is hvac_mode)
-    return order(Command.OVERHEAT, mode=mode)
+    return command_call(Command.OVERHEAT, mode=mode)
 
 
-class CarOverheat(CelsiusClimate):
+class OverheatProtection(CelsiusClimate):
     """What keeps the cabin of a parked car from overheating."""
 
     _attr_max_temp = OVERHEAT_TEMPS[-1]
@@ -289,19 +291,19 @@ class CarOverheat(CelsiusClimate):
     @override
     def hvac_mode(self) -> HVACMode | None:
         """Return what it would do against heat, None when nobody knows."""
-        if self.known is None or self.known.overheat_mode is None:
+        if self.usable_state is None or self.usable_state.overheat_mode is None:
             return None
-        return OVERHEAT_HVAC[self.known.overheat_mode]
+        return OVERHEAT_HVAC[self.usable_state.overheat_mode]
 
     @property
     @override
     def hvac_action(self) -> HVACAction | None:
         """Return what it does now."""
-        if self.known is None or self.hvac_mode is None:
+        if self.usable_state is None or self.hvac_mode is None:
             return None
         if self.hvac_mode is HVACMode.OFF:
             return HVACAction.OFF
-        if not self.known.overheat_cooling:
+        if not self.usable_state.overheat_cooling:
             return HVACAction.IDLE
         cooling = self.hvac_mode is HVACMode.COOL
         return HVACAction.COOLING if cooling else HVACAction.FAN
@@ -310,7 +312,7 @@ class CarOverheat(CelsiusClimate):
     @override
     def _wanted_temperature(self) -> float | None:
         """Return the temperature that the cabin is kept below."""
-        return self.known.overheat_temp if self.known else None
+        return self.usable_state.overheat_temp if self.usable_state else None
 
     @override
     async def async_turn_on(self) -> None:
@@ -325,14 +327,14 @@ class CarOverheat(CelsiusClimate):
     @override
     async def async_set_hvac_mode(self, hvac_mode: HVACMode) -> None:
         """Choose what is done against heat."""
-        await self.async_order(_protect(hvac_mode))
+        await self.async_send_command(_protect(hvac_mode))
 
     @override
     async def async_set_temperature(self, **kwargs: Any) -> None:
         """Set the temperature, the next one that the car knows, and the mode."""
         wanted: float = kwargs[ATTR_TEMPERATURE]
         nearest = min(OVERHEAT_TEMPS, key=lambda known: abs(known - wanted))
-        orders = [order(Command.OVERHEAT_TEMP, temp=nearest)]
+        orders = [command_call(Command.OVERHEAT_TEMP, temp=nearest)]
         if (hvac_mode := kwargs.get(ATTR_HVAC_MODE)) is not None:
             orders.append(_protect(hvac_mode))
-        await self.async_order(*orders)
+        await self.async_send_command(*orders)

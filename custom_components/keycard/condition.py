@@ -19,17 +19,17 @@ from .const import CONF_LINK
 from .entity_filter import (
     CONF_KEY_TO_TAKE,
     CONNECTION,
+    ENUM_SPEC,
     KEY_TO_TAKE,
     OUTAGE,
-    PROBLEMS,
+    PROBLEM_SPEC,
     STATUS,
-    WORDS,
-    carriers,
+    filter_entities,
 )
 from .outage.models import Status
-from .runtime.connection import OVER_BLUETOOTH, OVER_CLOUD, REACHED, Connection
-from .transport.routing import Way
-from .vehicle.keys import Key
+from .runtime.connection import OVER_BLUETOOTH, OVER_CLOUD, REACHABLE, Connection
+from .transport.routing import Transport
+from .vehicle.keys import PhysicalKey
 
 ANY_LINK = "any"
 
@@ -41,40 +41,40 @@ _FINE: set[str | bool] = {
     Status.PROVIDER_DOWN,
 }
 _REACHED: Mapping[str, frozenset[Connection]] = {
-    ANY_LINK: REACHED,
-    Way.CLOUD: OVER_CLOUD,
-    Way.BLUETOOTH: OVER_BLUETOOTH,
+    ANY_LINK: REACHABLE,
+    Transport.CLOUD: OVER_CLOUD,
+    Transport.BLUETOOTH: OVER_BLUETOOTH,
 }
 
 
 class OutageIsOn(EntityStateConditionBase):
     """An outage is on, also while nobody can see its end."""
 
-    _domain_specs = PROBLEMS
+    _domain_specs = PROBLEM_SPEC
     _states = _ON
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Keep what tells of outages."""
-        return carriers(self._hass, super().entity_filter(entities), OUTAGE)
+        return filter_entities(self._hass, super().entity_filter(entities), OUTAGE)
 
 
-class MakerIsFine(EntityStateConditionBase):
+class TeslaIsFine(EntityStateConditionBase):
     """The maker's cloud is known to work, whatever else fails."""
 
-    _domain_specs = WORDS
+    _domain_specs = ENUM_SPEC
     _states = _FINE
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Keep what tells the status of a cloud."""
-        return carriers(self._hass, super().entity_filter(entities), STATUS)
+        return filter_entities(self._hass, super().entity_filter(entities), STATUS)
 
 
-class CarIsReachable(EntityStateConditionBase):
+class VehicleIsReachable(EntityStateConditionBase):
     """A car can be reached, if need be by waking it."""
 
-    _domain_specs = WORDS
+    _domain_specs = ENUM_SPEC
     _schema = ENTITY_STATE_CONDITION_SCHEMA_ANY_ALL.extend(
         {
             vol.Required(CONF_OPTIONS, default={}): {
@@ -93,18 +93,18 @@ class CarIsReachable(EntityStateConditionBase):
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Keep the connections of cars."""
-        return carriers(self._hass, super().entity_filter(entities), CONNECTION)
+        return filter_entities(self._hass, super().entity_filter(entities), CONNECTION)
 
 
 class KeyToTakeIs(EntityStateConditionBase):
     """A car wants one of these keys."""
 
-    _domain_specs = WORDS
+    _domain_specs = ENUM_SPEC
     _schema = ENTITY_STATE_CONDITION_SCHEMA_ANY_ALL.extend(
         {
             vol.Required(CONF_OPTIONS): {
                 vol.Required(CONF_KEY_TO_TAKE): vol.All(
-                    cv.ensure_list, vol.Length(min=1), [vol.Coerce(Key)]
+                    cv.ensure_list, vol.Length(min=1), [vol.Coerce(PhysicalKey)]
                 ),
             },
         }
@@ -120,13 +120,13 @@ class KeyToTakeIs(EntityStateConditionBase):
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Keep the keys to take."""
-        return carriers(self._hass, super().entity_filter(entities), KEY_TO_TAKE)
+        return filter_entities(self._hass, super().entity_filter(entities), KEY_TO_TAKE)
 
 
 CONDITIONS: dict[str, type[Condition]] = {
-    "is_car_reachable": CarIsReachable,
+    "is_car_reachable": VehicleIsReachable,
     "is_key_to_take": KeyToTakeIs,
-    "is_maker_fine": MakerIsFine,
+    "is_maker_fine": TeslaIsFine,
     "is_outage_on": OutageIsOn,
 }
 

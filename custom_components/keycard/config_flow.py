@@ -31,12 +31,12 @@ from .const import (
     PROVIDER_WATCH_ONLY,
     SUBENTRY_BLUETOOTH_KEY,
 )
-from .flows.base import of_other_account
+from .flows.base import check_same_account
 from .flows.bluetooth import BluetoothKeyFlow, BluetoothSteps
 from .flows.fields import TOKEN_SCHEMA, clean_token
 from .flows.fleet import FleetSteps
 from .flows.options import KeycardOptionsFlow
-from .flows.server_check import BASE, Check, check_server
+from .flows.server_check import BASE, ConnectionCheck, check_server
 from .flows.services import ServerSteps, ServiceSteps
 from .flows.watch import WatchSteps
 from .transport.pinning import read_pin
@@ -82,7 +82,7 @@ class KeycardConfigFlow(
     ) -> ConfigFlowResult:
         """Ask who is to speak for the cars."""
         return self.async_show_menu(
-            step_id="user", menu_options=[*self.watches(), *WAYS]
+            step_id="user", menu_options=[*self.watch_menu(), *WAYS]
         )
 
     async def async_step_reconfigure(
@@ -132,18 +132,18 @@ class KeycardConfigFlow(
         errors: dict[str, str] = {}
         if user_input is not None:
             token = clean_token(user_input[CONF_TOKEN])
-            check = Check(error="token_form", where=CONF_TOKEN)
+            check = ConnectionCheck(error="token_form", error_field=CONF_TOKEN)
             if token is not None:
                 check = await check_server(
                     self.hass, entry.data[CONF_BASE_URL], token, read_pin(entry.data)
                 )
-                check = (not check.error and of_other_account(entry, check)) or check
+                check = (not check.error and check_same_account(entry, check)) or check
             if check.error is None:
                 return self.async_update_reload_and_abort(
                     entry, data_updates={CONF_TOKEN: token}
                 )
             # The address stood the test before: only the token is asked for.
-            where = CONF_TOKEN if check.where == CONF_TOKEN else BASE
+            where = CONF_TOKEN if check.error_field == CONF_TOKEN else BASE
             errors[where] = check.error
         return self.async_show_form(
             step_id="reauth_confirm",

@@ -27,7 +27,7 @@ NO_ACCOUNT: Final = frozenset({PROVIDER_WATCH_ONLY, PROVIDER_BLUETOOTH_ONLY})
 # of the options until it was paired, if it still goes by that
 SUBENTRY_BLUETOOTH_KEY: Final = "bluetooth_key"
 CONF_COMPUTERS: Final = "computers"
-CONF_WAS: Final = "was"
+CONF_PREVIOUS_ID: Final = "was"
 
 # Data: also CONF_REGION, CONF_TOKEN and, for an application of the owner's, CONF_DOMAIN
 CONF_PROVIDER: Final = "provider"
@@ -54,7 +54,7 @@ CONF_LOCATION_AWAY: Final = "location_away"
 # One car of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"
 CONF_KEY: Final = "key"
-CONF_BESIDE: Final = "beside"
+CONF_EXTERNAL: Final = "beside"
 
 # An attribute of what may show a drill
 ATTR_DRILL: Final = "drill"

@@ -13,37 +13,48 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.util import dt as dt_util
 from homeassistant.util.location import distance
 
-from .auth.credentials import Entrance
+from .auth.credentials import Credentials
 from .const import CONF_LOCATION_AWAY, CONF_PROVIDER, DOMAIN
 from .cost.budget import StoredSpending
-from .cost.middleware import Meter
+from .cost.middleware import UsageMiddleware
 from .cost.pricing import Charge, tariff_of
-from .drill.runner import Rehearsal
-from .external.observer import Witnesses
-from .notifications.publisher import Bulletin
-from .outage.detector import Judge, StoredJudge
+from .drill.runner import DrillRunner
+from .external.observer import ExternalStateObserver
+from .notifications.publisher import OutageEventPublisher
+from .outage.detector import OutageDetector, StoredDetector
 from .outage.evidence import Evidence, Subject
 from .outage.health import Health
 from .outage.models import Status
-from .outage.outage_log import Happening
+from .outage.outage_log import OutageEvent
 from .outage.stored_values import LONGEST_GAP, Skipped, check_form, read_time
 from .providers import hosts_of, provider_of
-from .runtime.call_handler import Intake
-from .runtime.commands import Sender
-from .runtime.connection import over_cloud
-from .runtime.host_poller import async_get_watcher
+from .runtime.call_handler import ApiCallHandler
+from .runtime.commands import CloudCommandSender
+from .runtime.connection import cloud_connection
+from .runtime.host_poller import async_get_host_poller
 from .runtime.isolation import IsolatedCoordinator, isolated
-from .runtime.storage import LEDGER, Memory, StoredEntry, StoredEvent, StoredRehearsal
-from .runtime.usage_tracker import Bill
-from .runtime.vehicle_coordinator import CarCoordinator
-from .runtime.vehicle_poller import Poller
-from .runtime.vehicles import Garage
-from .runtime.views import CloudView, key_to_take, keys_by_name
+from .runtime.storage import (
+    DATA_STORE,
+    EntryStore,
+    StoredEntry,
+    StoredEvent,
+    StoredRehearsal,
+)
+from .runtime.usage_tracker import UsageTracker
+from .runtime.vehicle_coordinator import VehicleCoordinator
+from .runtime.vehicle_poller import VehiclePoller
+from .runtime.vehicles import VehicleManager
+from .runtime.views import CloudData, key_to_take, keys_by_name
 from .transport.http import connection_check
-from .vehicle.keys import Key
-from .vehicle.vehicle import Car
+from .vehicle.keys import PhysicalKey
+from .vehicle.vehicle import Vehicle
 
-__all__ = ["CarCoordinator", "KeycardConfigEntry", "KeycardCoordinator", "async_report"]
+__all__ = [
+    "KeycardConfigEntry",
+    "KeycardCoordinator",
+    "VehicleCoordinator",
+    "async_report",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -52,39 +63,42 @@ _UNREACHABLE = frozenset({Status.OUTAGE, Status.INTERNET_DOWN, Status.PROVIDER_D
 type KeycardConfigEntry = ConfigEntry[KeycardCoordinator]
 
 
-class KeycardCoordinator(IsolatedCoordinator[CloudView]):
+class KeycardCoordinator(IsolatedCoordinator[CloudData]):
     """Judge the cloud for one entry, and keep its cars."""
 
     config_entry: KeycardConfigEntry
 
     def __init__(
-        self, hass: HomeAssistant, entry: KeycardConfigEntry, entrance: Entrance
+        self, hass: HomeAssistant, entry: KeycardConfigEntry, entrance: Credentials
     ) -> None:
         """Prepare an entry; nothing is asked before it starts."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
         self.hosts = hosts = hosts_of(entry.data, entry.options)
-        cached = tariff_of(entry.data[CONF_PROVIDER], in_between=True).cached
+        cached = tariff_of(entry.data[CONF_PROVIDER], third_party=True).cached
         self.provider = provider = provider_of(
             entry.data,
             entry.options,
             lambda recorder: async_create_clientsession(
                 hass,
-                middlewares=(recorder, Meter(self._async_billed, cached=cached)),
+                middlewares=(
+                    recorder,
+                    UsageMiddleware(self._async_billed, cached=cached),
+                ),
                 trace_configs=[connection_check()],
             ),
             entrance.access,
         )
         self.region = provider.region
-        self.watcher = async_get_watcher(hass, hosts)
-        in_between = provider.in_between(hosts)
-        self.judge = Judge(
+        self.watcher = async_get_host_poller(hass, hosts)
+        in_between = provider.third_party(hosts)
+        self.judge = OutageDetector(
             self.watcher.watch,
             region=self.region,
             in_between=in_between,
             now=time.monotonic(),
         )
-        self._memory = Memory(hass, entry.entry_id, self._dump)
-        self.garage = Garage(
+        self._memory = EntryStore(hass, entry.entry_id, self._dump)
+        self.garage = VehicleManager(
             hass,
             entry,
             provider,
@@ -95,57 +109,59 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             keep=self._memory.async_save_soon,
         )
         self.cars = self.judge.account.cars = self.garage.cars
-        self.witnesses = Witnesses(hass, self.judge.beside, entry.options)
-        tariff = tariff_of(entry.data[CONF_PROVIDER], in_between=in_between)
-        self.bill = Bill(entry.options, tariff)
-        self.bulletin = Bulletin(hass, seen=self.garage.seen, near=self.garage.near)
-        self._ledger = hass.data[LEDGER]
-        self.rehearsal = Rehearsal(
+        self.witnesses = ExternalStateObserver(hass, self.judge.beside, entry.options)
+        tariff = tariff_of(entry.data[CONF_PROVIDER], third_party=in_between)
+        self.bill = UsageTracker(entry.options, tariff)
+        self.bulletin = OutageEventPublisher(
+            hass, seen=self.garage.stale_vehicles, near=self.garage.bluetooth_reachable
+        )
+        self._ledger = hass.data[DATA_STORE]
+        self.rehearsal = DrillRunner(
             hass=hass,
             entry_id=entry.entry_id,
-            judge=self.judge,
+            detector=self.judge,
             cars=self.cars,
-            bulletin=self.bulletin,
-            show=self._async_show,
+            publisher=self.bulletin,
+            show=self._async_publish,
             update=self.async_update_listeners,
-            keep=self._memory.async_save_soon,
+            schedule_save=self._memory.async_save_soon,
         )
         self.last_event: StoredEvent | None = None
         """What was told last."""
 
-        self._kept: StoredJudge | None = None
-        self._poller: Poller | None = None
+        self._kept: StoredDetector | None = None
+        self._poller: VehiclePoller | None = None
         self._unsubs: list[CALLBACK_TYPE] = []
         self._entrance = entrance
-        intake = Intake(
+        intake = ApiCallHandler(
             hass=hass,
             entry=entry,
             hosts=hosts,
-            judge=self.judge,
-            garage=self.garage,
+            detector=self.judge,
+            vehicles=self.garage,
             sign_in=entrance.sign_in,
-            observe=self._async_take_in,
+            record_evidence=self._async_handle_evidence,
             renewed=self._async_renewed,
-            learnt=self._memory.async_save_later,
+            schedule_save=self._memory.async_save_later,
         )
         if entrance.sign_in is not None:
             entrance.sign_in.observe = intake.async_renewed
         if provider.link is not None:
-            self._poller = Poller(
+            self._poller = VehiclePoller(
                 hass=hass,
                 link=provider.link,
                 judge=self.judge,
-                car=lambda car: self.cars[car].car,
-                answered=intake.async_answered,
-                slower=self.bill.slower,
+                car=lambda car: self.cars[car].vehicle,
+                on_call=intake.async_handle_call,
+                interval_factor=self.bill.interval_factor,
                 random=Random(),
             )
             self.garage.poller = self._poller
-            self.garage.sender = Sender(
+            self.garage.sender = CloudCommandSender(
                 link=provider.link,
                 judge=self.judge,
-                observe=self._async_take_in,
-                doubt=self._poller.async_want_data,
+                record_evidence=self._async_handle_evidence,
+                request_refresh=self._poller.async_request_data,
                 location_allowed=self._location_allowed,
             )
 
@@ -161,7 +177,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
 
     async def async_restore(self) -> None:
         """Take up what was kept: the judgement, the cars, the keys (laws 1 and 2)."""
-        cars, keys = self.provider.cars(), dict[str, Key]()
+        cars, keys = self.provider.vehicles(), dict[str, PhysicalKey]()
         rehearsed: StoredRehearsal | None = None
         if (stored := await self._memory.async_load()) is not None:
             skipped = Skipped()
@@ -184,42 +200,48 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
                 )
         known = {car.id for car in cars}
         cars += [
-            self.provider.introduce(vin, subentry.title)
-            for vin, subentry in self.garage.paired.items()
+            self.provider.vehicle_from_vin(vin, subentry.title)
+            for vin, subentry in self.garage.paired_subentries.items()
             if vin not in known
         ]
-        self.garage.async_fill(cars, keys)
+        self.garage.async_restore(cars, keys)
         self.data = self.real_view()
-        await self.bulletin.async_load_words()
+        await self.bulletin.async_load_translations()
         if rehearsed is not None:
             self.rehearsal.restore(rehearsed)
 
-    def _restore_cars(self, stored: Mapping[str, Any], skipped: Skipped) -> list[Car]:
+    def _restore_cars(
+        self, stored: Mapping[str, Any], skipped: Skipped
+    ) -> list[Vehicle]:
         """Return the cars that were kept, and those that are known without it."""
-        cars: dict[str, Car] = {}
-        local = self.garage.paired
+        cars: dict[str, Vehicle] = {}
+        local = self.garage.paired_subentries
         with skipped.part("cars"):
             for car_id, kept in stored["cars"].items():
                 if self.provider.cars_from_account or car_id in local:
                     with skipped.part("a car"):
                         check_form(kept, dict[str, object])
                         cars[car_id] = self.provider.restore(kept)
-        named = [car for car in self.provider.cars() if car.id not in cars]
+        named = [car for car in self.provider.vehicles() if car.id not in cars]
         return [*named, *cars.values()]
 
     def _restore_judgement(
         self, stored: Mapping[str, Any], skipped: Skipped
-    ) -> dict[str, Key]:
+    ) -> dict[str, PhysicalKey]:
         """Take up what was judged, and return the keys that were named last."""
         away = dt_util.utcnow() - read_time(stored["saved"])
         self.judge.restore(
             stored["judge"], now=time.monotonic(), away=away.total_seconds()
         )
-        self._ledger.journal.resume(self.config_entry.entry_id, self.judge.judgement)
-        keys: dict[str, Key] = {}
+        self._ledger.journal.restore_last(
+            self.config_entry.entry_id, self.judge.assessment
+        )
+        keys: dict[str, PhysicalKey] = {}
         with skipped.part("keys"):
             if away <= LONGEST_GAP:
-                keys = {car_id: Key(key) for car_id, key in stored["keys"].items()}
+                keys = {
+                    car_id: PhysicalKey(key) for car_id, key in stored["keys"].items()
+                }
         return keys
 
     @callback
@@ -232,8 +254,8 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
     def async_start(self) -> None:
         """Begin to watch and to call."""
         self._unsubs = [
-            self.watcher.async_follow(
-                self.config_entry.entry_id, self.region, self._async_judge
+            self.watcher.async_subscribe(
+                self.config_entry.entry_id, self.region, self._async_assess
             ),
             self.hass.bus.async_listen(
                 EVENT_CORE_CONFIG_UPDATE, self._async_config_updated
@@ -243,7 +265,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             ),
             self.witnesses.async_start(),
         ]
-        if self._entrance.lost:
+        if self._entrance.reauth_required:
             self.config_entry.async_start_reauth_if_available(self.hass)
         self.garage.async_start()
         if self._poller is not None:
@@ -253,7 +275,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             ]
             self._poller.async_start(
                 {
-                    car_id: car.car.data_age(dt_util.utcnow())
+                    car_id: car.vehicle.data_age(dt_util.utcnow())
                     for car_id, car in self.cars.items()
                 }
             )
@@ -263,7 +285,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         """Watch and call no more, and write down what is to be kept."""
         while self._unsubs:
             self._unsubs.pop()()
-        self.rehearsal.async_leave()
+        self.rehearsal.async_detach()
         await self.garage.async_stop()
         await self._memory.async_save()
 
@@ -285,9 +307,9 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             judge=self.judge.dump(time.monotonic()),
             cars={
                 **{car_id: car.to_json() for car_id, car in left_out.items()},
-                **{car_id: car.car.to_json() for car_id, car in self.cars.items()},
+                **{car_id: car.vehicle.to_json() for car_id, car in self.cars.items()},
             },
-            keys={car_id: car.real.key_to_take for car_id, car in self.cars.items()},
+            keys={car_id: car.actual.key_to_take for car_id, car in self.cars.items()},
             spending=self.bill.spending.dump(),
             rehearsal=self.rehearsal.dump(),
         )
@@ -296,7 +318,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         return stored
 
     async def _async_config_updated(self, _event: Event) -> None:
-        await self.bulletin.async_load_words()
+        await self.bulletin.async_load_translations()
 
     # Cars
 
@@ -311,21 +333,21 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         if not self._unsubs:
             return
         self.watcher.async_schedule()
-        self._async_judge()
+        self._async_assess()
 
     @callback
-    def _async_take_in(self, found: Evidence) -> None:
+    def _async_handle_evidence(self, found: Evidence) -> None:
         if not self._unsubs or not (found.car is None or found.car in self.cars):
             # The entry was unloaded, or the car left the account, meanwhile.
             return
         if found.car is not None:
-            self.cars[found.car].async_observe(found)
-        done = found.good and found.meaning.subject is Subject.COMMANDS
+            self.cars[found.car].async_record_evidence(found)
+        done = found.good and found.classification.subject is Subject.COMMANDS
         if self._poller is not None and found.car and done:
-            self._poller.async_stir(found.car)
+            self._poller.async_expect_change(found.car)
         self.judge.observe(found)
         self.watcher.async_schedule()
-        self._async_judge()
+        self._async_assess()
 
     @callback
     def _async_billed(self, charge: Charge) -> None:
@@ -336,22 +358,22 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
     # Judgement
 
     @callback
-    def _async_judge(self) -> None:
+    def _async_assess(self) -> None:
         """Judge anew, and show and report what changed."""
-        self.bill.async_look_at_clock()
-        before = self.judge.judgement.status
-        judgement = self.judge.judge(time.monotonic(), dt_util.utcnow())
+        self.bill.async_roll_month()
+        before = self.judge.assessment.status
+        judgement = self.judge.assess(time.monotonic(), dt_util.utcnow())
         if self._poller is not None:
             # A doubt about the hosts is one about the calls, too.
             self._poller.async_schedule()
-        self.rehearsal.async_look(judgement)
+        self.rehearsal.async_check(judgement)
         now = time.monotonic()
         keys = {
             car_id: key_to_take(
                 judgement,
                 car_id,
-                owned=car.car.key,
-                before=car.real.key_to_take,
+                owned=car.vehicle.physical_key,
+                before=car.actual.key_to_take,
             )
             for car_id, car in self.cars.items()
         }
@@ -362,7 +384,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             wanted=frozenset(
                 car_id
                 for car_id, (_, key) in self._keys_of_region(keys).items()
-                if key is not Key.USUAL
+                if key is not PhysicalKey.NONE
             ),
             wall=dt_util.utcnow(),
             now=now,
@@ -370,16 +392,18 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
         for car_id, car in self.cars.items():
             with isolated("a vehicle that is shown"):
                 calls_work = self.judge.calls_work(car_id, now)
-                connection = over_cloud(
+                connection = cloud_connection(
                     judgement,
                     car_id,
-                    car.car.state,
+                    car.vehicle.state,
                     calls_work=calls_work,
                     mobile_access=car.mobile_access,
                     refused=self.judge.account.refuses(car_id),
                 )
-                car.async_refresh_view(keys[car_id], connection, cloud_link=calls_work)
-        self._async_show()
+                car.async_update_presentation(
+                    keys[car_id], connection, cloud_link=calls_work
+                )
+        self._async_publish()
         if happenings:
             self._ledger.async_save()
         async_report(self.hass, happenings)
@@ -392,63 +416,66 @@ class KeycardCoordinator(IsolatedCoordinator[CloudView]):
             self.config_entry.async_start_reauth_if_available(self.hass)
 
     @callback
-    def _async_show(self) -> None:
-        if (view := self.rehearsal.shown(self.real_view())) != self.data:
+    def _async_publish(self) -> None:
+        if (view := self.rehearsal.apply(self.real_view())) != self.data:
             self.async_set_updated_data(view)
 
-    def real_view(self) -> CloudView:
+    def real_view(self) -> CloudData:
         """Return what is known of the cloud, whatever a drill shows."""
-        judgement = self.judge.judgement
+        judgement = self.judge.assessment
         health = self.watcher.watch.health(self.region, time.monotonic())
-        linked = any(car.real.cloud_link for car in self.cars.values())
-        return CloudView(
-            judgement=judgement,
+        linked = any(car.actual.cloud_link for car in self.cars.values())
+        return CloudData(
+            assessment=judgement,
             api_reachable=judgement.status not in _UNREACHABLE
             and (health is Health.UP or linked),
         )
 
     @callback
-    def async_report(self, happening: Happening) -> None:
+    def async_report(self, happening: OutageEvent) -> None:
         """Report a happening through the event entity."""
-        own = {car_id: car.real.key_to_take for car_id, car in self.cars.items()}
+        own = {car_id: car.actual.key_to_take for car_id, car in self.cars.items()}
         keys = keys_by_name(self._keys_of_region(own).values())
-        self.bulletin.async_tell(happening, self.judge.judgement, keys)
+        self.bulletin.async_publish(happening, self.judge.assessment, keys)
 
-    def _keys_of_region(self, own: Mapping[str, Key]) -> dict[str, tuple[str, Key]]:
+    def _keys_of_region(
+        self, own: Mapping[str, PhysicalKey]
+    ) -> dict[str, tuple[str, PhysicalKey]]:
         """Return name and key to take of each car, those of other entries included.
 
         An outage is told once, by whoever sees it first; the others are about to.
         """
         keys = {
             car_id: (
-                car.car.title,
+                car.vehicle.title,
                 key_to_take(
-                    self.judge.judgement,
+                    self.judge.assessment,
                     car_id,
-                    owned=car.car.key,
-                    before=car.real.key_to_take,
+                    owned=car.vehicle.physical_key,
+                    before=car.actual.key_to_take,
                 )
-                if car.real.key_to_take is Key.USUAL
-                else car.real.key_to_take,
+                if car.actual.key_to_take is PhysicalKey.NONE
+                else car.actual.key_to_take,
             )
             for coordinator in self._others()
             if coordinator.region == self.region
             for car_id, car in coordinator.cars.items()
         }
         return keys | {
-            car_id: (self.cars[car_id].car.title, key) for car_id, key in own.items()
+            car_id: (self.cars[car_id].vehicle.title, key)
+            for car_id, key in own.items()
         }
 
 
 @callback
-def async_report(hass: HomeAssistant, happenings: Iterable[Happening]) -> None:
+def async_report(hass: HomeAssistant, happenings: Iterable[OutageEvent]) -> None:
     """Hand each happening to the entry that is to report it."""
     coordinators = {
         coordinator.config_entry.entry_id: coordinator
         for coordinator in _coordinators(hass)
     }
     for happening in happenings:
-        if (coordinator := coordinators.get(happening.reporter)) is not None:
+        if (coordinator := coordinators.get(happening.entry_id)) is not None:
             with isolated("an entry that reports an outage"):
                 coordinator.async_report(happening)
 

@@ -13,9 +13,9 @@ from homeassistant.helpers import entity_registry as er
 
 from .const import DOMAIN
 from .coordinator import KeycardCoordinator
-from .notifications.text import Words, async_get_words
+from .notifications.text import Translations, async_load_translations
 from .outage.endpoints import REGIONS
-from .vehicle.keys import Key
+from .vehicle.keys import PhysicalKey
 
 type Card = dict[str, Any]
 
@@ -33,14 +33,14 @@ async def async_get_dashboard(
     hass: HomeAssistant, coordinators: Iterable[KeycardCoordinator]
 ) -> dict[str, Any]:
     """Return a dashboard with a view for each entry."""
-    words = await async_get_words(hass)
+    words = await async_load_translations(hass)
     return {"views": [_View(one, words).build() for one in coordinators]}
 
 
 class _View:
     """Builds the view of an entry, from the entities that are there."""
 
-    def __init__(self, coordinator: KeycardCoordinator, words: Words) -> None:
+    def __init__(self, coordinator: KeycardCoordinator, words: Translations) -> None:
         self._coordinator = coordinator
         self._entry = coordinator.config_entry
         self._words = words
@@ -62,7 +62,10 @@ class _View:
                 for section in (
                     self._notice(),
                     self._cloud(),
-                    *(self._car(car_id, car.car.title) for car_id, car in cars.items()),
+                    *(
+                        self._car(car_id, car.vehicle.title)
+                        for car_id, car in cars.items()
+                    ),
                     self._past(),
                 )
                 if any(card["type"] != "heading" for card in section["cards"])
@@ -148,7 +151,7 @@ class _View:
             fails = f"is_state('{outage}', 'on')"
             if region != own:
                 fails = f"'{region}' in fails"
-            name = self._words.say(f"region_{region}")
+            name = self._words.format(f"region_{region}")
             lines.append(
                 f"{{{{ '{BAD}' if {fails} else '{UNSURE}' if unsure else '{GOOD}' }}}}"
                 f" {f'**{name}**' if region == own else name}"
@@ -163,7 +166,7 @@ class _View:
                 car_id,
                 "key_to_take",
                 self._find(SENSOR_DOMAIN, car_id, "key_to_take"),
-                good=Key.USUAL.value,
+                good=PhysicalKey.NONE.value,
             ),
             *self._tile(SENSOR_DOMAIN, car_id, "connection", color="blue"),
             *self._tile(SENSOR_DOMAIN, car_id, "last_contact"),
@@ -218,7 +221,7 @@ class _View:
         outage = self._find(BINARY_SENSOR_DOMAIN, cloud, "outage")
         cards: list[Card] = []
         if uptime is not None:
-            cards.append(_heading(self._words.say("dashboard_uptime")))
+            cards.append(_heading(self._words.format("dashboard_uptime")))
             cards.append(
                 {
                     "type": "statistics-graph",
@@ -234,7 +237,7 @@ class _View:
                 }
             )
         if outage is not None:
-            cards.append(_heading(self._words.say("dashboard_week")))
+            cards.append(_heading(self._words.format("dashboard_week")))
             cards.append(
                 {
                     "type": "history-graph",
@@ -244,7 +247,7 @@ class _View:
                 }
             )
         past = _section(
-            self._words.say("dashboard_past"),
+            self._words.format("dashboard_past"),
             "mdi:history",
             *self._known(cloud, "last_outage"),
             *self._known(cloud, "last_outage_length"),

@@ -13,37 +13,37 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
-from .entity import CarDescription, CarEntity, follow_cars
-from .vehicle.state import CarState
+from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
+from .vehicle.state import VehicleState
 
 # Reads what the coordinator holds; nothing is asked.
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarTrackerDescription(TrackerEntityDescription, CarDescription):
+class VehicleTrackerDescription(TrackerEntityDescription, VehicleEntityDescription):
     """Describes a tracker of a car, or of where it is going."""
 
-    latitude: Callable[[CarState], float | None]
-    longitude: Callable[[CarState], float | None]
-    attributes: Callable[[CarState], dict[str, Any]]
+    latitude_fn: Callable[[VehicleState], float | None]
+    longitude_fn: Callable[[VehicleState], float | None]
+    attributes_fn: Callable[[VehicleState], dict[str, Any]]
 
 
 TRACKERS = (
-    CarTrackerDescription(
+    VehicleTrackerDescription(
         key="location",
         translation_key="location",
-        latitude=lambda state: state.latitude,
-        longitude=lambda state: state.longitude,
-        attributes=lambda state: {"heading": state.heading},
+        latitude_fn=lambda state: state.latitude,
+        longitude_fn=lambda state: state.longitude,
+        attributes_fn=lambda state: {"heading": state.heading},
     ),
-    CarTrackerDescription(
+    VehicleTrackerDescription(
         key="destination",
         translation_key="destination",
         entity_registry_enabled_default=False,
-        latitude=lambda state: state.route_latitude,
-        longitude=lambda state: state.route_longitude,
-        attributes=lambda state: {"destination": state.route_destination},
+        latitude_fn=lambda state: state.route_latitude,
+        longitude_fn=lambda state: state.route_longitude,
+        attributes_fn=lambda state: {"destination": state.route_destination},
     ),
 )
 
@@ -54,13 +54,13 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the trackers of each car."""
-    follow_cars(entry, async_add_entities, TRACKERS, CarTracker)
+    async_add_vehicle_entities(entry, async_add_entities, TRACKERS, VehicleTracker)
 
 
-class CarTracker(CarEntity, TrackerEntity):
+class VehicleTracker(VehicleEntity, TrackerEntity):
     """The place of a car, or of where it is going."""
 
-    entity_description: CarTrackerDescription
+    entity_description: VehicleTrackerDescription
 
     @property
     @override
@@ -78,19 +78,27 @@ class CarTracker(CarEntity, TrackerEntity):
     @override
     def latitude(self) -> float | None:
         """Return the latitude, None when nobody knows."""
-        return self.entity_description.latitude(self.known) if self.known else None
+        return (
+            self.entity_description.latitude_fn(self.usable_state)
+            if self.usable_state
+            else None
+        )
 
     @property
     @override
     def longitude(self) -> float | None:
         """Return the longitude, None when nobody knows."""
-        return self.entity_description.longitude(self.known) if self.known else None
+        return (
+            self.entity_description.longitude_fn(self.usable_state)
+            if self.usable_state
+            else None
+        )
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any] | None:
         """Return what else is known of the place."""
-        if self.known is None:
+        if self.usable_state is None:
             return None
-        told = self.entity_description.attributes(self.known)
+        told = self.entity_description.attributes_fn(self.usable_state)
         return {**told, **(super().extra_state_attributes or {})}

@@ -30,8 +30,8 @@ from .const import (
     DOMAIN,
 )
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
-from .outage.endpoints import REGIONS, default_hosts, targets
-from .runtime.storage import LEDGER
+from .outage.endpoints import REGIONS, default_hosts, list_endpoints
+from .runtime.storage import DATA_STORE
 from .transport.log_filter import redact_vins
 
 TO_REDACT = {
@@ -57,7 +57,7 @@ TO_REDACT = {
 
 # The maker's hosts and the unrelated ones that everybody asks: no secrets.
 _PUBLIC = frozenset(
-    target.url for region in REGIONS for target in targets(default_hosts(region))
+    target.url for region in REGIONS for target in list_endpoints(default_hosts(region))
 )
 
 
@@ -72,7 +72,7 @@ async def async_get_config_entry_diagnostics(
             "entry": {"data": dict(entry.data), "options": dict(entry.options)},
             "cloud": _cloud(coordinator),
             "asked": _hosts(coordinator),
-            "outages": hass.data[LEDGER].journal.dump(),
+            "outages": hass.data[DATA_STORE].journal.dump(),
             "cars": {car_id: _car(coordinator, car_id) for car_id in coordinator.cars},
         },
     )
@@ -96,7 +96,7 @@ def _cloud(coordinator: KeycardCoordinator) -> dict[str, Any]:
     link = coordinator.provider.link
     return {
         "region": coordinator.region,
-        "service_in_between": coordinator.provider.in_between(coordinator.hosts),
+        "service_in_between": coordinator.provider.third_party(coordinator.hosts),
         "commands_through_server": link is not None and link.commands_through_server,
         "view": asdict(coordinator.real_view()),
         "drill": coordinator.data.drill,
@@ -115,21 +115,21 @@ def _hosts(coordinator: KeycardCoordinator) -> list[dict[str, Any]]:
             "url": target.url if target.url in _PUBLIC else REDACTED,
             **known[target.url],
         }
-        for target in targets(coordinator.hosts)
+        for target in list_endpoints(coordinator.hosts)
     ]
 
 
 def _car(entry: KeycardCoordinator, car_id: str) -> dict[str, Any]:
     """Tell what is known of a car, and how others do that show it, too."""
     coordinator = entry.cars[car_id]
-    car = coordinator.car
+    car = coordinator.vehicle
     return {
         "model": car.model,
         "year": car.year,
-        "key": car.key.value,
+        "key": car.physical_key.value,
         "commandable": coordinator.commandable,
         "confirmed_at": car.confirmed_at,
-        "view": asdict(coordinator.real),
+        "view": asdict(coordinator.actual),
         "beside": entry.witnesses.describe().get(car_id, []),
     }
 
@@ -147,8 +147,8 @@ def _veiled(coordinator: KeycardCoordinator, data: dict[str, Any]) -> dict[str, 
     )
     aliases = {car_id: f"car_{number}" for number, car_id in enumerate(ids, 1)}
     # Those of other entries, and those that have left: they were told of once.
-    outages = coordinator.hass.data[LEDGER].journal.outages
-    told = {car_id for outage in outages for car_id in outage.told}
+    outages = coordinator.hass.data[DATA_STORE].journal.outages
+    told = {car_id for outage in outages for car_id in outage.notified_vehicles}
     for number, car_id in enumerate(sorted(told - ids.keys()), 1):
         aliases[car_id] = f"other_car_{number}"
 

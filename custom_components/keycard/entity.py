@@ -15,22 +15,22 @@ from homeassistant.helpers.update_coordinator import (
 )
 
 from .const import ATTR_PROVISIONAL, DOMAIN, MANUFACTURER, MODEL_NAMES
-from .coordinator import CarCoordinator, KeycardConfigEntry, KeycardCoordinator
+from .coordinator import KeycardConfigEntry, KeycardCoordinator, VehicleCoordinator
 from .runtime.caller import async_note_caller
-from .vehicle.commands import Command, Order, order
-from .vehicle.state import CarState, Equipment
+from .vehicle.commands import Command, CommandCall, command_call
+from .vehicle.state import VehicleConfig, VehicleState
 
-_CLIMATE_ON = order(Command.CLIMATE_ON)
+_CLIMATE_ON = command_call(Command.CLIMATE_ON)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarDescription(EntityDescription):
+class VehicleEntityDescription(EntityDescription):
     """Describes an entity of a car."""
 
-    fitted: Callable[[Equipment], bool] | None = None
+    equipped_fn: Callable[[VehicleConfig], bool] | None = None
     """Whether a car has what it takes; without it, every car has."""
 
-    told: Callable[[CarState], object] | None = None
+    supported_fn: Callable[[VehicleState], object] | None = None
     """What a car tells only if it has what it takes."""
 
     signed_only: bool = False
@@ -39,7 +39,7 @@ class CarDescription(EntityDescription):
     bluetooth_only: bool = False
     """Whether only a car with a Bluetooth key has it."""
 
-    watched_too: bool = False
+    without_account: bool = False
     """Whether a car has it that is only watched for, and takes no commands."""
 
 
@@ -73,22 +73,22 @@ class CloudEntity(KeycardEntity[KeycardCoordinator]):
     @override
     async def async_update(self) -> None:
         """Ask the hosts, as the owner wants it; for all entities once."""
-        if self.enabled and not self.coordinator.watcher.checks_in:
+        if self.enabled and not self.coordinator.watcher.check_cooldown:
             await self.coordinator.watcher.async_check()
 
 
-class CarEntity(KeycardEntity[CarCoordinator]):
+class VehicleEntity(KeycardEntity[VehicleCoordinator]):
     """Base of the entities of one car."""
 
     def __init__(
         self,
         entry: KeycardConfigEntry,
-        coordinator: CarCoordinator,
+        coordinator: VehicleCoordinator,
         description: EntityDescription,
     ) -> None:
         """Attach the entity to the car's device."""
         super().__init__(coordinator)
-        car = coordinator.car
+        car = coordinator.vehicle
         self.entity_description = description
         self._attr_unique_id = f"{car.id}_{description.key}"
         cloud = dr.async_get(coordinator.hass).async_get_or_create(
@@ -108,7 +108,7 @@ class CarEntity(KeycardEntity[CarCoordinator]):
     async def async_update(self) -> None:
         """Ask the car, as the owner wants it; what it tells shows by itself."""
         if self.enabled:
-            self.coordinator.async_look()
+            self.coordinator.async_request_update()
 
     @callback
     @override
@@ -124,24 +124,26 @@ class CarEntity(KeycardEntity[CarCoordinator]):
         return {ATTR_PROVISIONAL: True} if self.coordinator.data.provisional else None
 
     @property
-    def known(self) -> CarState | None:
+    def usable_state(self) -> VehicleState | None:
         """Return the car's state without what may have changed since."""
-        return self.coordinator.data.known
+        return self.coordinator.data.usable_state
 
     @property
-    def equipment(self) -> Equipment | None:
+    def equipment(self) -> VehicleConfig | None:
         """Return what the car is fitted with, None if nobody told."""
         state = self.coordinator.data.state
         return state.equipment if state else None
 
-    async def async_order(self, *orders: Order) -> None:
+    async def async_send_command(self, *orders: CommandCall) -> None:
         """Have the car do something, or several things in turn."""
         await self.coordinator.async_send_all(*orders)
 
-    async def async_order_with_climate(self, wanted: Order) -> None:
+    async def async_order_with_climate(self, wanted: CommandCall) -> None:
         """Have the car do something with its climate, which is started if it is off."""
-        first = [] if self.known and self.known.climate_on else [_CLIMATE_ON]
-        await self.async_order(*first, wanted)
+        first = (
+            [] if self.usable_state and self.usable_state.climate_on else [_CLIMATE_ON]
+        )
+        await self.async_send_command(*first, wanted)
 
 
 def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
@@ -154,40 +156,42 @@ def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
     )
 
 
-def _has(car: CarCoordinator, description: CarDescription) -> bool | None:
+def _is_supported(
+    car: VehicleCoordinator, description: VehicleEntityDescription
+) -> bool | None:
     """Tell whether a car has what an entity takes, None while nobody knows."""
     state = car.data.state
-    if description.signed_only and not car.signs:
+    if description.signed_only and not car.supports_signing:
         return None
-    if description.bluetooth_only and car.local is None:
+    if description.bluetooth_only and car.bluetooth is None:
         return False
-    if description.told is not None and (
-        state is None or description.told(state) is None
+    if description.supported_fn is not None and (
+        state is None or description.supported_fn(state) is None
     ):
         return None
-    if description.fitted is None:
+    if description.equipped_fn is None:
         return True
     if state is None or state.equipment is None:
         return None
-    return description.fitted(state.equipment)
+    return description.equipped_fn(state.equipment)
 
 
-def follow_cars[DescriptionT: CarDescription](
+def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
     descriptions: Iterable[DescriptionT],
-    build: Callable[[KeycardConfigEntry, CarCoordinator, DescriptionT], Entity],
+    build: Callable[[KeycardConfigEntry, VehicleCoordinator, DescriptionT], Entity],
 ) -> None:
     """Add the entities of the cars that are there and of those that come.
 
     What a car may lack waits until somebody tells what it is fitted with.
     """
 
-    def fit(car: CarCoordinator) -> None:
+    def fit(car: VehicleCoordinator) -> None:
         waiting = [
             description
             for description in descriptions
-            if car.commandable or description.watched_too
+            if car.commandable or description.without_account
         ]
 
         @callback
@@ -195,7 +199,7 @@ def follow_cars[DescriptionT: CarDescription](
             settled = [
                 (description, has)
                 for description in waiting
-                if (has := _has(car, description)) is not None
+                if (has := _is_supported(car, description)) is not None
             ]
             if not settled:
                 return
@@ -210,8 +214,8 @@ def follow_cars[DescriptionT: CarDescription](
             entry.async_on_unload(car.async_add_listener(add))
 
     @callback
-    def add(cars: list[CarCoordinator]) -> None:
+    def add(cars: list[VehicleCoordinator]) -> None:
         for car in cars:
             fit(car)
 
-    entry.async_on_unload(entry.runtime_data.garage.async_add_listener(add))
+    entry.async_on_unload(entry.runtime_data.garage.async_add_new_vehicle_listener(add))

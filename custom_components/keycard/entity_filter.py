@@ -23,11 +23,11 @@ KEY_TO_TAKE: Final = "key_to_take"
 
 CONF_KEY_TO_TAKE: Final = "key"
 
-EVENTS = {EVENT_DOMAIN: DomainSpec()}
-PROBLEMS = {
+EVENT_SPEC = {EVENT_DOMAIN: DomainSpec()}
+PROBLEM_SPEC = {
     BINARY_SENSOR_DOMAIN: DomainSpec(device_class=BinarySensorDeviceClass.PROBLEM)
 }
-WORDS = {SENSOR_DOMAIN: DomainSpec(device_class=SensorDeviceClass.ENUM)}
+ENUM_SPEC = {SENSOR_DOMAIN: DomainSpec(device_class=SensorDeviceClass.ENUM)}
 REACHABLE = {
     SENSOR_DOMAIN: DomainSpec(
         device_class=SensorDeviceClass.ENUM, value_source=ATTR_REACHABLE
@@ -35,7 +35,7 @@ REACHABLE = {
 }
 
 
-def carriers(hass: HomeAssistant, entity_ids: set[str], key: str) -> set[str]:
+def filter_entities(hass: HomeAssistant, entity_ids: set[str], key: str) -> set[str]:
     """Return those of the entities that are Keycard's and of this kind."""
     registry = er.async_get(hass)
     return {

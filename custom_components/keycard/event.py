@@ -16,9 +16,9 @@ from homeassistant.util import dt as dt_util
 from .const import ATTR_DRILL
 from .coordinator import KeycardConfigEntry
 from .entity import CloudEntity
-from .outage.outage_log import Kind, Notice
+from .outage.outage_log import EventType, NoticeType
 from .runtime.storage import StoredEvent
-from .runtime.views import OutageEvent
+from .runtime.views import OutageNotice
 
 # Reports what the coordinator hands over; nothing is asked.
 PARALLEL_UPDATES = 0
@@ -29,7 +29,7 @@ ATTR_TOLD_SINCE = "told_since"
 DESCRIPTION = EventEntityDescription(
     key="outage",
     translation_key="outage",
-    event_types=[kind.value for kind in Kind],
+    event_types=[kind.value for kind in EventType],
 )
 
 
@@ -55,7 +55,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
         await super().async_added_to_hass()
         if (last := await self._async_last()) is not None:
             attributes = last.last_event_attributes or {}
-            if attributes.get("notice") != Notice.ALL_CLEAR:
+            if attributes.get("notice") != NoticeType.ALL_CLEAR:
                 self._told_since = dt_util.parse_datetime(
                     str(attributes.get(ATTR_TOLD_SINCE))
                 )
@@ -82,7 +82,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
     async def async_get_last_event_data(self) -> EventExtraStoredData | None:
         """Return what was told last, unless a restart has made an end of it."""
         last = await self._async_last()
-        if last is None or last.last_event_type == Kind.ENDED:
+        if last is None or last.last_event_type == EventType.ENDED:
             return last
         drill = (last.last_event_attributes or {}).get(ATTR_DRILL)
         return None if drill else last
@@ -99,19 +99,19 @@ class OutageEventEntity(CloudEntity, EventEntity):
         )
 
     @callback
-    def _handle_event(self, event: OutageEvent) -> None:
+    def _handle_event(self, event: OutageNotice) -> None:
         """Report an event."""
-        if event.kind == Kind.STARTED:
+        if event.kind == EventType.STARTED:
             self._told_since = None
-        if event.notice == Notice.TAKE and self._told_since is None:
+        if event.notice == NoticeType.TAKE and self._told_since is None:
             self._told_since = dt_util.utcnow()
-        since = event.judgement.since
+        since = event.assessment.since
         attributes = {
             "notice": event.notice,
             "title": event.title,
             "text": event.text,
-            "status": event.judgement.status.value,
-            "scope": event.judgement.scope.value,
+            "status": event.assessment.status.value,
+            "scope": event.assessment.scope.value,
             "keys": {name: key.value for name, key in event.keys.items()},
             ATTR_DRILL: event.drill,
             ATTR_SINCE: since and since.isoformat(),
@@ -121,7 +121,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
         self.coordinator.async_keep_event(
             StoredEvent(type=event.kind, at=self.state or "", attributes=attributes)
         )
-        if event.notice == Notice.ALL_CLEAR:
+        if event.notice == NoticeType.ALL_CLEAR:
             self._told_since = None
         self.async_write_ha_state()
 

@@ -25,7 +25,7 @@ from .outage.models import OUTAGES, Status
 from .providers import SERVICES
 from .transport.library import missing_members
 from .transport.pinning import spell_fingerprint
-from .vehicle.product_list import MOST_VEHICLES, unpaired_in
+from .vehicle.product_list import MOST_VEHICLES, parse_unpaired
 
 # The first look is for what a set-up left undone. None of them is billed.
 FIRST = 120.0
@@ -33,7 +33,7 @@ PACE = 3600.0
 
 
 @dataclass(kw_only=True)
-class Pairing:
+class SigningKeyCheck:
     """Know which cars of an entry that signs do not take its key.
 
     A refused command tells it at once; this looks whether that is still so, and calls
@@ -72,26 +72,26 @@ class Pairing:
     def _wanted(self) -> bool:
         """Tell whether there is a doubt, and somebody who may be asked."""
         cars, judge = self.coordinator.cars, self.coordinator.judge
-        if judge.judgement.status is not Status.OPERATIONAL:
+        if judge.assessment.status is not Status.OPERATIONAL:
             return False
         if time.monotonic() < judge.account.paused_until:
             return False
-        return any(car.car.unpaired for car in cars.values()) or (
+        return any(car.vehicle.unpaired for car in cars.values()) or (
             not self._settled >= set(cars)
         )
 
     async def _async_ask(self) -> None:
         link = self.coordinator.provider.link
-        if link is None or not link.signs:
+        if link is None or not link.can_sign:
             return
         asked = frozenset(self.coordinator.cars)
         call = await link.fleet_status(sorted(asked))
-        unpaired = unpaired_in(call.body, asked)
+        unpaired = parse_unpaired(call.body, asked)
         if unpaired is None:
             return
         self._settled = asked
         for vin in asked & self.coordinator.cars.keys():
-            self.coordinator.cars[vin].car.unpaired = vin in unpaired
+            self.coordinator.cars[vin].vehicle.unpaired = vin in unpaired
         self.found()
 
 
@@ -102,7 +102,7 @@ DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
 _INTEGRATION = f"homeassistant://config/integrations/integration/{DOMAIN}"
 
 
-class Trouble(StrEnum):
+class IssueType(StrEnum):
     """What only an owner can end."""
 
     BILLING_LIMIT = "billing_limit"
@@ -127,12 +127,12 @@ class Trouble(StrEnum):
 
 
 # To sign in again is Home Assistant's own; what passes by itself is no repair.
-_ACCOUNT: Mapping[Reason, Trouble] = {
-    Reason.LIMIT: Trouble.BILLING_LIMIT,
-    Reason.PAYMENT: Trouble.PAYMENT_NEEDED,
-    Reason.POLICY: Trouble.ACCOUNT_REFUSED,
-    Reason.NOT_REGISTERED: Trouble.NOT_REGISTERED,
-    Reason.WRONG_REGION: Trouble.WRONG_REGION,
+_ACCOUNT: Mapping[Reason, IssueType] = {
+    Reason.BILLING_LIMIT: IssueType.BILLING_LIMIT,
+    Reason.PAYMENT: IssueType.PAYMENT_NEEDED,
+    Reason.FORBIDDEN: IssueType.ACCOUNT_REFUSED,
+    Reason.NOT_REGISTERED: IssueType.NOT_REGISTERED,
+    Reason.WRONG_REGION: IssueType.WRONG_REGION,
 }
 _STOPS_ALL = frozenset(_ACCOUNT.values())
 
@@ -142,20 +142,20 @@ _OWNER_API_FOR = 1800.0
 # What holds whatever becomes of the maker's cloud.
 _LOCAL = frozenset(
     {
-        Trouble.BLUETOOTH_KEY_NOT_PAIRED,
-        Trouble.BLUETOOTH_KEY_FILE,
-        Trouble.BLUETOOTH_LIBRARY,
-        Trouble.CERTIFICATE_CHANGED,
-        Trouble.TOO_MANY_VEHICLES,
-        Trouble.BLUETOOTH_STRANGER,
-        Trouble.BLUETOOTH_UNSEALED,
-        Trouble.BLUETOOTH_PROVISIONAL,
+        IssueType.BLUETOOTH_KEY_NOT_PAIRED,
+        IssueType.BLUETOOTH_KEY_FILE,
+        IssueType.BLUETOOTH_LIBRARY,
+        IssueType.CERTIFICATE_CHANGED,
+        IssueType.TOO_MANY_VEHICLES,
+        IssueType.BLUETOOTH_STRANGER,
+        IssueType.BLUETOOTH_UNSEALED,
+        IssueType.BLUETOOTH_PROVISIONAL,
     }
 )
 
 _ANSWERS = frozenset({Status.OPERATIONAL, Status.ACCOUNT_PROBLEM})
 
-type Found = dict[Trouble, dict[str, str]]
+type Found = dict[IssueType, dict[str, str]]
 """What is wrong, with what its text has to name."""
 
 
@@ -173,7 +173,7 @@ class Issues:
     _owner_api_since: float | None = field(default=None, init=False)
 
     @callback
-    def async_look(self) -> None:
+    def async_update(self) -> None:
         """Show what is wrong now, and what is no longer no more."""
         found = self._find()
         for trouble in self._shown.keys() - found.keys():
@@ -190,12 +190,12 @@ class Issues:
             ir.async_delete_issue(self.coordinator.hass, DOMAIN, self._id(trouble))
         self._shown = {}
 
-    def _id(self, trouble: Trouble) -> str:
+    def _id(self, trouble: IssueType) -> str:
         # No VIN: it would get into storage and diagnostics.
         return f"{self.entry.entry_id}_{trouble}"
 
-    def _show(self, trouble: Trouble, names: Mapping[str, str]) -> None:
-        stops_all = trouble in _STOPS_ALL or trouble is Trouble.CERTIFICATE_CHANGED
+    def _show(self, trouble: IssueType, names: Mapping[str, str]) -> None:
+        stops_all = trouble in _STOPS_ALL or trouble is IssueType.CERTIFICATE_CHANGED
         ir.async_create_issue(
             self.coordinator.hass,
             DOMAIN,
@@ -207,13 +207,16 @@ class Issues:
             translation_placeholders=_escaped({"entry": self.entry.title, **names}),
         )
 
-    def _more(self, trouble: Trouble) -> str:
+    def _more(self, trouble: IssueType) -> str:
         service = SERVICES.get(self.entry.data[CONF_PROVIDER])
-        if trouble in (Trouble.PAYMENT_NEEDED, Trouble.CAR_PAYMENT_NEEDED) and service:
+        if (
+            trouble in (IssueType.PAYMENT_NEEDED, IssueType.CAR_PAYMENT_NEEDED)
+            and service
+        ):
             return service.console
-        if trouble is Trouble.BILLING_LIMIT and service is None:
+        if trouble is IssueType.BILLING_LIMIT and service is None:
             return DASHBOARD
-        if trouble is Trouble.CERTIFICATE_CHANGED:
+        if trouble is IssueType.CERTIFICATE_CHANGED:
             return f"{_INTEGRATION}#config_entry={self.entry.entry_id}"
         return DOCUMENTATION
 
@@ -222,72 +225,77 @@ class Issues:
         named = self.coordinator.cars
         cars = named.values()
         found: Found = {}
-        if (trouble := self._of_account()) is not None:
+        if (trouble := self._account_issue()) is not None:
             found[trouble] = {}
-        if unpaid := sorted(car.car.title for car in cars if not car.paid_for):
-            found[Trouble.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
+        if unpaid := sorted(
+            car.vehicle.title for car in cars if not car.subscription_active
+        ):
+            found[IssueType.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
         refused = self.coordinator.judge.account.refused_cars()
         if found.keys().isdisjoint(_STOPS_ALL) and refused:
             names = sorted(
-                car.car.title for vin, car in named.items() if vin in refused
+                car.vehicle.title for vin, car in named.items() if vin in refused
             )
-            found[Trouble.CAR_REFUSED] = {"cars": ", ".join(names)}
+            found[IssueType.CAR_REFUSED] = {"cars": ", ".join(names)}
         if users := self._find_owner_api_users():
-            found[Trouble.OWNER_API_CLOSED] = {"integration": ", ".join(users)}
+            found[IssueType.OWNER_API_CLOSED] = {"integration": ", ".join(users)}
         domain = self.entry.data.get(CONF_DOMAIN, "")
         if links := sorted(
-            f"- [{escape_markdown(car.car.title)}]({pairing_link(domain, car.car.id)})"
+            f"- [{escape_markdown(car.vehicle.title)}]"
+            f"({pairing_link(domain, car.vehicle.id)})"
             for car in cars
-            if car.car.unpaired
+            if car.vehicle.unpaired
         ):
-            found[Trouble.KEY_NOT_PAIRED] = {"links": "\n".join(links)}
+            found[IssueType.KEY_NOT_PAIRED] = {"links": "\n".join(links)}
         link = self.coordinator.provider.link
         fleet = self.entry.data[CONF_PROVIDER] == PROVIDER_FLEET
         signs_itself = fleet and CONF_SERVER not in self.entry.data
-        if signs_itself and not (link and link.signs):
-            found[Trouble.KEY_FILE] = {}
+        if signs_itself and not (link and link.can_sign):
+            found[IssueType.KEY_FILE] = {}
         found |= self._of_bluetooth()
         if self.coordinator.garage.key_lost:
             if missing_members():
                 version = tesla_fleet_api.__version__
-                found[Trouble.BLUETOOTH_LIBRARY] = {"version": version}
+                found[IssueType.BLUETOOTH_LIBRARY] = {"version": version}
             else:
-                found[Trouble.BLUETOOTH_KEY_FILE] = {}
+                found[IssueType.BLUETOOTH_KEY_FILE] = {}
         pin = self.coordinator.provider.pin
         if pin is not None and pin.refused is not None:
-            found[Trouble.CERTIFICATE_CHANGED] = {
+            found[IssueType.CERTIFICATE_CHANGED] = {
                 "fingerprint": spell_fingerprint(pin.refused.fingerprint)
             }
         if (count := self.coordinator.garage.too_many) is not None:
             most = str(MOST_VEHICLES)
-            found[Trouble.TOO_MANY_VEHICLES] = {"count": str(count), "most": most}
+            found[IssueType.TOO_MANY_VEHICLES] = {"count": str(count), "most": most}
         now = time.monotonic()
-        if silent := sorted(car.car.title for car in cars if car.silence.lasts(now)):
-            found[Trouble.NO_POWER] = {"cars": ", ".join(silent)}
+        if silent := sorted(
+            car.vehicle.title for car in cars if car.unreachable_timer.expired(now)
+        ):
+            found[IssueType.NO_POWER] = {"cars": ", ".join(silent)}
         return {
             trouble: names
             for trouble, names in found.items()
-            if trouble in self._shown or self._may_begin(trouble)
+            if trouble in self._shown or self._may_create(trouble)
         }
 
     def _of_bluetooth(self) -> Found:
         """Return what the owner must know of the cars that have the Bluetooth key."""
         cars = {
-            car.car.title: car.car.trust
+            car.vehicle.title: car.vehicle.trust
             for car in self.coordinator.cars.values()
-            if car.local is not None
+            if car.bluetooth is not None
         }
         names = {
-            Trouble.BLUETOOTH_KEY_NOT_PAIRED: [
+            IssueType.BLUETOOTH_KEY_NOT_PAIRED: [
                 name for name, trust in cars.items() if trust.history.key_lost
             ],
-            Trouble.BLUETOOTH_STRANGER: [
+            IssueType.BLUETOOTH_STRANGER: [
                 name for name, trust in cars.items() if trust.history.pretender
             ],
-            Trouble.BLUETOOTH_UNSEALED: [
+            IssueType.BLUETOOTH_UNSEALED: [
                 name for name, trust in cars.items() if trust.history.unsealed
             ],
-            Trouble.BLUETOOTH_PROVISIONAL: [
+            IssueType.BLUETOOTH_PROVISIONAL: [
                 name for name, trust in cars.items() if trust.keys.provisional
             ],
         }
@@ -302,14 +310,14 @@ class Issues:
         hass = self.coordinator.hass
         loaded = hass.config_entries.async_loaded_entries(DOMAIN)
         first = min((one.entry_id for one in loaded), default=self.entry.entry_id)
-        healthy = self.coordinator.judge.judgement.status in _ANSWERS
+        healthy = self.coordinator.judge.assessment.status in _ANSWERS
         users = async_find_users(hass) if first >= self.entry.entry_id else []
         if not users:
             self._owner_api_since = None
         elif self._owner_api_since is None and healthy:
             self._owner_api_since = time.monotonic()
         since = self._owner_api_since
-        if Trouble.OWNER_API_CLOSED in self._shown:
+        if IssueType.OWNER_API_CLOSED in self._shown:
             return users
         if since is None or not healthy:
             # In an outage, others get nothing either.
@@ -317,20 +325,20 @@ class Issues:
             return []
         return users if time.monotonic() - since >= _OWNER_API_FOR else []
 
-    def _of_account(self) -> Trouble | None:
+    def _account_issue(self) -> IssueType | None:
         """Return what the maker holds against the account, if it said so twice."""
         account = self.coordinator.judge.account
         trouble = None if account.reason is None else _ACCOUNT.get(account.reason)
-        if trouble in self._shown or account.lasting:
+        if trouble in self._shown or account.persistent:
             return trouble
         return None
 
-    def _may_begin(self, trouble: Trouble) -> bool:
+    def _may_create(self, trouble: IssueType) -> bool:
         coordinator = self.coordinator
-        status = coordinator.judge.judgement.status
+        status = coordinator.judge.assessment.status
         if trouble in _LOCAL:
             return True
-        if trouble is Trouble.NO_POWER:
+        if trouble is IssueType.NO_POWER:
             return status is Status.OPERATIONAL
         if trouble not in _STOPS_ALL:
             return status not in OUTAGES
@@ -352,10 +360,10 @@ def async_follow_issues(entry: KeycardConfigEntry) -> None:
     link = coordinator.provider.link
     issues = Issues(entry=entry, coordinator=coordinator)
     entry.async_on_unload(issues.async_stop)
-    entry.async_on_unload(coordinator.watcher.async_add_listener(issues.async_look))
+    entry.async_on_unload(coordinator.watcher.async_add_listener(issues.async_update))
     if (pin := coordinator.provider.pin) is not None:
-        entry.async_on_unload(pin.add_listener(issues.async_look))
-    if link is not None and link.signs:
-        pairing = Pairing(coordinator=coordinator, found=issues.async_look)
+        entry.async_on_unload(pin.add_listener(issues.async_update))
+    if link is not None and link.can_sign:
+        pairing = SigningKeyCheck(coordinator=coordinator, found=issues.async_update)
         entry.async_on_unload(pairing.async_start())
-    issues.async_look()
+    issues.async_update()

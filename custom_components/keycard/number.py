@@ -15,9 +15,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
-from .entity import CarDescription, CarEntity, follow_cars
+from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
 from .vehicle.commands import Command
-from .vehicle.state import CarState
+from .vehicle.state import VehicleState
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.
@@ -25,20 +25,20 @@ PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarNumberDescription(NumberEntityDescription, CarDescription):
+class VehicleNumberDescription(NumberEntityDescription, VehicleEntityDescription):
     """Describes a number of a car; where it sets no bounds, the defaults hold."""
 
     native_min_value: float
     native_max_value: float
-    value: Callable[[CarState], int | None]
-    low: Callable[[CarState], int | None] = lambda _: None
-    high: Callable[[CarState], int | None]
+    value_fn: Callable[[VehicleState], int | None]
+    min_fn: Callable[[VehicleState], int | None] = lambda _: None
+    max_fn: Callable[[VehicleState], int | None]
     command: Command
     param: str
 
 
 NUMBERS = (
-    CarNumberDescription(
+    VehicleNumberDescription(
         key="charge_limit",
         translation_key="charge_limit",
         device_class=NumberDeviceClass.BATTERY,
@@ -47,13 +47,13 @@ NUMBERS = (
         native_max_value=100,
         native_step=1,
         mode=NumberMode.AUTO,
-        value=lambda state: state.charge_limit,
-        low=lambda state: state.charge_limit_min,
-        high=lambda state: state.charge_limit_max,
+        value_fn=lambda state: state.charge_limit,
+        min_fn=lambda state: state.charge_limit_min,
+        max_fn=lambda state: state.charge_limit_max,
         command=Command.CHARGE_LIMIT,
         param="percent",
     ),
-    CarNumberDescription(
+    VehicleNumberDescription(
         key="charge_current",
         translation_key="charge_current",
         device_class=NumberDeviceClass.CURRENT,
@@ -63,8 +63,8 @@ NUMBERS = (
         native_step=1,
         mode=NumberMode.AUTO,
         entity_registry_enabled_default=False,
-        value=lambda state: state.charge_amps,
-        high=lambda state: state.charge_amps_max,
+        value_fn=lambda state: state.charge_amps,
+        max_fn=lambda state: state.charge_amps_max,
         command=Command.CHARGE_AMPS,
         param="amps",
     ),
@@ -77,26 +77,30 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the numbers of each car."""
-    follow_cars(entry, async_add_entities, NUMBERS, CarNumber)
+    async_add_vehicle_entities(entry, async_add_entities, NUMBERS, VehicleNumber)
 
 
-class CarNumber(CarEntity, NumberEntity):
+class VehicleNumber(VehicleEntity, NumberEntity):
     """A number of a car."""
 
-    entity_description: CarNumberDescription
+    entity_description: VehicleNumberDescription
 
     @property
     @override
     def native_value(self) -> float | None:
         """Return what it is set to, None when nobody knows."""
-        return self.entity_description.value(self.known) if self.known else None
+        return (
+            self.entity_description.value_fn(self.usable_state)
+            if self.usable_state
+            else None
+        )
 
     @property
     @override
     def native_min_value(self) -> float:
         """Return the least that this car takes."""
         return self._bound(
-            self.entity_description.low, self.entity_description.native_min_value
+            self.entity_description.min_fn, self.entity_description.native_min_value
         )
 
     @property
@@ -104,10 +108,12 @@ class CarNumber(CarEntity, NumberEntity):
     def native_max_value(self) -> float:
         """Return the most that this car takes."""
         return self._bound(
-            self.entity_description.high, self.entity_description.native_max_value
+            self.entity_description.max_fn, self.entity_description.native_max_value
         )
 
-    def _bound(self, read: Callable[[CarState], int | None], default: float) -> float:
+    def _bound(
+        self, read: Callable[[VehicleState], int | None], default: float
+    ) -> float:
         state = self.coordinator.data.state
         told = None if state is None else read(state)
         return default if told is None else told

@@ -18,31 +18,31 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
-from .binary_sensor import CAR_SENSORS as BINARY_SENSORS
+from .binary_sensor import VEHICLE_SENSORS as BINARY_SENSORS
 from .const import (
     CONF_CARS,
     CONF_KEY,
+    CONF_PREVIOUS_ID,
     CONF_PROVIDER,
-    CONF_WAS,
     CONF_YEAR,
     DOMAIN,
     NO_ACCOUNT,
     SUBENTRY_BLUETOOTH_KEY,
 )
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
-from .runtime.storage import LEDGER, async_rename
-from .sensor import CAR_SENSORS
-from .vehicle.keys import UNKNOWN_MODEL, default_key, describe_vin
+from .runtime.storage import DATA_STORE, async_rename
+from .sensor import VEHICLE_SENSORS
+from .vehicle.keys import UNKNOWN_MODEL, decode_vin, default_key
 
-_OF_LINKS = frozenset(
+_BLUETOOTH_KEYS = frozenset(
     description.key
-    for description in (*BINARY_SENSORS, *CAR_SENSORS)
+    for description in (*BINARY_SENSORS, *VEHICLE_SENSORS)
     if description.bluetooth_only
 )
 
 
 @callback
-def async_follow_subentries(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def async_track_subentries(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Load an entry anew whenever it has other subentries than now."""
     before = frozenset(entry.subentries)
 
@@ -89,7 +89,7 @@ def async_follow_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None
 
 
 @callback
-def async_clear_away(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
+def async_remove_stale_entities(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     """Remove what there is of links that are no more."""
     devices, entities = dr.async_get(hass), er.async_get(hass)
     coordinator = entry.runtime_data
@@ -102,8 +102,8 @@ def async_clear_away(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
             if car_id != entry.entry_id and not coordinator.provider.cars_from_account:
                 # It was there for its key only.
                 devices.async_remove_device(device.id)
-        elif car.local is None:
-            of_links = {f"{car_id}_{key}" for key in _OF_LINKS}
+        elif car.bluetooth is None:
+            of_links = {f"{car_id}_{key}" for key in _BLUETOOTH_KEYS}
             for entity in er.async_entries_for_device(
                 entities, device.id, include_disabled_entities=True
             ):
@@ -111,11 +111,11 @@ def async_clear_away(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
                 if entity.disabled_by is not None and not is_of_link:
                     continue
                 served = car.commandable and not is_of_link
-                if not served and _is_left_over(hass, entity):
+                if not served and _is_orphaned(hass, entity):
                     entities.async_remove(entity.entity_id)
 
 
-def _is_left_over(hass: HomeAssistant, entity: er.RegistryEntry) -> bool:
+def _is_orphaned(hass: HomeAssistant, entity: er.RegistryEntry) -> bool:
     """Tell whether nobody has added an entity since the start."""
     if entity.disabled_by is er.RegistryEntryDisabler.USER:
         # Nobody adds it, and its owner wants it so.
@@ -135,23 +135,23 @@ def entry_of_car(hass: HomeAssistant, vin: str) -> ConfigEntry | None:
                 isinstance(coordinator, KeycardCoordinator)
                 and vin in coordinator.garage.vins
             )
-            or vin in named_cars(entry)
+            or vin in vehicle_names(entry)
             or any(subentry.unique_id == vin for subentry in paired)
         ):
             return entry
     return None
 
 
-def named_cars(entry: ConfigEntry) -> dict[str, dict[str, Any]]:
+def vehicle_names(entry: ConfigEntry) -> dict[str, dict[str, Any]]:
     """Return the cars that an owner named where no account tells of them."""
     if entry.data[CONF_PROVIDER] in NO_ACCOUNT:
         return dict(entry.options.get(CONF_CARS, {}))
     return {}
 
 
-def car_of_vin(vin: str, name: str) -> dict[str, Any]:
+def vehicle_options_from_vin(vin: str, name: str) -> dict[str, Any]:
     """Return a car for the options of which the owner has told the VIN."""
-    model, year = describe_vin(vin)
+    model, year = decode_vin(vin)
     return {
         CONF_NAME: name,
         CONF_MODEL: model,
@@ -160,7 +160,7 @@ def car_of_vin(vin: str, name: str) -> dict[str, Any]:
     }
 
 
-async def async_take_over(hass: HomeAssistant, entry: ConfigEntry) -> None:
+async def async_migrate_to_vin(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Let each car that was named by hand and is now paired go on under its VIN.
 
     Its device and its entities stay, with their names and their history, and so does
@@ -168,9 +168,9 @@ async def async_take_over(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """
     if entry.data[CONF_PROVIDER] not in NO_ACCOUNT:
         return
-    cars, names = named_cars(entry), dict[str, str]()
+    cars, names = vehicle_names(entry), dict[str, str]()
     for subentry in entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY):
-        vin, was = subentry.unique_id, subentry.data.get(CONF_WAS)
+        vin, was = subentry.unique_id, subentry.data.get(CONF_PREVIOUS_ID)
         if vin is None or vin in cars:
             continue
         if was in cars:
@@ -178,13 +178,13 @@ async def async_take_over(hass: HomeAssistant, entry: ConfigEntry) -> None:
             cars = {names.get(one, one): car for one, car in cars.items()}
             cars[vin] |= _model_of(vin)
         else:
-            cars[vin] = car_of_vin(vin, subentry.title)
-    if cars == named_cars(entry):
+            cars[vin] = vehicle_options_from_vin(vin, subentry.title)
+    if cars == vehicle_names(entry):
         return
     for was, vin in names.items():
         _rename_device(hass, entry, was, vin)
     await async_rename(hass, entry.entry_id, names)
-    hass.data[LEDGER].async_rename(names)
+    hass.data[DATA_STORE].async_rename(names)
     hass.config_entries.async_update_entry(
         entry, options={**entry.options, CONF_CARS: cars}
     )
@@ -192,7 +192,7 @@ async def async_take_over(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 def _model_of(vin: str) -> dict[str, Any]:
     """Return what a VIN tells better than its owner."""
-    model, year = describe_vin(vin)
+    model, year = decode_vin(vin)
     return {} if model == UNKNOWN_MODEL else {CONF_MODEL: model, CONF_YEAR: year}
 
 

@@ -9,10 +9,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
-from .entity import CarDescription, CarEntity, follow_cars
-from .vehicle.commands import Command, Order, order
+from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
+from .vehicle.commands import Command, CommandCall, command_call
 from .vehicle.fields import COOLED_SEATS, SEATS
-from .vehicle.state import CarState, Equipment
+from .vehicle.state import VehicleConfig, VehicleState
 
 # A car takes its commands one after the other in its own link; cars do not wait
 # for each other.
@@ -24,16 +24,16 @@ WHEEL_LEVELS = {OFF: 0, "low": 1, "high": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarLevelDescription(SelectEntityDescription, CarDescription):
+class VehicleHeaterDescription(SelectEntityDescription, VehicleEntityDescription):
     """Describes what warms or cools in a car, by levels."""
 
     levels: Mapping[str, int]
-    level: Callable[[CarState], int | None]
-    choose: Order
+    level_fn: Callable[[VehicleState], int | None]
+    select_command: CommandCall
     """What is sent, but for the level."""
 
 
-def _fitted(seat: str) -> Callable[[Equipment], bool] | None:
+def _equipped(seat: str) -> Callable[[VehicleConfig], bool] | None:
     if seat.startswith("third_row"):
         return lambda equipment: equipment.third_row
     if seat.startswith("rear"):
@@ -41,8 +41,8 @@ def _fitted(seat: str) -> Callable[[Equipment], bool] | None:
     return None
 
 
-def _level(field: str) -> Callable[[CarState], int | None]:
-    def read(state: CarState) -> int | None:
+def _level(field: str) -> Callable[[VehicleState], int | None]:
+    def read(state: VehicleState) -> int | None:
         level: int | None = getattr(state, field)
         return level
 
@@ -51,40 +51,40 @@ def _level(field: str) -> Callable[[CarState], int | None]:
 
 LEVELS = (
     *(
-        CarLevelDescription(
+        VehicleHeaterDescription(
             key=f"seat_heater_{seat}",
             translation_key=f"seat_heater_{seat}",
             entity_registry_enabled_default=False,
             options=list(SEAT_LEVELS),
             levels=SEAT_LEVELS,
-            fitted=_fitted(seat),
-            level=_level(f"seat_heater_{seat}"),
-            choose=order(Command.SEAT_HEATER, seat=seat),
+            equipped_fn=_equipped(seat),
+            level_fn=_level(f"seat_heater_{seat}"),
+            select_command=command_call(Command.SEAT_HEATER, seat=seat),
         )
         for seat in SEATS
     ),
     *(
-        CarLevelDescription(
+        VehicleHeaterDescription(
             key=f"seat_cooler_{seat}",
             translation_key=f"seat_cooler_{seat}",
             entity_registry_enabled_default=False,
             options=list(SEAT_LEVELS),
             levels=SEAT_LEVELS,
-            fitted=lambda equipment: equipment.seat_cooling,
-            level=_level(f"seat_cooler_{seat}"),
-            choose=order(Command.SEAT_COOLER, seat=seat),
+            equipped_fn=lambda equipment: equipment.seat_cooling,
+            level_fn=_level(f"seat_cooler_{seat}"),
+            select_command=command_call(Command.SEAT_COOLER, seat=seat),
         )
         for seat in COOLED_SEATS
     ),
-    CarLevelDescription(
+    VehicleHeaterDescription(
         key="wheel_heater",
         translation_key="wheel_heater",
         entity_registry_enabled_default=False,
         options=list(WHEEL_LEVELS),
         levels=WHEEL_LEVELS,
-        told=lambda state: state.wheel_heater,
-        level=lambda state: state.wheel_heater,
-        choose=order(Command.WHEEL_HEATER),
+        supported_fn=lambda state: state.wheel_heater,
+        level_fn=lambda state: state.wheel_heater,
+        select_command=command_call(Command.WHEEL_HEATER),
     ),
 )
 
@@ -95,13 +95,13 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add what warms and cools in each car."""
-    follow_cars(entry, async_add_entities, LEVELS, CarLevel)
+    async_add_vehicle_entities(entry, async_add_entities, LEVELS, VehicleHeaterSelect)
 
 
-class CarLevel(CarEntity, SelectEntity):
+class VehicleHeaterSelect(VehicleEntity, SelectEntity):
     """How much a car warms or cools a seat, or its steering wheel."""
 
-    entity_description: CarLevelDescription
+    entity_description: VehicleHeaterDescription
 
     @property
     @override
@@ -110,9 +110,9 @@ class CarLevel(CarEntity, SelectEntity):
 
         A level between two is the higher one, one above all is the highest.
         """
-        if self.known is None:
+        if self.usable_state is None:
             return None
-        if (level := self.entity_description.level(self.known)) is None:
+        if (level := self.entity_description.level_fn(self.usable_state)) is None:
             return None
         levels = self.entity_description.levels
         return next(
@@ -122,10 +122,10 @@ class CarLevel(CarEntity, SelectEntity):
     @override
     async def async_select_option(self, option: str) -> None:
         """Choose how much; more than nothing it does only while the climate is on."""
-        chosen = self.entity_description.choose
+        chosen = self.entity_description.select_command
         level = self.entity_description.levels[option]
-        wanted = order(chosen.command, **chosen.params, level=level)
+        wanted = command_call(chosen.command, **chosen.params, level=level)
         if option == OFF:
-            await self.async_order(wanted)
+            await self.async_send_command(wanted)
         else:
             await self.async_order_with_climate(wanted)

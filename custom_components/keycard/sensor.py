@@ -35,17 +35,22 @@ from homeassistant.util import dt as dt_util
 from .const import ATTR_DRILL
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
 from .cost.pricing import Charge
-from .entity import CarDescription, CarEntity, CloudEntity, follow_cars
+from .entity import (
+    CloudEntity,
+    VehicleEntity,
+    VehicleEntityDescription,
+    async_add_vehicle_entities,
+)
 from .outage.models import Scope, Status
-from .outage.outage_log import Journal, Outage
-from .outage.uptime import Figures
+from .outage.outage_log import Outage, OutageLog
+from .outage.uptime import UptimeStats
 from .runtime.connection import Connection
-from .runtime.storage import LEDGER
-from .runtime.views import CarView, CloudView
-from .transport.routing import Way
+from .runtime.storage import DATA_STORE
+from .runtime.views import CloudData, VehicleData
+from .transport.routing import Transport
 from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TYRES
-from .vehicle.keys import Key
-from .vehicle.state import CarState
+from .vehicle.keys import PhysicalKey
+from .vehicle.state import VehicleState
 
 type Value = StateType | datetime
 
@@ -64,23 +69,23 @@ CHARGING_STATES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarSensorDescription(SensorEntityDescription, CarDescription):
+class VehicleSensorDescription(SensorEntityDescription, VehicleEntityDescription):
     """Describes a sensor of a car."""
 
-    value: Callable[[CarView], Value]
-    attributes: Callable[[CarView], dict[str, Any]] | None = None
+    value_fn: Callable[[VehicleData], Value]
+    attributes_fn: Callable[[VehicleData], dict[str, Any]] | None = None
 
 
-def _known(value: Callable[[CarState], Value]) -> Callable[[CarView], Value]:
+def _known(value: Callable[[VehicleState], Value]) -> Callable[[VehicleData], Value]:
     """Read a value of what is known of the car, None if nothing is."""
 
-    def read(view: CarView) -> Value:
-        return value(view.known) if view.known else None
+    def read(view: VehicleData) -> Value:
+        return value(view.usable_state) if view.usable_state else None
 
     return read
 
 
-def _told(
+def _measurement(
     key: str,
     device_class: SensorDeviceClass | None = None,
     unit: str | None = None,
@@ -89,11 +94,11 @@ def _told(
     options: tuple[str, ...] | None = None,
     category: EntityCategory | None = None,
     precision: int | None = 0,
-    told: Callable[[CarState], object] | None = None,
-    value: Callable[[CarState], Value] | None = None,
-) -> CarSensorDescription:
+    told: Callable[[VehicleState], object] | None = None,
+    value: Callable[[VehicleState], Value] | None = None,
+) -> VehicleSensorDescription:
     """Describe what a car tells as it is, off by default."""
-    return CarSensorDescription(
+    return VehicleSensorDescription(
         key=key,
         translation_key=key,
         device_class=device_class,
@@ -103,20 +108,20 @@ def _told(
         options=None if options is None else list(options),
         state_class=state_class,
         suggested_display_precision=precision,
-        told=told,
-        value=_known(value or attrgetter(key)),
+        supported_fn=told,
+        value_fn=_known(value or attrgetter(key)),
     )
 
 
-def _word(
+def _enum_or_text(
     key: str,
     *,
     options: tuple[str, ...] | None = None,
     category: EntityCategory | None = None,
-    value: Callable[[CarState], Value] | None = None,
-) -> CarSensorDescription:
+    value: Callable[[VehicleState], Value] | None = None,
+) -> VehicleSensorDescription:
     """Describe what a car tells in a word, off by default."""
-    return _told(
+    return _measurement(
         key,
         SensorDeviceClass.ENUM if options else None,
         state_class=None,
@@ -127,9 +132,11 @@ def _word(
     )
 
 
-def _moment(key: str, value: Callable[[CarState], Value]) -> CarSensorDescription:
+def _timestamp(
+    key: str, value: Callable[[VehicleState], Value]
+) -> VehicleSensorDescription:
     """Describe a time that a car tells, off by default."""
-    return _told(
+    return _measurement(
         key,
         SensorDeviceClass.TIMESTAMP,
         state_class=None,
@@ -138,23 +145,23 @@ def _moment(key: str, value: Callable[[CarState], Value]) -> CarSensorDescriptio
     )
 
 
-def _charging_state(state: CarState) -> str | None:
+def _charging_state(state: VehicleState) -> str | None:
     return CHARGING_STATES.get(state.charging_state or "")
 
 
-def _speed(state: CarState) -> float | None:
+def _speed(state: VehicleState) -> float | None:
     """Return the speed; a parked car tells none."""
     if state.speed is None and state.shift_state == PARKED:
         return 0.0
     return state.speed
 
 
-def _departure(state: CarState) -> datetime | None:
+def _departure(state: VehicleState) -> datetime | None:
     """Return the departure that is scheduled; a car remembers its last one."""
     return state.departure_at if state.charge_schedule == "depart_by" else None
 
 
-def _of_connection(view: CarView) -> dict[str, Any]:
+def _of_connection(view: VehicleData) -> dict[str, Any]:
     """Return whether a car is reached, and how the cloud and its screen do."""
     screen = None if view.bluetooth is None else view.bluetooth.infotainment_answers
     return {
@@ -166,66 +173,66 @@ def _of_connection(view: CarView) -> dict[str, Any]:
 
 
 MAIN_SENSORS = (
-    CarSensorDescription(
+    VehicleSensorDescription(
         key="key_to_take",
         translation_key="key_to_take",
         device_class=SensorDeviceClass.ENUM,
-        options=[key.value for key in Key],
-        value=lambda view: view.key_to_take.value,
-        attributes=lambda view: {ATTR_DRILL: view.drill},
-        watched_too=True,
+        options=[key.value for key in PhysicalKey],
+        value_fn=lambda view: view.key_to_take.value,
+        attributes_fn=lambda view: {ATTR_DRILL: view.drill},
+        without_account=True,
     ),
-    CarSensorDescription(
+    VehicleSensorDescription(
         key="connection",
         translation_key="connection",
         device_class=SensorDeviceClass.ENUM,
         options=[connection.value for connection in Connection],
-        value=lambda view: view.connection.value,
-        attributes=_of_connection,
+        value_fn=lambda view: view.connection.value,
+        attributes_fn=_of_connection,
     ),
-    CarSensorDescription(
+    VehicleSensorDescription(
         key="key_tried",
         translation_key="key_tried",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value=lambda view: view.key_tried,
-        watched_too=True,
+        value_fn=lambda view: view.key_tried,
+        without_account=True,
     ),
-    CarSensorDescription(
+    VehicleSensorDescription(
         key="last_contact",
         translation_key="last_contact",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value=lambda view: view.told_at,
+        value_fn=lambda view: view.last_contact,
     ),
-    CarSensorDescription(
+    VehicleSensorDescription(
         key="battery_level",
         device_class=SensorDeviceClass.BATTERY,
         native_unit_of_measurement=PERCENTAGE,
         state_class=SensorStateClass.MEASUREMENT,
-        value=_known(lambda state: state.battery_level),
+        value_fn=_known(lambda state: state.battery_level),
     ),
-    CarSensorDescription(
+    VehicleSensorDescription(
         key="battery_range",
         translation_key="battery_range",
         device_class=SensorDeviceClass.DISTANCE,
         native_unit_of_measurement=UnitOfLength.MILES,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
-        value=_known(lambda state: state.battery_range),
+        value_fn=_known(lambda state: state.battery_range),
     ),
 )
 BLUETOOTH_SENSORS = (
-    CarSensorDescription(
+    VehicleSensorDescription(
         key="data_source",
         translation_key="data_source",
         device_class=SensorDeviceClass.ENUM,
         entity_category=EntityCategory.DIAGNOSTIC,
-        options=[way.value for way in Way],
+        options=[way.value for way in Transport],
         bluetooth_only=True,
-        value=lambda view: view.source and view.source.value,
+        value_fn=lambda view: view.data_source and view.data_source.value,
     ),
-    CarSensorDescription(
+    VehicleSensorDescription(
         key="bluetooth_signal",
         translation_key="bluetooth_signal",
         device_class=SensorDeviceClass.SIGNAL_STRENGTH,
@@ -234,27 +241,27 @@ BLUETOOTH_SENSORS = (
         native_unit_of_measurement=SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
         state_class=SensorStateClass.MEASUREMENT,
         bluetooth_only=True,
-        value=lambda view: view.bluetooth.signal if view.bluetooth else None,
+        value_fn=lambda view: view.bluetooth.signal if view.bluetooth else None,
     ),
-    CarSensorDescription(
+    VehicleSensorDescription(
         key="bluetooth_heard",
         translation_key="bluetooth_heard",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         bluetooth_only=True,
-        value=lambda view: view.bluetooth.heard_at if view.bluetooth else None,
+        value_fn=lambda view: view.bluetooth.last_seen if view.bluetooth else None,
     ),
 )
 CHARGING_SENSORS = (
-    _word(
+    _enum_or_text(
         "charging_state",
         options=tuple(CHARGING_STATES.values()),
         value=_charging_state,
     ),
-    _told("charger_power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
-    _told("charge_rate", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR),
-    _told(
+    _measurement("charger_power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
+    _measurement("charge_rate", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR),
+    _measurement(
         "energy_added",
         SensorDeviceClass.ENERGY,
         UnitOfEnergy.KILO_WATT_HOUR,
@@ -262,36 +269,36 @@ CHARGING_SENSORS = (
         state_class=SensorStateClass.TOTAL_INCREASING,
         precision=1,
     ),
-    _told("minutes_to_full", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
-    _word("charge_schedule", options=CHARGE_SCHEDULES),
-    _moment("charging_at", lambda state: state.charging_at),
-    _moment("departure_at", _departure),
-    _told(
+    _measurement("minutes_to_full", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
+    _enum_or_text("charge_schedule", options=CHARGE_SCHEDULES),
+    _timestamp("charging_at", lambda state: state.charging_at),
+    _timestamp("departure_at", _departure),
+    _measurement(
         "charger_voltage",
         SensorDeviceClass.VOLTAGE,
         UnitOfElectricPotential.VOLT,
         category=EntityCategory.DIAGNOSTIC,
     ),
-    _told(
+    _measurement(
         "charger_current",
         SensorDeviceClass.CURRENT,
         UnitOfElectricCurrent.AMPERE,
         category=EntityCategory.DIAGNOSTIC,
     ),
-    _word("cable_type", category=EntityCategory.DIAGNOSTIC),
-    _word("fast_charger_type", category=EntityCategory.DIAGNOSTIC),
+    _enum_or_text("cable_type", category=EntityCategory.DIAGNOSTIC),
+    _enum_or_text("fast_charger_type", category=EntityCategory.DIAGNOSTIC),
 )
 BATTERY_SENSORS = (
-    _told("usable_battery_level", SensorDeviceClass.BATTERY, PERCENTAGE),
-    _told("estimated_range", SensorDeviceClass.DISTANCE, UnitOfLength.MILES),
-    _told("ideal_range", SensorDeviceClass.DISTANCE, UnitOfLength.MILES),
-    _told(
+    _measurement("usable_battery_level", SensorDeviceClass.BATTERY, PERCENTAGE),
+    _measurement("estimated_range", SensorDeviceClass.DISTANCE, UnitOfLength.MILES),
+    _measurement("ideal_range", SensorDeviceClass.DISTANCE, UnitOfLength.MILES),
+    _measurement(
         "energy_remaining",
         SensorDeviceClass.ENERGY_STORAGE,
         UnitOfEnergy.KILO_WATT_HOUR,
         precision=1,
     ),
-    _told(
+    _measurement(
         "lifetime_energy",
         SensorDeviceClass.ENERGY,
         UnitOfEnergy.KILO_WATT_HOUR,
@@ -299,7 +306,7 @@ BATTERY_SENSORS = (
         category=EntityCategory.DIAGNOSTIC,
     ),
     *(
-        _told(
+        _measurement(
             f"battery_temp_{end}",
             SensorDeviceClass.TEMPERATURE,
             UnitOfTemperature.CELSIUS,
@@ -310,29 +317,33 @@ BATTERY_SENSORS = (
     ),
 )
 CLIMATE_SENSORS = tuple(
-    _told(key, SensorDeviceClass.TEMPERATURE, UnitOfTemperature.CELSIUS, precision=1)
+    _measurement(
+        key, SensorDeviceClass.TEMPERATURE, UnitOfTemperature.CELSIUS, precision=1
+    )
     for key in ("inside_temp", "outside_temp", "target_temp", "passenger_temp")
 )
 DRIVING_SENSORS = (
-    _word("shift_state", options=SHIFT_STATES),
-    _told("speed", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR, value=_speed),
-    _told("power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
-    _told(
+    _enum_or_text("shift_state", options=SHIFT_STATES),
+    _measurement(
+        "speed", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR, value=_speed
+    ),
+    _measurement("power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
+    _measurement(
         "odometer",
         SensorDeviceClass.DISTANCE,
         UnitOfLength.MILES,
         state_class=SensorStateClass.TOTAL_INCREASING,
     ),
-    _told("speed_limit", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR),
-    _word("route_destination"),
-    _told(
+    _measurement("speed_limit", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR),
+    _enum_or_text("route_destination"),
+    _measurement(
         "route_distance", SensorDeviceClass.DISTANCE, UnitOfLength.MILES, precision=1
     ),
-    _told("route_time", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
-    _told("route_delay", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
-    _told("route_battery", SensorDeviceClass.BATTERY, PERCENTAGE),
+    _measurement("route_time", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
+    _measurement("route_delay", SensorDeviceClass.DURATION, UnitOfTime.MINUTES),
+    _measurement("route_battery", SensorDeviceClass.BATTERY, PERCENTAGE),
     *(
-        _told(
+        _measurement(
             f"{place}_pressure",
             SensorDeviceClass.PRESSURE,
             UnitOfPressure.BAR,
@@ -342,7 +353,7 @@ DRIVING_SENSORS = (
         for place in TYRES
     ),
 )
-CAR_SENSORS = (
+VEHICLE_SENSORS = (
     *MAIN_SENSORS,
     *BLUETOOTH_SENSORS,
     *CHARGING_SENSORS,
@@ -407,7 +418,7 @@ class CostSensor(CloudEntity, SensorEntity):
             "free": tariff.free,
             "prices_since": tariff.since,
             "budget": spending.budget,
-            "pace": spending.thrift(dt_util.now()).value,
+            "pace": spending.budget_state(dt_util.now()).value,
         }
 
 
@@ -429,7 +440,7 @@ class UptimeDescription(SensorEntityDescription):
 class LastOutageDescription(SensorEntityDescription):
     """Describes a sensor of the outage that was over last."""
 
-    value: Callable[[Outage], datetime | float]
+    value_fn: Callable[[Outage], datetime | float]
 
 
 UPTIMES = (
@@ -446,7 +457,7 @@ LAST_OUTAGES = (
         key="last_outage",
         translation_key="last_outage",
         device_class=SensorDeviceClass.TIMESTAMP,
-        value=lambda outage: outage.start,
+        value_fn=lambda outage: outage.start,
     ),
     LastOutageDescription(
         key="last_outage_length",
@@ -455,7 +466,7 @@ LAST_OUTAGES = (
         native_unit_of_measurement=UnitOfTime.SECONDS,
         suggested_unit_of_measurement=UnitOfTime.MINUTES,
         suggested_display_precision=0,
-        value=lambda outage: outage.length.total_seconds(),
+        value_fn=lambda outage: outage.length.total_seconds(),
     ),
 )
 
@@ -494,8 +505,8 @@ class HistorySensor(CloudEntity, SensorEntity):
         return self.native_value, self.extra_state_attributes
 
     @property
-    def _journal(self) -> Journal:
-        return self.coordinator.hass.data[LEDGER].journal
+    def _journal(self) -> OutageLog:
+        return self.coordinator.hass.data[DATA_STORE].journal
 
 
 class UptimeSensor(HistorySensor):
@@ -504,7 +515,7 @@ class UptimeSensor(HistorySensor):
     entity_description: UptimeDescription
 
     @property
-    def _figures(self) -> Figures:
+    def _figures(self) -> UptimeStats:
         return self._journal.uptime.figures(
             self.coordinator.region, self.entity_description.days, dt_util.utcnow()
         )
@@ -543,7 +554,7 @@ class LastOutageSensor(HistorySensor):
     def native_value(self) -> datetime | float | None:
         """Return what the journal tells of it."""
         outage = self._outage
-        return None if outage is None else self.entity_description.value(outage)
+        return None if outage is None else self.entity_description.value_fn(outage)
 
     @property
     @override
@@ -569,18 +580,18 @@ ATTR_READINESS = "readiness"
 class CloudSensorDescription(SensorEntityDescription):
     """Describes a sensor of the cloud."""
 
-    value: Callable[[CloudView], Value]
-    attributes: Callable[[CloudView], dict[str, Any]] | None = None
+    value_fn: Callable[[CloudData], Value]
+    attributes_fn: Callable[[CloudData], dict[str, Any]] | None = None
 
 
-def _details(view: CloudView) -> dict[str, Any]:
+def _details(view: CloudData) -> dict[str, Any]:
     """Tell what stands behind a status."""
-    judgement = view.judgement
+    judgement = view.assessment
     return {
-        "planes": [plane.value for plane in judgement.planes],
-        "elsewhere": list(judgement.elsewhere),
+        "planes": [plane.value for plane in judgement.subsystems],
+        "elsewhere": list(judgement.other_regions),
         "models": list(judgement.models),
-        "missing": [missing.value for missing in judgement.missing],
+        "missing": [missing.value for missing in judgement.missing_evidence],
     }
 
 
@@ -590,21 +601,21 @@ CLOUD_SENSORS = (
         translation_key="status",
         device_class=SensorDeviceClass.ENUM,
         options=[status.value for status in Status],
-        value=lambda view: view.judgement.status.value,
-        attributes=_details,
+        value_fn=lambda view: view.assessment.status.value,
+        attributes_fn=_details,
     ),
     CloudSensorDescription(
         key="scope",
         translation_key="scope",
         device_class=SensorDeviceClass.ENUM,
         options=[scope.value for scope in Scope],
-        value=lambda view: view.judgement.scope.value,
+        value_fn=lambda view: view.assessment.scope.value,
     ),
     CloudSensorDescription(
         key="outage_since",
         translation_key="outage_since",
         device_class=SensorDeviceClass.TIMESTAMP,
-        value=lambda view: view.judgement.since,
+        value_fn=lambda view: view.assessment.since,
     ),
 )
 LAST_DRILL = SensorEntityDescription(
@@ -644,7 +655,9 @@ async def async_setup_entry(
     )
     if entry.runtime_data.provider.cars_from_account:
         async_add_entities([CostSensor(entry.runtime_data)])
-    follow_cars(entry, async_add_entities, CAR_SENSORS, CarSensor)
+    async_add_vehicle_entities(
+        entry, async_add_entities, VEHICLE_SENSORS, VehicleSensor
+    )
 
 
 class CloudSensor(CloudEntity, SensorEntity):
@@ -656,14 +669,14 @@ class CloudSensor(CloudEntity, SensorEntity):
     @override
     def native_value(self) -> Value:
         """Return what the judgement says."""
-        return self.entity_description.value(self.coordinator.data)
+        return self.entity_description.value_fn(self.coordinator.data)
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
         """Return what stands behind the value, and whether it is but a drill's."""
         view = self.coordinator.data
-        attributes = self.entity_description.attributes
+        attributes = self.entity_description.attributes_fn
         return {ATTR_DRILL: view.drill, **(attributes(view) if attributes else {})}
 
 
@@ -709,21 +722,21 @@ class LatencySensor(CloudEntity, SensorEntity):
             self.async_write_ha_state()
 
 
-class CarSensor(CarEntity, SensorEntity):
+class VehicleSensor(VehicleEntity, SensorEntity):
     """A sensor of a car."""
 
-    entity_description: CarSensorDescription
+    entity_description: VehicleSensorDescription
 
     @property
     @override
     def native_value(self) -> Value:
         """Return what is known of the car."""
-        return self.entity_description.value(self.coordinator.data)
+        return self.entity_description.value_fn(self.coordinator.data)
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any] | None:
         """Return what stands behind the value."""
-        if self.entity_description.attributes is None:
+        if self.entity_description.attributes_fn is None:
             return super().extra_state_attributes
-        return self.entity_description.attributes(self.coordinator.data)
+        return self.entity_description.attributes_fn(self.coordinator.data)

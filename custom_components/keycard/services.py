@@ -30,19 +30,19 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
 from .dashboard import async_get_dashboard
-from .drill.scenario import DURATION, SCOPES, Plan
+from .drill.scenario import DURATION, SCOPES, DrillRequest
 from .outage.endpoints import REGIONS
 from .outage.models import OUTAGES, Scope, Status
-from .outage.outage_log import Kind, Outage
-from .runtime.storage import LEDGER
-from .runtime.views import NearView
+from .outage.outage_log import EventType, Outage
+from .runtime.storage import DATA_STORE
+from .runtime.views import BluetoothStatus
 from .vehicle.fields import PARKED, WINDOWS
-from .vehicle.state import CarState
+from .vehicle.state import VehicleState
 
 DOG_MODE = "dog"
 
 
-class Matter(StrEnum):
+class UrgentCondition(StrEnum):
     """What cannot wait when nobody can reach a car."""
 
     DOG_MODE = "dog_mode"
@@ -50,7 +50,7 @@ class Matter(StrEnum):
     WINDOW_OPEN = "window_open"
 
 
-def in_use(state: CarState | None) -> bool | None:
+def in_use(state: VehicleState | None) -> bool | None:
     """Return whether somebody was in the car or drove it, None if nobody told."""
     if state is None:
         return None
@@ -59,7 +59,7 @@ def in_use(state: CarState | None) -> bool | None:
     return state.user_present
 
 
-def cannot_wait(state: CarState | None) -> list[Matter]:
+def urgent_conditions(state: VehicleState | None) -> list[UrgentCondition]:
     """List what cannot wait, as the car was last seen.
 
     A car that is in use is not left, so it is nobody's worry.
@@ -68,42 +68,44 @@ def cannot_wait(state: CarState | None) -> list[Matter]:
         return []
     windows = (getattr(state, f"{place}_window_open") for place in WINDOWS)
     found = {
-        Matter.DOG_MODE: state.keeper_mode == DOG_MODE,
-        Matter.UNLOCKED: state.locked is False,
-        Matter.WINDOW_OPEN: any(windows),
+        UrgentCondition.DOG_MODE: state.keeper_mode == DOG_MODE,
+        UrgentCondition.UNLOCKED: state.locked is False,
+        UrgentCondition.WINDOW_OPEN: any(windows),
     }
     return [matter for matter, holds in found.items() if holds]
 
 
-def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
+def build_status(coordinator: KeycardCoordinator) -> dict[str, Any]:
     """Return what is known of the cloud of an entry, and of its cars."""
-    judgement = coordinator.data.judgement
+    judgement = coordinator.data.assessment
     title, text = _notice(coordinator)
     return {
         "region": coordinator.region,
         "drill": coordinator.data.drill,
         "status": judgement.status.value,
         "scope": judgement.scope.value,
-        "planes": [plane.value for plane in judgement.planes],
-        "elsewhere": list(judgement.elsewhere),
+        "planes": [plane.value for plane in judgement.subsystems],
+        "elsewhere": list(judgement.other_regions),
         "models": list(judgement.models),
-        "missing": [missing.value for missing in judgement.missing],
+        "missing": [missing.value for missing in judgement.missing_evidence],
         "since": judgement.since and judgement.since.isoformat(),
         "affected_cars": [
-            car.car.title
+            car.vehicle.title
             for car_id, car in coordinator.cars.items()
             if judgement.affected is None or car_id in judgement.affected
         ],
         "cars": [
             {
-                "name": car.car.title,
+                "name": car.vehicle.title,
                 "device_id": _device_id(coordinator, car_id),
                 "connection": car.data.connection.value if car.commandable else None,
                 "cloud": car.data.cloud and car.data.cloud.value,
                 "bluetooth": _bluetooth(car.data.bluetooth),
                 "key_to_take": car.data.key_to_take.value,
                 "in_use": in_use(car.data.state),
-                "cannot_wait": [matter.value for matter in cannot_wait(car.data.state)],
+                "cannot_wait": [
+                    matter.value for matter in urgent_conditions(car.data.state)
+                ],
             }
             for car_id, car in coordinator.cars.items()
         ],
@@ -112,14 +114,14 @@ def standing(coordinator: KeycardCoordinator) -> dict[str, Any]:
     }
 
 
-def _bluetooth(view: NearView | None) -> dict[str, Any] | None:
+def _bluetooth(view: BluetoothStatus | None) -> dict[str, Any] | None:
     """Tell how a car is heard over Bluetooth, None without a key for it."""
     if view is None:
         return None
     return {
-        "in_range": view.near,
+        "in_range": view.in_range,
         "signal": view.signal,
-        "last_heard": view.heard_at and view.heard_at.isoformat(),
+        "last_heard": view.last_seen and view.last_seen.isoformat(),
     }
 
 
@@ -133,17 +135,17 @@ def _device_id(coordinator: KeycardCoordinator, car_id: str) -> str | None:
 
 def _notice(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
     """Return title and text of what there is to tell now, None without it."""
-    judgement = coordinator.data.judgement
+    judgement = coordinator.data.assessment
     if judgement.status not in OUTAGES and judgement.since is not None:
         # Nobody sees more of the outage now, so what was told of it holds.
         return _data_origin(coordinator)
     if judgement.status not in OUTAGES and not judgement.warning:
         return None, None
     cars = coordinator.cars
-    return coordinator.bulletin.word(
-        Kind.WARNING if judgement.warning else Kind.CHANGED,
+    return coordinator.bulletin.render(
+        EventType.WARNING if judgement.warning else EventType.CHANGED,
         judgement,
-        {car.car.title: car.data.key_to_take for car in cars.values()},
+        {car.vehicle.title: car.data.key_to_take for car in cars.values()},
         start=judgement.since,
         drill=coordinator.data.drill,
     )
@@ -220,7 +222,7 @@ def _coordinator(hass: HomeAssistant, call: ServiceCall) -> KeycardCoordinator:
 
 async def _async_get_status(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
     """Tell what is known now."""
-    return standing(_coordinator(hass, call))
+    return build_status(_coordinator(hass, call))
 
 
 async def _async_get_history(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
@@ -236,7 +238,7 @@ async def _async_get_history(hass: HomeAssistant, call: ServiceCall) -> ServiceR
     return {
         "outages": [
             _outage_response(outage)
-            for outage in hass.data[LEDGER].journal.outages
+            for outage in hass.data[DATA_STORE].journal.outages
             if outage.region == region and _between(outage, start, end, now)
         ]
     }
@@ -273,21 +275,21 @@ async def _async_get_dashboard(
 async def _async_check_now(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
     """Ask the hosts at once, and tell what is known then."""
     coordinator = _coordinator(hass, call)
-    if seconds := math.ceil(coordinator.watcher.checks_in):
+    if seconds := math.ceil(coordinator.watcher.check_cooldown):
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="checked_just_now",
             translation_placeholders={"seconds": str(seconds)},
         )
     await coordinator.watcher.async_check()
-    return standing(coordinator) if call.return_response else None
+    return build_status(coordinator) if call.return_response else None
 
 
 async def _async_start_drill(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
     """Begin a drill, and tell what is shown."""
     coordinator = _coordinator(hass, call)
     coordinator.rehearsal.async_start(
-        Plan(
+        DrillRequest(
             status=call.data[ATTR_STATUS],
             scope=call.data.get(ATTR_SCOPE),
             elsewhere=frozenset(call.data[ATTR_ELSEWHERE]),
@@ -295,7 +297,7 @@ async def _async_start_drill(hass: HomeAssistant, call: ServiceCall) -> ServiceR
             duration=call.data[ATTR_DURATION],
         )
     )
-    return standing(coordinator) if call.return_response else None
+    return build_status(coordinator) if call.return_response else None
 
 
 def _cars(

@@ -11,15 +11,15 @@ from homeassistant.loader import async_get_integration
 
 from .const import DOMAIN
 from .coordinator import KeycardCoordinator
-from .notifications.text import Words, async_get_words
-from .outage.endpoints import Target
-from .outage.evidence import Evidence, Kind, Reason
-from .runtime.host_poller import WATCHERS
+from .notifications.text import Translations, async_load_translations
+from .outage.endpoints import Endpoint
+from .outage.evidence import Evidence, Reason, RequestType
+from .runtime.host_poller import HOST_POLLERS
 
 _NAMES = {
-    Kind.TOKEN: "sign_in_token",
-    Kind.AUTHORIZE: "sign_in_page",
-    Kind.UNRELATED: "unrelated",
+    RequestType.TOKEN: "sign_in_token",
+    RequestType.AUTHORIZE: "sign_in_page",
+    RequestType.UNRELATED: "unrelated",
 }
 
 # What a host's answer is called; whatever else it was, it was an error.
@@ -45,7 +45,7 @@ async def async_info(hass: HomeAssistant) -> dict[str, Any]:
     Hosts are named by what they are for: their addresses may be the owner's own.
     """
     integration = await async_get_integration(hass, DOMAIN)
-    words = await async_get_words(hass)
+    words = await async_load_translations(hass)
     cars = {
         car_id
         for entry in hass.config_entries.async_loaded_entries(DOMAIN)
@@ -65,7 +65,7 @@ async def async_info(hass: HomeAssistant) -> dict[str, Any]:
 def _hosts(hass: HomeAssistant) -> Iterator[tuple[str, Evidence | None]]:
     """Name each host that is asked, with what it answered last."""
     numbers: dict[str, count[int]] = {}
-    for watcher in hass.data.get(WATCHERS, {}).values():
+    for watcher in hass.data.get(HOST_POLLERS, {}).values():
         for target in watcher.targets:
             name = _name(target)
             number = next(numbers.setdefault(name, count(1)))
@@ -73,17 +73,17 @@ def _hosts(hass: HomeAssistant) -> Iterator[tuple[str, Evidence | None]]:
             yield numbered, watcher.answers.get(target)
 
 
-def _name(target: Target) -> str:
+def _name(target: Endpoint) -> str:
     return _NAMES.get(target.kind) or f"region_{target.region}"
 
 
-def _describe(words: Words, answer: Evidence | None, now: float) -> str:
+def _describe(words: Translations, answer: Evidence | None, now: float) -> str:
     """Tell how long a host took or what kept it, and when it was asked."""
     if answer is None:
-        return words.say("answer_not_asked")
-    ago = str(round(now - answer.asked_at))
+        return words.format("answer_not_asked")
+    ago = str(round(now - answer.sent_at))
     if answer.good:
-        latency = str(round((answer.at - answer.asked_at) * 1000))
-        return words.say("answer_good", latency=latency, ago=ago)
-    what = words.say(_ANSWERS.get(answer.meaning.reason, "answer_error"))
-    return words.say("answer_bad", what=what, ago=ago)
+        latency = str(round((answer.at - answer.sent_at) * 1000))
+        return words.format("answer_good", latency=latency, ago=ago)
+    what = words.format(_ANSWERS.get(answer.classification.reason, "answer_error"))
+    return words.format("answer_bad", what=what, ago=ago)

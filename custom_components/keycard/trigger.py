@@ -48,25 +48,25 @@ from homeassistant.util import dt as dt_util
 from .entity_filter import (
     CONF_KEY_TO_TAKE,
     CONNECTION,
-    EVENTS,
+    ENUM_SPEC,
+    EVENT_SPEC,
     KEY_TO_TAKE,
     OUTAGE,
     REACHABLE,
     STATUS,
-    WORDS,
-    carriers,
+    filter_entities,
 )
 from .event import ATTR_SINCE
 from .outage.models import Status
-from .outage.outage_log import Kind
+from .outage.outage_log import EventType
 from .runtime.connection import Connection
-from .vehicle.keys import Key
+from .vehicle.keys import PhysicalKey
 
 type RunAction = Callable[[dict[str, Any], str, Context | None], object]
 """Runs the actions of an automation with variables, a description and a context."""
 
 
-class Vigil:
+class OutageDurationTracker:
     """Runs an action once for each outage that lasts; restarts do not begin anew."""
 
     def __init__(
@@ -82,13 +82,13 @@ class Vigil:
         self._timers: dict[str, CALLBACK_TYPE] = {}
 
     @callback
-    def look(
+    def async_update(
         self,
         entity_id: str,
         state: State | None,
         context: Context | None = None,
         *,
-        news: bool = False,
+        is_new: bool = False,
     ) -> None:
         """See whether an outage is on, and how long it still has to last.
 
@@ -101,7 +101,7 @@ class Vigil:
         due = since + self._duration
         if self._told.get(entity_id) == since:
             return
-        if due <= self._told_until(entity_id) and not news:
+        if due <= self._told_until(entity_id) and not is_new:
             return
         now = dt_util.utcnow()
         if now < due:
@@ -125,7 +125,7 @@ class Vigil:
         @callback
         def look(_now: datetime) -> None:
             self._timers.pop(entity_id, None)
-            self.look(entity_id, state, state.context)
+            self.async_update(entity_id, state, state.context)
 
         return look
 
@@ -138,7 +138,7 @@ class Vigil:
         return stored.last_seen if stored else self._attached
 
     @callback
-    def end(self) -> None:
+    def async_cancel(self) -> None:
         """Wait no longer."""
         while self._timers:
             self._timers.popitem()[1]()
@@ -158,7 +158,10 @@ def _stored_state(hass: HomeAssistant, entity_id: str) -> StoredState | None:
 
 def _open_since(state: State) -> datetime | None:
     """Return when the outage that an entity told of last began, None if it is over."""
-    if state.attributes.get(ATTR_EVENT_TYPE) not in (Kind.STARTED, Kind.CHANGED):
+    if state.attributes.get(ATTR_EVENT_TYPE) not in (
+        EventType.STARTED,
+        EventType.CHANGED,
+    ):
         return None
     return dt_util.parse_datetime(str(state.attributes.get(ATTR_SINCE)))
 
@@ -181,13 +184,13 @@ _FOR = {vol.Optional(CONF_FOR): cv.positive_time_period}
 class OutageEventTrigger(StatelessEntityTriggerBase):
     """Base of what the event entity tells; the ledger sees that it tells it once."""
 
-    _domain_specs = EVENTS
-    _kind: ClassVar[Kind]
+    _domain_specs = EVENT_SPEC
+    _kind: ClassVar[EventType]
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Keep the event entities of Keycard."""
-        return carriers(self._hass, super().entity_filter(entities), OUTAGE)
+        return filter_entities(self._hass, super().entity_filter(entities), OUTAGE)
 
     @override
     def is_valid_state(
@@ -200,19 +203,19 @@ class OutageEventTrigger(StatelessEntityTriggerBase):
 class OutageChanged(OutageEventTrigger):
     """An outage hits others, or by other parts of the cloud, than before."""
 
-    _kind = Kind.CHANGED
+    _kind = EventType.CHANGED
 
 
 class OutageEnded(OutageEventTrigger):
     """An outage is over."""
 
-    _kind = Kind.ENDED
+    _kind = EventType.ENDED
 
 
 class EarlyWarningStarted(OutageEventTrigger):
     """Another region fails."""
 
-    _kind = Kind.WARNING
+    _kind = EventType.WARNING
 
 
 class OutageStarted(OutageEventTrigger):
@@ -221,7 +224,7 @@ class OutageStarted(OutageEventTrigger):
     _schema = ENTITY_STATE_TRIGGER_SCHEMA.extend(
         {vol.Required(CONF_OPTIONS, default={}): _FOR}
     )
-    _kind = Kind.STARTED
+    _kind = EventType.STARTED
 
     @override
     async def async_attach_runner(
@@ -232,7 +235,7 @@ class OutageStarted(OutageEventTrigger):
         """Attach the trigger to an action runner."""
         if not self._duration:
             return await super().async_attach_runner(run_action, did_not_trigger)
-        vigil = Vigil(self._hass, self._duration, run_action)
+        vigil = OutageDurationTracker(self._hass, self._duration, run_action)
 
         @callback
         def changed(data: TargetStateChangedData) -> None:
@@ -244,16 +247,16 @@ class OutageStarted(OutageEventTrigger):
                 and new is not None
                 and new.attributes.get(ATTR_EVENT_TYPE) == self._kind
             )
-            vigil.look(event.data["entity_id"], new, event.context, news=news)
+            vigil.async_update(event.data["entity_id"], new, event.context, is_new=news)
 
         @callback
         def targeted(
             added: set[str], removed: set[str], states: Mapping[str, State | None]
         ) -> None:
             for entity_id in removed:
-                vigil.look(entity_id, None)
+                vigil.async_update(entity_id, None)
             for entity_id in added:
-                vigil.look(entity_id, states[entity_id])
+                vigil.async_update(entity_id, states[entity_id])
 
         unsub = await async_track_target_selector_state_change_event(
             self._hass,
@@ -267,7 +270,7 @@ class OutageStarted(OutageEventTrigger):
         @callback
         def detach() -> None:
             unsub()
-            vigil.end()
+            vigil.async_cancel()
 
         return detach
 
@@ -275,12 +278,12 @@ class OutageStarted(OutageEventTrigger):
 class KeyToTakeChanged(EntityTriggerBase):
     """A car wants another key than before."""
 
-    _domain_specs = WORDS
+    _domain_specs = ENUM_SPEC
     _schema = ENTITY_STATE_TRIGGER_SCHEMA.extend(
         {
             vol.Required(CONF_OPTIONS, default={}): {
-                vol.Optional(CONF_KEY_TO_TAKE, default=list(Key)): vol.All(
-                    cv.ensure_list, vol.Length(min=1), [vol.Coerce(Key)]
+                vol.Optional(CONF_KEY_TO_TAKE, default=list(PhysicalKey)): vol.All(
+                    cv.ensure_list, vol.Length(min=1), [vol.Coerce(PhysicalKey)]
                 ),
                 **_FOR,
             }
@@ -295,7 +298,7 @@ class KeyToTakeChanged(EntityTriggerBase):
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Keep the keys to take."""
-        return carriers(self._hass, super().entity_filter(entities), KEY_TO_TAKE)
+        return filter_entities(self._hass, super().entity_filter(entities), KEY_TO_TAKE)
 
     @override
     def is_valid_state(
@@ -305,7 +308,7 @@ class KeyToTakeChanged(EntityTriggerBase):
         return state.state in self._keys
 
 
-class CarReachTrigger(EntityTransitionTriggerBase):
+class VehicleReachTrigger(EntityTransitionTriggerBase):
     """Base of what a car's connection tells; who knows nothing tells nothing."""
 
     _domain_specs = REACHABLE
@@ -313,17 +316,17 @@ class CarReachTrigger(EntityTransitionTriggerBase):
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Keep the connections of cars."""
-        return carriers(self._hass, super().entity_filter(entities), CONNECTION)
+        return filter_entities(self._hass, super().entity_filter(entities), CONNECTION)
 
 
-class CarBecameReachable(CarReachTrigger):
+class VehicleBecameReachable(VehicleReachTrigger):
     """A car can be reached again."""
 
     _from_states = _NO
     _to_states = _YES
 
 
-class CarBecameUnreachable(CarReachTrigger):
+class VehicleBecameUnreachable(VehicleReachTrigger):
     """A car can be reached no more."""
 
     _from_states = _YES
@@ -333,33 +336,33 @@ class CarBecameUnreachable(CarReachTrigger):
 class BluetoothBecameOnlyWay(EntityTransitionTriggerBase):
     """The cloud reaches a car no more, and Bluetooth still does."""
 
-    _domain_specs = WORDS
+    _domain_specs = ENUM_SPEC
     _from_states = _NOT_BLUETOOTH
     _to_states = _BLUETOOTH
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Keep the connections of cars."""
-        return carriers(self._hass, super().entity_filter(entities), CONNECTION)
+        return filter_entities(self._hass, super().entity_filter(entities), CONNECTION)
 
 
 class AccountNeedsAttention(EntityTargetStateTriggerBase):
     """The maker refuses the account."""
 
-    _domain_specs = WORDS
+    _domain_specs = ENUM_SPEC
     _to_states = _REFUSED
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Keep what tells the status of a cloud."""
-        return carriers(self._hass, super().entity_filter(entities), STATUS)
+        return filter_entities(self._hass, super().entity_filter(entities), STATUS)
 
 
 TRIGGERS: dict[str, type[Trigger]] = {
     "account_needs_attention": AccountNeedsAttention,
     "bluetooth_became_only_way": BluetoothBecameOnlyWay,
-    "car_became_reachable": CarBecameReachable,
-    "car_became_unreachable": CarBecameUnreachable,
+    "car_became_reachable": VehicleBecameReachable,
+    "car_became_unreachable": VehicleBecameUnreachable,
     "early_warning_started": EarlyWarningStarted,
     "key_to_take_changed": KeyToTakeChanged,
     "outage_changed": OutageChanged,

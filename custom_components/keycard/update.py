@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
-from .entity import CarDescription, CarEntity, follow_cars
+from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
 from .vehicle.commands import Command
 
 # A car takes its commands one after the other in its own link; cars do not wait
@@ -29,12 +29,12 @@ ON_ITS_WAY = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarUpdateDescription(UpdateEntityDescription, CarDescription):
+class VehicleUpdateDescription(UpdateEntityDescription, VehicleEntityDescription):
     """Describes the software of a car."""
 
 
 UPDATES = (
-    CarUpdateDescription(
+    VehicleUpdateDescription(
         key="software",
         translation_key="software",
         entity_category=EntityCategory.CONFIG,
@@ -48,15 +48,15 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the software of each car."""
-    follow_cars(entry, async_add_entities, UPDATES, CarUpdate)
+    async_add_vehicle_entities(entry, async_add_entities, UPDATES, VehicleUpdate)
 
 
-class CarUpdate(CarEntity, UpdateEntity):
+class VehicleUpdate(VehicleEntity, UpdateEntity):
     """The software of a car."""
 
     @property
     def _status(self) -> str | None:
-        return self.known.update_status if self.known else None
+        return self.usable_state.update_status if self.usable_state else None
 
     @property
     @override
@@ -70,14 +70,14 @@ class CarUpdate(CarEntity, UpdateEntity):
     @override
     def installed_version(self) -> str | None:
         """Return the version that the car has, None when nobody knows."""
-        return self.known.sw_version if self.known else None
+        return self.usable_state.sw_version if self.usable_state else None
 
     @property
     @override
     def latest_version(self) -> str | None:
         """Return the version that the car could have."""
-        if self.known is not None and self._status in ON_ITS_WAY:
-            return self.known.update_version or self.known.sw_version
+        if self.usable_state is not None and self._status in ON_ITS_WAY:
+            return self.usable_state.update_version or self.usable_state.sw_version
         return self.installed_version
 
     @property
@@ -91,7 +91,11 @@ class CarUpdate(CarEntity, UpdateEntity):
     @override
     def update_percentage(self) -> int | None:
         """Return how far that is."""
-        return self.known.update_progress if self.known and self.in_progress else None
+        return (
+            self.usable_state.update_progress
+            if self.usable_state and self.in_progress
+            else None
+        )
 
     @override
     async def async_install(

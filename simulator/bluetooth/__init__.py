@@ -4,37 +4,37 @@ Only the radio is simulated: what goes over it are the bytes of the vehicle prot
 """
 
 from .adversary import Adversary
-from .connection import CutError, Line
+from .connection import Connection, ConnectionCutError
 from .environment import (
     LIMIT,
-    Advert,
-    Air,
-    FullError,
-    NotHeardError,
-    RefusedError,
-    Tally,
+    Advertisement,
+    BluetoothEnvironment,
+    ConnectionRefusedByCarError,
+    LinkStatistics,
+    NoConnectionLeftError,
+    NotInRangeError,
     address_of,
     name_of,
 )
-from .link_conditions import Weather, WeatherError
+from .link_conditions import LinkConditions, LinkConditionsError
 from .strangers import Recorder, Replayer, Stranger, broadcaster, denier, impostor
 
 __all__ = [
     "LIMIT",
     "Adversary",
-    "Advert",
-    "Air",
-    "CutError",
-    "FullError",
-    "Line",
-    "NotHeardError",
+    "Advertisement",
+    "BluetoothEnvironment",
+    "Connection",
+    "ConnectionCutError",
+    "ConnectionRefusedByCarError",
+    "LinkConditions",
+    "LinkConditionsError",
+    "LinkStatistics",
+    "NoConnectionLeftError",
+    "NotInRangeError",
     "Recorder",
-    "RefusedError",
     "Replayer",
     "Stranger",
-    "Tally",
-    "Weather",
-    "WeatherError",
     "address_of",
     "broadcaster",
     "denier",

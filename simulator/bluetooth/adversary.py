@@ -29,7 +29,7 @@ from tesla_protocol.command.vcsec_pb2 import (
     OperationStatus_E as CommandStatus_E,
 )
 
-from ..protocol import Computers, Role, Transport, Whitelist
+from ..protocol import Role, Transport, VehicleComputers, Whitelist
 from ..protocol.vcsec import tells
 from ..vehicle.car import Car
 from .strangers import twin
@@ -54,7 +54,7 @@ class Adversary:
 
     def __init__(
         self,
-        computers: Computers,
+        computers: VehicleComputers,
         car: Car,
         chance: Random,
         now: Callable[[], float],
@@ -70,7 +70,7 @@ class Adversary:
         self._chance = chance
         self._mischief = mischief
         self._forges_status = forges_status
-        self._own = Computers(
+        self._own = VehicleComputers(
             twin(car),
             now,
             keys=lambda _vin, _domain: ec.generate_private_key(ec.SECP256R1()),

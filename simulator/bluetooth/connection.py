@@ -10,32 +10,32 @@ from typing import Protocol
 from ..protocol import Transport, Whitelist
 from ..vehicle.car import Car
 from . import framing
-from .link_conditions import Weather
+from .link_conditions import LinkConditions
 
 
-class CutError(ConnectionError):
+class ConnectionCutError(ConnectionError):
     """The line was cut; nobody can say whether the car got the message."""
 
 
-class Ether(Protocol):
+class Environment(Protocol):
     """What a line has of the air around it."""
 
     chance: Random
     sleep: Callable[[float], Awaitable[None]]
 
-    def weather_of(self, car: Car) -> Weather:
+    def link_conditions_of(self, car: Car) -> LinkConditions:
         """Return what may go wrong for a car."""
 
     def lost(self, car: Car) -> None:
         """Count a message that is lost."""
 
-    def ended(self, line: Line) -> None:
+    def connection_ended(self, line: Connection) -> None:
         """Be told that a line is no more."""
 
     def await_card(self, whitelist: Whitelist) -> None:
         """Give the owner some time to tap."""
 
-    def under_way(self) -> AbstractContextManager[None]:
+    def transfer(self) -> AbstractContextManager[None]:
         """Count what needs but a moment to arrive."""
 
 
@@ -64,21 +64,21 @@ class Device(Protocol):
         """Return the answer to a message whose answer is too long for the line."""
 
 
-class Line:
+class Connection:
     """A connection: framed messages go in, chunks of framed messages come out."""
 
-    def __init__(self, ether: Ether, car: Car, computers: Device) -> None:
+    def __init__(self, ether: Environment, car: Car, computers: Device) -> None:
         self.car = car
         self.on_cut: Callable[[], None] = lambda: None
         self.is_open = True
         self._ether = ether
         self._computers = computers
         self._on_chunk: Callable[[bytes], None] | None = None
-        self._heard = framing.Frames()
+        self._heard = framing.FrameDecoder()
         self._to_say: asyncio.Queue[bytes] = asyncio.Queue()
         # It belongs to the car, not to who has connected.
         self._loop = asyncio.get_running_loop()
-        self._talking = self._loop.create_task(self._talk(), context=Context())
+        self._talking = self._loop.create_task(self._send_queue(), context=Context())
 
     @property
     def title(self) -> str:
@@ -95,13 +95,13 @@ class Line:
         self._on_chunk = on_chunk
         if on_chunk is not None:
             for message in (self._computers.broadcast(), *self._computers.chatter()):
-                self.say(message)
+                self.notify(message)
 
     async def write(self, data: bytes) -> None:
         """Send a framed message, or a part of one; raise a CutError if it is cut."""
         self._check()
         for message in self._heard.feed(data):
-            await self._bring(message)
+            await self._deliver(message)
 
     async def close(self) -> None:
         """Hang up."""
@@ -113,7 +113,7 @@ class Line:
             self._end()
             self.on_cut()
 
-    def say(self, message: bytes) -> None:
+    def notify(self, message: bytes) -> None:
         """Let the car send a message, after those that are still to be sent."""
         if self.is_open:
             self._to_say.put_nowait(message)
@@ -121,11 +121,11 @@ class Line:
     def _check(self) -> None:
         if not self.is_open:
             message = f"the line to {self.car.name} is cut"
-            raise CutError(message)
+            raise ConnectionCutError(message)
 
-    async def _bring(self, message: bytes) -> None:
-        weather, chance = self._ether.weather_of(self.car), self._ether.chance
-        with self._ether.under_way():
+    async def _deliver(self, message: bytes) -> None:
+        weather, chance = self._ether.link_conditions_of(self.car), self._ether.chance
+        with self._ether.transfer():
             await self._ether.sleep(weather.latency)
         self._check()
         if chance.random() < weather.cut_before:
@@ -144,11 +144,11 @@ class Line:
     def _reach(self, message: bytes) -> None:
         whitelist = self._computers.whitelist
         asked = whitelist.asking
-        answer = self._computers.answer(message, Transport.BLUETOOTH, self.say)
+        answer = self._computers.answer(message, Transport.BLUETOOTH, self.notify)
         if answer is not None and len(answer) > framing.LONGEST:
             answer = self._computers.too_long(message)
         if answer is not None:
-            self.say(answer)
+            self.notify(answer)
         if whitelist.asking is not None and whitelist.asking is not asked:
             self._ether.await_card(whitelist)
 
@@ -156,15 +156,18 @@ class Line:
         if self.is_open:
             self.is_open = False
             self._talking.cancel()
-            self._ether.ended(self)
+            self._ether.connection_ended(self)
 
-    async def _talk(self) -> None:
+    async def _send_queue(self) -> None:
         while True:
             message = await self._to_say.get()
-            weather, chance = self._ether.weather_of(self.car), self._ether.chance
+            weather, chance = (
+                self._ether.link_conditions_of(self.car),
+                self._ether.chance,
+            )
             if weather.slow and chance.random() < weather.slow_rate:
                 await self._ether.sleep(weather.slow)
-            with self._ether.under_way():
+            with self._ether.transfer():
                 await self._ether.sleep(weather.latency)
             if chance.random() < weather.lose_to_phone:
                 self._ether.lost(self.car)

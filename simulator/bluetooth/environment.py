@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import hashlib
 from random import Random
 
-from ..protocol import TAP_TIME, Computers, Whitelist
+from ..protocol import TAP_TIME, VehicleComputers, Whitelist
 from ..vehicle.car import Car
-from .connection import Device, Line
-from .link_conditions import Weather
+from .connection import Connection, Device
+from .link_conditions import LinkConditions
 from .strangers import Stranger
 
 LIMIT = 3  # connections that a car takes
@@ -20,20 +20,20 @@ RSSI = -60
 _RANDOM_STATIC = 0xC0  # the kind of address that the car has
 
 
-class NotHeardError(ConnectionError):
+class NotInRangeError(ConnectionError):
     """No car of this address answers."""
 
 
-class FullError(ConnectionError):
+class NoConnectionLeftError(ConnectionError):
     """The car has as many connections as it takes."""
 
 
-class RefusedError(ConnectionError):
+class ConnectionRefusedByCarError(ConnectionError):
     """The connection does not come about."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Advert:
+class Advertisement:
     """What is heard of one car."""
 
     address: str
@@ -43,7 +43,7 @@ class Advert:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tally:
+class LinkStatistics:
     """What has been on the air between a car and this home."""
 
     connections: int
@@ -65,7 +65,7 @@ def name_of(vin: str) -> str:
     return f"S{digest[:16]}C"
 
 
-class Air:
+class BluetoothEnvironment:
     """The cars that are heard at a home.
 
     `chance` and `sleep` can be handed in, so that all that goes wrong can be replayed.
@@ -74,18 +74,18 @@ class Air:
     def __init__(
         self,
         cars: Mapping[str, Car],
-        computers: Mapping[str, Computers],
+        computers: Mapping[str, VehicleComputers],
         now: Callable[[], float],
         chance: Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.chance = chance or Random()
         self.sleep = sleep
-        self.weather = Weather()
+        self.weather = LinkConditions()
         self.phones: Counter[str] = Counter()  # lines of others, by VIN
         self.rssi: dict[str, int] = {}  # by VIN
         self.busy = 0  # messages that will have arrived in a moment
-        self.lines: list[Line] = []
+        self.lines: list[Connection] = []
         self.strangers: list[Stranger] = []
         self.between: dict[str, Device] = {}
         """What relays the messages of a car, by the name of the car."""
@@ -93,8 +93,8 @@ class Air:
         self._cars = cars
         self._computers = computers
         self._now = now
-        self._local: dict[str, Weather] = {}
-        self._since: dict[Line, float] = {}
+        self._local: dict[str, LinkConditions] = {}
+        self._since: dict[Connection, float] = {}
         self._connections: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._longest: defaultdict[str, float] = defaultdict(float)
@@ -102,10 +102,10 @@ class Air:
         self._heard: dict[str, bool] = {}
         self._timers: set[asyncio.Task[None]] = set()
 
-    def adverts(self) -> list[Advert]:
+    def adverts(self) -> list[Advertisement]:
         """Return what is heard now."""
         return [
-            Advert(
+            Advertisement(
                 address=address_of(car.vin),
                 name=name_of(car.vin),
                 rssi=self.rssi.get(car.vin, RSSI),
@@ -114,7 +114,7 @@ class Air:
             for car in self._cars.values()
             if car.on_air
         ] + [
-            Advert(
+            Advertisement(
                 address=stranger.address,
                 name=name_of(stranger.car.vin),
                 rssi=stranger.rssi,
@@ -134,52 +134,54 @@ class Air:
         self._listeners.append(changed)
         return lambda: self._listeners.remove(changed)
 
-    async def connect(self, address: str) -> Line:
+    async def connect(self, address: str) -> Connection:
         """Connect to a car; raise a NotHeardError, FullError or RefusedError."""
         for stranger in self.strangers:
             if stranger.address == address:
                 return self._open(stranger.car, stranger.device)
-        weather = self.weather_of(self._car_at(address))
-        with self.under_way():
+        weather = self.link_conditions_of(self._car_at(address))
+        with self.transfer():
             await self.sleep(weather.connect)
         car = self._car_at(address)
         if weather.ignore and self.chance.random() < weather.ignore:
             message = f"{car.name} is heard, and does not react"
-            raise NotHeardError(message)
+            raise NotInRangeError(message)
         if self.chance.random() < weather.refuse:
             message = f"{car.name} does not answer"
-            raise RefusedError(message)
+            raise ConnectionRefusedByCarError(message)
         if self._taken(car) >= LIMIT:
             message = f"{car.name} has {LIMIT} connections and takes no more"
-            raise FullError(message)
+            raise NoConnectionLeftError(message)
         line = self._open(car, self.between.get(car.name, self._computers[car.name]))
         if weather.hang_up and self.chance.random() < weather.hang_up:
             line.cut()
         return line
 
-    def _open(self, car: Car, device: Device) -> Line:
-        line = Line(self, car, device)
+    def _open(self, car: Car, device: Device) -> Connection:
+        line = Connection(self, car, device)
         self.lines.append(line)
         self._since[line] = self._now()
         self._connections[car.vin] += 1
         return line
 
-    def set_weather(self, weather: Weather, car: str | None = None) -> None:
+    def set_link_conditions(
+        self, weather: LinkConditions, car: str | None = None
+    ) -> None:
         """Let the messages of one car fare so, or of all that have no own weather."""
         if car is None:
             self.weather = weather
         else:
             self._local[car] = weather
 
-    def weather_of(self, car: Car) -> Weather:
+    def link_conditions_of(self, car: Car) -> LinkConditions:
         """Return what may go wrong for a car."""
         return self._local.get(car.name, self.weather)
 
-    def tally(self, car: Car) -> Tally:
+    def statistics(self, car: Car) -> LinkStatistics:
         """Return what has been on the air between a car and this home."""
         lines = [line for line in self.lines if line.car is car]
         held = [self._now() - self._since[line] for line in lines]
-        return Tally(
+        return LinkStatistics(
             connections=self._connections[car.vin],
             longest=max(*held, self._longest[car.vin], 0.0),
             open=len(lines),
@@ -191,7 +193,7 @@ class Air:
         if lines := [line for line in self.lines if line.car is car]:
             message = self._computers[car.name].broadcast()
             for line in lines:
-                line.say(message)
+                line.notify(message)
 
     def look(self, car: Car) -> None:
         """Look at a car that has moved, or that something was done to."""
@@ -209,7 +211,7 @@ class Air:
 
     def reset(self) -> None:
         """Let the weather be fine and the other phones be away."""
-        self.weather = Weather()
+        self.weather = LinkConditions()
         self._local.clear()
         self.phones.clear()
         self.strangers.clear()
@@ -226,7 +228,7 @@ class Air:
         """Count a message that is lost."""
         self._lost[car.vin] += 1
 
-    def ended(self, line: Line) -> None:
+    def connection_ended(self, line: Connection) -> None:
         """Be told that a line is no more."""
         self.lines.remove(line)
         held = self._now() - self._since.pop(line)
@@ -245,7 +247,7 @@ class Air:
         timer.add_done_callback(self._timers.discard)
 
     @contextmanager
-    def under_way(self) -> Iterator[None]:
+    def transfer(self) -> Iterator[None]:
         """Count what needs but a moment to arrive."""
         self.busy += 1
         try:
@@ -258,7 +260,7 @@ class Air:
             if car.on_air and address_of(car.vin) == address:
                 return car
         message = f"no car is heard at {address}"
-        raise NotHeardError(message)
+        raise NotInRangeError(message)
 
     def _taken(self, car: Car) -> int:
         own = sum(line.car is car for line in self.lines)

@@ -7,7 +7,7 @@ LONGEST = 1022  # bytes in a message: with its length before it it makes 1024
 _HEAD = 2
 
 
-class Frames:
+class FrameDecoder:
     """Puts messages together from the chunks in which they come."""
 
     def __init__(self) -> None:

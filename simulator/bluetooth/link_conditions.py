@@ -10,12 +10,12 @@ _SECONDS = frozenset({"latency", "connect", "slow", "late"})
 LONGEST = 600.0
 
 
-class WeatherError(ConditionError):
+class LinkConditionsError(ConditionError):
     """There is no such weather."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weather:
+class LinkConditions:
     """How messages fare: probabilities, each of one whole message, and seconds.
 
     A line that is cut before the car got the message and one that is cut after it
@@ -38,14 +38,14 @@ class Weather:
     connect: float = 0.05  # the time that it takes to connect
 
     @classmethod
-    def words(cls) -> list[str]:
+    def names(cls) -> list[str]:
         """Return what can be told of it."""
         return [field.name for field in fields(cls)]
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> Self:
         """Return a weather by its words; raise a WeatherError if there is none such."""
-        names = cls.words()
+        names = cls.names()
         numbers: dict[str, float] = {}
         for name, value in values.items():
             most = LONGEST if name in _SECONDS else 1.0
@@ -60,6 +60,6 @@ class Weather:
                     f" {', '.join(sorted(names))} (probabilities from 0 to 1;"
                     f" seconds up to {LONGEST:.0f}: {', '.join(sorted(_SECONDS))})"
                 )
-                raise WeatherError(message)
+                raise LinkConditionsError(message)
             numbers[name] = float(value)
         return cls(**numbers)

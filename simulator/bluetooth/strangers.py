@@ -15,7 +15,7 @@ from typing import override
 from cryptography.hazmat.primitives.asymmetric import ec
 from tesla_protocol.command.universal_message_pb2 import RoutableMessage
 
-from ..protocol import Computers, Key, Role, Transport, Whitelist
+from ..protocol import Key, Role, Transport, VehicleComputers, Whitelist
 from ..vehicle.car import Car
 from .connection import Device
 
@@ -89,7 +89,7 @@ class Broadcaster(_Quiet):
 
     def broadcast(self) -> bytes:
         """Return the open status."""
-        return Computers(self.car, lambda: 0.0).broadcast()
+        return VehicleComputers(self.car, lambda: 0.0).broadcast()
 
 
 @dataclass
@@ -135,7 +135,7 @@ def broadcaster(car: Car, now: Callable[[], float]) -> Stranger:
 def impostor(car: Car, now: Callable[[], float]) -> Stranger:
     """Return a device with key pairs of its own, which knows the key of everybody."""
     claimed = twin(car)
-    device = Computers(
+    device = VehicleComputers(
         claimed,
         now,
         whitelist=_Everybody(now),
@@ -147,14 +147,14 @@ def impostor(car: Car, now: Callable[[], float]) -> Stranger:
 def denier(car: Car, now: Callable[[], float]) -> Stranger:
     """Return a device that answers everybody that the key is not on its list."""
     claimed = twin(car)
-    return Stranger(car=claimed, device=Computers(claimed, now))
+    return Stranger(car=claimed, device=VehicleComputers(claimed, now))
 
 
 @dataclass
 class Recorder:
     """A device between a home and the car that keeps what the car answers."""
 
-    computers: Computers
+    computers: VehicleComputers
     recorded: list[bytes] = field(default_factory=list)
     unsigned: set[str] = field(default_factory=set)
     """Which kinds of content were sent to the car without a signature."""

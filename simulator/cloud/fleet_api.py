@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import re
 
 from ..http.server import Reply, failure, json_reply
-from ..protocol import Computers
+from ..protocol import VehicleComputers
 from ..vehicle.car import Car
 from ..vehicle.commands import (
     CHARGING_COMMANDS,
@@ -17,7 +17,7 @@ from ..vehicle.commands import (
 )
 from ..vehicle.payloads import SECTIONS, Json, only, product, summary, vehicle_data
 from .accounts import Account, Grant, Tokens
-from .partner_apps import Apps, not_registered
+from .partner_apps import PartnerApps, not_registered
 from .signed_command import answer_signed
 
 ASLEEP = "vehicle unavailable: vehicle is offline or asleep"
@@ -45,7 +45,7 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class ApiRequest:
     """A request that has reached the API."""
 
     region: str
@@ -105,7 +105,7 @@ def find_route(method: str, path: str) -> Route:
     return Route(endpoint="unknown")
 
 
-class Api:
+class FleetApi:
     """Answers for the accounts of all regions; each belongs to one of them."""
 
     def __init__(
@@ -115,8 +115,8 @@ class Api:
         base_url: Callable[[str], str],
         now: Callable[[], float],
         *,
-        apps: Apps,
-        computers: Mapping[str, Computers],
+        apps: PartnerApps,
+        computers: Mapping[str, VehicleComputers],
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens
@@ -141,12 +141,12 @@ class Api:
         """Forget what stale answers would show."""
         self._frozen = None
 
-    def answer(self, ask: Ask) -> Reply:
+    def answer(self, ask: ApiRequest) -> Reply:
         """Answer a request."""
         if ask.route.plane == "status":
             return Reply(body="ok")
         if ask.route.endpoint in _PARTNER.values():
-            return self._of_partner(ask)
+            return self._answer_partner(ask)
         grant = self._tokens.check(ask.token, self._accounts)
         if isinstance(grant, str):
             if self._tokens.partner(ask.token) is not None:
@@ -166,11 +166,11 @@ class Api:
             words = f"user out of region, use base URL: {url}, see {url}"
             return failure(421, words)
         if ask.route.car is None:
-            return self._of_account(account, grant, ask)
+            return self._answer_account(account, grant, ask)
         if (car := account.car(ask.route.car)) is None:
             return failure(404, "not_found")
         car.advance()
-        return self._of_car(car, account, grant, ask)
+        return self._answer_car(car, account, grant, ask)
 
     def region_of(self, token: str) -> str | None:
         """Return the region of the account that a token belongs to."""
@@ -181,7 +181,7 @@ class Api:
         apps = self._apps
         return not apps.must_register or apps.registration(client, region) is not None
 
-    def _of_partner(self, ask: Ask) -> Reply:
+    def _answer_partner(self, ask: ApiRequest) -> Reply:
         partner = self._tokens.partner(ask.token)
         if partner is None:
             grant = self._tokens.check(ask.token, self._accounts)
@@ -201,7 +201,7 @@ class Api:
             "fleet_api_base_url": self._base_url(account.region),
         }
 
-    def _of_account(self, account: Account, grant: Grant, ask: Ask) -> Reply:
+    def _answer_account(self, account: Account, grant: Grant, ask: ApiRequest) -> Reply:
         now = self._now()
         cars = [car for car in account.cars if car.model not in ask.hidden]
         for car in cars:
@@ -248,7 +248,9 @@ class Api:
                 }
                 return json_reply({"response": me})
 
-    def _of_car(self, car: Car, account: Account, grant: Grant, ask: Ask) -> Reply:
+    def _answer_car(
+        self, car: Car, account: Account, grant: Grant, ask: ApiRequest
+    ) -> Reply:
         endpoint = ask.route.endpoint
         if endpoint == "vehicle":
             return json_reply({"response": summary(car)})
@@ -282,7 +284,7 @@ class Api:
         result, reason = car.execute(endpoint, ask.body)
         return json_reply({"response": {"result": result, "reason": reason}})
 
-    def _data(self, car: Car, grant: Grant, ask: Ask) -> Reply:
+    def _data(self, car: Car, grant: Grant, ask: ApiRequest) -> Reply:
         asked = [one for one in ask.query.get("endpoints", "").split(";") if one]
         if wrong := [one for one in asked if one not in SECTIONS]:
             return failure(400, f"invalid endpoints: {', '.join(wrong)}")
@@ -298,7 +300,7 @@ class Api:
         car.advance()
         return vehicle_data(car, self._now())
 
-    def _computers_of(self, car: Car) -> Computers:
+    def _computers_of(self, car: Car) -> VehicleComputers:
         # The name that an owner gave it may have changed.
         return next(one for one in self._computers.values() if one.vin == car.vin)
 
@@ -325,7 +327,7 @@ class Api:
         }
 
 
-def _unsuited(car: Car, ask: Ask) -> Reply | None:
+def _unsuited(car: Car, ask: ApiRequest) -> Reply | None:
     endpoint = ask.route.endpoint
     if endpoint == "signed_command":
         if car.signing == "off":

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ..http.server import Reply, json_reply
 from .accounts import CLIENT, LIFETIME, SCOPES, Account
-from .partner_apps import Apps
+from .partner_apps import PartnerApps
 
 PREFIX = "/oauth2/v3"
 _UNKNOWN_CLIENT = (
@@ -55,7 +55,7 @@ class Issuer(Protocol):
         """Return an access token."""
 
 
-class Maker(Issuer, Protocol):
+class TeslaIssuer(Issuer, Protocol):
     """An issuer that also lets an app speak for itself."""
 
     def issue_partner(self, client: str) -> str:
@@ -73,7 +73,7 @@ class SignIn:
         accounts: Collection[Account],
         tokens: Issuer,
         now: Callable[[], float],
-        apps: Apps,
+        apps: PartnerApps,
         *,
         page: str = f"{PREFIX}/authorize",
         lifetime: float = LIFETIME,
@@ -185,15 +185,15 @@ class SignIn:
         return self.welcome(refresh.account, refresh.scopes, client)
 
 
-class MakerSignIn(SignIn):
+class TeslaSignIn(SignIn):
     """The maker's sign-in host: it describes itself, and apps can sign in, too."""
 
     def __init__(
         self,
         accounts: Collection[Account],
-        tokens: Maker,
+        tokens: TeslaIssuer,
         now: Callable[[], float],
-        apps: Apps,
+        apps: PartnerApps,
     ) -> None:
         super().__init__(accounts, tokens, now, apps)
         self._maker = tokens

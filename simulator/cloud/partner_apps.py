@@ -22,7 +22,7 @@ class Registration:
 
 
 @dataclass(kw_only=True)
-class Apps:
+class PartnerApps:
     """What Tesla knows of the apps that call it.
 
     Without `credentials` any client id is taken, with any secret. `must_register`

@@ -8,12 +8,17 @@ from google.protobuf.message import DecodeError
 from tesla_protocol.command.universal_message_pb2 import RoutableMessage
 
 from ..http.server import Reply, failure, json_reply
-from ..protocol import Computers, Order, UnknownOrderError, orders_in
+from ..protocol import (
+    DecodedCommand,
+    UnknownCommandError,
+    VehicleComputers,
+    decode_commands,
+)
 from ..vehicle.commands import CHARGING_COMMANDS
 
 
 def answer_signed(
-    computers: Computers, scopes: Collection[str], body: Mapping[str, object]
+    computers: VehicleComputers, scopes: Collection[str], body: Mapping[str, object]
 ) -> Reply:
     """Hand a message to a car that is online, and its answer back."""
     try:
@@ -39,11 +44,11 @@ def _may(scopes: Collection[str], message: RoutableMessage) -> bool:
     if message.HasField("session_info_request"):
         return True
     try:
-        orders = orders_in(message)
-    except DecodeError, UnknownOrderError:
+        orders = decode_commands(message)
+    except DecodeError, UnknownCommandError:
         return False
     return all(_charges(order) for order in orders)
 
 
-def _charges(order: Order) -> bool:
+def _charges(order: DecodedCommand) -> bool:
     return order.command in CHARGING_COMMANDS

@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from ..bluetooth import LIMIT, Weather, name_of
-from ..protocol import Mishap, Role
+from ..bluetooth import LIMIT, LinkConditions, name_of
+from ..protocol import CommandFault, Role
 from ..scenarios.conditions import MODELS, ConditionError
 from ..scenarios.scenario import SIGNING, CarSpec
 from ..simulator import PortTakenError, Simulator
@@ -84,7 +84,7 @@ ACTIONS: dict[str, Callable[[Car], None]] = {
 _WAYS_OF_A_CAR = ("screen_hangs", "tells_wait", "acknowledges")
 
 
-class Control:
+class ControlApi:
     """Serves the control port of a simulator."""
 
     def __init__(self, simulator: Simulator, port: int = 0) -> None:
@@ -143,8 +143,8 @@ class Control:
         for word, one_of in {
             "ACTIONS": ("do", ACTIONS),
             "ROLES": ("role", Role.__members__),
-            "MISHAPS": ("mishap", Mishap),
-            "WEATHERS": ("weather", Weather.words()),
+            "MISHAPS": ("mishap", CommandFault),
+            "WEATHERS": ("weather", LinkConditions.names()),
         }.items():
             text = text.replace(word, f"{one_of[0]} is one of {', '.join(one_of[1])}")
         return web.Response(text=text)
@@ -296,8 +296,8 @@ class Control:
             if not isinstance(body["weather"], dict):
                 message = "weather must be an object"
                 raise ConditionError(message)
-            weather = Weather.read(body["weather"])
-            air.set_weather(weather, None if car is None else car.name)
+            weather = LinkConditions.read(body["weather"])
+            air.set_link_conditions(weather, None if car is None else car.name)
         names = self._simulator.cars if car is None else (car.name,)
         return web.json_response({name: self._on_air(name) for name in names})
 
@@ -312,8 +312,8 @@ class Control:
         return {
             "heard": None if advert is None else asdict(advert),
             "phones": air.phones[car.vin],
-            "weather": asdict(air.weather_of(car)),
-            **asdict(air.tally(car)),
+            "weather": asdict(air.link_conditions_of(car)),
+            **asdict(air.statistics(car)),
         }
 
     async def _remove_car(self, request: web.Request) -> web.Response:

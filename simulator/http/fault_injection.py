@@ -40,7 +40,7 @@ class Fault:
     hidden: frozenset[str] = frozenset()  # models that product lists leave out
 
 
-class Faults:
+class FaultInjector:
     """Finds the fault of a request; holds it up where a condition says so."""
 
     def __init__(

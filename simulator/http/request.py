@@ -11,7 +11,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class HostRequest:
     """A request; its body is None if it is neither JSON nor a form."""
 
     method: str
@@ -31,9 +31,9 @@ class Asked:
         }
 
 
-async def read(request: web.BaseRequest) -> Asked:
+async def read_request(request: web.BaseRequest) -> HostRequest:
     """Read a request."""
-    return Asked(
+    return HostRequest(
         method=request.method,
         path=request.path,
         query=dict(request.query),

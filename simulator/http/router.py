@@ -5,18 +5,18 @@ import json
 
 from aiohttp import web
 
-from ..cloud.fleet_api import Api, Ask, Route, find_route
-from ..cloud.oauth import PREFIX, MakerSignIn
-from ..cloud.partner_apps import Apps
+from ..cloud.fleet_api import ApiRequest, FleetApi, Route, find_route
+from ..cloud.oauth import PREFIX, TeslaSignIn
+from ..cloud.partner_apps import PartnerApps
 from ..cloud.services import Cached, Forward, Refresh, Service, TeslaProxy, Tessie
 from ..cloud.services.service import content
 from ..scenarios.conditions import AUTH, DNS, DOMAIN, MODELS, PROXY, TESLA_PROXY, Kind
 from ..vehicle.car import Car
 from ..vehicle.payloads import summary
-from .fault_injection import Fault, Faults
-from .request import Asked, read
+from .fault_injection import Fault, FaultInjector
+from .request import HostRequest, read_request
 from .server import Reply, failure, json_reply
-from .usage import Calls
+from .usage import Usage
 
 _UNRELATED = {
     "/generate_204": Reply(status=204),
@@ -28,19 +28,19 @@ _UNRELATED = {
 }
 
 
-class Hosts:
+class HostRouter:
     """Answers for the regions, the sign-in, the unrelated hosts and the proxy."""
 
     def __init__(
         self,
         *,
-        faults: Faults,
-        api: Api,
-        apps: Apps,
-        sign_in: MakerSignIn,
+        faults: FaultInjector,
+        api: FleetApi,
+        apps: PartnerApps,
+        sign_in: TeslaSignIn,
         services: Mapping[str, Service],
         tesla_proxy: TeslaProxy,
-        calls: Calls,
+        calls: Usage,
         cars: Mapping[str, Car],
         proxied: str,
     ) -> None:
@@ -56,7 +56,7 @@ class Hosts:
 
     async def region(self, region: str, request: web.BaseRequest) -> Reply:
         """Answer as a region's API."""
-        asked = await read(request)
+        asked = await read_request(request)
         return await self._ask_region(region, asked, (DNS,), remote=False)
 
     async def proxy(self, request: web.BaseRequest) -> Reply:
@@ -67,18 +67,18 @@ class Hosts:
         good = Reply(body="ok")
         passes = fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}
         if passes and route.plane != "status":
-            good = await self._forward(await read(request), fault)
+            good = await self._forward(await read_request(request), fault)
         reply = self._faults.reply(fault, lambda: good)
         return self._counted(endpoint, reply)
 
     async def tesla_proxy(self, request: web.BaseRequest) -> Reply:
         """Answer as Tesla's own proxy, which passes the client's token on."""
-        asked = await read(request)
+        asked = await read_request(request)
         endpoint = f"tesla_proxy.{find_route(asked.method, asked.path).endpoint}"
         fault = await self._find(endpoint, (TESLA_PROXY,))
         region = self._api.region_of(asked.token) or self._proxied
 
-        async def ask(one: Asked) -> Reply:
+        async def ask(one: HostRequest) -> Reply:
             return await self._ask_region(
                 region, one, (), remote=True, signs=False, hidden=fault.hidden
             )
@@ -93,7 +93,7 @@ class Hosts:
         token = request.path == f"{PREFIX}/token"
         endpoint = f"auth.{request.path.rpartition('/')[2]}"
         fault = await self._find(endpoint, (DNS, AUTH[0] if token else AUTH[1]))
-        asked = await read(request)
+        asked = await read_request(request)
         reply = self._faults.reply(
             fault,
             lambda: self._sign_in.answer(
@@ -125,7 +125,7 @@ class Hosts:
 
     async def service(self, name: str, request: web.BaseRequest) -> Reply:
         """Answer as a service in between that has tokens and words of its own."""
-        service, asked = self._services[name], await read(request)
+        service, asked = self._services[name], await read_request(request)
         endpoint = f"{name}.{service.endpoint(asked)}"
         fault = await self._find(endpoint, (f"{name}.api",))
         good = Reply()
@@ -206,7 +206,7 @@ class Hosts:
                 well[plane] = good and not stale
             service.renew(car, presence=well["api"], data=well["data"])
 
-    async def _forward(self, asked: Asked, fault: Fault) -> Reply:
+    async def _forward(self, asked: HostRequest, fault: Fault) -> Reply:
         region = self._api.region_of(asked.token) or self._proxied
         reply = await self._ask_region(
             region, asked, (), remote=True, hidden=fault.hidden
@@ -219,7 +219,7 @@ class Hosts:
     async def _ask_region(
         self,
         region: str,
-        asked: Asked,
+        asked: HostRequest,
         before: tuple[str, ...],
         *,
         remote: bool,
@@ -236,7 +236,7 @@ class Hosts:
             lists=tuple(f"{region}.api@{model}" for model in MODELS),
             remote=remote,
         )
-        ask = Ask(
+        ask = ApiRequest(
             region=region,
             route=route,
             token=asked.token,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(kw_only=True)
-class Calls:
+class Usage:
     """The calls that reached the simulated cloud.
 
     `by_endpoint` counts by host and endpoint: "na.vehicle_data", "na.status",

@@ -4,10 +4,10 @@ Bytes of a RoutableMessage go in and bytes come out; who carries them, the cloud
 Bluetooth, is no matter of this package.
 """
 
-from .command_decoder import Order, UnknownOrderError, orders_in
-from .faults import Mishap
+from .command_decoder import DecodedCommand, UnknownCommandError, decode_commands
+from .faults import CommandFault
 from .vcsec import Confirmation
-from .vehicle_protocol import Computers, Transport, public_keys
+from .vehicle_protocol import Transport, VehicleComputers, public_keys
 from .whitelist import (
     TAP_TIME,
     Entry,
@@ -21,19 +21,19 @@ from .whitelist import (
 
 __all__ = [
     "TAP_TIME",
-    "Computers",
+    "CommandFault",
     "Confirmation",
+    "DecodedCommand",
     "Entry",
     "Key",
-    "Mishap",
-    "Order",
     "PairingState",
     "Role",
     "Transport",
-    "UnknownOrderError",
+    "UnknownCommandError",
+    "VehicleComputers",
     "Whitelist",
     "WhitelistError",
-    "orders_in",
+    "decode_commands",
     "point_of",
     "public_keys",
 ]

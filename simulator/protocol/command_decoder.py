@@ -19,40 +19,46 @@ from tesla_protocol.command.vcsec_pb2 import (
     UnsignedMessage,
 )
 
-from .whitelist import Need
+from .whitelist import Privilege
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class DecodedCommand:
     """One command as the car executes it; without a name it is a question."""
 
     command: str = ""
     body: Mapping[str, object] = field(default_factory=dict)
-    need: Need = Need.DRIVE
+    need: Privilege = Privilege.DRIVE
 
 
-class UnknownOrderError(ValueError):
+class UnknownCommandError(ValueError):
     """The car has no such command."""
 
 
-_ASK = Order(need=Need.READ)
+_ASK = DecodedCommand(need=Privilege.READ)
 _KEYS = {
-    RKEAction_E.RKE_ACTION_UNLOCK: Order(command="door_unlock", need=Need.LOCK),
-    RKEAction_E.RKE_ACTION_LOCK: Order(command="door_lock", need=Need.LOCK),
-    RKEAction_E.RKE_ACTION_OPEN_TRUNK: Order(
+    RKEAction_E.RKE_ACTION_UNLOCK: DecodedCommand(
+        command="door_unlock", need=Privilege.LOCK
+    ),
+    RKEAction_E.RKE_ACTION_LOCK: DecodedCommand(
+        command="door_lock", need=Privilege.LOCK
+    ),
+    RKEAction_E.RKE_ACTION_OPEN_TRUNK: DecodedCommand(
         command="actuate_trunk", body={"which_trunk": "rear", "to": "open"}
     ),
-    RKEAction_E.RKE_ACTION_OPEN_FRUNK: Order(
+    RKEAction_E.RKE_ACTION_OPEN_FRUNK: DecodedCommand(
         command="actuate_trunk", body={"which_trunk": "front"}
     ),
-    RKEAction_E.RKE_ACTION_OPEN_CHARGE_PORT: Order(
-        command="charge_port_door_open", need=Need.CHARGE
+    RKEAction_E.RKE_ACTION_OPEN_CHARGE_PORT: DecodedCommand(
+        command="charge_port_door_open", need=Privilege.CHARGE
     ),
-    RKEAction_E.RKE_ACTION_CLOSE_CHARGE_PORT: Order(
-        command="charge_port_door_close", need=Need.CHARGE
+    RKEAction_E.RKE_ACTION_CLOSE_CHARGE_PORT: DecodedCommand(
+        command="charge_port_door_close", need=Privilege.CHARGE
     ),
-    RKEAction_E.RKE_ACTION_REMOTE_DRIVE: Order(command="remote_start_drive"),
-    RKEAction_E.RKE_ACTION_WAKE_VEHICLE: Order(command="wake_up", need=Need.READ),
+    RKEAction_E.RKE_ACTION_REMOTE_DRIVE: DecodedCommand(command="remote_start_drive"),
+    RKEAction_E.RKE_ACTION_WAKE_VEHICLE: DecodedCommand(
+        command="wake_up", need=Privilege.READ
+    ),
 }
 QUESTIONS = frozenset(
     {
@@ -63,7 +69,9 @@ QUESTIONS = frozenset(
 )
 
 
-def orders_in(message: RoutableMessage, payload: bytes | None = None) -> list[Order]:
+def decode_commands(
+    message: RoutableMessage, payload: bytes | None = None
+) -> list[DecodedCommand]:
     """Return what a message asks for, given what it says if that was sealed.
 
     Raise an UnknownOrderError if the car knows no such thing, a DecodeError if it
@@ -72,11 +80,11 @@ def orders_in(message: RoutableMessage, payload: bytes | None = None) -> list[Or
     if payload is None:
         payload = message.protobuf_message_as_bytes
     if message.to_destination.domain == Domain.DOMAIN_VEHICLE_SECURITY:
-        return security_orders(UnsignedMessage.FromString(payload))
-    return action_orders(Action.FromString(payload))
+        return decode_security_commands(UnsignedMessage.FromString(payload))
+    return decode_actions(Action.FromString(payload))
 
 
-def security_orders(message: UnsignedMessage) -> list[Order]:
+def decode_security_commands(message: UnsignedMessage) -> list[DecodedCommand]:
     """Return what the computer of the locks is asked for."""
     match message.WhichOneof("sub_message"):
         case "RKEAction" if message.RKEAction in _KEYS:
@@ -88,126 +96,128 @@ def security_orders(message: UnsignedMessage) -> list[Order]:
         ):
             return [_ASK]
         case "WhitelistOperation":
-            return [Order(need=Need.KEYS)]
+            return [DecodedCommand(need=Privilege.KEYS)]
         case name:
-            raise UnknownOrderError(name)
+            raise UnknownCommandError(name)
 
 
-_MOVES: dict[tuple[str, int], Order] = {
-    ("rearTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_MOVE): Order(
+_MOVES: dict[tuple[str, int], DecodedCommand] = {
+    ("rearTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_MOVE): DecodedCommand(
         command="actuate_trunk", body={"which_trunk": "rear"}
     ),
-    ("rearTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): Order(
+    ("rearTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): DecodedCommand(
         command="actuate_trunk", body={"which_trunk": "rear", "to": "open"}
     ),
-    ("rearTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_CLOSE): Order(
+    ("rearTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_CLOSE): DecodedCommand(
         command="actuate_trunk", body={"which_trunk": "rear", "to": "close"}
     ),
-    ("frontTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_MOVE): Order(
+    ("frontTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_MOVE): DecodedCommand(
         command="actuate_trunk", body={"which_trunk": "front"}
     ),
-    ("frontTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): Order(
+    ("frontTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): DecodedCommand(
         command="actuate_trunk", body={"which_trunk": "front"}
     ),
-    ("chargePort", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): Order(
-        command="charge_port_door_open", need=Need.CHARGE
+    ("chargePort", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): DecodedCommand(
+        command="charge_port_door_open", need=Privilege.CHARGE
     ),
-    ("chargePort", ClosureMoveType_E.CLOSURE_MOVE_TYPE_CLOSE): Order(
-        command="charge_port_door_close", need=Need.CHARGE
+    ("chargePort", ClosureMoveType_E.CLOSURE_MOVE_TYPE_CLOSE): DecodedCommand(
+        command="charge_port_door_close", need=Privilege.CHARGE
     ),
 }
 
 
-def _moves(request: ClosureMoveRequest) -> list[Order]:
+def _moves(request: ClosureMoveRequest) -> list[DecodedCommand]:
     moves = [(one.name, value) for one, value in request.ListFields()]
     for move in moves:
         if move not in _MOVES:
-            raise UnknownOrderError(move[0])
+            raise UnknownCommandError(move[0])
     return [_MOVES[move] for move in moves]
 
 
-type Read = Callable[[VehicleAction], Order]
+type Read = Callable[[VehicleAction], DecodedCommand]
 
 
 def _order(
-    command: str, need: Need = Need.DRIVE, **body: object
-) -> Callable[[VehicleAction], Order]:
-    order = Order(command=command, body=body, need=need)
+    command: str, need: Privilege = Privilege.DRIVE, **body: object
+) -> Callable[[VehicleAction], DecodedCommand]:
+    order = DecodedCommand(command=command, body=body, need=need)
     return lambda _: order
 
 
 def _switch(field_name: str, command: str, *also: str) -> Read:
     """Return a reader of an action that switches something `on`."""
 
-    def read(action: VehicleAction) -> Order:
+    def read(action: VehicleAction) -> DecodedCommand:
         switch = getattr(action, field_name)
         body = {key: getattr(switch, key) for key in ("on", *also)}
-        return Order(command=command, body=body)
+        return DecodedCommand(command=command, body=body)
 
     return read
 
 
-def _hvac(action: VehicleAction) -> Order:
+def _hvac(action: VehicleAction) -> DecodedCommand:
     way = "start" if action.hvacAutoAction.power_on else "stop"
-    return Order(command=f"auto_conditioning_{way}")
+    return DecodedCommand(command=f"auto_conditioning_{way}")
 
 
-def _temperatures(action: VehicleAction) -> Order:
+def _temperatures(action: VehicleAction) -> DecodedCommand:
     asked = action.hvacTemperatureAdjustmentAction
     body = {
         # The protocol's numbers are single precision: 21.1 comes as 21.100000381.
         "driver_temp": round(asked.driver_temp_celsius, 2),
         "passenger_temp": round(asked.passenger_temp_celsius, 2),
     }
-    return Order(command="set_temps", body=body)
+    return DecodedCommand(command="set_temps", body=body)
 
 
-def _charging(action: VehicleAction) -> Order:
+def _charging(action: VehicleAction) -> DecodedCommand:
     match asked := action.chargingStartStopAction.WhichOneof("charging_action"):
         case "start" | "stop":
-            return Order(command=f"charge_{asked}", need=Need.CHARGE)
+            return DecodedCommand(command=f"charge_{asked}", need=Privilege.CHARGE)
         case _:
-            raise UnknownOrderError(asked)
+            raise UnknownCommandError(asked)
 
 
-def _limit(action: VehicleAction) -> Order:
+def _limit(action: VehicleAction) -> DecodedCommand:
     body = {"percent": action.chargingSetLimitAction.percent}
-    return Order(command="set_charge_limit", body=body, need=Need.CHARGE)
+    return DecodedCommand(command="set_charge_limit", body=body, need=Privilege.CHARGE)
 
 
-def _amps(action: VehicleAction) -> Order:
+def _amps(action: VehicleAction) -> DecodedCommand:
     body = {"charging_amps": action.setChargingAmpsAction.charging_amps}
-    return Order(command="set_charging_amps", body=body, need=Need.CHARGE)
+    return DecodedCommand(command="set_charging_amps", body=body, need=Privilege.CHARGE)
 
 
-def _keeper(action: VehicleAction) -> Order:
+def _keeper(action: VehicleAction) -> DecodedCommand:
     body = {"climate_keeper_mode": action.hvacClimateKeeperAction.ClimateKeeperAction}
-    return Order(command="set_climate_keeper_mode", body=body)
+    return DecodedCommand(command="set_climate_keeper_mode", body=body)
 
 
-def _overheat_level(action: VehicleAction) -> Order:
+def _overheat_level(action: VehicleAction) -> DecodedCommand:
     body = {"cop_temp": action.setCopTempAction.copActivationTemp - 1}
-    return Order(command="set_cop_temp", body=body)
+    return DecodedCommand(command="set_cop_temp", body=body)
 
 
-def _windows(action: VehicleAction) -> Order:
+def _windows(action: VehicleAction) -> DecodedCommand:
     asked = action.vehicleControlWindowAction.WhichOneof("action")
-    return Order(command="window_control", body={"command": asked})
+    return DecodedCommand(command="window_control", body={"command": asked})
 
 
-def _roof(action: VehicleAction) -> Order:
+def _roof(action: VehicleAction) -> DecodedCommand:
     asked = action.vehicleControlSunroofOpenCloseAction.WhichOneof("action")
-    return Order(command="sun_roof_control", body={"state": asked})
+    return DecodedCommand(command="sun_roof_control", body={"state": asked})
 
 
-def _update(action: VehicleAction) -> Order:
+def _update(action: VehicleAction) -> DecodedCommand:
     seconds = action.vehicleControlScheduleSoftwareUpdateAction.offset_sec
-    return Order(command="schedule_software_update", body={"offset_sec": seconds})
+    return DecodedCommand(
+        command="schedule_software_update", body={"offset_sec": seconds}
+    )
 
 
-def _wheel(action: VehicleAction) -> Order:
+def _wheel(action: VehicleAction) -> DecodedCommand:
     body = {"on": action.hvacSteeringWheelHeaterAction.power_on}
-    return Order(command="remote_steering_wheel_heater_request", body=body)
+    return DecodedCommand(command="remote_steering_wheel_heater_request", body=body)
 
 
 _WHEEL_LEVELS = {
@@ -217,34 +227,34 @@ _WHEEL_LEVELS = {
 }
 
 
-def _wheel_level(action: VehicleAction) -> Order:
+def _wheel_level(action: VehicleAction) -> DecodedCommand:
     level = _WHEEL_LEVELS.get(action.stwHeatLevelAction.stw_heat_level)
     body = {"level": level}
-    return Order(command="remote_steering_wheel_heat_level_request", body=body)
+    return DecodedCommand(command="remote_steering_wheel_heat_level_request", body=body)
 
 
-def _pin(action: VehicleAction) -> Order:
+def _pin(action: VehicleAction) -> DecodedCommand:
     asked = action.vehicleControlSetPinToDriveAction
     body = {"on": asked.on, "password": asked.password}
-    return Order(command="set_pin_to_drive", body=body, need=Need.PIN)
+    return DecodedCommand(command="set_pin_to_drive", body=body, need=Privilege.PIN)
 
 
-def _guest(action: VehicleAction) -> Order:
+def _guest(action: VehicleAction) -> DecodedCommand:
     body = {"enable": action.guestModeAction.GuestModeActive}
-    return Order(command="guest_mode", body=body)
+    return DecodedCommand(command="guest_mode", body=body)
 
 
-def _homelink(action: VehicleAction) -> Order:
+def _homelink(action: VehicleAction) -> DecodedCommand:
     place = action.vehicleControlTriggerHomelinkAction.location
     body = {"lat": place.latitude, "lon": place.longitude}
-    return Order(command="trigger_homelink", body=body)
+    return DecodedCommand(command="trigger_homelink", body=body)
 
 
 _ACTIONS: dict[str, Read] = {
     "getVehicleData": lambda _: _ASK,
     "ping": lambda _: _ASK,
-    "chargePortDoorClose": _order("charge_port_door_close", Need.CHARGE),
-    "chargePortDoorOpen": _order("charge_port_door_open", Need.CHARGE),
+    "chargePortDoorClose": _order("charge_port_door_close", Privilege.CHARGE),
+    "chargePortDoorOpen": _order("charge_port_door_open", Privilege.CHARGE),
     "chargingSetLimitAction": _limit,
     "chargingStartStopAction": _charging,
     "autoStwHeatAction": _switch(
@@ -270,11 +280,13 @@ _ACTIONS: dict[str, Read] = {
     "vehicleControlCancelSoftwareUpdateAction": _order("cancel_software_update"),
     "vehicleControlFlashLightsAction": _order("flash_lights"),
     "vehicleControlHonkHornAction": _order("honk_horn"),
-    "vehicleControlResetPinToDriveAction": _order("reset_pin_to_drive_pin", Need.PIN),
-    "vehicleControlResetPinToDriveAdminAction": _order(
-        "clear_pin_to_drive_admin", Need.PIN
+    "vehicleControlResetPinToDriveAction": _order(
+        "reset_pin_to_drive_pin", Privilege.PIN
     ),
-    "vehicleControlResetValetPinAction": _order("reset_valet_pin", Need.PIN),
+    "vehicleControlResetPinToDriveAdminAction": _order(
+        "clear_pin_to_drive_admin", Privilege.PIN
+    ),
+    "vehicleControlResetValetPinAction": _order("reset_valet_pin", Privilege.PIN),
     "vehicleControlScheduleSoftwareUpdateAction": _update,
     "vehicleControlSetPinToDriveAction": _pin,
     "vehicleControlSetSentryModeAction": _switch(
@@ -304,7 +316,7 @@ _SEAT_LEVELS = {
 }
 
 
-def action_orders(action: Action) -> list[Order]:
+def decode_actions(action: Action) -> list[DecodedCommand]:
     """Return what infotainment is asked for."""
     asked = action.vehicleAction
     match name := asked.WhichOneof("vehicle_action_msg"):
@@ -318,7 +330,7 @@ def action_orders(action: Action) -> list[Order]:
             ]
         case "autoSeatClimateAction":
             return [
-                Order(
+                DecodedCommand(
                     command="remote_auto_seat_climate_request",
                     body={
                         "auto_seat_position": seat.seat_position,
@@ -330,11 +342,11 @@ def action_orders(action: Action) -> list[Order]:
         case str() if name in _ACTIONS:
             return [_ACTIONS[name](asked)]
         case _:
-            raise UnknownOrderError(name)
+            raise UnknownCommandError(name)
 
 
-def _heat(action: HvacSeatHeaterActions.HvacSeatHeaterAction) -> Order:
-    return Order(
+def _heat(action: HvacSeatHeaterActions.HvacSeatHeaterAction) -> DecodedCommand:
+    return DecodedCommand(
         command="remote_seat_heater_request",
         body={
             "heater": _SEATS.get(action.WhichOneof("seat_position") or ""),
@@ -343,8 +355,8 @@ def _heat(action: HvacSeatHeaterActions.HvacSeatHeaterAction) -> Order:
     )
 
 
-def _cool(action: HvacSeatCoolerActions.HvacSeatCoolerAction) -> Order:
-    return Order(
+def _cool(action: HvacSeatCoolerActions.HvacSeatCoolerAction) -> DecodedCommand:
+    return DecodedCommand(
         command="remote_seat_cooler_request",
         body={
             "seat_position": action.seat_position,

@@ -99,7 +99,7 @@ class Computer:
         self._sessions.clear()
         self.clock.restart()
 
-    def greet(self, message: RoutableMessage) -> RoutableMessage:
+    def open_session(self, message: RoutableMessage) -> RoutableMessage:
         """Answer a request for a session."""
         try:
             point = point_of(message.session_info_request.public_key)
@@ -112,7 +112,9 @@ class Computer:
                 status=Session_Info_Status.SESSION_INFO_STATUS_KEY_NOT_ON_WHITELIST
             ).SerializeToString()
             return reply
-        return self._tell(self._reply(message), message, self._session(point))
+        return self._attach_session_info(
+            self._reply(message), message, self._session(point)
+        )
 
     def check(self, message: RoutableMessage) -> Checked:
         """Return what a signed message says; raise a RefusedError if it is not good.
@@ -193,7 +195,7 @@ class Computer:
         )
         return reply
 
-    def say(self, message: RoutableMessage, payload: bytes) -> RoutableMessage:
+    def seal_message(self, message: RoutableMessage, payload: bytes) -> RoutableMessage:
         """Return an answer that is neither signed nor sealed."""
         reply = self._reply(message)
         reply.protobuf_message_as_bytes = payload
@@ -226,7 +228,11 @@ class Computer:
     ) -> RoutableMessage:
         """Return a refusal."""
         reply = self.status(message, OperationStatus_E.OPERATIONSTATUS_ERROR, fault)
-        return reply if session is None else self._tell(reply, message, session)
+        return (
+            reply
+            if session is None
+            else self._attach_session_info(reply, message, session)
+        )
 
     def _session(self, point: bytes) -> Session:
         if point not in self._sessions:
@@ -242,7 +248,7 @@ class Computer:
             request_uuid=b"" if self.secures else message.uuid,
         )
 
-    def _tell(
+    def _attach_session_info(
         self, reply: RoutableMessage, message: RoutableMessage, session: Session
     ) -> RoutableMessage:
         info = SessionInfo(

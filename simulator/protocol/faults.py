@@ -4,7 +4,7 @@ from collections import deque
 from enum import StrEnum
 
 
-class Mishap(StrEnum):
+class CommandFault(StrEnum):
     """What becomes of one command that is otherwise in order."""
 
     WAIT = "wait"  # answers that it is at work, and does nothing
@@ -20,13 +20,13 @@ class Mishap(StrEnum):
         return self.value.endswith("-done")
 
 
-class Mishaps:
+class CommandFaults:
     """Those that are still to come, in order."""
 
     def __init__(self) -> None:
-        self._coming: deque[Mishap] = deque()
+        self._coming: deque[CommandFault] = deque()
 
-    def expect(self, mishap: Mishap, times: int = 1) -> None:
+    def expect(self, mishap: CommandFault, times: int = 1) -> None:
         """Let something go wrong with the next commands."""
         self._coming.extend([mishap] * times)
 
@@ -34,6 +34,6 @@ class Mishaps:
         """Let nothing more go wrong."""
         self._coming.clear()
 
-    def take(self) -> Mishap | None:
+    def take(self) -> CommandFault | None:
         """Return what goes wrong with the command at hand."""
         return self._coming.popleft() if self._coming else None

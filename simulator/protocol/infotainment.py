@@ -13,11 +13,13 @@ from tesla_protocol.command.car_server_pb2 import (
 )
 
 from ..vehicle.car import Car
-from .command_decoder import Order
+from .command_decoder import DecodedCommand
 from .vehicle_data import vehicle_data
 
 
-def answer(car: Car, payload: bytes, orders: Sequence[Order], now: float) -> bytes:
+def answer(
+    car: Car, payload: bytes, orders: Sequence[DecodedCommand], now: float
+) -> bytes:
     """Obey, or answer a question."""
     asked = Action.FromString(payload).vehicleAction
     match asked.WhichOneof("vehicle_action_msg"):
@@ -37,7 +39,7 @@ def answer(car: Car, payload: bytes, orders: Sequence[Order], now: float) -> byt
 _DONE = ActionStatus(result=OperationStatus_E.OPERATIONSTATUS_OK)
 
 
-def _obey(car: Car, orders: Sequence[Order]) -> ActionStatus:
+def _obey(car: Car, orders: Sequence[DecodedCommand]) -> ActionStatus:
     for order in orders:
         done, reason = car.execute(order.command, order.body)
         if not done:

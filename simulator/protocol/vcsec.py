@@ -33,7 +33,7 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 
 from ..vehicle.car import Car
-from .command_decoder import Order
+from .command_decoder import DecodedCommand
 from .whitelist import Entry, FullError, Role, Whitelist, WhitelistError
 
 
@@ -75,7 +75,7 @@ def answer(
     car: Car,
     whitelist: Whitelist,
     payload: bytes,
-    orders: Sequence[Order],
+    orders: Sequence[DecodedCommand],
     *,
     signer: bytes,
     confirmation: Confirmation,
@@ -137,7 +137,7 @@ def status(car: Car) -> VehicleStatus:
 
 
 def _obey(
-    car: Car, orders: Sequence[Order], confirmation: Confirmation
+    car: Car, orders: Sequence[DecodedCommand], confirmation: Confirmation
 ) -> FromVCSECMessage:
     for order in orders:
         if order.command == "wake_up":

@@ -18,9 +18,9 @@ from tesla_protocol.command.vcsec_pb2 import SignatureType, ToVCSECMessage
 
 from ..vehicle.car import Car
 from . import infotainment, pairing, vcsec
-from .command_decoder import Order, UnknownOrderError, orders_in
+from .command_decoder import DecodedCommand, UnknownCommandError, decode_commands
 from .computer import Checked, Computer, RefusedError, own_key
-from .faults import Mishap, Mishaps
+from .faults import CommandFault, CommandFaults
 from .whitelist import PRIVILEGES, Role, Whitelist, point_of
 
 
@@ -31,7 +31,7 @@ class Transport(StrEnum):
     BLUETOOTH = "bluetooth"
 
 
-class Computers:
+class VehicleComputers:
     """The computers of one car, the keys that they obey and what may go wrong."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Computers:
         keys: Callable[[str, Domain], ec.EllipticCurvePrivateKey] = own_key,
     ) -> None:
         self.whitelist = whitelist or Whitelist(now)
-        self.mishaps = Mishaps()
+        self.mishaps = CommandFaults()
         self.over_bluetooth: Counter[str] = Counter()
         """How often the car executed each command that came over Bluetooth."""
 
@@ -75,9 +75,9 @@ class Computers:
             for domain in (Domain.DOMAIN_VEHICLE_SECURITY, Domain.DOMAIN_INFOTAINMENT)
         }
 
-    def expect(self, mishap: Mishap | str, times: int = 1) -> None:
+    def expect(self, mishap: CommandFault | str, times: int = 1) -> None:
         """Let something go wrong with the next commands."""
-        self.mishaps.expect(Mishap(mishap), times)
+        self.mishaps.expect(CommandFault(mishap), times)
 
     def restart(self) -> None:
         """Switch all of them off and on: every session is void."""
@@ -113,7 +113,7 @@ class Computers:
             self._car.disturb()
         match message.WhichOneof("payload"):
             case "session_info_request":
-                answered: RoutableMessage | None = computer.greet(message)
+                answered: RoutableMessage | None = computer.open_session(message)
             case "protobuf_message_as_bytes" if (
                 over is Transport.BLUETOOTH and _is_strange(computer, message)
             ):
@@ -164,7 +164,7 @@ class Computers:
         tell_later: Callable[[bytes], None],
     ) -> RoutableMessage | None:
         def tell(payload: bytes) -> None:
-            tell_later(_encoded(computer.say(message, payload)))
+            tell_later(_encoded(computer.seal_message(message, payload)))
 
         payload = message.protobuf_message_as_bytes
         try:
@@ -177,7 +177,7 @@ class Computers:
             return computer.fault(message, fault)
         if reply is None or (reply == vcsec.waits() and not self.tells_wait):
             return None
-        return computer.say(message, reply)
+        return computer.seal_message(message, reply)
 
     def _command(
         self, computer: Computer, message: RoutableMessage, over: Transport
@@ -189,7 +189,7 @@ class Computers:
             mishap = self.mishaps.take() if _acts(orders) else None
             if mishap is None or mishap.done:
                 before = Counter(self._car.executed)
-                payload = self._obey(computer, checked, orders)
+                payload = self._execute(computer, checked, orders)
                 if over is Transport.BLUETOOTH:
                     self.over_bluetooth += self._car.executed - before
             else:
@@ -197,7 +197,7 @@ class Computers:
         except RefusedError as refused:
             return computer.fault(message, refused.fault, refused.session)
         if computer.secures and not self.seals_status and not _acts(orders):
-            return computer.say(message, payload)
+            return computer.seal_message(message, payload)
         if mishap is None:
             names_request = (
                 computer.secures
@@ -207,15 +207,17 @@ class Computers:
             return computer.answer(
                 message, checked, payload, names_request=names_request
             )
-        if mishap in {Mishap.LOST, Mishap.LOST_DONE}:
+        if mishap in {CommandFault.LOST, CommandFault.LOST_DONE}:
             return None
-        if mishap in {Mishap.BUSY, Mishap.BUSY_DONE}:
+        if mishap in {CommandFault.BUSY, CommandFault.BUSY_DONE}:
             return computer.fault(message, MessageFault_E.MESSAGEFAULT_ERROR_BUSY)
         if computer.secures:
             return computer.answer(message, checked, vcsec.waits())
         return computer.status(message, OperationStatus_E.OPERATIONSTATUS_WAIT)
 
-    def _obey(self, computer: Computer, checked: Checked, orders: list[Order]) -> bytes:
+    def _execute(
+        self, computer: Computer, checked: Checked, orders: list[DecodedCommand]
+    ) -> bytes:
         if not computer.secures:
             return infotainment.answer(self._car, checked.payload, orders, self._now())
         return vcsec.answer(
@@ -238,12 +240,12 @@ def public_keys(vin: str) -> dict[str, bytes]:
 
 def _allowed_orders(
     message: RoutableMessage, checked: Checked, over: Transport
-) -> list[Order]:
+) -> list[DecodedCommand]:
     try:
-        orders = orders_in(message, checked.payload)
+        orders = decode_commands(message, checked.payload)
     except DecodeError as err:
         raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_DECODING) from err
-    except UnknownOrderError as err:
+    except UnknownCommandError as err:
         raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_COMMAND) from err
     if checked.role is Role.FLEET_MANAGER and over is Transport.BLUETOOTH:
         raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES)
@@ -260,7 +262,7 @@ def _is_strange(computer: Computer, message: RoutableMessage) -> bool:
     return computer.secures and message.signature_data.WhichOneof("sig_type") is None
 
 
-def _acts(orders: list[Order]) -> bool:
+def _acts(orders: list[DecodedCommand]) -> bool:
     return any(order.command for order in orders)
 
 

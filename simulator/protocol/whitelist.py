@@ -25,7 +25,7 @@ class Role(IntEnum):
     GUEST = 8
 
 
-class Need(Enum):
+class Privilege(Enum):
     """What a command asks of the key that signs it."""
 
     READ = "read"
@@ -36,15 +36,15 @@ class Need(Enum):
     KEYS = "keys"
 
 
-_DRIVER = frozenset({Need.READ, Need.CHARGE, Need.LOCK, Need.DRIVE})
-PRIVILEGES: dict[Role, frozenset[Need]] = {
+_DRIVER = frozenset({Privilege.READ, Privilege.CHARGE, Privilege.LOCK, Privilege.DRIVE})
+PRIVILEGES: dict[Role, frozenset[Privilege]] = {
     Role.NONE: frozenset(),
-    Role.SERVICE: frozenset({Need.LOCK}),
-    Role.OWNER: frozenset(Need),
+    Role.SERVICE: frozenset({Privilege.LOCK}),
+    Role.OWNER: frozenset(Privilege),
     Role.DRIVER: _DRIVER,
-    Role.FLEET_MANAGER: frozenset(Need) - {Need.KEYS},
-    Role.VEHICLE_MONITOR: frozenset({Need.READ}),
-    Role.CHARGING_MANAGER: frozenset({Need.READ, Need.CHARGE}),
+    Role.FLEET_MANAGER: frozenset(Privilege) - {Privilege.KEYS},
+    Role.VEHICLE_MONITOR: frozenset({Privilege.READ}),
+    Role.CHARGING_MANAGER: frozenset({Privilege.READ, Privilege.CHARGE}),
     Role.SERVICE_TECH: frozenset(),
     Role.GUEST: _DRIVER,
 }

@@ -144,7 +144,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class Scenario:
     """One outage, as data."""
 
     name: str
@@ -164,7 +164,7 @@ class Case:
         return tuple(car for home in self.homes for car in home.cars)
 
 
-def load_case(path: Path | str) -> Case:
+def load_case(path: Path | str) -> Scenario:
     """Read a case file; raise a CaseError that says what is wrong, and where."""
     place = read_yaml(Path(path))
     place.only("name", "source", "home", "homes", "timeline")
@@ -177,7 +177,7 @@ def load_case(path: Path | str) -> Case:
         timeline.append(_step(one, homes))
         if len(timeline) > 1 and timeline[-1].at < timeline[-2].at:
             one.need("at").fail("steps must follow each other in time")
-    return Case(
+    return Scenario(
         name=name,
         source=source,
         homes=homes,
@@ -337,11 +337,11 @@ def _some_of(allowed: tuple[str, ...]) -> Callable[[Place], tuple[str, ...]]:
 
 __all__ = [
     "CarSpec",
-    "Case",
     "CaseError",
     "Expect",
     "Home",
     "Request",
+    "Scenario",
     "Step",
     "load_case",
     "load_homes",

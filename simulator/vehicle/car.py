@@ -7,7 +7,7 @@ import math
 from ..scenarios.scenario import CarSpec
 from .commands import COMMANDS, Result
 from .models import MODEL_TABLE, build_config, build_vin, signing_of
-from .schedule import Day, Deed, Drive, Place, Plan, Route
+from .schedule import Day, Drive, Place, Plan, Route, ScheduledEvent
 
 # Where the data tell what -> the number or the key in a command.
 SEATS = {
@@ -340,7 +340,7 @@ class Car:
             self.presence = "asleep"
             self._open_asleep = self.open_closures - {"port"}
 
-    def _do(self, deed: Deed) -> None:
+    def _do(self, deed: ScheduledEvent) -> None:
         if self.presence == "asleep":
             self.presence = "online"
         if deed.drive is not None:

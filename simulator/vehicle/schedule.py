@@ -32,7 +32,7 @@ class Day:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deed:
+class ScheduledEvent:
     """What is done to the car at a moment: a drive, or plugging in."""
 
     at: float
@@ -46,7 +46,7 @@ class Plan:
     days: tuple[Day, ...]
     midnight: float
 
-    def deeds(self, after: float, until: float) -> Iterator[Deed]:
+    def deeds(self, after: float, until: float) -> Iterator[ScheduledEvent]:
         """Yield what is done after a moment, up to and with another, in order."""
         first = max(0, int((after - self.midnight) // DAY))
         last = int((until - self.midnight) // DAY)
@@ -57,10 +57,10 @@ class Plan:
                     yield deed
 
 
-def _of_day(day: Day, start: float) -> list[Deed]:
-    deeds = [Deed(at=start + one.at, drive=one) for one in day.drives]
+def _of_day(day: Day, start: float) -> list[ScheduledEvent]:
+    deeds = [ScheduledEvent(at=start + one.at, drive=one) for one in day.drives]
     if day.plugged_at is not None:
-        deeds.append(Deed(at=start + day.plugged_at))
+        deeds.append(ScheduledEvent(at=start + day.plugged_at))
     return sorted(deeds, key=lambda deed: deed.at)
 
 

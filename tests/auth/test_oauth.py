@@ -6,17 +6,21 @@ from typing import Any
 
 import pytest
 
-from custom_components.keycard.auth.oauth import read_token
-from custom_components.keycard.providers.fleet import read_grant
-from custom_components.keycard.transport.http import Answer, Failure
+from custom_components.keycard.auth.oauth import classify_token_response
+from custom_components.keycard.providers.fleet import read_claims
+from custom_components.keycard.transport.http import Failure, HttpResult
 
 HOUR = 3600
 GOOD = {"access_token": "a.b.c", "refresh_token": "EU_1", "token_type": "Bearer"}
 
 
-def answer(body: object, status: int = 200, failure: Failure | None = None) -> Answer:
+def answer(
+    body: object, status: int = 200, failure: Failure | None = None
+) -> HttpResult:
     text = body if isinstance(body, str) else json.dumps(body)
-    return Answer(asked_at=0.0, elapsed=0.1, status=status, body=text, failure=failure)
+    return HttpResult(
+        sent_at=0.0, elapsed=0.1, status=status, body=text, failure=failure
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +49,7 @@ def answer(body: object, status: int = 200, failure: Failure | None = None) -> A
     ],
 )
 def test_a_lifetime_is_bounded(told: object, taken: int) -> None:
-    assert read_token(answer({**GOOD, "expires_in": told})) == {
+    assert classify_token_response(answer({**GOOD, "expires_in": told})) == {
         **GOOD,
         "expires_in": taken,
     }
@@ -53,11 +57,11 @@ def test_a_lifetime_is_bounded(told: object, taken: int) -> None:
 
 def test_a_lifetime_of_thousands_of_digits_is_an_hour() -> None:
     body = json.dumps({**GOOD, "expires_in": 7}).replace("7", "9" * 5000)
-    assert read_token(answer(body)) == {**GOOD, "expires_in": HOUR}
+    assert classify_token_response(answer(body)) == {**GOOD, "expires_in": HOUR}
 
 
 def test_a_lifetime_that_is_not_told_is_an_hour() -> None:
-    assert read_token(answer(GOOD)) == {**GOOD, "expires_in": HOUR}
+    assert classify_token_response(answer(GOOD)) == {**GOOD, "expires_in": HOUR}
 
 
 @pytest.mark.parametrize(
@@ -69,14 +73,14 @@ def test_a_lifetime_that_is_not_told_is_an_hour() -> None:
     ],
 )
 def test_only_known_fields_are_taken(more: dict[str, Any]) -> None:
-    found = read_token(answer({**GOOD, "expires_in": HOUR, **more}))
+    found = classify_token_response(answer({**GOOD, "expires_in": HOUR, **more}))
     assert found == {**GOOD, "expires_in": HOUR}
 
 
 @pytest.mark.parametrize("field", ["refresh_token", "token_type"])
 @pytest.mark.parametrize("value", ["", "a\r\nb", "a b", "\ud800", None, 5, ["a"], "ä"])
 def test_a_field_that_cannot_be_used_is_left_out(field: str, value: object) -> None:
-    found = read_token(answer({**GOOD, "expires_in": HOUR, field: value}))
+    found = classify_token_response(answer({**GOOD, "expires_in": HOUR, field: value}))
     assert found is not None
     assert field not in found
     assert found["access_token"] == GOOD["access_token"]
@@ -88,7 +92,10 @@ def test_a_field_that_cannot_be_used_is_left_out(field: str, value: object) -> N
 )
 def test_a_token_that_cannot_be_sent_is_none(token: object) -> None:
     assert (
-        read_token(answer({**GOOD, "expires_in": HOUR, "access_token": token})) is None
+        classify_token_response(
+            answer({**GOOD, "expires_in": HOUR, "access_token": token})
+        )
+        is None
     )
 
 
@@ -105,7 +112,7 @@ def test_a_token_that_cannot_be_sent_is_none(token: object) -> None:
     ],
 )
 def test_no_token(body: object, status: int, failure: Failure | None) -> None:
-    assert read_token(answer(body, status, failure)) is None
+    assert classify_token_response(answer(body, status, failure)) is None
 
 
 @pytest.mark.parametrize(
@@ -116,4 +123,4 @@ def test_claims_that_cannot_be_read_say_nothing(claims: str) -> None:
         return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
     head = part('{"alg": "none"}')
-    assert read_grant(f"{head}.{part(claims)}.").account is None
+    assert read_claims(f"{head}.{part(claims)}.").account is None

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from custom_components.keycard.cost.budget import (
-    Spending,
+    BudgetState,
+    MonthlyUsage,
     StoredSpending,
-    Thrift,
     begin_of_month,
     end_of_month,
 )
@@ -19,11 +19,11 @@ from custom_components.keycard.cost.pricing import Billing, Charge, tariff_of
 
 HOME = ZoneInfo("Europe/Berlin")
 OCTOBER = datetime(2026, 10, 1, tzinfo=HOME)
-MAKER = tariff_of("fleet", in_between=False)
+MAKER = tariff_of("fleet", third_party=False)
 
 
-def spending(budget: float | None = None, data: int = 0, **kwargs: Any) -> Spending:
-    found = Spending(tariff=MAKER, month=OCTOBER, budget=budget, **kwargs)
+def spending(budget: float | None = None, data: int = 0, **kwargs: Any) -> MonthlyUsage:
+    found = MonthlyUsage(tariff=MAKER, month=OCTOBER, budget=budget, **kwargs)
     found.counts[Charge.DATA] = data
     return found
 
@@ -43,7 +43,7 @@ def spending(budget: float | None = None, data: int = 0, **kwargs: Any) -> Spend
 def test_prices(
     provider: str, in_between: bool, billing: Billing, cost: float | None
 ) -> None:
-    tariff = tariff_of(provider, in_between=in_between)
+    tariff = tariff_of(provider, third_party=in_between)
     assert tariff.billing is billing
     counts = {Charge.DATA: 1000, Charge.COMMANDS: 100, Charge.WAKES: 10}
     assert tariff.cost(counts) == (cost and pytest.approx(cost))
@@ -105,7 +105,7 @@ def test_a_clock_that_is_set_back_begins_no_month() -> None:
 def test_what_was_counted_is_kept(now: datetime, counts: dict[Charge, int]) -> None:
     before = spending(data=5)
     before.add(Charge.WAKES, OCTOBER)
-    after = Spending(tariff=MAKER, month=begin_of_month(now))
+    after = MonthlyUsage(tariff=MAKER, month=begin_of_month(now))
     after.restore(before.dump(), now)
     assert after.counts == counts
 
@@ -120,36 +120,36 @@ def test_what_makes_no_sense_is_not_taken_up(counts: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("budget", "spent", "days", "slower", "thrift"),
     [
-        (None, 100.0, 30, 1.0, Thrift.USUAL),
-        (10, 0.0, 0, 1.0, Thrift.USUAL),
-        (10, 5.0, 15.5, 1.0, Thrift.USUAL),
-        (10, 2.0, 15.5, 1.0, Thrift.USUAL),
+        (None, 100.0, 30, 1.0, BudgetState.NORMAL),
+        (10, 0.0, 0, 1.0, BudgetState.NORMAL),
+        (10, 5.0, 15.5, 1.0, BudgetState.NORMAL),
+        (10, 2.0, 15.5, 1.0, BudgetState.NORMAL),
         # A hair's breadth is no reason.
-        (10, 0.5, 0, 1.0, Thrift.USUAL),
-        (10, 5.0, 0, 8.0, Thrift.SLOWED),
-        (10, 7.5, 15.5, 8.0, Thrift.SLOWED),
-        (10, 9.0, 0, 1000.0, Thrift.SLOWED),
-        (10, 10.0, 30, inf, Thrift.STOPPED),
-        (10, 11.0, 0, inf, Thrift.STOPPED),
+        (10, 0.5, 0, 1.0, BudgetState.NORMAL),
+        (10, 5.0, 0, 8.0, BudgetState.SLOWED),
+        (10, 7.5, 15.5, 8.0, BudgetState.SLOWED),
+        (10, 9.0, 0, 1000.0, BudgetState.SLOWED),
+        (10, 10.0, 30, inf, BudgetState.STOPPED),
+        (10, 11.0, 0, inf, BudgetState.STOPPED),
     ],
 )
 def test_a_budget_slows(
-    budget: float | None, spent: float, days: float, slower: float, thrift: Thrift
+    budget: float | None, spent: float, days: float, slower: float, thrift: BudgetState
 ) -> None:
     # Days of the clock on the wall: one of October's has an hour more.
     now = OCTOBER + timedelta(days=days)
     month = spending(budget, data=round(spent * 500))
-    assert month.slower(now) == pytest.approx(slower)
-    assert month.thrift(now) is thrift
+    assert month.interval_factor(now) == pytest.approx(slower)
+    assert month.budget_state(now) is thrift
 
 
 def test_without_prices_there_is_nothing_to_limit() -> None:
-    month = Spending(
-        tariff=tariff_of("tessie", in_between=True), month=OCTOBER, budget=1
+    month = MonthlyUsage(
+        tariff=tariff_of("tessie", third_party=True), month=OCTOBER, budget=1
     )
     month.counts[Charge.DATA] = 100_000
     assert not month.can_be_limited
-    assert month.slower(OCTOBER) == 1
+    assert month.interval_factor(OCTOBER) == 1
     assert spending().can_be_limited
 
 
@@ -165,7 +165,7 @@ def test_who_asks_for_too_much_becomes_slower_and_is_not_stopped(
     now, slowest, at_half = OCTOBER, 1.0, 0.0
     while now < end - timedelta(hours=1):
         month.add(Charge.DATA, now)
-        slower = month.slower(now)
+        slower = month.interval_factor(now)
         assert slower < inf
         slowest = max(slowest, slower)
         if not at_half and now > OCTOBER + (end - OCTOBER) / 2:
@@ -182,5 +182,5 @@ def test_who_asks_for_less_than_the_budget_is_never_slowed() -> None:
     now = OCTOBER
     while now < end:
         month.add(Charge.DATA, now)
-        assert month.slower(now) == 1
+        assert month.interval_factor(now) == 1
         now += (end - OCTOBER) / 2400

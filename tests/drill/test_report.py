@@ -8,17 +8,20 @@ import pytest
 from homeassistant.core import HomeAssistant
 
 from custom_components.keycard.drill.report import (
+    AutomationResult,
     CarReadiness,
-    Listener,
+    NotificationResult,
     Readiness,
-    Told,
 )
-from custom_components.keycard.notifications.text import Words, async_get_words
-from custom_components.keycard.vehicle.keys import Key
+from custom_components.keycard.notifications.text import (
+    Translations,
+    async_load_translations,
+)
+from custom_components.keycard.vehicle.keys import PhysicalKey
 
 ADA = CarReadiness(
     name="Ada",
-    key=Key.KEYCARD,
+    key=PhysicalKey.KEYCARD,
     named=True,
     key_tried=None,
     pin_to_drive=None,
@@ -26,41 +29,45 @@ ADA = CarReadiness(
 )
 CY = CarReadiness(
     name="Cy",
-    key=Key.FOB,
+    key=PhysicalKey.FOB,
     named=False,
     key_tried=datetime(2026, 11, 3, 23, 30, tzinfo=UTC),
     pin_to_drive=None,
     bluetooth=True,
 )
-RAN = Listener(entity_id="automation.tell", name="Tell", ran=True, off=False)
+RAN = AutomationResult(
+    entity_id="automation.tell", name="Tell", triggered=True, disabled=False
+)
 
 
 @pytest.fixture(params=["en", "de"])
-async def words(hass: HomeAssistant, request: pytest.FixtureRequest) -> Words:
+async def words(hass: HomeAssistant, request: pytest.FixtureRequest) -> Translations:
     await hass.config.async_update(language=request.param, time_zone="Europe/Berlin")
-    return await async_get_words(hass)
+    return await async_load_translations(hass)
 
 
-def in_words(words: Words, told: Told, *cars: CarReadiness) -> list[str]:
-    return Readiness(told=told, cars=cars).in_words(words).split("\n")
+def in_words(
+    words: Translations, told: NotificationResult, *cars: CarReadiness
+) -> list[str]:
+    return Readiness(notifications=told, cars=cars).as_markdown(words).split("\n")
 
 
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        (Told(), [("ready_no_automation", {})]),
+        (NotificationResult(), [("ready_no_automation", {})]),
         (
-            Told(automations=(RAN,), receivers=("Phone", "Kitchen")),
+            NotificationResult(automations=(RAN,), receivers=("Phone", "Kitchen")),
             [
                 ("ready_ran", {"name": "Tell"}),
                 ("ready_sent", {"receivers": "Phone, Kitchen"}),
             ],
         ),
         (
-            Told(
+            NotificationResult(
                 automations=(
-                    replace(RAN, name="Lamp", ran=False),
-                    replace(RAN, name="Old", ran=False, off=True),
+                    replace(RAN, name="Lamp", triggered=False),
+                    replace(RAN, name="Old", triggered=False, disabled=True),
                 )
             ),
             [
@@ -72,35 +79,37 @@ def in_words(words: Words, told: Told, *cars: CarReadiness) -> list[str]:
     ],
 )
 async def test_who_was_told(
-    words: Words, told: Told, said: list[tuple[str, dict[str, str]]]
+    words: Translations,
+    told: NotificationResult,
+    said: list[tuple[str, dict[str, str]]],
 ) -> None:
     assert in_words(words, told) == [
-        f"**{words.say('ready_told')}**",
+        f"**{words.format('ready_told')}**",
         "",
-        *(f"- {words.say(key, **values)}" for key, values in said),
+        *(f"- {words.format(key, **values)}" for key, values in said),
     ]
 
 
-async def test_the_keys_of_each_car(words: Words) -> None:
-    keycard, fob = words.say("ready_key_keycard"), words.say("ready_key_fob")
-    lines = in_words(words, Told(), replace(ADA, pin_to_drive=True), CY)
+async def test_the_keys_of_each_car(words: Translations) -> None:
+    keycard, fob = words.format("ready_key_keycard"), words.format("ready_key_fob")
+    lines = in_words(words, NotificationResult(), replace(ADA, pin_to_drive=True), CY)
     assert lines[lines.index("**Ada**") :] == [
         "**Ada**",
         "",
-        f"- {words.say('ready_key_named', key=keycard)}",
-        f"- {words.say('ready_never_tried', key=keycard)}",
-        f"- {words.say('ready_pin_on', key=keycard)}",
-        f"- {words.say('ready_bluetooth_none')}",
+        f"- {words.format('ready_key_named', key=keycard)}",
+        f"- {words.format('ready_never_tried', key=keycard)}",
+        f"- {words.format('ready_pin_on', key=keycard)}",
+        f"- {words.format('ready_bluetooth_none')}",
         "",
         "**Cy**",
         "",
-        f"- {words.say('ready_key_guessed', key=fob)}",
+        f"- {words.format('ready_key_guessed', key=fob)}",
         # It was past midnight where the owner lives.
-        f"- {words.say('ready_tried', key=fob, day='2026-11-04')}",
-        f"- {words.say('ready_bluetooth_near')}",
+        f"- {words.format('ready_tried', key=fob, day='2026-11-04')}",
+        f"- {words.format('ready_bluetooth_near')}",
     ]
     away = replace(ADA, pin_to_drive=False, bluetooth=False)
-    assert in_words(words, Told(), away)[-2:] == [
-        f"- {words.say('ready_pin_off', key=keycard)}",
-        f"- {words.say('ready_bluetooth_away')}",
+    assert in_words(words, NotificationResult(), away)[-2:] == [
+        f"- {words.format('ready_pin_off', key=keycard)}",
+        f"- {words.format('ready_bluetooth_away')}",
     ]

@@ -10,30 +10,30 @@ from custom_components.keycard.drill.scenario import (
     SCOPES,
     SHORTEST,
     Drill,
-    Plan,
-    Unfit,
-    UnfitError,
-    rehearse,
+    DrillRequest,
+    InvalidDrill,
+    InvalidDrillError,
+    create_drill,
 )
 from custom_components.keycard.outage.models import (
     OUTAGES,
-    Judgement,
-    Plane,
+    Assessment,
     Scope,
     Status,
+    Subsystem,
 )
 
 WALL = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 NOW = 5000.0
 MODELS = {"ada": "model3", "bo": "model3", "cy": "models"}
-FINE = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE)
+FINE = Assessment(status=Status.OPERATIONAL, scope=Scope.NONE)
 
 
 def made(
-    *, before: Judgement = FINE, models: dict[str, str] | None = None, **plan: Any
+    *, before: Assessment = FINE, models: dict[str, str] | None = None, **plan: Any
 ) -> Drill:
-    return rehearse(
-        Plan(**plan),
+    return create_drill(
+        DrillRequest(**plan),
         region="eu",
         others=frozenset({"na", "cn"}),
         models=MODELS if models is None else models,
@@ -102,16 +102,16 @@ def test_what_is_rehearsed(
 ) -> None:
     drill = made(**plan)
     planes = {
-        Status.OUTAGE: (Plane.STATUS, Plane.API),
-        Status.DEGRADED: (Plane.COMMANDS,),
-        Status.SIGN_IN_OUTAGE: (Plane.AUTH,),
+        Status.OUTAGE: (Subsystem.STATUS, Subsystem.API),
+        Status.DEGRADED: (Subsystem.COMMANDS,),
+        Status.SIGN_IN_OUTAGE: (Subsystem.AUTH,),
     }
     status = plan.get("status", Status.OUTAGE)
-    assert drill.judgement == Judgement(
+    assert drill.assessment == Assessment(
         status=status,
         scope=scope,
-        planes=planes[status],
-        elsewhere=elsewhere,
+        subsystems=planes[status],
+        other_regions=elsewhere,
         models=models,
         since=WALL,
         affected=affected,
@@ -123,34 +123,43 @@ def test_what_is_rehearsed(
 @pytest.mark.parametrize(
     ("plan", "why"),
     [
-        ({"duration": SHORTEST - timedelta(seconds=1)}, Unfit.DURATION),
-        ({"duration": LONGEST + timedelta(seconds=1)}, Unfit.DURATION),
-        ({"duration": -SHORTEST}, Unfit.DURATION),
+        ({"duration": SHORTEST - timedelta(seconds=1)}, InvalidDrill.DURATION),
+        ({"duration": LONGEST + timedelta(seconds=1)}, InvalidDrill.DURATION),
+        ({"duration": -SHORTEST}, InvalidDrill.DURATION),
         *(
-            ({"status": status, "scope": scope}, Unfit.SCOPE)
+            ({"status": status, "scope": scope}, InvalidDrill.SCOPE)
             for status, scopes in SCOPES.items()
             for scope in set(Scope) - set(scopes)
         ),
-        ({"scope": Scope.REGIONS}, Unfit.ELSEWHERE_MISSING),
-        ({"scope": Scope.REGIONS, "elsewhere": some("eu")}, Unfit.ELSEWHERE_OWN),
-        ({"scope": Scope.REGIONS, "elsewhere": some("na", "cn")}, Unfit.ELSEWHERE_ALL),
-        ({"elsewhere": some("na")}, Unfit.ELSEWHERE_UNUSED),
-        ({"scope": Scope.WORLDWIDE, "elsewhere": some("na")}, Unfit.ELSEWHERE_UNUSED),
-        ({"status": Status.DEGRADED, "elsewhere": some("na")}, Unfit.ELSEWHERE_UNUSED),
-        ({"cars": some("ada")}, Unfit.CARS_UNUSED),
-        ({"status": Status.DEGRADED, "cars": some("ada")}, Unfit.CARS_UNUSED),
+        ({"scope": Scope.REGIONS}, InvalidDrill.ELSEWHERE_MISSING),
+        ({"scope": Scope.REGIONS, "elsewhere": some("eu")}, InvalidDrill.ELSEWHERE_OWN),
+        (
+            {"scope": Scope.REGIONS, "elsewhere": some("na", "cn")},
+            InvalidDrill.ELSEWHERE_ALL,
+        ),
+        ({"elsewhere": some("na")}, InvalidDrill.ELSEWHERE_UNUSED),
+        (
+            {"scope": Scope.WORLDWIDE, "elsewhere": some("na")},
+            InvalidDrill.ELSEWHERE_UNUSED,
+        ),
+        (
+            {"status": Status.DEGRADED, "elsewhere": some("na")},
+            InvalidDrill.ELSEWHERE_UNUSED,
+        ),
+        ({"cars": some("ada")}, InvalidDrill.CARS_UNUSED),
+        ({"status": Status.DEGRADED, "cars": some("ada")}, InvalidDrill.CARS_UNUSED),
         (
             {"status": Status.DEGRADED, "scope": Scope.VEHICLE, "models": {}},
-            Unfit.NO_CARS,
+            InvalidDrill.NO_CARS,
         ),
         (
             {"status": Status.DEGRADED, "scope": Scope.MODEL, "models": {}},
-            Unfit.NO_CARS,
+            InvalidDrill.NO_CARS,
         ),
     ],
 )
-def test_what_makes_no_drill(plan: dict[str, Any], why: Unfit) -> None:
-    with pytest.raises(UnfitError) as caught:
+def test_what_makes_no_drill(plan: dict[str, Any], why: InvalidDrill) -> None:
+    with pytest.raises(InvalidDrillError) as caught:
         made(**plan)
     assert caught.value.why is why
 
@@ -164,8 +173,8 @@ def test_every_outage_can_be_rehearsed() -> None:
     assert set(SCOPES) == OUTAGES
 
 
-def judged(status: Status, **more: Any) -> Judgement:
-    return Judgement(status=status, **more)
+def judged(status: Status, **more: Any) -> Assessment:
+    return Assessment(status=status, **more)
 
 
 @pytest.mark.parametrize(
@@ -179,26 +188,26 @@ def judged(status: Status, **more: Any) -> Judgement:
         (FINE, judged(Status.INTERNET_DOWN), True),
         (FINE, judged(Status.PROVIDER_DOWN), True),
         (FINE, judged(Status.ACCOUNT_PROBLEM), True),
-        (FINE, judged(Status.OPERATIONAL, elsewhere=("na",)), True),
+        (FINE, judged(Status.OPERATIONAL, other_regions=("na",)), True),
         # What was so before is no news, nor is that it is over.
         (judged(Status.ACCOUNT_PROBLEM), judged(Status.ACCOUNT_PROBLEM), False),
         (judged(Status.ACCOUNT_PROBLEM), FINE, False),
         (judged(Status.ACCOUNT_PROBLEM), judged(Status.INTERNET_DOWN), True),
         (judged(Status.UNDETERMINED), FINE, False),
         (
-            judged(Status.OPERATIONAL, elsewhere=("na",)),
-            judged(Status.OPERATIONAL, elsewhere=("na",)),
+            judged(Status.OPERATIONAL, other_regions=("na",)),
+            judged(Status.OPERATIONAL, other_regions=("na",)),
             False,
         ),
         (
-            judged(Status.OPERATIONAL, elsewhere=("na",)),
-            judged(Status.OPERATIONAL, elsewhere=("cn", "na")),
+            judged(Status.OPERATIONAL, other_regions=("na",)),
+            judged(Status.OPERATIONAL, other_regions=("cn", "na")),
             True,
         ),
-        (judged(Status.OPERATIONAL, elsewhere=("na",)), FINE, False),
+        (judged(Status.OPERATIONAL, other_regions=("na",)), FINE, False),
     ],
 )
 def test_what_is_real_and_new_ends_it(
-    *, before: Judgement, real: Judgement, broken: bool
+    *, before: Assessment, real: Assessment, broken: bool
 ) -> None:
-    assert made(before=before).broken_by(real) is broken
+    assert made(before=before).interrupted_by(real) is broken

@@ -12,9 +12,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.external.discovery import (
-    FoundCar,
-    NamedDevice,
-    async_find_cars,
+    DeviceRef,
+    DiscoveredVehicle,
+    async_discover_vehicles,
     async_integration_name,
     model_in,
 )
@@ -105,14 +105,14 @@ async def test_cars_are_found(
     integration: str,
 ) -> None:
     device = add_other(hass, other)
-    (car,) = async_find_cars(hass)
+    (car,) = async_discover_vehicles(hass)
     assert (car.model, car.year, car.vin) == known
     assert car.name == other.name
     assert car.id == device.id
     (named,) = car.devices
     assert named.domain == other.domain
     assert await async_integration_name(hass, named) == integration
-    assert NamedDevice.from_option(named.as_option()) == named
+    assert DeviceRef.from_option(named.as_option()) == named
     assert named.async_find(hass) == device
 
 
@@ -180,7 +180,7 @@ NO_CARS = [
 @pytest.mark.parametrize("other", NO_CARS)
 async def test_other_things_are_no_cars(hass: HomeAssistant, other: Other) -> None:
     add_other(hass, other)
-    assert async_find_cars(hass) == []
+    assert async_discover_vehicles(hass) == []
 
 
 async def test_an_integration_that_is_switched_off_has_no_cars(
@@ -189,7 +189,7 @@ async def test_an_integration_that_is_switched_off_has_no_cars(
     entry = MockConfigEntry(domain="tesla_fleet", disabled_by=ConfigEntryDisabler.USER)
     entry.add_to_hass(hass)
     add_other(hass, fleet_car(), entry)
-    assert async_find_cars(hass) == []
+    assert async_discover_vehicles(hass) == []
 
 
 async def test_one_car_of_two_integrations_is_one(hass: HomeAssistant) -> None:
@@ -199,7 +199,7 @@ async def test_one_car_of_two_integrations_is_one(hass: HomeAssistant) -> None:
     tessie = add_other(
         hass, Other(domain="tessie", identifiers=(ADA_VIN,), name="My car")
     )
-    ada, cy = async_find_cars(hass)
+    ada, cy = async_discover_vehicles(hass)
     assert [device.device_id for device in ada.devices] == [
         fleet.id,
         mate.id,
@@ -212,7 +212,7 @@ async def test_one_car_of_two_integrations_is_one(hass: HomeAssistant) -> None:
 async def test_what_names_no_vin_learns_it_from_the_other(hass: HomeAssistant) -> None:
     add_other(hass, teslamate_car("Ada", model="Tesla"))
     add_other(hass, fleet_car())
-    (ada,) = async_find_cars(hass)
+    (ada,) = async_discover_vehicles(hass)
     assert (ada.model, ada.year, ada.vin) == ("model3", 2021, ADA_VIN)
 
 
@@ -222,7 +222,7 @@ async def test_cars_that_only_have_a_name_in_common_are_two(
     add_other(hass, fleet_car("Car"))
     add_other(hass, fleet_car("Car", CY_VIN))
     add_other(hass, teslamate_car("Car", model="Y"))
-    assert len(async_find_cars(hass)) == 3
+    assert len(async_discover_vehicles(hass)) == 3
 
 
 async def test_a_car_is_found_once(
@@ -230,30 +230,30 @@ async def test_a_car_is_found_once(
 ) -> None:
     device = add_other(hass, fleet_car())
     watching_entry.add_to_hass(hass)
-    (car,) = async_find_cars(hass)
+    (car,) = async_discover_vehicles(hass)
     cars = dict(watching_entry.options["cars"])
     cars["ada"] = {**cars["ada"], "beside": [one.as_option() for one in car.devices]}
     hass.config_entries.async_update_entry(
         watching_entry, options={**watching_entry.options, "cars": cars}
     )
-    assert async_find_cars(hass) == []
+    assert async_discover_vehicles(hass) == []
     # Nor when it comes again by another id.
     dr.async_get(hass).async_remove_device(device.id)
     dr.async_get(hass)._deleted_devices.clear()
     assert add_other(hass, fleet_car()).id != device.id
-    assert async_find_cars(hass) == []
+    assert async_discover_vehicles(hass) == []
 
 
 async def test_a_car_of_an_account_is_not_found_again(hass: HomeAssistant) -> None:
     add_other(hass, Other(domain=DOMAIN, identifiers=(ADA_VIN,), name="Ada"))
     add_other(hass, fleet_car())
-    assert async_find_cars(hass) == []
+    assert async_discover_vehicles(hass) == []
 
 
 async def test_a_device_is_found_again_by_its_identifiers(hass: HomeAssistant) -> None:
     registry = dr.async_get(hass)
     device = add_other(hass, fleet_car())
-    named = async_find_cars(hass)[0].devices[0]
+    named = async_discover_vehicles(hass)[0].devices[0]
     registry.async_remove_device(device.id)
     assert named.async_find(hass) is None
     registry._deleted_devices.clear()
@@ -292,5 +292,5 @@ def test_model_in_a_text(text: str, model: str) -> None:
 def test_the_key_follows_from_the_vin(
     vin: str, model: str, year: int | None, key: str
 ) -> None:
-    car = FoundCar(name="Car", model=model, year=year, vin=vin, devices=())
+    car = DiscoveredVehicle(name="Car", model=model, year=year, vin=vin, devices=())
     assert car.key == key

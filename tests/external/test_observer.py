@@ -10,9 +10,13 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
-from custom_components.keycard.external.discovery import async_find_cars
-from custom_components.keycard.external.observer import Witnesses
-from custom_components.keycard.outage.stale_data import BURST, LEARNT, Beside
+from custom_components.keycard.external.discovery import async_discover_vehicles
+from custom_components.keycard.external.observer import ExternalStateObserver
+from custom_components.keycard.outage.stale_data import (
+    BURST,
+    LEARNED,
+    StaleDataDetector,
+)
 
 from ..others import ADA_VIN, Other, add_other
 
@@ -118,7 +122,7 @@ CASES = [
 @pytest.fixture
 def seen(
     hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Case], Callable[..., Beside]]:
+) -> Callable[[Case], Callable[..., StaleDataDetector]]:
     """Follow the car of a case; what is returned sets states, time passing between."""
     clock = [0.0]
     monkeypatch.setattr(
@@ -126,7 +130,7 @@ def seen(
         SimpleNamespace(monotonic=lambda: clock[0]),
     )
 
-    def follow(case: Case) -> Callable[..., Beside]:
+    def follow(case: Case) -> Callable[..., StaleDataDetector]:
         add_other(
             hass,
             Other(
@@ -137,12 +141,12 @@ def seen(
                 entities=case.entities,
             ),
         )
-        (car,) = async_find_cars(hass)
-        beside = Beside()
+        (car,) = async_discover_vehicles(hass)
+        beside = StaleDataDetector()
         options = {"cars": {"ada": {"beside": [car.devices[0].as_option()]}}}
-        Witnesses(hass, beside, options).async_start()
+        ExternalStateObserver(hass, beside, options).async_start()
 
-        def tell(**states: str) -> Beside:
+        def tell(**states: str) -> StaleDataDetector:
             clock[0] += BURST + 1
             for ending, state in states.items():
                 entity = entity_of(hass, ending)
@@ -168,7 +172,9 @@ def entity_of(hass: HomeAssistant, ending: str) -> er.RegistryEntry:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_entities_are_read(
-    hass: HomeAssistant, seen: Callable[[Case], Callable[..., Beside]], case: Case
+    hass: HomeAssistant,
+    seen: Callable[[Case], Callable[..., StaleDataDetector]],
+    case: Case,
 ) -> None:
     tell = seen(case)
     beside = tell(**case.active)
@@ -178,43 +184,43 @@ async def test_entities_are_read(
         beside = tell(**case.active)
         assert beside.standing("ada", case.domain, 0.0).active, idle
     # What moves teaches the pace, what is written again does not.
-    for _ in range(LEARNT + 1):
+    for _ in range(LEARNED + 1):
         beside = tell(**{case.moving: case.active[case.moving]})
-    assert not beside.standing("ada", case.domain, 0.0).learnt
-    for number in range(1, LEARNT + 2):
+    assert not beside.standing("ada", case.domain, 0.0).learned
+    for number in range(1, LEARNED + 2):
         beside = tell(**{case.moving: str(number)})
-    assert beside.standing("ada", case.domain, 0.0).learnt
+    assert beside.standing("ada", case.domain, 0.0).learned
 
 
 async def test_a_place_that_changes_has_moved(
-    hass: HomeAssistant, seen: Callable[[Case], Callable[..., Beside]]
+    hass: HomeAssistant, seen: Callable[[Case], Callable[..., StaleDataDetector]]
 ) -> None:
     case = by_vin("tesla_fleet")
     tell = seen(case)
     tell(**case.active)
     tracker = entity_of(hass, "location").entity_id
-    for number in range(LEARNT + 3):
+    for number in range(LEARNED + 3):
         tell()
         place = {"latitude": 50.0 + number, "longitude": 8.0}
         hass.states.async_set(tracker, "not_home", place)
-    assert tell().standing("ada", "tesla_fleet", 0.0).learnt
+    assert tell().standing("ada", "tesla_fleet", 0.0).learned
 
 
 async def test_what_was_gone_has_not_moved(
-    hass: HomeAssistant, seen: Callable[[Case], Callable[..., Beside]]
+    hass: HomeAssistant, seen: Callable[[Case], Callable[..., StaleDataDetector]]
 ) -> None:
     case = by_vin("tesla_fleet")
     tell = seen(case)
     tell(**case.active)
-    for number in range(3 * LEARNT):
+    for number in range(3 * LEARNED):
         tell(battery_level="unavailable")
         tell(battery_level="unknown")
         tell(battery_level=str(number))
-    assert not tell().standing("ada", "tesla_fleet", 0.0).learnt
+    assert not tell().standing("ada", "tesla_fleet", 0.0).learned
 
 
 async def test_two_entities_that_tell_it_leave_it_open(
-    hass: HomeAssistant, seen: Callable[[Case], Callable[..., Beside]]
+    hass: HomeAssistant, seen: Callable[[Case], Callable[..., StaleDataDetector]]
 ) -> None:
     case = Case(
         name="unclear",

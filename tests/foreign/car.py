@@ -13,7 +13,7 @@ from tesla_protocol.command.universal_message_pb2 import (
     RoutableMessage,
 )
 
-from simulator.bluetooth.framing import Frames
+from simulator.bluetooth.framing import FrameDecoder
 from simulator.protocol import Transport, Whitelist
 
 PEER = Path(__file__).with_name("peer.py")
@@ -46,7 +46,7 @@ class ForeignCar:
         tell_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
         """Answer a message as it goes over the radio."""
-        frames = Frames()
+        frames = FrameDecoder()
         told = self._tell(frame=(len(data).to_bytes(2) + data).hex())
         answers = [
             message

@@ -8,7 +8,7 @@ from pathlib import Path
 import sys
 from typing import Any, Self
 
-from simulator.bluetooth import Line
+from simulator.bluetooth import Connection
 
 PEER = Path(__file__).with_name("peer.py")
 PATIENCE = 30.0  # seconds, for what takes a fraction of one
@@ -17,7 +17,7 @@ PATIENCE = 30.0  # seconds, for what takes a fraction of one
 class ForeignClient:
     """A client in a process of its own."""
 
-    def __init__(self, process: Process, line: Line) -> None:
+    def __init__(self, process: Process, line: Connection) -> None:
         self.states: dict[str, dict[str, Any]] = {}
         """What it was told last, by the name of the state."""
 
@@ -33,7 +33,7 @@ class ForeignClient:
         line.on_chunk = lambda chunk: self._write(frame=chunk.hex())
 
     @classmethod
-    async def start(cls, line: Line, vin: str) -> Self:
+    async def start(cls, line: Connection, vin: str) -> Self:
         """Start the process, and connect the client."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(PEER), "client", vin, stdin=PIPE, stdout=PIPE

@@ -10,12 +10,12 @@ from bleak.backends.device import BLEDevice
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from custom_components.keycard.transport.bluetooth import BluetoothLink
+from custom_components.keycard.transport.bluetooth import BluetoothClient
 from custom_components.keycard.vehicle.commands import Command
 from custom_components.keycard.vehicle.computer_keys import ComputerTrust
-from custom_components.keycard.vehicle.state import Presence
+from custom_components.keycard.vehicle.state import ConnectivityState
 from simulator import Simulator
-from simulator.bluetooth import Weather, address_of
+from simulator.bluetooth import LinkConditions, address_of
 
 from ..simulator.conftest import HOME
 from ..transport.bluetooth import connector
@@ -25,7 +25,7 @@ from .car import ForeignCar
 @pytest.fixture
 def world() -> Iterator[Simulator]:
     world = Simulator(HOME)
-    world.air.set_weather(Weather(latency=0.0, connect=0.0))
+    world.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     world.cars["Ada"].near = True
     yield world
     world.air.close()
@@ -42,7 +42,7 @@ def car(world: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForeignCa
 @pytest.fixture
 async def link(
     world: Simulator, car: ForeignCar, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[BluetoothLink]:
+) -> AsyncIterator[BluetoothClient]:
     monkeypatch.setattr(
         "tesla_fleet_api.tesla.vehicle.bluetooth.establish_connection",
         connector(world.air),
@@ -50,7 +50,7 @@ async def link(
     vin = world.cars["Ada"].vin
     device = BLEDevice(address_of(vin), None, None)
     key = ec.generate_private_key(ec.SECP256R1())
-    link = BluetoothLink(vin, key, lambda: device, ComputerTrust())
+    link = BluetoothClient(vin, key, lambda: device, ComputerTrust())
     yield link
     await link.close()
 
@@ -59,19 +59,19 @@ async def link(
     ("command", "locked"), [(Command.UNLOCK, False), (Command.LOCK, True)]
 )
 async def test_it_is_locked_and_unlocked(
-    link: BluetoothLink, car: ForeignCar, command: Command, locked: bool
+    link: BluetoothClient, car: ForeignCar, command: Command, locked: bool
 ) -> None:
     car.set("locked", not locked)
     outcome = await link.command(command)
     assert (outcome.done, outcome.confirmed) == (True, True)
-    told = await link.look(lambda values: False)
+    told = await link.poll(lambda values: False)
     assert told.values["locked"] is locked
 
 
-async def test_its_status_is_read(link: BluetoothLink, car: ForeignCar) -> None:
+async def test_its_status_is_read(link: BluetoothClient, car: ForeignCar) -> None:
     car.set("door_open", "front_driver", True)
     car.set("sleeping", True)
-    told = await link.look(lambda values: True)
+    told = await link.poll(lambda values: True)
     assert told.trouble is None
     assert told.values["locked"] is True
-    assert told.values["presence"] is Presence.ASLEEP
+    assert told.values["presence"] is ConnectivityState.ASLEEP

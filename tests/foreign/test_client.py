@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from simulator import Simulator
-from simulator.bluetooth import Weather, address_of
-from simulator.protocol import Computers, Confirmation, PairingState, Role
+from simulator.bluetooth import LinkConditions, address_of
+from simulator.protocol import Confirmation, PairingState, Role, VehicleComputers
 from simulator.vehicle.car import Car
 
 from ..simulator.conftest import HOME
@@ -28,7 +28,7 @@ def fast_waking(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def world() -> AsyncIterator[Simulator]:
     simulator = Simulator(HOME)
-    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     simulator.air.chance = Random(1)
     yield simulator
     simulator.air.close()
@@ -43,7 +43,7 @@ def ada(world: Simulator) -> Car:
 
 
 @pytest.fixture
-def computers(world: Simulator) -> Computers:
+def computers(world: Simulator) -> VehicleComputers:
     """Return the computers of a car that confirms in the form that the client knows.
 
     An empty payload it takes for no answer at all, and sends the command again.
@@ -55,7 +55,7 @@ def computers(world: Simulator) -> Computers:
 
 @pytest.fixture
 async def client(
-    world: Simulator, ada: Car, computers: Computers
+    world: Simulator, ada: Car, computers: VehicleComputers
 ) -> AsyncIterator[ForeignClient]:
     line = await world.air.connect(address_of(ada.vin))
     client = await ForeignClient.start(line, ada.vin)
@@ -65,7 +65,9 @@ async def client(
 
 
 @pytest.fixture
-def asked(computers: Computers, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+def asked(
+    computers: VehicleComputers, monkeypatch: pytest.MonkeyPatch
+) -> asyncio.Event:
     """Tell when the car waits for a card."""
     asked = asyncio.Event()
     ask = computers.whitelist.ask
@@ -80,7 +82,7 @@ def asked(computers: Computers, monkeypatch: pytest.MonkeyPatch) -> asyncio.Even
 
 @pytest.fixture
 async def paired(
-    client: ForeignClient, computers: Computers, asked: asyncio.Event
+    client: ForeignClient, computers: VehicleComputers, asked: asyncio.Event
 ) -> ForeignClient:
     """Return the client, whose key was added with a card."""
     pairing = client.begin("pair", "role.DRIVER")
@@ -100,7 +102,7 @@ async def test_it_is_refused_without_a_key(client: ForeignClient, ada: Car) -> N
 
 
 async def test_it_pairs_and_commands(
-    paired: ForeignClient, computers: Computers, ada: Car
+    paired: ForeignClient, computers: VehicleComputers, ada: Car
 ) -> None:
     [entry] = computers.whitelist.entries
     assert entry.role is Role.DRIVER
@@ -127,7 +129,7 @@ async def test_it_pairs_and_commands(
 
 
 async def test_it_polls_every_state(
-    paired: ForeignClient, computers: Computers, ada: Car
+    paired: ForeignClient, computers: VehicleComputers, ada: Car
 ) -> None:
     ada.doors["df"] = True
     polls = {
@@ -156,7 +158,7 @@ async def test_it_polls_every_state(
 
 
 async def test_it_recovers_a_session(
-    paired: ForeignClient, computers: Computers, ada: Car
+    paired: ForeignClient, computers: VehicleComputers, ada: Car
 ) -> None:
     assert await paired.do("unlock") is None
     assert await paired.do("set_climate", True) is None
@@ -167,7 +169,7 @@ async def test_it_recovers_a_session(
 
 
 async def test_it_wakes_the_car(
-    paired: ForeignClient, computers: Computers, ada: Car
+    paired: ForeignClient, computers: VehicleComputers, ada: Car
 ) -> None:
     ada.set_presence("asleep")
     assert await paired.do("unlock") is None

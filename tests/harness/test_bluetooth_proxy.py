@@ -30,9 +30,9 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from harness.bluetooth_proxy import Proxy, async_place_proxy
+from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
 from simulator import Simulator
-from simulator.bluetooth import Air, Weather, address_of
+from simulator.bluetooth import BluetoothEnvironment, LinkConditions, address_of
 from simulator.protocol import Role
 from simulator.vehicle.car import Car
 
@@ -50,7 +50,7 @@ async def bluetooth(hass: HomeAssistant) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def air(simulator: Simulator) -> Air:
+def air(simulator: Simulator) -> BluetoothEnvironment:
     return simulator.air
 
 
@@ -61,7 +61,9 @@ def ada(simulator: Simulator) -> Car:
 
 
 @pytest.fixture
-async def proxy(hass: HomeAssistant, air: Air, ada: Car) -> AsyncIterator[Proxy]:
+async def proxy(
+    hass: HomeAssistant, air: BluetoothEnvironment, ada: Car
+) -> AsyncIterator[BluetoothProxy]:
     proxy = async_place_proxy(hass, air)
     proxy.patience = 0.0
     yield proxy
@@ -74,7 +76,7 @@ def device_of(hass: HomeAssistant, car: Car) -> BLEDevice | None:
 
 @pytest.fixture
 def vehicle(
-    hass: HomeAssistant, simulator: Simulator, proxy: Proxy, ada: Car
+    hass: HomeAssistant, simulator: Simulator, proxy: BluetoothProxy, ada: Car
 ) -> Vehicle:
     key = ec.generate_private_key(ec.SECP256R1())
     simulator.pair("Ada", key, Role.DRIVER)
@@ -90,7 +92,7 @@ def vehicle(
 
 
 async def test_it_locks_and_unlocks(
-    air: Air, proxy: Proxy, vehicle: Vehicle, ada: Car
+    air: BluetoothEnvironment, proxy: BluetoothProxy, vehicle: Vehicle, ada: Car
 ) -> None:
     assert vehicle.device is not None
     assert vehicle.device.name == vehicle.ble_name
@@ -103,7 +105,7 @@ async def test_it_locks_and_unlocks(
     assert await vehicle.query_display_name() == "Ada"
     assert await vehicle.query_version() == 1
     await vehicle.disconnect()
-    tally = air.tally(ada)
+    tally = air.statistics(ada)
     assert (tally.connections, tally.open, tally.lost) == (1, 0, 0)
     assert proxy.free == 3
 
@@ -115,7 +117,9 @@ async def why_not(vehicle: Vehicle) -> BaseException | None:
     return raised.value.__cause__
 
 
-async def test_a_proxy_without_a_free_slot(proxy: Proxy, vehicle: Vehicle) -> None:
+async def test_a_proxy_without_a_free_slot(
+    proxy: BluetoothProxy, vehicle: Vehicle
+) -> None:
     proxy.slots = 0
     assert isinstance(await why_not(vehicle), BleakOutOfConnectionSlotsError)
     proxy.slots = 1
@@ -125,7 +129,7 @@ async def test_a_proxy_without_a_free_slot(proxy: Proxy, vehicle: Vehicle) -> No
 
 
 async def test_a_car_with_three_connections(
-    air: Air, proxy: Proxy, vehicle: Vehicle, ada: Car
+    air: BluetoothEnvironment, proxy: BluetoothProxy, vehicle: Vehicle, ada: Car
 ) -> None:
     air.phones[ada.vin] = 3
     assert isinstance(await why_not(vehicle), BleakAbortedError)
@@ -133,7 +137,7 @@ async def test_a_car_with_three_connections(
 
 
 async def test_a_car_that_has_just_left(
-    hass: HomeAssistant, proxy: Proxy, vehicle: Vehicle, ada: Car
+    hass: HomeAssistant, proxy: BluetoothProxy, vehicle: Vehicle, ada: Car
 ) -> None:
     ada.near = False
     # Nobody told Home Assistant.
@@ -143,7 +147,7 @@ async def test_a_car_that_has_just_left(
 
 
 async def test_a_car_that_leaves_cuts_the_line(
-    proxy: Proxy, vehicle: Vehicle, ada: Car
+    proxy: BluetoothProxy, vehicle: Vehicle, ada: Car
 ) -> None:
     seen: list[bool] = []
     vehicle.listen_connection_status(seen.append)
@@ -154,11 +158,11 @@ async def test_a_car_that_leaves_cuts_the_line(
 
 
 async def test_a_line_that_is_cut_tells_nothing_of_the_command(
-    air: Air, vehicle: Vehicle, ada: Car
+    air: BluetoothEnvironment, vehicle: Vehicle, ada: Car
 ) -> None:
     await vehicle.connect()
     await vehicle.handshakeVehicleSecurity()
-    air.set_weather(Weather(cut_after=1.0, latency=0.0))
+    air.set_link_conditions(LinkConditions(cut_after=1.0, latency=0.0))
     with (
         patch.object(vehicle, "_actuation_timeout", 0.05),
         patch.object(vehicle, "_default_timeout", 0.05),
@@ -169,7 +173,10 @@ async def test_a_line_that_is_cut_tells_nothing_of_the_command(
 
 
 async def test_the_proxy_with_the_best_ear_that_has_a_slot_connects(
-    hass: HomeAssistant, air: Air, proxy: Proxy, vehicle: Vehicle
+    hass: HomeAssistant,
+    air: BluetoothEnvironment,
+    proxy: BluetoothProxy,
+    vehicle: Vehicle,
 ) -> None:
     nearest = async_place_proxy(
         hass, air, source=NEAREST, slots=1, hears=lambda advert: advert.rssi + 20
@@ -184,7 +191,11 @@ async def test_the_proxy_with_the_best_ear_that_has_a_slot_connects(
 
 
 async def test_a_proxy_that_vanishes_takes_its_lines_along(
-    hass: HomeAssistant, air: Air, proxy: Proxy, vehicle: Vehicle, ada: Car
+    hass: HomeAssistant,
+    air: BluetoothEnvironment,
+    proxy: BluetoothProxy,
+    vehicle: Vehicle,
+    ada: Car,
 ) -> None:
     seen: list[bool] = []
     vehicle.listen_connection_status(seen.append)
@@ -192,7 +203,7 @@ async def test_a_proxy_that_vanishes_takes_its_lines_along(
     before = async_scanner_count(hass, connectable=True)
     proxy.remove()
     assert seen == [True, False]
-    assert air.tally(ada).open == 0
+    assert air.statistics(ada).open == 0
     assert async_scanner_count(hass, connectable=True) == before - 1
     # The car is remembered, but no way leads to it.
     assert device_of(hass, ada) is not None
@@ -200,7 +211,7 @@ async def test_a_proxy_that_vanishes_takes_its_lines_along(
 
 
 async def test_a_proxy_that_is_too_far_away_hears_nothing(
-    hass: HomeAssistant, air: Air, ada: Car
+    hass: HomeAssistant, air: BluetoothEnvironment, ada: Car
 ) -> None:
     far = async_place_proxy(hass, air, hears=lambda advert: None)
     assert device_of(hass, ada) is None
@@ -208,7 +219,7 @@ async def test_a_proxy_that_is_too_far_away_hears_nothing(
 
 
 async def test_a_car_is_heard_again_and_again(
-    hass: HomeAssistant, proxy: Proxy, ada: Car
+    hass: HomeAssistant, proxy: BluetoothProxy, ada: Car
 ) -> None:
     def heard_at() -> float:
         info = async_last_service_info(hass, address_of(ada.vin), connectable=True)
@@ -223,7 +234,7 @@ async def test_a_car_is_heard_again_and_again(
 
 @pytest.mark.parametrize(("seconds", "there"), [(190, True), (230, False)])
 async def test_home_assistant_forgets_a_car_by_its_own_rules(
-    hass: HomeAssistant, proxy: Proxy, ada: Car, seconds: float, there: bool
+    hass: HomeAssistant, proxy: BluetoothProxy, ada: Car, seconds: float, there: bool
 ) -> None:
     info = async_last_service_info(hass, address_of(ada.vin), connectable=True)
     assert info is not None
@@ -240,8 +251,12 @@ async def test_home_assistant_forgets_a_car_by_its_own_rules(
 
 
 async def test_it_ends_with_home_assistant(
-    hass: HomeAssistant, air: Air, proxy: Proxy, vehicle: Vehicle, ada: Car
+    hass: HomeAssistant,
+    air: BluetoothEnvironment,
+    proxy: BluetoothProxy,
+    vehicle: Vehicle,
+    ada: Car,
 ) -> None:
     await vehicle.connect()
     await hass.async_stop(force=True)
-    assert air.tally(ada).open == 0
+    assert air.statistics(ada).open == 0

@@ -12,7 +12,7 @@ from harness.home_assistant import ROOT
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 
 INSTALLED = """
-from script.stage.clock import OffsetClock, install
+from harness.clock import OffsetClock, install
 clock = OffsetClock()
 install(clock)
 import asyncio, time

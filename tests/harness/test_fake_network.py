@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from harness.fake_network import Internet, NameFault, refuse_to_leave
+from harness.fake_network import FakeNetwork, NameFault, refuse_to_leave
 
 MAKER = "https://api.maker.example/status"
 
@@ -15,8 +15,8 @@ def faults() -> dict[str, NameFault]:
 
 
 @pytest.fixture
-def internet(faults: dict[str, NameFault]) -> Internet:
-    internet = Internet(faults.get)
+def internet(faults: dict[str, NameFault]) -> FakeNetwork:
+    internet = FakeNetwork(faults.get)
     internet.add(MAKER, "https://127.0.0.1:4001", "na.api", "dns.maker")
     internet.add("http://control.example/ok", "http://127.0.0.1:4002", "controls1")
     internet.add("https://control.example/ok", "https://127.0.0.1:4003", "controls1")
@@ -24,7 +24,7 @@ def internet(faults: dict[str, NameFault]) -> Internet:
 
 
 def test_a_host_has_an_address_of_its_own_that_leads_to_this_machine(
-    internet: Internet,
+    internet: FakeNetwork,
 ) -> None:
     maker = internet.resolve("api.maker.example")
     control = internet.resolve("Control.Example.")
@@ -35,31 +35,31 @@ def test_a_host_has_an_address_of_its_own_that_leads_to_this_machine(
     assert internet.route(control, 443) == ("127.0.0.1", 4003)
 
 
-def test_a_port_that_nobody_serves_is_refused(internet: Internet) -> None:
+def test_a_port_that_nobody_serves_is_refused(internet: FakeNetwork) -> None:
     with pytest.raises(ConnectionRefusedError):
         internet.route(internet.resolve("api.maker.example"), 80)
 
 
-def test_a_name_that_is_not_in_the_story_is_unknown(internet: Internet) -> None:
+def test_a_name_that_is_not_in_the_story_is_unknown(internet: FakeNetwork) -> None:
     with pytest.raises(socket.gaierror):
         internet.resolve("example.com")
 
 
 def test_an_address_that_is_not_in_the_story_is_out_of_reach(
-    internet: Internet,
+    internet: FakeNetwork,
 ) -> None:
     with pytest.raises(OSError, match="not in this story"):
         internet.route("93.184.216.34", 443)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_this_machine_is_itself(internet: Internet, address: str) -> None:
+def test_this_machine_is_itself(internet: FakeNetwork, address: str) -> None:
     assert internet.route(address, 8123) == (address, 8123)
 
 
 @pytest.mark.parametrize("subject", ["na.api", "dns.maker"])
 def test_a_name_can_be_lost(
-    internet: Internet, faults: dict[str, NameFault], subject: str
+    internet: FakeNetwork, faults: dict[str, NameFault], subject: str
 ) -> None:
     faults[subject] = "dns"
     with pytest.raises(socket.gaierror):
@@ -68,7 +68,7 @@ def test_a_name_can_be_lost(
 
 
 def test_a_blocker_answers_a_null_address_where_nobody_listens(
-    internet: Internet, faults: dict[str, NameFault]
+    internet: FakeNetwork, faults: dict[str, NameFault]
 ) -> None:
     faults["dns.maker"] = "null"
     assert internet.resolve("api.maker.example") == "0.0.0.0"
@@ -76,7 +76,7 @@ def test_a_blocker_answers_a_null_address_where_nobody_listens(
         internet.route("0.0.0.0", 443)
 
 
-def test_an_end_needs_a_host_and_a_port(internet: Internet) -> None:
+def test_an_end_needs_a_host_and_a_port(internet: FakeNetwork) -> None:
     with pytest.raises(ValueError, match="host and port"):
         internet.add("/status", "http://127.0.0.1:1", "na.api")
 

@@ -10,21 +10,29 @@ import yaml
 
 from harness.narrator import FAR_REAL_SECONDS, far_rate
 from harness.report import clock_text, from_json, to_json
-from harness.scenario_runner import SETTLE_SECONDS, Asked, Outcome, Player, Seen
-from simulator.scenarios.scenario import Case, Home, Request, Step, load_case
+from harness.scenario_runner import (
+    SETTLE_SECONDS,
+    Observation,
+    Outcome,
+    RequestResult,
+    ScenarioRunner,
+)
+from simulator.scenarios.scenario import Home, Request, Scenario, Step, load_case
 
-WELL = Seen(status="operational", scope="none", keys={"Ada": "usual"})
-ILL = Seen(status="outage", scope="region", keys={"Ada": "keycard"}, notified=1)
+WELL = Observation(status="operational", scope="none", keys={"Ada": "usual"})
+ILL = Observation(status="outage", scope="region", keys={"Ada": "keycard"}, notified=1)
 
 
 class Pretence:
     """A stage whose home shows what a table says, by seconds of the case."""
 
-    def __init__(self, shows: Mapping[float, Seen], asked: Asked | None = None) -> None:
+    def __init__(
+        self, shows: Mapping[float, Observation], asked: RequestResult | None = None
+    ) -> None:
         self.now = 1000.0
         self.start = 0.0
         self.shows = shows
-        self.asked = asked or Asked()
+        self.asked = asked or RequestResult()
         self.deeds: list[str] = []
 
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
@@ -46,11 +54,11 @@ class Pretence:
     async def restart(self) -> None:
         self.deeds.append("restart")
 
-    def request(self, request: Request) -> Callable[[], Asked]:
+    def request(self, request: Request) -> Callable[[], RequestResult]:
         self.deeds.append(f"{request.action} {request.car}")
         return lambda: self.asked
 
-    def look(self, home: Home) -> Seen:
+    def look(self, home: Home) -> Observation:
         at = self.now - self.start
         return self.shows[max(since for since in self.shows if since <= at)]
 
@@ -86,8 +94,8 @@ class Notes:
 
 
 @pytest.fixture
-def case(tmp_path: Path) -> Callable[..., Case]:
-    def make(*timeline: dict[str, Any], **home: Any) -> Case:
+def case(tmp_path: Path) -> Callable[..., Scenario]:
+    def make(*timeline: dict[str, Any], **home: Any) -> Scenario:
         car = {"name": "Ada", "model": "model3", "year": 2021}
         path = tmp_path / "case.yaml"
         data = {
@@ -114,13 +122,13 @@ RECOVERS = {
 }
 
 
-async def play(case: Case, stage: Pretence) -> tuple[bool, Notes]:
+async def play(case: Scenario, stage: Pretence) -> tuple[bool, Notes]:
     notes = Notes()
-    return await Player(case, stage, notes).play(), notes
+    return await ScenarioRunner(case, stage, notes).play(), notes
 
 
 async def test_what_is_seen_in_time_and_stays_passes(
-    case: Callable[..., Case],
+    case: Callable[..., Scenario],
 ) -> None:
     stage = Pretence({0: WELL, 640: ILL, 1300: WELL})
     passed, notes = await play(case(FAILS, RECOVERS), stage)
@@ -132,7 +140,7 @@ async def test_what_is_seen_in_time_and_stays_passes(
 
 
 async def test_keycard_is_settled_before_the_clock_starts(
-    case: Callable[..., Case],
+    case: Callable[..., Scenario],
 ) -> None:
     stage = Pretence({0: ILL})
     await play(case(FAILS), stage)
@@ -152,7 +160,7 @@ async def test_keycard_is_settled_before_the_clock_starts(
     ids=["never", "too late", "not kept", "wrong key", "told twice"],
 )
 async def test_a_miss_is_told(
-    case: Callable[..., Case], shows: Mapping[float, Seen], at: float
+    case: Callable[..., Scenario], shows: Mapping[float, Observation], at: float
 ) -> None:
     passed, notes = await play(case(FAILS, RECOVERS), Pretence({**shows, 1200: WELL}))
     assert not passed
@@ -163,7 +171,7 @@ async def test_a_miss_is_told(
 
 
 async def test_what_comes_and_goes_before_the_deadline_counts_from_the_last_time(
-    case: Callable[..., Case],
+    case: Callable[..., Scenario],
 ) -> None:
     stage = Pretence({0: WELL, 610: ILL, 620: WELL, 700: ILL})
     passed, notes = await play(case(FAILS), stage)
@@ -198,7 +206,10 @@ async def test_what_comes_and_goes_before_the_deadline_counts_from_the_last_time
     ],
 )
 async def test_every_expectation_is_compared(
-    case: Callable[..., Case], expect: dict[str, Any], seen: Seen, holds: bool
+    case: Callable[..., Scenario],
+    expect: dict[str, Any],
+    seen: Observation,
+    holds: bool,
 ) -> None:
     step = {"at": "0:00", "expect": {**expect, "within": "0:01"}}
     passed, _ = await play(case(step), Pretence({0: seen}))
@@ -208,16 +219,16 @@ async def test_every_expectation_is_compared(
 @pytest.mark.parametrize(
     ("asked", "holds"),
     [
-        (Asked(ended=True, done=True, executed=1, via="cloud"), True),
-        (Asked(), False),
-        (Asked(ended=True, done=False, executed=1, via="cloud"), False),
-        (Asked(ended=True, done=True, executed=2, via="cloud"), False),
-        (Asked(ended=True, done=True, executed=1, via="bluetooth"), False),
+        (RequestResult(ended=True, done=True, executed=1, via="cloud"), True),
+        (RequestResult(), False),
+        (RequestResult(ended=True, done=False, executed=1, via="cloud"), False),
+        (RequestResult(ended=True, done=True, executed=2, via="cloud"), False),
+        (RequestResult(ended=True, done=True, executed=1, via="bluetooth"), False),
     ],
     ids=["done once", "not ended", "failed", "done twice", "over the other link"],
 )
 async def test_a_request_is_done_once(
-    case: Callable[..., Case], asked: Asked, holds: bool
+    case: Callable[..., Scenario], asked: RequestResult, holds: bool
 ) -> None:
     step = {
         "at": "0:01",
@@ -231,7 +242,7 @@ async def test_a_request_is_done_once(
 
 
 async def test_cars_that_come_near_are_paired_at_the_set_up(
-    case: Callable[..., Case],
+    case: Callable[..., Scenario],
 ) -> None:
     steps = [
         {"at": "0:01", "set": {"car.Ada": condition}}
@@ -247,7 +258,7 @@ async def test_cars_that_come_near_are_paired_at_the_set_up(
 
 
 async def test_all_deeds_of_a_step_are_done_and_told(
-    case: Callable[..., Case],
+    case: Callable[..., Scenario],
 ) -> None:
     step = {
         "at": "0:01",
@@ -272,7 +283,7 @@ async def test_all_deeds_of_a_step_are_done_and_told(
 
 
 async def test_a_home_can_be_set_up_when_the_first_conditions_are_set(
-    case: Callable[..., Case],
+    case: Callable[..., Scenario],
 ) -> None:
     stage = Pretence({0: ILL})
     await play(case({**FAILS, "at": "0:00"}, settled=False), stage)
@@ -280,7 +291,7 @@ async def test_a_home_can_be_set_up_when_the_first_conditions_are_set(
 
 
 async def test_an_outcome_survives_the_way_between_processes(
-    case: Callable[..., Case],
+    case: Callable[..., Scenario],
 ) -> None:
     _, notes = await play(case(FAILS), Pretence({0: WELL}))
     (outcome,) = notes.outcomes
@@ -295,7 +306,7 @@ def test_story_time_reads_as_in_the_cases(seconds: float, text: str) -> None:
     assert clock_text(seconds) == text
 
 
-def test_the_quiet_hours_of_a_story_are_short(case: Callable[..., Case]) -> None:
+def test_the_quiet_hours_of_a_story_are_short(case: Callable[..., Scenario]) -> None:
     story = case(FAILS, {**RECOVERS, "at": "5:00"})
     quiet = story.end - 2 * 180
     assert quiet / far_rate(story) == pytest.approx(FAR_REAL_SECONDS)

@@ -12,9 +12,9 @@ from aiohttp import web
 import pytest
 
 from harness.clock import OffsetClock
-from harness.event_loop import OWNER, StageLoop
-from harness.fake_network import Internet
-from harness.time_control import Pace, Traffic
+from harness.event_loop import OWNER, HarnessLoop
+from harness.fake_network import FakeNetwork
+from harness.time_control import TimeControl, Traffic
 
 type Play = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -32,8 +32,8 @@ def clock() -> OffsetClock:
 
 
 @pytest.fixture
-def loop(clock: OffsetClock) -> Iterator[StageLoop]:
-    loop = StageLoop()
+def loop(clock: OffsetClock) -> Iterator[HarnessLoop]:
+    loop = HarnessLoop()
     vars(loop)["time"] = clock.monotonic
     yield loop
     loop.close()
@@ -45,17 +45,17 @@ def behind() -> Behind:
 
 
 @pytest.fixture
-def pace(clock: OffsetClock, loop: StageLoop, behind: Behind) -> Pace:
-    return Pace(clock, loop, Traffic(), behind)
+def pace(clock: OffsetClock, loop: HarnessLoop, behind: Behind) -> TimeControl:
+    return TimeControl(clock, loop, Traffic(), behind)
 
 
 @pytest.fixture
-def play(loop: StageLoop, socket_enabled: None) -> Play:
+def play(loop: HarnessLoop, socket_enabled: None) -> Play:
     return loop.run_until_complete
 
 
 def test_a_day_of_timers_passes_in_a_moment(
-    play: Play, pace: Pace, clock: OffsetClock
+    play: Play, pace: TimeControl, clock: OffsetClock
 ) -> None:
     rung: list[float] = []
 
@@ -76,7 +76,7 @@ def test_a_day_of_timers_passes_in_a_moment(
 
 
 def test_a_step_does_not_go_beyond_the_moment_that_is_asked_for(
-    play: Play, pace: Pace, clock: OffsetClock, loop: StageLoop
+    play: Play, pace: TimeControl, clock: OffsetClock, loop: HarnessLoop
 ) -> None:
     async def story() -> None:
         start = clock.monotonic()
@@ -89,7 +89,7 @@ def test_a_step_does_not_go_beyond_the_moment_that_is_asked_for(
     play(story())
 
 
-def test_a_cancelled_timer_is_no_timer(loop: StageLoop) -> None:
+def test_a_cancelled_timer_is_no_timer(loop: HarnessLoop) -> None:
     handle = loop.call_later(5, lambda: None)
     assert loop.next_due() == handle.when()
     handle.cancel()
@@ -97,7 +97,7 @@ def test_a_cancelled_timer_is_no_timer(loop: StageLoop) -> None:
 
 
 def test_a_request_is_waited_for_and_one_that_is_held_is_not(
-    play: Play, pace: Pace, behind: Behind, clock: OffsetClock
+    play: Play, pace: TimeControl, behind: Behind, clock: OffsetClock
 ) -> None:
     release = asyncio.Event()
 
@@ -136,7 +136,7 @@ def test_a_request_is_waited_for_and_one_that_is_held_is_not(
 
 
 def test_an_action_that_waits_for_timers_is_driven_to_its_end(
-    play: Play, pace: Pace, loop: StageLoop
+    play: Play, pace: TimeControl, loop: HarnessLoop
 ) -> None:
     async def slow() -> str:
         await asyncio.sleep(50)
@@ -150,7 +150,7 @@ def test_an_action_that_waits_for_timers_is_driven_to_its_end(
     play(story())
 
 
-def test_what_an_owner_began_ends_with_it(play: Play, loop: StageLoop) -> None:
+def test_what_an_owner_began_ends_with_it(play: Play, loop: HarnessLoop) -> None:
     rung: list[str] = []
     owner = object()
 
@@ -173,12 +173,12 @@ def test_what_an_owner_began_ends_with_it(play: Play, loop: StageLoop) -> None:
 
 
 def test_names_and_connections_go_through_the_pretend_internet(
-    play: Play, loop: StageLoop
+    play: Play, loop: HarnessLoop
 ) -> None:
     async def story() -> None:
         server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        internet = Internet(lambda _subject: None)
+        internet = FakeNetwork(lambda _subject: None)
         internet.add("http://host.example", f"http://127.0.0.1:{port}", "host")
         loop.network = internet
         ((family, _, _, _, (address, _)),) = await loop.getaddrinfo("host.example", 80)

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.auth.keys import async_get_bluetooth_key
-from harness.bluetooth_proxy import Proxy, async_place_proxy
+from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
 from simulator import Simulator
 from simulator.bluetooth.environment import address_of
 from simulator.protocol import Role, public_keys
@@ -21,7 +21,7 @@ class Near:
     """The car, the proxy that hears it, and the simulator of both."""
 
     car: Car
-    proxy: Proxy
+    proxy: BluetoothProxy
     simulator: Simulator
 
 

@@ -14,17 +14,17 @@ from homeassistant.util import dt as dt_util
 
 from custom_components.keycard.providers import SERVICES
 from harness.clock import OffsetClock, datetime_of
-from harness.event_loop import StageLoop
-from harness.time_control import Pace, Traffic
+from harness.event_loop import HarnessLoop
+from harness.time_control import TimeControl, Traffic
 from simulator import Simulator
 from tests.conftest import HOME, unload
 
 from .story import Story
 
 
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], StageLoop]]:
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], HarnessLoop]]:
     """Run these tests on a loop that knows its next timer."""
-    return {"stage": StageLoop}
+    return {"stage": HarnessLoop}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,12 +78,12 @@ def story(
 ) -> Iterator[Story]:
     """Let time pass as it is told."""
     loop = hass.loop
-    assert isinstance(loop, StageLoop)
+    assert isinstance(loop, HarnessLoop)
     traffic = Traffic()
     with traffic.counted():
         yield Story(
             hass=hass,
             simulator=simulator,
             clock=clock,
-            pace=Pace(clock, loop, traffic, simulator),
+            pace=TimeControl(clock, loop, traffic, simulator),
         )

@@ -7,7 +7,7 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER
 from homeassistant.data_entry_flow import FlowManager, FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from simulator.protocol import Computers
+from simulator.protocol import VehicleComputers
 from simulator.vehicle.car import Car
 
 from .story import Story
@@ -53,7 +53,7 @@ class Page:
         """Return a simulated car."""
         return self.story.simulator.cars[name]
 
-    def computers(self, name: str) -> Computers:
+    def computers(self, name: str) -> VehicleComputers:
         """Return the computers of a simulated car."""
         return self.story.simulator.computers[name]
 

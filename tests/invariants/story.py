@@ -19,7 +19,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
 from harness.clock import OffsetClock
-from harness.time_control import Pace
+from harness.time_control import TimeControl
 from simulator import Simulator
 from tests.tree import KEYCARD
 
@@ -33,7 +33,7 @@ class Story:
     hass: HomeAssistant
     simulator: Simulator
     clock: OffsetClock
-    pace: Pace
+    pace: TimeControl
 
     async def go(self, seconds: float) -> None:
         """Let time pass."""
@@ -111,7 +111,7 @@ def entity_ids(hass: HomeAssistant) -> list[str]:
 
 def status_of(entry: MockConfigEntry) -> str:
     """Return what an entry judges."""
-    return str(entry.runtime_data.judge.judgement.status)
+    return str(entry.runtime_data.judge.assessment.status)
 
 
 def assert_available(story: Story) -> None:

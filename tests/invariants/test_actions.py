@@ -13,7 +13,7 @@ from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.runtime.host_poller import CHECK_PACE, CHECK_TIMEOUT
+from custom_components.keycard.runtime.host_poller import CHECK_INTERVAL, CHECK_TIMEOUT
 from tests.conftest import state_of
 from tests.waiting import until
 
@@ -293,7 +293,7 @@ async def test_check_now_is_not_to_be_abused(
         assert error.translation_key == "checked_just_now"
         assert_explained(error)
     assert story.simulator.calls.by_status.total() == before
-    await story.go(CHECK_PACE)
+    await story.go(CHECK_INTERVAL)
     await act(story, "check_now")
 
 

@@ -11,7 +11,7 @@ from homeassistant.core import Event, EventStateChangedData, HomeAssistant, call
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator import Simulator
-from simulator.bluetooth import Adversary, Weather
+from simulator.bluetooth import Adversary, LinkConditions
 
 from .bluetooth import Near, bring_near, paired
 from .story import Story, assert_explained
@@ -31,7 +31,7 @@ SHOWN = {"locked": True, "unlocked": False}
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     yield near
     near.proxy.remove()

@@ -20,7 +20,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.keycard.const import DOMAIN
 from harness.bluetooth_proxy import async_place_proxy
 from simulator import Simulator
-from simulator.bluetooth import Weather
+from simulator.bluetooth import LinkConditions
 from simulator.protocol import Confirmation, Role
 from tests.conftest import car_of
 
@@ -39,7 +39,7 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     near.proxy.patience = 5.0
     yield near
@@ -62,7 +62,7 @@ async def fail(story: Story, entry: MockConfigEntry) -> None:
 
 def rest(story: Story) -> float:
     """Return how many connections the car has with the home now."""
-    return story.simulator.air.tally(story.simulator.cars["Ada"]).open
+    return story.simulator.air.statistics(story.simulator.cars["Ada"]).open
 
 
 # Which link serves
@@ -122,7 +122,7 @@ async def test_the_owner_chooses_the_link_where_both_serve(
 async def test_the_cloud_serves_where_bluetooth_surely_brought_nothing(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    near.simulator.air.set_weather(Weather(refuse=1.0))
+    near.simulator.air.set_link_conditions(LinkConditions(refuse=1.0))
     assert await story.act("unlock") is None
     assert near.car.executed["door_unlock"] == 1
     assert story.simulator.calls.count("door_unlock") == 1
@@ -143,9 +143,9 @@ async def test_nothing_reaches_a_car_that_is_away_in_an_outage(
 @pytest.mark.parametrize(
     ("weather", "slots", "key"),
     [
-        (Weather(refuse=1.0), 3, "bluetooth_no_connection"),
-        (Weather(lose_to_car=1.0), 3, "bluetooth_no_answer"),
-        (Weather(), 0, "bluetooth_no_slot"),
+        (LinkConditions(refuse=1.0), 3, "bluetooth_no_connection"),
+        (LinkConditions(lose_to_car=1.0), 3, "bluetooth_no_answer"),
+        (LinkConditions(), 0, "bluetooth_no_slot"),
     ],
     ids=["refused", "silent", "no slot"],
 )
@@ -154,12 +154,12 @@ async def test_an_owner_hears_what_is_in_the_way(
     near: Near,
     watching_entry: MockConfigEntry,
     *,
-    weather: Weather,
+    weather: LinkConditions,
     slots: int,
     key: str,
 ) -> None:
     """A car without an account has no other way."""
-    near.simulator.air.set_weather(weather)
+    near.simulator.air.set_link_conditions(weather)
     near.proxy.slots = slots
     entry = await story.settled(paired(watching_entry, near.car))
     error = await story.act("unlock", lock_of(story, entry))
@@ -296,7 +296,7 @@ async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
     assert near.car.presence == "asleep"
     assert near.car.executed["wake_up"] == 0
     assert story.states()[LOCK] == "locked"
-    tally = story.simulator.air.tally(near.car)
+    tally = story.simulator.air.statistics(near.car)
     # Once in two minutes, for a moment each.
     assert tally.connections <= 40
     assert tally.longest < 5
@@ -305,9 +305,9 @@ async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
 async def test_where_the_cloud_tells_bluetooth_is_left_alone(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    before = story.simulator.air.tally(near.car).connections
+    before = story.simulator.air.statistics(near.car).connections
     await story.go(3600)
-    assert story.simulator.air.tally(near.car).connections == before
+    assert story.simulator.air.statistics(near.car).connections == before
 
 
 async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
@@ -316,12 +316,12 @@ async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
     await fail(story, entry)
     near.simulator.air.phones[near.car.vin] = 3
     await story.go(600)
-    before = story.simulator.air.tally(near.car).connections
+    before = story.simulator.air.statistics(near.car).connections
     await story.go(4 * 3600)
-    assert story.simulator.air.tally(near.car).connections == before
+    assert story.simulator.air.statistics(near.car).connections == before
     near.simulator.air.phones[near.car.vin] = 0
     await story.until(
-        lambda: story.simulator.air.tally(near.car).connections > before, 3600
+        lambda: story.simulator.air.statistics(near.car).connections > before, 3600
     )
 
 
@@ -339,18 +339,18 @@ async def test_a_broadcast_makes_keycard_ask(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
     """Invariant "proven over Bluetooth": a broadcast by itself changes no state."""
-    local = car_of(entry, "Ada").local
+    local = car_of(entry, "Ada").bluetooth
     assert local is not None
-    async with local.link.held() as trouble:
+    async with local.client.connection() as trouble:
         assert trouble is None
-        await local.link.car.connect_if_needed()
+        await local.client.car.connect_if_needed()
         near.car.locked = False
         story.simulator.air.broadcast(near.car)
         await story.go(1)
         assert story.states()[LOCK] == "locked"
-    before = story.simulator.air.tally(near.car).connections
+    before = story.simulator.air.statistics(near.car).connections
     await story.until(lambda: story.states()[LOCK] == "unlocked", 5)
-    assert story.simulator.air.tally(near.car).connections == before + 1
+    assert story.simulator.air.statistics(near.car).connections == before + 1
     assert rest(story) == 0
 
 
@@ -397,7 +397,7 @@ async def test_an_adapter_that_vanishes_in_the_middle(
     other = async_place_proxy(
         story.hass, story.simulator.air, source="AA:BB:CC:00:00:02"
     )
-    near.simulator.air.set_weather(Weather(latency=0.01, connect=0.01))
+    near.simulator.air.set_link_conditions(LinkConditions(latency=0.01, connect=0.01))
     story.hass.loop.call_later(moment, near.proxy.remove)
     error = await story.act("unlock")
     assert near.car.executed["door_unlock"] == 1

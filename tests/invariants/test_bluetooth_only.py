@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.keycard.const import DOMAIN
-from harness.bluetooth_proxy import Proxy, async_place_proxy
+from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
 from simulator import Simulator
 from simulator.vehicle.car import Car
 from tests.entries import hosts_options
@@ -37,7 +37,7 @@ async def proxy(
     enable_bluetooth: None,
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Proxy]:
+) -> AsyncIterator[BluetoothProxy]:
     """Place a proxy near a car; nobody but the simulator is asked of the cloud."""
     simulator.set("car.Ada", "near")
     proxy = async_place_proxy(hass, simulator.air)
@@ -89,7 +89,7 @@ def the_entry(hass: HomeAssistant) -> ConfigEntry:
 
 
 async def test_a_car_is_set_up_without_an_account(
-    story: Story, proxy: Proxy, set_up_entry: object
+    story: Story, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
     page = await set_up_alone(story)
     assert page.shows("bluetooth_only")
@@ -128,7 +128,7 @@ async def test_a_car_is_set_up_without_an_account(
 
 
 async def test_a_car_that_is_away_is_paired_later(
-    story: Story, proxy: Proxy, set_up_entry: object
+    story: Story, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
     page = await set_up_alone(story)
     await page.fill(vin=ada(story).vin, name="Ada", region="na")
@@ -144,7 +144,7 @@ async def test_a_car_that_is_away_is_paired_later(
 
 
 async def test_a_flow_that_was_left_is_no_reason_not_to_begin_anew(
-    story: Story, proxy: Proxy, set_up_entry: object
+    story: Story, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
     for _ in range(2):
         page = await set_up_alone(story)
@@ -152,7 +152,9 @@ async def test_a_flow_that_was_left_is_no_reason_not_to_begin_anew(
         assert page.shows("pair")
 
 
-async def test_a_car_lives_without_an_account(story: Story, proxy: Proxy) -> None:
+async def test_a_car_lives_without_an_account(
+    story: Story, proxy: BluetoothProxy
+) -> None:
     entry = await story.settled(alone(story, key=False))
     assert story.states()[KEY] == "usual"
     assert LOCK not in story.states()
@@ -181,16 +183,16 @@ async def test_a_car_lives_without_an_account(story: Story, proxy: Proxy) -> Non
 
 
 async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
-    story: Story, proxy: Proxy
+    story: Story, proxy: BluetoothProxy
 ) -> None:
     page = await set_up_alone(story)
     await page.fill(vin=ada(story).vin, name="Ada", region="eu")
     await page.fill(later=False)
     await page.until_asked("Ada")
-    assert story.simulator.air.tally(ada(story)).open == 1
+    assert story.simulator.air.statistics(ada(story)).open == 1
     page.manager.async_abort(page.flow_id)
     await story.go(3)
-    assert story.simulator.air.tally(ada(story)).open == 0
+    assert story.simulator.air.statistics(ada(story)).open == 0
 
 
 @pytest.fixture(params=["no_adapter", "listens_only", "bluetooth_key_file"])
@@ -211,7 +213,7 @@ def trouble(
 
 
 async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
-    story: Story, proxy: Proxy, set_up_entry: object, trouble: str
+    story: Story, proxy: BluetoothProxy, set_up_entry: object, trouble: str
 ) -> None:
     """A page that shows what ended before would show it for ever."""
     page = await set_up_alone(story)
@@ -223,7 +225,7 @@ async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
 
 
 async def test_what_is_in_the_way_here_is_said_of_a_car_that_is_paired_again(
-    story: Story, proxy: Proxy, trouble: str
+    story: Story, proxy: BluetoothProxy, trouble: str
 ) -> None:
     entry = await story.set_up(alone(story, key=True))
     page = await pair_again(story, entry)
@@ -232,7 +234,7 @@ async def test_what_is_in_the_way_here_is_said_of_a_car_that_is_paired_again(
 
 
 async def test_region_and_key_of_a_car_without_an_account(
-    story: Story, proxy: Proxy
+    story: Story, proxy: BluetoothProxy
 ) -> None:
     entry = await story.set_up(alone(story, key=True))
     hass = story.hass
@@ -251,14 +253,14 @@ async def test_region_and_key_of_a_car_without_an_account(
     await story.pace.settle()
     vin = ada(story).vin
     assert entry.options["cars"][vin]["name"] == "Ada"
-    assert entry.runtime_data.cars[vin].car.key == "fob"
+    assert entry.runtime_data.cars[vin].vehicle.physical_key == "fob"
 
 
 # A car that was named by hand
 
 
 async def test_a_car_that_was_named_by_hand_stays_the_same_one(
-    story: Story, watching_entry: MockConfigEntry, proxy: Proxy, told: Told
+    story: Story, watching_entry: MockConfigEntry, proxy: BluetoothProxy, told: Told
 ) -> None:
     entry = await story.settled(watching_entry)
     hass, vin = story.hass, ada(story).vin
@@ -302,7 +304,7 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
 
 
 async def test_another_car_joins_those_that_are_watched(
-    story: Story, watching_entry: MockConfigEntry, proxy: Proxy
+    story: Story, watching_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
     hass = story.hass
     cars = {"cy": watching_entry.options["cars"]["cy"]}
@@ -338,7 +340,7 @@ async def test_a_car_of_another_entry_is_paired_there(
     story: Story,
     watching_entry: MockConfigEntry,
     compatible_entry: MockConfigEntry,
-    proxy: Proxy,
+    proxy: BluetoothProxy,
 ) -> None:
     await story.set_up(paired(compatible_entry, ada(story)))
     await story.set_up(watching_entry)

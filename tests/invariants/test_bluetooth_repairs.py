@@ -14,10 +14,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.bluetooth.pairing import async_find_trouble
 from custom_components.keycard.runtime.connection import Connection
-from custom_components.keycard.runtime.vehicle_coordinator import is_silent
-from custom_components.keycard.runtime.views import CarView, NearView
-from custom_components.keycard.vehicle.keys import Key
-from custom_components.keycard.vehicle.state import CarState
+from custom_components.keycard.runtime.vehicle_coordinator import is_unreachable_at_home
+from custom_components.keycard.runtime.views import BluetoothStatus, VehicleData
+from custom_components.keycard.vehicle.keys import PhysicalKey
+from custom_components.keycard.vehicle.state import VehicleState
 from simulator import Simulator
 from simulator.protocol import Role
 from tests.conftest import car_of
@@ -99,7 +99,7 @@ async def test_a_car_at_home_that_answers_on_no_link(
     )
     entry = await story.settled(paired(compatible_entry, near.car))
     car = car_of(entry, "Ada")
-    state = car.car.state
+    state = car.vehicle.state
     assert state is not None
     await story.hass.config.async_update(
         latitude=state.latitude, longitude=state.longitude
@@ -128,17 +128,17 @@ def test_which_silence_counts(
     latitude = None if apart is None else 52.5 + apart
     longitude = None if apart is None else 13.4
     at = None if heard == "never" else datetime(2026, 11, 24, tzinfo=UTC)
-    view = CarView(
-        state=CarState(vin="A", latitude=latitude, longitude=longitude),
-        trusted=True,
+    view = VehicleData(
+        state=VehicleState(vin="A", latitude=latitude, longitude=longitude),
+        is_current=True,
         restored=False,
         cloud_link=False,
         connection=Connection.OFFLINE,
         cloud=cloud,
         reachable=False,
-        key_to_take=Key.USUAL,
-        bluetooth=NearView(near=heard == "now", heard_at=at),
+        key_to_take=PhysicalKey.NONE,
+        bluetooth=BluetoothStatus(in_range=heard == "now", last_seen=at),
     )
     silent = cloud in {Connection.OFFLINE, Connection.POWER_LOW}
     expected = silent and heard == "before" and apart == 0.0
-    assert is_silent(view, (52.5, 13.4)) is expected
+    assert is_unreachable_at_home(view, (52.5, 13.4)) is expected

@@ -8,11 +8,11 @@ import pytest
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.transport.bluetooth import BluetoothLink
-from custom_components.keycard.transport.result import Trouble
+from custom_components.keycard.transport.bluetooth import BluetoothClient
+from custom_components.keycard.transport.result import BluetoothError
 from custom_components.keycard.vehicle.commands import Command
 from simulator import Simulator
-from simulator.bluetooth import Weather
+from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
 from .bluetooth import Near, bring_near, paired
@@ -32,19 +32,19 @@ async def near(
 @pytest.fixture
 async def link(
     story: Story, watching_entry: MockConfigEntry, near: Near
-) -> BluetoothLink:
+) -> BluetoothClient:
     entry = await story.settled(paired(watching_entry, near.car))
-    local = entry.runtime_data.cars[near.car.vin].local
+    local = entry.runtime_data.cars[near.car.vin].bluetooth
     assert local is not None
-    link: BluetoothLink = local.link
+    link: BluetoothClient = local.link
     return link
 
 
 def lines(near: Near) -> int:
-    return near.simulator.air.tally(near.car).open
+    return near.simulator.air.statistics(near.car).open
 
 
-async def close(link: BluetoothLink, near: Near) -> int:
+async def close(link: BluetoothClient, near: Near) -> int:
     """Close a link, and return how many connections the car has at once."""
     await link.close()
     return lines(near)
@@ -56,10 +56,10 @@ async def until_connected(story: Story, near: Near) -> None:
 
 @pytest.mark.parametrize("slow", [0.2, 60.0])
 async def test_a_look_under_way(
-    story: Story, link: BluetoothLink, near: Near, slow: float
+    story: Story, link: BluetoothClient, near: Near, slow: float
 ) -> None:
-    near.simulator.air.set_weather(Weather(slow=slow))
-    look = asyncio.create_task(link.look(lambda _values: True))
+    near.simulator.air.set_link_conditions(LinkConditions(slow=slow))
+    look = asyncio.create_task(link.poll(lambda _values: True))
     await until_connected(story, near)
     assert await story.drive(close(link, near)) == 0
     assert near.proxy.free == near.proxy.slots
@@ -67,9 +67,9 @@ async def test_a_look_under_way(
 
 
 async def test_a_command_that_ends_in_a_moment_ends(
-    story: Story, link: BluetoothLink, near: Near
+    story: Story, link: BluetoothClient, near: Near
 ) -> None:
-    near.simulator.air.set_weather(Weather(slow=0.2))
+    near.simulator.air.set_link_conditions(LinkConditions(slow=0.2))
     command = asyncio.create_task(link.command(Command.UNLOCK))
     await until_connected(story, near)
     assert await story.drive(close(link, near)) == 0
@@ -78,9 +78,9 @@ async def test_a_command_that_ends_in_a_moment_ends(
 
 
 async def test_a_command_that_would_last(
-    story: Story, link: BluetoothLink, near: Near
+    story: Story, link: BluetoothClient, near: Near
 ) -> None:
-    near.simulator.air.set_weather(Weather(slow=60.0))
+    near.simulator.air.set_link_conditions(LinkConditions(slow=60.0))
     commands = [asyncio.create_task(link.command(Command.UNLOCK)) for _ in range(3)]
     await until_connected(story, near)
     began = story.clock.monotonic()
@@ -91,19 +91,19 @@ async def test_a_command_that_would_last(
     assert lines(near) == 0
     outcomes = [await one for one in commands]
     assert not any(outcome.done for outcome in outcomes)
-    assert outcomes[-1].trouble is Trouble.NO_CONNECTION
+    assert outcomes[-1].trouble is BluetoothError.NO_CONNECTION
 
 
 async def test_nothing_connects_afterwards(
-    story: Story, link: BluetoothLink, near: Near
+    story: Story, link: BluetoothClient, near: Near
 ) -> None:
     await story.drive(link.close())
-    before = near.simulator.air.tally(near.car).connections
+    before = near.simulator.air.statistics(near.car).connections
     outcome = await story.drive(link.command(Command.UNLOCK))
-    assert outcome.trouble is Trouble.NO_CONNECTION
-    told = await story.drive(link.look(lambda _values: True))
-    assert told.trouble is Trouble.NO_CONNECTION
-    assert near.simulator.air.tally(near.car).connections == before
+    assert outcome.trouble is BluetoothError.NO_CONNECTION
+    told = await story.drive(link.poll(lambda _values: True))
+    assert told.trouble is BluetoothError.NO_CONNECTION
+    assert near.simulator.air.statistics(near.car).connections == before
 
 
 async def test_a_car_that_is_being_paired(
@@ -121,11 +121,11 @@ async def test_a_car_that_is_being_paired(
     assert await story.act("unlock") is None
     assert story.clock.monotonic() - began < 2
     assert story.simulator.calls.count("door_unlock") == 1
-    local = car_of(entry, "Ada").local
+    local = car_of(entry, "Ada").bluetooth
     assert local is not None
-    outcome = await local.link.command(Command.LOCK)
-    assert outcome.trouble is Trouble.PAIRING
-    assert await story.drive(close(local.link, near)) == 0
+    outcome = await local.client.command(Command.LOCK)
+    assert outcome.trouble is BluetoothError.PAIRING
+    assert await story.drive(close(local.client, near)) == 0
     await page.until_done()
     assert page.shows("pair")
 
@@ -134,7 +134,7 @@ async def test_an_owner_hears_that_the_car_is_being_paired(
     story: Story, watching_entry: MockConfigEntry, near: Near
 ) -> None:
     entry = await story.settled(paired(watching_entry, near.car))
-    local = entry.runtime_data.cars[near.car.vin].local
+    local = entry.runtime_data.cars[near.car.vin].bluetooth
     assert local is not None
     async with local.link.held() as trouble:
         assert trouble is None

@@ -18,7 +18,7 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
-from custom_components.keycard.runtime.storage import LEDGER
+from custom_components.keycard.runtime.storage import DATA_STORE
 from tests.conftest import state_of
 
 from .story import Story, assert_available, assert_explained, status_of
@@ -73,7 +73,7 @@ def assert_shown(story: Story, *, drill: bool, cloud: str = CLOUD) -> None:
 
 def truth(story: Story) -> dict[str, Any]:
     """Return what a drill must not touch."""
-    journal = story.hass.data[LEDGER].journal
+    journal = story.hass.data[DATA_STORE].journal
     return deepcopy(
         {
             "outages": journal.dump(),
@@ -485,7 +485,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     cy = next(
         car_id
         for car_id, car in entry.runtime_data.cars.items()
-        if car.car.name == "Cy"
+        if car.vehicle.name == "Cy"
     )
     hass.config_entries.async_update_entry(
         entry, options={**entry.options, "cars": {cy: {"key": "keycard"}}}

@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.runtime.host_poller import WATCHERS, Watcher
+from custom_components.keycard.runtime.host_poller import HOST_POLLERS, HostPoller
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
 from tests.entries import hosts_options
@@ -48,7 +48,7 @@ async def test_two_entries_ask_each_host_once(
         )
     )
     assert all(done)
-    assert len(story.hass.data[WATCHERS]) == 1
+    assert len(story.hass.data[HOST_POLLERS]) == 1
     assert compatible_entry.runtime_data.watcher is watching_entry.runtime_data.watcher
     await story.go(600)
     before = story.simulator.calls.by_endpoint.copy()
@@ -71,8 +71,8 @@ async def test_an_entry_that_is_set_up_while_another_leaves_shares_with_the_next
     watchers = {
         entry.runtime_data.watcher for entry in (compatible_entry, watching_entry)
     }
-    assert len(story.hass.data[WATCHERS]) == 1
-    assert watchers == set(story.hass.data[WATCHERS].values())
+    assert len(story.hass.data[HOST_POLLERS]) == 1
+    assert watchers == set(story.hass.data[HOST_POLLERS].values())
 
 
 async def test_a_watcher_without_followers_takes_only_itself_away(
@@ -80,15 +80,15 @@ async def test_a_watcher_without_followers_takes_only_itself_away(
 ) -> None:
     entry = await story.settled(watching_entry)
     old = entry.runtime_data.watcher
-    story.hass.data[WATCHERS].clear()
-    unfollow = old.async_follow("second", "eu", lambda: None)
-    assert list(story.hass.data[WATCHERS].values()) == [old]
-    new = Watcher(story.hass, entry.runtime_data.hosts)
-    for targets in story.hass.data[WATCHERS]:
-        story.hass.data[WATCHERS][targets] = new
+    story.hass.data[HOST_POLLERS].clear()
+    unfollow = old.async_subscribe("second", "eu", lambda: None)
+    assert list(story.hass.data[HOST_POLLERS].values()) == [old]
+    new = HostPoller(story.hass, entry.runtime_data.hosts)
+    for targets in story.hass.data[HOST_POLLERS]:
+        story.hass.data[HOST_POLLERS][targets] = new
     unfollow()
     assert await story.hass.config_entries.async_unload(entry.entry_id)
-    assert list(story.hass.data[WATCHERS].values()) == [new]
+    assert list(story.hass.data[HOST_POLLERS].values()) == [new]
 
 
 @pytest.mark.parametrize("condition", ["ok", "timeout", "503 down"])
@@ -107,7 +107,7 @@ async def test_nothing_is_left_of_an_entry(
     await story.pace.settle()
     # What is written down soon is all that may be left.
     assert [one for one in ours(story.hass) if "store" not in one.lower()] == []
-    assert not story.hass.data[WATCHERS]
+    assert not story.hass.data[HOST_POLLERS]
     before = story.simulator.calls.by_endpoint.copy()
     await story.go(1200)
     assert not story.simulator.calls.by_endpoint - before
@@ -201,7 +201,7 @@ async def test_a_car_of_two_accounts_is_there_once(
     story.simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
     await story.set_up(proxy)
     await story.go(60)
-    assert {car.car.name for car in proxy.runtime_data.cars.values()} == {"Bo"}
+    assert {car.vehicle.name for car in proxy.runtime_data.cars.values()} == {"Bo"}
     await story.go(700)
     assert status_of(proxy) == "operational"
     assert len(compatible_entry.runtime_data.cars) == 2
@@ -227,5 +227,5 @@ async def test_who_shares_no_host_shares_no_watcher(
     await story.settled(watching_entry)
     await story.set_up(other)
     await story.go(60)
-    assert len(story.hass.data[WATCHERS]) == 2
+    assert len(story.hass.data[HOST_POLLERS]) == 2
     assert status_of(other) == "operational"

@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
-from custom_components.keycard.external.discovery import async_find_cars
+from custom_components.keycard.external.discovery import async_discover_vehicles
 from simulator import Simulator
 from tests.entries import hosts_options
 from tests.others import ADA_VIN, OtherIntegration, Polled
@@ -51,7 +51,7 @@ def beside_entry(story: Story, fleet: OtherIntegration) -> MockConfigEntry:
 
 
 def entry_beside(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
-    found = async_find_cars(hass)
+    found = async_discover_vehicles(hass)
     return MockConfigEntry(
         domain=DOMAIN,
         title="Tesla cloud (Europe)",
@@ -252,11 +252,11 @@ async def test_a_restart_keeps_what_was_learnt_and_told(
     ada.stale = True
     await story.until(lambda: status_of(entry) == "degraded", within=2 * HOUR)
     told = Told(story.hass)
-    since = entry.runtime_data.judge.judgement.since
+    since = entry.runtime_data.judge.assessment.since
     await story.restart(entry)
     await story.go(50 * MINUTE)
     assert status_of(entry) == "degraded"
-    assert entry.runtime_data.judge.judgement.since == since
+    assert entry.runtime_data.judge.assessment.since == since
     assert witness(entry)["pace"] == pytest.approx(POLL, abs=60)
     assert told.events == []
     ada.stale = False

@@ -7,9 +7,9 @@ import pytest
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.transport.bluetooth import BluetoothLink
+from custom_components.keycard.transport.bluetooth import BluetoothClient
 from simulator import Simulator
-from simulator.bluetooth import Weather
+from simulator.bluetooth import LinkConditions
 
 from .bluetooth import Near, bring_near, paired
 from .story import Story, assert_explained, status_of
@@ -35,14 +35,14 @@ async def link(
     compatible_entry: MockConfigEntry,
     near: Near,
     every_entity: None,
-) -> BluetoothLink:
+) -> BluetoothClient:
     """Return the only way to a car, in an outage."""
     entry = await story.settled(paired(compatible_entry, near.car))
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
-    local = entry.runtime_data.cars[near.car.vin].local
+    local = entry.runtime_data.cars[near.car.vin].bluetooth
     assert local is not None
-    link: BluetoothLink = local.link
+    link: BluetoothClient = local.link
     return link
 
 
@@ -54,7 +54,7 @@ def screen_answers(story: Story) -> object:
 
 @pytest.mark.parametrize("had_session", [False, True])
 async def test_the_locks_work_while_the_screen_gives_no_session(
-    story: Story, link: BluetoothLink, near: Near, had_session: bool
+    story: Story, link: BluetoothClient, near: Near, had_session: bool
 ) -> None:
     computers = near.simulator.computers["Ada"]
     if had_session:
@@ -107,15 +107,19 @@ def climate_of(story: Story, entry: MockConfigEntry) -> str:
 
 @pytest.mark.parametrize(
     "weather",
-    [Weather(refuse=1.0), Weather(ignore=1.0), Weather(hang_up=1.0)],
+    [
+        LinkConditions(refuse=1.0),
+        LinkConditions(ignore=1.0),
+        LinkConditions(hang_up=1.0),
+    ],
     ids=["refuses", "does not react", "hangs up"],
 )
 async def test_a_car_that_refuses_connections_for_a_while_is_not_away(
-    story: Story, watching_entry: MockConfigEntry, near: Near, weather: Weather
+    story: Story, watching_entry: MockConfigEntry, near: Near, weather: LinkConditions
 ) -> None:
     entry = await story.settled(paired(watching_entry, near.car))
-    near.simulator.air.set_weather(weather)
-    link = entry.runtime_data.cars[near.car.vin].local.link
+    near.simulator.air.set_link_conditions(weather)
+    link = entry.runtime_data.cars[near.car.vin].bluetooth.client
     told = await story.drive(link.look(lambda _values: False))
     assert told.trouble == "no_connection"
     locks = [one for one in story.states() if one.startswith("lock.")]
@@ -124,6 +128,6 @@ async def test_a_car_that_refuses_connections_for_a_while_is_not_away(
     assert error is not None
     assert error.translation_key == "bluetooth_no_connection"
     assert_explained(error)
-    near.simulator.air.set_weather(Weather())
+    near.simulator.air.set_link_conditions(LinkConditions())
     assert await story.act("unlock", lock) is None
     assert near.car.executed["door_unlock"] == 1

@@ -10,7 +10,7 @@ from homeassistant.core import State
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.runtime.storage import LEDGER, STORE_KEY, Ledger
+from custom_components.keycard.runtime.storage import DATA_STORE, STORE_KEY, HomeStore
 from tests.conftest import state_of
 
 from .story import Story, assert_available, status_of
@@ -36,10 +36,10 @@ async def restart(story: Story, entry: MockConfigEntry, away: float) -> None:
     """Stop, and start again with what was written to disk."""
     hass = story.hass
     assert await hass.config_entries.async_unload(entry.entry_id)
-    await hass.data[LEDGER]._keeper.async_save()
+    await hass.data[DATA_STORE]._keeper.async_save()
     story.clock.jump(away)
-    hass.data[LEDGER] = Ledger(hass)
-    await hass.data[LEDGER].async_load()
+    hass.data[DATA_STORE] = HomeStore(hass)
+    await hass.data[DATA_STORE].async_load()
     await story.set_up(entry)
 
 

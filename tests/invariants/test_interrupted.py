@@ -10,7 +10,7 @@ from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator import Simulator
-from simulator.bluetooth import Weather
+from simulator.bluetooth import LinkConditions
 
 from .bluetooth import Near, bring_near, paired
 from .story import LOCK, Story, assert_explained
@@ -23,7 +23,7 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     near.proxy.patience = 5.0
     yield near
@@ -137,13 +137,13 @@ async def test_bluetooth_is_asked_where_the_cloud_cannot_be(
 ) -> None:
     entry = await story.settled(paired(compatible_entry, near.car))
     story.simulator.set("eu.commands", "timeout")
-    near.simulator.air.set_weather(Weather(refuse=1.0))
+    near.simulator.air.set_link_conditions(LinkConditions(refuse=1.0))
     task = call(story)
     await story.until(lambda: story.simulator.held > 0, 30)
     task.cancel()
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     story.simulator.apply({**DOWN, "eu.commands": "ok"})
-    near.simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    near.simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near.car.locked = False
     await story.set_up(entry)
     assert story.states()[LOCK] == "unknown"

@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.transport.cloud import Call, CloudLink
+from custom_components.keycard.transport.cloud import ApiCall, FleetClient
 from simulator.scenarios.scenario import CarSpec
 from tests.flows import change, open_options
 
@@ -31,19 +31,19 @@ CY_LOCK = "lock.cy_lock"
 def asked() -> Iterator[Counter[str]]:
     """Count what is asked about each car."""
     counter: Counter[str] = Counter()
-    data, summary = CloudLink.vehicle_data, CloudLink.vehicle
+    data, summary = FleetClient.vehicle_data, FleetClient.vehicle
 
-    async def vehicle_data(link: CloudLink, vin: str) -> Call:
+    async def vehicle_data(link: FleetClient, vin: str) -> ApiCall:
         counter[vin] += 1
         return await data(link, vin)
 
-    async def vehicle(link: CloudLink, vin: str) -> Call:
+    async def vehicle(link: FleetClient, vin: str) -> ApiCall:
         counter[vin] += 1
         return await summary(link, vin)
 
     with (
-        patch.object(CloudLink, "vehicle_data", vehicle_data),
-        patch.object(CloudLink, "vehicle", vehicle),
+        patch.object(FleetClient, "vehicle_data", vehicle_data),
+        patch.object(FleetClient, "vehicle", vehicle),
     ):
         yield counter
 
@@ -175,7 +175,7 @@ async def test_cars_of_one_name_are_told_apart(
     entry = await story.settled(compatible_entry)
     await story.go(700)
     names = {
-        vin: coordinator.car.title
+        vin: coordinator.vehicle.title
         for vin, coordinator in entry.runtime_data.cars.items()
     }
     assert names == {
@@ -210,4 +210,4 @@ async def test_a_device_follows_the_name_and_the_software(
     assert er.async_get(story.hass).async_get(LOCK) == entity
     assert LOCK in story.states()
     assert not [one for one in changes if one.data["new_state"] is None]
-    assert entry.runtime_data.cars[ada.vin].car.title == "Lovelace 👩‍🔬"
+    assert entry.runtime_data.cars[ada.vin].vehicle.title == "Lovelace 👩‍🔬"

@@ -62,10 +62,13 @@ async def test_an_entry_of_an_earlier_version_in_the_middle_of_an_outage(
     story.simulator.apply(failing)
     await story.set_up(entry)
     await story.hass.async_block_till_done()
-    since = entry.runtime_data.judge.judgement.since
+    since = entry.runtime_data.judge.assessment.since
     assert status_of(entry) == "outage"
     assert since.isoformat() == kept["memory"]["data"]["judge"]["since"]
-    assert {car.car.name for car in entry.runtime_data.cars.values()} == {"Ada", "Cy"}
+    assert {car.vehicle.name for car in entry.runtime_data.cars.values()} == {
+        "Ada",
+        "Cy",
+    }
     assert story.states()["sensor.ada_key_to_take"] == "keycard"
     assert story.states()["sensor.cy_key_to_take"] == "fob"
     assert_available(story)

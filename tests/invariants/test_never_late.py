@@ -12,12 +12,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.transport.cloud import CloudLink, CloudOutcome, Command
+from custom_components.keycard.transport.cloud import CloudOutcome, Command, FleetClient
 from custom_components.keycard.transport.http import Recorder, connection_check
 from custom_components.keycard.vehicle.command_queue import PendingCommand
-from custom_components.keycard.vehicle.commands import order
+from custom_components.keycard.vehicle.commands import command_call
 from simulator import Simulator
-from simulator.bluetooth import Weather
+from simulator.bluetooth import LinkConditions
 from simulator.vehicle.car import Car
 
 from .bluetooth import Near, bring_near, paired
@@ -31,7 +31,7 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     near.proxy.patience = 5.0
     yield near
@@ -179,11 +179,11 @@ async def test_a_signed_command_expires_in_the_car(
     async with aiohttp.ClientSession(
         middlewares=(Recorder(),), trace_configs=[connection_check()]
     ) as session:
-        link = CloudLink(session, story.simulator.urls["eu"], token, private_key=key)
+        link = FleetClient(session, story.simulator.urls["eu"], token, private_key=key)
 
         async def send(command: Command) -> CloudOutcome:
             pending = PendingCommand(
-                order=order(command), pressed_at=story.clock.monotonic()
+                order=command_call(command), pressed_at=story.clock.monotonic()
             )
             return await story.drive(
                 link.command(car.vin, command, signed=True, pending=pending)
@@ -203,7 +203,7 @@ async def test_a_signed_command_expires_in_the_car(
         story.simulator.set("eu.commands", "ok")
         calls = story.simulator.calls.count("signed_command")
         pending = PendingCommand(
-            order=order(Command.UNLOCK), pressed_at=story.clock.monotonic() - 20
+            order=command_call(Command.UNLOCK), pressed_at=story.clock.monotonic() - 20
         )
         for signed in (True, False):
             outcome = await story.drive(
@@ -224,10 +224,12 @@ async def test_over_bluetooth_a_late_delivery_opens_nothing(
     assert await story.act("unlock") is None
     assert await story.act("lock") is None
     presses = Presses(story, near.car)
-    near.simulator.air.set_weather(Weather(latency=0.0, connect=0.0, late=25.0))
+    near.simulator.air.set_link_conditions(
+        LinkConditions(latency=0.0, connect=0.0, late=25.0)
+    )
     presses.press("unlock")
     await presses.results()
-    near.simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    near.simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     await story.go(120)
     assert presses.ran == []
     assert near.car.locked
@@ -239,7 +241,9 @@ async def test_a_radio_that_is_busy_keeps_no_command_for_later(
     entry = await story.settled(paired(compatible_entry, near.car))
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
-    local = next(car for car in entry.runtime_data.cars.values() if car.local).local
+    local = next(
+        car for car in entry.runtime_data.cars.values() if car.bluetooth
+    ).bluetooth
     presses = Presses(story, near.car)
     async with local.link.held():
         presses.press("unlock")
@@ -261,17 +265,19 @@ async def test_random_presses_while_links_hang(
     await story.settled(paired(compatible_entry, near.car))
     presses = Presses(story, near.car)
     for _ in range(12):
-        fine = Weather(latency=0.0, connect=0.0)
+        fine = LinkConditions(latency=0.0, connect=0.0)
         for _ in range(dice.randint(1, 6)):
-            near.simulator.air.set_weather(
+            near.simulator.air.set_link_conditions(
                 dice.choice(
                     (
                         fine,
-                        Weather(latency=0.0, connect=0.0, lose_to_phone=1.0),
-                        Weather(latency=0.0, connect=0.0, lose_to_car=1.0),
-                        Weather(latency=0.0, connect=0.0, late=dice.uniform(1, 30)),
-                        Weather(latency=0.0, connect=5.0),
-                        Weather(refuse=1.0),
+                        LinkConditions(latency=0.0, connect=0.0, lose_to_phone=1.0),
+                        LinkConditions(latency=0.0, connect=0.0, lose_to_car=1.0),
+                        LinkConditions(
+                            latency=0.0, connect=0.0, late=dice.uniform(1, 30)
+                        ),
+                        LinkConditions(latency=0.0, connect=5.0),
+                        LinkConditions(refuse=1.0),
                     )
                 )
             )
@@ -283,7 +289,7 @@ async def test_random_presses_while_links_hang(
             )
             presses.press(dice.choice(("lock", "unlock")))
             await story.go(dice.choice((0.1, 1.0, 4.0, 11.0)))
-        near.simulator.air.set_weather(fine)
+        near.simulator.air.set_link_conditions(fine)
         story.simulator.apply({"eu.commands": "ok", "car.Ada": "near"})
         last = presses.press(dice.choice(("lock", "unlock")))
         await presses.results()

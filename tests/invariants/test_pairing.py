@@ -15,9 +15,9 @@ from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.auth.keys import async_get_bluetooth_key
-from harness.bluetooth_proxy import Proxy, async_place_proxy
+from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
 from simulator import Simulator
-from simulator.bluetooth import Line, NotHeardError, Weather
+from simulator.bluetooth import Connection, LinkConditions, NotInRangeError
 from simulator.bluetooth.environment import address_of, name_of
 from simulator.protocol import Role
 from simulator.vehicle.car import Car
@@ -31,7 +31,7 @@ from .story import LOCK, Story
 @pytest.fixture
 async def proxy(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Proxy]:
+) -> AsyncIterator[BluetoothProxy]:
     """Place a proxy where a car may come."""
     proxy = async_place_proxy(hass, simulator.air)
     yield proxy
@@ -40,7 +40,7 @@ async def proxy(
 
 @pytest.fixture
 async def page(
-    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> AsyncIterator[Page]:
     """Stand at the car, before the form that says what is to be done there."""
     await story.set_up(compatible_entry)
@@ -51,7 +51,7 @@ async def page(
     assert page.shows("pair")
     yield page
     # The home may look at a car that was just paired, and then lets go of it.
-    await story.until(lambda: story.simulator.air.tally(ada(story)).open == 0, 60)
+    await story.until(lambda: story.simulator.air.statistics(ada(story)).open == 0, 60)
 
 
 def ada(story: Story) -> Car:
@@ -105,37 +105,37 @@ async def test_lost_messages_do_not_matter(
     story: Story, page: Page, compatible_entry: MockConfigEntry
 ) -> None:
     story.simulator.air.chance = Random(3)
-    story.simulator.air.set_weather(Weather(lose_to_phone=0.3))
+    story.simulator.air.set_link_conditions(LinkConditions(lose_to_phone=0.3))
     await page.fill()
     await page.until_asked("Ada")
     page.computers("Ada").whitelist.tap()
     await page.until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
-    assert story.simulator.air.tally(ada(story)).lost
+    assert story.simulator.air.statistics(ada(story)).lost
     assert key_of(compatible_entry).unique_id == ada(story).vin
     # What the entry asks from then on comes to its end.
-    story.simulator.air.set_weather(Weather())
+    story.simulator.air.set_link_conditions(LinkConditions())
     await story.go(30)
 
 
-def in_valet_mode(page: Page, _proxy: Proxy) -> None:
+def in_valet_mode(page: Page, _proxy: BluetoothProxy) -> None:
     page.car("Ada").valet = True
 
 
-def with_a_full_list(page: Page, _proxy: Proxy) -> None:
+def with_a_full_list(page: Page, _proxy: BluetoothProxy) -> None:
     page.computers("Ada").whitelist.slots = 0
 
 
-def just_left(page: Page, _proxy: Proxy) -> None:
+def just_left(page: Page, _proxy: BluetoothProxy) -> None:
     page.story.simulator.set("car.Ada", "gone")
 
 
-def without_a_slot(_page: Page, proxy: Proxy) -> None:
+def without_a_slot(_page: Page, proxy: BluetoothProxy) -> None:
     proxy.slots = 0
 
 
-def in_bad_weather(weather: Weather) -> Callable[[Page, Proxy], None]:
-    return lambda page, _proxy: page.story.simulator.air.set_weather(weather)
+def in_bad_weather(weather: LinkConditions) -> Callable[[Page, BluetoothProxy], None]:
+    return lambda page, _proxy: page.story.simulator.air.set_link_conditions(weather)
 
 
 @pytest.mark.parametrize(
@@ -145,15 +145,15 @@ def in_bad_weather(weather: Weather) -> Callable[[Page, Proxy], None]:
         (with_a_full_list, "keychain_full"),
         (just_left, "out_of_range"),
         (without_a_slot, "no_slot"),
-        (in_bad_weather(Weather(refuse=1.0)), "no_connection"),
-        (in_bad_weather(Weather(lose_to_car=1.0)), "no_answer"),
+        (in_bad_weather(LinkConditions(refuse=1.0)), "no_connection"),
+        (in_bad_weather(LinkConditions(lose_to_car=1.0)), "no_answer"),
     ],
 )
 async def test_what_is_in_the_way_is_said_and_a_second_try_works(
     story: Story,
     page: Page,
-    proxy: Proxy,
-    trouble: Callable[[Page, Proxy], None],
+    proxy: BluetoothProxy,
+    trouble: Callable[[Page, BluetoothProxy], None],
     error: str,
 ) -> None:
     trouble(page, proxy)
@@ -163,7 +163,7 @@ async def test_what_is_in_the_way_is_said_and_a_second_try_works(
     page.car("Ada").valet = False
     page.computers("Ada").whitelist.slots = 20
     proxy.slots = 3
-    story.simulator.air.set_weather(Weather())
+    story.simulator.air.set_link_conditions(LinkConditions())
     story.simulator.set("car.Ada", "near")
     await page.fill()
     await page.until_asked("Ada")
@@ -175,8 +175,8 @@ async def test_what_is_in_the_way_is_said_and_a_second_try_works(
 async def test_a_car_that_leaves_as_it_is_connected_to(
     story: Story, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def connect(_address: str) -> Line:
-        raise NotHeardError
+    async def connect(_address: str) -> Connection:
+        raise NotInRangeError
 
     monkeypatch.setattr(story.simulator.air, "connect", connect)
     await page.fill()
@@ -208,7 +208,7 @@ async def test_an_owner_who_says_no_or_nothing(
     await page.fill()
     await page.until_asked("Ada")
     await story.go(10)
-    assert story.simulator.air.tally(ada(story)).connections == 1
+    assert story.simulator.air.statistics(ada(story)).connections == 1
     if refuses:
         page.computers("Ada").whitelist.refuse()
     began = story.clock.monotonic()
@@ -252,10 +252,10 @@ async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
     await page.fill()
     if asked:
         await page.until_asked("Ada")
-        assert story.simulator.air.tally(ada(story)).open == 1
+        assert story.simulator.air.statistics(ada(story)).open == 1
     page.manager.async_abort(page.flow_id)
     await story.go(3)
-    assert story.simulator.air.tally(ada(story)).open == 0
+    assert story.simulator.air.statistics(ada(story)).open == 0
     again = await add_key(story, compatible_entry)
     await again.fill(car=ada(story).vin)
     await again.fill()
@@ -276,7 +276,7 @@ async def test_whoever_begins_anew_ends_what_was_left_behind(
     await story.go(6)
     await again.look()
     assert again.progress == "tapping"
-    assert story.simulator.air.tally(ada(story)).open == 1
+    assert story.simulator.air.statistics(ada(story)).open == 1
     page.computers("Ada").whitelist.tap()
     await again.until_done()
     assert again.result["type"] is FlowResultType.CREATE_ENTRY
@@ -313,7 +313,10 @@ def listener(hass: HomeAssistant, enable_bluetooth: None) -> Iterator[Listener]:
 
 
 async def test_a_car_that_only_listeners_hear_is_not_out_of_range(
-    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy, listener: Listener
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    proxy: BluetoothProxy,
+    listener: Listener,
 ) -> None:
     await story.set_up(compatible_entry)
     await story.go(10)
@@ -342,7 +345,7 @@ async def test_without_an_adapter_that_connects_nothing_is_begun(
 
 
 async def test_a_car_that_is_too_old_is_refused_with_the_reason(
-    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
     await story.set_up(compatible_entry)
     await story.go(10)
@@ -354,7 +357,7 @@ async def test_a_car_that_is_too_old_is_refused_with_the_reason(
 
 
 async def test_an_account_whose_cars_are_not_known_yet(
-    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
     story.simulator.apply({"all.api": "timeout"})
     await story.set_up(compatible_entry)
@@ -379,7 +382,7 @@ async def test_an_account_whose_cars_are_not_known_yet(
 
 
 async def test_what_is_paired_or_not_running_is_not_offered(
-    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
     entry = paired(compatible_entry, ada(story))
     await story.set_up(entry)
@@ -396,7 +399,7 @@ async def test_what_is_paired_or_not_running_is_not_offered(
 
 
 async def test_a_car_is_paired_again(
-    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
     entry = paired(compatible_entry, ada(story))
     await story.settled(entry)
@@ -408,7 +411,7 @@ async def test_a_car_is_paired_again(
     assert page.shows("pair")
     await page.fill()
     await page.until_asked("Ada")
-    assert story.simulator.air.tally(ada(story)).open == 1
+    assert story.simulator.air.statistics(ada(story)).open == 1
     page.computers("Ada").whitelist.tap()
     await page.until_done()
     assert page.aborts("reconfigure_successful")
@@ -421,7 +424,7 @@ async def test_a_car_is_paired_again(
 
 
 async def test_the_owner_chooses_which_link_serves(
-    story: Story, compatible_entry: MockConfigEntry, proxy: Proxy
+    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
     key = await async_get_bluetooth_key(story.hass)
     story.simulator.pair("Ada", key, Role.DRIVER)
@@ -446,7 +449,7 @@ async def test_a_choice_of_links_is_offered_only_where_there_are_two(
     story: Story,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
-    proxy: Proxy,
+    proxy: BluetoothProxy,
 ) -> None:
     for entry in (compatible_entry, paired(watching_entry, ada(story))):
         entry.add_to_hass(story.hass)

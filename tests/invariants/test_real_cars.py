@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from simulator import Simulator
-from simulator.bluetooth import Weather
+from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
 from .bluetooth import Near, bring_near, paired
@@ -121,12 +121,12 @@ async def test_an_acknowledgment_before_the_answer_ends_no_request(
     slow: float,
 ) -> None:
     near.simulator.computers["Ada"].acknowledges = True
-    near.simulator.air.set_weather(Weather(slow=slow))
+    near.simulator.air.set_link_conditions(LinkConditions(slow=slow))
     near.car.inside = 31.0
     near.car.doors["df"] = True
-    local = car_of(entry, "Ada").local
+    local = car_of(entry, "Ada").bluetooth
     assert local is not None
-    told = await story.drive(local.link.look(lambda _values: True))
+    told = await story.drive(local.client.poll(lambda _values: True))
     assert told.trouble is None, told
     assert told.values["front_driver_door_open"] is True
     assert told.values["inside_temp"] == pytest.approx(31.0, abs=2)

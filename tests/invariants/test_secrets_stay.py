@@ -16,9 +16,9 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.keycard.auth.keys import async_get_key
-from custom_components.keycard.runtime.storage import LEDGER
+from custom_components.keycard.runtime.storage import DATA_STORE
 from simulator import Simulator
-from simulator.bluetooth import Weather
+from simulator.bluetooth import LinkConditions
 from simulator.scenarios.scenario import CarSpec
 from tests.entries import entry_of
 
@@ -100,7 +100,7 @@ LOGGERS = ("custom_components.keycard", "tesla_fleet_api", "bleak_retry_connecto
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     yield near
     near.proxy.remove()
@@ -153,8 +153,8 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
 
     assert [one for one in words if found(one)] == []
     # Diagnostics, with a car that is not this entry's in the outages that were told.
-    outage = story.hass.data[LEDGER].journal.outages[-1]
-    outage.told.add(LEFT)
+    outage = story.hass.data[DATA_STORE].journal.outages[-1]
+    outage.notified_vehicles.add(LEFT)
     assert await async_setup_component(story.hass, "diagnostics", {})
     told = json.dumps(
         await get_diagnostics_for_config_entry(story.hass, hass_client, entry)

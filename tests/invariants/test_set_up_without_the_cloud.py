@@ -18,8 +18,8 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
-from custom_components.keycard.outage.detector import StoredJudge
-from custom_components.keycard.runtime.storage import STORE_KEY, Memory, StoredEntry
+from custom_components.keycard.outage.detector import StoredDetector
+from custom_components.keycard.runtime.storage import STORE_KEY, EntryStore, StoredEntry
 from tests.conftest import HOME
 
 from .story import (
@@ -181,8 +181,8 @@ async def test_what_is_known_of_a_sleeping_car_survives_a_stop(
 async def test_what_is_to_be_kept_soon_is_not_put_off(
     story: Story, hass_storage: dict[str, Any], order: tuple[str, ...]
 ) -> None:
-    kept = StoredEntry(saved="now", judge=cast(StoredJudge, {}), cars={}, keys={})
-    memory = Memory(story.hass, "entry", lambda: kept)
+    kept = StoredEntry(saved="now", judge=cast(StoredDetector, {}), cars={}, keys={})
+    memory = EntryStore(story.hass, "entry", lambda: kept)
     for round_ in range(2):
         for when in order:
             getattr(memory, f"async_save_{when}")()

@@ -17,7 +17,7 @@ from homeassistant.helpers.storage import Store, get_internal_store_manager
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.runtime.storage import LEDGER, STORE_KEY, Ledger
+from custom_components.keycard.runtime.storage import DATA_STORE, STORE_KEY, HomeStore
 
 from .story import Story, assert_available, assert_quiet, status_of
 
@@ -151,9 +151,9 @@ async def test_a_part_that_cannot_be_read_is_skipped_whole_and_told_once(
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     spoil(hass_storage[f"keycard.{entry.entry_id}"]["data"])
     await story.set_up(entry)
-    assert entry.runtime_data.judge.judgement.status == status
+    assert entry.runtime_data.judge.assessment.status == status
     judge = entry.runtime_data.judge
-    assert (judge.judgement.since is None) is (status != "outage")
+    assert (judge.assessment.since is None) is (status != "outage")
     assert len(entry.runtime_data.cars) == 2
     (line,) = [one for one in caplog.messages if "was kept cannot be read" in one]
     assert told in line
@@ -219,7 +219,7 @@ async def test_a_backup_of_long_ago_is_no_outage_since_then(
     story.simulator.apply(DOWN)
     await story.go(600)
     assert story.states()["sensor.ada_key_to_take"] == "keycard"
-    ledger = story.hass.data[LEDGER]
+    ledger = story.hass.data[DATA_STORE]
     (outage,) = ledger.journal.outages
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     name = f"keycard.{entry.entry_id}"
@@ -257,7 +257,7 @@ async def test_hosts_of_a_ledger_of_long_ago_are_not_down(
             "saved": saved,
         }
         hass_storage[STORE_KEY] = {"version": 1, "minor_version": 1, "data": data}
-        ledger = Ledger(story.hass)
+        ledger = HomeStore(story.hass)
         await ledger.async_load()
         assert ledger._hosts[url] == {"verified": True, "down": status == "outage"}
 

@@ -14,10 +14,10 @@ from custom_components.keycard.auth.keys import async_get_key
 from custom_components.keycard.vehicle.computer_keys import KeySource
 from simulator import Simulator
 from simulator.bluetooth import (
+    LinkConditions,
     Recorder,
     Replayer,
     Stranger,
-    Weather,
     broadcaster,
     denier,
     impostor,
@@ -55,7 +55,7 @@ async def near(
         "harness.bluetooth_proxy.monotonic_time_coarse",
     ):
         monkeypatch.setattr(name, story.clock.monotonic)
-    simulator.air.set_weather(Weather(latency=0.0, connect=0.0))
+    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     near.proxy.patience = 5.0
     yield near
@@ -319,7 +319,7 @@ async def test_session_info_through_the_cloud_settles_and_contradicts(
         story.simulator.set_signing(name, "required")
     story.simulator.pair("Ada", await async_get_key(story.hass))
     entry = await story.settled(unconfirmed(signing, near.car))
-    trust = car_of(entry, "Ada").car.trust
+    trust = car_of(entry, "Ada").vehicle.trust
     story.simulator.set("car.Ada", "gone")
     await story.go(130)
     assert await story.act("unlock") is None
@@ -329,7 +329,7 @@ async def test_session_info_through_the_cloud_settles_and_contradicts(
     assert key.point == public_keys(near.car.vin)["vehicle_security"]
     assert key.source is KeySource.CLOUD
     await story.restart(entry)
-    assert car_of(entry, "Ada").car.trust.keys.vehicle_security == key
+    assert car_of(entry, "Ada").vehicle.trust.keys.vehicle_security == key
     story.simulator.air.place(impostor(near.car, story.clock.time))
     page = await pair_again(story, entry)
     await page.fill()

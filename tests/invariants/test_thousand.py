@@ -15,7 +15,7 @@ from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator import Simulator
-from simulator.bluetooth import Weather
+from simulator.bluetooth import LinkConditions
 from simulator.vehicle.car import Car
 
 from .bluetooth import Near, bring_near, paired
@@ -72,9 +72,9 @@ async def near(
     near.proxy.remove()
 
 
-def weather_of(name: str) -> Weather:
+def weather_of(name: str) -> LinkConditions:
     """Return a weather in which nothing takes a moment that is not meant to."""
-    return Weather(latency=0.0, connect=0.0, **ON_AIR[name])
+    return LinkConditions(latency=0.0, connect=0.0, **ON_AIR[name])
 
 
 def judge(
@@ -106,7 +106,7 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
         weather = dice.choice(list(ON_AIR))
         cloud, mishap = dice.choice(OVER_CLOUD), dice.choice(MISHAPS)
         range_ = "gone" if dice.random() < 0.1 else "near"
-        simulator.air.set_weather(weather_of(weather))
+        simulator.air.set_link_conditions(weather_of(weather))
         simulator.apply({"eu.commands": cloud, "car.Ada": range_})
         simulator.computers["Ada"].mishaps.clear()
         if mishap:
@@ -143,7 +143,7 @@ async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
     entry = await story.settled(paired(compatible_entry, near.car))
     story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
     await story.until(lambda: status_of(entry) == "outage", 120)
-    near.simulator.air.set_weather(weather_of("a tenth lost"))
+    near.simulator.air.set_link_conditions(weather_of("a tenth lost"))
     car: Car = near.car
     late = 0
     for number in range(COMMANDS):

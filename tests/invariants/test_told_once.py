@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.runtime.storage import LEDGER
+from custom_components.keycard.runtime.storage import DATA_STORE
 from simulator import Simulator
 from tests.entries import hosts_options
 
@@ -89,7 +89,7 @@ async def test_once_over_restarts(
     assert "Ada: take the keycard as well." in text
     assert "Cy: take the key fob as well." in text
     assert told.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
-    since = entry.runtime_data.judge.judgement.since
+    since = entry.runtime_data.judge.assessment.since
     assert since is not None
     assert abs((since - began).total_seconds()) < 70
 
@@ -109,16 +109,16 @@ async def test_a_reload_in_the_middle_of_an_outage_keeps_it(
     entry = await story.settled(compatible_entry)
     story.simulator.apply(DOWN)
     await story.go(180)
-    since = entry.runtime_data.judge.judgement.since
+    since = entry.runtime_data.judge.assessment.since
     before = story.states()
     assert await story.hass.config_entries.async_reload(entry.entry_id)
-    assert entry.runtime_data.judge.judgement.since == since
+    assert entry.runtime_data.judge.assessment.since == since
     assert status_of(entry) == "outage"
     for entity_id, state in before.items():
         if "key_to_take" in entity_id or "tesla_cloud" in entity_id:
             assert story.states()[entity_id] == state, entity_id
     await story.go(600)
-    assert entry.runtime_data.judge.judgement.since == since
+    assert entry.runtime_data.judge.assessment.since == since
     assert told.notices == {"take": 1}
 
 
@@ -188,8 +188,8 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
     story.simulator.apply(DOWN)
     await story.go(240)
     assert told.notices == {"take": 1}
-    (outage,) = hass.data[LEDGER].journal.outages
-    told_by = outage.told_by == compatible_entry.entry_id
+    (outage,) = hass.data[DATA_STORE].journal.outages
+    told_by = outage.notified_by == compatible_entry.entry_id
     goes = compatible_entry if told_by is teller else watching_entry
     if leaves == "removed":
         await hass.config_entries.async_remove(goes.entry_id)
@@ -215,8 +215,8 @@ async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
     await story.settled(compatible_entry)
     story.simulator.apply(DOWN)
     await story.go(240)
-    (outage,) = story.hass.data[LEDGER].journal.outages
-    assert outage.told_by == watching_entry.entry_id
+    (outage,) = story.hass.data[DATA_STORE].journal.outages
+    assert outage.notified_by == watching_entry.entry_id
     story.simulator.set("eu.status", "ok")
     await story.go(600)
     assert status_of(watching_entry) == "operational"
@@ -241,7 +241,7 @@ async def test_the_last_one_in_an_outage_goes(
     assert told.notices == {"take": 1}
     await story.hass.config_entries.async_remove(compatible_entry.entry_id)
     await story.go(60)
-    (outage,) = story.hass.data[LEDGER].journal.outages
+    (outage,) = story.hass.data[DATA_STORE].journal.outages
     assert outage.end is not None
     assert story.hass.config_entries.async_entries(DOMAIN) == [watching_entry]
 

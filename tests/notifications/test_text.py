@@ -10,52 +10,61 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
 from custom_components.keycard.notifications.text import (
-    Words,
-    as_drill,
-    async_get_words,
-    compose,
+    Translations,
+    async_load_translations,
+    mark_as_drill,
+    render_notice,
 )
 from custom_components.keycard.outage.endpoints import REGIONS
-from custom_components.keycard.outage.models import Judgement, Plane, Scope, Status
-from custom_components.keycard.outage.outage_log import Kind
-from custom_components.keycard.vehicle.keys import MODELS, Key
+from custom_components.keycard.outage.models import Assessment, Scope, Status, Subsystem
+from custom_components.keycard.outage.outage_log import EventType
+from custom_components.keycard.vehicle.keys import MODELS, PhysicalKey
 
 from ..tree import LANGUAGES, leaves, texts
 
 NOW = datetime(2021, 11, 20, 3, 30, tzinfo=UTC)
 START = datetime(2021, 11, 19, 21, 41, tzinfo=UTC)
 SINCE = "Since 2021-11-19 21:41"
-KEYS: tuple[dict[str, Key], ...] = (
+KEYS: tuple[dict[str, PhysicalKey], ...] = (
     {},
-    {"Ada": Key.USUAL},
-    {"Ada": Key.KEYCARD},
-    {"Cy": Key.FOB},
-    {"Ada": Key.KEYCARD, "Bo": Key.KEYCARD, "Cy": Key.FOB, "Dot": Key.USUAL},
+    {"Ada": PhysicalKey.NONE},
+    {"Ada": PhysicalKey.KEYCARD},
+    {"Cy": PhysicalKey.FOB},
+    {
+        "Ada": PhysicalKey.KEYCARD,
+        "Bo": PhysicalKey.KEYCARD,
+        "Cy": PhysicalKey.FOB,
+        "Dot": PhysicalKey.NONE,
+    },
 )
-BY_CALLS = (Plane.API, Plane.DATA, Plane.COMMANDS)
+BY_CALLS = (Subsystem.API, Subsystem.DATA, Subsystem.COMMANDS)
 DEGRADED_PLANES = tuple(
     tuple(planes) for count in (1, 2, 3) for planes in combinations(BY_CALLS, count)
 )
 
 
-def judgements() -> Iterator[Judgement]:
+def judgements() -> Iterator[Assessment]:
     """Yield every judgement that an owner can be told of."""
     others = [(), ("na",), ("na", "cn")]
     for scope, elsewhere in zip(
         (Scope.REGION, Scope.REGIONS, Scope.WORLDWIDE), others, strict=True
     ):
-        for seen in ((Plane.STATUS,), (Plane.API,), (Plane.STATUS, Plane.API)):
-            yield Judgement(
+        for seen in (
+            (Subsystem.STATUS,),
+            (Subsystem.API,),
+            (Subsystem.STATUS, Subsystem.API),
+        ):
+            yield Assessment(
                 status=Status.OUTAGE,
                 scope=scope,
-                planes=tuple(seen),
-                elsewhere=elsewhere,
+                subsystems=tuple(seen),
+                other_regions=elsewhere,
                 affected=None,
             )
-    yield Judgement(
+    yield Assessment(
         status=Status.SIGN_IN_OUTAGE,
         scope=Scope.WORLDWIDE,
-        planes=(Plane.AUTH,),
+        subsystems=(Subsystem.AUTH,),
         affected=None,
     )
     for planes, (scope, models) in product(
@@ -68,21 +77,21 @@ def judgements() -> Iterator[Judgement]:
             (Scope.MODEL, ("unknown",)),
         ),
     ):
-        yield Judgement(
+        yield Assessment(
             status=Status.DEGRADED,
             scope=scope,
-            planes=planes,
+            subsystems=planes,
             models=models,
-            affected=frozenset() if planes == (Plane.DATA,) else frozenset({"ada"}),
+            affected=frozenset() if planes == (Subsystem.DATA,) else frozenset({"ada"}),
         )
 
 
 CASES = [
     (kind, judgement, keys)
-    for kind in (Kind.STARTED, Kind.CHANGED)
+    for kind in (EventType.STARTED, EventType.CHANGED)
     for judgement in judgements()
     for keys in KEYS
-    if judgement.affected != frozenset() or set(keys.values()) <= {Key.USUAL}
+    if judgement.affected != frozenset() or set(keys.values()) <= {PhysicalKey.NONE}
 ]
 
 
@@ -106,13 +115,13 @@ def is_never_said(text: str) -> bool:
 
 
 def tell(
-    words: Words,
-    judgement: Judgement,
-    keys: Mapping[str, Key],
-    kind: Kind = Kind.STARTED,
+    words: Translations,
+    judgement: Assessment,
+    keys: Mapping[str, PhysicalKey],
+    kind: EventType = EventType.STARTED,
     now: datetime = NOW,
 ) -> tuple[str, list[str]]:
-    title, text = compose(
+    title, text = render_notice(
         words,
         kind=kind,
         judgement=judgement,
@@ -125,9 +134,9 @@ def tell(
 
 
 @pytest.fixture(params=LANGUAGES)
-def words(request: pytest.FixtureRequest) -> Words:
+def words(request: pytest.FixtureRequest) -> Translations:
     found = dict(leaves(texts(request.param)))
-    return Words(
+    return Translations(
         texts={f"component.keycard.{key}": text for key, text in found.items()}
     )
 
@@ -141,12 +150,12 @@ def utc() -> Iterator[None]:
 
 
 @pytest.fixture
-async def english(hass: HomeAssistant) -> Words:
+async def english(hass: HomeAssistant) -> Translations:
     await hass.config.async_update(time_zone="UTC")
-    return await async_get_words(hass)
+    return await async_load_translations(hass)
 
 
-def test_every_notice_fits_and_promises_nothing(words: Words) -> None:
+def test_every_notice_fits_and_promises_nothing(words: Translations) -> None:
     for kind, judgement, keys in CASES:
         title, lines = tell(words, judgement, keys, kind)
         assert 0 < len(title) <= 40, title
@@ -159,66 +168,72 @@ def test_every_notice_fits_and_promises_nothing(words: Words) -> None:
         text = "\n".join(lines)
         # Each car that wants a key is named with it, each other car is not.
         for name, key in keys.items():
-            assert (f"{name}" in text) is (key is not Key.USUAL)
+            assert (f"{name}" in text) is (key is not PhysicalKey.NONE)
         # What not to do now.
-        assert words.say("notice_leave") in lines
+        assert words.format("notice_leave") in lines
         # How to use the card, for those who are to take one.
-        assert (words.say("notice_card") in lines) is (Key.KEYCARD in keys.values())
-        assert (words.say("notice_phone") in lines) is (Key.KEYCARD in keys.values())
-        assert (words.say("notice_usual") in lines) is (
+        assert (words.format("notice_card") in lines) is (
+            PhysicalKey.KEYCARD in keys.values()
+        )
+        assert (words.format("notice_phone") in lines) is (
+            PhysicalKey.KEYCARD in keys.values()
+        )
+        assert (words.format("notice_usual") in lines) is (
             judgement.affected == frozenset()
         )
 
 
-def test_every_notice_of_a_drill_fits_and_says_so(words: Words) -> None:
-    drill = words.say("drill_text")
+def test_every_notice_of_a_drill_fits_and_says_so(words: Translations) -> None:
+    drill = words.format("drill_text")
     for kind, judgement, keys in CASES:
         said, lines = tell(words, judgement, keys, kind)
-        title, text = as_drill(words, kind, (said, "\n".join(lines)))
+        title, text = mark_as_drill(words, kind, (said, "\n".join(lines)))
         assert len(title) <= 40, title
-        assert title == words.say("drill_title", title=said)
+        assert title == words.format("drill_title", title=said)
         assert text.split("\n") == [drill, *lines]
-    well = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE)
-    said, lines = tell(words, well, {}, Kind.ENDED)
-    title, text = as_drill(words, Kind.ENDED, (said, "\n".join(lines)))
+    well = Assessment(status=Status.OPERATIONAL, scope=Scope.NONE)
+    said, lines = tell(words, well, {}, EventType.ENDED)
+    title, text = mark_as_drill(words, EventType.ENDED, (said, "\n".join(lines)))
     assert len(title) <= 40
     assert text.split("\n") == [drill, *lines]
 
 
 @pytest.mark.parametrize("early", ["drill_broken", "drill_restarted"])
-def test_a_drill_that_ends_early_gives_no_all_clear(words: Words, early: str) -> None:
-    said = ("All clear", words.say("notice_over_key"))
-    title, text = as_drill(words, Kind.ENDED, said, early=early)
-    assert title == words.say("drill_title", title=words.say("drill_title_early"))
+def test_a_drill_that_ends_early_gives_no_all_clear(
+    words: Translations, early: str
+) -> None:
+    said = ("All clear", words.format("notice_over_key"))
+    title, text = mark_as_drill(words, EventType.ENDED, said, early=early)
+    assert title == words.format("drill_title", title=words.format("drill_title_early"))
     assert len(title) <= 40
-    assert text == words.say(early)
+    assert text == words.format(early)
     assert len(text) <= 110
 
 
-def test_every_end_and_every_warning_fits(words: Words) -> None:
-    well = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE)
+def test_every_end_and_every_warning_fits(words: Translations) -> None:
+    well = Assessment(status=Status.OPERATIONAL, scope=Scope.NONE)
     for hours in (0.0, 0.2, 5.8, 400.0):
         now = START + timedelta(hours=hours)
-        title, lines = tell(words, well, {}, Kind.ENDED, now)
+        title, lines = tell(words, well, {}, EventType.ENDED, now)
         assert len(title) <= 40
         assert len(lines[0]) <= 110
         assert "21:41" in lines[0]
     for count in (1, 2):
         for elsewhere in combinations(REGIONS, count):
-            judgement = Judgement(
-                status=Status.OPERATIONAL, scope=Scope.NONE, elsewhere=elsewhere
+            judgement = Assessment(
+                status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=elsewhere
             )
-            title, lines = tell(words, judgement, {}, Kind.WARNING)
+            title, lines = tell(words, judgement, {}, EventType.WARNING)
             assert len(title) <= 40
             assert len(lines[0]) <= 110, lines[0]
             for region in elsewhere:
-                assert words.say(f"region_{region}") in lines[0]
+                assert words.format(f"region_{region}") in lines[0]
 
 
 TOLD = [
     (
-        Judgement(status=Status.OUTAGE, scope=Scope.REGION, affected=None),
-        {"Ada": Key.KEYCARD, "Cy": Key.FOB},
+        Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None),
+        {"Ada": PhysicalKey.KEYCARD, "Cy": PhysicalKey.FOB},
         "Take your keys along",
         [
             f"{SINCE} Tesla's cloud is down in your region.",
@@ -227,13 +242,13 @@ TOLD = [
         ],
     ),
     (
-        Judgement(
+        Assessment(
             status=Status.OUTAGE,
             scope=Scope.REGIONS,
-            elsewhere=("eu",),
+            other_regions=("eu",),
             affected=None,
         ),
-        {"Cy": Key.FOB},
+        {"Cy": PhysicalKey.FOB},
         "Take your key fob",
         [
             f"{SINCE} Tesla's cloud is down in your region and elsewhere.",
@@ -242,27 +257,27 @@ TOLD = [
         ],
     ),
     (
-        Judgement(
+        Assessment(
             status=Status.OUTAGE,
             scope=Scope.WORLDWIDE,
-            elsewhere=("eu", "cn"),
+            other_regions=("eu", "cn"),
             affected=None,
         ),
-        {"Ada": Key.KEYCARD},
+        {"Ada": PhysicalKey.KEYCARD},
         "Take your keycard",
         [f"{SINCE} Tesla's cloud is down worldwide."],
     ),
     (
-        Judgement(status=Status.OUTAGE, scope=Scope.REGION, affected=None),
+        Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None),
         {},
         "Tesla's cloud is down",
         [f"{SINCE} Tesla's cloud is down in your region."],
     ),
     (
-        Judgement(
+        Assessment(
             status=Status.SIGN_IN_OUTAGE,
             scope=Scope.WORLDWIDE,
-            planes=(Plane.AUTH,),
+            subsystems=(Subsystem.AUTH,),
             affected=None,
         ),
         {},
@@ -272,8 +287,10 @@ TOLD = [
         ],
     ),
     (
-        Judgement(status=Status.DEGRADED, scope=Scope.REGION, planes=(Plane.DATA,)),
-        {"Ada": Key.USUAL},
+        Assessment(
+            status=Status.DEGRADED, scope=Scope.REGION, subsystems=(Subsystem.DATA,)
+        ),
+        {"Ada": PhysicalKey.NONE},
         "Tesla's cloud is disturbed",
         [
             f"{SINCE} Tesla's cloud delivers old data or none for your cars.",
@@ -282,14 +299,14 @@ TOLD = [
         ],
     ),
     (
-        Judgement(
+        Assessment(
             status=Status.DEGRADED,
             scope=Scope.MODEL,
-            planes=(Plane.API,),
+            subsystems=(Subsystem.API,),
             models=("model3", "modely"),
             affected=frozenset({"ada"}),
         ),
-        {"Ada": Key.KEYCARD, "Cy": Key.USUAL},
+        {"Ada": PhysicalKey.KEYCARD, "Cy": PhysicalKey.NONE},
         "Take your keycard",
         [
             f"{SINCE} Tesla's cloud fails for Model 3, Model Y.",
@@ -297,13 +314,13 @@ TOLD = [
         ],
     ),
     (
-        Judgement(
+        Assessment(
             status=Status.DEGRADED,
             scope=Scope.VEHICLE,
-            planes=(Plane.DATA, Plane.COMMANDS),
+            subsystems=(Subsystem.DATA, Subsystem.COMMANDS),
             affected=frozenset({"ada"}),
         ),
-        {"Ada": Key.KEYCARD},
+        {"Ada": PhysicalKey.KEYCARD},
         "Take your keycard",
         [
             f"{SINCE} commands through Tesla's cloud fail for some cars.",
@@ -312,13 +329,13 @@ TOLD = [
         ],
     ),
     (
-        Judgement(
+        Assessment(
             status=Status.DEGRADED,
             scope=Scope.REGION,
-            planes=(Plane.API,),
+            subsystems=(Subsystem.API,),
             affected=frozenset({"ada"}),
         ),
-        {"Ada": Key.KEYCARD},
+        {"Ada": PhysicalKey.KEYCARD},
         "Take your keycard",
         [
             f"{SINCE} Tesla's cloud works only by fits and starts for your cars.",
@@ -329,9 +346,9 @@ TOLD = [
 
 @pytest.mark.parametrize(("judgement", "keys", "title", "lines"), TOLD)
 async def test_what_is_said(
-    english: Words,
-    judgement: Judgement,
-    keys: Mapping[str, Key],
+    english: Translations,
+    judgement: Assessment,
+    keys: Mapping[str, PhysicalKey],
     title: str,
     lines: list[str],
 ) -> None:
@@ -340,47 +357,49 @@ async def test_what_is_said(
     assert told[1][: len(lines)] == lines
 
 
-async def test_what_others_show_names_the_cars_and_its_doubt(words: Words) -> None:
-    judgement = Judgement(
+async def test_what_others_show_names_the_cars_and_its_doubt(
+    words: Translations,
+) -> None:
+    judgement = Assessment(
         status=Status.DEGRADED,
         scope=Scope.VEHICLE,
-        planes=(Plane.DATA,),
-        seen=frozenset({"ada", "cy"}),
+        subsystems=(Subsystem.DATA,),
+        stale_vehicles=frozenset({"ada", "cy"}),
     )
-    _, text = compose(
+    _, text = render_notice(
         words,
-        kind=Kind.STARTED,
+        kind=EventType.STARTED,
         judgement=judgement,
         keys={},
         start=START,
         now=NOW,
-        seen=["Ada", "Cy"],
+        stale_vehicles=["Ada", "Cy"],
     )
-    line = words.say("notice_seen", cars="Ada, Cy")
+    line = words.format("notice_seen", cars="Ada, Cy")
     assert "Ada, Cy" in line
     assert line in text.split("\n")
     _, lines = tell(words, judgement, {})
     assert line not in lines
 
 
-async def test_the_day_is_left_out_when_it_is_today(english: Words) -> None:
-    outage = Judgement(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
+async def test_the_day_is_left_out_when_it_is_today(english: Translations) -> None:
+    outage = Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
     _, lines = tell(english, outage, {}, now=START + timedelta(minutes=3))
     assert lines[0] == "Since 21:41 Tesla's cloud is down in your region."
-    _, lines = tell(english, outage, {}, Kind.ENDED, START + timedelta(minutes=3))
+    _, lines = tell(english, outage, {}, EventType.ENDED, START + timedelta(minutes=3))
     assert lines == [
         "Tesla's cloud is back after 3 min. It had failed since 21:41.",
         "Your usual key will do again.",
     ]
-    _, lines = tell(english, outage, {}, Kind.ENDED, NOW)
+    _, lines = tell(english, outage, {}, EventType.ENDED, NOW)
     assert lines[0].startswith("Tesla's cloud is back after 5 h 49 min.")
 
 
-async def test_a_clock_that_was_set_changes_no_length(english: Words) -> None:
-    outage = Judgement(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
-    _, text = compose(
+async def test_a_clock_that_was_set_changes_no_length(english: Translations) -> None:
+    outage = Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
+    _, text = render_notice(
         english,
-        kind=Kind.ENDED,
+        kind=EventType.ENDED,
         judgement=outage,
         keys={},
         start=START,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from benchmarks.home import Car, Entry, Home
-from custom_components.keycard.outage.models import Judgement, Scope, Status
-from custom_components.keycard.outage.outage_log import Kind, Notice
+from custom_components.keycard.outage.models import Assessment, Scope, Status
+from custom_components.keycard.outage.outage_log import EventType, NoticeType
 
 ERROR = '500 {"error":"upstream internal error"}'
 ASLEEP = '500 {"error":"vehicle unavailable: vehicle is offline or asleep"}'
@@ -25,7 +25,7 @@ def settle(home: Home, *cars: Car, in_between: bool = False) -> Entry:
         in_between=in_between,
     )
     home.run(SETTLED)
-    assert home.judgement == Judgement(
+    assert home.judgement == Assessment(
         status=Status.OPERATIONAL, scope=Scope.NONE, affected=frozenset()
     )
     return entry
@@ -48,15 +48,15 @@ def statuses(home: Home, *, since: float = SETTLED) -> list[Status]:
     return found
 
 
-def notices(home: Home) -> list[Notice]:
+def notices(home: Home) -> list[NoticeType]:
     return [
         happening.notice
         for _, happening in home.happenings
-        if happening.notice is not Notice.NONE
+        if happening.notice is not NoticeType.NONE
     ]
 
 
-def kinds(home: Home) -> list[Kind]:
+def kinds(home: Home) -> list[EventType]:
     return [happening.kind for _, happening in home.happenings]
 
 
@@ -65,7 +65,7 @@ def status(home: Home) -> Status:
 
 
 def alarmed(home: Home) -> bool:
-    return home.watch.alarm
+    return home.watch.outage_active
 
 
 def proven(entry: Entry) -> bool:

@@ -6,14 +6,14 @@ from custom_components.keycard.outage.account import (
     LIMIT_PAUSE,
     RATE_PAUSE,
     RATE_PAUSE_MOST,
-    Account,
+    AccountStatus,
     Category,
 )
 from custom_components.keycard.outage.evidence import (
+    Classification,
     Evidence,
-    Kind,
-    Meaning,
     Reason,
+    RequestType,
     Subject,
     Verdict,
 )
@@ -26,11 +26,13 @@ def refused(
     subject: Subject = Subject.ACCOUNT,
     car: str | None = "Ada",
     retry_after: float | None = None,
-    kind: Kind = Kind.CALL,
+    kind: RequestType = RequestType.CALL,
 ) -> Evidence:
     return Evidence(
-        meaning=Meaning(subject=subject, verdict=Verdict.BAD, reason=reason),
-        asked_at=at,
+        classification=Classification(
+            subject=subject, verdict=Verdict.BAD, reason=reason
+        ),
+        sent_at=at,
         at=at + 0.1,
         car=car,
         retry_after=retry_after,
@@ -43,35 +45,39 @@ def good(
     *,
     subject: Subject = Subject.API,
     car: str | None = "Ada",
-    kind: Kind = Kind.CALL,
+    kind: RequestType = RequestType.CALL,
 ) -> Evidence:
     return Evidence(
-        meaning=Meaning(subject=subject, verdict=Verdict.GOOD, reason=Reason.OK),
-        asked_at=at,
+        classification=Classification(
+            subject=subject, verdict=Verdict.GOOD, reason=Reason.OK
+        ),
+        sent_at=at,
         at=at + 0.1,
         car=car,
         kind=kind,
     )
 
 
-def account_of(*cars: str) -> Account:
-    return Account(cars=cars or ("Ada",))
+def account_of(*cars: str) -> AccountStatus:
+    return AccountStatus(cars=cars or ("Ada",))
 
 
-def paused(account: Account, category: Category, car: str | None = "Ada") -> float:
+def paused(
+    account: AccountStatus, category: Category, car: str | None = "Ada"
+) -> float:
     return account.pause(category, car)[0]
 
 
-def reason(account: Account) -> Reason | None:
+def reason(account: AccountStatus) -> Reason | None:
     return account.reason
 
 
-def proven(account: Account) -> bool:
-    return account.proven
+def proven(account: AccountStatus) -> bool:
+    return account.auth_invalid
 
 
-def lasting(account: Account) -> bool:
-    return account.lasting
+def lasting(account: AccountStatus) -> bool:
+    return account.persistent
 
 
 @pytest.mark.parametrize(
@@ -80,8 +86,8 @@ def lasting(account: Account) -> bool:
         (Reason.RATE_LIMITED, 50400.0, 50400.0),
         (Reason.RATE_LIMITED, 5.0, 5.0),
         (Reason.RATE_LIMITED, None, RATE_PAUSE),
-        (Reason.LIMIT, None, LIMIT_PAUSE),
-        (Reason.POLICY, None, LIMIT_PAUSE),
+        (Reason.BILLING_LIMIT, None, LIMIT_PAUSE),
+        (Reason.FORBIDDEN, None, LIMIT_PAUSE),
         (Reason.NOT_REGISTERED, None, LIMIT_PAUSE),
         (Reason.WRONG_REGION, None, LIMIT_PAUSE),
         (Reason.MOBILE_ACCESS, None, 0.0),
@@ -102,7 +108,7 @@ def test_a_refusal_pauses(
 def test_a_shorter_pause_shortens_none() -> None:
     account = account_of()
     account.observe(refused(Reason.RATE_LIMITED, 100.0, retry_after=5000.0))
-    account.observe(refused(Reason.LIMIT, 200.0))
+    account.observe(refused(Reason.BILLING_LIMIT, 200.0))
 
     assert paused(account, Category.CALLS) == pytest.approx(5100.1)
     assert paused(account, Category.COMMANDS) == pytest.approx(200.1 + LIMIT_PAUSE)
@@ -112,7 +118,7 @@ def test_a_shorter_pause_shortens_none() -> None:
     ("kind", "car", "hit", "spared"),
     [
         (
-            Kind.DATA,
+            RequestType.DATA,
             "Ada",
             [(Category.DATA, "Ada")],
             [
@@ -123,19 +129,19 @@ def test_a_shorter_pause_shortens_none() -> None:
             ],
         ),
         (
-            Kind.WAKE,
+            RequestType.WAKE,
             "Ada",
             [(Category.WAKES, "Ada")],
             [(Category.COMMANDS, "Ada"), (Category.WAKES, "Bo")],
         ),
         (
-            Kind.COMMAND,
+            RequestType.COMMAND,
             "Ada",
             [(Category.COMMANDS, "Ada")],
             [(Category.COMMANDS, "Bo"), (Category.DATA, "Ada")],
         ),
         (
-            Kind.CALL,
+            RequestType.CALL,
             None,
             [(Category.CALLS, None), (Category.CALLS, "Bo"), (Category.DATA, "Bo")],
             [(Category.WAKES, "Ada"), (Category.COMMANDS, "Ada")],
@@ -143,7 +149,7 @@ def test_a_shorter_pause_shortens_none() -> None:
     ],
 )
 def test_a_limit_pauses_its_category_and_vehicle(
-    kind: Kind,
+    kind: RequestType,
     car: str | None,
     hit: list[tuple[Category, str | None]],
     spared: list[tuple[Category, str | None]],
@@ -161,16 +167,16 @@ def test_a_limit_pauses_its_category_and_vehicle(
 def test_limits_without_a_hint_double_up_to_a_quarter_of_an_hour() -> None:
     account, at, pauses = account_of(), 0.0, []
     for _ in range(7):
-        account.observe(refused(Reason.RATE_LIMITED, at, kind=Kind.DATA))
+        account.observe(refused(Reason.RATE_LIMITED, at, kind=RequestType.DATA))
         # One more, sent before the first was answered, makes it no longer.
-        account.observe(refused(Reason.RATE_LIMITED, at + 1, kind=Kind.DATA))
+        account.observe(refused(Reason.RATE_LIMITED, at + 1, kind=RequestType.DATA))
         until = paused(account, Category.DATA)
         pauses.append(round(until - at))
         at = until + 1
 
     assert pauses == [60, 120, 240, 480, 900, 900, 900]
-    account.observe(good(at, kind=Kind.DATA))
-    account.observe(refused(Reason.RATE_LIMITED, at + 5, kind=Kind.DATA))
+    account.observe(good(at, kind=RequestType.DATA))
+    account.observe(refused(Reason.RATE_LIMITED, at + 5, kind=RequestType.DATA))
     assert paused(account, Category.DATA) == pytest.approx(at + 5.1 + RATE_PAUSE)
 
 
@@ -179,7 +185,7 @@ def test_a_limit_that_is_over_is_no_problem_any_more(
     after: float, reason: Reason | None
 ) -> None:
     account = account_of()
-    account.observe(refused(Reason.RATE_LIMITED, 0.0, kind=Kind.DATA))
+    account.observe(refused(Reason.RATE_LIMITED, 0.0, kind=RequestType.DATA))
     assert account.reason is Reason.RATE_LIMITED
     account.fade(RATE_PAUSE + RATE_PAUSE_MOST + after)
     assert account.reason is reason
@@ -187,20 +193,20 @@ def test_a_limit_that_is_over_is_no_problem_any_more(
 
 def test_one_vehicle_that_is_refused_is_not_the_account() -> None:
     account = account_of("Ada", "Cy")
-    account.observe(refused(Reason.POLICY, 0.0, kind=Kind.DATA, car="Cy"))
+    account.observe(refused(Reason.FORBIDDEN, 0.0, kind=RequestType.DATA, car="Cy"))
     account.observe(good(10.0, car="Cy"))
     assert reason(account) is None
     assert account.refused_cars() == {}
-    account.observe(refused(Reason.POLICY, 1000.0, kind=Kind.DATA, car="Cy"))
-    assert account.refused_cars() == {"Cy": Reason.POLICY}
+    account.observe(refused(Reason.FORBIDDEN, 1000.0, kind=RequestType.DATA, car="Cy"))
+    assert account.refused_cars() == {"Cy": Reason.FORBIDDEN}
     assert account.refuses("Cy") is None
     # Now the calls of all vehicles are.
-    account.observe(refused(Reason.POLICY, 1100.0, kind=Kind.DATA, car="Ada"))
+    account.observe(refused(Reason.FORBIDDEN, 1100.0, kind=RequestType.DATA, car="Ada"))
     assert reason(account) is None
-    account.observe(refused(Reason.POLICY, 1110.0, car="Ada"))
+    account.observe(refused(Reason.FORBIDDEN, 1110.0, car="Ada"))
     assert reason(account) is None
-    account.observe(refused(Reason.POLICY, 1120.0, car="Cy"))
-    assert reason(account) is Reason.POLICY
+    account.observe(refused(Reason.FORBIDDEN, 1120.0, car="Cy"))
+    assert reason(account) is Reason.FORBIDDEN
     account.observe(good(1200.0, car="Ada"))
     assert reason(account) is None
     account.forget("Cy")
@@ -209,16 +215,16 @@ def test_one_vehicle_that_is_refused_is_not_the_account() -> None:
 
 def test_a_refused_call_for_the_account_is_the_account_s() -> None:
     account = account_of("Ada", "Cy")
-    account.observe(refused(Reason.POLICY, 0.0, car=None))
-    assert reason(account) is Reason.POLICY
-    assert account.refuses("Ada") is Reason.POLICY
+    account.observe(refused(Reason.FORBIDDEN, 0.0, car=None))
+    assert reason(account) is Reason.FORBIDDEN
+    assert account.refuses("Ada") is Reason.FORBIDDEN
     account.observe(good(1000.0, car="Cy"))
     assert reason(account) is None
 
 
 def test_a_refused_command_is_told_to_who_sent_it() -> None:
     account = account_of()
-    account.observe(refused(Reason.POLICY, 0.0, kind=Kind.COMMAND))
+    account.observe(refused(Reason.FORBIDDEN, 0.0, kind=RequestType.COMMAND))
 
     assert reason(account) is None
     assert paused(account, Category.COMMANDS) <= 1.0
@@ -227,7 +233,7 @@ def test_a_refused_command_is_told_to_who_sent_it() -> None:
 def test_refusals_of_single_vehicles_survive_a_restart() -> None:
     account = account_of("Ada", "Cy")
     account.observe(
-        refused(Reason.RATE_LIMITED, 0.0, kind=Kind.DATA, retry_after=1000.0)
+        refused(Reason.RATE_LIMITED, 0.0, kind=RequestType.DATA, retry_after=1000.0)
     )
     later = account_of("Ada", "Cy")
     later.restore(account.dump(100.0), now=5.0, away=300.0)
@@ -241,24 +247,24 @@ def test_what_an_earlier_version_kept_is_understood() -> None:
     account = account_of()
     account.restore({"reason": "limit", "paused": 100.0}, now=5.0, away=10.0)
 
-    assert reason(account) is Reason.LIMIT
+    assert reason(account) is Reason.BILLING_LIMIT
     assert account.paused_until == pytest.approx(95.0)
 
 
 def test_an_answer_to_an_earlier_call_lifts_nothing() -> None:
     account = account_of()
-    account.observe(refused(Reason.LIMIT, 100.0))
+    account.observe(refused(Reason.BILLING_LIMIT, 100.0))
     account.observe(good(99.0))
 
-    assert reason(account) is Reason.LIMIT
+    assert reason(account) is Reason.BILLING_LIMIT
 
 
 def test_only_calls_lift() -> None:
     account = account_of()
-    account.observe(refused(Reason.LIMIT, 100.0))
+    account.observe(refused(Reason.BILLING_LIMIT, 100.0))
     account.observe(good(200.0, subject=Subject.AUTH))
 
-    assert reason(account) is Reason.LIMIT
+    assert reason(account) is Reason.BILLING_LIMIT
 
 
 def test_one_car_without_mobile_access_is_not_excused_by_another() -> None:
@@ -289,9 +295,9 @@ def test_what_the_cloud_does_not_answer_is_held_against_nobody() -> None:
 def test_login_required_is_proven_by_a_healthy_sign_in() -> None:
     account = account_of()
     assert account.observe(refused(Reason.SIGN_IN, 100.0))
-    account.weigh(sign_in_healthy=False)
+    account.evaluate_auth(sign_in_healthy=False)
     assert not proven(account)
-    account.weigh(sign_in_healthy=True)
+    account.evaluate_auth(sign_in_healthy=True)
     assert proven(account)
     assert reason(account) is Reason.SIGN_IN
     account.observe(good(200.0))
@@ -302,10 +308,10 @@ def test_login_required_is_proven_by_a_healthy_sign_in() -> None:
 def test_a_plain_refusal_must_repeat() -> None:
     account = account_of()
     account.observe(refused(Reason.UNAUTHORIZED, 100.0, subject=Subject.AUTH))
-    account.weigh(sign_in_healthy=True)
+    account.evaluate_auth(sign_in_healthy=True)
     assert not proven(account)
     account.observe(refused(Reason.UNAUTHORIZED, 140.0, subject=Subject.AUTH))
-    account.weigh(sign_in_healthy=True)
+    account.evaluate_auth(sign_in_healthy=True)
     assert proven(account)
 
 
@@ -314,7 +320,7 @@ def test_a_good_call_in_between_takes_a_refusal_back() -> None:
     account.observe(refused(Reason.UNAUTHORIZED, 100.0, subject=Subject.AUTH))
     account.observe(good(120.0))
     account.observe(refused(Reason.UNAUTHORIZED, 140.0, subject=Subject.AUTH))
-    account.weigh(sign_in_healthy=True)
+    account.evaluate_auth(sign_in_healthy=True)
 
     assert not proven(account)
     assert account.first_refused == pytest.approx(140.1)
@@ -322,7 +328,7 @@ def test_a_good_call_in_between_takes_a_refusal_back() -> None:
 
 def test_nothing_is_proven_without_a_refusal() -> None:
     account = account_of()
-    account.weigh(sign_in_healthy=True)
+    account.evaluate_auth(sign_in_healthy=True)
 
     assert not proven(account)
 
@@ -330,28 +336,28 @@ def test_nothing_is_proven_without_a_refusal() -> None:
 def test_a_problem_lasts_once_it_is_named_again() -> None:
     account = account_of()
     assert not lasting(account)
-    account.observe(refused(Reason.LIMIT, 0.0))
-    account.observe(refused(Reason.LIMIT, RATE_PAUSE - 1))
+    account.observe(refused(Reason.BILLING_LIMIT, 0.0))
+    account.observe(refused(Reason.BILLING_LIMIT, RATE_PAUSE - 1))
     assert not lasting(account)
-    account.observe(refused(Reason.LIMIT, LIMIT_PAUSE))
+    account.observe(refused(Reason.BILLING_LIMIT, LIMIT_PAUSE))
     assert lasting(account)
     # Another one begins anew, and so does one that was lifted.
-    account.observe(refused(Reason.POLICY, LIMIT_PAUSE + 1))
+    account.observe(refused(Reason.FORBIDDEN, LIMIT_PAUSE + 1))
     assert not lasting(account)
-    account.observe(refused(Reason.POLICY, 2 * LIMIT_PAUSE + 1))
+    account.observe(refused(Reason.FORBIDDEN, 2 * LIMIT_PAUSE + 1))
     assert lasting(account)
     account.observe(good(3 * LIMIT_PAUSE))
     assert not lasting(account)
-    account.observe(refused(Reason.POLICY, 3 * LIMIT_PAUSE + 1))
+    account.observe(refused(Reason.FORBIDDEN, 3 * LIMIT_PAUSE + 1))
     assert not lasting(account)
 
 
 def test_a_problem_of_before_a_restart_is_named_again_once() -> None:
     account = account_of()
-    account.observe(refused(Reason.LIMIT, 0.0))
+    account.observe(refused(Reason.BILLING_LIMIT, 0.0))
     later = account_of()
     later.restore(account.dump(1.0), now=5.0, away=10.0)
-    assert later.reason is Reason.LIMIT
+    assert later.reason is Reason.BILLING_LIMIT
     assert not lasting(later)
-    later.observe(refused(Reason.LIMIT, LIMIT_PAUSE))
+    later.observe(refused(Reason.BILLING_LIMIT, LIMIT_PAUSE))
     assert lasting(later)

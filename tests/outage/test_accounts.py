@@ -2,8 +2,8 @@
 
 from benchmarks.home import Car, Entry, Home
 from benchmarks.world import OK
-from custom_components.keycard.outage.models import Judgement, Missing, Status
-from custom_components.keycard.outage.outage_log import Kind, Notice
+from custom_components.keycard.outage.models import Assessment, MissingEvidence, Status
+from custom_components.keycard.outage.outage_log import EventType, NoticeType
 
 from .scene import (
     ADA,
@@ -26,7 +26,9 @@ def test_a_first_installation_in_an_outage_is_undetermined(home: Home) -> None:
     change(home, {"all.status": "503 busy", "all.api": "503 busy"})
     home.add(cars=(Car(name="Ada"),))
     home.run(2 * HOUR)
-    assert home.judgement == Judgement(missing=(Missing.FIRST_ANSWER,))
+    assert home.judgement == Assessment(
+        missing_evidence=(MissingEvidence.FIRST_ANSWER,)
+    )
     assert home.happenings == []
     change(home, {"all.status": OK, "all.api": OK})
     home.run(2 * HOUR + 300)
@@ -117,16 +119,16 @@ def test_two_entries_of_one_region_are_told_once(home: Home) -> None:
     home.run(SETTLED)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     home.run(SETTLED + 300)
-    assert notices(home) == [Notice.TAKE]
+    assert notices(home) == [NoticeType.TAKE]
     change(home, {"na.status": OK, "na.api": OK})
     home.run(SETTLED + 900)
 
-    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+    assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
     for name in ("first", "second"):
-        told = [item.kind for _, item in home.happenings if item.reporter == name]
-        assert told.count(Kind.STARTED) == told.count(Kind.ENDED) == 1
-        assert told[0] is Kind.STARTED
-        assert told[-1] is Kind.ENDED
+        told = [item.kind for _, item in home.happenings if item.entry_id == name]
+        assert told.count(EventType.STARTED) == told.count(EventType.ENDED) == 1
+        assert told[0] is EventType.STARTED
+        assert told[-1] is EventType.ENDED
 
 
 def test_entries_of_one_watch_do_not_fight_over_its_pace(home: Home) -> None:
@@ -136,8 +138,8 @@ def test_entries_of_one_watch_do_not_fight_over_its_pace(home: Home) -> None:
     change(home, {"na.api": ERROR})
     home.run(SETTLED + 300)
     first, second = home.entries
-    assert first.judge.judgement.status is Status.OUTAGE
-    assert second.judge.judgement.status is Status.OPERATIONAL
+    assert first.judge.assessment.status is Status.OUTAGE
+    assert second.judge.assessment.status is Status.OPERATIONAL
 
     assert alarmed(home)
     home.entries.remove(first)

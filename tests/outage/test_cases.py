@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.home import Car, Entry, Home
 from benchmarks.world import OK, World
-from custom_components.keycard.outage.models import FROZEN, OUTAGES, Judgement
-from custom_components.keycard.outage.outage_log import Notice
-from simulator.scenarios.scenario import Case, Expect, Step, load_case
+from custom_components.keycard.outage.models import INCONCLUSIVE, OUTAGES, Assessment
+from custom_components.keycard.outage.outage_log import NoticeType
+from simulator.scenarios.scenario import Expect, Scenario, Step, load_case
 
 CASES = sorted((Path(__file__).parent.parent / "cases").glob("*.yaml"))
 SETTLED = 700.0
@@ -51,7 +51,7 @@ def test_a_case_is_judged_as_expected(path: Path, seed: int) -> None:
     assert not misses
 
 
-def _home(case: Case, seed: int) -> Home:
+def _home(case: Scenario, seed: int) -> Home:
     home = Home(World(random=Random(seed)), region=case.homes[0].region)
     if not case.homes[0].settled:
         _act(home, case.timeline[0])
@@ -93,9 +93,9 @@ def _act(home: Home, step: Step) -> None:
 def _misses(
     home: Home, entry: Entry, expect: Expect, keys: dict[str, set[str]]
 ) -> Iterator[str]:
-    judgement = entry.judge.judgement
+    judgement = entry.judge.assessment
     yield from _wrong(judgement, expect)
-    if judgement.status not in FROZEN:
+    if judgement.status not in INCONCLUSIVE:
         keys[entry.name] = _wanting(judgement, entry)
     if expect.key is not None:
         wanted = {car for car, key in expect.key.items() if key != "usual"}
@@ -103,9 +103,9 @@ def _misses(
             yield f"key wanted for {keys[entry.name]}, expected {wanted}"
     if expect.notified is not None:
         notified = sum(
-            happening.notice is not Notice.NONE
+            happening.notice is not NoticeType.NONE
             for _, happening in home.happenings
-            if happening.reporter == entry.name
+            if happening.entry_id == entry.name
         )
         if notified != expect.notified:
             yield f"notified {notified}, expected {expect.notified}"
@@ -115,20 +115,20 @@ def _misses(
         yield f"billed {entry.data_calls}, expected at most {expect.billed}"
 
 
-def _wanting(judgement: Judgement, entry: Entry) -> set[str]:
+def _wanting(judgement: Assessment, entry: Entry) -> set[str]:
     if judgement.status not in OUTAGES:
         return set()
     cars = set(entry.cars)
     return cars if judgement.affected is None else cars & judgement.affected
 
 
-def _wrong(judgement: Judgement, expect: Expect) -> Iterator[str]:
+def _wrong(judgement: Assessment, expect: Expect) -> Iterator[str]:
     found = {
         "status": judgement.status.value,
         "scope": judgement.scope.value,
-        "planes": sorted(judgement.planes),
+        "planes": sorted(judgement.subsystems),
         "models": sorted(judgement.models),
-        "elsewhere": sorted(judgement.elsewhere),
+        "elsewhere": sorted(judgement.other_regions),
     }
     for name, value in found.items():
         expected = getattr(expect, name)

@@ -4,25 +4,25 @@ import pytest
 
 from custom_components.keycard.outage.evidence import (
     Evidence,
-    Kind,
     Reason,
+    RequestType,
     Subject,
     Verdict,
-    evidence,
-    read,
+    classify,
+    make_evidence,
 )
-from custom_components.keycard.transport.http import Answer, Failure
+from custom_components.keycard.transport.http import Failure, HttpResult
 
 URL = "https://fleet.example/status"
-CALLS = (Kind.CALL, Kind.DATA, Kind.WAKE, Kind.COMMAND)
+CALLS = (RequestType.CALL, RequestType.DATA, RequestType.WAKE, RequestType.COMMAND)
 OWN_SUBJECT = {
-    Kind.STATUS: Subject.STATUS,
-    Kind.TOKEN: Subject.AUTH,
-    Kind.AUTHORIZE: Subject.AUTH,
-    Kind.CALL: Subject.API,
-    Kind.DATA: Subject.DATA,
-    Kind.WAKE: Subject.API,
-    Kind.COMMAND: Subject.COMMANDS,
+    RequestType.STATUS: Subject.STATUS,
+    RequestType.TOKEN: Subject.AUTH,
+    RequestType.AUTHORIZE: Subject.AUTH,
+    RequestType.CALL: Subject.API,
+    RequestType.DATA: Subject.DATA,
+    RequestType.WAKE: Subject.API,
+    RequestType.COMMAND: Subject.COMMANDS,
 }
 HTML = "<!DOCTYPE html><html><body>Hello</body></html>"
 MAINTENANCE = "<html>503 Server Maintenance</html>"
@@ -38,15 +38,15 @@ def answer(
     location: str | None = None,
     retry_after: float | None = None,
     truncated: bool = False,
-) -> Answer:
+) -> HttpResult:
     if content_type is None:
         content_type = "text/plain"
         if body.startswith("<"):
             content_type = "text/html"
         if body.startswith(("{", "[")):
             content_type = "application/json"
-    return Answer(
-        asked_at=100.0,
+    return HttpResult(
+        sent_at=100.0,
         elapsed=0.5,
         status=status,
         content_type=content_type,
@@ -58,8 +58,8 @@ def answer(
     )
 
 
-def meaning(kind: Kind, found: Answer) -> tuple[Subject, Verdict, Reason]:
-    told = read(kind, found, url=URL)
+def meaning(kind: RequestType, found: HttpResult) -> tuple[Subject, Verdict, Reason]:
+    told = classify(kind, found, url=URL)
     return told.subject, told.verdict, told.reason
 
 
@@ -89,7 +89,7 @@ def meaning(kind: Kind, found: Answer) -> tuple[Subject, Verdict, Reason]:
 def test_a_probe_of_a_region(
     status: int, body: str, subject: Subject, verdict: Verdict, reason: Reason
 ) -> None:
-    told = meaning(Kind.STATUS, answer(status, body))
+    told = meaning(RequestType.STATUS, answer(status, body))
 
     assert told == (subject, verdict, reason)
 
@@ -149,7 +149,7 @@ def test_a_probe_of_a_region(
             403,
             '{"error":"account disabled: EXCEEDED_LIMIT"}',
             Subject.ACCOUNT,
-            Reason.LIMIT,
+            Reason.BILLING_LIMIT,
         ),
         (402, "", Subject.ACCOUNT, Reason.PAYMENT),
         (402, "vehicle_subscription_required", Subject.CAR, Reason.PAYMENT),
@@ -157,7 +157,7 @@ def test_a_probe_of_a_region(
             403,
             '{"error":"forbidden, see https://developer.example/fleet-api"}',
             Subject.ACCOUNT,
-            Reason.POLICY,
+            Reason.FORBIDDEN,
         ),
         (403, HTML, Subject.NETWORK, Reason.BLOCKED),
         (412, '{"error":"not registered"}', Subject.ACCOUNT, Reason.NOT_REGISTERED),
@@ -168,7 +168,7 @@ def test_a_probe_of_a_region(
     ],
 )
 def test_a_call(
-    kind: Kind, status: int, body: str, subject: Subject | None, reason: Reason
+    kind: RequestType, status: int, body: str, subject: Subject | None, reason: Reason
 ) -> None:
     told = meaning(kind, answer(status, body))
 
@@ -176,7 +176,7 @@ def test_a_call(
 
 
 @pytest.mark.parametrize("kind", CALLS)
-def test_a_call_that_works(kind: Kind) -> None:
+def test_a_call_that_works(kind: RequestType) -> None:
     told = meaning(kind, answer(200, '{"response":{"state":"online"}}'))
 
     assert told == (OWN_SUBJECT[kind], Verdict.GOOD, Reason.OK)
@@ -222,7 +222,7 @@ def test_a_call_that_works(kind: Kind) -> None:
 def test_the_token_endpoint(
     status: int, body: str, subject: Subject, verdict: Verdict, reason: Reason
 ) -> None:
-    told = meaning(Kind.TOKEN, answer(status, body))
+    told = meaning(RequestType.TOKEN, answer(status, body))
 
     assert told == (subject, verdict, reason)
 
@@ -240,7 +240,10 @@ def test_the_token_endpoint(
 def test_the_sign_in_page(
     status: int, body: str, subject: Subject, verdict: Verdict
 ) -> None:
-    assert meaning(Kind.AUTHORIZE, answer(status, body))[:2] == (subject, verdict)
+    assert meaning(RequestType.AUTHORIZE, answer(status, body))[:2] == (
+        subject,
+        verdict,
+    )
 
 
 @pytest.mark.parametrize("kind", OWN_SUBJECT)
@@ -258,7 +261,7 @@ def test_the_sign_in_page(
     ],
 )
 def test_no_answer(
-    kind: Kind, failure: Failure, subject: Subject | None, reason: Reason
+    kind: RequestType, failure: Failure, subject: Subject | None, reason: Reason
 ) -> None:
     told = meaning(kind, answer(failure=failure))
 
@@ -266,7 +269,7 @@ def test_no_answer(
 
 
 @pytest.mark.parametrize("kind", OWN_SUBJECT)
-def test_an_answer_that_breaks_off_is_none(kind: Kind) -> None:
+def test_an_answer_that_breaks_off_is_none(kind: RequestType) -> None:
     cut = answer(200, "ok", failure=Failure.RESET)
 
     assert meaning(kind, cut) == (OWN_SUBJECT[kind], Verdict.BAD, Reason.NO_ANSWER)
@@ -286,9 +289,9 @@ def test_an_answer_that_breaks_off_is_none(kind: Kind) -> None:
     ],
 )
 def test_a_redirect_to_another_host_is_a_portal(
-    kind: Kind, location: str | None, portal: bool
+    kind: RequestType, location: str | None, portal: bool
 ) -> None:
-    told = read(kind, answer(302, location=location), url=URL)
+    told = classify(kind, answer(302, location=location), url=URL)
 
     assert (told.reason is Reason.PORTAL) is portal
 
@@ -314,7 +317,7 @@ def test_an_unrelated_host(
     status: int | None, body: str, failure: Failure | None, good: bool
 ) -> None:
     subject, verdict, reason = meaning(
-        Kind.UNRELATED, answer(status, body, failure=failure)
+        RequestType.UNRELATED, answer(status, body, failure=failure)
     )
 
     assert subject is Subject.UNRELATED
@@ -326,42 +329,49 @@ def test_an_unrelated_host(
 def test_a_command_for_a_car_whose_data_work_tells_of_the_command_plane() -> None:
     refused = answer(503, "vehicle is not available")
 
-    told = read(Kind.COMMAND, refused, data_works=True)
+    told = classify(RequestType.COMMAND, refused, data_works=True)
 
     assert told.subject is Subject.COMMANDS
     assert told.reason is Reason.COMMANDS_FAIL
-    assert read(Kind.COMMAND, refused).subject is Subject.CAR
-    assert read(Kind.DATA, refused, data_works=True).subject is Subject.CAR
+    assert classify(RequestType.COMMAND, refused).subject is Subject.CAR
+    assert classify(RequestType.DATA, refused, data_works=True).subject is Subject.CAR
 
 
 def test_a_body_of_which_only_the_beginning_was_kept_is_readable() -> None:
     beginning = '{"response": {"vehicles": [' + '"x",' * 20
 
-    assert read(Kind.DATA, answer(200, beginning, truncated=True)).reason is Reason.OK
-    assert read(Kind.DATA, answer(200, beginning)).reason is Reason.MALFORMED
+    assert (
+        classify(RequestType.DATA, answer(200, beginning, truncated=True)).reason
+        is Reason.OK
+    )
+    assert classify(RequestType.DATA, answer(200, beginning)).reason is Reason.MALFORMED
 
 
 @pytest.mark.parametrize("readable", [True, False])
 def test_who_read_the_whole_body_knows_better(readable: bool) -> None:
     found = answer(200, "{}" if not readable else '{"respon', truncated=readable)
 
-    told = read(Kind.CALL, found, readable=readable)
+    told = classify(RequestType.CALL, found, readable=readable)
 
     assert (told.reason is Reason.OK) is readable
 
 
 def test_deeply_nested_json_is_no_json() -> None:
-    assert read(Kind.CALL, answer(200, "[" * 4000)).reason is Reason.MALFORMED
+    assert (
+        classify(RequestType.CALL, answer(200, "[" * 4000)).reason is Reason.MALFORMED
+    )
 
 
 def test_evidence_carries_times_car_and_retry_after() -> None:
     found = answer(429, retry_after=37829.0)
 
-    told = evidence(read(Kind.CALL, found), found, car="Ada", model="model3")
+    told = make_evidence(
+        classify(RequestType.CALL, found), found, car="Ada", model="model3"
+    )
 
     assert told == Evidence(
-        meaning=read(Kind.CALL, found),
-        asked_at=100.0,
+        classification=classify(RequestType.CALL, found),
+        sent_at=100.0,
         at=100.5,
         car="Ada",
         model="model3",
@@ -369,7 +379,7 @@ def test_evidence_carries_times_car_and_retry_after() -> None:
         answered=True,
     )
     silent = answer(failure=Failure.TIMEOUT)
-    assert not evidence(read(Kind.CALL, silent), silent).answered
+    assert not make_evidence(classify(RequestType.CALL, silent), silent).answered
 
 
 OFFLINE = "vehicle unavailable: vehicle is offline or asleep"
@@ -379,27 +389,31 @@ SECTIONS = '"charge_state":null,"climate_state":null,"drive_state":null'
 @pytest.mark.parametrize(
     ("kind", "body", "offline"),
     [
-        (Kind.DATA, f'{{"response":null,"error":"{OFFLINE}"}}', True),
-        (Kind.CALL, f'{{"response":null,"error":"{OFFLINE}"}}', True),
-        (Kind.COMMAND, f'{{"response":null,"error":"{OFFLINE}"}}', True),
-        (Kind.DATA, f'{{"response":{{"state":"offline",{SECTIONS}}}}}', True),
-        (Kind.DATA, f'{{"response":{{"state":"asleep",{SECTIONS}}}}}', True),
-        (Kind.DATA, f'{{"state":"asleep",{SECTIONS}}}', True),
-        (Kind.DATA, '{"response":{"state":"offline"}}', True),
+        (RequestType.DATA, f'{{"response":null,"error":"{OFFLINE}"}}', True),
+        (RequestType.CALL, f'{{"response":null,"error":"{OFFLINE}"}}', True),
+        (RequestType.COMMAND, f'{{"response":null,"error":"{OFFLINE}"}}', True),
+        (RequestType.DATA, f'{{"response":{{"state":"offline",{SECTIONS}}}}}', True),
+        (RequestType.DATA, f'{{"response":{{"state":"asleep",{SECTIONS}}}}}', True),
+        (RequestType.DATA, f'{{"state":"asleep",{SECTIONS}}}', True),
+        (RequestType.DATA, '{"response":{"state":"offline"}}', True),
         # These say nothing of the kind.
-        (Kind.DATA, f'{{"response":{{"state":"online",{SECTIONS}}}}}', False),
-        (Kind.DATA, '{"response":{"state":"offline","charge_state":{}}}', False),
-        (Kind.CALL, '{"response":{"state":"offline"}}', False),
-        (Kind.DATA, '{"response":null,"error":"upstream internal error"}', False),
-        (Kind.DATA, '{"response":[]}', False),
-        (Kind.DATA, "null", False),
+        (RequestType.DATA, f'{{"response":{{"state":"online",{SECTIONS}}}}}', False),
+        (RequestType.DATA, '{"response":{"state":"offline","charge_state":{}}}', False),
+        (RequestType.CALL, '{"response":{"state":"offline"}}', False),
+        (
+            RequestType.DATA,
+            '{"response":null,"error":"upstream internal error"}',
+            False,
+        ),
+        (RequestType.DATA, '{"response":[]}', False),
+        (RequestType.DATA, "null", False),
     ],
 )
 @pytest.mark.parametrize("readable", [None, False])
 def test_a_good_answer_that_says_that_the_car_is_offline(
-    kind: Kind, body: str, offline: bool, readable: bool | None
+    kind: RequestType, body: str, offline: bool, readable: bool | None
 ) -> None:
-    told = read(kind, answer(200, body), readable=readable)
+    told = classify(kind, answer(200, body), readable=readable)
 
     assert (told.subject is Subject.CAR) is offline
     assert (told.reason is Reason.ASLEEP) is offline
@@ -423,7 +437,7 @@ PROXYS_OWN = [
 def test_what_a_proxy_says_itself_is_never_tesla_s(
     status: int, body: str, third_party: bool
 ) -> None:
-    told = read(Kind.COMMAND, answer(status, body), third_party=third_party)
+    told = classify(RequestType.COMMAND, answer(status, body), third_party=third_party)
 
     assert (told.subject, told.reason) == (Subject.CAR, Reason.REFUSED)
 
@@ -443,18 +457,18 @@ def test_a_third_party_s_gateway_tells_nothing_of_tesla_s_commands(
 ) -> None:
     found = answer(status, body, failure=failure)
 
-    told = read(Kind.COMMAND, found, third_party=True)
+    told = classify(RequestType.COMMAND, found, third_party=True)
     assert told.subject is Subject.THIRD_PARTY
     # Of its other calls, it tells that the third party fails.
-    assert read(Kind.CALL, found, third_party=True).subject is Subject.API
-    assert read(Kind.COMMAND, found).subject is Subject.COMMANDS
+    assert classify(RequestType.CALL, found, third_party=True).subject is Subject.API
+    assert classify(RequestType.COMMAND, found).subject is Subject.COMMANDS
 
 
-@pytest.mark.parametrize("kind", [Kind.DATA, Kind.COMMAND])
-def test_a_missing_scope_is_the_scope_s(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [RequestType.DATA, RequestType.COMMAND])
+def test_a_missing_scope_is_the_scope_s(kind: RequestType) -> None:
     found = answer(403, '{"response":null,"error":"Unauthorized missing scopes"}')
 
-    told = read(kind, found)
+    told = classify(kind, found)
     assert (told.subject, told.reason) == (Subject.CAR, Reason.SCOPE)
     # Without it nothing at all is to be had.
-    assert read(Kind.CALL, found).subject is Subject.ACCOUNT
+    assert classify(RequestType.CALL, found).subject is Subject.ACCOUNT

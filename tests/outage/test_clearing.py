@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK
-from custom_components.keycard.outage.models import Plane, Status
-from custom_components.keycard.outage.outage_log import Kind, Notice
+from custom_components.keycard.outage.models import Status, Subsystem
+from custom_components.keycard.outage.outage_log import EventType, NoticeType
 
 from .scene import (
     ADA,
@@ -67,8 +67,8 @@ def test_what_cannot_be_judged_never_ends_an_outage(
     home.run(SETTLED + 4 * HOUR)
 
     assert status(home) is Status.OPERATIONAL
-    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
-    assert kinds(home).count(Kind.STARTED) == 1
+    assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
+    assert kinds(home).count(EventType.STARTED) == 1
 
 
 def test_an_outage_is_told_once_though_its_parts_come_and_go(home: Home) -> None:
@@ -83,8 +83,10 @@ def test_an_outage_is_told_once_though_its_parts_come_and_go(home: Home) -> None
     home.run(SETTLED + 4000)
 
     assert statuses(home) == [Status.OUTAGE, Status.OPERATIONAL]
-    assert kinds(home).count(Kind.STARTED) == kinds(home).count(Kind.ENDED) == 1
-    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+    assert (
+        kinds(home).count(EventType.STARTED) == kinds(home).count(EventType.ENDED) == 1
+    )
+    assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
 
 
 def test_an_end_waits_for_the_proof_of_the_data(home: Home) -> None:
@@ -95,9 +97,9 @@ def test_an_end_waits_for_the_proof_of_the_data(home: Home) -> None:
     home.run(SETTLED + 1800)
 
     assert statuses(home) == [Status.OUTAGE, Status.DEGRADED]
-    assert home.judgement.planes == (Plane.DATA,)
+    assert home.judgement.subsystems == (Subsystem.DATA,)
     assert home.judgement.affected == frozenset()
-    assert notices(home) == [Notice.TAKE]
+    assert notices(home) == [NoticeType.TAKE]
 
 
 def test_a_sleeping_car_is_asked_for_no_proof(home: Home) -> None:

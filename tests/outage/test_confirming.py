@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK
-from custom_components.keycard.outage.models import OUTAGES, Plane, Status
-from custom_components.keycard.outage.outage_log import Kind, Notice
+from custom_components.keycard.outage.models import OUTAGES, Status, Subsystem
+from custom_components.keycard.outage.outage_log import EventType, NoticeType
 
 from .scene import (
     ADA,
@@ -131,9 +131,9 @@ def test_two_refused_commands_tell_of_the_command_plane(home: Home) -> None:
     home.run(SETTLED + 10)
 
     assert status(home) is Status.DEGRADED
-    assert home.judgement.planes == (Plane.COMMANDS,)
+    assert home.judgement.subsystems == (Subsystem.COMMANDS,)
     assert home.judgement.affected == frozenset({"Ada"})
-    assert notices(home) == [Notice.TAKE]
+    assert notices(home) == [NoticeType.TAKE]
 
     change(home, {"na.commands@model3": OK})
     home.command("Ada")
@@ -175,15 +175,15 @@ def test_calls_that_fail_by_fits(home: Home) -> None:
     home.run(SETTLED + 3600, stop=lambda: status(home) is Status.DEGRADED)
 
     assert home.now < SETTLED + 1800
-    assert home.judgement.planes == (Plane.API,)
+    assert home.judgement.subsystems == (Subsystem.API,)
     assert home.judgement.affected == frozenset({"Ada"})
 
     home.run(SETTLED + 3600)
     home.set("na.api", OK)
     home.run(SETTLED + 3600 + 1500)
     assert status(home) is Status.OPERATIONAL
-    assert kinds(home).count(Kind.STARTED) == 1
-    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+    assert kinds(home).count(EventType.STARTED) == 1
+    assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
 
 
 def test_one_failing_car_of_a_model_is_a_matter_of_that_car(home: Home) -> None:
@@ -207,4 +207,4 @@ def test_calls_that_hang_when_the_internet_is_back_are_seen(
     home.run(SETTLED + 400 + 240)
 
     assert status(home) is Status.OUTAGE
-    assert home.judgement.planes == (Plane.API,)
+    assert home.judgement.subsystems == (Subsystem.API,)

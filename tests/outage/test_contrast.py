@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK, World
-from custom_components.keycard.outage.models import Missing, Scope, Status
+from custom_components.keycard.outage.models import MissingEvidence, Scope, Status
 
 from .scene import BLOCKED, HOUR, SETTLED, change, notices, settle, status, statuses
 
@@ -30,7 +30,7 @@ def test_without_unrelated_hosts_a_failure_everywhere_is_undetermined(
     change(home, {"net": mode})
     home.run(SETTLED + HOUR)
     assert status(home) is Status.UNDETERMINED
-    assert home.judgement.missing == (Missing.UNRELATED_ANSWER,)
+    assert home.judgement.missing_evidence == (MissingEvidence.UNRELATED_ANSWER,)
     change(home, {"net": OK})
     home.run(SETTLED + HOUR + 400)
 

@@ -8,10 +8,10 @@ import pytest
 from benchmarks.home import Car, Home
 from custom_components.keycard.outage.models import (
     OUTAGES,
-    Missing,
-    Plane,
+    MissingEvidence,
     Scope,
     Status,
+    Subsystem,
 )
 
 from .scene import (
@@ -43,10 +43,10 @@ class Row:
     cars: tuple[Car, ...] = ()
     in_between: bool = False
     asleep: bool = False
-    planes: tuple[Plane, ...] = ()
+    planes: tuple[Subsystem, ...] = ()
     elsewhere: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[MissingEvidence, ...] = ()
     affected: frozenset[str] | None = field(default=frozenset())
     within: float = 120.0
 
@@ -94,7 +94,7 @@ ROWS = [
         conditions={"na.status": "refuse"},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Plane.STATUS,),
+        planes=(Subsystem.STATUS,),
         affected=None,
     ),
     Row(
@@ -103,7 +103,7 @@ ROWS = [
         conditions={"na.api": ERROR},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Plane.API,),
+        planes=(Subsystem.API,),
         affected=None,
     ),
     Row(
@@ -112,7 +112,7 @@ ROWS = [
         conditions={"na.api": "timeout"},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Plane.API,),
+        planes=(Subsystem.API,),
         affected=None,
         within=180.0,
     ),
@@ -122,7 +122,7 @@ ROWS = [
         conditions={"na.status": "timeout", "na.api": "timeout"},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Plane.STATUS, Plane.API),
+        planes=(Subsystem.STATUS, Subsystem.API),
         affected=None,
         within=240.0,
     ),
@@ -133,7 +133,7 @@ ROWS = [
         conditions={"na.status": "503 busy", "na.api": "503 busy"},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Plane.STATUS, Plane.API),
+        planes=(Subsystem.STATUS, Subsystem.API),
         affected=None,
     ),
     Row(
@@ -141,7 +141,7 @@ ROWS = [
         conditions={"na.status": "503 busy", "eu.status": "503 busy"},
         status=Status.OUTAGE,
         scope=Scope.REGIONS,
-        planes=(Plane.STATUS,),
+        planes=(Subsystem.STATUS,),
         elsewhere=("eu",),
         affected=None,
     ),
@@ -150,7 +150,7 @@ ROWS = [
         conditions={"all.status": "503 busy", "auth.token": "503 busy"},
         status=Status.OUTAGE,
         scope=Scope.WORLDWIDE,
-        planes=(Plane.STATUS,),
+        planes=(Subsystem.STATUS,),
         elsewhere=("eu", "cn"),
         affected=None,
     ),
@@ -160,7 +160,7 @@ ROWS = [
         conditions={"na.api@model3": ERROR},
         status=Status.DEGRADED,
         scope=Scope.MODEL,
-        planes=(Plane.API,),
+        planes=(Subsystem.API,),
         models=("model3",),
         affected=frozenset({"Ada", "Eve"}),
     ),
@@ -170,7 +170,7 @@ ROWS = [
         conditions={"na.data": "stale"},
         status=Status.DEGRADED,
         scope=Scope.REGION,
-        planes=(Plane.DATA,),
+        planes=(Subsystem.DATA,),
         within=900.0,
     ),
     Row(
@@ -179,7 +179,7 @@ ROWS = [
         conditions={"na.data": "503 busy"},
         status=Status.DEGRADED,
         scope=Scope.REGION,
-        planes=(Plane.DATA,),
+        planes=(Subsystem.DATA,),
         within=900.0,
     ),
     Row(
@@ -188,7 +188,7 @@ ROWS = [
         conditions={"na.data@model3": "503 busy"},
         status=Status.DEGRADED,
         scope=Scope.MODEL,
-        planes=(Plane.DATA,),
+        planes=(Subsystem.DATA,),
         models=("model3",),
         within=1500.0,
     ),
@@ -198,7 +198,7 @@ ROWS = [
         conditions={"auth.token": "503 busy"},
         status=Status.SIGN_IN_OUTAGE,
         scope=Scope.WORLDWIDE,
-        planes=(Plane.AUTH,),
+        planes=(Subsystem.AUTH,),
         affected=None,
         within=400.0,
     ),
@@ -207,7 +207,7 @@ ROWS = [
         conditions={"auth.authorize": "timeout"},
         status=Status.SIGN_IN_OUTAGE,
         scope=Scope.WORLDWIDE,
-        planes=(Plane.AUTH,),
+        planes=(Subsystem.AUTH,),
         affected=None,
         within=400.0,
     ),
@@ -274,21 +274,21 @@ ROWS = [
         conditions={"dns.tesla": "dns"},
         status=Status.UNDETERMINED,
         scope=Scope.UNDETERMINED,
-        missing=(Missing.NAME,),
+        missing=(MissingEvidence.NAME,),
     ),
     Row(
         name="9: names lead to a null address",
         conditions={"dns.tesla": "null"},
         status=Status.UNDETERMINED,
         scope=Scope.UNDETERMINED,
-        missing=(Missing.ADDRESS,),
+        missing=(MissingEvidence.ADDRESS,),
     ),
     Row(
         name="9: somebody else's certificate",
         conditions={"dns.tesla": "tls"},
         status=Status.UNDETERMINED,
         scope=Scope.UNDETERMINED,
-        missing=(Missing.CERTIFICATE,),
+        missing=(MissingEvidence.CERTIFICATE,),
     ),
     Row(
         name="9: this address is blocked",
@@ -296,7 +296,7 @@ ROWS = [
         conditions={"dns.tesla": BLOCKED},
         status=Status.UNDETERMINED,
         scope=Scope.UNDETERMINED,
-        missing=(Missing.BLOCKED,),
+        missing=(MissingEvidence.BLOCKED,),
     ),
 ]
 
@@ -313,10 +313,10 @@ def test_the_decision_table(home: Home, row: Row) -> None:
 
     judgement = home.judgement
     assert (judgement.status, judgement.scope) == (row.status, row.scope)
-    assert judgement.planes == row.planes
-    assert judgement.elsewhere == row.elsewhere
+    assert judgement.subsystems == row.planes
+    assert judgement.other_regions == row.elsewhere
     assert judgement.models == row.models
-    assert judgement.missing == row.missing
+    assert judgement.missing_evidence == row.missing
     assert judgement.affected == row.affected
     assert (judgement.since is not None) is (row.status in OUTAGES)
     # Nothing else was said on the way.

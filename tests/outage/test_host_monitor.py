@@ -2,33 +2,43 @@
 
 from random import Random
 
-from custom_components.keycard.outage.endpoints import Target, default_hosts, targets
+from custom_components.keycard.outage.endpoints import (
+    Endpoint,
+    default_hosts,
+    list_endpoints,
+)
 from custom_components.keycard.outage.evidence import (
+    Classification,
     Evidence,
-    Kind,
-    Meaning,
     Reason,
+    RequestType,
     Subject,
     Verdict,
 )
-from custom_components.keycard.outage.host_monitor import Watch
+from custom_components.keycard.outage.host_monitor import HostMonitor
 
-OK = Meaning(subject=Subject.STATUS, verdict=Verdict.GOOD, reason=Reason.OK)
-REFUSED = Meaning(subject=Subject.STATUS, verdict=Verdict.BAD, reason=Reason.NO_ANSWER)
-NO_NAME = Meaning(subject=Subject.NETWORK, verdict=Verdict.BAD, reason=Reason.NAME)
-REPEATED = Meaning(subject=Subject.ACCOUNT, verdict=Verdict.BAD, reason=Reason.SIGN_IN)
+OK = Classification(subject=Subject.STATUS, verdict=Verdict.GOOD, reason=Reason.OK)
+REFUSED = Classification(
+    subject=Subject.STATUS, verdict=Verdict.BAD, reason=Reason.NO_ANSWER
+)
+NO_NAME = Classification(
+    subject=Subject.NETWORK, verdict=Verdict.BAD, reason=Reason.NAME
+)
+REPEATED = Classification(
+    subject=Subject.ACCOUNT, verdict=Verdict.BAD, reason=Reason.SIGN_IN
+)
 
-HOSTS = targets(default_hosts("na"))
+HOSTS = list_endpoints(default_hosts("na"))
 OWN = HOSTS[0]
-TOKEN = next(target for target in HOSTS if target.kind is Kind.TOKEN)
-WITNESSES = tuple(target for target in HOSTS if target.kind is Kind.UNRELATED)
+TOKEN = next(target for target in HOSTS if target.kind is RequestType.TOKEN)
+WITNESSES = tuple(target for target in HOSTS if target.kind is RequestType.UNRELATED)
 
 BEGIN = 1000.0
 
 
-def watching() -> Watch:
+def watching() -> HostMonitor:
     """Return a watch over hosts that all have answered once."""
-    watch = Watch(HOSTS_OF_NA, random=Random(3), now=0.0)
+    watch = HostMonitor(HOSTS_OF_NA, random=Random(3), now=0.0)
     watch.own["na"] += 1
     for target in watch.due(0.0):
         tell(watch, target, OK, 0.0)
@@ -39,14 +49,18 @@ HOSTS_OF_NA = default_hosts("na")
 
 
 def tell(
-    watch: Watch, target: Target, meaning: Meaning, asked_at: float, after: float = 0.1
+    watch: HostMonitor,
+    target: Endpoint,
+    meaning: Classification,
+    asked_at: float,
+    after: float = 0.1,
 ) -> None:
     watch.observe(
-        target, Evidence(meaning=meaning, asked_at=asked_at, at=asked_at + after)
+        target, Evidence(classification=meaning, sent_at=asked_at, at=asked_at + after)
     )
 
 
-def own_fails(watch: Watch, *times: float) -> None:
+def own_fails(watch: HostMonitor, *times: float) -> None:
     for time in times:
         tell(watch, OWN, REFUSED, BEGIN + time)
 
@@ -144,7 +158,7 @@ def test_a_sign_in_host_that_refuses_the_probe_in_its_own_words_is_well() -> Non
 
     assert watch.sign_in_healthy_since(BEGIN - 300.0) is False
     for target in HOSTS:
-        if target.kind in {Kind.TOKEN, Kind.AUTHORIZE}:
+        if target.kind in {RequestType.TOKEN, RequestType.AUTHORIZE}:
             tell(watch, target, REPEATED, BEGIN + 1.0)
     assert watch.sign_in_healthy_since(BEGIN)
     assert not watch.sign_in_down
@@ -168,7 +182,7 @@ def test_hosts_that_are_gone_are_forgotten() -> None:
     watch = watching()
     stored = watch.dump()
     stored["https://gone.example/status"] = {"verified": True, "down": True}
-    again = Watch(HOSTS_OF_NA, random=Random(3), now=0.0)
+    again = HostMonitor(HOSTS_OF_NA, random=Random(3), now=0.0)
     again.restore(stored)
 
     assert again.dump() == watch.dump()

@@ -5,8 +5,8 @@ from random import Random
 
 from benchmarks.home import Car, Home
 from benchmarks.world import OK, World
-from custom_components.keycard.outage.endpoints import default_hosts, targets
-from custom_components.keycard.outage.host_monitor import Watch
+from custom_components.keycard.outage.endpoints import default_hosts, list_endpoints
+from custom_components.keycard.outage.host_monitor import HostMonitor
 
 from .scene import SETTLED, change, settle
 
@@ -142,9 +142,9 @@ def test_data_are_billed_once_in_ten_minutes() -> None:
 
 def test_a_stalled_clock_leaves_the_distances_of_a_series() -> None:
     hosts = default_hosts("na")
-    watch = Watch(hosts, random=Random(1), now=0.0)
+    watch = HostMonitor(hosts, random=Random(1), now=0.0)
     watch.own["na"] += 1
-    target = targets(hosts)[0]
+    target = list_endpoints(hosts)[0]
     watch.due(0.0)
     watch.due(3.0)
     # Asleep for a while: what was due comes now, the rest as far apart as it was.

@@ -4,52 +4,57 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from custom_components.keycard.outage.models import Judgement, Plane, Scope, Status
+from custom_components.keycard.outage.models import Assessment, Scope, Status, Subsystem
 from custom_components.keycard.outage.outage_log import (
-    KEPT,
-    Happening,
-    Journal,
-    Kind,
-    Notice,
+    MAX_OUTAGES,
+    EventType,
+    NoticeType,
     Outage,
+    OutageEvent,
+    OutageLog,
     StoredOutage,
 )
 
 START = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
 
-OUTAGE = Judgement(status=Status.OUTAGE, scope=Scope.REGION, since=START, affected=None)
-WORLDWIDE = Judgement(
+OUTAGE = Assessment(
+    status=Status.OUTAGE, scope=Scope.REGION, since=START, affected=None
+)
+WORLDWIDE = Assessment(
     status=Status.OUTAGE,
     scope=Scope.WORLDWIDE,
-    elsewhere=("eu", "cn"),
+    other_regions=("eu", "cn"),
     since=START,
     affected=None,
 )
-STALE = Judgement(
-    status=Status.DEGRADED, scope=Scope.REGION, planes=(Plane.DATA,), since=START
+STALE = Assessment(
+    status=Status.DEGRADED,
+    scope=Scope.REGION,
+    subsystems=(Subsystem.DATA,),
+    since=START,
 )
-FINE = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE)
-WARNED = Judgement(status=Status.OPERATIONAL, scope=Scope.NONE, elsewhere=("na",))
-OFFLINE = Judgement(status=Status.INTERNET_DOWN, scope=Scope.NONE, since=START)
+FINE = Assessment(status=Status.OPERATIONAL, scope=Scope.NONE)
+WARNED = Assessment(status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=("na",))
+OFFLINE = Assessment(status=Status.INTERNET_DOWN, scope=Scope.NONE, since=START)
 
 
 class Book:
     """A journal with clocks that go on by a minute for each report."""
 
-    def __init__(self, journal: Journal | None = None) -> None:
-        self.journal = journal or Journal()
+    def __init__(self, journal: OutageLog | None = None) -> None:
+        self.journal = journal or OutageLog()
         self.wall = START + timedelta(minutes=1)
         self.now = 5000.0
 
     def report(
         self,
-        judgement: Judgement,
+        judgement: Assessment,
         *,
         by: str = "home",
         region: str = "na",
         key: bool | None = None,
         cars: tuple[str, ...] = ("Ada",),
-    ) -> list[tuple[str, Kind, Notice]]:
+    ) -> list[tuple[str, EventType, NoticeType]]:
         self.wait(minutes=1)
         wanted = judgement.affected is None if key is None else key
         return _told(
@@ -63,7 +68,7 @@ class Book:
             )
         )
 
-    def forget(self, name: str) -> list[tuple[str, Kind, Notice]]:
+    def forget(self, name: str) -> list[tuple[str, EventType, NoticeType]]:
         return _told(self.journal.forget(name, wall=self.wall, now=self.now))
 
     def wait(self, **time: float) -> None:
@@ -72,7 +77,7 @@ class Book:
 
     def restart(self, **away: float) -> Book:
         """Return what comes after a restart; only the wall clock knows how long."""
-        journal = Journal()
+        journal = OutageLog()
         journal.restore(self.journal.dump())
         later = Book(journal)
         later.wall = self.wall + timedelta(**away)
@@ -85,8 +90,8 @@ class Book:
         return outage
 
 
-def _told(happenings: list[Happening]) -> list[tuple[str, Kind, Notice]]:
-    return [(item.reporter, item.kind, item.notice) for item in happenings]
+def _told(happenings: list[OutageEvent]) -> list[tuple[str, EventType, NoticeType]]:
+    return [(item.entry_id, item.kind, item.notice) for item in happenings]
 
 
 def test_a_car_that_is_hit_later_is_told_later() -> None:
@@ -103,11 +108,11 @@ def test_a_car_that_is_hit_later_is_told_later() -> None:
     told.append(book.report(FINE, key=False))
 
     assert told == [
-        [("home", Kind.STARTED, Notice.TAKE)],
-        [("home", Kind.CHANGED, Notice.TAKE)],
-        [("home", Kind.CHANGED, Notice.NONE)],
-        [("home", Kind.CHANGED, Notice.NONE)],
-        [("home", Kind.ENDED, Notice.ALL_CLEAR)],
+        [("home", EventType.STARTED, NoticeType.TAKE)],
+        [("home", EventType.CHANGED, NoticeType.TAKE)],
+        [("home", EventType.CHANGED, NoticeType.NONE)],
+        [("home", EventType.CHANGED, NoticeType.NONE)],
+        [("home", EventType.ENDED, NoticeType.ALL_CLEAR)],
     ]
 
 
@@ -120,13 +125,13 @@ def test_one_notice_and_one_all_clear() -> None:
 
     assert told == [
         [],
-        [("home", Kind.STARTED, Notice.TAKE)],
+        [("home", EventType.STARTED, NoticeType.TAKE)],
         [],
-        [("home", Kind.CHANGED, Notice.NONE)],
-        [("home", Kind.CHANGED, Notice.NONE)],
+        [("home", EventType.CHANGED, NoticeType.NONE)],
+        [("home", EventType.CHANGED, NoticeType.NONE)],
         [],
         [],
-        [("home", Kind.ENDED, Notice.ALL_CLEAR)],
+        [("home", EventType.ENDED, NoticeType.ALL_CLEAR)],
     ]
     (outage,) = book.journal.outages
     assert (outage.start, outage.end) == (START, book.wall)
@@ -136,42 +141,42 @@ def test_one_notice_and_one_all_clear() -> None:
 def test_an_outage_that_asks_for_no_key_is_no_notice() -> None:
     book = Book()
 
-    assert book.report(STALE) == [("home", Kind.STARTED, Notice.NONE)]
-    assert book.report(FINE) == [("home", Kind.ENDED, Notice.NONE)]
+    assert book.report(STALE) == [("home", EventType.STARTED, NoticeType.NONE)]
+    assert book.report(FINE) == [("home", EventType.ENDED, NoticeType.NONE)]
 
 
 def test_a_key_that_is_wanted_later_is_told_then() -> None:
     book = Book()
     book.report(STALE)
 
-    assert book.report(OUTAGE) == [("home", Kind.CHANGED, Notice.TAKE)]
+    assert book.report(OUTAGE) == [("home", EventType.CHANGED, NoticeType.TAKE)]
     assert book.report(OUTAGE) == []
-    assert book.report(FINE) == [("home", Kind.ENDED, Notice.ALL_CLEAR)]
+    assert book.report(FINE) == [("home", EventType.ENDED, NoticeType.ALL_CLEAR)]
 
 
 def test_a_warning_is_given_once_for_a_region() -> None:
     book = Book()
 
-    assert book.report(WARNED) == [("home", Kind.WARNING, Notice.NONE)]
+    assert book.report(WARNED) == [("home", EventType.WARNING, NoticeType.NONE)]
     assert book.report(WARNED) == []
     assert book.report(OFFLINE) == []
     assert book.report(WARNED) == []
     assert book.report(FINE) == []
-    assert book.report(WARNED) == [("home", Kind.WARNING, Notice.NONE)]
+    assert book.report(WARNED) == [("home", EventType.WARNING, NoticeType.NONE)]
 
 
 def test_two_entries_of_a_region_share_a_notice() -> None:
     book = Book()
 
-    assert book.report(OUTAGE, by="a") == [("a", Kind.STARTED, Notice.TAKE)]
-    assert book.report(OUTAGE, by="b") == [("b", Kind.STARTED, Notice.NONE)]
+    assert book.report(OUTAGE, by="a") == [("a", EventType.STARTED, NoticeType.TAKE)]
+    assert book.report(OUTAGE, by="b") == [("b", EventType.STARTED, NoticeType.NONE)]
     assert book.report(FINE, by="a") == []
     # Back in it, it was never told that it is over.
-    assert book.report(OUTAGE, by="a") == [("a", Kind.CHANGED, Notice.NONE)]
+    assert book.report(OUTAGE, by="a") == [("a", EventType.CHANGED, NoticeType.NONE)]
     assert book.report(FINE, by="a") == []
     assert book.report(FINE, by="b") == [
-        ("a", Kind.ENDED, Notice.ALL_CLEAR),
-        ("b", Kind.ENDED, Notice.NONE),
+        ("a", EventType.ENDED, NoticeType.ALL_CLEAR),
+        ("b", EventType.ENDED, NoticeType.NONE),
     ]
     assert len(book.journal.outages) == 1
 
@@ -179,27 +184,27 @@ def test_two_entries_of_a_region_share_a_notice() -> None:
 def test_two_regions_are_two_outages() -> None:
     book = Book()
 
-    assert book.report(OUTAGE, by="a") == [("a", Kind.STARTED, Notice.TAKE)]
+    assert book.report(OUTAGE, by="a") == [("a", EventType.STARTED, NoticeType.TAKE)]
     assert book.report(OUTAGE, by="b", region="eu") == [
-        ("b", Kind.STARTED, Notice.TAKE)
+        ("b", EventType.STARTED, NoticeType.TAKE)
     ]
-    assert book.report(FINE, by="a") == [("a", Kind.ENDED, Notice.ALL_CLEAR)]
+    assert book.report(FINE, by="a") == [("a", EventType.ENDED, NoticeType.ALL_CLEAR)]
     assert book.report(FINE, by="b", region="eu") == [
-        ("b", Kind.ENDED, Notice.ALL_CLEAR)
+        ("b", EventType.ENDED, NoticeType.ALL_CLEAR)
     ]
 
 
 def test_a_restart_repeats_nothing() -> None:
     book = Book()
     book.report(OUTAGE)
-    journal = Journal()
+    journal = OutageLog()
     journal.restore(book.journal.dump())
-    journal.resume("home", OUTAGE)
+    journal.restore_last("home", OUTAGE)
     later = Book(journal)
 
     assert later.report(OUTAGE) == []
     assert later.report(OFFLINE) == []
-    assert later.report(FINE) == [("home", Kind.ENDED, Notice.ALL_CLEAR)]
+    assert later.report(FINE) == [("home", EventType.ENDED, NoticeType.ALL_CLEAR)]
     assert journal.outages[0].start == START
 
 
@@ -304,29 +309,29 @@ def test_what_was_kept_without_lengths_can_be_read(
 def test_an_outage_that_is_on_is_kept_whatever_comes() -> None:
     book = Book()
     book.report(OUTAGE, by="far", region="cn")
-    for _ in range(KEPT + 3):
+    for _ in range(MAX_OUTAGES + 3):
         book.report(OUTAGE)
         book.report(FINE)
     book.report(OUTAGE)
 
-    assert len(book.journal.outages) == KEPT
+    assert len(book.journal.outages) == MAX_OUTAGES
     assert book.journal.open_outage("cn") is book.journal.outages[0]
     assert book.journal.open_outage("na") is book.journal.outages[-1]
     assert book.report(FINE, by="far", region="cn") == [
-        ("far", Kind.ENDED, Notice.ALL_CLEAR)
+        ("far", EventType.ENDED, NoticeType.ALL_CLEAR)
     ]
 
 
 def test_the_journal_is_bounded() -> None:
     book = Book()
-    for _ in range(KEPT + 25):
+    for _ in range(MAX_OUTAGES + 25):
         book.report(OUTAGE)
         book.report(FINE)
 
-    assert len(book.journal.outages) == KEPT
-    journal = Journal()
+    assert len(book.journal.outages) == MAX_OUTAGES
+    journal = OutageLog()
     journal.restore(book.journal.dump() * 2)
-    assert len(journal.outages) == KEPT
+    assert len(journal.outages) == MAX_OUTAGES
 
 
 def test_an_entry_that_goes_hands_its_notice_on() -> None:
@@ -335,7 +340,7 @@ def test_an_entry_that_goes_hands_its_notice_on() -> None:
     book.report(OUTAGE, by="b")
 
     assert book.forget("a") == []
-    assert book.report(FINE, by="b") == [("b", Kind.ENDED, Notice.ALL_CLEAR)]
+    assert book.report(FINE, by="b") == [("b", EventType.ENDED, NoticeType.ALL_CLEAR)]
 
 
 def test_so_does_one_that_waited_for_the_others() -> None:
@@ -345,7 +350,7 @@ def test_so_does_one_that_waited_for_the_others() -> None:
     book.report(FINE, by="a")
     book.forget("a")
 
-    assert book.report(FINE, by="b") == [("b", Kind.ENDED, Notice.ALL_CLEAR)]
+    assert book.report(FINE, by="b") == [("b", EventType.ENDED, NoticeType.ALL_CLEAR)]
 
 
 def test_an_outage_ends_with_the_last_entry_that_saw_it() -> None:

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.home import Home
 from benchmarks.world import OK
 from custom_components.keycard.outage.models import Status
-from custom_components.keycard.outage.outage_log import Notice
+from custom_components.keycard.outage.outage_log import NoticeType
 
 from .scene import (
     ADA,
@@ -40,7 +40,7 @@ def test_refusals_do_not_end_an_outage_of_their_host(
     home.run(SETTLED + 4 * HOUR)
 
     assert statuses(home) == [Status.OUTAGE, Status.ACCOUNT_PROBLEM]
-    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+    assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
@@ -55,7 +55,7 @@ def test_an_owner_who_was_refused_before_hears_of_an_outage(
     home.run(SETTLED + 4 * HOUR)
 
     assert statuses(home) == [Status.ACCOUNT_PROBLEM, Status.OUTAGE]
-    assert notices(home) == [Notice.TAKE]
+    assert notices(home) == [NoticeType.TAKE]
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)

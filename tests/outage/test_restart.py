@@ -8,8 +8,13 @@ import pytest
 from benchmarks.home import Car, Home
 from benchmarks.world import OK
 from custom_components.keycard.outage.account import Category
-from custom_components.keycard.outage.models import Judgement, Missing, Scope, Status
-from custom_components.keycard.outage.outage_log import Kind, Notice
+from custom_components.keycard.outage.models import (
+    Assessment,
+    MissingEvidence,
+    Scope,
+    Status,
+)
+from custom_components.keycard.outage.outage_log import EventType, NoticeType
 
 from .scene import (
     ADA,
@@ -61,13 +66,15 @@ def test_a_restart_in_an_outage_is_no_news(
     home.run(began + 1500)
     assert statuses(home, since=began) in ([], [expected])
     assert home.judgement.since == before.since
-    assert Kind.STARTED not in kinds(home)[len(told) :]
+    assert EventType.STARTED not in kinds(home)[len(told) :]
     assert len(notices(home)) <= 1
 
     change(home, dict.fromkeys(conditions, OK))
     home.run(began + 1500 + HOUR)
     assert status(home) is Status.OPERATIONAL
-    assert kinds(home).count(Kind.STARTED) == kinds(home).count(Kind.ENDED) == 1
+    assert (
+        kinds(home).count(EventType.STARTED) == kinds(home).count(EventType.ENDED) == 1
+    )
 
 
 def test_what_fails_by_fits_does_so_after_a_restart(home: Home) -> None:
@@ -83,7 +90,7 @@ def test_what_fails_by_fits_does_so_after_a_restart(home: Home) -> None:
     home.run(SETTLED + 3600 + 1500)
 
     assert status(home) is Status.OPERATIONAL
-    assert kinds(home).count(Kind.STARTED) == 1
+    assert kinds(home).count(EventType.STARTED) == 1
 
 
 @pytest.mark.parametrize("mode", ["refuse", "timeout", "dns"])
@@ -105,8 +112,8 @@ def test_a_restart_without_internet_keeps_an_outage(home: Home, mode: str) -> No
     home.run(SETTLED + 3000)
 
     assert status(home) is Status.OPERATIONAL
-    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
-    assert kinds(home).count(Kind.STARTED) == 1
+    assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
+    assert kinds(home).count(EventType.STARTED) == 1
 
 
 @pytest.mark.parametrize("mode", ["refuse", "timeout"])
@@ -133,7 +140,7 @@ def test_an_outage_that_ended_while_away_ends_after_the_restart(home: Home) -> N
     home.run(began + 300)
 
     assert status(home) is Status.OPERATIONAL
-    assert notices(home) == [Notice.TAKE, Notice.ALL_CLEAR]
+    assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
 
 
 def test_a_host_that_answered_before_a_restart_still_counts(home: Home) -> None:
@@ -152,7 +159,9 @@ def test_a_host_that_never_answered_does_not_count_after_a_restart(home: Home) -
     home.restart()
     home.run(3 * HOUR)
 
-    assert home.judgement == Judgement(missing=(Missing.FIRST_ANSWER,))
+    assert home.judgement == Assessment(
+        missing_evidence=(MissingEvidence.FIRST_ANSWER,)
+    )
 
 
 def test_a_pause_goes_on_after_a_restart(home: Home) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK, World
-from custom_components.keycard.outage.models import Plane, Scope, Status
+from custom_components.keycard.outage.models import Scope, Status, Subsystem
 
 from .scene import (
     ADA,
@@ -75,7 +75,7 @@ def test_cars_that_stay_behind_in_an_outage_of_the_maker(home: Home) -> None:
     judgement = home.judgement
     assert (judgement.status, judgement.scope) == (Status.DEGRADED, Scope.MODEL)
     assert judgement.models == ("model3", "modely")
-    assert judgement.planes == (Plane.API,)
+    assert judgement.subsystems == (Subsystem.API,)
     assert len(notices(home)) == 1
 
 

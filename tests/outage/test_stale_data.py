@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import pytest
 
 from benchmarks.home import Home
-from custom_components.keycard.outage.models import Judgement, Plane, Scope, Status
-from custom_components.keycard.outage.outage_log import Kind
+from custom_components.keycard.outage.models import Assessment, Scope, Status, Subsystem
+from custom_components.keycard.outage.outage_log import EventType
 from custom_components.keycard.outage.stale_data import (
     FADES,
-    LEARNT,
+    LEARNED,
     STILL,
     STILL_GAPS,
-    Beside,
-    Sight,
+    SourceUpdate,
+    StaleDataDetector,
 )
 
 from .scene import HOUR, SETTLED, kinds, notices, settle, status, statuses
@@ -43,7 +43,7 @@ class Showcase:
     """Lets integrations show cars, and time pass."""
 
     def __init__(self, *showing: Showing) -> None:
-        self.beside = Beside()
+        self.beside = StaleDataDetector()
         self.beside.direct = {DIRECT, "tesla_custom"}
         self.showing = showing
         self.now = 0.0
@@ -58,20 +58,20 @@ class Showcase:
                 if self.now % item.every == 0:
                     show(self.beside, item, self.now)
             if self.now % MINUTE == 0:
-                self.beside.weigh(self.now)
+                self.beside.evaluate(self.now)
                 self.ever |= self.beside.still
 
     def learn(self) -> None:
-        self.go(LEARNT * POLL + POLL)
+        self.go(LEARNED * POLL + POLL)
 
 
-def show(beside: Beside, item: Showing, at: float) -> None:
+def show(beside: StaleDataDetector, item: Showing, at: float) -> None:
     """Let an integration do what it does at a time."""
     if item.lost:
-        beside.lose(item.car, item.path)
+        beside.mark_unavailable(item.car, item.path)
     elif not item.silent:
         beside.observe(
-            Sight(
+            SourceUpdate(
                 car=item.car,
                 path=item.path,
                 at=at,
@@ -85,7 +85,7 @@ def test_data_that_stand_still_count_once_their_pace_is_known() -> None:
     ada = Showing()
     showcase = Showcase(ada)
     showcase.learn()
-    assert showcase.beside.standing("ada", DIRECT, showcase.now).pace == POLL
+    assert showcase.beside.standing("ada", DIRECT, showcase.now).interval == POLL
     ada.moved = False
     moved_at = showcase.now
     showcase.go(STILL_GAPS * POLL - MINUTE)
@@ -109,19 +109,19 @@ def test_a_fast_pace_does_not_hurry() -> None:
 def test_a_pace_that_is_not_known_lets_nothing_testify() -> None:
     ada = Showing()
     showcase = Showcase(ada)
-    showcase.go((LEARNT - 1) * POLL)
+    showcase.go((LEARNED - 1) * POLL)
     ada.moved = False
     showcase.go(DAY)
-    assert not showcase.beside.standing("ada", DIRECT, showcase.now).learnt
+    assert not showcase.beside.standing("ada", DIRECT, showcase.now).learned
     assert not showcase.ever
 
 
 def test_a_burst_is_one_move() -> None:
-    beside = Beside()
+    beside = StaleDataDetector()
     for at in range(100):
         for _ in range(8):
             show(beside, Showing(), 0.1 * at)
-    assert not beside.standing("ada", DIRECT, 10.0).learnt
+    assert not beside.standing("ada", DIRECT, 10.0).learned
 
 
 def asleep(ada: Showing) -> None:
@@ -262,7 +262,7 @@ def test_another_set_of_values_is_learnt_anew() -> None:
     ada = Showing()
     showcase = Showcase(ada)
     showcase.learn()
-    showcase.beside.learn_anew("ada", DIRECT)
+    showcase.beside.reset("ada", DIRECT)
     ada.moved = False
     showcase.go(DAY)
     assert not showcase.ever
@@ -275,7 +275,7 @@ def test_an_interruption_begins_anew() -> None:
     ada.moved = False
     for _ in range(50):
         showcase.go(30 * MINUTE)
-        showcase.beside.interrupt(showcase.now)
+        showcase.beside.reset_timers(showcase.now)
     assert not showcase.ever
 
 
@@ -302,7 +302,7 @@ def test_a_restart_keeps_paces_and_what_stands_still() -> None:
     again = Showcase(ada)
     again.beside.restore(showcase.beside.dump(), 0.0)
     assert again.beside.still == {"ada"}
-    assert again.beside.standing("ada", DIRECT, 0.0).pace == POLL
+    assert again.beside.standing("ada", DIRECT, 0.0).interval == POLL
     again.go(FADES - MINUTE)
     assert again.beside.still
     again.go(2 * HOUR)
@@ -315,7 +315,7 @@ def test_a_restart_keeps_paces_and_what_stands_still() -> None:
 # With the judge
 
 
-def witnessed(home: Home, ada: Showing) -> Beside:
+def witnessed(home: Home, ada: Showing) -> StaleDataDetector:
     """Settle a home that only watches, beside an integration that shows a car."""
     entry = settle(home)
     beside = entry.judge.beside
@@ -326,8 +326,8 @@ def witnessed(home: Home, ada: Showing) -> Beside:
         home.at(home.now + ada.every, poll)
 
     poll()
-    home.run(SETTLED + LEARNT * POLL + POLL)
-    assert beside.standing("ada", DIRECT, home.now).learnt
+    home.run(SETTLED + LEARNED * POLL + POLL)
+    assert beside.standing("ada", DIRECT, home.now).learned
     return beside
 
 
@@ -338,18 +338,18 @@ def test_the_judge_calls_the_data_stale(home: Home) -> None:
     ada.moved = False
     home.run(began + 2 * HOUR)
     judged = home.judgement
-    assert judged == Judgement(
+    assert judged == Assessment(
         status=Status.DEGRADED,
         scope=Scope.VEHICLE,
-        planes=(Plane.DATA,),
+        subsystems=(Subsystem.DATA,),
         since=judged.since,
-        seen=frozenset({"ada"}),
+        stale_vehicles=frozenset({"ada"}),
     )
     assert judged.since is not None
     ada.moved = True
     home.run(began + 3 * HOUR)
     assert status(home) is Status.OPERATIONAL
-    assert kinds(home) == [Kind.STARTED, Kind.ENDED]
+    assert kinds(home) == [EventType.STARTED, EventType.ENDED]
     assert notices(home) == []
 
 
@@ -403,11 +403,11 @@ def test_a_restart_in_the_middle_tells_nothing_twice(home: Home) -> None:
     home.run(home.now + 2 * HOUR)
     since = home.judgement.since
     home.restart()
-    assert home.judgement.seen == {"ada"}
+    assert home.judgement.stale_vehicles == {"ada"}
     home.run(home.now + 20 * MINUTE)
     assert status(home) is Status.DEGRADED
     assert home.judgement.since == since
-    assert kinds(home) == [Kind.STARTED]
+    assert kinds(home) == [EventType.STARTED]
 
 
 def test_a_month_of_ordinary_life(home: Home) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.home import Home
 from benchmarks.world import OK, World
-from custom_components.keycard.outage.models import Plane, Status
+from custom_components.keycard.outage.models import Status, Subsystem
 
 from .scene import ADA, BO, ERROR, HOUR, SETTLED, change, settle, status, statuses
 
@@ -30,7 +30,7 @@ def test_data_that_stood_still_after_an_outage_end_it_with_the_first_newer(
     change(home, {**dict.fromkeys(failing, OK), "na.data": "stale"})
     home.run(SETTLED + 2400)
     assert statuses(home) == [Status.OUTAGE, Status.DEGRADED]
-    assert home.judgement.planes == (Plane.DATA,)
+    assert home.judgement.subsystems == (Subsystem.DATA,)
     change(home, {"na.data": OK})
     home.run(SETTLED + 3600)
     assert status(home) is Status.OPERATIONAL
@@ -85,7 +85,7 @@ def test_commands_of_several_cars_that_fail_are_tesla_s(home: Home) -> None:
         home.command("Bo")
         home.run(home.now + 60)
     assert statuses(home) == [Status.DEGRADED]
-    assert home.judgement.planes == (Plane.COMMANDS,)
+    assert home.judgement.subsystems == (Subsystem.COMMANDS,)
     change(home, {"na.commands": OK})
     home.command("Ada")
     home.command("Bo")

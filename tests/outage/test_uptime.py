@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from custom_components.keycard.outage.models import OUTAGES, Judgement, Status
+from custom_components.keycard.outage.models import OUTAGES, Assessment, Status
 from custom_components.keycard.outage.uptime import (
     DAYS_KEPT,
     ENOUGH,
     HOLDS,
-    Figures,
     Uptime,
+    UptimeStats,
 )
 
 START = datetime(2021, 11, 19, 6, 0, tzinfo=UTC)
@@ -40,7 +40,7 @@ class Watching:
         self.uptime.report(
             by,
             "na",
-            Judgement(status=status, since=since),
+            Assessment(status=status, since=since),
             wall=self.wall,
             now=self.now,
         )
@@ -55,7 +55,7 @@ class Watching:
                 return
             self.wait(min(60.0, end - self.now))
 
-    def figures(self, days: int = 30) -> Figures:
+    def figures(self, days: int = 30) -> UptimeStats:
         return self.uptime.figures("na", days, self.wall)
 
 
@@ -199,7 +199,7 @@ def test_days_come_and_go() -> None:
 
 def test_too_little_says_nothing() -> None:
     home = Watching()
-    assert home.figures() == Figures(
+    assert home.figures() == UptimeStats(
         uptime=None, watched=0.0, outage=0.0, degraded=0.0, sign_in_outage=0.0
     )
     home.watch(ENOUGH - 60, UP)

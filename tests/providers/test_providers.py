@@ -16,11 +16,11 @@ from homeassistant.core import HomeAssistant
 from custom_components.keycard.auth.oauth import TeslaSignIn
 from custom_components.keycard.outage.endpoints import default_hosts
 from custom_components.keycard.providers import Provider, hosts_of, provider_of
-from custom_components.keycard.providers.fleet import read_grant
+from custom_components.keycard.providers.fleet import read_claims
 from custom_components.keycard.transport.http import Recorder
-from custom_components.keycard.vehicle.keys import Key
-from custom_components.keycard.vehicle.state import Presence
-from custom_components.keycard.vehicle.vehicle import Car
+from custom_components.keycard.vehicle.keys import PhysicalKey
+from custom_components.keycard.vehicle.state import ConnectivityState
+from custom_components.keycard.vehicle.vehicle import Vehicle
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 VIN = "LRW3F7EK4NC700000"
@@ -58,22 +58,25 @@ def test_watch_only() -> None:
     provider = provider_of(WATCH_ONLY, {"cars": cars}, no_session)
     assert (provider.region, provider.link) == ("na", None)
     assert not provider.cars_from_account
-    assert not provider.in_between(default_hosts("na"))
-    assert provider.cars() == [
-        Car(
+    assert not provider.third_party(default_hosts("na"))
+    assert provider.vehicles() == [
+        Vehicle(
             id="ada",
             name="Ada",
             model="models",
             year=2016,
-            owners_key=Key.KEYCARD,
+            configured_key=PhysicalKey.KEYCARD,
         ),
-        Car(id="cy", name="Cy", model="modelx"),
+        Vehicle(id="cy", name="Cy", model="modelx"),
     ]
-    assert [car.key for car in provider.cars()] == [Key.KEYCARD, Key.FOB]
+    assert [car.physical_key for car in provider.vehicles()] == [
+        PhysicalKey.KEYCARD,
+        PhysicalKey.FOB,
+    ]
 
 
 def test_watch_only_without_cars() -> None:
-    assert provider_of(WATCH_ONLY, {}, no_session).cars() == []
+    assert provider_of(WATCH_ONLY, {}, no_session).vehicles() == []
 
 
 async def test_compatible(session: aiohttp.ClientSession) -> None:
@@ -81,14 +84,25 @@ async def test_compatible(session: aiohttp.ClientSession) -> None:
     provider = compatible(session, "http://127.0.0.1:4430", options)
     assert provider.region == "eu"
     assert provider.cars_from_account
-    assert provider.cars() == []
-    car = provider.discover({"vin": VIN, "state": "asleep", "display_name": "Bo"}, NOW)
-    assert (car.id, car.name, car.model, car.key) == (VIN, "Bo", "model3", Key.FOB)
+    assert provider.vehicles() == []
+    car = provider.vehicle_from_product(
+        {"vin": VIN, "state": "asleep", "display_name": "Bo"}, NOW
+    )
+    assert (car.id, car.name, car.model, car.physical_key) == (
+        VIN,
+        "Bo",
+        "model3",
+        PhysicalKey.FOB,
+    )
     assert car.state is not None
-    assert car.state.presence is Presence.ASLEEP
+    assert car.state.presence is ConnectivityState.ASLEEP
     assert car.link is provider.link
     restored = provider.restore(car.to_json())
-    assert (restored.name, restored.key, restored.restored) == ("Bo", Key.FOB, True)
+    assert (restored.name, restored.physical_key, restored.restored) == (
+        "Bo",
+        PhysicalKey.FOB,
+        True,
+    )
     assert restored.link is provider.link
 
 
@@ -138,14 +152,14 @@ async def test_in_between(
     session: aiohttp.ClientSession, base_url: str, *, in_between: bool
 ) -> None:
     provider = compatible(session, base_url)
-    assert provider.in_between(default_hosts("eu")) is in_between
+    assert provider.third_party(default_hosts("eu")) is in_between
 
 
 async def test_a_proxy_that_the_owner_made_a_host(
     session: aiohttp.ClientSession,
 ) -> None:
     hosts = hosts_of(COMPATIBLE, {"hosts": {"eu": "http://127.0.0.1:4430/"}})
-    assert not compatible(session, "http://127.0.0.1:4430").in_between(hosts)
+    assert not compatible(session, "http://127.0.0.1:4430").third_party(hosts)
 
 
 def test_unknown_provider() -> None:
@@ -186,7 +200,7 @@ def test_china_has_hosts_of_its_own(hass: HomeAssistant) -> None:
 
 def test_what_a_token_says() -> None:
     claims = {"sub": "owner", "ou_code": "EU", "scp": ["openid", "vehicle_cmds"]}
-    grant = read_grant(jwt.encode(claims, "a" * 32))
+    grant = read_claims(jwt.encode(claims, "a" * 32))
     assert (grant.account, grant.region) == ("owner", "eu")
     assert grant.missing == (
         "offline_access",
@@ -196,5 +210,5 @@ def test_what_a_token_says() -> None:
     )
     odd = {"sub": 5, "ou_code": "MARS", "scp": "all"}
     for token in (None, "", "no token", jwt.encode(odd, "a" * 32)):
-        grant = read_grant(token)
+        grant = read_claims(token)
         assert (grant.account, grant.region, grant.scopes) == (None, None, frozenset())

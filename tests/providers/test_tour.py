@@ -45,7 +45,7 @@ async def opened(
 
     def known() -> bool:
         cars = entry.runtime_data.cars.values()
-        return len(cars) == 2 and all(car.data.trusted for car in cars)
+        return len(cars) == 2 and all(car.data.is_current for car in cars)
 
     await until(hass, known)
     await until(hass, lambda: judgement_of(entry) == "operational")
@@ -99,7 +99,7 @@ async def test_set_up_poll_lock_unlock_climate(
 
     # The car's own doing is seen with the next data.
     ada.locked = False
-    entry.runtime_data._poller.async_want_data(ada.vin)
+    entry.runtime_data._poller.async_request_data(ada.vin)
     await until(hass, lambda: state_of(hass, LOCK).state == "unlocked")
 
 
@@ -121,7 +121,7 @@ async def test_a_sleeping_car_is_woken_for_a_command_only(
     await act("unlock", LOCK)
     assert ada.executed["wake_up"] == 1
     assert ada.executed["door_unlock"] == 1
-    assert car_of(entry, "Ada").car.online
+    assert car_of(entry, "Ada").vehicle.online
 
 
 async def test_a_key_that_is_not_paired_is_named(

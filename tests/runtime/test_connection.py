@@ -5,30 +5,30 @@ from typing import Any
 import pytest
 
 from custom_components.keycard.outage.evidence import (
+    Classification,
     Evidence,
-    Meaning,
     Reason,
     Subject,
     Verdict,
 )
-from custom_components.keycard.outage.models import Judgement, Status
+from custom_components.keycard.outage.models import Assessment, Status
 from custom_components.keycard.runtime.connection import (
     NEARLY_EMPTY,
     Connection,
-    count_unpaid,
-    lets_in,
-    over_cloud,
+    cloud_connection,
+    count_payment_errors,
+    mobile_access_enabled,
     reachable,
 )
-from custom_components.keycard.vehicle.state import CarState, Presence
+from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
 
 ADA = "LRW3F7EK4NC700000"
 BO = "LRWYGDEK4NC700000"
-OFFLINE = {"presence": Presence.OFFLINE}
+OFFLINE = {"presence": ConnectivityState.OFFLINE}
 
 
-def judged(status: Status, affected: frozenset[str] | None = frozenset()) -> Judgement:
-    return Judgement(status=status, affected=affected)
+def judged(status: Status, affected: frozenset[str] | None = frozenset()) -> Assessment:
+    return Assessment(status=status, affected=affected)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,13 @@ def judged(status: Status, affected: frozenset[str] | None = frozenset()) -> Jud
     [
         (Status.OPERATIONAL, {}, Connection.CLOUD),
         # The cloud works: what the car tells counts.
-        (Status.OPERATIONAL, {"presence": Presence.ASLEEP}, Connection.ASLEEP),
+        (Status.OPERATIONAL, {"presence": ConnectivityState.ASLEEP}, Connection.ASLEEP),
         (Status.OPERATIONAL, OFFLINE, Connection.OFFLINE),
-        (Status.OPERATIONAL, {"presence": Presence.UNKNOWN}, Connection.UNDETERMINED),
+        (
+            Status.OPERATIONAL,
+            {"presence": ConnectivityState.UNKNOWN},
+            Connection.UNDETERMINED,
+        ),
         (Status.OPERATIONAL, {"in_service": True}, Connection.IN_SERVICE),
         (Status.OPERATIONAL, OFFLINE | {"in_service": True}, Connection.IN_SERVICE),
         (
@@ -60,22 +64,22 @@ def judged(status: Status, affected: frozenset[str] | None = frozenset()) -> Jud
         # A car that sleeps or is online has the power for it.
         (
             Status.OPERATIONAL,
-            {"presence": Presence.ASLEEP, "battery_level": 1},
+            {"presence": ConnectivityState.ASLEEP, "battery_level": 1},
             Connection.ASLEEP,
         ),
         (Status.OPERATIONAL, {"battery_level": 1}, Connection.CLOUD),
         # What hits every car says nothing of this one.
         (Status.INTERNET_DOWN, OFFLINE, Connection.INTERNET_DOWN),
         (Status.PROVIDER_DOWN, {}, Connection.PROVIDER_DOWN),
-        (Status.OUTAGE, {"presence": Presence.ASLEEP}, Connection.MAKER_DOWN),
-        (Status.OUTAGE, {"in_service": True}, Connection.MAKER_DOWN),
+        (Status.OUTAGE, {"presence": ConnectivityState.ASLEEP}, Connection.TESLA_DOWN),
+        (Status.OUTAGE, {"in_service": True}, Connection.TESLA_DOWN),
     ],
 )
 def test_status_and_state(
     status: Status, given: dict[str, Any], connection: Connection
 ) -> None:
-    state = CarState(vin=ADA, **({"presence": Presence.ONLINE} | given))
-    found = over_cloud(
+    state = VehicleState(vin=ADA, **({"presence": ConnectivityState.ONLINE} | given))
+    found = cloud_connection(
         judged(status),
         ADA,
         state,
@@ -95,20 +99,20 @@ def test_status_and_state(
             True,
             True,
             None,
-            Connection.MAKER_DOWN,
+            Connection.TESLA_DOWN,
         ),
-        (judged(Status.DEGRADED, None), True, True, None, Connection.MAKER_DOWN),
+        (judged(Status.DEGRADED, None), True, True, None, Connection.TESLA_DOWN),
         (judged(Status.DEGRADED, frozenset({BO})), True, True, None, Connection.CLOUD),
         (judged(Status.DEGRADED), True, True, None, Connection.CLOUD),
         # Who is signed in goes on until the token has run out.
         (judged(Status.SIGN_IN_OUTAGE, None), True, True, None, Connection.CLOUD),
-        (judged(Status.SIGN_IN_OUTAGE, None), False, True, None, Connection.MAKER_DOWN),
+        (judged(Status.SIGN_IN_OUTAGE, None), False, True, None, Connection.TESLA_DOWN),
         # The account, or one car of it.
         (
             judged(Status.ACCOUNT_PROBLEM),
             False,
             True,
-            Reason.LIMIT,
+            Reason.BILLING_LIMIT,
             Connection.ACCOUNT,
         ),
         (
@@ -132,7 +136,7 @@ def test_status_and_state(
             None,
             Connection.MOBILE_ACCESS_OFF,
         ),
-        (judged(Status.OUTAGE), False, False, None, Connection.MAKER_DOWN),
+        (judged(Status.OUTAGE), False, False, None, Connection.TESLA_DOWN),
         # Not enough is known of the cloud, but calls may work all the same.
         (judged(Status.UNDETERMINED), False, True, None, Connection.UNDETERMINED),
         (judged(Status.UNDETERMINED), True, True, None, Connection.CLOUD),
@@ -140,16 +144,16 @@ def test_status_and_state(
 )
 def test_calls_and_account(
     *,
-    judgement: Judgement,
+    judgement: Assessment,
     calls_work: bool,
     mobile_access: bool,
     refused: Reason | None,
     connection: Connection,
 ) -> None:
-    found = over_cloud(
+    found = cloud_connection(
         judgement,
         ADA,
-        CarState(vin=ADA, presence=Presence.ONLINE),
+        VehicleState(vin=ADA, presence=ConnectivityState.ONLINE),
         calls_work=calls_work,
         mobile_access=mobile_access,
         refused=refused,
@@ -159,7 +163,7 @@ def test_calls_and_account(
 
 @pytest.mark.parametrize("status", Status)
 def test_a_car_that_was_never_heard_of(status: Status) -> None:
-    found = over_cloud(
+    found = cloud_connection(
         judged(status),
         ADA,
         None,
@@ -187,12 +191,12 @@ def test_mobile_access(
     *, subject: Subject, verdict: Verdict, reason: Reason, before: bool, after: bool
 ) -> None:
     found = Evidence(
-        meaning=Meaning(subject=subject, verdict=verdict, reason=reason),
-        asked_at=1.0,
+        classification=Classification(subject=subject, verdict=verdict, reason=reason),
+        sent_at=1.0,
         at=2.0,
         car=ADA,
     )
-    assert lets_in(found, before=before) is after
+    assert mobile_access_enabled(found, before=before) is after
 
 
 REACHED_BY = (
@@ -239,6 +243,6 @@ def test_what_was_known_holds_while_nobody_knows(
 def test_a_car_that_is_to_be_paid_for(
     subject: Subject, verdict: Verdict, reason: Reason, before: int, after: int
 ) -> None:
-    meaning = Meaning(subject=subject, verdict=verdict, reason=reason)
-    found = Evidence(meaning=meaning, asked_at=0.0, at=0.0)
-    assert count_unpaid(found, before=before) == after
+    meaning = Classification(subject=subject, verdict=verdict, reason=reason)
+    found = Evidence(classification=meaning, sent_at=0.0, at=0.0)
+    assert count_payment_errors(found, before=before) == after

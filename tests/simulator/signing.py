@@ -8,7 +8,7 @@ from tesla_fleet_api.tesla.tesla import Tesla
 from tesla_fleet_api.tesla.vehicle.commands import Commands
 from tesla_protocol.command.universal_message_pb2 import RoutableMessage
 
-from simulator.protocol import Computers, Transport
+from simulator.protocol import Transport, VehicleComputers
 from simulator.vehicle.car import Car
 
 
@@ -24,7 +24,7 @@ class Wired(Commands[Tesla]):
 
     def __init__(
         self,
-        computers: Computers,
+        computers: VehicleComputers,
         car: Car,
         key: ec.EllipticCurvePrivateKey,
         over: Transport = Transport.CLOUD,

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from simulator import Simulator, load_case
 from simulator.__main__ import main, play
-from simulator.http.control_api import Control
+from simulator.http.control_api import ControlApi
 from simulator.protocol import Role, point_of
 
 from .signing import a_key
@@ -23,22 +23,22 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
-async def control(sim: Simulator) -> AsyncIterator[Control]:
-    control = Control(sim)
+async def control(sim: Simulator) -> AsyncIterator[ControlApi]:
+    control = ControlApi(sim)
     await control.start()
     yield control
     await control.stop()
 
 
 async def post(
-    session: aiohttp.ClientSession, control: Control, path: str, body: Any
+    session: aiohttp.ClientSession, control: ControlApi, path: str, body: Any
 ) -> tuple[int, Any]:
     async with session.post(control.url + path, json=body) as response:
         return response.status, await response.json()
 
 
 async def test_conditions_over_http(
-    sim: Simulator, control: Control, session: aiohttp.ClientSession
+    sim: Simulator, control: ControlApi, session: aiohttp.ClientSession
 ) -> None:
     body = {"na.api": "503 upstream", "all.status": None, "car.Ada": "asleep"}
     status, answer = await post(session, control, "/set", body)
@@ -80,7 +80,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize("mistake", MISTAKES, ids=str)
 async def test_mistakes_over_http(
     sim: Simulator,
-    control: Control,
+    control: ControlApi,
     session: aiohttp.ClientSession,
     mistake: tuple[str, Any, str],
 ) -> None:
@@ -92,7 +92,7 @@ async def test_mistakes_over_http(
 
 
 async def test_only_json_is_taken(
-    control: Control, session: aiohttp.ClientSession
+    control: ControlApi, session: aiohttp.ClientSession
 ) -> None:
     for data, kind in (("{}", "text/plain"), ("{", "application/json")):
         async with session.post(
@@ -103,7 +103,7 @@ async def test_only_json_is_taken(
 
 
 async def test_what_a_person_does(
-    sim: Simulator, control: Control, session: aiohttp.ClientSession
+    sim: Simulator, control: ControlApi, session: aiohttp.ClientSession
 ) -> None:
     async def do(action: str) -> dict[str, Any]:
         body = {"car": "Ada", "do": action}
@@ -124,7 +124,7 @@ async def test_what_a_person_does(
 
 
 async def test_accounts_and_counters_over_http(
-    sim: Simulator, control: Control, session: aiohttp.ClientSession
+    sim: Simulator, control: ControlApi, session: aiohttp.ClientSession
 ) -> None:
     body = {"name": "Di", "model": "modely", "year": 2024}
     assert (await post(session, control, "/cars", body))[0] == 200
@@ -147,7 +147,7 @@ async def test_accounts_and_counters_over_http(
 
 
 async def test_the_air_over_http(
-    sim: Simulator, control: Control, session: aiohttp.ClientSession
+    sim: Simulator, control: ControlApi, session: aiohttp.ClientSession
 ) -> None:
     key = a_key()
     sim.set("car.Ada", "near")

@@ -20,7 +20,7 @@ from tesla_fleet_api.exceptions import (
 
 from simulator import Simulator
 from simulator.cloud.partner_apps import KEY_PATH
-from simulator.http.control_api import Control
+from simulator.http.control_api import ControlApi
 from simulator.protocol import Role
 from simulator.scenarios.conditions import ConditionError
 
@@ -225,7 +225,7 @@ async def test_other_refusals(
 async def test_over_the_control_port(
     sim: Simulator, session: aiohttp.ClientSession, key: ec.EllipticCurvePrivateKey
 ) -> None:
-    control = Control(sim)
+    control = ControlApi(sim)
     await control.start()
     body = {
         "credentials": {"me": "secret"},

@@ -54,11 +54,11 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 
 from simulator.protocol import (
-    Computers,
-    Mishap,
+    CommandFault,
     PairingState,
     Role,
     Transport,
+    VehicleComputers,
     Whitelist,
     WhitelistError,
     point_of,
@@ -94,8 +94,8 @@ def car(clock: Clock) -> Car:
 
 
 @pytest.fixture
-def computers(car: Car, clock: Clock) -> Computers:
-    return Computers(car, clock)
+def computers(car: Car, clock: Clock) -> VehicleComputers:
+    return VehicleComputers(car, clock)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def key() -> ec.EllipticCurvePrivateKey:
 @pytest.fixture(params=[Wired, Sealed])
 def client(
     request: pytest.FixtureRequest,
-    computers: Computers,
+    computers: VehicleComputers,
     car: Car,
     key: ec.EllipticCurvePrivateKey,
 ) -> Wired:
@@ -286,7 +286,7 @@ async def test_older_wheels_know_no_levels(
 ) -> None:
     car = Car(CarSpec(name="Cy", model="models", year=year), region="na", now=clock)
     car.wheel = 3
-    computers, key = Computers(car, clock), a_key()
+    computers, key = VehicleComputers(car, clock), a_key()
     computers.whitelist.add(key)
     wanted = GetVehicleData(getClimateState=GetClimateState())
     data = await Wired(computers, car, key)._getInfotainment(
@@ -345,7 +345,7 @@ async def test_a_key_that_it_does_not_know(client: Wired, car: Car) -> None:
 
 
 async def test_a_key_that_was_removed(
-    client: Wired, computers: Computers, car: Car
+    client: Wired, computers: VehicleComputers, car: Car
 ) -> None:
     await client.door_lock()
     computers.whitelist.remove(client._public_key)
@@ -357,7 +357,7 @@ async def test_a_key_that_was_removed(
 
 
 async def test_another_key_under_a_known_name(
-    client: Wired, computers: Computers, car: Car
+    client: Wired, computers: VehicleComputers, car: Car
 ) -> None:
     thief = type(client)(computers, car, a_key(), client.over)
     thief._public_key = client._public_key
@@ -375,7 +375,7 @@ async def test_another_key_under_a_known_name(
 
 @pytest.mark.parametrize("domain", [SECURITY, INFOTAINMENT])
 async def test_a_replay(
-    client: Wired, computers: Computers, car: Car, domain: int
+    client: Wired, computers: VehicleComputers, car: Car, domain: int
 ) -> None:
     if domain == SECURITY:
         await client.door_unlock()
@@ -389,7 +389,7 @@ async def test_a_replay(
 
 
 async def test_counters_that_come_late(
-    client: Wired, computers: Computers, car: Car
+    client: Wired, computers: VehicleComputers, car: Car
 ) -> None:
     await client.door_lock()
     await client.honk_horn()
@@ -409,7 +409,7 @@ async def test_counters_that_come_late(
     assert car.executed == {"door_lock": 2, "honk_horn": 2, "flash_lights": 1}
 
 
-async def test_a_counter_far_behind(client: Wired, computers: Computers) -> None:
+async def test_a_counter_far_behind(client: Wired, computers: VehicleComputers) -> None:
     await client.honk_horn()
     client._sessions[INFOTAINMENT].counter += 100
     await client.honk_horn()
@@ -422,7 +422,7 @@ async def test_a_counter_far_behind(client: Wired, computers: Computers) -> None
 
 
 async def test_an_expired_message(
-    client: Wired, computers: Computers, car: Car, clock: Clock
+    client: Wired, computers: VehicleComputers, car: Car, clock: Clock
 ) -> None:
     await client.door_lock()
     client.alter = lambda message: clock.pass_minutes(1)
@@ -436,7 +436,7 @@ async def test_an_expired_message(
 
 
 async def test_a_restart_begins_an_epoch_that_the_client_learns(
-    client: Wired, computers: Computers, car: Car
+    client: Wired, computers: VehicleComputers, car: Car
 ) -> None:
     await client.door_lock()
     epoch = client._sessions[SECURITY].epoch
@@ -463,7 +463,10 @@ async def test_a_changed_message(client: Wired, car: Car) -> None:
 
 
 async def test_a_message_to_another_car(
-    client: Wired, computers: Computers, key: ec.EllipticCurvePrivateKey, clock: Clock
+    client: Wired,
+    computers: VehicleComputers,
+    key: ec.EllipticCurvePrivateKey,
+    clock: Clock,
 ) -> None:
     other = Car(CarSpec(name="Bo", model="modely", year=2022), region="na", now=clock)
     computers.restart()
@@ -487,7 +490,7 @@ async def test_a_longer_life_is_signed_for(client: Wired, car: Car) -> None:
     assert car.locked
 
 
-async def test_what_is_no_message(computers: Computers, client: Wired) -> None:
+async def test_what_is_no_message(computers: VehicleComputers, client: Wired) -> None:
     assert fault_of(computers.answer(b"\xff\xff")) == "DECODING"
     elsewhere = RoutableMessage()
     elsewhere.to_destination.domain = Domain.DOMAIN_AUTOPILOT
@@ -528,7 +531,7 @@ ROLES: list[tuple[Role, Ask, type[TeslaFleetError] | None]] = [
 
 @pytest.mark.parametrize(("role", "ask", "refusal"), ROLES)
 async def test_roles(
-    computers: Computers,
+    computers: VehicleComputers,
     car: Car,
     role: Role,
     ask: Ask,
@@ -546,7 +549,7 @@ async def test_roles(
 
 
 async def test_a_cloud_key_is_none_for_bluetooth(
-    computers: Computers, car: Car
+    computers: VehicleComputers, car: Car
 ) -> None:
     key = a_key()
     computers.whitelist.add(key, Role.FLEET_MANAGER)
@@ -562,14 +565,18 @@ async def test_a_cloud_key_is_none_for_bluetooth(
 @pytest.mark.parametrize(
     ("mishap", "executed"),
     [
-        (Mishap.BUSY, 0),
-        (Mishap.BUSY_DONE, 1),
-        (Mishap.LOST, 0),
-        (Mishap.LOST_DONE, 1),
+        (CommandFault.BUSY, 0),
+        (CommandFault.BUSY_DONE, 1),
+        (CommandFault.LOST, 0),
+        (CommandFault.LOST_DONE, 1),
     ],
 )
 async def test_a_mishap(
-    client: Wired, computers: Computers, car: Car, mishap: Mishap, executed: int
+    client: Wired,
+    computers: VehicleComputers,
+    car: Car,
+    mishap: CommandFault,
+    executed: int,
 ) -> None:
     computers.expect(mishap)
     error = TimeoutError if "lost" in mishap else TeslaFleetMessageFaultBusy
@@ -582,7 +589,7 @@ async def test_a_mishap(
 
 @pytest.mark.parametrize(("mishap", "executed"), [("wait", 1), ("wait-done", 3)])
 async def test_a_client_that_sends_again_runs_twice(
-    client: Wired, computers: Computers, car: Car, mishap: str, executed: int
+    client: Wired, computers: VehicleComputers, car: Car, mishap: str, executed: int
 ) -> None:
     """The library does so by itself: this is what law 4 is about."""
     for command in ("honk_horn", "door_unlock"):
@@ -591,8 +598,10 @@ async def test_a_client_that_sends_again_runs_twice(
         assert car.executed[command] == executed
 
 
-async def test_questions_meet_no_mishap(client: Wired, computers: Computers) -> None:
-    computers.expect(Mishap.LOST)
+async def test_questions_meet_no_mishap(
+    client: Wired, computers: VehicleComputers
+) -> None:
+    computers.expect(CommandFault.LOST)
     await client.ping()
     computers.mishaps.clear()
     await client.honk_horn()
@@ -658,7 +667,7 @@ async def change(client: Wired, operation: WhitelistOperation) -> Any:
 
 
 async def test_an_owner_adds_and_removes_keys(
-    client: Wired, computers: Computers
+    client: Wired, computers: VehicleComputers
 ) -> None:
     point = point_of(a_key())
     request = PermissionChange(
@@ -690,7 +699,7 @@ async def test_an_owner_adds_and_removes_keys(
         await change(client, WhitelistOperation(removePublicKeyFromWhitelist=own))
 
 
-async def test_a_driver_manages_no_keys(computers: Computers, car: Car) -> None:
+async def test_a_driver_manages_no_keys(computers: VehicleComputers, car: Car) -> None:
     key = a_key()
     computers.whitelist.add(key, Role.DRIVER)
     public = PublicKey(PublicKeyRaw=point_of(a_key()))

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from simulator import Simulator
-from simulator.http.control_api import Control
+from simulator.http.control_api import ControlApi
 from simulator.scenarios.conditions import ConditionError
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
@@ -155,7 +155,7 @@ def test_days_are_read_strictly(wrong: Any) -> None:
 async def test_over_the_control_port(
     sim: Simulator, session: aiohttp.ClientSession, clock: Clock
 ) -> None:
-    control = Control(sim)
+    control = ControlApi(sim)
     await control.start()
 
     async def post(**body: Any) -> int:

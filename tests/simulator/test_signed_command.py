@@ -22,7 +22,7 @@ from tesla_fleet_api.tesla import VehicleFleet
 from tesla_fleet_api.tesla.vehicle.signed import VehicleSigned
 
 from simulator import Simulator
-from simulator.http.control_api import Control
+from simulator.http.control_api import ControlApi
 from simulator.protocol import Role
 from simulator.scenarios.conditions import ConditionError
 from simulator.scenarios.scenario import CarSpec
@@ -225,15 +225,15 @@ def test_what_a_car_is_like(sim: Simulator) -> None:
 
 
 @pytest.fixture
-async def control(sim: Simulator) -> AsyncIterator[Control]:
-    control = Control(sim)
+async def control(sim: Simulator) -> AsyncIterator[ControlApi]:
+    control = ControlApi(sim)
     await control.start()
     yield control
     await control.stop()
 
 
 async def post(
-    session: aiohttp.ClientSession, control: Control, path: str, **body: Any
+    session: aiohttp.ClientSession, control: ControlApi, path: str, **body: Any
 ) -> tuple[int, Any]:
     async with session.post(control.url + path, json=body) as response:
         return response.status, await response.json()
@@ -242,7 +242,7 @@ async def post(
 async def test_over_the_control_port(
     sim: Simulator,
     session: aiohttp.ClientSession,
-    control: Control,
+    control: ControlApi,
     key: ec.EllipticCurvePrivateKey,
 ) -> None:
     status, answer = await post(
@@ -287,7 +287,11 @@ async def test_over_the_control_port(
     ],
 )  # fmt: skip
 async def test_mistakes(
-    session: aiohttp.ClientSession, control: Control, path: str, body: Any, words: str
+    session: aiohttp.ClientSession,
+    control: ControlApi,
+    path: str,
+    body: Any,
+    words: str,
 ) -> None:
     status, answer = await post(session, control, path, **body)
     assert status == 400

@@ -27,11 +27,11 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 
 from simulator.protocol import (
-    Computers,
     Confirmation,
     PairingState,
     Role,
     Transport,
+    VehicleComputers,
     point_of,
 )
 from simulator.scenarios.scenario import CarSpec
@@ -57,12 +57,12 @@ def car(clock: Clock) -> Car:
 
 
 @pytest.fixture
-def computers(car: Car, clock: Clock) -> Computers:
-    return Computers(car, clock)
+def computers(car: Car, clock: Clock) -> VehicleComputers:
+    return VehicleComputers(car, clock)
 
 
 @pytest.fixture
-def make(car: Car, computers: Computers, clock: Clock) -> MakeClient:
+def make(car: Car, computers: VehicleComputers, clock: Clock) -> MakeClient:
     def make_client(key: ec.EllipticCurvePrivateKey) -> TeslaClient:
         def exchange(message: bytes) -> list[bytes]:
             later: list[bytes] = []
@@ -76,7 +76,7 @@ def make(car: Car, computers: Computers, clock: Clock) -> MakeClient:
 
 @pytest.fixture(params=[True, False], ids=["sealed", "signed"])
 def client(
-    request: pytest.FixtureRequest, make: MakeClient, computers: Computers
+    request: pytest.FixtureRequest, make: MakeClient, computers: VehicleComputers
 ) -> TeslaClient:
     key = a_key()
     computers.whitelist.add(key)
@@ -100,7 +100,10 @@ def test_session_info_names_the_request(client: TeslaClient, domain: int) -> Non
 
 @pytest.mark.parametrize("confirmation", Confirmation)
 def test_locking_ends_with_an_answer_without_a_command_status(
-    client: TeslaClient, computers: Computers, car: Car, confirmation: Confirmation
+    client: TeslaClient,
+    computers: VehicleComputers,
+    car: Car,
+    confirmation: Confirmation,
 ) -> None:
     computers.confirmation = confirmation
     client.start(SECURITY)
@@ -130,7 +133,7 @@ def test_an_unknown_key_begins_no_session(make: MakeClient, domain: int) -> None
 
 @pytest.mark.parametrize("domain", [SECURITY, INFOTAINMENT])
 def test_a_refusal_corrects_the_session(
-    client: TeslaClient, computers: Computers, car: Car, domain: int
+    client: TeslaClient, computers: VehicleComputers, car: Car, domain: int
 ) -> None:
     """A restart begins an epoch; the refusal tells it, and the command goes again."""
     client.start(domain)
@@ -181,7 +184,9 @@ def made_request(client: TeslaClient) -> bytes:
 
 @pytest.mark.parametrize("request_of", [captured_request, made_request])
 def test_teslas_own_form_of_the_key_request(
-    make: MakeClient, computers: Computers, request_of: Callable[[TeslaClient], bytes]
+    make: MakeClient,
+    computers: VehicleComputers,
+    request_of: Callable[[TeslaClient], bytes],
 ) -> None:
     client = make(a_key())
     request = request_of(client)
@@ -196,7 +201,9 @@ def test_teslas_own_form_of_the_key_request(
     client.unlock()
 
 
-def test_the_key_request_wants_a_radio(make: MakeClient, computers: Computers) -> None:
+def test_the_key_request_wants_a_radio(
+    make: MakeClient, computers: VehicleComputers
+) -> None:
     request = made_request(make(a_key()))
     answer = computers.answer(request, Transport.CLOUD)
     assert answer is not None
@@ -205,7 +212,7 @@ def test_the_key_request_wants_a_radio(make: MakeClient, computers: Computers) -
 
 
 def test_the_list_of_keys_is_told_unsigned(
-    make: MakeClient, computers: Computers
+    make: MakeClient, computers: VehicleComputers
 ) -> None:
     entry = computers.whitelist.add(a_key(), Role.DRIVER)
     stranger = make(a_key())
@@ -222,7 +229,7 @@ def test_the_list_of_keys_is_told_unsigned(
 
 
 def test_an_owner_changes_the_list_of_keys(
-    client: TeslaClient, computers: Computers
+    client: TeslaClient, computers: VehicleComputers
 ) -> None:
     point = point_of(a_key())
     client.start(SECURITY)

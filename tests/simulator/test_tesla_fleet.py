@@ -23,9 +23,9 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.keycard.external.discovery import async_find_cars
-from custom_components.keycard.external.observer import Witnesses
-from custom_components.keycard.outage.stale_data import Beside
+from custom_components.keycard.external.discovery import async_discover_vehicles
+from custom_components.keycard.external.observer import ExternalStateObserver
+from custom_components.keycard.outage.stale_data import StaleDataDetector
 from simulator import Simulator
 
 LOCK = "lock.ada_lock"
@@ -151,14 +151,16 @@ async def test_keycard_finds_its_cars_and_reads_them(
     ada.cable = ada.charging = True
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    cars = {car.name: car for car in async_find_cars(hass)}
+    cars = {car.name: car for car in async_discover_vehicles(hass)}
     assert {name: (car.vin, car.model) for name, car in cars.items()} == {
         name: (car.vin, car.model) for name, car in sim.cars.items()
     }
 
-    beside = Beside()
+    beside = StaleDataDetector()
     named = [device.as_option() for device in cars["Ada"].devices]
-    witnesses = Witnesses(hass, beside, {"cars": {"ada": {"beside": named}}})
+    witnesses = ExternalStateObserver(
+        hass, beside, {"cars": {"ada": {"beside": named}}}
+    )
     stop = witnesses.async_start()
     await poll(hass)
     (told,) = witnesses.describe()["ada"]

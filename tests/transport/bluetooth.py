@@ -7,13 +7,13 @@ from typing import Any
 from bleak.backends.device import BLEDevice
 from bleak.exc import BleakError
 
-from simulator.bluetooth import Air, CutError, Line
+from simulator.bluetooth import BluetoothEnvironment, Connection, ConnectionCutError
 
 
 class AirClient:
     """What the library uses of bleak's client."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Connection) -> None:
         self.line = line
 
     @property
@@ -29,14 +29,14 @@ class AirClient:
     async def write_gatt_char(self, _uuid: str, data: bytearray, _reply: bool) -> None:
         try:
             await self.line.write(bytes(data))
-        except CutError as err:
+        except ConnectionCutError as err:
             raise BleakError(str(err)) from err
 
     async def disconnect(self) -> None:
         await self.line.close()
 
 
-def connector(air: Air) -> Callable[..., Any]:
+def connector(air: BluetoothEnvironment) -> Callable[..., Any]:
     """Return what connects to a car on the air as bleak_retry_connector does."""
 
     async def establish_connection(

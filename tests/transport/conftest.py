@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 import pytest
 
-from custom_components.keycard.transport.cloud import CloudLink
+from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import Recorder
 
 from .cloud import Cloud, token
@@ -32,5 +32,5 @@ async def session() -> AsyncGenerator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def link(cloud: Cloud, session: aiohttp.ClientSession) -> CloudLink:
-    return CloudLink(session, cloud.url, token)
+def link(cloud: Cloud, session: aiohttp.ClientSession) -> FleetClient:
+    return FleetClient(session, cloud.url, token)

@@ -25,13 +25,13 @@ from tesla_protocol.command.vcsec_pb2 import ClosureStatuses, VehicleStatus
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from custom_components.keycard.transport.bluetooth_messages import (
-    PARTS,
+    DATA_REQUESTS,
     read_data,
     read_status,
     time_of,
 )
 from custom_components.keycard.vehicle.fields import DOORS, FIELDS
-from custom_components.keycard.vehicle.state import CarState, Presence
+from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
 from simulator.protocol.vcsec import status
 from simulator.protocol.vehicle_data import vehicle_data
 from simulator.scenarios.scenario import CarSpec
@@ -74,13 +74,13 @@ def asked(*parts: BluetoothVehicleData) -> GetVehicleData:
     return message
 
 
-def from_cloud(car: Car, clock: Clock) -> CarState:
+def from_cloud(car: Car, clock: Clock) -> VehicleState:
     car.advance()
-    return CarState.from_data(payloads.vehicle_data(car, clock()))
+    return VehicleState.from_data(payloads.vehicle_data(car, clock()))
 
 
 def over_bluetooth(car: Car, clock: Clock) -> VehicleData:
-    return vehicle_data(car, asked(*PARTS), clock())
+    return vehicle_data(car, asked(*DATA_REQUESTS), clock())
 
 
 def _set(**values: object) -> Callable[[Car], None]:
@@ -198,7 +198,7 @@ def test_what_is_over_does_not_stay() -> None:
     assert replace(driving, **read_status(status(car))).speed is None
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", DATA_REQUESTS)
 def test_each_part_tells_something_and_fits(part: BluetoothVehicleData) -> None:
     clock = Clock()
     assert read_data(vehicle_data(a_car(clock), asked(part), NOW))
@@ -219,12 +219,12 @@ def test_each_part_tells_something_and_fits(part: BluetoothVehicleData) -> None:
         request_uuid=bytes(16),
     )
     assert data.ByteSize() > 60
-    assert PARTS[part] <= read_data(data).keys()
+    assert DATA_REQUESTS[part] <= read_data(data).keys()
     assert 2 + answer.ByteSize() <= FRAME
 
 
 def test_each_field_is_asked_for_once() -> None:
-    fields = [name for names in PARTS.values() for name in names]
+    fields = [name for names in DATA_REQUESTS.values() for name in names]
     assert sorted(fields) == sorted(set(FIELDS) - ONLY_CLOUD)
 
 
@@ -287,8 +287,14 @@ def test_closures(closure: str, name: str, word: str) -> None:
     [
         ({}, {}),
         # Unlocked is a zero, which is told as soon as anything is.
-        ({"vehicleSleepStatus": 1}, {"locked": False, "presence": Presence.ONLINE}),
-        ({"vehicleSleepStatus": 2}, {"locked": False, "presence": Presence.ASLEEP}),
+        (
+            {"vehicleSleepStatus": 1},
+            {"locked": False, "presence": ConnectivityState.ONLINE},
+        ),
+        (
+            {"vehicleSleepStatus": 2},
+            {"locked": False, "presence": ConnectivityState.ASLEEP},
+        ),
         ({"vehicleLockState": 1}, {"locked": True}),
         ({"vehicleLockState": 2}, {"locked": True}),
         ({"vehicleLockState": 3}, {"locked": False}),
@@ -350,7 +356,7 @@ def test_what_a_car_leaves_out_of_its_answer_is_shut() -> None:
     assert closures_in(told) == SHUT
     assert (told["locked"], told["presence"], told["user_present"]) == (
         True,
-        Presence.ONLINE,
+        ConnectivityState.ONLINE,
         False,
     )
     assert (told["shift_state"], told["speed"]) == ("p", None)
@@ -360,7 +366,7 @@ def test_what_a_broadcast_leaves_out_is_not_told() -> None:
     told = read_status(parsed("10011801200142020802"), answered=False)
     assert told == {
         "locked": True,
-        "presence": Presence.ONLINE,
+        "presence": ConnectivityState.ONLINE,
         "user_present": False,
     }
 
@@ -369,7 +375,7 @@ def test_a_sleeping_car_tells_only_what_it_says_to_be_open() -> None:
     told = read_status(parsed("100118022001"))
     assert (told["locked"], told["presence"], told["shift_state"]) == (
         True,
-        Presence.ASLEEP,
+        ConnectivityState.ASLEEP,
         "p",
     )
     assert closures_in(told) == {}
@@ -428,7 +434,7 @@ ANYTHING: dict[int, tuple[object, ...]] = {
 @pytest.mark.parametrize("seed", range(10))
 def test_survives_anything(seed: int) -> None:
     random = Random(seed)
-    kinds = get_type_hints(CarState)
+    kinds = get_type_hints(VehicleState)
     told: dict[str, Any] = {}
     for _ in range(20):
         data, locks = VehicleData(), VehicleStatus()
@@ -439,7 +445,7 @@ def test_survives_anything(seed: int) -> None:
         for one, other in (("latitude", "longitude"), ("min_temp", "max_temp")):
             assert (changes.get(one) is None) is (changes.get(other) is None)
         time_of(data)
-        state = replace(CarState(vin="", data_at=datetime.now(UTC)), **changes)
-        assert CarState.from_json(state.to_json()) == state
+        state = replace(VehicleState(vin="", data_at=datetime.now(UTC)), **changes)
+        assert VehicleState.from_json(state.to_json()) == state
         told |= changes
     assert not set(FIELDS) - set(told) - ONLY_CLOUD

@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 from pytest import Subtests  # noqa: PT013 - the fixture's type has no other home
 
-from custom_components.keycard.transport.bluetooth import BluetoothLink
-from custom_components.keycard.transport.cloud import CloudLink, Command
+from custom_components.keycard.transport.bluetooth import BluetoothClient
+from custom_components.keycard.transport.cloud import Command, FleetClient
 from custom_components.keycard.transport.http import Recorder
 from custom_components.keycard.transport.key_pair import PrivateKey
 from custom_components.keycard.vehicle.computer_keys import ComputerTrust
 from simulator import Simulator
-from simulator.bluetooth import Weather, address_of
+from simulator.bluetooth import LinkConditions, address_of
 from simulator.protocol import Role
 from simulator.scenarios.scenario import CarSpec, Home
 from simulator.vehicle.car import Car
@@ -111,7 +111,7 @@ def key() -> PrivateKey:
 async def world(key: PrivateKey) -> AsyncIterator[Simulator]:
     """Return a world whose ports stay shut."""
     world = Simulator(HOME)
-    world.air.set_weather(Weather(latency=0.0, connect=0.0))
+    world.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     world.pair("Ada", key, Role.OWNER)
     world.cars["Ada"].near = True
     yield world
@@ -127,19 +127,19 @@ def ada(world: Simulator) -> Car:
 @pytest.fixture
 async def bluetooth(
     world: Simulator, ada: Car, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[BluetoothLink]:
+) -> AsyncIterator[BluetoothClient]:
     monkeypatch.setattr(
         "tesla_fleet_api.tesla.vehicle.bluetooth.establish_connection",
         connector(world.air),
     )
     device = BLEDevice(address_of(ada.vin), None, None)
-    link = BluetoothLink(ada.vin, key, lambda: device, ComputerTrust())
+    link = BluetoothClient(ada.vin, key, lambda: device, ComputerTrust())
     yield link
     await link.close()
 
 
 @pytest.fixture
-async def cloud(world: Simulator, key: PrivateKey) -> AsyncIterator[CloudLink]:
+async def cloud(world: Simulator, key: PrivateKey) -> AsyncIterator[FleetClient]:
     async with (
         world,
         aiohttp.ClientSession(middlewares=(Recorder(),)) as session,
@@ -148,7 +148,7 @@ async def cloud(world: Simulator, key: PrivateKey) -> AsyncIterator[CloudLink]:
         async def token() -> str:
             return world.token
 
-        yield CloudLink(session, world.urls["eu"], token, private_key=key)
+        yield FleetClient(session, world.urls["eu"], token, private_key=key)
 
 
 def prepare(car: Car, command: Command, params: dict[str, Any]) -> None:
@@ -167,7 +167,7 @@ def prepare(car: Car, command: Command, params: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("asleep", [False, True], ids=["awake", "asleep"])
 async def test_over_bluetooth(
-    bluetooth: BluetoothLink, ada: Car, subtests: Subtests, asleep: bool
+    bluetooth: BluetoothClient, ada: Car, subtests: Subtests, asleep: bool
 ) -> None:
     for deed in DEEDS:
         with subtests.test(deed=str(deed)):
@@ -182,7 +182,7 @@ async def test_over_bluetooth(
 @pytest.mark.parametrize("asleep", [False, True], ids=["awake", "asleep"])
 @pytest.mark.parametrize("signed", [False, True], ids=["plain", "signed"])
 async def test_over_the_cloud(
-    cloud: CloudLink, ada: Car, subtests: Subtests, signed: bool, asleep: bool
+    cloud: FleetClient, ada: Car, subtests: Subtests, signed: bool, asleep: bool
 ) -> None:
     for deed in DEEDS:
         with subtests.test(deed=str(deed)):

@@ -12,9 +12,9 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 
-from custom_components.keycard.transport.cloud import CloudLink, Command
+from custom_components.keycard.transport.cloud import Command, FleetClient
 from custom_components.keycard.transport.http import Failure, Recorder
-from custom_components.keycard.vehicle.state import CarState
+from custom_components.keycard.vehicle.state import VehicleState
 from tests.deadlines import Deadlines
 
 from ..vehicle.recorded import MODEL_3, PRODUCTS, VIN, recorded
@@ -41,29 +41,31 @@ def hurry(socket_enabled: None, cloud: Cloud, deadlines: Deadlines) -> None:
     cloud.late = deadlines.expire
 
 
-async def test_recorded_data(cloud: Cloud, link: CloudLink) -> None:
+async def test_recorded_data(cloud: Cloud, link: FleetClient) -> None:
     cloud.handler = saying(recorded(MODEL_3))
     call = await link.vehicle_data(VIN)
     assert (call.answer.status, call.answer.failure, call.sent) == (200, None, True)
     assert call.body == recorded(MODEL_3)
-    state = CarState.from_data(call.body or {})
+    state = VehicleState.from_data(call.body or {})
     assert (state.locked, state.climate_on, state.battery_level) == (False, True, 77)
     assert (state.latitude, state.longitude) == (-30.222626, -97.6236871)
 
 
-async def test_a_body_is_utf_8_whatever_it_says(cloud: Cloud, link: CloudLink) -> None:
+async def test_a_body_is_utf_8_whatever_it_says(
+    cloud: Cloud, link: FleetClient
+) -> None:
     cloud.handler = replying(200, '{"name": "Zoë"}', "application/json; charset=utf-16")
     assert (await link.products()).body == {"name": "Zoë"}
 
 
-async def test_recorded_products(cloud: Cloud, link: CloudLink) -> None:
+async def test_recorded_products(cloud: Cloud, link: FleetClient) -> None:
     cloud.handler = saying(recorded(PRODUCTS))
     assert (await link.products()).body == recorded(PRODUCTS)
 
 
 async def test_the_session_of_home_assistant(hass: HomeAssistant, cloud: Cloud) -> None:
     session = async_create_clientsession(hass, middlewares=(Recorder(),))
-    link = CloudLink(session, cloud.url, token)
+    link = FleetClient(session, cloud.url, token)
     cloud.handler = saying(recorded(MODEL_3))
     assert (await link.vehicle_data(VIN)).body == recorded(MODEL_3)
     cloud.handler = elsewhere
@@ -73,7 +75,7 @@ async def test_the_session_of_home_assistant(hass: HomeAssistant, cloud: Cloud) 
     assert (call.answer.status, call.answer.body) == (503, "upstream connect error")
 
 
-async def test_what_is_asked(cloud: Cloud, link: CloudLink) -> None:
+async def test_what_is_asked(cloud: Cloud, link: FleetClient) -> None:
     async def handle(request: web.Request) -> web.Response:
         if request.path.endswith("/vehicle_data"):
             assert set(request.query["endpoints"].split(";")) == {
@@ -223,7 +225,7 @@ async def test_what_is_asked(cloud: Cloud, link: CloudLink) -> None:
 async def test_commands(
     *,
     cloud: Cloud,
-    link: CloudLink,
+    link: FleetClient,
     command: Command,
     params: dict[str, Any],
     path: str,
@@ -270,7 +272,7 @@ async def test_commands(
 @pytest.mark.usefixtures("hurry")
 async def test_what_can_go_wrong(
     cloud: Cloud,
-    link: CloudLink,
+    link: FleetClient,
     handler: Handler,
     status: int | None,
     failure: Failure | None,
@@ -364,7 +366,7 @@ async def test_what_can_go_wrong(
 async def test_outcomes(
     *,
     cloud: Cloud,
-    link: CloudLink,
+    link: FleetClient,
     handler: Handler,
     done: bool,
     confirmed: bool,
@@ -390,7 +392,7 @@ async def test_outcomes(
 async def test_refusals_of_what_holds_already(
     *,
     cloud: Cloud,
-    link: CloudLink,
+    link: FleetClient,
     command: Command,
     params: dict[str, Any],
     reason: str,
@@ -409,7 +411,7 @@ async def test_refusals_of_what_holds_already(
 async def test_dead_server(session: aiohttp.ClientSession, cloud: Cloud) -> None:
     server = TestServer(web.Application(), host="127.0.0.1")
     await server.start_server()
-    link = CloudLink(session, str(server.make_url("")).rstrip("/"), token)
+    link = FleetClient(session, str(server.make_url("")).rstrip("/"), token)
     await server.close()
     outcome = await link.command(VIN, Command.LOCK)
     assert (outcome.done, outcome.confirmed) == (False, True)
@@ -430,7 +432,7 @@ async def test_dead_server(session: aiohttp.ClientSession, cloud: Cloud) -> None
     ],
 )
 async def test_nonsense_is_not_sent(
-    cloud: Cloud, link: CloudLink, command: Command, params: dict[str, Any]
+    cloud: Cloud, link: FleetClient, command: Command, params: dict[str, Any]
 ) -> None:
     outcome = await link.command(VIN, command, **params)
     assert (outcome.done, outcome.confirmed, outcome.call.sent) == (False, True, False)
@@ -446,13 +448,13 @@ async def test_no_token(
             raise err
         return None
 
-    call = await CloudLink(session, cloud.url, no_token).products()
+    call = await FleetClient(session, cloud.url, no_token).products()
     assert (call.answer.failure, call.answer.status) == (Failure.OTHER, None)
     assert (call.sent, call.body) == (False, None)
     assert cloud.seen == []
 
 
-async def test_one_car_one_command_at_a_time(cloud: Cloud, link: CloudLink) -> None:
+async def test_one_car_one_command_at_a_time(cloud: Cloud, link: FleetClient) -> None:
     async def slowly(request: web.Request) -> web.Response:
         # Who could come in between has the time to.
         for _ in range(20):
@@ -475,7 +477,7 @@ async def test_one_car_one_command_at_a_time(cloud: Cloud, link: CloudLink) -> N
 
 
 async def test_two_cars_do_not_wait_for_each_other(
-    cloud: Cloud, link: CloudLink
+    cloud: Cloud, link: FleetClient
 ) -> None:
     both = asyncio.Barrier(2)
 
@@ -491,7 +493,7 @@ async def test_two_cars_do_not_wait_for_each_other(
 
 
 async def test_cancelling_goes_through_and_frees_the_car(
-    cloud: Cloud, link: CloudLink
+    cloud: Cloud, link: FleetClient
 ) -> None:
     arrived = asyncio.Event()
 
@@ -510,7 +512,7 @@ async def test_cancelling_goes_through_and_frees_the_car(
 
 
 async def test_private_things_stay_out_of_the_log(
-    cloud: Cloud, link: CloudLink, caplog: pytest.LogCaptureFixture
+    cloud: Cloud, link: FleetClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     cloud.handler = saying(recorded(MODEL_3))
     with caplog.at_level(logging.DEBUG, "tesla_fleet_api"):

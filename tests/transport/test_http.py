@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from custom_components.keycard.transport.http import Answer, Failure, _read, ask
+from custom_components.keycard.transport.http import Failure, HttpResult, _read, request
 
 from ..deadlines import Deadlines
 from ..raw import Serve, http, sending, serving
@@ -30,10 +30,12 @@ from ..raw import Serve, http, sending, serving
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
-async def asked(serve: Serve, **kwargs: Any) -> Answer:
+async def asked(serve: Serve, **kwargs: Any) -> HttpResult:
     """Ask a server once."""
     async with serving(serve) as port, aiohttp.ClientSession() as session:
-        return await ask(session, "GET", f"http://127.0.0.1:{port}/status", **kwargs)
+        return await request(
+            session, "GET", f"http://127.0.0.1:{port}/status", **kwargs
+        )
 
 
 class Names(AbstractResolver):
@@ -234,7 +236,7 @@ async def test_a_charset_does_not_block_the_loop() -> None:
     kind = "Content-Type: text/html; charset=punycode"
     began = time.process_time()
     answer = await asked(
-        sending(http("200 OK", body, kind)), limit=1 << 20, kept=1 << 20
+        sending(http("200 OK", body, kind)), limit=1 << 20, max_body=1 << 20
     )
     assert time.process_time() - began < 2
     assert len(answer.body) == len(body)
@@ -313,7 +315,7 @@ async def test_cut_connection() -> None:
 
 async def test_refused(unused_port: int) -> None:
     async with aiohttp.ClientSession() as session:
-        answer = await ask(session, "GET", f"http://127.0.0.1:{unused_port}/")
+        answer = await request(session, "GET", f"http://127.0.0.1:{unused_port}/")
     assert (answer.failure, answer.family) == (Failure.REFUSED, socket.AF_INET)
 
 
@@ -346,7 +348,7 @@ async def test_addresses_of_a_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lookup_of(monkeypatch, *addresses)
-    answer = await ask(named_session, "GET", f"http://{host}:{unused_port}/")
+    answer = await request(named_session, "GET", f"http://{host}:{unused_port}/")
     assert (answer.failure, answer.family) == (failure, family)
 
 
@@ -363,7 +365,7 @@ async def test_name_not_found() -> None:
 
     connector = aiohttp.TCPConnector(resolver=Unknown())
     async with aiohttp.ClientSession(connector=connector) as session:
-        answer = await ask(session, "GET", "https://maker.example/status")
+        answer = await request(session, "GET", "https://maker.example/status")
     assert answer.failure is Failure.NAME
 
 
@@ -374,7 +376,7 @@ async def test_hanging_lookup(
 ) -> None:
     lookup_of(monkeypatch)
     async with serving(sending(hang=True, arrived=deadlines.expire)) as port:
-        answer = await ask(named_session, "GET", f"http://maker.example:{port}/")
+        answer = await request(named_session, "GET", f"http://maker.example:{port}/")
     assert answer.failure is Failure.NAME
 
 
@@ -382,7 +384,7 @@ async def test_certificate_of_somebody_else(
     tmp_path: Path, named_session: aiohttp.ClientSession
 ) -> None:
     async with serving(sending(http("200 OK")), ssl=certificate(tmp_path)) as port:
-        answer = await ask(named_session, "GET", f"https://maker.example:{port}/")
+        answer = await request(named_session, "GET", f"https://maker.example:{port}/")
     assert (answer.failure, answer.status) == (Failure.CERTIFICATE, None)
 
 
@@ -393,7 +395,7 @@ async def test_certificate_behind_a_null_address(
 ) -> None:
     lookup_of(monkeypatch, "0.0.0.0")
     async with serving(sending(http("200 OK")), ssl=certificate(tmp_path)) as port:
-        answer = await ask(named_session, "GET", f"https://maker.example:{port}/")
+        answer = await request(named_session, "GET", f"https://maker.example:{port}/")
     assert answer.failure is Failure.ADDRESS
 
 
@@ -405,7 +407,7 @@ async def test_plain_text_where_tls_is_due() -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, aiohttp.ClientSession() as session:
-        answer = await ask(session, "GET", f"https://127.0.0.1:{port}/")
+        answer = await request(session, "GET", f"https://127.0.0.1:{port}/")
     assert answer.failure is Failure.CERTIFICATE
 
 
@@ -415,13 +417,13 @@ async def test_plain_text_where_tls_is_due() -> None:
 )
 async def test_odd_addresses_are_answers_too(url: str) -> None:
     async with aiohttp.ClientSession() as session:
-        assert (await ask(session, "GET", url)).failure is Failure.OTHER
+        assert (await request(session, "GET", url)).failure is Failure.OTHER
 
 
 async def test_closed_session() -> None:
     session = aiohttp.ClientSession()
     await session.close()
-    assert (await ask(session, "GET", "http://127.0.0.1/")).failure is Failure.OTHER
+    assert (await request(session, "GET", "http://127.0.0.1/")).failure is Failure.OTHER
 
 
 KEY = ConnectionKey("maker.example", 443, True, True, None, None, None)
@@ -474,7 +476,7 @@ async def test_errors_that_are_hard_to_come_by(
 
     lookup_of(monkeypatch, "192.0.2.7")
     async with aiohttp.ClientSession(middlewares=(fail,)) as session:
-        answer = await ask(session, "POST", "https://maker.example/")
+        answer = await request(session, "POST", "https://maker.example/")
     assert (answer.failure, answer.status) == (failure, None)
 
 
@@ -482,7 +484,7 @@ async def test_cancelling_goes_through() -> None:
     arrived = asyncio.Event()
     serve = sending(hang=True, arrived=arrived.set)
     async with serving(serve) as port, aiohttp.ClientSession() as session:
-        task = asyncio.create_task(ask(session, "GET", f"http://127.0.0.1:{port}/"))
+        task = asyncio.create_task(request(session, "GET", f"http://127.0.0.1:{port}/"))
         await arrived.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

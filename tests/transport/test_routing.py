@@ -3,14 +3,14 @@
 import pytest
 
 from custom_components.keycard.transport.routing import (
+    BluetoothReach,
     CloudHealth,
-    Nearness,
     Preference,
-    Way,
-    ways,
+    Transport,
+    transport_order,
 )
 
-CLOUD, BLUETOOTH = (Way.CLOUD,), (Way.BLUETOOTH,)
+CLOUD, BLUETOOTH = (Transport.CLOUD,), (Transport.BLUETOOTH,)
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,11 @@ CLOUD, BLUETOOTH = (Way.CLOUD,), (Way.BLUETOOTH,)
     ],
 )
 def test_which_link_serves(
-    cloud: str, near: str, cheapest: tuple[Way, ...], cloud_first: tuple[Way, ...]
+    cloud: str,
+    near: str,
+    cheapest: tuple[Transport, ...],
+    cloud_first: tuple[Transport, ...],
 ) -> None:
-    health, nearness = CloudHealth(cloud), Nearness(near)
-    assert ways(health, nearness, Preference.CHEAPEST) == cheapest
-    assert ways(health, nearness, Preference.CLOUD) == cloud_first
+    health, nearness = CloudHealth(cloud), BluetoothReach(near)
+    assert transport_order(health, nearness, Preference.CHEAPEST) == cheapest
+    assert transport_order(health, nearness, Preference.CLOUD) == cloud_first

@@ -10,15 +10,19 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from custom_components.keycard.transport.cloud import CloudLink, Command, Refusal
+from custom_components.keycard.transport.cloud import (
+    Command,
+    CommandRejection,
+    FleetClient,
+)
 from custom_components.keycard.transport.http import Recorder
 from custom_components.keycard.transport.key_pair import (
     PrivateKey,
     UnusableKeyError,
-    is_public_half,
     load_key,
+    matches_public_key,
+    public_key_hex,
     public_pem,
-    public_point,
 )
 from simulator import Simulator
 from simulator.protocol import Role
@@ -37,7 +41,7 @@ class Scene:
     """A car that takes only signed commands, and a link with a key."""
 
     simulator: Simulator
-    link: CloudLink
+    link: FleetClient
 
     @property
     def vin(self) -> str:
@@ -63,7 +67,7 @@ async def scene(key: PrivateKey) -> AsyncIterator[Scene]:
         async def token() -> str:
             return simulator.token
 
-        link = CloudLink(session, simulator.urls["eu"], token, private_key=key)
+        link = FleetClient(session, simulator.urls["eu"], token, private_key=key)
         yield Scene(simulator=simulator, link=link)
 
 
@@ -242,7 +246,7 @@ async def test_a_key_that_the_car_does_not_know(scene: Scene, key: PrivateKey) -
     scene.simulator.computers["Ada"].whitelist.remove(key)
     outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
     assert (outcome.done, outcome.confirmed) == (False, True)
-    assert outcome.refusal is Refusal.KEY_NOT_PAIRED
+    assert outcome.refusal is CommandRejection.KEY_NOT_PAIRED
     assert outcome.key_known is False
     assert scene.executed() == 0
 
@@ -260,7 +264,7 @@ async def test_a_key_that_was_taken_away(scene: Scene, key: PrivateKey) -> None:
     scene.simulator.computers["Ada"].whitelist.remove(key)
     outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
     assert (outcome.done, outcome.confirmed) == (False, True)
-    assert outcome.refusal is Refusal.KEY_NOT_PAIRED
+    assert outcome.refusal is CommandRejection.KEY_NOT_PAIRED
     assert scene.executed() == 1
 
 
@@ -269,7 +273,7 @@ async def test_a_key_that_may_not(scene: Scene, key: PrivateKey) -> None:
     scene.simulator.pair("Ada", key, Role.CHARGING_MANAGER)
     outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
     assert (outcome.done, outcome.confirmed) == (False, True)
-    assert outcome.refusal is Refusal.KEY_NOT_ALLOWED
+    assert outcome.refusal is CommandRejection.KEY_NOT_ALLOWED
     assert scene.executed() == 0
 
 
@@ -312,7 +316,7 @@ async def test_without_a_key_nothing_is_signed(scene: Scene) -> None:
         return scene.simulator.token
 
     async with aiohttp.ClientSession(middlewares=(Recorder(),)) as session:
-        link = CloudLink(session, scene.simulator.urls["eu"], token)
+        link = FleetClient(session, scene.simulator.urls["eu"], token)
         outcome = await link.command(scene.vin, Command.UNLOCK, signed=True)
     assert (outcome.done, outcome.confirmed) == (False, True)
     assert scene.simulator.calls.count("eu.signed_command") == 0
@@ -341,8 +345,8 @@ async def test_a_file_that_holds_something_else_stays(
 
 def test_public_halves(key: PrivateKey) -> None:
     other = ec.generate_private_key(ec.SECP256R1())
-    assert is_public_half(public_pem(key), key) is True
-    assert is_public_half(public_pem(other), key) is False
-    assert is_public_half("<html>", key) is None
-    assert public_point(key).startswith("04")
-    assert len(public_point(key)) == 130
+    assert matches_public_key(public_pem(key), key) is True
+    assert matches_public_key(public_pem(other), key) is False
+    assert matches_public_key("<html>", key) is None
+    assert public_key_hex(key).startswith("04")
+    assert len(public_key_hex(key)) == 130

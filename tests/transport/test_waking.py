@@ -5,7 +5,7 @@ from collections import Counter
 from aiohttp import web
 import pytest
 
-from custom_components.keycard.transport.cloud import CloudLink, wake_and_wait
+from custom_components.keycard.transport.cloud import FleetClient, wake_and_wait
 
 from ..vehicle.recorded import VIN
 from .cloud import Cloud, Handler, replying, saying
@@ -46,7 +46,7 @@ def waking(*states: str, wake: Handler | None = None) -> Handler:
 async def test_waking(
     *,
     cloud: Cloud,
-    link: CloudLink,
+    link: FleetClient,
     handler: Handler,
     deadline: float,
     online: bool,

@@ -10,9 +10,13 @@ from custom_components.keycard.vehicle.command_queue import (
     NotSentError,
     PendingCommand,
 )
-from custom_components.keycard.vehicle.commands import Command, Order, order
+from custom_components.keycard.vehicle.commands import (
+    Command,
+    CommandCall,
+    command_call,
+)
 
-LOCK, UNLOCK = order(Command.LOCK), order(Command.UNLOCK)
+LOCK, UNLOCK = command_call(Command.LOCK), command_call(Command.UNLOCK)
 
 ACCESS = {
     Command.LOCK,
@@ -30,7 +34,7 @@ PARAMS = {"seat": "left", "open": True, "on": True}
 
 @pytest.mark.parametrize("command", Command)
 def test_what_opens_a_car_has_less_time(command: Command) -> None:
-    pending = PendingCommand(order=order(command, **PARAMS), pressed_at=100.0)
+    pending = PendingCommand(order=command_call(command, **PARAMS), pressed_at=100.0)
     assert pending.deadline == (120.0 if command in ACCESS else 130.0)
     pending.allow_wake()
     assert pending.deadline == (130.0 if command in ACCESS else 160.0)
@@ -88,28 +92,43 @@ def test_a_contrary_press_replaces_what_waits_but_not_what_was_sent() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "joined", "replaced"),
     [
-        (order(Command.SENTRY, on=True), order(Command.VALET, on=True), False, False),
-        (order(Command.SENTRY, on=True), order(Command.SENTRY, on=True), True, False),
-        (order(Command.SENTRY, on=True), order(Command.SENTRY, on=False), False, True),
         (
-            order(Command.SEAT_HEATER, seat="left", level=1),
-            order(Command.SEAT_HEATER, seat="right", level=1),
+            command_call(Command.SENTRY, on=True),
+            command_call(Command.VALET, on=True),
             False,
             False,
         ),
         (
-            order(Command.CHARGE_LIMIT, percent=70),
-            order(Command.CHARGE_LIMIT, percent=80),
+            command_call(Command.SENTRY, on=True),
+            command_call(Command.SENTRY, on=True),
+            True,
+            False,
+        ),
+        (
+            command_call(Command.SENTRY, on=True),
+            command_call(Command.SENTRY, on=False),
+            False,
+            True,
+        ),
+        (
+            command_call(Command.SEAT_HEATER, seat="left", level=1),
+            command_call(Command.SEAT_HEATER, seat="right", level=1),
+            False,
+            False,
+        ),
+        (
+            command_call(Command.CHARGE_LIMIT, percent=70),
+            command_call(Command.CHARGE_LIMIT, percent=80),
             False,
             True,
         ),
         # Each press of these counts.
-        (order(Command.HONK), order(Command.HONK), False, False),
-        (order(Command.HOMELINK), order(Command.HOMELINK), False, False),
+        (command_call(Command.HONK), command_call(Command.HONK), False, False),
+        (command_call(Command.HOMELINK), command_call(Command.HOMELINK), False, False),
     ],
 )
 def test_presses_of_other_things(
-    first: Order, second: Order, *, joined: bool, replaced: bool
+    first: CommandCall, second: CommandCall, *, joined: bool, replaced: bool
 ) -> None:
     queue = CommandQueue()
     queue.press(first, 0.0)
@@ -126,7 +145,7 @@ def test_a_second_step_has_the_time_of_its_press() -> None:
 def test_whatever_is_pressed_the_last_wish_is_sent_last(seed: int) -> None:
     """Play random presses against a link that takes its time."""
     dice, queue, now = Random(seed), CommandQueue(), 0.0
-    sent: list[tuple[Order, float]] = []
+    sent: list[tuple[CommandCall, float]] = []
     wish, wished_at, pressed = LOCK, 0.0, []
     for _ in range(300):
         now += dice.choice((0.0, 0.5, 3.0, 9.0))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from custom_components.keycard.vehicle.commands import REPERTOIRE, Command
-from custom_components.keycard.vehicle.state import CarState
+from custom_components.keycard.vehicle.commands import COMMANDS, Command
+from custom_components.keycard.vehicle.state import VehicleState
 
 from .recorded import VIN
 
@@ -19,7 +19,7 @@ WINDOWS = (
 
 
 def test_every_command_can_be_done() -> None:
-    assert set(REPERTOIRE) == set(Command)
+    assert set(COMMANDS) == set(Command)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,6 @@ def test_effects(
     known: dict[str, Any],
     changes: dict[str, Any],
 ) -> None:
-    found = REPERTOIRE[command].effect(params, CarState(vin=VIN, **known))
+    found = COMMANDS[command].effect(params, VehicleState(vin=VIN, **known))
     assert found == changes
-    assert set(found) <= {item.name for item in fields(CarState)}
+    assert set(found) <= {item.name for item in fields(VehicleState)}

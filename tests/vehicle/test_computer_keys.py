@@ -12,8 +12,12 @@ from custom_components.keycard.vehicle.computer_keys import (
     KeySource,
     Pairing,
 )
-from custom_components.keycard.vehicle.poll_schedule import LOOK, SOON, Listening
-from custom_components.keycard.vehicle.vehicle import Car
+from custom_components.keycard.vehicle.poll_schedule import (
+    LOOK,
+    SOON,
+    BluetoothPollSchedule,
+)
+from custom_components.keycard.vehicle.vehicle import Vehicle
 
 LOCKS, SCREEN = Computer.VEHICLE_SECURITY, Computer.INFOTAINMENT
 ONE, OTHER = (b"\x04" + bytes([digit]) * 64 for digit in (1, 2))
@@ -65,8 +69,8 @@ def test_keys_are_kept_over_a_restart() -> None:
     keys = ComputerKeys(paired_at="now").received(LOCKS, ONE).seen(SCREEN, OTHER)
     keys = keys.sealing()
     assert ComputerKeys.from_json(keys.to_json()) == keys
-    car = Car(id="A", name="A", trust=ComputerTrust(keys))
-    assert Car.from_json(car.to_json()).trust.keys == keys
+    car = Vehicle(id="A", name="A", trust=ComputerTrust(keys))
+    assert Vehicle.from_json(car.to_json()).trust.keys == keys
 
 
 @pytest.mark.parametrize(
@@ -85,7 +89,7 @@ def test_keys_are_kept_over_a_restart() -> None:
 def test_what_an_older_version_stored_is_nothing_known(stored: Any) -> None:
     assert ComputerKeys.from_json(stored) == ComputerKeys()
     old = {"id": "A", "name": "A", "state": None}
-    assert Car.from_json(old).trust.keys == ComputerKeys()
+    assert Vehicle.from_json(old).trust.keys == ComputerKeys()
 
 
 @pytest.mark.parametrize(
@@ -149,12 +153,12 @@ def test_trust_notes_what_it_does_not_admit_and_tells_of_news_only() -> None:
 
 
 def test_a_broadcast_makes_keycard_ask_and_many_do_not_make_it_ask_more() -> None:
-    listening = Listening()
+    listening = BluetoothPollSchedule()
     listening.follow(near=True, alone=False, now=0.0)
-    listening.looked(0.0, heard=True, alone=False)
+    listening.record_poll(0.0, heard=True, alone=False)
     listening.hint(10.0)
     assert listening.due() == 10.0 + SOON
-    listening.looked(12.0, heard=True, alone=False)
+    listening.record_poll(12.0, heard=True, alone=False)
     listening.hint(13.0)
     assert listening.due() > 10.0 + LOOK
     listening.hint(10.0 + LOOK)

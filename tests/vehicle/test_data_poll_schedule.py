@@ -11,12 +11,12 @@ from custom_components.keycard.vehicle.poll_schedule import (
     CHARGING_MOST,
     DRIVING,
     IDLE,
-    Pace,
-    Rhythm,
-    Why,
+    DataPollSchedule,
+    IntervalReason,
+    PollInterval,
     pace,
 )
-from custom_components.keycard.vehicle.state import CarState, Presence
+from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
 from custom_components.keycard.vehicle.vehicle import TRUSTED_FOR
 
 LONG = 3600.0
@@ -27,11 +27,11 @@ CHARGING: dict[str, Any] = {
 }
 
 
-def car(**values: Any) -> CarState:
-    return CarState(
+def car(**values: Any) -> VehicleState:
+    return VehicleState(
         **{
             "vin": "A",
-            "presence": Presence.ONLINE,
+            "presence": ConnectivityState.ONLINE,
             "data_at": datetime(2026, 11, 1, tzinfo=UTC),
             "shift_state": "p",
             **values,
@@ -42,40 +42,100 @@ def car(**values: Any) -> CarState:
 @pytest.mark.parametrize(
     ("state", "year", "quiet", "expected"),
     [
-        (None, 2022, LONG, Pace(inf, Why.AWAY)),
-        (car(presence=Presence.ASLEEP), 2022, LONG, Pace(inf, Why.AWAY)),
-        (car(presence=Presence.OFFLINE, speed=60), 2022, 0, Pace(inf, Why.AWAY)),
-        (car(presence=Presence.UNKNOWN), 2022, LONG, Pace(inf, Why.AWAY)),
-        (car(shift_state="d", speed=0), 2022, LONG, Pace(120, Why.DRIVING)),
-        (car(shift_state="r"), 2015, LONG, Pace(120, Why.DRIVING)),
-        (car(shift_state=None, speed=31), 2022, LONG, Pace(120, Why.DRIVING)),
-        (car(speed=9, **CHARGING), 2022, 0, Pace(120, Why.DRIVING)),
+        (None, 2022, LONG, PollInterval(inf, IntervalReason.AWAY)),
+        (
+            car(presence=ConnectivityState.ASLEEP),
+            2022,
+            LONG,
+            PollInterval(inf, IntervalReason.AWAY),
+        ),
+        (
+            car(presence=ConnectivityState.OFFLINE, speed=60),
+            2022,
+            0,
+            PollInterval(inf, IntervalReason.AWAY),
+        ),
+        (
+            car(presence=ConnectivityState.UNKNOWN),
+            2022,
+            LONG,
+            PollInterval(inf, IntervalReason.AWAY),
+        ),
+        (
+            car(shift_state="d", speed=0),
+            2022,
+            LONG,
+            PollInterval(120, IntervalReason.DRIVING),
+        ),
+        (car(shift_state="r"), 2015, LONG, PollInterval(120, IntervalReason.DRIVING)),
+        (
+            car(shift_state=None, speed=31),
+            2022,
+            LONG,
+            PollInterval(120, IntervalReason.DRIVING),
+        ),
+        (car(speed=9, **CHARGING), 2022, 0, PollInterval(120, IntervalReason.DRIVING)),
         # 6 miles are two percent: as long as they take.
-        (car(**CHARGING, charge_rate=30.0), 2022, 0, Pace(720, Why.CHARGING)),
-        (car(**CHARGING, charge_rate=600.0), 2022, 0, Pace(120, Why.CHARGING)),
-        (car(**CHARGING, charge_rate=5.0), 2015, 0, Pace(900, Why.CHARGING)),
-        (car(**CHARGING), 2022, 0, Pace(900, Why.CHARGING)),
-        (car(**CHARGING, minutes_to_full=4), 2022, 0, Pace(300, Why.CHARGING)),
-        (car(**CHARGING, minutes_to_full=0), 2022, 0, Pace(900, Why.CHARGING)),
-        (car(charging_state="Complete"), 2022, LONG, Pace(1200, Why.IDLE)),
-        (car(), 2022, 299, Pace(180, Why.CHANGED)),
-        (car(), 2015, 299, Pace(180, Why.CHANGED)),
-        (car(), 2022, 301, Pace(1200, Why.IDLE)),
-        (car(user_present=True), 2022, 899, Pace(180, Why.CHANGED)),
-        (car(rear_driver_door_open=True), 2015, 899, Pace(180, Why.CHANGED)),
-        (car(rear_trunk_open=True), 2022, 901, Pace(1200, Why.IDLE)),
-        (car(), 2021, LONG, Pace(1200, Why.IDLE)),
-        (car(), 2020, LONG, Pace(1500, Why.LET_SLEEP)),
-        (car(year=2024), None, LONG, Pace(1200, Why.IDLE)),
-        (car(), None, LONG, Pace(1500, Why.LET_SLEEP)),
+        (
+            car(**CHARGING, charge_rate=30.0),
+            2022,
+            0,
+            PollInterval(720, IntervalReason.CHARGING),
+        ),
+        (
+            car(**CHARGING, charge_rate=600.0),
+            2022,
+            0,
+            PollInterval(120, IntervalReason.CHARGING),
+        ),
+        (
+            car(**CHARGING, charge_rate=5.0),
+            2015,
+            0,
+            PollInterval(900, IntervalReason.CHARGING),
+        ),
+        (car(**CHARGING), 2022, 0, PollInterval(900, IntervalReason.CHARGING)),
+        (
+            car(**CHARGING, minutes_to_full=4),
+            2022,
+            0,
+            PollInterval(300, IntervalReason.CHARGING),
+        ),
+        (
+            car(**CHARGING, minutes_to_full=0),
+            2022,
+            0,
+            PollInterval(900, IntervalReason.CHARGING),
+        ),
+        (
+            car(charging_state="Complete"),
+            2022,
+            LONG,
+            PollInterval(1200, IntervalReason.IDLE),
+        ),
+        (car(), 2022, 299, PollInterval(180, IntervalReason.CHANGED)),
+        (car(), 2015, 299, PollInterval(180, IntervalReason.CHANGED)),
+        (car(), 2022, 301, PollInterval(1200, IntervalReason.IDLE)),
+        (car(user_present=True), 2022, 899, PollInterval(180, IntervalReason.CHANGED)),
+        (
+            car(rear_driver_door_open=True),
+            2015,
+            899,
+            PollInterval(180, IntervalReason.CHANGED),
+        ),
+        (car(rear_trunk_open=True), 2022, 901, PollInterval(1200, IntervalReason.IDLE)),
+        (car(), 2021, LONG, PollInterval(1200, IntervalReason.IDLE)),
+        (car(), 2020, LONG, PollInterval(1500, IntervalReason.LET_SLEEP)),
+        (car(year=2024), None, LONG, PollInterval(1200, IntervalReason.IDLE)),
+        (car(), None, LONG, PollInterval(1500, IntervalReason.LET_SLEEP)),
         # It does not sleep anyway.
-        (car(sentry_mode=True), 2020, LONG, Pace(1200, Why.IDLE)),
-        (car(climate_on=True), 2020, LONG, Pace(1200, Why.IDLE)),
-        (car(user_present=True), 2020, LONG, Pace(1200, Why.IDLE)),
+        (car(sentry_mode=True), 2020, LONG, PollInterval(1200, IntervalReason.IDLE)),
+        (car(climate_on=True), 2020, LONG, PollInterval(1200, IntervalReason.IDLE)),
+        (car(user_present=True), 2020, LONG, PollInterval(1200, IntervalReason.IDLE)),
     ],
 )
 def test_the_pace(
-    state: CarState | None, year: int | None, quiet: float, expected: Pace
+    state: VehicleState | None, year: int | None, quiet: float, expected: PollInterval
 ) -> None:
     assert pace(state, year=year, quiet=quiet) == pytest.approx(expected)
 
@@ -83,28 +143,32 @@ def test_the_pace(
 @pytest.mark.parametrize(
     ("state", "slower", "expected"),
     [
-        (car(speed=31), 1.5, Pace(180, Why.DRIVING)),
-        (car(), 1.5, Pace(2700, Why.IDLE)),
-        (car(**CHARGING), 2.0, Pace(3600, Why.CHARGING)),
-        (car(speed=31), inf, Pace(inf, Why.SPENT)),
-        (car(), inf, Pace(inf, Why.SPENT)),
-        (car(presence=Presence.ASLEEP), inf, Pace(inf, Why.AWAY)),
+        (car(speed=31), 1.5, PollInterval(180, IntervalReason.DRIVING)),
+        (car(), 1.5, PollInterval(2700, IntervalReason.IDLE)),
+        (car(**CHARGING), 2.0, PollInterval(3600, IntervalReason.CHARGING)),
+        (car(speed=31), inf, PollInterval(inf, IntervalReason.SPENT)),
+        (car(), inf, PollInterval(inf, IntervalReason.SPENT)),
+        (
+            car(presence=ConnectivityState.ASLEEP),
+            inf,
+            PollInterval(inf, IntervalReason.AWAY),
+        ),
     ],
 )
 def test_money_slows_everything_and_driving_least(
-    state: CarState, slower: float, expected: Pace
+    state: VehicleState, slower: float, expected: PollInterval
 ) -> None:
-    assert pace(state, year=2022, quiet=LONG, slower=slower) == expected
+    assert pace(state, year=2022, quiet=LONG, interval_factor=slower) == expected
 
 
 @pytest.mark.parametrize(
     ("fruitless", "seconds"), [(0, 120), (1, 240), (3, 960), (4, 1200), (99, 1200)]
 )
 def test_what_brings_nothing_is_asked_less(fruitless: int, seconds: float) -> None:
-    found = pace(car(speed=31), year=2022, quiet=LONG, fruitless=fruitless)
-    assert found == Pace(seconds, Why.DRIVING)
-    old = pace(car(), year=2015, quiet=LONG, fruitless=fruitless)
-    assert old == Pace(1500, Why.LET_SLEEP)
+    found = pace(car(speed=31), year=2022, quiet=LONG, unchanged_polls=fruitless)
+    assert found == PollInterval(seconds, IntervalReason.DRIVING)
+    old = pace(car(), year=2015, quiet=LONG, unchanged_polls=fruitless)
+    assert old == PollInterval(1500, IntervalReason.LET_SLEEP)
 
 
 def test_what_a_car_said_holds_until_it_is_asked_again() -> None:
@@ -118,15 +182,15 @@ def test_what_a_car_said_holds_until_it_is_asked_again() -> None:
 class Teller:
     """Asks a rhythm about a car of 2022, at the time that the test says."""
 
-    def __init__(self, rhythm: Rhythm) -> None:
+    def __init__(self, rhythm: DataPollSchedule) -> None:
         self.rhythm = rhythm
 
-    def __call__(self, state: CarState | None, now: float, **kwargs: Any) -> float:
+    def __call__(self, state: VehicleState | None, now: float, **kwargs: Any) -> float:
         return self.rhythm.due(state, year=2022, now=now, **kwargs)
 
 
 def test_a_new_car_is_asked_at_once() -> None:
-    due = Teller(Rhythm())
+    due = Teller(DataPollSchedule())
     assert due(None, 1000) == inf
     assert due(car(data_at=None), 1000) < 1000
     due.rhythm.asked(1000, late=1.05)
@@ -134,17 +198,17 @@ def test_a_new_car_is_asked_at_once() -> None:
 
 
 def test_a_restart_is_no_news() -> None:
-    due = Teller(Rhythm(asked_at=400))
-    assert due(car(presence=Presence.UNKNOWN), 1000) == inf
+    due = Teller(DataPollSchedule(asked_at=400))
+    assert due(car(presence=ConnectivityState.UNKNOWN), 1000) == inf
     assert due(car(), 1001) == 1600
 
 
-@pytest.mark.parametrize("away", [Presence.ASLEEP, Presence.OFFLINE])
+@pytest.mark.parametrize("away", [ConnectivityState.ASLEEP, ConnectivityState.OFFLINE])
 @pytest.mark.parametrize(("asked_at", "expected"), [(4200, 5000), (4700, 5300)])
 def test_a_car_that_comes_online_is_asked_at_once_but_not_for_each_wink(
-    away: Presence, asked_at: float, expected: float
+    away: ConnectivityState, asked_at: float, expected: float
 ) -> None:
-    due = Teller(Rhythm(asked_at=asked_at))
+    due = Teller(DataPollSchedule(asked_at=asked_at))
     assert due(car(presence=away), 4940) == inf
     assert due(car(), 5000) == expected
     assert due(car(), 5001) == expected
@@ -153,7 +217,7 @@ def test_a_car_that_comes_online_is_asked_at_once_but_not_for_each_wink(
 
 
 def test_what_changed_is_looked_at_once_more() -> None:
-    due = Teller(Rhythm(asked_at=0))
+    due = Teller(DataPollSchedule(asked_at=0))
     assert due(car(speed=31), 0) == DRIVING
     due.rhythm.asked(120)
     # It has just been parked.
@@ -164,41 +228,41 @@ def test_what_changed_is_looked_at_once_more() -> None:
 
 
 def test_data_that_come_first_are_no_change() -> None:
-    due = Teller(Rhythm())
+    due = Teller(DataPollSchedule())
     assert due(car(data_at=None), 0) == -inf
     due.rhythm.asked(0)
     assert due(car(user_present=True), 1) == IDLE
 
 
 def test_a_command_is_looked_after() -> None:
-    due = Teller(Rhythm(asked_at=0))
-    due.rhythm.stir(500)
+    due = Teller(DataPollSchedule(asked_at=0))
+    due.rhythm.expect_change(500)
     assert due(car(), 500) == 530
     # Several commands in a row are one reason.
     due.rhythm.asked(530)
-    due.rhythm.stir(560)
+    due.rhythm.expect_change(560)
     assert due(car(), 560) == 710
     due.rhythm.asked(710)
     assert due(car(), 711) == 710 + IDLE
 
 
 def test_who_must_know_asks_whatever_it_costs() -> None:
-    due = Teller(Rhythm(asked_at=0))
+    due = Teller(DataPollSchedule(asked_at=0))
     assert due(car(), 100, slower=inf) == inf
-    due.rhythm.stir(100)
+    due.rhythm.expect_change(100)
     assert due(car(), 100, slower=inf) == inf
-    due.rhythm.want(102)
-    due.rhythm.want(150)
+    due.rhythm.request(102)
+    due.rhythm.request(150)
     assert due(car(), 100, slower=inf) == 102
-    assert due(car(presence=Presence.ASLEEP), 100, slower=inf) == inf
+    assert due(car(presence=ConnectivityState.ASLEEP), 100, slower=inf) == inf
     due.rhythm.asked(102)
     assert due(car(), 103, slower=inf) == inf
 
 
 def test_news_bring_the_usual_pace_back() -> None:
-    due = Teller(Rhythm(asked_at=0))
-    due.rhythm.brought(news=False)
-    due.rhythm.brought(news=False)
+    due = Teller(DataPollSchedule(asked_at=0))
+    due.rhythm.record_result(news=False)
+    due.rhythm.record_result(news=False)
     assert due(car(speed=31), 10) == 4 * DRIVING
-    due.rhythm.brought(news=True)
+    due.rhythm.record_result(news=True)
     assert due(car(speed=31), 10) == DRIVING

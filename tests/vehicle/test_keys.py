@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_components.keycard.vehicle.keys import Key, default_key, describe_vin
+from custom_components.keycard.vehicle.keys import PhysicalKey, decode_vin, default_key
 
 
 @pytest.mark.parametrize(
@@ -28,24 +28,24 @@ from custom_components.keycard.vehicle.keys import Key, default_key, describe_vi
     ],
 )
 def test_vins(vin: str, model: str, year: int | None) -> None:
-    assert describe_vin(vin) == (model, year)
+    assert decode_vin(vin) == (model, year)
 
 
 @pytest.mark.parametrize(
     ("model", "year", "vin", "key"),
     [
-        ("model3", 2018, "", Key.KEYCARD),
-        ("modely", None, "", Key.KEYCARD),
-        ("cybertruck", 2024, "", Key.KEYCARD),
-        ("unknown", None, "", Key.KEYCARD),
-        ("models", 2012, "", Key.FOB),
-        ("modelx", 2020, "", Key.FOB),
-        ("models", None, "", Key.FOB),
-        ("models", 2021, "", Key.KEYCARD),
-        ("models", 2021, "5YJSA1E26MF000000", Key.FOB),
-        ("models", 2021, "5YJSA1E56MF000000", Key.KEYCARD),
-        ("modelx", 2022, "5YJXCAE26NF000000", Key.KEYCARD),
+        ("model3", 2018, "", PhysicalKey.KEYCARD),
+        ("modely", None, "", PhysicalKey.KEYCARD),
+        ("cybertruck", 2024, "", PhysicalKey.KEYCARD),
+        ("unknown", None, "", PhysicalKey.KEYCARD),
+        ("models", 2012, "", PhysicalKey.FOB),
+        ("modelx", 2020, "", PhysicalKey.FOB),
+        ("models", None, "", PhysicalKey.FOB),
+        ("models", 2021, "", PhysicalKey.KEYCARD),
+        ("models", 2021, "5YJSA1E26MF000000", PhysicalKey.FOB),
+        ("models", 2021, "5YJSA1E56MF000000", PhysicalKey.KEYCARD),
+        ("modelx", 2022, "5YJXCAE26NF000000", PhysicalKey.KEYCARD),
     ],
 )
-def test_default_keys(model: str, year: int | None, vin: str, key: Key) -> None:
+def test_default_keys(model: str, year: int | None, vin: str, key: PhysicalKey) -> None:
     assert default_key(model, year, vin) is key

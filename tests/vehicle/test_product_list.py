@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from custom_components.keycard.vehicle.product_list import (
+    AccountVehicles,
     Change,
-    Roster,
-    cars_in,
-    unpaired_in,
+    parse_products,
+    parse_unpaired,
 )
 
 from .recorded import PRODUCTS, SLEEPER, recorded
@@ -18,8 +18,8 @@ HOUR = timedelta(hours=1)
 
 
 def test_cars_come_at_once() -> None:
-    roster = Roster(known={"ada"})
-    assert roster.observe({"ada", "cy", "bo"}, NOW) == Change(came=("bo", "cy"))
+    roster = AccountVehicles(known={"ada"})
+    assert roster.observe({"ada", "cy", "bo"}, NOW) == Change(added=("bo", "cy"))
     assert roster.observe({"ada", "cy", "bo"}, NOW + HOUR) == Change()
 
 
@@ -35,24 +35,24 @@ def test_cars_come_at_once() -> None:
     ],
 )
 def test_cars_go_on_lasting_proof(hours: tuple[int, ...], gone_at: int | None) -> None:
-    roster = Roster(known={"ada", "bo"})
-    went = [hour for hour in hours if roster.observe({"bo"}, NOW + hour * HOUR).gone]
+    roster = AccountVehicles(known={"ada", "bo"})
+    went = [hour for hour in hours if roster.observe({"bo"}, NOW + hour * HOUR).removed]
     assert went == ([] if gone_at is None else [gone_at])
     assert ("ada" in roster.known) is (gone_at is None)
 
 
 def test_a_car_that_shows_up_again_has_not_been_away() -> None:
-    roster = Roster(known={"ada"})
+    roster = AccountVehicles(known={"ada"})
     for hour in (0, 12):
         assert roster.observe(set(), NOW + hour * HOUR) == Change()
     assert roster.observe({"ada"}, NOW + 20 * HOUR) == Change()
     for hour in (24, 25, 40):
         assert roster.observe(set(), NOW + hour * HOUR) == Change()
-    assert roster.observe(set(), NOW + 48 * HOUR) == Change(gone=("ada",))
+    assert roster.observe(set(), NOW + 48 * HOUR) == Change(removed=("ada",))
 
 
 def test_cars_of_a_recorded_list() -> None:
-    cars = cars_in(recorded(PRODUCTS))
+    cars = parse_products(recorded(PRODUCTS))
     assert cars is not None
     assert list(cars) == [SLEEPER]
     assert cars[SLEEPER]["display_name"] == "Test"
@@ -70,7 +70,7 @@ def test_cars_of_a_recorded_list() -> None:
     ],
 )
 def test_odd_lists(body: dict[str, object] | None, cars: object) -> None:
-    assert cars_in(body) == cars
+    assert parse_products(body) == cars
 
 
 REQUIRED = {"vehicle_command_protocol_required": True}
@@ -109,4 +109,4 @@ def test_cars_that_do_not_know_the_key(
     told: dict[str, object] | None, unpaired: list[str] | None
 ) -> None:
     body = None if told is None else {"response": told}
-    assert unpaired_in(body, {"a", "b", "c"}) == unpaired
+    assert parse_unpaired(body, {"a", "b", "c"}) == unpaired

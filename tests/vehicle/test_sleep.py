@@ -7,14 +7,14 @@ from tesla_fleet_api.const import BluetoothVehicleData
 from tesla_protocol.command.car_server_pb2 import GetVehicleData
 
 from custom_components.keycard.transport.bluetooth_messages import (
-    PARTS,
+    DATA_REQUESTS,
     read_data,
     read_status,
     time_of,
 )
-from custom_components.keycard.vehicle.poll_schedule import LOOK, Listening
-from custom_components.keycard.vehicle.state import Presence
-from custom_components.keycard.vehicle.vehicle import Car as KnownCar
+from custom_components.keycard.vehicle.poll_schedule import LOOK, BluetoothPollSchedule
+from custom_components.keycard.vehicle.state import ConnectivityState
+from custom_components.keycard.vehicle.vehicle import Vehicle as KnownCar
 from simulator.protocol.vcsec import status
 from simulator.protocol.vehicle_data import vehicle_data
 from simulator.scenarios.scenario import CarSpec
@@ -37,7 +37,7 @@ ERRAND = [{"drives": [{"at": "11:00", "minutes": 20}, {"at": "12:10", "minutes":
 def everything() -> GetVehicleData:
     message = GetVehicleData()
     for part in BluetoothVehicleData:
-        if part in PARTS:
+        if part in DATA_REQUESTS:
             getattr(message, part[0].lower() + part[1:]).SetInParent()
     return message
 
@@ -48,7 +48,7 @@ class Home:
     def __init__(self, car: Car) -> None:
         self.car = car
         self.known = KnownCar.from_vin(car.vin)
-        self.listening = Listening()
+        self.listening = BluetoothPollSchedule()
         self.looks = self.asks = 0
 
     def live(self, now: float) -> None:
@@ -59,7 +59,9 @@ class Home:
         told = read_status(status(self.car))
         self.looks += 1
         self.known.apply_bluetooth(told, None, at)
-        asked = told["presence"] is Presence.ONLINE and self.listening.data_due(
+        asked = told[
+            "presence"
+        ] is ConnectivityState.ONLINE and self.listening.data_due(
             self.known.state, year=self.known.year, alone=True, now=now
         )
         if asked:
@@ -69,8 +71,8 @@ class Home:
             self.car.disturb()
             data = vehicle_data(self.car, everything(), now)
             self.known.apply_bluetooth(read_data(data), time_of(data), at)
-            self.listening.data.brought(news=self.known.data_at != before)
-        self.listening.looked(now, heard=True, alone=True)
+            self.listening.data.record_result(news=self.known.data_at != before)
+        self.listening.record_poll(now, heard=True, alone=True)
 
 
 def slept(year: int, days: list[object], *, watched: bool) -> tuple[float, Home]:

@@ -11,21 +11,21 @@ import pytest
 
 from custom_components.keycard.vehicle.fields import FIELDS
 from custom_components.keycard.vehicle.state import (
-    CarState,
-    Equipment,
-    Presence,
+    ConnectivityState,
+    VehicleConfig,
+    VehicleState,
     data_time,
     has_data,
 )
 
 from .recorded import MODEL_3, PRODUCTS, SLEEPER, VIN, recorded
 
-RECORDED = CarState(
+RECORDED = VehicleState(
     vin=VIN,
     name="Test",
     model="modelx",
     year=2019,
-    presence=Presence.ONLINE,
+    presence=ConnectivityState.ONLINE,
     in_service=False,
     data_at=datetime(2024, 1, 19, 23, 38, 40, 649000, tzinfo=UTC),
     locked=False,
@@ -48,7 +48,7 @@ RECORDED = CarState(
     battery_range=266.87,
     charging_state="Stopped",
     sw_version="2023.44.30.8",
-    equipment=Equipment(
+    equipment=VehicleConfig(
         trunks=True,
         power_liftgate=True,
         motorized_port=True,
@@ -148,7 +148,7 @@ RECORDED = CarState(
     update_progress=1,
 )
 # What a sleeping car of the recorded account is fitted with
-SLEEPERS = Equipment(
+SLEEPERS = VehicleConfig(
     trunks=True,
     power_liftgate=True,
     motorized_port=True,
@@ -176,7 +176,7 @@ UNTOLD = {
 
 
 def test_recorded_data() -> None:
-    assert CarState.from_data(recorded(MODEL_3)) == RECORDED
+    assert VehicleState.from_data(recorded(MODEL_3)) == RECORDED
 
 
 def test_recorded_summary() -> None:
@@ -184,15 +184,18 @@ def test_recorded_summary() -> None:
     state = RECORDED.with_summary(product)
     # This account's cars take commands unsigned, too.
     assert state == replace(
-        RECORDED, presence=Presence.ASLEEP, equipment=SLEEPERS, needs_signing=False
+        RECORDED,
+        presence=ConnectivityState.ASLEEP,
+        equipment=SLEEPERS,
+        needs_signing=False,
     )
-    assert CarState.from_data(product) == CarState(
+    assert VehicleState.from_data(product) == VehicleState(
         equipment=SLEEPERS,
         vin=SLEEPER,
         name="Test",
         model="model3",
         year=2022,
-        presence=Presence.ASLEEP,
+        presence=ConnectivityState.ASLEEP,
         needs_signing=False,
     )
     assert not has_data(product)
@@ -297,7 +300,7 @@ def test_one_odd_value(
 ) -> None:
     answer = recorded(MODEL_3)
     answer["response"][section][key] = value
-    found = getattr(CarState.from_data(answer), field)
+    found = getattr(VehicleState.from_data(answer), field)
     assert (found, type(found)) == (expected, type(expected))
 
 
@@ -324,14 +327,14 @@ def test_one_odd_value(
 def test_equipment(*, key: str, value: object, name: str, expected: bool) -> None:
     answer = recorded(MODEL_3)
     answer["response"]["vehicle_config"][key] = value
-    equipment = CarState.from_data(answer).equipment
+    equipment = VehicleState.from_data(answer).equipment
     assert getattr(equipment, name) is expected
 
 
 def test_equipment_that_is_not_told_stays_as_it_was() -> None:
     summary = {"response": {"state": "online"}}
     assert RECORDED.with_summary(summary).equipment == RECORDED.equipment
-    assert CarState.from_data(summary).equipment is None
+    assert VehicleState.from_data(summary).equipment is None
 
 
 def test_model_of_a_car_whose_vin_tells_none() -> None:
@@ -346,31 +349,31 @@ def test_model_of_a_car_whose_vin_tells_none() -> None:
         (["model3"], "unknown"),
     ):
         answer["response"]["vehicle_config"]["car_type"] = told
-        assert CarState.from_data(answer).model == model
+        assert VehicleState.from_data(answer).model == model
 
 
 @pytest.mark.parametrize(
     ("told", "presence"),
     [
-        ("online", Presence.ONLINE),
-        ("asleep", Presence.ASLEEP),
-        ("offline", Presence.OFFLINE),
-        ("waking", Presence.UNKNOWN),
-        (None, Presence.UNKNOWN),
-        ({}, Presence.UNKNOWN),
+        ("online", ConnectivityState.ONLINE),
+        ("asleep", ConnectivityState.ASLEEP),
+        ("offline", ConnectivityState.OFFLINE),
+        ("waking", ConnectivityState.UNKNOWN),
+        (None, ConnectivityState.UNKNOWN),
+        ({}, ConnectivityState.UNKNOWN),
     ],
 )
-def test_presence(told: object, presence: Presence) -> None:
+def test_presence(told: object, presence: ConnectivityState) -> None:
     answer = {"response": {"state": told, "in_service": True}}
-    state = CarState(vin=VIN).with_summary(answer)
-    assert state == CarState(vin=VIN, presence=presence, in_service=True)
+    state = VehicleState(vin=VIN).with_summary(answer)
+    assert state == VehicleState(vin=VIN, presence=presence, in_service=True)
 
 
 @pytest.mark.parametrize("section", ["charge", "climate", "drive", "vehicle"])
 def test_missing_section(section: str) -> None:
     answer = recorded(MODEL_3)
     del answer["response"][f"{section}_state"]
-    state = CarState.from_data(answer)
+    state = VehicleState.from_data(answer)
     lost = {
         name for name, field in FIELDS.items() if field.section == f"{section}_state"
     } | ({"name"} if section == "vehicle" else set())
@@ -389,7 +392,7 @@ def test_missing_section(section: str) -> None:
     ],
 )
 def test_nothing_in_it(answer: dict[str, Any]) -> None:
-    assert CarState.from_data(answer) == CarState(vin="")
+    assert VehicleState.from_data(answer) == VehicleState(vin="")
     assert not has_data(answer)
 
 
@@ -432,24 +435,26 @@ def test_survives_anything(seed: int) -> None:
     random = Random(seed)
     kinds = {
         item.name: {type(getattr(RECORDED, item.name)), type(None)}
-        for item in fields(CarState)
+        for item in fields(VehicleState)
     } | {name: {kind, type(None)} for name, kind in UNTOLD.items()}
     for _ in range(50):
         answer = odd(random, recorded(MODEL_3))
         assert isinstance(answer, dict)
-        state = CarState.from_data(answer)
+        state = VehicleState.from_data(answer)
         for name, allowed in kinds.items():
             assert type(getattr(state, name)) in allowed
         again = json.loads(json.dumps(state.to_json(), allow_nan=False))
-        assert CarState.from_json(again) == state
+        assert VehicleState.from_json(again) == state
         kept = odd(random, again)
         assert isinstance(kept, dict)
-        restored = CarState.from_json(kept)
+        restored = VehicleState.from_json(kept)
         for name, allowed in kinds.items():
             assert type(getattr(restored, name)) in allowed
 
 
 def test_storage() -> None:
-    assert CarState.from_json(json.loads(json.dumps(RECORDED.to_json()))) == RECORDED
-    assert CarState.from_json({"data_at": "2024-01-19T23:38:40"}).data_at is None
-    assert CarState.from_json({"data_at": "soon"}) == CarState(vin="")
+    assert (
+        VehicleState.from_json(json.loads(json.dumps(RECORDED.to_json()))) == RECORDED
+    )
+    assert VehicleState.from_json({"data_at": "2024-01-19T23:38:40"}).data_at is None
+    assert VehicleState.from_json({"data_at": "soon"}) == VehicleState(vin="")

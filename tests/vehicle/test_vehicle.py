@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from custom_components.keycard.transport.cloud import Command
-from custom_components.keycard.transport.routing import Way
+from custom_components.keycard.transport.routing import Transport
 from custom_components.keycard.vehicle.fields import (
     ASLEEP as RESTING,
     CURRENT_ONLY,
     FIELDS,
 )
-from custom_components.keycard.vehicle.keys import Key
-from custom_components.keycard.vehicle.state import CarState, Presence
-from custom_components.keycard.vehicle.vehicle import Car
+from custom_components.keycard.vehicle.keys import PhysicalKey
+from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
+from custom_components.keycard.vehicle.vehicle import Vehicle
 
 from .recorded import MODEL_3, PRODUCTS, SLEEPER, VIN, recorded
 
@@ -40,36 +40,36 @@ def summary(presence: str, vin: str = VIN) -> dict[str, Any]:
     return {"response": {"vin": vin, "state": presence, "in_service": False}}
 
 
-def known() -> Car:
+def known() -> Vehicle:
     """Return a car whose data came just now."""
-    car = Car.from_vin(VIN, owners_key=Key.FOB)
+    car = Vehicle.from_vin(VIN, owners_key=PhysicalKey.FOB)
     assert car.apply_data(data(), NOW)
     return car
 
 
-def state_of(car: Car) -> CarState:
+def state_of(car: Vehicle) -> VehicleState:
     """Return the snapshot that there must be."""
     assert car.state is not None
     return car.state
 
 
 def test_first_data() -> None:
-    car = Car.from_vin(VIN)
+    car = Vehicle.from_vin(VIN)
     assert (car.name, car.model, car.year, car.state) == (VIN, "modelx", 2019, None)
-    assert not car.trusted(NOW)
+    assert not car.is_current(NOW)
     assert car.apply_data(data(), NOW)
     assert (car.name, car.confirmed_at) == ("Test", NOW)
     assert state_of(car).locked is False
-    assert car.trusted(NOW)
+    assert car.is_current(NOW)
 
 
 def test_products_alone_tell_no_lock() -> None:
-    car = Car.from_vin(SLEEPER)
+    car = Vehicle.from_vin(SLEEPER)
     car.apply_summary(recorded(PRODUCTS)["response"][0], NOW)
     assert (car.name, car.model) == ("Test", "model3")
-    assert state_of(car).presence is Presence.ASLEEP
+    assert state_of(car).presence is ConnectivityState.ASLEEP
     assert state_of(car).locked is None
-    assert not car.trusted(NOW)
+    assert not car.is_current(NOW)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_products_alone_tell_no_lock() -> None:
     ],
 )
 def test_no_data_of_this_car(answer: dict[str, Any], vin: str) -> None:
-    car = Car.from_vin(vin)
+    car = Vehicle.from_vin(vin)
     assert not car.apply_data(answer, NOW)
     assert (car.state, car.confirmed_at) == (None, None)
 
@@ -105,7 +105,7 @@ def test_an_empty_summary_tells_nothing() -> None:
     ],
 )
 def test_trust_ends(age: timedelta, trusted: bool) -> None:
-    assert known().trusted(NOW + age) is trusted
+    assert known().is_current(NOW + age) is trusted
 
 
 def test_a_sleeping_car_stays_as_it_was() -> None:
@@ -114,52 +114,52 @@ def test_a_sleeping_car_stays_as_it_was() -> None:
     for _ in range(5):
         now += timedelta(minutes=29)
         car.apply_summary(summary("asleep"), now)
-        assert car.trusted(now)
+        assert car.is_current(now)
     now += timedelta(minutes=29)
     car.apply_summary(summary("online"), now)
-    assert car.trusted(now)
-    assert not car.trusted(now + timedelta(minutes=2))
+    assert car.is_current(now)
+    assert not car.is_current(now + timedelta(minutes=2))
 
 
-ASLEEP: dict[str, Any] = {"locked": True, "presence": Presence.ASLEEP}
+ASLEEP: dict[str, Any] = {"locked": True, "presence": ConnectivityState.ASLEEP}
 
 
 def test_a_car_that_sleeps_over_bluetooth_stays_as_it_was() -> None:
     """It reports no closures, and those that were known hold on."""
-    car = Car.from_vin(VIN)
+    car = Vehicle.from_vin(VIN)
     awake = {"locked": True, "front_driver_door_open": True, "port_open": True}
-    car.apply_bluetooth({**awake, "presence": Presence.ONLINE}, None, NOW)
+    car.apply_bluetooth({**awake, "presence": ConnectivityState.ONLINE}, None, NOW)
     now = NOW
     for _ in range(5):
         now += timedelta(minutes=29)
         car.apply_bluetooth(ASLEEP, None, now)
-        assert {"front_driver_door_open", "port_open"} <= car.fresh(now)
+        assert {"front_driver_door_open", "port_open"} <= car.fresh_fields(now)
     assert state_of(car).front_driver_door_open is True
     now += timedelta(minutes=31)
     car.apply_bluetooth(ASLEEP, None, now)
     # Somebody may have been about meanwhile.
-    assert car.fresh(now) == {"locked", "presence"}
+    assert car.fresh_fields(now) == {"locked", "presence"}
 
 
 def test_what_either_link_says_of_sleep_confirms_what_the_other_told() -> None:
     car = known()
     now = NOW + timedelta(minutes=29)
     car.apply_bluetooth(ASLEEP, None, now)
-    assert car.trusted(now + timedelta(minutes=29))
-    car = Car.from_vin(VIN)
+    assert car.is_current(now + timedelta(minutes=29))
+    car = Vehicle.from_vin(VIN)
     car.apply_bluetooth(ASLEEP | {"front_trunk_open": True}, None, NOW)
     car.apply_summary(summary("asleep"), now)
-    assert "front_trunk_open" in car.fresh(now + timedelta(minutes=29))
-    assert car.source == "bluetooth"
-    assert car.told_at == NOW
+    assert "front_trunk_open" in car.fresh_fields(now + timedelta(minutes=29))
+    assert car.data_source == "bluetooth"
+    assert car.last_contact == NOW
 
 
 def test_a_gap_in_what_bluetooth_says_of_sleep() -> None:
     car = known()
     later = NOW + timedelta(minutes=31)
     car.apply_bluetooth(ASLEEP, None, later)
-    assert not car.trusted(later)
-    assert car.fresh(later) == {"locked", "presence"}
+    assert not car.is_current(later)
+    assert car.fresh_fields(later) == {"locked", "presence"}
 
 
 def test_a_car_that_was_lost_sight_of_may_have_been_about() -> None:
@@ -168,8 +168,8 @@ def test_a_car_that_was_lost_sight_of_may_have_been_about() -> None:
     for _ in range(100):
         later += timedelta(minutes=1)
         car.apply_summary(summary("asleep"), later)
-    assert not car.trusted(later)
-    shown = state_of(car).confirmed(car.fresh(later))
+    assert not car.is_current(later)
+    shown = state_of(car).confirmed(car.fresh_fields(later))
     before = state_of(known())
     assert (shown.locked, shown.user_present, shown.front_driver_door_open) == (
         None,
@@ -242,12 +242,12 @@ def test_what_was_confirmed_after_a_gap_holds_while_the_car_sleeps(told: str) ->
     for _ in range(4):
         now += timedelta(minutes=29)
         car.apply_summary(summary("asleep"), now)
-        assert "locked" in car.fresh(now)
-        assert "user_present" not in car.fresh(now)
+        assert "locked" in car.fresh_fields(now)
+        assert "user_present" not in car.fresh_fields(now)
     now += timedelta(minutes=31)
-    assert "locked" not in car.fresh(now)
+    assert "locked" not in car.fresh_fields(now)
     car.apply_summary(summary("asleep"), now)
-    assert "locked" not in car.fresh(now)
+    assert "locked" not in car.fresh_fields(now)
 
 
 def test_presence_is_what_the_cloud_said_last() -> None:
@@ -260,19 +260,19 @@ def test_presence_is_what_the_cloud_said_last() -> None:
         car.apply_summary(summary(presence), now)
         assert car.presence_told(now)
         assert state_of(car).presence == presence
-    restored = Car.from_json(json.loads(json.dumps(car.to_json())))
+    restored = Vehicle.from_json(json.loads(json.dumps(car.to_json())))
     assert not restored.presence_told(now)
 
 
 def test_data_of_long_ago_do_not_hold_now() -> None:
-    car = Car.from_vin(VIN)
+    car = Vehicle.from_vin(VIN)
     later = NOW + timedelta(hours=10)
     assert car.apply_data(data(), later)
-    assert not car.trusted(later)
+    assert not car.is_current(later)
     assert car.presence_told(later)
-    assert state_of(car).confirmed(car.fresh(later)).battery_level is not None
+    assert state_of(car).confirmed(car.fresh_fields(later)).battery_level is not None
     assert car.apply_data(data(later - timedelta(minutes=15)), later)
-    assert car.trusted(later + timedelta(minutes=30))
+    assert car.is_current(later + timedelta(minutes=30))
 
 
 def test_every_field_is_shown_while_confirmed_or_keeps_its_value() -> None:
@@ -336,14 +336,14 @@ def test_every_field_is_shown_while_confirmed_or_keeps_its_value() -> None:
     ],
 )
 def test_stale(answer: dict[str, Any], stale: bool) -> None:
-    assert known().stale(answer) is stale
-    assert not Car.from_vin(VIN).stale(answer)
+    assert known().is_stale(answer) is stale
+    assert not Vehicle.from_vin(VIN).is_stale(answer)
 
 
 def test_old_data_of_a_sleeper_are_not_stale() -> None:
     answer = data()
     answer["response"]["state"] = "asleep"
-    assert not known().stale(answer)
+    assert not known().is_stale(answer)
 
 
 def test_stale_data_change_nothing() -> None:
@@ -432,20 +432,24 @@ def test_a_clock_far_ahead_does_not_hold_a_command_for_ever() -> None:
 
 
 def test_a_command_to_a_car_without_data() -> None:
-    car = Car.from_vin(VIN)
+    car = Vehicle.from_vin(VIN)
     car.apply_command(Command.LOCK, {}, NOW)
     assert state_of(car).locked is True
-    assert not car.trusted(NOW)
+    assert not car.is_current(NOW)
 
 
 def test_restart() -> None:
     kept = json.loads(json.dumps(known().to_json()))
-    car = Car.from_json(kept, owners_key=Key.FOB)
+    car = Vehicle.from_json(kept, owners_key=PhysicalKey.FOB)
     assert (car.id, car.name, car.model, car.year) == (VIN, "Test", "modelx", 2019)
-    assert (car.key, car.restored, car.confirmed_at) == (Key.FOB, True, NOW)
+    assert (car.physical_key, car.restored, car.confirmed_at) == (
+        PhysicalKey.FOB,
+        True,
+        NOW,
+    )
     assert state_of(car).locked is False
-    assert state_of(car).presence is Presence.UNKNOWN
-    assert car.trusted(NOW + timedelta(minutes=5))
+    assert state_of(car).presence is ConnectivityState.UNKNOWN
+    assert car.is_current(NOW + timedelta(minutes=5))
     assert not car.apply_data(data(), NOW)
     assert car.restored
     assert car.apply_data(data(NOW), NOW)
@@ -453,53 +457,59 @@ def test_restart() -> None:
 
 
 def test_a_restart_keeps_what_bluetooth_told() -> None:
-    car = Car.from_vin(VIN)
+    car = Vehicle.from_vin(VIN)
     car.apply_bluetooth({"locked": True}, None, NOW)
     kept = json.loads(json.dumps(car.to_json()))
-    restored = Car.from_json(kept)
+    restored = Vehicle.from_json(kept)
     later = NOW + timedelta(minutes=5)
-    assert restored.fresh(later) == {"locked"}
-    assert (restored.told_at, restored.source) == (NOW, Way.BLUETOOTH)
-    assert restored.fresh(NOW + timedelta(minutes=31)) == frozenset()
+    assert restored.fresh_fields(later) == {"locked"}
+    assert (restored.last_contact, restored.data_source) == (NOW, Transport.BLUETOOTH)
+    assert restored.fresh_fields(NOW + timedelta(minutes=31)) == frozenset()
     odds: tuple[object, ...] = ([], {"locked": "noon", "wings": NOW.isoformat()})
     for odd in odds:
-        assert Car.from_json(kept | {"confirmed": odd}).fresh(later) == frozenset()
+        assert (
+            Vehicle.from_json(kept | {"confirmed": odd}).fresh_fields(later)
+            == frozenset()
+        )
 
 
 def test_restart_of_a_car_without_data() -> None:
-    car = Car.from_json(Car(id="ada", name="Ada", model="model3").to_json())
-    assert car == Car(id="ada", name="Ada", model="model3")
+    car = Vehicle.from_json(Vehicle(id="ada", name="Ada", model="model3").to_json())
+    assert car == Vehicle(id="ada", name="Ada", model="model3")
 
 
 @pytest.mark.parametrize("kept", [{}, {"id": 17}, {"id": ""}])
 def test_a_kept_car_has_an_id(kept: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="without its id"):
-        Car.from_json(kept)
+        Vehicle.from_json(kept)
 
 
 def test_an_odd_keepsake() -> None:
     kept = {"id": VIN, "state": {"locked": "yes"}, "confirmed_at": 5, "year": "old"}
-    car = Car.from_json(kept)
+    car = Vehicle.from_json(kept)
     assert (car.name, car.model, car.year, car.confirmed_at) == (
         VIN,
         "unknown",
         None,
         None,
     )
-    assert state_of(car) == CarState(vin=VIN)
+    assert state_of(car) == VehicleState(vin=VIN)
 
 
 def test_key_of_the_owner_and_of_the_vin() -> None:
-    assert Car.from_vin(VIN).key is Key.FOB
-    assert Car.from_vin(VIN, owners_key=Key.KEYCARD).key is Key.KEYCARD
-    assert Car.from_vin(SLEEPER).key is Key.KEYCARD
+    assert Vehicle.from_vin(VIN).physical_key is PhysicalKey.FOB
+    assert (
+        Vehicle.from_vin(VIN, owners_key=PhysicalKey.KEYCARD).physical_key
+        is PhysicalKey.KEYCARD
+    )
+    assert Vehicle.from_vin(SLEEPER).physical_key is PhysicalKey.KEYCARD
 
 
 def test_model_from_the_data_when_the_vin_tells_none() -> None:
     vin = "5YJ1F7EK4KC700000"
     answer = data()
     answer["response"]["vin"] = vin
-    car = Car.from_vin(vin)
+    car = Vehicle.from_vin(vin)
     assert car.model == "unknown"
     car.apply_data(answer, NOW)
     assert car.model == "model3"

@@ -29,16 +29,16 @@ from ..const import CONF_IMPLEMENTATION, DOMAIN, PROVIDER_TESLEMETRY
 from ..outage.endpoints import authorize_url, token_url
 from ..providers import SERVICES, hosts_of
 from ..providers.fleet import SCOPES
-from ..transport.http import Answer, ask
+from ..transport.http import HttpResult, request
 
 # The answer holds two or three tokens of a kilobyte or two each.
 _TOKENS_KEPT = 32 * 1024
 _TIMEOUT = 10.0
 
 # How long a sign-in is left alone after it was renewed, or could not be.
-_PAUSE = 60.0
+_RETRY_DELAY = 60.0
 # A token that is refused while it should be good is renewed at most so often.
-_DOUBT_PACE = 600.0
+_INVALIDATE_INTERVAL = 600.0
 
 # Seconds that a token may last, and what one is taken to last that says nothing sane.
 _SHORTEST = 60.0
@@ -54,36 +54,36 @@ _KNOWN = frozenset({*_TEXTS, "expires_in", "expires_at"})
 _TOKEN = re.compile(r"[!-~]+")
 
 
-class SignInFailedError(OAuth2TokenRequestConnectionError):
+class TokenRequestFailedError(OAuth2TokenRequestConnectionError):
     """The sign-in host gave no token; the answer tells why."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: HttpResult) -> None:
         """Keep the answer."""
         super().__init__(domain=DOMAIN)
         self.answer = answer
 
 
-class _Asking(LocalOAuth2Implementation):
+class _RecordingImplementation(LocalOAuth2Implementation):
     """A sign-in whose answers are read before anybody is held for refused."""
 
     @override
     async def _token_request(self, data: dict[str, Any]) -> dict[str, Any]:
         secret = {"client_secret": self.client_secret} if self.client_secret else {}
-        answer = await ask(
+        answer = await request(
             async_get_clientsession(self.hass),
             "POST",
             self.token_url,
             timeout=_TIMEOUT,
             data={**data, "client_id": self.client_id, **secret},
-            kept=_TOKENS_KEPT,
+            max_body=_TOKENS_KEPT,
         )
-        token = read_token(answer)
+        token = classify_token_response(answer)
         if token is None:
-            raise SignInFailedError(answer)
+            raise TokenRequestFailedError(answer)
         return token
 
 
-class TeslaSignIn(_Asking):
+class TeslaSignIn(_RecordingImplementation):
     """The sign-in of the maker, with the application of the owner."""
 
     def __init__(
@@ -142,7 +142,7 @@ class TeslaSignIn(_Asking):
         }
 
 
-class TeslemetrySignIn(_Asking, LocalOAuth2ImplementationWithPkce):
+class TeslemetrySignIn(_RecordingImplementation, LocalOAuth2ImplementationWithPkce):
     """The sign-in of Teslemetry, with a client that was registered for this home."""
 
     def __init__(self, hass: HomeAssistant, client_id: str) -> None:
@@ -181,7 +181,7 @@ class TeslemetrySignIn(_Asking, LocalOAuth2ImplementationWithPkce):
 
 async def async_implementation(
     hass: HomeAssistant, entry: ConfigEntry
-) -> _Asking | None:
+) -> _RecordingImplementation | None:
     """Return how the owner of an entry signed in, None if that is no longer known."""
     if entry.data[CONF_IMPLEMENTATION] == TESLEMETRY_SIGN_IN:
         return TeslemetrySignIn(hass, entry.data[CONF_CLIENT_ID])
@@ -197,21 +197,24 @@ async def async_implementation(
     return implementation
 
 
-class SignIn(OAuth2Session):
+class OAuthSession(OAuth2Session):
     """The sign-in of an entry: renewed when it ends, kept while it cannot be.
 
     It never starts a reauth. `observe` takes the answer of each renewal that failed,
     and None after a good one: the judge says when the credentials are bad.
     """
 
-    implementation: _Asking
+    implementation: _RecordingImplementation
 
     def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry, implementation: _Asking
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        implementation: _RecordingImplementation,
     ) -> None:
         """Take the sign-in of an entry."""
         super().__init__(hass, entry, implementation)
-        self.observe: Callable[[Answer | None], None] = lambda _: None
+        self.observe: Callable[[HttpResult | None], None] = lambda _: None
         self._refused = False
         self._refused_at = float("-inf")
         self._retry_at = float("-inf")
@@ -225,10 +228,10 @@ class SignIn(OAuth2Session):
         token = self.token.get("access_token")
         return token if isinstance(token, str) else None
 
-    def doubt(self) -> None:
+    def async_invalidate(self) -> None:
         """Renew the token before it is used again: it was refused."""
         now = time.monotonic()
-        if now - self._refused_at > _DOUBT_PACE:
+        if now - self._refused_at > _INVALIDATE_INTERVAL:
             self._refused, self._refused_at = True, now
 
     @property
@@ -263,10 +266,10 @@ class SignIn(OAuth2Session):
         now = time.monotonic()
         if now < self._retry_at or not self.token.get("refresh_token"):
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN)
-        self._retry_at = now + _PAUSE
+        self._retry_at = now + _RETRY_DELAY
         try:
             token = await self.implementation.async_refresh_token(self.token)
-        except SignInFailedError as err:
+        except TokenRequestFailedError as err:
             self._keep_refresh_token(err.answer)
             self.observe(err.answer)
             raise
@@ -274,7 +277,7 @@ class SignIn(OAuth2Session):
         self._keep(token)
         self.observe(None)
 
-    def _keep_refresh_token(self, answer: Answer) -> None:
+    def _keep_refresh_token(self, answer: HttpResult) -> None:
         """Keep what came to renew with next, though the token beside it is unusable."""
         refresh_token = _texts(_read(answer)).get("refresh_token")
         if refresh_token is not None:
@@ -286,7 +289,7 @@ class SignIn(OAuth2Session):
         )
 
 
-def read_token(answer: Answer) -> dict[str, Any] | None:
+def classify_token_response(answer: HttpResult) -> dict[str, Any] | None:
     """Return the token in an answer, None if it holds none that can be used.
 
     Only known fields are taken, as text that can be sent and stored, and a lifetime
@@ -299,7 +302,7 @@ def read_token(answer: Answer) -> dict[str, Any] | None:
     return {**token, "expires_in": _lifetime(told.get("expires_in"))}
 
 
-def _read(answer: Answer) -> Mapping[str, object]:
+def _read(answer: HttpResult) -> Mapping[str, object]:
     """Return what a good answer tells, empty for any other."""
     if answer.failure is not None or answer.status != 200:
         return {}

@@ -12,13 +12,18 @@ from homeassistant.util.hass_dict import HassKey
 
 from ..auth.keys import async_get_bluetooth_key
 from ..const import DOMAIN
-from ..transport.bluetooth import BluetoothLink
-from ..transport.bluetooth_pairing import PairingEnd, pair
+from ..transport.bluetooth import BluetoothClient
+from ..transport.bluetooth_pairing import PairingResult, pair
 from ..transport.key_pair import UnusableKeyError
 from ..transport.library import missing_members
-from ..transport.result import Trouble
+from ..transport.result import BluetoothError
 from ..vehicle.computer_keys import ComputerKeys, ComputerTrust, Pairing
-from .scanner import Radio, async_hear, async_wait_for_slot, async_wait_to_hear
+from .scanner import (
+    VehicleScanner,
+    async_last_advertisement,
+    async_wait_for_advertisement,
+    async_wait_for_slot,
+)
 
 # What can be in the way beside what a car says to it
 LISTENS_ONLY = "listens_only"
@@ -39,7 +44,7 @@ class Attempt:
 
     hass: HomeAssistant
     vin: str
-    link: BluetoothLink | None = None
+    link: BluetoothClient | None = None
     known: ComputerKeys = field(default_factory=ComputerKeys)
     address: str | None = field(default=None, init=False)
     """Under which the car was heard."""
@@ -97,25 +102,25 @@ class Attempt:
         if (trouble := await async_find_trouble(self.hass)) is not None:
             return trouble
         key = await async_get_bluetooth_key(self.hass)
-        heard = await async_wait_to_hear(self.hass, self.vin)
+        heard = await async_wait_for_advertisement(self.hass, self.vin)
         if heard is None:
-            by_all = async_hear(self.hass, self.vin, connectable=False)
+            by_all = async_last_advertisement(self.hass, self.vin, connectable=False)
             listened = by_all is not None and not by_all.connectable
-            return LISTENS_ONLY if listened else PairingEnd.OUT_OF_RANGE
+            return LISTENS_ONLY if listened else PairingResult.OUT_OF_RANGE
         self.address = heard.address
         if not await async_wait_for_slot(self.hass, heard.address):
-            return PairingEnd.NO_SLOT
-        radio = Radio(
-            hass=self.hass, vin=self.vin, address=self.address, changed=lambda: None
+            return PairingResult.NO_SLOT
+        radio = VehicleScanner(
+            hass=self.hass, vin=self.vin, address=self.address, on_change=lambda: None
         )
         trust = ComputerTrust(self.known.of_cloud())
-        link = self.link or BluetoothLink(self.vin, key, radio.find, trust)
+        link = self.link or BluetoothClient(self.vin, key, radio.find, trust)
         try:
             end = await pair(link, self._asked.set, trust)
         finally:
             if link is not self.link:
                 await link.close()
-        if end is PairingEnd.PAIRED:
+        if end is PairingResult.PAIRED:
             self.pairing = trust.keys.as_pairing(dt_util.utcnow().isoformat())
         return end
 
@@ -142,4 +147,4 @@ def async_adapter_trouble(hass: HomeAssistant) -> str | None:
         return None
     if bluetooth.async_scanner_count(hass, connectable=False):
         return LISTENS_ONLY
-    return Trouble.NO_ADAPTER
+    return BluetoothError.NO_ADAPTER

@@ -21,11 +21,11 @@ from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..transport.bluetooth import advertised_name
-from ..transport.result import Trouble
+from ..transport.result import BluetoothError
 
 # Seconds: how long a car is waited for, and how often to look.
-_LISTEN = 15.0
-_PACE = 1.0
+_ADVERTISEMENT_TIMEOUT = 15.0
+_POLL_INTERVAL = 1.0
 
 # Seconds. A car is heard every few; one that was heard longer ago has left.
 FRESH = 120.0
@@ -35,7 +35,7 @@ _SHUNNED = 3600.0
 
 
 @callback
-def async_hear(
+def async_last_advertisement(
     hass: HomeAssistant, vin: str, *, connectable: bool = True
 ) -> BluetoothServiceInfoBleak | None:
     """Return what an adapter that can connect heard of a car last, if it is there."""
@@ -45,7 +45,7 @@ def async_hear(
     return max(found, key=lambda info: info.time, default=None)
 
 
-async def async_wait_to_hear(
+async def async_wait_for_advertisement(
     hass: HomeAssistant, vin: str
 ) -> BluetoothServiceInfoBleak | None:
     """Return what is heard of a car from now on, None if that is nothing for a while.
@@ -53,17 +53,17 @@ async def async_wait_to_hear(
     What was heard before may be of a car that has left since. Until somebody asks, a
     car may advertise its address without its name.
     """
-    before = async_hear(hass, vin)
+    before = async_last_advertisement(hass, vin)
     if before is None:
         hass.async_create_background_task(
-            bluetooth.async_request_active_scan(hass, _LISTEN),
+            bluetooth.async_request_active_scan(hass, _ADVERTISEMENT_TIMEOUT),
             f"{DOMAIN} asks for names",
         )
-    end = time.monotonic() + _LISTEN
-    while (heard := async_hear(hass, vin)) is before:
+    end = time.monotonic() + _ADVERTISEMENT_TIMEOUT
+    while (heard := async_last_advertisement(hass, vin)) is before:
         if time.monotonic() > end:
             return None
-        await asyncio.sleep(_PACE)
+        await asyncio.sleep(_POLL_INTERVAL)
     return heard
 
 
@@ -72,11 +72,11 @@ async def async_wait_for_slot(hass: HomeAssistant, address: str) -> bool:
 
     What another device has of it may be over in a moment.
     """
-    end = time.monotonic() + _LISTEN
+    end = time.monotonic() + _ADVERTISEMENT_TIMEOUT
     while time.monotonic() < end:
         if _has_slot(hass, address):
             return True
-        await asyncio.sleep(_PACE)
+        await asyncio.sleep(_POLL_INTERVAL)
     return False
 
 
@@ -96,7 +96,7 @@ def _is_fresh(info: BluetoothServiceInfoBleak) -> bool:
 
 
 @dataclass(kw_only=True)
-class Radio:
+class VehicleScanner:
     """Listen for a car.
 
     It is known by the name that it advertises, and by its address where an adapter
@@ -108,7 +108,7 @@ class Radio:
     hass: HomeAssistant
     vin: str
     address: str | None
-    changed: Callable[[], None]
+    on_change: Callable[[], None]
     _unsubs: list[CALLBACK_TYPE] = field(default_factory=list, init=False)
     _unsub_gone: CALLBACK_TYPE | None = field(default=None, init=False)
     _remembered: tuple[int, datetime] | None = field(default=None, init=False)
@@ -122,10 +122,13 @@ class Radio:
         )
         self._unsubs.append(
             bluetooth.async_register_callback(
-                self.hass, self._async_heard, matcher, BluetoothScanningMode.ACTIVE
+                self.hass,
+                self._async_handle_advertisement,
+                matcher,
+                BluetoothScanningMode.ACTIVE,
             )
         )
-        self._async_follow()
+        self._async_track_unavailable()
 
     @callback
     def async_stop(self) -> None:
@@ -137,11 +140,11 @@ class Radio:
             self._unsub_gone = None
 
     @callback
-    def _async_heard(
+    def _async_handle_advertisement(
         self, info: BluetoothServiceInfoBleak, _change: BluetoothChange
     ) -> None:
         self._async_choose(info)
-        self.changed()
+        self.on_change()
 
     @callback
     def _async_choose(self, heard: BluetoothServiceInfoBleak | None = None) -> None:
@@ -170,7 +173,7 @@ class Radio:
         ]
         if others:
             self.address = max(others, key=lambda info: info.time).address
-            self._async_follow()
+            self._async_track_unavailable()
 
     def _is_shunned(self, address: str) -> bool:
         at = self._shunned.get(address)
@@ -181,40 +184,43 @@ class Radio:
         """Use another address, if one is heard: the device is not the car."""
         self._shunned[address] = time.monotonic()
         self._async_choose()
-        self.changed()
+        self.on_change()
 
     @callback
-    def _async_follow(self) -> None:
+    def _async_track_unavailable(self) -> None:
         """Hear when nobody hears the car any more."""
         if self._unsub_gone is not None:
             self._unsub_gone()
             self._unsub_gone = None
         if self.address is not None and self._unsubs:
             self._unsub_gone = bluetooth.async_track_unavailable(
-                self.hass, lambda _info: self.changed(), self.address, connectable=True
+                self.hass,
+                lambda _info: self.on_change(),
+                self.address,
+                connectable=True,
             )
 
-    def find(self) -> BLEDevice | Trouble:
+    def find(self) -> BLEDevice | BluetoothError:
         """Return the car as the best adapter hears it, or why none can connect."""
         if not bluetooth.async_scanner_count(self.hass, connectable=True):
-            return Trouble.NO_ADAPTER
+            return BluetoothError.NO_ADAPTER
         self._async_choose()
-        if self.address is None or not self.near:
-            return Trouble.OUT_OF_RANGE
+        if self.address is None or not self.in_range:
+            return BluetoothError.OUT_OF_RANGE
         if not bluetooth.async_scanner_devices_by_address(
             self.hass, self.address, connectable=True
         ):
             # Whoever heard it is gone.
-            return Trouble.OUT_OF_RANGE
+            return BluetoothError.OUT_OF_RANGE
         if not _has_slot(self.hass, self.address):
-            return Trouble.NO_SLOT
+            return BluetoothError.NO_SLOT
         device = bluetooth.async_ble_device_from_address(
             self.hass, self.address, connectable=True
         )
-        return device or Trouble.OUT_OF_RANGE
+        return device or BluetoothError.OUT_OF_RANGE
 
     @property
-    def near(self) -> bool:
+    def in_range(self) -> bool:
         """Tell whether the car was heard lately by an adapter that can connect.
 
         Home Assistant goes on to name for minutes what it heard last.
@@ -224,7 +230,7 @@ class Radio:
         return info is not None and _is_fresh(info)
 
     @property
-    def last(self) -> tuple[int, datetime] | None:
+    def last_seen(self) -> tuple[int, datetime] | None:
         """Return the signal (dBm) and the time (UTC) of when it was heard last."""
         if (info := self._last) is not None:
             ago = timedelta(seconds=max(0.0, MONOTONIC_TIME() - info.time))

@@ -12,17 +12,17 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
-from ..runtime.views import NearView
-from ..transport.bluetooth import BluetoothLink
+from ..runtime.views import BluetoothStatus
+from ..transport.bluetooth import BluetoothClient
 from ..transport.key_pair import PrivateKey
-from ..transport.routing import Nearness
-from ..vehicle.poll_schedule import LOOK, Listening
-from ..vehicle.vehicle import Car
-from .scanner import Radio
+from ..transport.routing import BluetoothReach
+from ..vehicle.poll_schedule import LOOK, BluetoothPollSchedule
+from ..vehicle.vehicle import Vehicle
+from .scanner import VehicleScanner
 
 
 @dataclass(kw_only=True)
-class LocalLink:
+class BluetoothVehicle:
     """Reach a car over Bluetooth, and look at it where nobody else does.
 
     `alone` tells whether no cloud tells of the car now; `changed` is called when the
@@ -30,88 +30,90 @@ class LocalLink:
     """
 
     hass: HomeAssistant
-    car: Car
+    vehicle: Vehicle
     key: PrivateKey
     address: str | None
-    alone: Callable[[], bool]
-    changed: Callable[[], None]
-    learnt: Callable[[], None]
-    link: BluetoothLink = field(init=False)
-    radio: Radio = field(init=False)
-    _listening: Listening = field(default_factory=Listening, init=False)
+    cloud_unavailable: Callable[[], bool]
+    on_range_change: Callable[[], None]
+    on_data: Callable[[], None]
+    client: BluetoothClient = field(init=False)
+    scanner: VehicleScanner = field(init=False)
+    _schedule_state: BluetoothPollSchedule = field(
+        default_factory=BluetoothPollSchedule, init=False
+    )
     _unsub: CALLBACK_TYPE | None = field(default=None, init=False)
     _task: asyncio.Task[None] | None = field(default=None, init=False)
     _stopped: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
         """Prepare the link; nothing is listened to before it starts."""
-        self.radio = Radio(
+        self.scanner = VehicleScanner(
             hass=self.hass,
-            vin=self.car.id,
+            vin=self.vehicle.id,
             address=self.address,
-            changed=self._async_noticed,
+            on_change=self._async_handle_range_change,
         )
-        self.link = BluetoothLink(
-            self.car.id,
+        self.client = BluetoothClient(
+            self.vehicle.id,
             self.key,
-            self.radio.find,
-            self.car.trust,
-            shun=self.radio.async_shun,
-            heard=self._async_overheard,
+            self.scanner.find,
+            self.vehicle.trust,
+            shun=self.scanner.async_shun,
+            heard=self._async_handle_broadcast,
         )
 
     @callback
     def async_start(self) -> None:
         """Begin to listen."""
         self._stopped = False
-        self.radio.async_start()
+        self.scanner.async_start()
         self._schedule()
 
     async def async_stop(self) -> None:
         """Let go of the car."""
         self._stopped = True
-        self.radio.async_stop()
+        self.scanner.async_stop()
         self._cancel_timer()
         if self._task is not None:
             self._task.cancel()
-        await self.link.close()
+        await self.client.close()
 
     @property
-    def nearness(self) -> Nearness:
+    def reach(self) -> BluetoothReach:
         """Return whether the car can be reached."""
-        return Nearness.NEAR if self.radio.near else Nearness.AWAY
+        return BluetoothReach.NEAR if self.scanner.in_range else BluetoothReach.AWAY
 
-    def view(self) -> NearView:
+    def status(self) -> BluetoothStatus:
         """Return how the car is heard."""
-        last = self.radio.last
-        return NearView(
-            near=self.radio.near,
+        last = self.scanner.last_seen
+        return BluetoothStatus(
+            in_range=self.scanner.in_range,
             signal=last[0] if last else None,
-            heard_at=last[1].replace(second=0, microsecond=0) if last else None,
-            key_lost=self.car.trust.history.key_lost,
-            provisional=self.car.trust.keys.provisional,
-            infotainment_answers=self.link.car.infotainment_answers,
+            last_seen=last[1].replace(second=0, microsecond=0) if last else None,
+            key_lost=self.vehicle.trust.history.key_lost,
+            provisional=self.vehicle.trust.keys.provisional,
+            infotainment_answers=self.client.car.infotainment_answers,
         )
 
     @callback
-    def async_want(self, *, data: bool = False) -> None:
+    def async_request_update(self, *, data: bool = False) -> None:
         """Look at the car soon, and at all of its `data` if it is awake."""
-        self._listening.want(time.monotonic(), data=data)
+        self._schedule_state.request(time.monotonic(), data=data)
         self._schedule()
 
     # Looking
 
     @callback
-    def _async_noticed(self) -> None:
+    def _async_handle_range_change(self) -> None:
         self._schedule()
-        self.changed()
+        self.on_range_change()
 
     @callback
-    def _async_overheard(self, values: Mapping[str, Any]) -> None:
+    def _async_handle_broadcast(self, values: Mapping[str, Any]) -> None:
         """Ask the car itself if a broadcast says something else than is known."""
-        state = self.car.state
+        state = self.vehicle.state
         if any(getattr(state, name, None) != value for name, value in values.items()):
-            self._listening.hint(time.monotonic())
+            self._schedule_state.hint(time.monotonic())
             self._schedule()
 
     def _cancel_timer(self) -> None:
@@ -125,50 +127,54 @@ class LocalLink:
         if self._stopped:
             return
         now = time.monotonic()
-        self._listening.follow(near=self.radio.near, alone=self.alone(), now=now)
+        self._schedule_state.follow(
+            near=self.scanner.in_range, alone=self.cloud_unavailable(), now=now
+        )
         delay = LOOK
         if self._task is None:
-            delay = min(max(0.0, self._listening.due() - now), LOOK)
+            delay = min(max(0.0, self._schedule_state.due() - now), LOOK)
         self._unsub = async_call_later(self.hass, delay, self._async_tick)
 
     @callback
     def _async_tick(self, _now: datetime) -> None:
         self._unsub = None
         now = time.monotonic()
-        self._listening.follow(near=self.radio.near, alone=self.alone(), now=now)
-        if self._listening.due() <= now and self._task is None:
+        self._schedule_state.follow(
+            near=self.scanner.in_range, alone=self.cloud_unavailable(), now=now
+        )
+        if self._schedule_state.due() <= now and self._task is None:
             self._task = self.hass.async_create_background_task(
-                self._async_look(), f"{DOMAIN} looks at a car over Bluetooth"
+                self._async_poll(), f"{DOMAIN} looks at a car over Bluetooth"
             )
-            self._task.add_done_callback(self._looked)
+            self._task.add_done_callback(self._async_poll_done)
         self._schedule()
-        self.changed()
+        self.on_range_change()
 
-    def _looked(self, _task: asyncio.Task[None]) -> None:
+    def _async_poll_done(self, _task: asyncio.Task[None]) -> None:
         self._task = None
         self._schedule()
 
-    async def _async_look(self) -> None:
-        listening, alone = self._listening, self.alone()
-        before = self.car.data_at
+    async def _async_poll(self) -> None:
+        listening, alone = self._schedule_state, self.cloud_unavailable()
+        before = self.vehicle.data_at
         asked = False
 
         def wants_data(values: Mapping[str, Any]) -> bool:
             nonlocal asked
-            self.car.apply_bluetooth(values, None, dt_util.utcnow())
+            self.vehicle.apply_bluetooth(values, None, dt_util.utcnow())
             now = time.monotonic()
             asked = listening.data_due(
-                self.car.state, year=self.car.year, alone=alone, now=now
+                self.vehicle.state, year=self.vehicle.year, alone=alone, now=now
             )
             if asked:
                 listening.data.asked(now)
             return asked
 
-        told = await self.link.look(wants_data)
-        self.car.apply_bluetooth(told.values, told.taken, dt_util.utcnow())
+        told = await self.client.poll(wants_data)
+        self.vehicle.apply_bluetooth(told.values, told.taken, dt_util.utcnow())
         if asked:
-            listening.data.brought(news=self.car.data_at != before)
+            listening.data.record_result(news=self.vehicle.data_at != before)
         heard = bool(told.values) or told.dropped
-        listening.looked(time.monotonic(), heard=heard, alone=alone)
+        listening.record_poll(time.monotonic(), heard=heard, alone=alone)
         if told.values:
-            self.learnt()
+            self.on_data()

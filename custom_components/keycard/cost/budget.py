@@ -15,10 +15,10 @@ TOLERANCE = 1.1
 SHARPNESS = 3
 
 
-class Thrift(StrEnum):
+class BudgetState(StrEnum):
     """What a budget does to the polling."""
 
-    USUAL = "usual"
+    NORMAL = "usual"
     SLOWED = "slowed"
     STOPPED = "stopped"
 
@@ -31,7 +31,7 @@ class StoredSpending(TypedDict):
 
 
 @dataclass(kw_only=True)
-class Spending:
+class MonthlyUsage:
     """Count the billed calls of one account; all times are local times of the home."""
 
     tariff: Tariff
@@ -58,7 +58,7 @@ class Spending:
         """Return what the month's calls cost (USD), None where they have no price."""
         return self.tariff.cost(self.counts)
 
-    def slower(self, now: datetime) -> float:
+    def interval_factor(self, now: datetime) -> float:
         """Return how much slower the budget makes the polling: 1 is not at all.
 
         It grows with the share of the month that is left by the share of the money, so
@@ -74,12 +74,12 @@ class Spending:
         behind = left / money
         return behind**SHARPNESS if behind >= TOLERANCE else 1.0
 
-    def thrift(self, now: datetime) -> Thrift:
+    def budget_state(self, now: datetime) -> BudgetState:
         """Say in a word what the budget does."""
-        slower = self.slower(now)
+        slower = self.interval_factor(now)
         if slower == inf:
-            return Thrift.STOPPED
-        return Thrift.USUAL if slower == 1 else Thrift.SLOWED
+            return BudgetState.STOPPED
+        return BudgetState.NORMAL if slower == 1 else BudgetState.SLOWED
 
     @property
     def can_be_limited(self) -> bool:

@@ -28,7 +28,7 @@ def charge_of(path: str, *, cached: bool = False) -> Charge | None:
     return next((charge for end, charge in _BILLED if end.search(path)), None)
 
 
-class Meter:
+class UsageMiddleware:
     """A client middleware that tells of each call which the maker bills.
 
     That is every data call, command and wake that was answered below 500. It belongs

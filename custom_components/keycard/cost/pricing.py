@@ -53,7 +53,7 @@ class Tariff:
 
 UNKNOWN = Tariff(billing=Billing.UNKNOWN)
 
-_MAKER = Tariff(
+_TESLA = Tariff(
     billing=Billing.BY_CALL,
     per_dollar={Charge.DATA: 500, Charge.COMMANDS: 1000, Charge.WAKES: 50},
     free=10.0,
@@ -62,7 +62,7 @@ _MAKER = Tariff(
 )
 
 _TARIFFS: Mapping[str, Tariff] = {
-    PROVIDER_FLEET: _MAKER,
+    PROVIDER_FLEET: _TESLA,
     # 2,000 credits for 2.50 dollars: renewing data takes 2, a command 1, a wake 20.
     PROVIDER_TESLEMETRY: Tariff(
         billing=Billing.BY_CALL,
@@ -78,8 +78,8 @@ _TARIFFS: Mapping[str, Tariff] = {
 }
 
 
-def tariff_of(provider: str, *, in_between: bool) -> Tariff:
+def tariff_of(provider: str, *, third_party: bool) -> Tariff:
     """Return what a provider bills; `in_between` where the maker does not answer."""
-    if provider == PROVIDER_COMPATIBLE and not in_between:
-        return _MAKER
+    if provider == PROVIDER_COMPATIBLE and not third_party:
+        return _TESLA
     return _TARIFFS.get(provider, UNKNOWN)

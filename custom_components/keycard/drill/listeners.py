@@ -17,13 +17,13 @@ from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from ..const import ATTR_DRILL, DOMAIN
-from .report import Listener, Told
+from .report import AutomationResult, NotificationResult
 
 # The translation keys of what an automation listens to that is about outages.
-_HEARD = frozenset({"outage", "status", "key_to_take"})
+_SERVICES = frozenset({"outage", "status", "key_to_take"})
 
 
-class Audience:
+class DrillListeners:
     """Follows what a drill of one entry sets off, by the contexts of its states."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
@@ -45,20 +45,20 @@ class Audience:
             self._unsubs.pop()()
 
     @callback
-    def async_told(self) -> Told:
+    def async_result(self) -> NotificationResult:
         """Tell who has heard of the drill until now, and who could have."""
         names = {
             entity_id: state.name if state else entity_id
             for entity_id in self._ran | self._listening()
             for state in [self._hass.states.get(entity_id)]
         }
-        return Told(
+        return NotificationResult(
             automations=tuple(
-                Listener(
+                AutomationResult(
                     entity_id=entity_id,
                     name=name,
-                    ran=entity_id in self._ran,
-                    off=self._hass.states.is_state(entity_id, STATE_OFF),
+                    triggered=entity_id in self._ran,
+                    disabled=self._hass.states.is_state(entity_id, STATE_OFF),
                 )
                 for entity_id, name in sorted(names.items(), key=lambda item: item[1])
             ),
@@ -69,7 +69,7 @@ class Audience:
         """Return the automations that name what tells of outages."""
         found: set[str] = set()
         for entity in self._entities():
-            if entity.translation_key in _HEARD:
+            if entity.translation_key in _SERVICES:
                 found.update(automations_with_entity(self._hass, entity.entity_id))
         cloud = dr.async_get(self._hass).async_get_device_by_identifier(
             (DOMAIN, self._entry_id), self._entry_id
@@ -83,7 +83,7 @@ class Audience:
             er.async_get(self._hass), self._entry_id
         )
 
-    def _told_by_drill(self, context_id: str | None) -> bool:
+    def _triggered_by_drill(self, context_id: str | None) -> bool:
         """Tell whether a context is that of a state that a drill has set, or reset."""
         return context_id is not None and any(
             state.context.id == context_id
@@ -95,7 +95,7 @@ class Audience:
     @callback
     def _async_automation(self, event: Event) -> None:
         parent = event.context.parent_id
-        if parent in self._contexts or self._told_by_drill(parent):
+        if parent in self._contexts or self._triggered_by_drill(parent):
             self._ran.add(event.data[ATTR_ENTITY_ID])
             self._contexts.add(event.context.id)
 

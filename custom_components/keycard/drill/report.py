@@ -8,25 +8,25 @@ from typing import Any
 from homeassistant.util import dt as dt_util
 
 from ..notifications.markdown import escape_markdown
-from ..notifications.text import Words
-from ..vehicle.keys import Key
+from ..notifications.text import Translations
+from ..vehicle.keys import PhysicalKey
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listener:
+class AutomationResult:
     """An automation that a drill set off, or could have."""
 
     entity_id: str
     name: str
-    ran: bool
-    off: bool
+    triggered: bool
+    disabled: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class NotificationResult:
     """Who heard of a drill; `receivers` are those to whom a message was sent."""
 
-    automations: tuple[Listener, ...] = ()
+    automations: tuple[AutomationResult, ...] = ()
     receivers: tuple[str, ...] = ()
 
 
@@ -35,7 +35,7 @@ class CarReadiness:
     """What is known of the keys of a car; `key_tried` is in UTC."""
 
     name: str
-    key: Key
+    key: PhysicalKey
     named: bool
     """Whether its owner said which key it has."""
 
@@ -51,7 +51,7 @@ class CarReadiness:
 class Readiness:
     """How ready a household is."""
 
-    told: Told
+    notifications: NotificationResult
     cars: tuple[CarReadiness, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,12 +61,12 @@ class Readiness:
                 {
                     "entity_id": automation.entity_id,
                     "name": automation.name,
-                    "ran": automation.ran,
-                    "on": not automation.off,
+                    "ran": automation.triggered,
+                    "on": not automation.disabled,
                 }
-                for automation in self.told.automations
+                for automation in self.notifications.automations
             ],
-            "receivers": list(self.told.receivers),
+            "receivers": list(self.notifications.receivers),
             "cars": [
                 {
                     "name": car.name,
@@ -80,10 +80,10 @@ class Readiness:
             ],
         }
 
-    def in_words(self, words: Words) -> str:
+    def as_markdown(self, words: Translations) -> str:
         """Write the list for the household, in Markdown."""
-        told = [*_told(words, self.told)]
-        parts = [_part(words.say("ready_told"), told)]
+        told = [*_told(words, self.notifications)]
+        parts = [_part(words.format("ready_told"), told)]
         parts += [
             _part(escape_markdown(car.name), _of_car(words, car)) for car in self.cars
         ]
@@ -94,36 +94,36 @@ def _part(head: str, lines: Iterable[str]) -> str:
     return "\n".join([f"**{head}**", "", *(f"- {line}" for line in lines)])
 
 
-def _told(words: Words, told: Told) -> Iterator[str]:
+def _told(words: Translations, told: NotificationResult) -> Iterator[str]:
     for automation in told.automations:
         name = escape_markdown(automation.name)
-        if automation.ran:
-            yield words.say("ready_ran", name=name)
-        elif automation.off:
-            yield words.say("ready_off", name=name)
+        if automation.triggered:
+            yield words.format("ready_ran", name=name)
+        elif automation.disabled:
+            yield words.format("ready_off", name=name)
         else:
-            yield words.say("ready_did_not_run", name=name)
+            yield words.format("ready_did_not_run", name=name)
     if not told.automations:
-        yield words.say("ready_no_automation")
+        yield words.format("ready_no_automation")
     if told.receivers:
         receivers = ", ".join(map(escape_markdown, told.receivers))
-        yield words.say("ready_sent", receivers=receivers)
+        yield words.format("ready_sent", receivers=receivers)
     elif told.automations:
-        yield words.say("ready_not_sent")
+        yield words.format("ready_not_sent")
 
 
-def _of_car(words: Words, car: CarReadiness) -> Iterator[str]:
-    key = words.say(f"ready_key_{car.key}")
-    yield words.say("ready_key_named" if car.named else "ready_key_guessed", key=key)
+def _of_car(words: Translations, car: CarReadiness) -> Iterator[str]:
+    key = words.format(f"ready_key_{car.key}")
+    yield words.format("ready_key_named" if car.named else "ready_key_guessed", key=key)
     if car.key_tried is None:
-        yield words.say("ready_never_tried", key=key)
+        yield words.format("ready_never_tried", key=key)
     else:
         day = dt_util.as_local(car.key_tried)
-        yield words.say("ready_tried", key=key, day=f"{day:%Y-%m-%d}")
+        yield words.format("ready_tried", key=key, day=f"{day:%Y-%m-%d}")
     if car.pin_to_drive is not None:
         pin = "ready_pin_on" if car.pin_to_drive else "ready_pin_off"
-        yield words.say(pin, key=key)
-    yield words.say(_BLUETOOTH[car.bluetooth])
+        yield words.format(pin, key=key)
+    yield words.format(_BLUETOOTH[car.bluetooth])
 
 
 _BLUETOOTH = {

@@ -15,18 +15,25 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
-from ..notifications.publisher import Bulletin
-from ..outage.detector import Judge
-from ..outage.models import Judgement
-from ..outage.outage_log import Happening, Kind, Notice
+from ..notifications.publisher import OutageEventPublisher
+from ..outage.detector import OutageDetector
+from ..outage.models import Assessment
+from ..outage.outage_log import EventType, NoticeType, OutageEvent
 from ..outage.stored_values import UNREADABLE, check_form, describe_error, read_time
-from ..runtime.storage import LEDGER, StoredRehearsal
-from ..runtime.vehicle_coordinator import CarCoordinator
-from ..runtime.views import CloudView, keys_by_name, rehearsed_cloud
-from ..vehicle.keys import Key
-from .listeners import Audience
+from ..runtime.storage import DATA_STORE, StoredRehearsal
+from ..runtime.vehicle_coordinator import VehicleCoordinator
+from ..runtime.views import CloudData, apply_cloud_drill, keys_by_name
+from ..vehicle.keys import PhysicalKey
+from .listeners import DrillListeners
 from .report import CarReadiness, Readiness
-from .scenario import Drill, Ending, Plan, UnfitError, on, rehearse
+from .scenario import (
+    Drill,
+    DrillRequest,
+    EndReason,
+    InvalidDrillError,
+    create_drill,
+    outage_active,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,7 +42,7 @@ GRACE = 1.0
 
 
 @dataclass(kw_only=True)
-class Rehearsal:
+class DrillRunner:
     """The drill of one entry, over what is really judged, and what came of the last.
 
     `show` shows the cloud anew, `update` all that stands beside it, `keep` has it
@@ -44,176 +51,177 @@ class Rehearsal:
 
     hass: HomeAssistant
     entry_id: str
-    judge: Judge
-    cars: Mapping[str, CarCoordinator]
-    bulletin: Bulletin
+    detector: OutageDetector
+    cars: Mapping[str, VehicleCoordinator]
+    publisher: OutageEventPublisher
     show: Callable[[], None]
     update: Callable[[], None]
-    keep: Callable[[], None]
+    schedule_save: Callable[[], None]
     drill: Drill | None = field(default=None, init=False)
     last: datetime | None = field(default=None, init=False)
     readiness: dict[str, Any] | None = field(default=None, init=False)
     _told: bool = field(default=False, init=False)
-    _left: bool = field(default=False, init=False)
-    _audience: Audience | None = field(default=None, init=False)
+    _detached: bool = field(default=False, init=False)
+    _listeners: DrillListeners | None = field(default=None, init=False)
     _timer: CALLBACK_TYPE | None = field(default=None, init=False)
 
     # Showing
 
-    def shown(self, real: CloudView) -> CloudView:
+    def apply(self, real: CloudData) -> CloudData:
         """Return what is to be shown of the cloud."""
         if self.drill is None:
             return real
-        return rehearsed_cloud(real, self.drill.judgement)
+        return apply_cloud_drill(real, self.drill.assessment)
 
     @callback
-    def async_look(self, real: Judgement) -> None:
+    def async_check(self, real: Assessment) -> None:
         """End the drill if something real has happened; what is left is shown later."""
         if self.drill is not None and (
-            self.drill.broken_by(real) or self._outage_is_known()
+            self.drill.interrupted_by(real) or self._outage_is_known()
         ):
-            self._end(Ending.BROKEN).async_stop()
+            self._end(EndReason.BROKEN).async_stop()
         self._tell_cars()
 
     def _tell_cars(self) -> None:
         for car in self.cars.values():
-            car.rehearsed = None if self.drill is None else self.drill.judgement
+            car.drill_assessment = None if self.drill is None else self.drill.assessment
 
     def _outage_is_known(self) -> bool:
         """Tell whether any entry sees an outage of the region."""
-        journal = self.hass.data[LEDGER].journal
-        return journal.open_outage(self.judge.region) is not None
+        journal = self.hass.data[DATA_STORE].journal
+        return journal.open_outage(self.detector.region) is not None
 
     @callback
     def _async_show(self) -> None:
         self._tell_cars()
         for car in self.cars.values():
-            car.async_show()
+            car.async_publish()
         self.show()
 
     # Beginning and ending
 
     @callback
-    def async_start(self, plan: Plan) -> None:
+    def async_start(self, plan: DrillRequest) -> None:
         """Begin a drill; raise a translated error if there can be none now."""
         if self.drill is not None:
-            raise _refusal("drill_is_on")
-        if on(self.judge.judgement) or self._outage_is_known():
-            raise _refusal("outage_is_on")
-        others = frozenset(self.judge.watch.regions) - {self.judge.region}
+            raise _validation_error("drill_is_on")
+        if outage_active(self.detector.assessment) or self._outage_is_known():
+            raise _validation_error("outage_is_on")
+        others = frozenset(self.detector.watch.regions) - {self.detector.region}
         try:
-            drill = rehearse(
+            drill = create_drill(
                 plan,
-                region=self.judge.region,
+                region=self.detector.region,
                 others=others,
-                models={car_id: car.car.model for car_id, car in self.cars.items()},
-                real=self.judge.judgement,
+                models={car_id: car.vehicle.model for car_id, car in self.cars.items()},
+                real=self.detector.assessment,
                 wall=dt_util.utcnow(),
                 now=time.monotonic(),
             )
-        except UnfitError as err:
-            raise _refusal(err.why.value) from err
+        except InvalidDrillError as err:
+            raise _validation_error(err.why.value) from err
         self.drill = drill
-        self._audience = Audience(self.hass, self.entry_id)
+        self._listeners = DrillListeners(self.hass, self.entry_id)
         self._timer = async_call_later(self.hass, plan.duration, self._async_over)
         persistent_notification.async_dismiss(self.hass, self._notification)
         self._async_show()
         keys = keys_by_name(
-            (car.car.title, car.data.key_to_take) for car in self.cars.values()
+            (car.vehicle.title, car.data.key_to_take) for car in self.cars.values()
         )
-        self._told = any(key is not Key.USUAL for key in keys.values())
-        self.bulletin.async_tell(
-            Happening(
-                reporter=self.entry_id,
-                kind=Kind.STARTED,
-                notice=Notice.TAKE if self._told else Notice.NONE,
-                start=drill.judgement.since,
+        self._told = any(key is not PhysicalKey.NONE for key in keys.values())
+        self.publisher.async_publish(
+            OutageEvent(
+                entry_id=self.entry_id,
+                kind=EventType.STARTED,
+                notice=NoticeType.TAKE if self._told else NoticeType.NONE,
+                start=drill.assessment.since,
             ),
-            drill.judgement,
+            drill.assessment,
             keys,
             drill=True,
         )
-        self.keep()
+        self.schedule_save()
 
     async def async_stop(self) -> Readiness:
         """End the drill, and say who is ready; raise if there is none."""
         if self.drill is None:
-            raise _refusal("no_drill_is_on")
-        return await self._async_finish(Ending.STOPPED)
+            raise _validation_error("no_drill_is_on")
+        return await self._async_finish(EndReason.STOPPED)
 
     async def _async_over(self, _now: datetime) -> None:
         self._timer = None
-        await self._async_finish(Ending.OVER)
+        await self._async_finish(EndReason.OVER)
 
-    async def _async_finish(self, ending: Ending) -> Readiness:
+    async def _async_finish(self, ending: EndReason) -> Readiness:
         """End a drill that came to its end, and tell the household how ready it is."""
         audience = self._end(ending)
         # Whoever listens for the end is heard, too.
         await asyncio.sleep(GRACE)
         audience.async_stop()
         readiness = Readiness(
-            told=audience.async_told(),
+            notifications=audience.async_result(),
             cars=tuple(_readiness(car) for car in self.cars.values()),
         )
-        words = self.bulletin.words
+        words = self.publisher.words
         persistent_notification.async_create(
             self.hass,
-            readiness.in_words(words),
-            words.say("ready_title"),
+            readiness.as_markdown(words),
+            words.format("ready_title"),
             self._notification,
         )
-        if not self._left:
+        if not self._detached:
             self.last, self.readiness = dt_util.utcnow(), readiness.as_dict()
-            self.keep()
+            self.schedule_save()
             self.update()
         return readiness
 
-    def _end(self, ending: Ending) -> Audience:
+    def _end(self, ending: EndReason) -> DrillListeners:
         """End the drill, and return who listened."""
         if TYPE_CHECKING:
             assert self.drill is not None
-            assert self._audience is not None
+            assert self._listeners is not None
         drill, self.drill = self.drill, None
         self._cancel_timer()
-        if ending is not Ending.BROKEN:
+        if ending is not EndReason.BROKEN:
             # What broke it is about to be shown.
             self._async_show()
         length = drill.length(time.monotonic())
-        self._tell_end(ending, drill.judgement.since, length=length, told=self._told)
-        self.keep()
-        return self._audience
+        self._tell_end(ending, drill.assessment.since, length=length, told=self._told)
+        self.schedule_save()
+        return self._listeners
 
     def _tell_end(
         self,
-        ending: Ending,
+        ending: EndReason,
         start: datetime | None,
         *,
         told: bool,
         length: timedelta | None = None,
     ) -> None:
-        self.bulletin.async_tell(
-            Happening(
-                reporter=self.entry_id,
-                kind=Kind.ENDED,
-                notice=Notice.ALL_CLEAR if told else Notice.NONE,
+        self.publisher.async_publish(
+            OutageEvent(
+                entry_id=self.entry_id,
+                kind=EventType.ENDED,
+                notice=NoticeType.ALL_CLEAR if told else NoticeType.NONE,
                 start=start,
                 length=length,
             ),
-            self.judge.judgement,
+            self.detector.assessment,
             keys_by_name(
-                (car.car.title, car.real.key_to_take) for car in self.cars.values()
+                (car.vehicle.title, car.actual.key_to_take)
+                for car in self.cars.values()
             ),
             drill=True,
             early=_EARLY.get(ending),
         )
 
     @callback
-    def async_leave(self) -> None:
+    def async_detach(self) -> None:
         """Let go of everything; a drill that is on is ended at the next start."""
-        self._left = True
+        self._detached = True
         self._cancel_timer()
-        if self._audience is not None:
-            self._audience.async_stop()
+        if self._listeners is not None:
+            self._listeners.async_stop()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -227,11 +235,11 @@ class Rehearsal:
     # The tick
 
     @callback
-    def async_tick(self, car: CarCoordinator) -> None:
+    def async_mark_key_tried(self, car: VehicleCoordinator) -> None:
         """Note that the owner has tried card or fob of a car."""
         car.key_tried = dt_util.utcnow()
-        car.async_show()
-        self.keep()
+        car.async_publish()
+        self.schedule_save()
 
     # Keeping
 
@@ -244,8 +252,8 @@ class Rehearsal:
                 if car.key_tried is not None
             }
         )
-        if self.drill is not None and self.drill.judgement.since is not None:
-            stored["on_since"] = self.drill.judgement.since.isoformat()
+        if self.drill is not None and self.drill.assessment.since is not None:
+            stored["on_since"] = self.drill.assessment.since.isoformat()
             stored["told"] = self._told
         if self.last is not None and self.readiness is not None:
             stored["last"] = self.last.isoformat()
@@ -268,27 +276,27 @@ class Rehearsal:
         if last is not None:
             self.last, self.readiness = last, readiness
         if since is not None:
-            self._tell_end(Ending.RESTARTED, since, told=told)
+            self._tell_end(EndReason.RESTARTED, since, told=told)
         for car_id, at in tried.items():
             if (car := self.cars.get(car_id)) is not None:
                 car.key_tried = at
-                car.async_show()
+                car.async_publish()
 
 
-_EARLY = {Ending.BROKEN: "drill_broken", Ending.RESTARTED: "drill_restarted"}
+_EARLY = {EndReason.BROKEN: "drill_broken", EndReason.RESTARTED: "drill_restarted"}
 
 
-def _readiness(car: CarCoordinator) -> CarReadiness:
-    state = car.real.state
+def _readiness(car: VehicleCoordinator) -> CarReadiness:
+    state = car.actual.state
     return CarReadiness(
-        name=car.car.title,
-        key=car.car.key,
-        named=car.car.owners_key is not None,
+        name=car.vehicle.title,
+        key=car.vehicle.physical_key,
+        named=car.vehicle.configured_key is not None,
         key_tried=car.key_tried,
         pin_to_drive=state.pin_to_drive if state else None,
-        bluetooth=car.real.bluetooth.usable if car.real.bluetooth else None,
+        bluetooth=car.actual.bluetooth.usable if car.actual.bluetooth else None,
     )
 
 
-def _refusal(key: str) -> ServiceValidationError:
+def _validation_error(key: str) -> ServiceValidationError:
     return ServiceValidationError(translation_domain=DOMAIN, translation_key=key)

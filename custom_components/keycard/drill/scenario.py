@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ..outage.models import OUTAGES, Judgement, Plane, Scope, Status
+from ..outage.models import OUTAGES, Assessment, Scope, Status, Subsystem
 
 DURATION = timedelta(minutes=10)
 SHORTEST = timedelta(minutes=1)
@@ -17,10 +17,10 @@ SCOPES: Mapping[Status, tuple[Scope, ...]] = {
     Status.DEGRADED: (Scope.REGION, Scope.MODEL, Scope.VEHICLE),
     Status.SIGN_IN_OUTAGE: (Scope.WORLDWIDE,),
 }
-_PLANES: Mapping[Status, tuple[Plane, ...]] = {
-    Status.OUTAGE: (Plane.STATUS, Plane.API),
-    Status.DEGRADED: (Plane.COMMANDS,),
-    Status.SIGN_IN_OUTAGE: (Plane.AUTH,),
+_PLANES: Mapping[Status, tuple[Subsystem, ...]] = {
+    Status.OUTAGE: (Subsystem.STATUS, Subsystem.API),
+    Status.DEGRADED: (Subsystem.COMMANDS,),
+    Status.SIGN_IN_OUTAGE: (Subsystem.AUTH,),
 }
 # What an owner has to hear of, unless it was so before.
 _TROUBLES = frozenset(
@@ -28,7 +28,7 @@ _TROUBLES = frozenset(
 )
 
 
-class Unfit(StrEnum):
+class InvalidDrill(StrEnum):
     """Why nothing can be rehearsed of what was asked for."""
 
     DURATION = "drill_duration"
@@ -41,16 +41,16 @@ class Unfit(StrEnum):
     NO_CARS = "drill_no_cars"
 
 
-class UnfitError(Exception):
+class InvalidDrillError(Exception):
     """What was asked for makes no drill."""
 
-    def __init__(self, why: Unfit) -> None:
+    def __init__(self, why: InvalidDrill) -> None:
         """Say why."""
         super().__init__(why)
         self.why = why
 
 
-class Ending(StrEnum):
+class EndReason(StrEnum):
     """What ended a drill."""
 
     OVER = "over"
@@ -60,7 +60,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class DrillRequest:
     """What is to be rehearsed; `cars` are hit where the scope is a part of them."""
 
     status: Status = Status.OUTAGE
@@ -77,8 +77,8 @@ class Drill:
     `before` is what was really judged when it began.
     """
 
-    judgement: Judgement
-    before: Judgement
+    assessment: Assessment
+    before: Assessment
     began: float
     ends: float
 
@@ -86,27 +86,27 @@ class Drill:
         """Return how long it has lasted."""
         return timedelta(seconds=now - self.began)
 
-    def broken_by(self, real: Judgement) -> bool:
+    def interrupted_by(self, real: Assessment) -> bool:
         """Tell whether something real has happened that an owner has to hear of."""
-        if on(real):
+        if outage_active(real):
             return True
-        if real.warning and set(real.elsewhere) - set(self.before.elsewhere):
+        if real.warning and set(real.other_regions) - set(self.before.other_regions):
             return True
         return real.status in _TROUBLES and real.status is not self.before.status
 
 
-def on(real: Judgement) -> bool:
+def outage_active(real: Assessment) -> bool:
     """Tell whether an outage is really on, also while nobody can see its end."""
     return real.status in OUTAGES or real.since is not None
 
 
-def rehearse(
-    plan: Plan,
+def create_drill(
+    plan: DrillRequest,
     *,
     region: str,
     others: frozenset[str],
     models: Mapping[str, str],
-    real: Judgement,
+    real: Assessment,
     wall: datetime,
     now: float,
 ) -> Drill:
@@ -115,22 +115,22 @@ def rehearse(
     `others` are the other regions, `models` those of the home's cars by their ids.
     """
     if not SHORTEST <= plan.duration <= LONGEST:
-        raise UnfitError(Unfit.DURATION)
+        raise InvalidDrillError(InvalidDrill.DURATION)
     scope = plan.scope or SCOPES[plan.status][0]
     if scope not in SCOPES[plan.status]:
-        raise UnfitError(Unfit.SCOPE)
+        raise InvalidDrillError(InvalidDrill.SCOPE)
     affected, named = _hit(plan, scope, models)
-    judgement = Judgement(
+    judgement = Assessment(
         status=plan.status,
         scope=scope,
-        planes=_PLANES[plan.status],
-        elsewhere=_elsewhere(plan, scope, region, others),
+        subsystems=_PLANES[plan.status],
+        other_regions=_elsewhere(plan, scope, region, others),
         models=named,
         since=wall,
         affected=affected,
     )
     return Drill(
-        judgement=judgement,
+        assessment=judgement,
         before=real,
         began=now,
         ends=now + plan.duration.total_seconds(),
@@ -138,35 +138,35 @@ def rehearse(
 
 
 def _elsewhere(
-    plan: Plan, scope: Scope, region: str, others: frozenset[str]
+    plan: DrillRequest, scope: Scope, region: str, others: frozenset[str]
 ) -> tuple[str, ...]:
     """Return the other regions that fail, too."""
     if region in plan.elsewhere:
-        raise UnfitError(Unfit.ELSEWHERE_OWN)
+        raise InvalidDrillError(InvalidDrill.ELSEWHERE_OWN)
     if scope is Scope.REGIONS:
         if not plan.elsewhere:
-            raise UnfitError(Unfit.ELSEWHERE_MISSING)
+            raise InvalidDrillError(InvalidDrill.ELSEWHERE_MISSING)
         if plan.elsewhere >= others:
-            raise UnfitError(Unfit.ELSEWHERE_ALL)
+            raise InvalidDrillError(InvalidDrill.ELSEWHERE_ALL)
         return tuple(sorted(plan.elsewhere))
     if plan.elsewhere:
-        raise UnfitError(Unfit.ELSEWHERE_UNUSED)
+        raise InvalidDrillError(InvalidDrill.ELSEWHERE_UNUSED)
     # A sign-in that fails everywhere is no failure of the regions.
     whole = plan.status is Status.OUTAGE and scope is Scope.WORLDWIDE
     return tuple(sorted(others)) if whole else ()
 
 
 def _hit(
-    plan: Plan, scope: Scope, models: Mapping[str, str]
+    plan: DrillRequest, scope: Scope, models: Mapping[str, str]
 ) -> tuple[frozenset[str] | None, tuple[str, ...]]:
     """Return the cars that are hit, None for all, and which models these are."""
     if scope not in (Scope.VEHICLE, Scope.MODEL):
         if plan.cars:
-            raise UnfitError(Unfit.CARS_UNUSED)
+            raise InvalidDrillError(InvalidDrill.CARS_UNUSED)
         return None, ()
     cars = plan.cars or frozenset(models)
     if not cars:
-        raise UnfitError(Unfit.NO_CARS)
+        raise InvalidDrillError(InvalidDrill.NO_CARS)
     if scope is Scope.VEHICLE:
         return cars, ()
     hit = {models[car] for car in cars}

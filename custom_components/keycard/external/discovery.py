@@ -12,8 +12,8 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.device_registry import DeviceEntry, DeviceEntryType
 from homeassistant.loader import IntegrationNotFound, async_get_integration
 
-from ..const import CONF_BESIDE, CONF_CARS, CONF_IDENTIFIERS, DOMAIN, MANUFACTURER
-from ..vehicle.keys import UNKNOWN_MODEL, Key, default_key, describe_vin, is_vin
+from ..const import CONF_CARS, CONF_EXTERNAL, CONF_IDENTIFIERS, DOMAIN, MANUFACTURER
+from ..vehicle.keys import UNKNOWN_MODEL, PhysicalKey, decode_vin, default_key, is_vin
 
 # They ask the maker itself. Others are services in between.
 DIRECT = frozenset({"tesla_fleet", "tesla_custom"})
@@ -33,7 +33,7 @@ _CYBERTRUCK = "cybertruck"
 
 
 @dataclass(frozen=True, kw_only=True)
-class NamedDevice:
+class DeviceRef:
     """A device that another integration made, with what finds it again."""
 
     domain: str
@@ -82,14 +82,14 @@ class NamedDevice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundCar:
+class DiscoveredVehicle:
     """A car that one or more other integrations have."""
 
     name: str
     model: str
     year: int | None
     vin: str
-    devices: tuple[NamedDevice, ...]
+    devices: tuple[DeviceRef, ...]
 
     @property
     def id(self) -> str:
@@ -97,11 +97,11 @@ class FoundCar:
         return self.devices[0].device_id
 
     @property
-    def key(self) -> Key:
+    def key(self) -> PhysicalKey:
         """Return the key that it most likely has."""
         return default_key(self.model, self.year, self.vin)
 
-    def is_also(self, other: FoundCar) -> bool:
+    def is_same_vehicle(self, other: DiscoveredVehicle) -> bool:
         """Return whether another integration's car is this one."""
         domains = {device.domain for device in self.devices}
         if any(device.domain in domains for device in other.devices):
@@ -111,10 +111,10 @@ class FoundCar:
         models = {self.model, other.model} - {UNKNOWN_MODEL}
         return self.name.casefold() == other.name.casefold() and len(models) < 2
 
-    def and_also(self, other: FoundCar) -> FoundCar:
+    def merge(self, other: DiscoveredVehicle) -> DiscoveredVehicle:
         """Return the car with what both tell of it."""
         best = self if self.vin or not other.vin else other
-        return FoundCar(
+        return DiscoveredVehicle(
             name=self.name,
             model=best.model if best.model != UNKNOWN_MODEL else other.model,
             year=best.year,
@@ -123,9 +123,9 @@ class FoundCar:
         )
 
 
-def named_devices(car: Mapping[str, Any]) -> tuple[NamedDevice, ...]:
+def device_refs(car: Mapping[str, Any]) -> tuple[DeviceRef, ...]:
     """Return the devices that a car of the options names."""
-    return tuple(map(NamedDevice.from_option, car.get(CONF_BESIDE, ())))
+    return tuple(map(DeviceRef.from_option, car.get(CONF_EXTERNAL, ())))
 
 
 @callback
@@ -148,11 +148,11 @@ def async_entities_of(
 
 
 @callback
-def async_find_cars(hass: HomeAssistant) -> list[FoundCar]:
+def async_discover_vehicles(hass: HomeAssistant) -> list[DiscoveredVehicle]:
     """Return the cars of other integrations that no entry of Keycard has yet."""
     known = set(_named_by_entries(hass))
     vins = set(_vins_of_accounts(hass))
-    cars: list[FoundCar] = []
+    cars: list[DiscoveredVehicle] = []
     for device in _devices(hass):
         if not _is_car(hass, device):
             continue
@@ -160,8 +160,8 @@ def async_find_cars(hass: HomeAssistant) -> list[FoundCar]:
         if car.vin in vins or known & {car.id, *car.devices[0].identifiers}:
             continue
         for index, other in enumerate(cars):
-            if other.is_also(car):
-                cars[index] = other.and_also(car)
+            if other.is_same_vehicle(car):
+                cars[index] = other.merge(car)
                 break
         else:
             cars.append(car)
@@ -169,22 +169,22 @@ def async_find_cars(hass: HomeAssistant) -> list[FoundCar]:
 
 
 @callback
-def async_describe(hass: HomeAssistant, device: DeviceEntry) -> FoundCar:
+def async_describe(hass: HomeAssistant, device: DeviceEntry) -> DiscoveredVehicle:
     """Tell what is known of a car by its device."""
     vin = _vin_of(hass, device)
-    model, year = describe_vin(vin)
+    model, year = decode_vin(vin)
     if model == UNKNOWN_MODEL:
         model = model_in(device.model or "")
-    return FoundCar(
+    return DiscoveredVehicle(
         name=device.name_by_user or device.name or MANUFACTURER,
         model=model,
         year=year,
         vin=vin,
-        devices=(NamedDevice.of(domain_of(hass, device), device),),
+        devices=(DeviceRef.of(domain_of(hass, device), device),),
     )
 
 
-async def async_integration_name(hass: HomeAssistant, device: NamedDevice) -> str:
+async def async_integration_name(hass: HomeAssistant, device: DeviceRef) -> str:
     """Return what owners call the integration that made a device."""
     if _is_teslamate(device.domain, device.identifiers):
         return _TESLAMATE_NAME
@@ -250,7 +250,7 @@ def _vin_of(hass: HomeAssistant, device: DeviceEntry) -> str:
 def _named_by_entries(hass: HomeAssistant) -> Iterator[str | tuple[str, str]]:
     for entry in hass.config_entries.async_entries(DOMAIN):
         for car in entry.options.get(CONF_CARS, {}).values():
-            for device in named_devices(car):
+            for device in device_refs(car):
                 yield device.device_id
                 yield from device.identifiers
 

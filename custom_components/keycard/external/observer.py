@@ -35,8 +35,8 @@ from homeassistant.helpers.event import (
 from homeassistant.helpers.start import async_at_started
 
 from ..const import CONF_CARS
-from ..outage.stale_data import Beside, Sight
-from .discovery import DIRECT, NamedDevice, async_entities_of, named_devices
+from ..outage.stale_data import SourceUpdate, StaleDataDetector
+from .discovery import DIRECT, DeviceRef, async_entities_of, device_refs
 
 # A registry that changes changes more than once.
 _SETTLES = 2.0
@@ -55,7 +55,7 @@ _GEARS = frozenset({"d", "r"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Followed:
+class _SourceEntities:
     """The entities by which an integration shows a car, each by what it tells.
 
     `moving` hold what the car measures; `online` is whether it is said to be online,
@@ -79,11 +79,11 @@ class _Followed:
         return self.moving | self.charging | self.power | found
 
 
-class Witnesses:
+class ExternalStateObserver:
     """Tell the judge what other integrations show, while Home Assistant runs."""
 
     def __init__(
-        self, hass: HomeAssistant, beside: Beside, options: Mapping[str, Any]
+        self, hass: HomeAssistant, beside: StaleDataDetector, options: Mapping[str, Any]
     ) -> None:
         """Prepare to follow the devices that the cars of the options name."""
         self._hass = hass
@@ -91,10 +91,10 @@ class Witnesses:
         self._named = [
             (car_id, device)
             for car_id, car in options.get(CONF_CARS, {}).items()
-            for device in named_devices(car)
+            for device in device_refs(car)
         ]
-        self._followed: dict[tuple[str, str], _Followed] = {}
-        self._by_entity: dict[str, _Followed] = {}
+        self._followed: dict[tuple[str, str], _SourceEntities] = {}
+        self._by_entity: dict[str, _SourceEntities] = {}
         self._unsubs: list[CALLBACK_TYPE] = []
         self._unfollow: list[CALLBACK_TYPE] = []
         self._unsub_timer: CALLBACK_TYPE | None = None
@@ -117,7 +117,7 @@ class Witnesses:
                 dr.EVENT_DEVICE_REGISTRY_UPDATED,
             )
         ]
-        self._async_follow()
+        self._async_update_sources()
 
     @callback
     def _async_stop(self) -> None:
@@ -134,17 +134,17 @@ class Witnesses:
     def _async_registry_changed(self, _event: Event[Any]) -> None:
         if self._unsub_timer is None:
             self._unsub_timer = async_call_later(
-                self._hass, _SETTLES, self._async_follow
+                self._hass, _SETTLES, self._async_update_sources
             )
 
     @callback
-    def _async_follow(self, _now: datetime | None = None) -> None:
+    def _async_update_sources(self, _now: datetime | None = None) -> None:
         """Follow the entities that the devices have now."""
         self._unsub_timer = None
         followed = {
             (found.car, found.path): found
             for car, device in self._named
-            if (found := self._look_up(car, device)) is not None
+            if (found := self._find_entities(car, device)) is not None
         }
         if followed == self._followed:
             return
@@ -153,10 +153,10 @@ class Witnesses:
             if before is None:
                 continue
             if now is None:
-                self._beside.lose(*key)
+                self._beside.mark_unavailable(*key)
             elif now != before:
                 # Other values move at another pace.
-                self._beside.learn_anew(*key)
+                self._beside.reset(*key)
         self._followed = followed
         self._by_entity = {
             entity_id: item
@@ -174,7 +174,7 @@ class Witnesses:
             ),
         ]
 
-    def _look_up(self, car: str, named: NamedDevice) -> _Followed | None:
+    def _find_entities(self, car: str, named: DeviceRef) -> _SourceEntities | None:
         device = named.async_find(self._hass)
         if device is None:
             return None
@@ -184,10 +184,10 @@ class Witnesses:
             if not entity.disabled
         ]
         sensors = [item for item in entities if item.domain == Platform.SENSOR]
-        return _Followed(
+        return _SourceEntities(
             car=car,
             path=named.domain,
-            moving=_ids(item for item in entities if _measures(item)),
+            moving=_ids(item for item in entities if _is_measurement(item)),
             online=_online(entities),
             word=_first(item for item in sensors if _WORD.search(item.unique_id)),
             charging=_ids(
@@ -214,13 +214,13 @@ class Witnesses:
         moved = entity_id in item.moving and _moved(
             event.data["old_state"], event.data["new_state"]
         )
-        self._see(item, moved=moved)
+        self._handle_update(item, moved=moved)
 
     @callback
     def _async_reported(self, event: Event[EventStateReportedData]) -> None:
-        self._see(self._by_entity[event.data["entity_id"]], moved=False)
+        self._handle_update(self._by_entity[event.data["entity_id"]], moved=False)
 
-    def _see(self, item: _Followed, *, moved: bool) -> None:
+    def _handle_update(self, item: _SourceEntities, *, moved: bool) -> None:
         states = {
             entity_id: state
             for entity_id in item.entity_ids
@@ -228,10 +228,10 @@ class Witnesses:
             and state.state != STATE_UNAVAILABLE
         }
         if not states:
-            self._beside.lose(item.car, item.path)
+            self._beside.mark_unavailable(item.car, item.path)
             return
         self._beside.observe(
-            Sight(
+            SourceUpdate(
                 car=item.car,
                 path=item.path,
                 at=time.monotonic(),
@@ -258,7 +258,7 @@ class Witnesses:
                     "tells_online": item is not None
                     and (item.online or item.word) is not None,
                     "active": standing.active,
-                    "pace": standing.pace,
+                    "pace": standing.interval,
                     "still_for": standing.still_for,
                 }
             )
@@ -277,7 +277,7 @@ def _device_class(entity: er.RegistryEntry) -> str | None:
     return entity.device_class or entity.original_device_class
 
 
-def _measures(entity: er.RegistryEntry) -> bool:
+def _is_measurement(entity: er.RegistryEntry) -> bool:
     """Tell whether an entity shows what the car measures, and no setting or clock."""
     if entity.domain == Platform.DEVICE_TRACKER:
         # Home Assistant holds all of these for diagnostic.
@@ -301,7 +301,7 @@ def _online(entities: list[er.RegistryEntry]) -> str | None:
     return best[0].entity_id if len(best) == 1 else None
 
 
-def _active(item: _Followed, states: Mapping[str, State]) -> bool:
+def _active(item: _SourceEntities, states: Mapping[str, State]) -> bool:
     """Tell whether a car is said to be online, and to drive or charge."""
 
     def said(entity_id: str | None) -> str:
@@ -312,14 +312,14 @@ def _active(item: _Followed, states: Mapping[str, State]) -> bool:
     if said(item.online) != STATE_ON and word not in _ONLINE_WORDS:
         return False
     if word in _ACTIVE_WORDS or said(item.gear) in _GEARS:
-        return word != _CHARGING or _draws(item, states)
+        return word != _CHARGING or _is_charging_power(item, states)
     if (_number(states.get(item.speed or "")) or 0.0) > 0.0:
         return True
     charging = any(said(one) in (STATE_ON, _CHARGING) for one in item.charging)
-    return charging and _draws(item, states)
+    return charging and _is_charging_power(item, states)
 
 
-def _draws(item: _Followed, states: Mapping[str, State]) -> bool:
+def _is_charging_power(item: _SourceEntities, states: Mapping[str, State]) -> bool:
     """Tell whether a car that charges is not known to draw nothing."""
     powers = [_number(states.get(entity_id)) for entity_id in item.power]
     known = [power for power in powers if power is not None]

@@ -19,7 +19,7 @@ from homeassistant.helpers.config_entry_oauth2_flow import AbstractOAuth2FlowHan
 
 from ..const import CONF_BASE_URL, DOMAIN
 from .fields import CONF_ANYWAY
-from .server_check import Check
+from .server_check import ConnectionCheck
 
 REGION_NAMES = {"na": "North America, Asia-Pacific", "eu": "Europe", "cn": "China"}
 
@@ -49,7 +49,7 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
             return self._get_reconfigure_entry()
         return None
 
-    async def async_finish(
+    async def async_create_or_update(
         self, *, unique_id: str, title: str, data: dict[str, Any]
     ) -> ConfigFlowResult:
         """Make an entry, or change the one that this flow is about."""
@@ -78,7 +78,7 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
             description_placeholders={"drill": DRILL_LINK},
         )
 
-    async def async_replace(
+    async def async_update_entry(
         self,
         entry: ConfigEntry,
         *,
@@ -114,16 +114,20 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         )
 
 
-def passes(check: Check, user_input: Mapping[str, Any]) -> bool:
+def is_accepted(check: ConnectionCheck, user_input: Mapping[str, Any]) -> bool:
     """Return whether a server works, or the owner takes it for working."""
-    return check.error is None or (check.may_pass and bool(user_input.get(CONF_ANYWAY)))
+    return check.error is None or (
+        check.can_override and bool(user_input.get(CONF_ANYWAY))
+    )
 
 
-def of_other_account(entry: ConfigEntry, check: Check) -> Check | None:
+def check_same_account(
+    entry: ConfigEntry, check: ConnectionCheck
+) -> ConnectionCheck | None:
     """Return the error that a token belongs to another account, None if it does not."""
     known = account_of(entry)
     if known and check.account and check.account != known:
-        return Check(error="other_account", where=CONF_TOKEN)
+        return ConnectionCheck(error="other_account", error_field=CONF_TOKEN)
     return None
 
 

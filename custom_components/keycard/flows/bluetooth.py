@@ -32,17 +32,17 @@ from ..bluetooth.pairing import Attempt, async_adapter_trouble, async_find_troub
 from ..const import (
     CONF_CARS,
     CONF_COMPUTERS,
+    CONF_PREVIOUS_ID,
     CONF_PROVIDER,
-    CONF_WAS,
     PROVIDER_BLUETOOTH_ONLY,
     PROVIDER_WATCH_ONLY,
     SUBENTRY_BLUETOOTH_KEY,
 )
 from ..coordinator import KeycardConfigEntry
 from ..notifications.markdown import escape_markdown
-from ..registry import car_of_vin, entry_of_car
-from ..transport.bluetooth import BluetoothLink
-from ..transport.bluetooth_pairing import PairingEnd, speaks_protocol
+from ..registry import entry_of_car, vehicle_options_from_vin
+from ..transport.bluetooth import BluetoothClient
+from ..transport.bluetooth_pairing import PairingResult, supports_phone_key
 from ..vehicle.computer_keys import ComputerKeys
 from ..vehicle.keys import is_vin
 from ..vehicle.product_list import labels
@@ -89,7 +89,7 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         """Go on with a car that knows the key, or without it if that is to wait."""
 
     @property
-    def running_link(self) -> BluetoothLink | None:
+    def running_link(self) -> BluetoothClient | None:
         """Return the link that the car has already, if any."""
         return None
 
@@ -144,7 +144,7 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
                 description_placeholders={"car": escape_markdown(self.name)},
             )
         self._attempt, self._ended = None, attempt.end
-        if self._ended != PairingEnd.PAIRED:
+        if self._ended != PairingResult.PAIRED:
             return self.async_show_progress_done(next_step_id="pair")
         self.address = attempt.address
         if attempt.pairing is not None:
@@ -227,7 +227,9 @@ class BluetoothSteps(
                 CONF_PROVIDER: PROVIDER_BLUETOOTH_ONLY,
                 CONF_REGION: self._region_of_car,
             },
-            options={CONF_CARS: {self.vin: car_of_vin(self.vin, self.name)}},
+            options={
+                CONF_CARS: {self.vin: vehicle_options_from_vin(self.vin, self.name)}
+            },
             subentries=[key] if self.address else None,
         )
 
@@ -270,9 +272,9 @@ class BluetoothKeyFlow(
         if (trouble := async_adapter_trouble(self.hass)) is not None:
             return self.async_abort(reason=trouble)
         cars = {
-            car_id: car.car.title for car_id, car in entry.runtime_data.cars.items()
+            car_id: car.vehicle.title for car_id, car in entry.runtime_data.cars.items()
         }
-        paired = entry.runtime_data.garage.paired
+        paired = entry.runtime_data.garage.paired_subentries
         waiting = {
             car_id: name for car_id, name in cars.items() if car_id not in paired
         }
@@ -290,7 +292,7 @@ class BluetoothKeyFlow(
             if not is_vin(chosen):
                 self._was = chosen
                 return await self.async_step_vin()
-            if speaks_protocol(chosen):
+            if supports_phone_key(chosen):
                 self.vin = chosen
                 return await self.async_step_pair()
             errors[CONF_CAR] = "too_old"
@@ -350,13 +352,17 @@ class BluetoothKeyFlow(
 
     @property
     @override
-    def running_link(self) -> BluetoothLink | None:
+    def running_link(self) -> BluetoothClient | None:
         """Return the link to a car that was paired before, if it is in use."""
         entry: KeycardConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return None
         car = entry.runtime_data.cars.get(self.vin)
-        return car.local.link if car is not None and car.local is not None else None
+        return (
+            car.bluetooth.client
+            if car is not None and car.bluetooth is not None
+            else None
+        )
 
     @property
     @override
@@ -366,7 +372,7 @@ class BluetoothKeyFlow(
         if entry.state is not ConfigEntryState.LOADED:
             return ComputerKeys()
         car = entry.runtime_data.cars.get(self.vin)
-        return ComputerKeys() if car is None else car.car.trust.keys
+        return ComputerKeys() if car is None else car.vehicle.trust.keys
 
     @override
     async def async_step_paired(
@@ -380,7 +386,7 @@ class BluetoothKeyFlow(
                 entry, self._get_reconfigure_subentry(), data_updates=data
             )
         if self._was is not None:
-            data[CONF_WAS] = self._was
+            data[CONF_PREVIOUS_ID] = self._was
         return self.async_create_entry(title=self.name, data=data, unique_id=self.vin)
 
 

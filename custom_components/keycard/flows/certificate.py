@@ -21,7 +21,7 @@ from ..transport.pinning import (
 )
 from .base import KeycardFlow
 from .fields import region_at
-from .server_check import Check
+from .server_check import ConnectionCheck
 
 CONF_TRUST = "trust"
 CERTIFICATE = "certificate"
@@ -29,7 +29,7 @@ CERTIFICATE = "certificate"
 _SCHEMA = vol.Schema({vol.Required(CONF_TRUST, default=False): BooleanSelector()})
 
 type Step = Callable[[dict[str, Any]], Awaitable[ConfigFlowResult]]
-type TryServer = Callable[[Pin | None], Awaitable[Check]]
+type TryServer = Callable[[Pin | None], Awaitable[ConnectionCheck]]
 
 
 class CertificateSteps(KeycardFlow):
@@ -46,13 +46,13 @@ class CertificateSteps(KeycardFlow):
 
     async def async_try_pinned(
         self, base_url: str, known: str | None, try_server: TryServer
-    ) -> tuple[Check, str | None]:
+    ) -> tuple[ConnectionCheck, str | None]:
         """Try a server, and return the fingerprint that was pinned for it, if any.
 
         `known` is the fingerprint of an entry that this flow changes. A certificate
         that somebody vouches for needs no pin.
         """
-        check = Check(error=CERTIFICATE)
+        check = ConnectionCheck(error=CERTIFICATE)
         fingerprint = self._trusted.get(base_url, known)
         if fingerprint is not None:
             check = await try_server(pin_of(fingerprint))

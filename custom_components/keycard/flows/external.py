@@ -20,17 +20,17 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
 )
 
-from ..const import CONF_BESIDE, CONF_CARS, CONF_KEY, CONF_YEAR, DOMAIN, MODEL_NAMES
+from ..const import CONF_CARS, CONF_EXTERNAL, CONF_KEY, CONF_YEAR, DOMAIN, MODEL_NAMES
 from ..external.discovery import (
-    FoundCar,
-    NamedDevice,
+    DeviceRef,
+    DiscoveredVehicle,
     async_describe,
-    async_find_cars,
+    async_discover_vehicles,
     async_integration_name,
+    device_refs,
     domain_of,
-    named_devices,
 )
-from ..notifications.text import async_get_words
+from ..notifications.text import async_load_translations
 from .fields import KEY_FIELD, new_car_id
 
 CONF_OTHERS = "others"
@@ -48,7 +48,7 @@ _DEVICE_FIELD = DeviceSelector(
 
 
 async def async_car_fields(
-    hass: HomeAssistant, found: Iterable[FoundCar]
+    hass: HomeAssistant, found: Iterable[DiscoveredVehicle]
 ) -> dict[vol.Marker, Selector[Any]]:
     """Return the fields that ask which cars to take; all that were found at first."""
     options = [
@@ -69,8 +69,10 @@ async def async_car_fields(
 
 @callback
 def async_chosen(
-    hass: HomeAssistant, found: Iterable[FoundCar], user_input: Mapping[str, Any]
-) -> list[FoundCar]:
+    hass: HomeAssistant,
+    found: Iterable[DiscoveredVehicle],
+    user_input: Mapping[str, Any],
+) -> list[DiscoveredVehicle]:
     """Return the cars that an owner chose; a device is taken once."""
     cars = [car for car in found if car.id in user_input[CONF_CARS]]
     taken = {device.device_id for car in cars for device in car.devices}
@@ -85,17 +87,17 @@ def async_chosen(
     return cars
 
 
-def key_fields(cars: Iterable[FoundCar]) -> dict[vol.Marker, Selector[Any]]:
+def key_fields(cars: Iterable[DiscoveredVehicle]) -> dict[vol.Marker, Selector[Any]]:
     """Return the fields that ask for the key of each car, by a name for each."""
     return {
         vol.Required(label, default=car.key.value): KEY_FIELD
-        for label, car in labelled(cars).items()
+        for label, car in unique_labels(cars).items()
     }
 
 
-def labelled(cars: Iterable[FoundCar]) -> dict[str, FoundCar]:
+def unique_labels(cars: Iterable[DiscoveredVehicle]) -> dict[str, DiscoveredVehicle]:
     """Return cars by a name that no other of them has."""
-    found: dict[str, FoundCar] = {}
+    found: dict[str, DiscoveredVehicle] = {}
     for car in cars:
         label, number = car.name, 1
         while label in found:
@@ -107,30 +109,30 @@ def labelled(cars: Iterable[FoundCar]) -> dict[str, FoundCar]:
 
 def options_of(
     hass: HomeAssistant,
-    cars: Iterable[FoundCar],
+    cars: Iterable[DiscoveredVehicle],
     user_input: Mapping[str, Any],
     taken: Collection[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Return the cars as the options hold them, with the keys that were confirmed."""
     options: dict[str, dict[str, Any]] = {}
-    for label, car in labelled(cars).items():
+    for label, car in unique_labels(cars).items():
         car_id = new_car_id(hass, car.name, {*taken, *options})
         options[car_id] = {
             CONF_NAME: car.name,
             CONF_MODEL: car.model,
             CONF_YEAR: car.year,
             CONF_KEY: user_input[label],
-            CONF_BESIDE: [device.as_option() for device in car.devices],
+            CONF_EXTERNAL: [device.as_option() for device in car.devices],
         }
     return options
 
 
-class BesideOptions(OptionsFlowWithReload):
+class ExternalOptions(OptionsFlowWithReload):
     """The steps that add cars of other integrations, or let them go."""
 
     def __init__(self) -> None:
         """Start without a car chosen."""
-        self._chosen: list[FoundCar] = []
+        self._chosen: list[DiscoveredVehicle] = []
 
     @property
     def _cars(self) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class BesideOptions(OptionsFlowWithReload):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which cars of other integrations to add."""
-        found = async_find_cars(self.hass)
+        found = async_discover_vehicles(self.hass)
         errors: dict[str, str] = {}
         if user_input is not None:
             self._chosen = async_chosen(self.hass, found, user_input)
@@ -171,19 +173,19 @@ class BesideOptions(OptionsFlowWithReload):
             step_id="beside_keys", data_schema=vol.Schema(key_fields(self._chosen))
         )
 
-    def _told(self, car_id: str) -> dict[str, Any]:
+    def _describe(self, car_id: str) -> dict[str, Any]:
         """Return what an owner told of a car; its devices stand in their own field."""
         car = self._cars[car_id]
-        return {name: value for name, value in car.items() if name != CONF_BESIDE}
+        return {name: value for name, value in car.items() if name != CONF_EXTERNAL}
 
     async def _async_device_fields(self, car_id: str) -> dict[vol.Marker, Any]:
         """Return the field that names the devices of a car, if there are any."""
         labels = {
             device.device_id: await self._async_device_label(device)
-            for device in named_devices(self._cars[car_id])
+            for device in device_refs(self._cars[car_id])
         }
         named = list(labels)
-        for car in async_find_cars(self.hass):
+        for car in async_discover_vehicles(self.hass):
             for device in car.devices:
                 labels[device.device_id] = await _async_label(self.hass, car, device)
         if not labels:
@@ -198,33 +200,35 @@ class BesideOptions(OptionsFlowWithReload):
                 mode=SelectSelectorMode.LIST,
             )
         )
-        return {vol.Required(CONF_BESIDE, default=named): field}
+        return {vol.Required(CONF_EXTERNAL, default=named): field}
 
     def _named_of(self, car_id: str, user_input: Mapping[str, Any]) -> dict[str, Any]:
         """Return the option that names the devices which an owner left or chose."""
-        known = list(named_devices(self._cars[car_id]))
-        found = [dev for car in async_find_cars(self.hass) for dev in car.devices]
-        chosen = user_input.get(CONF_BESIDE, ())
+        known = list(device_refs(self._cars[car_id]))
+        found = [
+            dev for car in async_discover_vehicles(self.hass) for dev in car.devices
+        ]
+        chosen = user_input.get(CONF_EXTERNAL, ())
         devices = [
             device.as_option()
             for device in (*known, *found)
             if device.device_id in chosen
         ]
-        return {CONF_BESIDE: devices} if devices else {}
+        return {CONF_EXTERNAL: devices} if devices else {}
 
-    async def _async_device_label(self, named: NamedDevice) -> str:
+    async def _async_device_label(self, named: DeviceRef) -> str:
         device = named.async_find(self.hass)
         if device is not None:
             car = async_describe(self.hass, device)
             return await _async_label(self.hass, car, named)
-        words = await async_get_words(self.hass)
-        return words.say(
+        words = await async_load_translations(self.hass)
+        return words.format(
             "device_gone", integration=await async_integration_name(self.hass, named)
         )
 
 
 async def _async_label(
-    hass: HomeAssistant, car: FoundCar, device: NamedDevice | None = None
+    hass: HomeAssistant, car: DiscoveredVehicle, device: DeviceRef | None = None
 ) -> str:
     """Name a car, whose it is and what it is, as far as that is known."""
     devices = car.devices if device is None else (device,)

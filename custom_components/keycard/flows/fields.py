@@ -27,9 +27,9 @@ from homeassistant.util import slugify
 
 from ..const import CONF_BASE_URL, CONF_CARS, CONF_KEY, CONF_YEAR, DOMAIN, MODEL_NAMES
 from ..outage.endpoints import REGIONS, default_hosts
-from ..transport.bluetooth_pairing import speaks_protocol
+from ..transport.bluetooth_pairing import supports_phone_key
 from ..transport.routing import Preference
-from ..vehicle.keys import Key, default_key, is_vin
+from ..vehicle.keys import PhysicalKey, default_key, is_vin
 
 CONF_ANOTHER = "another"
 CONF_ANYWAY = "anyway"
@@ -76,7 +76,7 @@ REGION_FIELD = SelectSelector(
 )
 KEY_FIELD = SelectSelector(
     SelectSelectorConfig(
-        options=[Key.KEYCARD.value, Key.FOB.value],
+        options=[PhysicalKey.KEYCARD.value, PhysicalKey.FOB.value],
         mode=SelectSelectorMode.LIST,
         translation_key="key",
     )
@@ -136,7 +136,7 @@ def read_vin(user_input: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     errors: dict[str, str] = {}
     if not is_vin(vin):
         errors[CONF_VIN] = "invalid_vin"
-    elif not speaks_protocol(vin):
+    elif not supports_phone_key(vin):
         errors[CONF_VIN] = "too_old"
     if not user_input.get(CONF_NAME, vin).strip():
         errors[CONF_NAME] = "no_name"
@@ -170,7 +170,7 @@ def car_options(user_input: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def normalised(url: str) -> str | None:
+def normalize_url(url: str) -> str | None:
     """Return a URL in its one form, None if it is none for a host."""
     try:
         parsed = URL(url.strip())
@@ -183,7 +183,7 @@ def normalised(url: str) -> str | None:
         return None
 
 
-def is_safe(url: str) -> bool:
+def is_https_or_local(url: str) -> bool:
     """Return whether a normalised URL is encrypted or stays at home."""
     parsed = URL(url)
     host = parsed.host or ""

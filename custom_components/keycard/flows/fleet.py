@@ -34,25 +34,25 @@ from ..const import (
     PROVIDER_FLEET,
 )
 from ..notifications.markdown import escape_markdown
-from ..notifications.text import async_get_words
+from ..notifications.text import async_load_translations
 from ..outage.endpoints import default_hosts
-from ..providers.fleet import NEEDED, Grant, read_grant
+from ..providers.fleet import NEEDED, TokenClaims, read_claims
 from ..transport.key_pair import UnusableKeyError, public_pem
-from .base import cloud_title, passes
+from .base import cloud_title, is_accepted
 from .certificate import CERTIFICATE, CertificateSteps
 from .fields import (
     ANYWAY_FIELD,
     CONF_ANYWAY,
     REGION_FIELD,
     URL_FIELD,
-    is_safe,
-    normalised,
+    is_https_or_local,
+    normalize_url,
     region_at,
     region_of,
 )
 from .server_check import (
     BASE,
-    Check,
+    ConnectionCheck,
     Finding,
     check_key,
     check_proxy,
@@ -94,8 +94,8 @@ class FleetSteps(CertificateSteps):
         self._fleet_domain = ""
         self._server: dict[str, Any] = {}
         self._signed_in: dict[str, Any] = {}
-        self._grant = Grant()
-        self._check = Check()
+        self._grant = TokenClaims()
+        self._check = ConnectionCheck()
 
     async def async_step_fleet(
         self, user_input: dict[str, Any] | None = None
@@ -163,7 +163,7 @@ class FleetSteps(CertificateSteps):
         applications = await _async_applications(self.hass)
         if not applications:
             return self.async_abort(reason="missing_credentials")
-        check = Check()
+        check = ConnectionCheck()
         if user_input is not None:
             self._server, check = await self._async_try_proxy(user_input)
             if check.error == CERTIFICATE:
@@ -174,7 +174,7 @@ class FleetSteps(CertificateSteps):
                 )
                 if asked is not None:
                     return asked
-            if passes(check, user_input):
+            if is_accepted(check, user_input):
                 chosen = user_input.get(CONF_IMPLEMENTATION, next(iter(applications)))
                 return await self._async_take_server(
                     user_input[CONF_REGION], applications[chosen]
@@ -186,13 +186,13 @@ class FleetSteps(CertificateSteps):
             **(user_input or {}),
         }
         suggested.pop(CONF_ANYWAY, None)
-        schema = _SERVER_SCHEMA.extend(ANYWAY_FIELD if check.may_pass else {})
+        schema = _SERVER_SCHEMA.extend(ANYWAY_FIELD if check.can_override else {})
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
                 _with_choice(schema, applications), suggested
             ),
-            errors={} if check.error is None else {check.where: check.error},
+            errors={} if check.error is None else {check.error_field: check.error},
             description_placeholders={
                 "dashboard": DASHBOARD,
                 "example": "https://192.168.1.5:4443",
@@ -201,17 +201,19 @@ class FleetSteps(CertificateSteps):
 
     async def _async_try_proxy(
         self, user_input: dict[str, Any]
-    ) -> tuple[dict[str, Any], Check]:
+    ) -> tuple[dict[str, Any], ConnectionCheck]:
         """Return what an entry holds of a server, and what trying it brought."""
-        url = normalised(user_input[CONF_SERVER])
+        url = normalize_url(user_input[CONF_SERVER])
         server = {
             CONF_SERVER: url,
             CONF_ALL_CALLS: bool(user_input.get(CONF_ALL_CALLS)),
         }
         if url is None or region_at(url) is not None:
-            return server, Check(error="invalid_url", where=CONF_SERVER)
-        if not is_safe(url):
-            return server, Check(error="not_encrypted", where=CONF_SERVER)
+            return server, ConnectionCheck(error="invalid_url", error_field=CONF_SERVER)
+        if not is_https_or_local(url):
+            return server, ConnectionCheck(
+                error="not_encrypted", error_field=CONF_SERVER
+            )
         entry, known = self.changed_entry, None
         if entry is not None and entry.data.get(CONF_SERVER) == url:
             known = entry.data.get(CONF_FINGERPRINT)
@@ -286,7 +288,7 @@ class FleetSteps(CertificateSteps):
         """Show what was found wrong; submitting checks again."""
         return self.async_show_form(
             step_id=step_id,
-            data_schema=_ANYWAY_SCHEMA if found.may_pass else _CHECK_SCHEMA,
+            data_schema=_ANYWAY_SCHEMA if found.can_override else _CHECK_SCHEMA,
             errors={} if found.error is None else {BASE: found.error},
             description_placeholders={
                 "said": escape_markdown(found.said or "-"),
@@ -301,7 +303,7 @@ class FleetSteps(CertificateSteps):
     ) -> ConfigFlowResult:
         """Take the sign-in, and see what it allows."""
         self._signed_in = signed_in
-        self._grant = read_grant(signed_in[CONF_TOKEN]["access_token"])
+        self._grant = read_claims(signed_in[CONF_TOKEN]["access_token"])
         if self._grant.account is None:
             return self.async_abort(reason="token_unreadable")
         entry = self.changed_entry
@@ -315,8 +317,8 @@ class FleetSteps(CertificateSteps):
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Name what the owner did not allow."""
-        words = await async_get_words(self.hass)
-        missing = [words.say(f"scope_{scope}") for scope in self._grant.missing]
+        words = await async_load_translations(self.hass)
+        missing = [words.format(f"scope_{scope}") for scope in self._grant.missing]
         options = ["fleet_again"]
         if not set(NEEDED) & set(self._grant.missing):
             options.append("fleet_region")
@@ -357,7 +359,7 @@ class FleetSteps(CertificateSteps):
         token = self._signed_in[CONF_TOKEN]["access_token"]
         base_url = _base_url(self._fleet_region)
         self._check = await check_server(self.hass, base_url, token)
-        right = region_at(normalised(self._check.right_url or "") or "")
+        right = region_at(normalize_url(self._check.right_url or "") or "")
         if right is not None and right != self._fleet_region:
             self._fleet_region = right
             if not self._server:
@@ -394,7 +396,7 @@ class FleetSteps(CertificateSteps):
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Make the entry, or change it."""
-        return await self.async_finish(
+        return await self.async_create_or_update(
             unique_id=self._grant.account or "",
             title=cloud_title(self._fleet_region),
             data={
@@ -449,7 +451,7 @@ def _with_choice(
 
 def _passes(found: Finding, user_input: dict[str, Any] | None) -> bool:
     return found.error is None or (
-        found.may_pass and bool((user_input or {}).get(CONF_ANYWAY))
+        found.can_override and bool((user_input or {}).get(CONF_ANYWAY))
     )
 
 

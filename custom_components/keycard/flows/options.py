@@ -38,12 +38,12 @@ from ..const import (
     SUBENTRY_BLUETOOTH_KEY,
 )
 from ..coordinator import KeycardConfigEntry
-from ..external.discovery import async_find_cars
+from ..external.discovery import async_discover_vehicles
 from ..outage.endpoints import REGIONS, default_hosts
 from ..sensor import CURRENCY
 from ..transport.routing import Preference
 from ..vehicle.product_list import labels
-from .external import BesideOptions
+from .external import ExternalOptions
 from .fields import (
     CAR_SCHEMA,
     CONF_REMOVE,
@@ -53,9 +53,9 @@ from .fields import (
     URL_FIELD,
     URLS_FIELD,
     car_options,
-    is_safe,
+    is_https_or_local,
     new_car_id,
-    normalised,
+    normalize_url,
 )
 
 _STEP = 0.5
@@ -107,7 +107,7 @@ CONF_DEFAULTS = "defaults"
 _LISTS = (CONF_SIGN_IN, CONF_UNRELATED)
 
 
-class KeycardOptionsFlow(BesideOptions, BudgetStep):
+class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     """Changes one part of the options after the other."""
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
         if self.config_entry.data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
             options = [
                 *(["change_car"] if self._cars else []),
-                *(["add_beside"] if async_find_cars(self.hass) else []),
+                *(["add_beside"] if async_discover_vehicles(self.hass) else []),
                 "add_car",
                 "hosts",
             ]
@@ -191,7 +191,7 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
             step_id="car",
             data_schema=self.add_suggested_values_to_schema(
                 KNOWN_CAR_SCHEMA.extend(await self._async_device_fields(self._car_id)),
-                user_input or self._told(self._car_id),
+                user_input or self._describe(self._car_id),
             ),
             errors=errors,
         )
@@ -203,7 +203,7 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         entry: KeycardConfigEntry = self.config_entry
-        cars = [coordinator.car for coordinator in entry.runtime_data.cars.values()]
+        cars = [coordinator.vehicle for coordinator in entry.runtime_data.cars.values()]
         if not cars:
             return self.async_abort(reason="no_cars")
         entry.runtime_data.garage.async_name()
@@ -221,7 +221,9 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
             step_id="keys",
             data_schema=vol.Schema(
                 {
-                    vol.Required(label[car.id], default=car.key.value): KEY_FIELD
+                    vol.Required(
+                        label[car.id], default=car.physical_key.value
+                    ): KEY_FIELD
                     for car in cars
                 }
             ),
@@ -235,7 +237,7 @@ class KeycardOptionsFlow(BesideOptions, BudgetStep):
             return self.async_abort(reason="not_loaded")
         entry: KeycardConfigEntry = self.config_entry
         garage = entry.runtime_data.garage
-        names = {vin: car.car.title for vin, car in garage.cars.items()}
+        names = {vin: car.vehicle.title for vin, car in garage.cars.items()}
         names |= {vin: car.title for vin, car in garage.left_out.items()}
         if not names:
             return self.async_abort(reason="no_cars")
@@ -383,12 +385,12 @@ def _read_hosts(
     for field in (*REGIONS, *_LISTS):
         value = user_input.get(field) or []
         urls = [url for url in ([value] if isinstance(value, str) else value) if url]
-        found = [normalised(url) for url in urls]
+        found = [normalize_url(url) for url in urls]
         if None in found:
             errors[field] = "invalid_url"
             continue
         good = [url for url in found if url is not None]
-        if field != CONF_UNRELATED and not all(map(is_safe, good)):
+        if field != CONF_UNRELATED and not all(map(is_https_or_local, good)):
             errors[field] = "not_encrypted"
         elif field in _LISTS:
             hosts[field] = good

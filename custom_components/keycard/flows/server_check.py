@@ -14,18 +14,18 @@ from homeassistant.helpers.aiohttp_client import (
 )
 
 from ..auth.keys import PUBLIC_KEY_PATH
-from ..auth.oauth import SignInFailedError, TeslaSignIn
+from ..auth.oauth import TeslaSignIn, TokenRequestFailedError
 from ..const import CONF_BASE_URL, CONF_SERVER
 from ..outage.endpoints import REGIONS
-from ..outage.evidence import Kind, Reason, read
+from ..outage.evidence import Reason, RequestType, classify
 from ..providers import token_link
-from ..transport.cloud import Call, CloudLink
-from ..transport.http import Answer, Failure, Recorder, ask
-from ..transport.key_pair import PrivateKey, is_public_half, public_point
+from ..transport.cloud import ApiCall, FleetClient
+from ..transport.http import Failure, HttpResult, Recorder, request
+from ..transport.key_pair import PrivateKey, matches_public_key, public_key_hex
 from ..transport.pinning import Pin, pinned
 from ..transport.proxy_answers import refuses_token
 from ..vehicle.parsing import read_text
-from ..vehicle.product_list import MOST_VEHICLES, cars_in, unpaired_in
+from ..vehicle.product_list import MOST_VEHICLES, parse_products, parse_unpaired
 from ..vehicle.state import unwrapped
 
 BASE = "base"
@@ -34,7 +34,7 @@ _ADDRESS = re.compile(r"https?://[a-z0-9][a-z0-9.-]*[a-z0-9](?::\d+)?", re.IGNOR
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class ConnectionCheck:
     """What asking a server brought.
 
     `error` is a key of the flow's texts, None when the server answered with cars;
@@ -45,8 +45,8 @@ class Check:
     """
 
     error: str | None = None
-    where: str = BASE
-    may_pass: bool = False
+    error_field: str = BASE
+    can_override: bool = False
     account: str | None = None
     vins: frozenset[str] = frozenset()
     names: Mapping[str, str | None] = field(default_factory=dict)
@@ -54,39 +54,41 @@ class Check:
 
 
 _FAILURES = {
-    Failure.TIMEOUT: Check(error="timeout", may_pass=True),
-    Failure.REFUSED: Check(error="cannot_connect", may_pass=True),
-    Failure.RESET: Check(error="cut_off", may_pass=True),
+    Failure.TIMEOUT: ConnectionCheck(error="timeout", can_override=True),
+    Failure.REFUSED: ConnectionCheck(error="cannot_connect", can_override=True),
+    Failure.RESET: ConnectionCheck(error="cut_off", can_override=True),
 }
 _REASONS = {
-    Reason.NAME: Check(error="name_not_found", where=CONF_BASE_URL),
-    Reason.ADDRESS: Check(error="blocked_name", where=CONF_BASE_URL),
-    Reason.CERTIFICATE: Check(error="certificate", where=CONF_BASE_URL),
-    Reason.PORTAL: Check(error="web_page", where=CONF_BASE_URL),
-    Reason.BLOCKED: Check(error="blocked"),
-    Reason.MALFORMED: Check(error="not_fleet_api", where=CONF_BASE_URL),
-    Reason.NOT_FOUND: Check(error="not_fleet_api", where=CONF_BASE_URL),
-    Reason.REFUSED: Check(error="not_fleet_api", where=CONF_BASE_URL),
-    Reason.SIGN_IN: Check(error="invalid_auth", where=CONF_TOKEN),
-    Reason.UNAUTHORIZED: Check(error="invalid_auth", where=CONF_TOKEN),
-    Reason.MOBILE_ACCESS: Check(error="mobile_access_disabled", may_pass=True),
-    Reason.LIMIT: Check(error="limit", may_pass=True),
-    Reason.PAYMENT: Check(error="payment", may_pass=True),
-    Reason.POLICY: Check(error="policy"),
-    Reason.NOT_REGISTERED: Check(error="not_registered"),
-    Reason.RATE_LIMITED: Check(error="rate_limited", may_pass=True),
+    Reason.NAME: ConnectionCheck(error="name_not_found", error_field=CONF_BASE_URL),
+    Reason.ADDRESS: ConnectionCheck(error="blocked_name", error_field=CONF_BASE_URL),
+    Reason.CERTIFICATE: ConnectionCheck(error="certificate", error_field=CONF_BASE_URL),
+    Reason.PORTAL: ConnectionCheck(error="web_page", error_field=CONF_BASE_URL),
+    Reason.BLOCKED: ConnectionCheck(error="blocked"),
+    Reason.MALFORMED: ConnectionCheck(error="not_fleet_api", error_field=CONF_BASE_URL),
+    Reason.NOT_FOUND: ConnectionCheck(error="not_fleet_api", error_field=CONF_BASE_URL),
+    Reason.REFUSED: ConnectionCheck(error="not_fleet_api", error_field=CONF_BASE_URL),
+    Reason.SIGN_IN: ConnectionCheck(error="invalid_auth", error_field=CONF_TOKEN),
+    Reason.UNAUTHORIZED: ConnectionCheck(error="invalid_auth", error_field=CONF_TOKEN),
+    Reason.MOBILE_ACCESS: ConnectionCheck(
+        error="mobile_access_disabled", can_override=True
+    ),
+    Reason.BILLING_LIMIT: ConnectionCheck(error="limit", can_override=True),
+    Reason.PAYMENT: ConnectionCheck(error="payment", can_override=True),
+    Reason.FORBIDDEN: ConnectionCheck(error="policy"),
+    Reason.NOT_REGISTERED: ConnectionCheck(error="not_registered"),
+    Reason.RATE_LIMITED: ConnectionCheck(error="rate_limited", can_override=True),
 }
-_TOO_MANY = Check(error="too_many_vehicles", where=CONF_TOKEN)
-_WRONG_REGION = Check(error="wrong_region", where=CONF_BASE_URL)
-_UNREACHABLE = Check(error="name_not_found", where=CONF_BASE_URL)
+_TOO_MANY = ConnectionCheck(error="too_many_vehicles", error_field=CONF_TOKEN)
+_WRONG_REGION = ConnectionCheck(error="wrong_region", error_field=CONF_BASE_URL)
+_UNREACHABLE = ConnectionCheck(error="name_not_found", error_field=CONF_BASE_URL)
 _TIMEOUT = 10.0
-_CLOUD_FAILS = Check(error="server_error", may_pass=True)
+_CLOUD_FAILS = ConnectionCheck(error="server_error", can_override=True)
 
 
 @asynccontextmanager
 async def open_link(
     hass: HomeAssistant, base_url: str, token: str, pin: Pin | None = None
-) -> AsyncGenerator[CloudLink]:
+) -> AsyncGenerator[FleetClient]:
     """Open a link for a moment."""
     session = async_create_clientsession(
         hass, auto_cleanup=False, middlewares=(Recorder(),)
@@ -100,17 +102,19 @@ async def open_link(
 
 async def check_server(
     hass: HomeAssistant, base_url: str, token: str, pin: Pin | None = None
-) -> Check:
+) -> ConnectionCheck:
     """Ask a server for the owner's cars."""
     async with open_link(hass, base_url, token, pin) as link:
-        return _judge(await link.products(), base_url)
+        return _check_of(await link.products(), base_url)
 
 
-async def check_proxy(hass: HomeAssistant, base_url: str, pin: Pin | None) -> Check:
+async def check_proxy(
+    hass: HomeAssistant, base_url: str, pin: Pin | None
+) -> ConnectionCheck:
     """Ask a server whether it is there; no token is shown to it."""
     session = async_create_clientsession(hass, auto_cleanup=False)
     try:
-        answer = await ask(
+        answer = await request(
             pinned(session, pin), "GET", f"{base_url}/api/1/products", timeout=_TIMEOUT
         )
     finally:
@@ -123,9 +127,9 @@ async def check_proxy(hass: HomeAssistant, base_url: str, pin: Pin | None) -> Ch
     elif not 200 <= (answer.status or 0) < 500 or answer.content_type == "text/html":
         check = _REASONS[Reason.MALFORMED]
     else:
-        return Check()
-    where = CONF_SERVER if check.where == CONF_BASE_URL else check.where
-    return replace(check, where=where)
+        return ConnectionCheck()
+    where = CONF_SERVER if check.error_field == CONF_BASE_URL else check.error_field
+    return replace(check, error_field=where)
 
 
 async def find_region(hass: HomeAssistant, base_url: str, token: str) -> str | None:
@@ -144,21 +148,21 @@ async def find_unpaired(
         return ()
     async with open_link(hass, base_url, token) as link:
         call = await link.fleet_status(sorted(vins))
-    return tuple(unpaired_in(call.body, vins) or ())
+    return tuple(parse_unpaired(call.body, vins) or ())
 
 
-def _judge(call: Call, base_url: str) -> Check:
+def _check_of(call: ApiCall, base_url: str) -> ConnectionCheck:
     """Tell what a list of cars, or its absence, means for a set-up."""
     answer = call.answer
     readable = None if call.body is None else True
-    reason = read(Kind.CALL, answer, url=base_url, readable=readable).reason
+    reason = classify(RequestType.CALL, answer, url=base_url, readable=readable).reason
     if reason is Reason.OK:
-        if (cars := cars_in(call.body)) is None:
+        if (cars := parse_products(call.body)) is None:
             return _REASONS[Reason.MALFORMED]
         if len(cars) > MOST_VEHICLES:
             return _TOO_MANY
         accounts = [str(car["user_id"]) for car in cars.values() if car.get("user_id")]
-        return Check(
+        return ConnectionCheck(
             account=accounts[0] if accounts else None,
             vins=frozenset(cars),
             names={
@@ -196,7 +200,7 @@ class Finding:
     """
 
     error: str | None = None
-    may_pass: bool = False
+    can_override: bool = False
     said: str = ""
 
 
@@ -208,9 +212,9 @@ _UNSEEN = {
 _REGISTRATION = {
     Reason.SIGN_IN: Finding(error="application_refused"),
     Reason.UNAUTHORIZED: Finding(error="application_refused"),
-    Reason.POLICY: Finding(error="application_not_allowed"),
-    Reason.LIMIT: Finding(error="limit", may_pass=True),
-    Reason.RATE_LIMITED: Finding(error="rate_limited", may_pass=True),
+    Reason.FORBIDDEN: Finding(error="application_not_allowed"),
+    Reason.BILLING_LIMIT: Finding(error="limit", can_override=True),
+    Reason.RATE_LIMITED: Finding(error="rate_limited", can_override=True),
 }
 
 
@@ -230,7 +234,7 @@ async def check_key(hass: HomeAssistant, domain: str, key: PrivateKey) -> Findin
 
     A home that does not reach its own domain from inside may be right all the same.
     """
-    answer = await ask(
+    answer = await request(
         async_get_clientsession(hass),
         "GET",
         public_key_url(domain),
@@ -239,12 +243,12 @@ async def check_key(hass: HomeAssistant, domain: str, key: PrivateKey) -> Findin
     )
     if answer.failure is not None:
         return _UNSEEN.get(
-            answer.failure, Finding(error="domain_unreachable", may_pass=True)
+            answer.failure, Finding(error="domain_unreachable", can_override=True)
         )
     if answer.status != 200:
         said = str(answer.status)
-        return Finding(error="key_not_shown", may_pass=True, said=said)
-    match is_public_half(answer.body, key):
+        return Finding(error="key_not_shown", can_override=True, said=said)
+    match matches_public_key(answer.body, key):
         case True:
             return Finding()
         case False:
@@ -263,27 +267,27 @@ async def check_registration(
     """Register the application in a region; to do that again changes nothing."""
     try:
         token = await sign_in.async_application_token(base_url)
-    except SignInFailedError as err:
+    except TokenRequestFailedError as err:
         return _of_application(err.answer)
     async with open_link(hass, base_url, token) as link:
-        return _of_registration(await link.register(domain), key)
+        return _of_registration(await link.register_partner(domain), key)
 
 
-def _of_application(answer: Answer) -> Finding:
+def _of_application(answer: HttpResult) -> Finding:
     """Tell what it means that the application got no token of its own."""
     if answer.failure is None and answer.status in {400, 401} and _is_json(answer):
         return Finding(error="application_refused")
-    return Finding(error="sign_in_disturbed", may_pass=True)
+    return Finding(error="sign_in_disturbed", can_override=True)
 
 
-def _of_registration(call: Call, key: PrivateKey) -> Finding:
+def _of_registration(call: ApiCall, key: PrivateKey) -> Finding:
     """Tell what the answer to a registration means."""
     if call.body is not None:
         shown = str(unwrapped(call.body).get("public_key") or "")
-        if shown.lower() == public_point(key):
+        if shown.lower() == public_key_hex(key):
             return Finding()
         return Finding(error="registered_with_another_key")
-    reason = read(Kind.CALL, call.answer).reason
+    reason = classify(RequestType.CALL, call.answer).reason
     if reason in _REGISTRATION:
         return _REGISTRATION[reason]
     said = _word_of(call.answer)
@@ -291,14 +295,14 @@ def _of_registration(call: Call, key: PrivateKey) -> Finding:
         return Finding(error="key_not_found", said=said)
     if 400 <= (call.answer.status or 0) < 500:
         return Finding(error="registration_refused", said=said)
-    return Finding(error="registration_failed", may_pass=True, said=said)
+    return Finding(error="registration_failed", can_override=True, said=said)
 
 
-def _is_json(answer: Answer) -> bool:
+def _is_json(answer: HttpResult) -> bool:
     return isinstance(_read(answer), dict)
 
 
-def _word_of(answer: Answer) -> str:
+def _word_of(answer: HttpResult) -> str:
     """Return why a host refuses, in its own word, or the number of its answer."""
     told = _read(answer)
     error = told.get("error") if isinstance(told, dict) else None
@@ -306,7 +310,7 @@ def _word_of(answer: Answer) -> str:
     return word[:_LONGEST_WORD] if word else str(answer.status or "")
 
 
-def _read(answer: Answer) -> object:
+def _read(answer: HttpResult) -> object:
     try:
         return json.loads(answer.body)
     except ValueError, RecursionError:

@@ -26,9 +26,9 @@ from ..transport.cloud import register_at_teslemetry
 from .base import (
     KeycardFlow,
     account_of,
+    check_same_account,
     cloud_title,
-    of_other_account,
-    passes,
+    is_accepted,
     server_id,
 )
 from .certificate import CERTIFICATE, CertificateSteps
@@ -39,12 +39,12 @@ from .fields import (
     SERVER_SCHEMA,
     TOKEN_SCHEMA,
     clean_token,
-    is_safe,
-    normalised,
+    is_https_or_local,
+    normalize_url,
     region_at,
     region_of,
 )
-from .server_check import BASE, Check, check_server, find_region
+from .server_check import BASE, ConnectionCheck, check_server, find_region
 
 
 class ServerSteps(CertificateSteps):
@@ -58,7 +58,7 @@ class ServerSteps(CertificateSteps):
             CONF_REGION: region_of(self.hass.config.country)
         }
         if user_input is None:
-            return self._show_server("compatible", suggested, Check())
+            return self._show_server("compatible", suggested, ConnectionCheck())
         data, check = await self._async_try_server(user_input)
         if check.error == CERTIFICATE:
             asked = await self.async_ask_for_trust(
@@ -66,7 +66,7 @@ class ServerSteps(CertificateSteps):
             )
             if asked is not None:
                 return asked
-        if not passes(check, user_input):
+        if not is_accepted(check, user_input):
             return self._show_server("compatible", user_input, check)
         self._async_abort_entries_match(
             {key: data[key] for key in (CONF_BASE_URL, CONF_TOKEN)}
@@ -84,7 +84,7 @@ class ServerSteps(CertificateSteps):
         step = "reconfigure_compatible"
         entry = self._get_reconfigure_entry()
         if user_input is None:
-            return self._show_server(step, entry.data, Check())
+            return self._show_server(step, entry.data, ConnectionCheck())
         data, check = await self._async_try_server(user_input)
         if check.error == CERTIFICATE:
             asked = await self.async_ask_for_trust(
@@ -92,12 +92,12 @@ class ServerSteps(CertificateSteps):
             )
             if asked is not None:
                 return asked
-        if not passes(check, user_input):
+        if not is_accepted(check, user_input):
             return self._show_server(step, user_input, check)
-        if (other := of_other_account(entry, check)) is not None:
+        if (other := check_same_account(entry, check)) is not None:
             return self._show_server(step, user_input, other)
         base_url = data[CONF_BASE_URL]
-        return await self.async_replace(
+        return await self.async_update_entry(
             entry,
             unique_id=server_id(base_url, check.account or account_of(entry)),
             titles=(
@@ -108,29 +108,29 @@ class ServerSteps(CertificateSteps):
         )
 
     def _show_server(
-        self, step_id: str, suggested: Mapping[str, Any], check: Check
+        self, step_id: str, suggested: Mapping[str, Any], check: ConnectionCheck
     ) -> ConfigFlowResult:
         """Show the form for a server, with what was wrong."""
         values = dict(suggested)
         values.pop(CONF_ANYWAY, None)
-        right = normalised(check.right_url or "")
+        right = normalize_url(check.right_url or "")
         if right is not None and (region := region_at(right)) is not None:
             # An answer names the address: only Tesla's own are worth a token.
             values |= {CONF_BASE_URL: right, CONF_REGION: region}
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
-                ANYWAY_SCHEMA if check.may_pass else SERVER_SCHEMA, values
+                ANYWAY_SCHEMA if check.can_override else SERVER_SCHEMA, values
             ),
-            errors={} if check.error is None else {check.where: check.error},
+            errors={} if check.error is None else {check.error_field: check.error},
             description_placeholders={"example": "https://proxy.example.org"},
         )
 
     async def _async_try_server(
         self, user_input: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], Check]:
+    ) -> tuple[dict[str, Any], ConnectionCheck]:
         """Return the data of an entry, and what trying them brought."""
-        base_url = normalised(user_input[CONF_BASE_URL])
+        base_url = normalize_url(user_input[CONF_BASE_URL])
         # An address of the maker's own tells the region better than the owner.
         region = region_at(base_url) if base_url else None
         token = clean_token(user_input[CONF_TOKEN])
@@ -141,11 +141,13 @@ class ServerSteps(CertificateSteps):
             CONF_TOKEN: token,
         }
         if base_url is None:
-            return data, Check(error="invalid_url", where=CONF_BASE_URL)
-        if not is_safe(base_url):
-            return data, Check(error="not_encrypted", where=CONF_BASE_URL)
+            return data, ConnectionCheck(error="invalid_url", error_field=CONF_BASE_URL)
+        if not is_https_or_local(base_url):
+            return data, ConnectionCheck(
+                error="not_encrypted", error_field=CONF_BASE_URL
+            )
         if token is None:
-            return data, Check(error="token_form", where=CONF_TOKEN)
+            return data, ConnectionCheck(error="token_form", error_field=CONF_TOKEN)
         entry, known = self.changed_entry, None
         if entry is not None and entry.data[CONF_BASE_URL] == base_url:
             known = entry.data.get(CONF_FINGERPRINT)
@@ -213,10 +215,10 @@ class ServiceSteps(KeycardFlow):
         """Take the sign-in; the service may be down for all else."""
         token = signed_in[CONF_TOKEN]["access_token"]
         data, check = await self._async_try_token(PROVIDER_TESLEMETRY, token)
-        if check.error is not None and not check.may_pass:
+        if check.error is not None and not check.can_override:
             return self.async_abort(reason="account_refused")
         entry = self.changed_entry
-        if entry is not None and of_other_account(entry, check) is not None:
+        if entry is not None and check_same_account(entry, check) is not None:
             return self.async_abort(reason="other_account")
         more = {**signed_in, CONF_CLIENT_ID: self._client_id}
         return await self._async_take({**data, **more}, check)
@@ -248,27 +250,29 @@ class ServiceSteps(KeycardFlow):
         self, provider: str, step_id: str, user_input: dict[str, Any] | None
     ) -> ConfigFlowResult:
         """Ask for a token, and try it."""
-        check = Check()
+        check = ConnectionCheck()
         if user_input is not None:
             token = clean_token(user_input[CONF_TOKEN])
             if token is None:
                 data: dict[str, Any] = {}
-                check = Check(error="token_form", where=CONF_TOKEN)
+                check = ConnectionCheck(error="token_form", error_field=CONF_TOKEN)
             else:
                 data, check = await self._async_try_token(provider, token)
-            if passes(check, user_input):
+            if is_accepted(check, user_input):
                 entry = self.changed_entry
-                other = None if entry is None else of_other_account(entry, check)
+                other = None if entry is None else check_same_account(entry, check)
                 if other is None:
                     return await self._async_take(data, check)
                 check = other
-        schema = TOKEN_SCHEMA.extend(ANYWAY_FIELD) if check.may_pass else TOKEN_SCHEMA
+        schema = (
+            TOKEN_SCHEMA.extend(ANYWAY_FIELD) if check.can_override else TOKEN_SCHEMA
+        )
         suggested = {
             key: value
             for key, value in (user_input or {}).items()
             if key != CONF_ANYWAY
         }
-        where = CONF_TOKEN if check.where == CONF_TOKEN else BASE
+        where = CONF_TOKEN if check.error_field == CONF_TOKEN else BASE
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, suggested),
@@ -281,7 +285,7 @@ class ServiceSteps(KeycardFlow):
 
     async def _async_try_token(
         self, provider: str, token: str
-    ) -> tuple[dict[str, Any], Check]:
+    ) -> tuple[dict[str, Any], ConnectionCheck]:
         """Return the data of an entry, and what trying the token brought."""
         base_url = _base_url(self.changed_entry, provider)
         check = await check_server(self.hass, base_url, token)
@@ -295,13 +299,15 @@ class ServiceSteps(KeycardFlow):
         }
         return data, check
 
-    async def _async_take(self, data: dict[str, Any], check: Check) -> ConfigFlowResult:
+    async def _async_take(
+        self, data: dict[str, Any], check: ConnectionCheck
+    ) -> ConfigFlowResult:
         """Make the entry, or change it."""
         entry = self.changed_entry
         if entry is None and self.all_known(check.vins):
             return self.async_abort(reason="already_configured")
         account = check.account or (account_of(entry) if entry else None)
-        return await self.async_finish(
+        return await self.async_create_or_update(
             unique_id=server_id(data[CONF_BASE_URL], account),
             title=SERVICES[data[CONF_PROVIDER]].name,
             data=data,

@@ -9,7 +9,7 @@ from homeassistant.const import CONF_NAME, CONF_REGION
 from homeassistant.helpers.selector import BooleanSelector
 
 from ..const import CONF_CARS, CONF_PROVIDER, PROVIDER_WATCH_ONLY
-from ..external.discovery import FoundCar, async_find_cars
+from ..external.discovery import DiscoveredVehicle, async_discover_vehicles
 from ..notifications.markdown import escape_markdown
 from .base import KeycardFlow, cloud_title
 from .external import async_car_fields, async_chosen, key_fields, options_of
@@ -33,19 +33,19 @@ class WatchSteps(KeycardFlow):
         super().__init__()
         self._region = ""
         self._cars: dict[str, dict[str, Any]] = {}
-        self._chosen: list[FoundCar] = []
+        self._chosen: list[DiscoveredVehicle] = []
         self._another = False
 
-    def watches(self) -> list[str]:
+    def watch_menu(self) -> list[str]:
         """Return the ways to watch: beside others comes first where it finds cars."""
-        beside = [STEP_BESIDE] if async_find_cars(self.hass) else []
+        beside = [STEP_BESIDE] if async_discover_vehicles(self.hass) else []
         return [*beside, PROVIDER_WATCH_ONLY]
 
     async def async_step_beside(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which cars of other integrations to watch, and in which region."""
-        found = async_find_cars(self.hass)
+        found = async_discover_vehicles(self.hass)
         errors: dict[str, str] = {}
         if user_input is not None:
             self._region = user_input[CONF_REGION]
@@ -147,7 +147,7 @@ class WatchSteps(KeycardFlow):
                 ),
             )
         region = user_input[CONF_REGION]
-        return await self.async_replace(
+        return await self.async_update_entry(
             entry,
             unique_id=_watch_id(region),
             titles=(cloud_title(entry.data[CONF_REGION]), cloud_title(region)),

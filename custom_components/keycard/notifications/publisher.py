@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
-from ..outage.models import Judgement
-from ..outage.outage_log import Happening, Kind
+from ..outage.models import Assessment
+from ..outage.outage_log import EventType, OutageEvent
 from ..runtime.isolation import isolated
-from ..runtime.views import OutageEvent
-from ..vehicle.keys import Key
-from .text import Words, as_drill, async_get_words, compose
+from ..runtime.views import OutageNotice
+from ..vehicle.keys import PhysicalKey
+from .text import Translations, async_load_translations, mark_as_drill, render_notice
 
 # As many events wait for somebody who can hear them.
-UNHEARD = 16
+MAX_PENDING = 16
 
 
-class Bulletin:
+class OutageEventPublisher:
     """The events of one entry; what nobody heard yet waits for a listener.
 
     `seen` names the cars by which only other integrations show what is judged, `near`
@@ -29,24 +29,24 @@ class Bulletin:
         self,
         hass: HomeAssistant,
         *,
-        seen: Callable[[Judgement], Collection[str]],
+        seen: Callable[[Assessment], Collection[str]],
         near: Callable[[], Collection[str]],
     ) -> None:
         """Start without words or listeners."""
-        self.listeners: list[Callable[[OutageEvent], None]] = []
-        self.words: Words
+        self.listeners: list[Callable[[OutageNotice], None]] = []
+        self.words: Translations
         self._seen = seen
         self._near = near
         self._hass = hass
-        self._unheard: deque[OutageEvent] = deque(maxlen=UNHEARD)
+        self._unheard: deque[OutageNotice] = deque(maxlen=MAX_PENDING)
 
-    async def async_load_words(self) -> None:
+    async def async_load_translations(self) -> None:
         """Take the words of Home Assistant's language."""
-        self.words = await async_get_words(self._hass)
+        self.words = await async_load_translations(self._hass)
 
     @callback
     def async_add_listener(
-        self, listener: Callable[[OutageEvent], None]
+        self, listener: Callable[[OutageNotice], None]
     ) -> CALLBACK_TYPE:
         """Call back with each event, and with those that nobody heard yet."""
         self.listeners.append(listener)
@@ -55,11 +55,11 @@ class Bulletin:
                 listener(self._unheard.popleft())
         return lambda: self.listeners.remove(listener)
 
-    def word(
+    def render(
         self,
-        kind: Kind,
-        judgement: Judgement,
-        keys: Mapping[str, Key],
+        kind: EventType,
+        judgement: Assessment,
+        keys: Mapping[str, PhysicalKey],
         *,
         start: datetime | None,
         length: timedelta | None = None,
@@ -70,31 +70,31 @@ class Bulletin:
 
         If a `drill` ends early, `early` names the words that say why.
         """
-        notice = compose(
+        notice = render_notice(
             self.words,
             kind=kind,
             judgement=judgement,
             keys=keys,
-            seen=self._seen(judgement),
-            near=self._near(),
+            stale_vehicles=self._seen(judgement),
+            bluetooth_vehicles=self._near(),
             start=start,
             length=length,
             now=dt_util.utcnow(),
         )
-        return as_drill(self.words, kind, notice, early=early) if drill else notice
+        return mark_as_drill(self.words, kind, notice, early=early) if drill else notice
 
     @callback
-    def async_tell(
+    def async_publish(
         self,
-        happening: Happening,
-        judgement: Judgement,
-        keys: Mapping[str, Key],
+        happening: OutageEvent,
+        judgement: Assessment,
+        keys: Mapping[str, PhysicalKey],
         *,
         drill: bool = False,
         early: str | None = None,
     ) -> None:
         """Tell of a happening; `keys` are to be taken, by the name of a car."""
-        title, text = self.word(
+        title, text = self.render(
             happening.kind,
             judgement,
             keys,
@@ -103,12 +103,12 @@ class Bulletin:
             drill=drill,
             early=early,
         )
-        event = OutageEvent(
+        event = OutageNotice(
             kind=happening.kind,
             notice=happening.notice,
             title=title,
             text=text,
-            judgement=judgement,
+            assessment=judgement,
             keys=keys,
             drill=drill,
         )

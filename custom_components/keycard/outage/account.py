@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NotRequired, TypedDict
 
-from .evidence import Evidence, Kind, Reason, Subject
+from .evidence import Evidence, Reason, RequestType, Subject
 
 LIMIT_PAUSE = 900.0
 RATE_PAUSE = 60.0
@@ -14,12 +14,12 @@ _PROOF_AFTER = 30.0
 
 # What an answer says of the whole account, whatever was asked.
 _WHOLE_ACCOUNT = frozenset(
-    {Reason.LIMIT, Reason.PAYMENT, Reason.NOT_REGISTERED, Reason.WRONG_REGION}
+    {Reason.BILLING_LIMIT, Reason.PAYMENT, Reason.NOT_REGISTERED, Reason.WRONG_REGION}
 )
 _PAUSES = {
-    Reason.LIMIT: LIMIT_PAUSE,
+    Reason.BILLING_LIMIT: LIMIT_PAUSE,
     Reason.PAYMENT: LIMIT_PAUSE,
-    Reason.POLICY: LIMIT_PAUSE,
+    Reason.FORBIDDEN: LIMIT_PAUSE,
     Reason.NOT_REGISTERED: LIMIT_PAUSE,
     Reason.WRONG_REGION: LIMIT_PAUSE,
 }
@@ -35,10 +35,10 @@ class Category(StrEnum):
     COMMANDS = "commands"
 
 
-_CATEGORIES: Mapping[Kind | None, Category] = {
-    Kind.DATA: Category.DATA,
-    Kind.WAKE: Category.WAKES,
-    Kind.COMMAND: Category.COMMANDS,
+_CATEGORIES: Mapping[RequestType | None, Category] = {
+    RequestType.DATA: Category.DATA,
+    RequestType.WAKE: Category.WAKES,
+    RequestType.COMMAND: Category.COMMANDS,
 }
 
 type Key = tuple[Category, str | None] | None
@@ -75,7 +75,7 @@ class _Refusal:
 
 
 @dataclass(kw_only=True)
-class Account:
+class AccountStatus:
     """The standing of one account with the maker.
 
     The account has a problem if calls for it, or for all its vehicles, are refused; a
@@ -86,14 +86,14 @@ class Account:
     cars: Collection[str] = ()
     """The vehicles of the account, as far as they are known."""
 
-    proven: bool = False
+    auth_invalid: bool = False
     _refusals: dict[Key, _Refusal] = field(default_factory=dict)
     _refused: Evidence | None = None
     _first_refused: float | None = None
 
     def observe(self, evidence: Evidence) -> bool:
         """Take in a call's evidence, and tell whether it casts doubt on the sign-in."""
-        meaning = evidence.meaning
+        meaning = evidence.classification
         if meaning.reason in (Reason.UNAUTHORIZED, Reason.SIGN_IN):
             if self._first_refused is None:
                 self._first_refused = evidence.at
@@ -106,7 +106,7 @@ class Account:
         return False
 
     def _refuse(self, evidence: Evidence) -> None:
-        reason = evidence.meaning.reason
+        reason = evidence.classification.reason
         key = self._key(evidence)
         known = self._refusals.get(key)
         if known is None or known.reason is not reason:
@@ -121,7 +121,7 @@ class Account:
             known.until = max(known.until, evidence.at + hint)
 
     def _key(self, evidence: Evidence) -> Key:
-        reason = evidence.meaning.reason
+        reason = evidence.classification.reason
         if reason in _WHOLE_ACCOUNT:
             return None
         if reason is Reason.MOBILE_ACCESS:
@@ -136,7 +136,7 @@ class Account:
         """Lift what a good answer disproves: one car's is not another's."""
         category = _CATEGORIES.get(evidence.kind, Category.CALLS)
         for key, refusal in list(self._refusals.items()):
-            if evidence.asked_at < refusal.at:
+            if evidence.sent_at < refusal.at:
                 continue
             if (
                 key is None
@@ -146,8 +146,8 @@ class Account:
                 or (refusal.reason is Reason.MOBILE_ACCESS and key[1] == evidence.car)
             ):
                 del self._refusals[key]
-        if self._refused is not None and evidence.asked_at >= self._refused.at:
-            self.proven = False
+        if self._refused is not None and evidence.sent_at >= self._refused.at:
+            self.auth_invalid = False
             self._first_refused = self._refused = None
 
     def forget(self, car: str) -> None:
@@ -155,16 +155,16 @@ class Account:
         for key in [key for key in self._refusals if key and key[1] == car]:
             del self._refusals[key]
 
-    def weigh(self, *, sign_in_healthy: bool) -> None:
+    def evaluate_auth(self, *, sign_in_healthy: bool) -> None:
         """Hold a refused sign-in for proven, if it is.
 
         A plain 401 must repeat: on a bad day the maker hands them out by itself.
         """
         if self._refused is None or self._first_refused is None or not sign_in_healthy:
             return
-        repeated = self._refused.asked_at - self._first_refused >= _PROOF_AFTER
-        if self._refused.meaning.reason is Reason.SIGN_IN or repeated:
-            self.proven = True
+        repeated = self._refused.sent_at - self._first_refused >= _PROOF_AFTER
+        if self._refused.classification.reason is Reason.SIGN_IN or repeated:
+            self.auth_invalid = True
 
     def fade(self, now: float) -> None:
         """Let go of limits whose time is over: nothing is asked to see that."""
@@ -178,7 +178,7 @@ class Account:
     @property
     def reason(self) -> Reason | None:
         """Return the problem of the account that is on."""
-        if self.proven:
+        if self.auth_invalid:
             return Reason.SIGN_IN
         found = self._of_account()
         return found.reason if found else None
@@ -202,14 +202,14 @@ class Account:
             if key is not None
             and key[1] is not None
             and key[0] in _OF_ACCOUNT
-            and refusal.reason is Reason.POLICY
+            and refusal.reason is Reason.FORBIDDEN
             and refusal.at - refusal.began >= RATE_PAUSE
         }
 
     @property
-    def lasting(self) -> bool:
+    def persistent(self) -> bool:
         """Tell whether the problem that is on was named again after a pause."""
-        if self.proven:
+        if self.auth_invalid:
             return True
         found = self._of_account()
         return found is not None and found.at - found.began >= RATE_PAUSE
@@ -238,7 +238,7 @@ class Account:
 
         A limit on asking leaves commands alone, and so do data that are refused.
         """
-        if self.proven:
+        if self.auth_invalid:
             return Reason.SIGN_IN
         for key in (None, (Category.CALLS, None), (Category.CALLS, car)):
             found = self._refusals.get(key)
@@ -257,7 +257,7 @@ class Account:
         for category in Category:
             keys |= {(category, car), (category, None)}
         found = [one.at for key, one in self._refusals.items() if key in keys]
-        if self.proven and self._refused is not None:
+        if self.auth_invalid and self._refused is not None:
             found.append(self._refused.at)
         return max(found, default=None)
 
@@ -283,7 +283,7 @@ class Account:
     def restore(self, stored: StoredAccount, *, now: float, away: float) -> None:
         """Take up what was kept, `away` seconds later."""
         away = max(0.0, away)
-        self.proven = stored["reason"] == Reason.SIGN_IN
+        self.auth_invalid = stored["reason"] == Reason.SIGN_IN
         refusals = stored.get("refusals")
         if refusals is None:
             refusals = _refusals_of(stored)
@@ -311,7 +311,7 @@ def _pause(reason: Reason, key: Key, times: int) -> float:
     """Return how long to pause after a refusal without a hint, in seconds."""
     if reason is Reason.RATE_LIMITED:
         return min(RATE_PAUSE * 2.0 ** min(times - 1, 10), RATE_PAUSE_MOST)
-    if reason is Reason.POLICY and key is not None and key[0] in _ON_DEMAND:
+    if reason is Reason.FORBIDDEN and key is not None and key[0] in _ON_DEMAND:
         # Who sends it again may have put it right.
         return 0.0
     return _PAUSES.get(reason, 0.0)

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from .account import Account
+from .account import AccountStatus
 from .evidence import Evidence
-from .health import RECENT, Track
-from .models import Plane
-from .vehicle_calls import CarCalls
+from .health import RECENT, HealthTracker
+from .models import Subsystem
+from .vehicle_calls import VehicleCallHealth
 
 # Calls that are for no car, like the one for the list of them.
 _ACCOUNT = ""
 
 
-class StoredCar(TypedDict):
+class StoredVehicle(TypedDict):
     """What is kept of the calls for a car over a restart."""
 
     model: str | None
@@ -23,7 +23,7 @@ class StoredCar(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Count:
+class VehicleTally:
     """The cars whose calls fail, whose calls work, and of which nothing is known."""
 
     failing: frozenset[str]
@@ -31,7 +31,7 @@ class Count:
     unknown: frozenset[str]
 
 
-class Cars:
+class AccountCallHealth:
     """The calls for each car; those for the account stand in for unknown cars.
 
     They count once a call has been answered well in this installation (`verified`).
@@ -41,17 +41,17 @@ class Cars:
         """Start without any car; a third party may answer the calls."""
         self.third_party = third_party
         self.verified = False
-        self.counted: Mapping[str, CarCalls] = {}
+        self.counted: Mapping[str, VehicleCallHealth] = {}
         """What is judged by: the cars, or the account while there are none."""
 
-        self._calls: dict[str, CarCalls] = {}
+        self._calls: dict[str, VehicleCallHealth] = {}
 
-    def of(self, car: str | None) -> CarCalls:
+    def get_or_create(self, car: str | None) -> VehicleCallHealth:
         """Return the calls for a car, or for the account."""
         key = car or _ACCOUNT
         if key not in self._calls:
-            self._calls[key] = CarCalls(
-                provable=car is not None, third_party=self.third_party
+            self._calls[key] = VehicleCallHealth(
+                can_confirm_recovery=car is not None, third_party=self.third_party
             )
             self._recount()
         return self._calls[key]
@@ -67,12 +67,12 @@ class Cars:
 
     # Asking
 
-    def ask(self, now: float) -> None:
+    def request_now(self, now: float) -> None:
         """Ask for every car at once."""
         for calls in self.counted.values():
-            calls.ask(now)
+            calls.request_now(now)
 
-    def due(self, now: float) -> list[tuple[str | None, Plane]]:
+    def due(self, now: float) -> list[tuple[str | None, Subsystem]]:
         """Say which calls would settle a suspicion now; each is said once."""
         return [
             (car or None, plane)
@@ -90,32 +90,36 @@ class Cars:
 
     def observe(self, evidence: Evidence) -> bool:
         """Take in what a call told; tell whether a suspicion begins by it."""
-        calls = self.of(evidence.car)
+        calls = self.get_or_create(evidence.car)
         calls.model = evidence.model or calls.model
         begins = calls.observe(evidence)
-        calls.provable = evidence.car is not None
+        calls.can_confirm_recovery = evidence.car is not None
         if not begins:
             self.verified = self.verified or calls.api.last_good is not None
-            if calls.tracks[Plane.DATA].recovering(evidence.at):
+            if calls.tracks[Subsystem.DATA].is_recovering(evidence.at):
                 self._ask_data(evidence.at)
             return False
         # Does it hit the other cars, too?
-        self.ask(evidence.at)
+        self.request_now(evidence.at)
         return True
 
     def _ask_data(self, now: float) -> None:
         """Ask for the data of all cars whose data fail: one car's are back."""
         for calls in self.counted.values():
-            track = calls.tracks[Plane.DATA]
-            if track.down and not track.recovering(now) and calls.data_again is None:
-                calls.data_again = now
+            track = calls.tracks[Subsystem.DATA]
+            if (
+                track.down
+                and not track.is_recovering(now)
+                and calls.next_data_call is None
+            ):
+                calls.next_data_call = now
 
-    def begin_anew(self, now: float, *, silent: bool) -> None:
+    def restart_suspicions(self, now: float, *, silent: bool) -> None:
         """Begin suspicions anew, if `silent` those to which no answer came."""
         for calls in self._calls.values():
-            calls.begin_anew(now, silent=silent)
+            calls.restart_suspicions(now, silent=silent)
 
-    def confirm(self, host: Track, *, outage: bool) -> None:
+    def confirm(self, host: HealthTracker, *, outage: bool) -> None:
         """Confirm what has failed long enough; `outage` tells that one is on.
 
         Data and commands that fail through a third party alone are no evidence against
@@ -123,27 +127,29 @@ class Cars:
         """
         if not self.verified:
             return
-        planes = {Plane.API, Plane.DATA, Plane.COMMANDS}
+        planes = {Subsystem.API, Subsystem.DATA, Subsystem.COMMANDS}
         if self.third_party and not outage:
-            planes -= {Plane.DATA}
+            planes -= {Subsystem.DATA}
             if not self._commands_fail_together():
-                planes -= {Plane.COMMANDS}
+                planes -= {Subsystem.COMMANDS}
         for calls in self._calls.values():
             calls.confirm(host, planes=planes)
 
     def _commands_fail_together(self) -> bool:
         """Tell whether commands fail for several cars at once."""
-        tracks = [calls.tracks[Plane.COMMANDS] for calls in self.counted.values()]
+        tracks = [calls.tracks[Subsystem.COMMANDS] for calls in self.counted.values()]
         bad = [one.last_bad for one in tracks if one.failing and one.last_bad]
         return len(bad) > 1 and max(bad) - min(bad) <= RECENT
 
-    def weigh(self, now: float) -> None:
+    def update(self, now: float) -> None:
         """Follow what changes with time."""
         for calls in self._calls.values():
-            calls.fade(now)
-            calls.weigh_fits()
+            calls.expire_commands(now)
+            calls.update_intermittent()
 
-    def let_go(self, account: Account, now: float, *, since: float) -> None:
+    def release_refused(
+        self, account: AccountStatus, now: float, *, since: float
+    ) -> None:
         """Let go of calls that failed, then were refused: they tell nothing any more.
 
         Their host has answered well from `since` on, and for ten minutes.
@@ -157,49 +163,53 @@ class Cars:
                 and refused > failed
                 and now - max(failed, since) > RECENT
             ):
-                calls.api.clear()
+                calls.api.reset()
 
     # Telling
 
-    def heard(self, now: float) -> bool:
+    def has_evidence(self, now: float) -> bool:
         """Tell whether anything was learnt since the start."""
         return any(
-            calls.api.last_good is not None or calls.works(now, None) is False
+            calls.api.last_good is not None or calls.is_working(now, None) is False
             for calls in self._calls.values()
         )
 
-    def count(self, now: float, since: float | None) -> Count:
+    def count(self, now: float, since: float | None) -> VehicleTally:
         """Sort the cars; with `since` only what was asked from then on counts."""
-        works = {car: calls.works(now, since) for car, calls in self.counted.items()}
-        return Count(
+        works = {
+            car: calls.is_working(now, since) for car, calls in self.counted.items()
+        }
+        return VehicleTally(
             failing=frozenset(car for car, fine in works.items() if fine is False),
             fine=frozenset(car for car, fine in works.items() if fine),
             unknown=frozenset(car for car, fine in works.items() if fine is None),
         )
 
-    def settling(self, count: Count, now: float) -> bool:
+    def is_settling(self, count: VehicleTally, now: float) -> bool:
         """Tell whether cars just follow one another, into a failure or out of it."""
         return any(
             self._calls[car].api.suspected_at is not None for car in count.fine
-        ) or all(self._calls[car].api.recovering(now) for car in count.failing)
+        ) or all(self._calls[car].api.is_recovering(now) for car in count.failing)
 
     @property
-    def ailing(self) -> bool:
+    def degraded(self) -> bool:
         """Tell whether something of some car's calls is down or fails by fits."""
-        return any(calls.ailing for calls in self.counted.values())
+        return any(calls.degraded for calls in self.counted.values())
 
-    def down(self, plane: Plane) -> frozenset[str]:
+    def down(self, plane: Subsystem) -> frozenset[str]:
         """Return the cars of which a plane is down."""
         return frozenset(
             car for car, calls in self.counted.items() if calls.tracks[plane].down
         )
 
-    def spared(self, hit: frozenset[str]) -> frozenset[str]:
+    def unaffected(self, hit: frozenset[str]) -> frozenset[str]:
         """Return the cars that work while others are hit.
 
         Data come rarely: only what came since those of others stand still counts.
         """
-        down = [self._calls[car].tracks[Plane.DATA] for car in self.down(Plane.DATA)]
+        down = [
+            self._calls[car].tracks[Subsystem.DATA] for car in self.down(Subsystem.DATA)
+        ]
         since = min((track.began or 0.0 for track in down), default=None)
         return frozenset(
             car
@@ -207,18 +217,20 @@ class Cars:
             if car not in hit
             and (
                 since is None
-                or (calls.tracks[Plane.DATA].last_good_asked or since) > since
+                or (calls.tracks[Subsystem.DATA].last_good_asked or since) > since
             )
         )
 
-    def fading(self, hit: frozenset[str], now: float) -> bool:
+    def recovering(self, hit: frozenset[str], now: float) -> bool:
         """Tell whether all that is hit has begun to answer well."""
         tracks = [track for car in hit for track in self._calls[car].tracks.values()]
-        return all(track.recovering(now) for track in tracks if track.down)
+        return all(track.is_recovering(now) for track in tracks if track.down)
 
-    def flawed(self) -> frozenset[str]:
+    def intermittent(self) -> frozenset[str]:
         """Return the cars whose calls fail by fits."""
-        return frozenset(car for car, calls in self.counted.items() if calls.flawed)
+        return frozenset(
+            car for car, calls in self.counted.items() if calls.intermittent
+        )
 
     def models(self, cars: Iterable[str]) -> frozenset[str | None]:
         """Return the models of cars, None for an unknown one."""
@@ -244,28 +256,28 @@ class Cars:
         return (
             car != _ACCOUNT
             and calls is not None
-            and calls.proof_until is not None
-            and now < calls.proof_until
+            and calls.recovery_proof_until is not None
+            and now < calls.recovery_proof_until
         )
 
     # Keeping
 
-    def dump(self) -> dict[str, StoredCar]:
+    def dump(self) -> dict[str, StoredVehicle]:
         """Return what is to be kept over a restart."""
         return {
-            car: StoredCar(
+            car: StoredVehicle(
                 model=calls.model,
                 down=[plane for plane, track in calls.tracks.items() if track.down],
-                flawed=calls.flawed,
+                flawed=calls.intermittent,
             )
             for car, calls in self._calls.items()
         }
 
-    def restore(self, stored: dict[str, StoredCar]) -> None:
+    def restore(self, stored: dict[str, StoredVehicle]) -> None:
         """Take up what was kept."""
         for car, kept in stored.items():
-            calls = self.of(car or None)
+            calls = self.get_or_create(car or None)
             calls.model = kept["model"]
-            calls.flawed = kept["flawed"]
+            calls.intermittent = kept["flawed"]
             for plane in kept["down"]:
-                calls.tracks[Plane(plane)].down = True
+                calls.tracks[Subsystem(plane)].down = True

@@ -4,18 +4,26 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NotRequired, TypedDict
 
-from .account import Account, StoredAccount
-from .account_calls import Cars, Count, StoredCar
+from .account import AccountStatus, StoredAccount
+from .account_calls import AccountCallHealth, StoredVehicle, VehicleTally
 from .evidence import CACHED, STALE, Evidence, Subject
-from .health import RECENT, RENEWALS, Health, Track
-from .host_monitor import Watch
-from .models import FROZEN, OUTAGES, Judgement, Missing, Plane, Scope, Status
-from .stale_data import Beside, StoredBeside
+from .health import RECENT, RENEWALS, Health, HealthTracker
+from .host_monitor import HostMonitor
+from .models import (
+    INCONCLUSIVE,
+    OUTAGES,
+    Assessment,
+    MissingEvidence,
+    Scope,
+    Status,
+    Subsystem,
+)
+from .stale_data import StaleDataDetector, StoredBeside
 from .stored_values import LONGEST_GAP, check_form, read_time
-from .vehicle_calls import Outcome
+from .vehicle_calls import FailureExtent
 
 
-class StoredJudge(TypedDict):
+class StoredDetector(TypedDict):
     """What is kept of a judge over a restart."""
 
     status: str
@@ -26,13 +34,13 @@ class StoredJudge(TypedDict):
     affected: list[str] | None
     since: str | None
     verified: bool
-    cars: dict[str, StoredCar]
+    cars: dict[str, StoredVehicle]
     account: StoredAccount
     renewals_fail: NotRequired[bool]
     beside: NotRequired[StoredBeside]
 
 
-class Judge:
+class OutageDetector:
     """Judge the maker's cloud for the owner of one account, or of none.
 
     A pure state machine: `observe` takes the evidence of calls, the watch that of the
@@ -40,18 +48,18 @@ class Judge:
     """
 
     def __init__(
-        self, watch: Watch, *, region: str, in_between: bool, now: float
+        self, watch: HostMonitor, *, region: str, in_between: bool, now: float
     ) -> None:
         """Judge for a home in a region; `in_between` where a service answers calls."""
         self.watch = watch
         self.region = region
-        self.in_between = in_between
-        self.account = Account()
-        self.beside = Beside()
-        self.judgement = Judgement(missing=(Missing.FIRST_ANSWER,))
-        self._cars = Cars(third_party=in_between)
+        self.third_party = in_between
+        self.account = AccountStatus()
+        self.beside = StaleDataDetector()
+        self.assessment = Assessment(missing_evidence=(MissingEvidence.FIRST_ANSWER,))
+        self._cars = AccountCallHealth(third_party=in_between)
         # Some sign-ins may not be renewed while their host seems well.
-        self._renewals = Track(rule=RENEWALS, verified=True)
+        self._renewals = HealthTracker(rule=RENEWALS, verified=True)
         self._started = now
         self._suspected: float | None = None
         self._cut_off = False
@@ -61,38 +69,38 @@ class Judge:
     def observe(self, evidence: Evidence) -> None:
         """Take in what a call told; the car is None for calls about the account."""
         if (
-            self.in_between
-            and evidence.meaning == STALE
-            and self.judgement.since is None
+            self.third_party
+            and evidence.classification == STALE
+            and self.assessment.since is None
         ):
             # A cache that stands still is a third party's own.
-            evidence = replace(evidence, meaning=CACHED)
+            evidence = replace(evidence, classification=CACHED)
         doubts = self.account.observe(evidence)
         # While their host is down, who refuses calls may just stand in front of it.
-        refused = evidence.meaning.subject is Subject.ACCOUNT
+        refused = evidence.classification.subject is Subject.ACCOUNT
         if not (refused and self.watch.track(self.region).down):
             doubts = self._cars.observe(evidence) or doubts
         if doubts:
-            self.watch.ask_now(evidence.at)
+            self.watch.probe_now(evidence.at)
         elif not evidence.good and not evidence.answered:
             # Silence tells something only beside a host that does answer.
-            self.watch.ask_region(self.region, evidence.at)
+            self.watch.probe_region(self.region, evidence.at)
 
     def observe_renewal(self, evidence: Evidence) -> None:
         """Take in how renewing the owner's sign-in with the maker went."""
-        if evidence.meaning.subject is Subject.AUTH:
+        if evidence.classification.subject is Subject.AUTH:
             self._renewals.observe(evidence)
         else:
             self.account.observe(evidence)
         if not evidence.good:
-            self.watch.ask_now(evidence.at)
+            self.watch.probe_now(evidence.at)
 
     def forget(self, car: str) -> None:
         """Forget a car that left the account."""
         self._cars.forget(car)
         self.account.forget(car)
 
-    def calls_due(self, now: float) -> list[tuple[str | None, Plane]]:
+    def calls_due(self, now: float) -> list[tuple[str | None, Subsystem]]:
         """Say which calls would settle a suspicion now; each is said once."""
         return self._cars.due(now)
 
@@ -104,229 +112,246 @@ class Judge:
         """Tell whether a car's data must show that an outage is over."""
         return self._cars.wants_proof(car, now)
 
-    def excuse(self, car: str) -> None:
+    def waive_recovery_proof(self, car: str) -> None:
         """Ask no proof of a car's data with its next evidence: it is not online."""
-        calls = self._cars.of(car)
-        calls.excuse()
-        calls.provable = False
+        calls = self._cars.get_or_create(car)
+        calls.waive_recovery_proof()
+        calls.can_confirm_recovery = False
 
     def calls_work(self, car: str, now: float) -> bool:
         """Tell whether calls for a car get through."""
-        works = self._cars.of(car).works(now, None)
+        works = self._cars.get_or_create(car).is_working(now, None)
         return bool(works) and self.account.refuses(car) is None
 
     @property
     def sign_in_proven_bad(self) -> bool:
         """Tell whether the owner must sign in again, beyond doubt."""
-        return self.account.proven
+        return self.account.auth_invalid
 
     # Judgement
 
-    def judge(self, now: float, wall: datetime) -> Judgement:
+    def assess(self, now: float, wall: datetime) -> Assessment:
         """Say what holds now."""
         own = self.watch.track(self.region)
-        self._settle(own, now)
-        found = self._find(own, now)
+        self._update_trackers(own, now)
+        found = self._evaluate_rules(own, now)
         if found is None:
-            return self.judgement
+            return self.assessment
         if (since := self._since(found, now, wall)) != found.since:
             found = replace(found, since=since)
-        self.judgement = found
-        self.watch.raise_alarm(self, on=self.judgement.status in OUTAGES)
-        return self.judgement
+        self.assessment = found
+        self.watch.set_outage_active(self, on=self.assessment.status in OUTAGES)
+        return self.assessment
 
-    def _settle(self, own: Track, now: float) -> None:
+    def _update_trackers(self, own: HealthTracker, now: float) -> None:
         self._follow_host(own, now)
         if not self.watch.internet_down:
-            outage = self.judgement.since is not None or own.down
+            outage = self.assessment.since is not None or own.down
             self._cars.confirm(own, outage=outage)
-        self._cars.weigh(now)
+        self._cars.update(now)
         if own.health(now) is Health.UP:
-            if self._renewals.ripe:
+            if self._renewals.confirmable:
                 self._renewals.confirm()
             since = max(self._started, own.last_bad or self._started)
-            self._cars.let_go(self.account, now, since=since)
+            self._cars.release_refused(self.account, now, since=since)
         if own.failing or self.watch.internet_down:
-            self.beside.interrupt(now)
-        self.beside.weigh(now)
+            self.beside.reset_timers(now)
+        self.beside.evaluate(now)
         self.account.fade(now)
         if (refused := self.account.first_refused) is not None:
-            self.account.weigh(
-                sign_in_healthy=self.in_between
+            self.account.evaluate_auth(
+                sign_in_healthy=self.third_party
                 or self.watch.sign_in_healthy_since(refused)
             )
 
-    def _follow_host(self, own: Track, now: float) -> None:
+    def _follow_host(self, own: HealthTracker, now: float) -> None:
         """Set the calls beside their host: ask both, and doubt both."""
         if own.suspected_at is None:
             if self._suspected is not None and not own.down:
-                self._cars.begin_anew(now, silent=not self._cut_off)
+                self._cars.restart_suspicions(now, silent=not self._cut_off)
             self._cut_off = False
         else:
             if own.suspected_at != self._suspected:
-                self._cars.ask(now)
+                self._cars.request_now(now)
             self._cut_off = self._cut_off or self.watch.internet_down
         self._suspected = own.suspected_at
 
-    def _find(self, own: Track, now: float) -> Judgement | None:
+    def _evaluate_rules(self, own: HealthTracker, now: float) -> Assessment | None:
         """Walk the decision table; None holds what was judged before."""
-        if not self._heard(own, now):
+        if not self._has_evidence(own, now):
             return None
         health = own.health(now)
         count = self._cars.count(now, self._counts_since(own, health))
         outcome = self._outcome(count)
-        elsewhere = self._elsewhere()
+        elsewhere = self._other_regions()
 
         if (
             self.watch.internet_down
-            and (health in _UNWELL or outcome is Outcome.ALL_FAIL)
+            and (health in _UNWELL or outcome is FailureExtent.ALL_FAIL)
             and not count.fine
         ):
-            return Judgement(
+            return Assessment(
                 status=Status.INTERNET_DOWN,
                 scope=Scope.NONE,
-                affected=self.judgement.affected,
+                affected=self.assessment.affected,
             )
-        if self.in_between and outcome is Outcome.ALL_FAIL and health is Health.UP:
-            if not own.settled(now) or self._catching_up(own, now):
+        if (
+            self.third_party
+            and outcome is FailureExtent.ALL_FAIL
+            and health is Health.UP
+        ):
+            if not own.is_settled(now) or self._is_catching_up(own, now):
                 return None
-            return Judgement(
-                status=Status.PROVIDER_DOWN, scope=Scope.NONE, elsewhere=elsewhere
+            return Assessment(
+                status=Status.PROVIDER_DOWN, scope=Scope.NONE, other_regions=elsewhere
             )
-        calls_prove = outcome is Outcome.ALL_FAIL and not self.in_between
+        calls_prove = outcome is FailureExtent.ALL_FAIL and not self.third_party
         if calls_prove or (own.down and not count.fine):
-            return Judgement(
+            return Assessment(
                 status=Status.OUTAGE,
-                scope=self._reach(elsewhere),
-                planes=_planes(
-                    (Plane.STATUS, own.down), (Plane.API, outcome is Outcome.ALL_FAIL)
+                scope=self._scope(elsewhere),
+                subsystems=_subsystems(
+                    (Subsystem.STATUS, own.down),
+                    (Subsystem.API, outcome is FailureExtent.ALL_FAIL),
                 ),
-                elsewhere=elsewhere,
+                other_regions=elsewhere,
                 affected=None,
             )
-        if outcome is Outcome.SOME_FAIL and (
+        if outcome is FailureExtent.SOME_FAIL and (
             # Through a service it is nobody's, unless the maker's outage began it.
-            not self.in_between or self.judgement.since is not None
+            not self.third_party or self.assessment.since is not None
         ):
-            if self._cars.settling(count, now):
+            if self._cars.is_settling(count, now):
                 return None
             return self._find_partial(count, elsewhere)
         if (degraded := self._find_degraded(now, elsewhere)) is not None:
             return degraded
-        if own.verified and not own.settled(now):
+        if own.verified and not own.is_settled(now):
             return None
         if self.watch.sign_in_down or self._renewals.down:
-            return Judgement(
+            return Assessment(
                 status=Status.SIGN_IN_OUTAGE,
                 scope=Scope.WORLDWIDE,
-                planes=(Plane.AUTH,),
-                elsewhere=elsewhere,
+                subsystems=(Subsystem.AUTH,),
+                other_regions=elsewhere,
                 affected=None,
             )
         if self.account.reason is not None:
-            return Judgement(
-                status=Status.ACCOUNT_PROBLEM, scope=Scope.ACCOUNT, elsewhere=elsewhere
+            return Assessment(
+                status=Status.ACCOUNT_PROBLEM,
+                scope=Scope.ACCOUNT,
+                other_regions=elsewhere,
             )
         if self.beside.still and health is Health.UP:
-            return Judgement(
+            return Assessment(
                 status=Status.DEGRADED,
                 scope=Scope.VEHICLE,
-                planes=(Plane.DATA,),
-                elsewhere=elsewhere,
-                seen=self.beside.still,
+                subsystems=(Subsystem.DATA,),
+                other_regions=elsewhere,
+                stale_vehicles=self.beside.still,
             )
         if count.fine or health is Health.UP:
-            if self.judgement.since is not None and self._cars.unproven(now):
+            if self.assessment.since is not None and self._cars.unproven(now):
                 return None
-            return Judgement(
-                status=Status.OPERATIONAL, scope=Scope.NONE, elsewhere=elsewhere
+            return Assessment(
+                status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=elsewhere
             )
-        return Judgement(
-            missing=self._missing(own),
-            elsewhere=elsewhere,
-            affected=self.judgement.affected,
+        return Assessment(
+            missing_evidence=self._missing(own),
+            other_regions=elsewhere,
+            affected=self.assessment.affected,
         )
 
-    def _heard(self, own: Track, now: float) -> bool:
+    def _has_evidence(self, own: HealthTracker, now: float) -> bool:
         """Tell whether anything was learnt since the start."""
-        return own.last_good is not None or own.failing or self._cars.heard(now)
+        return own.last_good is not None or own.failing or self._cars.has_evidence(now)
 
-    def _counts_since(self, own: Track, health: Health) -> float | None:
+    def _counts_since(self, own: HealthTracker, health: Health) -> float | None:
         """Return from when on calls count beside what fails."""
         if health not in _UNWELL:
             return self._cars.began()
         return self._started if own.began is None else own.began
 
-    def _outcome(self, count: Count) -> Outcome:
+    def _outcome(self, count: VehicleTally) -> FailureExtent:
         if not count.failing:
-            return Outcome.FINE if count.fine else Outcome.NONE
+            return FailureExtent.FINE if count.fine else FailureExtent.NONE
         # Where only some were hit, silence about the others does not make it all.
-        partial = bool(self.judgement.affected) and count.unknown
-        return Outcome.SOME_FAIL if count.fine or partial else Outcome.ALL_FAIL
+        partial = bool(self.assessment.affected) and count.unknown
+        return (
+            FailureExtent.SOME_FAIL if count.fine or partial else FailureExtent.ALL_FAIL
+        )
 
-    def _catching_up(self, own: Track, now: float) -> bool:
+    def _is_catching_up(self, own: HealthTracker, now: float) -> bool:
         """Tell whether a service may still suffer from an outage of the maker's."""
         return (
-            self.judgement.status in OUTAGES
+            self.assessment.status in OUTAGES
             and own.cleared_at is not None
             and now - own.cleared_at < RECENT
         )
 
-    def _elsewhere(self) -> tuple[str, ...]:
+    def _other_regions(self) -> tuple[str, ...]:
         return tuple(
             region for region in self.watch.failing_regions() if region != self.region
         )
 
-    def _reach(self, elsewhere: tuple[str, ...]) -> Scope:
+    def _scope(self, elsewhere: tuple[str, ...]) -> Scope:
         if not elsewhere:
             return Scope.REGION
         others = len(self.watch.regions) - 1
         return Scope.WORLDWIDE if len(elsewhere) == others else Scope.REGIONS
 
-    def _find_partial(self, count: Count, elsewhere: tuple[str, ...]) -> Judgement:
+    def _find_partial(
+        self, count: VehicleTally, elsewhere: tuple[str, ...]
+    ) -> Assessment:
         models = self._cars.models(count.failing)
         by_model = not models & self._cars.models(count.fine) and None not in models
-        return Judgement(
+        return Assessment(
             status=Status.DEGRADED,
             scope=Scope.MODEL if by_model else Scope.VEHICLE,
-            planes=(Plane.API,),
+            subsystems=(Subsystem.API,),
             models=_names(models) if by_model else (),
-            elsewhere=elsewhere,
+            other_regions=elsewhere,
             affected=count.failing,
         )
 
     def _find_degraded(
         self, now: float, elsewhere: tuple[str, ...]
-    ) -> Judgement | None:
-        if not self._cars.ailing:
+    ) -> Assessment | None:
+        if not self._cars.degraded:
             return None
         by_plane = {
             # What comes through a service in between by fits may be its own doing.
-            Plane.API: frozenset() if self.in_between else self._cars.flawed(),
-            Plane.DATA: self._cars.down(Plane.DATA),
-            Plane.COMMANDS: self._cars.down(Plane.COMMANDS),
+            Subsystem.API: frozenset()
+            if self.third_party
+            else self._cars.intermittent(),
+            Subsystem.DATA: self._cars.down(Subsystem.DATA),
+            Subsystem.COMMANDS: self._cars.down(Subsystem.COMMANDS),
         }
         hit = frozenset[str]().union(*by_plane.values())
         if not hit:
             return None
         scope, models = self._find_scope(hit, now)
-        return Judgement(
+        return Assessment(
             status=Status.DEGRADED,
             scope=scope,
-            planes=_planes(*((plane, bool(cars)) for plane, cars in by_plane.items())),
+            subsystems=_subsystems(
+                *((plane, bool(cars)) for plane, cars in by_plane.items())
+            ),
             models=models,
-            elsewhere=elsewhere,
-            affected=by_plane[Plane.API] | by_plane[Plane.COMMANDS],
+            other_regions=elsewhere,
+            affected=by_plane[Subsystem.API] | by_plane[Subsystem.COMMANDS],
         )
 
     def _find_scope(
         self, hit: frozenset[str], now: float
     ) -> tuple[Scope, tuple[str, ...]]:
         """Tell whom a plane's failure hits, and which models if it is theirs only."""
-        if self.judgement.status is Status.DEGRADED and self._cars.fading(hit, now):
+        if self.assessment.status is Status.DEGRADED and self._cars.recovering(
+            hit, now
+        ):
             # The cars come back one by one.
-            return self.judgement.scope, self.judgement.models
-        spared = self._cars.spared(hit)
+            return self.assessment.scope, self.assessment.models
+        spared = self._cars.unaffected(hit)
         if not spared:
             return Scope.REGION, ()
         models = self._cars.models(hit)
@@ -334,42 +359,42 @@ class Judge:
             return Scope.VEHICLE, ()
         return Scope.MODEL, _names(models)
 
-    def _missing(self, own: Track) -> tuple[Missing, ...]:
+    def _missing(self, own: HealthTracker) -> tuple[MissingEvidence, ...]:
         if own.doubt is not None:
-            return (Missing(own.doubt.value),)
+            return (MissingEvidence(own.doubt.value),)
         if not own.verified:
-            return (Missing.FIRST_ANSWER,)
-        if own.spent:
-            return (Missing.UNRELATED_ANSWER,)
-        return (Missing.RECENT_ANSWER,)
+            return (MissingEvidence.FIRST_ANSWER,)
+        if own.exhausted:
+            return (MissingEvidence.UNRELATED_ANSWER,)
+        return (MissingEvidence.RECENT_ANSWER,)
 
-    def _since(self, found: Judgement, now: float, wall: datetime) -> datetime | None:
-        if found.status in FROZEN:
-            return self.judgement.since
+    def _since(self, found: Assessment, now: float, wall: datetime) -> datetime | None:
+        if found.status in INCONCLUSIVE:
+            return self.assessment.since
         if found.status not in OUTAGES:
             return None
-        if self.judgement.since is not None:
-            return self.judgement.since
+        if self.assessment.since is not None:
+            return self.assessment.since
         began = [self._cars.began()]
         if found.status is Status.OUTAGE:
             began.append(self.watch.track(self.region).began)
         if found.status is Status.SIGN_IN_OUTAGE:
             began += [self.watch.sign_in_began, self._renewals.began]
-        if found.seen:
+        if found.stale_vehicles:
             began.append(self.beside.began)
         seen = min((at for at in began if at is not None), default=now)
         return wall - timedelta(seconds=now - seen)
 
     # Keeping
 
-    def dump(self, now: float) -> StoredJudge:
+    def dump(self, now: float) -> StoredDetector:
         """Return what is to be kept over a restart."""
-        held = self.judgement
-        return StoredJudge(
+        held = self.assessment
+        return StoredDetector(
             status=held.status,
             scope=held.scope,
-            planes=list(held.planes),
-            elsewhere=list(held.elsewhere),
+            planes=list(held.subsystems),
+            elsewhere=list(held.other_regions),
             models=list(held.models),
             affected=None if held.affected is None else sorted(held.affected),
             since=held.since.isoformat() if held.since else None,
@@ -380,34 +405,34 @@ class Judge:
             beside=self.beside.dump(),
         )
 
-    def restore(self, stored: StoredJudge, *, now: float, away: float) -> None:
+    def restore(self, stored: StoredDetector, *, now: float, away: float) -> None:
         """Take up what was kept, whole or not at all; `away` are the seconds since.
 
         After a day in which nobody watched, no failure of before says anything of now.
         """
-        check_form(stored, StoredJudge)
+        check_form(stored, StoredDetector)
         if away > LONGEST_GAP.total_seconds():
             stored = _without_failures(stored)
         # What cannot be read raises here, and leaves all as it is.
-        trial = Judge(
-            self.watch, region=self.region, in_between=self.in_between, now=now
+        trial = OutageDetector(
+            self.watch, region=self.region, in_between=self.third_party, now=now
         )
         trial._restore(stored, now=now, away=away)
         self._restore(stored, now=now, away=away)
 
-    def _restore(self, stored: StoredJudge, *, now: float, away: float) -> None:
+    def _restore(self, stored: StoredDetector, *, now: float, away: float) -> None:
         affected = stored["affected"]
         if (beside := stored.get("beside")) is not None:
             self.beside.restore(beside, now)
-        self.judgement = Judgement(
+        self.assessment = Assessment(
             status=Status(stored["status"]),
             scope=Scope(stored["scope"]),
-            planes=tuple(Plane(plane) for plane in stored["planes"]),
-            elsewhere=tuple(stored["elsewhere"]),
+            subsystems=tuple(Subsystem(plane) for plane in stored["planes"]),
+            other_regions=tuple(stored["elsewhere"]),
             models=tuple(stored["models"]),
             affected=None if affected is None else frozenset(affected),
             since=read_time(stored["since"]) if stored["since"] else None,
-            seen=self.beside.still,
+            stale_vehicles=self.beside.still,
         )
         self._cars.verified = stored["verified"]
         self._cars.restore(stored["cars"])
@@ -418,11 +443,11 @@ class Judge:
 _UNWELL = frozenset({Health.DOWN, Health.DOUBTFUL})
 
 
-def _without_failures(stored: StoredJudge) -> StoredJudge:
+def _without_failures(stored: StoredDetector) -> StoredDetector:
     """Return what is to be kept of a judge though nobody watched for long."""
-    fresh = Judgement()
+    fresh = Assessment()
     cars = stored["cars"].items()
-    kept = StoredJudge(
+    kept = StoredDetector(
         status=fresh.status,
         scope=fresh.scope,
         planes=[],
@@ -439,7 +464,7 @@ def _without_failures(stored: StoredJudge) -> StoredJudge:
     return kept
 
 
-def _planes(*found: tuple[Plane, bool]) -> tuple[Plane, ...]:
+def _subsystems(*found: tuple[Subsystem, bool]) -> tuple[Subsystem, ...]:
     return tuple(plane for plane, fails in found if fails)
 
 

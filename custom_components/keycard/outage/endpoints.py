@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .evidence import Kind
+from .evidence import RequestType
 
 REGIONS = ("na", "eu", "cn")
 
@@ -36,7 +36,7 @@ _UNRELATED_CN = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hosts:
+class Endpoints:
     """The hosts that a home asks: base URLs by region, and whole URLs."""
 
     regions: Mapping[str, str]
@@ -50,35 +50,38 @@ class Hosts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class Endpoint:
     """One thing to ask: its kind, the URL, and the region if it is one's host."""
 
-    kind: Kind
+    kind: RequestType
     url: str
     region: str | None = None
 
 
-def default_hosts(region: str) -> Hosts:
+def default_hosts(region: str) -> Endpoints:
     """Return the hosts that suit a home in a region."""
-    return Hosts(
+    return Endpoints(
         regions=_REGION_HOSTS,
         sign_in=_SIGN_IN_CN if region == "cn" else _SIGN_IN,
         unrelated=_UNRELATED_CN if region == "cn" else _UNRELATED,
     )
 
 
-def targets(hosts: Hosts) -> tuple[Target, ...]:
+def list_endpoints(hosts: Endpoints) -> tuple[Endpoint, ...]:
     """List everything that these hosts are asked."""
     return (
         *(
-            Target(kind=Kind.STATUS, url=f"{base}/status", region=region)
+            Endpoint(kind=RequestType.STATUS, url=f"{base}/status", region=region)
             for region, base in hosts.regions.items()
         ),
         *(
-            Target(kind=Kind.TOKEN if _is_token_url(url) else Kind.AUTHORIZE, url=url)
+            Endpoint(
+                kind=RequestType.TOKEN if _is_token_url(url) else RequestType.AUTHORIZE,
+                url=url,
+            )
             for url in hosts.sign_in
         ),
-        *(Target(kind=Kind.UNRELATED, url=url) for url in hosts.unrelated),
+        *(Endpoint(kind=RequestType.UNRELATED, url=url) for url in hosts.unrelated),
     )
 
 

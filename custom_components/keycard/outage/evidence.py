@@ -7,8 +7,8 @@ import json
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ..transport.http import Answer, Failure
-from .models import Missing
+from ..transport.http import Failure, HttpResult
+from .models import MissingEvidence
 
 CAR_PHRASES = (
     "vehicle is offline or asleep",
@@ -30,7 +30,7 @@ _PROXY_PHRASES = (
 _MISSING_SCOPES = ("missing scopes", "invalid_scope", "insufficient_scope")
 
 
-class Kind(StrEnum):
+class RequestType(StrEnum):
     """What was asked."""
 
     STATUS = "status"
@@ -84,23 +84,23 @@ class Reason(StrEnum):
     SIGN_IN = "sign_in"
     UNAUTHORIZED = "unauthorized"
     MOBILE_ACCESS = "mobile_access"
-    LIMIT = "limit"
+    BILLING_LIMIT = "limit"
     PAYMENT = "payment"
-    POLICY = "policy"
+    FORBIDDEN = "policy"
     NOT_REGISTERED = "not_registered"
     WRONG_REGION = "wrong_region"
     RATE_LIMITED = "rate_limited"
     SCOPE = "scope"
     UNSIGNED = "unsigned"
-    NAME = Missing.NAME.value
-    ADDRESS = Missing.ADDRESS.value
-    CERTIFICATE = Missing.CERTIFICATE.value
-    PORTAL = Missing.PORTAL.value
-    BLOCKED = Missing.BLOCKED.value
+    NAME = MissingEvidence.NAME.value
+    ADDRESS = MissingEvidence.ADDRESS.value
+    CERTIFICATE = MissingEvidence.CERTIFICATE.value
+    PORTAL = MissingEvidence.PORTAL.value
+    BLOCKED = MissingEvidence.BLOCKED.value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meaning:
+class Classification:
     """What an answer means, and of whom."""
 
     subject: Subject
@@ -117,61 +117,63 @@ class Evidence:
     `kind` is what was asked, None where no request stands behind it.
     """
 
-    meaning: Meaning
-    asked_at: float
+    classification: Classification
+    sent_at: float
     at: float
     car: str | None = None
     model: str | None = None
     retry_after: float | None = None
     answered: bool = True
-    kind: Kind | None = None
+    kind: RequestType | None = None
 
     @property
     def good(self) -> bool:
         """Tell whether the subject works."""
-        return self.meaning.verdict is not Verdict.BAD
+        return self.classification.verdict is not Verdict.BAD
 
-    def of_calls(self, *, car: str, model: str) -> Evidence:
+    def as_vehicle_evidence(self, *, car: str, model: str) -> Evidence:
         """Return the same of a car's calls, if it spoke of a sign-in of their own."""
-        meaning = self.meaning
+        meaning = self.classification
         if meaning.subject is Subject.AUTH:
             meaning = replace(meaning, subject=Subject.API)
-        return replace(self, meaning=meaning, car=car, model=model)
+        return replace(self, classification=meaning, car=car, model=model)
 
 
-STALE = Meaning(subject=Subject.DATA, verdict=Verdict.BAD, reason=Reason.STALE)
-CACHED = Meaning(
+STALE = Classification(subject=Subject.DATA, verdict=Verdict.BAD, reason=Reason.STALE)
+CACHED = Classification(
     subject=Subject.THIRD_PARTY, verdict=Verdict.GOOD, reason=Reason.CACHED
 )
 """Data of a third party that are no newer than what is known."""
 
-RENEWED = Meaning(subject=Subject.AUTH, verdict=Verdict.GOOD, reason=Reason.OK)
+RENEWED = Classification(subject=Subject.AUTH, verdict=Verdict.GOOD, reason=Reason.OK)
 
-_STATUS = frozenset({Kind.STATUS})
-_UNRELATED = frozenset({Kind.UNRELATED})
-_TOKEN = frozenset({Kind.TOKEN})
-_SIGN_IN = frozenset({Kind.TOKEN, Kind.AUTHORIZE})
-_PROBES = frozenset({Kind.STATUS, Kind.TOKEN, Kind.AUTHORIZE})
-_COMMAND = frozenset({Kind.COMMAND})
-_DATA = frozenset({Kind.DATA})
-_CALLS = frozenset({Kind.CALL, Kind.DATA, Kind.WAKE, Kind.COMMAND})
-_BEHIND = _CALLS | {Kind.STATUS, Kind.AUTHORIZE}
-_ALL = frozenset(Kind)
+_STATUS = frozenset({RequestType.STATUS})
+_UNRELATED = frozenset({RequestType.UNRELATED})
+_TOKEN = frozenset({RequestType.TOKEN})
+_SIGN_IN = frozenset({RequestType.TOKEN, RequestType.AUTHORIZE})
+_PROBES = frozenset({RequestType.STATUS, RequestType.TOKEN, RequestType.AUTHORIZE})
+_COMMAND = frozenset({RequestType.COMMAND})
+_DATA = frozenset({RequestType.DATA})
+_CALLS = frozenset(
+    {RequestType.CALL, RequestType.DATA, RequestType.WAKE, RequestType.COMMAND}
+)
+_BEHIND_GATEWAY = _CALLS | {RequestType.STATUS, RequestType.AUTHORIZE}
+_ALL = frozenset(RequestType)
 
-_ITSELF = None
+_GATEWAY = None
 _ACCOUNT = Subject.ACCOUNT
 _CAR = Subject.CAR
 _NETWORK = Subject.NETWORK
 
 _SUBJECTS = {
-    Kind.STATUS: Subject.STATUS,
-    Kind.UNRELATED: Subject.UNRELATED,
-    Kind.TOKEN: Subject.AUTH,
-    Kind.AUTHORIZE: Subject.AUTH,
-    Kind.CALL: Subject.API,
-    Kind.DATA: Subject.DATA,
-    Kind.WAKE: Subject.API,
-    Kind.COMMAND: Subject.COMMANDS,
+    RequestType.STATUS: Subject.STATUS,
+    RequestType.UNRELATED: Subject.UNRELATED,
+    RequestType.TOKEN: Subject.AUTH,
+    RequestType.AUTHORIZE: Subject.AUTH,
+    RequestType.CALL: Subject.API,
+    RequestType.DATA: Subject.DATA,
+    RequestType.WAKE: Subject.API,
+    RequestType.COMMAND: Subject.COMMANDS,
 }
 
 _UNRELATED_BODIES = frozenset({"ok", "success"})
@@ -179,11 +181,11 @@ _UNRELATED_MARK = "success</body>"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _Request:
     """An answer with what was asked for, and its body read once."""
 
-    kind: Kind
-    answer: Answer
+    kind: RequestType
+    answer: HttpResult
     url: str
     data_works: bool
     readable: bool | None
@@ -240,61 +242,61 @@ class _Asked:
         return bool(host) and host != urlsplit(self.url).hostname
 
 
-class _Row(NamedTuple):
+class _Rule(NamedTuple):
     """One row of the table: what was asked, what came, of whom that tells what."""
 
-    kinds: frozenset[Kind]
-    when: Callable[[_Asked], bool]
+    kinds: frozenset[RequestType]
+    when: Callable[[_Request], bool]
     subject: Subject | None
     verdict: Verdict
     reason: Reason
 
 
-def _failed(*failures: Failure) -> Callable[[_Asked], bool]:
+def _failed(*failures: Failure) -> Callable[[_Request], bool]:
     return lambda asked: asked.answer.failure in failures
 
 
-def _status(*codes: int) -> Callable[[_Asked], bool]:
+def _status(*codes: int) -> Callable[[_Request], bool]:
     return lambda asked: asked.status in codes
 
 
-def _says(*phrases: str) -> Callable[[_Asked], bool]:
+def _says(*phrases: str) -> Callable[[_Request], bool]:
     return lambda asked: any(phrase in asked.text for phrase in phrases)
 
 
-def _both(*tests: Callable[[_Asked], bool]) -> Callable[[_Asked], bool]:
+def _both(*tests: Callable[[_Request], bool]) -> Callable[[_Request], bool]:
     return lambda asked: all(test(asked) for test in tests)
 
 
-def _from_to(first: int, last: int) -> Callable[[_Asked], bool]:
+def _from_to(first: int, last: int) -> Callable[[_Request], bool]:
     return lambda asked: first <= asked.status <= last
 
 
-def _always(_asked: _Asked) -> bool:
+def _always(_asked: _Request) -> bool:
     return True
 
 
-def _html(asked: _Asked) -> bool:
+def _html(asked: _Request) -> bool:
     return asked.html
 
 
-def _json(asked: _Asked) -> bool:
+def _json(asked: _Request) -> bool:
     return asked.json
 
 
-def _elsewhere(asked: _Asked) -> bool:
+def _elsewhere(asked: _Request) -> bool:
     return asked.elsewhere
 
 
-def _ok(asked: _Asked) -> bool:
+def _ok(asked: _Request) -> bool:
     return asked.text == "ok"
 
 
-def _fine(asked: _Asked) -> bool:
+def _fine(asked: _Request) -> bool:
     return 200 <= asked.status < 300
 
 
-def _unrelated_good(asked: _Asked) -> bool:
+def _unrelated_good(asked: _Request) -> bool:
     if asked.answer.failure is not None:
         return False
     if asked.status == 204:
@@ -304,17 +306,17 @@ def _unrelated_good(asked: _Asked) -> bool:
     )
 
 
-def _third_party(asked: _Asked) -> bool:
+def _third_party(asked: _Request) -> bool:
     return asked.third_party
 
 
-def _told_offline(asked: _Asked) -> bool:
+def _told_offline(asked: _Request) -> bool:
     """Tell whether a 2xx says that the car is offline instead of what is due."""
     content = asked.content
     told = content.get("response", content)
     if told is None:
         return _out_of_reach_words(asked)
-    if asked.kind is not Kind.DATA or not isinstance(told, Mapping):
+    if asked.kind is not RequestType.DATA or not isinstance(told, Mapping):
         return False
     without_data = not any(isinstance(value, Mapping) for value in told.values())
     return without_data and told.get("state") in _NOT_ONLINE
@@ -328,63 +330,71 @@ _refused_sign_in = _both(
 _out_of_reach = _both(_status(500, 503), _out_of_reach_words)
 
 
-def _left_out(asked: _Asked) -> bool:
+def _without_token(asked: _Request) -> bool:
     """Tell a command that fails for a car whose data come."""
     unavailable = _says("vehicle is not available")
     return asked.status == 503 and asked.data_works and unavailable(asked)
 
 
 # First match wins. A row of the subject itself speaks of what was asked.
-_TABLE = (
-    _Row(_UNRELATED, _unrelated_good, _ITSELF, Verdict.GOOD, Reason.OK),
-    _Row(_UNRELATED, _always, _ITSELF, Verdict.BAD, Reason.NO_ANSWER),
+_RULES = (
+    _Rule(_UNRELATED, _unrelated_good, _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_UNRELATED, _always, _GATEWAY, Verdict.BAD, Reason.NO_ANSWER),
     # No HTTP answer came.
-    _Row(_ALL, _failed(Failure.NAME), _NETWORK, Verdict.BAD, Reason.NAME),
-    _Row(_ALL, _failed(Failure.ADDRESS), _NETWORK, Verdict.BAD, Reason.ADDRESS),
-    _Row(_ALL, _failed(Failure.CERTIFICATE), _NETWORK, Verdict.BAD, Reason.CERTIFICATE),
-    _Row(
+    _Rule(_ALL, _failed(Failure.NAME), _NETWORK, Verdict.BAD, Reason.NAME),
+    _Rule(_ALL, _failed(Failure.ADDRESS), _NETWORK, Verdict.BAD, Reason.ADDRESS),
+    _Rule(
+        _ALL, _failed(Failure.CERTIFICATE), _NETWORK, Verdict.BAD, Reason.CERTIFICATE
+    ),
+    _Rule(
         _COMMAND,
         _both(_third_party, _failed(*Failure)),
         Subject.THIRD_PARTY,
         Verdict.BAD,
         Reason.NO_ANSWER,
     ),
-    _Row(_ALL, _failed(Failure.TOO_LARGE), _ITSELF, Verdict.BAD, Reason.MALFORMED),
-    _Row(_ALL, _failed(*Failure), _ITSELF, Verdict.BAD, Reason.NO_ANSWER),
+    _Rule(_ALL, _failed(Failure.TOO_LARGE), _GATEWAY, Verdict.BAD, Reason.MALFORMED),
+    _Rule(_ALL, _failed(*Failure), _GATEWAY, Verdict.BAD, Reason.NO_ANSWER),
     # The owner's network answers in the host's place.
-    _Row(
+    _Rule(
         _ALL,
         _both(_from_to(300, 399), _elsewhere),
         _NETWORK,
         Verdict.BAD,
         Reason.PORTAL,
     ),
-    _Row(_ALL, _both(_fine, _html), _NETWORK, Verdict.BAD, Reason.PORTAL),
-    _Row(_ALL, _status(407, 511), _NETWORK, Verdict.BAD, Reason.PORTAL),
+    _Rule(_ALL, _both(_fine, _html), _NETWORK, Verdict.BAD, Reason.PORTAL),
+    _Rule(_ALL, _status(407, 511), _NETWORK, Verdict.BAD, Reason.PORTAL),
     # Signing in.
-    _Row(_TOKEN, _refused_sign_in, _ACCOUNT, Verdict.BAD, Reason.SIGN_IN),
-    _Row(_TOKEN, _status(403, 404, 408), _ITSELF, Verdict.BAD, Reason.CLOUD_FAILS),
-    _Row(_TOKEN, _from_to(500, 599), _ITSELF, Verdict.BAD, Reason.CLOUD_FAILS),
-    _Row(_SIGN_IN, _both(_fine, _json), _ITSELF, Verdict.GOOD, Reason.OK),
-    _Row(_TOKEN, _both(_status(400, 401), _json), _ITSELF, Verdict.GOOD, Reason.OK),
-    _Row(_TOKEN, _html, _ITSELF, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Rule(_TOKEN, _refused_sign_in, _ACCOUNT, Verdict.BAD, Reason.SIGN_IN),
+    _Rule(_TOKEN, _status(403, 404, 408), _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Rule(_TOKEN, _from_to(500, 599), _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Rule(_SIGN_IN, _both(_fine, _json), _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_TOKEN, _both(_status(400, 401), _json), _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_TOKEN, _html, _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
     # Probes of a host.
-    _Row(_STATUS, _both(_status(200), _ok), _ITSELF, Verdict.GOOD, Reason.OK),
-    _Row(_BEHIND, _both(_status(403), _html), _NETWORK, Verdict.BAD, Reason.BLOCKED),
-    _Row(_PROBES, _from_to(300, 499), _ITSELF, Verdict.WEAK, Reason.GATEWAY),
+    _Rule(_STATUS, _both(_status(200), _ok), _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(
+        _BEHIND_GATEWAY,
+        _both(_status(403), _html),
+        _NETWORK,
+        Verdict.BAD,
+        Reason.BLOCKED,
+    ),
+    _Rule(_PROBES, _from_to(300, 499), _GATEWAY, Verdict.WEAK, Reason.GATEWAY),
     # Calls: the car.
-    _Row(_COMMAND, _left_out, _ITSELF, Verdict.BAD, Reason.COMMANDS_FAIL),
-    _Row(_CALLS, _out_of_reach, _CAR, Verdict.BAD, Reason.ASLEEP),
-    _Row(_CALLS, _status(408, 540), _CAR, Verdict.BAD, Reason.ASLEEP),
-    _Row(
+    _Rule(_COMMAND, _without_token, _GATEWAY, Verdict.BAD, Reason.COMMANDS_FAIL),
+    _Rule(_CALLS, _out_of_reach, _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Rule(_CALLS, _status(408, 540), _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Rule(
         _CALLS,
         _both(_status(405), _says("in service")),
         _CAR,
         Verdict.BAD,
         Reason.IN_SERVICE,
     ),
-    _Row(_CALLS, _both(_fine, _told_offline), _CAR, Verdict.BAD, Reason.ASLEEP),
-    _Row(
+    _Rule(_CALLS, _both(_fine, _told_offline), _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Rule(
         _CALLS,
         _both(_status(400, 412, 500), _says(*_PROXY_PHRASES)),
         _CAR,
@@ -392,14 +402,14 @@ _TABLE = (
         Reason.REFUSED,
     ),
     # Commands: what this car, or this sign-in, takes. The others are not hit.
-    _Row(
+    _Rule(
         _COMMAND | _DATA,
         _both(_status(403), _says(*_MISSING_SCOPES)),
         _CAR,
         Verdict.BAD,
         Reason.SCOPE,
     ),
-    _Row(
+    _Rule(
         _COMMAND,
         _both(_status(403), _says("command protocol required")),
         _CAR,
@@ -407,66 +417,66 @@ _TABLE = (
         Reason.UNSIGNED,
     ),
     # Calls: the account.
-    _Row(
+    _Rule(
         _CALLS,
         _both(_status(401), _says("login_required")),
         _ACCOUNT,
         Verdict.BAD,
         Reason.SIGN_IN,
     ),
-    _Row(
+    _Rule(
         _CALLS,
         _both(_status(401), _says("mobile_access_disabled")),
         _ACCOUNT,
         Verdict.BAD,
         Reason.MOBILE_ACCESS,
     ),
-    _Row(_CALLS, _status(401), Subject.AUTH, Verdict.BAD, Reason.UNAUTHORIZED),
-    _Row(
+    _Rule(_CALLS, _status(401), Subject.AUTH, Verdict.BAD, Reason.UNAUTHORIZED),
+    _Rule(
         _CALLS,
         _both(_status(402), _says("vehicle_subscription_required")),
         _CAR,
         Verdict.BAD,
         Reason.PAYMENT,
     ),
-    _Row(_CALLS, _status(402), _ACCOUNT, Verdict.BAD, Reason.PAYMENT),
-    _Row(
+    _Rule(_CALLS, _status(402), _ACCOUNT, Verdict.BAD, Reason.PAYMENT),
+    _Rule(
         _CALLS,
         _both(_status(403), _says("exceeded_limit")),
         _ACCOUNT,
         Verdict.BAD,
-        Reason.LIMIT,
+        Reason.BILLING_LIMIT,
     ),
-    _Row(_CALLS, _status(403), _ACCOUNT, Verdict.BAD, Reason.POLICY),
-    _Row(_CALLS, _status(412), _ACCOUNT, Verdict.BAD, Reason.NOT_REGISTERED),
-    _Row(_CALLS, _status(421), _ACCOUNT, Verdict.BAD, Reason.WRONG_REGION),
-    _Row(_CALLS, _status(429), _ACCOUNT, Verdict.BAD, Reason.RATE_LIMITED),
+    _Rule(_CALLS, _status(403), _ACCOUNT, Verdict.BAD, Reason.FORBIDDEN),
+    _Rule(_CALLS, _status(412), _ACCOUNT, Verdict.BAD, Reason.NOT_REGISTERED),
+    _Rule(_CALLS, _status(421), _ACCOUNT, Verdict.BAD, Reason.WRONG_REGION),
+    _Rule(_CALLS, _status(429), _ACCOUNT, Verdict.BAD, Reason.RATE_LIMITED),
     # Calls: the cloud.
     # A third party's gateway failed: Tesla need not have had the command.
-    _Row(
+    _Rule(
         _COMMAND,
         _both(_third_party, _status(502, 504, 520, 521, 522, 524)),
         Subject.THIRD_PARTY,
         Verdict.BAD,
         Reason.CLOUD_FAILS,
     ),
-    _Row(_CALLS, _both(_fine, _json), _ITSELF, Verdict.GOOD, Reason.OK),
-    _Row(_CALLS, _status(404), _CAR, Verdict.BAD, Reason.NOT_FOUND),
-    _Row(_CALLS, _from_to(300, 499), _CAR, Verdict.BAD, Reason.REFUSED),
-    _Row(_ALL, _fine, _ITSELF, Verdict.BAD, Reason.MALFORMED),
-    _Row(_ALL, _always, _ITSELF, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Rule(_CALLS, _both(_fine, _json), _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_CALLS, _status(404), _CAR, Verdict.BAD, Reason.NOT_FOUND),
+    _Rule(_CALLS, _from_to(300, 499), _CAR, Verdict.BAD, Reason.REFUSED),
+    _Rule(_ALL, _fine, _GATEWAY, Verdict.BAD, Reason.MALFORMED),
+    _Rule(_ALL, _always, _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
 )
 
 
-def read(
-    kind: Kind,
-    answer: Answer,
+def classify(
+    request_type: RequestType,
+    answer: HttpResult,
     *,
     url: str = "",
     data_works: bool = False,
     readable: bool | None = None,
     third_party: bool = False,
-) -> Meaning:
+) -> Classification:
     """Read what an answer means.
 
     `url` is what was asked, to know a redirect to another host. `data_works` tells
@@ -475,33 +485,35 @@ def read(
     body was the JSON that is due; without it the part that was kept decides.
     `third_party` tells that somebody else than Tesla answered.
     """
-    asked = _Asked(
-        kind=kind,
+    asked = _Request(
+        kind=request_type,
         answer=answer,
         url=url,
         data_works=data_works,
         readable=readable,
         third_party=third_party,
     )
-    row = next(row for row in _TABLE if kind in row.kinds and row.when(asked))
-    return Meaning(
-        subject=row.subject or _SUBJECTS[kind], verdict=row.verdict, reason=row.reason
+    row = next(row for row in _RULES if request_type in row.kinds and row.when(asked))
+    return Classification(
+        subject=row.subject or _SUBJECTS[request_type],
+        verdict=row.verdict,
+        reason=row.reason,
     )
 
 
-def evidence(
-    meaning: Meaning,
-    answer: Answer,
+def make_evidence(
+    meaning: Classification,
+    answer: HttpResult,
     *,
     car: str | None = None,
     model: str | None = None,
-    kind: Kind | None = None,
+    kind: RequestType | None = None,
 ) -> Evidence:
     """Turn an answer and its meaning into a piece of evidence."""
     return Evidence(
-        meaning=meaning,
-        asked_at=answer.asked_at,
-        at=answer.asked_at + answer.elapsed,
+        classification=meaning,
+        sent_at=answer.sent_at,
+        at=answer.sent_at + answer.elapsed,
         car=car,
         model=model,
         retry_after=answer.retry_after,

@@ -18,7 +18,7 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class ConfirmationRule:
     """What confirms a failure, and what ends it.
 
     `weight` must have failed over at least `span` seconds, as asked since the
@@ -27,15 +27,15 @@ class Rule:
 
     weight: int
     span: float
-    goods: int = 3
+    good_answers: int = 3
     good_span: float = 120.0
 
 
-PROBES = Rule(weight=6, span=15.0)
-CALLS = Rule(weight=6, span=30.0)
-DATA = Rule(weight=6, span=0.0)
-RENEWALS = Rule(weight=5, span=240.0, goods=1, good_span=0.0)
-COMMANDS = Rule(weight=1, span=0.0, goods=1, good_span=0.0)
+PROBES = ConfirmationRule(weight=6, span=15.0)
+CALLS = ConfirmationRule(weight=6, span=30.0)
+DATA = ConfirmationRule(weight=6, span=0.0)
+RENEWALS = ConfirmationRule(weight=5, span=240.0, good_answers=1, good_span=0.0)
+COMMANDS = ConfirmationRule(weight=1, span=0.0, good_answers=1, good_span=0.0)
 
 # One more stale answer proves what takes six failed ones: each of them is billed.
 _WEIGHTS = {Reason.STALE: 6}
@@ -46,7 +46,7 @@ _NEVER = float("-inf")
 
 
 @dataclass(kw_only=True)
-class Track:
+class HealthTracker:
     """The history of one subject, as far as it still counts.
 
     All times are monotonic seconds. A subject counts only once it has answered well
@@ -54,7 +54,7 @@ class Track:
     `down` once the failure is confirmed; `cleared_at` is when the last one was over.
     """
 
-    rule: Rule
+    rule: ConfirmationRule
     verified: bool = False
     down: bool = False
     suspected_at: float | None = None
@@ -65,7 +65,7 @@ class Track:
     doubt: Reason | None = None
     answered: bool = True
     _weight: int = 0
-    _asks: int = 0
+    _asked: int = 0
     _spent_at: float = 0.0
     _first_asked: float = 0.0
     _last_asked: float = 0.0
@@ -89,21 +89,23 @@ class Track:
         return self._first_asked, self._last_asked
 
     @property
-    def spent(self) -> bool:
+    def exhausted(self) -> bool:
         """Tell whether a whole series of asks has brought no good answer."""
-        return self.suspected_at is not None and self._asks >= self.rule.weight
+        return self.suspected_at is not None and self._asked >= self.rule.weight
 
-    def settled(self, now: float) -> bool:
+    def is_settled(self, now: float) -> bool:
         """Tell whether nothing is about to tell more than is known.
 
         A series is on its way, or those who can testify were asked beside its end.
         """
         if self.suspected_at is None:
             return True
-        return self.spent and not (self.ripe and now - self._spent_at < _TESTIFIED_IN)
+        return self.exhausted and not (
+            self.confirmable and now - self._spent_at < _TESTIFIED_IN
+        )
 
     @property
-    def ripe(self) -> bool:
+    def confirmable(self) -> bool:
         """Tell whether enough has failed for long enough to confirm."""
         return (
             self.suspected_at is not None
@@ -123,14 +125,14 @@ class Track:
         """Begin the suspicion anew: what was asked before no longer counts."""
         self.suspected_at = now
         self.doubt = None
-        self._asks = 0
+        self._asked = 0
         self._forget_failures()
 
     def _forget_failures(self) -> None:
         self._weight = 0
         self.answered = True
 
-    def drop(self) -> None:
+    def dismiss(self) -> None:
         """Let go of a suspicion: something else explains it."""
         self.suspected_at = None
         self.doubt = None
@@ -140,7 +142,7 @@ class Track:
         if evidence.good:
             self._observe_good(evidence)
             return False
-        if evidence.asked_at < (self.last_good_asked or _NEVER):
+        if evidence.sent_at < (self.last_good_asked or _NEVER):
             # A later ask was answered well before this one came to its end.
             return False
         heard = max(self.last_bad or _NEVER, self.suspected_at or _NEVER)
@@ -151,43 +153,43 @@ class Track:
         if self.suspected_at is None or evidence.at - heard > RECENT:
             self.restart(evidence.at)
             return True
-        if evidence.asked_at >= self.suspected_at:
+        if evidence.sent_at >= self.suspected_at:
             self._count(evidence)
         return False
 
     def _count(self, evidence: Evidence) -> None:
-        self._asks += 1
-        if self._asks == self.rule.weight:
+        self._asked += 1
+        if self._asked == self.rule.weight:
             self._spent_at = evidence.at
-        if evidence.meaning.subject is Subject.NETWORK:
+        if evidence.classification.subject is Subject.NETWORK:
             # Something stands between: what failed before may be its work as well.
-            self.doubt = evidence.meaning.reason
+            self.doubt = evidence.classification.reason
             self._forget_failures()
             return
         self.doubt = None
         if not self._weight:
-            self._first_asked = self._last_asked = evidence.asked_at
-        self._weight += _WEIGHTS.get(evidence.meaning.reason, 1)
+            self._first_asked = self._last_asked = evidence.sent_at
+        self._weight += _WEIGHTS.get(evidence.classification.reason, 1)
         # Answers may come in another order than they were asked for.
-        self._first_asked = min(self._first_asked, evidence.asked_at)
-        self._last_asked = max(self._last_asked, evidence.asked_at)
+        self._first_asked = min(self._first_asked, evidence.sent_at)
+        self._last_asked = max(self._last_asked, evidence.sent_at)
         self.answered = self.answered and evidence.answered
 
     def _observe_good(self, evidence: Evidence) -> None:
         self.verified = True
         self.last_good = evidence.at
-        self.last_good_asked = max(self.last_good_asked or _NEVER, evidence.asked_at)
-        self.drop()
+        self.last_good_asked = max(self.last_good_asked or _NEVER, evidence.sent_at)
+        self.dismiss()
         if not self.down:
             return
         if not self._goods:
             self._first_good = evidence.at
         self._goods += 1
         if (
-            self._goods >= self.rule.goods
+            self._goods >= self.rule.good_answers
             and evidence.at - self._first_good >= self.rule.good_span
         ):
-            self.clear()
+            self.reset()
             self.cleared_at = evidence.at
 
     def confirm(self) -> None:
@@ -197,12 +199,12 @@ class Track:
         self.down = True
         self._goods = 0
 
-    def clear(self) -> None:
+    def reset(self) -> None:
         """Hold the failure for over."""
         self.down = False
         self._began = None
 
-    def recovering(self, now: float) -> bool:
+    def is_recovering(self, now: float) -> bool:
         """Tell whether a failed subject has lately begun to answer well."""
         return (
             self.down
@@ -214,7 +216,7 @@ class Track:
         """Tell what holds now: good answers count for ten minutes."""
         if self.down:
             return Health.DOWN
-        if self.spent:
+        if self.exhausted:
             return Health.DOUBTFUL
         if self.last_good is None or now - self.last_good > RECENT:
             return Health.UNKNOWN

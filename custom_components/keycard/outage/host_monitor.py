@@ -6,18 +6,18 @@ from random import Random
 from typing import TypedDict
 from weakref import WeakSet
 
-from .endpoints import Hosts, Target, targets
-from .evidence import Evidence, Kind, Reason, Subject, Verdict
-from .health import PROBES, Health, Track
+from .endpoints import Endpoint, Endpoints, list_endpoints
+from .evidence import Evidence, Reason, RequestType, Subject, Verdict
+from .health import PROBES, Health, HealthTracker
 
 GOOD_WITHIN = 3.0
 SERIES = (0.0, 4.0, 8.0, 12.0, 15.0, 18.0)
 JITTER = 0.1
 
-OWN_PACE = 60.0
-PACE = 300.0
-ALARM_PACE = 120.0
-UNRELATED_PACE = 60.0
+HOME_INTERVAL = 60.0
+INTERVAL = 300.0
+ALERT_INTERVAL = 120.0
+CONTROL_INTERVAL = 60.0
 UNRELATED_RETRY = 5.0
 
 # Contrast: a witness answered well to an ask of about the time of the last failing one,
@@ -28,7 +28,7 @@ _CONTRAST_SPAN = 8.0
 _GOODS_KEPT = 16
 
 # A witness is not asked twice within so many seconds for two hosts that fail.
-_BESIDE = 2.0
+_CONTROLS = 2.0
 _ROUNDS = 2
 
 # An ask without an answer for so long has been lost.
@@ -43,11 +43,11 @@ class StoredHost(TypedDict):
 
 
 @dataclass(kw_only=True, eq=False)
-class _Watched:
+class _HostState:
     """One target with its history and its next asks."""
 
-    target: Target
-    track: Track
+    target: Endpoint
+    track: HealthTracker
     next_at: float
     series: list[float] = field(default_factory=list)
     pending: list[float] = field(default_factory=list)
@@ -57,7 +57,7 @@ class _Watched:
     unrelated: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.unrelated = self.target.kind is Kind.UNRELATED
+        self.unrelated = self.target.kind is RequestType.UNRELATED
 
     def asks_at(self) -> float:
         return min(self.next_at, self.series[0]) if self.series else self.next_at
@@ -72,11 +72,11 @@ class _Watched:
 
     def answered(self, evidence: Evidence) -> None:
         """Strike off the ask that an answer belongs to: it went out a bit later."""
-        before = [at for at in self.pending if at <= evidence.asked_at]
+        before = [at for at in self.pending if at <= evidence.sent_at]
         if evidence.good:
             # It settles what was asked earlier, too.
             self.pending = self.pending[len(before) :]
-            self.goods.append(evidence.asked_at)
+            self.goods.append(evidence.sent_at)
         elif before:
             self.pending.remove(before[-1])
 
@@ -94,23 +94,25 @@ class _Watched:
             self.pending.pop(0)
 
 
-class Watch:
+class HostMonitor:
     """Watch the maker's hosts and unrelated ones for every entry of a home.
 
     A pure state machine: `due` says what to ask now, `observe` takes what came. Times
     are monotonic seconds, randomness is handed in.
     """
 
-    def __init__(self, hosts: Hosts, *, random: Random, now: float) -> None:
+    def __init__(self, hosts: Endpoints, *, random: Random, now: float) -> None:
         """Start watching; everything is asked once at the beginning."""
         self.own: Counter[str] = Counter()
         self._alarmists: WeakSet[object] = WeakSet()
         self._random = random
         self._alarmed = False
-        self._started: set[Target] = set()
+        self._started: set[Endpoint] = set()
         self._watched = {
-            target: _Watched(target=target, track=Track(rule=PROBES), next_at=now)
-            for target in targets(hosts)
+            target: _HostState(
+                target=target, track=HealthTracker(rule=PROBES), next_at=now
+            )
+            for target in list_endpoints(hosts)
         }
         self._regions = {
             target.region: watched
@@ -126,7 +128,7 @@ class Watch:
         """Return the regions that are watched."""
         return tuple(self._regions)
 
-    def track(self, region: str) -> Track:
+    def track(self, region: str) -> HealthTracker:
         """Return the history of a region's host."""
         return self._regions[region].track
 
@@ -160,7 +162,7 @@ class Watch:
         witnesses = [item for item in self._unrelated if item.track.verified]
         return bool(witnesses) and min(item.bad for item in witnesses) >= _ROUNDS
 
-    def _witnesses(self, suspect: _Watched) -> list[_Watched]:
+    def _control_hosts_of(self, suspect: _HostState) -> list[_HostState]:
         """Return who can testify: without unrelated hosts, the other regions."""
         found = [item for item in self._unrelated if item.track.verified]
         return found or [
@@ -171,24 +173,24 @@ class Watch:
 
     # Asking
 
-    def due(self, now: float) -> list[Target]:
+    def due(self, now: float) -> list[Endpoint]:
         """Say what is to be asked now; every target is taken as asked."""
         self._suspect_overdue(now)
         asked = [item for item in self._watched.values() if item.asks_at() <= now]
-        asked += self._beside(asked, now)
+        asked += self._control_probes(asked, now)
         for item in asked:
             item.take(now)
-            item.next_at = now + self._pace(item)
+            item.next_at = now + self._interval(item)
         return [item.target for item in asked]
 
-    def _beside(self, asked: list[_Watched], now: float) -> list[_Watched]:
+    def _control_probes(self, asked: list[_HostState], now: float) -> list[_HostState]:
         """Return who is asked beside the hosts that are suspected, to compare."""
-        found: list[_Watched] = []
+        found: list[_HostState] = []
         for suspect in asked:
             if suspect.unrelated or suspect.track.suspected_at is None:
                 continue
-            for item in (*self._unrelated, *self._witnesses(suspect)):
-                if item not in (*asked, *found) and now - item.asked_at >= _BESIDE:
+            for item in (*self._unrelated, *self._control_hosts_of(suspect)):
+                if item not in (*asked, *found) and now - item.asked_at >= _CONTROLS:
                     found.append(item)
         return found
 
@@ -202,16 +204,16 @@ class Watch:
         ]
         return min(times, default=float("inf"))
 
-    def ask_now(self, now: float) -> None:
+    def probe_now(self, now: float) -> None:
         """Ask every host at once, because a call failed."""
         for item in self._watched.values():
-            self._ask_soon(item, now)
+            self._probe_soon(item, now)
 
-    def ask_region(self, region: str, now: float) -> None:
+    def probe_region(self, region: str, now: float) -> None:
         """Ask a region's host at once, to compare it with a call."""
-        self._ask_soon(self._regions[region], now)
+        self._probe_soon(self._regions[region], now)
 
-    def heard_since(self, asked_at: float, now: float) -> bool:
+    def is_settled_since(self, asked_at: float, now: float) -> bool:
         """Tell whether every host was asked since then, and what came is beyond doubt.
 
         What was just asked is not asked again, so that counts, too.
@@ -220,11 +222,11 @@ class Watch:
             item.asked_at > asked_at - GOOD_WITHIN
             and not item.pending
             and not item.series
-            and (item.unrelated or item.track.settled(now))
+            and (item.unrelated or item.track.is_settled(now))
             for item in self._watched.values()
         )
 
-    def _ask_soon(self, item: _Watched, at: float) -> None:
+    def _probe_soon(self, item: _HostState, at: float) -> None:
         if not item.series and not any(at - ask < GOOD_WITHIN for ask in item.pending):
             item.next_at = min(item.next_at, at)
 
@@ -236,26 +238,28 @@ class Watch:
             if item.overdue_at() <= now and item.track.suspect(now):
                 self._begin_series(item, now)
 
-    def _begin_series(self, item: _Watched, now: float) -> None:
+    def _begin_series(self, item: _HostState, now: float) -> None:
         item.series = [now + self._jittered(offset) for offset in SERIES]
         for other in self._makers:
             if other is not item:
-                self._ask_soon(other, now)
+                self._probe_soon(other, now)
 
     def _jittered(self, seconds: float) -> float:
         return seconds * (1 + self._random.uniform(-JITTER, JITTER))
 
-    def _pace(self, item: _Watched) -> float:
+    def _interval(self, item: _HostState) -> float:
         if item.unrelated:
             if not item.track.verified:
-                return self._jittered(PACE)
+                return self._jittered(INTERVAL)
             if not self._failing:
                 return float("inf")
-            return UNRELATED_RETRY if item.bad == 1 else self._jittered(UNRELATED_PACE)
+            return (
+                UNRELATED_RETRY if item.bad == 1 else self._jittered(CONTROL_INTERVAL)
+            )
         if self.own[item.target.region or ""]:
-            pace = OWN_PACE
+            pace = HOME_INTERVAL
         else:
-            pace = ALARM_PACE if self.alarm else PACE
+            pace = ALERT_INTERVAL if self.outage_active else INTERVAL
         if item.target not in self._started:
             # A random phase: homes that start together do not ask together.
             self._started.add(item.target)
@@ -267,7 +271,7 @@ class Watch:
         return any(item.track.failing for item in self._makers)
 
     @property
-    def alarm(self) -> bool:
+    def outage_active(self) -> bool:
         """Tell whether an outage is on, here or for an entry's account."""
         return bool(self._alarmists) or any(item.track.down for item in self._makers)
 
@@ -280,7 +284,7 @@ class Watch:
             if self.own[region]
         )
 
-    def raise_alarm(self, by: object, *, on: bool) -> None:
+    def set_outage_active(self, by: object, *, on: bool) -> None:
         """Note whether somebody sees an outage; who is gone sees none."""
         if on:
             self._alarmists.add(by)
@@ -289,30 +293,34 @@ class Watch:
 
     # Observing
 
-    def observe(self, target: Target, evidence: Evidence) -> None:
+    def observe(self, target: Endpoint, evidence: Evidence) -> None:
         """Take in what one ask brought."""
         item = self._watched[target]
-        if not item.unrelated and evidence.meaning.subject is Subject.ACCOUNT:
+        if not item.unrelated and evidence.classification.subject is Subject.ACCOUNT:
             # Refused in the host's own words, so the host is well.
             meaning = replace(
-                evidence.meaning,
+                evidence.classification,
                 subject=Subject.AUTH,
                 verdict=Verdict.GOOD,
                 reason=Reason.OK,
             )
-            evidence = replace(evidence, meaning=meaning)
+            evidence = replace(evidence, classification=meaning)
         item.answered(evidence)
         if item.unrelated:
-            self._observe_unrelated(item, evidence)
+            self._observe_control(item, evidence)
         else:
-            self._observe_maker(item, evidence)
+            self._observe_tesla(item, evidence)
         for other in self._makers:
-            if other.track.ripe and other.track.verified and self._proves(other):
+            if (
+                other.track.confirmable
+                and other.track.verified
+                and self._confirmed_by_controls(other)
+            ):
                 other.track.confirm()
                 other.series = []
-        self._follow_alarm(evidence.at)
+        self._apply_alert_interval(evidence.at)
 
-    def _observe_maker(self, item: _Watched, evidence: Evidence) -> None:
+    def _observe_tesla(self, item: _HostState, evidence: Evidence) -> None:
         was_doubted = self._own_doubted
         if item.track.observe(evidence):
             self._begin_series(item, evidence.at)
@@ -330,11 +338,11 @@ class Watch:
         elif self.internet_down:
             # Somebody answers again: see whether it is the internet that is back.
             for other in self._unrelated:
-                self._ask_soon(other, evidence.at)
+                self._probe_soon(other, evidence.at)
         if was_doubted and not self._own_doubted:
-            self._begin_anew(evidence.at)
+            self._restart_suspicions(evidence.at)
 
-    def _observe_unrelated(self, item: _Watched, evidence: Evidence) -> None:
+    def _observe_control(self, item: _HostState, evidence: Evidence) -> None:
         was_down = self.internet_down
         item.track.observe(evidence)
         if not evidence.good:
@@ -344,23 +352,23 @@ class Watch:
             return
         item.bad = 0
         if was_down:
-            self._begin_anew(evidence.at)
+            self._restart_suspicions(evidence.at)
 
-    def _begin_anew(self, now: float) -> None:
+    def _restart_suspicions(self, now: float) -> None:
         """Begin all suspicions anew: what failed was the owner's network."""
         for item in self._makers:
             if item.track.suspected_at is not None:
                 item.track.restart(now)
                 self._begin_series(item, now)
 
-    def _proves(self, suspect: _Watched) -> bool:
+    def _confirmed_by_controls(self, suspect: _HostState) -> bool:
         """Tell whether others answered all along while this host failed."""
         if suspect in self._sign_in and self._own_doubted:
             return False
         first, last = suspect.track.failed_asks
         goods = [
             asked_at
-            for witness in self._witnesses(suspect)
+            for witness in self._control_hosts_of(suspect)
             for asked_at in witness.goods
             if first - _CONTRAST_BEFORE <= asked_at <= last + _CONTRAST_AFTER
         ]
@@ -371,11 +379,11 @@ class Watch:
             latest >= last - _CONTRAST_BEFORE and latest - min(goods) >= _CONTRAST_SPAN
         )
 
-    def _follow_alarm(self, now: float) -> None:
-        if self.alarm and not self._alarmed:
+    def _apply_alert_interval(self, now: float) -> None:
+        if self.outage_active and not self._alarmed:
             for item in self._makers:
-                item.next_at = min(item.next_at, now + self._jittered(ALARM_PACE))
-        self._alarmed = self.alarm
+                item.next_at = min(item.next_at, now + self._jittered(ALERT_INTERVAL))
+        self._alarmed = self.outage_active
 
     def health(self, region: str, now: float) -> Health:
         """Tell what holds of a region's host."""

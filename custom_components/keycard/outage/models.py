@@ -31,7 +31,7 @@ class Scope(StrEnum):
     UNDETERMINED = "undetermined"
 
 
-class Plane(StrEnum):
+class Subsystem(StrEnum):
     """A part of the cloud that fails on its own."""
 
     STATUS = "status"
@@ -41,7 +41,7 @@ class Plane(StrEnum):
     AUTH = "auth"
 
 
-class Missing(StrEnum):
+class MissingEvidence(StrEnum):
     """What a judgement lacks while it is undetermined."""
 
     FIRST_ANSWER = "first_answer"
@@ -55,11 +55,11 @@ class Missing(StrEnum):
 
 
 OUTAGES = frozenset({Status.OUTAGE, Status.DEGRADED, Status.SIGN_IN_OUTAGE})
-FROZEN = frozenset({Status.INTERNET_DOWN, Status.UNDETERMINED})
+INCONCLUSIVE = frozenset({Status.INTERNET_DOWN, Status.UNDETERMINED})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class Assessment:
     """Whose fault it is, whom it hits, and since when.
 
     `since` is the start (UTC) of the outage that is on, None without one.
@@ -69,15 +69,15 @@ class Judgement:
 
     status: Status = Status.UNDETERMINED
     scope: Scope = Scope.UNDETERMINED
-    planes: tuple[Plane, ...] = ()
-    elsewhere: tuple[str, ...] = ()
+    subsystems: tuple[Subsystem, ...] = ()
+    other_regions: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     since: datetime | None = None
-    missing: tuple[Missing, ...] = ()
+    missing_evidence: tuple[MissingEvidence, ...] = ()
     affected: frozenset[str] | None = frozenset()
-    seen: frozenset[str] = frozenset()
+    stale_vehicles: frozenset[str] = frozenset()
 
     @property
     def warning(self) -> bool:
         """Tell whether another region fails while the owner's is fine."""
-        return self.status is Status.OPERATIONAL and bool(self.elsewhere)
+        return self.status is Status.OPERATIONAL and bool(self.other_regions)

@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NotRequired, TypedDict
 
-from .models import FROZEN, OUTAGES, Judgement, Scope, Status
+from .models import INCONCLUSIVE, OUTAGES, Assessment, Scope, Status
 from .stored_values import LONGEST_GAP, Skipped, check_form, read_time
 from .uptime import Uptime
 
 # How many outages are kept; the newest, and whatever is still on.
-KEPT = 200
+MAX_OUTAGES = 200
 _LONGEST = 10 * 365 * 86400.0  # seconds
 
 
-class Kind(StrEnum):
+class EventType(StrEnum):
     """What happened to an outage."""
 
     STARTED = "started"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
     WARNING = "warning"
 
 
-class Notice(StrEnum):
+class NoticeType(StrEnum):
     """What the owner is told by it."""
 
     TAKE = "take"
@@ -49,12 +49,12 @@ class StoredOutage(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Happening:
+class OutageEvent:
     """Something that the entry of `reporter` is to report."""
 
-    reporter: str
-    kind: Kind
-    notice: Notice
+    entry_id: str
+    kind: EventType
+    notice: NoticeType
     start: datetime | None = None
     length: timedelta | None = None
     """How long the outage lasted, once it is over."""
@@ -75,15 +75,15 @@ class Outage:
     length: timedelta
     seen: datetime
     end: datetime | None = None
-    told_by: str | None = None
-    told: set[str] = field(default_factory=set)
-    reporters: set[str] = field(default_factory=set)
+    notified_by: str | None = None
+    notified_vehicles: set[str] = field(default_factory=set)
+    entry_ids: set[str] = field(default_factory=set)
     left: bool = False
     """Whether it ended only because whoever watched it was disabled or removed."""
 
     _at: float | None = field(default=None, compare=False)
 
-    def go_on(self, wall: datetime, now: float) -> None:
+    def extend(self, wall: datetime, now: float) -> None:
         """Let it last until now.
 
         The wall clock is believed only for the time in which nothing ran: it may be
@@ -104,7 +104,7 @@ class Outage:
         return self._at is None and wall - self.seen > LONGEST_GAP
 
 
-class Journal:
+class OutageLog:
     """Keep the outages of a home and the ledger of its notices.
 
     Entries report their judgements; what is new comes back as happenings. Each outage
@@ -115,7 +115,7 @@ class Journal:
         """Start with an empty journal."""
         self.outages: list[Outage] = []
         self.uptime = Uptime()
-        self._seen: dict[str, Judgement] = {}
+        self._seen: dict[str, Assessment] = {}
 
     def open_outage(self, region: str) -> Outage | None:
         """Return the outage of a region that is on."""
@@ -137,25 +137,27 @@ class Journal:
         ]
         return over[-1] if over else None
 
-    def resume(self, reporter: str, judgement: Judgement) -> None:
+    def restore_last(self, reporter: str, judgement: Assessment) -> None:
         """Take up an entry's judgement of before a restart: it is no news."""
         self._seen[reporter] = judgement
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Know cars under their new ids: what was told of them was told."""
         for outage in self.outages:
-            outage.told = {names.get(car, car) for car in outage.told}
+            outage.notified_vehicles = {
+                names.get(car, car) for car in outage.notified_vehicles
+            }
 
     def report(
         self,
         reporter: str,
         region: str,
-        judgement: Judgement,
+        judgement: Assessment,
         *,
         wanted: frozenset[str],
         wall: datetime,
         now: float,
-    ) -> list[Happening]:
+    ) -> list[OutageEvent]:
         """Take in an entry's judgement and return what is to be reported.
 
         `wanted` names the region's cars whose key is no longer the usual one; `wall`
@@ -163,19 +165,23 @@ class Journal:
         """
         self.uptime.report(reporter, region, judgement, wall=wall, now=now)
         if (outage := self.open_outage(region)) is not None:
-            outage.go_on(wall, now)
-        if judgement.status in FROZEN:
+            outage.extend(wall, now)
+        if judgement.status in INCONCLUSIVE:
             return []
-        before = self._seen.get(reporter, Judgement())
+        before = self._seen.get(reporter, Assessment())
         self._seen[reporter] = judgement
         if judgement.status in OUTAGES:
             return self._report_on(
                 reporter, region, judgement, before, wanted=wanted, wall=wall, now=now
             )
         happenings = self._report_over(reporter, region)
-        if judgement.warning and set(judgement.elsewhere) - set(before.elsewhere):
+        if judgement.warning and set(judgement.other_regions) - set(
+            before.other_regions
+        ):
             happenings.append(
-                Happening(reporter=reporter, kind=Kind.WARNING, notice=Notice.NONE)
+                OutageEvent(
+                    entry_id=reporter, kind=EventType.WARNING, notice=NoticeType.NONE
+                )
             )
         return happenings
 
@@ -183,19 +189,19 @@ class Journal:
         self,
         reporter: str,
         region: str,
-        judgement: Judgement,
-        before: Judgement,
+        judgement: Assessment,
+        before: Assessment,
         *,
         wanted: frozenset[str],
         wall: datetime,
         now: float,
-    ) -> list[Happening]:
+    ) -> list[OutageEvent]:
         outage = self.open_outage(region)
         if outage is not None and outage.old(wall):
             outage.end, outage = outage.start + outage.length, None
         if outage is None and (outage := self._left(region, judgement)) is not None:
             outage.end, outage.left = None, False
-            outage.go_on(wall, now)
+            outage.extend(wall, now)
         if outage is None:
             start = judgement.since or wall
             outage = Outage(
@@ -206,57 +212,57 @@ class Journal:
                 length=timedelta(),
                 seen=start,
             )
-            outage.go_on(wall, now)
+            outage.extend(wall, now)
             self.outages = _bounded([*self.outages, outage])
         # Who told of it and waits for the others is in it still.
-        new = reporter not in outage.reporters | {outage.told_by}
-        outage.reporters.add(reporter)
+        new = reporter not in outage.entry_ids | {outage.notified_by}
+        outage.entry_ids.add(reporter)
         if _rank(judgement.status, judgement.scope) > _rank(
             outage.status, outage.scope
         ):
             outage.status, outage.scope = judgement.status, judgement.scope
-        notice = Notice.NONE
-        if not wanted <= outage.told:
-            outage.told_by = outage.told_by or reporter
-            outage.told |= wanted
-            notice = Notice.TAKE
-        if not new and notice is Notice.NONE and _same(judgement, before):
+        notice = NoticeType.NONE
+        if not wanted <= outage.notified_vehicles:
+            outage.notified_by = outage.notified_by or reporter
+            outage.notified_vehicles |= wanted
+            notice = NoticeType.TAKE
+        if not new and notice is NoticeType.NONE and _same(judgement, before):
             return []
         return [
-            Happening(
-                reporter=reporter,
-                kind=Kind.STARTED if new else Kind.CHANGED,
+            OutageEvent(
+                entry_id=reporter,
+                kind=EventType.STARTED if new else EventType.CHANGED,
                 notice=notice,
                 start=outage.start,
             )
         ]
 
-    def _left(self, region: str, judgement: Judgement) -> Outage | None:
+    def _left(self, region: str, judgement: Assessment) -> Outage | None:
         """Return the outage that is judged, if it was left while it was on."""
         last, since = self.last_outage(region), judgement.since
         if last is None or not last.left or last.end is None or since is None:
             return None
         return last if since <= last.end else None
 
-    def _report_over(self, reporter: str, region: str) -> list[Happening]:
+    def _report_over(self, reporter: str, region: str) -> list[OutageEvent]:
         outage = self.open_outage(region)
-        if outage is None or reporter not in outage.reporters:
+        if outage is None or reporter not in outage.entry_ids:
             return []
-        outage.reporters.discard(reporter)
-        if outage.reporters:
-            if outage.told_by == reporter:
+        outage.entry_ids.discard(reporter)
+        if outage.entry_ids:
+            if outage.notified_by == reporter:
                 # Its all-clear follows when the last entry is out of it.
                 return []
-            return [_ended(reporter, Notice.NONE, outage)]
+            return [_ended(reporter, NoticeType.NONE, outage)]
         outage.end = outage.start + outage.length
-        if outage.told_by is None:
-            return [_ended(reporter, Notice.NONE, outage)]
-        happenings = [_ended(outage.told_by, Notice.ALL_CLEAR, outage)]
-        if outage.told_by != reporter:
-            happenings.append(_ended(reporter, Notice.NONE, outage))
+        if outage.notified_by is None:
+            return [_ended(reporter, NoticeType.NONE, outage)]
+        happenings = [_ended(outage.notified_by, NoticeType.ALL_CLEAR, outage)]
+        if outage.notified_by != reporter:
+            happenings.append(_ended(reporter, NoticeType.NONE, outage))
         return happenings
 
-    def forget(self, reporter: str, *, wall: datetime, now: float) -> list[Happening]:
+    def forget(self, reporter: str, *, wall: datetime, now: float) -> list[OutageEvent]:
         """Let go of an entry that was removed."""
         self._seen.pop(reporter, None)
         self.uptime.forget(reporter)
@@ -264,13 +270,13 @@ class Journal:
         for outage in self.outages:
             if outage.end is not None:
                 continue
-            outage.go_on(wall, now)
-            others = sorted(outage.reporters - {reporter})
-            if outage.told_by == reporter and others:
-                outage.told_by = others[0]
+            outage.extend(wall, now)
+            others = sorted(outage.entry_ids - {reporter})
+            if outage.notified_by == reporter and others:
+                outage.notified_by = others[0]
             happenings += self._report_over(reporter, outage.region)
             outage.left = outage.end is not None
-        return [item for item in happenings if item.reporter != reporter]
+        return [item for item in happenings if item.entry_id != reporter]
 
     def dump(self) -> list[StoredOutage]:
         """Return what is to be kept over a restart."""
@@ -283,9 +289,9 @@ class Journal:
                 seen=outage.seen.isoformat(),
                 status=outage.status,
                 scope=outage.scope,
-                told_by=outage.told_by,
-                told=sorted(outage.told),
-                reporters=sorted(outage.reporters),
+                told_by=outage.notified_by,
+                told=sorted(outage.notified_vehicles),
+                reporters=sorted(outage.entry_ids),
                 left=outage.left,
             )
             for outage in self.outages
@@ -321,9 +327,9 @@ def _restored(kept: StoredOutage) -> Outage:
         scope=Scope(kept["scope"]),
         length=timedelta(seconds=length),
         seen=read_time(seen),
-        told_by=kept["told_by"],
-        told=set(kept["told"]),
-        reporters=set(kept["reporters"]),
+        notified_by=kept["told_by"],
+        notified_vehicles=set(kept["told"]),
+        entry_ids=set(kept["reporters"]),
         left=kept.get("left", False),
     )
 
@@ -331,7 +337,7 @@ def _restored(kept: StoredOutage) -> Outage:
 def _bounded(outages: list[Outage]) -> list[Outage]:
     """Drop the oldest that are over; whoever is in one still needs it."""
     over = [outage for outage in outages if outage.end is not None]
-    dropped = {id(outage) for outage in over[: max(0, len(outages) - KEPT)]}
+    dropped = {id(outage) for outage in over[: max(0, len(outages) - MAX_OUTAGES)]}
     return [outage for outage in outages if id(outage) not in dropped]
 
 
@@ -350,27 +356,27 @@ def _rank(status: Status, scope: Scope) -> tuple[int, int]:
     return _STATUSES.index(status), _SCOPES.index(scope)
 
 
-def _ended(reporter: str, notice: Notice, outage: Outage) -> Happening:
-    return Happening(
-        reporter=reporter,
-        kind=Kind.ENDED,
+def _ended(reporter: str, notice: NoticeType, outage: Outage) -> OutageEvent:
+    return OutageEvent(
+        entry_id=reporter,
+        kind=EventType.ENDED,
         notice=notice,
         start=outage.start,
         length=outage.length,
     )
 
 
-def _same(judgement: Judgement, before: Judgement) -> bool:
+def _same(judgement: Assessment, before: Assessment) -> bool:
     return (
         judgement.status,
         judgement.scope,
-        judgement.planes,
+        judgement.subsystems,
         judgement.models,
-        judgement.elsewhere,
+        judgement.other_regions,
     ) == (
         before.status,
         before.scope,
-        before.planes,
+        before.subsystems,
         before.models,
-        before.elsewhere,
+        before.other_regions,
     )

@@ -5,9 +5,9 @@ import socket
 
 import aiohttp
 
-from ..transport.http import ask
-from .endpoints import Target
-from .evidence import Evidence, Kind, evidence, read
+from ..transport.http import request
+from .endpoints import Endpoint
+from .evidence import Evidence, RequestType, classify, make_evidence
 
 TIMEOUT = 10.0
 LIMIT = 64 * 1024
@@ -16,10 +16,10 @@ type SessionSource = Callable[[socket.AddressFamily], aiohttp.ClientSession]
 
 # What each kind of target is asked with.
 _METHODS = {
-    Kind.STATUS: "GET",
-    Kind.AUTHORIZE: "GET",
-    Kind.TOKEN: "POST",
-    Kind.UNRELATED: "GET",
+    RequestType.STATUS: "GET",
+    RequestType.AUTHORIZE: "GET",
+    RequestType.TOKEN: "POST",
+    RequestType.UNRELATED: "GET",
 }
 
 
@@ -31,9 +31,9 @@ class Prober:
         self._sessions = sessions
         self._families: dict[str, socket.AddressFamily] = {}
 
-    async def ask(self, target: Target) -> Evidence:
+    async def probe(self, target: Endpoint) -> Evidence:
         """Ask one target and return what its answer tells."""
-        answer = await ask(
+        answer = await request(
             self._sessions(self._family(target)),
             _METHODS[target.kind],
             target.url,
@@ -42,12 +42,12 @@ class Prober:
         )
         if answer.family is not None and target.region is not None:
             self._families[target.url] = answer.family
-        meaning = read(target.kind, answer, url=target.url)
-        return evidence(meaning, answer)
+        meaning = classify(target.kind, answer, url=target.url)
+        return make_evidence(meaning, answer)
 
-    def _family(self, target: Target) -> socket.AddressFamily:
+    def _family(self, target: Endpoint) -> socket.AddressFamily:
         """Ask unrelated hosts over the address family that the maker's hosts use."""
         families = set(self._families.values())
-        if target.kind is Kind.UNRELATED and len(families) == 1:
+        if target.kind is RequestType.UNRELATED and len(families) == 1:
             return families.pop()
         return socket.AF_UNSPEC

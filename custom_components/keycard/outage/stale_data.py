@@ -26,7 +26,7 @@ from typing import TypedDict
 
 # The pace is known after so many gaps between moves; the longest of the last ones
 # counts. What moves within a burst is one move.
-LEARNT = 12
+LEARNED = 12
 REMEMBERED = 32
 BURST = 5.0
 
@@ -58,7 +58,7 @@ class StoredBeside(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sight:
+class SourceUpdate:
     """What one integration (`path`) wrote of a car at one time (monotonic seconds).
 
     `moved` tells that a value of the car's is another than before, `active` that the
@@ -73,17 +73,17 @@ class Sight:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class SourceStatus:
     """How one integration does as a witness for a car; times are in seconds."""
 
     active: bool
-    learnt: bool
-    pace: float | None
+    learned: bool
+    interval: float | None
     still_for: float | None
 
 
 @dataclass(kw_only=True)
-class _Witness:
+class _Source:
     """One car as one integration shows it."""
 
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
@@ -92,14 +92,14 @@ class _Witness:
     reported_at: float = float("-inf")
 
     @property
-    def learnt(self) -> bool:
-        return len(self.gaps) >= LEARNT
+    def learned(self) -> bool:
+        return len(self.gaps) >= LEARNED
 
     @property
     def pace(self) -> float | None:
-        return max(self.gaps) if self.learnt else None
+        return max(self.gaps) if self.learned else None
 
-    def see(self, sight: Sight) -> None:
+    def record(self, sight: SourceUpdate) -> None:
         if not sight.active:
             self.rest()
             return
@@ -137,7 +137,7 @@ class _Witness:
         )
 
 
-class Beside:
+class StaleDataDetector:
     """Hold what other integrations show, and say what it amounts to.
 
     A pure state machine: `observe` and `lose` take what is seen, `weigh` says when.
@@ -152,7 +152,7 @@ class Beside:
         """The cars whose data stand still, and should not."""
 
         self.began: float | None = None
-        self._witnesses: dict[tuple[str, str], _Witness] = {}
+        self._witnesses: dict[tuple[str, str], _Source] = {}
         self._moved_at = float("-inf")
         self._first_move: float | None = None
         self._again = False
@@ -160,16 +160,16 @@ class Beside:
 
     def retain(self, named: Collection[tuple[str, str]]) -> None:
         """Forget all cars and integrations but these, which may come to testify."""
-        self._witnesses = {key: self._witnesses.get(key, _Witness()) for key in named}
+        self._witnesses = {key: self._witnesses.get(key, _Source()) for key in named}
         self.still &= {car for car, _ in named}
         if not self.still:
             self.began = None
 
     # Observing
 
-    def observe(self, sight: Sight) -> None:
+    def observe(self, sight: SourceUpdate) -> None:
         """Take in what an integration wrote."""
-        self._witness(sight.car, sight.path).see(sight)
+        self._source(sight.car, sight.path).record(sight)
         if not sight.moved:
             return
         self._moved_at = sight.at
@@ -178,18 +178,18 @@ class Beside:
         elif sight.at - self._first_move >= MOVES_APART:
             self._again = True
 
-    def lose(self, car: str, path: str) -> None:
+    def mark_unavailable(self, car: str, path: str) -> None:
         """Take in that an integration shows nothing of a car."""
-        self._witness(car, path).rest()
+        self._source(car, path).rest()
 
-    def learn_anew(self, car: str, path: str) -> None:
+    def reset(self, car: str, path: str) -> None:
         """Forget a pace: other values are looked at from now on."""
-        self._witnesses[car, path] = _Witness()
+        self._witnesses[car, path] = _Source()
 
-    def _witness(self, car: str, path: str) -> _Witness:
-        return self._witnesses.setdefault((car, path), _Witness())
+    def _source(self, car: str, path: str) -> _Source:
+        return self._witnesses.setdefault((car, path), _Source())
 
-    def interrupt(self, now: float) -> None:
+    def reset_timers(self, now: float) -> None:
         """Begin anew: while a host or the internet fails, nothing need move."""
         for witness in self._witnesses.values():
             if witness.still_since is not None:
@@ -198,7 +198,7 @@ class Beside:
 
     # Weighing
 
-    def weigh(self, now: float) -> None:
+    def evaluate(self, now: float) -> None:
         """See whether data stand still, or move again."""
         found = {
             key
@@ -221,14 +221,14 @@ class Beside:
             self.still = cars
             self._first_move, self._again = None, False
 
-    def standing(self, car: str, path: str, now: float) -> Standing:
+    def standing(self, car: str, path: str, now: float) -> SourceStatus:
         """Tell how an integration does as a witness."""
-        witness = self._witness(car, path)
+        witness = self._source(car, path)
         since = witness.still_since
-        return Standing(
+        return SourceStatus(
             active=since is not None,
-            learnt=witness.learnt,
-            pace=witness.pace,
+            learned=witness.learned,
+            interval=witness.pace,
             still_for=None if since is None else now - since,
         )
 
@@ -250,5 +250,5 @@ class Beside:
         self.still = frozenset(stored["still"])
         self._told_at = now
         for kept in stored["paces"]:
-            witness = self._witness(kept["car"], kept["path"])
-            witness.gaps.extend([kept["pace"]] * LEARNT)
+            witness = self._source(kept["car"], kept["path"])
+            witness.gaps.extend([kept["pace"]] * LEARNED)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from .models import FROZEN, OUTAGES, Judgement, Status
+from .models import INCONCLUSIVE, OUTAGES, Assessment, Status
 
 # How many days are kept: a year, and some to spare for a clock that was wrong.
 DAYS_KEPT = 400
@@ -17,7 +17,7 @@ ENOUGH = 3600.0
 
 _DAY = 86400.0
 
-type Tally = defaultdict[Status, float]
+type DayTotals = defaultdict[Status, float]
 """Seconds by status; up is `OPERATIONAL`, whatever else it was."""
 
 type StoredDays = dict[str, dict[str, dict[str, float]]]
@@ -25,7 +25,7 @@ type StoredDays = dict[str, dict[str, dict[str, float]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class UptimeStats:
     """What the watched time of some days was like, in percent.
 
     All but `watched` are shares of the watched time. Only an `outage` counts against
@@ -43,8 +43,8 @@ class Figures:
 class _Region:
     """The days of one region, and what is judged of it now, by whom and when."""
 
-    days: dict[date, Tally] = field(default_factory=dict)
-    held: dict[str, tuple[Status, float]] = field(default_factory=dict)
+    days: dict[date, DayTotals] = field(default_factory=dict)
+    last_status: dict[str, tuple[Status, float]] = field(default_factory=dict)
     at: float | None = None
     up_for: float = 0.0
     """How long it has been up, without a break, until `at`."""
@@ -66,7 +66,7 @@ class Uptime:
         self,
         reporter: str,
         region: str,
-        judgement: Judgement,
+        judgement: Assessment,
         *,
         wall: datetime,
         now: float,
@@ -76,7 +76,7 @@ class Uptime:
         before = _held(known, now)
         day = known.days.setdefault(wall.date(), defaultdict(float))
         _count(known, day, before, now)
-        known.held[reporter] = (judgement.status, now)
+        known.last_status[reporter] = (judgement.status, now)
         began = judgement.since
         if judgement.status in OUTAGES and before not in OUTAGES and began is not None:
             # It took a while to be sure.
@@ -92,14 +92,14 @@ class Uptime:
     def forget(self, reporter: str) -> None:
         """Count no longer what an entry judged that was removed."""
         for known in self._regions.values():
-            known.held.pop(reporter, None)
+            known.last_status.pop(reporter, None)
 
-    def figures(self, region: str, days: int, wall: datetime) -> Figures:
+    def figures(self, region: str, days: int, wall: datetime) -> UptimeStats:
         """Return what today and the days before it, together `days`, were like."""
         known = self._regions.get(region, _Region())
         today = wall.date()
         first = today - timedelta(days=days - 1)
-        total: Tally = defaultdict(float)
+        total: DayTotals = defaultdict(float)
         for day, counted in known.days.items():
             if first <= day <= today:
                 for status, seconds in counted.items():
@@ -111,7 +111,7 @@ class Uptime:
         def share(status: Status) -> float:
             return 100 * total[status] / watched if watched else 0.0
 
-        return Figures(
+        return UptimeStats(
             uptime=100 - share(Status.OUTAGE) if watched >= ENOUGH else None,
             watched=min(100.0, 100 * watched / span) if span else 0.0,
             outage=share(Status.OUTAGE),
@@ -162,13 +162,13 @@ def _held(known: _Region, now: float) -> Status | None:
     """Return the worst that is judged of a region, None if nobody can."""
     found = {
         status if status in OUTAGES else Status.OPERATIONAL
-        for status, at in known.held.values()
-        if now - at <= HOLDS and status not in FROZEN
+        for status, at in known.last_status.values()
+        if now - at <= HOLDS and status not in INCONCLUSIVE
     }
     return next((status for status in _RANKS if status in found), None)
 
 
-def _count(known: _Region, day: Tally, status: Status | None, now: float) -> None:
+def _count(known: _Region, day: DayTotals, status: Status | None, now: float) -> None:
     """Count the time since the last report for what was judged meanwhile."""
     spent = 0.0 if known.at is None else now - known.at
     known.at = now

@@ -6,9 +6,17 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from .evidence import Evidence, Meaning, Reason, Subject, Verdict
-from .health import CALLS, COMMANDS, DATA, RECENT, Health, Rule, Track
-from .models import Plane
+from .evidence import Classification, Evidence, Reason, Subject, Verdict
+from .health import (
+    CALLS,
+    COMMANDS,
+    DATA,
+    RECENT,
+    ConfirmationRule,
+    Health,
+    HealthTracker,
+)
+from .models import Subsystem
 
 # A suspicion about a car's calls is settled by asking again after so many seconds.
 SERIES = (0.0, 6.0, 12.0, 18.0, 24.0, 31.0)
@@ -22,10 +30,10 @@ PROOF_WITHIN = 900.0
 
 # By fits: so many separate failures in ten minutes, a fifth of the calls or more. It
 # ends when less than a tenth of enough calls fail.
-_FITS = 6
-_FITS_SHARE = 0.2
-_FITS_OVER = 0.1
-_FITS_OVER_CALLS = 8
+_INTERMITTENT = 6
+_INTERMITTENT_SHARE = 0.2
+_INTERMITTENT_SPAN = 0.1
+_INTERMITTENT_CALLS = 8
 
 # A claim about data that a third party passed on ends after so long without any proof:
 # its cache may never move again.
@@ -34,22 +42,22 @@ THIRD_PARTY_FADES = 6 * 3600.0
 # How long before the last failing call its host may have answered well.
 _CONTRAST = 5.0
 
-_RULES: dict[Plane, Rule] = {
-    Plane.API: CALLS,
-    Plane.DATA: DATA,
-    Plane.COMMANDS: COMMANDS,
+_RULES: dict[Subsystem, ConfirmationRule] = {
+    Subsystem.API: CALLS,
+    Subsystem.DATA: DATA,
+    Subsystem.COMMANDS: COMMANDS,
 }
 _PLANES = {
-    Subject.API: Plane.API,
-    Subject.DATA: Plane.DATA,
-    Subject.COMMANDS: Plane.COMMANDS,
+    Subject.API: Subsystem.API,
+    Subject.DATA: Subsystem.DATA,
+    Subject.COMMANDS: Subsystem.COMMANDS,
 }
 # What only the plane itself can be blamed for.
-_PECULIAR = frozenset({Reason.STALE, Reason.COMMANDS_FAIL})
-_WORKS = Meaning(subject=Subject.API, verdict=Verdict.GOOD, reason=Reason.OK)
+_SUBSYSTEM_SPECIFIC = frozenset({Reason.STALE, Reason.COMMANDS_FAIL})
+_WORKS = Classification(subject=Subject.API, verdict=Verdict.GOOD, reason=Reason.OK)
 
 
-class Outcome(StrEnum):
+class FailureExtent(StrEnum):
     """What the calls of a time come to."""
 
     ALL_FAIL = "all_fail"
@@ -59,7 +67,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(kw_only=True)
-class CarCalls:
+class VehicleCallHealth:
     """The calls for one car: a history for each plane.
 
     `flawed` tells that they fail by fits; `provable` that data can prove the end of an
@@ -69,17 +77,18 @@ class CarCalls:
 
     model: str | None = None
     third_party: bool = False
-    tracks: dict[Plane, Track] = field(
+    tracks: dict[Subsystem, HealthTracker] = field(
         default_factory=lambda: {
-            plane: Track(rule=rule, verified=True) for plane, rule in _RULES.items()
+            plane: HealthTracker(rule=rule, verified=True)
+            for plane, rule in _RULES.items()
         }
     )
-    series: list[float] = field(default_factory=list)
-    later: list[float] = field(default_factory=list)
-    data_again: float | None = None
-    proof_until: float | None = None
-    provable: bool = True
-    flawed: bool = False
+    confirmation_calls: list[float] = field(default_factory=list)
+    later_calls: list[float] = field(default_factory=list)
+    next_data_call: float | None = None
+    recovery_proof_until: float | None = None
+    can_confirm_recovery: bool = True
+    intermittent: bool = False
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
     claimed_at: float | None = None
     """When a third party's data were first held against Tesla."""
@@ -87,87 +96,101 @@ class CarCalls:
     def __post_init__(self) -> None:
         """Let the first newer data end what a third party's data began."""
         if self.third_party:
-            self.tracks[Plane.DATA].rule = replace(DATA, goods=1, good_span=0.0)
+            self.tracks[Subsystem.DATA].rule = replace(
+                DATA, good_answers=1, good_span=0.0
+            )
 
     @property
-    def api(self) -> Track:
+    def api(self) -> HealthTracker:
         """Return the history of the calls as such."""
-        return self.tracks[Plane.API]
+        return self.tracks[Subsystem.API]
 
     @property
-    def ailing(self) -> bool:
+    def degraded(self) -> bool:
         """Tell whether a plane is down or calls fail by fits."""
-        return self.flawed or any(track.down for track in self.tracks.values())
+        return self.intermittent or any(track.down for track in self.tracks.values())
 
     # Asking
 
-    def ask(self, now: float) -> None:
+    def request_now(self, now: float) -> None:
         """Ask for the car at once, unless that is about to happen."""
-        if not self.series:
-            self.series = [now]
+        if not self.confirmation_calls:
+            self.confirmation_calls = [now]
 
-    def due(self, now: float) -> list[Plane]:
+    def due(self, now: float) -> list[Subsystem]:
         """Say what is to be asked now; each is said once."""
         due = []
-        if any(at <= now for at in (*self.series, *self.later)):
-            due.append(Plane.API)
-            late = max(0.0, now - self.series[0]) if self.series else 0.0
-            if self.series and self.series[0] <= now:
-                self.series = [at + late for at in self.series[1:]]
-            self.later = [at for at in self.later if at > now]
-        if self.data_again is not None and self.data_again <= now:
-            self.data_again = None
-            due.append(Plane.DATA)
+        if any(at <= now for at in (*self.confirmation_calls, *self.later_calls)):
+            due.append(Subsystem.API)
+            late = (
+                max(0.0, now - self.confirmation_calls[0])
+                if self.confirmation_calls
+                else 0.0
+            )
+            if self.confirmation_calls and self.confirmation_calls[0] <= now:
+                self.confirmation_calls = [
+                    at + late for at in self.confirmation_calls[1:]
+                ]
+            self.later_calls = [at for at in self.later_calls if at > now]
+        if self.next_data_call is not None and self.next_data_call <= now:
+            self.next_data_call = None
+            due.append(Subsystem.DATA)
         return due
 
     def next_at(self) -> float:
         """Return when `due` has something to say next."""
-        if not (self.series or self.later or self.data_again is not None):
+        if not (
+            self.confirmation_calls
+            or self.later_calls
+            or self.next_data_call is not None
+        ):
             return float("inf")
-        times = [*self.series[:1], *self.later]
-        if self.data_again is not None:
-            times.append(self.data_again)
+        times = [*self.confirmation_calls[:1], *self.later_calls]
+        if self.next_data_call is not None:
+            times.append(self.next_data_call)
         return min(times)
 
     def _begin_series(self, now: float) -> None:
-        self.series = [now + offset for offset in SERIES]
-        self.later = []
+        self.confirmation_calls = [now + offset for offset in SERIES]
+        self.later_calls = []
 
     # Observing
 
     def observe(self, evidence: Evidence) -> bool:
         """Take in evidence about this car; tell whether it begins a suspicion."""
-        plane = _PLANES.get(evidence.meaning.subject)
+        plane = _PLANES.get(evidence.classification.subject)
         if plane is None:
             return self._observe_aside(evidence)
-        peculiar = evidence.good or evidence.meaning.reason in _PECULIAR
+        peculiar = (
+            evidence.good or evidence.classification.reason in _SUBSYSTEM_SPECIFIC
+        )
         if self.api.failing and not peculiar:
-            plane = Plane.API
-        if plane is Plane.API:
+            plane = Subsystem.API
+        if plane is Subsystem.API:
             return self._observe_api(evidence)
         track = self.tracks[plane]
         began = track.observe(evidence)
-        if plane is Plane.DATA:
+        if plane is Subsystem.DATA:
             self._follow_data(evidence, track)
         if peculiar:
-            passed_on = self.third_party and plane is Plane.DATA
+            passed_on = self.third_party and plane is Subsystem.DATA
             return False if passed_on else self._observe_works(evidence)
         if began:
             # Is it this plane alone?
-            self.ask(evidence.at)
+            self.request_now(evidence.at)
         return False
 
     def _observe_aside(self, evidence: Evidence) -> bool:
-        if evidence.meaning.reason in (Reason.ASLEEP, Reason.IN_SERVICE):
-            self.excuse()
-        if evidence.meaning.subject is Subject.ACCOUNT and not self.api.down:
+        if evidence.classification.reason in (Reason.ASLEEP, Reason.IN_SERVICE):
+            self.waive_recovery_proof()
+        if evidence.classification.subject is Subject.ACCOUNT and not self.api.down:
             # A refusal in the maker's own words: its cloud works.
             return self._observe_works(evidence)
         return False
 
     def _observe_works(self, evidence: Evidence) -> bool:
         return self._observe_api(
-            Evidence(meaning=_WORKS, asked_at=evidence.asked_at, at=evidence.at)
+            Evidence(classification=_WORKS, sent_at=evidence.sent_at, at=evidence.at)
         )
 
     def _observe_api(self, evidence: Evidence) -> bool:
@@ -178,32 +201,32 @@ class CarCalls:
             self._begin_series(evidence.at)
         if not evidence.good:
             return began
-        self.series = []
+        self.confirmation_calls = []
         if not was_down:
             if passed:
-                self.later = [evidence.at + offset for offset in AFTERWARDS]
+                self.later_calls = [evidence.at + offset for offset in AFTERWARDS]
             return False
         if self.api.down:
-            if not self.later:
-                self.later = [evidence.at + offset for offset in RETURN]
+            if not self.later_calls:
+                self.later_calls = [evidence.at + offset for offset in RETURN]
             return False
-        self.later = []
-        if self.provable:
+        self.later_calls = []
+        if self.can_confirm_recovery:
             # An end needs proof from the data, too: in 2021 they stood still for
             # hours after the calls worked again.
-            self.proof_until = evidence.at + PROOF_WITHIN
-            self.data_again = evidence.at
+            self.recovery_proof_until = evidence.at + PROOF_WITHIN
+            self.next_data_call = evidence.at
         return False
 
-    def _follow_data(self, evidence: Evidence, track: Track) -> None:
+    def _follow_data(self, evidence: Evidence, track: HealthTracker) -> None:
         if evidence.good:
-            self.proof_until = None
-            self.data_again = evidence.at + DATA_AGAIN if track.down else None
+            self.recovery_proof_until = None
+            self.next_data_call = evidence.at + DATA_AGAIN if track.down else None
             return
         if not track.down:
-            self.data_again = evidence.at + (
+            self.next_data_call = evidence.at + (
                 DATA_AGAIN
-                if evidence.meaning.reason is Reason.STALE
+                if evidence.classification.reason is Reason.STALE
                 else SERIES[1] - SERIES[0]
             )
 
@@ -216,24 +239,24 @@ class CarCalls:
             self.recent.popleft()
         return passed
 
-    def excuse(self) -> None:
+    def waive_recovery_proof(self) -> None:
         """Ask no proof of this car's data: they cannot be had."""
-        self.proof_until = self.data_again = None
+        self.recovery_proof_until = self.next_data_call = None
 
     # Weighing
 
-    def begin_anew(self, now: float, *, silent: bool) -> None:
+    def restart_suspicions(self, now: float, *, silent: bool) -> None:
         """Begin suspicions anew, if `silent` those to which no answer came."""
         for plane, track in self.tracks.items():
             if track.suspected_at is None or (silent and track.answered):
                 continue
             track.restart(now)
-            if plane is Plane.API:
+            if plane is Subsystem.API:
                 self._begin_series(now)
-            if plane is Plane.DATA:
-                self.data_again = now
+            if plane is Subsystem.DATA:
+                self.next_data_call = now
 
-    def confirm(self, host: Track, *, planes: Collection[Plane]) -> None:
+    def confirm(self, host: HealthTracker, *, planes: Collection[Subsystem]) -> None:
         """Confirm what has failed long enough, of some planes.
 
         Answers that came prove themselves; silence needs the contrast of a host that
@@ -241,34 +264,36 @@ class CarCalls:
         """
         for plane in planes:
             track = self.tracks[plane]
-            if track.ripe and (track.answered or host.down or _contrasts(track, host)):
+            if track.confirmable and (
+                track.answered or host.down or _contrasts(track, host)
+            ):
                 track.confirm()
-                if plane is Plane.API:
+                if plane is Subsystem.API:
                     self._follow_down()
-                if plane is Plane.DATA:
-                    self.data_again = self.proof_until = None
+                if plane is Subsystem.DATA:
+                    self.next_data_call = self.recovery_proof_until = None
 
     def _follow_down(self) -> None:
-        self.series = []
-        self.later = []
-        self.data_again = None
-        for plane in (Plane.DATA, Plane.COMMANDS):
-            self.tracks[plane].drop()
+        self.confirmation_calls = []
+        self.later_calls = []
+        self.next_data_call = None
+        for plane in (Subsystem.DATA, Subsystem.COMMANDS):
+            self.tracks[plane].dismiss()
 
-    def fade(self, now: float) -> None:
+    def expire_commands(self, now: float) -> None:
         """Let go of what nobody asks for to see whether it works."""
-        track = self.tracks[Plane.COMMANDS]
+        track = self.tracks[Subsystem.COMMANDS]
         if track.down and now - (track.last_bad or now) > COMMANDS_FADE:
-            track.clear()
-        data = self.tracks[Plane.DATA]
+            track.reset()
+        data = self.tracks[Subsystem.DATA]
         if not (self.third_party and data.down):
             self.claimed_at = None
         elif self.claimed_at is None:
             self.claimed_at = now
         elif now - self.claimed_at > THIRD_PARTY_FADES:
-            data.clear()
+            data.reset()
 
-    def weigh_fits(self) -> None:
+    def update_intermittent(self) -> None:
         """See whether the calls fail by fits."""
         if self.api.failing:
             # All of them fail, or none: that is settled by asking again.
@@ -276,15 +301,17 @@ class CarCalls:
         count = len(self.recent)
         goods = [good for _, good in self.recent]
         bad = count - sum(goods)
-        if self.flawed:
-            self.flawed = count < _FITS_OVER_CALLS or bad >= count * _FITS_OVER
+        if self.intermittent:
+            self.intermittent = (
+                count < _INTERMITTENT_CALLS or bad >= count * _INTERMITTENT_SPAN
+            )
             return
-        if bad < _FITS:
+        if bad < _INTERMITTENT:
             return
         fits = sum(was and not good for was, good in pairwise([True, *goods]))
-        self.flawed = fits >= _FITS and bad >= count * _FITS_SHARE
+        self.intermittent = fits >= _INTERMITTENT and bad >= count * _INTERMITTENT_SHARE
 
-    def works(self, now: float, since: float | None) -> bool | None:
+    def is_working(self, now: float, since: float | None) -> bool | None:
         """Tell whether the calls work, None where nothing counts.
 
         With `since` only what was asked from then on counts, and never for longer than
@@ -299,7 +326,7 @@ class CarCalls:
         return None if self.api.health(now) is Health.DOUBTFUL else True
 
 
-def _contrasts(track: Track, host: Track) -> bool:
+def _contrasts(track: HealthTracker, host: HealthTracker) -> bool:
     first, last = track.failed_asks
     return (
         not host.failing

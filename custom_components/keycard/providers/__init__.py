@@ -18,18 +18,18 @@ from ..const import (
     PROVIDER_TESLEMETRY,
     PROVIDER_TESSIE,
 )
-from ..outage.endpoints import Hosts, default_hosts
+from ..outage.endpoints import Endpoints, default_hosts
 from ..transport.cloud import PrivateKey, TokenSource
 from ..transport.http import Recorder
 from .fleet import fleet
-from .provider import Provider, compatible, fixed, token_link, watch_only
-from .services import TESLEMETRY, TESSIE, Service, served
+from .provider import Provider, compatible, static_token, token_link, watch_only
+from .services import TESLEMETRY, TESSIE, Service, create_service_provider
 
 __all__ = [
     "SERVICES",
-    "Access",
     "OpenSession",
     "Provider",
+    "ProviderCredentials",
     "Service",
     "hosts_of",
     "provider_of",
@@ -46,7 +46,7 @@ SERVICES: Mapping[str, Service] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Access:
+class ProviderCredentials:
     """What lets an owner's entry in: a token that is renewed, a key that signs."""
 
     token: TokenSource | None = None
@@ -57,7 +57,7 @@ def provider_of(
     data: Mapping[str, Any],
     options: Mapping[str, Any],
     open_session: OpenSession,
-    access: Access | None = None,
+    access: ProviderCredentials | None = None,
 ) -> Provider:
     """Return the provider that an entry's data name; nothing is asked for it.
 
@@ -71,18 +71,20 @@ def provider_of(
     session = open_session(Recorder())
     if name == PROVIDER_COMPATIBLE:
         return compatible(data, options, session, hosts_of(data, options))
-    access = access or Access()
-    token = access.token or fixed(str(data[CONF_TOKEN]))
+    access = access or ProviderCredentials()
+    token = access.token or static_token(str(data[CONF_TOKEN]))
     if name in SERVICES:
         refreshes = SERVICES[name].refreshes
-        return served(data, options, session, token, refreshes=refreshes)
+        return create_service_provider(
+            data, options, session, token, refreshes=refreshes
+        )
     return fleet(data, options, session, token=token, private_key=access.private_key)
 
 
-def hosts_of(data: Mapping[str, Any], options: Mapping[str, Any]) -> Hosts:
+def hosts_of(data: Mapping[str, Any], options: Mapping[str, Any]) -> Endpoints:
     """Return the hosts that an entry asks; an option that is missing is its default."""
     default = default_hosts(data[CONF_REGION])
-    return Hosts(
+    return Endpoints(
         regions={**default.regions, **options.get(CONF_HOSTS, {})},
         sign_in=tuple(options.get(CONF_SIGN_IN, default.sign_in)),
         unrelated=tuple(options.get(CONF_UNRELATED, default.unrelated)),

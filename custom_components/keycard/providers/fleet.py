@@ -11,10 +11,10 @@ from homeassistant.const import CONF_REGION
 
 from ..const import CONF_ALL_CALLS, CONF_BASE_URL, CONF_SERVER
 from ..outage.endpoints import REGIONS
-from ..transport.cloud import CloudLink, CommandServer, PrivateKey, TokenSource
+from ..transport.cloud import CommandServer, FleetClient, PrivateKey, TokenSource
 from ..transport.pinning import pinned, read_pin
 from ..vehicle.parsing import read_text
-from .provider import Provider, owners_keys
+from .provider import Provider, configured_keys
 
 # What is asked of the owner at the sign-in: nothing that no entity needs.
 OFFLINE = "offline_access"
@@ -30,7 +30,7 @@ WANTED = (LOCATION, COMMANDS, CHARGING)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grant:
+class TokenClaims:
     """What a token of the maker's says of itself.
 
     `account` names the owner, `region` where the cars are, if it is a known one.
@@ -46,15 +46,15 @@ class Grant:
         return tuple(scope for scope in (*NEEDED, *WANTED) if scope not in self.scopes)
 
 
-def read_grant(token: object) -> Grant:
+def read_claims(token: object) -> TokenClaims:
     """Read what an access token says; one that cannot be read says nothing."""
     try:
         claims = jwt.decode(str(token), options={"verify_signature": False})
     except jwt.InvalidTokenError, RecursionError, ValueError:
-        return Grant()
+        return TokenClaims()
     region = str(claims.get("ou_code") or "").lower()
     scopes = claims.get("scp")
-    return Grant(
+    return TokenClaims(
         account=read_text(claims.get("sub")),
         region=region if region in REGIONS else None,
         scopes=frozenset(map(str, scopes)) if isinstance(scopes, list) else frozenset(),
@@ -73,10 +73,10 @@ def fleet(
 
     A server of the user's own may stand before Tesla, and sign the commands.
     """
-    location = LOCATION in read_grant(_access_token(data)).scopes
-    region, keys = data[CONF_REGION], owners_keys(options)
+    location = LOCATION in read_claims(_access_token(data)).scopes
+    region, keys = data[CONF_REGION], configured_keys(options)
     if (server := data.get(CONF_SERVER)) is None:
-        link = CloudLink(
+        link = FleetClient(
             session,
             data[CONF_BASE_URL],
             token,
@@ -86,11 +86,11 @@ def fleet(
         return Provider(region=region, link=link, keys=keys)
     pin = read_pin(data)
     if data.get(CONF_ALL_CALLS):
-        link = CloudLink(
+        link = FleetClient(
             pinned(session, pin), server, token, location=location, through_server=True
         )
     else:
-        link = CloudLink(
+        link = FleetClient(
             session,
             data[CONF_BASE_URL],
             token,

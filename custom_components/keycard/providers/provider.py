@@ -18,13 +18,13 @@ from ..const import (
     MANUFACTURER,
     MODEL_NAMES,
 )
-from ..outage.endpoints import Hosts
-from ..transport.cloud import CloudLink, TokenSource
+from ..outage.endpoints import Endpoints
+from ..transport.cloud import FleetClient, TokenSource
 from ..transport.pinning import Pin, pinned, read_pin
-from ..vehicle.keys import Key, describe_vin
+from ..vehicle.keys import PhysicalKey, decode_vin
 from ..vehicle.parsing import JsonObject, read_text
 from ..vehicle.state import unwrapped
-from ..vehicle.vehicle import Car
+from ..vehicle.vehicle import Vehicle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,9 @@ class Provider:
     """
 
     region: str
-    link: CloudLink | None = None
-    keys: Mapping[str, Key] = field(default_factory=dict)
-    watched: tuple[Car, ...] = ()
+    link: FleetClient | None = None
+    keys: Mapping[str, PhysicalKey] = field(default_factory=dict)
+    configured_vehicles: tuple[Vehicle, ...] = ()
     pin: Pin | None = None
     """What checks the certificate of a server of the user's own, if that is pinned."""
 
@@ -47,36 +47,36 @@ class Provider:
         """Return whether an account tells which cars there are."""
         return self.link is not None
 
-    def in_between(self, hosts: Hosts) -> bool:
+    def third_party(self, hosts: Endpoints) -> bool:
         """Return whether calls go to somebody else than the maker's own hosts."""
         if self.link is None:
             return False
         return not is_teslas(self.link.base_url, hosts)
 
-    def cars(self) -> list[Car]:
+    def vehicles(self) -> list[Vehicle]:
         """Return the cars that are known without asking anybody."""
-        return list(self.watched)
+        return list(self.configured_vehicles)
 
-    def restore(self, kept: JsonObject) -> Car:
+    def restore(self, kept: JsonObject) -> Vehicle:
         """Return a car as it was kept."""
         key = self.keys.get(read_text(kept.get("id")) or "")
-        car = Car.from_json(kept, owners_key=key, link=self.link)
-        for named in self.watched:
+        car = Vehicle.from_json(kept, owners_key=key, link=self.link)
+        for named in self.configured_vehicles:
             if named.id == car.id:
                 car.name = named.name
         return car
 
-    def introduce(self, vin: str, name: str) -> Car:
+    def vehicle_from_vin(self, vin: str, name: str) -> Vehicle:
         """Return a car of which the owner has told the VIN."""
-        return Car.from_vin(
+        return Vehicle.from_vin(
             vin, name=name, owners_key=self.keys.get(vin), link=self.link
         )
 
-    def discover(self, summary: JsonObject, now: datetime) -> Car:
+    def vehicle_from_product(self, summary: JsonObject, now: datetime) -> Vehicle:
         """Return a car that an account tells of (UTC)."""
         vin = read_text(unwrapped(summary).get("vin")) or ""
-        model, _ = describe_vin(vin)
-        car = Car.from_vin(
+        model, _ = decode_vin(vin)
+        car = Vehicle.from_vin(
             vin,
             # Without a name of its own: its VIN is nobody's business.
             name=MODEL_NAMES.get(model, MANUFACTURER),
@@ -87,16 +87,16 @@ class Provider:
         return car
 
 
-def owners_keys(options: Mapping[str, Any]) -> dict[str, Key]:
+def configured_keys(options: Mapping[str, Any]) -> dict[str, PhysicalKey]:
     """Return the keys that an owner named in the options, by VIN."""
     return {
-        vin: Key(car[CONF_KEY])
+        vin: PhysicalKey(car[CONF_KEY])
         for vin, car in options.get(CONF_CARS, {}).items()
         if CONF_KEY in car
     }
 
 
-def is_teslas(base_url: str, hosts: Hosts) -> bool:
+def is_teslas(base_url: str, hosts: Endpoints) -> bool:
     """Return whether an address is that of one of Tesla's hosts."""
     return _origin(base_url) in map(_origin, hosts.regions.values())
 
@@ -110,29 +110,31 @@ def compatible(
     data: Mapping[str, Any],
     options: Mapping[str, Any],
     session: aiohttp.ClientSession,
-    hosts: Hosts,
+    hosts: Endpoints,
 ) -> Provider:
     """Return the provider of an entry with an address and a token."""
     base_url, pin = data[CONF_BASE_URL], read_pin(data)
     return Provider(
         region=data[CONF_REGION],
-        link=CloudLink(
+        link=FleetClient(
             pinned(session, pin),
             base_url,
-            fixed(data[CONF_TOKEN]),
+            static_token(data[CONF_TOKEN]),
             through_server=not is_teslas(base_url, hosts),
         ),
-        keys=owners_keys(options),
+        keys=configured_keys(options),
         pin=pin,
     )
 
 
-def token_link(session: aiohttp.ClientSession, base_url: str, token: str) -> CloudLink:
+def token_link(
+    session: aiohttp.ClientSession, base_url: str, token: str
+) -> FleetClient:
     """Return a link that shows the same token to its server each time."""
-    return CloudLink(session, base_url, fixed(token))
+    return FleetClient(session, base_url, static_token(token))
 
 
-def fixed(token: str) -> TokenSource:
+def static_token(token: str) -> TokenSource:
     """Return the source of a token that stays the same."""
 
     async def show() -> str:
@@ -145,14 +147,14 @@ def watch_only(data: Mapping[str, Any], options: Mapping[str, Any]) -> Provider:
     """Return the provider of an entry that only watches."""
     return Provider(
         region=data[CONF_REGION],
-        keys=owners_keys(options),
-        watched=tuple(
-            Car(
+        keys=configured_keys(options),
+        configured_vehicles=tuple(
+            Vehicle(
                 id=car_id,
                 name=car[CONF_NAME],
                 model=car[CONF_MODEL],
                 year=car.get(CONF_YEAR),
-                owners_key=Key(car[CONF_KEY]) if CONF_KEY in car else None,
+                configured_key=PhysicalKey(car[CONF_KEY]) if CONF_KEY in car else None,
             )
             for car_id, car in options.get(CONF_CARS, {}).items()
         ),

@@ -9,8 +9,8 @@ import aiohttp
 from homeassistant.const import CONF_REGION
 
 from ..const import CONF_BASE_URL
-from ..transport.cloud import CloudLink, TokenSource
-from .provider import Provider, owners_keys
+from ..transport.cloud import FleetClient, TokenSource
+from .provider import Provider, configured_keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Service:
     refreshes: bool = False
 
 
-def served(
+def create_service_provider(
     data: Mapping[str, Any],
     options: Mapping[str, Any],
     session: aiohttp.ClientSession,
@@ -44,8 +44,8 @@ def served(
     """
     return Provider(
         region=data[CONF_REGION],
-        link=CloudLink(session, data[CONF_BASE_URL], token, refreshes=refreshes),
-        keys=owners_keys(options),
+        link=FleetClient(session, data[CONF_BASE_URL], token, refreshes=refreshes),
+        keys=configured_keys(options),
     )
 
 

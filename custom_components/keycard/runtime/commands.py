@@ -10,18 +10,26 @@ import time
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
-from ..bluetooth.vehicle_link import LocalLink
+from ..bluetooth.vehicle_link import BluetoothVehicle
 from ..const import DOMAIN
 from ..outage.account import Category
-from ..outage.detector import Judge
-from ..outage.evidence import Evidence, Kind, Meaning, Reason, Subject, evidence, read
-from ..transport.cloud import Call, CloudLink, CloudOutcome, Command, wake_and_wait
-from ..transport.result import RadioOutcome, Refusal, Trouble
-from ..transport.routing import CloudHealth, Preference, Way, ways
+from ..outage.detector import OutageDetector
+from ..outage.evidence import (
+    Classification,
+    Evidence,
+    Reason,
+    RequestType,
+    Subject,
+    classify,
+    make_evidence,
+)
+from ..transport.cloud import ApiCall, CloudOutcome, Command, FleetClient, wake_and_wait
+from ..transport.result import BluetoothError, BluetoothResult, CommandRejection
+from ..transport.routing import CloudHealth, Preference, Transport, transport_order
 from ..vehicle.command_queue import CommandQueue, NotSent, PendingCommand
-from ..vehicle.commands import OPENING, REPERTOIRE, Order
-from ..vehicle.state import CarState, has_data
-from ..vehicle.vehicle import Car
+from ..vehicle.commands import COMMANDS, OPENING, CommandCall
+from ..vehicle.state import VehicleState, has_data
+from ..vehicle.vehicle import Vehicle
 from .caller import is_automatic
 
 WAKE_DEADLINE = 60.0
@@ -47,9 +55,9 @@ _ERRORS = {
     Reason.SIGN_IN: "sign_in_needed",
     Reason.UNAUTHORIZED: "sign_in_needed",
     Reason.MOBILE_ACCESS: "mobile_access_disabled",
-    Reason.LIMIT: "billing_limit",
+    Reason.BILLING_LIMIT: "billing_limit",
     Reason.PAYMENT: "payment_needed",
-    Reason.POLICY: "cloud_refused",
+    Reason.FORBIDDEN: "cloud_refused",
     Reason.NOT_REGISTERED: "not_registered",
     Reason.WRONG_REGION: "wrong_region",
     Reason.RATE_LIMITED: "rate_limited",
@@ -64,7 +72,7 @@ _ERRORS = {
 }
 
 
-class NotReachedError(HomeAssistantError):
+class CommandNotDeliveredError(HomeAssistantError):
     """The car has surely not got the command: another link may bring it."""
 
 
@@ -73,28 +81,28 @@ class _Wake:
     """A wake that is under way for all commands that wait for it."""
 
     task: asyncio.Task[HomeAssistantError | None] = field(init=False)
-    meaning: Meaning | None = None
+    meaning: Classification | None = None
     """The worst that the calls for it have brought so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sender:
+class CloudCommandSender:
     """Send the commands of an owner over the cloud.
 
     `observe` takes the evidence of every call, `doubt` the id of a car that may not be
     as it is known: it did what it was told, or not, or would not.
     """
 
-    link: CloudLink
-    judge: Judge
-    observe: Callable[[Evidence], None]
-    doubt: Callable[[str], None]
+    link: FleetClient
+    judge: OutageDetector
+    record_evidence: Callable[[Evidence], None]
+    request_refresh: Callable[[str], None]
     location_allowed: Callable[[float, float], bool] = lambda *_: False
     """Whether a command may tell a place, in degrees, as that of its user."""
 
     _wakes: dict[str, _Wake] = field(default_factory=dict, init=False)
 
-    async def async_send(self, car: Car, pending: PendingCommand) -> None:
+    async def async_send(self, car: Vehicle, pending: PendingCommand) -> None:
         """Send a command once; raise a translated error unless the car did it."""
         self._check_pause(car)
         if car.mobile_access_disabled:
@@ -114,31 +122,31 @@ class Sender:
             await self._async_wake(car, pending)
             outcome, meaning = await self._async_try(car, pending, place)
         if outcome.call.withheld and outcome.confirmed:
-            raise _not_reached("command_too_late", car)
+            raise _not_delivered("command_too_late", car)
         if outcome.done and outcome.confirmed:
-            act = REPERTOIRE[pending.order.command]
+            act = COMMANDS[pending.order.command]
             if self.link.commands_through_server and act.check_data:
                 await self._async_check_data(car, pending)
             return
         if not outcome.confirmed:
-            self.doubt(car.id)
-            raise error_of("command_unconfirmed", car)
+            self.request_refresh(car.id)
+            raise command_error("command_unconfirmed", car)
         if outcome.reason:
             # What is known of the car may be why it was asked for the wrong thing.
-            self.doubt(car.id)
-            raise error_of("command_failed", car, reason=outcome.reason)
+            self.request_refresh(car.id)
+            raise command_error("command_failed", car, reason=outcome.reason)
         if outcome.refusal is not None:
-            raise _not_reached(outcome.refusal.value, car)
+            raise _not_delivered(outcome.refusal.value, car)
         if outcome.call.without_token:
-            raise _not_reached("sign_in_fails", car)
+            raise _not_delivered("sign_in_fails", car)
         raise self._failure(car, meaning)
 
-    async def _async_locate(self, car: Car) -> Mapping[str, float]:
+    async def _async_locate(self, car: Vehicle) -> Mapping[str, float]:
         """Return the car's own place as the user's, if it may be told as that."""
         if not _place_known(car):
             call = await self.link.vehicle_data(car.id)
             if call.sent:
-                self._observe(car, Kind.DATA, call)
+                self._observe(car, RequestType.DATA, call)
             if call.body is not None and has_data(call.body):
                 car.apply_data(call.body, dt_util.utcnow())
         state = car.state
@@ -148,14 +156,14 @@ class Sender:
             or state.latitude is None
             or state.longitude is None
         ):
-            raise error_of("place_not_known", car)
+            raise command_error("place_not_known", car)
         if not self.location_allowed(state.latitude, state.longitude):
-            raise error_of("not_at_home", car)
+            raise command_error("not_at_home", car)
         return {"latitude": state.latitude, "longitude": state.longitude}
 
     async def _async_try(
-        self, car: Car, pending: PendingCommand, place: Mapping[str, float]
-    ) -> tuple[CloudOutcome, Meaning | None]:
+        self, car: Vehicle, pending: PendingCommand, place: Mapping[str, float]
+    ) -> tuple[CloudOutcome, Classification | None]:
         order = pending.order
         outcome = await self.link.command(
             car.id,
@@ -171,43 +179,45 @@ class Sender:
         if self.link.commands_through_server and outcome.refusal is not None:
             # The server's own word on the car, the key or the command.
             return outcome, None
-        return outcome, self._observe(car, Kind.COMMAND, outcome.call)
+        return outcome, self._observe(car, RequestType.COMMAND, outcome.call)
 
-    async def _async_check_data(self, car: Car, pending: PendingCommand) -> None:
+    async def _async_check_data(self, car: Vehicle, pending: PendingCommand) -> None:
         """Raise an error unless the car's own data show that a command was done."""
-        before = car.state or CarState(vin=car.id)
+        before = car.state or VehicleState(vin=car.id)
         order = pending.order
-        expected = REPERTOIRE[order.command].effect(order.params, before)
+        expected = COMMANDS[order.command].effect(order.params, before)
         for delay in _CHECK_DELAYS:
             await asyncio.sleep(delay)
             call = await self.link.vehicle_data(car.id)
             if call.sent:
-                self._observe(car, Kind.DATA, call)
+                self._observe(car, RequestType.DATA, call)
             if call.body is None or not has_data(call.body):
                 continue
-            state = CarState.from_data(call.body)
+            state = VehicleState.from_data(call.body)
             if all(getattr(state, name) == value for name, value in expected.items()):
                 return
-        self.doubt(car.id)
-        raise error_of("command_not_seen", car)
+        self.request_refresh(car.id)
+        raise command_error("command_not_seen", car)
 
-    def _check_pause(self, car: Car, category: Category = Category.COMMANDS) -> None:
+    def _check_pause(
+        self, car: Vehicle, category: Category = Category.COMMANDS
+    ) -> None:
         """Refuse what the account may not send now; other limits refuse nothing."""
         reason = self.judge.account.pause(category, car.id)[1]
         if reason is not None and self._pause(car, category) > 0:
             raise self._refusal(reason, car, category)
 
-    def _may_only_try(self, car: Car, command: Command) -> bool:
+    def _may_only_try(self, car: Vehicle, command: Command) -> bool:
         """Tell whether a command goes out without a wake: those are limited now."""
         limited = self._pause(car, Category.WAKES) > 0
         return limited and command is not Command.WAKE
 
-    def _pause(self, car: Car, category: Category) -> float:
+    def _pause(self, car: Vehicle, category: Category) -> float:
         """Return for how many seconds calls of a category may not be made."""
         until, _ = self.judge.account.pause(category, car.id)
         return max(0.0, until - time.monotonic())
 
-    async def _async_wake(self, car: Car, pending: PendingCommand) -> None:
+    async def _async_wake(self, car: Vehicle, pending: PendingCommand) -> None:
         """Wake a car for all that wait for it; raise an error if it sleeps on."""
         pending.allow_wake()
         if (wake := self._wakes.get(car.id)) is None:
@@ -219,10 +229,10 @@ class Sender:
         left = pending.deadline - time.monotonic() - _SOONER
         await asyncio.wait({wake.task}, timeout=max(0.0, left))
         if wake.task.cancelled():
-            raise _not_reached("command_stopped", car)
+            raise _not_delivered("command_stopped", car)
         if not wake.task.done():
             asleep = wake.meaning is not None and wake.meaning.reason in _ASLEEP
-            raise _not_reached("car_asleep" if asleep else "command_too_late", car)
+            raise _not_delivered("car_asleep" if asleep else "command_too_late", car)
         if (error := wake.task.result()) is not None:
             raise error
 
@@ -234,11 +244,11 @@ class Sender:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _async_wake_once(
-        self, car: Car, wake: _Wake
+        self, car: Vehicle, wake: _Wake
     ) -> HomeAssistantError | None:
-        kinds = chain([Kind.WAKE], repeat(Kind.CALL))
+        kinds = chain([RequestType.WAKE], repeat(RequestType.CALL))
 
-        def observe(call: Call) -> None:
+        def observe(call: ApiCall) -> None:
             kind = next(kinds)
             if call.body is not None:
                 car.apply_summary(call.body, dt_util.utcnow())
@@ -257,64 +267,68 @@ class Sender:
         if woken.online:
             return None
         if woken.calls[0].without_token:
-            return _not_reached("sign_in_fails", car)
+            return _not_delivered("sign_in_fails", car)
         if wake.meaning is None or wake.meaning.reason in _ASLEEP:
-            return _not_reached("car_asleep", car)
+            return _not_delivered("car_asleep", car)
         return self._failure(car, wake.meaning, Category.WAKES)
 
-    def _observe(self, car: Car, kind: Kind, call: Call) -> Meaning:
-        server = kind is Kind.COMMAND and self.link.only_commands_through_server
-        meaning = read(
+    def _observe(
+        self, car: Vehicle, kind: RequestType, call: ApiCall
+    ) -> Classification:
+        server = kind is RequestType.COMMAND and self.link.only_commands_through_server
+        meaning = classify(
             kind,
             call.answer,
             data_works=car.online,
             readable=None if call.body is None else True,
-            third_party=self.judge.in_between or server,
+            third_party=self.judge.third_party or server,
         )
-        found = evidence(meaning, call.answer, car=car.id, model=car.model, kind=kind)
+        found = make_evidence(
+            meaning, call.answer, car=car.id, model=car.model, kind=kind
+        )
         # Tesla answers the other calls itself: what fails here may be the server's.
         if not server or found.good or meaning.subject is Subject.CAR:
-            self.observe(found)
+            self.record_evidence(found)
         return meaning
 
     def _failure(
         self,
-        car: Car,
-        meaning: Meaning | None,
+        car: Vehicle,
+        meaning: Classification | None,
         category: Category = Category.COMMANDS,
     ) -> HomeAssistantError:
         """Say why a command was not done, and whose fault that is."""
         if meaning is None:
-            return _not_reached("cloud_unreachable", car)
+            return _not_delivered("cloud_unreachable", car)
         untrusted = meaning.reason is Reason.CERTIFICATE
         if untrusted and self.link.commands_through_server:
-            return _not_reached("server_certificate", car)
+            return _not_delivered("server_certificate", car)
         if meaning.subject is Subject.NETWORK:
-            return _not_reached("network_in_the_way", car)
+            return _not_delivered("network_in_the_way", car)
         return self._refusal(meaning.reason, car, category)
 
     def _refusal(
-        self, reason: Reason, car: Car, category: Category = Category.COMMANDS
+        self, reason: Reason, car: Vehicle, category: Category = Category.COMMANDS
     ) -> HomeAssistantError:
         minutes = str(math.ceil(self._pause(car, category) / 60))
-        return _not_reached(_ERRORS.get(reason, "cloud_fails"), car, minutes=minutes)
+        return _not_delivered(_ERRORS.get(reason, "cloud_fails"), car, minutes=minutes)
 
 
-def _wants_user_near(car: Car, pending: PendingCommand) -> bool:
+def _wants_user_near(car: Vehicle, pending: PendingCommand) -> bool:
     """Tell whether a car does a command only for a user who is near it."""
     order = pending.order
     plain = not car.needs_signing and car.model in BEFORE_MODEL_3
-    return plain and REPERTOIRE[order.command].near(order.params)
+    return plain and COMMANDS[order.command].near(order.params)
 
 
-def _place_known(car: Car) -> bool:
+def _place_known(car: Vehicle) -> bool:
     """Tell whether a car's place is known, and of now."""
     age = car.data_age(dt_util.utcnow())
     known = car.state is not None and car.state.latitude is not None
     return known and age is not None and abs(age) < PLACE_AGE
 
 
-def _never_reached(outcome: CloudOutcome, meaning: Meaning | None) -> bool:
+def _never_reached(outcome: CloudOutcome, meaning: Classification | None) -> bool:
     """Tell whether a command surely did not get to a car that sleeps."""
     return (
         outcome.confirmed
@@ -324,9 +338,9 @@ def _never_reached(outcome: CloudOutcome, meaning: Meaning | None) -> bool:
     )
 
 
-def error_of(
+def command_error(
     key: str,
-    car: Car,
+    car: Vehicle,
     kind: type[HomeAssistantError] = HomeAssistantError,
     **placeholders: str,
 ) -> HomeAssistantError:
@@ -338,27 +352,27 @@ def error_of(
     )
 
 
-def _not_reached(key: str, car: Car, **placeholders: str) -> HomeAssistantError:
-    return error_of(key, car, NotReachedError, **placeholders)
+def _not_delivered(key: str, car: Vehicle, **placeholders: str) -> HomeAssistantError:
+    return command_error(key, car, CommandNotDeliveredError, **placeholders)
 
 
-_TROUBLES: Mapping[Trouble, str] = {
-    Trouble.NO_ADAPTER: "bluetooth_no_adapter",
-    Trouble.OUT_OF_RANGE: "bluetooth_out_of_range",
-    Trouble.NO_SLOT: "bluetooth_no_slot",
-    Trouble.NO_CONNECTION: "bluetooth_no_connection",
-    Trouble.NO_ANSWER: "bluetooth_no_answer",
-    Trouble.NO_SESSION: "bluetooth_no_session",
-    Trouble.PAIRING: "bluetooth_pairing",
-    Trouble.STRANGER: "bluetooth_stranger",
-    Trouble.UNSEALED: "bluetooth_unsealed",
+_BLUETOOTH_ERRORS: Mapping[BluetoothError, str] = {
+    BluetoothError.NO_ADAPTER: "bluetooth_no_adapter",
+    BluetoothError.OUT_OF_RANGE: "bluetooth_out_of_range",
+    BluetoothError.NO_SLOT: "bluetooth_no_slot",
+    BluetoothError.NO_CONNECTION: "bluetooth_no_connection",
+    BluetoothError.NO_ANSWER: "bluetooth_no_answer",
+    BluetoothError.NO_SESSION: "bluetooth_no_session",
+    BluetoothError.PAIRING: "bluetooth_pairing",
+    BluetoothError.STRANGER: "bluetooth_stranger",
+    BluetoothError.UNSEALED: "bluetooth_unsealed",
 }
 # What an owner can do something about is said, whatever else fails.
 _ADVICE = frozenset({"bluetooth_no_session", "bluetooth_provisional"})
 # The key is not the car's last word: that of another link may do.
-_OF_THE_KEY: Mapping[Refusal, str] = {
-    Refusal.KEY_NOT_PAIRED: "bluetooth_key_not_paired",
-    Refusal.KEY_NOT_ALLOWED: "bluetooth_key_not_allowed",
+_KEY_ERRORS: Mapping[CommandRejection, str] = {
+    CommandRejection.KEY_NOT_PAIRED: "bluetooth_key_not_paired",
+    CommandRejection.KEY_NOT_ALLOWED: "bluetooth_key_not_allowed",
 }
 _NOT_SENT: Mapping[NotSent, str] = {
     NotSent.LATE: "command_too_late",
@@ -382,7 +396,7 @@ class _Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dispatcher:
+class CommandRouter:
     """Send the commands of an owner to one car, each in time or not at all.
 
     `sender` sends over the cloud, `local` over Bluetooth, if there are such links.
@@ -391,27 +405,27 @@ class Dispatcher:
     the result any more of one that may have been sent.
     """
 
-    car: Car
-    sender: Sender | None
-    local: LocalLink | None
+    car: Vehicle
+    cloud: CloudCommandSender | None
+    bluetooth: BluetoothVehicle | None
     preference: Preference
     cloud_health: Callable[[], CloudHealth]
     sent: Callable[[PendingCommand], None]
-    done: Callable[[Order], None]
+    done: Callable[[CommandCall], None]
     ended: Callable[[PendingCommand], None]
-    interrupted: Callable[[Order], None]
+    interrupted: Callable[[CommandCall], None]
     _queue: CommandQueue = field(default_factory=CommandQueue, init=False)
     _runs: dict[PendingCommand, _Run] = field(default_factory=dict, init=False)
 
     async def async_send(
-        self, order: Order, *, pressed_at: float, wakes: bool = False
+        self, order: CommandCall, *, pressed_at: float, wakes: bool = False
     ) -> bool:
         """Send a command; raise a translated error unless the car did it.
 
         A command goes on when its caller is cancelled after it may have been sent.
         `wakes` tells whether the press has woken the car before; so does the result.
         """
-        if self.sender is None and self.local is None:
+        if self.cloud is None and self.bluetooth is None:
             raise RuntimeError("The car takes no commands")
         run = self._press(order, pressed_at, wakes=wakes)
         run.callers += 1
@@ -429,7 +443,7 @@ class Dispatcher:
             raise error
         return run.pending.wakes
 
-    def _press(self, order: Order, pressed_at: float, *, wakes: bool) -> _Run:
+    def _press(self, order: CommandCall, pressed_at: float, *, wakes: bool) -> _Run:
         press = self._queue.press(
             order, time.monotonic(), pressed_at=pressed_at, wakes=wakes
         )
@@ -471,8 +485,8 @@ class Dispatcher:
     def _not_done(self, run: _Run) -> HomeAssistantError:
         """Say what became of a command that was cut off."""
         if run.pending.withdrawn is None:
-            return error_of("command_unconfirmed", self.car)
-        return error_of(_NOT_SENT[run.pending.withdrawn], self.car)
+            return command_error("command_unconfirmed", self.car)
+        return command_error(_NOT_SENT[run.pending.withdrawn], self.car)
 
     # One command
 
@@ -503,7 +517,7 @@ class Dispatcher:
         if ahead:
             _, unfinished = await asyncio.wait(ahead, timeout=max(0.0, left))
             if unfinished:
-                return error_of("command_too_late", self.car)
+                return command_error("command_too_late", self.car)
         limit = asyncio.timeout(None)
         try:
             async with limit:
@@ -512,7 +526,7 @@ class Dispatcher:
         except TimeoutError:
             if not limit.expired():
                 raise
-            return error_of("command_too_late", self.car)
+            return command_error("command_too_late", self.car)
         except HomeAssistantError as err:
             return err
         return None
@@ -536,41 +550,43 @@ class Dispatcher:
 
     async def _async_send_over_ways(self, pending: PendingCommand) -> None:
         """Send a command; another link serves only if the car has surely not got it."""
-        cloud = self.cloud_health() if self.sender else CloudHealth.NONE
-        first: NotReachedError | None = None
-        for way in self._ways(cloud):
+        cloud = self.cloud_health() if self.cloud else CloudHealth.NONE
+        first: CommandNotDeliveredError | None = None
+        for way in self._transports(cloud):
             try:
-                await self._async_send_over(way, pending)
-            except NotReachedError as err:
+                await self._async_send_by(way, pending)
+            except CommandNotDeliveredError as err:
                 pending.note_not_sent()
                 if first is not None and first.translation_key in _ADVICE:
                     raise first from err
                 if first is not None and cloud is CloudHealth.FAILS:
-                    raise error_of("nothing_reaches", self.car) from err
+                    raise command_error("nothing_reaches", self.car) from err
                 first = err
             else:
                 return
         # Nobody is left who would bring it: the car has forgotten the key.
-        raise first or error_of("bluetooth_key_not_paired", self.car)
+        raise first or command_error("bluetooth_key_not_paired", self.car)
 
-    def _ways(self, cloud: CloudHealth) -> tuple[Way, ...]:
-        if self.local is None:
-            return (Way.CLOUD,) if self.sender else ()
-        return ways(cloud, self.local.nearness, self.preference)
+    def _transports(self, cloud: CloudHealth) -> tuple[Transport, ...]:
+        if self.bluetooth is None:
+            return (Transport.CLOUD,) if self.cloud else ()
+        return transport_order(cloud, self.bluetooth.reach, self.preference)
 
-    async def _async_send_over(self, way: Way, pending: PendingCommand) -> None:
-        if way is Way.CLOUD and self.sender is not None:
-            await self.sender.async_send(self.car, pending)
-        elif way is Way.BLUETOOTH and self.local is not None:
+    async def _async_send_by(self, way: Transport, pending: PendingCommand) -> None:
+        if way is Transport.CLOUD and self.cloud is not None:
+            await self.cloud.async_send(self.car, pending)
+        elif way is Transport.BLUETOOTH and self.bluetooth is not None:
             if not self._may_go(pending):
-                raise error_of("bluetooth_provisional", self.car, NotReachedError)
-            outcome = await self.local.link.command(
+                raise command_error(
+                    "bluetooth_provisional", self.car, CommandNotDeliveredError
+                )
+            outcome = await self.bluetooth.client.command(
                 pending.order.command,
                 known=self.car.state,
                 pending=pending,
                 **pending.order.params,
             )
-            self._note(self.local, outcome)
+            self._note(self.bluetooth, outcome)
             if (error := _error(outcome, self.car)) is not None:
                 raise error
 
@@ -584,28 +600,30 @@ class Dispatcher:
             return True
         return self.car.trust.keys.settled(computer)
 
-    def _note(self, local: LocalLink, outcome: RadioOutcome) -> None:
+    def _note(self, local: BluetoothVehicle, outcome: BluetoothResult) -> None:
         if outcome.trouble is None and not outcome.withheld:
-            local.async_want()
+            local.async_request_update()
 
 
 def _nothing() -> None:
     pass
 
 
-def _error(outcome: RadioOutcome, car: Car) -> HomeAssistantError | None:
+def _error(outcome: BluetoothResult, car: Vehicle) -> HomeAssistantError | None:
     """Say why a command was not done, None if it was."""
     if outcome.done and outcome.confirmed:
         return None
     if outcome.withheld:
-        return error_of("command_too_late", car, NotReachedError)
+        return command_error("command_too_late", car, CommandNotDeliveredError)
     if not outcome.confirmed:
-        return error_of("command_unconfirmed", car)
+        return command_error("command_unconfirmed", car)
     if outcome.reason:
-        return error_of("command_failed", car, reason=outcome.reason)
+        return command_error("command_failed", car, reason=outcome.reason)
     if outcome.trouble is not None:
-        return error_of(_TROUBLES[outcome.trouble], car, NotReachedError)
-    refusal = outcome.refusal or Refusal.OTHER
-    if (key := _OF_THE_KEY.get(refusal)) is not None:
-        return error_of(key, car, NotReachedError)
-    return error_of(refusal.value, car)
+        return command_error(
+            _BLUETOOTH_ERRORS[outcome.trouble], car, CommandNotDeliveredError
+        )
+    refusal = outcome.refusal or CommandRejection.OTHER
+    if (key := _KEY_ERRORS.get(refusal)) is not None:
+        return command_error(key, car, CommandNotDeliveredError)
+    return command_error(refusal.value, car)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from ..outage.evidence import Evidence, Reason, Subject
-from ..outage.models import Judgement, Status
+from ..outage.models import Assessment, Status
 from ..transport.routing import CloudHealth
-from ..vehicle.state import CarState, Presence
+from ..vehicle.state import ConnectivityState, VehicleState
 
 
 class Connection(StrEnum):
@@ -20,7 +20,7 @@ class Connection(StrEnum):
     POWER_LOW = "power_low"
     IN_SERVICE = "in_service"
     MOBILE_ACCESS_OFF = "mobile_access_off"
-    MAKER_DOWN = "maker_down"
+    TESLA_DOWN = "maker_down"
     PROVIDER_DOWN = "provider_down"
     INTERNET_DOWN = "internet_down"
     ACCOUNT = "account"
@@ -31,29 +31,29 @@ class Connection(StrEnum):
 # A command gets through, or wakes the car first.
 OVER_CLOUD = frozenset({Connection.CLOUD, Connection.ASLEEP, Connection.BOTH})
 OVER_BLUETOOTH = frozenset({Connection.BLUETOOTH, Connection.BOTH})
-REACHED = OVER_CLOUD | OVER_BLUETOOTH
+REACHABLE = OVER_CLOUD | OVER_BLUETOOTH
 
 # At this charge (%) or less a car that is offline is taken to save what is left.
 NEARLY_EMPTY = 5
 
-_WHATEVER_THE_CAR: Mapping[Status, Connection] = {
+_STATUS_TO_CONNECTION: Mapping[Status, Connection] = {
     Status.INTERNET_DOWN: Connection.INTERNET_DOWN,
     Status.PROVIDER_DOWN: Connection.PROVIDER_DOWN,
-    Status.OUTAGE: Connection.MAKER_DOWN,
+    Status.OUTAGE: Connection.TESLA_DOWN,
 }
 _CALLS = frozenset({Subject.API, Subject.DATA, Subject.COMMANDS})
-_TOLD: Mapping[Presence, Connection] = {
-    Presence.ONLINE: Connection.CLOUD,
-    Presence.ASLEEP: Connection.ASLEEP,
-    Presence.OFFLINE: Connection.OFFLINE,
-    Presence.UNKNOWN: Connection.UNDETERMINED,
+_PRESENCE_TO_CONNECTION: Mapping[ConnectivityState, Connection] = {
+    ConnectivityState.ONLINE: Connection.CLOUD,
+    ConnectivityState.ASLEEP: Connection.ASLEEP,
+    ConnectivityState.OFFLINE: Connection.OFFLINE,
+    ConnectivityState.UNKNOWN: Connection.UNDETERMINED,
 }
 
 
-def over_cloud(
-    judgement: Judgement,
+def cloud_connection(
+    judgement: Assessment,
     car: str,
-    state: CarState | None,
+    state: VehicleState | None,
     *,
     calls_work: bool,
     mobile_access: bool,
@@ -66,10 +66,10 @@ def over_cloud(
     `refused` why the maker refuses calls for the car, commands among them.
     """
     status = judgement.status
-    if (found := _WHATEVER_THE_CAR.get(status)) is not None:
+    if (found := _STATUS_TO_CONNECTION.get(status)) is not None:
         return found
-    if _fails(judgement, car, calls_work=calls_work):
-        return Connection.MAKER_DOWN
+    if _cloud_fails(judgement, car, calls_work=calls_work):
+        return Connection.TESLA_DOWN
     if not mobile_access:
         return Connection.MOBILE_ACCESS_OFF
     # A car without mobile access is not the others' trouble.
@@ -77,10 +77,10 @@ def over_cloud(
         return Connection.ACCOUNT
     if status is Status.UNDETERMINED and not calls_work:
         return Connection.UNDETERMINED
-    return _told(state)
+    return _from_state(state)
 
 
-def over_all(cloud: Connection | None, *, near: bool | None) -> Connection:
+def overall_connection(cloud: Connection | None, *, near: bool | None) -> Connection:
     """Say how a car is reached over what there is for it.
 
     `cloud` is how the cloud does, None without an account; `near` tells whether an
@@ -90,41 +90,44 @@ def over_all(cloud: Connection | None, *, near: bool | None) -> Connection:
         return Connection.BLUETOOTH if near else Connection.OUT_OF_RANGE
     if not near:
         return cloud
-    return Connection.BOTH if cloud in REACHED else Connection.BLUETOOTH
+    return Connection.BOTH if cloud in REACHABLE else Connection.BLUETOOTH
 
 
 def cloud_health(cloud: Connection | None) -> CloudHealth:
     """Tell how far the cloud can be relied on for a command to a car."""
     if cloud is None:
         return CloudHealth.NONE
-    if cloud in REACHED or cloud is Connection.UNDETERMINED:
+    if cloud in REACHABLE or cloud is Connection.UNDETERMINED:
         return CloudHealth.WORKS
     return CloudHealth.FAILS
 
 
 def reachable(connection: Connection, *, before: bool | None) -> bool | None:
     """Tell whether a car can be reached; while nobody knows, what was known before."""
-    return before if connection is Connection.UNDETERMINED else connection in REACHED
+    return before if connection is Connection.UNDETERMINED else connection in REACHABLE
 
 
-def lets_in(evidence: Evidence, *, before: bool) -> bool:
+def mobile_access_enabled(evidence: Evidence, *, before: bool) -> bool:
     """Tell by what came of a call whether a car lets the cloud in."""
-    if evidence.meaning.reason is Reason.MOBILE_ACCESS:
+    if evidence.classification.reason is Reason.MOBILE_ACCESS:
         return False
-    if evidence.good and evidence.meaning.subject in (Subject.DATA, Subject.COMMANDS):
+    if evidence.good and evidence.classification.subject in (
+        Subject.DATA,
+        Subject.COMMANDS,
+    ):
         return True
     return before
 
 
-def count_unpaid(evidence: Evidence, *, before: int) -> int:
+def count_payment_errors(evidence: Evidence, *, before: int) -> int:
     """Count how often in a row a service asked to be paid for a car."""
-    meaning = evidence.meaning
+    meaning = evidence.classification
     if meaning.reason is Reason.PAYMENT and meaning.subject is Subject.CAR:
         return before + 1
     return 0 if evidence.good and meaning.subject in _CALLS else before
 
 
-def _fails(judgement: Judgement, car: str, *, calls_work: bool) -> bool:
+def _cloud_fails(judgement: Assessment, car: str, *, calls_work: bool) -> bool:
     """Tell whether the maker, who works for others or in part, fails for a car."""
     if judgement.status is Status.SIGN_IN_OUTAGE:
         # Who is signed in stays so for a while.
@@ -134,18 +137,18 @@ def _fails(judgement: Judgement, car: str, *, calls_work: bool) -> bool:
     )
 
 
-def _told(state: CarState | None) -> Connection:
+def _from_state(state: VehicleState | None) -> Connection:
     """Say what a car's own state tells."""
     if state is None:
         return Connection.UNDETERMINED
     if state.in_service:
         return Connection.IN_SERVICE
-    if state.presence is Presence.OFFLINE and _power_low(state):
+    if state.presence is ConnectivityState.OFFLINE and _power_low(state):
         return Connection.POWER_LOW
-    return _TOLD[state.presence]
+    return _PRESENCE_TO_CONNECTION[state.presence]
 
 
-def _power_low(state: CarState) -> bool:
+def _power_low(state: VehicleState) -> bool:
     """Tell whether a car had hardly any power left when it was last heard of."""
     if state.low_power_mode:
         return True

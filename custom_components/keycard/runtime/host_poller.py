@@ -15,29 +15,29 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
-from ..outage.endpoints import Hosts, Target, targets
+from ..outage.endpoints import Endpoint, Endpoints, list_endpoints
 from ..outage.evidence import Evidence
-from ..outage.host_monitor import Watch
+from ..outage.host_monitor import HostMonitor
 from ..outage.prober import Prober
 from .isolation import isolated
-from .storage import LEDGER
+from .storage import DATA_STORE
 
 # An owner may ask for a check once in so many seconds.
-CHECK_PACE = 60.0
+CHECK_INTERVAL = 60.0
 
 # A suspicion is settled within this, if it can be.
 CHECK_TIMEOUT = 60.0
 
 
-class Watcher:
+class HostPoller:
     """Ask the hosts when the watch wants it; shared by the entries with these hosts."""
 
-    def __init__(self, hass: HomeAssistant, hosts: Hosts) -> None:
+    def __init__(self, hass: HomeAssistant, hosts: Endpoints) -> None:
         """Prepare to watch; nothing is asked before somebody follows."""
-        self.targets = targets(hosts)
-        self.watch = Watch(hosts, random=Random(), now=time.monotonic())
+        self.targets = list_endpoints(hosts)
+        self.watch = HostMonitor(hosts, random=Random(), now=time.monotonic())
         self.latencies: dict[str, float] = {}
-        self.answers: dict[Target, Evidence] = {}
+        self.answers: dict[Endpoint, Evidence] = {}
         """What each host answered last."""
 
         self._hass = hass
@@ -47,18 +47,18 @@ class Watcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsub_timer: CALLBACK_TYPE | None = None
         self._checked_at = float("-inf")
-        hass.data[LEDGER].restore(self.watch)
+        hass.data[DATA_STORE].restore(self.watch)
 
     def _session(self, family: socket.AddressFamily) -> aiohttp.ClientSession:
         return async_get_clientsession(self._hass, family=family)
 
     @callback
-    def async_follow(
+    def async_subscribe(
         self, follower: str, region: str, update: Callable[[], None]
     ) -> CALLBACK_TYPE:
         """Watch for an entry of a region, and call back after every answer."""
         # The last follower may have left while this one was being set up.
-        self._hass.data[WATCHERS].setdefault(self.targets, self)
+        self._hass.data[HOST_POLLERS].setdefault(self.targets, self)
         self._followers[follower] = update
         self.watch.own[region] += 1
         self.async_schedule()
@@ -77,7 +77,7 @@ class Watcher:
         self._cancel_timer()
         for task in self._tasks:
             task.cancel()
-        watchers = self._hass.data[WATCHERS]
+        watchers = self._hass.data[HOST_POLLERS]
         if watchers.get(self.targets) is self:
             del watchers[self.targets]
 
@@ -88,9 +88,9 @@ class Watcher:
         return lambda: self._listeners.remove(listener)
 
     @property
-    def checks_in(self) -> float:
+    def check_cooldown(self) -> float:
         """Return in how many seconds a check may be asked for, 0 if it may now."""
-        return max(0.0, self._checked_at + CHECK_PACE - time.monotonic())
+        return max(0.0, self._checked_at + CHECK_INTERVAL - time.monotonic())
 
     async def async_check(self) -> None:
         """Ask every host at once, and wait until what comes of it is beyond doubt."""
@@ -99,10 +99,10 @@ class Watcher:
 
         @callback
         def look() -> None:
-            if self.watch.heard_since(began, time.monotonic()):
+            if self.watch.is_settled_since(began, time.monotonic()):
                 heard.set()
 
-        self.watch.ask_now(began)
+        self.watch.probe_now(began)
         self.async_schedule()
         unsub = self.async_add_listener(look)
         try:
@@ -133,33 +133,35 @@ class Watcher:
         self._unsub_timer = None
         for target in self.watch.due(time.monotonic()):
             task = self._hass.async_create_background_task(
-                self._async_ask(target), f"{DOMAIN} asks {target.kind}"
+                self._async_probe(target), f"{DOMAIN} asks {target.kind}"
             )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self.async_schedule()
 
-    async def _async_ask(self, target: Target) -> None:
-        evidence = await self._prober.ask(target)
+    async def _async_probe(self, target: Endpoint) -> None:
+        evidence = await self._prober.probe(target)
         self.watch.observe(target, evidence)
         self.answers[target] = evidence
         if target.region is not None and evidence.good:
-            self.latencies[target.region] = evidence.at - evidence.asked_at
-        self._hass.data[LEDGER].keep(self.watch)
+            self.latencies[target.region] = evidence.at - evidence.sent_at
+        self._hass.data[DATA_STORE].update_hosts(self.watch)
         for update in (*self._followers.values(), *self._listeners):
             with isolated("an entry that follows the hosts"):
                 update()
         self.async_schedule()
 
 
-WATCHERS: HassKey[dict[tuple[Target, ...], Watcher]] = HassKey(f"{DOMAIN}.watchers")
+HOST_POLLERS: HassKey[dict[tuple[Endpoint, ...], HostPoller]] = HassKey(
+    f"{DOMAIN}.watchers"
+)
 
 
 @callback
-def async_get_watcher(hass: HomeAssistant, hosts: Hosts) -> Watcher:
+def async_get_host_poller(hass: HomeAssistant, hosts: Endpoints) -> HostPoller:
     """Return the watcher of these hosts."""
-    watchers = hass.data.setdefault(WATCHERS, {})
-    wanted = targets(hosts)
+    watchers = hass.data.setdefault(HOST_POLLERS, {})
+    wanted = list_endpoints(hosts)
     if wanted not in watchers:
-        watchers[wanted] = Watcher(hass, hosts)
+        watchers[wanted] = HostPoller(hass, hosts)
     return watchers[wanted]

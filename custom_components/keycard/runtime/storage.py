@@ -17,9 +17,9 @@ from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
 from ..cost.budget import StoredSpending
-from ..outage.detector import StoredJudge
-from ..outage.host_monitor import StoredHost, Watch
-from ..outage.outage_log import Happening, Journal, StoredOutage
+from ..outage.detector import StoredDetector
+from ..outage.host_monitor import HostMonitor, StoredHost
+from ..outage.outage_log import OutageEvent, OutageLog, StoredOutage
 from ..outage.stored_values import (
     LONGEST_GAP,
     UNREADABLE,
@@ -59,7 +59,7 @@ class StoredEntry(TypedDict):
     """An entry on disk; `saved` is in ISO 8601, cars and keys are by the car's id."""
 
     saved: str
-    judge: StoredJudge
+    judge: StoredDetector
     cars: dict[str, dict[str, object]]
     keys: dict[str, str]
     spending: NotRequired[StoredSpending]
@@ -94,7 +94,7 @@ class VersionedStore[StoredT: Mapping[str, Any]](Store[StoredT]):
         return old_data
 
 
-class Keeper[StoredT: Mapping[str, Any]]:
+class MinDelayWriter[StoredT: Mapping[str, Any]]:
     """Writes a store by the soonest time that somebody wished for.
 
     The store itself would let a later wish put off a sooner one.
@@ -126,7 +126,7 @@ class Keeper[StoredT: Mapping[str, Any]]:
         await self._store.async_save(self._take())
 
 
-class Memory:
+class EntryStore:
     """The memory of one entry, kept beside its configuration."""
 
     def __init__(
@@ -135,7 +135,7 @@ class Memory:
         """Keep what `dump` returns at the time of writing."""
         self._hass = hass
         self._store = VersionedStore[StoredEntry](hass, _key(entry_id), private=True)
-        self._keeper = Keeper(hass, self._store, dump)
+        self._keeper = MinDelayWriter(hass, self._store, dump)
 
     async def async_load(self) -> Mapping[str, Any] | None:
         """Read what was kept; its parts may be of any form."""
@@ -239,7 +239,7 @@ SAVE_DELAY = 1.0
 HOSTS_DELAY = 900.0
 
 
-class StoredLedger(TypedDict):
+class StoredHome(TypedDict):
     """The ledger on disk."""
 
     hosts: dict[str, StoredHost]
@@ -248,16 +248,16 @@ class StoredLedger(TypedDict):
     saved: NotRequired[str]
 
 
-class Ledger:
+class HomeStore:
     """The journal of outages and the hosts that ever answered, kept on disk."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Start an empty ledger."""
-        self.journal = Journal()
+        self.journal = OutageLog()
         self._hass = hass
         self._hosts: dict[str, StoredHost] = {}
-        self._store = VersionedStore[StoredLedger](hass, STORE_KEY)
-        self._keeper = Keeper(hass, self._store, self._dump)
+        self._store = VersionedStore[StoredHome](hass, STORE_KEY)
+        self._keeper = MinDelayWriter(hass, self._store, self._dump)
 
     async def async_load(self) -> None:
         """Read what was kept; what makes no sense is no reason to stand still."""
@@ -285,12 +285,12 @@ class Ledger:
         if skipped:
             _LOGGER.warning("The outages that were kept cannot be read: %s", skipped)
 
-    def restore(self, watch: Watch) -> None:
+    def restore(self, watch: HostMonitor) -> None:
         """Give a watch what is known of its hosts."""
         watch.restore(self._hosts)
 
     @callback
-    def keep(self, watch: Watch) -> None:
+    def update_hosts(self, watch: HostMonitor) -> None:
         """Take what a watch learnt about its hosts; while it does, time is counted."""
         hosts = {**self._hosts, **watch.dump()}
         if hosts != self._hosts:
@@ -299,7 +299,7 @@ class Ledger:
         self._keeper.async_save_in(HOSTS_DELAY)
 
     @callback
-    def async_forget(self, reporter: str) -> list[Happening]:
+    def async_forget(self, reporter: str) -> list[OutageEvent]:
         """Let go of an entry, and return what the others are to report for it."""
         happenings = self.journal.forget(
             reporter, wall=dt_util.utcnow(), now=time.monotonic()
@@ -318,8 +318,8 @@ class Ledger:
         """Write the ledger to disk soon."""
         self._keeper.async_save_in(SAVE_DELAY)
 
-    def _dump(self) -> StoredLedger:
-        return StoredLedger(
+    def _dump(self) -> StoredHome:
+        return StoredHome(
             hosts=self._hosts,
             outages=self.journal.dump(),
             days=self.journal.uptime.dump(),
@@ -327,4 +327,4 @@ class Ledger:
         )
 
 
-LEDGER: HassKey[Ledger] = HassKey(f"{DOMAIN}.ledger")
+DATA_STORE: HassKey[HomeStore] = HassKey(f"{DOMAIN}.ledger")

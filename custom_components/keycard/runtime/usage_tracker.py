@@ -7,17 +7,17 @@ from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import CONF_BUDGET
-from ..cost.budget import Spending, StoredSpending, begin_of_month
+from ..cost.budget import MonthlyUsage, StoredSpending, begin_of_month
 from ..cost.pricing import Charge, Tariff
 from .isolation import isolated
 
 
-class Bill:
+class UsageTracker:
     """Count what is billed to an account, and say what its budget still allows."""
 
     def __init__(self, options: Mapping[str, Any], tariff: Tariff) -> None:
         """Begin a month; what was kept of it can be restored."""
-        self.spending = Spending(
+        self.spending = MonthlyUsage(
             tariff=tariff,
             budget=options.get(CONF_BUDGET),
             month=begin_of_month(dt_util.now()),
@@ -39,19 +39,19 @@ class Bill:
     def async_count(self, charge: Charge) -> None:
         """Count a call."""
         self.spending.add(charge, dt_util.now())
-        self._tell()
+        self._notify()
 
     @callback
-    def async_look_at_clock(self) -> None:
+    def async_roll_month(self) -> None:
         """Begin a month anew if it is a new one."""
         if self.spending.roll(dt_util.now()):
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in list(self._listeners):
             with isolated("a listener of the bill"):
                 listener()
 
-    def slower(self) -> float:
+    def interval_factor(self) -> float:
         """Return how much slower the budget makes the polling now."""
-        return self.spending.slower(dt_util.now())
+        return self.spending.interval_factor(dt_util.now())

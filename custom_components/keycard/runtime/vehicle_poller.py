@@ -16,23 +16,30 @@ from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..outage.account import Category
-from ..outage.detector import Judge
-from ..outage.evidence import Kind, Meaning, Reason, Subject, Verdict, read
-from ..outage.models import Plane
-from ..transport.cloud import Call, CloudLink
+from ..outage.detector import OutageDetector
+from ..outage.evidence import (
+    Classification,
+    Reason,
+    RequestType,
+    Subject,
+    Verdict,
+    classify,
+)
+from ..outage.models import Subsystem
+from ..transport.cloud import ApiCall, FleetClient
 from ..vehicle.cache import Cache
-from ..vehicle.poll_schedule import Rhythm
-from ..vehicle.product_list import cars_in
+from ..vehicle.poll_schedule import DataPollSchedule
+from ..vehicle.product_list import parse_products
 from ..vehicle.state import JsonObject, has_data, unwrapped
-from ..vehicle.vehicle import Car
+from ..vehicle.vehicle import Vehicle
 
-PRODUCTS_PACE = 600.0
-SUMMARY_PACE = 60.0
+PRODUCTS_INTERVAL = 600.0
+SUMMARY_INTERVAL = 60.0
 JITTER = 0.05
 SOON = 2.0
 
 
-class Ask(StrEnum):
+class CallType(StrEnum):
     """What is called for."""
 
     PRODUCTS = "products"
@@ -42,49 +49,51 @@ class Ask(StrEnum):
     """Data that a server has to ask the car for, instead of serving what it keeps."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestType:
         """Return as what an answer is judged."""
-        return Kind.DATA if self in _OF_DATA else Kind.CALL
+        return RequestType.DATA if self in _OF_DATA else RequestType.CALL
 
 
-_OF_DATA = frozenset({Ask.DATA, Ask.REFRESH})
+_OF_DATA = frozenset({CallType.DATA, CallType.REFRESH})
 
 
-def meaning_of(ask: Ask, call: Call, *, third_party: bool = False) -> Meaning:
+def classify_call(
+    ask: CallType, call: ApiCall, *, third_party: bool = False
+) -> Classification:
     """Read what a call brought; a 2xx without what is due says nothing good."""
-    if ask is Ask.REFRESH and call.answer.status == 402:
+    if ask is CallType.REFRESH and call.answer.status == 402:
         # Everything else is served without credits, too.
         return _NO_CREDITS
     readable = None
     if 200 <= (call.answer.status or 0) < 300:
-        readable = call.body is not None and _HOLDS[ask](call.body)
-    return read(ask.kind, call.answer, readable=readable, third_party=third_party)
+        readable = call.body is not None and _HELD_BACK[ask](call.body)
+    return classify(ask.kind, call.answer, readable=readable, third_party=third_party)
 
 
-_NO_CREDITS = Meaning(
+_NO_CREDITS = Classification(
     subject=Subject.THIRD_PARTY, verdict=Verdict.BAD, reason=Reason.PAYMENT
 )
-_HOLDS: Mapping[Ask, Callable[[JsonObject], bool]] = {
-    Ask.PRODUCTS: lambda body: cars_in(body) is not None,
-    Ask.SUMMARY: lambda body: "state" in unwrapped(body),
-    Ask.DATA: has_data,
-    Ask.REFRESH: has_data,
+_HELD_BACK: Mapping[CallType, Callable[[JsonObject], bool]] = {
+    CallType.PRODUCTS: lambda body: parse_products(body) is not None,
+    CallType.SUMMARY: lambda body: "state" in unwrapped(body),
+    CallType.DATA: has_data,
+    CallType.REFRESH: has_data,
 }
 
 
 @dataclass(kw_only=True)
-class Round:
+class PollTask:
     """When one kind of free call for one car comes next; one at a time."""
 
-    ask: Ask
+    call_type: CallType
     car: str | None
-    pace: float
+    interval: float
     next_at: float
     running: bool = False
 
 
 @dataclass(kw_only=True)
-class Poller:
+class VehiclePoller:
     """Call for the cars of one account.
 
     The state of each car costs nothing and is asked for every minute; its data are
@@ -96,16 +105,18 @@ class Poller:
     """
 
     hass: HomeAssistant
-    link: CloudLink
-    judge: Judge
-    car: Callable[[str], Car]
-    answered: Callable[[Ask, str | None, Call], None]
-    slower: Callable[[], float]
+    link: FleetClient
+    judge: OutageDetector
+    car: Callable[[str], Vehicle]
+    on_call: Callable[[CallType, str | None, ApiCall], None]
+    interval_factor: Callable[[], float]
     """How much slower money makes it; 1 is not at all."""
 
     random: Random
-    _rounds: dict[tuple[Ask, str | None], Round] = field(default_factory=dict)
-    _rhythms: dict[str, Rhythm] = field(default_factory=dict)
+    _tasks_due: dict[tuple[CallType, str | None], PollTask] = field(
+        default_factory=dict
+    )
+    _schedules: dict[str, DataPollSchedule] = field(default_factory=dict)
     _caches: dict[str, Cache] = field(default_factory=dict)
     _asking: set[str] = field(default_factory=set)
     """The cars whose data are being asked for."""
@@ -122,7 +133,7 @@ class Poller:
         """
         self._stopped = False
         now = time.monotonic()
-        self._add(Ask.PRODUCTS, None, PRODUCTS_PACE, now)
+        self._add(CallType.PRODUCTS, None, PRODUCTS_INTERVAL, now)
         for car, age in cars.items():
             self.async_add_car(car, -inf if age is None or age < 0 else now - age)
         self.async_schedule()
@@ -138,32 +149,34 @@ class Poller:
     @callback
     def async_add_car(self, car: str, asked_at: float = -inf) -> None:
         """Call for one more car, whose data were asked for before or never."""
-        self._add(Ask.SUMMARY, car, SUMMARY_PACE, time.monotonic())
-        self._rhythms[car] = Rhythm(asked_at=asked_at)
+        self._add(CallType.SUMMARY, car, SUMMARY_INTERVAL, time.monotonic())
+        self._schedules[car] = DataPollSchedule(asked_at=asked_at)
         self._caches[car] = Cache()
 
-    def _add(self, ask: Ask, car: str | None, pace: float, next_at: float) -> None:
-        self._rounds[ask, car] = Round(ask=ask, car=car, pace=pace, next_at=next_at)
+    def _add(self, ask: CallType, car: str | None, pace: float, next_at: float) -> None:
+        self._tasks_due[ask, car] = PollTask(
+            call_type=ask, car=car, interval=pace, next_at=next_at
+        )
 
     @callback
     def async_remove_car(self, car: str) -> None:
         """Call for a car no more."""
-        self._rounds.pop((Ask.SUMMARY, car), None)
-        self._rhythms.pop(car, None)
+        self._tasks_due.pop((CallType.SUMMARY, car), None)
+        self._schedules.pop(car, None)
         self._caches.pop(car, None)
 
     @callback
-    def async_want_data(self, car: str) -> None:
+    def async_request_data(self, car: str) -> None:
         """Ask for a car's data soon: the outcome of a command is not known."""
-        if (rhythm := self._rhythms.get(car)) is not None:
-            rhythm.want(time.monotonic() + SOON)
+        if (rhythm := self._schedules.get(car)) is not None:
+            rhythm.request(time.monotonic() + SOON)
             self.async_schedule()
 
     @callback
-    def async_stir(self, car: str) -> None:
+    def async_expect_change(self, car: str) -> None:
         """Look after a car that has just done what it was told."""
-        if (rhythm := self._rhythms.get(car)) is not None:
-            rhythm.stir(time.monotonic())
+        if (rhythm := self._schedules.get(car)) is not None:
+            rhythm.expect_change(time.monotonic())
 
     @callback
     def async_schedule(self) -> None:
@@ -172,17 +185,17 @@ class Poller:
         if self._stopped:
             return
         now = time.monotonic()
-        next_at = min(now + SUMMARY_PACE, *self._next_times(now))
+        next_at = min(now + SUMMARY_INTERVAL, *self._next_times(now))
         self._unsub = async_call_later(
             self.hass, max(0.0, next_at - now), self._async_tick
         )
 
     def _next_times(self, now: float) -> Iterator[float]:
         yield max(self.judge.next_call(), self.judge.account.paused_until)
-        yield from (self._due(item) for item in self._rounds.values())
+        yield from (self._due(item) for item in self._tasks_due.values())
         yield from (at for _, at in self._data_due(now))
 
-    def _due(self, item: Round) -> float:
+    def _due(self, item: PollTask) -> float:
         """Return when a free call is due, and allowed."""
         if item.running:
             return inf
@@ -191,12 +204,12 @@ class Poller:
 
     def _data_due(self, now: float) -> Iterator[tuple[str, float]]:
         """Say when the data of each car are due that are not being asked for."""
-        for name, rhythm in self._rhythms.items():
+        for name, rhythm in self._schedules.items():
             if name not in self._asking:
                 car = self.car(name)
                 self._caches[name].follow(online=car.online, now=now)
                 billed = not self.link.refreshes or self._caches[name].stands_still
-                slower = self.slower() if billed else 1.0
+                slower = self.interval_factor() if billed else 1.0
                 due = rhythm.due(car.state, year=car.year, slower=slower, now=now)
                 paused, _ = self.judge.account.pause(Category.DATA, name)
                 yield name, max(due, paused)
@@ -214,7 +227,7 @@ class Poller:
         if now >= self.judge.account.paused_until:
             for car, plane in self.judge.calls_due(now):
                 self._async_settle(car, plane, now)
-        for item in list(self._rounds.values()):
+        for item in list(self._tasks_due.values()):
             if self._due(item) <= now:
                 self._async_run(item, now)
         for car, at in list(self._data_due(now)):
@@ -223,30 +236,30 @@ class Poller:
         self.async_schedule()
 
     @callback
-    def _async_settle(self, car: str | None, plane: Plane, now: float) -> None:
+    def _async_settle(self, car: str | None, plane: Subsystem, now: float) -> None:
         """Ask again beside the rounds, to settle a suspicion."""
         if car is None:
-            self._async_task(self._async_call(Ask.PRODUCTS, None))
-        elif plane is Plane.API:
-            self._async_task(self._async_call(Ask.SUMMARY, car))
-        elif (rhythm := self._rhythms.get(car)) and self.car(car).online:
-            rhythm.want(now)
+            self._async_task(self._async_call(CallType.PRODUCTS, None))
+        elif plane is Subsystem.API:
+            self._async_task(self._async_call(CallType.SUMMARY, car))
+        elif (rhythm := self._schedules.get(car)) and self.car(car).online:
+            rhythm.request(now)
 
     @callback
-    def _async_run(self, item: Round, now: float) -> None:
+    def _async_run(self, item: PollTask, now: float) -> None:
         item.running = True
-        item.next_at = now + item.pace * self._late()
+        item.next_at = now + item.interval * self._jitter()
         self._async_task(self._async_round(item))
 
     @callback
     def _async_ask_data(self, car: str, now: float) -> None:
         self._asking.add(car)
-        rhythm = self._rhythms[car]
-        wanted = rhythm.wanted(now) or (rhythm.stirred and self.slower() < inf)
-        rhythm.asked(now, late=self._late())
+        rhythm = self._schedules[car]
+        wanted = rhythm.wanted(now) or (rhythm.stirred and self.interval_factor() < inf)
+        rhythm.asked(now, late=self._jitter())
         self._async_task(self._async_data(car, wanted=wanted))
 
-    def _late(self) -> float:
+    def _jitter(self) -> float:
         return 1 + self.random.uniform(0, JITTER)
 
     def _async_task(self, call: Coroutine[Any, Any, object]) -> None:
@@ -254,9 +267,9 @@ class Poller:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _async_round(self, item: Round) -> None:
+    async def _async_round(self, item: PollTask) -> None:
         try:
-            await self._async_call(item.ask, item.car)
+            await self._async_call(item.call_type, item.car)
         finally:
             item.running = False
             self.async_schedule()
@@ -264,13 +277,13 @@ class Poller:
     async def _async_data(self, car: str, *, wanted: bool) -> None:
         before = self.car(car).data_at
         try:
-            await self._async_call(Ask.DATA, car)
+            await self._async_call(CallType.DATA, car)
             if self.link.refreshes:
                 await self._async_refresh(car, before, wanted=wanted)
         finally:
             self._asking.discard(car)
-            if (rhythm := self._rhythms.get(car)) is not None:
-                rhythm.brought(news=self.car(car).data_at != before)
+            if (rhythm := self._schedules.get(car)) is not None:
+                rhythm.record_result(news=self.car(car).data_at != before)
             self.async_schedule()
 
     async def _async_refresh(
@@ -283,26 +296,26 @@ class Poller:
         car = self.car(name)
         news = car.data_at != before
         cache.observe(news=news, age=car.data_age(dt_util.utcnow()), now=now)
-        spent = self.slower() == inf
+        spent = self.interval_factor() == inf
         wants = cache.wants(now, news=news, wanted=wanted, spent=spent)
         if not (car.online and wants):
             return
-        call = await self._async_call(Ask.REFRESH, name)
+        call = await self._async_call(CallType.REFRESH, name)
         if call.answer.status == 402:
             cache.refuse(time.monotonic())
         elif call.body is not None and not has_data(call.body):
             # It may tell no more than that it has done so.
-            await self._async_call(Ask.DATA, name)
+            await self._async_call(CallType.DATA, name)
 
-    async def _async_call(self, ask: Ask, car: str | None) -> Call:
+    async def _async_call(self, ask: CallType, car: str | None) -> ApiCall:
         if car is None:
             call = await self.link.products()
-        elif ask is Ask.SUMMARY:
+        elif ask is CallType.SUMMARY:
             call = await self.link.vehicle(car)
-        elif ask is Ask.DATA:
+        elif ask is CallType.DATA:
             call = await self.link.vehicle_data(car)
         else:
             call = await self.link.refresh(car)
         if not self._stopped:
-            self.answered(ask, car, call)
+            self.on_call(ask, car, call)
         return call

@@ -12,7 +12,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
-from ..bluetooth.vehicle_link import LocalLink
+from ..bluetooth.vehicle_link import BluetoothVehicle
 from ..const import (
     CONF_COMPUTERS,
     CONF_LEFT_OUT,
@@ -20,21 +20,26 @@ from ..const import (
     DOMAIN,
     SUBENTRY_BLUETOOTH_KEY,
 )
-from ..outage.detector import Judge
-from ..outage.models import Judgement
+from ..outage.detector import OutageDetector
+from ..outage.models import Assessment
 from ..providers import Provider
-from ..transport.cloud import Call
+from ..transport.cloud import ApiCall
 from ..transport.key_pair import PrivateKey
 from ..transport.routing import Preference
 from ..vehicle.computer_keys import Computer, Pairing
-from ..vehicle.keys import Key
+from ..vehicle.keys import PhysicalKey
 from ..vehicle.parsing import JsonObject, read_text
-from ..vehicle.product_list import MOST_VEHICLES, Roster, cars_in, labels
-from ..vehicle.vehicle import Car
-from .commands import Sender
+from ..vehicle.product_list import (
+    MOST_VEHICLES,
+    AccountVehicles,
+    labels,
+    parse_products,
+)
+from ..vehicle.vehicle import Vehicle
+from .commands import CloudCommandSender
 from .isolation import isolated
-from .vehicle_coordinator import CarCoordinator
-from .vehicle_poller import Poller
+from .vehicle_coordinator import VehicleCoordinator
+from .vehicle_poller import VehiclePoller
 
 DISABLED_BY_USER = dr.DeviceEntryDisabler.USER
 
@@ -44,7 +49,7 @@ _LOGGER = logging.getLogger(__name__)
 AT_ONCE = 10
 
 
-class Garage:
+class VehicleManager:
     """Keep the cars of an entry, and follow the account that tells of them.
 
     `sender` and `poller` are those of the account, if there is one. `elsewhere` names
@@ -58,7 +63,7 @@ class Garage:
         hass: HomeAssistant,
         entry: ConfigEntry,
         provider: Provider,
-        judge: Judge,
+        judge: OutageDetector,
         elsewhere: Callable[[], set[str]],
         *,
         key: PrivateKey | None = None,
@@ -66,12 +71,12 @@ class Garage:
         keep: Callable[[], None] = lambda: None,
     ) -> None:
         """Start without a car."""
-        self.cars: dict[str, CarCoordinator] = {}
-        self.left_out: dict[str, Car] = {}
+        self.cars: dict[str, VehicleCoordinator] = {}
+        self.left_out: dict[str, Vehicle] = {}
         """The cars that the owner has nothing done with, by VIN."""
 
-        self.sender: Sender | None = None
-        self.poller: Poller | None = None
+        self.sender: CloudCommandSender | None = None
+        self.poller: VehiclePoller | None = None
         self._hass = hass
         self._entry = entry
         self._provider = provider
@@ -86,27 +91,31 @@ class Garage:
         if provider.link is not None:
             provider.link.session_made = self._async_session_made
         self._running = False
-        self._roster = Roster()
-        self._listeners: list[Callable[[list[CarCoordinator]], None]] = []
+        self._roster = AccountVehicles()
+        self._listeners: list[Callable[[list[VehicleCoordinator]], None]] = []
 
     @property
-    def signs(self) -> bool:
+    def can_sign(self) -> bool:
         """Tell whether somebody signs commands: the link, or a service in between."""
         link = self._provider.link
         return link is not None and (
-            link.signs or link.only_commands_through_server or self._judge.in_between
+            link.can_sign
+            or link.only_commands_through_server
+            or self._judge.third_party
         )
 
     @callback
-    def async_fill(self, cars: Iterable[Car], keys: dict[str, Key]) -> None:
+    def async_restore(
+        self, cars: Iterable[Vehicle], keys: dict[str, PhysicalKey]
+    ) -> None:
         """Put the cars in that are known from before, with the keys named last."""
         for car in cars:
             if self._is_left_out(car.id):
                 self._leave_out(car)
             else:
-                self._add(car, keys.get(car.id, Key.USUAL))
+                self._add(car, keys.get(car.id, PhysicalKey.NONE))
         self.async_name()
-        self._roster = Roster(known=set(self.vins))
+        self._roster = AccountVehicles(known=set(self.vins))
 
     @property
     def vins(self) -> AbstractSet[str]:
@@ -120,7 +129,7 @@ class Garage:
         device = self._device(vin)
         return device is not None and device.disabled_by is DISABLED_BY_USER
 
-    def _leave_out(self, car: Car) -> None:
+    def _leave_out(self, car: Vehicle) -> None:
         self.left_out[car.id] = car
         self._judge.forget(car.id)
         device = self._device(car.id)
@@ -137,7 +146,7 @@ class Garage:
     @callback
     def async_name(self) -> None:
         """Find a name for each car that its owner knows and no other car has."""
-        cars = {vin: coordinator.car for vin, coordinator in self.cars.items()}
+        cars = {vin: coordinator.vehicle for vin, coordinator in self.cars.items()}
         told_apart = labels({vin: car.name for vin, car in cars.items()})
         names = dict[str, str]()
         for vin, car in cars.items():
@@ -153,7 +162,7 @@ class Garage:
         """Let the device of a car have the name and the software that it tells."""
         if (coordinator := self.cars.get(vin)) is None:
             return
-        car, device = coordinator.car, self._device(vin)
+        car, device = coordinator.vehicle, self._device(vin)
         if device is None:
             return
         name = car.device_name or car.name
@@ -167,9 +176,9 @@ class Garage:
                 device.id, name=name, sw_version=version
             )
 
-    def _add(self, car: Car, key: Key) -> CarCoordinator:
+    def _add(self, car: Vehicle, key: PhysicalKey) -> VehicleCoordinator:
         car.trust.changed = self._keep
-        coordinator = CarCoordinator(
+        coordinator = VehicleCoordinator(
             self._hass,
             self._entry,
             car,
@@ -181,31 +190,33 @@ class Garage:
             ),
             save=self._save,
         )
-        coordinator.signs = self.signs
+        coordinator.supports_signing = self.can_sign
         self.cars[car.id] = coordinator
         coordinator.async_add_listener(partial(self._async_describe, car.id))
-        if self._running and coordinator.local is not None:
-            coordinator.local.async_start()
+        if self._running and coordinator.bluetooth is not None:
+            coordinator.bluetooth.async_start()
         return coordinator
 
-    def seen(self, judgement: Judgement) -> list[str]:
+    def stale_vehicles(self, judgement: Assessment) -> list[str]:
         """Return the names of the cars by which only other integrations show it."""
         return [
-            car.car.title for vin, car in self.cars.items() if vin in judgement.seen
+            car.vehicle.title
+            for vin, car in self.cars.items()
+            if vin in judgement.stale_vehicles
         ]
 
     # Bluetooth
 
-    def near(self) -> list[str]:
+    def bluetooth_reachable(self) -> list[str]:
         """Return the names of the cars that Bluetooth reaches now."""
         return [
-            car.car.title
+            car.vehicle.title
             for car in self.cars.values()
-            if car.real.bluetooth is not None and car.real.bluetooth.usable
+            if car.actual.bluetooth is not None and car.actual.bluetooth.usable
         ]
 
     @property
-    def paired(self) -> dict[str, ConfigSubentry]:
+    def paired_subentries(self) -> dict[str, ConfigSubentry]:
         """Return the cars that know the Bluetooth key, by VIN."""
         found = self._entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
         return {one.unique_id: one for one in found if one.unique_id}
@@ -213,33 +224,33 @@ class Garage:
     @property
     def key_lost(self) -> bool:
         """Tell whether cars are paired, and the key cannot be used."""
-        return self._key is None and bool(self.paired)
+        return self._key is None and bool(self.paired_subentries)
 
-    def _local(self, car: Car) -> LocalLink | None:
-        vin, subentry = car.id, self.paired.get(car.id)
+    def _local(self, car: Vehicle) -> BluetoothVehicle | None:
+        vin, subentry = car.id, self.paired_subentries.get(car.id)
         if subentry is None or self._key is None:
             return None
         pairing = Pairing.from_json(subentry.data.get(CONF_COMPUTERS))
         if pairing is not None:
             car.trust.pair(pairing)
-        return LocalLink(
+        return BluetoothVehicle(
             hass=self._hass,
-            car=car,
+            vehicle=car,
             key=self._key,
             address=subentry.data.get(CONF_ADDRESS),
-            alone=lambda: self.cars[vin].alone,
-            changed=lambda: self._async_noticed(vin),
-            learnt=lambda: self._async_noticed(vin),
+            cloud_unavailable=lambda: self.cars[vin].cloud_unavailable,
+            on_range_change=lambda: self._async_noticed(vin),
+            on_data=lambda: self._async_noticed(vin),
         )
 
     @callback
     def _async_noticed(self, vin: str) -> None:
         """Show what Bluetooth tells, and keep the address of the car."""
-        coordinator, subentry = self.cars.get(vin), self.paired.get(vin)
-        if coordinator is None or coordinator.local is None or not self._running:
+        coordinator, subentry = self.cars.get(vin), self.paired_subentries.get(vin)
+        if coordinator is None or coordinator.bluetooth is None or not self._running:
             return
-        coordinator.async_show()
-        address = coordinator.local.radio.address
+        coordinator.async_publish()
+        address = coordinator.bluetooth.scanner.address
         if subentry is not None and subentry.data.get(CONF_ADDRESS) != address:
             self._hass.config_entries.async_update_subentry(
                 self._entry, subentry, data={**subentry.data, CONF_ADDRESS: address}
@@ -249,16 +260,16 @@ class Garage:
     def _async_session_made(self, vin: str, computer: Computer, point: bytes) -> None:
         """Take the public key of a computer that a session through the cloud has."""
         if (coordinator := self.cars.get(vin)) is not None:
-            coordinator.car.trust.receive(computer, point)
+            coordinator.vehicle.trust.receive(computer, point)
 
     @callback
     def async_start(self) -> None:
         """Begin to listen for the cars that are paired."""
         self._running = True
         for coordinator in self.cars.values():
-            if coordinator.local is not None:
+            if coordinator.bluetooth is not None:
                 with isolated("the Bluetooth of a vehicle"):
-                    coordinator.local.async_start()
+                    coordinator.bluetooth.async_start()
 
     @callback
     def async_ask(self) -> None:
@@ -277,15 +288,15 @@ class Garage:
             await self.sender.async_stop()
         await asyncio.gather(
             *(
-                _async_stop(coordinator.local)
+                _async_stop(coordinator.bluetooth)
                 for coordinator in self.cars.values()
-                if coordinator.local is not None
+                if coordinator.bluetooth is not None
             )
         )
 
     @callback
-    def async_add_listener(
-        self, listener: Callable[[list[CarCoordinator]], None]
+    def async_add_new_vehicle_listener(
+        self, listener: Callable[[list[VehicleCoordinator]], None]
     ) -> CALLBACK_TYPE:
         """Call back with the cars that are there, and with each that comes."""
         self._listeners.append(listener)
@@ -296,15 +307,17 @@ class Garage:
         return lambda: self._listeners.remove(listener)
 
     def _present(
-        self, listener: Callable[[list[CarCoordinator]], None], car: CarCoordinator
+        self,
+        listener: Callable[[list[VehicleCoordinator]], None],
+        car: VehicleCoordinator,
     ) -> None:
-        if self.cars.get(car.car.id) is car:
+        if self.cars.get(car.vehicle.id) is car:
             listener([car])
 
     @callback
-    def async_follow(self, call: Call) -> None:
+    def async_update_products(self, call: ApiCall) -> None:
         """Follow what the account lists."""
-        listed = cars_in(call.body)
+        listed = parse_products(call.body)
         if listed is None or self.poller is None:
             return
         self.too_many = len(listed) if len(listed) > MOST_VEHICLES else None
@@ -315,25 +328,25 @@ class Garage:
         for vin, summary in listed.items():
             if vin in self.cars:
                 with isolated("what an account tells of a vehicle"):
-                    self.cars[vin].car.apply_product(summary, now)
-        came = [listed[vin] for vin in change.came]
+                    self.cars[vin].vehicle.apply_product(summary, now)
+        came = [listed[vin] for vin in change.added]
         for summary in came[:AT_ONCE]:
             self._discover(summary, now)
         if later := came[AT_ONCE:]:
             self._async_in_steps(later, lambda summary: self._discover(summary, now))
-        for vin in change.gone:
+        for vin in change.removed:
             self.async_remove(vin)
 
     def _discover(self, summary: JsonObject, now: datetime) -> None:
         """Take in a car that an account tells of."""
-        found = self._provider.discover(summary, now)
+        found = self._provider.vehicle_from_product(summary, now)
         if self._is_left_out(found.id):
             self._leave_out(found)
             return
-        car = self._add(found, Key.USUAL)
+        car = self._add(found, PhysicalKey.NONE)
         self.async_name()
         if self.poller is not None:
-            self.poller.async_add_car(car.car.id)
+            self.poller.async_add_car(car.vehicle.id)
         for listener in list(self._listeners):
             with isolated("a platform that adds a vehicle"):
                 listener([car])
@@ -358,7 +371,7 @@ class Garage:
         _LOGGER.info("%s: a car has left the account", self._entry.title)
         self.left_out.pop(vin, None)
         gone = self.cars.pop(vin, None)
-        if gone is not None and (local := gone.local) is not None:
+        if gone is not None and (local := gone.bluetooth) is not None:
             self._entry.async_create_background_task(
                 self._hass, local.async_stop(), f"{DOMAIN} lets go of a car"
             )
@@ -371,6 +384,6 @@ class Garage:
             dr.async_get(self._hass).async_remove_device(device.id)
 
 
-async def _async_stop(local: LocalLink) -> None:
+async def _async_stop(local: BluetoothVehicle) -> None:
     with isolated("the Bluetooth of a vehicle"):
         await local.async_stop()

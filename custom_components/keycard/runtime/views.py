@@ -4,24 +4,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..outage.models import FROZEN, Judgement, Status
-from ..transport.routing import Way
-from ..vehicle.keys import Key
-from ..vehicle.state import CarState, Presence
-from .connection import OVER_CLOUD, REACHED, Connection, over_all
+from ..outage.models import INCONCLUSIVE, Assessment, Status
+from ..transport.routing import Transport
+from ..vehicle.keys import PhysicalKey
+from ..vehicle.state import ConnectivityState, VehicleState
+from .connection import OVER_CLOUD, REACHABLE, Connection, overall_connection
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudView:
+class CloudData:
     """What is shown of the cloud: what is known, or what a drill rehearses."""
 
-    judgement: Judgement
+    assessment: Assessment
     api_reachable: bool
     drill: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class NearView:
+class BluetoothStatus:
     """How a car is heard over Bluetooth.
 
     `signal` is in dBm, `heard_at` is UTC; both are None until it was heard. `key_lost`
@@ -29,9 +29,9 @@ class NearView:
     `provisional` while it rests on a public key that was first seen there.
     """
 
-    near: bool
+    in_range: bool
     signal: int | None = None
-    heard_at: datetime | None = None
+    last_seen: datetime | None = None
     key_lost: bool = False
     provisional: bool = False
     infotainment_answers: bool | None = None
@@ -40,11 +40,11 @@ class NearView:
     @property
     def usable(self) -> bool:
         """Return whether the car can be told something over Bluetooth."""
-        return self.near and not self.key_lost
+        return self.in_range and not self.key_lost
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarView:
+class VehicleData:
     """What is shown of one car: what is known, and what a drill rehearses.
 
     Of a state that is not `trusted`, what may have changed since is unknown, but for
@@ -54,15 +54,15 @@ class CarView:
     tried card or fob.
     """
 
-    state: CarState | None
-    trusted: bool
+    state: VehicleState | None
+    is_current: bool
     restored: bool
-    fresh: frozenset[str] = frozenset()
+    fresh_fields: frozenset[str] = frozenset()
     presence_told: bool = True
-    told_at: datetime | None = None
+    last_contact: datetime | None = None
     """When the car told something last, over any link (UTC)."""
 
-    source: Way | None = None
+    data_source: Transport | None = None
     """The link over which it did."""
 
     cloud_link: bool
@@ -71,102 +71,106 @@ class CarView:
     """How the cloud reaches it, None without an account."""
 
     reachable: bool | None
-    key_to_take: Key
+    key_to_take: PhysicalKey
     key_tried: datetime | None = None
     drill: bool = False
-    bluetooth: NearView | None = None
+    bluetooth: BluetoothStatus | None = None
     """None for a car without a Bluetooth key."""
 
     @property
     def provisional(self) -> bool:
         """Return whether what is known rests on a key first seen over Bluetooth."""
         bluetooth = self.bluetooth
-        return bluetooth is not None and bluetooth.provisional and bool(self.fresh)
+        return (
+            bluetooth is not None and bluetooth.provisional and bool(self.fresh_fields)
+        )
 
     @property
-    def known(self) -> CarState | None:
+    def usable_state(self) -> VehicleState | None:
         """Return what is known of the car, None if nothing is."""
         state = self.state
         if state is None:
             return None
         if not self.presence_told:
-            state = replace(state, presence=Presence.UNKNOWN)
-        return state if self.trusted else state.confirmed(self.fresh)
+            state = replace(state, presence=ConnectivityState.UNKNOWN)
+        return state if self.is_current else state.confirmed(self.fresh_fields)
 
     def holds(self, name: str) -> bool:
         """Return whether a field was confirmed so lately that it holds now."""
-        return self.trusted or name in self.fresh
+        return self.is_current or name in self.fresh_fields
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutageEvent:
+class OutageNotice:
     """What happened, and how an owner is told; `keys` are by the name of a car."""
 
     kind: str
     notice: str
     title: str
     text: str
-    judgement: Judgement
-    keys: Mapping[str, Key]
+    assessment: Assessment
+    keys: Mapping[str, PhysicalKey]
     drill: bool = False
 
 
-def key_to_take(judgement: Judgement, car: str, *, owned: Key, before: Key) -> Key:
+def key_to_take(
+    assessment: Assessment, car: str, *, owned: PhysicalKey, before: PhysicalKey
+) -> PhysicalKey:
     """Say which key an owner should take for a car.
 
     `owned` is what the car has beside the phone, `before` what was said last.
     """
-    if judgement.status in FROZEN:
+    if assessment.status in INCONCLUSIVE:
         return before
-    if judgement.status in (Status.OUTAGE, Status.SIGN_IN_OUTAGE):
+    if assessment.status in (Status.OUTAGE, Status.SIGN_IN_OUTAGE):
         return owned
-    if judgement.status is Status.DEGRADED and _hits(judgement, car):
+    if assessment.status is Status.DEGRADED and _affects(assessment, car):
         return owned
-    return Key.USUAL
+    return PhysicalKey.NONE
 
 
-def rehearsed_cloud(real: CloudView, judgement: Judgement) -> CloudView:
+def apply_cloud_drill(real: CloudData, judgement: Assessment) -> CloudData:
     """Show a cloud as a drill has it."""
     return replace(
         real,
-        judgement=judgement,
+        assessment=judgement,
         api_reachable=real.api_reachable and judgement.status is not Status.OUTAGE,
         drill=True,
     )
 
 
-def rehearsed_car(
-    real: CarView, judgement: Judgement, car: str, *, owned: Key
-) -> CarView:
+def apply_vehicle_drill(
+    real: VehicleData, judgement: Assessment, car: str, *, owned: PhysicalKey
+) -> VehicleData:
     """Show a car as a drill has it; what the car itself tells stays as it is."""
     key = key_to_take(judgement, car, owned=owned, before=real.key_to_take)
     shown = replace(real, key_to_take=key, drill=True)
     fails = judgement.status is Status.OUTAGE or (
-        judgement.status is Status.DEGRADED and _hits(judgement, car)
+        judgement.status is Status.DEGRADED and _affects(judgement, car)
     )
     if not fails or real.cloud not in OVER_CLOUD:
         return shown
-    connection = over_all(
-        Connection.MAKER_DOWN,
+    connection = overall_connection(
+        Connection.TESLA_DOWN,
         near=real.bluetooth is not None and real.bluetooth.usable,
     )
     return replace(
         shown,
-        cloud=Connection.MAKER_DOWN,
+        cloud=Connection.TESLA_DOWN,
         connection=connection,
-        reachable=connection in REACHED,
+        reachable=connection in REACHABLE,
     )
 
 
-def keys_by_name(cars: Iterable[tuple[str, Key]]) -> dict[str, Key]:
+def keys_by_name(cars: Iterable[tuple[str, PhysicalKey]]) -> dict[str, PhysicalKey]:
     """Return the keys to take by the names of the cars."""
-    keys: dict[str, Key] = {}
+    keys: dict[str, PhysicalKey] = {}
     for name, key in cars:
         # Of two cars with one name, the one that wants a key counts.
-        if keys.get(name, Key.USUAL) is Key.USUAL:
+        if keys.get(name, PhysicalKey.NONE) is PhysicalKey.NONE:
             keys[name] = key
     return keys
 
 
-def _hits(judgement: Judgement, car: str) -> bool:
+def _affects(judgement: Assessment, car: str) -> bool:
     return judgement.affected is None or car in judgement.affected

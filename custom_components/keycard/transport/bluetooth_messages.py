@@ -22,12 +22,12 @@ from ..vehicle.fields import DOORS, FIELDS, PARKED, WINDOWS
 from ..vehicle.parsing import (
     JsonObject,
     Reader,
+    enum_map,
     milliseconds,
-    named,
     read_text,
     section,
 )
-from ..vehicle.state import Presence, read_told
+from ..vehicle.state import ConnectivityState, parse_fields
 
 # Locked is what nobody can get into from outside.
 _LOCKED: Mapping[int, bool] = {
@@ -44,9 +44,9 @@ _OPEN: Mapping[int, bool] = {
     ClosureState_E.CLOSURESTATE_OPENING: True,
     ClosureState_E.CLOSURESTATE_CLOSING: True,
 }
-_PRESENCE: Mapping[int, Presence] = {
-    VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_AWAKE: Presence.ONLINE,
-    VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP: Presence.ASLEEP,
+_PRESENCE: Mapping[int, ConnectivityState] = {
+    VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_AWAKE: ConnectivityState.ONLINE,
+    VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP: ConnectivityState.ASLEEP,
 }
 # A car that does not say that it sleeps does not.
 _AWAKE = (
@@ -93,7 +93,7 @@ def read_status(status: VehicleStatus, *, answered: bool = True) -> Mapping[str,
         **_read_closures(status, answered=answered),
     }
     changes = {name: value for name, value in told.items() if value is not None}
-    left = changes.get("user_present") is False or presence is Presence.ASLEEP
+    left = changes.get("user_present") is False or presence is ConnectivityState.ASLEEP
     if answered and left and not status.gear:
         changes["shift_state"] = PARKED
     if changes.get("shift_state") == PARKED:
@@ -118,8 +118,8 @@ def _read_closures(status: VehicleStatus, *, answered: bool) -> Mapping[str, Any
 
 def read_data(data: VehicleData) -> Mapping[str, Any]:
     """Read what infotainment tells: changes of a `CarState`."""
-    car = _as_cloud(data)
-    changes = read_told(car)
+    car = _to_fleet_json(data)
+    changes = parse_fields(car)
     if name := read_text(section(car, _VEHICLE).get("vehicle_name")):
         changes["name"] = name
     return changes
@@ -149,7 +149,7 @@ _SECTIONS = {
 _ELSEWHERE = {"odometer": _VEHICLE, "homelink_nearby": _VEHICLE}
 
 # What the cloud tells as null, and a car leaves out, while there is none of it.
-_NONE_NOW = {
+_DEFAULT_NULL = {
     "drive_state": ("speed", "active_route_destination"),
     "charge_state": (
         "charger_phases",
@@ -187,7 +187,7 @@ _NAMES = {
 
 def _words(prefix: str, *words: str) -> Reader:
     """Read the number of a word as the word."""
-    return named({f"{prefix}{word}": word for word in words})
+    return enum_map({f"{prefix}{word}": word for word in words})
 
 
 def _level(is_open: object) -> object:
@@ -219,30 +219,30 @@ _READ: Mapping[str, Callable[[object], object]] = {
         "ScheduledChargingMode", "Off", "StartAt", "DepartBy"
     ),
     "scheduled_departure_time": _part_of(1000),
-    "climate_keeper_mode": named(
+    "climate_keeper_mode": enum_map(
         {"Off": "off", "On": "keep", "Dog": "dog", "Party": "camp"}
     ),
-    "defrost_mode": named({"Off": 0, "Normal": 1, "Max": 2}),
+    "defrost_mode": enum_map({"Off": 0, "Normal": 1, "Max": 2}),
     "cabin_overheat_protection": _words(
         "CabinOverheatProtection", "Off", "On", "FanOnly"
     ),
     "cop_activation_temperature": _words("CopActivationTemp", "Low", "Medium", "High"),
-    "steering_wheel_heat_level": named(
+    "steering_wheel_heat_level": enum_map(
         {"StwHeatLevel_Off": 0, "StwHeatLevel_Low": 1, "StwHeatLevel_High": 3}
     ),
     "odometer": _part_of(100),
-    "sun_roof_state": named({"Closed": "closed", "Open": "open", "Vent": "vent"}),
-    "sentry_mode": named(
+    "sun_roof_state": enum_map({"Closed": "closed", "Open": "open", "Vent": "vent"}),
+    "sentry_mode": enum_map(
         {"Off": False}
         | dict.fromkeys(("Idle", "Armed", "Aware", "Panic", "Quiet"), True)
     ),
-    "dashcam_state": named(
+    "dashcam_state": enum_map(
         {
             f"DashCamState_{word.upper()}": word
             for word in ("Recording", "Available", "Paused", "Unavailable")
         }
     ),
-    "status": named(
+    "status": enum_map(
         {
             "Available": "available",
             "Scheduled": "scheduled",
@@ -273,7 +273,7 @@ def _fields_of(name: str) -> frozenset[str]:
 # What infotainment is asked for, and which fields each part tells that none before it
 # does. Each is asked for by itself: an answer has to fit into one frame of 1,024 bytes,
 # and cars have been seen to refuse two in one. What matters most comes first.
-PARTS: dict[BluetoothVehicleData, frozenset[str]] = {
+DATA_REQUESTS: dict[BluetoothVehicleData, frozenset[str]] = {
     BluetoothVehicleData.CLOSURES_STATE: _fields_of("closures_state"),
     BluetoothVehicleData.CHARGE_STATE: _fields_of("charge_state"),
     BluetoothVehicleData.CLIMATE_STATE: _fields_of("climate_state"),
@@ -283,12 +283,12 @@ PARTS: dict[BluetoothVehicleData, frozenset[str]] = {
     BluetoothVehicleData.SOFTWARE_UPDATE_STATE: _fields_of("software_update_state"),
 }
 # With the names of what is played it may not fit; nothing else depends on it.
-PARTS[BluetoothVehicleData.LEGACY_VEHICLE_STATE] = _fields_of(
+DATA_REQUESTS[BluetoothVehicleData.LEGACY_VEHICLE_STATE] = _fields_of(
     "legacy_vehicle_state"
-).difference(*PARTS.values())
+).difference(*DATA_REQUESTS.values())
 
 
-def _as_cloud(data: VehicleData) -> JsonObject:
+def _to_fleet_json(data: VehicleData) -> JsonObject:
     """Return the sections that the cloud would tell."""
     car: dict[str, dict[str, object]] = {}
     for name, part in _parts(data):
@@ -298,7 +298,7 @@ def _as_cloud(data: VehicleData) -> JsonObject:
         place = told.pop("active_route_coordinates", None)
         if isinstance(place, dict):
             told |= {f"active_route_{key}": value for key, value in place.items()}
-        told = dict.fromkeys(_NONE_NOW.get(name, ())) | told
+        told = dict.fromkeys(_DEFAULT_NULL.get(name, ())) | told
         for key, value in told.items():
             car.setdefault(_ELSEWHERE.get(key, _SECTIONS[name]), {})[key] = value
     return car

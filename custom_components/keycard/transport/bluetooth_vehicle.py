@@ -48,13 +48,13 @@ from tesla_protocol.command.vehicle_pb2 import VehicleData
 from ..vehicle.command_queue import NotSentError, PendingCommand
 from ..vehicle.computer_keys import ComputerTrust
 from .proven_vehicle import ProvenVehicle, UnprovenError, is_sealed
-from .result import Refusal
-from .signing import SentOnce
+from .result import CommandRejection
+from .signing import SendOnceMixin
 
 # Seconds. A computer that is awake answers a short question in a third of one.
 _ANSWER = 2.0
 _ANSWER_OF_DATA = 5.0
-_GREETINGS = 4
+_HANDSHAKE_ATTEMPTS = 4
 _GREETINGS_IN_VAIN = 2
 
 # Seconds. The locks' computer does not name the question that it answers: its late
@@ -74,7 +74,7 @@ class NoSessionError(BluetoothTimeout):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Used:
+class _UsedCounter:
     """The counter that the last command was signed with."""
 
     domain: Domain
@@ -83,7 +83,7 @@ class _Used:
 
 
 # The library's own bases differ in how a thing or two is called.
-class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
+class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
     """A car in range of an adapter.
 
     `heard` takes each status that is broadcast on a connection; it proves nothing.
@@ -113,16 +113,16 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         """Whether infotainment answered when it was last talked to."""
 
         self._asking = self._acting = False
-        self._used: _Used | None = None
+        self._used: _UsedCounter | None = None
         self._told: dict[int, SessionInfo] = {}
         self._heard = heard
 
     @override
-    def begin(
+    def reset(
         self, pending: PendingCommand | None = None, expires: float | None = None
     ) -> None:
         """Forget the last command, and take up the next one."""
-        super().begin(pending, expires)
+        super().reset(pending, expires)
         self._used = None
 
     # The way out
@@ -192,7 +192,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         if not msg.signature_data.HasField("AES_GCM_Personalized_data"):
             return
         signature = msg.signature_data.AES_GCM_Personalized_data
-        self._used = _Used(
+        self._used = _UsedCounter(
             domain=msg.to_destination.domain,
             epoch=signature.epoch,
             counter=signature.counter,
@@ -222,7 +222,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         self, command: Action, *, mutating: bool = True
     ) -> dict[str, Any]:
         """Send to a computer that sleeps with the car, and wakes with it."""
-        await self.rouse()
+        await self.ensure_awake()
         return await super()._sendInfotainment(command, mutating=mutating)
 
     @override
@@ -242,7 +242,9 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         """
         infotainment = domain == Domain.DOMAIN_INFOTAINMENT
         silent = infotainment and self.infotainment_answers is False
-        for left in reversed(range(_GREETINGS_IN_VAIN if silent else _GREETINGS)):
+        for left in reversed(
+            range(_GREETINGS_IN_VAIN if silent else _HANDSHAKE_ATTEMPTS)
+        ):
             if self.is_proven(domain) and not silent:
                 return
             try:
@@ -270,7 +272,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         """Leave it open: a question now would use up the counter that is the proof."""
         return None
 
-    async def was_taken(self) -> bool | None:
+    async def was_accepted(self) -> bool | None:
         """Tell whether the car took the last command, None if that cannot be known.
 
         A car tells the highest counter that it has taken from a key; a command with a
@@ -298,7 +300,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
         return False
 
     @override
-    def refusal(self, error: BaseException | None) -> Refusal | None:
+    def refusal(self, error: BaseException | None) -> CommandRejection | None:
         """Return why the car says that it did not do the last command.
 
         A session info that is not authentic is no word of the car.
@@ -339,7 +341,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
     async def status(self) -> VehicleStatus:
         """Ask the computer of the locks, which never sleeps; raises as the library."""
         domain = Domain.DOMAIN_VEHICLE_SECURITY
-        for left in reversed(range(_GREETINGS)):
+        for left in reversed(range(_HANDSHAKE_ATTEMPTS)):
             try:
                 await self._ensure_handshake(domain)
                 told: object = await self.vehicle_state()
@@ -356,7 +358,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
 
     async def data(self, part: BluetoothVehicleData) -> VehicleData:
         """Ask infotainment for a part of its data; raises as the library."""
-        for _ in range(_GREETINGS):
+        for _ in range(_HANDSHAKE_ATTEMPTS):
             await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT)
             try:
                 told: object = await self.vehicle_data([part])
@@ -378,7 +380,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
             queue.get_nowait()
 
     @contextmanager
-    def patiently(self) -> Iterator[None]:
+    def extended_timeout(self) -> Iterator[None]:
         """Wait longer for each answer: data come in many pieces."""
         self._default_timeout = _ANSWER_OF_DATA
         try:
@@ -388,7 +390,7 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
 
     # Waking
 
-    async def rouse(self) -> None:
+    async def ensure_awake(self) -> None:
         """Wake the car if it sleeps, until its infotainment computer answers."""
         status = await self.status()
         if _asleep(status):
@@ -429,10 +431,10 @@ class BluetoothCar(SentOnce[TeslaBluetooth], ProvenVehicle):
     @override
     def _on_message(self, msg: RoutableMessage) -> None:
         if msg.from_destination.domain == Domain.DOMAIN_VEHICLE_SECURITY:
-            self._overhear(msg)
+            self._handle_broadcast(msg)
         super()._on_message(msg)
 
-    def _overhear(self, msg: RoutableMessage) -> None:
+    def _handle_broadcast(self, msg: RoutableMessage) -> None:
         """Note what the computer of the locks tells without being asked.
 
         Only what is not sealed can be read here; of the rest, the library takes care.

@@ -14,27 +14,27 @@ from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
 from tesla_fleet_api.teslemetry.teslemetry import Teslemetry, register_client
 
 from ..vehicle.command_queue import NotSentError, PendingCommand
-from ..vehicle.commands import REPERTOIRE, Command, read_result
+from ..vehicle.commands import COMMANDS, Command, read_result
 from ..vehicle.parsing import JsonObject
-from ..vehicle.state import Presence, unwrapped
-from .http import Answer, Failure, RequestWithheldError, ask, recording
+from ..vehicle.state import ConnectivityState, unwrapped
+from .http import Failure, HttpResult, RequestWithheldError, recording, request
 from .key_pair import PrivateKey
 from .log_filter import redact_library_log
 from .proxy_answers import is_tesla_proxy, lost_parameters, read_object, read_refusal
 from .rest_vehicle import RestVehicle
-from .result import Outcome, Refusal
-from .signing import SessionMade, SignedCar
+from .result import CommandRejection, CommandResult
+from .signing import SessionMade, SignedVehicle
 
 __all__ = [
-    "Call",
-    "CloudLink",
+    "ApiCall",
     "CloudOutcome",
     "Command",
-    "Outcome",
+    "CommandRejection",
+    "CommandResult",
+    "FleetClient",
     "PrivateKey",
-    "Refusal",
     "TokenSource",
-    "Waking",
+    "WakeResult",
     "is_online",
     "wake_and_wait",
 ]
@@ -75,7 +75,7 @@ _NEVER_SENT = frozenset(
 _BESIDE = frozenset({"error", "queued"})
 
 # What errors say, whatever their code, when the car did not do it.
-_NOT_DONE = (
+_NOT_EXECUTED = (
     "vehicle is offline or asleep",
     "vehicle is not available",
     "vehicle unavailable",
@@ -84,10 +84,10 @@ _NOT_DONE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class ApiCall:
     """What one call brought; a body only where a 2xx held a JSON object."""
 
-    answer: Answer
+    answer: HttpResult
     body: JsonObject | None = None
     sent: bool = True
     """False where no request was made: no token, or nothing that makes sense."""
@@ -107,26 +107,26 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudOutcome(Outcome):
+class CloudOutcome(CommandResult):
     """What came of a command that was sent over the cloud."""
 
-    call: Call
+    call: ApiCall
     signed: bool = False
 
     @property
     def key_known(self) -> bool | None:
         """Return whether the car knows the key that signed, None if it did not say."""
-        if self.refusal is Refusal.KEY_NOT_PAIRED:
+        if self.refusal is CommandRejection.KEY_NOT_PAIRED:
             return False
         return True if self.signed and self.done else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waking:
+class WakeResult:
     """Whether a car woke up in time, and the calls that were made for it."""
 
     online: bool
-    calls: tuple[Call, ...]
+    calls: tuple[ApiCall, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,7 @@ class CommandServer:
     base_url: str
 
 
-class CloudLink:
+class FleetClient:
     """The cars of one account, reached through a cloud.
 
     Its session has a `Recorder` among its middlewares. Nothing but being cancelled
@@ -177,26 +177,26 @@ class CloudLink:
         self._endpoints = [*_ENDPOINTS, *([_LOCATION] if location else [])]
         # Each computer of a car has sessions of its own, and does one thing after
         # another, as its owner asked: the locks wait for nothing else.
-        self._signed: dict[tuple[str, bool], SignedCar] = {}
+        self._signed: dict[tuple[str, bool], SignedVehicle] = {}
         self.session_made: SessionMade = lambda vin, computer, point: None
         """Takes the public keys that computers of cars have in signed sessions."""
 
         self._gates: defaultdict[tuple[str, bool], asyncio.Lock]
         self._gates = defaultdict(asyncio.Lock)
 
-    async def products(self) -> Call:
+    async def products(self) -> ApiCall:
         """List what the account has: cars and other things."""
         return await _call(self._api.products, _READ_TIMEOUT)
 
-    async def region(self) -> Call:
+    async def region(self) -> ApiCall:
         """Ask which region's host serves the account."""
         return await _call(self._api.user.region, _READ_TIMEOUT)
 
-    async def vehicle(self, vin: str) -> Call:
+    async def vehicle(self, vin: str) -> ApiCall:
         """Ask whether a car is online; this costs nothing and wakes nothing."""
         return await _call(self._vehicle(vin).vehicle, _READ_TIMEOUT)
 
-    async def vehicle_data(self, vin: str) -> Call:
+    async def vehicle_data(self, vin: str) -> ApiCall:
         """Ask an online car for all its data; this is billed.
 
         A token that may not see the location gets everything else.
@@ -221,25 +221,25 @@ class CloudLink:
         """Tell whether the server keeps data and renews them when told to."""
         return self._keeper is not None
 
-    async def refresh(self, vin: str) -> Call:
+    async def refresh(self, vin: str) -> ApiCall:
         """Have a server that keeps data ask an online car for them; this is billed."""
         if (keeper := self._keeper) is None:
             raise RuntimeError("This server keeps no data")
         return await _call(lambda: keeper.vehicle_data_refresh(vin), _COMMAND_TIMEOUT)
 
-    async def fleet_status(self, vins: Sequence[str]) -> Call:
+    async def fleet_status(self, vins: Sequence[str]) -> ApiCall:
         """Ask which cars hold the public key of the application."""
         return await _call(
             lambda: self._api.vehicles.Fleet(self._api, "").fleet_status(list(vins)),
             _READ_TIMEOUT,
         )
 
-    async def register(self, domain: str) -> Call:
+    async def register_partner(self, domain: str) -> ApiCall:
         """Register an application in the region, under the domain of its key."""
         return await _call(lambda: self._api.partner.register(domain), _COMMAND_TIMEOUT)
 
     @property
-    def signs(self) -> bool:
+    def can_sign(self) -> bool:
         """Tell whether it can sign commands itself."""
         return self._api.private_key is not None
 
@@ -256,9 +256,9 @@ class CloudLink:
 
         `pending` tells until when it may be sent, and is told when it is.
         """
-        act = REPERTOIRE[command]
+        act = COMMANDS[command]
         async with self._gates[vin, act.security]:
-            if (signed or act.signed) and self.signs and command is not Command.WAKE:
+            if (signed or act.signed) and self.can_sign and command is not Command.WAKE:
                 return await self._command_signed(vin, command, params, pending)
             vehicle = await self._rest_vehicle(vin, command)
 
@@ -281,19 +281,19 @@ class CloudLink:
         params: Mapping[str, object],
         pending: PendingCommand | None,
     ) -> CloudOutcome:
-        place = vin, REPERTOIRE[command].security
+        place = vin, COMMANDS[command].security
         if place not in self._signed:
-            self._signed[place] = SignedCar(self._api, vin, self.session_made)
+            self._signed[place] = SignedVehicle(self._api, vin, self.session_made)
         car = self._signed[place]
         # The next command is sent only when this one has expired, or was answered.
         expires = None if pending is None else time.monotonic() + _COMMAND_TIMEOUT
         if pending is not None and expires is not None:
             expires = min(expires, pending.deadline)
-        car.begin(pending, expires)
+        car.reset(pending, expires)
 
         async def send() -> object:
             async with asyncio.timeout(_COMMAND_DEADLINE):
-                return await REPERTOIRE[command].send(car, params)
+                return await COMMANDS[command].send(car, params)
 
         call = await _call(send, _COMMAND_TIMEOUT, pending)
         if call.body is not None and not car.answered:
@@ -318,7 +318,7 @@ class CloudLink:
         tesla_proxy = False
         if self.commands_through_server and command in _DIFFERENT:
             # Without a token it tells what it is, and asks nothing of Tesla.
-            answer = await ask(
+            answer = await request(
                 self._command_server.session,
                 "GET",
                 f"{self._command_server.base_url}/api/1/products",
@@ -351,13 +351,13 @@ async def register_at_teslemetry(
 
 
 async def wake_and_wait(
-    link: CloudLink,
+    link: FleetClient,
     vin: str,
     *,
     deadline: float,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    observe: Callable[[Call], None] = lambda _: None,
-) -> Waking:
+    observe: Callable[[ApiCall], None] = lambda _: None,
+) -> WakeResult:
     """Wake a car once, and look for it until it is online or `deadline` (s) is over.
 
     `observe` takes each call as it is answered.
@@ -374,14 +374,14 @@ async def wake_and_wait(
         calls.append(await link.vehicle(vin))
         observe(calls[-1])
         online = is_online(calls[-1])
-    return Waking(online=online, calls=tuple(calls))
+    return WakeResult(online=online, calls=tuple(calls))
 
 
-def is_online(call: Call) -> bool:
+def is_online(call: ApiCall) -> bool:
     """Return whether a call says that its car is online."""
     return (
         call.body is not None
-        and unwrapped(call.body).get("state") == Presence.ONLINE.value
+        and unwrapped(call.body).get("state") == ConnectivityState.ONLINE.value
     )
 
 
@@ -389,7 +389,7 @@ async def _call(
     send: Callable[[], Awaitable[object]],
     timeout: float,
     pending: PendingCommand | None = None,
-) -> Call:
+) -> ApiCall:
     """Let the library make one request, and return what came of it."""
     began = time.monotonic()
     body: object = None
@@ -413,22 +413,22 @@ async def _call(
                 _LOGGER.debug("No request was made: %s", type(err).__name__)
     if record.answer is None:
         elapsed = time.monotonic() - began
-        nothing = Answer(asked_at=began, elapsed=elapsed, failure=Failure.OTHER)
-        return Call(answer=nothing, sent=False, error=error)
+        nothing = HttpResult(sent_at=began, elapsed=elapsed, failure=Failure.OTHER)
+        return ApiCall(answer=nothing, sent=False, error=error)
     if not isinstance(body, Mapping):
-        return Call(answer=record.answer, error=error)
-    return Call(answer=record.answer, body=cast(JsonObject, body))
+        return ApiCall(answer=record.answer, error=error)
+    return ApiCall(answer=record.answer, body=cast(JsonObject, body))
 
 
-def _lacks_scope(answer: Answer) -> bool:
+def _lacks_scope(answer: HttpResult) -> bool:
     """Tell whether an answer says that the token may not see what was asked for."""
     return answer.status == 403 and "scope" in answer.body.lower()
 
 
-def _outcome(command: Command, call: Call) -> CloudOutcome:
+def _outcome(command: Command, call: ApiCall) -> CloudOutcome:
     """Tell what came of a command, and whether anybody can know."""
     if call.body is None:
-        confirmed = not call.sent or _surely_not_done(call.answer)
+        confirmed = not call.sent or _definitely_not_executed(call.answer)
         return CloudOutcome(done=False, confirmed=confirmed, call=call)
     told = unwrapped(call.body)
     if command is Command.WAKE and "state" in told:
@@ -442,7 +442,7 @@ def _outcome(command: Command, call: Call) -> CloudOutcome:
     )
 
 
-def _server_outcome(command: Command, call: Call) -> CloudOutcome:
+def _server_outcome(command: Command, call: ApiCall) -> CloudOutcome:
     """Tell what came of a command that a server between here and Tesla took."""
     if call.body is None:
         # The library reads no object that comes under the name of plain text.
@@ -453,12 +453,12 @@ def _server_outcome(command: Command, call: Call) -> CloudOutcome:
     return replace(outcome, confirmed=True, refusal=refusal)
 
 
-def _surely_not_done(answer: Answer) -> bool:
+def _definitely_not_executed(answer: HttpResult) -> bool:
     """Return whether a failed command cannot have got into the car."""
     if answer.failure is not None:
         return answer.failure in _NEVER_SENT
     if answer.status is None or answer.status < 300:
         return False
-    if any(words in answer.body.lower() for words in _NOT_DONE):
+    if any(words in answer.body.lower() for words in _NOT_EXECUTED):
         return True
     return answer.status < 500 and answer.status != 408

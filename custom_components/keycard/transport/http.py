@@ -19,7 +19,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
-BODY_KEPT = 4096  # bytes
+MAX_BODY = 4096  # bytes
 _LOOKUP_TIMEOUT = 2.0  # seconds, after a failure
 _RETRY_AFTER_MOST = 30 * 24 * 3600.0  # seconds
 
@@ -81,13 +81,13 @@ _BY_ERRNO = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HttpResult:
     """What one request brought.
 
     Look at `failure` first: beside one, the rest is what had come before it.
     """
 
-    asked_at: float
+    sent_at: float
     """Monotonic time of sending."""
 
     elapsed: float
@@ -139,7 +139,7 @@ class Record:
     may_send: Callable[[], bool] = lambda: True
     """Whether a request may still be sent; checked last."""
 
-    answer: Answer | None = None
+    answer: HttpResult | None = None
 
     def check(self) -> None:
         """Raise a RequestWithheldError if no request may be sent any more."""
@@ -188,7 +188,7 @@ class Recorder:
         """Send the request once and keep its answer."""
         record = _record.get() or Record(timeout=lambda: self._timeout)
         record.check()
-        asking = _Asking(url=request.url)
+        asking = _PendingResult(url=request.url)
         try:
             async with asyncio.timeout(record.timeout()):
                 response = await handler(request)
@@ -223,7 +223,7 @@ def connection_check() -> aiohttp.TraceConfig:
     return config
 
 
-async def ask(
+async def request(
     session: aiohttp.ClientSession,
     method: str,
     url: str,
@@ -232,13 +232,13 @@ async def ask(
     data: Mapping[str, str] | str | None = None,
     headers: Mapping[str, str] | None = None,
     limit: int = 65536,
-    kept: int = BODY_KEPT,
-) -> Answer:
+    max_body: int = MAX_BODY,
+) -> HttpResult:
     """Make one bounded request that follows no redirect and never raises.
 
     Of the body at most `kept` bytes are kept.
     """
-    asking = _Asking(url=url, kept=kept)
+    asking = _PendingResult(url=url, max_body=max_body)
     try:
         async with (
             asyncio.timeout(timeout),
@@ -258,12 +258,12 @@ async def ask(
 
 
 @dataclass(kw_only=True)
-class _Asking:
+class _PendingResult:
     """Gathers an answer while its request is under way."""
 
     url: str | URL
-    kept: int = BODY_KEPT
-    asked_at: float = field(init=False)
+    max_body: int = MAX_BODY
+    sent_at: float = field(init=False)
     status: int | None = None
     content_type: str = ""
     body: str = ""
@@ -273,7 +273,7 @@ class _Asking:
     family: socket.AddressFamily | None = None
 
     def __post_init__(self) -> None:
-        self.asked_at = time.monotonic()
+        self.sent_at = time.monotonic()
 
     async def receive(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
         """Read a response, but no more than the limit."""
@@ -290,10 +290,10 @@ class _Asking:
         except BaseException:
             response.close()
             raise
-        self.body = body[: self.kept].decode(_encoding(), errors="replace")
+        self.body = body[: self.max_body].decode(_encoding(), errors="replace")
         if self.status == 429 and self.retry_after is None:
             self.retry_after = _told_to_retry(self.body)
-        self.truncated = len(body) > self.kept
+        self.truncated = len(body) > self.max_body
         if len(body) > limit:
             response.close()
             # A long page is an answer all the same.
@@ -301,11 +301,11 @@ class _Asking:
                 raise _TooLargeError
         return body
 
-    def answered(self, failure: Failure | None = None) -> Answer:
+    def answered(self, failure: Failure | None = None) -> HttpResult:
         """Return the answer as far as it came."""
-        return Answer(
-            asked_at=self.asked_at,
-            elapsed=time.monotonic() - self.asked_at,
+        return HttpResult(
+            sent_at=self.sent_at,
+            elapsed=time.monotonic() - self.sent_at,
             status=self.status,
             content_type=self.content_type,
             body=self.body,
@@ -316,7 +316,7 @@ class _Asking:
             family=self.family,
         )
 
-    async def failed(self, err: Exception) -> Answer:
+    async def failed(self, err: Exception) -> HttpResult:
         """Return the answer to a request that ended in an error."""
         failure = _failure_of(err)
         answer = self.answered(failure)

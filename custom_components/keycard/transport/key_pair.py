@@ -81,13 +81,13 @@ def public_pem(key: PrivateKey) -> str:
     )
 
 
-def public_point(key: PrivateKey) -> str:
+def public_key_hex(key: PrivateKey) -> str:
     """Return the public half as the maker names it: uncompressed, in hexadecimal."""
     point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return point.hex()
 
 
-def is_public_half(pem: str, key: PrivateKey) -> bool | None:
+def matches_public_key(pem: str, key: PrivateKey) -> bool | None:
     """Return whether a PEM is the public half of a key, None if it is no public key."""
     try:
         shown = load_pem_public_key(pem.encode())

@@ -8,7 +8,7 @@ from typing import override
 REDACTED = "**REDACTED**"
 
 # The library, and who connects for it: it names each connection by the VIN.
-_LIBRARIES = ("tesla_fleet_api", "bleak_retry_connector")
+_LOGGERS = ("tesla_fleet_api", "bleak_retry_connector")
 
 # Words of a name whose value is nobody's business, and whole names.
 _PRIVATE = frozenset(
@@ -132,7 +132,7 @@ def _end_of_brackets(text: str, at: int) -> int:
     return len(text)
 
 
-class _Redaction(logging.Filter):
+class _RedactionFilter(logging.Filter):
     """Rewrites each record before a handler sees it."""
 
     @override
@@ -146,10 +146,10 @@ class _Redaction(logging.Filter):
         return True
 
 
-_redaction = _Redaction()
+_redaction = _RedactionFilter()
 
 
 def redact_library_log() -> None:
     """Redact what the library logs from now on; once is enough."""
-    for name in _LIBRARIES:
+    for name in _LOGGERS:
         logging.getLogger(name).addFilter(_redaction)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Refusal(StrEnum):
+class CommandRejection(StrEnum):
     """Why a car, or a server before it, did not take a command."""
 
     KEY_NOT_PAIRED = "key_not_paired"
@@ -18,7 +18,7 @@ class Refusal(StrEnum):
     OTHER = "car_refused"
 
 
-class Trouble(StrEnum):
+class BluetoothError(StrEnum):
     """Why nothing reached a car over Bluetooth."""
 
     NO_ADAPTER = "no_adapter"
@@ -33,7 +33,7 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class CommandResult:
     """What came of a command.
 
     Without `confirmed` nobody knows whether the car did it. `reason` is the car's own
@@ -43,16 +43,16 @@ class Outcome:
     done: bool
     confirmed: bool
     reason: str | None = None
-    refusal: Refusal | None = None
+    refusal: CommandRejection | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class RadioOutcome(Outcome):
+class BluetoothResult(CommandResult):
     """What came of a command that was sent over Bluetooth.
 
     `trouble` tells why the command surely never left for the car.
     """
 
-    trouble: Trouble | None = None
+    trouble: BluetoothError | None = None
     withheld: bool = False
     """Whether it was too late to send it."""

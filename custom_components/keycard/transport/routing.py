@@ -4,7 +4,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 
-class Way(StrEnum):
+class Transport(StrEnum):
     """A link to a car."""
 
     CLOUD = "cloud"
@@ -26,14 +26,16 @@ class CloudHealth(StrEnum):
     WORKS = "works"
 
 
-class Nearness(StrEnum):
+class BluetoothReach(StrEnum):
     """Whether a car can be reached over Bluetooth."""
 
     AWAY = "away"
     NEAR = "near"
 
 
-def ways(cloud: CloudHealth, near: Nearness, preference: Preference) -> tuple[Way, ...]:
+def transport_order(
+    cloud: CloudHealth, near: BluetoothReach, preference: Preference
+) -> tuple[Transport, ...]:
     """Return the links to a car, the one that serves first.
 
     The next one serves only if the car has surely not got the command over the first.
@@ -43,25 +45,29 @@ def ways(cloud: CloudHealth, near: Nearness, preference: Preference) -> tuple[Wa
     return _WAYS[cloud, near](preference)
 
 
-type _Choice = Callable[[Preference], tuple[Way, ...]]
+type _Choice = Callable[[Preference], tuple[Transport, ...]]
 
 
-def _always(*found: Way) -> _Choice:
+def _always(*found: Transport) -> _Choice:
     return lambda _preference: found
 
 
-def _as_wanted(preference: Preference) -> tuple[Way, ...]:
+def _as_wanted(preference: Preference) -> tuple[Transport, ...]:
     if preference is Preference.CLOUD:
-        return (Way.CLOUD, Way.BLUETOOTH)
-    return (Way.BLUETOOTH, Way.CLOUD)
+        return (Transport.CLOUD, Transport.BLUETOOTH)
+    return (Transport.BLUETOOTH, Transport.CLOUD)
 
 
-_WAYS: dict[tuple[CloudHealth, Nearness], _Choice] = {
-    (CloudHealth.NONE, Nearness.AWAY): _always(Way.BLUETOOTH),
-    (CloudHealth.NONE, Nearness.NEAR): _always(Way.BLUETOOTH),
+_WAYS: dict[tuple[CloudHealth, BluetoothReach], _Choice] = {
+    (CloudHealth.NONE, BluetoothReach.AWAY): _always(Transport.BLUETOOTH),
+    (CloudHealth.NONE, BluetoothReach.NEAR): _always(Transport.BLUETOOTH),
     # It costs nothing to look whether it has come into range since.
-    (CloudHealth.FAILS, Nearness.AWAY): _always(Way.BLUETOOTH, Way.CLOUD),
-    (CloudHealth.FAILS, Nearness.NEAR): _always(Way.BLUETOOTH, Way.CLOUD),
-    (CloudHealth.WORKS, Nearness.AWAY): _always(Way.CLOUD),
-    (CloudHealth.WORKS, Nearness.NEAR): _as_wanted,
+    (CloudHealth.FAILS, BluetoothReach.AWAY): _always(
+        Transport.BLUETOOTH, Transport.CLOUD
+    ),
+    (CloudHealth.FAILS, BluetoothReach.NEAR): _always(
+        Transport.BLUETOOTH, Transport.CLOUD
+    ),
+    (CloudHealth.WORKS, BluetoothReach.AWAY): _always(Transport.CLOUD),
+    (CloudHealth.WORKS, BluetoothReach.NEAR): _as_wanted,
 }

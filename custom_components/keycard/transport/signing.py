@@ -38,21 +38,25 @@ from tesla_protocol.command.vcsec_pb2 import VehicleStatus
 
 from ..vehicle.command_queue import NotSent, NotSentError, PendingCommand
 from ..vehicle.computer_keys import COMPUTERS, Computer
-from .result import Refusal
+from .result import CommandRejection
 
 type SessionMade = Callable[[str, Computer, bytes], None]
 """Takes a VIN, and the public key of a computer that made a session."""
 
-_REFUSALS: dict[type[BaseException], Refusal] = {
-    NotOnWhitelistFault: Refusal.KEY_NOT_PAIRED,
-    TeslaFleetMessageFaultUnknownKeyId: Refusal.KEY_NOT_PAIRED,
-    TeslaFleetMessageFaultInactiveKey: Refusal.KEY_NOT_PAIRED,
-    TeslaFleetMessageFaultInvalidSignature: Refusal.KEY_NOT_PAIRED,
-    TeslaFleetMessageFaultInsufficientPrivileges: Refusal.KEY_NOT_ALLOWED,
-    TeslaFleetMessageFaultCommandRequiresAccountCredentials: Refusal.KEY_NOT_ALLOWED,
-    TeslaFleetMessageFaultRemoteAccessDisabled: Refusal.REMOTE_ACCESS_OFF,
-    TeslaFleetMessageFaultRemoteServiceAccessDisabled: Refusal.REMOTE_ACCESS_OFF,
-    TeslaFleetMessageFaultTimeExpired: Refusal.CLOCK,
+_REFUSALS: dict[type[BaseException], CommandRejection] = {
+    NotOnWhitelistFault: CommandRejection.KEY_NOT_PAIRED,
+    TeslaFleetMessageFaultUnknownKeyId: CommandRejection.KEY_NOT_PAIRED,
+    TeslaFleetMessageFaultInactiveKey: CommandRejection.KEY_NOT_PAIRED,
+    TeslaFleetMessageFaultInvalidSignature: CommandRejection.KEY_NOT_PAIRED,
+    TeslaFleetMessageFaultInsufficientPrivileges: CommandRejection.KEY_NOT_ALLOWED,
+    TeslaFleetMessageFaultCommandRequiresAccountCredentials: (
+        CommandRejection.KEY_NOT_ALLOWED
+    ),
+    TeslaFleetMessageFaultRemoteAccessDisabled: CommandRejection.REMOTE_ACCESS_OFF,
+    TeslaFleetMessageFaultRemoteServiceAccessDisabled: (
+        CommandRejection.REMOTE_ACCESS_OFF
+    ),
+    TeslaFleetMessageFaultTimeExpired: CommandRejection.CLOCK,
 }
 
 # A car that says this may have done it, now or with an earlier copy of the message.
@@ -66,7 +70,7 @@ _UNSURE = (
 )
 
 
-class SentBeforeError(Exception):
+class DuplicateSendError(Exception):
     """The library was about to send a command that may have been done."""
 
 
@@ -122,7 +126,7 @@ class ExpiringSession[ParentT: Tesla](Session[ParentT]):
         return max(1, floor(self._ahead + expires) - 1)
 
 
-class SentOnce[ParentT: Tesla](Commands[ParentT]):
+class SendOnceMixin[ParentT: Tesla](Commands[ParentT]):
     """What a car is sent once; its sessions last from one command to the next.
 
     The library signs and sends again what a car lets wait or finds fault with. Here
@@ -144,7 +148,7 @@ class SentOnce[ParentT: Tesla](Commands[ParentT]):
 
     _undone = False
 
-    def begin(
+    def reset(
         self, pending: PendingCommand | None = None, expires: float | None = None
     ) -> None:
         """Forget the last command, and take up the next one."""
@@ -172,7 +176,7 @@ class SentOnce[ParentT: Tesla](Commands[ParentT]):
     def _sending(self) -> None:
         """Note that the command leaves, unless it may have been done before."""
         if self.delivered and not self._undone:
-            raise SentBeforeError
+            raise DuplicateSendError
         self._check_time()
         if self.pending is not None:
             self.pending.start_sending(time.monotonic())
@@ -196,7 +200,7 @@ class SentOnce[ParentT: Tesla](Commands[ParentT]):
             self._undone = bool(msg.session_info)
             raise
 
-    def refusal(self, error: BaseException | None) -> Refusal | None:
+    def refusal(self, error: BaseException | None) -> CommandRejection | None:
         """Return why the car surely did not do the last command, None if it may have.
 
         Without a command that was sent, what kept the greeting from succeeding counts.
@@ -204,14 +208,14 @@ class SentOnce[ParentT: Tesla](Commands[ParentT]):
         if error is None or isinstance(error, _UNSURE):
             return None
         if isinstance(error, SessionInfoAuthenticationFault):
-            return None if self.delivered else Refusal.OTHER
+            return None if self.delivered else CommandRejection.OTHER
         if isinstance(error, (TeslaFleetMessageFault, NotOnWhitelistFault)):
-            return _REFUSALS.get(type(error), Refusal.OTHER)
+            return _REFUSALS.get(type(error), CommandRejection.OTHER)
         return None
 
 
 # The library's own bases differ in how two commands of navigation are called.
-class SignedCar(SentOnce[TeslaFleetApi], VehicleSigned[TeslaFleetApi]):  # type: ignore[misc]
+class SignedVehicle(SendOnceMixin[TeslaFleetApi], VehicleSigned[TeslaFleetApi]):  # type: ignore[misc]
     """A car that takes signed commands over the cloud.
 
     `session_made` takes the public key of each session, once it is authenticated.

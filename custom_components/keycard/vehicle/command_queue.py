@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .commands import REPERTOIRE, Order
+from .commands import COMMANDS, CommandCall
 
 
 class NotSent(StrEnum):
@@ -30,7 +30,7 @@ class NotSentError(Exception):
 class PendingCommand:
     """A command on its way to a vehicle."""
 
-    order: Order
+    order: CommandCall
     pressed_at: float
     wakes: bool = False
     """Whether the vehicle has to be woken for it, which takes longer."""
@@ -45,12 +45,12 @@ class PendingCommand:
     @property
     def subject(self) -> Hashable:
         """Return what the command sets, None where each press counts."""
-        return REPERTOIRE[self.order.command].subject(self.order.params)
+        return COMMANDS[self.order.command].subject(self.order.params)
 
     @property
     def deadline(self) -> float:
         """Return the last moment at which it may be sent."""
-        limit = REPERTOIRE[self.order.command].limit
+        limit = COMMANDS[self.order.command].limit
         return self.pressed_at + (limit.asleep if self.wakes else limit.awake)
 
     def allow_wake(self) -> None:
@@ -107,7 +107,7 @@ class CommandQueue:
 
     def press(
         self,
-        order: Order,
+        order: CommandCall,
         now: float,
         *,
         pressed_at: float | None = None,

@@ -18,7 +18,7 @@ from .fields import (
     WINDOWS,
 )
 from .parsing import JsonObject
-from .state import CarState
+from .state import VehicleState
 
 type LibraryVehicle = VehicleFleet[TeslaFleetApi] | VehicleBluetooth[TeslaBluetooth]
 type Params = Mapping[str, object]
@@ -77,7 +77,7 @@ class Command(StrEnum):
     WAKE = "wake"
 
 
-def _nothing(_params: Params, _known: CarState) -> Changes:
+def _nothing(_params: Params, _known: VehicleState) -> Changes:
     return {}
 
 
@@ -97,15 +97,15 @@ ACCESS_LIMIT = TimeLimit(awake=20.0, asleep=30.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Act:
+class CommandSpec:
     """How a command is sent, and what it changes in what is known of a car.
 
     `already` are the car's reasons for a refusal that mean that it holds anyway.
     """
 
     send: Callable[[LibraryVehicle, Params], Awaitable[object]]
-    effect: Callable[[Params, CarState], Changes] = _nothing
-    already: frozenset[str] = _ALREADY
+    effect: Callable[[Params, VehicleState], Changes] = _nothing
+    idempotent_reasons: frozenset[str] = _ALREADY
     signed: bool = False
     """Whether every car takes it only if it is signed."""
 
@@ -123,16 +123,16 @@ class Act:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class CommandCall:
     """A command with its parameters."""
 
     command: Command
     params: Params
 
 
-def order(command: Command, **params: object) -> Order:
+def command_call(command: Command, **params: object) -> CommandCall:
     """Return a command with its parameters."""
-    return Order(command=command, params=params)
+    return CommandCall(command=command, params=params)
 
 
 def _number(params: Params, name: str) -> float:
@@ -180,7 +180,7 @@ async def _charge(vehicle: LibraryVehicle, params: Params) -> object:
     return await vehicle.charge_stop()
 
 
-def _port_effect(params: Params, known: CarState) -> Changes:
+def _port_effect(params: Params, known: VehicleState) -> Changes:
     """Let go of a cable when the port opens; whether charging goes on is not told."""
     if not params["open"]:
         return {"port_open": False}
@@ -190,14 +190,14 @@ def _port_effect(params: Params, known: CarState) -> Changes:
     return changes
 
 
-def _charge_effect(params: Params, known: CarState) -> Changes:
+def _charge_effect(params: Params, known: VehicleState) -> Changes:
     charging = known.charging_state in CHARGING
     if params["on"]:
         return {} if charging else {"charging_state": "Starting"}
     return {"charging_state": "Stopped"} if charging else {}
 
 
-def _amps_effect(params: Params, known: CarState) -> Changes:
+def _amps_effect(params: Params, known: VehicleState) -> Changes:
     """Claim nothing of a current so low that a car that charges takes another first."""
     amps = _whole(params, "amps")
     charging = known.charging_state is None or known.charging_state in CHARGING
@@ -208,7 +208,7 @@ def _wants_user_near(params: Params) -> bool:
     return not _flag(params, "open")
 
 
-def _pin_effect(params: Params, known: CarState) -> Changes:
+def _pin_effect(params: Params, known: VehicleState) -> Changes:
     """Claim nothing of a car that does not tell whether it wants the PIN."""
     return {} if known.pin_to_drive is None else {"pin_to_drive": params["on"]}
 
@@ -219,27 +219,27 @@ def _of(*names: str) -> Callable[[Params], Hashable]:
     return lambda params: (subject, *(params[name] for name in narrowed))
 
 
-REPERTOIRE: Mapping[Command, Act] = {
-    Command.LOCK: Act(
+COMMANDS: Mapping[Command, CommandSpec] = {
+    Command.LOCK: CommandSpec(
         send=lambda car, _: car.door_lock(),
         effect=lambda *_: {"locked": True},
         limit=ACCESS_LIMIT,
         subject=_of("lock"),
         security=True,
     ),
-    Command.UNLOCK: Act(
+    Command.UNLOCK: CommandSpec(
         send=lambda car, _: car.door_unlock(),
         effect=lambda *_: {"locked": False},
         limit=ACCESS_LIMIT,
         subject=_of("lock"),
         security=True,
     ),
-    Command.CLIMATE_ON: Act(
+    Command.CLIMATE_ON: CommandSpec(
         send=lambda car, _: car.auto_conditioning_start(),
         effect=lambda *_: {"climate_on": True},
         subject=_of("climate"),
     ),
-    Command.CLIMATE_OFF: Act(
+    Command.CLIMATE_OFF: CommandSpec(
         send=lambda car, _: car.auto_conditioning_stop(),
         effect=lambda *_: {
             "climate_on": False,
@@ -249,7 +249,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("climate"),
     ),
     # driver_temp, passenger_temp: °C
-    Command.SET_TEMPS: Act(
+    Command.SET_TEMPS: CommandSpec(
         send=lambda car, params: car.set_temps(
             driver_temp=_number(params, "driver_temp"),
             passenger_temp=_number(params, "passenger_temp"),
@@ -261,7 +261,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("temps"),
     ),
     # mode: one of the keeper modes
-    Command.KEEPER: Act(
+    Command.KEEPER: CommandSpec(
         send=lambda car, params: car.set_climate_keeper_mode(
             KEEPER_MODES.index(_text(params, "mode"))
         ),
@@ -272,7 +272,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("keeper"),
     ),
     # on
-    Command.PRECONDITION_MAX: Act(
+    Command.PRECONDITION_MAX: CommandSpec(
         send=lambda car, params: car.set_preconditioning_max(
             on=_flag(params, "on"), manual_override=False
         ),
@@ -283,13 +283,13 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("precondition_max"),
     ),
     # mode: one of the overheat modes
-    Command.OVERHEAT: Act(
+    Command.OVERHEAT: CommandSpec(
         send=_overheat,
         effect=lambda params, _: {"overheat_mode": params["mode"]},
         subject=_of("overheat"),
     ),
     # temp: one of the overheat temperatures
-    Command.OVERHEAT_TEMP: Act(
+    Command.OVERHEAT_TEMP: CommandSpec(
         send=lambda car, params: car.set_cop_temp(
             OVERHEAT_TEMPS.index(_whole(params, "temp"))
         ),
@@ -298,7 +298,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("overheat_temp"),
     ),
     # seat: one of the seats that heat; level: 0 to 3
-    Command.SEAT_HEATER: Act(
+    Command.SEAT_HEATER: CommandSpec(
         send=lambda car, params: car.remote_seat_heater_request(
             SEATS[_text(params, "seat")], _whole(params, "level")
         ),
@@ -308,7 +308,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("seat_heater", "seat"),
     ),
     # seat: one of the seats that cool; level: 0 to 3
-    Command.SEAT_COOLER: Act(
+    Command.SEAT_COOLER: CommandSpec(
         send=lambda car, params: car.remote_seat_cooler_request(
             COOLED_SEATS[_text(params, "seat")], _whole(params, "level")
         ),
@@ -319,7 +319,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("seat_cooler", "seat"),
     ),
     # level: 0, 1 or 3
-    Command.WHEEL_HEATER: Act(
+    Command.WHEEL_HEATER: CommandSpec(
         send=lambda car, params: car.remote_steering_wheel_heat_level_request(
             _whole(params, "level")
         ),
@@ -327,7 +327,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("wheel_heater"),
     ),
     # on; for cars without levels
-    Command.WHEEL_HEATER_ON: Act(
+    Command.WHEEL_HEATER_ON: CommandSpec(
         send=lambda car, params: car.remote_steering_wheel_heater_request(
             on=_flag(params, "on")
         ),
@@ -335,7 +335,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("wheel_heater"),
     ),
     # seat, which is left or right, and on
-    Command.AUTO_SEAT: Act(
+    Command.AUTO_SEAT: CommandSpec(
         send=lambda car, params: car.remote_auto_seat_climate_request(
             ("left", "right").index(_text(params, "seat")) + 1, _flag(params, "on")
         ),
@@ -343,7 +343,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("auto_seat", "seat"),
     ),
     # on
-    Command.AUTO_WHEEL: Act(
+    Command.AUTO_WHEEL: CommandSpec(
         send=lambda car, params: car.remote_auto_steering_wheel_heat_climate_request(
             on=_flag(params, "on")
         ),
@@ -351,7 +351,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("auto_wheel"),
     ),
     # on
-    Command.BIOWEAPON: Act(
+    Command.BIOWEAPON: CommandSpec(
         send=lambda car, params: car.set_bioweapon_mode(
             on=_flag(params, "on"), manual_override=True
         ),
@@ -363,7 +363,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("bioweapon"),
     ),
     # open: a gap
-    Command.WINDOWS: Act(
+    Command.WINDOWS: CommandSpec(
         send=lambda car, params: car.window_control(
             "vent" if _flag(params, "open") else "close",
             lat=_place(params, "latitude"),
@@ -377,7 +377,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("windows"),
     ),
     # open: a gap
-    Command.SUN_ROOF: Act(
+    Command.SUN_ROOF: CommandSpec(
         send=lambda car, params: car.sun_roof_control(
             "vent" if _flag(params, "open") else "close"
         ),
@@ -385,7 +385,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         limit=ACCESS_LIMIT,
         subject=_of("sun_roof"),
     ),
-    Command.FRONT_TRUNK: Act(
+    Command.FRONT_TRUNK: CommandSpec(
         send=lambda car, _: car.actuate_trunk("front"),
         effect=lambda *_: {"front_trunk_open": True},
         limit=ACCESS_LIMIT,
@@ -393,7 +393,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         security=True,
     ),
     # open: what it will be; a liftgate moves to wherever it is not
-    Command.REAR_TRUNK: Act(
+    Command.REAR_TRUNK: CommandSpec(
         send=lambda car, _: car.actuate_trunk("rear"),
         effect=lambda params, _: {"rear_trunk_open": params["open"]},
         limit=ACCESS_LIMIT,
@@ -401,7 +401,7 @@ REPERTOIRE: Mapping[Command, Act] = {
         security=True,
     ),
     # open
-    Command.PORT: Act(
+    Command.PORT: CommandSpec(
         send=_port,
         effect=_port_effect,
         limit=ACCESS_LIMIT,
@@ -409,43 +409,43 @@ REPERTOIRE: Mapping[Command, Act] = {
         subject=_of("port"),
     ),
     # on
-    Command.CHARGE: Act(
+    Command.CHARGE: CommandSpec(
         send=_charge,
         effect=_charge_effect,
-        already=_ALREADY | {"is_charging", "not_charging"},
+        idempotent_reasons=_ALREADY | {"is_charging", "not_charging"},
         subject=_of("charge"),
     ),
     # percent
-    Command.CHARGE_LIMIT: Act(
+    Command.CHARGE_LIMIT: CommandSpec(
         send=lambda car, params: car.set_charge_limit(_whole(params, "percent")),
         effect=lambda params, _: {"charge_limit": _whole(params, "percent")},
         subject=_of("charge_limit"),
     ),
     # amps
-    Command.CHARGE_AMPS: Act(
+    Command.CHARGE_AMPS: CommandSpec(
         send=lambda car, params: car.set_charging_amps(_whole(params, "amps")),
         effect=_amps_effect,
         subject=_of("charge_amps"),
     ),
     # on
-    Command.SENTRY: Act(
+    Command.SENTRY: CommandSpec(
         send=lambda car, params: car.set_sentry_mode(on=_flag(params, "on")),
         effect=lambda params, _: {"sentry_mode": params["on"]},
         subject=_of("sentry"),
     ),
     # on; the car has the PIN that its owner chose there
-    Command.VALET: Act(
+    Command.VALET: CommandSpec(
         send=lambda car, params: car.set_valet_mode(on=_flag(params, "on")),
         effect=lambda params, _: {"valet_mode": params["on"]},
         subject=_of("valet"),
     ),
     # on; no car tells whether it is
-    Command.GUEST: Act(
+    Command.GUEST: CommandSpec(
         send=lambda car, params: car.guest_mode(enable=_flag(params, "on")),
         subject=_of("guest"),
     ),
     # on; with the PIN that its owner chose in the car: it would ignore another
-    Command.PIN_TO_DRIVE: Act(
+    Command.PIN_TO_DRIVE: CommandSpec(
         send=lambda car, params: car.set_pin_to_drive(
             on=_flag(params, "on"), password=""
         ),
@@ -453,26 +453,26 @@ REPERTOIRE: Mapping[Command, Act] = {
         signed=True,
         subject=_of("pin_to_drive"),
     ),
-    Command.INSTALL_UPDATE: Act(
+    Command.INSTALL_UPDATE: CommandSpec(
         send=lambda car, _: car.schedule_software_update(offset_sec=0),
         effect=lambda *_: {"update_status": "scheduled"},
     ),
-    Command.FLASH: Act(send=lambda car, _: car.flash_lights()),
-    Command.HONK: Act(send=lambda car, _: car.honk_horn()),
-    Command.KEYLESS_DRIVING: Act(
+    Command.FLASH: CommandSpec(send=lambda car, _: car.flash_lights()),
+    Command.HONK: CommandSpec(send=lambda car, _: car.honk_horn()),
+    Command.KEYLESS_DRIVING: CommandSpec(
         send=lambda car, _: car.remote_start_drive(),
         limit=ACCESS_LIMIT,
         security=True,
     ),
     # latitude, longitude: where the car is
-    Command.HOMELINK: Act(
+    Command.HOMELINK: CommandSpec(
         send=lambda car, params: car.trigger_homelink(
             lat=_number(params, "latitude"), lon=_number(params, "longitude")
         ),
         near=lambda _: True,
         limit=ACCESS_LIMIT,
     ),
-    Command.WAKE: Act(send=lambda car, _: car.wake_up()),
+    Command.WAKE: CommandSpec(send=lambda car, _: car.wake_up()),
 }
 
 
@@ -516,7 +516,7 @@ def read_result(command: Command, told: JsonObject) -> Result | None:
         case False:
             said = str(told.get("reason") or "").removeprefix(_REASON_PREFIX)
             reason = said[:_LONGEST_REASON] or None
-            done = reason in REPERTOIRE[command].already
+            done = reason in COMMANDS[command].idempotent_reasons
             return Result(done=done, reason=reason)
         case _:
             return None

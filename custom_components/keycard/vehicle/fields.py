@@ -6,21 +6,21 @@ from typing import NamedTuple
 from .parsing import (
     JsonObject,
     Reader,
-    named,
+    enum_map,
+    integer,
     number,
     one_of,
+    parse_multiple,
+    parse_open,
     read_cable,
     read_flag,
     read_kind,
-    read_level,
     read_moment,
     read_seconds,
-    read_several,
     read_temperature,
     read_text,
     read_version,
     section,
-    whole,
 )
 
 KEEPER_MODES = ("off", "keep", "dog", "camp")
@@ -89,17 +89,17 @@ class Field(NamedTuple):
         return place, key
 
 
-_OVERHEAT = named({"Off": "off", "On": "on", "FanOnly": "fan_only"})
-_OVERHEAT_TEMP = named(
+_OVERHEAT = enum_map({"Off": "off", "On": "on", "FanOnly": "fan_only"})
+_OVERHEAT_TEMP = enum_map(
     dict(zip(("Low", "Medium", "High"), OVERHEAT_TEMPS, strict=True))
 )
-_LATCH = named({"Engaged": True, "Disengaged": False})
-_SUN_ROOF = named({"open": True, "vent": True, "closed": False})
-_DASHCAM = named(
+_LATCH = enum_map({"Engaged": True, "Disengaged": False})
+_SUN_ROOF = enum_map({"open": True, "vent": True, "closed": False})
+_DASHCAM = enum_map(
     {"Recording": True, "Available": False, "Paused": False, "Unavailable": False}
 )
-_SHIFT = named({state.upper(): state for state in SHIFT_STATES})
-_SCHEDULE = named(
+_SHIFT = enum_map({state.upper(): state for state in SHIFT_STATES})
+_SCHEDULE = enum_map(
     dict(zip(("Off", "StartAt", "DepartBy"), CHARGE_SCHEDULES, strict=True))
 )
 
@@ -107,9 +107,9 @@ _power = number(-1000, 1000)
 _pressure = number(0, 10)
 _miles = number(0, 2000)
 _energy = number(0, 1000)
-_percent = whole(0, 100)
-_minutes = whole(0, 100_000)
-_heat = whole(0, 10)
+_percent = integer(0, 100)
+_minutes = integer(0, 100_000)
+_heat = integer(0, 10)
 
 _CHARGE = "charge_state"
 _CLIMATE = "climate_state"
@@ -126,14 +126,14 @@ FIELDS: Mapping[str, Field] = {
     "min_temp": Field(_CLIMATE, "min_avail_temp", read_temperature),
     "max_temp": Field(_CLIMATE, "max_avail_temp", read_temperature),
     "keeper_mode": Field(_CLIMATE, "climate_keeper_mode", one_of(*KEEPER_MODES)),
-    "preconditioning": Field(_CLIMATE, "defrost_mode", read_level, read_flag),
+    "preconditioning": Field(_CLIMATE, "defrost_mode", parse_open, read_flag),
     "cabin_preconditioning": Field(_CLIMATE, "is_preconditioning", read_flag),
-    "fan_status": Field(_CLIMATE, "fan_status", whole(0, 20)),
+    "fan_status": Field(_CLIMATE, "fan_status", integer(0, 20)),
     "overheat_mode": Field(
         _CLIMATE, "cabin_overheat_protection", _OVERHEAT, one_of(*OVERHEAT_MODES)
     ),
     "overheat_temp": Field(
-        _CLIMATE, "cop_activation_temperature", _OVERHEAT_TEMP, whole(30, 40)
+        _CLIMATE, "cop_activation_temperature", _OVERHEAT_TEMP, integer(30, 40)
     ),
     "overheat_cooling": Field(
         _CLIMATE, "cabin_overheat_protection_actively_cooling", read_flag
@@ -161,7 +161,7 @@ FIELDS: Mapping[str, Field] = {
     "wiper_heater": Field(_CLIMATE, "wiper_blade_heater", read_flag),
     "latitude": Field(_DRIVE, "latitude", number(-90, 90)),
     "longitude": Field(_DRIVE, "longitude", number(-180, 180)),
-    "heading": Field(_DRIVE, "heading", whole(0, 360)),
+    "heading": Field(_DRIVE, "heading", integer(0, 360)),
     "speed": Field(_DRIVE, "speed", number(0, 300)),
     "shift_state": Field(_DRIVE, "shift_state", _SHIFT, one_of(*SHIFT_STATES)),
     "power": Field(_DRIVE, "power", _power),
@@ -189,13 +189,13 @@ FIELDS: Mapping[str, Field] = {
     "charge_limit": Field(_CHARGE, "charge_limit_soc", _percent),
     "charge_limit_min": Field(_CHARGE, "charge_limit_soc_min", _percent),
     "charge_limit_max": Field(_CHARGE, "charge_limit_soc_max", _percent),
-    "charge_amps": Field(_CHARGE, "charge_current_request", whole(0, 200)),
-    "charge_amps_max": Field(_CHARGE, "charge_current_request_max", whole(0, 200)),
+    "charge_amps": Field(_CHARGE, "charge_current_request", integer(0, 200)),
+    "charge_amps_max": Field(_CHARGE, "charge_current_request_max", integer(0, 200)),
     "charger_power": Field(_CHARGE, "charger_power", _power),
     "charger_voltage": Field(_CHARGE, "charger_voltage", number(0, 2000)),
     "charger_current": Field(_CHARGE, "charger_actual_current", number(0, 2000)),
     # Cars do not agree on how they count three.
-    "several_phases": Field(_CHARGE, "charger_phases", read_several, read_flag),
+    "several_phases": Field(_CHARGE, "charger_phases", parse_multiple, read_flag),
     "charge_rate": Field(_CHARGE, "charge_rate", _miles),
     "energy_added": Field(_CHARGE, "charge_energy_added", _energy),
     "minutes_to_full": Field(_CHARGE, "minutes_to_full_charge", _minutes),
@@ -220,15 +220,15 @@ FIELDS: Mapping[str, Field] = {
     "cable_locked": Field(_CHARGE, "charge_port_latch", _LATCH, read_flag),
     "port_cold_weather": Field(_CHARGE, "charge_port_cold_weather_mode", read_flag),
     **{
-        f"{place}_door_open": Field(_VEHICLE, key, read_level, read_flag)
+        f"{place}_door_open": Field(_VEHICLE, key, parse_open, read_flag)
         for place, key in DOORS.items()
     },
     **{
-        f"{place}_window_open": Field(_VEHICLE, key, read_level, read_flag)
+        f"{place}_window_open": Field(_VEHICLE, key, parse_open, read_flag)
         for place, key in WINDOWS.items()
     },
-    "front_trunk_open": Field(_VEHICLE, "ft", read_level, read_flag),
-    "rear_trunk_open": Field(_VEHICLE, "rt", read_level, read_flag),
+    "front_trunk_open": Field(_VEHICLE, "ft", parse_open, read_flag),
+    "rear_trunk_open": Field(_VEHICLE, "rt", parse_open, read_flag),
     "sun_roof_open": Field(_VEHICLE, "sun_roof_state", _SUN_ROOF, read_flag),
     **{
         f"{place}_pressure": Field(_VEHICLE, f"tpms_pressure_{tyre}", _pressure)

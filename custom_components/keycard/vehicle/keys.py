@@ -6,10 +6,10 @@ UNKNOWN_MODEL = "unknown"
 MODELS = ("model3", "modely", "models", "modelx", "cybertruck")
 
 
-class Key(StrEnum):
+class PhysicalKey(StrEnum):
     """What to take along beside the phone."""
 
-    USUAL = "usual"
+    NONE = "usual"
     KEYCARD = "keycard"
     FOB = "fob"
 
@@ -45,23 +45,23 @@ def is_vin(text: str) -> bool:
     )
 
 
-def describe_vin(vin: str) -> tuple[str, int | None]:
+def decode_vin(vin: str) -> tuple[str, int | None]:
     """Return the model and the model year that a VIN tells."""
     if not is_vin(vin):
         return UNKNOWN_MODEL, None
     return _MODEL_BY_LETTER.get(vin[3], UNKNOWN_MODEL), _YEAR_BY_LETTER.get(vin[9])
 
 
-def default_key(model: str, year: int | None, vin: str = "") -> Key:
+def default_key(model: str, year: int | None, vin: str = "") -> PhysicalKey:
     """Return the key that a car most likely has; its owner knows better.
 
     An S or X of unknown age counts as one from before the refresh.
     """
-    older = is_before_refresh(model, year, vin)
-    return Key.KEYCARD if older is False else Key.FOB
+    older = is_pre_refresh(model, year, vin)
+    return PhysicalKey.KEYCARD if older is False else PhysicalKey.FOB
 
 
-def is_before_refresh(model: str, year: int | None, vin: str = "") -> bool | None:
+def is_pre_refresh(model: str, year: int | None, vin: str = "") -> bool | None:
     """Return whether a car is an S or X of the old kind, None if nobody knows."""
     if model not in _FOB_MODELS:
         return False

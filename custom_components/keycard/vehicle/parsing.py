@@ -35,7 +35,7 @@ def number(low: float, high: float) -> Callable[[object], float | None]:
     return read
 
 
-def whole(low: int, high: int) -> Callable[[object], int | None]:
+def integer(low: int, high: int) -> Callable[[object], int | None]:
     """Read a number within bounds, and round it."""
     any_number = number(low, high)
 
@@ -51,7 +51,7 @@ def one_of(*words: str) -> Callable[[object], str | None]:
     return lambda value: value if isinstance(value, str) and value in words else None
 
 
-def named[T](names: Mapping[str, T]) -> Callable[[object], T | None]:
+def enum_map[T](names: Mapping[str, T]) -> Callable[[object], T | None]:
     """Read what a word of the cloud's stands for."""
     return lambda value: names.get(value) if isinstance(value, str) else None
 
@@ -92,15 +92,15 @@ def read_version(value: object) -> str | None:
     return None if text is None else text.split(" ", maxsplit=1)[0]
 
 
-def read_level(value: object) -> bool | None:
+def parse_open(value: object) -> bool | None:
     """Read whether something is open or on, told as a level."""
-    level = whole(0, 100)(value)
+    level = integer(0, 100)(value)
     return None if level is None else level > 0
 
 
-def read_several(value: object) -> bool | None:
+def parse_multiple(value: object) -> bool | None:
     """Read whether there are several of something, told as their number."""
-    count = whole(0, 100)(value)
+    count = integer(0, 100)(value)
     return None if count is None else count > 1
 
 
@@ -114,7 +114,7 @@ def read_kind(value: object) -> str | None:
     return None if (kind := read_text(value)) == "<invalid>" else kind
 
 
-def moment(per_second: int) -> Callable[[object], datetime | None]:
+def timestamp(per_second: int) -> Callable[[object], datetime | None]:
     """Read a time since the epoch, told in parts of a second."""
     any_number = number(
         _EARLIEST.timestamp() * per_second, _LATEST.timestamp() * per_second
@@ -138,10 +138,10 @@ def read_moment(value: object) -> datetime | None:
     return None if found is None or found.tzinfo is None else found
 
 
-milliseconds = moment(1000)
-read_seconds = moment(1)
+milliseconds = timestamp(1000)
+read_seconds = timestamp(1)
 read_temperature = number(-90, 100)
-read_year = whole(2008, 2100)
+read_year = integer(2008, 2100)
 
 
 def section(car: JsonObject, name: str) -> JsonObject:

@@ -6,7 +6,7 @@ from math import inf
 from typing import NamedTuple, Self
 
 from .fields import DOORS, PARKED
-from .state import CarState, Presence
+from .state import ConnectivityState, VehicleState
 
 # Seconds between two asks for the data of a car that is online.
 DRIVING = 120.0
@@ -36,7 +36,7 @@ AFTER_COMMAND = 30.0
 _DOUBLINGS = 4
 
 
-class Why(StrEnum):
+class IntervalReason(StrEnum):
     """Why a car's data are asked for at a pace, or not at all."""
 
     AWAY = "away"
@@ -48,11 +48,11 @@ class Why(StrEnum):
     IDLE = "idle"
 
 
-class Pace(NamedTuple):
+class PollInterval(NamedTuple):
     """Seconds from one ask to the next, infinite where none makes sense, and why."""
 
     seconds: float
-    why: Why
+    why: IntervalReason
 
 
 class Activity(NamedTuple):
@@ -64,7 +64,7 @@ class Activity(NamedTuple):
     """Somebody sits in it, or has opened something."""
 
     @classmethod
-    def of(cls, state: CarState) -> Self:
+    def of(cls, state: VehicleState) -> Self:
         """Tell what goes on; what nobody told does not."""
         return cls(
             driving=state.shift_state not in (None, PARKED) or bool(state.speed),
@@ -82,45 +82,49 @@ _ATTENDED_BY = (
 
 
 def pace(
-    state: CarState | None,
+    state: VehicleState | None,
     *,
     year: int | None,
     quiet: float,
-    fruitless: int = 0,
-    slower: float = 1.0,
-) -> Pace:
+    unchanged_polls: int = 0,
+    interval_factor: float = 1.0,
+) -> PollInterval:
     """Say how often to ask for the data of a car.
 
     `quiet` are the seconds since something changed, `fruitless` the asks in a row that
     brought nothing new. `slower` is how much slower money makes it: 1 is not at all,
     infinite that it is spent. Driving is slowed by it, everything else by its square.
     """
-    if state is None or state.presence is not Presence.ONLINE:
-        return Pace(inf, Why.AWAY)
-    if slower == inf:
-        return Pace(inf, Why.SPENT)
+    if state is None or state.presence is not ConnectivityState.ONLINE:
+        return PollInterval(inf, IntervalReason.AWAY)
+    if interval_factor == inf:
+        return PollInterval(inf, IntervalReason.SPENT)
     seconds, why = _usual(state, year or state.year, quiet)
-    patient = seconds * 2 ** min(fruitless, _DOUBLINGS)
+    patient = seconds * 2 ** min(unchanged_polls, _DOUBLINGS)
     seconds = max(seconds, min(patient, IDLE))
-    return Pace(seconds * (slower if why is Why.DRIVING else slower**2), why)
+    return PollInterval(
+        seconds
+        * (interval_factor if why is IntervalReason.DRIVING else interval_factor**2),
+        why,
+    )
 
 
-def _usual(state: CarState, year: int | None, quiet: float) -> Pace:
+def _usual(state: VehicleState, year: int | None, quiet: float) -> PollInterval:
     now = Activity.of(state)
     if now.driving:
-        return Pace(DRIVING, Why.DRIVING)
+        return PollInterval(DRIVING, IntervalReason.DRIVING)
     if now.charging:
-        return Pace(_charging(state), Why.CHARGING)
+        return PollInterval(_charging(state), IntervalReason.CHARGING)
     if quiet < (ATTENDED if now.attended else UNSETTLED):
-        return Pace(CHANGED, Why.CHANGED)
+        return PollInterval(CHANGED, IntervalReason.CHANGED)
     sleeps_by_itself = year is not None and year >= SLEEPS_BY_ITSELF
     stays_awake = now.attended or state.sentry_mode or state.climate_on
     if sleeps_by_itself or stays_awake:
-        return Pace(IDLE, Why.IDLE)
-    return Pace(LET_SLEEP, Why.LET_SLEEP)
+        return PollInterval(IDLE, IntervalReason.IDLE)
+    return PollInterval(LET_SLEEP, IntervalReason.LET_SLEEP)
 
 
-def _charging(state: CarState) -> float:
+def _charging(state: VehicleState) -> float:
     """Return how long the battery takes for a step, or until it should be full."""
     seconds = CHARGING_MOST
     if state.battery_level and state.battery_range and state.charge_rate:
@@ -132,19 +136,19 @@ def _charging(state: CarState) -> float:
 
 
 @dataclass(kw_only=True)
-class Rhythm:
+class DataPollSchedule:
     """When the data of one car are asked for next; times are monotonic seconds."""
 
     asked_at: float = -inf
     _wanted_at: float = field(default=inf, init=False)
     _soon: tuple[float, float] | None = field(default=None, init=False)
     _changed_at: float = field(default=-inf, init=False)
-    _fruitless: int = field(default=0, init=False)
+    _unchanged_polls: int = field(default=0, init=False)
     _late: float = field(default=1.0, init=False)
     _away: bool = field(default=False, init=False)
     _activity: Activity | None = field(default=None, init=False)
 
-    def want(self, at: float) -> None:
+    def request(self, at: float) -> None:
         """Ask at a time, whatever the pace and the money say: somebody must know."""
         self._wanted_at = min(self._wanted_at, at)
 
@@ -157,7 +161,7 @@ class Rhythm:
         """Tell whether the car has just done something, or come online."""
         return self._soon is not None
 
-    def stir(self, now: float) -> None:
+    def expect_change(self, now: float) -> None:
         """Ask soon: the car has done what it was told."""
         self._soon = (now + AFTER_COMMAND, CHANGED)
 
@@ -166,13 +170,13 @@ class Rhythm:
         self.asked_at, self._late = now, late
         self._wanted_at, self._soon = inf, None
 
-    def brought(self, *, news: bool) -> None:
+    def record_result(self, *, news: bool) -> None:
         """Note whether an ask brought anything new."""
-        self._fruitless = 0 if news else self._fruitless + 1
+        self._unchanged_polls = 0 if news else self._unchanged_polls + 1
 
     def due(
         self,
-        state: CarState | None,
+        state: VehicleState | None,
         *,
         year: int | None,
         slower: float = 1.0,
@@ -186,24 +190,24 @@ class Rhythm:
             state,
             year=year,
             quiet=now - self._changed_at,
-            fruitless=self._fruitless,
-            slower=slower,
+            unchanged_polls=self._unchanged_polls,
+            interval_factor=slower,
         )
-        if found.why is Why.AWAY:
+        if found.why is IntervalReason.AWAY:
             return inf
         at = self.asked_at + found.seconds * self._late
-        if self._soon is not None and found.why is not Why.SPENT:
+        if self._soon is not None and found.why is not IntervalReason.SPENT:
             soon, least = self._soon
             at = min(at, max(soon, self.asked_at + least * slower))
         return min(at, self._wanted_at)
 
-    def _follow(self, state: CarState, now: float) -> None:
+    def _follow(self, state: VehicleState, now: float) -> None:
         """Notice what has changed since the last look."""
-        if state.presence is Presence.ONLINE:
+        if state.presence is ConnectivityState.ONLINE:
             if self._away:
                 self._soon = self._soon or (now, ONLINE_AGAIN)
             self._away = False
-        elif state.presence is not Presence.UNKNOWN:
+        elif state.presence is not ConnectivityState.UNKNOWN:
             self._away = True
         if state.data_at is None:
             return
@@ -222,7 +226,7 @@ SOON = 2.0
 
 
 @dataclass(kw_only=True)
-class Listening:
+class BluetoothPollSchedule:
     """When one car is asked next; times are monotonic seconds.
 
     A look at its locks wakes nothing and costs nothing, but it takes a connection. So a
@@ -231,7 +235,7 @@ class Listening:
     with it, as over the cloud, for they keep a car awake.
     """
 
-    data: Rhythm = field(default_factory=Rhythm)
+    data: DataPollSchedule = field(default_factory=DataPollSchedule)
     _near: bool = field(default=False, init=False)
     _next_at: float = field(default=inf, init=False)
     _hint_after: float = field(default=-inf, init=False)
@@ -249,12 +253,12 @@ class Listening:
         if alone:
             self._next_at = min(self._next_at, now + LOOK)
 
-    def want(self, now: float, *, data: bool = False) -> None:
+    def request(self, now: float, *, data: bool = False) -> None:
         """Look soon: the car was told something, or somebody asks for its `data`."""
         self._next_at = min(self._next_at, now + SOON)
         if data:
             self._wanted = True
-            self.data.want(now)
+            self.data.request(now)
 
     def hint(self, now: float) -> None:
         """Look soon: something was broadcast that is not known yet.
@@ -270,13 +274,13 @@ class Listening:
         return max(self._next_at, self._pause_until) if self._near else inf
 
     def data_due(
-        self, state: CarState | None, *, year: int | None, alone: bool, now: float
+        self, state: VehicleState | None, *, year: int | None, alone: bool, now: float
     ) -> bool:
         """Tell whether a look is to bring the data, too, of a car that is awake."""
         wanted = alone or self._wanted
         return wanted and self.data.due(state, year=year, now=now) <= now
 
-    def looked(self, now: float, *, heard: bool, alone: bool) -> None:
+    def record_poll(self, now: float, *, heard: bool, alone: bool) -> None:
         """Note a look, and whether the car answered."""
         self._next_at = now + LOOK if alone else inf
         self._wanted = self._wanted and not heard

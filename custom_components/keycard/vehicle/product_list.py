@@ -18,12 +18,12 @@ _LONGEST_VIN = 17
 class Change:
     """What a list of products brought: cars that came, and cars that are gone."""
 
-    came: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
-class Roster:
+class AccountVehicles:
     """Follow the lists of products of an account.
 
     One empty or short list proves nothing: a car is gone when no list of a whole day,
@@ -41,7 +41,7 @@ class Roster:
             self._missing.pop(vin, None)
         gone = {vin for vin in self.known - listed if self._miss(vin, now)}
         self.known -= gone
-        return Change(came=tuple(sorted(came)), gone=tuple(sorted(gone)))
+        return Change(added=tuple(sorted(came)), removed=tuple(sorted(gone)))
 
     def _miss(self, vin: str, now: datetime) -> bool:
         since, answers = self._missing.get(vin, (now, 0))
@@ -52,7 +52,7 @@ class Roster:
         return True
 
 
-def cars_in(body: JsonObject | None) -> dict[str, JsonObject] | None:
+def parse_products(body: JsonObject | None) -> dict[str, JsonObject] | None:
     """Return the cars of a products answer by VIN, None if it holds no list."""
     products = None if body is None else body.get("response")
     if not isinstance(products, list):
@@ -77,7 +77,7 @@ def labels(names: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def unpaired_in(body: JsonObject | None, vins: Collection[str]) -> list[str] | None:
+def parse_unpaired(body: JsonObject | None, vins: Collection[str]) -> list[str] | None:
     """Return which cars take only signed commands and do not know the owner's key.
 
     None where an answer to that question is none.

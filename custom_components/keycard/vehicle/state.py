@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any, Self
 
 from .fields import CURRENT_ONLY, FIELDS, PARKED
-from .keys import MODELS, UNKNOWN_MODEL, describe_vin
+from .keys import MODELS, UNKNOWN_MODEL, decode_vin
 from .parsing import (
     JsonObject,
+    enum_map,
     milliseconds,
-    named,
     read_flag,
     read_moment,
     read_text,
@@ -23,7 +23,7 @@ _NO_SEATS = (None, "None", "<invalid>")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Equipment:
+class VehicleConfig:
     """What a car is fitted with."""
 
     trunks: bool
@@ -74,14 +74,14 @@ class Equipment:
 
 
 __all__ = [
-    "LASTING",
-    "CarState",
+    "PERSISTENT_FIELDS",
+    "ConnectivityState",
     "JsonObject",
-    "Presence",
+    "VehicleState",
     "data_time",
     "has_data",
+    "parse_fields",
     "read_model",
-    "read_told",
     "unwrapped",
 ]
 
@@ -95,12 +95,12 @@ _CAR_TYPES = {
 
 
 # What an answer may leave out without its being unknown.
-LASTING = frozenset(
+PERSISTENT_FIELDS = frozenset(
     {"name", "min_temp", "max_temp", "sw_version", "equipment", "needs_signing"}
 )
 
 
-class Presence(StrEnum):
+class ConnectivityState(StrEnum):
     """Whether the cloud reaches a car."""
 
     ONLINE = "online"
@@ -110,7 +110,7 @@ class Presence(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarState:
+class VehicleState:
     """What is known of a car; None is what nobody told or what made no sense.
 
     Temperatures are in °C, distances in miles, speeds in mph, levels in percent,
@@ -121,12 +121,12 @@ class CarState:
     name: str | None = None
     model: str = UNKNOWN_MODEL
     year: int | None = None
-    presence: Presence = Presence.UNKNOWN
+    presence: ConnectivityState = ConnectivityState.UNKNOWN
     in_service: bool = False
     data_at: datetime | None = None
     """When the car took its own data (UTC)."""
 
-    equipment: Equipment | None = None
+    equipment: VehicleConfig | None = None
     needs_signing: bool | None = None
     """Whether the car takes only signed commands."""
 
@@ -272,11 +272,11 @@ class CarState:
         """Read a `vehicle_data` answer."""
         car = unwrapped(json)
         vin = read_text(car.get("vin")) or ""
-        model, year = describe_vin(vin)
+        model, year = decode_vin(vin)
         if model == UNKNOWN_MODEL:
             car_type = read_text(section(car, "vehicle_config").get("car_type")) or ""
             model = _CAR_TYPES.get(car_type, UNKNOWN_MODEL)
-        values = read_told(car)
+        values = parse_fields(car)
         state = cls(vin=vin, model=model, year=year, data_at=data_time(json), **values)
         return state.with_summary(json)
 
@@ -284,7 +284,7 @@ class CarState:
         """Return this state with what a `vehicle` or `products` answer tells."""
         car = unwrapped(json)
         name = read_text(section(car, "vehicle_state").get("vehicle_name"))
-        equipment = Equipment.from_config(section(car, "vehicle_config"))
+        equipment = VehicleConfig.from_config(section(car, "vehicle_config"))
         signing = _read_signing(car.get("command_signing"))
         return replace(
             self,
@@ -317,7 +317,7 @@ class CarState:
         return cls(vin=read_text(json.get("vin")) or "", **values)
 
 
-def read_told(car: JsonObject) -> dict[str, Any]:
+def parse_fields(car: JsonObject) -> dict[str, Any]:
     """Read what is told of a car, and only that, as far as it makes sense together."""
     values: dict[str, Any] = {
         name: field.told(car) for name, field in FIELDS.items() if field.is_told(car)
@@ -349,14 +349,14 @@ def read_model(value: object) -> str:
     return value if isinstance(value, str) and value in MODELS else UNKNOWN_MODEL
 
 
-def _presence(value: object) -> Presence:
+def _presence(value: object) -> ConnectivityState:
     try:
-        return Presence(str(value))
+        return ConnectivityState(str(value))
     except ValueError:
-        return Presence.UNKNOWN
+        return ConnectivityState.UNKNOWN
 
 
-_read_signing = named({"required": True, "allowed": False, "off": False})
+_read_signing = enum_map({"required": True, "allowed": False, "off": False})
 
 # Where one alone says nothing.
 _PAIRS = (
@@ -379,7 +379,7 @@ _STORED: Mapping[str, Callable[[object], object]] = {
     "presence": _presence,
     "in_service": lambda value: value is True,
     "data_at": read_moment,
-    "equipment": Equipment.from_json,
+    "equipment": VehicleConfig.from_json,
     "needs_signing": read_flag,
 }
 
@@ -406,6 +406,6 @@ def data_time(json: JsonObject) -> datetime | None:
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, Equipment):
+    if isinstance(value, VehicleConfig):
         return value.to_json()
     return value.value if isinstance(value, StrEnum) else value

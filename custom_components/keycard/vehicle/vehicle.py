@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from ..transport.cloud import CloudLink
-from ..transport.routing import Way
-from .commands import CHARGING, REPERTOIRE, Command
+from ..transport.cloud import FleetClient
+from ..transport.routing import Transport
+from .commands import CHARGING, COMMANDS, Command
 from .computer_keys import ComputerKeys, ComputerTrust
 from .fields import ASLEEP, FIELDS
-from .keys import UNKNOWN_MODEL, Key, default_key, describe_vin
+from .keys import UNKNOWN_MODEL, PhysicalKey, decode_vin, default_key
 from .parsing import JsonObject, read_moment, read_names, read_text, read_year
 from .state import (
-    LASTING,
-    CarState,
-    Presence,
+    PERSISTENT_FIELDS,
+    ConnectivityState,
+    VehicleState,
     data_time,
     has_data,
     read_model,
@@ -34,7 +34,7 @@ _AHEAD = timedelta(minutes=15)
 
 
 @dataclass(kw_only=True)
-class Car:
+class Vehicle:
     """A car of the owner's; all times are UTC and handed in.
 
     `id` is the VIN, or a name of its own for a car that is only watched for.
@@ -50,11 +50,11 @@ class Car:
     shown_as: str | None = None
     """What its owner calls it, unlike any other car."""
 
-    owners_key: Key | None = None
+    configured_key: PhysicalKey | None = None
     """What the owner said to have; without it the VIN tells."""
 
-    link: CloudLink | None = None
-    state: CarState | None = None
+    link: FleetClient | None = None
+    state: VehicleState | None = None
     confirmed_at: datetime | None = None
     """When the cloud last confirmed what the snapshot holds."""
 
@@ -79,10 +79,10 @@ class Car:
     _unsettled: dict[str, datetime] = field(default_factory=dict, init=False)
     """Since when a field is unknown, for a command may have changed it."""
 
-    _commanded: dict[str, tuple[datetime, object]] = field(
+    _pending_commands: dict[str, tuple[datetime, object]] = field(
         default_factory=dict, init=False
     )
-    _overheard: dict[str, datetime] = field(default_factory=dict, init=False)
+    _bluetooth_updated: dict[str, datetime] = field(default_factory=dict, init=False)
     """When a field was last told over Bluetooth."""
 
     _confirmed: dict[str, datetime] = field(default_factory=dict, init=False)
@@ -97,17 +97,17 @@ class Car:
         vin: str,
         *,
         name: str | None = None,
-        owners_key: Key | None = None,
-        link: CloudLink | None = None,
+        owners_key: PhysicalKey | None = None,
+        link: FleetClient | None = None,
     ) -> Self:
         """Return a car of which only the VIN is known for sure."""
-        model, year = describe_vin(vin)
+        model, year = decode_vin(vin)
         return cls(
             id=vin,
             name=name or vin,
             model=model,
             year=year,
-            owners_key=owners_key,
+            configured_key=owners_key,
             link=link,
         )
 
@@ -122,14 +122,16 @@ class Car:
         return self.state is not None and self.state.name is not None
 
     @property
-    def key(self) -> Key:
+    def physical_key(self) -> PhysicalKey:
         """Return the key that the owner has for this car."""
-        return self.owners_key or default_key(self.model, self.year, self.id)
+        return self.configured_key or default_key(self.model, self.year, self.id)
 
     @property
     def online(self) -> bool:
         """Return whether the car was online when it was last heard of."""
-        return self.state is not None and self.state.presence is Presence.ONLINE
+        return (
+            self.state is not None and self.state.presence is ConnectivityState.ONLINE
+        )
 
     @property
     def needs_signing(self) -> bool:
@@ -145,11 +147,11 @@ class Car:
         """Return how old the car's own data are, in seconds, None without any."""
         return None if self.data_at is None else (now - self.data_at).total_seconds()
 
-    def trusted(self, now: datetime) -> bool:
+    def is_current(self, now: datetime) -> bool:
         """Return whether the snapshot may be shown as what holds now."""
         return _recent(self.confirmed_at, now)
 
-    def fresh(self, now: datetime) -> frozenset[str]:
+    def fresh_fields(self, now: datetime) -> frozenset[str]:
         """Return the fields that hold now, however old the snapshot is.
 
         Bluetooth, a command that was done or a summary has confirmed them.
@@ -160,38 +162,42 @@ class Car:
 
     def presence_told(self, now: datetime) -> bool:
         """Return whether it is known if the car is online."""
-        return _recent(self._presence_at, now) or "presence" in self.fresh(now)
+        return _recent(self._presence_at, now) or "presence" in self.fresh_fields(now)
 
     @property
     def _overheard_at(self) -> datetime | None:
-        return max(self._overheard.values(), default=None)
+        return max(self._bluetooth_updated.values(), default=None)
 
     @property
-    def told_at(self) -> datetime | None:
+    def last_contact(self) -> datetime | None:
         """Return when the car told something last, over any link (UTC)."""
         told = (self._overheard_at, self.data_at)
         return max((at for at in told if at is not None), default=None)
 
     @property
-    def source(self) -> Way | None:
+    def data_source(self) -> Transport | None:
         """Return the link over which the car told something last."""
-        if self.told_at is None:
+        if self.last_contact is None:
             return None
-        return Way.BLUETOOTH if self.told_at == self._overheard_at else Way.CLOUD
+        return (
+            Transport.BLUETOOTH
+            if self.last_contact == self._overheard_at
+            else Transport.CLOUD
+        )
 
-    def stale(self, json: JsonObject) -> bool:
+    def is_stale(self, json: JsonObject) -> bool:
         """Return whether a car that is online is shown as it was before."""
         known = self.data_at
         taken = data_time(json)
         if known is None or taken is None or taken > known:
             return False
-        return unwrapped(json).get("state") == Presence.ONLINE.value
+        return unwrapped(json).get("state") == ConnectivityState.ONLINE.value
 
     def apply_data(self, json: JsonObject, now: datetime) -> bool:
         """Take in a `vehicle_data` answer; return whether it told anything new."""
         if not has_data(json) or not self._is_mine(json):
             return False
-        fresh = replace(CarState.from_data(json), vin=self.id)
+        fresh = replace(VehicleState.from_data(json), vin=self.id)
         if fresh.data_at is not None and fresh.data_at > now + _AHEAD:
             fresh = replace(fresh, data_at=None)
         known = self.state
@@ -202,7 +208,7 @@ class Car:
         if known is not None:
             lasting: dict[str, Any] = {
                 name: getattr(known, name)
-                for name in LASTING
+                for name in PERSISTENT_FIELDS
                 if getattr(fresh, name) is None
             }
             fresh = replace(fresh, **lasting)
@@ -246,7 +252,7 @@ class Car:
         known = self._known()
         self._settle(values)
         self.state = self._with_low_amps(replace(known, **values))
-        self._overheard |= dict.fromkeys(values, now)
+        self._bluetooth_updated |= dict.fromkeys(values, now)
         self._confirmed |= dict.fromkeys(values, now)
         if taken is not None and (known.data_at is None or taken > known.data_at):
             self.state = replace(self.state, data_at=min(taken, now + _AHEAD))
@@ -256,7 +262,7 @@ class Car:
 
     def draws(self, amps: int, since: datetime) -> bool:
         """Return whether the car was measured to charge with a current since then."""
-        told = (self._overheard.get("charger_current"), self.data_at)
+        told = (self._bluetooth_updated.get("charger_current"), self.data_at)
         if self.state is None or not any(at is not None and at > since for at in told):
             return False
         current = self.state.charger_current
@@ -268,7 +274,7 @@ class Car:
         self.low_amps = amps
         self.state = self._with_low_amps(self._known())
 
-    def _with_low_amps(self, state: CarState) -> CarState:
+    def _with_low_amps(self, state: VehicleState) -> VehicleState:
         if self.low_amps is None:
             return state
         current = state.charger_current
@@ -283,7 +289,7 @@ class Car:
         self, command: Command, params: Mapping[str, object]
     ) -> frozenset[str]:
         """Return the fields that a command changes."""
-        return frozenset(REPERTOIRE[command].effect(params, self._known()))
+        return frozenset(COMMANDS[command].effect(params, self._known()))
 
     @property
     def unsettled(self) -> frozenset[str]:
@@ -303,10 +309,12 @@ class Car:
     ) -> None:
         """Take in what a car has done for sure."""
         known = self._known()
-        changes = REPERTOIRE[command].effect(params, known)
+        changes = COMMANDS[command].effect(params, known)
         self.state = replace(known, **changes)
         self._settle(changes)
-        self._commanded |= {name: (now, value) for name, value in changes.items()}
+        self._pending_commands |= {
+            name: (now, value) for name, value in changes.items()
+        }
         self._confirmed |= dict.fromkeys(changes, now)
 
     def to_json(self) -> dict[str, object]:
@@ -318,7 +326,7 @@ class Car:
             "year": self.year,
             "state": self.state.to_json() if self.state else None,
             "confirmed_at": self.confirmed_at and self.confirmed_at.isoformat(),
-            "overheard": _dump_times(self._overheard),
+            "overheard": _dump_times(self._bluetooth_updated),
             "confirmed": _dump_times(self._confirmed),
             "unsettled": sorted(self.unsettled.union(*self.sending.values())),
             "computers": self.trust.keys.to_json(),
@@ -329,8 +337,8 @@ class Car:
         cls,
         json: JsonObject,
         *,
-        owners_key: Key | None = None,
-        link: CloudLink | None = None,
+        owners_key: PhysicalKey | None = None,
+        link: FleetClient | None = None,
     ) -> Self:
         """Return a car as it was before a restart; without an id that is an error."""
         car_id = read_text(json.get("id"))
@@ -341,25 +349,25 @@ class Car:
             name=read_text(json.get("name")) or car_id,
             model=read_model(json.get("model")),
             year=read_year(json.get("year")),
-            owners_key=owners_key,
+            configured_key=owners_key,
             link=link,
             trust=ComputerTrust(ComputerKeys.from_json(json.get("computers"))),
         )
         stored = json.get("state")
         if isinstance(stored, Mapping):
-            state = CarState.from_json(stored)
+            state = VehicleState.from_json(stored)
             # Who knows where it is now.
-            car.state = replace(state, vin=car_id, presence=Presence.UNKNOWN)
+            car.state = replace(state, vin=car_id, presence=ConnectivityState.UNKNOWN)
             car.confirmed_at = read_moment(json.get("confirmed_at"))
-            car._overheard = _read_times(json.get("overheard"))
+            car._bluetooth_updated = _read_times(json.get("overheard"))
             car._confirmed = _read_times(json.get("confirmed"))
             car.restored = True
             names = read_names(json.get("unsettled")) & FIELDS.keys()
             car.unsettle(names, car.confirmed_at or _LONG_AGO)
         return car
 
-    def _known(self) -> CarState:
-        return self.state or CarState(vin=self.id, model=self.model, year=self.year)
+    def _known(self) -> VehicleState:
+        return self.state or VehicleState(vin=self.id, model=self.model, year=self.year)
 
     def _confirm_sleep(self, now: datetime) -> None:
         """Confirm what is known of a car that is asleep.
@@ -367,16 +375,16 @@ class Car:
         It is as it was when it fell asleep if it was known until now; otherwise it may
         have been awake in between.
         """
-        if self.state is None or self.state.presence is not Presence.ASLEEP:
+        if self.state is None or self.state.presence is not ConnectivityState.ASLEEP:
             return
-        for name in self.fresh(now):
+        for name in self.fresh_fields(now):
             self._confirmed[name] = now
-        if self.trusted(now):
+        if self.is_current(now):
             self.confirmed_at = now
 
     def _rest(self, now: datetime) -> None:
         """Take in that the cloud says a car is asleep: nothing runs in it."""
-        if self.state is None or self.state.presence is not Presence.ASLEEP:
+        if self.state is None or self.state.presence is not ConnectivityState.ASLEEP:
             return
         self._confirm_sleep(now)
         # The cloud may not have noticed yet that the car was woken.
@@ -389,14 +397,14 @@ class Car:
         self._confirmed |= dict.fromkeys(changes, now)
 
     def _was_told_lately(self, name: str, now: datetime) -> bool:
-        told = self._overheard.get(name)
-        done, _ = self._commanded.get(name, (None, None))
+        told = self._bluetooth_updated.get(name)
+        done, _ = self._pending_commands.get(name, (None, None))
         return any(at is not None and now - at <= _OVERTAKEN for at in (told, done))
 
     def _is_mine(self, json: JsonObject) -> bool:
         return unwrapped(json).get("vin", self.id) == self.id
 
-    def _describe(self, state: CarState) -> None:
+    def _describe(self, state: VehicleState) -> None:
         self.name = state.name or self.name
         if self.model == UNKNOWN_MODEL:
             self.model = state.model
@@ -420,13 +428,13 @@ class Car:
             return {}
         return {
             name: getattr(self.state, name)
-            for name, at in self._overheard.items()
+            for name, at in self._bluetooth_updated.items()
             if at > taken
         }
 
     def _done_since(self, taken: datetime | None) -> dict[str, Any]:
         """Return what commands have changed just after data were taken."""
-        commanded, self._commanded = self._commanded, {}
+        commanded, self._pending_commands = self._pending_commands, {}
         if taken is None:
             return {}
         return {
@@ -436,7 +444,7 @@ class Car:
         }
 
 
-def asleep(state: CarState) -> dict[str, Any]:
+def asleep(state: VehicleState) -> dict[str, Any]:
     """Return the fields that change, of those that are known, when a car sleeps."""
     changes = {
         name: value
@@ -467,7 +475,7 @@ def _read_times(stored: object) -> dict[str, datetime]:
     }
 
 
-def _newer(fresh: CarState, known: CarState | None) -> bool:
+def _newer(fresh: VehicleState, known: VehicleState | None) -> bool:
     """Return whether data are not known to be from the same time or before."""
     if known is None or known.data_at is None or fresh.data_at is None:
         return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import json
 import secrets
 
-from ...http.request import Asked
+from ...http.request import HostRequest
 from ...http.server import Reply
 from ...vehicle.car import Car
 from ..accounts import CLIENT, LONG, SCOPES, Account, Tokens
@@ -21,7 +21,7 @@ class Forward:
     """
 
     account: Account
-    asks: tuple[Asked, ...]
+    asks: tuple[HostRequest, ...]
     woken: Car | None = None
     shape: Callable[[Reply], Reply] = lambda reply: reply
 
@@ -54,7 +54,7 @@ class Cached:
 
     account: Account
     car: Car
-    ask: Asked
+    ask: HostRequest
     cache: Cache
     forced: bool = False
     due: bool = False
@@ -128,16 +128,16 @@ class Service(ABC):
         return self._caches.setdefault(car.vin, Cache())
 
     @abstractmethod
-    def answer(self, asked: Asked) -> Answer:
+    def answer(self, asked: HostRequest) -> Answer:
         """Answer a request, or say what is to be asked for it."""
 
     @abstractmethod
-    def endpoint(self, asked: Asked) -> str:
+    def endpoint(self, asked: HostRequest) -> str:
         """Return the name under which a request is counted."""
 
-    def forward(self, account: Account, asked: Asked) -> Asked:
+    def forward(self, account: Account, asked: HostRequest) -> HostRequest:
         """Return a request as the service makes it of the maker, with its own token."""
-        return Asked(
+        return HostRequest(
             method=asked.method,
             path=asked.path,
             query={

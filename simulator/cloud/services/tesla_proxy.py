@@ -30,10 +30,10 @@ from tesla_protocol.command.universal_message_pb2 import (
     RoutableMessage,
 )
 
-from ...http.request import Asked
+from ...http.request import HostRequest
 from ...http.server import Reply
 
-type Ask = Callable[[Asked], Awaitable[Reply]]
+type Ask = Callable[[HostRequest], Awaitable[Reply]]
 type Params = Mapping[str, object]
 type Run = Callable[["_Client"], Awaitable[object]]
 
@@ -85,7 +85,7 @@ class TeslaProxy:
         self._clients.clear()
         self._unsupported.clear()
 
-    async def answer(self, asked: Asked, ask: Ask) -> Reply:
+    async def answer(self, asked: HostRequest, ask: Ask) -> Reply:
         """Answer a request; `ask` asks Tesla."""
         if not asked.token:
             return _error(403, "client did not provide an OAuth token")
@@ -101,7 +101,9 @@ class TeslaProxy:
                 return await self._command(vin, command, asked, ask)
         return await _forward(asked, ask)
 
-    async def _command(self, vin: str, command: str, asked: Asked, ask: Ask) -> Reply:
+    async def _command(
+        self, vin: str, command: str, asked: HostRequest, ask: Ask
+    ) -> Reply:
         if asked.method != "POST":
             return _error(405, HTTPStatus(405).phrase)
         if asked.body is None:
@@ -210,10 +212,12 @@ class _Client(Commands[Tesla]):
         return reply
 
 
-async def _post(vin: str, message: bytes, asked: Asked, ask: Ask) -> bytes:
+async def _post(vin: str, message: bytes, asked: HostRequest, ask: Ask) -> bytes:
     body = {"routable_message": base64.b64encode(message).decode()}
     path = f"/api/1/vehicles/{vin}/signed_command"
-    reply = await ask(Asked(method="POST", path=path, body=body, token=asked.token))
+    reply = await ask(
+        HostRequest(method="POST", path=path, body=body, token=asked.token)
+    )
     if reply.cut:
         raise TimeoutError
     match reply.status:
@@ -232,7 +236,7 @@ async def _post(vin: str, message: bytes, asked: Asked, ask: Ask) -> bytes:
             raise _TeslaError(Reply(status=status, body=f"{body_text}\n"))
 
 
-async def _forward(asked: Asked, ask: Ask) -> Reply:
+async def _forward(asked: HostRequest, ask: Ask) -> Reply:
     """Pass a request on to Tesla; beside an error its body is lost."""
     reply = await ask(asked)
     if reply.cut:

@@ -14,13 +14,13 @@ from math import inf
 import secrets
 from typing import override
 
-from ...http.request import Asked
+from ...http.request import HostRequest
 from ...http.server import Reply, json_reply
 from ...vehicle.car import Car
 from ..accounts import SCOPES, Account, Tokens
 from ..fleet_api import Route, find_route
 from ..oauth import SignIn
-from ..partner_apps import Apps
+from ..partner_apps import PartnerApps
 from .service import Answer, Cached, Forward, Service, ServiceTokens
 
 CONNECT = "/connect"
@@ -59,7 +59,7 @@ class Teslemetry(Service):
         self.polled: set[str] = set()
         self.credits: float | None = None
         self._sign_in = SignIn(
-            accounts, own, now, Apps(), page=CONNECT, lifetime=LIFETIME
+            accounts, own, now, PartnerApps(), page=CONNECT, lifetime=LIFETIME
         )
 
     def refresh_token(self, account: Account) -> str:
@@ -67,14 +67,14 @@ class Teslemetry(Service):
         return self._sign_in.refresh_token(account, client=KNOWN_CLIENT)
 
     @override
-    def endpoint(self, asked: Asked) -> str:
+    def endpoint(self, asked: HostRequest) -> str:
         name = _NAMES.get((asked.method, asked.path))
         if asked.method == "GET" and asked.path.startswith(REFRESH):
             name = "refresh"
         return name or find_route(asked.method, asked.path).endpoint
 
     @override
-    def answer(self, asked: Asked) -> Answer:
+    def answer(self, asked: HostRequest) -> Answer:
         endpoint = self.endpoint(asked)
         if endpoint == "ping":
             return json_reply({"response": True})
@@ -92,9 +92,9 @@ class Teslemetry(Service):
             return json_reply({"response": True})
         if endpoint == "metadata":
             return json_reply(self._metadata(account))
-        return self._of_maker(account, asked)
+        return self._from_tesla(account, asked)
 
-    def _of_maker(self, account: Account, asked: Asked) -> Answer:
+    def _from_tesla(self, account: Account, asked: HostRequest) -> Answer:
         refresh = asked.path.startswith(REFRESH)
         if refresh:
             vin = asked.path.removeprefix(REFRESH)
@@ -140,14 +140,14 @@ class Teslemetry(Service):
             return DISCOUNTED_EVERY
         return POLLED_EVERY if car.name in self.polled else inf
 
-    def _connect(self, asked: Asked) -> Reply:
+    def _connect(self, asked: HostRequest) -> Reply:
         if asked.query.get("client_id") not in self.clients:
             return _refusal(400, "invalid_client")
         if asked.query.get("code_challenge_method") != "S256":
             return _refusal(400, "invalid_request")
         return self._sign_in.authorize(asked.query)
 
-    def _token(self, asked: Asked) -> Reply:
+    def _token(self, asked: HostRequest) -> Reply:
         form = asked.form
         if form.get("client_id") not in self.clients:
             return _refusal(400, "invalid_client")
@@ -164,7 +164,7 @@ class Teslemetry(Service):
             case _:
                 return _refusal(400, "unsupported_grant_type")
 
-    def _register(self, asked: Asked) -> Reply:
+    def _register(self, asked: HostRequest) -> Reply:
         form = asked.form
         if not form.get("client_name"):
             return _refusal(400, "invalid_client_metadata")

@@ -9,7 +9,7 @@ from copy import deepcopy
 import re
 from typing import override
 
-from ...http.request import Asked
+from ...http.request import HostRequest
 from ...http.server import Reply, json_reply
 from ...vehicle.car import Car
 from ...vehicle.payloads import Json, vehicle_data
@@ -159,7 +159,7 @@ class Tessie(Service):
         self._kept: dict[str, Json] = {}  # by VIN
 
     @override
-    def endpoint(self, asked: Asked) -> str:
+    def endpoint(self, asked: HostRequest) -> str:
         if asked.path in {"/vehicles", "/auth/tesla_scopes"}:
             return asked.path.rpartition("/")[2]
         if re.fullmatch(r"/\w{17}/.+", asked.path):
@@ -167,7 +167,7 @@ class Tessie(Service):
         return find_route(asked.method, asked.path).endpoint
 
     @override
-    def answer(self, asked: Asked) -> Answer:
+    def answer(self, asked: HostRequest) -> Answer:
         token = asked.token or asked.query.get("access_token", "")
         if not token:
             return json_reply({"error": "Access token is required"}, 401)
@@ -227,13 +227,15 @@ class Tessie(Service):
         ]
         return json_reply({"results": results})
 
-    def _of_car(self, account: Account, car: Car, what: str, asked: Asked) -> Answer:
+    def _of_car(
+        self, account: Account, car: Car, what: str, asked: HostRequest
+    ) -> Answer:
         match asked.method, what:
             case "GET", "state" if asked.query.get("use_cache") == "false":
                 path = f"/api/1/vehicles/{car.vin}/vehicle_data"
                 query = {"endpoints": "location_data;vehicle_state;charge_state"}
                 query["endpoints"] += ";climate_state;drive_state;vehicle_config"
-                ask = Asked(method="GET", path=path, query=query)
+                ask = HostRequest(method="GET", path=path, query=query)
                 return Forward(
                     account=account,
                     asks=(self.forward(account, ask),),
@@ -268,9 +270,9 @@ class Tessie(Service):
         words = {"online": "awake", "asleep": "asleep"}
         return {"status": words.get(str(self._kept[car.vin]["state"]), "asleep")}
 
-    def _wake(self, account: Account, car: Car) -> Asked:
+    def _wake(self, account: Account, car: Car) -> HostRequest:
         path = f"/api/1/vehicles/{car.vin}/wake_up"
-        return self.forward(account, Asked(method="POST", path=path))
+        return self.forward(account, HostRequest(method="POST", path=path))
 
     def _command(self, account: Account, car: Car, name: str, query: Query) -> Answer:
         if name not in COMMANDS:
@@ -280,7 +282,7 @@ class Tessie(Service):
         except _WrongError as err:
             return json_reply({"error": f"Invalid value: {err}"}, 400)
         path = f"/api/1/vehicles/{car.vin}/command/{command}"
-        ask = self.forward(account, Asked(method="POST", path=path, body=body))
+        ask = self.forward(account, HostRequest(method="POST", path=path, body=body))
         car.advance()
         sleeps = car.presence == "asleep"
         return Forward(

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
 from simulator import Simulator
-from simulator.bluetooth import Air
+from simulator.bluetooth import BluetoothEnvironment
 from simulator.protocol import Role
 from simulator.vehicle.car import Car
 
@@ -54,7 +54,7 @@ async def world(sleep: Sleeper) -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-def air(world: Simulator) -> Air:
+def air(world: Simulator) -> BluetoothEnvironment:
     return world.air
 
 
@@ -71,7 +71,9 @@ def key() -> ec.EllipticCurvePrivateKey:
 
 
 @pytest.fixture
-def stranger(air: Air, ada: Car, key: ec.EllipticCurvePrivateKey) -> Aired:
+def stranger(
+    air: BluetoothEnvironment, ada: Car, key: ec.EllipticCurvePrivateKey
+) -> Aired:
     return Aired(air, ada, key)
 
 

@@ -10,14 +10,19 @@ from tesla_fleet_api.tesla.tesla import Tesla
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 from tesla_protocol.command.universal_message_pb2 import RoutableMessage
 
-from simulator.bluetooth import Air, CutError, Line, address_of
+from simulator.bluetooth import (
+    BluetoothEnvironment,
+    Connection,
+    ConnectionCutError,
+    address_of,
+)
 from simulator.vehicle.car import Car
 
 
 class Client:
     """What the library wants of bleak's client."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Connection) -> None:
         self.line = line
 
     @property
@@ -27,7 +32,7 @@ class Client:
     async def write_gatt_char(self, _uuid: str, data: bytearray, _reply: bool) -> None:
         try:
             await self.line.write(bytes(data))
-        except CutError as err:
+        except ConnectionCutError as err:
             raise BleakError(str(err)) from err
 
     async def disconnect(self) -> None:
@@ -37,7 +42,9 @@ class Client:
 class Aired(VehicleBluetooth[Tesla]):
     """A client that takes what is on the air, and keeps what it hears."""
 
-    def __init__(self, air: Air, car: Car, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(
+        self, air: BluetoothEnvironment, car: Car, key: ec.EllipticCurvePrivateKey
+    ) -> None:
         super().__init__(
             Tesla(),
             car.vin,
@@ -48,7 +55,7 @@ class Aired(VehicleBluetooth[Tesla]):
             raise_unconfirmed=True,
         )
         self.air = air
-        self.line: Line | None = None
+        self.line: Connection | None = None
         self.heard: list[RoutableMessage] = []
 
     @override

@@ -19,17 +19,17 @@ from tesla_protocol.command.vcsec_pb2 import FromVCSECMessage, VehicleLockState_
 from simulator import Simulator
 from simulator.bluetooth import (
     LIMIT,
-    Air,
-    CutError,
-    FullError,
-    Line,
-    NotHeardError,
-    RefusedError,
-    Weather,
-    WeatherError,
+    BluetoothEnvironment,
+    Connection,
+    ConnectionCutError,
+    ConnectionRefusedByCarError,
+    LinkConditions,
+    LinkConditionsError,
+    NoConnectionLeftError,
+    NotInRangeError,
     address_of,
 )
-from simulator.bluetooth.framing import LONGEST, Frames, chunks
+from simulator.bluetooth.framing import LONGEST, FrameDecoder, chunks
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
 
@@ -63,7 +63,7 @@ def broadcasts(client: Aired) -> list[int]:
     ]
 
 
-def test_a_car_that_is_near_is_heard(air: Air, ada: Car) -> None:
+def test_a_car_that_is_near_is_heard(air: BluetoothEnvironment, ada: Car) -> None:
     [advert] = air.adverts()
     digest = hashlib.sha1(ada.vin.encode(), usedforsecurity=False).hexdigest()
     assert advert.name == f"S{digest[:16]}C"
@@ -76,7 +76,7 @@ def test_a_car_that_is_near_is_heard(air: Air, ada: Car) -> None:
 
 
 def test_listeners_are_told_who_comes_and_goes(
-    world: Simulator, air: Air, ada: Car
+    world: Simulator, air: BluetoothEnvironment, ada: Car
 ) -> None:
     told: list[int] = []
     cancel = air.listen(lambda: told.append(len(air.adverts())))
@@ -89,47 +89,51 @@ def test_listeners_are_told_who_comes_and_goes(
 
 
 async def test_older_model_s_and_x_have_no_such_radio(
-    world: Simulator, air: Air
+    world: Simulator, air: BluetoothEnvironment
 ) -> None:
     world.set("car.Cy", "near")
     assert air.adverts() == []
-    with pytest.raises(NotHeardError):
+    with pytest.raises(NotInRangeError):
         await air.connect(address_of(world.cars["Cy"].vin))
     newer = world.add_car(CarSpec(name="Di", model="modelx", year=2021))
     newer.near = True
     assert [it.address for it in air.adverts()] == [address_of(newer.vin)]
 
 
-async def test_a_car_takes_three_connections(air: Air, ada: Car) -> None:
+async def test_a_car_takes_three_connections(
+    air: BluetoothEnvironment, ada: Car
+) -> None:
     air.phones[ada.vin] = 2
     line = await air.connect(address_of(ada.vin))
     [advert] = air.adverts()
     assert not advert.connectable
-    with pytest.raises(FullError, match=str(LIMIT)):
+    with pytest.raises(NoConnectionLeftError, match=str(LIMIT)):
         await air.connect(address_of(ada.vin))
     await line.close()
     await (await air.connect(address_of(ada.vin))).close()
 
 
 async def test_a_car_that_leaves_cannot_be_connected_to(
-    air: Air, ada: Car, sleep: Sleeper
+    air: BluetoothEnvironment, ada: Car, sleep: Sleeper
 ) -> None:
     async def leave(_seconds: float) -> None:
         ada.near = False
 
     air.sleep = leave
-    with pytest.raises(NotHeardError):
+    with pytest.raises(NotInRangeError):
         await air.connect(address_of(ada.vin))
-    assert air.tally(ada).connections == 0
+    assert air.statistics(ada).connections == 0
 
 
-async def test_a_car_that_leaves_cuts_its_lines(air: Air, ada: Car) -> None:
+async def test_a_car_that_leaves_cuts_its_lines(
+    air: BluetoothEnvironment, ada: Car
+) -> None:
     line = await air.connect(address_of(ada.vin))
     cuts: list[bool] = []
     line.on_cut = lambda: cuts.append(line.is_open)
     ada.near = False
     assert cuts == [False]
-    with pytest.raises(CutError):
+    with pytest.raises(ConnectionCutError):
         await line.write(b"anything")
     # Who hangs up is not cut off.
     ada.near = True
@@ -140,7 +144,7 @@ async def test_a_car_that_leaves_cuts_its_lines(air: Air, ada: Car) -> None:
 
 
 async def test_a_car_that_is_removed_cuts_its_lines(
-    world: Simulator, air: Air, ada: Car
+    world: Simulator, air: BluetoothEnvironment, ada: Car
 ) -> None:
     line = await air.connect(address_of(ada.vin))
     world.remove_car("Ada")
@@ -148,7 +152,7 @@ async def test_a_car_that_is_removed_cuts_its_lines(
 
 
 async def test_the_car_tells_everybody_what_has_changed(
-    world: Simulator, air: Air, ada: Car, driver: Aired
+    world: Simulator, air: BluetoothEnvironment, ada: Car, driver: Aired
 ) -> None:
     phone = Aired(air, ada, driver.private_key)  # type: ignore[arg-type]
     await phone.connect()
@@ -174,7 +178,7 @@ async def test_the_answer_comes_before_what_everybody_is_told(
 
 
 def test_messages_come_in_chunks() -> None:
-    frames, messages = Frames(), [bytes(400), b"short", bytes(LONGEST)]
+    frames, messages = FrameDecoder(), [bytes(400), b"short", bytes(LONGEST)]
     stream = b"".join(chunk for one in messages for chunk in chunks(one))
     heard = [it for byte in stream for it in frames.feed(bytes((byte,)))]
     assert heard == messages
@@ -196,7 +200,7 @@ async def test_an_answer_that_is_too_long_is_not_sent(driver: Aired) -> None:
         await driver.vehicle_data(everything)
 
 
-async def greeted(driver: Aired) -> Line:
+async def greeted(driver: Aired) -> Connection:
     """Return a line on which nothing is left to be said."""
     await driver.connect()
     await driver.handshakeVehicleSecurity()
@@ -218,11 +222,14 @@ FAULTS: list[tuple[dict[str, Any], bool, bool, int]] = [
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_what_goes_wrong_leaves_the_outcome_open(
-    air: Air, ada: Car, driver: Aired, fault: tuple[dict[str, Any], bool, bool, int]
+    air: BluetoothEnvironment,
+    ada: Car,
+    driver: Aired,
+    fault: tuple[dict[str, Any], bool, bool, int],
 ) -> None:
     weather, obeyed, cut, lost = fault
     line = await greeted(driver)
-    air.set_weather(Weather(**weather))
+    air.set_link_conditions(LinkConditions(**weather))
     driver.confirmation = "ack"
     with (
         patch.object(driver, "_actuation_timeout", 0.01),
@@ -231,14 +238,14 @@ async def test_what_goes_wrong_leaves_the_outcome_open(
         await driver.door_unlock()
     assert ada.executed == ({"door_unlock": 1} if obeyed else {})
     assert line.is_open is not cut
-    assert air.tally(ada).lost == lost
+    assert air.statistics(ada).lost == lost
 
 
 async def test_a_slow_car_answers_all_the_same(
-    air: Air, ada: Car, driver: Aired, sleep: Sleeper
+    air: BluetoothEnvironment, ada: Car, driver: Aired, sleep: Sleeper
 ) -> None:
     await greeted(driver)
-    air.set_weather(Weather(slow=60.0, latency=0.5))
+    air.set_link_conditions(LinkConditions(slow=60.0, latency=0.5))
     sleep.slept.clear()
     sleep.awake.set()
     await driver.door_unlock()
@@ -247,58 +254,60 @@ async def test_a_slow_car_answers_all_the_same(
 
 
 async def test_a_part_of_what_the_car_says_is_slow(
-    air: Air, driver: Aired, sleep: Sleeper
+    air: BluetoothEnvironment, driver: Aired, sleep: Sleeper
 ) -> None:
     await greeted(driver)
-    air.set_weather(Weather(slow=60.0, slow_rate=0.0))
+    air.set_link_conditions(LinkConditions(slow=60.0, slow_rate=0.0))
     await driver.door_unlock()
     assert 60.0 not in sleep.slept
 
 
 async def test_a_connection_can_be_refused_and_takes_time(
-    air: Air, ada: Car, driver: Aired, sleep: Sleeper
+    air: BluetoothEnvironment, ada: Car, driver: Aired, sleep: Sleeper
 ) -> None:
-    air.set_weather(Weather(refuse=1.0, connect=0.7))
-    with pytest.raises(RefusedError):
+    air.set_link_conditions(LinkConditions(refuse=1.0, connect=0.7))
+    with pytest.raises(ConnectionRefusedByCarError):
         await air.connect(address_of(ada.vin))
     assert sleep.slept == [0.7]
     with pytest.raises(BluetoothTransportError):
         await driver.door_unlock()
-    assert air.tally(ada).connections == 0
+    assert air.statistics(ada).connections == 0
 
 
 async def test_one_car_can_have_weather_of_its_own(
-    world: Simulator, air: Air, ada: Car
+    world: Simulator, air: BluetoothEnvironment, ada: Car
 ) -> None:
     world.cars["Bo"].near = True
-    air.set_weather(Weather(refuse=1.0), "Bo")
+    air.set_link_conditions(LinkConditions(refuse=1.0), "Bo")
     assert (await air.connect(address_of(ada.vin))).is_open
-    with pytest.raises(RefusedError):
+    with pytest.raises(ConnectionRefusedByCarError):
         await air.connect(address_of(world.cars["Bo"].vin))
     world.reset()
-    assert air.weather_of(world.cars["Bo"]) == Weather()
+    assert air.link_conditions_of(world.cars["Bo"]) == LinkConditions()
 
 
-async def test_what_goes_wrong_can_be_replayed(air: Air, ada: Car) -> None:
+async def test_what_goes_wrong_can_be_replayed(
+    air: BluetoothEnvironment, ada: Car
+) -> None:
     async def played() -> list[bool]:
         air.chance = Random(7)
-        before = air.tally(ada).lost
+        before = air.statistics(ada).lost
         line = await air.connect(address_of(ada.vin))
         fates: list[bool] = []
         for _ in range(20):
             await line.write(b"\x00\x01?")
-            fates.append(air.tally(ada).lost > before + sum(fates))
+            fates.append(air.statistics(ada).lost > before + sum(fates))
         await line.close()
         return fates
 
-    air.set_weather(Weather(lose_to_car=0.5))
+    air.set_link_conditions(LinkConditions(lose_to_car=0.5))
     first = await played()
     assert first == await played()
     assert 0 < sum(first) < len(first)
 
 
 async def test_it_is_counted_what_was_on_the_air(
-    ada: Car, air: Air, monkeypatch: pytest.MonkeyPatch
+    ada: Car, air: BluetoothEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
     monkeypatch.setattr(air, "_now", lambda: now)
@@ -307,20 +316,20 @@ async def test_it_is_counted_what_was_on_the_air(
     await first.close()
     second = await air.connect(address_of(ada.vin))
     now = 12.0
-    assert asdict(air.tally(ada)) == {
+    assert asdict(air.statistics(ada)) == {
         "connections": 2,
         "longest": 9.0,
         "open": 1,
         "lost": 0,
     }
     now = 30.0
-    assert air.tally(ada).longest == 21.0
+    assert air.statistics(ada).longest == 21.0
     await second.close()
-    assert air.tally(ada).open == 0
+    assert air.statistics(ada).open == 0
 
 
 async def test_what_is_under_way_is_counted(
-    world: Simulator, air: Air, ada: Car, sleep: Sleeper
+    world: Simulator, air: BluetoothEnvironment, ada: Car, sleep: Sleeper
 ) -> None:
     busy: list[int] = []
 
@@ -333,7 +342,9 @@ async def test_what_is_under_way_is_counted(
 
 
 def test_there_is_no_other_weather() -> None:
-    assert Weather.read({"slow": 3, "refuse": 1}) == Weather(slow=3.0, refuse=1.0)
+    assert LinkConditions.read({"slow": 3, "refuse": 1}) == LinkConditions(
+        slow=3.0, refuse=1.0
+    )
     for wrong in (
         {"lose_to_car": 1.1},
         {"slow": -1},
@@ -341,5 +352,5 @@ def test_there_is_no_other_weather() -> None:
         {"refuse": True},
         {"latency": "long"},
     ):
-        with pytest.raises(WeatherError, match="allowed: connect, cut_after"):
-            Weather.read(wrong)
+        with pytest.raises(LinkConditionsError, match="allowed: connect, cut_after"):
+            LinkConditions.read(wrong)

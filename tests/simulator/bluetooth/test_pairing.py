@@ -26,8 +26,8 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 
 from simulator import Simulator
-from simulator.bluetooth import Air, Line, address_of
-from simulator.bluetooth.framing import Frames, chunks
+from simulator.bluetooth import BluetoothEnvironment, Connection, address_of
+from simulator.bluetooth.framing import FrameDecoder, chunks
 from simulator.protocol import TAP_TIME, PairingState, Role, Transport, point_of
 from simulator.vehicle.car import Car
 
@@ -49,10 +49,10 @@ def failed(word: str) -> tuple[int, str]:
 class Asker:
     """Somebody without a key."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Connection) -> None:
         self.line = line
         self.heard: list[RoutableMessage] = []
-        frames = Frames()
+        frames = FrameDecoder()
 
         def hear(chunk: bytes) -> None:
             messages = map(RoutableMessage.FromString, frames.feed(chunk))
@@ -99,7 +99,7 @@ def _outcome(message: RoutableMessage) -> tuple[int, str]:
 
 
 @pytest.fixture
-async def asker(world: Simulator, air: Air, ada: Car) -> Asker:
+async def asker(world: Simulator, air: BluetoothEnvironment, ada: Car) -> Asker:
     """Ask a car that says that it waits, as older ones do."""
     world.computers["Ada"].tells_wait = True
     return Asker(await air.connect(address_of(ada.vin)))
@@ -184,7 +184,7 @@ async def test_the_time_of_one_key_does_not_end_that_of_the_next(
 
 
 async def test_who_has_hung_up_is_told_nothing(
-    world: Simulator, air: Air, ada: Car, asker: Asker, point: bytes
+    world: Simulator, air: BluetoothEnvironment, ada: Car, asker: Asker, point: bytes
 ) -> None:
     await asker.ask(point)
     await asker.line.close()

@@ -28,8 +28,8 @@ from .entity_filter import (
 )
 from .outage.models import Status
 from .runtime.connection import OVER_BLUETOOTH, OVER_CLOUD, REACHABLE, Connection
-from .transport.routing import Transport
 from .vehicle.keys import PhysicalKey
+from .vehicle.state import Transport
 
 ANY_LINK = "any"
 

@@ -47,10 +47,9 @@ from .outage.uptime import UptimeStats
 from .runtime.connection import Connection
 from .runtime.storage import DATA_STORE
 from .runtime.views import CloudData, VehicleData
-from .transport.routing import Transport
 from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TYRES
 from .vehicle.keys import PhysicalKey
-from .vehicle.state import VehicleState
+from .vehicle.state import Transport, VehicleState
 
 type Value = StateType | datetime
 

@@ -96,14 +96,12 @@ async def test_compatible(session: aiohttp.ClientSession) -> None:
     )
     assert car.state is not None
     assert car.state.presence is ConnectivityState.ASLEEP
-    assert car.link is provider.link
     restored = provider.restore(car.to_json())
     assert (restored.name, restored.physical_key, restored.restored) == (
         "Bo",
         PhysicalKey.FOB,
         True,
     )
-    assert restored.link is provider.link
 
 
 async def test_opens_a_session_that_records(session: aiohttp.ClientSession) -> None:

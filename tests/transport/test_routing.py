@@ -6,9 +6,9 @@ from custom_components.keycard.transport.routing import (
     BluetoothReach,
     CloudHealth,
     Preference,
-    Transport,
     transport_order,
 )
+from custom_components.keycard.vehicle.state import Transport
 
 CLOUD, BLUETOOTH = (Transport.CLOUD,), (Transport.BLUETOOTH,)
 

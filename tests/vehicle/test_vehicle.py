@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 from custom_components.keycard.transport.cloud import Command
-from custom_components.keycard.transport.routing import Transport
 from custom_components.keycard.vehicle.fields import (
     ASLEEP as RESTING,
     CURRENT_ONLY,
     FIELDS,
 )
 from custom_components.keycard.vehicle.keys import PhysicalKey
-from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
+from custom_components.keycard.vehicle.state import (
+    ConnectivityState,
+    Transport,
+    VehicleState,
+)
 from custom_components.keycard.vehicle.vehicle import Vehicle
 
 from .recorded import MODEL_3, PRODUCTS, SLEEPER, VIN, recorded

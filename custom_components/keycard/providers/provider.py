@@ -60,7 +60,7 @@ class Provider:
     def restore(self, kept: JsonObject) -> Vehicle:
         """Return a car as it was kept."""
         key = self.keys.get(read_text(kept.get("id")) or "")
-        car = Vehicle.from_json(kept, owners_key=key, link=self.link)
+        car = Vehicle.from_json(kept, owners_key=key)
         for named in self.configured_vehicles:
             if named.id == car.id:
                 car.name = named.name
@@ -68,9 +68,7 @@ class Provider:
 
     def vehicle_from_vin(self, vin: str, name: str) -> Vehicle:
         """Return a car of which the owner has told the VIN."""
-        return Vehicle.from_vin(
-            vin, name=name, owners_key=self.keys.get(vin), link=self.link
-        )
+        return Vehicle.from_vin(vin, name=name, owners_key=self.keys.get(vin))
 
     def vehicle_from_product(self, summary: JsonObject, now: datetime) -> Vehicle:
         """Return a car that an account tells of (UTC)."""
@@ -81,7 +79,6 @@ class Provider:
             # Without a name of its own: its VIN is nobody's business.
             name=MODEL_NAMES.get(model, MANUFACTURER),
             owners_key=self.keys.get(vin),
-            link=self.link,
         )
         car.apply_product(summary, now)
         return car

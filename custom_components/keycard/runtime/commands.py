@@ -25,10 +25,10 @@ from ..outage.evidence import (
 )
 from ..transport.cloud import ApiCall, CloudOutcome, Command, FleetClient, wake_and_wait
 from ..transport.result import BluetoothError, BluetoothResult, CommandRejection
-from ..transport.routing import CloudHealth, Preference, Transport, transport_order
+from ..transport.routing import CloudHealth, Preference, transport_order
 from ..vehicle.command_queue import CommandQueue, NotSent, PendingCommand
 from ..vehicle.commands import COMMANDS, OPENING, CommandCall
-from ..vehicle.state import VehicleState, has_data
+from ..vehicle.state import Transport, VehicleState, has_data
 from ..vehicle.vehicle import Vehicle
 from .caller import is_automatic
 

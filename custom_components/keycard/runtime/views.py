@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..outage.models import INCONCLUSIVE, Assessment, Status
-from ..transport.routing import Transport
 from ..vehicle.keys import PhysicalKey
-from ..vehicle.state import ConnectivityState, VehicleState
+from ..vehicle.state import ConnectivityState, Transport, VehicleState
 from .connection import OVER_CLOUD, REACHABLE, Connection, overall_connection
 
 

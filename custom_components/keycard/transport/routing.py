@@ -3,12 +3,7 @@
 from collections.abc import Callable
 from enum import StrEnum
 
-
-class Transport(StrEnum):
-    """A link to a car."""
-
-    CLOUD = "cloud"
-    BLUETOOTH = "bluetooth"
+from ..vehicle.state import Transport
 
 
 class Preference(StrEnum):

@@ -100,6 +100,13 @@ PERSISTENT_FIELDS = frozenset(
 )
 
 
+class Transport(StrEnum):
+    """How a vehicle is reached."""
+
+    CLOUD = "cloud"
+    BLUETOOTH = "bluetooth"
+
+
 class ConnectivityState(StrEnum):
     """Whether the cloud reaches a car."""
 

@@ -1,12 +1,10 @@
-"""A car: its snapshot, how long that holds, its key and its link."""
+"""A vehicle: its snapshot, how long that holds, and its keys."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from ..transport.cloud import FleetClient
-from ..transport.routing import Transport
 from .commands import CHARGING, COMMANDS, Command
 from .computer_keys import ComputerKeys, ComputerTrust
 from .fields import ASLEEP, FIELDS
@@ -15,6 +13,7 @@ from .parsing import JsonObject, read_moment, read_names, read_text, read_year
 from .state import (
     PERSISTENT_FIELDS,
     ConnectivityState,
+    Transport,
     VehicleState,
     data_time,
     has_data,
@@ -53,7 +52,6 @@ class Vehicle:
     configured_key: PhysicalKey | None = None
     """What the owner said to have; without it the VIN tells."""
 
-    link: FleetClient | None = None
     state: VehicleState | None = None
     confirmed_at: datetime | None = None
     """When the cloud last confirmed what the snapshot holds."""
@@ -98,7 +96,6 @@ class Vehicle:
         *,
         name: str | None = None,
         owners_key: PhysicalKey | None = None,
-        link: FleetClient | None = None,
     ) -> Self:
         """Return a car of which only the VIN is known for sure."""
         model, year = decode_vin(vin)
@@ -108,7 +105,6 @@ class Vehicle:
             model=model,
             year=year,
             configured_key=owners_key,
-            link=link,
         )
 
     @property
@@ -338,7 +334,6 @@ class Vehicle:
         json: JsonObject,
         *,
         owners_key: PhysicalKey | None = None,
-        link: FleetClient | None = None,
     ) -> Self:
         """Return a car as it was before a restart; without an id that is an error."""
         car_id = read_text(json.get("id"))
@@ -350,7 +345,6 @@ class Vehicle:
             model=read_model(json.get("model")),
             year=read_year(json.get("year")),
             configured_key=owners_key,
-            link=link,
             trust=ComputerTrust(ComputerKeys.from_json(json.get("computers"))),
         )
         stored = json.get("state")

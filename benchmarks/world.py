@@ -6,13 +6,13 @@ import json
 from random import Random
 import socket
 
+from custom_components.keycard.outage.classifier import classify
 from custom_components.keycard.outage.evidence import (
     STALE,
     Classification,
     Evidence,
     RequestType,
     Verdict,
-    classify,
     make_evidence,
 )
 from custom_components.keycard.transport.http import Failure, HttpResult

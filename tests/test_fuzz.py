@@ -21,13 +21,10 @@ from homeassistant.helpers.json import json_bytes
 
 from custom_components.keycard.auth.oauth import classify_token_response
 from custom_components.keycard.flows.server_check import _check_of, _url_in
+from custom_components.keycard.outage.classifier import classify
 from custom_components.keycard.outage.detector import OutageDetector, StoredDetector
 from custom_components.keycard.outage.endpoints import default_hosts
-from custom_components.keycard.outage.evidence import (
-    RequestType,
-    classify,
-    make_evidence,
-)
+from custom_components.keycard.outage.evidence import RequestType, make_evidence
 from custom_components.keycard.outage.host_monitor import HostMonitor
 from custom_components.keycard.outage.stored_values import UNREADABLE, check_form
 from custom_components.keycard.providers.fleet import read_claims

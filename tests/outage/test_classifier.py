@@ -2,13 +2,13 @@
 
 import pytest
 
+from custom_components.keycard.outage.classifier import classify
 from custom_components.keycard.outage.evidence import (
     Evidence,
     Reason,
     RequestType,
     Subject,
     Verdict,
-    classify,
     make_evidence,
 )
 from custom_components.keycard.transport.http import Failure, HttpResult

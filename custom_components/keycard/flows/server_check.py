@@ -16,8 +16,9 @@ from homeassistant.helpers.aiohttp_client import (
 from ..auth.keys import PUBLIC_KEY_PATH
 from ..auth.oauth import TeslaSignIn, TokenRequestFailedError
 from ..const import CONF_BASE_URL, CONF_SERVER
+from ..outage.classifier import classify
 from ..outage.endpoints import REGIONS
-from ..outage.evidence import Reason, RequestType, classify
+from ..outage.evidence import Reason, RequestType
 from ..providers import token_link
 from ..transport.cloud import ApiCall, FleetClient
 from ..transport.http import Failure, HttpResult, Recorder, request

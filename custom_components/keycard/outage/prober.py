@@ -6,8 +6,9 @@ import socket
 import aiohttp
 
 from ..transport.http import request
+from .classifier import classify
 from .endpoints import Endpoint
-from .evidence import Evidence, RequestType, classify, make_evidence
+from .evidence import Evidence, RequestType, make_evidence
 
 TIMEOUT = 10.0
 LIMIT = 64 * 1024

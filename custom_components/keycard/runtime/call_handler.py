@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 
 from ..auth.oauth import OAuthSession
 from ..const import CONF_BASE_URL, CONF_MOVES
+from ..outage.classifier import classify
 from ..outage.detector import OutageDetector
 from ..outage.endpoints import Endpoints
 from ..outage.evidence import (
@@ -23,7 +24,6 @@ from ..outage.evidence import (
     Reason,
     RequestType,
     Verdict,
-    classify,
     make_evidence,
 )
 from ..outage.region_moves import Move, may_move, named_host, still_counting

@@ -13,6 +13,7 @@ from homeassistant.util import dt as dt_util
 from ..bluetooth.vehicle_link import BluetoothVehicle
 from ..const import DOMAIN
 from ..outage.account import Category
+from ..outage.classifier import classify
 from ..outage.detector import OutageDetector
 from ..outage.evidence import (
     Classification,
@@ -20,7 +21,6 @@ from ..outage.evidence import (
     Reason,
     RequestType,
     Subject,
-    classify,
     make_evidence,
 )
 from ..transport.cloud import ApiCall, CloudOutcome, Command, FleetClient, wake_and_wait

@@ -16,15 +16,9 @@ from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..outage.account import Category
+from ..outage.classifier import classify
 from ..outage.detector import OutageDetector
-from ..outage.evidence import (
-    Classification,
-    Reason,
-    RequestType,
-    Subject,
-    Verdict,
-    classify,
-)
+from ..outage.evidence import Classification, Reason, RequestType, Subject, Verdict
 from ..outage.models import Subsystem
 from ..transport.cloud import ApiCall, FleetClient
 from ..vehicle.cache import Cache

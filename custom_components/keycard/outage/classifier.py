@@ -1,0 +1,382 @@
+"""Classification of HTTP results: the table of answers and their meanings."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+import json
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from ..transport.http import Failure, HttpResult
+from .evidence import Classification, Reason, RequestType, Subject, Verdict
+
+CAR_PHRASES = (
+    "vehicle is offline or asleep",
+    "vehicle is not available",
+    "vehicle unavailable",
+)
+
+# What Tesla's own HTTP proxy says of the car, the key, the command or the account.
+_PROXY_PHRASES = (
+    "vehicle rejected request",
+    "public key has not been paired",
+    "messagefault_",
+    "pin codes must be",
+    "vehicle busy",
+    "context deadline exceeded",
+    "account credentials",
+    "invalid_command",
+)
+_MISSING_SCOPES = ("missing scopes", "invalid_scope", "insufficient_scope")
+
+_STATUS = frozenset({RequestType.STATUS})
+_UNRELATED = frozenset({RequestType.UNRELATED})
+_TOKEN = frozenset({RequestType.TOKEN})
+_SIGN_IN = frozenset({RequestType.TOKEN, RequestType.AUTHORIZE})
+_PROBES = frozenset({RequestType.STATUS, RequestType.TOKEN, RequestType.AUTHORIZE})
+_COMMAND = frozenset({RequestType.COMMAND})
+_DATA = frozenset({RequestType.DATA})
+_CALLS = frozenset(
+    {RequestType.CALL, RequestType.DATA, RequestType.WAKE, RequestType.COMMAND}
+)
+_BEHIND_GATEWAY = _CALLS | {RequestType.STATUS, RequestType.AUTHORIZE}
+_ALL = frozenset(RequestType)
+
+_GATEWAY = None
+_ACCOUNT = Subject.ACCOUNT
+_CAR = Subject.CAR
+_NETWORK = Subject.NETWORK
+
+_SUBJECTS = {
+    RequestType.STATUS: Subject.STATUS,
+    RequestType.UNRELATED: Subject.UNRELATED,
+    RequestType.TOKEN: Subject.AUTH,
+    RequestType.AUTHORIZE: Subject.AUTH,
+    RequestType.CALL: Subject.API,
+    RequestType.DATA: Subject.DATA,
+    RequestType.WAKE: Subject.API,
+    RequestType.COMMAND: Subject.COMMANDS,
+}
+
+_UNRELATED_BODIES = frozenset({"ok", "success"})
+_UNRELATED_MARK = "success</body>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    """An answer with what was asked for, and its body read once."""
+
+    kind: RequestType
+    answer: HttpResult
+    url: str
+    data_works: bool
+    readable: bool | None
+    third_party: bool
+
+    @property
+    def status(self) -> int:
+        return self.answer.status or 0
+
+    @property
+    def text(self) -> str:
+        return self.answer.body.strip().lower()
+
+    @property
+    def html(self) -> bool:
+        return self.answer.content_type == "text/html" or self.text.startswith(
+            ("<!doctype", "<html")
+        )
+
+    @property
+    def json(self) -> bool:
+        if self.readable is not None:
+            return self.readable
+        body = self.answer.body.strip()
+        if not body.startswith(("{", "[")):
+            return False
+        if self.answer.truncated:
+            # The rest was not kept.
+            return True
+        try:
+            json.loads(body)
+        except ValueError, RecursionError:
+            return False
+        return True
+
+    @property
+    def content(self) -> Mapping[str, object]:
+        """Return the JSON object that came, empty without one or if it was cut."""
+        if self.answer.truncated or not self.text.startswith("{"):
+            return {}
+        try:
+            content = json.loads(self.answer.body)
+        except ValueError, RecursionError:
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @property
+    def elsewhere(self) -> bool:
+        """Tell whether the answer sends us to another host, or to none at all."""
+        try:
+            host = urlsplit(self.answer.location or "").hostname
+        except ValueError:
+            return True
+        return bool(host) and host != urlsplit(self.url).hostname
+
+
+class _Rule(NamedTuple):
+    """One row of the table: what was asked, what came, of whom that tells what."""
+
+    kinds: frozenset[RequestType]
+    when: Callable[[_Request], bool]
+    subject: Subject | None
+    verdict: Verdict
+    reason: Reason
+
+
+def _failed(*failures: Failure) -> Callable[[_Request], bool]:
+    return lambda asked: asked.answer.failure in failures
+
+
+def _status(*codes: int) -> Callable[[_Request], bool]:
+    return lambda asked: asked.status in codes
+
+
+def _says(*phrases: str) -> Callable[[_Request], bool]:
+    return lambda asked: any(phrase in asked.text for phrase in phrases)
+
+
+def _both(*tests: Callable[[_Request], bool]) -> Callable[[_Request], bool]:
+    return lambda asked: all(test(asked) for test in tests)
+
+
+def _from_to(first: int, last: int) -> Callable[[_Request], bool]:
+    return lambda asked: first <= asked.status <= last
+
+
+def _always(_asked: _Request) -> bool:
+    return True
+
+
+def _html(asked: _Request) -> bool:
+    return asked.html
+
+
+def _json(asked: _Request) -> bool:
+    return asked.json
+
+
+def _elsewhere(asked: _Request) -> bool:
+    return asked.elsewhere
+
+
+def _ok(asked: _Request) -> bool:
+    return asked.text == "ok"
+
+
+def _fine(asked: _Request) -> bool:
+    return 200 <= asked.status < 300
+
+
+def _unrelated_good(asked: _Request) -> bool:
+    if asked.answer.failure is not None:
+        return False
+    if asked.status == 204:
+        return not asked.text
+    return asked.status == 200 and (
+        asked.text in _UNRELATED_BODIES or _UNRELATED_MARK in asked.text
+    )
+
+
+def _third_party(asked: _Request) -> bool:
+    return asked.third_party
+
+
+def _told_offline(asked: _Request) -> bool:
+    """Tell whether a 2xx says that the car is offline instead of what is due."""
+    content = asked.content
+    told = content.get("response", content)
+    if told is None:
+        return _out_of_reach_words(asked)
+    if asked.kind is not RequestType.DATA or not isinstance(told, Mapping):
+        return False
+    without_data = not any(isinstance(value, Mapping) for value in told.values())
+    return without_data and told.get("state") in _NOT_ONLINE
+
+
+_NOT_ONLINE = frozenset({"offline", "asleep", "waking"})
+_out_of_reach_words = _says(*CAR_PHRASES)
+_refused_sign_in = _both(
+    _from_to(0, 499), _json, _says('"invalid_grant"', '"login_required"')
+)
+_out_of_reach = _both(_status(500, 503), _out_of_reach_words)
+
+
+def _without_token(asked: _Request) -> bool:
+    """Tell a command that fails for a car whose data come."""
+    unavailable = _says("vehicle is not available")
+    return asked.status == 503 and asked.data_works and unavailable(asked)
+
+
+# First match wins. A row of the subject itself speaks of what was asked.
+_RULES = (
+    _Rule(_UNRELATED, _unrelated_good, _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_UNRELATED, _always, _GATEWAY, Verdict.BAD, Reason.NO_ANSWER),
+    # No HTTP answer came.
+    _Rule(_ALL, _failed(Failure.NAME), _NETWORK, Verdict.BAD, Reason.NAME),
+    _Rule(_ALL, _failed(Failure.ADDRESS), _NETWORK, Verdict.BAD, Reason.ADDRESS),
+    _Rule(
+        _ALL, _failed(Failure.CERTIFICATE), _NETWORK, Verdict.BAD, Reason.CERTIFICATE
+    ),
+    _Rule(
+        _COMMAND,
+        _both(_third_party, _failed(*Failure)),
+        Subject.THIRD_PARTY,
+        Verdict.BAD,
+        Reason.NO_ANSWER,
+    ),
+    _Rule(_ALL, _failed(Failure.TOO_LARGE), _GATEWAY, Verdict.BAD, Reason.MALFORMED),
+    _Rule(_ALL, _failed(*Failure), _GATEWAY, Verdict.BAD, Reason.NO_ANSWER),
+    # The owner's network answers in the host's place.
+    _Rule(
+        _ALL,
+        _both(_from_to(300, 399), _elsewhere),
+        _NETWORK,
+        Verdict.BAD,
+        Reason.PORTAL,
+    ),
+    _Rule(_ALL, _both(_fine, _html), _NETWORK, Verdict.BAD, Reason.PORTAL),
+    _Rule(_ALL, _status(407, 511), _NETWORK, Verdict.BAD, Reason.PORTAL),
+    # Signing in.
+    _Rule(_TOKEN, _refused_sign_in, _ACCOUNT, Verdict.BAD, Reason.SIGN_IN),
+    _Rule(_TOKEN, _status(403, 404, 408), _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Rule(_TOKEN, _from_to(500, 599), _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Rule(_SIGN_IN, _both(_fine, _json), _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_TOKEN, _both(_status(400, 401), _json), _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_TOKEN, _html, _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
+    # Probes of a host.
+    _Rule(_STATUS, _both(_status(200), _ok), _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(
+        _BEHIND_GATEWAY,
+        _both(_status(403), _html),
+        _NETWORK,
+        Verdict.BAD,
+        Reason.BLOCKED,
+    ),
+    _Rule(_PROBES, _from_to(300, 499), _GATEWAY, Verdict.WEAK, Reason.GATEWAY),
+    # Calls: the car.
+    _Rule(_COMMAND, _without_token, _GATEWAY, Verdict.BAD, Reason.COMMANDS_FAIL),
+    _Rule(_CALLS, _out_of_reach, _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Rule(_CALLS, _status(408, 540), _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Rule(
+        _CALLS,
+        _both(_status(405), _says("in service")),
+        _CAR,
+        Verdict.BAD,
+        Reason.IN_SERVICE,
+    ),
+    _Rule(_CALLS, _both(_fine, _told_offline), _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Rule(
+        _CALLS,
+        _both(_status(400, 412, 500), _says(*_PROXY_PHRASES)),
+        _CAR,
+        Verdict.BAD,
+        Reason.REFUSED,
+    ),
+    # Commands: what this car, or this sign-in, takes. The others are not hit.
+    _Rule(
+        _COMMAND | _DATA,
+        _both(_status(403), _says(*_MISSING_SCOPES)),
+        _CAR,
+        Verdict.BAD,
+        Reason.SCOPE,
+    ),
+    _Rule(
+        _COMMAND,
+        _both(_status(403), _says("command protocol required")),
+        _CAR,
+        Verdict.BAD,
+        Reason.UNSIGNED,
+    ),
+    # Calls: the account.
+    _Rule(
+        _CALLS,
+        _both(_status(401), _says("login_required")),
+        _ACCOUNT,
+        Verdict.BAD,
+        Reason.SIGN_IN,
+    ),
+    _Rule(
+        _CALLS,
+        _both(_status(401), _says("mobile_access_disabled")),
+        _ACCOUNT,
+        Verdict.BAD,
+        Reason.MOBILE_ACCESS,
+    ),
+    _Rule(_CALLS, _status(401), Subject.AUTH, Verdict.BAD, Reason.UNAUTHORIZED),
+    _Rule(
+        _CALLS,
+        _both(_status(402), _says("vehicle_subscription_required")),
+        _CAR,
+        Verdict.BAD,
+        Reason.PAYMENT,
+    ),
+    _Rule(_CALLS, _status(402), _ACCOUNT, Verdict.BAD, Reason.PAYMENT),
+    _Rule(
+        _CALLS,
+        _both(_status(403), _says("exceeded_limit")),
+        _ACCOUNT,
+        Verdict.BAD,
+        Reason.BILLING_LIMIT,
+    ),
+    _Rule(_CALLS, _status(403), _ACCOUNT, Verdict.BAD, Reason.FORBIDDEN),
+    _Rule(_CALLS, _status(412), _ACCOUNT, Verdict.BAD, Reason.NOT_REGISTERED),
+    _Rule(_CALLS, _status(421), _ACCOUNT, Verdict.BAD, Reason.WRONG_REGION),
+    _Rule(_CALLS, _status(429), _ACCOUNT, Verdict.BAD, Reason.RATE_LIMITED),
+    # Calls: the cloud.
+    # A third party's gateway failed: Tesla need not have had the command.
+    _Rule(
+        _COMMAND,
+        _both(_third_party, _status(502, 504, 520, 521, 522, 524)),
+        Subject.THIRD_PARTY,
+        Verdict.BAD,
+        Reason.CLOUD_FAILS,
+    ),
+    _Rule(_CALLS, _both(_fine, _json), _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_CALLS, _status(404), _CAR, Verdict.BAD, Reason.NOT_FOUND),
+    _Rule(_CALLS, _from_to(300, 499), _CAR, Verdict.BAD, Reason.REFUSED),
+    _Rule(_ALL, _fine, _GATEWAY, Verdict.BAD, Reason.MALFORMED),
+    _Rule(_ALL, _always, _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
+)
+
+
+def classify(
+    request_type: RequestType,
+    answer: HttpResult,
+    *,
+    url: str = "",
+    data_works: bool = False,
+    readable: bool | None = None,
+    third_party: bool = False,
+) -> Classification:
+    """Read what an answer means.
+
+    `url` is what was asked, to know a redirect to another host. `data_works` tells
+    that fresh data of the same car came lately: it turns a command's `vehicle is not
+    available` into a failure of the command plane. `readable` tells whether the whole
+    body was the JSON that is due; without it the part that was kept decides.
+    `third_party` tells that somebody else than Tesla answered.
+    """
+    asked = _Request(
+        kind=request_type,
+        answer=answer,
+        url=url,
+        data_works=data_works,
+        readable=readable,
+        third_party=third_party,
+    )
+    row = next(row for row in _RULES if request_type in row.kinds and row.when(asked))
+    return Classification(
+        subject=row.subject or _SUBJECTS[request_type],
+        verdict=row.verdict,
+        reason=row.reason,
+    )

@@ -56,9 +56,11 @@ CONF_YEAR: Final = "year"
 CONF_KEY: Final = "key"
 CONF_EXTERNAL: Final = "beside"
 
-# An attribute of what may show a drill
+# Attributes of entities, of which triggers and conditions read some
 ATTR_DRILL: Final = "drill"
 ATTR_PROVISIONAL: Final = "provisional"
+ATTR_REACHABLE: Final = "reachable"
+ATTR_SINCE: Final = "since"
 
 # A device that another integration made: also CONF_DOMAIN and CONF_DEVICE_ID
 CONF_IDENTIFIERS: Final = "identifiers"

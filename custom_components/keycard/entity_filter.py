@@ -12,8 +12,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.automation import DomainSpec
 
-from .const import DOMAIN
-from .sensor import ATTR_REACHABLE
+from .const import ATTR_REACHABLE, DOMAIN
 
 # Translation keys: an owner may rename an entity, but not these.
 OUTAGE: Final = "outage"

@@ -13,7 +13,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 
-from .const import ATTR_DRILL
+from .const import ATTR_DRILL, ATTR_SINCE
 from .coordinator import KeycardConfigEntry
 from .entity import CloudEntity
 from .outage.outage_log import EventType, NoticeType
@@ -23,7 +23,6 @@ from .runtime.views import OutageNotice
 # Reports what the coordinator hands over; nothing is asked.
 PARALLEL_UPDATES = 0
 
-ATTR_SINCE = "since"
 ATTR_TOLD_SINCE = "told_since"
 
 DESCRIPTION = EventEntityDescription(

@@ -1,4 +1,4 @@
-"""What the sensors of a car show."""
+"""Sensors for Keycard."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
-from .const import ATTR_DRILL
+from .const import ATTR_DRILL, ATTR_REACHABLE
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
-from .cost.pricing import Charge
+from .cost.pricing import CURRENCY, Charge
 from .entity import (
     CloudEntity,
     VehicleEntity,
@@ -51,11 +51,15 @@ from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TYRES
 from .vehicle.keys import PhysicalKey
 from .vehicle.state import Transport, VehicleState
 
-type Value = StateType | datetime
+# Entities read the data of their coordinator.
+PARALLEL_UPDATES = 0
 
-ATTR_REACHABLE: Final = "reachable"
-ATTR_SCREEN: Final = "screen_over_bluetooth"
 ATTR_CLOUD: Final = "cloud"
+ATTR_READINESS: Final = "readiness"
+ATTR_SCREEN: Final = "screen_over_bluetooth"
+
+# The statistics change slowly, and the recorder stores each change of a state.
+HISTORY_INTERVAL = timedelta(minutes=5)
 
 CHARGING_STATES = {
     "Starting": "starting",
@@ -66,20 +70,60 @@ CHARGING_STATES = {
     "NoPower": "no_power",
 }
 
+type SensorValue = StateType | datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudSensorDescription(SensorEntityDescription):
+    """Describe a sensor of the cloud."""
+
+    value_fn: Callable[[CloudData], SensorValue]
+    attributes_fn: Callable[[CloudData], dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UptimeSensorDescription(SensorEntityDescription):
+    """Describe a sensor of the uptime over the last `days`."""
+
+    days: int
+    native_unit_of_measurement: str | None = PERCENTAGE
+    state_class: SensorStateClass | None = SensorStateClass.MEASUREMENT
+    suggested_display_precision: int | None = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastOutageSensorDescription(SensorEntityDescription):
+    """Describe a sensor of the last outage that ended."""
+
+    value_fn: Callable[[Outage], datetime | float]
+
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleSensorDescription(SensorEntityDescription, VehicleEntityDescription):
-    """Describes a sensor of a car."""
+    """Describe a sensor of a vehicle."""
 
-    value_fn: Callable[[VehicleData], Value]
+    value_fn: Callable[[VehicleData], SensorValue]
     attributes_fn: Callable[[VehicleData], dict[str, Any]] | None = None
 
 
-def _known(value: Callable[[VehicleState], Value]) -> Callable[[VehicleData], Value]:
-    """Read a value of what is known of the car, None if nothing is."""
+def _status_attributes(data: CloudData) -> dict[str, Any]:
+    """Return the details of an assessment."""
+    assessment = data.assessment
+    return {
+        "planes": [subsystem.value for subsystem in assessment.subsystems],
+        "elsewhere": list(assessment.other_regions),
+        "models": list(assessment.models),
+        "missing": [missing.value for missing in assessment.missing_evidence],
+    }
 
-    def read(view: VehicleData) -> Value:
-        return value(view.usable_state) if view.usable_state else None
+
+def _usable(
+    value_fn: Callable[[VehicleState], SensorValue],
+) -> Callable[[VehicleData], SensorValue]:
+    """Return a function that reads from the usable state, None without one."""
+
+    def read(data: VehicleData) -> SensorValue:
+        return value_fn(data.usable_state) if data.usable_state else None
 
     return read
 
@@ -93,10 +137,9 @@ def _measurement(
     options: tuple[str, ...] | None = None,
     category: EntityCategory | None = None,
     precision: int | None = 0,
-    told: Callable[[VehicleState], object] | None = None,
-    value: Callable[[VehicleState], Value] | None = None,
+    value_fn: Callable[[VehicleState], SensorValue] | None = None,
 ) -> VehicleSensorDescription:
-    """Describe what a car tells as it is, off by default."""
+    """Describe a sensor of one field, disabled by default."""
     return VehicleSensorDescription(
         key=key,
         translation_key=key,
@@ -107,8 +150,7 @@ def _measurement(
         options=None if options is None else list(options),
         state_class=state_class,
         suggested_display_precision=precision,
-        supported_fn=told,
-        value_fn=_known(value or attrgetter(key)),
+        value_fn=_usable(value_fn or attrgetter(key)),
     )
 
 
@@ -117,9 +159,9 @@ def _enum_or_text(
     *,
     options: tuple[str, ...] | None = None,
     category: EntityCategory | None = None,
-    value: Callable[[VehicleState], Value] | None = None,
+    value_fn: Callable[[VehicleState], SensorValue] | None = None,
 ) -> VehicleSensorDescription:
-    """Describe what a car tells in a word, off by default."""
+    """Describe a sensor of an option or a text, disabled by default."""
     return _measurement(
         key,
         SensorDeviceClass.ENUM if options else None,
@@ -127,58 +169,135 @@ def _enum_or_text(
         options=options,
         category=category,
         precision=None,
-        value=value,
+        value_fn=value_fn,
     )
 
 
 def _timestamp(
-    key: str, value: Callable[[VehicleState], Value]
+    key: str, value_fn: Callable[[VehicleState], SensorValue]
 ) -> VehicleSensorDescription:
-    """Describe a time that a car tells, off by default."""
+    """Describe a sensor of a time, disabled by default."""
     return _measurement(
         key,
         SensorDeviceClass.TIMESTAMP,
         state_class=None,
         precision=None,
-        value=value,
+        value_fn=value_fn,
     )
 
 
 def _charging_state(state: VehicleState) -> str | None:
+    """Return the option of Tesla's charging state."""
     return CHARGING_STATES.get(state.charging_state or "")
 
 
 def _speed(state: VehicleState) -> float | None:
-    """Return the speed; a parked car tells none."""
+    """Return the speed; a parked vehicle reports none."""
     if state.speed is None and state.shift_state == PARKED:
         return 0.0
     return state.speed
 
 
 def _departure(state: VehicleState) -> datetime | None:
-    """Return the departure that is scheduled; a car remembers its last one."""
+    """Return the scheduled departure; a vehicle also keeps a past one."""
     return state.departure_at if state.charge_schedule == "depart_by" else None
 
 
-def _of_connection(view: VehicleData) -> dict[str, Any]:
-    """Return whether a car is reached, and how the cloud and its screen do."""
-    screen = None if view.bluetooth is None else view.bluetooth.infotainment_answers
+def _connection_attributes(data: VehicleData) -> dict[str, Any]:
+    """Return whether the vehicle, the cloud and infotainment can be reached."""
+    screen = None if data.bluetooth is None else data.bluetooth.infotainment_answers
     return {
-        ATTR_DRILL: view.drill,
-        ATTR_REACHABLE: view.reachable,
-        **({} if view.cloud is None else {ATTR_CLOUD: view.cloud.value}),
+        ATTR_DRILL: data.drill,
+        ATTR_REACHABLE: data.reachable,
+        **({} if data.cloud is None else {ATTR_CLOUD: data.cloud.value}),
         **({} if screen is None else {ATTR_SCREEN: screen}),
     }
 
 
+CLOUD_SENSORS = (
+    CloudSensorDescription(
+        key="status",
+        translation_key="status",
+        device_class=SensorDeviceClass.ENUM,
+        options=[status.value for status in Status],
+        value_fn=lambda data: data.assessment.status.value,
+        attributes_fn=_status_attributes,
+    ),
+    CloudSensorDescription(
+        key="scope",
+        translation_key="scope",
+        device_class=SensorDeviceClass.ENUM,
+        options=[scope.value for scope in Scope],
+        value_fn=lambda data: data.assessment.scope.value,
+    ),
+    CloudSensorDescription(
+        key="outage_since",
+        translation_key="outage_since",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda data: data.assessment.since,
+    ),
+)
+LAST_DRILL = SensorEntityDescription(
+    key="last_drill",
+    translation_key="last_drill",
+    device_class=SensorDeviceClass.TIMESTAMP,
+    entity_category=EntityCategory.DIAGNOSTIC,
+)
+API_LATENCY = SensorEntityDescription(
+    key="api_latency",
+    translation_key="api_latency",
+    device_class=SensorDeviceClass.DURATION,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+    native_unit_of_measurement=UnitOfTime.MILLISECONDS,
+    state_class=SensorStateClass.MEASUREMENT,
+    suggested_display_precision=0,
+)
+ESTIMATED_COST = SensorEntityDescription(
+    key="estimated_cost",
+    translation_key="estimated_cost",
+    device_class=SensorDeviceClass.MONETARY,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    native_unit_of_measurement=CURRENCY,
+    state_class=SensorStateClass.TOTAL,
+    suggested_display_precision=2,
+)
+UPTIME_SENSORS = (
+    UptimeSensorDescription(
+        key="uptime_30_days", translation_key="uptime_30_days", days=30
+    ),
+    UptimeSensorDescription(
+        key="uptime_365_days",
+        translation_key="uptime_365_days",
+        days=365,
+        entity_registry_enabled_default=False,
+    ),
+)
+LAST_OUTAGE_SENSORS = (
+    LastOutageSensorDescription(
+        key="last_outage",
+        translation_key="last_outage",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda outage: outage.start,
+    ),
+    LastOutageSensorDescription(
+        key="last_outage_length",
+        translation_key="last_outage_length",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_unit_of_measurement=UnitOfTime.MINUTES,
+        suggested_display_precision=0,
+        value_fn=lambda outage: outage.length.total_seconds(),
+    ),
+)
 MAIN_SENSORS = (
     VehicleSensorDescription(
         key="key_to_take",
         translation_key="key_to_take",
         device_class=SensorDeviceClass.ENUM,
         options=[key.value for key in PhysicalKey],
-        value_fn=lambda view: view.key_to_take.value,
-        attributes_fn=lambda view: {ATTR_DRILL: view.drill},
+        value_fn=lambda data: data.key_to_take.value,
+        attributes_fn=lambda data: {ATTR_DRILL: data.drill},
         without_account=True,
     ),
     VehicleSensorDescription(
@@ -186,15 +305,15 @@ MAIN_SENSORS = (
         translation_key="connection",
         device_class=SensorDeviceClass.ENUM,
         options=[connection.value for connection in Connection],
-        value_fn=lambda view: view.connection.value,
-        attributes_fn=_of_connection,
+        value_fn=lambda data: data.connection.value,
+        attributes_fn=_connection_attributes,
     ),
     VehicleSensorDescription(
         key="key_tried",
         translation_key="key_tried",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda view: view.key_tried,
+        value_fn=lambda data: data.key_tried,
         without_account=True,
     ),
     VehicleSensorDescription(
@@ -202,14 +321,14 @@ MAIN_SENSORS = (
         translation_key="last_contact",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda view: view.last_contact,
+        value_fn=lambda data: data.last_contact,
     ),
     VehicleSensorDescription(
         key="battery_level",
         device_class=SensorDeviceClass.BATTERY,
         native_unit_of_measurement=PERCENTAGE,
         state_class=SensorStateClass.MEASUREMENT,
-        value_fn=_known(lambda state: state.battery_level),
+        value_fn=_usable(lambda state: state.battery_level),
     ),
     VehicleSensorDescription(
         key="battery_range",
@@ -218,7 +337,7 @@ MAIN_SENSORS = (
         native_unit_of_measurement=UnitOfLength.MILES,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
-        value_fn=_known(lambda state: state.battery_range),
+        value_fn=_usable(lambda state: state.battery_range),
     ),
 )
 BLUETOOTH_SENSORS = (
@@ -227,9 +346,9 @@ BLUETOOTH_SENSORS = (
         translation_key="data_source",
         device_class=SensorDeviceClass.ENUM,
         entity_category=EntityCategory.DIAGNOSTIC,
-        options=[way.value for way in Transport],
+        options=[transport.value for transport in Transport],
         bluetooth_only=True,
-        value_fn=lambda view: view.data_source and view.data_source.value,
+        value_fn=lambda data: data.data_source and data.data_source.value,
     ),
     VehicleSensorDescription(
         key="bluetooth_signal",
@@ -240,7 +359,7 @@ BLUETOOTH_SENSORS = (
         native_unit_of_measurement=SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
         state_class=SensorStateClass.MEASUREMENT,
         bluetooth_only=True,
-        value_fn=lambda view: view.bluetooth.signal if view.bluetooth else None,
+        value_fn=lambda data: data.bluetooth.signal if data.bluetooth else None,
     ),
     VehicleSensorDescription(
         key="bluetooth_heard",
@@ -249,14 +368,14 @@ BLUETOOTH_SENSORS = (
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         bluetooth_only=True,
-        value_fn=lambda view: view.bluetooth.last_seen if view.bluetooth else None,
+        value_fn=lambda data: data.bluetooth.last_seen if data.bluetooth else None,
     ),
 )
 CHARGING_SENSORS = (
     _enum_or_text(
         "charging_state",
         options=tuple(CHARGING_STATES.values()),
-        value=_charging_state,
+        value_fn=_charging_state,
     ),
     _measurement("charger_power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
     _measurement("charge_rate", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR),
@@ -264,7 +383,7 @@ CHARGING_SENSORS = (
         "energy_added",
         SensorDeviceClass.ENERGY,
         UnitOfEnergy.KILO_WATT_HOUR,
-        # It starts anew with each charge.
+        # It is reset by each charging session.
         state_class=SensorStateClass.TOTAL_INCREASING,
         precision=1,
     ),
@@ -324,7 +443,7 @@ CLIMATE_SENSORS = tuple(
 DRIVING_SENSORS = (
     _enum_or_text("shift_state", options=SHIFT_STATES),
     _measurement(
-        "speed", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR, value=_speed
+        "speed", SensorDeviceClass.SPEED, UnitOfSpeed.MILES_PER_HOUR, value_fn=_speed
     ),
     _measurement("power", SensorDeviceClass.POWER, UnitOfPower.KILO_WATT),
     _measurement(
@@ -343,13 +462,13 @@ DRIVING_SENSORS = (
     _measurement("route_battery", SensorDeviceClass.BATTERY, PERCENTAGE),
     *(
         _measurement(
-            f"{place}_pressure",
+            f"{wheel}_pressure",
             SensorDeviceClass.PRESSURE,
             UnitOfPressure.BAR,
             category=EntityCategory.DIAGNOSTIC,
             precision=1,
         )
-        for place in TYRES
+        for wheel in TYRES
     ),
 )
 VEHICLE_SENSORS = (
@@ -362,53 +481,91 @@ VEHICLE_SENSORS = (
 )
 
 
-CURRENCY = "USD"
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: KeycardConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the sensors of the cloud and of its vehicles."""
+    async_add_entities(
+        [
+            *(
+                CloudSensor(entry.runtime_data, description)
+                for description in CLOUD_SENSORS
+            ),
+            LastDrillSensor(entry.runtime_data, LAST_DRILL),
+            LatencySensor(entry.runtime_data, API_LATENCY),
+            *(
+                UptimeSensor(entry.runtime_data, description)
+                for description in UPTIME_SENSORS
+            ),
+            *(
+                LastOutageSensor(entry.runtime_data, description)
+                for description in LAST_OUTAGE_SENSORS
+            ),
+        ]
+    )
+    if entry.runtime_data.provider.cars_from_account:
+        async_add_entities([CostSensor(entry.runtime_data)])
+    async_add_vehicle_entities(
+        entry, async_add_entities, VEHICLE_SENSORS, VehicleSensor
+    )
 
-COST = SensorEntityDescription(
-    key="estimated_cost",
-    translation_key="estimated_cost",
-    device_class=SensorDeviceClass.MONETARY,
-    entity_category=EntityCategory.DIAGNOSTIC,
-    native_unit_of_measurement=CURRENCY,
-    state_class=SensorStateClass.TOTAL,
-    suggested_display_precision=2,
-)
+
+class CloudSensor(CloudEntity, SensorEntity):
+    """Sensor of the cloud."""
+
+    entity_description: CloudSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> SensorValue:
+        """Return the value from the assessment."""
+        return self.entity_description.value_fn(self.coordinator.data)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return whether a drill is shown, and the details of the value."""
+        data = self.coordinator.data
+        attributes_fn = self.entity_description.attributes_fn
+        return {
+            ATTR_DRILL: data.drill,
+            **(attributes_fn(data) if attributes_fn else {}),
+        }
 
 
 class CostSensor(CloudEntity, SensorEntity):
-    """What the calls of a month cost by the prices of the provider.
-
-    It follows the bill and not the judgement.
-    """
+    """Estimated cost of this month's calls; follows the usage, not the assessment."""
 
     def __init__(self, coordinator: KeycardCoordinator) -> None:
-        """Attach the sensor to the cloud's device."""
-        super().__init__(coordinator, COST)
+        """Initialize the sensor."""
+        super().__init__(coordinator, ESTIMATED_COST)
         self._bill = coordinator.bill
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the bill."""
+        """Subscribe to the usage."""
         await super().async_added_to_hass()
         self.async_on_remove(self._bill.async_add_listener(self.async_write_ha_state))
 
     @property
     @override
     def native_value(self) -> float | None:
-        """Return the cost in US dollars, None where calls have no known price."""
+        """Return the cost in US dollars, None if the price of a call is unknown."""
         cost = self._bill.spending.cost
         return None if cost is None else round(cost, 4)
 
     @property
     @override
     def last_reset(self) -> datetime:
-        """Return when the month began."""
+        """Return the start of the month."""
         return self._bill.spending.month
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
-        """Return what was counted, and what is done about it."""
+        """Return the counts, the tariff, and the state of the budget."""
         spending = self._bill.spending
         tariff = spending.tariff
         return {
@@ -421,86 +578,72 @@ class CostSensor(CloudEntity, SensorEntity):
         }
 
 
-# It changes slowly, and each change of a state is written down.
-PACE = timedelta(minutes=5)
+class LastDrillSensor(CloudEntity, SensorEntity):
+    """End and report of the last drill."""
+
+    # It is a long list.
+    _unrecorded_attributes = frozenset({ATTR_READINESS})
+
+    @property
+    @override
+    def native_value(self) -> datetime | None:
+        """Return the end of the last drill."""
+        return self.coordinator.rehearsal.last
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return the report of the last drill."""
+        return {ATTR_READINESS: self.coordinator.rehearsal.readiness}
 
 
-@dataclass(frozen=True, kw_only=True)
-class UptimeDescription(SensorEntityDescription):
-    """Describes a sensor of the uptime of the last `days`."""
-
-    days: int
-    native_unit_of_measurement: str | None = PERCENTAGE
-    state_class: SensorStateClass | None = SensorStateClass.MEASUREMENT
-    suggested_display_precision: int | None = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class LastOutageDescription(SensorEntityDescription):
-    """Describes a sensor of the outage that was over last."""
-
-    value_fn: Callable[[Outage], datetime | float]
-
-
-UPTIMES = (
-    UptimeDescription(key="uptime_30_days", translation_key="uptime_30_days", days=30),
-    UptimeDescription(
-        key="uptime_365_days",
-        translation_key="uptime_365_days",
-        days=365,
-        entity_registry_enabled_default=False,
-    ),
-)
-LAST_OUTAGES = (
-    LastOutageDescription(
-        key="last_outage",
-        translation_key="last_outage",
-        device_class=SensorDeviceClass.TIMESTAMP,
-        value_fn=lambda outage: outage.start,
-    ),
-    LastOutageDescription(
-        key="last_outage_length",
-        translation_key="last_outage_length",
-        device_class=SensorDeviceClass.DURATION,
-        native_unit_of_measurement=UnitOfTime.SECONDS,
-        suggested_unit_of_measurement=UnitOfTime.MINUTES,
-        suggested_display_precision=0,
-        value_fn=lambda outage: outage.length.total_seconds(),
-    ),
-)
-
-
-def history_sensors(coordinator: KeycardCoordinator) -> list[SensorEntity]:
-    """Return the sensors of a cloud's history."""
-    return [
-        *(UptimeSensor(coordinator, description) for description in UPTIMES),
-        *(LastOutageSensor(coordinator, description) for description in LAST_OUTAGES),
-    ]
-
-
-class HistorySensor(CloudEntity, SensorEntity):
-    """A sensor of the history of the region, as the entries of this home saw it."""
-
-    _shown: tuple[object, object]
+class LatencySensor(CloudEntity, SensorEntity):
+    """Latency of Tesla's API; follows the probes, not the assessment."""
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Look into the journal from time to time."""
+        """Subscribe to the probes."""
         await super().async_added_to_hass()
-        self._shown = self._tell()
+        watcher = self.coordinator.watcher
+        self.async_on_remove(watcher.async_add_listener(self._handle_probe))
+
+    @callback
+    def _handle_probe(self) -> None:
+        """Write the latency of the last good answer if it changed."""
+        latency = self.coordinator.watcher.latencies.get(self.coordinator.region)
+        value = None if latency is None else round(latency * 1000)
+        if value != self._attr_native_value:
+            self._attr_native_value = value
+            self.async_write_ha_state()
+
+
+class HistorySensor(CloudEntity, SensorEntity):
+    """Base of the sensors of the region's outage log."""
+
+    _written: tuple[object, object]
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Schedule reading the outage log."""
+        await super().async_added_to_hass()
+        self._written = self._read()
         self.async_on_remove(
             async_track_time_interval(
-                self.hass, self._async_look, PACE, cancel_on_shutdown=True
+                self.hass,
+                self._async_refresh,
+                HISTORY_INTERVAL,
+                cancel_on_shutdown=True,
             )
         )
 
     @callback
-    def _async_look(self, _now: datetime) -> None:
-        if (told := self._tell()) != self._shown:
-            self._shown = told
+    def _async_refresh(self, _now: datetime) -> None:
+        """Write the state if it changed."""
+        if (read := self._read()) != self._written:
+            self._written = read
             self.async_write_ha_state()
 
-    def _tell(self) -> tuple[object, object]:
+    def _read(self) -> tuple[object, object]:
         return self.native_value, self.extra_state_attributes
 
     @property
@@ -509,12 +652,12 @@ class HistorySensor(CloudEntity, SensorEntity):
 
 
 class UptimeSensor(HistorySensor):
-    """How much of the watched time the cloud worked."""
+    """Share of the watched time in which the cloud worked."""
 
-    entity_description: UptimeDescription
+    entity_description: UptimeSensorDescription
 
     @property
-    def _figures(self) -> UptimeStats:
+    def _stats(self) -> UptimeStats:
         return self._journal.uptime.figures(
             self.coordinator.region, self.entity_description.days, dt_util.utcnow()
         )
@@ -523,26 +666,26 @@ class UptimeSensor(HistorySensor):
     @override
     def native_value(self) -> float | None:
         """Return the share of the watched time without an outage."""
-        uptime = self._figures.uptime
+        uptime = self._stats.uptime
         return None if uptime is None else round(uptime, 3)
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
-        """Return how much was watched, and what the rest of it was like."""
-        figures = self._figures
+        """Return the watched time and the shares of each kind of outage."""
+        stats = self._stats
         return {
-            "watched": round(figures.watched),
-            "outage": round(figures.outage, 3),
-            "degraded": round(figures.degraded, 3),
-            "sign_in_outage": round(figures.sign_in_outage, 3),
+            "watched": round(stats.watched),
+            "outage": round(stats.outage, 3),
+            "degraded": round(stats.degraded, 3),
+            "sign_in_outage": round(stats.sign_in_outage, 3),
         }
 
 
 class LastOutageSensor(HistorySensor):
-    """When the outage began that was over last, or how long it was."""
+    """Start or length of the last outage that ended."""
 
-    entity_description: LastOutageDescription
+    entity_description: LastOutageSensorDescription
 
     @property
     def _outage(self) -> Outage | None:
@@ -551,14 +694,14 @@ class LastOutageSensor(HistorySensor):
     @property
     @override
     def native_value(self) -> datetime | float | None:
-        """Return what the journal tells of it."""
+        """Return the value from the outage log."""
         outage = self._outage
         return None if outage is None else self.entity_description.value_fn(outage)
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Return how bad it got, and when it was over."""
+        """Return status, scope and end of the outage."""
         outage = self._outage
         if outage is None:
             return None
@@ -569,173 +712,21 @@ class LastOutageSensor(HistorySensor):
         }
 
 
-# Reads what the coordinator holds; nothing is asked.
-PARALLEL_UPDATES = 0
-
-ATTR_READINESS = "readiness"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CloudSensorDescription(SensorEntityDescription):
-    """Describes a sensor of the cloud."""
-
-    value_fn: Callable[[CloudData], Value]
-    attributes_fn: Callable[[CloudData], dict[str, Any]] | None = None
-
-
-def _details(view: CloudData) -> dict[str, Any]:
-    """Tell what stands behind a status."""
-    judgement = view.assessment
-    return {
-        "planes": [plane.value for plane in judgement.subsystems],
-        "elsewhere": list(judgement.other_regions),
-        "models": list(judgement.models),
-        "missing": [missing.value for missing in judgement.missing_evidence],
-    }
-
-
-CLOUD_SENSORS = (
-    CloudSensorDescription(
-        key="status",
-        translation_key="status",
-        device_class=SensorDeviceClass.ENUM,
-        options=[status.value for status in Status],
-        value_fn=lambda view: view.assessment.status.value,
-        attributes_fn=_details,
-    ),
-    CloudSensorDescription(
-        key="scope",
-        translation_key="scope",
-        device_class=SensorDeviceClass.ENUM,
-        options=[scope.value for scope in Scope],
-        value_fn=lambda view: view.assessment.scope.value,
-    ),
-    CloudSensorDescription(
-        key="outage_since",
-        translation_key="outage_since",
-        device_class=SensorDeviceClass.TIMESTAMP,
-        value_fn=lambda view: view.assessment.since,
-    ),
-)
-LAST_DRILL = SensorEntityDescription(
-    key="last_drill",
-    translation_key="last_drill",
-    device_class=SensorDeviceClass.TIMESTAMP,
-    entity_category=EntityCategory.DIAGNOSTIC,
-)
-LATENCY = SensorEntityDescription(
-    key="api_latency",
-    translation_key="api_latency",
-    device_class=SensorDeviceClass.DURATION,
-    entity_category=EntityCategory.DIAGNOSTIC,
-    entity_registry_enabled_default=False,
-    native_unit_of_measurement=UnitOfTime.MILLISECONDS,
-    state_class=SensorStateClass.MEASUREMENT,
-    suggested_display_precision=0,
-)
-
-
-async def async_setup_entry(
-    _hass: HomeAssistant,
-    entry: KeycardConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Add the sensors of the cloud and of its cars."""
-    async_add_entities(
-        [
-            *(
-                CloudSensor(entry.runtime_data, description)
-                for description in CLOUD_SENSORS
-            ),
-            LastDrillSensor(entry.runtime_data, LAST_DRILL),
-            LatencySensor(entry.runtime_data, LATENCY),
-            *history_sensors(entry.runtime_data),
-        ]
-    )
-    if entry.runtime_data.provider.cars_from_account:
-        async_add_entities([CostSensor(entry.runtime_data)])
-    async_add_vehicle_entities(
-        entry, async_add_entities, VEHICLE_SENSORS, VehicleSensor
-    )
-
-
-class CloudSensor(CloudEntity, SensorEntity):
-    """A sensor of the maker's cloud."""
-
-    entity_description: CloudSensorDescription
-
-    @property
-    @override
-    def native_value(self) -> Value:
-        """Return what the judgement says."""
-        return self.entity_description.value_fn(self.coordinator.data)
-
-    @property
-    @override
-    def extra_state_attributes(self) -> dict[str, Any]:
-        """Return what stands behind the value, and whether it is but a drill's."""
-        view = self.coordinator.data
-        attributes = self.entity_description.attributes_fn
-        return {ATTR_DRILL: view.drill, **(attributes(view) if attributes else {})}
-
-
-class LastDrillSensor(CloudEntity, SensorEntity):
-    """When the last drill came to its end, and how ready the household was."""
-
-    # It is a list, and long.
-    _unrecorded_attributes = frozenset({ATTR_READINESS})
-
-    @property
-    @override
-    def native_value(self) -> datetime | None:
-        """Return when the last drill was over."""
-        return self.coordinator.rehearsal.last
-
-    @property
-    @override
-    def extra_state_attributes(self) -> dict[str, Any]:
-        """Return what the drill has shown."""
-        return {ATTR_READINESS: self.coordinator.rehearsal.readiness}
-
-
-class LatencySensor(CloudEntity, SensorEntity):
-    """How long the maker's host takes to answer.
-
-    It changes with every answer, so it follows the answers and not the judgement.
-    """
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        """Follow the answers of the hosts."""
-        await super().async_added_to_hass()
-        watcher = self.coordinator.watcher
-        self.async_on_remove(watcher.async_add_listener(self._handle_answer))
-
-    @callback
-    def _handle_answer(self) -> None:
-        """Show the last good answer's latency, if that is news."""
-        latency = self.coordinator.watcher.latencies.get(self.coordinator.region)
-        value = None if latency is None else round(latency * 1000)
-        if value != self._attr_native_value:
-            self._attr_native_value = value
-            self.async_write_ha_state()
-
-
 class VehicleSensor(VehicleEntity, SensorEntity):
-    """A sensor of a car."""
+    """Sensor of a vehicle."""
 
     entity_description: VehicleSensorDescription
 
     @property
     @override
-    def native_value(self) -> Value:
-        """Return what is known of the car."""
+    def native_value(self) -> SensorValue:
+        """Return the value, None if unknown."""
         return self.entity_description.value_fn(self.coordinator.data)
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Return what stands behind the value."""
+        """Return the details of the value."""
         if self.entity_description.attributes_fn is None:
             return super().extra_state_attributes
         return self.entity_description.attributes_fn(self.coordinator.data)

@@ -45,6 +45,7 @@ from homeassistant.helpers.trigger import (
 )
 from homeassistant.util import dt as dt_util
 
+from .const import ATTR_SINCE
 from .entity_filter import (
     CONF_KEY_TO_TAKE,
     CONNECTION,
@@ -56,7 +57,6 @@ from .entity_filter import (
     STATUS,
     filter_entities,
 )
-from .event import ATTR_SINCE
 from .outage.models import Status
 from .outage.outage_log import EventType
 from .runtime.connection import Connection

@@ -11,6 +11,8 @@ from ..const import (
     PROVIDER_TESSIE,
 )
 
+CURRENCY = "USD"
+
 
 class Charge(StrEnum):
     """What is billed call by call."""

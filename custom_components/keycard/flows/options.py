@@ -38,9 +38,9 @@ from ..const import (
     SUBENTRY_BLUETOOTH_KEY,
 )
 from ..coordinator import KeycardConfigEntry
+from ..cost.pricing import CURRENCY
 from ..external.discovery import async_discover_vehicles
 from ..outage.endpoints import REGIONS, default_hosts
-from ..sensor import CURRENCY
 from ..transport.routing import Preference
 from ..vehicle.product_list import labels
 from .external import ExternalOptions

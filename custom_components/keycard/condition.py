@@ -1,4 +1,4 @@
-"""Keycard's conditions: what an automation may ask before it acts."""
+"""Conditions of Keycard."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, override
@@ -31,73 +31,73 @@ from .runtime.connection import OVER_BLUETOOTH, OVER_CLOUD, REACHABLE, Connectio
 from .vehicle.keys import PhysicalKey
 from .vehicle.state import Transport
 
-ANY_LINK = "any"
+ANY_TRANSPORT = "any"
 
-# Home Assistant wants sets, and changes none of them.
+# The base class declares mutable sets, but changes none of them.
 _ON: set[str | bool] = {STATE_ON}
-_FINE: set[str | bool] = {
+_TESLA_WORKS: set[str | bool] = {
     Status.OPERATIONAL,
     Status.ACCOUNT_PROBLEM,
     Status.PROVIDER_DOWN,
 }
-_REACHED: Mapping[str, frozenset[Connection]] = {
-    ANY_LINK: REACHABLE,
+_CONNECTIONS: Mapping[str, frozenset[Connection]] = {
+    ANY_TRANSPORT: REACHABLE,
     Transport.CLOUD: OVER_CLOUD,
     Transport.BLUETOOTH: OVER_BLUETOOTH,
 }
 
 
-class OutageIsOn(EntityStateConditionBase):
-    """An outage is on, also while nobody can see its end."""
+class OutageIsOnCondition(EntityStateConditionBase):
+    """Condition that an outage is active, also while the evidence is inconclusive."""
 
     _domain_specs = PROBLEM_SPEC
     _states = _ON
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep what tells of outages."""
+        """Filter the outage binary sensors."""
         return filter_entities(self._hass, super().entity_filter(entities), OUTAGE)
 
 
-class TeslaIsFine(EntityStateConditionBase):
-    """The maker's cloud is known to work, whatever else fails."""
+class TeslaWorksCondition(EntityStateConditionBase):
+    """Condition that Tesla's cloud works, whatever else fails."""
 
     _domain_specs = ENUM_SPEC
-    _states = _FINE
+    _states = _TESLA_WORKS
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep what tells the status of a cloud."""
+        """Filter the status sensors."""
         return filter_entities(self._hass, super().entity_filter(entities), STATUS)
 
 
-class VehicleIsReachable(EntityStateConditionBase):
-    """A car can be reached, if need be by waking it."""
+class VehicleIsReachableCondition(EntityStateConditionBase):
+    """Condition that a vehicle can be reached, awake or by waking it."""
 
     _domain_specs = ENUM_SPEC
     _schema = ENTITY_STATE_CONDITION_SCHEMA_ANY_ALL.extend(
         {
             vol.Required(CONF_OPTIONS, default={}): {
-                vol.Optional(CONF_LINK, default=ANY_LINK): vol.In(_REACHED),
+                vol.Optional(CONF_LINK, default=ANY_TRANSPORT): vol.In(_CONNECTIONS),
             },
         }
     )
 
     def __init__(self, hass: HomeAssistant, config: ConditionConfig) -> None:
-        """Take the link that is asked for."""
+        """Initialize the condition."""
         super().__init__(hass, config)
         if TYPE_CHECKING:
             assert config.options is not None
-        self._states = {*_REACHED[config.options[CONF_LINK]]}
+        self._states = {*_CONNECTIONS[config.options[CONF_LINK]]}
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep the connections of cars."""
+        """Filter the connection sensors."""
         return filter_entities(self._hass, super().entity_filter(entities), CONNECTION)
 
 
-class KeyToTakeIs(EntityStateConditionBase):
-    """A car wants one of these keys."""
+class KeyToTakeIsCondition(EntityStateConditionBase):
+    """Condition that the key to take is one of the configured keys."""
 
     _domain_specs = ENUM_SPEC
     _schema = ENTITY_STATE_CONDITION_SCHEMA_ANY_ALL.extend(
@@ -111,7 +111,7 @@ class KeyToTakeIs(EntityStateConditionBase):
     )
 
     def __init__(self, hass: HomeAssistant, config: ConditionConfig) -> None:
-        """Take the keys that are asked for."""
+        """Initialize the condition."""
         super().__init__(hass, config)
         if TYPE_CHECKING:
             assert config.options is not None
@@ -119,15 +119,15 @@ class KeyToTakeIs(EntityStateConditionBase):
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep the keys to take."""
+        """Filter the key to take sensors."""
         return filter_entities(self._hass, super().entity_filter(entities), KEY_TO_TAKE)
 
 
 CONDITIONS: dict[str, type[Condition]] = {
-    "is_car_reachable": VehicleIsReachable,
-    "is_key_to_take": KeyToTakeIs,
-    "is_maker_fine": TeslaIsFine,
-    "is_outage_on": OutageIsOn,
+    "is_car_reachable": VehicleIsReachableCondition,
+    "is_key_to_take": KeyToTakeIsCondition,
+    "is_maker_fine": TeslaWorksCondition,
+    "is_outage_on": OutageIsOnCondition,
 }
 
 

@@ -1,4 +1,4 @@
-"""Which of Keycard's entities carry its triggers and conditions."""
+"""Filter the entities that triggers and conditions use."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ from homeassistant.helpers.automation import DomainSpec
 
 from .const import ATTR_REACHABLE, DOMAIN
 
-# Translation keys: an owner may rename an entity, but not these.
+# Translation keys of entities; a user may change names and entity ids.
 OUTAGE: Final = "outage"
 STATUS: Final = "status"
 CONNECTION: Final = "connection"
@@ -27,20 +27,22 @@ PROBLEM_SPEC = {
     BINARY_SENSOR_DOMAIN: DomainSpec(device_class=BinarySensorDeviceClass.PROBLEM)
 }
 ENUM_SPEC = {SENSOR_DOMAIN: DomainSpec(device_class=SensorDeviceClass.ENUM)}
-REACHABLE = {
+REACHABLE_SPEC = {
     SENSOR_DOMAIN: DomainSpec(
         device_class=SensorDeviceClass.ENUM, value_source=ATTR_REACHABLE
     )
 }
 
 
-def filter_entities(hass: HomeAssistant, entity_ids: set[str], key: str) -> set[str]:
-    """Return those of the entities that are Keycard's and of this kind."""
+def filter_entities(
+    hass: HomeAssistant, entity_ids: set[str], translation_key: str
+) -> set[str]:
+    """Return Keycard's entities with a translation key."""
     registry = er.async_get(hass)
     return {
         entity_id
         for entity_id in entity_ids
-        if (entity := registry.async_get(entity_id)) is not None
-        and entity.platform == DOMAIN
-        and entity.translation_key == key
+        if (entry := registry.async_get(entity_id)) is not None
+        and entry.platform == DOMAIN
+        and entry.translation_key == translation_key
     }

@@ -1,4 +1,4 @@
-"""Keycard's triggers: what an owner wants to hear of."""
+"""Triggers of Keycard."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -53,7 +53,7 @@ from .entity_filter import (
     EVENT_SPEC,
     KEY_TO_TAKE,
     OUTAGE,
-    REACHABLE,
+    REACHABLE_SPEC,
     STATUS,
     filter_entities,
 )
@@ -63,22 +63,39 @@ from .runtime.connection import Connection
 from .vehicle.keys import PhysicalKey
 
 type RunAction = Callable[[dict[str, Any], str, Context | None], object]
-"""Runs the actions of an automation with variables, a description and a context."""
+"""Run the actions with variables, a description and a context."""
+
+# The base classes declare mutable sets, but change none of them.
+_REACHABLE: set[str | bool] = {True}
+_UNREACHABLE: set[str | bool] = {False}
+_ACCOUNT_PROBLEM: set[str] = {Status.ACCOUNT_PROBLEM}
+_BLUETOOTH: set[str | bool] = {Connection.BLUETOOTH}
+# A change from an unknown connection is no loss of the cloud.
+_NOT_BLUETOOTH: set[str | bool] = {*Connection} - {
+    Connection.BLUETOOTH,
+    Connection.OUT_OF_RANGE,
+    Connection.UNDETERMINED,
+}
+
+_FOR_SCHEMA = {vol.Optional(CONF_FOR): cv.positive_time_period}
 
 
 class OutageDurationTracker:
-    """Runs an action once for each outage that lasts; restarts do not begin anew."""
+    """Run an action once for each outage that lasts for a duration.
+
+    The duration is counted from the start of the outage, over restarts too.
+    """
 
     def __init__(
         self, hass: HomeAssistant, duration: timedelta, run_action: RunAction
     ) -> None:
-        """Wait for outages that last for `duration`."""
+        """Initialize the tracker."""
         self._hass = hass
         self._duration = duration
         self._run_action = run_action
-        self._attached = dt_util.utcnow()
+        self._attached_at = dt_util.utcnow()
         self._starting = hass.state is not CoreState.running
-        self._told: dict[str, datetime] = {}
+        self._triggered: dict[str, datetime] = {}
         self._timers: dict[str, CALLBACK_TYPE] = {}
 
     @callback
@@ -90,26 +107,26 @@ class OutageDurationTracker:
         *,
         is_new: bool = False,
     ) -> None:
-        """See whether an outage is on, and how long it still has to last.
+        """Trigger if an outage has lasted long enough, else set a timer.
 
-        One that is `news` may have lasted long enough before anybody could see it.
+        An outage that `is_new` may have lasted long enough before it was detected.
         """
         if (cancel := self._timers.pop(entity_id, None)) is not None:
             cancel()
-        if state is None or (since := _open_since(state)) is None:
+        if state is None or (since := _outage_start(state)) is None:
             return
         due = since + self._duration
-        if self._told.get(entity_id) == since:
+        if self._triggered.get(entity_id) == since:
             return
-        if due <= self._told_until(entity_id) and not is_new:
+        if due <= self._active_since(entity_id) and not is_new:
             return
-        now = dt_util.utcnow()
-        if now < due:
+        utcnow = dt_util.utcnow()
+        if utcnow < due:
             self._timers[entity_id] = async_call_later(
-                self._hass, due - now, self._look_again(entity_id, state)
+                self._hass, due - utcnow, self._timer_expired(entity_id, state)
             )
             return
-        self._told[entity_id] = since
+        self._triggered[entity_id] = since
         self._run_action(
             {
                 ATTR_ENTITY_ID: entity_id,
@@ -121,34 +138,37 @@ class OutageDurationTracker:
             context,
         )
 
-    def _look_again(self, entity_id: str, state: State) -> Callable[[datetime], None]:
+    def _timer_expired(
+        self, entity_id: str, state: State
+    ) -> Callable[[datetime], None]:
         @callback
-        def look(_now: datetime) -> None:
+        def expired(_now: datetime) -> None:
             self._timers.pop(entity_id, None)
             self.async_update(entity_id, state, state.context)
 
-        return look
+        return expired
 
-    def _told_until(self, entity_id: str) -> datetime:
-        """Return until when others listened, and told what was due.
+    def _active_since(self, entity_id: str) -> datetime:
+        """Return the time after which this tracker triggers.
 
-        At a start of Home Assistant these were the automations before it.
+        At a start of Home Assistant, the trackers of the previous run have triggered
+        what was due before it stopped.
         """
         stored = _stored_state(self._hass, entity_id) if self._starting else None
-        return stored.last_seen if stored else self._attached
+        return stored.last_seen if stored else self._attached_at
 
     @callback
     def async_cancel(self) -> None:
-        """Wait no longer."""
+        """Cancel all timers."""
         while self._timers:
             self._timers.popitem()[1]()
 
 
 @callback
 def _stored_state(hass: HomeAssistant, entity_id: str) -> StoredState | None:
-    """Return what Home Assistant had stored of an entity when it started."""
+    """Return the state of an entity that Home Assistant stored before its start."""
     data = async_get_restore_data(hass)
-    # Home Assistant 2026.10 has no method for it.
+    # Home Assistant 2026.10 has no method to get it.
     get: Callable[[str], StoredState | None] = (
         getattr(data, "async_get_stored_state", None)
         or getattr(data, "last_states", {}).get
@@ -156,8 +176,8 @@ def _stored_state(hass: HomeAssistant, entity_id: str) -> StoredState | None:
     return get(entity_id)
 
 
-def _open_since(state: State) -> datetime | None:
-    """Return when the outage that an entity told of last began, None if it is over."""
+def _outage_start(state: State) -> datetime | None:
+    """Return the start of the open outage of an event entity, None without one."""
     if state.attributes.get(ATTR_EVENT_TYPE) not in (
         EventType.STARTED,
         EventType.CHANGED,
@@ -166,65 +186,50 @@ def _open_since(state: State) -> datetime | None:
     return dt_util.parse_datetime(str(state.attributes.get(ATTR_SINCE)))
 
 
-# Home Assistant wants sets, and changes none of them.
-_YES: set[str | bool] = {True}
-_NO: set[str | bool] = {False}
-_REFUSED: set[str] = {Status.ACCOUNT_PROBLEM}
-_BLUETOOTH: set[str | bool] = {Connection.BLUETOOTH}
-# Who knew nothing before has nothing to compare with.
-_NOT_BLUETOOTH: set[str | bool] = {*Connection} - {
-    Connection.BLUETOOTH,
-    Connection.OUT_OF_RANGE,
-    Connection.UNDETERMINED,
-}
-
-_FOR = {vol.Optional(CONF_FOR): cv.positive_time_period}
-
-
-class OutageEventTrigger(StatelessEntityTriggerBase):
-    """Base of what the event entity tells; the ledger sees that it tells it once."""
+class OutageEventTriggerBase(StatelessEntityTriggerBase):
+    """Base of the triggers for one event type of the event entity."""
 
     _domain_specs = EVENT_SPEC
-    _kind: ClassVar[EventType]
+    _event_type: ClassVar[EventType]
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep the event entities of Keycard."""
+        """Filter the event entities of Keycard."""
         return filter_entities(self._hass, super().entity_filter(entities), OUTAGE)
 
     @override
     def is_valid_state(
         self, state: State, report_not_triggered: NotTriggeredReasonReporter
     ) -> bool:
-        """Tell whether the entity tells of such an event."""
-        return state.attributes.get(ATTR_EVENT_TYPE) == self._kind
+        """Check that the event is of this type."""
+        return state.attributes.get(ATTR_EVENT_TYPE) == self._event_type
 
 
-class OutageChanged(OutageEventTrigger):
-    """An outage hits others, or by other parts of the cloud, than before."""
+class OutageChangedTrigger(OutageEventTriggerBase):
+    """Trigger when scope or subsystems of an outage change."""
 
-    _kind = EventType.CHANGED
-
-
-class OutageEnded(OutageEventTrigger):
-    """An outage is over."""
-
-    _kind = EventType.ENDED
+    _event_type = EventType.CHANGED
 
 
-class EarlyWarningStarted(OutageEventTrigger):
-    """Another region fails."""
+class OutageEndedTrigger(OutageEventTriggerBase):
+    """Trigger when an outage ends."""
 
-    _kind = EventType.WARNING
+    _event_type = EventType.ENDED
 
 
-class OutageStarted(OutageEventTrigger):
-    """An outage has begun, or has lasted for as long as is asked."""
+class EarlyWarningStartedTrigger(OutageEventTriggerBase):
+    """Trigger when another region fails."""
+
+    _event_type = EventType.WARNING
+
+
+class OutageStartedTrigger(OutageEventTriggerBase):
+    """Trigger when an outage starts, or has lasted for a duration."""
 
     _schema = ENTITY_STATE_TRIGGER_SCHEMA.extend(
-        {vol.Required(CONF_OPTIONS, default={}): _FOR}
+        {vol.Required(CONF_OPTIONS, default={}): _FOR_SCHEMA}
     )
-    _kind = EventType.STARTED
+    _event_type = EventType.STARTED
 
     @override
     async def async_attach_runner(
@@ -235,48 +240,50 @@ class OutageStarted(OutageEventTrigger):
         """Attach the trigger to an action runner."""
         if not self._duration:
             return await super().async_attach_runner(run_action, did_not_trigger)
-        vigil = OutageDurationTracker(self._hass, self._duration, run_action)
+        tracker = OutageDurationTracker(self._hass, self._duration, run_action)
 
         @callback
-        def changed(data: TargetStateChangedData) -> None:
+        def state_changed(data: TargetStateChangedData) -> None:
             event = data.state_change_event
             old, new = event.data["old_state"], event.data["new_state"]
-            news = (
+            is_new = (
                 old is not None
                 and old.state != STATE_UNAVAILABLE
                 and new is not None
-                and new.attributes.get(ATTR_EVENT_TYPE) == self._kind
+                and new.attributes.get(ATTR_EVENT_TYPE) == self._event_type
             )
-            vigil.async_update(event.data["entity_id"], new, event.context, is_new=news)
+            tracker.async_update(
+                event.data["entity_id"], new, event.context, is_new=is_new
+            )
 
         @callback
-        def targeted(
+        def entities_changed(
             added: set[str], removed: set[str], states: Mapping[str, State | None]
         ) -> None:
             for entity_id in removed:
-                vigil.async_update(entity_id, None)
+                tracker.async_update(entity_id, None)
             for entity_id in added:
-                vigil.async_update(entity_id, states[entity_id])
+                tracker.async_update(entity_id, states[entity_id])
 
         unsub = await async_track_target_selector_state_change_event(
             self._hass,
             self._target,
-            changed,
+            state_changed,
             self.entity_filter,
-            targeted,
+            entities_changed,
             primary_entities_only=self._primary_entities_only,
         )
 
         @callback
         def detach() -> None:
             unsub()
-            vigil.async_cancel()
+            tracker.async_cancel()
 
         return detach
 
 
-class KeyToTakeChanged(EntityTriggerBase):
-    """A car wants another key than before."""
+class KeyToTakeChangedTrigger(EntityTriggerBase):
+    """Trigger when the key to take changes."""
 
     _domain_specs = ENUM_SPEC
     _schema = ENTITY_STATE_TRIGGER_SCHEMA.extend(
@@ -285,56 +292,56 @@ class KeyToTakeChanged(EntityTriggerBase):
                 vol.Optional(CONF_KEY_TO_TAKE, default=list(PhysicalKey)): vol.All(
                     cv.ensure_list, vol.Length(min=1), [vol.Coerce(PhysicalKey)]
                 ),
-                **_FOR,
+                **_FOR_SCHEMA,
             }
         }
     )
 
     def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
-        """Take the keys that are waited for."""
+        """Initialize the trigger."""
         super().__init__(hass, config)
         self._keys = frozenset(self._options[CONF_KEY_TO_TAKE])
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep the keys to take."""
+        """Filter the key to take sensors."""
         return filter_entities(self._hass, super().entity_filter(entities), KEY_TO_TAKE)
 
     @override
     def is_valid_state(
         self, state: State, report_not_triggered: NotTriggeredReasonReporter
     ) -> bool:
-        """Tell whether this key is waited for."""
+        """Check that the key is one of the configured keys."""
         return state.state in self._keys
 
 
-class VehicleReachTrigger(EntityTransitionTriggerBase):
-    """Base of what a car's connection tells; who knows nothing tells nothing."""
+class VehicleReachableTriggerBase(EntityTransitionTriggerBase):
+    """Base of the triggers for vehicles that become reachable or unreachable."""
 
-    _domain_specs = REACHABLE
+    _domain_specs = REACHABLE_SPEC
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep the connections of cars."""
+        """Filter the connection sensors."""
         return filter_entities(self._hass, super().entity_filter(entities), CONNECTION)
 
 
-class VehicleBecameReachable(VehicleReachTrigger):
-    """A car can be reached again."""
+class VehicleBecameReachableTrigger(VehicleReachableTriggerBase):
+    """Trigger when a vehicle becomes reachable."""
 
-    _from_states = _NO
-    _to_states = _YES
-
-
-class VehicleBecameUnreachable(VehicleReachTrigger):
-    """A car can be reached no more."""
-
-    _from_states = _YES
-    _to_states = _NO
+    _from_states = _UNREACHABLE
+    _to_states = _REACHABLE
 
 
-class BluetoothBecameOnlyWay(EntityTransitionTriggerBase):
-    """The cloud reaches a car no more, and Bluetooth still does."""
+class VehicleBecameUnreachableTrigger(VehicleReachableTriggerBase):
+    """Trigger when a vehicle becomes unreachable."""
+
+    _from_states = _REACHABLE
+    _to_states = _UNREACHABLE
+
+
+class BluetoothBecameOnlyTransportTrigger(EntityTransitionTriggerBase):
+    """Trigger when a vehicle can be reached over Bluetooth only."""
 
     _domain_specs = ENUM_SPEC
     _from_states = _NOT_BLUETOOTH
@@ -342,32 +349,32 @@ class BluetoothBecameOnlyWay(EntityTransitionTriggerBase):
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep the connections of cars."""
+        """Filter the connection sensors."""
         return filter_entities(self._hass, super().entity_filter(entities), CONNECTION)
 
 
-class AccountNeedsAttention(EntityTargetStateTriggerBase):
-    """The maker refuses the account."""
+class AccountNeedsAttentionTrigger(EntityTargetStateTriggerBase):
+    """Trigger when Tesla refuses the account."""
 
     _domain_specs = ENUM_SPEC
-    _to_states = _REFUSED
+    _to_states = _ACCOUNT_PROBLEM
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep what tells the status of a cloud."""
+        """Filter the status sensors."""
         return filter_entities(self._hass, super().entity_filter(entities), STATUS)
 
 
 TRIGGERS: dict[str, type[Trigger]] = {
-    "account_needs_attention": AccountNeedsAttention,
-    "bluetooth_became_only_way": BluetoothBecameOnlyWay,
-    "car_became_reachable": VehicleBecameReachable,
-    "car_became_unreachable": VehicleBecameUnreachable,
-    "early_warning_started": EarlyWarningStarted,
-    "key_to_take_changed": KeyToTakeChanged,
-    "outage_changed": OutageChanged,
-    "outage_ended": OutageEnded,
-    "outage_started": OutageStarted,
+    "account_needs_attention": AccountNeedsAttentionTrigger,
+    "bluetooth_became_only_way": BluetoothBecameOnlyTransportTrigger,
+    "car_became_reachable": VehicleBecameReachableTrigger,
+    "car_became_unreachable": VehicleBecameUnreachableTrigger,
+    "early_warning_started": EarlyWarningStartedTrigger,
+    "key_to_take_changed": KeyToTakeChangedTrigger,
+    "outage_changed": OutageChangedTrigger,
+    "outage_ended": OutageEndedTrigger,
+    "outage_started": OutageStartedTrigger,
 }
 
 

@@ -40,6 +40,7 @@ TOP_LEVEL = {
     "README.md",
     "benchmarks",
     "custom_components",
+    "docs",
     "hacs.json",
     "harness",
     "pyproject.toml",

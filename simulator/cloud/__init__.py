@@ -1,1 +1,1 @@
-"""Simulated Fleet API, sign-in and third-party services."""
+"""Simulated Tesla accounts, sign-in and Fleet API, and third-party services."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import math
 
 from ..scenarios.scenario import CarSpec
-from .commands import COMMANDS, Result
+from .commands import COMMANDS, CommandResult
 from .models import MODEL_TABLE, build_config, build_vin, signing_of
 from .schedule import Day, Drive, Place, Plan, Route, ScheduledEvent
 
@@ -433,7 +433,7 @@ class Car:
             if self.lively and self.battery < self.charge_limit:
                 self._plug_in()
 
-    def execute(self, command: str, body: Mapping[str, object]) -> Result:
+    def execute(self, command: str, body: Mapping[str, object]) -> CommandResult:
         """Run a command that has reached the car."""
         self.advance()
         self._active_at = self._now()

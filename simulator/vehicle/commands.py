@@ -1,51 +1,109 @@
-"""Commands: each does what it says to a car and returns (result, reason)."""
+"""Vehicle commands of the Fleet API and their effects on a car."""
 
 from collections.abc import Callable, Mapping
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .car import Car
+type Parameters = Mapping[str, object]
+type CommandResult = tuple[bool, str]
+"""The `result` and the `reason` of Tesla's answer."""
 
-type Result = tuple[bool, str]
-type Run = Callable[[Car, Mapping[str, object]], Result]
-
-NEAR = 0.001  # degrees
+MAX_DISTANCE = 0.001  # degrees
 KEYLESS_TIME = 2 * 60.0
-DONE: Result = (True, "")
-COMFORT_OFF: Result = (False, "cabin comfort remote settings not enabled")
+DONE: CommandResult = (True, "")
+COMFORT_OFF: CommandResult = (False, "cabin comfort remote settings not enabled")
 
 
-def _number(body: Mapping[str, object], key: str) -> float | None:
+class ControlledCar(Protocol):
+    """The state of a car that commands read and change."""
+
+    locked: bool
+    climate_on: bool
+    driver_temp: float
+    passenger_temp: float
+    keeper: int
+    defrost: bool
+    bioweapon: bool
+    overheat: str
+    overheat_level: int
+    seats: dict[int, int]
+    coolers: dict[int, int]
+    auto_seats: dict[int, bool]
+    wheel: int
+    auto_wheel: bool
+    windows: dict[str, int]
+    sun_roof: str
+    front_trunk: bool
+    rear_trunk: bool
+    sentry: bool
+    valet: bool
+    valet_pin: bool
+    guest: bool
+    pin_to_drive: bool
+    drive_pin: str | None
+    port_open: bool
+    cable: bool
+    latched: bool
+    charging: bool
+    charge_limit: int
+    low_amps: int | None
+    battery: float
+    config: dict[str, object]
+    latitude: float
+    longitude: float
+    offered: str | None
+    installing_at: float | None
+
+    @property
+    def at_home(self) -> bool:
+        """Return whether the car is parked at home."""
+
+    def set_amps(self, amps: int) -> None:
+        """Set the charging current, in A."""
+
+    def allow_driving(self, seconds: float) -> None:
+        """Enable keyless driving for a while."""
+
+    def schedule_update(self, seconds: float) -> None:
+        """Install the available software update after a delay."""
+
+    def cancel_update(self) -> None:
+        """Cancel the scheduled software update."""
+
+
+type CommandHandler = Callable[[ControlledCar, Parameters], CommandResult]
+
+
+def _number(body: Parameters, key: str) -> float | None:
     value = body.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
 
 
-def _lock(car: Car, _body: Mapping[str, object]) -> Result:
+def _lock(car: ControlledCar, _body: Parameters) -> CommandResult:
     car.locked = True
     return DONE
 
 
-def _unlock(car: Car, _body: Mapping[str, object]) -> Result:
+def _unlock(car: ControlledCar, _body: Parameters) -> CommandResult:
     car.locked = False
     return DONE
 
 
-def _climate_on(car: Car, _body: Mapping[str, object]) -> Result:
+def _climate_on(car: ControlledCar, _body: Parameters) -> CommandResult:
     car.climate_on = True
     return DONE
 
 
-def _climate_off(car: Car, _body: Mapping[str, object]) -> Result:
+def _climate_off(car: ControlledCar, _body: Parameters) -> CommandResult:
     car.climate_on = car.defrost = car.bioweapon = False
     car.keeper = 0
     return DONE
 
 
-def _set_temps(car: Car, body: Mapping[str, object]) -> Result:
+def _set_temps(car: ControlledCar, body: Parameters) -> CommandResult:
     driver = _number(body, "driver_temp")
     passenger = _number(body, "passenger_temp")
     if driver is None or not 15 <= driver <= 28:
@@ -55,7 +113,7 @@ def _set_temps(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _set_keeper(car: Car, body: Mapping[str, object]) -> Result:
+def _set_keeper(car: ControlledCar, body: Parameters) -> CommandResult:
     mode = _number(body, "climate_keeper_mode")
     if mode not in {0, 1, 2, 3}:
         return False, "invalid_mode"
@@ -65,21 +123,21 @@ def _set_keeper(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _set_defrost(car: Car, body: Mapping[str, object]) -> Result:
+def _set_defrost(car: ControlledCar, body: Parameters) -> CommandResult:
     car.defrost = body.get("on") is True
     if car.defrost:
         car.climate_on = True
     return DONE
 
 
-def _open_port(car: Car, _body: Mapping[str, object]) -> Result:
+def _open_port(car: ControlledCar, _body: Parameters) -> CommandResult:
     if car.cable:
         car.charging = car.latched = False
     car.port_open = True
     return DONE
 
 
-def _close_port(car: Car, _body: Mapping[str, object]) -> Result:
+def _close_port(car: ControlledCar, _body: Parameters) -> CommandResult:
     if not car.config["motorized_charge_port"]:
         return False, "no motorized charge port"
     if car.cable:
@@ -88,7 +146,7 @@ def _close_port(car: Car, _body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _start_charge(car: Car, _body: Mapping[str, object]) -> Result:
+def _start_charge(car: ControlledCar, _body: Parameters) -> CommandResult:
     if not car.cable:
         return False, "disconnected"
     if car.charging:
@@ -100,14 +158,14 @@ def _start_charge(car: Car, _body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _stop_charge(car: Car, _body: Mapping[str, object]) -> Result:
+def _stop_charge(car: ControlledCar, _body: Parameters) -> CommandResult:
     if not car.charging:
         return False, "not_charging"
     car.charging = False
     return DONE
 
 
-def _set_limit(car: Car, body: Mapping[str, object]) -> Result:
+def _set_limit(car: ControlledCar, body: Parameters) -> CommandResult:
     percent = _number(body, "percent")
     if percent is None or not 50 <= percent <= 100:
         return False, "invalid_percent"
@@ -117,7 +175,7 @@ def _set_limit(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _set_amps(car: Car, body: Mapping[str, object]) -> Result:
+def _set_amps(car: ControlledCar, body: Parameters) -> CommandResult:
     amps = _number(body, "charging_amps")
     if amps is None or not 0 <= amps <= 48:
         return False, "invalid_amps"
@@ -125,7 +183,7 @@ def _set_amps(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _set_overheat(car: Car, body: Mapping[str, object]) -> Result:
+def _set_overheat(car: ControlledCar, body: Parameters) -> CommandResult:
     if body.get("on") is not True:
         car.overheat = "Off"
     else:
@@ -133,7 +191,7 @@ def _set_overheat(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _set_overheat_level(car: Car, body: Mapping[str, object]) -> Result:
+def _set_overheat_level(car: ControlledCar, body: Parameters) -> CommandResult:
     level = _number(body, "cop_temp")
     if level not in {0, 1, 2}:
         return False, "invalid_temperature"
@@ -141,7 +199,7 @@ def _set_overheat_level(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _heat_seat(car: Car, body: Mapping[str, object]) -> Result:
+def _heat_seat(car: ControlledCar, body: Parameters) -> CommandResult:
     seat, level = _number(body, "heater"), _number(body, "level")
     if seat not in car.seats or level not in {0, 1, 2, 3}:
         return False, "invalid_seat"
@@ -151,7 +209,7 @@ def _heat_seat(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _heat_wheel(car: Car, body: Mapping[str, object]) -> Result:
+def _heat_wheel(car: ControlledCar, body: Parameters) -> CommandResult:
     level = _number(body, "level")
     if level not in {0, 1, 3}:
         return False, "invalid_level"
@@ -161,11 +219,11 @@ def _heat_wheel(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _heat_wheel_at_all(car: Car, body: Mapping[str, object]) -> Result:
+def _heat_wheel_at_all(car: ControlledCar, body: Parameters) -> CommandResult:
     return _heat_wheel(car, {"level": 3 if body.get("on") is True else 0})
 
 
-def _cool_seat(car: Car, body: Mapping[str, object]) -> Result:
+def _cool_seat(car: ControlledCar, body: Parameters) -> CommandResult:
     seat, level = _number(body, "seat_position"), _number(body, "seat_cooler_level")
     if not car.config["has_seat_cooling"]:
         return False, "seat cooling not supported"
@@ -177,7 +235,7 @@ def _cool_seat(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _auto_seat(car: Car, body: Mapping[str, object]) -> Result:
+def _auto_seat(car: ControlledCar, body: Parameters) -> CommandResult:
     seat = _number(body, "auto_seat_position")
     if seat not in car.auto_seats:
         return False, "invalid_seat"
@@ -185,26 +243,26 @@ def _auto_seat(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _auto_wheel(car: Car, body: Mapping[str, object]) -> Result:
+def _auto_wheel(car: ControlledCar, body: Parameters) -> CommandResult:
     car.auto_wheel = body.get("on") is True
     return DONE
 
 
-def _set_bioweapon(car: Car, body: Mapping[str, object]) -> Result:
+def _set_bioweapon(car: ControlledCar, body: Parameters) -> CommandResult:
     car.bioweapon = body.get("on") is True
     if car.bioweapon:
         car.climate_on = True
     return DONE
 
 
-def _move_windows(car: Car, body: Mapping[str, object]) -> Result:
+def _move_windows(car: ControlledCar, body: Parameters) -> CommandResult:
     if body.get("command") not in {"vent", "close"}:
         return False, "invalid_command"
     car.windows = dict.fromkeys(car.windows, int(body["command"] == "vent"))
     return DONE
 
 
-def _move_sun_roof(car: Car, body: Mapping[str, object]) -> Result:
+def _move_sun_roof(car: ControlledCar, body: Parameters) -> CommandResult:
     if car.sun_roof == "unknown":
         return False, "no sun roof"
     if body.get("state") not in {"vent", "close"}:
@@ -213,7 +271,7 @@ def _move_sun_roof(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _actuate_trunk(car: Car, body: Mapping[str, object]) -> Result:
+def _actuate_trunk(car: ControlledCar, body: Parameters) -> CommandResult:
     if not car.config["can_actuate_trunks"]:
         return False, "cannot actuate trunks"
     match body.get("which_trunk"):
@@ -229,12 +287,12 @@ def _actuate_trunk(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _set_sentry(car: Car, body: Mapping[str, object]) -> Result:
+def _set_sentry(car: ControlledCar, body: Parameters) -> CommandResult:
     car.sentry = body.get("on") is True
     return DONE
 
 
-def _set_valet(car: Car, body: Mapping[str, object]) -> Result:
+def _set_valet(car: ControlledCar, body: Parameters) -> CommandResult:
     if body.get("on") is True and not (car.valet_pin or body.get("password")):
         return False, "valet_pin_needed"
     car.valet = body.get("on") is True
@@ -242,19 +300,19 @@ def _set_valet(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _reset_valet_pin(car: Car, _body: Mapping[str, object]) -> Result:
+def _reset_valet_pin(car: ControlledCar, _body: Parameters) -> CommandResult:
     if car.valet:
         return False, "valet_mode_active"
     car.valet_pin = False
     return DONE
 
 
-def _set_guest(car: Car, body: Mapping[str, object]) -> Result:
+def _set_guest(car: ControlledCar, body: Parameters) -> CommandResult:
     car.guest = body.get("enable") is True
     return DONE
 
 
-def _set_drive_pin(car: Car, body: Mapping[str, object]) -> Result:
+def _set_drive_pin(car: ControlledCar, body: Parameters) -> CommandResult:
     pin = str(body.get("password") or "")
     if car.drive_pin is None and not re.fullmatch(r"\d{4}", pin):
         return False, "invalid_pin"
@@ -265,27 +323,29 @@ def _set_drive_pin(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _reset_drive_pin(car: Car, _body: Mapping[str, object]) -> Result:
+def _reset_drive_pin(car: ControlledCar, _body: Parameters) -> CommandResult:
     if car.pin_to_drive:
         return False, "pin_to_drive_active"
     car.drive_pin = None
     return DONE
 
 
-def _clear_drive_pin(car: Car, _body: Mapping[str, object]) -> Result:
+def _clear_drive_pin(car: ControlledCar, _body: Parameters) -> CommandResult:
     car.pin_to_drive, car.drive_pin = False, None
     return DONE
 
 
-def is_near(car: Car, body: Mapping[str, object]) -> bool:
+def is_near(car: ControlledCar, body: Parameters) -> bool:
     """Return whether a user is where a car stands, as far as a command tells."""
     latitude, longitude = _number(body, "lat"), _number(body, "lon")
     if latitude is None or longitude is None:
         return False
-    return math.dist((latitude, longitude), (car.latitude, car.longitude)) < NEAR
+    return (
+        math.dist((latitude, longitude), (car.latitude, car.longitude)) < MAX_DISTANCE
+    )
 
 
-def wants_user_near(command: str, body: Mapping[str, object]) -> bool:
+def wants_user_near(command: str, body: Parameters) -> bool:
     """Return whether a plain command works only for a user who is near the car.
 
     As Tesla documents it for cars before Model 3: closing the windows moves something
@@ -296,18 +356,18 @@ def wants_user_near(command: str, body: Mapping[str, object]) -> bool:
     return command == "trigger_homelink"
 
 
-def _open_garage(car: Car, _body: Mapping[str, object]) -> Result:
+def _open_garage(car: ControlledCar, _body: Parameters) -> CommandResult:
     return DONE if car.at_home else (False, "homelink not nearby")
 
 
-def _cancel_update(car: Car, _body: Mapping[str, object]) -> Result:
+def _cancel_update(car: ControlledCar, _body: Parameters) -> CommandResult:
     if car.installing_at is None:
         return False, "no_update_scheduled"
     car.cancel_update()
     return DONE
 
 
-def _install_update(car: Car, body: Mapping[str, object]) -> Result:
+def _install_update(car: ControlledCar, body: Parameters) -> CommandResult:
     seconds = _number(body, "offset_sec")
     if seconds is None or seconds < 0:
         return False, "invalid_offset"
@@ -317,17 +377,17 @@ def _install_update(car: Car, body: Mapping[str, object]) -> Result:
     return DONE
 
 
-def _allow_driving(car: Car, _body: Mapping[str, object]) -> Result:
+def _allow_driving(car: ControlledCar, _body: Parameters) -> CommandResult:
     car.allow_driving(KEYLESS_TIME)
     return DONE
 
 
-def _signal(_car: Car, _body: Mapping[str, object]) -> Result:
+def _signal(_car: ControlledCar, _body: Parameters) -> CommandResult:
     """Flash or honk: nothing stays of it but the count."""
     return DONE
 
 
-_CHARGING: dict[str, Run] = {
+_CHARGING: dict[str, CommandHandler] = {
     "charge_port_door_open": _open_port,
     "charge_port_door_close": _close_port,
     "charge_start": _start_charge,
@@ -364,7 +424,7 @@ REQUIRED: Mapping[str, str] = {
 }
 # Tesla takes these signed only, whatever the car else takes.
 SIGNED_COMMANDS = frozenset({"reset_pin_to_drive_pin"})
-COMMANDS: dict[str, Run] = _CHARGING | {
+COMMANDS: dict[str, CommandHandler] = _CHARGING | {
     "actuate_trunk": _actuate_trunk,
     "auto_conditioning_start": _climate_on,
     "auto_conditioning_stop": _climate_off,

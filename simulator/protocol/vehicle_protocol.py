@@ -65,6 +65,9 @@ class VehicleComputers:
         """Whether the locks' computer seals its status. Both kinds are reckoned with:
         Tesla's own client asks for the status unsigned, and takes an open answer."""
 
+        self.seals_infotainment = True
+        """Whether infotainment seals its answers: not before firmware 2024.38."""
+
         self.vin = car.vin
         self._car = car
         self._now = now
@@ -199,6 +202,8 @@ class VehicleComputers:
         if computer.secures and not self.seals_status and not _acts(orders):
             return computer.seal_message(message, payload)
         if mishap is None:
+            if not (computer.secures or self.seals_infotainment):
+                return computer.seal_message(message, payload)
             names_request = (
                 computer.secures
                 and _acts(orders)

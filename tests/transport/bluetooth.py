@@ -26,7 +26,10 @@ class AirClient:
         sender = SimpleNamespace(uuid=uuid)
         self.line.on_chunk = lambda chunk: callback(sender, bytearray(chunk))
 
-    async def write_gatt_char(self, _uuid: str, data: bytearray, _reply: bool) -> None:
+    async def write_gatt_char(
+        self, _uuid: str, data: bytearray, response: bool
+    ) -> None:
+        del response
         try:
             await self.line.write(bytes(data))
         except ConnectionCutError as err:

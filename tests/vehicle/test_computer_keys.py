@@ -50,7 +50,7 @@ def test_what_is_first_seen_is_provisional_until_cloud_or_pairing_settles_it() -
 
 
 def test_the_cloud_wins_over_a_pairing_and_a_pairing_begins_the_rest_anew() -> None:
-    keys = ComputerKeys().received(LOCKS, ONE).seen(SCREEN, ONE).sealing()
+    keys = ComputerKeys().received(LOCKS, ONE).seen(SCREEN, ONE).sealing(LOCKS)
     keys = keys.paired(Pairing(at="now", points={LOCKS: OTHER, SCREEN: OTHER}))
     assert keys.vehicle_security is not None
     assert (keys.vehicle_security.point, keys.vehicle_security.source) == (
@@ -61,13 +61,13 @@ def test_the_cloud_wins_over_a_pairing_and_a_pairing_begins_the_rest_anew() -> N
     assert keys.infotainment.source is KeySource.PAIRING
     assert not keys.seals_status
     # The same pairing counts once.
-    sealing = keys.sealing()
+    sealing = keys.sealing(LOCKS)
     assert sealing.paired(Pairing(at="now", points={SCREEN: OTHER})) is sealing
 
 
 def test_keys_are_kept_over_a_restart() -> None:
     keys = ComputerKeys(paired_at="now").received(LOCKS, ONE).seen(SCREEN, OTHER)
-    keys = keys.sealing()
+    keys = keys.sealing(LOCKS)
     assert ComputerKeys.from_json(keys.to_json()) == keys
     car = Vehicle(id="A", name="A", trust=ComputerTrust(keys))
     assert Vehicle.from_json(car.to_json()).trust.keys == keys
@@ -144,7 +144,7 @@ def test_trust_notes_what_it_does_not_admit_and_tells_of_news_only() -> None:
     # An open status is no news where none was ever sealed.
     unsealed = []
     for sealed in (False, True, False):
-        trust.answer_status(sealed=sealed)
+        trust.record_answer(LOCKS, sealed=sealed)
         unsealed.append(trust.history.unsealed)
     assert unsealed == [False, False, True]
     trust.pair(Pairing(at="now", points={LOCKS: OTHER}))

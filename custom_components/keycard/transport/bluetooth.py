@@ -280,7 +280,7 @@ class BluetoothClient:
                 except TeslaFleetMessageFault:
                     # What one car does not tell is no reason not to ask for the rest.
                     continue
-                except BluetoothTimeout:
+                except BluetoothTimeout, UnsealedError:
                     # What the locks' computer has told is true all the same.
                     break
         # What the locks' computer tells of itself is newer, and at first hand.

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from random import randbytes
+import logging
 import time
 from typing import Any, override
 
+from bleak.exc import BleakCharacteristicNotFoundError, BleakError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import DecodeError
@@ -22,15 +23,16 @@ from tesla_fleet_api.exceptions import (
     WhitelistOperationStatus,
 )
 from tesla_fleet_api.tesla import TeslaBluetooth
-from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth, VerifyPlan
+from tesla_fleet_api.tesla.vehicle.bluetooth import (
+    WRITE_UUID,
+    VehicleBluetooth,
+    VerifyPlan,
+    prependLength,
+)
 from tesla_protocol.command.car_server_pb2 import Action
 from tesla_protocol.command.keys_pb2 import Role
 from tesla_protocol.command.signatures_pb2 import SessionInfo
-from tesla_protocol.command.universal_message_pb2 import (
-    Destination,
-    Domain,
-    RoutableMessage,
-)
+from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
 from tesla_protocol.command.vcsec_pb2 import (
     FromVCSECMessage,
     KeyFormFactor,
@@ -38,6 +40,9 @@ from tesla_protocol.command.vcsec_pb2 import (
     PermissionChange,
     PublicKey,
     RKEAction_E,
+    SignatureType,
+    SignedMessage,
+    ToVCSECMessage,
     UnsignedMessage,
     VehicleSleepStatus_E,
     VehicleStatus,
@@ -50,6 +55,8 @@ from ..vehicle.computer_keys import ComputerTrust
 from .proven_vehicle import ProvenVehicle, UnprovenError, is_sealed
 from .result import CommandRejection
 from .signing import SendOnceMixin
+
+_LOGGER = logging.getLogger(__name__)
 
 # Seconds. A computer that is awake answers a short question in a third of one.
 _ANSWER = 2.0
@@ -106,6 +113,7 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
         self.key_change: type[WhitelistOperationStatus] | None = None
         """Why the car did not take a new key, as far as it said."""
 
+        self._pairing_answered = asyncio.Event()
         self.hung_up = False
         """Whether the car ended the connection instead of answering."""
 
@@ -314,10 +322,13 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
     async def ask_for_key(self, role: Role) -> None:
         """Ask once for the key to be added; `key_change` notes why it was not.
 
-        A newer car says nothing before somebody has tapped the card: whoever hangs up
+        The request has the form of Tesla's own client, the only one that every car
+        takes: it names no sender, so the car's answer is addressed to nobody. A newer
+        car says nothing before somebody has tapped the card: whoever hangs up
         meanwhile, as the library does, never hears that it was canceled.
         """
         self.key_change = None
+        self._pairing_answered.clear()
         change = PermissionChange(
             key=PublicKey(PublicKeyRaw=self._public_key), keyRole=role
         )
@@ -327,14 +338,26 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
                 addKeyToWhitelistAndAddPermissions=change, metadataForKey=metadata
             )
         )
-        message = RoutableMessage(
-            to_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
-            from_destination=Destination(routing_address=self._from_destination),
-            protobuf_message_as_bytes=request.SerializeToString(),
-            uuid=randbytes(16),
+        envelope = ToVCSECMessage(
+            signedMessage=SignedMessage(
+                protobufMessageAsBytes=request.SerializeToString(),
+                signatureType=SignatureType.SIGNATURE_TYPE_PRESENT_KEY,
+            )
         )
-        with suppress(BluetoothTimeout):
-            await self._send(message, "protobuf_message_as_bytes")
+        await self.connect_if_needed()
+        if self.client is None:
+            raise BluetoothTransportError
+        frame = prependLength(envelope.SerializeToString())
+        try:
+            await self.client.write_gatt_char(WRITE_UUID, frame, response=True)
+        except BleakCharacteristicNotFoundError as err:
+            raise BluetoothTransportError from err
+        except BleakError, TimeoutError:
+            # The car may have got it all the same, and must not be asked twice.
+            _LOGGER.debug("Whether the car was asked for the key is not known")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER):
+                await self._pairing_answered.wait()
 
     # Asking
 
@@ -449,7 +472,10 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
         if told.HasField("vehicleStatus"):
             if broadcast:
                 self._heard(told.vehicleStatus)
-        elif told.commandStatus.HasField("whitelistOperationStatus"):
+            return
+        if told.HasField("commandStatus"):
+            self._pairing_answered.set()
+        if told.commandStatus.HasField("whitelistOperationStatus"):
             change = told.commandStatus.whitelistOperationStatus
             number = change.whitelistOperationInformation
             if number:

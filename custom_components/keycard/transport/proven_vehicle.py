@@ -1,7 +1,8 @@
 """A vehicle over Bluetooth that is believed only as far as its keys prove it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 import logging
 from typing import Any, override
 
@@ -14,7 +15,7 @@ from tesla_fleet_api.exceptions import (
 )
 from tesla_fleet_api.tesla import TeslaBluetooth
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
-from tesla_protocol.command.car_server_pb2 import Action
+from tesla_protocol.command.car_server_pb2 import Action, Response
 from tesla_protocol.command.signatures_pb2 import SessionInfo
 from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
 from tesla_protocol.command.vcsec_pb2 import (
@@ -37,7 +38,7 @@ class StrangerError(Exception):
 
 
 class UnsealedError(Exception):
-    """A vehicle that seals its status answered with an open one."""
+    """A computer that seals its answers sent an open one."""
 
 
 class UnprovenError(Exception):
@@ -50,8 +51,8 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
     The library keeps its sessions over connections and takes any device that
     completes a handshake, any broadcast for a confirmation and any open answer for
     the vehicle's. Here each connection is proven by a handshake of its own before
-    something signed is sent, broadcasts confirm nothing, and of open answers only the
-    status is taken: on a proven connection, of a vehicle that never sealed it.
+    something signed is sent, broadcasts confirm nothing, and an open answer is taken on
+    a proven connection only, from a computer that was never seen to seal one.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         self._proven: set[Computer] = set()
         self._requests: dict[int, bytes] = {}
         self._sealed = False
-        self._discarded_status = False
+        self._discarded: set[Computer] = set()
 
     @property
     def trust(self) -> ComputerTrust:
@@ -111,11 +112,16 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
             await self.connect_if_needed()
             await self._ensure_handshake(domain)
             try:
-                return await super()._command(
+                reply = await super()._command(
                     domain, command, attempt, expects_data=expects_data
                 )
             except UnprovenError:
                 _LOGGER.debug("The connection was lost before anything was sent")
+                continue
+            if self._sealed and domain == Domain.DOMAIN_INFOTAINMENT:
+                # Unlike the security computer, it seals all of its answers or none.
+                self._trust.record_answer(Computer.INFOTAINMENT, sealed=True)
+            return reply
         raise BluetoothTransportError
 
     @override
@@ -134,7 +140,8 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         if msg.HasField("signature_data") and not self.is_proven(domain):
             raise UnprovenError
         self._requests[domain] = msg.uuid
-        self._sealed = self._discarded_status = False
+        self._sealed = False
+        self._discarded.clear()
         reply = await super()._send(
             msg, requires, expects_data, timeout=timeout, optimistic=optimistic
         )
@@ -143,23 +150,27 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
 
     @override
     async def _getVehicleSecurity(self, command: UnsignedMessage) -> VehicleStatus:
-        try:
+        with self._explain_discarded(Computer.VEHICLE_SECURITY):
             status = await super()._getVehicleSecurity(command)
-        except BluetoothTimeout:
-            if not self._discarded_status:
-                raise
-            self._trust.answer_status(sealed=False)
-            raise UnsealedError from None
         if self._sealed:
-            self._trust.answer_status(sealed=True)
+            self._trust.record_answer(Computer.VEHICLE_SECURITY, sealed=True)
         return status
 
     @override
     async def _getInfotainment(self, command: Action) -> VehicleData:
-        data = await super()._getInfotainment(command)
-        if isinstance(data, VehicleData) and not self._sealed:
-            raise BluetoothTimeout
-        return data
+        with self._explain_discarded(Computer.INFOTAINMENT):
+            return await super()._getInfotainment(command)
+
+    @contextmanager
+    def _explain_discarded(self, computer: Computer) -> Iterator[None]:
+        """Raise an UnsealedError if the only answer was one that had to be sealed."""
+        try:
+            yield
+        except BluetoothTimeout:
+            if computer not in self._discarded:
+                raise
+            self._trust.record_answer(computer, sealed=False)
+            raise UnsealedError from None
 
     # Answers
 
@@ -201,22 +212,27 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
             return True
         if not msg.HasField("protobuf_message_as_bytes"):
             return True
-        if domain != Domain.DOMAIN_VEHICLE_SECURITY:
-            return False
-        return self._may_be_open(msg.protobuf_message_as_bytes)
-
-    def _may_be_open(self, payload: bytes) -> bool:
-        """Return whether an open answer of the security computer is to be read."""
         try:
-            told = FromVCSECMessage.FromString(payload)
+            if domain == Domain.DOMAIN_INFOTAINMENT:
+                Response.FromString(msg.protobuf_message_as_bytes)
+                return bool(msg.request_uuid) and self._may_be_open(domain)
+            told = FromVCSECMessage.FromString(msg.protobuf_message_as_bytes)
         except DecodeError:
             return False
-        if not told.HasField("vehicleStatus"):
-            return True
-        if self._trust.keys.seals_status:
-            self._discarded_status = True
+        return not told.HasField("vehicleStatus") or self._may_be_open(domain)
+
+    def _may_be_open(self, domain: Domain) -> bool:
+        """Return whether an open answer of a computer is to be read, and note if not.
+
+        What it says of a command confirms nothing; what it says of a state is taken.
+        """
+        computer = COMPUTERS.get(domain)
+        if computer is None or not self.is_proven(domain):
             return False
-        return self.is_proven(Domain.DOMAIN_VEHICLE_SECURITY)
+        if self._trust.keys.seals(computer):
+            self._discarded.add(computer)
+            return False
+        return True
 
 
 def is_sealed(msg: RoutableMessage) -> bool:

@@ -59,13 +59,15 @@ class ComputerKey:
 class ComputerKeys:
     """The known public keys of a vehicle's computers, None while unknown.
 
-    `seals_status` tells whether the vehicle was ever seen to seal its status,
-    `paired_at` which pairing the keys were last reset by (ISO 8601, UTC).
+    `seals_status` and `seals_infotainment` tell whether the security computer was ever
+    seen to seal the status, and infotainment an answer. `paired_at` tells which pairing
+    the keys were last reset by (ISO 8601, UTC).
     """
 
     vehicle_security: ComputerKey | None = None
     infotainment: ComputerKey | None = None
     seals_status: bool = False
+    seals_infotainment: bool = False
     paired_at: str | None = None
 
     def get(self, computer: Computer) -> ComputerKey | None:
@@ -100,9 +102,19 @@ class ComputerKeys:
         """Return the keys after a session through Tesla's cloud, which wins."""
         return self.with_key(computer, point, KeySource.CLOUD)
 
-    def sealing(self) -> Self:
-        """Return the keys of a vehicle that has sealed its status."""
-        return self if self.seals_status else replace(self, seals_status=True)
+    def seals(self, computer: Computer) -> bool:
+        """Return whether a computer was ever seen to seal what it is asked for."""
+        if computer is Computer.VEHICLE_SECURITY:
+            return self.seals_status
+        return self.seals_infotainment
+
+    def sealing(self, computer: Computer) -> Self:
+        """Return the keys of a vehicle one of whose computers has sealed an answer."""
+        if self.seals(computer):
+            return self
+        if computer is Computer.VEHICLE_SECURITY:
+            return replace(self, seals_status=True)
+        return replace(self, seals_infotainment=True)
 
     def of_cloud(self) -> Self:
         """Return only the keys that were received through Tesla's cloud."""
@@ -147,6 +159,7 @@ class ComputerKeys:
                 if (key := self.get(computer)) is not None
             },
             "seals_status": self.seals_status,
+            "seals_infotainment": self.seals_infotainment,
             "paired_at": self.paired_at,
         }
 
@@ -157,6 +170,7 @@ class ComputerKeys:
             return cls()
         keys = cls(
             seals_status=stored.get("seals_status") is True,
+            seals_infotainment=stored.get("seals_infotainment") is True,
             paired_at=read_text(stored.get("paired_at")),
         )
         for computer in Computer:
@@ -220,8 +234,8 @@ class BluetoothHistory:
     refusals: tuple[float, ...] = ()
     """When a device said that the key is not on its list, since the last proof."""
 
-    unsealed: bool = False
-    """Whether a vehicle that seals its status answered with an open one."""
+    unsealed_computers: frozenset[Computer] = frozenset()
+    """Computers that seal their answers, and whose last answer was an open one."""
 
     def proven(self, now: float) -> Self:
         """Return the history after a session that a known key has proven."""
@@ -238,9 +252,16 @@ class BluetoothHistory:
         first, *later = (*self.refusals, now)
         return replace(self, refusals=(first, *later[1 - REFUSALS :]))
 
-    def answered(self, *, sealed: bool) -> Self:
-        """Return the history after a status of a vehicle that seals its status."""
-        return replace(self, unsealed=not sealed)
+    def answered(self, computer: Computer, *, sealed: bool) -> Self:
+        """Return the history after an answer of a computer that seals its answers."""
+        others = self.unsealed_computers - {computer}
+        unsealed = others if sealed else others | {computer}
+        return replace(self, unsealed_computers=unsealed)
+
+    @property
+    def unsealed(self) -> bool:
+        """Return whether a computer that seals its answers sent an open one instead."""
+        return bool(self.unsealed_computers)
 
     @property
     def pretender(self) -> bool:
@@ -290,12 +311,12 @@ class ComputerTrust:
         """Note that a device said that the key is not on its list."""
         self.history = self.history.refused(now)
 
-    def answer_status(self, *, sealed: bool) -> None:
-        """Note whether the status of the vehicle was sealed."""
+    def record_answer(self, computer: Computer, *, sealed: bool) -> None:
+        """Note whether a computer sealed the answer to a request."""
         if sealed:
-            self._keep(self.keys.sealing())
-        if self.keys.seals_status:
-            self.history = self.history.answered(sealed=sealed)
+            self._keep(self.keys.sealing(computer))
+        if self.keys.seals(computer):
+            self.history = self.history.answered(computer, sealed=sealed)
 
     def pair(self, pairing: Pairing) -> None:
         """Take the public keys of a pairing, once."""

@@ -170,16 +170,3 @@ def test_calls_work_tells_of_each_car(home: Home) -> None:
 
 def works(home: Home, entry: Entry, car: str) -> bool:
     return entry.judge.calls_work(car, home.now)
-
-
-def test_data_are_wanted_as_proof_only_after_an_outage(home: Home) -> None:
-    entry = settle(home, ADA)
-    assert not entry.judge.wants_proof("Ada", home.now)
-    change(home, {"na.api": ERROR})
-    home.run(SETTLED + 300)
-    change(home, {"na.api": OK})
-    change(home, {"na.data": "timeout"})
-    home.run(SETTLED + 500)
-
-    assert entry.judge.wants_proof("Ada", home.now)
-    assert not entry.judge.wants_proof("nobody", home.now)

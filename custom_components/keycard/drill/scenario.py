@@ -72,7 +72,7 @@ class DrillRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Drill:
-    """An outage that is rehearsed, from `began` to `ends` (monotonic seconds).
+    """An outage that is rehearsed since `began` (monotonic seconds).
 
     `before` is what was really judged when it began.
     """
@@ -80,7 +80,6 @@ class Drill:
     assessment: Assessment
     before: Assessment
     began: float
-    ends: float
 
     def length(self, now: float) -> timedelta:
         """Return how long it has lasted."""
@@ -129,12 +128,7 @@ def create_drill(
         since=wall,
         affected=affected,
     )
-    return Drill(
-        assessment=judgement,
-        before=real,
-        began=now,
-        ends=now + plan.duration.total_seconds(),
-    )
+    return Drill(assessment=judgement, before=real, began=now)
 
 
 def _elsewhere(

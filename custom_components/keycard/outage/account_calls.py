@@ -248,16 +248,11 @@ class AccountCallHealth:
 
     def unproven(self, now: float) -> bool:
         """Tell whether some car's data must yet show that an outage is over."""
-        return any(self.wants_proof(car, now) for car in self.counted)
-
-    def wants_proof(self, car: str, now: float) -> bool:
-        """Tell whether a car's data must show that an outage is over."""
-        calls = self._calls.get(car)
-        return (
+        return any(
             car != _ACCOUNT
-            and calls is not None
             and calls.recovery_proof_until is not None
             and now < calls.recovery_proof_until
+            for car, calls in self.counted.items()
         )
 
     # Keeping

@@ -108,10 +108,6 @@ class OutageDetector:
         """Return when `calls_due` has something to say next."""
         return self._cars.next_at()
 
-    def wants_proof(self, car: str, now: float) -> bool:
-        """Tell whether a car's data must show that an outage is over."""
-        return self._cars.wants_proof(car, now)
-
     def waive_recovery_proof(self, car: str) -> None:
         """Ask no proof of a car's data with its next evidence: it is not online."""
         calls = self._cars.get_or_create(car)

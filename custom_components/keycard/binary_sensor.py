@@ -23,7 +23,7 @@ from .entity import (
 )
 from .outage.models import OUTAGES
 from .runtime.views import CloudData, VehicleData
-from .vehicle.fields import DOORS, TYRES, WINDOWS
+from .vehicle.fields import DOORS, TIRES, WINDOWS
 from .vehicle.state import ConnectivityState, VehicleState
 
 # Reads what the coordinator holds; nothing is asked.
@@ -154,7 +154,7 @@ VEHICLE_SENSORS = (
             BinarySensorDeviceClass.PROBLEM,
             EntityCategory.DIAGNOSTIC,
         )
-        for place in TYRES
+        for place in TIRES
     ),
     _measurement("charge_cable", "cable_connected", BinarySensorDeviceClass.PLUG),
     _measurement("user_present", "user_present", BinarySensorDeviceClass.OCCUPANCY),

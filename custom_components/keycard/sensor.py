@@ -47,7 +47,7 @@ from .outage.uptime import UptimeStats
 from .runtime.connection import Connection
 from .runtime.storage import DATA_STORE
 from .runtime.views import CloudData, VehicleData
-from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TYRES
+from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TIRES
 from .vehicle.keys import PhysicalKey
 from .vehicle.state import Transport, VehicleState
 
@@ -468,7 +468,7 @@ DRIVING_SENSORS = (
             category=EntityCategory.DIAGNOSTIC,
             precision=1,
         )
-        for wheel in TYRES
+        for wheel in TIRES
     ),
 )
 VEHICLE_SENSORS = (

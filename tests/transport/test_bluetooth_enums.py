@@ -23,7 +23,7 @@ from tesla_protocol.command.vehicle_pb2 import (
 )
 
 from custom_components.keycard.transport.bluetooth_messages import read_data, time_of
-from custom_components.keycard.vehicle.fields import FIELDS
+from custom_components.keycard.vehicle.state import FIELDS
 
 
 def one_of[T: Message](kind: type[T], name: str) -> T:

@@ -30,8 +30,12 @@ from custom_components.keycard.transport.bluetooth_messages import (
     read_status,
     time_of,
 )
-from custom_components.keycard.vehicle.fields import DOORS, FIELDS
-from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
+from custom_components.keycard.vehicle.fields import DOORS
+from custom_components.keycard.vehicle.state import (
+    FIELDS,
+    ConnectivityState,
+    VehicleState,
+)
 from simulator.protocol.vcsec import status
 from simulator.protocol.vehicle_data import vehicle_data
 from simulator.scenarios.scenario import CarSpec

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from custom_components.keycard.vehicle.fields import FIELDS
 from custom_components.keycard.vehicle.state import (
+    FIELDS,
     ConnectivityState,
     VehicleConfig,
     VehicleState,

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 
 from custom_components.keycard.transport.cloud import Command
-from custom_components.keycard.vehicle.fields import (
+from custom_components.keycard.vehicle.keys import PhysicalKey
+from custom_components.keycard.vehicle.state import (
     ASLEEP as RESTING,
     CURRENT_ONLY,
     FIELDS,
-)
-from custom_components.keycard.vehicle.keys import PhysicalKey
-from custom_components.keycard.vehicle.state import (
     ConnectivityState,
     Transport,
     VehicleState,

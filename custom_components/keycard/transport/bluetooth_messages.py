@@ -1,6 +1,6 @@
 """What a car tells over Bluetooth, read as if the cloud had told it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,16 +18,9 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
-from ..vehicle.fields import DOORS, FIELDS, PARKED, WINDOWS
-from ..vehicle.parsing import (
-    JsonObject,
-    Reader,
-    enum_map,
-    milliseconds,
-    read_text,
-    section,
-)
-from ..vehicle.state import ConnectivityState, parse_fields
+from ..vehicle.fields import PARKED
+from ..vehicle.parsing import lookup, milliseconds, read_text
+from ..vehicle.state import FIELDS, ConnectivityState, parse_bluetooth_fields
 
 # Locked is what nobody can get into from outside.
 _LOCKED: Mapping[int, bool] = {
@@ -63,14 +56,8 @@ _GEARS: Mapping[int, str] = {
     Gear_E.GEAR_REVERSE: "r",
     Gear_E.GEAR_NEUTRAL: "n",
 }
-_CLOSURES = {
-    "front_driver_door_open": "frontDriverDoor",
-    "front_passenger_door_open": "frontPassengerDoor",
-    "rear_driver_door_open": "rearDriverDoor",
-    "rear_passenger_door_open": "rearPassengerDoor",
-    "front_trunk_open": "frontTrunk",
-    "rear_trunk_open": "rearTrunk",
-    "port_open": "chargePort",
+_CLOSURES: Mapping[str, str] = {
+    name: spec.closure for name, spec in FIELDS.items() if spec.closure is not None
 }
 
 
@@ -117,156 +104,35 @@ def _read_closures(status: VehicleStatus, *, answered: bool) -> Mapping[str, Any
 
 
 def read_data(data: VehicleData) -> Mapping[str, Any]:
-    """Read what infotainment tells: changes of a `CarState`."""
-    car = _to_fleet_json(data)
-    changes = parse_fields(car)
-    if name := read_text(section(car, _VEHICLE).get("vehicle_name")):
+    """Parse the data of the infotainment computer as changes of a `VehicleState`."""
+    messages = {name: _as_dict(message) for name, message in _messages(data)}
+    changes = parse_bluetooth_fields(messages)
+    if name := read_text(lookup(messages, _NAME)):
         changes["name"] = name
     return changes
 
 
 def time_of(data: VehicleData) -> datetime | None:
     """Return when the car took the data (UTC)."""
-    times = [milliseconds(_plain(part).get("timestamp")) for _, part in _parts(data)]
+    times = [
+        milliseconds(_as_dict(message).get("timestamp"))
+        for _, message in _messages(data)
+    ]
     return max((time for time in times if time is not None), default=None)
 
 
-_CHARGE = "charge_state"
-_DRIVE = "drive_state"
-_VEHICLE = "vehicle_state"
-
-# Messages -> where the cloud tells the same; the later ones outdo the earlier ones.
-_SECTIONS = {
-    "legacy_vehicle_state": _VEHICLE,
-    "closures_state": _VEHICLE,
-    "tire_pressure_state": _VEHICLE,
-    "software_update_state": _VEHICLE,
-    "charge_state": _CHARGE,
-    "climate_state": "climate_state",
-    "drive_state": _DRIVE,
-    "location_state": _DRIVE,
-}
-_ELSEWHERE = {"odometer": _VEHICLE, "homelink_nearby": _VEHICLE}
-
-# What the cloud tells as null, and a car leaves out, while there is none of it.
-_DEFAULT_NULL = {
-    "drive_state": ("speed", "active_route_destination"),
-    "charge_state": (
-        "charger_phases",
-        "scheduled_charging_start_time",
-        "scheduled_departure_time",
-    ),
-}
-
-# What the cloud calls by another name. Of two, the finer one has the higher number, and
-# so comes later.
-_NAMES = {
-    "charge_rate_mph": "charge_rate",
-    "charge_rate_mph_float": "charge_rate",
-    "speed_float": "speed",
-    "inside_temp_celsius": "inside_temp",
-    "outside_temp_celsius": "outside_temp",
-    "min_avail_temp_celsius": "min_avail_temp",
-    "max_avail_temp_celsius": "max_avail_temp",
-    "bioweapon_mode_on": "bioweapon_mode",
-    "odometer_in_hundredths_of_a_mile": "odometer",
-    "door_open_driver_front": DOORS["front_driver"],
-    "door_open_passenger_front": DOORS["front_passenger"],
-    "door_open_driver_rear": DOORS["rear_driver"],
-    "door_open_passenger_rear": DOORS["rear_passenger"],
-    "door_open_trunk_front": "ft",
-    "door_open_trunk_rear": "rt",
-    "window_open_driver_front": WINDOWS["front_driver"],
-    "window_open_passenger_front": WINDOWS["front_passenger"],
-    "window_open_driver_rear": WINDOWS["rear_driver"],
-    "window_open_passenger_rear": WINDOWS["rear_passenger"],
-    "sentry_mode_state": "sentry_mode",
-    "software_update_state": "software_update",
-}
-
-
-def _words(prefix: str, *words: str) -> Reader:
-    """Read the number of a word as the word."""
-    return enum_map({f"{prefix}{word}": word for word in words})
-
-
-def _level(is_open: object) -> object:
-    return int(is_open) if isinstance(is_open, bool) else None
-
-
-def _known(word: object) -> object:
-    return None if word == "Unknown" else word
-
-
-def _kind(word: object) -> object:
-    return "<invalid>" if word == "SNA" else word
-
-
-def _part_of(per_one: int) -> Callable[[object], object]:
-    def read(value: object) -> object:
-        return value / per_one if isinstance(value, int) else None
-
-    return read
-
-
-# How the cloud words it, by the cloud's names.
-_READ: Mapping[str, Callable[[object], object]] = {
-    **dict.fromkeys((*DOORS.values(), *WINDOWS.values(), "ft", "rt"), _level),
-    "charging_state": _known,
-    "conn_charge_cable": _kind,
-    "fast_charger_type": _kind,
-    "scheduled_charging_mode": _words(
-        "ScheduledChargingMode", "Off", "StartAt", "DepartBy"
-    ),
-    "scheduled_departure_time": _part_of(1000),
-    "climate_keeper_mode": enum_map(
-        {"Off": "off", "On": "keep", "Dog": "dog", "Party": "camp"}
-    ),
-    "defrost_mode": enum_map({"Off": 0, "Normal": 1, "Max": 2}),
-    "cabin_overheat_protection": _words(
-        "CabinOverheatProtection", "Off", "On", "FanOnly"
-    ),
-    "cop_activation_temperature": _words("CopActivationTemp", "Low", "Medium", "High"),
-    "steering_wheel_heat_level": enum_map(
-        {"StwHeatLevel_Off": 0, "StwHeatLevel_Low": 1, "StwHeatLevel_High": 3}
-    ),
-    "odometer": _part_of(100),
-    "sun_roof_state": enum_map({"Closed": "closed", "Open": "open", "Vent": "vent"}),
-    "sentry_mode": enum_map(
-        {"Off": False}
-        | dict.fromkeys(("Idle", "Armed", "Aware", "Panic", "Quiet"), True)
-    ),
-    "dashcam_state": enum_map(
-        {
-            f"DashCamState_{word.upper()}": word
-            for word in ("Recording", "Available", "Paused", "Unavailable")
-        }
-    ),
-    "status": enum_map(
-        {
-            "Available": "available",
-            "Scheduled": "scheduled",
-            "Installing": "installing",
-            "Downloading": "downloading",
-            "DownloadingWifiWait": "downloading_wifi_wait",
-        }
-    ),
-}
+_MESSAGES = frozenset(
+    path.partition(".")[0] for spec in FIELDS.values() for path in spec.bluetooth
+)
+_NAME = "legacy_vehicle_state.vehicle_name"
 
 
 def _fields_of(name: str) -> frozenset[str]:
-    """Return the fields that a message has a place for."""
-    message = VehicleData.DESCRIPTOR.fields_by_name[name].message_type
-    keys = {_NAMES.get(field.name, field.name) for field in message.fields}
-    if name == "software_update_state":
-        keys = {"software_update"}
-    if "active_route_coordinates" in keys:
-        keys |= {"active_route_latitude", "active_route_longitude"}
-    places = {(_ELSEWHERE.get(key, _SECTIONS[name]), key) for key in keys}
+    """Return the fields that a message reports."""
     return frozenset(
         field
-        for field, place in FIELDS.items()
-        if (place.section, place.key.split(".")[0]) in places
+        for field, spec in FIELDS.items()
+        if any(path.startswith(f"{name}.") for path in spec.bluetooth)
     )
 
 
@@ -288,38 +154,19 @@ DATA_REQUESTS[BluetoothVehicleData.LEGACY_VEHICLE_STATE] = _fields_of(
 ).difference(*DATA_REQUESTS.values())
 
 
-def _to_fleet_json(data: VehicleData) -> JsonObject:
-    """Return the sections that the cloud would tell."""
-    car: dict[str, dict[str, object]] = {}
-    for name, part in _parts(data):
-        told = _plain(part)
-        if name == "software_update_state":
-            told = {"software_update": told}
-        place = told.pop("active_route_coordinates", None)
-        if isinstance(place, dict):
-            told |= {f"active_route_{key}": value for key, value in place.items()}
-        told = dict.fromkeys(_DEFAULT_NULL.get(name, ())) | told
-        for key, value in told.items():
-            car.setdefault(_ELSEWHERE.get(key, _SECTIONS[name]), {})[key] = value
-    return car
+def _messages(data: VehicleData) -> Iterator[tuple[str, Message]]:
+    """Return the messages that report something, by name."""
+    for field, message in data.ListFields():
+        if field.name in _MESSAGES and message.ListFields():
+            yield field.name, message
 
 
-def _parts(data: VehicleData) -> Iterator[tuple[str, Message]]:
-    """Return the messages that say something."""
-    for name in _SECTIONS:
-        part: Message = getattr(data, name)
-        if part.ListFields():
-            yield name, part
-
-
-def _plain(message: Message) -> dict[str, object]:
-    told: dict[str, object] = {}
-    for field, found in message.ListFields():
-        if not field.is_repeated:
-            name = _NAMES.get(field.name, field.name)
-            value = _value(field, found)
-            told[name] = _READ[name](value) if name in _READ else value
-    return told
+def _as_dict(message: Message) -> dict[str, object]:
+    return {
+        field.name: _value(field, value)
+        for field, value in message.ListFields()
+        if not field.is_repeated
+    }
 
 
 def _value(field: FieldDescriptor, value: object) -> object:
@@ -329,7 +176,7 @@ def _value(field: FieldDescriptor, value: object) -> object:
         case Message() if "type" in value.DESCRIPTOR.oneofs_by_name:
             return value.WhichOneof("type")
         case Message():
-            return _plain(value)
+            return _as_dict(value)
         case float() if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT:
             # As many digits as it has: 21.6 rather than 21.600000381469727.
             return float(f"{value:.7g}")

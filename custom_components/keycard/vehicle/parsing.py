@@ -2,10 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from enum import Enum
 from unicodedata import category
 
 type JsonObject = Mapping[str, object]
 type Reader = Callable[[object], object]
+
+
+class _Missing(Enum):
+    MISSING = "missing"
+
+
+# A value that is not reported at all, not even as null.
+MISSING = _Missing.MISSING
 
 _EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -42,6 +51,16 @@ def integer(low: int, high: int) -> Callable[[object], int | None]:
     def read(value: object) -> int | None:
         found = any_number(value)
         return None if found is None else round(found)
+
+    return read
+
+
+def hundredths(low: float, high: float) -> Callable[[object], float | None]:
+    """Parse a number within bounds, reported as an integer of hundredths."""
+    any_number = number(low, high)
+
+    def read(value: object) -> float | None:
+        return any_number(value / 100) if isinstance(value, int) else None
 
     return read
 
@@ -104,14 +123,22 @@ def parse_multiple(value: object) -> bool | None:
     return None if count is None else count > 1
 
 
-def read_cable(value: object) -> bool | None:
-    """Read whether there is a cable, told as its kind."""
-    return None if (kind := read_text(value)) is None else kind != "<invalid>"
+def has_kind(*, none: str) -> Callable[[object], bool | None]:
+    """Parse whether there is something, reported as its kind or as `none`."""
+
+    def read(value: object) -> bool | None:
+        return None if (found := read_text(value)) is None else found != none
+
+    return read
 
 
-def read_kind(value: object) -> str | None:
-    """Read the maker's word for a kind of thing, if there is one at all."""
-    return None if (kind := read_text(value)) == "<invalid>" else kind
+def kind(*, none: str) -> Callable[[object], str | None]:
+    """Parse Tesla's name for a kind, None if it is reported as `none`."""
+
+    def read(value: object) -> str | None:
+        return None if (found := read_text(value)) == none else found
+
+    return read
 
 
 def timestamp(per_second: int) -> Callable[[object], datetime | None]:
@@ -148,3 +175,11 @@ def section(car: JsonObject, name: str) -> JsonObject:
     """Return a part of what is told of a car, empty if it is missing."""
     found = car.get(name)
     return found if isinstance(found, Mapping) else {}
+
+
+def lookup(json: JsonObject, path: str) -> object:
+    """Return the value at a dotted path, MISSING if there is none."""
+    *parents, key = path.split(".")
+    for name in parents:
+        json = section(json, name)
+    return json.get(key, MISSING)

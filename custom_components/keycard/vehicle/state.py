@@ -6,15 +6,36 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from .fields import CURRENT_ONLY, FIELDS, PARKED
+from .fields import (
+    CHARGE_SCHEDULES,
+    KEEPER_MODES,
+    OVERHEAT_MODES,
+    PARKED,
+    SHIFT_STATES,
+    FieldSpec,
+    api_field,
+)
 from .keys import MODELS, UNKNOWN_MODEL, decode_vin
 from .parsing import (
+    MISSING,
     JsonObject,
     enum_map,
+    has_kind,
+    hundredths,
+    integer,
+    kind,
+    lookup,
     milliseconds,
+    number,
+    one_of,
+    parse_multiple,
+    parse_open,
     read_flag,
     read_moment,
+    read_seconds,
+    read_temperature,
     read_text,
+    read_version,
     read_year,
     section,
 )
@@ -116,6 +137,26 @@ class ConnectivityState(StrEnum):
     UNKNOWN = "unknown"
 
 
+_parse_power = number(-1000, 1000)
+_parse_pressure = number(0, 10)
+_parse_miles = number(0, 2000)
+_parse_energy = number(0, 1000)
+_parse_percent = integer(0, 100)
+_parse_minutes = integer(0, 100_000)
+_parse_heat = integer(0, 10)
+_parse_gear = enum_map({state.upper(): state for state in SHIFT_STATES})
+
+
+def _parse_shift_state(value: object) -> str | None:
+    """Parse a shift state; a parked vehicle reports null."""
+    return PARKED if value is None else _parse_gear(value)
+
+
+def _parse_bluetooth_charging(value: object) -> str | None:
+    """Parse the charging state of a Bluetooth message."""
+    return None if value == "Unknown" else read_text(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class VehicleState:
     """What is known of a car; None is what nobody told or what made no sense.
@@ -137,142 +178,709 @@ class VehicleState:
     needs_signing: bool | None = None
     """Whether the car takes only signed commands."""
 
-    locked: bool | None = None
-    climate_on: bool | None = None
-    inside_temp: float | None = None
-    outside_temp: float | None = None
-    target_temp: float | None = None
-    passenger_temp: float | None = None
-    min_temp: float | None = None
-    max_temp: float | None = None
-    keeper_mode: str | None = None
-    preconditioning: bool | None = None
+    locked: bool | None = api_field(
+        "vehicle_state.locked",
+        read_flag,
+        bluetooth=("closures_state.locked",),
+        current_only=True,
+    )
+    climate_on: bool | None = api_field(
+        "climate_state.is_climate_on", read_flag, asleep=False, current_only=True
+    )
+    inside_temp: float | None = api_field(
+        "climate_state.inside_temp",
+        read_temperature,
+        bluetooth=("climate_state.inside_temp_celsius",),
+        current_only=True,
+    )
+    outside_temp: float | None = api_field(
+        "climate_state.outside_temp",
+        read_temperature,
+        bluetooth=("climate_state.outside_temp_celsius",),
+        current_only=True,
+    )
+    target_temp: float | None = api_field(
+        "climate_state.driver_temp_setting", read_temperature, current_only=True
+    )
+    passenger_temp: float | None = api_field(
+        "climate_state.passenger_temp_setting", read_temperature, current_only=True
+    )
+    min_temp: float | None = api_field(
+        "climate_state.min_avail_temp",
+        read_temperature,
+        bluetooth=("climate_state.min_avail_temp_celsius",),
+    )
+    max_temp: float | None = api_field(
+        "climate_state.max_avail_temp",
+        read_temperature,
+        bluetooth=("climate_state.max_avail_temp_celsius",),
+    )
+    keeper_mode: str | None = api_field(
+        "climate_state.climate_keeper_mode",
+        one_of(*KEEPER_MODES),
+        parse_bluetooth=enum_map(
+            {"Off": "off", "On": "keep", "Dog": "dog", "Party": "camp"}
+        ),
+        asleep="off",
+        current_only=True,
+    )
+    preconditioning: bool | None = api_field(
+        "climate_state.defrost_mode",
+        parse_open,
+        stored=read_flag,
+        parse_bluetooth=enum_map({"Off": False, "Normal": True, "Max": True}),
+        asleep=False,
+        current_only=True,
+    )
     """Whether the car defrosts or preconditions at full power."""
 
-    cabin_preconditioning: bool | None = None
+    cabin_preconditioning: bool | None = api_field(
+        "climate_state.is_preconditioning", read_flag, asleep=False, current_only=True
+    )
     """Whether the cabin is made ready for a departure."""
 
-    fan_status: int | None = None
-    overheat_mode: str | None = None
-    overheat_temp: int | None = None
-    overheat_cooling: bool | None = None
-    overheat_fan_only: bool | None = None
+    fan_status: int | None = api_field(
+        "climate_state.fan_status", integer(0, 20), asleep=0, current_only=True
+    )
+    overheat_mode: str | None = api_field(
+        "climate_state.cabin_overheat_protection",
+        enum_map({"Off": "off", "On": "on", "FanOnly": "fan_only"}),
+        stored=one_of(*OVERHEAT_MODES),
+        parse_bluetooth=enum_map(
+            {
+                "CabinOverheatProtectionOff": "off",
+                "CabinOverheatProtectionOn": "on",
+                "CabinOverheatProtectionFanOnly": "fan_only",
+            }
+        ),
+        current_only=True,
+    )
+    overheat_temp: int | None = api_field(
+        "climate_state.cop_activation_temperature",
+        enum_map({"Low": 30, "Medium": 35, "High": 40}),
+        stored=integer(30, 40),
+        parse_bluetooth=enum_map(
+            {
+                "CopActivationTempLow": 30,
+                "CopActivationTempMedium": 35,
+                "CopActivationTempHigh": 40,
+            }
+        ),
+        current_only=True,
+    )
+    overheat_cooling: bool | None = api_field(
+        "climate_state.cabin_overheat_protection_actively_cooling",
+        read_flag,
+        asleep=False,
+        current_only=True,
+    )
+    overheat_fan_only: bool | None = api_field(
+        "climate_state.supports_fan_only_cabin_overheat_protection",
+        read_flag,
+        current_only=True,
+    )
     """Whether the fan alone can keep the cabin from overheating."""
 
-    seat_heater_left: int | None = None
-    seat_heater_right: int | None = None
-    seat_heater_rear_left: int | None = None
-    seat_heater_rear_center: int | None = None
-    seat_heater_rear_right: int | None = None
-    seat_heater_third_row_left: int | None = None
-    seat_heater_third_row_right: int | None = None
-    seat_cooler_left: int | None = None
-    seat_cooler_right: int | None = None
-    wheel_heater: int | None = None
-    wheel_heater_on: bool | None = None
-    auto_seat_left: bool | None = None
-    auto_seat_right: bool | None = None
-    auto_wheel: bool | None = None
-    bioweapon: bool | None = None
-    front_defroster: bool | None = None
-    rear_defroster: bool | None = None
-    mirror_heaters: bool | None = None
-    wiper_heater: bool | None = None
+    seat_heater_left: int | None = api_field(
+        "climate_state.seat_heater_left", _parse_heat, asleep=0, current_only=True
+    )
+    seat_heater_right: int | None = api_field(
+        "climate_state.seat_heater_right", _parse_heat, asleep=0, current_only=True
+    )
+    seat_heater_rear_left: int | None = api_field(
+        "climate_state.seat_heater_rear_left", _parse_heat, asleep=0, current_only=True
+    )
+    seat_heater_rear_center: int | None = api_field(
+        "climate_state.seat_heater_rear_center",
+        _parse_heat,
+        asleep=0,
+        current_only=True,
+    )
+    seat_heater_rear_right: int | None = api_field(
+        "climate_state.seat_heater_rear_right", _parse_heat, asleep=0, current_only=True
+    )
+    seat_heater_third_row_left: int | None = api_field(
+        "climate_state.seat_heater_third_row_left",
+        _parse_heat,
+        asleep=0,
+        current_only=True,
+    )
+    seat_heater_third_row_right: int | None = api_field(
+        "climate_state.seat_heater_third_row_right",
+        _parse_heat,
+        asleep=0,
+        current_only=True,
+    )
+    seat_cooler_left: int | None = api_field(
+        "climate_state.seat_fan_front_left", _parse_heat, asleep=0, current_only=True
+    )
+    seat_cooler_right: int | None = api_field(
+        "climate_state.seat_fan_front_right", _parse_heat, asleep=0, current_only=True
+    )
+    wheel_heater: int | None = api_field(
+        "climate_state.steering_wheel_heat_level",
+        _parse_heat,
+        parse_bluetooth=enum_map(
+            {"StwHeatLevel_Off": 0, "StwHeatLevel_Low": 1, "StwHeatLevel_High": 3}
+        ),
+        asleep=0,
+        current_only=True,
+    )
+    wheel_heater_on: bool | None = api_field(
+        "climate_state.steering_wheel_heater",
+        read_flag,
+        asleep=False,
+        current_only=True,
+    )
+    auto_seat_left: bool | None = api_field(
+        "climate_state.auto_seat_climate_left", read_flag, current_only=True
+    )
+    auto_seat_right: bool | None = api_field(
+        "climate_state.auto_seat_climate_right", read_flag, current_only=True
+    )
+    auto_wheel: bool | None = api_field(
+        "climate_state.auto_steering_wheel_heat", read_flag, current_only=True
+    )
+    bioweapon: bool | None = api_field(
+        "climate_state.bioweapon_mode",
+        read_flag,
+        bluetooth=("climate_state.bioweapon_mode_on",),
+        current_only=True,
+    )
+    front_defroster: bool | None = api_field(
+        "climate_state.is_front_defroster_on",
+        read_flag,
+        asleep=False,
+        current_only=True,
+    )
+    rear_defroster: bool | None = api_field(
+        "climate_state.is_rear_defroster_on", read_flag, asleep=False, current_only=True
+    )
+    mirror_heaters: bool | None = api_field(
+        "climate_state.side_mirror_heaters", read_flag, asleep=False, current_only=True
+    )
+    wiper_heater: bool | None = api_field(
+        "climate_state.wiper_blade_heater", read_flag, asleep=False, current_only=True
+    )
 
-    latitude: float | None = None
-    longitude: float | None = None
-    heading: int | None = None
-    speed: float | None = None
-    shift_state: str | None = None
-    power: float | None = None
-    route_destination: str | None = None
+    latitude: float | None = api_field(
+        "drive_state.latitude", number(-90, 90), bluetooth=("location_state.latitude",)
+    )
+    longitude: float | None = api_field(
+        "drive_state.longitude",
+        number(-180, 180),
+        bluetooth=("location_state.longitude",),
+    )
+    heading: int | None = api_field(
+        "drive_state.heading", integer(0, 360), bluetooth=("location_state.heading",)
+    )
+    speed: float | None = api_field(
+        "drive_state.speed",
+        number(0, 300),
+        bluetooth=("drive_state.speed", "drive_state.speed_float"),
+        omitted_if_none=True,
+        asleep=0.0,
+        current_only=True,
+    )
+    shift_state: str | None = api_field(
+        "drive_state.shift_state",
+        _parse_shift_state,
+        stored=one_of(*SHIFT_STATES),
+        asleep=PARKED,
+        current_only=True,
+    )
+    power: float | None = api_field(
+        "drive_state.power", _parse_power, asleep=0.0, current_only=True
+    )
+    route_destination: str | None = api_field(
+        "drive_state.active_route_destination",
+        read_text,
+        omitted_if_none=True,
+        current_only=True,
+    )
     """Where the car navigates to; without it nothing else is known of a route."""
 
-    route_latitude: float | None = None
-    route_longitude: float | None = None
-    route_distance: float | None = None
-    route_time: float | None = None
+    route_latitude: float | None = api_field(
+        "drive_state.active_route_latitude",
+        number(-90, 90),
+        bluetooth=("drive_state.active_route_coordinates.latitude",),
+        current_only=True,
+    )
+    route_longitude: float | None = api_field(
+        "drive_state.active_route_longitude",
+        number(-180, 180),
+        bluetooth=("drive_state.active_route_coordinates.longitude",),
+        current_only=True,
+    )
+    route_distance: float | None = api_field(
+        "drive_state.active_route_miles_to_arrival",
+        number(0, 20_000),
+        current_only=True,
+    )
+    route_time: float | None = api_field(
+        "drive_state.active_route_minutes_to_arrival",
+        number(0, 100_000),
+        current_only=True,
+    )
     """In minutes, with the delay by the traffic."""
 
-    route_delay: float | None = None
-    route_battery: int | None = None
+    route_delay: float | None = api_field(
+        "drive_state.active_route_traffic_minutes_delay",
+        number(0, 100_000),
+        current_only=True,
+    )
+    route_battery: int | None = api_field(
+        "drive_state.active_route_energy_at_arrival", _parse_percent, current_only=True
+    )
 
-    battery_level: int | None = None
-    usable_battery_level: int | None = None
-    battery_range: float | None = None
-    estimated_range: float | None = None
-    ideal_range: float | None = None
-    energy_remaining: float | None = None
-    lifetime_energy: float | None = None
-    battery_temp_min: float | None = None
-    battery_temp_max: float | None = None
-    battery_heater: bool | None = None
-    low_power_mode: bool | None = None
-    charging_state: str | None = None
-    charge_limit: int | None = None
-    charge_limit_min: int | None = None
-    charge_limit_max: int | None = None
-    charge_amps: int | None = None
-    charge_amps_max: int | None = None
-    charger_power: float | None = None
-    charger_voltage: float | None = None
-    charger_current: float | None = None
-    several_phases: bool | None = None
-    charge_rate: float | None = None
-    energy_added: float | None = None
-    minutes_to_full: int | None = None
-    scheduled_charging: bool | None = None
-    charge_schedule: str | None = None
-    charging_at: datetime | None = None
-    departure_at: datetime | None = None
-    preconditions: bool | None = None
+    battery_level: int | None = api_field("charge_state.battery_level", _parse_percent)
+    usable_battery_level: int | None = api_field(
+        "charge_state.usable_battery_level", _parse_percent
+    )
+    battery_range: float | None = api_field("charge_state.battery_range", _parse_miles)
+    estimated_range: float | None = api_field(
+        "charge_state.est_battery_range", _parse_miles
+    )
+    ideal_range: float | None = api_field(
+        "charge_state.ideal_battery_range", _parse_miles
+    )
+    energy_remaining: float | None = api_field(
+        "charge_state.energy_remaining", _parse_energy, bluetooth=()
+    )
+    lifetime_energy: float | None = api_field(
+        "charge_state.lifetime_energy_used", number(0, 10_000_000), bluetooth=()
+    )
+    battery_temp_min: float | None = api_field(
+        "charge_state.module_temp_min",
+        read_temperature,
+        bluetooth=(),
+        current_only=True,
+    )
+    battery_temp_max: float | None = api_field(
+        "charge_state.module_temp_max",
+        read_temperature,
+        bluetooth=(),
+        current_only=True,
+    )
+    battery_heater: bool | None = api_field(
+        "charge_state.battery_heater_on",
+        read_flag,
+        bluetooth=(),
+        asleep=False,
+        current_only=True,
+    )
+    low_power_mode: bool | None = api_field("charge_state.low_power_mode", read_flag)
+    charging_state: str | None = api_field(
+        "charge_state.charging_state",
+        read_text,
+        parse_bluetooth=_parse_bluetooth_charging,
+        current_only=True,
+    )
+    charge_limit: int | None = api_field(
+        "charge_state.charge_limit_soc", _parse_percent
+    )
+    charge_limit_min: int | None = api_field(
+        "charge_state.charge_limit_soc_min", _parse_percent
+    )
+    charge_limit_max: int | None = api_field(
+        "charge_state.charge_limit_soc_max", _parse_percent
+    )
+    charge_amps: int | None = api_field(
+        "charge_state.charge_current_request", integer(0, 200)
+    )
+    charge_amps_max: int | None = api_field(
+        "charge_state.charge_current_request_max", integer(0, 200)
+    )
+    charger_power: float | None = api_field(
+        "charge_state.charger_power", _parse_power, asleep=0.0, current_only=True
+    )
+    charger_voltage: float | None = api_field(
+        "charge_state.charger_voltage", number(0, 2000), current_only=True
+    )
+    charger_current: float | None = api_field(
+        "charge_state.charger_actual_current",
+        number(0, 2000),
+        asleep=0.0,
+        current_only=True,
+    )
+    several_phases: bool | None = api_field(
+        "charge_state.charger_phases",
+        parse_multiple,
+        stored=read_flag,
+        omitted_if_none=True,
+        current_only=True,
+    )
+    charge_rate: float | None = api_field(
+        "charge_state.charge_rate",
+        _parse_miles,
+        bluetooth=(
+            "charge_state.charge_rate_mph",
+            "charge_state.charge_rate_mph_float",
+        ),
+        asleep=0.0,
+        current_only=True,
+    )
+    energy_added: float | None = api_field(
+        "charge_state.charge_energy_added", _parse_energy
+    )
+    minutes_to_full: int | None = api_field(
+        "charge_state.minutes_to_full_charge", _parse_minutes, current_only=True
+    )
+    scheduled_charging: bool | None = api_field(
+        "charge_state.scheduled_charging_pending", read_flag
+    )
+    charge_schedule: str | None = api_field(
+        "charge_state.scheduled_charging_mode",
+        enum_map({"Off": "off", "StartAt": "start_at", "DepartBy": "depart_by"}),
+        stored=one_of(*CHARGE_SCHEDULES),
+        parse_bluetooth=enum_map(
+            {
+                "ScheduledChargingModeOff": "off",
+                "ScheduledChargingModeStartAt": "start_at",
+                "ScheduledChargingModeDepartBy": "depart_by",
+            }
+        ),
+    )
+    charging_at: datetime | None = api_field(
+        "charge_state.scheduled_charging_start_time",
+        read_seconds,
+        stored=read_moment,
+        omitted_if_none=True,
+    )
+    departure_at: datetime | None = api_field(
+        "charge_state.scheduled_departure_time",
+        read_seconds,
+        stored=read_moment,
+        parse_bluetooth=milliseconds,
+        omitted_if_none=True,
+    )
+    preconditions: bool | None = api_field(
+        "charge_state.preconditioning_enabled", read_flag
+    )
     """Whether the cabin is made ready for scheduled departures."""
 
-    off_peak_charging: bool | None = None
-    trip_charging: bool | None = None
-    fast_charger: bool | None = None
-    fast_charger_type: str | None = None
-    port_open: bool | None = None
-    cable_connected: bool | None = None
-    cable_type: str | None = None
-    cable_locked: bool | None = None
-    port_cold_weather: bool | None = None
+    off_peak_charging: bool | None = api_field(
+        "charge_state.off_peak_charging_enabled", read_flag, bluetooth=()
+    )
+    trip_charging: bool | None = api_field(
+        "charge_state.trip_charging", read_flag, current_only=True
+    )
+    fast_charger: bool | None = api_field(
+        "charge_state.fast_charger_present", read_flag, current_only=True
+    )
+    fast_charger_type: str | None = api_field(
+        "charge_state.fast_charger_type",
+        kind(none="<invalid>"),
+        parse_bluetooth=kind(none="SNA"),
+        current_only=True,
+    )
+    port_open: bool | None = api_field(
+        "charge_state.charge_port_door_open",
+        read_flag,
+        closure="chargePort",
+        current_only=True,
+    )
+    cable_connected: bool | None = api_field(
+        "charge_state.conn_charge_cable",
+        has_kind(none="<invalid>"),
+        stored=read_flag,
+        parse_bluetooth=has_kind(none="SNA"),
+        current_only=True,
+    )
+    cable_type: str | None = api_field(
+        "charge_state.conn_charge_cable",
+        kind(none="<invalid>"),
+        parse_bluetooth=kind(none="SNA"),
+        current_only=True,
+    )
+    cable_locked: bool | None = api_field(
+        "charge_state.charge_port_latch",
+        enum_map({"Engaged": True, "Disengaged": False}),
+        stored=read_flag,
+        current_only=True,
+    )
+    port_cold_weather: bool | None = api_field(
+        "charge_state.charge_port_cold_weather_mode", read_flag, current_only=True
+    )
 
-    front_driver_door_open: bool | None = None
-    front_passenger_door_open: bool | None = None
-    rear_driver_door_open: bool | None = None
-    rear_passenger_door_open: bool | None = None
-    front_driver_window_open: bool | None = None
-    front_passenger_window_open: bool | None = None
-    rear_driver_window_open: bool | None = None
-    rear_passenger_window_open: bool | None = None
-    front_trunk_open: bool | None = None
-    rear_trunk_open: bool | None = None
-    sun_roof_open: bool | None = None
+    front_driver_door_open: bool | None = api_field(
+        "vehicle_state.df",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.door_open_driver_front",),
+        parse_bluetooth=read_flag,
+        closure="frontDriverDoor",
+        current_only=True,
+    )
+    front_passenger_door_open: bool | None = api_field(
+        "vehicle_state.pf",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.door_open_passenger_front",),
+        parse_bluetooth=read_flag,
+        closure="frontPassengerDoor",
+        current_only=True,
+    )
+    rear_driver_door_open: bool | None = api_field(
+        "vehicle_state.dr",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.door_open_driver_rear",),
+        parse_bluetooth=read_flag,
+        closure="rearDriverDoor",
+        current_only=True,
+    )
+    rear_passenger_door_open: bool | None = api_field(
+        "vehicle_state.pr",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.door_open_passenger_rear",),
+        parse_bluetooth=read_flag,
+        closure="rearPassengerDoor",
+        current_only=True,
+    )
+    front_driver_window_open: bool | None = api_field(
+        "vehicle_state.fd_window",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.window_open_driver_front",),
+        parse_bluetooth=read_flag,
+        current_only=True,
+    )
+    front_passenger_window_open: bool | None = api_field(
+        "vehicle_state.fp_window",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.window_open_passenger_front",),
+        parse_bluetooth=read_flag,
+        current_only=True,
+    )
+    rear_driver_window_open: bool | None = api_field(
+        "vehicle_state.rd_window",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.window_open_driver_rear",),
+        parse_bluetooth=read_flag,
+        current_only=True,
+    )
+    rear_passenger_window_open: bool | None = api_field(
+        "vehicle_state.rp_window",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.window_open_passenger_rear",),
+        parse_bluetooth=read_flag,
+        current_only=True,
+    )
+    front_trunk_open: bool | None = api_field(
+        "vehicle_state.ft",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.door_open_trunk_front",),
+        parse_bluetooth=read_flag,
+        closure="frontTrunk",
+        current_only=True,
+    )
+    rear_trunk_open: bool | None = api_field(
+        "vehicle_state.rt",
+        parse_open,
+        stored=read_flag,
+        bluetooth=("closures_state.door_open_trunk_rear",),
+        parse_bluetooth=read_flag,
+        closure="rearTrunk",
+        current_only=True,
+    )
+    sun_roof_open: bool | None = api_field(
+        "vehicle_state.sun_roof_state",
+        enum_map({"open": True, "vent": True, "closed": False}),
+        stored=read_flag,
+        bluetooth=("closures_state.sun_roof_state",),
+        parse_bluetooth=enum_map({"Open": True, "Vent": True, "Closed": False}),
+        current_only=True,
+    )
 
-    front_left_pressure: float | None = None
-    front_right_pressure: float | None = None
-    rear_left_pressure: float | None = None
-    rear_right_pressure: float | None = None
-    front_left_pressure_low: bool | None = None
-    front_right_pressure_low: bool | None = None
-    rear_left_pressure_low: bool | None = None
-    rear_right_pressure_low: bool | None = None
+    front_left_pressure: float | None = api_field(
+        "vehicle_state.tpms_pressure_fl",
+        _parse_pressure,
+        bluetooth=(
+            "legacy_vehicle_state.tpms_pressure_fl",
+            "tire_pressure_state.tpms_pressure_fl",
+        ),
+    )
+    front_right_pressure: float | None = api_field(
+        "vehicle_state.tpms_pressure_fr",
+        _parse_pressure,
+        bluetooth=(
+            "legacy_vehicle_state.tpms_pressure_fr",
+            "tire_pressure_state.tpms_pressure_fr",
+        ),
+    )
+    rear_left_pressure: float | None = api_field(
+        "vehicle_state.tpms_pressure_rl",
+        _parse_pressure,
+        bluetooth=(
+            "legacy_vehicle_state.tpms_pressure_rl",
+            "tire_pressure_state.tpms_pressure_rl",
+        ),
+    )
+    rear_right_pressure: float | None = api_field(
+        "vehicle_state.tpms_pressure_rr",
+        _parse_pressure,
+        bluetooth=(
+            "legacy_vehicle_state.tpms_pressure_rr",
+            "tire_pressure_state.tpms_pressure_rr",
+        ),
+    )
+    front_left_pressure_low: bool | None = api_field(
+        "vehicle_state.tpms_soft_warning_fl",
+        read_flag,
+        bluetooth=(
+            "legacy_vehicle_state.tpms_soft_warning_fl",
+            "tire_pressure_state.tpms_soft_warning_fl",
+        ),
+    )
+    front_right_pressure_low: bool | None = api_field(
+        "vehicle_state.tpms_soft_warning_fr",
+        read_flag,
+        bluetooth=(
+            "legacy_vehicle_state.tpms_soft_warning_fr",
+            "tire_pressure_state.tpms_soft_warning_fr",
+        ),
+    )
+    rear_left_pressure_low: bool | None = api_field(
+        "vehicle_state.tpms_soft_warning_rl",
+        read_flag,
+        bluetooth=(
+            "legacy_vehicle_state.tpms_soft_warning_rl",
+            "tire_pressure_state.tpms_soft_warning_rl",
+        ),
+    )
+    rear_right_pressure_low: bool | None = api_field(
+        "vehicle_state.tpms_soft_warning_rr",
+        read_flag,
+        bluetooth=(
+            "legacy_vehicle_state.tpms_soft_warning_rr",
+            "tire_pressure_state.tpms_soft_warning_rr",
+        ),
+    )
 
-    odometer: float | None = None
-    user_present: bool | None = None
-    dashcam: bool | None = None
-    sentry_mode: bool | None = None
-    valet_mode: bool | None = None
-    pin_to_drive: bool | None = None
-    keyless_driving: bool | None = None
-    homelink_nearby: bool | None = None
-    speed_limit_mode: bool | None = None
-    speed_limit: float | None = None
-    sw_version: str | None = None
-    update_status: str | None = None
-    update_version: str | None = None
-    update_progress: int | None = None
+    odometer: float | None = api_field(
+        "vehicle_state.odometer",
+        number(0, 10_000_000),
+        bluetooth=("drive_state.odometer_in_hundredths_of_a_mile",),
+        parse_bluetooth=hundredths(0, 10_000_000),
+    )
+    user_present: bool | None = api_field(
+        "vehicle_state.is_user_present",
+        read_flag,
+        bluetooth=("closures_state.is_user_present",),
+        current_only=True,
+    )
+    dashcam: bool | None = api_field(
+        "vehicle_state.dashcam_state",
+        enum_map(
+            {
+                "Recording": True,
+                "Available": False,
+                "Paused": False,
+                "Unavailable": False,
+            }
+        ),
+        stored=read_flag,
+        bluetooth=("legacy_vehicle_state.dashcam_state",),
+        parse_bluetooth=enum_map(
+            {
+                "DashCamState_RECORDING": True,
+                "DashCamState_AVAILABLE": False,
+                "DashCamState_PAUSED": False,
+                "DashCamState_UNAVAILABLE": False,
+            }
+        ),
+        current_only=True,
+    )
+    sentry_mode: bool | None = api_field(
+        "vehicle_state.sentry_mode",
+        read_flag,
+        bluetooth=("closures_state.sentry_mode_state",),
+        parse_bluetooth=enum_map(
+            {
+                "Off": False,
+                "Idle": True,
+                "Armed": True,
+                "Aware": True,
+                "Panic": True,
+                "Quiet": True,
+            }
+        ),
+        current_only=True,
+    )
+    valet_mode: bool | None = api_field(
+        "vehicle_state.valet_mode", read_flag, bluetooth=("closures_state.valet_mode",)
+    )
+    pin_to_drive: bool | None = api_field(
+        "vehicle_state.pin_to_drive_enabled",
+        read_flag,
+        bluetooth=("legacy_vehicle_state.pin_to_drive_enabled",),
+    )
+    keyless_driving: bool | None = api_field(
+        "vehicle_state.remote_start",
+        read_flag,
+        bluetooth=("closures_state.remote_start",),
+    )
+    homelink_nearby: bool | None = api_field(
+        "vehicle_state.homelink_nearby",
+        read_flag,
+        bluetooth=("location_state.homelink_nearby",),
+        current_only=True,
+    )
+    speed_limit_mode: bool | None = api_field(
+        "vehicle_state.speed_limit_mode.active",
+        read_flag,
+        bluetooth=("closures_state.speed_limit_mode.active",),
+    )
+    speed_limit: float | None = api_field(
+        "vehicle_state.speed_limit_mode.current_limit_mph",
+        number(0, 300),
+        bluetooth=("closures_state.speed_limit_mode.current_limit_mph",),
+    )
+    sw_version: str | None = api_field(
+        "vehicle_state.car_version",
+        read_version,
+        bluetooth=("legacy_vehicle_state.car_version",),
+    )
+    update_status: str | None = api_field(
+        "vehicle_state.software_update.status",
+        read_text,
+        bluetooth=(
+            "legacy_vehicle_state.software_update_state.status",
+            "software_update_state.status",
+        ),
+        parse_bluetooth=enum_map(
+            {
+                "Available": "available",
+                "Scheduled": "scheduled",
+                "Installing": "installing",
+                "Downloading": "downloading",
+                "DownloadingWifiWait": "downloading_wifi_wait",
+            }
+        ),
+    )
+    update_version: str | None = api_field(
+        "vehicle_state.software_update.version",
+        read_version,
+        bluetooth=(
+            "legacy_vehicle_state.software_update_state.version",
+            "software_update_state.version",
+        ),
+    )
+    update_progress: int | None = api_field(
+        "vehicle_state.software_update.install_perc",
+        _parse_percent,
+        bluetooth=(
+            "legacy_vehicle_state.software_update_state.install_perc",
+            "software_update_state.install_perc",
+        ),
+        current_only=True,
+    )
 
     @classmethod
     def from_data(cls, json: JsonObject) -> Self:
@@ -324,14 +932,54 @@ class VehicleState:
         return cls(vin=read_text(json.get("vin")) or "", **values)
 
 
+FIELDS: Mapping[str, FieldSpec] = {
+    item.name: spec
+    for item in fields(VehicleState)
+    if (spec := item.metadata.get("spec")) is not None
+}
+
+CURRENT_ONLY = frozenset(name for name, spec in FIELDS.items() if spec.current_only)
+
+# Values of a sleeping vehicle.
+ASLEEP: Mapping[str, object] = {
+    name: spec.asleep for name, spec in FIELDS.items() if spec.asleep is not None
+}
+
+
 def parse_fields(car: JsonObject) -> dict[str, Any]:
-    """Read what is told of a car, and only that, as far as it makes sense together."""
-    values: dict[str, Any] = {
-        name: field.told(car) for name, field in FIELDS.items() if field.is_told(car)
-    }
-    if section(car, "drive_state").get("shift_state", "") is None:
-        # That is how a parked car says it.
-        values["shift_state"] = PARKED
+    """Parse the reported fields of a vehicle from the Fleet API's sections."""
+    return _validated(
+        {
+            name: spec.parse(value)
+            for name, spec in FIELDS.items()
+            if (value := lookup(car, spec.path)) is not MISSING
+        }
+    )
+
+
+def parse_bluetooth_fields(messages: JsonObject) -> dict[str, Any]:
+    """Parse the reported fields of a vehicle from Bluetooth messages by name."""
+    return _validated(
+        {
+            name: spec.bluetooth_parser(value)
+            for name, spec in FIELDS.items()
+            if (value := _bluetooth_value(messages, spec)) is not MISSING
+        }
+    )
+
+
+def _bluetooth_value(messages: JsonObject, spec: FieldSpec) -> object:
+    reported: object = MISSING
+    for path in spec.bluetooth:
+        if spec.omitted_if_none and path.partition(".")[0] in messages:
+            reported = None if reported is MISSING else reported
+        if (value := lookup(messages, path)) is not MISSING:
+            reported = value
+    return reported
+
+
+def _validated(values: dict[str, Any]) -> dict[str, Any]:
+    """Drop values that make no sense together."""
     if values.get("route_destination") is None:
         _forget(values, _ROUTE, told="route_destination" in values)
     for pair in _PAIRS:
@@ -379,7 +1027,7 @@ _ROUTE = tuple(name for name in FIELDS if name.startswith("route_"))
 _DATED = ("charge_state", "climate_state", "drive_state", "vehicle_state")
 
 _STORED: Mapping[str, Callable[[object], object]] = {
-    **{name: field.stored for name, field in FIELDS.items()},
+    **{name: spec.stored_parser for name, spec in FIELDS.items()},
     "name": read_text,
     "model": read_model,
     "year": read_year,

@@ -7,10 +7,11 @@ from typing import Any, Self
 
 from .commands import CHARGING, COMMANDS, Command
 from .computer_keys import ComputerKeys, ComputerTrust
-from .fields import ASLEEP, FIELDS
 from .keys import UNKNOWN_MODEL, PhysicalKey, decode_vin, default_key
 from .parsing import JsonObject, read_moment, read_names, read_text, read_year
 from .state import (
+    ASLEEP,
+    FIELDS,
     PERSISTENT_FIELDS,
     ConnectivityState,
     Transport,

@@ -9,7 +9,7 @@ from homeassistant.components.climate import HVACAction
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.climate import action_of, preset_of
+from custom_components.keycard.climate import get_hvac_action, get_preset_mode
 from custom_components.keycard.transport.cloud import Command
 from custom_components.keycard.vehicle.state import VehicleState
 from simulator import Simulator
@@ -47,7 +47,7 @@ def running(**known: Any) -> VehicleState:
     ],
 )
 def test_action(car: VehicleState, action: HVACAction | None) -> None:
-    assert action_of(car) is action
+    assert get_hvac_action(car) is action
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_action(car: VehicleState, action: HVACAction | None) -> None:
     ],
 )
 def test_preset(car: VehicleState, preset: str | None) -> None:
-    assert preset_of(car) == preset
+    assert get_preset_mode(car) == preset
 
 
 async def test_shown(hass: HomeAssistant, account: MockConfigEntry) -> None:

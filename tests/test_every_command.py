@@ -19,11 +19,11 @@ from homeassistant.helpers.entity import EntityDescription
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.button import BUTTONS
-from custom_components.keycard.climate import CLIMATES, OVERHEAT
+from custom_components.keycard.climate import CLIMATES, OVERHEAT_PROTECTIONS
 from custom_components.keycard.cover import COVERS
 from custom_components.keycard.lock import LOCKS
 from custom_components.keycard.number import NUMBERS
-from custom_components.keycard.select import LEVELS
+from custom_components.keycard.select import SELECTS
 from custom_components.keycard.switch import SWITCHES
 from custom_components.keycard.update import UPDATES
 from custom_components.keycard.vehicle.state import ConnectivityState
@@ -232,11 +232,11 @@ ACTIONS: dict[Platform, Callable[[Any], set[str]]] = {
 }
 TABLES: dict[Platform, tuple[EntityDescription, ...]] = {
     Platform.BUTTON: BUTTONS,
-    Platform.CLIMATE: (*CLIMATES, *OVERHEAT),
+    Platform.CLIMATE: (*CLIMATES, *OVERHEAT_PROTECTIONS),
     Platform.COVER: COVERS,
     Platform.LOCK: LOCKS,
     Platform.NUMBER: NUMBERS,
-    Platform.SELECT: LEVELS,
+    Platform.SELECT: SELECTS,
     Platform.SWITCH: SWITCHES,
     Platform.UPDATE: UPDATES,
 }

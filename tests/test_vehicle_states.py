@@ -17,13 +17,13 @@ from custom_components.keycard.binary_sensor import (
     VEHICLE_SENSORS as CAR_BINARY_SENSORS,
 )
 from custom_components.keycard.button import BUTTONS, KEY_TESTED
-from custom_components.keycard.climate import CLIMATES, OVERHEAT
+from custom_components.keycard.climate import CLIMATES, OVERHEAT_PROTECTIONS
 from custom_components.keycard.cover import COVERS
 from custom_components.keycard.device_tracker import TRACKERS
 from custom_components.keycard.entity import VehicleEntityDescription
 from custom_components.keycard.lock import LOCKS
 from custom_components.keycard.number import NUMBERS
-from custom_components.keycard.select import LEVELS
+from custom_components.keycard.select import SELECTS
 from custom_components.keycard.sensor import VEHICLE_SENSORS
 from custom_components.keycard.switch import SWITCHES
 from custom_components.keycard.update import UPDATES
@@ -36,12 +36,12 @@ from .vehicle.recorded import MODEL_3, recorded
 TABLES: dict[Platform, tuple[VehicleEntityDescription, ...]] = {
     Platform.BINARY_SENSOR: CAR_BINARY_SENSORS,
     Platform.BUTTON: (*BUTTONS, KEY_TESTED),
-    Platform.CLIMATE: (*CLIMATES, *OVERHEAT),
+    Platform.CLIMATE: (*CLIMATES, *OVERHEAT_PROTECTIONS),
     Platform.COVER: COVERS,
     Platform.DEVICE_TRACKER: TRACKERS,
     Platform.LOCK: LOCKS,
     Platform.NUMBER: NUMBERS,
-    Platform.SELECT: LEVELS,
+    Platform.SELECT: SELECTS,
     Platform.SENSOR: VEHICLE_SENSORS,
     Platform.SWITCH: SWITCHES,
     Platform.UPDATE: UPDATES,

@@ -1,4 +1,4 @@
-"""Keycard's binary sensors: the maker's cloud, and how a car is reached."""
+"""Binary sensors for Keycard."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ from .runtime.views import CloudData, VehicleData
 from .vehicle.fields import DOORS, TIRES, WINDOWS
 from .vehicle.state import ConnectivityState, VehicleState
 
-# Reads what the coordinator holds; nothing is asked.
+# Entities read the data of their coordinator.
 PARALLEL_UPDATES = 0
 
-_PRESENCE = {
+_IS_ONLINE = {
     ConnectivityState.ONLINE: True,
     ConnectivityState.ASLEEP: False,
     ConnectivityState.OFFLINE: False,
@@ -38,7 +38,7 @@ _PRESENCE = {
 
 @dataclass(frozen=True, kw_only=True)
 class CloudBinarySensorDescription(BinarySensorEntityDescription):
-    """Describes a binary sensor of the cloud."""
+    """Describe a binary sensor of the cloud."""
 
     is_on_fn: Callable[[CloudData], bool]
 
@@ -47,20 +47,20 @@ class CloudBinarySensorDescription(BinarySensorEntityDescription):
 class VehicleBinarySensorDescription(
     BinarySensorEntityDescription, VehicleEntityDescription
 ):
-    """Describes a binary sensor of a car."""
+    """Describe a binary sensor of a vehicle."""
 
     is_on_fn: Callable[[VehicleData], bool | None]
 
 
-def _outage(view: CloudData) -> bool:
-    """Return whether an outage is on, also while nobody can see its end."""
-    judgement = view.assessment
-    return judgement.status in OUTAGES or judgement.since is not None
+def _outage(data: CloudData) -> bool:
+    """Return whether an outage is active, also while evidence is inconclusive."""
+    assessment = data.assessment
+    return assessment.status in OUTAGES or assessment.since is not None
 
 
-def _online(view: VehicleData) -> bool | None:
-    """Return whether the car is online, None when nobody knows."""
-    return _PRESENCE.get(view.usable_state.presence) if view.usable_state else None
+def _online(data: VehicleData) -> bool | None:
+    """Return whether the vehicle is online, None if unknown."""
+    return _IS_ONLINE.get(data.usable_state.presence) if data.usable_state else None
 
 
 def _measurement(
@@ -69,12 +69,12 @@ def _measurement(
     device_class: BinarySensorDeviceClass | None = None,
     category: EntityCategory | None = None,
     *,
-    told: Callable[[VehicleState], object] | None = None,
+    supported_fn: Callable[[VehicleState], object] | None = None,
 ) -> VehicleBinarySensorDescription:
-    """Describe what a car tells as it is: off by default."""
+    """Describe a binary sensor of one field, disabled by default."""
 
-    def is_on(view: VehicleData) -> bool | None:
-        value: bool | None = getattr(view.usable_state, field, None)
+    def is_on(data: VehicleData) -> bool | None:
+        value: bool | None = getattr(data.usable_state, field, None)
         return value
 
     return VehicleBinarySensorDescription(
@@ -83,7 +83,7 @@ def _measurement(
         device_class=device_class,
         entity_category=category,
         entity_registry_enabled_default=False,
-        supported_fn=told,
+        supported_fn=supported_fn,
         is_on_fn=is_on,
     )
 
@@ -93,7 +93,7 @@ CLOUD_SENSORS = (
         key="api_reachable",
         translation_key="api_reachable",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
-        is_on_fn=lambda view: view.api_reachable,
+        is_on_fn=lambda data: data.api_reachable,
     ),
     CloudBinarySensorDescription(
         key="outage",
@@ -104,12 +104,12 @@ CLOUD_SENSORS = (
     CloudBinarySensorDescription(
         key="early_warning",
         translation_key="early_warning",
-        is_on_fn=lambda view: view.assessment.warning,
+        is_on_fn=lambda data: data.assessment.warning,
     ),
     CloudBinarySensorDescription(
         key="drill",
         translation_key="drill",
-        is_on_fn=lambda view: view.drill,
+        is_on_fn=lambda data: data.drill,
     ),
 )
 VEHICLE_SENSORS = (
@@ -125,7 +125,7 @@ VEHICLE_SENSORS = (
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
-        is_on_fn=lambda view: view.cloud_link,
+        is_on_fn=lambda data: data.cloud_link,
     ),
     VehicleBinarySensorDescription(
         key="bluetooth_link",
@@ -133,28 +133,26 @@ VEHICLE_SENSORS = (
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         entity_category=EntityCategory.DIAGNOSTIC,
         bluetooth_only=True,
-        is_on_fn=lambda view: view.bluetooth is not None and view.bluetooth.in_range,
+        is_on_fn=lambda data: data.bluetooth is not None and data.bluetooth.in_range,
+    ),
+    *(
+        _measurement(f"{door}_door", f"{door}_door_open", BinarySensorDeviceClass.DOOR)
+        for door in DOORS
     ),
     *(
         _measurement(
-            f"{place}_door", f"{place}_door_open", BinarySensorDeviceClass.DOOR
+            f"{window}_window", f"{window}_window_open", BinarySensorDeviceClass.WINDOW
         )
-        for place in DOORS
+        for window in WINDOWS
     ),
     *(
         _measurement(
-            f"{place}_window", f"{place}_window_open", BinarySensorDeviceClass.WINDOW
-        )
-        for place in WINDOWS
-    ),
-    *(
-        _measurement(
-            f"{place}_pressure_low",
-            f"{place}_pressure_low",
+            f"{wheel}_pressure_low",
+            f"{wheel}_pressure_low",
             BinarySensorDeviceClass.PROBLEM,
             EntityCategory.DIAGNOSTIC,
         )
-        for place in TIRES
+        for wheel in TIRES
     ),
     _measurement("charge_cable", "cable_connected", BinarySensorDeviceClass.PLUG),
     _measurement("user_present", "user_present", BinarySensorDeviceClass.OCCUPANCY),
@@ -193,7 +191,7 @@ VEHICLE_SENSORS = (
     _measurement(
         "homelink_nearby",
         "homelink_nearby",
-        told=lambda state: state.homelink_nearby,
+        supported_fn=lambda state: state.homelink_nearby,
     ),
     _measurement(
         "dashcam",
@@ -209,7 +207,7 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the binary sensors of the cloud and of its cars."""
+    """Set up the binary sensors of the cloud and of its vehicles."""
     async_add_entities(
         CloudBinarySensor(entry.runtime_data, description)
         for description in CLOUD_SENSORS
@@ -220,30 +218,30 @@ async def async_setup_entry(
 
 
 class CloudBinarySensor(CloudEntity, BinarySensorEntity):
-    """A binary sensor of the maker's cloud."""
+    """Binary sensor of the cloud."""
 
     entity_description: CloudBinarySensorDescription
 
     @property
     @override
     def is_on(self) -> bool:
-        """Return what the judgement says."""
+        """Return the value from the assessment."""
         return self.entity_description.is_on_fn(self.coordinator.data)
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
-        """Return whether it is but a drill that says so."""
+        """Return whether a drill is shown."""
         return {ATTR_DRILL: self.coordinator.data.drill}
 
 
 class VehicleBinarySensor(VehicleEntity, BinarySensorEntity):
-    """A binary sensor of a car."""
+    """Binary sensor of a vehicle."""
 
     entity_description: VehicleBinarySensorDescription
 
     @property
     @override
     def is_on(self) -> bool | None:
-        """Return what is known of the car."""
+        """Return the value, None if unknown."""
         return self.entity_description.is_on_fn(self.coordinator.data)

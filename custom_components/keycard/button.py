@@ -1,4 +1,4 @@
-"""The buttons of a car, and those that begin and end a drill."""
+"""Buttons for Keycard."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,27 +22,39 @@ from .entity import (
 )
 from .vehicle.commands import Command, CommandCall, command_call
 
-# A car takes its commands one after the other in its own link; cars do not wait
-# for each other.
+# Each vehicle queues its own commands.
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleButtonDescription(ButtonEntityDescription, VehicleEntityDescription):
-    """Describes a button of a car."""
+    """Describe a button that sends a command to a vehicle."""
 
     press_command: CommandCall
-    sends_place: bool = False
-    """Whether the car wants to be told where it is."""
+    sends_location: bool = False
+    """Whether the command needs the location of the vehicle."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyTestedDescription(ButtonEntityDescription, VehicleEntityDescription):
-    """Describes a button that only notes something."""
+class KeyTestedButtonDescription(ButtonEntityDescription, VehicleEntityDescription):
+    """Describe a button that records a test of the physical key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrillButtonDescription(ButtonEntityDescription):
+    """Describe a button that starts or stops a drill."""
+
+    entity_category: EntityCategory | None = EntityCategory.CONFIG
+    press_fn: Callable[[DrillRunner], Awaitable[object]]
+
+
+async def _async_start_drill(drill: DrillRunner) -> None:
+    """Start a drill with the defaults."""
+    drill.async_start(DrillRequest())
 
 
 BUTTONS = (
-    # The maker bills it.
+    # Tesla bills each wake.
     VehicleButtonDescription(
         key="wake", translation_key="wake", press_command=command_call(Command.WAKE)
     ),
@@ -70,23 +82,9 @@ BUTTONS = (
         entity_registry_enabled_default=False,
         supported_fn=lambda state: state.homelink_nearby,
         press_command=command_call(Command.HOMELINK),
-        sends_place=True,
+        sends_location=True,
     ),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class DrillButtonDescription(ButtonEntityDescription):
-    """Describes a button that begins or ends a drill."""
-
-    entity_category: EntityCategory | None = EntityCategory.CONFIG
-    press_fn: Callable[[DrillRunner], Awaitable[object]]
-
-
-async def _async_start_drill(rehearsal: DrillRunner) -> None:
-    rehearsal.async_start(DrillRequest())
-
-
 DRILL_BUTTONS = (
     DrillButtonDescription(
         key="start_drill", translation_key="start_drill", press_fn=_async_start_drill
@@ -94,10 +92,10 @@ DRILL_BUTTONS = (
     DrillButtonDescription(
         key="stop_drill",
         translation_key="stop_drill",
-        press_fn=lambda rehearsal: rehearsal.async_stop(),
+        press_fn=lambda drill: drill.async_stop(),
     ),
 )
-KEY_TESTED = KeyTestedDescription(
+KEY_TESTED = KeyTestedButtonDescription(
     key="key_tried",
     translation_key="key_tried",
     entity_category=EntityCategory.CONFIG,
@@ -110,7 +108,7 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the buttons of the cloud and of each car."""
+    """Set up the buttons of the cloud and of its vehicles."""
     async_add_entities(
         DrillButton(entry.runtime_data, description) for description in DRILL_BUTTONS
     )
@@ -119,59 +117,59 @@ async def async_setup_entry(
 
 
 class DrillButton(CloudEntity, ButtonEntity):
-    """A button that begins or ends a drill."""
+    """Button that starts or stops a drill."""
 
     entity_description: DrillButtonDescription
 
     @override
     async def async_press(self) -> None:
-        """Begin or end a drill; raise a translated error if that cannot be now."""
+        """Start or stop a drill."""
         await self.entity_description.press_fn(self.coordinator.rehearsal)
 
 
 class KeyTestedButton(VehicleEntity, ButtonEntity):
-    """A button by which an owner notes that card or fob have been tried."""
+    """Button that records that the user has tested the key card or fob."""
 
-    entity_description: KeyTestedDescription
+    entity_description: KeyTestedButtonDescription
 
     def __init__(
         self,
         entry: KeycardConfigEntry,
         coordinator: VehicleCoordinator,
-        description: KeyTestedDescription,
+        description: KeyTestedButtonDescription,
     ) -> None:
-        """Attach the button to a car's device."""
+        """Initialize the button."""
         super().__init__(entry, coordinator, description)
-        self._rehearsal = entry.runtime_data.rehearsal
+        self._drill = entry.runtime_data.rehearsal
 
     @override
     async def async_press(self) -> None:
-        """Note it."""
-        self._rehearsal.async_mark_key_tried(self.coordinator)
+        """Record the test."""
+        self._drill.async_mark_key_tried(self.coordinator)
 
 
 class VehicleButton(VehicleEntity, ButtonEntity):
-    """A button of a car."""
+    """Button of a vehicle."""
 
     entity_description: VehicleButtonDescription
 
     @override
     async def async_press(self) -> None:
-        """Have the car do it."""
-        press = self.entity_description.press_command
+        """Send the command."""
+        command = self.entity_description.press_command
         await self.coordinator.async_send(
-            press.command, **press.params, **self._location_params()
+            command.command, **command.params, **self._location_params()
         )
 
     def _location_params(self) -> dict[str, float]:
-        """Return where the car is, if it wants to be told."""
-        if not self.entity_description.sends_place:
+        """Return the location of the vehicle if the command needs it."""
+        if not self.entity_description.sends_location:
             return {}
-        known = self.usable_state if self.coordinator.data.holds("latitude") else None
-        if known is None or known.latitude is None or known.longitude is None:
+        state = self.usable_state if self.coordinator.data.holds("latitude") else None
+        if state is None or state.latitude is None or state.longitude is None:
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="place_not_known",
                 translation_placeholders={"car": self.coordinator.vehicle.title},
             )
-        return {"latitude": known.latitude, "longitude": known.longitude}
+        return {"latitude": state.latitude, "longitude": state.longitude}

@@ -1,4 +1,4 @@
-"""The climate of a car, and what keeps its cabin from overheating."""
+"""Climate control and cabin overheat protection for Keycard."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, override
@@ -22,18 +22,32 @@ from .vehicle.commands import Command, CommandCall, command_call
 from .vehicle.fields import OVERHEAT_TEMPS
 from .vehicle.state import VehicleState
 
-# A car takes its commands one after the other in its own link; cars do not wait
-# for each other.
+# Each vehicle queues its own commands.
 PARALLEL_UPDATES = 0
+
+# "Defrost car" of Tesla's app, sent as maximum preconditioning
+PRESET_DEFROST = "defrost"
+KEEPER_OFF = "off"
+KEEPER_PRESETS = ("keep", "dog", "camp")
+
+# Defaults for a vehicle that does not report its limits
+DEFAULT_MIN_TEMP = 15.0
+DEFAULT_MAX_TEMP = 28.0
+
+OVERHEAT_MODES = {
+    "off": HVACMode.OFF,
+    "on": HVACMode.COOL,
+    "fan_only": HVACMode.FAN_ONLY,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleClimateDescription(ClimateEntityDescription, VehicleEntityDescription):
-    """Describes a climate of a car."""
+    """Describe a climate entity of a vehicle."""
 
 
 CLIMATES = (VehicleClimateDescription(key="climate", translation_key="climate"),)
-OVERHEAT = (
+OVERHEAT_PROTECTIONS = (
     VehicleClimateDescription(
         key="overheat_protection",
         translation_key="overheat_protection",
@@ -41,37 +55,12 @@ OVERHEAT = (
     ),
 )
 
-# "Defrost car" of the maker's app: everything hot at once.
-PRESET_DEFROST = "defrost"
-KEEPER_OFF = "off"
-KEEPER_PRESETS = ("keep", "dog", "camp")
 
-# What every model can do; a car that says otherwise is believed.
-DEFAULT_MIN_TEMP = 15.0
-DEFAULT_MAX_TEMP = 28.0
+def get_hvac_action(state: VehicleState) -> HVACAction | None:
+    """Return the HVAC action, None if unknown.
 
-OVERHEAT_HVAC = {
-    "off": HVACMode.OFF,
-    "on": HVACMode.COOL,
-    "fan_only": HVACMode.FAN_ONLY,
-}
-
-
-async def async_setup_entry(
-    _hass: HomeAssistant,
-    entry: KeycardConfigEntry,
-    async_add_entities: AddConfigEntryEntitiesCallback,
-) -> None:
-    """Add the climate of each car."""
-    async_add_vehicle_entities(entry, async_add_entities, CLIMATES, VehicleClimate)
-    async_add_vehicle_entities(entry, async_add_entities, OVERHEAT, OverheatProtection)
-
-
-def action_of(state: VehicleState) -> HVACAction | None:
-    """Tell what the climate does now.
-
-    The car does not say whether it heats or cools: the distance between the
-    cabin and the wish does.
+    A vehicle does not report whether it heats or cools, so this is derived from the
+    difference between inside and target temperature.
     """
     if state.climate_on is None:
         return None
@@ -83,14 +72,14 @@ def action_of(state: VehicleState) -> HVACAction | None:
         return HVACAction.IDLE
     if state.inside_temp is None or state.target_temp is None:
         return None
-    distance = state.target_temp - state.inside_temp
-    if abs(distance) <= PRECISION_HALVES:
+    difference = state.target_temp - state.inside_temp
+    if abs(difference) <= PRECISION_HALVES:
         return HVACAction.FAN
-    return HVACAction.HEATING if distance > 0 else HVACAction.COOLING
+    return HVACAction.HEATING if difference > 0 else HVACAction.COOLING
 
 
-def preset_of(state: VehicleState) -> str | None:
-    """Tell the preset that is on."""
+def get_preset_mode(state: VehicleState) -> str | None:
+    """Return the active preset, None if unknown."""
     if state.preconditioning:
         return PRESET_DEFROST
     if state.keeper_mode in KEEPER_PRESETS:
@@ -98,49 +87,67 @@ def preset_of(state: VehicleState) -> str | None:
     return PRESET_NONE if state.keeper_mode == KEEPER_OFF else None
 
 
-class CelsiusClimate(VehicleEntity, ClimateEntity):
-    """Base of the climates of a car, whose temperatures are in °C.
+def _overheat_command(hvac_mode: HVACMode) -> CommandCall:
+    """Return the command that sets the overheat protection to a mode."""
+    mode = next(name for name, mode in OVERHEAT_MODES.items() if mode is hvac_mode)
+    return command_call(Command.OVERHEAT, mode=mode)
 
-    Home Assistant 2026.11 knows the temperatures by other names than 2026.10; where
-    one class has both, it takes the new ones.
+
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: KeycardConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the climate entities of each vehicle."""
+    async_add_vehicle_entities(entry, async_add_entities, CLIMATES, VehicleClimate)
+    async_add_vehicle_entities(
+        entry, async_add_entities, OVERHEAT_PROTECTIONS, VehicleOverheatProtection
+    )
+
+
+class VehicleClimateBase(VehicleEntity, ClimateEntity):
+    """Base of the climate entities of a vehicle, with temperatures in °C.
+
+    Home Assistant 2026.11 renames the temperature properties and prefers the new
+    names where a class has both.
     """
 
     @property
-    def _cabin_temperature(self) -> float | None:
+    def _inside_temperature(self) -> float | None:
         return self.usable_state.inside_temp if self.usable_state else None
 
     @property
-    def _wanted_temperature(self) -> float | None:
+    def _requested_temperature(self) -> float | None:
         raise NotImplementedError
 
-    # Type checks allow the names of one version only.
+    # Type checks accept the names of one version only.
     if not TYPE_CHECKING:
         _attr_native_temperature_unit = UnitOfTemperature.CELSIUS
         _attr_temperature_unit = UnitOfTemperature.CELSIUS
 
         @property
         def native_current_temperature(self) -> float | None:
-            """Return the temperature in the cabin."""
-            return self._cabin_temperature
+            """Return the inside temperature."""
+            return self._inside_temperature
 
         @property
         def current_temperature(self) -> float | None:
-            """Return the temperature in the cabin, for Home Assistant 2026.10."""
-            return self._cabin_temperature
+            """Return the inside temperature, for Home Assistant 2026.10."""
+            return self._inside_temperature
 
         @property
         def native_target_temperature(self) -> float | None:
-            """Return the temperature that is wanted."""
-            return self._wanted_temperature
+            """Return the target temperature."""
+            return self._requested_temperature
 
         @property
         def target_temperature(self) -> float | None:
-            """Return the temperature that is wanted, for Home Assistant 2026.10."""
-            return self._wanted_temperature
+            """Return the target temperature, for Home Assistant 2026.10."""
+            return self._requested_temperature
 
 
-class VehicleClimate(CelsiusClimate):
-    """The climate of a car."""
+class VehicleClimate(VehicleClimateBase):
+    """Climate control of a vehicle."""
 
     _attr_supported_features = (
         ClimateEntityFeature.TARGET_TEMPERATURE
@@ -153,19 +160,19 @@ class VehicleClimate(CelsiusClimate):
     @property
     @override
     def hvac_modes(self) -> list[HVACMode]:
-        """Return that the car heats or cools by itself, or does neither."""
+        """Return the modes; the vehicle chooses between heating and cooling."""
         return [HVACMode.OFF, HVACMode.HEAT_COOL]
 
     @property
     @override
     def preset_modes(self) -> list[str]:
-        """Return what keeps the climate on, and defrosting."""
+        """Return the climate keeper modes and defrosting."""
         return [PRESET_NONE, *KEEPER_PRESETS, PRESET_DEFROST]
 
     @property
     @override
     def min_temp(self) -> float:
-        """Return the lowest temperature that this car takes."""
+        """Return the minimum temperature of this vehicle."""
         state = self.coordinator.data.state
         if state is None or state.min_temp is None:
             return DEFAULT_MIN_TEMP
@@ -174,7 +181,7 @@ class VehicleClimate(CelsiusClimate):
     @property
     @override
     def max_temp(self) -> float:
-        """Return the highest temperature that this car takes."""
+        """Return the maximum temperature of this vehicle."""
         state = self.coordinator.data.state
         if state is None or state.max_temp is None:
             return DEFAULT_MAX_TEMP
@@ -183,7 +190,7 @@ class VehicleClimate(CelsiusClimate):
     @property
     @override
     def hvac_mode(self) -> HVACMode | None:
-        """Return whether the climate runs, None when nobody knows."""
+        """Return the mode, None if unknown."""
         if self.usable_state is None or self.usable_state.climate_on is None:
             return None
         return HVACMode.HEAT_COOL if self.usable_state.climate_on else HVACMode.OFF
@@ -191,34 +198,34 @@ class VehicleClimate(CelsiusClimate):
     @property
     @override
     def hvac_action(self) -> HVACAction | None:
-        """Return what the climate does now."""
-        return action_of(self.usable_state) if self.usable_state else None
+        """Return the current action, None if unknown."""
+        return get_hvac_action(self.usable_state) if self.usable_state else None
 
     @property
     @override
-    def _wanted_temperature(self) -> float | None:
-        """Return the temperature that the driver wants."""
+    def _requested_temperature(self) -> float | None:
+        """Return the target temperature of the driver."""
         return self.usable_state.target_temp if self.usable_state else None
 
     @property
     @override
     def preset_mode(self) -> str | None:
-        """Return the preset that is on."""
-        return preset_of(self.usable_state) if self.usable_state else None
+        """Return the active preset, None if unknown."""
+        return get_preset_mode(self.usable_state) if self.usable_state else None
 
     @override
     async def async_turn_on(self) -> None:
-        """Start the climate."""
+        """Turn the climate control on."""
         await self.coordinator.async_send(Command.CLIMATE_ON)
 
     @override
     async def async_turn_off(self) -> None:
-        """Stop the climate."""
+        """Turn the climate control off."""
         await self.coordinator.async_send(Command.CLIMATE_OFF)
 
     @override
     async def async_set_hvac_mode(self, hvac_mode: HVACMode) -> None:
-        """Start or stop the climate."""
+        """Turn the climate control on or off."""
         if hvac_mode is HVACMode.OFF:
             await self.async_turn_off()
         else:
@@ -226,43 +233,37 @@ class VehicleClimate(CelsiusClimate):
 
     @override
     async def async_set_temperature(self, **kwargs: Any) -> None:
-        """Set the temperature for driver and passenger, and the mode if asked."""
+        """Set the temperature of driver and passenger, and the mode if given."""
         temperature = kwargs[ATTR_TEMPERATURE]
-        orders = [
+        calls = [
             command_call(
                 Command.SET_TEMPS, driver_temp=temperature, passenger_temp=temperature
             )
         ]
         if (hvac_mode := kwargs.get(ATTR_HVAC_MODE)) is not None:
             off = hvac_mode is HVACMode.OFF
-            orders.append(
+            calls.append(
                 command_call(Command.CLIMATE_OFF if off else Command.CLIMATE_ON)
             )
-        await self.async_send_command(*orders)
+        await self.async_send_command(*calls)
 
     @override
     async def async_set_preset_mode(self, preset_mode: str) -> None:
-        """Keep the climate on, defrost, or end both."""
+        """Set the climate keeper mode, or start or stop defrosting."""
         if preset_mode == PRESET_DEFROST:
             await self.coordinator.async_send(Command.PRECONDITION_MAX, on=True)
             return
-        orders = []
+        calls = []
         if self.preset_mode == PRESET_DEFROST:
-            orders.append(command_call(Command.PRECONDITION_MAX, on=False))
-        if not orders or preset_mode != PRESET_NONE:
+            calls.append(command_call(Command.PRECONDITION_MAX, on=False))
+        if not calls or preset_mode != PRESET_NONE:
             mode = KEEPER_OFF if preset_mode == PRESET_NONE else preset_mode
-            orders.append(command_call(Command.KEEPER, mode=mode))
-        await self.async_send_command(*orders)
+            calls.append(command_call(Command.KEEPER, mode=mode))
+        await self.async_send_command(*calls)
 
 
-def _protect(hvac_mode: HVACMode) -> CommandCall:
-    """Return what has the car protect its cabin in a mode."""
-    mode = next(name for name, mode in OVERHEAT_HVAC.items() if mode is hvac_mode)
-    return command_call(Command.OVERHEAT, mode=mode)
-
-
-class OverheatProtection(CelsiusClimate):
-    """What keeps the cabin of a parked car from overheating."""
+class VehicleOverheatProtection(VehicleClimateBase):
+    """Cabin overheat protection of a parked vehicle."""
 
     _attr_max_temp = OVERHEAT_TEMPS[-1]
     _attr_min_temp = OVERHEAT_TEMPS[0]
@@ -271,7 +272,7 @@ class OverheatProtection(CelsiusClimate):
     @property
     @override
     def supported_features(self) -> ClimateEntityFeature:
-        """Return what can be chosen: not every car lets the temperature be."""
+        """Return the features; not every vehicle has a target temperature."""
         features = ClimateEntityFeature.TURN_ON | ClimateEntityFeature.TURN_OFF
         if self.equipment is not None and self.equipment.overheat_temp:
             features |= ClimateEntityFeature.TARGET_TEMPERATURE
@@ -280,9 +281,9 @@ class OverheatProtection(CelsiusClimate):
     @property
     @override
     def hvac_modes(self) -> list[HVACMode]:
-        """Return the modes: not every car has the fan alone."""
+        """Return the modes; not every vehicle supports the fan only."""
         state = self.coordinator.data.state
-        modes = list(OVERHEAT_HVAC.values())
+        modes = list(OVERHEAT_MODES.values())
         if state is not None and state.overheat_fan_only is False:
             modes.remove(HVACMode.FAN_ONLY)
         return modes
@@ -290,15 +291,15 @@ class OverheatProtection(CelsiusClimate):
     @property
     @override
     def hvac_mode(self) -> HVACMode | None:
-        """Return what it would do against heat, None when nobody knows."""
+        """Return the mode, None if unknown."""
         if self.usable_state is None or self.usable_state.overheat_mode is None:
             return None
-        return OVERHEAT_HVAC[self.usable_state.overheat_mode]
+        return OVERHEAT_MODES[self.usable_state.overheat_mode]
 
     @property
     @override
     def hvac_action(self) -> HVACAction | None:
-        """Return what it does now."""
+        """Return the current action, None if unknown."""
         if self.usable_state is None or self.hvac_mode is None:
             return None
         if self.hvac_mode is HVACMode.OFF:
@@ -310,31 +311,31 @@ class OverheatProtection(CelsiusClimate):
 
     @property
     @override
-    def _wanted_temperature(self) -> float | None:
-        """Return the temperature that the cabin is kept below."""
+    def _requested_temperature(self) -> float | None:
+        """Return the temperature above which the protection starts."""
         return self.usable_state.overheat_temp if self.usable_state else None
 
     @override
     async def async_turn_on(self) -> None:
-        """Protect the cabin, with all there is."""
+        """Turn the overheat protection on, with cooling."""
         await self.async_set_hvac_mode(HVACMode.COOL)
 
     @override
     async def async_turn_off(self) -> None:
-        """Protect the cabin no more."""
+        """Turn the overheat protection off."""
         await self.async_set_hvac_mode(HVACMode.OFF)
 
     @override
     async def async_set_hvac_mode(self, hvac_mode: HVACMode) -> None:
-        """Choose what is done against heat."""
-        await self.async_send_command(_protect(hvac_mode))
+        """Set the mode of the overheat protection."""
+        await self.async_send_command(_overheat_command(hvac_mode))
 
     @override
     async def async_set_temperature(self, **kwargs: Any) -> None:
-        """Set the temperature, the next one that the car knows, and the mode."""
-        wanted: float = kwargs[ATTR_TEMPERATURE]
-        nearest = min(OVERHEAT_TEMPS, key=lambda known: abs(known - wanted))
-        orders = [command_call(Command.OVERHEAT_TEMP, temp=nearest)]
+        """Set the temperature to the nearest supported one, and the mode if given."""
+        temperature: float = kwargs[ATTR_TEMPERATURE]
+        nearest = min(OVERHEAT_TEMPS, key=lambda temp: abs(temp - temperature))
+        calls = [command_call(Command.OVERHEAT_TEMP, temp=nearest)]
         if (hvac_mode := kwargs.get(ATTR_HVAC_MODE)) is not None:
-            orders.append(_protect(hvac_mode))
-        await self.async_send_command(*orders)
+            calls.append(_overheat_command(hvac_mode))
+        await self.async_send_command(*calls)

@@ -1,4 +1,4 @@
-"""What opens and closes on a car: windows, trunks, charge port, sun roof."""
+"""Covers for Keycard."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,31 +21,30 @@ from .vehicle.commands import Command, CommandCall, command_call
 from .vehicle.fields import WINDOWS
 from .vehicle.state import VehicleConfig, VehicleState
 
-# A car takes its commands one after the other in its own link; cars do not wait
-# for each other.
+# Each vehicle queues its own commands.
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleCoverDescription(CoverEntityDescription, VehicleEntityDescription):
-    """Describes a cover of a car."""
+    """Describe a cover of a vehicle."""
 
     is_open_fn: Callable[[VehicleState], bool | None]
     open_command: CommandCall
     close_command: CommandCall | None = None
-    closes_fn: Callable[[VehicleConfig], bool] = lambda _: True
-    """Whether it closes on command, too."""
+    can_close_fn: Callable[[VehicleConfig], bool] = lambda _: True
+    """Whether the vehicle can close it."""
 
     toggles: bool = False
-    """Whether one command does both, so that it must be known what it does."""
+    """Whether Tesla's command toggles it, so that its state must be known."""
 
 
 def _any_window(state: VehicleState) -> bool | None:
-    """Return whether any window is open, None if that cannot be told."""
-    known = [getattr(state, f"{place}_window_open") for place in WINDOWS]
-    if any(known):
+    """Return whether any window is open, None if unknown."""
+    windows = [getattr(state, f"{window}_window_open") for window in WINDOWS]
+    if any(windows):
         return True
-    return None if None in known else False
+    return None if None in windows else False
 
 
 COVERS = (
@@ -76,7 +75,7 @@ COVERS = (
         is_open_fn=lambda state: state.rear_trunk_open,
         open_command=command_call(Command.REAR_TRUNK, open=True),
         close_command=command_call(Command.REAR_TRUNK, open=False),
-        closes_fn=lambda equipment: equipment.power_liftgate,
+        can_close_fn=lambda equipment: equipment.power_liftgate,
         toggles=True,
     ),
     VehicleCoverDescription(
@@ -87,7 +86,7 @@ COVERS = (
         is_open_fn=lambda state: state.port_open,
         open_command=command_call(Command.PORT, open=True),
         close_command=command_call(Command.PORT, open=False),
-        closes_fn=lambda equipment: equipment.motorized_port,
+        can_close_fn=lambda equipment: equipment.motorized_port,
     ),
     VehicleCoverDescription(
         key="sun_roof",
@@ -107,35 +106,35 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the covers of each car."""
+    """Set up the covers of each vehicle."""
     async_add_vehicle_entities(entry, async_add_entities, COVERS, VehicleCover)
 
 
 class VehicleCover(VehicleEntity, CoverEntity):
-    """A cover of a car."""
+    """Cover of a vehicle."""
 
     entity_description: VehicleCoverDescription
 
     @property
     @override
     def supported_features(self) -> CoverEntityFeature:
-        """Return what it does on command."""
-        if self._closes:
+        """Return the supported features."""
+        if self._can_close:
             return CoverEntityFeature.OPEN | CoverEntityFeature.CLOSE
         return CoverEntityFeature.OPEN
 
     @property
-    def _closes(self) -> bool:
+    def _can_close(self) -> bool:
         if self.entity_description.close_command is None:
             return False
-        return self.equipment is None or self.entity_description.closes_fn(
+        return self.equipment is None or self.entity_description.can_close_fn(
             self.equipment
         )
 
     @property
     @override
     def is_closed(self) -> bool | None:
-        """Return whether it is closed, None when nobody knows."""
+        """Return whether the cover is closed, None if unknown."""
         if self.usable_state is None:
             return None
         is_open = self.entity_description.is_open_fn(self.usable_state)
@@ -143,19 +142,20 @@ class VehicleCover(VehicleEntity, CoverEntity):
 
     @override
     async def async_open_cover(self, **kwargs: Any) -> None:
-        """Open it."""
+        """Open the cover."""
         await self._async_move(self.entity_description.open_command, closed=False)
 
     @override
     async def async_close_cover(self, **kwargs: Any) -> None:
-        """Close it."""
-        close = self.entity_description.close_command
+        """Close the cover."""
+        close_command = self.entity_description.close_command
         if TYPE_CHECKING:
-            assert close is not None
-        await self._async_move(close, closed=True)
+            assert close_command is not None
+        await self._async_move(close_command, closed=True)
 
-    async def _async_move(self, wanted: CommandCall, *, closed: bool) -> None:
-        if self.entity_description.toggles and self._closes:
+    async def _async_move(self, command: CommandCall, *, closed: bool) -> None:
+        """Send a command, but not one that would toggle the wrong way."""
+        if self.entity_description.toggles and self._can_close:
             if self.is_closed is None:
                 raise HomeAssistantError(
                     translation_domain=DOMAIN,
@@ -164,4 +164,4 @@ class VehicleCover(VehicleEntity, CoverEntity):
                 )
             if self.is_closed is closed:
                 return
-        await self.async_send_command(wanted)
+        await self.async_send_command(command)

@@ -1,4 +1,4 @@
-"""Where a car is, and where it is going."""
+"""Device trackers for Keycard."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
 from .vehicle.state import VehicleState
 
-# Reads what the coordinator holds; nothing is asked.
+# Entities read the data of their coordinator.
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleTrackerDescription(TrackerEntityDescription, VehicleEntityDescription):
-    """Describes a tracker of a car, or of where it is going."""
+    """Describe a tracker of a vehicle or of its destination."""
 
     latitude_fn: Callable[[VehicleState], float | None]
     longitude_fn: Callable[[VehicleState], float | None]
@@ -53,31 +53,31 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the trackers of each car."""
+    """Set up the device trackers of each vehicle."""
     async_add_vehicle_entities(entry, async_add_entities, TRACKERS, VehicleTracker)
 
 
 class VehicleTracker(VehicleEntity, TrackerEntity):
-    """The place of a car, or of where it is going."""
+    """Location of a vehicle or of its destination."""
 
     entity_description: VehicleTrackerDescription
 
     @property
     @override
     def entity_category(self) -> EntityCategory | None:
-        """Return that this is no detail, as a tracker otherwise is."""
+        """Return the category; the default of trackers is diagnostic."""
         return self.entity_description.entity_category
 
     @property
     @override
     def force_update(self) -> bool:
-        """Return that an unchanged place is not written again."""
+        """Return False; an unchanged location needs no state update."""
         return False
 
     @property
     @override
     def latitude(self) -> float | None:
-        """Return the latitude, None when nobody knows."""
+        """Return the latitude, None if unknown."""
         return (
             self.entity_description.latitude_fn(self.usable_state)
             if self.usable_state
@@ -87,7 +87,7 @@ class VehicleTracker(VehicleEntity, TrackerEntity):
     @property
     @override
     def longitude(self) -> float | None:
-        """Return the longitude, None when nobody knows."""
+        """Return the longitude, None if unknown."""
         return (
             self.entity_description.longitude_fn(self.usable_state)
             if self.usable_state
@@ -97,8 +97,8 @@ class VehicleTracker(VehicleEntity, TrackerEntity):
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Return what else is known of the place."""
+        """Return the attributes of the location."""
         if self.usable_state is None:
             return None
-        told = self.entity_description.attributes_fn(self.usable_state)
-        return {**told, **(super().extra_state_attributes or {})}
+        attributes = self.entity_description.attributes_fn(self.usable_state)
+        return {**attributes, **(super().extra_state_attributes or {})}

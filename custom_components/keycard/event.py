@@ -1,7 +1,7 @@
-"""The event that carries the notices."""
+"""Event entity for Keycard."""
 
 from datetime import datetime
-from typing import override
+from typing import Final, override
 
 from homeassistant.components.event import (
     EventEntity,
@@ -20,15 +20,15 @@ from .outage.outage_log import EventType, NoticeType
 from .runtime.storage import StoredEvent
 from .runtime.views import OutageNotice
 
-# Reports what the coordinator hands over; nothing is asked.
+# The entity follows the events of its coordinator.
 PARALLEL_UPDATES = 0
 
-ATTR_TOLD_SINCE = "told_since"
+ATTR_TOLD_SINCE: Final = "told_since"
 
-DESCRIPTION = EventEntityDescription(
+OUTAGE_EVENT = EventEntityDescription(
     key="outage",
     translation_key="outage",
-    event_types=[kind.value for kind in EventType],
+    event_types=[event_type.value for event_type in EventType],
 )
 
 
@@ -37,33 +37,33 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the event entity of the cloud."""
-    async_add_entities([OutageEventEntity(entry.runtime_data, DESCRIPTION)])
+    """Set up the event entity of the cloud."""
+    async_add_entities([OutageEventEntity(entry.runtime_data, OUTAGE_EVENT)])
 
 
 class OutageEventEntity(CloudEntity, EventEntity):
-    """What happened in the maker's cloud, with the notice for the owner."""
+    """Outage events of the cloud, each with its notice."""
 
-    # When the owner was first told in the outage that is on. A relay that waits
-    # measures from here, over restarts too.
-    _told_since: datetime | None = None
+    # Time of the first notice of the open outage, over restarts too. Automations that
+    # delay a notification count from here.
+    _notified_since: datetime | None = None
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Take up what was told before, and follow the coordinator's events."""
+        """Restore the last event and subscribe to new ones."""
         await super().async_added_to_hass()
         if (last := await self._async_last()) is not None:
             attributes = last.last_event_attributes or {}
             if attributes.get("notice") != NoticeType.ALL_CLEAR:
-                self._told_since = dt_util.parse_datetime(
+                self._notified_since = dt_util.parse_datetime(
                     str(attributes.get(ATTR_TOLD_SINCE))
                 )
-        # Automations are armed just before: what happens earlier waits for them.
-        self.async_on_remove(async_at_started(self.hass, self._listen))
+        # Automations attach their triggers just before; earlier events wait for them.
+        self.async_on_remove(async_at_started(self.hass, self._started))
 
     @override
     async def async_get_last_state(self) -> State | None:
-        """Return when something was told last: Home Assistant may not have kept it."""
+        """Return the last state; Home Assistant may not have stored it."""
         last = await super().async_get_last_state()
         event = self.coordinator.last_event
         if event is None or (last is not None and last.state >= event["at"]):
@@ -71,7 +71,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
         return State(self.entity_id, event["at"])
 
     async def _async_last(self) -> EventExtraStoredData | None:
-        """Return what was told last."""
+        """Return the last event, from Keycard's storage if that is newer."""
         last, event = await self.async_get_last_state(), self.coordinator.last_event
         if last is None or event is None or last.state != event["at"]:
             return await super().async_get_last_event_data()
@@ -79,7 +79,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
 
     @override
     async def async_get_last_event_data(self) -> EventExtraStoredData | None:
-        """Return what was told last, unless a restart has made an end of it."""
+        """Return the last event, unless it belongs to a drill that a restart ended."""
         last = await self._async_last()
         if last is None or last.last_event_type == EventType.ENDED:
             return last
@@ -87,23 +87,23 @@ class OutageEventEntity(CloudEntity, EventEntity):
         return None if drill else last
 
     @callback
-    def _listen(self, hass: HomeAssistant) -> None:
-        # Some look for old news at the start itself: what is new comes after that.
-        self.async_on_remove(hass.loop.call_soon(self._follow).cancel)
+    def _started(self, hass: HomeAssistant) -> None:
+        # Other listeners read the restored event at the start, before a new one.
+        self.async_on_remove(hass.loop.call_soon(self._subscribe).cancel)
 
     @callback
-    def _follow(self) -> None:
+    def _subscribe(self) -> None:
         self.async_on_remove(
             self.coordinator.bulletin.async_add_listener(self._handle_event)
         )
 
     @callback
     def _handle_event(self, event: OutageNotice) -> None:
-        """Report an event."""
+        """Trigger an event."""
         if event.kind == EventType.STARTED:
-            self._told_since = None
-        if event.notice == NoticeType.TAKE and self._told_since is None:
-            self._told_since = dt_util.utcnow()
+            self._notified_since = None
+        if event.notice == NoticeType.TAKE and self._notified_since is None:
+            self._notified_since = dt_util.utcnow()
         since = event.assessment.since
         attributes = {
             "notice": event.notice,
@@ -114,17 +114,17 @@ class OutageEventEntity(CloudEntity, EventEntity):
             "keys": {name: key.value for name, key in event.keys.items()},
             ATTR_DRILL: event.drill,
             ATTR_SINCE: since and since.isoformat(),
-            ATTR_TOLD_SINCE: self._told_since and self._told_since.isoformat(),
+            ATTR_TOLD_SINCE: self._notified_since and self._notified_since.isoformat(),
         }
         self._trigger_event(event.kind, attributes)
         self.coordinator.async_keep_event(
             StoredEvent(type=event.kind, at=self.state or "", attributes=attributes)
         )
         if event.notice == NoticeType.ALL_CLEAR:
-            self._told_since = None
+            self._notified_since = None
         self.async_write_ha_state()
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        """Write nothing: only an event changes this entity."""
+        """Do nothing; only an event changes this entity."""

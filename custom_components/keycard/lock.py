@@ -1,4 +1,4 @@
-"""The locks of a car: its doors, and its charging cable."""
+"""Locks for Keycard."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,19 +15,18 @@ from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_e
 from .vehicle.commands import Command, CommandCall, command_call
 from .vehicle.state import VehicleState
 
-# A car takes its commands one after the other in its own link; cars do not wait
-# for each other.
+# Each vehicle queues its own commands.
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleLockDescription(LockEntityDescription, VehicleEntityDescription):
-    """Describes a lock of a car."""
+    """Describe a lock of a vehicle."""
 
     is_locked_fn: Callable[[VehicleState], bool | None]
     unlock_command: CommandCall
     lock_command: CommandCall | None = None
-    """None for what locks by itself only."""
+    """None for a lock that only the vehicle closes."""
 
 
 LOCKS = (
@@ -53,19 +52,19 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the locks of each car."""
+    """Set up the locks of each vehicle."""
     async_add_vehicle_entities(entry, async_add_entities, LOCKS, VehicleLock)
 
 
 class VehicleLock(VehicleEntity, LockEntity):
-    """A lock of a car."""
+    """Lock of a vehicle."""
 
     entity_description: VehicleLockDescription
 
     @property
     @override
     def is_locked(self) -> bool | None:
-        """Return whether it is locked, None when nobody knows."""
+        """Return whether the lock is locked, None if unknown."""
         return (
             self.entity_description.is_locked_fn(self.usable_state)
             if self.usable_state
@@ -74,7 +73,7 @@ class VehicleLock(VehicleEntity, LockEntity):
 
     @override
     async def async_lock(self, **kwargs: Any) -> None:
-        """Lock it."""
+        """Lock the lock."""
         if self.entity_description.lock_command is None:
             raise ServiceValidationError(
                 translation_domain=DOMAIN, translation_key="cable_locks_itself"
@@ -89,7 +88,7 @@ class VehicleLock(VehicleEntity, LockEntity):
 
     @override
     async def async_unlock(self, **kwargs: Any) -> None:
-        """Unlock it."""
+        """Unlock the lock."""
         self._attr_is_unlocking = True
         self.async_write_ha_state()
         try:

@@ -1,4 +1,4 @@
-"""What can be set to a number in a car."""
+"""Numbers for Keycard."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +19,13 @@ from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_e
 from .vehicle.commands import Command
 from .vehicle.state import VehicleState
 
-# A car takes its commands one after the other in its own link; cars do not wait
-# for each other.
+# Each vehicle queues its own commands.
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleNumberDescription(NumberEntityDescription, VehicleEntityDescription):
-    """Describes a number of a car; where it sets no bounds, the defaults hold."""
+    """Describe a number of a vehicle, with the limits if it reports none."""
 
     native_min_value: float
     native_max_value: float
@@ -76,19 +75,19 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the numbers of each car."""
+    """Set up the numbers of each vehicle."""
     async_add_vehicle_entities(entry, async_add_entities, NUMBERS, VehicleNumber)
 
 
 class VehicleNumber(VehicleEntity, NumberEntity):
-    """A number of a car."""
+    """Number of a vehicle."""
 
     entity_description: VehicleNumberDescription
 
     @property
     @override
     def native_value(self) -> float | None:
-        """Return what it is set to, None when nobody knows."""
+        """Return the value, None if unknown."""
         return (
             self.entity_description.value_fn(self.usable_state)
             if self.usable_state
@@ -98,29 +97,29 @@ class VehicleNumber(VehicleEntity, NumberEntity):
     @property
     @override
     def native_min_value(self) -> float:
-        """Return the least that this car takes."""
-        return self._bound(
+        """Return the minimum value of this vehicle."""
+        return self._limit(
             self.entity_description.min_fn, self.entity_description.native_min_value
         )
 
     @property
     @override
     def native_max_value(self) -> float:
-        """Return the most that this car takes."""
-        return self._bound(
+        """Return the maximum value of this vehicle."""
+        return self._limit(
             self.entity_description.max_fn, self.entity_description.native_max_value
         )
 
-    def _bound(
-        self, read: Callable[[VehicleState], int | None], default: float
+    def _limit(
+        self, limit_fn: Callable[[VehicleState], int | None], default: float
     ) -> float:
         state = self.coordinator.data.state
-        told = None if state is None else read(state)
-        return default if told is None else told
+        limit = None if state is None else limit_fn(state)
+        return default if limit is None else limit
 
     @override
     async def async_set_native_value(self, value: float) -> None:
-        """Set it."""
+        """Set the value."""
         description = self.entity_description
         if description.command is Command.CHARGE_AMPS:
             await self.coordinator.async_set_charge_current(round(value))

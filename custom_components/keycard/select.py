@@ -1,4 +1,4 @@
-"""What warms and cools in a car: its seats and its steering wheel."""
+"""Seat and steering wheel heater selects for Keycard."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,8 +14,7 @@ from .vehicle.commands import Command, CommandCall, command_call
 from .vehicle.fields import COOLED_SEATS, SEATS
 from .vehicle.state import VehicleConfig, VehicleState
 
-# A car takes its commands one after the other in its own link; cars do not wait
-# for each other.
+# Each vehicle queues its own commands.
 PARALLEL_UPDATES = 0
 
 OFF = "off"
@@ -24,16 +23,17 @@ WHEEL_LEVELS = {OFF: 0, "low": 1, "high": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
-class VehicleHeaterDescription(SelectEntityDescription, VehicleEntityDescription):
-    """Describes what warms or cools in a car, by levels."""
+class VehicleHeaterSelectDescription(SelectEntityDescription, VehicleEntityDescription):
+    """Describe a heater or cooler of a vehicle with its levels."""
 
     levels: Mapping[str, int]
     level_fn: Callable[[VehicleState], int | None]
     select_command: CommandCall
-    """What is sent, but for the level."""
+    """The command without the level."""
 
 
 def _equipped(seat: str) -> Callable[[VehicleConfig], bool] | None:
+    """Return a function that tells whether a vehicle can heat a seat."""
     if seat.startswith("third_row"):
         return lambda equipment: equipment.third_row
     if seat.startswith("rear"):
@@ -42,6 +42,8 @@ def _equipped(seat: str) -> Callable[[VehicleConfig], bool] | None:
 
 
 def _level(field: str) -> Callable[[VehicleState], int | None]:
+    """Return a function that reads a level."""
+
     def read(state: VehicleState) -> int | None:
         level: int | None = getattr(state, field)
         return level
@@ -49,9 +51,9 @@ def _level(field: str) -> Callable[[VehicleState], int | None]:
     return read
 
 
-LEVELS = (
+SELECTS = (
     *(
-        VehicleHeaterDescription(
+        VehicleHeaterSelectDescription(
             key=f"seat_heater_{seat}",
             translation_key=f"seat_heater_{seat}",
             entity_registry_enabled_default=False,
@@ -64,7 +66,7 @@ LEVELS = (
         for seat in SEATS
     ),
     *(
-        VehicleHeaterDescription(
+        VehicleHeaterSelectDescription(
             key=f"seat_cooler_{seat}",
             translation_key=f"seat_cooler_{seat}",
             entity_registry_enabled_default=False,
@@ -76,7 +78,7 @@ LEVELS = (
         )
         for seat in COOLED_SEATS
     ),
-    VehicleHeaterDescription(
+    VehicleHeaterSelectDescription(
         key="wheel_heater",
         translation_key="wheel_heater",
         entity_registry_enabled_default=False,
@@ -94,21 +96,22 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add what warms and cools in each car."""
-    async_add_vehicle_entities(entry, async_add_entities, LEVELS, VehicleHeaterSelect)
+    """Set up the heater selects of each vehicle."""
+    async_add_vehicle_entities(entry, async_add_entities, SELECTS, VehicleHeaterSelect)
 
 
 class VehicleHeaterSelect(VehicleEntity, SelectEntity):
-    """How much a car warms or cools a seat, or its steering wheel."""
+    """Level of a seat heater, a seat cooler or the steering wheel heater."""
 
-    entity_description: VehicleHeaterDescription
+    entity_description: VehicleHeaterSelectDescription
 
     @property
     @override
     def current_option(self) -> str | None:
-        """Return how much that is, None when nobody knows.
+        """Return the level, None if unknown.
 
-        A level between two is the higher one, one above all is the highest.
+        A level between two options is shown as the higher one, and one above all
+        options as the highest.
         """
         if self.usable_state is None:
             return None
@@ -121,11 +124,11 @@ class VehicleHeaterSelect(VehicleEntity, SelectEntity):
 
     @override
     async def async_select_option(self, option: str) -> None:
-        """Choose how much; more than nothing it does only while the climate is on."""
-        chosen = self.entity_description.select_command
+        """Set the level; the vehicle heats only while the climate control is on."""
+        command = self.entity_description.select_command
         level = self.entity_description.levels[option]
-        wanted = command_call(chosen.command, **chosen.params, level=level)
+        call = command_call(command.command, **command.params, level=level)
         if option == OFF:
-            await self.async_send_command(wanted)
+            await self.async_send_command(call)
         else:
-            await self.async_order_with_climate(wanted)
+            await self.async_order_with_climate(call)

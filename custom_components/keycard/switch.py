@@ -1,4 +1,4 @@
-"""What can be switched on and off in a car."""
+"""Switches for Keycard."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_e
 from .vehicle.commands import CHARGING, Command, CommandCall, command_call
 from .vehicle.state import ConnectivityState, VehicleState
 
-# A car takes its commands one after the other in its own link; cars do not wait
-# for each other.
+# Each vehicle queues its own commands.
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleSwitchDescription(SwitchEntityDescription, VehicleEntityDescription):
-    """Describes a switch of a car."""
+    """Describe a switch of a vehicle."""
 
     is_on_fn: Callable[[VehicleState], bool | None]
     on_command: CommandCall
     off_command: CommandCall
-    with_climate: bool = False
-    """Whether it runs only while the climate does."""
+    needs_climate: bool = False
+    """Whether it works only while the climate control is on."""
 
 
 def _charging(state: VehicleState) -> bool | None:
+    """Return whether the vehicle charges; it does not while asleep."""
     if state.presence is ConnectivityState.ASLEEP:
         return False
     return None if state.charging_state is None else state.charging_state in CHARGING
@@ -68,7 +68,7 @@ SWITCHES = (
         on_command=command_call(Command.VALET, on=True),
         off_command=command_call(Command.VALET, on=False),
     ),
-    # A car does not tell whether it is on: it is never claimed.
+    # A vehicle does not report guest mode, so its state stays unknown.
     VehicleSwitchDescription(
         key="guest_mode",
         translation_key="guest_mode",
@@ -98,7 +98,7 @@ SWITCHES = (
         on_command=command_call(Command.BIOWEAPON, on=True),
         off_command=command_call(Command.BIOWEAPON, on=False),
     ),
-    # Of cars that heat the wheel, but know no levels.
+    # For vehicles with a steering wheel heater that has no levels.
     VehicleSwitchDescription(
         key="wheel_heater",
         translation_key="wheel_heater",
@@ -110,7 +110,7 @@ SWITCHES = (
         is_on_fn=lambda state: state.wheel_heater_on,
         on_command=command_call(Command.WHEEL_HEATER_ON, on=True),
         off_command=command_call(Command.WHEEL_HEATER_ON, on=False),
-        with_climate=True,
+        needs_climate=True,
     ),
     VehicleSwitchDescription(
         key="auto_seat_left",
@@ -153,19 +153,19 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the switches of each car."""
+    """Set up the switches of each vehicle."""
     async_add_vehicle_entities(entry, async_add_entities, SWITCHES, VehicleSwitch)
 
 
 class VehicleSwitch(VehicleEntity, SwitchEntity):
-    """A switch of a car."""
+    """Switch of a vehicle."""
 
     entity_description: VehicleSwitchDescription
 
     @property
     @override
     def is_on(self) -> bool | None:
-        """Return whether it is on, None when nobody knows."""
+        """Return whether the switch is on, None if unknown."""
         return (
             self.entity_description.is_on_fn(self.usable_state)
             if self.usable_state
@@ -174,13 +174,13 @@ class VehicleSwitch(VehicleEntity, SwitchEntity):
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
-        """Switch it on."""
-        if self.entity_description.with_climate:
+        """Turn the switch on."""
+        if self.entity_description.needs_climate:
             await self.async_order_with_climate(self.entity_description.on_command)
         else:
             await self.async_send_command(self.entity_description.on_command)
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
-        """Switch it off."""
+        """Turn the switch off."""
         await self.async_send_command(self.entity_description.off_command)

@@ -1,4 +1,4 @@
-"""The software of a car."""
+"""Software update for Keycard."""
 
 from dataclasses import dataclass
 from typing import Any, override
@@ -16,21 +16,26 @@ from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
 from .vehicle.commands import Command
 
-# A car takes its commands one after the other in its own link; cars do not wait
-# for each other.
+# Each vehicle queues its own commands.
 PARALLEL_UPDATES = 0
 
-AVAILABLE = "available"
-INSTALLING = "installing"
-# In words of the car, how far a new version is that it will have.
-ON_ITS_WAY = frozenset(
-    {AVAILABLE, "downloading", "downloading_wifi_wait", "scheduled", INSTALLING}
+STATUS_AVAILABLE = "available"
+STATUS_INSTALLING = "installing"
+# Tesla's states of an update that is pending
+PENDING_STATUSES = frozenset(
+    {
+        STATUS_AVAILABLE,
+        "downloading",
+        "downloading_wifi_wait",
+        "scheduled",
+        STATUS_INSTALLING,
+    }
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleUpdateDescription(UpdateEntityDescription, VehicleEntityDescription):
-    """Describes the software of a car."""
+    """Describe the software update of a vehicle."""
 
 
 UPDATES = (
@@ -47,12 +52,12 @@ async def async_setup_entry(
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the software of each car."""
+    """Set up the software update of each vehicle."""
     async_add_vehicle_entities(entry, async_add_entities, UPDATES, VehicleUpdate)
 
 
 class VehicleUpdate(VehicleEntity, UpdateEntity):
-    """The software of a car."""
+    """Software update of a vehicle."""
 
     @property
     def _status(self) -> str | None:
@@ -61,36 +66,36 @@ class VehicleUpdate(VehicleEntity, UpdateEntity):
     @property
     @override
     def supported_features(self) -> UpdateEntityFeature:
-        """Return that a loaded version can be installed."""
-        if self._status == AVAILABLE:
+        """Return the features; only a downloaded version can be installed."""
+        if self._status == STATUS_AVAILABLE:
             return UpdateEntityFeature.PROGRESS | UpdateEntityFeature.INSTALL
         return UpdateEntityFeature.PROGRESS
 
     @property
     @override
     def installed_version(self) -> str | None:
-        """Return the version that the car has, None when nobody knows."""
+        """Return the installed version, None if unknown."""
         return self.usable_state.sw_version if self.usable_state else None
 
     @property
     @override
     def latest_version(self) -> str | None:
-        """Return the version that the car could have."""
-        if self.usable_state is not None and self._status in ON_ITS_WAY:
+        """Return the pending version, else the installed one."""
+        if self.usable_state is not None and self._status in PENDING_STATUSES:
             return self.usable_state.update_version or self.usable_state.sw_version
         return self.installed_version
 
     @property
     @override
     def in_progress(self) -> bool:
-        """Return whether the car installs it now."""
-        view = self.coordinator.data
-        return self._status == INSTALLING and view.holds("update_status")
+        """Return whether the update is being installed."""
+        data = self.coordinator.data
+        return self._status == STATUS_INSTALLING and data.holds("update_status")
 
     @property
     @override
     def update_percentage(self) -> int | None:
-        """Return how far that is."""
+        """Return the progress of the installation."""
         return (
             self.usable_state.update_progress
             if self.usable_state and self.in_progress
@@ -101,5 +106,5 @@ class VehicleUpdate(VehicleEntity, UpdateEntity):
     async def async_install(
         self, version: str | None, backup: bool, **kwargs: Any
     ) -> None:
-        """Have the car install it as soon as it can."""
+        """Install the update as soon as possible."""
         await self.coordinator.async_send(Command.INSTALL_UPDATE)

@@ -1,4 +1,4 @@
-"""A dashboard for a wall: the cloud, the cars and the uptime, from standard cards."""
+"""Dashboard of the cloud, the vehicles and the uptime, from standard cards."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,29 +21,41 @@ type Card = dict[str, Any]
 
 COLUMNS = 3
 UPTIME_DAYS = 30
-STORY_HOURS = 7 * 24
+HISTORY_HOURS = 7 * 24
 
-# How a region is marked that works, that fails, or of which nobody knows.
-GOOD = '<font color="#43a047"><ha-icon icon="mdi:check-circle"></ha-icon></font>'
-BAD = '<font color="#e53935"><ha-icon icon="mdi:alert-circle"></ha-icon></font>'
-UNSURE = '<font color="#9e9e9e"><ha-icon icon="mdi:help-circle"></ha-icon></font>'
+# Icons of a region that works, that fails, or whose status is unknown
+ICON_WORKS = '<font color="#43a047"><ha-icon icon="mdi:check-circle"></ha-icon></font>'
+ICON_FAILS = '<font color="#e53935"><ha-icon icon="mdi:alert-circle"></ha-icon></font>'
+ICON_UNKNOWN = '<font color="#9e9e9e"><ha-icon icon="mdi:help-circle"></ha-icon></font>'
+
+# Template filter that escapes Markdown: the text holds names from outside.
+_ESCAPE_MARKDOWN = r"regex_replace('([!-/:-@\\[-`{-~])', '\\\\\\1')"
+_FULL_WIDTH: Mapping[str, Any] = {"grid_options": {"columns": "full"}}
+_INCONCLUSIVE = "['undetermined', 'internet_down']"
 
 
 async def async_get_dashboard(
     hass: HomeAssistant, coordinators: Iterable[KeycardCoordinator]
 ) -> dict[str, Any]:
     """Return a dashboard with a view for each entry."""
-    words = await async_load_translations(hass)
-    return {"views": [_View(one, words).build() for one in coordinators]}
+    translations = await async_load_translations(hass)
+    return {
+        "views": [
+            _ViewBuilder(coordinator, translations).build()
+            for coordinator in coordinators
+        ]
+    }
 
 
-class _View:
-    """Builds the view of an entry, from the entities that are there."""
+class _ViewBuilder:
+    """Builder of the view of an entry, from its enabled entities."""
 
-    def __init__(self, coordinator: KeycardCoordinator, words: Translations) -> None:
+    def __init__(
+        self, coordinator: KeycardCoordinator, translations: Translations
+    ) -> None:
         self._coordinator = coordinator
         self._entry = coordinator.config_entry
-        self._words = words
+        self._translations = translations
         self._registry = er.async_get(coordinator.hass)
 
     @callback
@@ -60,30 +72,35 @@ class _View:
             "sections": [
                 section
                 for section in (
-                    self._notice(),
-                    self._cloud(),
+                    self._notice_section(),
+                    self._cloud_section(),
                     *(
-                        self._car(car_id, car.vehicle.title)
-                        for car_id, car in cars.items()
+                        self._vehicle_section(vehicle_id, car.vehicle.title)
+                        for vehicle_id, car in cars.items()
                     ),
-                    self._past(),
+                    self._history_section(),
                 )
                 if any(card["type"] != "heading" for card in section["cards"])
             ],
         }
 
-    def _find(self, domain: str, owner: str, key: str) -> str | None:
-        """Return an entity that an owner has not switched off."""
-        entity_id = self._registry.async_get_entity_id(domain, DOMAIN, f"{owner}_{key}")
+    def _entity_id(self, domain: str, prefix: str, key: str) -> str | None:
+        """Return the id of an enabled entity, None without it.
+
+        The prefix of a unique id is the id of an entry or of a vehicle.
+        """
+        entity_id = self._registry.async_get_entity_id(
+            domain, DOMAIN, f"{prefix}_{key}"
+        )
         if entity_id is None or self._registry.entities[entity_id].disabled:
             return None
         return entity_id
 
     def _tile(
-        self, domain: str, owner: str, key: str, **options: Any
+        self, domain: str, prefix: str, key: str, **options: Any
     ) -> Iterable[Card]:
-        """Show an entity, if it is there."""
-        if (entity_id := self._find(domain, owner, key)) is not None:
+        """Yield a tile for an entity, if it is enabled."""
+        if (entity_id := self._entity_id(domain, prefix, key)) is not None:
             yield {
                 "type": "tile",
                 "entity": entity_id,
@@ -91,28 +108,31 @@ class _View:
                 **options,
             }
 
-    def _cloud(self) -> Card:
+    def _cloud_section(self) -> Card:
+        """Return the section of the cloud."""
         cloud = self._entry.entry_id
-        outage = self._find(BINARY_SENSOR_DOMAIN, cloud, "outage")
+        outage = self._entity_id(BINARY_SENSOR_DOMAIN, cloud, "outage")
         return _section(
             self._entry.title,
             "mdi:cloud-outline",
-            *self._signal(cloud, "status", outage, good="off"),
-            *self._tile(SENSOR_DOMAIN, cloud, "outage_since", **_while(outage)),
-            *self._tile(SENSOR_DOMAIN, cloud, "scope", **_while(outage)),
+            *self._signal_tiles(cloud, "status", outage, good="off"),
+            *self._tile(
+                SENSOR_DOMAIN, cloud, "outage_since", **_visible_while_on(outage)
+            ),
+            *self._tile(SENSOR_DOMAIN, cloud, "scope", **_visible_while_on(outage)),
             *self._tile(BINARY_SENSOR_DOMAIN, cloud, "api_reachable", color="green"),
             *self._tile(SENSOR_DOMAIN, cloud, "uptime_30_days", color="green"),
-            *self._regions(outage),
+            *self._region_card(outage),
         )
 
-    def _notice(self) -> Card:
-        """Show the notice above all, while there is something to tell."""
+    def _notice_section(self) -> Card:
+        """Return the section of the notice, visible during an outage or a warning."""
         cloud = self._entry.entry_id
-        event = self._find(EVENT_DOMAIN, cloud, "outage")
+        event = self._entity_id(EVENT_DOMAIN, cloud, "outage")
         on = [
             {"condition": "state", "entity": entity_id, "state": "on"}
             for key in ("outage", "early_warning")
-            if (entity_id := self._find(BINARY_SENSOR_DOMAIN, cloud, key))
+            if (entity_id := self._entity_id(BINARY_SENSOR_DOMAIN, cloud, key))
         ]
         if event is None or not on:
             return {"type": "grid", "cards": []}
@@ -123,10 +143,10 @@ class _View:
                 f"{{{{ state_attr('{event}', 'title') | e }}}}"
                 '">\n\n'
                 f"{{{{ (state_attr('{event}', 'text') or '')"
-                f" | {_AS_LETTERS} | replace('\\n', '\\n\\n') }}}}\n\n</ha-alert>"
+                f" | {_ESCAPE_MARKDOWN} | replace('\\n', '\\n\\n') }}}}\n\n</ha-alert>"
             ),
             "text_only": True,
-            **_WIDE,
+            **_FULL_WIDTH,
         }
         return {
             "type": "grid",
@@ -135,93 +155,96 @@ class _View:
             "cards": [notice],
         }
 
-    def _regions(self, outage: str | None) -> Iterable[Card]:
-        """Show which regions fail."""
-        status = self._find(SENSOR_DOMAIN, self._entry.entry_id, "status")
+    def _region_card(self, outage: str | None) -> Iterable[Card]:
+        """Yield a card that lists the status of each region."""
+        status = self._entity_id(SENSOR_DOMAIN, self._entry.entry_id, "status")
         if outage is None or status is None:
             return
         own = self._coordinator.region
         lines = [
             (
                 f"{{% set fails = state_attr('{status}', 'elsewhere') or [] %}}"
-                f"{{% set unsure = is_state('{status}', {_UNSURE}) %}}"
+                f"{{% set unsure = is_state('{status}', {_INCONCLUSIVE}) %}}"
             )
         ]
         for region in sorted(REGIONS, key=lambda region: region != own):
             fails = f"is_state('{outage}', 'on')"
             if region != own:
                 fails = f"'{region}' in fails"
-            name = self._words.format(f"region_{region}")
+            name = self._translations.format(f"region_{region}")
             lines.append(
-                f"{{{{ '{BAD}' if {fails} else '{UNSURE}' if unsure else '{GOOD}' }}}}"
+                f"{{{{ '{ICON_FAILS}' if {fails}"
+                f" else '{ICON_UNKNOWN}' if unsure else '{ICON_WORKS}' }}}}"
                 f" {f'**{name}**' if region == own else name}"
             )
-        yield {"type": "markdown", "content": "\n\n".join(lines), **_WIDE}
+        yield {"type": "markdown", "content": "\n\n".join(lines), **_FULL_WIDTH}
 
-    def _car(self, car_id: str, name: str) -> Card:
+    def _vehicle_section(self, vehicle_id: str, name: str) -> Card:
+        """Return the section of a vehicle."""
         return _section(
             name,
             "mdi:car",
-            *self._signal(
-                car_id,
+            *self._signal_tiles(
+                vehicle_id,
                 "key_to_take",
-                self._find(SENSOR_DOMAIN, car_id, "key_to_take"),
+                self._entity_id(SENSOR_DOMAIN, vehicle_id, "key_to_take"),
                 good=PhysicalKey.NONE.value,
             ),
-            *self._tile(SENSOR_DOMAIN, car_id, "connection", color="blue"),
-            *self._tile(SENSOR_DOMAIN, car_id, "last_contact"),
+            *self._tile(SENSOR_DOMAIN, vehicle_id, "connection", color="blue"),
+            *self._tile(SENSOR_DOMAIN, vehicle_id, "last_contact"),
             *self._tile(
-                LOCK_DOMAIN, car_id, "lock", features=[{"type": "lock-commands"}]
+                LOCK_DOMAIN, vehicle_id, "lock", features=[{"type": "lock-commands"}]
             ),
             *self._tile(
                 SENSOR_DOMAIN,
-                car_id,
+                vehicle_id,
                 "battery_level",
                 features=[{"type": "bar-gauge"}],
                 color="green",
             ),
         )
 
-    def _signal(
-        self, owner: str, key: str, watched: str | None, *, good: str
+    def _signal_tiles(
+        self, prefix: str, key: str, watched: str | None, *, good: str
     ) -> Iterable[Card]:
-        """Show a sensor in green, or in red while what is watched is not good."""
+        """Yield a green tile, and a red one for while another entity is not good."""
         if watched is None:
-            yield from self._tile(SENSOR_DOMAIN, owner, key, **_WIDE)
+            yield from self._tile(SENSOR_DOMAIN, prefix, key, **_FULL_WIDTH)
             return
-        for color, how in (("red", "state_not"), ("green", "state")):
-            condition = {"condition": "state", "entity": watched, how: good}
+        for color, operator in (("red", "state_not"), ("green", "state")):
+            condition = {"condition": "state", "entity": watched, operator: good}
             yield from self._tile(
                 SENSOR_DOMAIN,
-                owner,
+                prefix,
                 key,
                 color=color,
                 visibility=[condition],
-                **_WIDE,
+                **_FULL_WIDTH,
             )
 
-    def _known(self, owner: str, key: str) -> Iterable[Card]:
-        """Show a sensor once it knows something."""
+    def _tile_when_known(self, prefix: str, key: str) -> Iterable[Card]:
+        """Yield a tile for a sensor, visible while its state is known."""
         condition = {
             "condition": "state",
-            "entity": self._find(SENSOR_DOMAIN, owner, key),
+            "entity": self._entity_id(SENSOR_DOMAIN, prefix, key),
             "state_not": STATE_UNKNOWN,
         }
         yield from self._tile(
             SENSOR_DOMAIN,
-            owner,
+            prefix,
             key,
             grid_options={"columns": 12},
             visibility=[condition],
         )
 
-    def _past(self) -> Card:
+    def _history_section(self) -> Card:
+        """Return the section of uptime and outages."""
         cloud = self._entry.entry_id
-        uptime = self._find(SENSOR_DOMAIN, cloud, "uptime_30_days")
-        outage = self._find(BINARY_SENSOR_DOMAIN, cloud, "outage")
+        uptime = self._entity_id(SENSOR_DOMAIN, cloud, "uptime_30_days")
+        outage = self._entity_id(BINARY_SENSOR_DOMAIN, cloud, "outage")
         cards: list[Card] = []
         if uptime is not None:
-            cards.append(_heading(self._words.format("dashboard_uptime")))
+            cards.append(_heading(self._translations.format("dashboard_uptime")))
             cards.append(
                 {
                     "type": "statistics-graph",
@@ -233,46 +256,42 @@ class _View:
                     "min_y_axis": 90,
                     "max_y_axis": 100,
                     "hide_legend": True,
-                    **_WIDE,
+                    **_FULL_WIDTH,
                 }
             )
         if outage is not None:
-            cards.append(_heading(self._words.format("dashboard_week")))
+            cards.append(_heading(self._translations.format("dashboard_week")))
             cards.append(
                 {
                     "type": "history-graph",
-                    "hours_to_show": STORY_HOURS,
+                    "hours_to_show": HISTORY_HOURS,
                     "entities": [{"entity": outage, "name": " "}],
-                    **_WIDE,
+                    **_FULL_WIDTH,
                 }
             )
-        past = _section(
-            self._words.format("dashboard_past"),
+        section = _section(
+            self._translations.format("dashboard_past"),
             "mdi:history",
-            *self._known(cloud, "last_outage"),
-            *self._known(cloud, "last_outage_length"),
+            *self._tile_when_known(cloud, "last_outage"),
+            *self._tile_when_known(cloud, "last_outage_length"),
             *cards,
         )
-        return {**past, "column_span": COLUMNS}
-
-
-# Renders a text as its letters, in a template: names in it are words of others.
-_AS_LETTERS = r"regex_replace('([!-/:-@\\[-`{-~])', '\\\\\\1')"
-_WIDE: Mapping[str, Any] = {"grid_options": {"columns": "full"}}
-_UNSURE = "['undetermined', 'internet_down']"
+        return {**section, "column_span": COLUMNS}
 
 
 def _heading(heading: str) -> Card:
+    """Return the heading of a card."""
     return {"type": "heading", "heading": heading, "heading_style": "subtitle"}
 
 
 def _section(heading: str, icon: str, *cards: Card) -> Card:
-    head = {"type": "heading", "heading": heading, "icon": icon}
-    return {"type": "grid", "cards": [head, *cards]}
+    """Return a section with a heading."""
+    heading_card = {"type": "heading", "heading": heading, "icon": icon}
+    return {"type": "grid", "cards": [heading_card, *cards]}
 
 
-def _while(entity_id: str | None) -> Mapping[str, Any]:
-    """Show a card only while a binary sensor is on."""
+def _visible_while_on(entity_id: str | None) -> Mapping[str, Any]:
+    """Return the option of a card that is visible while a binary sensor is on."""
     if entity_id is None:
         return {}
     condition = {"condition": "state", "entity": entity_id, "state": "on"}

@@ -1,4 +1,4 @@
-"""What an owner can hand to somebody who helps, without secrets and places."""
+"""Diagnostics support for Keycard."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -55,25 +55,30 @@ TO_REDACT = {
     "vin",
 }
 
-# The maker's hosts and the unrelated ones that everybody asks: no secrets.
-_PUBLIC = frozenset(
-    target.url for region in REGIONS for target in list_endpoints(default_hosts(region))
+# The default hosts are no secrets.
+_PUBLIC_URLS = frozenset(
+    endpoint.url
+    for region in REGIONS
+    for endpoint in list_endpoints(default_hosts(region))
 )
 
 
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: KeycardConfigEntry
 ) -> dict[str, Any]:
-    """Return what an entry knows."""
+    """Return diagnostics for a config entry."""
     coordinator = entry.runtime_data
-    return _veiled(
+    return _redact(
         coordinator,
         {
             "entry": {"data": dict(entry.data), "options": dict(entry.options)},
             "cloud": _cloud(coordinator),
             "asked": _hosts(coordinator),
             "outages": hass.data[DATA_STORE].journal.dump(),
-            "cars": {car_id: _car(coordinator, car_id) for car_id in coordinator.cars},
+            "cars": {
+                vehicle_id: _vehicle(coordinator, vehicle_id)
+                for vehicle_id in coordinator.cars
+            },
         },
     )
 
@@ -81,18 +86,18 @@ async def async_get_config_entry_diagnostics(
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: KeycardConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Return what is known of a car, or of the cloud."""
+    """Return diagnostics for a vehicle or for the cloud."""
     coordinator = entry.runtime_data
-    for car_id in coordinator.cars:
-        if (DOMAIN, car_id) in device.identifiers:
-            return _veiled(coordinator, {"car": _car(coordinator, car_id)})
-    return _veiled(
+    for vehicle_id in coordinator.cars:
+        if (DOMAIN, vehicle_id) in device.identifiers:
+            return _redact(coordinator, {"car": _vehicle(coordinator, vehicle_id)})
+    return _redact(
         coordinator, {"cloud": _cloud(coordinator), "asked": _hosts(coordinator)}
     )
 
 
 def _cloud(coordinator: KeycardCoordinator) -> dict[str, Any]:
-    """Tell what is judged of the cloud, and what the judge remembers."""
+    """Return the assessment of the cloud and the state of the detector."""
     link = coordinator.provider.link
     return {
         "region": coordinator.region,
@@ -106,38 +111,38 @@ def _cloud(coordinator: KeycardCoordinator) -> dict[str, Any]:
 
 
 def _hosts(coordinator: KeycardCoordinator) -> list[dict[str, Any]]:
-    """Tell how the hosts do that are asked; those of the owner's own stay unnamed."""
-    known = coordinator.watcher.watch.dump()
+    """Return the state of each host; the addresses of the user's own are redacted."""
+    states = coordinator.watcher.watch.dump()
     return [
         {
-            "kind": target.kind.value,
-            "region": target.region,
-            "url": target.url if target.url in _PUBLIC else REDACTED,
-            **known[target.url],
+            "kind": endpoint.kind.value,
+            "region": endpoint.region,
+            "url": endpoint.url if endpoint.url in _PUBLIC_URLS else REDACTED,
+            **states[endpoint.url],
         }
-        for target in list_endpoints(coordinator.hosts)
+        for endpoint in list_endpoints(coordinator.hosts)
     ]
 
 
-def _car(entry: KeycardCoordinator, car_id: str) -> dict[str, Any]:
-    """Tell what is known of a car, and how others do that show it, too."""
-    coordinator = entry.cars[car_id]
-    car = coordinator.vehicle
+def _vehicle(entry: KeycardCoordinator, vehicle_id: str) -> dict[str, Any]:
+    """Return the state of a vehicle and of its other integrations."""
+    coordinator = entry.cars[vehicle_id]
+    vehicle = coordinator.vehicle
     return {
-        "model": car.model,
-        "year": car.year,
-        "key": car.physical_key.value,
+        "model": vehicle.model,
+        "year": vehicle.year,
+        "key": vehicle.physical_key.value,
         "commandable": coordinator.commandable,
-        "confirmed_at": car.confirmed_at,
+        "confirmed_at": vehicle.confirmed_at,
         "view": asdict(coordinator.actual),
-        "beside": entry.witnesses.describe().get(car_id, []),
+        "beside": entry.witnesses.describe().get(vehicle_id, []),
     }
 
 
-def _veiled(coordinator: KeycardCoordinator, data: dict[str, Any]) -> dict[str, Any]:
-    """Replace secrets and places, and number the cars instead of naming them."""
+def _redact(coordinator: KeycardCoordinator, data: dict[str, Any]) -> dict[str, Any]:
+    """Redact secrets and locations, and replace vehicle ids by numbers."""
     options = coordinator.config_entry.options
-    ids = dict.fromkeys(
+    vehicle_ids = dict.fromkeys(
         [
             *coordinator.cars,
             *coordinator.garage.left_out,
@@ -145,21 +150,25 @@ def _veiled(coordinator: KeycardCoordinator, data: dict[str, Any]) -> dict[str, 
             *options.get(CONF_LEFT_OUT, ()),
         ]
     )
-    aliases = {car_id: f"car_{number}" for number, car_id in enumerate(ids, 1)}
-    # Those of other entries, and those that have left: they were told of once.
+    aliases = {
+        vehicle_id: f"car_{number}" for number, vehicle_id in enumerate(vehicle_ids, 1)
+    }
+    # The outage log also holds vehicles of other entries and removed ones.
     outages = coordinator.hass.data[DATA_STORE].journal.outages
-    told = {car_id for outage in outages for car_id in outage.notified_vehicles}
-    for number, car_id in enumerate(sorted(told - ids.keys()), 1):
-        aliases[car_id] = f"other_car_{number}"
+    logged = {
+        vehicle_id for outage in outages for vehicle_id in outage.notified_vehicles
+    }
+    for number, vehicle_id in enumerate(sorted(logged - vehicle_ids.keys()), 1):
+        aliases[vehicle_id] = f"other_car_{number}"
 
-    def veil(value: object) -> object:
+    def anonymize(value: object) -> object:
         if isinstance(value, Mapping):
-            return {veil(key): veil(item) for key, item in value.items()}
+            return {anonymize(key): anonymize(item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [veil(item) for item in value]
+            return [anonymize(item) for item in value]
         if isinstance(value, str):
             return aliases.get(value) or redact_vins(value)
         return value
 
     redacted = async_redact_data(data, TO_REDACT)
-    return {key: veil(value) for key, value in redacted.items()}
+    return {key: anonymize(value) for key, value in redacted.items()}

@@ -1,4 +1,4 @@
-"""What Home Assistant's page of system information tells of Keycard."""
+"""System health for Keycard."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -22,8 +22,8 @@ _NAMES = {
     RequestType.UNRELATED: "unrelated",
 }
 
-# What a host's answer is called; whatever else it was, it was an error.
-_ANSWERS = {
+# Translation keys of the reasons of a bad answer; all others are errors.
+_REASONS = {
     Reason.NO_ANSWER: "answer_none",
     Reason.NAME: "answer_name",
     Reason.ADDRESS: "answer_address",
@@ -35,55 +35,60 @@ _ANSWERS = {
 
 @callback
 def async_register(_hass: HomeAssistant, register: SystemHealthRegistration) -> None:
-    """Tell who is to be asked."""
+    """Register the system health callback."""
     register.async_register_info(async_info, "/config/integrations/integration/keycard")
 
 
 async def async_info(hass: HomeAssistant) -> dict[str, Any]:
-    """Return version, cars, and how each host did; nobody is asked for it.
+    """Return version, number of vehicles, and the last answer of each host.
 
-    Hosts are named by what they are for: their addresses may be the owner's own.
+    Hosts are named by their purpose: an address may be the user's own.
     """
     integration = await async_get_integration(hass, DOMAIN)
-    words = await async_load_translations(hass)
-    cars = {
-        car_id
+    translations = await async_load_translations(hass)
+    vehicles = {
+        vehicle_id
         for entry in hass.config_entries.async_loaded_entries(DOMAIN)
         if isinstance(coordinator := entry.runtime_data, KeycardCoordinator)
-        for car_id in coordinator.cars
+        for vehicle_id in coordinator.cars
     }
     return {
         "version": str(integration.version),
-        "cars": len(cars),
+        "cars": len(vehicles),
         **{
-            name: _describe(words, answer, time.monotonic())
+            name: _describe(translations, answer, time.monotonic())
             for name, answer in _hosts(hass)
         },
     }
 
 
 def _hosts(hass: HomeAssistant) -> Iterator[tuple[str, Evidence | None]]:
-    """Name each host that is asked, with what it answered last."""
+    """Yield name and last answer of each host."""
     numbers: dict[str, count[int]] = {}
-    for watcher in hass.data.get(HOST_POLLERS, {}).values():
-        for target in watcher.targets:
-            name = _name(target)
+    for poller in hass.data.get(HOST_POLLERS, {}).values():
+        for endpoint in poller.targets:
+            name = _name(endpoint)
             number = next(numbers.setdefault(name, count(1)))
             numbered = name if number == 1 else f"{name}_{number}"
-            yield numbered, watcher.answers.get(target)
+            yield numbered, poller.answers.get(endpoint)
 
 
-def _name(target: Endpoint) -> str:
-    return _NAMES.get(target.kind) or f"region_{target.region}"
+def _name(endpoint: Endpoint) -> str:
+    """Return the translation key of an endpoint."""
+    return _NAMES.get(endpoint.kind) or f"region_{endpoint.region}"
 
 
-def _describe(words: Translations, answer: Evidence | None, now: float) -> str:
-    """Tell how long a host took or what kept it, and when it was asked."""
+def _describe(
+    translations: Translations, answer: Evidence | None, monotonic: float
+) -> str:
+    """Return latency or error of an answer, and the age of its request."""
     if answer is None:
-        return words.format("answer_not_asked")
-    ago = str(round(now - answer.sent_at))
+        return translations.format("answer_not_asked")
+    ago = str(round(monotonic - answer.sent_at))
     if answer.good:
         latency = str(round((answer.at - answer.sent_at) * 1000))
-        return words.format("answer_good", latency=latency, ago=ago)
-    what = words.format(_ANSWERS.get(answer.classification.reason, "answer_error"))
-    return words.format("answer_bad", what=what, ago=ago)
+        return translations.format("answer_good", latency=latency, ago=ago)
+    reason = translations.format(
+        _REASONS.get(answer.classification.reason, "answer_error")
+    )
+    return translations.format("answer_bad", what=reason, ago=ago)

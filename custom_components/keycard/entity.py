@@ -1,4 +1,4 @@
-"""Bases of Keycard's entities."""
+"""Base entities for Keycard."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,45 +25,49 @@ _CLIMATE_ON = command_call(Command.CLIMATE_ON)
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleEntityDescription(EntityDescription):
-    """Describes an entity of a car."""
+    """Describe an entity of a vehicle."""
 
     equipped_fn: Callable[[VehicleConfig], bool] | None = None
-    """Whether a car has what it takes; without it, every car has."""
+    """Whether the configuration of a vehicle supports the entity, None for all."""
 
     supported_fn: Callable[[VehicleState], object] | None = None
-    """What a car tells only if it has what it takes."""
+    """A value that only vehicles report that support the entity."""
 
     signed_only: bool = False
-    """Whether a car does it only when a signed command says so."""
+    """Whether the entity needs signed commands."""
 
     bluetooth_only: bool = False
-    """Whether only a car with a Bluetooth key has it."""
+    """Whether the entity needs a Bluetooth key."""
 
     without_account: bool = False
-    """Whether a car has it that is only watched for, and takes no commands."""
+    """Whether the entity also exists for a vehicle that takes no commands."""
 
 
 class KeycardEntity[CoordinatorT: DataUpdateCoordinator[Any]](
     CoordinatorEntity[CoordinatorT]
 ):
-    """Base of every entity: always available (laws 1 and 3 of the design)."""
+    """Base of all entities.
+
+    They are always available: outage entities must not disappear in an outage, and
+    Home Assistant skips commands to unavailable entities without an error.
+    """
 
     _attr_has_entity_name = True
 
     @property
     @override
     def available(self) -> bool:
-        """Return that the entity is available, whatever has failed."""
+        """Return True; outages must stay visible."""
         return True
 
 
 class CloudEntity(KeycardEntity[KeycardCoordinator]):
-    """Base of the entities of the maker's cloud."""
+    """Base of the entities of the cloud."""
 
     def __init__(
         self, coordinator: KeycardCoordinator, description: EntityDescription
     ) -> None:
-        """Attach the entity to the cloud's device."""
+        """Initialize the entity."""
         super().__init__(coordinator)
         entry = coordinator.config_entry
         self.entity_description = description
@@ -72,13 +76,13 @@ class CloudEntity(KeycardEntity[KeycardCoordinator]):
 
     @override
     async def async_update(self) -> None:
-        """Ask the hosts, as the owner wants it; for all entities once."""
+        """Probe the hosts on request, once for all entities."""
         if self.enabled and not self.coordinator.watcher.check_cooldown:
             await self.coordinator.watcher.async_check()
 
 
 class VehicleEntity(KeycardEntity[VehicleCoordinator]):
-    """Base of the entities of one car."""
+    """Base of the entities of a vehicle."""
 
     def __init__(
         self,
@@ -86,7 +90,7 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
         coordinator: VehicleCoordinator,
         description: EntityDescription,
     ) -> None:
-        """Attach the entity to the car's device."""
+        """Initialize the entity."""
         super().__init__(coordinator)
         car = coordinator.vehicle
         self.entity_description = description
@@ -106,48 +110,47 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
 
     @override
     async def async_update(self) -> None:
-        """Ask the car, as the owner wants it; what it tells shows by itself."""
+        """Request an update of the vehicle."""
         if self.enabled:
             self.coordinator.async_request_update()
 
     @callback
     @override
     def async_set_context(self, context: Context) -> None:
-        """Note who calls: what is provisional opens and locks nothing by itself."""
+        """Store the caller; automations must not use a provisional key."""
         super().async_set_context(context)
         async_note_caller(context)
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Return whether the state rests on a car that nobody has confirmed yet."""
+        """Return whether the state is provisional."""
         return {ATTR_PROVISIONAL: True} if self.coordinator.data.provisional else None
 
     @property
     def usable_state(self) -> VehicleState | None:
-        """Return the car's state without what may have changed since."""
+        """Return the state without fields that may have changed since."""
         return self.coordinator.data.usable_state
 
     @property
     def equipment(self) -> VehicleConfig | None:
-        """Return what the car is fitted with, None if nobody told."""
+        """Return the configuration of the vehicle, None if unknown."""
         state = self.coordinator.data.state
         return state.equipment if state else None
 
-    async def async_send_command(self, *orders: CommandCall) -> None:
-        """Have the car do something, or several things in turn."""
-        await self.coordinator.async_send_all(*orders)
+    async def async_send_command(self, *calls: CommandCall) -> None:
+        """Send one or more commands, one after the other."""
+        await self.coordinator.async_send_all(*calls)
 
-    async def async_order_with_climate(self, wanted: CommandCall) -> None:
-        """Have the car do something with its climate, which is started if it is off."""
-        first = (
-            [] if self.usable_state and self.usable_state.climate_on else [_CLIMATE_ON]
-        )
-        await self.async_send_command(*first, wanted)
+    async def async_send_with_climate(self, call: CommandCall) -> None:
+        """Send a command that needs the climate control, which is turned on first."""
+        climate_on = self.usable_state is not None and self.usable_state.climate_on
+        calls = [call] if climate_on else [_CLIMATE_ON, call]
+        await self.async_send_command(*calls)
 
 
 def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
-    """Describe the device of the maker's cloud."""
+    """Return the device info of the cloud."""
     return DeviceInfo(
         entry_type=DeviceEntryType.SERVICE,
         identifiers={(DOMAIN, entry.entry_id)},
@@ -157,13 +160,13 @@ def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
 
 
 def _is_supported(
-    car: VehicleCoordinator, description: VehicleEntityDescription
+    coordinator: VehicleCoordinator, description: VehicleEntityDescription
 ) -> bool | None:
-    """Tell whether a car has what an entity takes, None while nobody knows."""
-    state = car.data.state
-    if description.signed_only and not car.supports_signing:
+    """Return whether a vehicle supports an entity, None while unknown."""
+    state = coordinator.data.state
+    if description.signed_only and not coordinator.supports_signing:
         return None
-    if description.bluetooth_only and car.bluetooth is None:
+    if description.bluetooth_only and coordinator.bluetooth is None:
         return False
     if description.supported_fn is not None and (
         state is None or description.supported_fn(state) is None
@@ -180,42 +183,48 @@ def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
     entry: KeycardConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
     descriptions: Iterable[DescriptionT],
-    build: Callable[[KeycardConfigEntry, VehicleCoordinator, DescriptionT], Entity],
+    entity_class: Callable[
+        [KeycardConfigEntry, VehicleCoordinator, DescriptionT], Entity
+    ],
 ) -> None:
-    """Add the entities of the cars that are there and of those that come.
+    """Add the entities of current and future vehicles.
 
-    What a car may lack waits until somebody tells what it is fitted with.
+    An entity is added once it is known that the vehicle supports it.
     """
 
-    def fit(car: VehicleCoordinator) -> None:
-        waiting = [
+    def add_vehicle(coordinator: VehicleCoordinator) -> None:
+        pending = [
             description
             for description in descriptions
-            if car.commandable or description.without_account
+            if coordinator.commandable or description.without_account
         ]
 
         @callback
-        def add() -> None:
-            settled = [
-                (description, has)
-                for description in waiting
-                if (has := _is_supported(car, description)) is not None
+        def add_supported() -> None:
+            checked = [
+                (description, supported)
+                for description in pending
+                if (supported := _is_supported(coordinator, description)) is not None
             ]
-            if not settled:
+            if not checked:
                 return
-            for description, _ in settled:
-                waiting.remove(description)
+            for description, _ in checked:
+                pending.remove(description)
             async_add_entities(
-                build(entry, car, description) for description, has in settled if has
+                entity_class(entry, coordinator, description)
+                for description, supported in checked
+                if supported
             )
 
-        add()
-        if waiting:
-            entry.async_on_unload(car.async_add_listener(add))
+        add_supported()
+        if pending:
+            entry.async_on_unload(coordinator.async_add_listener(add_supported))
 
     @callback
-    def add(cars: list[VehicleCoordinator]) -> None:
-        for car in cars:
-            fit(car)
+    def add_vehicles(coordinators: list[VehicleCoordinator]) -> None:
+        for coordinator in coordinators:
+            add_vehicle(coordinator)
 
-    entry.async_on_unload(entry.runtime_data.garage.async_add_new_vehicle_listener(add))
+    entry.async_on_unload(
+        entry.runtime_data.garage.async_add_new_vehicle_listener(add_vehicles)
+    )

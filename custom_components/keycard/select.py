@@ -131,4 +131,4 @@ class VehicleHeaterSelect(VehicleEntity, SelectEntity):
         if option == OFF:
             await self.async_send_command(call)
         else:
-            await self.async_order_with_climate(call)
+            await self.async_send_with_climate(call)

@@ -176,7 +176,7 @@ class VehicleSwitch(VehicleEntity, SwitchEntity):
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Turn the switch on."""
         if self.entity_description.needs_climate:
-            await self.async_order_with_climate(self.entity_description.on_command)
+            await self.async_send_with_climate(self.entity_description.on_command)
         else:
             await self.async_send_command(self.entity_description.on_command)
 

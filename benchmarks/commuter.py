@@ -44,8 +44,8 @@ def ordinary_day(random: Random) -> Day:
         hour + random.uniform(-SPREAD, SPREAD) for hour in (TO_WORK, HOME_AGAIN)
     )
     return Day(
-        drives=(Drive(at=leaves, lasts=TRIP), Drive(at=returns, lasts=TRIP)),
-        plugged_at=returns + TRIP + PLUGS_IN,
+        drives=(Drive(at=leaves, duration=TRIP), Drive(at=returns, duration=TRIP)),
+        plug_in_at=returns + TRIP + PLUGS_IN,
     )
 
 
@@ -58,18 +58,18 @@ class Commuter:
 
     def begin(self, midnight: float, days: int, random: Random) -> None:
         """Begin at a midnight, with so many days to live."""
-        self.car.set_presence("asleep")
-        self.car.follow([ordinary_day(random) for _ in range(days)], midnight)
+        self.car.set_connectivity("asleep")
+        self.car.set_schedule([ordinary_day(random) for _ in range(days)], midnight)
 
     def live(self) -> Doing:
         """Let the car do what is due, and say what it does now."""
         car = self.car
         car.advance()
         at_work = car.route is None and not car.at_home
-        car.sentry = at_work and self.story is Story.GUARDED
+        car.sentry_mode = at_work and self.story is Story.GUARDED
         if car.route is not None:
             return Doing.DRIVING
-        if car.presence != "online":
+        if car.connectivity != "online":
             return Doing.ASLEEP
         return Doing.CHARGING if car.charging else Doing.PARKED
 

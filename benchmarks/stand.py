@@ -222,7 +222,7 @@ class Stand:
 
     async def _hear(self) -> None:
         """Note when data were told."""
-        told = self._simulator.calls.by_status[f"{REGION}.vehicle_data 200"]
+        told = self._simulator.usage.by_status[f"{REGION}.vehicle_data 200"]
         if told != self._told:
             self._told, self._told_at = told, self._now
 
@@ -232,10 +232,10 @@ class Stand:
 
     def count(self) -> None:
         """Count from now on."""
-        self._before = self._simulator.calls.by_status.copy()
+        self._before = self._simulator.usage.by_status.copy()
 
     def close(self) -> None:
         """Sum up."""
-        calls = self._simulator.calls.by_status - (self._before or Counter())
+        calls = self._simulator.usage.by_status - (self._before or Counter())
         self.played.billed = billed_in(calls)
         self.played.requests = calls.total()

@@ -35,8 +35,8 @@ from simulator.bluetooth import (
     Advertisement,
     BluetoothEnvironment,
     Connection,
-    ConnectionCutError,
-    NotInRangeError,
+    ConnectionLostError,
+    DeviceNotFoundError,
 )
 
 MTU = 247
@@ -99,7 +99,7 @@ class ProxyClient(BaseBleakClient):
         """Connect, and find out what the car has."""
         line = await self._proxy.connect(self, kwargs.get("timeout", self._timeout))
         self._line = line
-        line.on_cut = self._ended
+        line.on_disconnect = self._ended
         self.services = _services()
 
     @override
@@ -112,7 +112,7 @@ class ProxyClient(BaseBleakClient):
     def drop(self) -> None:
         """Lose the line, as the proxy is gone."""
         if self._line is not None:
-            self._line.cut()
+            self._line.drop()
 
     @override
     async def write_gatt_char(
@@ -123,7 +123,7 @@ class ProxyClient(BaseBleakClient):
             raise BleakError(f"{characteristic.uuid} cannot be written")
         try:
             await self._open().write(bytes(data))
-        except ConnectionCutError as err:
+        except ConnectionLostError as err:
             raise BleakError(f"{self.address} disconnected: {err}") from err
 
     @override
@@ -135,7 +135,7 @@ class ProxyClient(BaseBleakClient):
         **kwargs: Any,
     ) -> bytearray:
         """Read what the car says of itself."""
-        title = self._open().title
+        title = self._open().device_name
         match characteristic.uuid:
             case uuid if uuid == _NAME:
                 return bytearray(title.encode())
@@ -298,7 +298,7 @@ class BluetoothProxy:
             forget_stop,
             async_register_scanner(hass, self.scanner),
             self.scanner.async_setup(),
-            self._air.listen(self._hear),
+            self._air.subscribe(self._hear),
         ]
         self._advertise_changes()
         self._hear()
@@ -322,7 +322,7 @@ class BluetoothProxy:
             return await self._reach(client.address)
         except BaseException as err:
             self.release(client)
-            if isinstance(err, NotInRangeError):
+            if isinstance(err, DeviceNotFoundError):
                 # Nobody answers, so nobody says no: only time tells.
                 await asyncio.sleep(min(patience, self.patience))
                 raise TimeoutError("the connection timed out") from err
@@ -334,7 +334,7 @@ class BluetoothProxy:
 
     async def _reach(self, address: str) -> Connection:
         if not any(advert.address == address for advert, _ in self._heard()):
-            raise NotInRangeError(f"nothing is heard of {address}")
+            raise DeviceNotFoundError(f"nothing is heard of {address}")
         return await self._air.connect(address)
 
     @callback
@@ -347,7 +347,7 @@ class BluetoothProxy:
     def _heard(self) -> list[tuple[Advertisement, int]]:
         return [
             (advert, rssi)
-            for advert in self._air.adverts()
+            for advert in self._air.advertisements()
             if (rssi := self._hears(advert)) is not None
         ]
 

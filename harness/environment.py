@@ -26,7 +26,7 @@ from custom_components.keycard.providers import SERVICES
 from custom_components.keycard.vehicle.computer_keys import Computer, Pairing
 from simulator import Simulator
 from simulator.protocol import Role, public_keys
-from simulator.scenarios.conditions import Kind
+from simulator.scenarios.conditions import ConditionKind
 from simulator.scenarios.scenario import Home, Request
 
 from .fake_network import FakeNetwork, NameFault
@@ -60,9 +60,9 @@ def build_network(simulator: Simulator) -> FakeNetwork:
 
     def name_fault(subject: str) -> NameFault | None:
         match simulator.condition(subject).kind:
-            case Kind.DNS:
+            case ConditionKind.DNS:
                 return "dns"
-            case Kind.NULL:
+            case ConditionKind.NULL:
                 return "null"
             case _:
                 return None
@@ -93,7 +93,7 @@ def build_network(simulator: Simulator) -> FakeNetwork:
     for name, service in SERVICES.items():
         if name in simulator.urls:
             internet.add(service.base_url, simulator.urls[name], f"{name}.api")
-    simulator.certify(internet.names)
+    simulator.prepare_certificates(internet.names)
     return internet
 
 
@@ -135,7 +135,7 @@ class ScenarioEnvironment:
         """Count notices and billed calls from now on."""
         self.begun = self.now
         self._first_notice = len(self.house.notices)
-        self._first_billed = self.simulator.calls.billed
+        self._first_billed = self.simulator.usage.billed
 
     async def reach(
         self, until: float, seen: Callable[[], Awaitable[None]] | None = None
@@ -202,7 +202,7 @@ class ScenarioEnvironment:
     async def _pair(self, home: Home, names: Iterable[str]) -> None:
         """Let cars know the Bluetooth key, as after their owner has paired them."""
         hass = self.house.hass
-        self.house.listen_to(self.simulator.air)
+        self.house.listen_to(self.simulator.bluetooth)
         key = await async_get_bluetooth_key(hass)
         for name in names:
             vin = self.simulator.cars[name].vin
@@ -238,7 +238,7 @@ class ScenarioEnvironment:
         """Ask for a command; returns what tells how it goes."""
         domain, action, key = ACTIONS[request.action]
         car = self.simulator.cars[request.car]
-        local = self.simulator.computers[request.car].over_bluetooth
+        local = self.simulator.computers[request.car].bluetooth_executed
         before = car.executed[request.command]
         before_local = local[request.command]
         ended: list[bool] = []
@@ -291,7 +291,7 @@ class ScenarioEnvironment:
             notified=sum(notice.tag == tag(home.name) for notice in notices),
             reauth=entry_id in self._reauth,
             unavailable=tuple(self._unavailable(entry_id)),
-            billed=self.simulator.calls.billed - self._first_billed,
+            billed=self.simulator.usage.billed - self._first_billed,
             repairs=tuple(self._repairs(entry_id)),
         )
 

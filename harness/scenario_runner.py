@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from simulator.scenarios.scenario import Expect, Home, Request, Scenario, Step
+from simulator.scenarios.scenario import Expectation, Home, Request, Scenario, Step
 
 # Keycard has asked every host at least twice by then.
 SETTLE_SECONDS = 720.0
@@ -201,7 +201,7 @@ class ExpectationCheck:
     def __init__(
         self,
         home: Home,
-        expect: Expect,
+        expect: Expectation,
         step: Step,
         *,
         start: float,
@@ -247,7 +247,7 @@ class ExpectationCheck:
 
 
 def checks(
-    expect: Expect, seen: Observation, asked: RequestResult | None
+    expect: Expectation, seen: Observation, asked: RequestResult | None
 ) -> list[CheckResult]:
     """Compare all that a step expects with what is seen."""
     found: list[CheckResult] = []
@@ -298,7 +298,7 @@ def near_in(case: Scenario) -> frozenset[str]:
     )
 
 
-def _checks_of_request(expect: Expect, asked: RequestResult) -> list[CheckResult]:
+def _checks_of_request(expect: Expectation, asked: RequestResult) -> list[CheckResult]:
     found: list[CheckResult] = []
     if expect.done is not None:
         actual = _text(asked.done) if asked.ended else "not ended"

@@ -95,8 +95,8 @@ async def _play(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bool:
                     "story": clock.monotonic() - start,
                     "seconds": time.perf_counter() - begin,
                     "jumps": pace.jumps,
-                    "calls": sum(simulator.calls.by_endpoint.values()),
-                    "billed": simulator.calls.billed,
+                    "calls": sum(simulator.usage.by_endpoint.values()),
+                    "billed": simulator.usage.billed,
                     "notices": [
                         [notice.at - theatre.begun, notice.tag, notice.title]
                         for notice in house.notices

@@ -24,7 +24,7 @@ class Fleet:
     def __init__(self, now: Callable[[], float]) -> None:
         self.cars: dict[str, Car] = {}
         self.computers: dict[str, VehicleComputers] = {}
-        self.air = BluetoothEnvironment(self.cars, self.computers, now)
+        self.bluetooth = BluetoothEnvironment(self.cars, self.computers, now)
         self.apps = PartnerApps()
         self._now = now
 
@@ -50,15 +50,15 @@ class Fleet:
         except WhitelistError as err:
             raise ConditionError(str(err)) from err
 
-    def tap(self, name: str) -> PairingState:
+    def tap_card(self, name: str) -> PairingState:
         """Hold a keycard to a car's console: a key that waits for it gets in."""
         self.car(name)
-        return self.computers[name].whitelist.tap()
+        return self.computers[name].whitelist.tap_card()
 
-    def refuse(self, name: str) -> PairingState:
+    def cancel_pairing(self, name: str) -> PairingState:
         """Press Cancel on a car's screen, which asks for a card."""
         self.car(name)
-        return self.computers[name].whitelist.refuse()
+        return self.computers[name].whitelist.cancel_pairing()
 
     def pair_app(self, name: str, client: str = CLIENT) -> None:
         """Let a car obey the key of an app, as its pairing link has it."""
@@ -68,13 +68,13 @@ class Fleet:
             raise ConditionError(message)
         self.pair(name, registration.point)
 
-    def expect(self, name: str, mishap: str, times: int = 1) -> None:
+    def inject_fault(self, name: str, fault: str, times: int = 1) -> None:
         """Let something go wrong with a car's next signed commands."""
         self.car(name)
         try:
-            self.computers[name].expect(mishap, times)
+            self.computers[name].inject_fault(fault, times)
         except ValueError as err:
-            message = f"unknown mishap {mishap!r}; allowed: {', '.join(CommandFault)}"
+            message = f"unknown mishap {fault!r}; allowed: {', '.join(CommandFault)}"
             raise ConditionError(message) from err
 
     def _build_car(self, spec: CarSpec, home: Home) -> Car:
@@ -85,6 +85,6 @@ class Fleet:
             lively=home.lively,
             index=len(self.cars),
         )
-        car.on_change = lambda: self.air.look(car)
+        car.on_change = lambda: self.bluetooth.update_car(car)
         self.computers[spec.name] = VehicleComputers(car, self._now)
         return car

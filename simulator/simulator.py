@@ -6,19 +6,19 @@ import time
 from types import TracebackType
 from typing import Self
 
-from .cloud.accounts import CLIENT, LONG, Account, Tokens
+from .cloud.accounts import CLIENT, LONG_LIFETIME, Account, Tokens
 from .cloud.fleet_api import FleetApi
 from .cloud.oauth import TeslaSignIn
 from .cloud.services import TeslaProxy, Teslemetry, Tessie
 from .fleet import Fleet
-from .http.certificates import Authority, SelfSigned
+from .http.certificates import CertificateAuthority, SelfSignedCertificate
 from .http.fault_injection import FaultInjector
 from .http.router import HostRouter
-from .http.server import Answer, Listener, Traffic
+from .http.server import Listener, ReplyHandler, Traffic
 from .http.usage import Usage
 from .scenarios.conditions import (
     AUTH,
-    CAR_WORDS,
+    CAR_CONDITIONS,
     CONTROLS,
     DNS,
     DOMAIN,
@@ -29,10 +29,10 @@ from .scenarios.conditions import (
     UNREACHABLE,
     Condition,
     ConditionError,
+    ConditionKind,
     Conditions,
-    Kind,
-    check,
-    expand,
+    expand_subject,
+    validate_condition,
 )
 from .scenarios.scenario import CarSpec, Home
 from .vehicle.car import Car
@@ -77,14 +77,14 @@ class Simulator(Fleet):
         home: Home | Sequence[Home] = DEFAULT_HOME,
         *,
         now: Callable[[], float] = time.time,
-        tls: bool | Authority = False,
+        tls: bool | CertificateAuthority = False,
         ports: Mapping[str, int] | None = None,
     ) -> None:
         self.homes = (home,) if isinstance(home, Home) else tuple(home)
         super().__init__(now)
-        self.calls = Usage()
+        self.usage = Usage()
         self._own_authority = tls is True
-        self._authority = Authority() if tls is True else tls or None
+        self._authority = CertificateAuthority() if tls is True else tls or None
         self._traffic = Traffic()
         self._conditions = Conditions(now)
         self._tokens = Tokens(now)
@@ -100,7 +100,7 @@ class Simulator(Fleet):
         self._sign_in = TeslaSignIn(self._accounts, self._tokens, now, self.apps)
         self.teslemetry = Teslemetry(self._accounts, self._tokens, now)
         self.tesla_proxy = TeslaProxy()
-        self.tesla_proxy_certificate = SelfSigned()
+        self.tesla_proxy_certificate = SelfSignedCertificate()
         self.tessie = Tessie(self._accounts, self._tokens, now)
         self._faults = FaultInjector(self._conditions, self._traffic, now)
         self._hosts = HostRouter(
@@ -110,12 +110,12 @@ class Simulator(Fleet):
             sign_in=self._sign_in,
             tesla_proxy=self.tesla_proxy,
             services={"teslemetry": self.teslemetry, "tessie": self.tessie},
-            calls=self.calls,
+            calls=self.usage,
             cars=self.cars,
             proxied=self.homes[0].region,
         )
         self.tokens = {
-            one.home.name: self._tokens.issue(one, lifetime=LONG)
+            one.home.name: self._tokens.issue(one, lifetime=LONG_LIFETIME)
             for one in self._accounts
         }
         self._listeners = self._build_listeners(ports or {})
@@ -142,12 +142,12 @@ class Simulator(Fleet):
                 message = f"port {one.port} for {one.name} is taken"
                 raise PortTakenError(message) from err
         for name, one in self._listeners.items():
-            await one.start(shut=self._out_of_reach(name))
+            await one.start(closed=self._out_of_reach(name))
         self._update_ports()
 
     async def stop(self) -> None:
         """Close everything."""
-        self.air.close()
+        self.bluetooth.close()
         self._faults.close()
         for one in self._listeners.values():
             await one.stop()
@@ -175,7 +175,7 @@ class Simulator(Fleet):
         self.tesla_proxy.restart()
         self._listeners["tesla_proxy"].drop_idle()
 
-    def certify(self, names: Iterable[str]) -> None:
+    def prepare_certificates(self, names: Iterable[str]) -> None:
         """Prepare the certificates of host names: signing takes files and time."""
         if self._authority is not None:
             self._authority.prepare(names)
@@ -188,7 +188,7 @@ class Simulator(Fleet):
     @property
     def busy(self) -> int:
         """Return what is under way, and not held up on purpose: requests, messages."""
-        return self._traffic.busy + self.air.busy
+        return self._traffic.busy + self.bluetooth.busy
 
     @property
     def held(self) -> int:
@@ -202,7 +202,7 @@ class Simulator(Fleet):
 
     def condition(self, subject: str) -> Condition:
         """Return the condition of a subject; the first one if it names several."""
-        return self._conditions.any_of(expand(subject, self.cars))
+        return self._conditions.first_of(expand_subject(subject, self.cars))
 
     def set(self, subject: str, condition: str) -> None:
         """Set a condition; raise a ConditionError if there is no such thing."""
@@ -211,14 +211,14 @@ class Simulator(Fleet):
     def apply(self, conditions: Mapping[str, str]) -> None:
         """Set several conditions at once."""
         for subject, condition in conditions.items():
-            check(subject, condition, self.cars)
-            if condition.strip() == Kind.TLS and self._authority is None:
+            validate_condition(subject, condition, self.cars)
+            if condition.strip() == ConditionKind.TLS and self._authority is None:
                 message = f"{subject}: tls needs a simulator that serves TLS"
                 raise ConditionError(message)
         if any(condition.strip() not in _START for condition in conditions.values()):
-            self._api.freeze()
+            self._api.freeze_data()
         for subject, condition in conditions.items():
-            for single in expand(subject, self.cars):
+            for single in expand_subject(subject, self.cars):
                 self._set_one(single, condition.strip())
         self._update_ports()
 
@@ -226,12 +226,12 @@ class Simulator(Fleet):
         """Make everything well again, as at the start of a case."""
         self.apply(dict.fromkeys(self.conditions, "ok"))
         for car in self.cars.values():
-            car.near = False
-            self.computers[car.name].mishaps.clear()
-            if car.presence != "online":
-                car.set_presence("online")
-        self.air.reset()
-        self._api.thaw()
+            car.in_range = False
+            self.computers[car.name].faults.clear()
+            if car.connectivity != "online":
+                car.set_connectivity("online")
+        self.bluetooth.reset()
+        self._api.unfreeze_data()
 
     def set_token(self, state: str, home: str | None = None) -> None:
         """Let the access tokens be "expired", or "ok" again."""
@@ -246,8 +246,8 @@ class Simulator(Fleet):
                     self.tessie.tokens.expire(account)
                 else:
                     account.expired.clear()
-                    self.teslemetry.tokens.revive(account)
-                    self.tessie.tokens.revive(account)
+                    self.teslemetry.tokens.restore_tokens(account)
+                    self.tessie.tokens.restore_tokens(account)
 
     def refresh_token(self, home: str | None = None) -> str:
         """Return a refresh token, as if the owner had signed in."""
@@ -269,7 +269,7 @@ class Simulator(Fleet):
         self,
         *scopes: str,
         home: str | None = None,
-        lifetime: float = LONG,
+        lifetime: float = LONG_LIFETIME,
         client: str = CLIENT,
     ) -> str:
         """Return an access token with these scopes only."""
@@ -298,7 +298,7 @@ class Simulator(Fleet):
 
     def remove_car(self, name: str) -> Car:
         """Take a car from its account."""
-        self.car(name).near = False
+        self.car(name).in_range = False
         car = self.cars.pop(name)
         del self.computers[name]
         self._conditions.set(f"car.{name}", "ok")
@@ -335,12 +335,12 @@ class Simulator(Fleet):
             )
         return listeners
 
-    def _tls_of(self, name: str) -> Authority | SelfSigned | None:
+    def _tls_of(self, name: str) -> CertificateAuthority | SelfSignedCertificate | None:
         if name == "tesla_proxy":
             return self.tesla_proxy_certificate
         return None if name.endswith("_http") else self._authority
 
-    def _answerer(self, name: str) -> Answer:
+    def _answerer(self, name: str) -> ReplyHandler:
         if name in REGIONS:
             return lambda request: self._hosts.region(name, request)
         if name == "auth":
@@ -360,10 +360,10 @@ class Simulator(Fleet):
         car = self.cars.get(subject.removeprefix("car."))
         if car is not None and subject.startswith("car."):
             if condition in {"near", "gone"}:
-                car.near = condition == "near"
+                car.in_range = condition == "near"
                 return
-            if condition in CAR_WORDS:
-                car.set_presence(condition)
+            if condition in CAR_CONDITIONS:
+                car.set_connectivity(condition)
                 condition = "ok"
         self._conditions.set(subject, condition)
 
@@ -376,11 +376,13 @@ class Simulator(Fleet):
     def _update_ports(self) -> None:
         for name, one in self._listeners.items():
             subjects = _PORTS[name.removesuffix("_http")]
-            impostor = Kind.TLS in {self._conditions.get(it).kind for it in subjects}
-            if impostor is not one.impostor:
-                one.impostor = impostor
+            impostor = ConditionKind.TLS in {
+                self._conditions.get(it).kind for it in subjects
+            }
+            if impostor is not one.foreign_certificate:
+                one.foreign_certificate = impostor
                 one.drop_idle()
             if self._out_of_reach(name):
-                one.shut()
+                one.close_port()
             else:
-                one.open()
+                one.open_port()

@@ -359,7 +359,9 @@ CASES = [
             action="select_option",
             data={"option": "medium"},
             command="remote_seat_heater_request",
-            done=lambda car: {seat for seat, level in car.seats.items() if level == 2},
+            done=lambda car: {
+                seat for seat, level in car.seat_heaters.items() if level == 2
+            },
             result={number},
             shown="medium",
             car={"climate_on": True},
@@ -460,7 +462,7 @@ CASES = [
             entity=f"button.ada_{name}",
             action="press",
             command=command,
-            done=lambda car: car.may_drive_until > 0,
+            done=lambda car: car.keyless_driving_until > 0,
             result=command == "remote_start_drive",
             attribute="friendly_name",
             shown=f"Ada {name.replace('_', ' ').capitalize()}",

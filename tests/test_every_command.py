@@ -136,7 +136,7 @@ class Garage:
         self.simulator.apply(fate.conditions)
         # Connections that were kept may be gone: that takes a moment to get here.
         await asyncio.sleep(0.02)
-        self.simulator.calls.by_endpoint.clear()
+        self.simulator.usage.by_endpoint.clear()
         return car
 
     def bring_back(self, name: str) -> None:
@@ -174,7 +174,7 @@ async def test_every_command(
 ) -> None:
     garage = Garage(hass=hass, simulator=simulator, account=account)
     # Older cars close their windows and open a garage only for a user who is near.
-    home = simulator.cars["Cy"].home
+    home = simulator.cars["Cy"].home_position
     hass.config.latitude, hass.config.longitude = home
     timeout = "custom_components.keycard.transport.cloud._COMMAND_TIMEOUT"
     for item in CASES:
@@ -194,7 +194,7 @@ async def check(garage: Garage, item: Case, fate: Fate) -> None:
         assert error.value.translation_domain == "keycard"
         assert error.value.translation_key == fate.error
     wakes = item.command == "wake_up"
-    sent = garage.simulator.calls.count(f"eu.{item.command}")
+    sent = garage.simulator.usage.count(f"eu.{item.command}")
     assert sent == (min(fate.sent, 1) if wakes else fate.sent)
     executed = dict(car.executed)
     if fate.asleep and not wakes:

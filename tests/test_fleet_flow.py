@@ -620,8 +620,8 @@ async def test_sign_in_with_a_server_between(
         "lock", "unlock", {"entity_id": "lock.ada_lock"}, blocking=True
     )
     assert simulator.cars["Ada"].executed["door_unlock"] == 1
-    assert simulator.calls.count("tesla_proxy.door_unlock") == 1
-    data_calls = simulator.calls.count("tesla_proxy.vehicle_data")
+    assert simulator.usage.count("tesla_proxy.door_unlock") == 1
+    data_calls = simulator.usage.count("tesla_proxy.vehicle_data")
     assert bool(data_calls) is all_calls
     # No repair asks for a key of this home: the server signs.
     assert not [one for one in ir.async_get(hass).issues if one[0] == DOMAIN]

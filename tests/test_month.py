@@ -43,7 +43,7 @@ def test_the_car_lives_as_is_told(story: Story, parked: tuple[float, float]) -> 
         assert 20 * MINUTE < day[Doing.CHARGING] < HOUR
         assert day[Doing.ASLEEP] > 12 * HOUR
     assert before is Doing.ASLEEP
-    assert car.battery == pytest.approx(car.charge_limit)
+    assert car.battery_level == pytest.approx(car.charge_limit)
 
 
 def test_ages_are_summed_up() -> None:

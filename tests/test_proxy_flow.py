@@ -62,7 +62,7 @@ def tokens_shown(simulator: Simulator) -> int:
     """Return how many requests the proxy has answered, or would have."""
     return sum(
         count
-        for name, count in simulator.calls.by_endpoint.items()
+        for name, count in simulator.usage.by_endpoint.items()
         if name.startswith("tesla_proxy.")
     )
 

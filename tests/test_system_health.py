@@ -49,14 +49,14 @@ async def test_each_host_is_there(
     account: MockConfigEntry,
 ) -> None:
     await until(hass, asked_all(account))
-    asked = simulator.calls.by_endpoint["cn.status"]
+    asked = simulator.usage.by_endpoint["cn.status"]
     shown = await health(hass, hass_ws_client)
     assert shown.pop("version") == "0.1.0"
     assert shown.pop("cars") == 2
     assert set(shown) == HOSTS
     for name, told in shown.items():
         assert re.fullmatch(r"\d+ ms, asked \d+ s ago", told), name
-    assert simulator.calls.by_endpoint["cn.status"] == asked == 1
+    assert simulator.usage.by_endpoint["cn.status"] == asked == 1
     text = str(shown)
     vins = [car.vin for car in simulator.cars.values()]
     for secret in (simulator.token, *simulator.urls.values(), *vins, "Ada"):

@@ -74,7 +74,7 @@ async def test_every_command(
     subtests: Subtests,
 ) -> None:
     # Older cars close their windows and open a garage only for a user who is near.
-    home = simulator.cars["Cy"].home
+    home = simulator.cars["Cy"].home_position
     hass.config.latitude, hass.config.longitude = home
     garage = Garage(hass=hass, simulator=simulator, account=proxied)
     for item in CASES:
@@ -126,7 +126,7 @@ async def test_a_yes_that_the_data_do_not_show(
 async def test_a_key_that_the_car_does_not_know(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry, *, newer: bool
 ) -> None:
-    simulator.tesla_proxy.newer = newer
+    simulator.tesla_proxy.uses_2026_status_codes = newer
     simulator.computers["Ada"].whitelist.remove(simulator.tesla_proxy.key)
     for _ in range(3):
         with pytest.raises(HomeAssistantError) as caught:
@@ -139,7 +139,7 @@ async def test_a_key_that_the_car_does_not_know(
 async def test_what_may_have_been_done_is_not_denied(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
 ) -> None:
-    simulator.expect("Ada", "lost-done")
+    simulator.inject_fault("Ada", "lost-done")
     with pytest.raises(HomeAssistantError) as caught:
         await act(hass, "lock.ada_lock", "unlock", {})
     assert caught.value.translation_key == "command_unconfirmed"
@@ -173,7 +173,7 @@ async def test_what_the_proxy_refuses_is_not_held_against_tesla(
 async def test_a_car_that_fell_asleep_is_woken_once(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry, *, newer: bool
 ) -> None:
-    simulator.tesla_proxy.newer = newer
+    simulator.tesla_proxy.uses_2026_status_codes = newer
     simulator.set("car.Ada", "asleep")
     with (
         patch("simulator.vehicle.car.WAKING", 0.05),
@@ -188,13 +188,13 @@ async def test_what_answers_is_asked_without_a_token(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
 ) -> None:
     simulator.cars["Ada"].climate_on = True
-    forwarded = simulator.calls.count("eu.products")
-    asked_before = simulator.calls.by_status["tesla_proxy.products 403"]
+    forwarded = simulator.usage.count("eu.products")
+    asked_before = simulator.usage.by_status["tesla_proxy.products 403"]
     await act(
         hass,
         "select.ada_seat_cooler_front_left",
         "select_option",
         {"option": "low"},
     )
-    assert simulator.calls.by_status["tesla_proxy.products 403"] == asked_before + 1
-    assert simulator.calls.count("eu.products") == forwarded
+    assert simulator.usage.by_status["tesla_proxy.products 403"] == asked_before + 1
+    assert simulator.usage.count("eu.products") == forwarded

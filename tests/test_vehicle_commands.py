@@ -87,7 +87,7 @@ async def test_heating_starts_the_climate(
         "auto_conditioning_start": 1,
         "remote_seat_heater_request": 1,
     }
-    assert (car.climate_on, car.seats[0]) == (True, 3)
+    assert (car.climate_on, car.seat_heaters[0]) == (True, 3)
     assert shown(hass, heater) == "high"
     assert shown(hass, "climate.ada_climate") == "heat_cool"
 
@@ -99,7 +99,7 @@ async def test_temperature_and_mode_of_the_overheat_protection(
     data = {"temperature": 30, "hvac_mode": "fan_only"}
     await act(hass, overheat, "set_temperature", data)
     car = simulator.cars["Ada"]
-    assert (car.overheat, car.overheat_level) == ("FanOnly", 0)
+    assert (car.overheat_protection, car.overheat_level) == ("FanOnly", 0)
     assert shown(hass, overheat) == "fan_only"
     assert shown(hass, overheat, "temperature") == 30
 
@@ -196,7 +196,7 @@ async def test_a_wheel_without_levels_starts_the_climate_too(
         "auto_conditioning_start": 1,
         "remote_steering_wheel_heater_request": 1,
     }
-    assert car.wheel == 3
+    assert car.steering_wheel_heater == 3
 
 
 async def test_seats_that_do_not_cool_make_no_entity(

@@ -4,40 +4,47 @@ Only the radio is simulated: what goes over it are the bytes of the vehicle prot
 """
 
 from .adversary import Adversary
-from .connection import Connection, ConnectionCutError
+from .connection import Connection, ConnectionLostError
 from .environment import (
-    LIMIT,
+    MAX_CONNECTIONS,
     Advertisement,
     BluetoothEnvironment,
-    ConnectionRefusedByCarError,
+    ConnectionRejectedError,
+    ConnectionSlotsFullError,
+    DeviceNotFoundError,
     LinkStatistics,
-    NoConnectionLeftError,
-    NotInRangeError,
-    address_of,
-    name_of,
+    device_address,
+    local_name,
 )
 from .link_conditions import LinkConditions, LinkConditionsError
-from .strangers import Recorder, Replayer, Stranger, broadcaster, denier, impostor
+from .spoofed_devices import (
+    RecordingRelay,
+    ReplayingDevice,
+    SpoofedDevice,
+    broadcasting_device,
+    rejecting_device,
+    spoofed_vehicle,
+)
 
 __all__ = [
-    "LIMIT",
+    "MAX_CONNECTIONS",
     "Adversary",
     "Advertisement",
     "BluetoothEnvironment",
     "Connection",
-    "ConnectionCutError",
-    "ConnectionRefusedByCarError",
+    "ConnectionLostError",
+    "ConnectionRejectedError",
+    "ConnectionSlotsFullError",
+    "DeviceNotFoundError",
     "LinkConditions",
     "LinkConditionsError",
     "LinkStatistics",
-    "NoConnectionLeftError",
-    "NotInRangeError",
-    "Recorder",
-    "Replayer",
-    "Stranger",
-    "address_of",
-    "broadcaster",
-    "denier",
-    "impostor",
-    "name_of",
+    "RecordingRelay",
+    "ReplayingDevice",
+    "SpoofedDevice",
+    "broadcasting_device",
+    "device_address",
+    "local_name",
+    "rejecting_device",
+    "spoofed_vehicle",
 ]

@@ -30,9 +30,9 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 
 from ..protocol import Role, Transport, VehicleComputers, Whitelist
-from ..protocol.vcsec import tells
+from ..protocol.vcsec import status_message
 from ..vehicle.car import Car
-from .strangers import twin
+from .spoofed_devices import copy_car
 
 _FAULTS = (
     MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID,
@@ -62,7 +62,7 @@ class Adversary:
         mischief: float = 0.3,
         forges_status: bool = True,
     ) -> None:
-        self.done: dict[str, int] = {}
+        self.actions: dict[str, int] = {}
         """How often it did what."""
 
         self._computers = computers
@@ -71,7 +71,7 @@ class Adversary:
         self._mischief = mischief
         self._forges_status = forges_status
         self._own = VehicleComputers(
-            twin(car),
+            copy_car(car),
             now,
             keys=lambda _vin, _domain: ec.generate_private_key(ec.SECP256R1()),
         )
@@ -122,19 +122,19 @@ class Adversary:
             return self._forge_broadcast(RoutableMessage())
         return self._computers.broadcast()
 
-    def chatter(self) -> list[bytes]:
+    def unsolicited_messages(self) -> list[bytes]:
         """Return what the car says besides."""
-        return self._computers.chatter()
+        return self._computers.unsolicited_messages()
 
-    def too_long(self, data: bytes) -> bytes:
+    def response_too_long(self, data: bytes) -> bytes:
         """Return the car's answer to a message whose answer is too long."""
-        return self._computers.too_long(data)
+        return self._computers.response_too_long(data)
 
     def _does(self, *deeds: str) -> str:
         if self._chance.random() >= self._mischief:
             return ""
         deed = self._chance.choice(deeds)
-        self.done[deed] = self.done.get(deed, 0) + 1
+        self.actions[deed] = self.actions.get(deed, 0) + 1
         return deed
 
     def _outbound(self, data: bytes) -> list[bytes]:
@@ -184,9 +184,9 @@ class Adversary:
 
     def _lie(self) -> bytes:
         """Return the status of the car, with the lock the other way."""
-        other = twin(self._car)
+        other = copy_car(self._car)
         other.locked = not self._car.locked
-        return tells(other)
+        return status_message(other)
 
     def _forge_status(self, message: RoutableMessage) -> bytes:
         reply = self._reply(message)

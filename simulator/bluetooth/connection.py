@@ -13,26 +13,26 @@ from . import framing
 from .link_conditions import LinkConditions
 
 
-class ConnectionCutError(ConnectionError):
+class ConnectionLostError(ConnectionError):
     """The line was cut; nobody can say whether the car got the message."""
 
 
-class Environment(Protocol):
+class ConnectionEnvironment(Protocol):
     """What a line has of the air around it."""
 
-    chance: Random
+    random: Random
     sleep: Callable[[float], Awaitable[None]]
 
     def link_conditions_of(self, car: Car) -> LinkConditions:
         """Return what may go wrong for a car."""
 
-    def lost(self, car: Car) -> None:
+    def count_lost_message(self, car: Car) -> None:
         """Count a message that is lost."""
 
     def connection_ended(self, line: Connection) -> None:
         """Be told that a line is no more."""
 
-    def await_card(self, whitelist: Whitelist) -> None:
+    def start_card_timeout(self, whitelist: Whitelist) -> None:
         """Give the owner some time to tap."""
 
     def transfer(self) -> AbstractContextManager[None]:
@@ -57,19 +57,21 @@ class Device(Protocol):
     def broadcast(self) -> bytes:
         """Return what it tells everybody who is connected."""
 
-    def chatter(self) -> list[bytes]:
+    def unsolicited_messages(self) -> list[bytes]:
         """Return what it says besides to everybody."""
 
-    def too_long(self, data: bytes) -> bytes:
+    def response_too_long(self, data: bytes) -> bytes:
         """Return the answer to a message whose answer is too long for the line."""
 
 
 class Connection:
     """A connection: framed messages go in, chunks of framed messages come out."""
 
-    def __init__(self, ether: Environment, car: Car, computers: Device) -> None:
+    def __init__(
+        self, ether: ConnectionEnvironment, car: Car, computers: Device
+    ) -> None:
         self.car = car
-        self.on_cut: Callable[[], None] = lambda: None
+        self.on_disconnect: Callable[[], None] = lambda: None
         self.is_open = True
         self._ether = ether
         self._computers = computers
@@ -81,7 +83,7 @@ class Connection:
         self._talking = self._loop.create_task(self._send_queue(), context=Context())
 
     @property
-    def title(self) -> str:
+    def device_name(self) -> str:
         """Return what the car has as the name of its device."""
         return f"🔑 {self.car.name}"
 
@@ -94,7 +96,10 @@ class Connection:
     def on_chunk(self, on_chunk: Callable[[bytes], None] | None) -> None:
         self._on_chunk = on_chunk
         if on_chunk is not None:
-            for message in (self._computers.broadcast(), *self._computers.chatter()):
+            for message in (
+                self._computers.broadcast(),
+                *self._computers.unsolicited_messages(),
+            ):
                 self.notify(message)
 
     async def write(self, data: bytes) -> None:
@@ -107,11 +112,11 @@ class Connection:
         """Hang up."""
         self._end()
 
-    def cut(self) -> None:
+    def drop(self) -> None:
         """Be cut off by the car or by the weather."""
         if self.is_open:
             self._end()
-            self.on_cut()
+            self.on_disconnect()
 
     def notify(self, message: bytes) -> None:
         """Let the car send a message, after those that are still to be sent."""
@@ -121,36 +126,36 @@ class Connection:
     def _check(self) -> None:
         if not self.is_open:
             message = f"the line to {self.car.name} is cut"
-            raise ConnectionCutError(message)
+            raise ConnectionLostError(message)
 
     async def _deliver(self, message: bytes) -> None:
-        weather, chance = self._ether.link_conditions_of(self.car), self._ether.chance
+        weather, chance = self._ether.link_conditions_of(self.car), self._ether.random
         with self._ether.transfer():
             await self._ether.sleep(weather.latency)
         self._check()
         if chance.random() < weather.cut_before:
-            self.cut()
+            self.drop()
         elif chance.random() < weather.lose_to_car:
-            self._ether.lost(self.car)
+            self._ether.count_lost_message(self.car)
         elif weather.late:
             # The radio has it, and brings it whether the line stays or not.
             self._loop.call_later(weather.late, self._reach, message, context=Context())
         else:
             self._reach(message)
             if chance.random() < weather.cut_after:
-                self.cut()
+                self.drop()
         self._check()
 
     def _reach(self, message: bytes) -> None:
         whitelist = self._computers.whitelist
-        asked = whitelist.asking
+        asked = whitelist.pending
         answer = self._computers.answer(message, Transport.BLUETOOTH, self.notify)
-        if answer is not None and len(answer) > framing.LONGEST:
-            answer = self._computers.too_long(message)
+        if answer is not None and len(answer) > framing.MAX_MESSAGE_BYTES:
+            answer = self._computers.response_too_long(message)
         if answer is not None:
             self.notify(answer)
-        if whitelist.asking is not None and whitelist.asking is not asked:
-            self._ether.await_card(whitelist)
+        if whitelist.pending is not None and whitelist.pending is not asked:
+            self._ether.start_card_timeout(whitelist)
 
     def _end(self) -> None:
         if self.is_open:
@@ -163,15 +168,15 @@ class Connection:
             message = await self._to_say.get()
             weather, chance = (
                 self._ether.link_conditions_of(self.car),
-                self._ether.chance,
+                self._ether.random,
             )
             if weather.slow and chance.random() < weather.slow_rate:
                 await self._ether.sleep(weather.slow)
             with self._ether.transfer():
                 await self._ether.sleep(weather.latency)
             if chance.random() < weather.lose_to_phone:
-                self._ether.lost(self.car)
+                self._ether.count_lost_message(self.car)
                 continue
-            for chunk in framing.chunks(message):
+            for chunk in framing.split_message(message):
                 if self._on_chunk is not None:
                     self._on_chunk(chunk)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-CHUNK = 180  # bytes in one notification
-LONGEST = 1022  # bytes in a message: with its length before it it makes 1024
+CHUNK_BYTES = 180  # bytes in one notification
+MAX_MESSAGE_BYTES = 1022  # bytes in a message: with its length before it it makes 1024
 _HEAD = 2
 
 
@@ -19,7 +19,7 @@ class FrameDecoder:
         whole: list[bytes] = []
         while len(self._begun) >= _HEAD:
             end = _HEAD + int.from_bytes(self._begun[:_HEAD])
-            if end > _HEAD + LONGEST:
+            if end > _HEAD + MAX_MESSAGE_BYTES:
                 # Nobody can tell where the next one begins.
                 self._begun.clear()
             if len(self._begun) < end:
@@ -29,8 +29,8 @@ class FrameDecoder:
         return whole
 
 
-def chunks(message: bytes) -> Iterator[bytes]:
+def split_message(message: bytes) -> Iterator[bytes]:
     """Return a message as it goes over the air."""
     framed = len(message).to_bytes(_HEAD) + message
-    for start in range(0, len(framed), CHUNK):
-        yield framed[start : start + CHUNK]
+    for start in range(0, len(framed), CHUNK_BYTES):
+        yield framed[start : start + CHUNK_BYTES]

@@ -7,7 +7,7 @@ from typing import Self
 from ..scenarios.conditions import ConditionError
 
 _SECONDS = frozenset({"latency", "connect", "slow", "late"})
-LONGEST = 600.0
+MAX_SECONDS = 600.0
 
 
 class LinkConditionsError(ConditionError):
@@ -43,12 +43,12 @@ class LinkConditions:
         return [field.name for field in fields(cls)]
 
     @classmethod
-    def read(cls, values: Mapping[str, object]) -> Self:
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
         """Return a weather by its words; raise a WeatherError if there is none such."""
         names = cls.names()
         numbers: dict[str, float] = {}
         for name, value in values.items():
-            most = LONGEST if name in _SECONDS else 1.0
+            most = MAX_SECONDS if name in _SECONDS else 1.0
             if (
                 name not in names
                 or not isinstance(value, int | float)
@@ -58,7 +58,7 @@ class LinkConditions:
                 message = (
                     f"no such weather: {name!r}: {value!r}; allowed:"
                     f" {', '.join(sorted(names))} (probabilities from 0 to 1;"
-                    f" seconds up to {LONGEST:.0f}: {', '.join(sorted(_SECONDS))})"
+                    f" seconds up to {MAX_SECONDS:.0f}: {', '.join(sorted(_SECONDS))})"
                 )
                 raise LinkConditionsError(message)
             numbers[name] = float(value)

@@ -29,7 +29,7 @@ AUDIENCE = (
 CLIENT = "simulator"  # the app of the tokens that are handed out at the start
 _PARTNER = "partner:"
 LIFETIME = 8 * 3600  # of a token that somebody signed in for
-LONG = 20 * 365 * 24 * 3600  # of the token that is handed out at the start
+LONG_LIFETIME = 20 * 365 * 24 * 3600  # of the token that is handed out at the start
 
 
 class Account:
@@ -55,7 +55,7 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grant:
+class TokenGrant:
     """What a valid token allows, and whose app it was issued to."""
 
     account: Account
@@ -114,7 +114,7 @@ class Tokens:
             return None
         return Partner(client=client)
 
-    def check(self, token: str, accounts: Collection[Account]) -> Grant | str:
+    def check(self, token: str, accounts: Collection[Account]) -> TokenGrant | str:
         """Return what a token allows, or Tesla's words for why it is not good."""
         if (claims := self._read(token)) is None:
             return "invalid bearer token"
@@ -129,7 +129,7 @@ class Tokens:
         if expires <= self._now() or claims.get("jti") in account.expired:
             return "token expired (401)"
         client = str(claims.get("azp"))
-        return Grant(account=account, scopes=frozenset(scopes), client=client)
+        return TokenGrant(account=account, scopes=frozenset(scopes), client=client)
 
     def _claims(self, subject: str, client: str, lifetime: float) -> dict[str, object]:
         now = self._now()

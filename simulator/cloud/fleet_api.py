@@ -10,13 +10,20 @@ from ..vehicle.car import Car
 from ..vehicle.commands import (
     CHARGING_COMMANDS,
     COMMANDS,
-    REQUIRED,
+    REQUIRED_PARAMETERS,
     SIGNED_COMMANDS,
-    is_near,
-    wants_user_near,
+    is_user_near,
+    requires_proximity,
 )
-from ..vehicle.payloads import SECTIONS, Json, only, product, summary, vehicle_data
-from .accounts import Account, Grant, Tokens
+from ..vehicle.payloads import (
+    SECTIONS,
+    Json,
+    filter_sections,
+    product,
+    vehicle_data,
+    vehicle_summary,
+)
+from .accounts import Account, TokenGrant, Tokens
 from .partner_apps import PartnerApps, not_registered
 from .signed_command import answer_signed
 
@@ -34,14 +41,14 @@ class Route:
     """What a path means."""
 
     endpoint: str
-    plane: str = "api"  # status, api, data or commands
+    subsystem: str = "api"  # status, api, data or commands
     car: str | None = None  # VIN or id
     scope: str | None = None
 
     @property
     def billable(self) -> bool:
         """Return whether Tesla bills it."""
-        return self.plane in {"data", "commands"}
+        return self.subsystem in {"data", "commands"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +60,10 @@ class ApiRequest:
     token: str
     query: Mapping[str, str]
     body: Mapping[str, object]
-    hidden: frozenset[str] = frozenset()  # models that product lists leave out
+    hidden_models: frozenset[str] = frozenset()  # models that product lists leave out
     stale: bool = False
-    signs: bool = False  # a service in between signs what it passes on
-    read: Reply | None = None  # what an app's domain answers, if it is not well
+    signed_by_proxy: bool = False  # a service in between signs what it passes on
+    domain_reply: Reply | None = None  # what an app's domain answers, if it is not well
 
 
 _ACCOUNT = {
@@ -85,7 +92,7 @@ _ONE_CAR = {
 def find_route(method: str, path: str) -> Route:
     """Return what a request asks for."""
     if path == "/status":
-        return Route(endpoint="status", plane="status")
+        return Route(endpoint="status", subsystem="status")
     rest = path.removeprefix("/api/1/")
     if (method, rest) in _PARTNER:
         return Route(endpoint=_PARTNER[method, rest])
@@ -96,12 +103,12 @@ def find_route(method: str, path: str) -> Route:
         car, tail = match[1], match[2] or ""
         if (method, tail) in _ONE_CAR:
             endpoint, plane, scope = _ONE_CAR[method, tail]
-            return Route(endpoint=endpoint, plane=plane, car=car, scope=scope)
+            return Route(endpoint=endpoint, subsystem=plane, car=car, scope=scope)
         command = tail.removeprefix("/command/")
         if method == "POST" and command in COMMANDS:
             charging = command in CHARGING_COMMANDS
             scope = "vehicle_charging_cmds" if charging else "vehicle_cmds"
-            return Route(endpoint=command, plane="commands", car=car, scope=scope)
+            return Route(endpoint=command, subsystem="commands", car=car, scope=scope)
     return Route(endpoint="unknown")
 
 
@@ -127,7 +134,7 @@ class FleetApi:
         self._served: dict[str, Json] = {}
         self._frozen: dict[str, Json] | None = None
 
-    def freeze(self) -> None:
+    def freeze_data(self) -> None:
         """Keep what was last served for each car, for stale answers to come."""
         if self._frozen is not None:
             return
@@ -137,13 +144,13 @@ class FleetApi:
             for car in account.cars
         }
 
-    def thaw(self) -> None:
+    def unfreeze_data(self) -> None:
         """Forget what stale answers would show."""
         self._frozen = None
 
     def answer(self, ask: ApiRequest) -> Reply:
         """Answer a request."""
-        if ask.route.plane == "status":
+        if ask.route.subsystem == "status":
             return Reply(body="ok")
         if ask.route.endpoint in _PARTNER.values():
             return self._answer_partner(ask)
@@ -191,7 +198,7 @@ class FleetApi:
         if ask.route.endpoint == "register":
             domain = ask.body.get("domain")
             return self._apps.answer_register(
-                partner.client, ask.region, domain, ask.read
+                partner.client, ask.region, domain, ask.domain_reply
             )
         return self._apps.answer_public_key(ask.region, ask.query.get("domain", ""))
 
@@ -201,9 +208,11 @@ class FleetApi:
             "fleet_api_base_url": self._base_url(account.region),
         }
 
-    def _answer_account(self, account: Account, grant: Grant, ask: ApiRequest) -> Reply:
+    def _answer_account(
+        self, account: Account, grant: TokenGrant, ask: ApiRequest
+    ) -> Reply:
         now = self._now()
-        cars = [car for car in account.cars if car.model not in ask.hidden]
+        cars = [car for car in account.cars if car.model not in ask.hidden_models]
         for car in cars:
             car.advance()
         match ask.route.endpoint:
@@ -214,7 +223,7 @@ class FleetApi:
                 items += account.other_products
                 return json_reply({"response": items, "count": len(items)})
             case "vehicles":
-                items = [summary(car) for car in cars]
+                items = [vehicle_summary(car) for car in cars]
                 return json_reply(
                     {
                         "response": items,
@@ -249,42 +258,46 @@ class FleetApi:
                 return json_reply({"response": me})
 
     def _answer_car(
-        self, car: Car, account: Account, grant: Grant, ask: ApiRequest
+        self, car: Car, account: Account, grant: TokenGrant, ask: ApiRequest
     ) -> Reply:
         endpoint = ask.route.endpoint
         if endpoint == "vehicle":
-            return json_reply({"response": summary(car)})
+            return json_reply({"response": vehicle_summary(car)})
         if endpoint == "mobile_enabled":
             words: Json = {"result": account.mobile_access, "reason": ""}
             return json_reply({"response": words})
         if endpoint == "wake_up":
             car.wake()
             state: Json = {"state": "waking"} if car.waking else {}
-            return json_reply({"response": summary(car) | state})
+            return json_reply({"response": vehicle_summary(car) | state})
         if not account.mobile_access:
             return failure(401, "mobile_access_disabled")
-        if ask.route.plane == "commands" and (wrong := _unsuited(car, ask)):
+        if ask.route.subsystem == "commands" and (wrong := _unsuited(car, ask)):
             return wrong
-        if car.presence != "online":
+        if car.connectivity != "online":
             return failure(408, ASLEEP)
-        if car.in_service and ask.route.plane == "commands":
+        if car.in_service and ask.route.subsystem == "commands":
             return failure(405, "vehicle is currently in service")
-        if ask.route.plane == "data":
-            car.read()
+        if ask.route.subsystem == "data":
+            car.record_data_read()
             return self._data(car, grant, ask)
         if endpoint == "signed_command":
             return answer_signed(self._computers_of(car), grant.scopes, ask.body)
-        needed = REQUIRED.get(endpoint)
+        needed = REQUIRED_PARAMETERS.get(endpoint)
         if needed is not None and needed not in ask.body:
             return failure(400, f"invalid_request: missing {needed}")
         plain = car.signing == "off"
-        if plain and wants_user_near(endpoint, ask.body) and not is_near(car, ask.body):
+        if (
+            plain
+            and requires_proximity(endpoint, ask.body)
+            and not is_user_near(car, ask.body)
+        ):
             words = {"result": False, "reason": "too_far_from_vehicle"}
             return json_reply({"response": words})
         result, reason = car.execute(endpoint, ask.body)
         return json_reply({"response": {"result": result, "reason": reason}})
 
-    def _data(self, car: Car, grant: Grant, ask: ApiRequest) -> Reply:
+    def _data(self, car: Car, grant: TokenGrant, ask: ApiRequest) -> Reply:
         asked = [one for one in ask.query.get("endpoints", "").split(";") if one]
         if wrong := [one for one in asked if one not in SECTIONS]:
             return failure(400, f"invalid endpoints: {', '.join(wrong)}")
@@ -294,7 +307,7 @@ class FleetApi:
             data = self._frozen.setdefault(car.vin, self._snapshot(car))
         else:
             data = self._served[car.vin] = self._snapshot(car)
-        return json_reply({"response": only(data, asked)})
+        return json_reply({"response": filter_sections(data, asked)})
 
     def _snapshot(self, car: Car) -> Json:
         car.advance()
@@ -304,7 +317,7 @@ class FleetApi:
         # The name that an owner gave it may have changed.
         return next(one for one in self._computers.values() if one.vin == car.vin)
 
-    def _fleet_status(self, cars: list[Car], grant: Grant) -> Json:
+    def _fleet_status(self, cars: list[Car], grant: TokenGrant) -> Json:
         keys = {car.vin: self._computers_of(car).whitelist for car in cars}
         paired = [
             vin
@@ -316,7 +329,7 @@ class FleetApi:
             "unpaired_vins": [car.vin for car in cars if car.vin not in paired],
             "vehicle_info": {
                 car.vin: {
-                    "firmware_version": car.version,
+                    "firmware_version": car.software_version,
                     "vehicle_command_protocol_required": car.signing == "required",
                     "discounted_device_data": False,
                     "fleet_telemetry_version": "1.0.0",
@@ -333,7 +346,7 @@ def _unsuited(car: Car, ask: ApiRequest) -> Reply | None:
         if car.signing == "off":
             return failure(422, "vehicle does not support signed commands")
         return None
-    if ask.signs or endpoint == "wake_up":
+    if ask.signed_by_proxy or endpoint == "wake_up":
         return None
     if car.signing == "required" or endpoint in SIGNED_COMMANDS:
         return failure(403, SIGNED_ONLY)

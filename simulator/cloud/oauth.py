@@ -41,7 +41,7 @@ class _Refresh:
     until: float | None = None
 
 
-class Issuer(Protocol):
+class TokenIssuer(Protocol):
     """Who makes the tokens that a sign-in ends in."""
 
     def issue(
@@ -55,7 +55,7 @@ class Issuer(Protocol):
         """Return an access token."""
 
 
-class TeslaIssuer(Issuer, Protocol):
+class TeslaTokenIssuer(TokenIssuer, Protocol):
     """An issuer that also lets an app speak for itself."""
 
     def issue_partner(self, client: str) -> str:
@@ -71,7 +71,7 @@ class SignIn:
     def __init__(
         self,
         accounts: Collection[Account],
-        tokens: Issuer,
+        tokens: TokenIssuer,
         now: Callable[[], float],
         apps: PartnerApps,
         *,
@@ -152,7 +152,9 @@ class SignIn:
             case _:
                 return _error(400, "unsupported_grant_type", "grant_type is unknown")
 
-    def welcome(self, account: Account, scopes: Collection[str], client: str) -> Reply:
+    def issue_tokens(
+        self, account: Account, scopes: Collection[str], client: str
+    ) -> Reply:
         """Hand out tokens, as at the end of a sign-in."""
         token = self._tokens.issue(
             account, scopes=scopes, client=client, lifetime=self._lifetime
@@ -171,7 +173,7 @@ class SignIn:
         verifier = form.get("code_verifier")
         if code.challenge and verifier and _challenge(verifier) != code.challenge:
             return _error(400, "invalid_grant", "code_verifier does not fit")
-        return self.welcome(code.account, code.scopes, code.client)
+        return self.issue_tokens(code.account, code.scopes, code.client)
 
     def _refresh(self, form: Mapping[str, str]) -> Reply:
         refresh = self._refreshes.get(form.get("refresh_token", ""))
@@ -182,7 +184,7 @@ class SignIn:
         if refresh.until is None:
             refresh.until = now + _REFRESH_OVERLAP
         client = form.get("client_id") or refresh.client
-        return self.welcome(refresh.account, refresh.scopes, client)
+        return self.issue_tokens(refresh.account, refresh.scopes, client)
 
 
 class TeslaSignIn(SignIn):
@@ -191,7 +193,7 @@ class TeslaSignIn(SignIn):
     def __init__(
         self,
         accounts: Collection[Account],
-        tokens: TeslaIssuer,
+        tokens: TeslaTokenIssuer,
         now: Callable[[], float],
         apps: PartnerApps,
     ) -> None:

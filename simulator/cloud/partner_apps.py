@@ -5,7 +5,7 @@ import re
 import secrets
 
 from ..http.server import Reply, failure, json_reply
-from ..protocol import Whitelist, WhitelistError, point_of
+from ..protocol import Whitelist, WhitelistError, public_point
 from .accounts import CLIENT
 
 KEY_PATH = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
@@ -58,7 +58,7 @@ class PartnerApps:
         self, domain: str, region: str, *, client: str = CLIENT
     ) -> Registration:
         """Register an app; raise a WhitelistError unless its domain serves a key."""
-        point = point_of(self.hosted_at(domain) or "")
+        point = public_point(self.hosted_at(domain) or "")
         registration = Registration(domain=domain, point=point)
         self.registered[client, region] = registration
         return registration
@@ -94,7 +94,7 @@ class PartnerApps:
             words = f"Public key download failed for {url}, error: {trouble}"
             return failure(424, words)
         try:
-            point = point_of(read.body)
+            point = public_point(read.body)
         except WhitelistError as err:
             return failure(422, f"Validation failed: Public key is invalid: {err}")
         taken = {

@@ -18,7 +18,7 @@ _UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 _LOCAL = ("localhost", "127.0.0.1")
 
 
-class Authority:
+class CertificateAuthority:
     """Signs a certificate for every host name that is asked for."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class Authority:
         return context
 
 
-class SelfSigned:
+class SelfSignedCertificate:
     """A certificate that a server's owner made, as the README of Tesla's proxy says.
 
     It is for the name localhost and has no alternative name, wherever it serves.

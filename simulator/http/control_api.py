@@ -6,13 +6,13 @@ from typing import Any
 
 from aiohttp import web
 
-from ..bluetooth import LIMIT, LinkConditions, name_of
+from ..bluetooth import MAX_CONNECTIONS, LinkConditions, local_name
 from ..protocol import CommandFault, Role
 from ..scenarios.conditions import MODELS, ConditionError
 from ..scenarios.scenario import SIGNING, CarSpec
 from ..simulator import PortTakenError, Simulator
 from ..vehicle.car import Car
-from ..vehicle.schedule import read_days
+from ..vehicle.schedule import parse_days
 from .server import HOST
 
 HELP = """Control of the simulator. Bodies are JSON (Content-Type: application/json).
@@ -52,7 +52,7 @@ def _leave_service(car: Car) -> None:
 
 
 def _get_in(car: Car) -> None:
-    car.set_presence("online")
+    car.set_connectivity("online")
     car.user_present = True
     car.locked = False
 
@@ -75,13 +75,18 @@ ACTIONS: dict[str, Callable[[Car], None]] = {
     "leave": _leave,
     "open_door": _open_door,
     "close": Car.close,
-    "sleep": lambda car: car.set_presence("asleep"),
+    "sleep": lambda car: car.set_connectivity("asleep"),
     "enter_service": _enter_service,
     "leave_service": _leave_service,
 }
 
 
-_WAYS_OF_A_CAR = ("screen_hangs", "tells_wait", "acknowledges")
+# JSON keys of /car, and the attributes of VehicleComputers that they set.
+_COMPUTER_OPTIONS = {
+    "screen_hangs": "infotainment_hangs",
+    "tells_wait": "reports_wait",
+    "acknowledges": "sends_acknowledgments",
+}
 
 
 class ControlApi:
@@ -175,7 +180,7 @@ class ControlApi:
             raise ConditionError(message)
         car = self._simulator.cars[name]
         ACTIONS[action](car)
-        self._simulator.air.look(car)
+        self._simulator.bluetooth.update_car(car)
         return web.json_response(describe(car))
 
     async def _token(self, request: web.Request) -> web.Response:
@@ -234,7 +239,7 @@ class ControlApi:
         if midnight is not None and not isinstance(midnight, int | float):
             message = "midnight must be a number: seconds of Unix"
             raise ConditionError(message)
-        car.follow(read_days(body.get("days")), midnight)
+        car.set_schedule(parse_days(body.get("days")), midnight)
         return web.json_response(describe(car))
 
     async def _signing(self, request: web.Request) -> web.Response:
@@ -255,7 +260,9 @@ class ControlApi:
     async def _mishap(self, request: web.Request) -> web.Response:
         body = await _body(request)
         times = _whole({"times": 1, **body}, "times", 1, 999)
-        self._simulator.expect(str(body.get("car")), str(body.get("mishap")), times)
+        self._simulator.inject_fault(
+            str(body.get("car")), str(body.get("mishap")), times
+        )
         return web.json_response(body)
 
     async def _pair(self, request: web.Request) -> web.Response:
@@ -265,9 +272,9 @@ class ControlApi:
             message = f"unknown answer {answer!r} to a key; allowed: tap, refuse"
             raise ConditionError(message)
         if answer == "tap":
-            pairing = self._simulator.tap(name)
+            pairing = self._simulator.tap_card(name)
         else:
-            pairing = self._simulator.refuse(name)
+            pairing = self._simulator.cancel_pairing(name)
         return web.json_response({"pairing": pairing, "keys": self._keys_of(name)})
 
     async def _car(self, request: web.Request) -> web.Response:
@@ -275,28 +282,33 @@ class ControlApi:
         car = self._simulator.car(str(body.pop("car", None)))
         computers = self._simulator.computers[car.name]
         for name, value in body.items():
-            if name not in _WAYS_OF_A_CAR or not isinstance(value, bool):
-                message = f"{name!r}: {value!r}; allowed: {', '.join(_WAYS_OF_A_CAR)}"
+            if name not in _COMPUTER_OPTIONS or not isinstance(value, bool):
+                message = (
+                    f"{name!r}: {value!r}; allowed: {', '.join(_COMPUTER_OPTIONS)}"
+                )
                 raise ConditionError(f"{message}, true or false")
-            setattr(computers, name, value)
+            setattr(computers, _COMPUTER_OPTIONS[name], value)
         return web.json_response(
-            {name: getattr(computers, name) for name in _WAYS_OF_A_CAR}
+            {
+                name: getattr(computers, attribute)
+                for name, attribute in _COMPUTER_OPTIONS.items()
+            }
         )
 
     async def _air(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        air, name = self._simulator.air, body.get("car")
+        air, name = self._simulator.bluetooth, body.get("car")
         car = None if name is None else self._simulator.car(str(name))
         if car is not None:
             if "phones" in body:
-                air.phones[car.vin] = _whole(body, "phones", 0, LIMIT)
+                air.phones[car.vin] = _whole(body, "phones", 0, MAX_CONNECTIONS)
             if "rssi" in body:
                 air.rssi[car.vin] = _whole(body, "rssi", -127, 20)
         if "weather" in body:
             if not isinstance(body["weather"], dict):
                 message = "weather must be an object"
                 raise ConditionError(message)
-            weather = LinkConditions.read(body["weather"])
+            weather = LinkConditions.from_dict(body["weather"])
             air.set_link_conditions(weather, None if car is None else car.name)
         names = self._simulator.cars if car is None else (car.name,)
         return web.json_response({name: self._on_air(name) for name in names})
@@ -306,9 +318,9 @@ class ControlApi:
         return {one.point.hex(): one.role.name for one in entries}
 
     def _on_air(self, name: str) -> dict[str, object]:
-        air, car = self._simulator.air, self._simulator.cars[name]
-        heard = {advert.name: advert for advert in air.adverts()}
-        advert = heard.get(name_of(car.vin))
+        air, car = self._simulator.bluetooth, self._simulator.cars[name]
+        heard = {advert.name: advert for advert in air.advertisements()}
+        advert = heard.get(local_name(car.vin))
         return {
             "heard": None if advert is None else asdict(advert),
             "phones": air.phones[car.vin],
@@ -341,7 +353,7 @@ class ControlApi:
         )
 
     async def _calls(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._simulator.calls.as_dict())
+        return web.json_response(self._simulator.usage.as_dict())
 
 
 def describe(car: Car) -> dict[str, object]:
@@ -352,12 +364,12 @@ def describe(car: Car) -> dict[str, object]:
         "model": car.model,
         "year": car.year,
         "signing": car.signing,
-        "presence": "waking" if car.waking else car.presence,
-        "near": car.near,
+        "presence": "waking" if car.waking else car.connectivity,
+        "near": car.in_range,
         "locked": car.locked,
         "climate_on": car.climate_on,
-        "inside": round(car.inside, 1),
-        "battery": round(car.battery, 2),
+        "inside": round(car.inside_temp, 1),
+        "battery": round(car.battery_level, 2),
         "charging": car.charging,
         "speed": car.speed,
         "in_service": car.in_service,

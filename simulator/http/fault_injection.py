@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import json
 
 from ..scenarios.conditions import (
-    LOCAL,
+    LOCAL_NETWORK,
     MODELS,
     OK,
     UNREACHABLE,
     Condition,
+    ConditionKind,
     Conditions,
-    Kind,
 )
 from .server import JSON, REFUSED, Reply, Traffic
 
@@ -36,8 +36,8 @@ class Fault:
 
     condition: Condition = OK
     stale: bool = False
-    late: float = 0.0  # seconds after which it is brought to the car
-    hidden: frozenset[str] = frozenset()  # models that product lists leave out
+    delay: float = 0.0  # seconds after which it is brought to the car
+    hidden_models: frozenset[str] = frozenset()  # models that product lists leave out
 
 
 class FaultInjector:
@@ -51,7 +51,7 @@ class FaultInjector:
         self._now = now
         self._late: set[asyncio.Task[Reply]] = set()
 
-    async def find(
+    async def find_fault(
         self,
         subjects: Collection[str],
         *,
@@ -72,27 +72,27 @@ class FaultInjector:
                 kind = condition.kind
                 if self._passes(condition, remote=remote) or subject in waited:
                     continue
-                if kind is Kind.STALE:
+                if kind is ConditionKind.STALE:
                     stale = True
-                elif kind is Kind.LATE:
+                elif kind is ConditionKind.LATE:
                     late = condition.seconds
-                elif kind is Kind.EMPTY:
+                elif kind is ConditionKind.EMPTY:
                     hidden |= self._hidden([subject])
-                elif kind is Kind.SLOW:
+                elif kind is ConditionKind.SLOW:
                     waited.add(subject)
                     with self._traffic.hold():
                         await asyncio.sleep(condition.seconds)
                     break
-                elif kind is Kind.TIMEOUT and not remote:
+                elif kind is ConditionKind.TIMEOUT and not remote:
                     with self._traffic.hold():
-                        await self._conditions.change()
+                        await self._conditions.wait_for_change()
                     break
                 else:
                     return Fault(condition=condition)
             else:
-                return Fault(stale=stale, late=late, hidden=hidden)
+                return Fault(stale=stale, delay=late, hidden_models=hidden)
 
-    async def bring_late(self, seconds: float, good: Callable[[], Reply]) -> Reply:
+    async def delay_reply(self, seconds: float, good: Callable[[], Reply]) -> Reply:
         """Return an answer of after a while; it is made even if nobody waits for it."""
 
         async def bring() -> Reply:
@@ -111,34 +111,36 @@ class FaultInjector:
             task.cancel()
 
     def _passes(self, condition: Condition, *, remote: bool) -> bool:
-        if condition.kind is Kind.RETRY_AFTER:
-            return condition.left(self._now()) == 0
-        return condition.kind is Kind.OK or (remote and condition.kind in LOCAL)
+        if condition.kind is ConditionKind.RETRY_AFTER:
+            return condition.seconds_left(self._now()) == 0
+        return condition.kind is ConditionKind.OK or (
+            remote and condition.kind in LOCAL_NETWORK
+        )
 
     def _hidden(self, subjects: Collection[str]) -> frozenset[str]:
         hidden = frozenset[str]()
         for subject in subjects:
-            if self._conditions.get(subject).kind is Kind.EMPTY:
+            if self._conditions.get(subject).kind is ConditionKind.EMPTY:
                 model = subject.partition("@")[2]
                 hidden |= {model} if model else set(MODELS)
         return hidden
 
-    def reply(self, fault: Fault, good: Callable[[], Reply]) -> Reply:
+    def apply_fault(self, fault: Fault, good: Callable[[], Reply]) -> Reply:
         """Return the answer under a fault; `good` gives the one without."""
         condition = fault.condition
-        if condition.kind in UNREACHABLE | {Kind.TLS, Kind.TIMEOUT}:
+        if condition.kind in UNREACHABLE | {ConditionKind.TLS, ConditionKind.TIMEOUT}:
             return REFUSED
         match condition.kind:
-            case Kind.RESET:
+            case ConditionKind.RESET:
                 return replace(good(), cut="middle")
-            case Kind.GARBAGE:
+            case ConditionKind.GARBAGE:
                 good()
                 return Reply(body=GARBAGE, content_type=JSON)
-            case Kind.PORTAL:
+            case ConditionKind.PORTAL:
                 return Reply(body=PORTAL, content_type="text/html")
-            case Kind.RETRY_AFTER:
-                return _too_many(condition.left(self._now()))
-            case Kind.HTTP:
+            case ConditionKind.RETRY_AFTER:
+                return _too_many(condition.seconds_left(self._now()))
+            case ConditionKind.HTTP:
                 return _spelled(condition)
             case _:
                 return good()

@@ -8,11 +8,26 @@ from aiohttp import web
 from ..cloud.fleet_api import ApiRequest, FleetApi, Route, find_route
 from ..cloud.oauth import PREFIX, TeslaSignIn
 from ..cloud.partner_apps import PartnerApps
-from ..cloud.services import Cached, Forward, Refresh, Service, TeslaProxy, Tessie
-from ..cloud.services.service import content
-from ..scenarios.conditions import AUTH, DNS, DOMAIN, MODELS, PROXY, TESLA_PROXY, Kind
+from ..cloud.services import (
+    CachedRequest,
+    CacheRefresh,
+    ForwardedRequest,
+    Service,
+    TeslaProxy,
+    Tessie,
+)
+from ..cloud.services.service import json_object
+from ..scenarios.conditions import (
+    AUTH,
+    DNS,
+    DOMAIN,
+    MODELS,
+    PROXY,
+    TESLA_PROXY,
+    ConditionKind,
+)
 from ..vehicle.car import Car
-from ..vehicle.payloads import summary
+from ..vehicle.payloads import vehicle_summary
 from .fault_injection import Fault, FaultInjector
 from .request import HostRequest, read_request
 from .server import Reply, failure, json_reply
@@ -65,10 +80,14 @@ class HostRouter:
         endpoint = f"proxy.{route.endpoint}"
         fault = await self._find(endpoint, (PROXY,))
         good = Reply(body="ok")
-        passes = fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}
-        if passes and route.plane != "status":
+        passes = fault.condition.kind in {
+            ConditionKind.OK,
+            ConditionKind.RESET,
+            ConditionKind.GARBAGE,
+        }
+        if passes and route.subsystem != "status":
             good = await self._forward(await read_request(request), fault)
-        reply = self._faults.reply(fault, lambda: good)
+        reply = self._faults.apply_fault(fault, lambda: good)
         return self._counted(endpoint, reply)
 
     async def tesla_proxy(self, request: web.BaseRequest) -> Reply:
@@ -80,13 +99,17 @@ class HostRouter:
 
         async def ask(one: HostRequest) -> Reply:
             return await self._ask_region(
-                region, one, (), remote=True, signs=False, hidden=fault.hidden
+                region, one, (), remote=True, signs=False, hidden=fault.hidden_models
             )
 
         good = Reply()
-        if fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}:
+        if fault.condition.kind in {
+            ConditionKind.OK,
+            ConditionKind.RESET,
+            ConditionKind.GARBAGE,
+        }:
             good = await self._tesla_proxy.answer(asked, ask)
-        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+        return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
 
     async def auth(self, request: web.BaseRequest) -> Reply:
         """Answer as the sign-in host."""
@@ -94,7 +117,7 @@ class HostRouter:
         endpoint = f"auth.{request.path.rpartition('/')[2]}"
         fault = await self._find(endpoint, (DNS, AUTH[0] if token else AUTH[1]))
         asked = await read_request(request)
-        reply = self._faults.reply(
+        reply = self._faults.apply_fault(
             fault,
             lambda: self._sign_in.answer(
                 asked.method, asked.path, asked.query, asked.form
@@ -107,21 +130,21 @@ class HostRouter:
         endpoint = f"{name}.{request.path.strip('/')}"
         fault = await self._find(endpoint, (name,))
         good = _UNRELATED.get(request.path, Reply(status=404, body="not found"))
-        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+        return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
 
     async def domain(self, request: web.BaseRequest) -> Reply:
         """Answer as the host that holds an app's public key."""
         endpoint = "domain.key"
         fault = await self._find(endpoint, (DOMAIN,))
         good = self._apps.answer_domain(request.path, request.host)
-        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+        return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
 
     async def _read_domain(self) -> Reply | None:
         """Return what the maker reads at an app's domain, if something is wrong."""
-        fault = await self._faults.find((DOMAIN,), remote=True)
-        if fault.condition.kind is Kind.OK:
+        fault = await self._faults.find_fault((DOMAIN,), remote=True)
+        if fault.condition.kind is ConditionKind.OK:
             return None
-        return self._faults.reply(fault, lambda: Reply(cut="middle"))
+        return self._faults.apply_fault(fault, lambda: Reply(cut="middle"))
 
     async def service(self, name: str, request: web.BaseRequest) -> Reply:
         """Answer as a service in between that has tokens and words of its own."""
@@ -129,36 +152,40 @@ class HostRouter:
         endpoint = f"{name}.{service.endpoint(asked)}"
         fault = await self._find(endpoint, (f"{name}.api",))
         good = Reply()
-        if fault.condition.kind in {Kind.OK, Kind.RESET, Kind.GARBAGE}:
+        if fault.condition.kind in {
+            ConditionKind.OK,
+            ConditionKind.RESET,
+            ConditionKind.GARBAGE,
+        }:
             match answer := service.answer(asked):
-                case Forward():
+                case ForwardedRequest():
                     good = await self._pass_on(answer, fault)
-                case Cached():
+                case CachedRequest():
                     good = await self._serve_cached(service, answer, fault)
-                case Refresh():
+                case CacheRefresh():
                     if isinstance(service, Tessie):
                         await self._renew(service, answer, stale=fault.stale)
                     good = answer.answer()
                 case _:
                     good = answer
-        return self._counted(endpoint, self._faults.reply(fault, lambda: good))
+        return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
 
-    async def _pass_on(self, forward: Forward, fault: Fault) -> Reply:
+    async def _pass_on(self, forward: ForwardedRequest, fault: Fault) -> Reply:
         reply = Reply()
-        for ask in forward.asks:
+        for ask in forward.requests:
             reply = await self._ask_region(
-                forward.account.region, ask, (), remote=True, hidden=fault.hidden
+                forward.account.region, ask, (), remote=True, hidden=fault.hidden_models
             )
             if reply.cut:
                 return failure(502, "bad gateway: the maker's API gave no answer")
             if reply.status != 200:
                 return reply
-            if forward.woken is not None:
-                forward.woken.rouse()
-        return forward.shape(reply)
+            if forward.wakes is not None:
+                forward.wakes.finish_waking()
+        return forward.transform(reply)
 
     async def _serve_cached(
-        self, service: Service, cached: Cached, fault: Fault
+        self, service: Service, cached: CachedRequest, fault: Fault
     ) -> Reply:
         """Answer with what a service keeps; who is forced to renew it pays for that."""
         cache, kept, region = cached.cache, cached.cache.reply, cached.account.region
@@ -166,10 +193,10 @@ class HostRouter:
         if cached.forced or kept is None or (cached.due and not stale):
             reply = await self._ask_region(
                 region,
-                cached.ask,
+                cached.request,
                 (),
                 remote=True,
-                hidden=fault.hidden,
+                hidden=fault.hidden_models,
                 billed=cached.forced,
             )
             if reply.cut:
@@ -177,39 +204,43 @@ class HostRouter:
             if reply.status == 200 and not reply.cut:
                 cached.cache.reply, cache.at = reply, service.now
                 if cached.forced:
-                    cached.renewed()
+                    cached.on_refreshed()
             if cached.forced or kept is None:
                 return reply
-            kept = cache.reply if cached.first else kept
+            kept = cache.reply if cached.refresh_first else kept
         return await self._with_presence(kept or Reply(), region, cached.car)
 
     async def _with_presence(self, kept: Reply, region: str, car: Car) -> Reply:
         """Return kept data with where the car is now, as far as that is known."""
         route = Route(endpoint="vehicle", car=car.vin)
-        fault = await self._faults.find(_subjects(region, route, car), remote=True)
-        data = content(kept).get("response")
-        if fault.condition.kind is not Kind.OK or not isinstance(data, dict):
+        fault = await self._faults.find_fault(
+            _subjects(region, route, car), remote=True
+        )
+        data = json_object(kept).get("response")
+        if fault.condition.kind is not ConditionKind.OK or not isinstance(data, dict):
             return kept
         car.advance()
-        return json_reply({"response": data | {"state": summary(car)["state"]}})
+        return json_reply({"response": data | {"state": vehicle_summary(car)["state"]}})
 
-    async def _renew(self, service: Tessie, refresh: Refresh, *, stale: bool) -> None:
+    async def _renew(
+        self, service: Tessie, refresh: CacheRefresh, *, stale: bool
+    ) -> None:
         region = refresh.account.region
         for car in refresh.cars:
             well: dict[str, bool] = {}
             for plane in ("api", "data"):
-                route = Route(endpoint="vehicle", plane=plane, car=car.vin)
-                fault = await self._faults.find(
+                route = Route(endpoint="vehicle", subsystem=plane, car=car.vin)
+                fault = await self._faults.find_fault(
                     _subjects(region, route, car), remote=True
                 )
-                good = fault.condition.kind is Kind.OK and not fault.stale
+                good = fault.condition.kind is ConditionKind.OK and not fault.stale
                 well[plane] = good and not stale
-            service.renew(car, presence=well["api"], data=well["data"])
+            service.refresh_cache(car, presence=well["api"], data=well["data"])
 
     async def _forward(self, asked: HostRequest, fault: Fault) -> Reply:
         region = self._api.region_of(asked.token) or self._proxied
         reply = await self._ask_region(
-            region, asked, (), remote=True, hidden=fault.hidden
+            region, asked, (), remote=True, hidden=fault.hidden_models
         )
         about_the_car = reply.status >= 500 and "vehicle" in reply.body
         if reply.cut or not (about_the_car or (reply.status < 500 and _is_json(reply))):
@@ -242,10 +273,12 @@ class HostRouter:
             token=asked.token,
             query=asked.query,
             body=asked.body or {},
-            hidden=fault.hidden | hidden,
+            hidden_models=fault.hidden_models | hidden,
             stale=fault.stale,
-            signs=remote if signs is None else signs,
-            read=await self._read_domain() if route.endpoint == "register" else None,
+            signed_by_proxy=remote if signs is None else signs,
+            domain_reply=await self._read_domain()
+            if route.endpoint == "register"
+            else None,
         )
 
         def good() -> Reply:
@@ -253,12 +286,16 @@ class HostRouter:
                 return failure(400, "invalid_request")
             return self._api.answer(ask)
 
-        if fault.late:
-            reply = await self._faults.bring_late(fault.late, good)
+        if fault.delay:
+            reply = await self._faults.delay_reply(fault.delay, good)
         else:
-            reply = self._faults.reply(fault, good)
+            reply = self._faults.apply_fault(fault, good)
         # What a portal answers has never reached the maker.
-        billable = billed and route.billable and fault.condition.kind is not Kind.PORTAL
+        billable = (
+            billed
+            and route.billable
+            and fault.condition.kind is not ConditionKind.PORTAL
+        )
         return self._counted(endpoint, reply, billable=billable)
 
     async def _find(
@@ -269,12 +306,12 @@ class HostRouter:
         lists: tuple[str, ...] = (),
         remote: bool = False,
     ) -> Fault:
-        self._calls.arrived(endpoint)
-        return await self._faults.find(subjects, lists=lists, remote=remote)
+        self._calls.record_request(endpoint)
+        return await self._faults.find_fault(subjects, lists=lists, remote=remote)
 
     def _counted(self, endpoint: str, reply: Reply, *, billable: bool = False) -> Reply:
         status = None if reply.cut == "before" else reply.status
-        self._calls.answered(endpoint, status, billable=billable)
+        self._calls.record_reply(endpoint, status, billable=billable)
         return reply
 
     def _car(self, route: Route) -> Car | None:
@@ -286,14 +323,14 @@ class HostRouter:
 
 
 def _subjects(region: str, route: Route, car: Car | None) -> tuple[str, ...]:
-    if route.plane == "status":
+    if route.subsystem == "status":
         return (f"{region}.status",)
     if car is None:
         return (f"{region}.api",)
     return (
         *(
             f"{region}.{plane}{model}"
-            for plane in dict.fromkeys(("api", route.plane))
+            for plane in dict.fromkeys(("api", route.subsystem))
             for model in ("", f"@{car.model}")
         ),
         f"car.{car.name}",

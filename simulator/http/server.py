@@ -11,7 +11,7 @@ import struct
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from .certificates import Authority, SelfSigned
+from .certificates import CertificateAuthority, SelfSignedCertificate
 
 HOST = "127.0.0.1"
 JSON = "application/json"
@@ -77,7 +77,7 @@ class Traffic:
             self.busy += 1
 
 
-type Answer = Callable[[web.BaseRequest], Awaitable[Reply]]
+type ReplyHandler = Callable[[web.BaseRequest], Awaitable[Reply]]
 
 
 class Listener:
@@ -86,15 +86,15 @@ class Listener:
     def __init__(
         self,
         name: str,
-        answer: Answer,
+        answer: ReplyHandler,
         traffic: Traffic,
         *,
         port: int = 0,
-        tls: Authority | SelfSigned | None = None,
+        tls: CertificateAuthority | SelfSignedCertificate | None = None,
     ) -> None:
         self.name = name
         self.port = port
-        self.impostor = False
+        self.foreign_certificate = False
         self._answer = answer
         self._traffic = traffic
         self._tls = tls
@@ -120,7 +120,7 @@ class Listener:
         self._socket = _bound(self.port)
         self.port = self._socket.getsockname()[1]
 
-    async def start(self, *, shut: bool) -> None:
+    async def start(self, *, closed: bool) -> None:
         """Begin to serve, unless the port is to be shut."""
         self._web = web.Server(
             self._handle,
@@ -128,13 +128,13 @@ class Listener:
             keepalive_timeout=_FOR_EVER,
             access_log=None,
         )
-        if not shut:
-            self.open()
+        if not closed:
+            self.open_port()
             await self.settle()
 
     async def stop(self) -> None:
         """End all connections and give the port back."""
-        self.shut()
+        self.close_port()
         await self.settle()
         if self._web is not None:
             self._abort(self._web.connections)
@@ -149,7 +149,7 @@ class Listener:
         if self._opening is not None:
             await asyncio.wait([self._opening])
 
-    def open(self) -> None:
+    def open_port(self) -> None:
         """Listen; connections are queued from this moment on."""
         if self._listening or self._socket is None or self._web is None:
             return
@@ -159,7 +159,7 @@ class Listener:
             self._serve(self._socket, self._web), eager_start=True
         )
 
-    def shut(self) -> None:
+    def close_port(self) -> None:
         """Stop listening, keep the port, drop the connections that nobody works on."""
         if self._listening and self._socket is not None:
             # The two share the port for a moment, so that it is never free.
@@ -185,7 +185,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         tls = None
         if self._tls is not None:
-            tls = self._tls.context(lambda: self.impostor)
+            tls = self._tls.context(lambda: self.foreign_certificate)
         self._server = await loop.create_server(
             server, sock=sock, ssl=tls, start_serving=False
         )

@@ -17,11 +17,13 @@ class Usage:
     billed: int = 0
     unbilled: int = 0
 
-    def arrived(self, endpoint: str) -> None:
+    def record_request(self, endpoint: str) -> None:
         """Count a call that came in, whatever becomes of it."""
         self.by_endpoint[endpoint] += 1
 
-    def answered(self, endpoint: str, status: int | None, *, billable: bool) -> None:
+    def record_reply(
+        self, endpoint: str, status: int | None, *, billable: bool
+    ) -> None:
         """Count what a call came to; a status of None means that it was cut.
 
         Tesla bills data, commands and wakes whose answer is below 500.

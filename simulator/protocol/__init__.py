@@ -9,18 +9,18 @@ from .faults import CommandFault
 from .vcsec import Confirmation
 from .vehicle_protocol import Transport, VehicleComputers, public_keys
 from .whitelist import (
-    TAP_TIME,
+    CARD_TIMEOUT,
     Entry,
     Key,
     PairingState,
     Role,
     Whitelist,
     WhitelistError,
-    point_of,
+    public_point,
 )
 
 __all__ = [
-    "TAP_TIME",
+    "CARD_TIMEOUT",
     "CommandFault",
     "Confirmation",
     "DecodedCommand",
@@ -34,6 +34,6 @@ __all__ = [
     "Whitelist",
     "WhitelistError",
     "decode_commands",
-    "point_of",
     "public_keys",
+    "public_point",
 ]

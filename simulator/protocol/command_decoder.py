@@ -28,20 +28,20 @@ class DecodedCommand:
 
     command: str = ""
     body: Mapping[str, object] = field(default_factory=dict)
-    need: Privilege = Privilege.DRIVE
+    privilege: Privilege = Privilege.DRIVE
 
 
 class UnknownCommandError(ValueError):
     """The car has no such command."""
 
 
-_ASK = DecodedCommand(need=Privilege.READ)
+_ASK = DecodedCommand(privilege=Privilege.READ)
 _KEYS = {
     RKEAction_E.RKE_ACTION_UNLOCK: DecodedCommand(
-        command="door_unlock", need=Privilege.LOCK
+        command="door_unlock", privilege=Privilege.LOCK
     ),
     RKEAction_E.RKE_ACTION_LOCK: DecodedCommand(
-        command="door_lock", need=Privilege.LOCK
+        command="door_lock", privilege=Privilege.LOCK
     ),
     RKEAction_E.RKE_ACTION_OPEN_TRUNK: DecodedCommand(
         command="actuate_trunk", body={"which_trunk": "rear", "to": "open"}
@@ -50,17 +50,17 @@ _KEYS = {
         command="actuate_trunk", body={"which_trunk": "front"}
     ),
     RKEAction_E.RKE_ACTION_OPEN_CHARGE_PORT: DecodedCommand(
-        command="charge_port_door_open", need=Privilege.CHARGE
+        command="charge_port_door_open", privilege=Privilege.CHARGE
     ),
     RKEAction_E.RKE_ACTION_CLOSE_CHARGE_PORT: DecodedCommand(
-        command="charge_port_door_close", need=Privilege.CHARGE
+        command="charge_port_door_close", privilege=Privilege.CHARGE
     ),
     RKEAction_E.RKE_ACTION_REMOTE_DRIVE: DecodedCommand(command="remote_start_drive"),
     RKEAction_E.RKE_ACTION_WAKE_VEHICLE: DecodedCommand(
-        command="wake_up", need=Privilege.READ
+        command="wake_up", privilege=Privilege.READ
     ),
 }
-QUESTIONS = frozenset(
+INFORMATION_REQUESTS = frozenset(
     {
         InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS,
         InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_INFO,
@@ -92,11 +92,11 @@ def decode_security_commands(message: UnsignedMessage) -> list[DecodedCommand]:
         case "closureMoveRequest":
             return _moves(message.closureMoveRequest)
         case "InformationRequest" if (
-            message.InformationRequest.informationRequestType in QUESTIONS
+            message.InformationRequest.informationRequestType in INFORMATION_REQUESTS
         ):
             return [_ASK]
         case "WhitelistOperation":
-            return [DecodedCommand(need=Privilege.KEYS)]
+            return [DecodedCommand(privilege=Privilege.KEYS)]
         case name:
             raise UnknownCommandError(name)
 
@@ -118,10 +118,10 @@ _MOVES: dict[tuple[str, int], DecodedCommand] = {
         command="actuate_trunk", body={"which_trunk": "front"}
     ),
     ("chargePort", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): DecodedCommand(
-        command="charge_port_door_open", need=Privilege.CHARGE
+        command="charge_port_door_open", privilege=Privilege.CHARGE
     ),
     ("chargePort", ClosureMoveType_E.CLOSURE_MOVE_TYPE_CLOSE): DecodedCommand(
-        command="charge_port_door_close", need=Privilege.CHARGE
+        command="charge_port_door_close", privilege=Privilege.CHARGE
     ),
 }
 
@@ -140,7 +140,7 @@ type Read = Callable[[VehicleAction], DecodedCommand]
 def _order(
     command: str, need: Privilege = Privilege.DRIVE, **body: object
 ) -> Callable[[VehicleAction], DecodedCommand]:
-    order = DecodedCommand(command=command, body=body, need=need)
+    order = DecodedCommand(command=command, body=body, privilege=need)
     return lambda _: order
 
 
@@ -173,19 +173,23 @@ def _temperatures(action: VehicleAction) -> DecodedCommand:
 def _charging(action: VehicleAction) -> DecodedCommand:
     match asked := action.chargingStartStopAction.WhichOneof("charging_action"):
         case "start" | "stop":
-            return DecodedCommand(command=f"charge_{asked}", need=Privilege.CHARGE)
+            return DecodedCommand(command=f"charge_{asked}", privilege=Privilege.CHARGE)
         case _:
             raise UnknownCommandError(asked)
 
 
 def _limit(action: VehicleAction) -> DecodedCommand:
     body = {"percent": action.chargingSetLimitAction.percent}
-    return DecodedCommand(command="set_charge_limit", body=body, need=Privilege.CHARGE)
+    return DecodedCommand(
+        command="set_charge_limit", body=body, privilege=Privilege.CHARGE
+    )
 
 
 def _amps(action: VehicleAction) -> DecodedCommand:
     body = {"charging_amps": action.setChargingAmpsAction.charging_amps}
-    return DecodedCommand(command="set_charging_amps", body=body, need=Privilege.CHARGE)
+    return DecodedCommand(
+        command="set_charging_amps", body=body, privilege=Privilege.CHARGE
+    )
 
 
 def _keeper(action: VehicleAction) -> DecodedCommand:
@@ -236,7 +240,9 @@ def _wheel_level(action: VehicleAction) -> DecodedCommand:
 def _pin(action: VehicleAction) -> DecodedCommand:
     asked = action.vehicleControlSetPinToDriveAction
     body = {"on": asked.on, "password": asked.password}
-    return DecodedCommand(command="set_pin_to_drive", body=body, need=Privilege.PIN)
+    return DecodedCommand(
+        command="set_pin_to_drive", body=body, privilege=Privilege.PIN
+    )
 
 
 def _guest(action: VehicleAction) -> DecodedCommand:

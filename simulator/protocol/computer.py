@@ -27,16 +27,16 @@ from tesla_protocol.command.universal_message_pb2 import (
     RoutableMessage,
 )
 
-from .sessions import EPOCH_LENGTH, LATE, Clock, Counter
-from .signatures import Secret, metadata
-from .whitelist import Role, Whitelist, WhitelistError, point_of
+from .sessions import EPOCH_LENGTH, MAX_LATE_SECONDS, Clock, ReplayCounter
+from .signatures import SharedSecret, metadata
+from .whitelist import Role, Whitelist, WhitelistError, public_point
 
 type Signature = AES_GCM_Personalized_Signature_Data | HMAC_Personalized_Signature_Data
 
 _ENCRYPT = 1 << Flags.FLAG_ENCRYPT_RESPONSE
 
 
-class RefusedError(Exception):
+class MessageFaultError(Exception):
     """A message that is not obeyed, and why; some refusals tell the session anew."""
 
     def __init__(self, fault: MessageFault_E, session: Session | None = None) -> None:
@@ -48,14 +48,16 @@ class RefusedError(Exception):
 class Session:
     """What a computer and one key share."""
 
-    def __init__(self, point: bytes, secret: Secret, counter: Counter) -> None:
+    def __init__(
+        self, point: bytes, secret: SharedSecret, counter: ReplayCounter
+    ) -> None:
         self.point = point
         self.secret = secret
         self.counter = counter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class VerifiedMessage:
     """A message that is in order: whose it is, and what it says."""
 
     session: Session
@@ -64,7 +66,7 @@ class Checked:
     request_hash: bytes
 
 
-def own_key(vin: str, domain: Domain) -> ec.EllipticCurvePrivateKey:
+def computer_key(vin: str, domain: Domain) -> ec.EllipticCurvePrivateKey:
     """Return the key pair that a computer of a simulated car has for life."""
     digest = hashlib.sha256(f"{vin} {Domain.Name(domain)}".encode()).digest()
     # Any number below the order of the curve will do; this one is.
@@ -86,11 +88,11 @@ class Computer:
         self.clock = Clock(now)
         self._vin = vin
         self._whitelist = whitelist
-        self._key = key or own_key(vin, domain)
+        self._key = key or computer_key(vin, domain)
         self._sessions: dict[bytes, Session] = {}
 
     @property
-    def secures(self) -> bool:
+    def is_vehicle_security(self) -> bool:
         """Return whether it is the one that holds the locks: it is short of memory."""
         return self.domain == int(Domain.DOMAIN_VEHICLE_SECURITY)
 
@@ -102,7 +104,7 @@ class Computer:
     def open_session(self, message: RoutableMessage) -> RoutableMessage:
         """Answer a request for a session."""
         try:
-            point = point_of(message.session_info_request.public_key)
+            point = public_point(message.session_info_request.public_key)
         except WhitelistError:
             return self.fault(message, MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
         if self._whitelist.role_of(point) is None:
@@ -116,7 +118,7 @@ class Computer:
             self._reply(message), message, self._session(point)
         )
 
-    def check(self, message: RoutableMessage) -> Checked:
+    def verify(self, message: RoutableMessage) -> VerifiedMessage:
         """Return what a signed message says; raise a RefusedError if it is not good.
 
         The rules for counters and expiry are those of the verifier that Tesla publishes
@@ -129,23 +131,23 @@ class Computer:
         elif kind == "AES_GCM_Personalized_data":
             signature = data.AES_GCM_Personalized_data
         else:
-            raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
+            raise MessageFaultError(MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER)
         try:
-            point = point_of(data.signer_identity.public_key)
+            point = public_point(data.signer_identity.public_key)
         except WhitelistError as err:
             fault = MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID
-            raise RefusedError(fault) from err
+            raise MessageFaultError(fault) from err
         if (role := self._whitelist.role_of(point)) is None:
-            raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID)
+            raise MessageFaultError(MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID)
         session = self._session(point)
         self._check_time(signature, session)
         payload = self._check_signature(message, signature, session)
         # A message without a counter may come in any order, and more than once.
         if signature.counter and not session.counter.use(signature.counter):
-            raise RefusedError(
+            raise MessageFaultError(
                 MessageFault_E.MESSAGEFAULT_ERROR_INVALID_TOKEN_OR_COUNTER, session
             )
-        return Checked(
+        return VerifiedMessage(
             session=session,
             role=role,
             payload=payload,
@@ -155,7 +157,7 @@ class Computer:
     def answer(
         self,
         message: RoutableMessage,
-        checked: Checked,
+        checked: VerifiedMessage,
         payload: bytes,
         *,
         names_request: bool = False,
@@ -184,7 +186,7 @@ class Computer:
                 Tag.TAG_FAULT: reply.signedMessageStatus.signed_message_fault,
             }
         )
-        sealed, nonce, tag = checked.session.secret.seal(payload, about)
+        sealed, nonce, tag = checked.session.secret.encrypt(payload, about)
         reply.protobuf_message_as_bytes = sealed
         reply.signature_data.CopyFrom(
             SignatureData(
@@ -195,7 +197,7 @@ class Computer:
         )
         return reply
 
-    def seal_message(self, message: RoutableMessage, payload: bytes) -> RoutableMessage:
+    def plain_reply(self, message: RoutableMessage, payload: bytes) -> RoutableMessage:
         """Return an answer that is neither signed nor sealed."""
         reply = self._reply(message)
         reply.protobuf_message_as_bytes = payload
@@ -237,7 +239,9 @@ class Computer:
     def _session(self, point: bytes) -> Session:
         if point not in self._sessions:
             self._sessions[point] = Session(
-                point, Secret(self._key, point), Counter(ordered=self.secures)
+                point,
+                SharedSecret(self._key, point),
+                ReplayCounter(ordered=self.is_vehicle_security),
             )
         return self._sessions[point]
 
@@ -245,7 +249,7 @@ class Computer:
         return RoutableMessage(
             to_destination=message.from_destination,
             from_destination=Destination(domain=self.domain),
-            request_uuid=b"" if self.secures else message.uuid,
+            request_uuid=b"" if self.is_vehicle_security else message.uuid,
         )
 
     def _attach_session_info(
@@ -253,7 +257,7 @@ class Computer:
     ) -> RoutableMessage:
         info = SessionInfo(
             counter=session.counter.highest,
-            publicKey=point_of(self._key),
+            publicKey=public_point(self._key),
             epoch=self.clock.epoch,
             clock_time=self.clock.time,
         ).SerializeToString()
@@ -279,19 +283,23 @@ class Computer:
 
     def _check_time(self, signature: Signature, session: Session) -> None:
         if signature.epoch and signature.epoch != self.clock.epoch:
-            raise RefusedError(
+            raise MessageFaultError(
                 MessageFault_E.MESSAGEFAULT_ERROR_INCORRECT_EPOCH, session
             )
         expires_at, counter = signature.expires_at, signature.counter
         left = expires_at - self.clock.time
         # Without an expiry it is good as long as its counter is in order.
         if expires_at and left < 0:
-            raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_TIME_EXPIRED, session)
+            raise MessageFaultError(
+                MessageFault_E.MESSAGEFAULT_ERROR_TIME_EXPIRED, session
+            )
         if expires_at > EPOCH_LENGTH:
-            raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER, session)
+            raise MessageFaultError(
+                MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER, session
+            )
         out_of_order = not counter or session.counter.is_late(counter)
-        if out_of_order and (not expires_at or left > LATE):
-            raise RefusedError(
+        if out_of_order and (not expires_at or left > MAX_LATE_SECONDS):
+            raise MessageFaultError(
                 MessageFault_E.MESSAGEFAULT_ERROR_TIME_TO_LIVE_TOO_LONG, session
             )
 
@@ -318,7 +326,7 @@ class Computer:
         about = metadata(values)
         payload: bytes | None = message.protobuf_message_as_bytes
         if isinstance(signature, AES_GCM_Personalized_Signature_Data):
-            payload = session.secret.open(
+            payload = session.secret.decrypt(
                 message.protobuf_message_as_bytes, signature.nonce, signature.tag, about
             )
         elif not hmac.compare_digest(
@@ -327,7 +335,7 @@ class Computer:
         ):
             payload = None
         if payload is None:
-            raise RefusedError(
+            raise MessageFaultError(
                 MessageFault_E.MESSAGEFAULT_ERROR_INVALID_SIGNATURE, session
             )
         return payload
@@ -338,4 +346,4 @@ class Computer:
         else:
             kind = SignatureType.SIGNATURE_TYPE_HMAC_PERSONALIZED
         whole = bytes((kind,)) + signature.tag
-        return whole[:17] if self.secures else whole
+        return whole[:17] if self.is_vehicle_security else whole

@@ -15,7 +15,7 @@ class CommandFault(StrEnum):
     LOST_DONE = "lost-done"  # is executed, and the answer never arrives
 
     @property
-    def done(self) -> bool:
+    def executes(self) -> bool:
         """Return whether the command is executed all the same."""
         return self.value.endswith("-done")
 
@@ -26,14 +26,14 @@ class CommandFaults:
     def __init__(self) -> None:
         self._coming: deque[CommandFault] = deque()
 
-    def expect(self, mishap: CommandFault, times: int = 1) -> None:
+    def inject_fault(self, fault: CommandFault, times: int = 1) -> None:
         """Let something go wrong with the next commands."""
-        self._coming.extend([mishap] * times)
+        self._coming.extend([fault] * times)
 
     def clear(self) -> None:
         """Let nothing more go wrong."""
         self._coming.clear()
 
-    def take(self) -> CommandFault | None:
+    def next_fault(self) -> CommandFault | None:
         """Return what goes wrong with the command at hand."""
         return self._coming.popleft() if self._coming else None

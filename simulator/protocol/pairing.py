@@ -10,8 +10,8 @@ from tesla_protocol.command.vcsec_pb2 import (
 
 from ..vehicle.car import Car
 from . import vcsec
-from .command_decoder import QUESTIONS
-from .whitelist import PairingState, Role, Whitelist, WhitelistError, point_of
+from .command_decoder import INFORMATION_REQUESTS
+from .whitelist import PairingState, Role, Whitelist, WhitelistError, public_point
 
 _ENDS = {
     PairingState.ADDED: "NONE",
@@ -20,7 +20,7 @@ _ENDS = {
 }
 
 
-class NeedsKeyError(Exception):
+class SignatureRequiredError(Exception):
     """Only who has a key may ask for it."""
 
 
@@ -40,39 +40,41 @@ def answer(
     message = UnsignedMessage.FromString(payload)
     match message.WhichOneof("sub_message"):
         case "InformationRequest" if (
-            message.InformationRequest.informationRequestType in QUESTIONS
+            message.InformationRequest.informationRequestType in INFORMATION_REQUESTS
         ):
-            return vcsec.inform(car, whitelist, message.InformationRequest)
+            return vcsec.answer_information_request(
+                car, whitelist, message.InformationRequest
+            )
         case "WhitelistOperation" if message.WhitelistOperation.HasField(
             "addKeyToWhitelistAndAddPermissions"
         ):
             operation = message.WhitelistOperation
             change = operation.addKeyToWhitelistAndAddPermissions
         case _:
-            raise NeedsKeyError
+            raise SignatureRequiredError
     try:
         objection = _objection(car, whitelist, change)
     except WhitelistError:
         return None
-    if objection != vcsec.said("NONE"):
-        return bytes(vcsec.outcome(objection).SerializeToString())
+    if objection != vcsec.information_value("NONE"):
+        return bytes(vcsec.operation_result(objection).SerializeToString())
 
     def then(state: PairingState) -> None:
-        reply = vcsec.outcome(vcsec.said(_ENDS[state]))
+        reply = vcsec.operation_result(vcsec.information_value(_ENDS[state]))
         tell_later(bytes(reply.SerializeToString()))
 
-    whitelist.ask(
+    whitelist.request_add(
         change.key.PublicKeyRaw,
         Role(change.keyRole),
         operation.metadataForKey.keyFormFactor,
         then,
     )
-    return vcsec.waits()
+    return vcsec.wait_reply()
 
 
 def _objection(car: Car, whitelist: Whitelist, change: PermissionChange) -> Information:
-    point_of(change.key.PublicKeyRaw)
-    objection = vcsec.objection(whitelist, change)
-    if objection == vcsec.said("NONE") and car.valet:
-        return vcsec.said("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE")
-    return objection
+    public_point(change.key.PublicKeyRaw)
+    rejection_reason = vcsec.rejection_reason(whitelist, change)
+    if rejection_reason == vcsec.information_value("NONE") and car.valet_mode:
+        return vcsec.information_value("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE")
+    return rejection_reason

@@ -4,8 +4,8 @@ from collections.abc import Callable
 import secrets
 
 EPOCH_LENGTH = 1 << 30
-WINDOW = 32  # counters that may come late, where order does not matter
-LATE = 30  # seconds that a message that comes late may have left
+COUNTER_WINDOW = 32  # counters that may come late, where order does not matter
+MAX_LATE_SECONDS = 30  # seconds that a message that comes late may have left
 
 
 class Clock:
@@ -28,7 +28,7 @@ class Clock:
         return max(0, int(self._now() - self._zero))
 
 
-class Counter:
+class ReplayCounter:
     """The counters that one key has used in this epoch.
 
     VCSEC takes them in order only; infotainment keeps a window for late ones.
@@ -48,11 +48,13 @@ class Counter:
         if counter <= 0 or counter in self._used:
             return False
         if counter < self.highest and (
-            self._ordered or self.highest - counter > WINDOW
+            self._ordered or self.highest - counter > COUNTER_WINDOW
         ):
             return False
         self.highest = max(self.highest, counter)
         self._used = {
-            one for one in self._used | {counter} if self.highest - one <= WINDOW
+            one
+            for one in self._used | {counter}
+            if self.highest - one <= COUNTER_WINDOW
         }
         return True

@@ -24,7 +24,7 @@ def metadata(values: Mapping[int, bytes | int]) -> bytes:
     return bytes(parts) + bytes((Tag.TAG_END,))
 
 
-class Secret:
+class SharedSecret:
     """What a car and one client share; each derives it for itself."""
 
     def __init__(self, own: ec.EllipticCurvePrivateKey, point: bytes) -> None:
@@ -41,7 +41,7 @@ class Secret:
         """Return the tag of a session's data."""
         return self._tag(b"session info", signed)
 
-    def open(
+    def decrypt(
         self, sealed: bytes, nonce: bytes, tag: bytes, about: bytes
     ) -> bytes | None:
         """Return what is sealed, None unless it was sealed with this key."""
@@ -52,7 +52,7 @@ class Secret:
         except InvalidTag, ValueError:
             return None
 
-    def seal(self, plain: bytes, about: bytes) -> tuple[bytes, bytes, bytes]:
+    def encrypt(self, plain: bytes, about: bytes) -> tuple[bytes, bytes, bytes]:
         """Return what is sealed, the nonce and the tag."""
         nonce = secrets.token_bytes(12)
         sealed = AESGCM(self._key).encrypt(nonce, plain, hashlib.sha256(about).digest())

@@ -34,7 +34,7 @@ from tesla_protocol.command.vcsec_pb2 import (
 
 from ..vehicle.car import Car
 from .command_decoder import DecodedCommand
-from .whitelist import Entry, FullError, Role, Whitelist, WhitelistError
+from .whitelist import Entry, Role, Whitelist, WhitelistError, WhitelistFullError
 
 
 class Confirmation(StrEnum):
@@ -53,7 +53,7 @@ _TWICE = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
 # What a car sends to everybody that it has a line to, as public captures show it: it
 # asks for the authentication of a key (20 bytes are the key's id), about once a second
 # until one has proven itself, and a field that is in none of Tesla's definitions.
-CHATTER = (
+UNSOLICITED_PAYLOADS = (
     bytes.fromhex("1a1d12160a14") + bytes(range(20)) + bytes.fromhex("1802220101"),
     bytes.fromhex("e00201"),
     bytes.fromhex("e00202"),
@@ -92,18 +92,20 @@ def answer(
     return bytes(reply.SerializeToString())
 
 
-def waits() -> bytes:
+def wait_reply() -> bytes:
     """Return the answer of a computer that is still at work, or waits for a card."""
     status = CommandStatus(operationStatus=OperationStatus_E.OPERATIONSTATUS_WAIT)
     return bytes(FromVCSECMessage(commandStatus=status).SerializeToString())
 
 
-def tells(car: Car) -> bytes:
+def status_message(car: Car) -> bytes:
     """Return what it tells unasked."""
-    return bytes(FromVCSECMessage(vehicleStatus=status(car)).SerializeToString())
+    return bytes(
+        FromVCSECMessage(vehicleStatus=vehicle_status(car)).SerializeToString()
+    )
 
 
-def status(car: Car) -> VehicleStatus:
+def vehicle_status(car: Car) -> VehicleStatus:
     """Return what can be asked, and heard, without waking the car.
 
     As public captures of 2025 and 2026 show it: closures are left out while all are
@@ -115,7 +117,7 @@ def status(car: Car) -> VehicleStatus:
         **{
             closure: ClosureState_E.CLOSURESTATE_OPEN
             for name, closure in _CLOSURES.items()
-            if name in car.told_open
+            if name in car.reported_open_closures
         }
     )
     found = VehicleStatus(
@@ -124,13 +126,13 @@ def status(car: Car) -> VehicleStatus:
         if car.locked
         else VehicleLockState_E.VEHICLELOCKSTATE_UNLOCKED,
         vehicleSleepStatus=VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP
-        if car.presence == "asleep"
+        if car.connectivity == "asleep"
         else VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_AWAKE,
         userPresence=UserPresence_E.VEHICLE_USER_PRESENCE_PRESENT
         if car.user_present
         else UserPresence_E.VEHICLE_USER_PRESENCE_NOT_PRESENT,
     )
-    if car.tells_gear:
+    if car.reports_gear:
         found.gear = Gear_E.GEAR_PARK if car.speed is None else Gear_E.GEAR_DRIVE
     found.MergeFromString(_UNPUBLISHED)
     return found
@@ -152,11 +154,13 @@ def _obey(
             )
             return FromVCSECMessage(nominalError=NominalError(genericError=error))
     if confirmation is Confirmation.STATUS:
-        return FromVCSECMessage(vehicleStatus=status(car))
+        return FromVCSECMessage(vehicleStatus=vehicle_status(car))
     return FromVCSECMessage()
 
 
-def inform(car: Car, whitelist: Whitelist, request: InformationRequest) -> bytes:
+def answer_information_request(
+    car: Car, whitelist: Whitelist, request: InformationRequest
+) -> bytes:
     """Answer a question."""
     return bytes(_inform(car, whitelist, request).SerializeToString())
 
@@ -176,7 +180,7 @@ def _inform(
         case InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_ENTRY_INFO:
             return _entry(whitelist, request)
         case _:
-            return FromVCSECMessage(vehicleStatus=status(car))
+            return FromVCSECMessage(vehicleStatus=vehicle_status(car))
 
 
 def _entry(whitelist: Whitelist, request: InformationRequest) -> FromVCSECMessage:
@@ -193,7 +197,7 @@ def _entry(whitelist: Whitelist, request: InformationRequest) -> FromVCSECMessag
                 keyId=_identifier(entry),
                 publicKey=PublicKey(PublicKeyRaw=entry.point),
                 metadataForKey=KeyMetadata(
-                    keyFormFactor=KeyFormFactor.ValueType(entry.form)
+                    keyFormFactor=KeyFormFactor.ValueType(entry.form_factor)
                 ),
                 slot=slot,
                 keyRole=RoleNumber.ValueType(entry.role),
@@ -212,7 +216,7 @@ def _identifier(entry: Entry) -> KeyIdentifier:
 def _change(
     whitelist: Whitelist, operation: WhitelistOperation, signer: bytes
 ) -> FromVCSECMessage:
-    information = said("NONE")
+    information = information_value("NONE")
     form = operation.metadataForKey.keyFormFactor
     try:
         match operation.WhichOneof("sub_message"):
@@ -226,17 +230,17 @@ def _change(
                 point = operation.removePublicKeyFromWhitelist.PublicKeyRaw
                 information = _remove(whitelist, point, signer)
             case _:
-                information = said("UNDOCUMENTED_ERROR")
-    except FullError:
-        information = said("WHITELIST_FULL")
+                information = information_value("UNDOCUMENTED_ERROR")
+    except WhitelistFullError:
+        information = information_value("WHITELIST_FULL")
     except WhitelistError:
-        information = said("INVALID_PUBLIC_KEY")
-    return outcome(information)
+        information = information_value("INVALID_PUBLIC_KEY")
+    return operation_result(information)
 
 
-def outcome(information: Information) -> FromVCSECMessage:
+def operation_result(information: Information) -> FromVCSECMessage:
     """Return what became of a change to the list of keys."""
-    failed = information != said("NONE")
+    failed = information != information_value("NONE")
     state = (
         OperationStatus_E.OPERATIONSTATUS_ERROR
         if failed
@@ -252,38 +256,38 @@ def outcome(information: Information) -> FromVCSECMessage:
     )
 
 
-def said(word: str) -> Information:
+def information_value(word: str) -> Information:
     """Return the number of one of the protocol's words."""
     name = f"WHITELISTOPERATION_INFORMATION_{word}"
     number: Information = Information.Value(name)
     return number
 
 
-def objection(whitelist: Whitelist, change: PermissionChange) -> Information:
+def rejection_reason(whitelist: Whitelist, change: PermissionChange) -> Information:
     """Return what speaks against a new key, whoever asks for it."""
     role = Role(change.keyRole)
     if role is Role.NONE:
-        return said("ATTEMPTING_TO_ADD_KEY_WITHOUT_ROLE")
+        return information_value("ATTEMPTING_TO_ADD_KEY_WITHOUT_ROLE")
     if role is Role.SERVICE:
-        return said("ATTEMPTING_TO_ADD_KEY_WITH_SERVICE_ROLE")
+        return information_value("ATTEMPTING_TO_ADD_KEY_WITH_SERVICE_ROLE")
     if whitelist.role_of(change.key.PublicKeyRaw) is not None:
-        return said(_TWICE)
+        return information_value(_TWICE)
     if whitelist.is_full:
-        return said("WHITELIST_FULL")
-    return said("NONE")
+        return information_value("WHITELIST_FULL")
+    return information_value("NONE")
 
 
 def _add(whitelist: Whitelist, change: PermissionChange, form: int) -> Information:
-    information = objection(whitelist, change)
-    if information == said("NONE"):
+    information = rejection_reason(whitelist, change)
+    if information == information_value("NONE"):
         whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form)
     return information
 
 
 def _remove(whitelist: Whitelist, point: bytes, signer: bytes) -> Information:
     if point == signer:
-        return said("NO_PERMISSION_TO_REMOVE_ONESELF")
+        return information_value("NO_PERMISSION_TO_REMOVE_ONESELF")
     if whitelist.role_of(point) is None:
-        return said("PUBLIC_KEY_NOT_ON_WHITELIST")
+        return information_value("PUBLIC_KEY_NOT_ON_WHITELIST")
     whitelist.remove(point)
-    return said("NONE")
+    return information_value("NONE")

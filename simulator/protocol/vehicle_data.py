@@ -123,14 +123,16 @@ def _charge(car: Car, at: int) -> ChargeState:
     state = ChargeState(
         timestamp=_time(at),
         charging_state=_one(ChargeState.ChargingState, str(values["charging_state"])),
-        conn_charge_cable=_one(ChargeState.CableType, "IEC" if car.cable else "SNA"),
+        conn_charge_cable=_one(
+            ChargeState.CableType, "IEC" if car.cable_connected else "SNA"
+        ),
         fast_charger_type=_one(
-            ChargeState.ChargerType, "ACSingleWireCAN" if car.cable else "SNA"
+            ChargeState.ChargerType, "ACSingleWireCAN" if car.cable_connected else "SNA"
         ),
         scheduled_charging_mode=ChargeState.ScheduledChargingModeOff,
         charge_rate_mph_float=payloads.charge_rate(car),
         charge_port_latch=_one(
-            ChargePortLatchState, "Engaged" if car.latched else "Disengaged"
+            ChargePortLatchState, "Engaged" if car.cable_latched else "Disengaged"
         ),
         charging_amps=car.charge_amps,
     )
@@ -141,22 +143,24 @@ def _charge(car: Car, at: int) -> ChargeState:
 def _climate(car: Car, at: int) -> ClimateState:
     state = ClimateState(
         timestamp=_time(at),
-        inside_temp_celsius=round(car.inside, 1),
-        outside_temp_celsius=round(car.outside, 1),
+        inside_temp_celsius=round(car.inside_temp, 1),
+        outside_temp_celsius=round(car.outside_temp, 1),
         min_avail_temp_celsius=15,
         max_avail_temp_celsius=28,
-        climate_keeper_mode=_one(ClimateState.ClimateKeeperMode, _KEEPER[car.keeper]),
+        climate_keeper_mode=_one(
+            ClimateState.ClimateKeeperMode, _KEEPER[car.climate_keeper]
+        ),
         defrost_mode=_one(ClimateState.DefrostMode, "Max" if car.defrost else "Off"),
-        cabin_overheat_protection=_OVERHEAT[car.overheat],
+        cabin_overheat_protection=_OVERHEAT[car.overheat_protection],
         cop_activation_temperature=_OVERHEAT_LEVEL[car.overheat_level],
-        bioweapon_mode_on=car.bioweapon if car.well_equipped else None,
+        bioweapon_mode_on=car.bioweapon_mode if car.is_model_s_or_x else None,
     )
     values = payloads.climate_state(car, at)
     has_levels = values.pop("steering_wheel_heat_level", None) is not None
     del values["cabin_overheat_protection"]
     _fill(state, values)
     if has_levels:
-        state.steering_wheel_heat_level = _WHEEL[car.wheel]
+        state.steering_wheel_heat_level = _WHEEL[car.steering_wheel_heater]
     return state
 
 
@@ -165,7 +169,9 @@ def _drive(car: Car, at: int) -> DriveState:
         timestamp=_time(at),
         shift_state=_one(ShiftState, "P" if car.speed is None else "D"),
         odometer_in_hundredths_of_a_mile=round(car.odometer * 100),
-        active_route_coordinates=LatLong(latitude=car.home[0], longitude=car.home[1]),
+        active_route_coordinates=LatLong(
+            latitude=car.home_position[0], longitude=car.home_position[1]
+        ),
     )
     _fill(state, payloads.drive_state(car, at))
     return state
@@ -177,7 +183,7 @@ def _location(car: Car, at: int) -> LocationState:
         native_type=_one(LocationState.GPSCoordinateType, "WGS"),
     )
     _fill(state, payloads.drive_state(car, at))
-    if car.well_equipped:
+    if car.is_model_s_or_x:
         state.homelink_nearby = car.at_home
     return state
 
@@ -200,7 +206,7 @@ def _closures(car: Car, at: int) -> ClosuresState:
         sun_roof_state=_one(ClosuresState.SunRoofState, roof),
         center_display_state=_one(ClosuresState.DisplayState, display),
         sentry_mode_state=_one(
-            ClosuresState.SentryModeState, "Armed" if car.sentry else "Off"
+            ClosuresState.SentryModeState, "Armed" if car.sentry_mode else "Off"
         ),
     )
     _fill(state, payloads.vehicle_state(car, at))
@@ -238,7 +244,7 @@ def _vehicle(car: Car, at: int) -> VehicleState:
     state = VehicleState(
         timestamp=_time(at),
         software_update_state=_update(car, at),
-        guestMode=VehicleState.GuestMode(GuestModeActive=car.guest),
+        guestMode=VehicleState.GuestMode(GuestModeActive=car.guest_mode),
         pin_to_drive_enabled=car.pin_to_drive,
         pin_to_drive_pin_set=car.drive_pin is not None,
         dashcam_state=DashCamState.DashCamState_RECORDING

@@ -19,9 +19,9 @@ from tesla_protocol.command.vcsec_pb2 import SignatureType, ToVCSECMessage
 from ..vehicle.car import Car
 from . import infotainment, pairing, vcsec
 from .command_decoder import DecodedCommand, UnknownCommandError, decode_commands
-from .computer import Checked, Computer, RefusedError, own_key
+from .computer import Computer, MessageFaultError, VerifiedMessage, computer_key
 from .faults import CommandFault, CommandFaults
-from .whitelist import PRIVILEGES, Role, Whitelist, point_of
+from .whitelist import PRIVILEGES, Role, Whitelist, public_point
 
 
 class Transport(StrEnum):
@@ -40,26 +40,26 @@ class VehicleComputers:
         now: Callable[[], float],
         *,
         whitelist: Whitelist | None = None,
-        keys: Callable[[str, Domain], ec.EllipticCurvePrivateKey] = own_key,
+        keys: Callable[[str, Domain], ec.EllipticCurvePrivateKey] = computer_key,
     ) -> None:
         self.whitelist = whitelist or Whitelist(now)
-        self.mishaps = CommandFaults()
-        self.over_bluetooth: Counter[str] = Counter()
+        self.faults = CommandFaults()
+        self.bluetooth_executed: Counter[str] = Counter()
         """How often the car executed each command that came over Bluetooth."""
 
         self.confirmation = vcsec.Confirmation.EMPTY
         """How the computer of the locks confirms a command."""
 
-        self.tells_wait = False
+        self.reports_wait = False
         """Whether it says that it waits for a card: newer cars do not."""
 
-        self.screen_hangs = False
+        self.infotainment_hangs = False
         """Whether infotainment is silent over Bluetooth, until it is restarted.
 
         Owners report so of firmware of 2026: the locks answer all the while.
         """
 
-        self.acknowledges = False
+        self.sends_acknowledgments = False
         """Whether a bare acknowledgment comes before each answer over Bluetooth."""
         self.seals_status = True
         """Whether the locks' computer seals its status. Both kinds are reckoned with:
@@ -78,13 +78,13 @@ class VehicleComputers:
             for domain in (Domain.DOMAIN_VEHICLE_SECURITY, Domain.DOMAIN_INFOTAINMENT)
         }
 
-    def expect(self, mishap: CommandFault | str, times: int = 1) -> None:
+    def inject_fault(self, fault: CommandFault | str, times: int = 1) -> None:
         """Let something go wrong with the next commands."""
-        self.mishaps.expect(CommandFault(mishap), times)
+        self.faults.inject_fault(CommandFault(fault), times)
 
     def restart(self) -> None:
         """Switch all of them off and on: every session is void."""
-        self.screen_hangs = False
+        self.infotainment_hangs = False
         for computer in self._computers.values():
             computer.restart()
 
@@ -108,12 +108,12 @@ class VehicleComputers:
         if (computer := self._computers.get(domain)) is None:
             return _encoded(_misdirected(message))
         self._car.advance()
-        asleep = self._car.presence == "asleep"
-        hangs = self.screen_hangs and over is Transport.BLUETOOTH
-        if not computer.secures and (asleep or hangs):
+        asleep = self._car.connectivity == "asleep"
+        hangs = self.infotainment_hangs and over is Transport.BLUETOOTH
+        if not computer.is_vehicle_security and (asleep or hangs):
             return None
-        if not computer.secures and over is Transport.BLUETOOTH:
-            self._car.disturb()
+        if not computer.is_vehicle_security and over is Transport.BLUETOOTH:
+            self._car.record_bluetooth_read()
         match message.WhichOneof("payload"):
             case "session_info_request":
                 answered: RoutableMessage | None = computer.open_session(message)
@@ -128,21 +128,21 @@ class VehicleComputers:
                 answered = computer.fault(message, fault)
         if answered is None:
             return None
-        if self.acknowledges:
+        if self.sends_acknowledgments:
             tell_later(_encoded(computer.acknowledge(message)))
         return _encoded(answered)
 
     def broadcast(self) -> bytes:
         """Return what the car tells everybody that it has a line to."""
-        return self._to_everybody(vcsec.tells(self._car))
+        return self._to_everybody(vcsec.status_message(self._car))
 
-    def chatter(self) -> list[bytes]:
+    def unsolicited_messages(self) -> list[bytes]:
         """Return what it says besides to everybody, until a key has proven itself.
 
         Some of it comes without a message around it.
         """
-        bare = vcsec.CHATTER[0]
-        return [bare, *map(self._to_everybody, vcsec.CHATTER)]
+        bare = vcsec.UNSOLICITED_PAYLOADS[0]
+        return [bare, *map(self._to_everybody, vcsec.UNSOLICITED_PAYLOADS)]
 
     def _to_everybody(self, payload: bytes) -> bytes:
         return _encoded(
@@ -153,7 +153,7 @@ class VehicleComputers:
             )
         )
 
-    def too_long(self, data: bytes) -> bytes:
+    def response_too_long(self, data: bytes) -> bytes:
         """Return the answer to a message whose answer is too long for the line."""
         message = RoutableMessage.FromString(data)
         computer = self._computers[message.to_destination.domain]
@@ -167,7 +167,7 @@ class VehicleComputers:
         tell_later: Callable[[bytes], None],
     ) -> RoutableMessage | None:
         def tell(payload: bytes) -> None:
-            tell_later(_encoded(computer.seal_message(message, payload)))
+            tell_later(_encoded(computer.plain_reply(message, payload)))
 
         payload = message.protobuf_message_as_bytes
         try:
@@ -175,37 +175,37 @@ class VehicleComputers:
         except DecodeError:
             fault = MessageFault_E.MESSAGEFAULT_ERROR_DECODING
             return computer.fault(message, fault)
-        except pairing.NeedsKeyError:
+        except pairing.SignatureRequiredError:
             fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
             return computer.fault(message, fault)
-        if reply is None or (reply == vcsec.waits() and not self.tells_wait):
+        if reply is None or (reply == vcsec.wait_reply() and not self.reports_wait):
             return None
-        return computer.seal_message(message, reply)
+        return computer.plain_reply(message, reply)
 
     def _command(
         self, computer: Computer, message: RoutableMessage, over: Transport
     ) -> RoutableMessage | None:
         mishap = None
         try:
-            checked = computer.check(message)
+            checked = computer.verify(message)
             orders = _allowed_orders(message, checked, over)
-            mishap = self.mishaps.take() if _acts(orders) else None
-            if mishap is None or mishap.done:
+            mishap = self.faults.next_fault() if _acts(orders) else None
+            if mishap is None or mishap.executes:
                 before = Counter(self._car.executed)
                 payload = self._execute(computer, checked, orders)
                 if over is Transport.BLUETOOTH:
-                    self.over_bluetooth += self._car.executed - before
+                    self.bluetooth_executed += self._car.executed - before
             else:
                 payload = b""
-        except RefusedError as refused:
+        except MessageFaultError as refused:
             return computer.fault(message, refused.fault, refused.session)
-        if computer.secures and not self.seals_status and not _acts(orders):
-            return computer.seal_message(message, payload)
+        if computer.is_vehicle_security and not self.seals_status and not _acts(orders):
+            return computer.plain_reply(message, payload)
         if mishap is None:
-            if not (computer.secures or self.seals_infotainment):
-                return computer.seal_message(message, payload)
+            if not (computer.is_vehicle_security or self.seals_infotainment):
+                return computer.plain_reply(message, payload)
             names_request = (
-                computer.secures
+                computer.is_vehicle_security
                 and _acts(orders)
                 and self.confirmation is vcsec.Confirmation.STATUS
             )
@@ -216,14 +216,14 @@ class VehicleComputers:
             return None
         if mishap in {CommandFault.BUSY, CommandFault.BUSY_DONE}:
             return computer.fault(message, MessageFault_E.MESSAGEFAULT_ERROR_BUSY)
-        if computer.secures:
-            return computer.answer(message, checked, vcsec.waits())
+        if computer.is_vehicle_security:
+            return computer.answer(message, checked, vcsec.wait_reply())
         return computer.status(message, OperationStatus_E.OPERATIONSTATUS_WAIT)
 
     def _execute(
-        self, computer: Computer, checked: Checked, orders: list[DecodedCommand]
+        self, computer: Computer, checked: VerifiedMessage, orders: list[DecodedCommand]
     ) -> bytes:
-        if not computer.secures:
+        if not computer.is_vehicle_security:
             return infotainment.answer(self._car, checked.payload, orders, self._now())
         return vcsec.answer(
             self._car,
@@ -238,24 +238,30 @@ class VehicleComputers:
 def public_keys(vin: str) -> dict[str, bytes]:
     """Return the public keys of a simulated car's computers: points of P-256."""
     return {
-        "vehicle_security": point_of(own_key(vin, Domain.DOMAIN_VEHICLE_SECURITY)),
-        "infotainment": point_of(own_key(vin, Domain.DOMAIN_INFOTAINMENT)),
+        "vehicle_security": public_point(
+            computer_key(vin, Domain.DOMAIN_VEHICLE_SECURITY)
+        ),
+        "infotainment": public_point(computer_key(vin, Domain.DOMAIN_INFOTAINMENT)),
     }
 
 
 def _allowed_orders(
-    message: RoutableMessage, checked: Checked, over: Transport
+    message: RoutableMessage, checked: VerifiedMessage, over: Transport
 ) -> list[DecodedCommand]:
     try:
         orders = decode_commands(message, checked.payload)
     except DecodeError as err:
-        raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_DECODING) from err
+        raise MessageFaultError(MessageFault_E.MESSAGEFAULT_ERROR_DECODING) from err
     except UnknownCommandError as err:
-        raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_COMMAND) from err
+        raise MessageFaultError(
+            MessageFault_E.MESSAGEFAULT_ERROR_INVALID_COMMAND
+        ) from err
     if checked.role is Role.FLEET_MANAGER and over is Transport.BLUETOOTH:
-        raise RefusedError(MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES)
-    if any(order.need not in PRIVILEGES[checked.role] for order in orders):
-        raise RefusedError(
+        raise MessageFaultError(
+            MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES
+        )
+    if any(order.privilege not in PRIVILEGES[checked.role] for order in orders):
+        raise MessageFaultError(
             MessageFault_E.MESSAGEFAULT_ERROR_REMOTE_SERVICE_ACCESS_DISABLED
             if checked.role in {Role.SERVICE, Role.SERVICE_TECH}
             else MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES
@@ -264,7 +270,10 @@ def _allowed_orders(
 
 
 def _is_strange(computer: Computer, message: RoutableMessage) -> bool:
-    return computer.secures and message.signature_data.WhichOneof("sig_type") is None
+    return (
+        computer.is_vehicle_security
+        and message.signature_data.WhichOneof("sig_type") is None
+    )
 
 
 def _acts(orders: list[DecodedCommand]) -> bool:

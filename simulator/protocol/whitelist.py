@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 SLOTS = 20
-TAP_TIME = 30.0  # for so long the car waits for the card
+CARD_TIMEOUT = 30.0  # for so long the car waits for the card
 
 
 class Role(IntEnum):
@@ -64,7 +64,7 @@ class WhitelistError(ValueError):
     """The list cannot be changed so."""
 
 
-class FullError(WhitelistError):
+class WhitelistFullError(WhitelistError):
     """Every slot is taken."""
 
 
@@ -74,16 +74,16 @@ class Entry:
 
     point: bytes
     role: Role
-    form: int = 0  # the form factor, as the protocol numbers it
+    form_factor: int = 0  # the form factor, as the protocol numbers it
 
 
 type Key = bytes | str | ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
 
 
-def point_of(key: Key) -> bytes:
+def public_point(key: Key) -> bytes:
     """Return a key as an uncompressed point; raise a WhitelistError if it is none."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return point_of(key.public_key())
+        return public_point(key.public_key())
     if isinstance(key, ec.EllipticCurvePublicKey):
         if not isinstance(key.curve, ec.SECP256R1):
             message = "the key is not on the curve P-256"
@@ -94,7 +94,9 @@ def point_of(key: Key) -> bytes:
     try:
         if isinstance(key, bytes):
             curve = ec.SECP256R1()
-            return point_of(ec.EllipticCurvePublicKey.from_encoded_point(curve, key))
+            return public_point(
+                ec.EllipticCurvePublicKey.from_encoded_point(curve, key)
+            )
         loaded = serialization.load_pem_public_key(key.encode())
     except ValueError as err:
         message = f"this is no public key: {err}"
@@ -102,7 +104,7 @@ def point_of(key: Key) -> bytes:
     if not isinstance(loaded, ec.EllipticCurvePublicKey):
         message = "the key is of another kind"
         raise WhitelistError(message)
-    return point_of(loaded)
+    return public_point(loaded)
 
 
 class Whitelist:
@@ -112,7 +114,7 @@ class Whitelist:
         self.slots = slots
         self._now = now
         self._entries: dict[bytes, Entry] = {}
-        self.asking: Entry | None = None
+        self.pending: Entry | None = None
         self._asked_at = 0.0
         self._then: Callable[[PairingState], None] | None = None
         self._outcome = PairingState.IDLE
@@ -124,37 +126,37 @@ class Whitelist:
 
     def role_of(self, key: Key) -> Role | None:
         """Return the role of a key, None if the car does not know it."""
-        entry = self._entries.get(point_of(key))
+        entry = self._entries.get(public_point(key))
         return None if entry is None else entry.role
 
     def add(self, key: Key, role: Role = Role.OWNER, form: int = 0) -> Entry:
         """Add a key, or give it another role; raise a FullError if none fits in."""
-        entry = Entry(point=point_of(key), role=role, form=form)
+        entry = Entry(point=public_point(key), role=role, form_factor=form)
         if entry.point not in self._entries and self.is_full:
             message = f"all {self.slots} slots are taken"
-            raise FullError(message)
+            raise WhitelistFullError(message)
         self._entries[entry.point] = entry
         return entry
 
     def remove(self, key: Key) -> None:
         """Take a key off the list; raise a WhitelistError if it is not on it."""
-        if self._entries.pop(point_of(key), None) is None:
+        if self._entries.pop(public_point(key), None) is None:
             message = "the key is not on the list"
             raise WhitelistError(message)
 
     @property
     def pairing(self) -> PairingState:
         """Return how far the last key has come that asked to be added."""
-        if self._now() - self._asked_at > TAP_TIME:
-            self.time_out(self.asking)
-        return PairingState.WAITING if self.asking else self._outcome
+        if self._now() - self._asked_at > CARD_TIMEOUT:
+            self.time_out(self.pending)
+        return PairingState.WAITING if self.pending else self._outcome
 
     @property
     def is_full(self) -> bool:
         """Return whether every slot is taken."""
         return len(self._entries) >= self.slots
 
-    def ask(
+    def request_add(
         self,
         key: Key,
         role: Role,
@@ -165,24 +167,24 @@ class Whitelist:
 
         `then` is told what became of it.
         """
-        self.asking = Entry(point=point_of(key), role=role, form=form)
+        self.pending = Entry(point=public_point(key), role=role, form_factor=form)
         self._asked_at = self._now()
         self._then = then
 
-    def tap(self) -> PairingState:
+    def tap_card(self) -> PairingState:
         """Hold a keycard to the console: this lets in the key that asked."""
-        if self.pairing is not PairingState.WAITING or self.asking is None:
+        if self.pairing is not PairingState.WAITING or self.pending is None:
             return self.pairing
-        asking = self.asking
+        asking = self.pending
         try:
-            self.add(asking.point, asking.role, asking.form)
-        except FullError:
+            self.add(asking.point, asking.role, asking.form_factor)
+        except WhitelistFullError:
             self._end(PairingState.REFUSED)
         else:
             self._end(PairingState.ADDED)
         return self.pairing
 
-    def refuse(self) -> PairingState:
+    def cancel_pairing(self) -> PairingState:
         """Press Cancel on the car's screen."""
         if self.pairing is PairingState.WAITING:
             self._end(PairingState.REFUSED)
@@ -190,11 +192,11 @@ class Whitelist:
 
     def time_out(self, asking: Entry | None) -> None:
         """Wait no longer for the card, if it is still for this key."""
-        if asking is not None and asking is self.asking:
+        if asking is not None and asking is self.pending:
             self._end(PairingState.TIMED_OUT)
 
     def _end(self, outcome: PairingState) -> None:
-        self.asking, self._outcome = None, outcome
+        self.pending, self._outcome = None, outcome
         then, self._then = self._then, None
         if then is not None:
             then(outcome)

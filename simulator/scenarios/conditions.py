@@ -24,14 +24,14 @@ TESLA_PROXY = "tesla_proxy.api"
 DOMAIN = "domain.key"
 SERVICES = ("teslemetry", "tessie")
 _SERVED = tuple(f"{name}.api" for name in SERVICES)
-CAR_WORDS = ("online", "asleep", "offline", "near", "gone")
+CAR_CONDITIONS = ("online", "asleep", "offline", "near", "gone")
 
 
 class ConditionError(ValueError):
     """A subject or a condition is unknown, or the two do not go together."""
 
 
-class Kind(StrEnum):
+class ConditionKind(StrEnum):
     """What a condition does to a request."""
 
     OK = "ok"
@@ -52,32 +52,38 @@ class Kind(StrEnum):
 
 
 # No request reaches a host in one of these.
-UNREACHABLE = frozenset({Kind.REFUSE, Kind.DNS, Kind.NULL})
+UNREACHABLE = frozenset({ConditionKind.REFUSE, ConditionKind.DNS, ConditionKind.NULL})
 # These belong to the owner's own network: a service in between does not see them.
-LOCAL = frozenset({Kind.DNS, Kind.NULL, Kind.TLS, Kind.PORTAL})
+LOCAL_NETWORK = frozenset(
+    {ConditionKind.DNS, ConditionKind.NULL, ConditionKind.TLS, ConditionKind.PORTAL}
+)
 
-_NAMES = frozenset({Kind.DNS, Kind.NULL, Kind.TLS})
-_EVERYWHERE = frozenset(Kind) - {Kind.STALE, Kind.EMPTY, Kind.LATE}
+_NAMES = frozenset({ConditionKind.DNS, ConditionKind.NULL, ConditionKind.TLS})
+_EVERYWHERE = frozenset(ConditionKind) - {
+    ConditionKind.STALE,
+    ConditionKind.EMPTY,
+    ConditionKind.LATE,
+}
 _ONE_CAR = _EVERYWHERE - _NAMES
-_COMMANDS = _ONE_CAR | {Kind.LATE}
-_WORDS = frozenset({kind for kind in Kind if kind.value.isalpha()})
+_COMMANDS = _ONE_CAR | {ConditionKind.LATE}
+_WORDS = frozenset({kind for kind in ConditionKind if kind.value.isalpha()})
 
 # What may be set on each part of a host, and on cars of one model only.
 _ALLOWED = {
     "status": _EVERYWHERE,
-    "api": frozenset(Kind) - {Kind.LATE},
-    "data": _ONE_CAR | {Kind.STALE},
+    "api": frozenset(ConditionKind) - {ConditionKind.LATE},
+    "data": _ONE_CAR | {ConditionKind.STALE},
     "commands": _COMMANDS,
-    "api@": _ONE_CAR | {Kind.STALE, Kind.EMPTY},
-    "data@": _ONE_CAR | {Kind.STALE},
+    "api@": _ONE_CAR | {ConditionKind.STALE, ConditionKind.EMPTY},
+    "data@": _ONE_CAR | {ConditionKind.STALE},
     "commands@": _COMMANDS,
-    "proxy": _EVERYWHERE | {Kind.EMPTY},
+    "proxy": _EVERYWHERE | {ConditionKind.EMPTY},
     # Its certificate is nobody's: it is changed by renewing it.
-    "tesla_proxy": _EVERYWHERE - {Kind.TLS} | {Kind.EMPTY},
-    "teslemetry": _EVERYWHERE | {Kind.EMPTY},
-    "tessie": _EVERYWHERE | {Kind.EMPTY, Kind.STALE},
-    "dns": frozenset({Kind.OK, Kind.DNS, Kind.NULL}),
-    "car": _ONE_CAR | {Kind.STALE},
+    "tesla_proxy": _EVERYWHERE - {ConditionKind.TLS} | {ConditionKind.EMPTY},
+    "teslemetry": _EVERYWHERE | {ConditionKind.EMPTY},
+    "tessie": _EVERYWHERE | {ConditionKind.EMPTY, ConditionKind.STALE},
+    "dns": frozenset({ConditionKind.OK, ConditionKind.DNS, ConditionKind.NULL}),
+    "car": _ONE_CAR | {ConditionKind.STALE},
     "other": _EVERYWHERE,
 }
 
@@ -87,38 +93,41 @@ class Condition:
     """A condition: its text and what the text says."""
 
     text: str
-    kind: Kind
+    kind: ConditionKind
     status: int = 200
     body: str = ""
     seconds: float = 0.0
     set_at: float = 0.0
 
-    def left(self, now: float) -> int:
+    def seconds_left(self, now: float) -> int:
         """Return the whole seconds that a Retry-After still has to run."""
         return max(0, round(self.seconds - (now - self.set_at)))
 
 
-OK = Condition(text="ok", kind=Kind.OK)
+OK = Condition(text="ok", kind=ConditionKind.OK)
 
 
 def parse_condition(text: str, now: float = 0.0) -> Condition:
     """Read a condition."""
     text = text.strip()
     if text in _WORDS:
-        return Condition(text=text, kind=Kind(text))
+        return Condition(text=text, kind=ConditionKind(text))
     if match := re.fullmatch(r"([2-5]\d\d)(?:\s+(.+))?", text, re.DOTALL):
         return Condition(
-            text=text, kind=Kind.HTTP, status=int(match[1]), body=match[2] or ""
+            text=text,
+            kind=ConditionKind.HTTP,
+            status=int(match[1]),
+            body=match[2] or "",
         )
     if match := re.fullmatch(r"(slow|late|retry-after):(\d{1,7}(?:\.\d+)?)", text):
-        kind = next(one for one in Kind if one.value == f"{match[1]}:SECONDS")
+        kind = next(one for one in ConditionKind if one.value == f"{match[1]}:SECONDS")
         return Condition(text=text, kind=kind, seconds=float(match[2]), set_at=now)
-    allowed = ", ".join(kind.value for kind in Kind)
+    allowed = ", ".join(kind.value for kind in ConditionKind)
     message = f"unknown condition {text!r}; allowed: {allowed} (CODE is 200 to 599)"
     raise ConditionError(message)
 
 
-def expand(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
+def expand_subject(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the single subjects that a subject names."""
     host, dot, rest = subject.partition(".")
     part, at, model = rest.partition("@")
@@ -153,16 +162,16 @@ def expand(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(f"{name}.{rest}" for name in (REGIONS if host == "all" else (host,)))
 
 
-def check(subject: str, condition: str, cars: Iterable[str] = ()) -> None:
+def validate_condition(subject: str, condition: str, cars: Iterable[str] = ()) -> None:
     """Raise a ConditionError unless the condition may be set on the subject."""
-    single = expand(subject, cars)[0]
-    if single.startswith("car.") and condition.strip() in CAR_WORDS:
+    single = expand_subject(subject, cars)[0]
+    if single.startswith("car.") and condition.strip() in CAR_CONDITIONS:
         return
     try:
         kind = parse_condition(condition).kind
     except ConditionError as err:
         if single.startswith("car."):
-            message = f"{err}; for cars also: {', '.join(CAR_WORDS)}"
+            message = f"{err}; for cars also: {', '.join(CAR_CONDITIONS)}"
             raise ConditionError(message) from err
         raise
     host, _, rest = single.partition(".")
@@ -172,7 +181,7 @@ def check(subject: str, condition: str, cars: Iterable[str] = ()) -> None:
     else:
         allowed = _ALLOWED[host if host in _ALLOWED else "other"]
     if kind not in allowed:
-        names = ", ".join(kind.value for kind in Kind if kind in allowed)
+        names = ", ".join(kind.value for kind in ConditionKind if kind in allowed)
         message = f"{kind.value!r} means nothing for {subject!r}; allowed: {names}"
         raise ConditionError(message)
 
@@ -188,13 +197,13 @@ class Conditions:
     def set(self, subject: str, condition: str) -> None:
         """Set the condition of one single subject."""
         parsed = parse_condition(condition, self._now())
-        if parsed.kind is Kind.OK:
+        if parsed.kind is ConditionKind.OK:
             self._on.pop(subject, None)
         else:
             self._on[subject] = parsed
-        self.wake()
+        self.notify()
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """Let those who wait look again."""
         self._changed.set()
         self._changed = asyncio.Event()
@@ -203,7 +212,7 @@ class Conditions:
         """Return the condition of one single subject."""
         return self._on.get(subject, OK)
 
-    def any_of(self, subjects: Iterable[str]) -> Condition:
+    def first_of(self, subjects: Iterable[str]) -> Condition:
         """Return the first condition that is not ok among the subjects."""
         return next((self._on[one] for one in subjects if one in self._on), OK)
 
@@ -211,6 +220,6 @@ class Conditions:
         """Return what is not ok."""
         return {subject: condition.text for subject, condition in self._on.items()}
 
-    async def change(self) -> None:
+    async def wait_for_change(self) -> None:
         """Wait for the next change."""
         await self._changed.wait()

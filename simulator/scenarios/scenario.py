@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import re
 
-from .conditions import MODELS, REGIONS, ConditionError, check
-from .strict_yaml import CaseError, Place, read_yaml
+from .conditions import MODELS, REGIONS, ConditionError, validate_condition
+from .strict_yaml import CaseError, YamlNode, read_yaml
 
 STATUSES = (
     "operational",
@@ -46,7 +46,7 @@ SCOPES = (
     "worldwide",
     "undetermined",
 )
-PLANES = ("status", "api", "data", "commands", "auth")
+SUBSYSTEMS = ("status", "api", "data", "commands", "auth")
 KEYS = ("usual", "keycard", "fob")
 SIGNING = ("required", "allowed", "off")
 DEFAULT_PROVIDER = "compatible"
@@ -61,7 +61,7 @@ PROVIDERS = (
     "tessie",
 )
 # What an owner asks for, and the command that the car then executes.
-REQUESTS = {
+REQUEST_COMMANDS = {
     "lock": "door_lock",
     "unlock": "door_unlock",
     "climate_on": "auto_conditioning_start",
@@ -102,11 +102,11 @@ class Request:
     @property
     def command(self) -> str:
         """Return the command that the car executes."""
-        return REQUESTS[self.action]
+        return REQUEST_COMMANDS[self.action]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expect:
+class Expectation:
     """What must hold; None where the case says nothing."""
 
     within: float
@@ -131,7 +131,7 @@ class Step:
 
     at: float
     set: Mapping[str, str] = field(default_factory=dict)
-    expect: Mapping[str, Expect] = field(default_factory=dict)  # for each home
+    expect: Mapping[str, Expectation] = field(default_factory=dict)  # for each home
     restart: bool = False
     do: Request | None = None
     clock: float = 0.0
@@ -167,16 +167,16 @@ class Scenario:
 def load_case(path: Path | str) -> Scenario:
     """Read a case file; raise a CaseError that says what is wrong, and where."""
     place = read_yaml(Path(path))
-    place.only("name", "source", "home", "homes", "timeline")
-    name = place.need("name").text()
-    source = place.need("source").text()
+    place.allow_keys("name", "source", "home", "homes", "timeline")
+    name = place.require("name").text()
+    source = place.require("source").text()
     homes = _homes(place)
-    steps = place.need("timeline").items()
+    steps = place.require("timeline").items()
     timeline: list[Step] = []
     for one in steps:
         timeline.append(_step(one, homes))
         if len(timeline) > 1 and timeline[-1].at < timeline[-2].at:
-            one.need("at").fail("steps must follow each other in time")
+            one.require("at").fail("steps must follow each other in time")
     return Scenario(
         name=name,
         source=source,
@@ -189,11 +189,11 @@ def load_case(path: Path | str) -> Scenario:
 def load_homes(path: Path | str) -> tuple[Home, ...]:
     """Read the homes alone, of a case or of a file without a timeline."""
     place = read_yaml(Path(path))
-    place.only("name", "source", "home", "homes", "timeline")
+    place.allow_keys("name", "source", "home", "homes", "timeline")
     return _homes(place)
 
 
-def _homes(place: Place) -> tuple[Home, ...]:
+def _homes(place: YamlNode) -> tuple[Home, ...]:
     single, several = place.get("home"), place.get("homes")
     if single and not several:
         homes: tuple[Home, ...] = (_home(single, named=False),)
@@ -202,48 +202,50 @@ def _homes(place: Place) -> tuple[Home, ...]:
     else:
         place.fail("a case needs either home or homes")
     if len({home.name for home in homes}) < len(homes):
-        place.need("homes").fail("two homes have the same name")
+        place.require("homes").fail("two homes have the same name")
     names = [car.name for home in homes for car in home.cars]
     if len(set(names)) < len(names):
         (single or several or place).fail("two cars have the same name")
     return homes
 
 
-def _home(place: Place, *, named: bool) -> Home:
+def _home(place: YamlNode, *, named: bool) -> Home:
     keys = ("region", "cars", "provider", "settled", "lively")
-    place.only(*(("name", *keys) if named else keys))
+    place.allow_keys(*(("name", *keys) if named else keys))
     return Home(
-        name=place.need("name").text() if named else "home",
-        region=place.need("region").one_of(REGIONS),
-        cars=tuple(_car(one) for one in place.need("cars").items()),
+        name=place.require("name").text() if named else "home",
+        region=place.require("region").one_of(REGIONS),
+        cars=tuple(_car(one) for one in place.require("cars").items()),
         provider=place.read("provider", _one_of(PROVIDERS)) or DEFAULT_PROVIDER,
-        settled=place.read("settled", Place.flag) is not False,
-        lively=place.read("lively", Place.flag) is True,
+        settled=place.read("settled", YamlNode.flag) is not False,
+        lively=place.read("lively", YamlNode.flag) is True,
     )
 
 
-def _car(place: Place) -> CarSpec:
-    place.only("name", "model", "year", "signing")
-    name = place.need("name").text()
+def _car(place: YamlNode) -> CarSpec:
+    place.allow_keys("name", "model", "year", "signing")
+    name = place.require("name").text()
     if not re.fullmatch(r"\w[\w -]*", name):
-        place.need("name").fail("a name is made of letters, digits, spaces and dashes")
+        place.require("name").fail(
+            "a name is made of letters, digits, spaces and dashes"
+        )
     return CarSpec(
         name=name,
-        model=place.need("model").one_of(MODELS),
-        year=place.need("year").number(2010, 2039),
+        model=place.require("model").one_of(MODELS),
+        year=place.require("year").number(2010, 2039),
         signing=place.read("signing", _one_of(SIGNING)),
     )
 
 
-def _step(place: Place, homes: tuple[Home, ...]) -> Step:
-    place.only("at", "set", "expect", "restart", "do", "clock", "token")
+def _step(place: YamlNode, homes: tuple[Home, ...]) -> Step:
+    place.allow_keys("at", "set", "expect", "restart", "do", "clock", "token")
     cars = [car.name for home in homes for car in home.cars]
     do = _request(one, cars) if (one := place.get("do")) else None
     step = Step(
-        at=place.need("at").duration(),
+        at=place.require("at").duration(),
         set=_conditions(one, cars) if (one := place.get("set")) else {},
         expect=_expects(one, homes, do) if (one := place.get("expect")) else {},
-        restart=place.read("restart", Place.flag) is True,
+        restart=place.read("restart", YamlNode.flag) is True,
         do=do,
         clock=place.read("clock", lambda one: one.duration(signed=True)) or 0.0,
         token=place.read("token", _one_of(("expired", "ok"))),
@@ -253,36 +255,36 @@ def _step(place: Place, homes: tuple[Home, ...]) -> Step:
     return step
 
 
-def _conditions(place: Place, cars: list[str]) -> dict[str, str]:
+def _conditions(place: YamlNode, cars: list[str]) -> dict[str, str]:
     conditions: dict[str, str] = {}
     for subject, one in place.entries():
         # YAML reads an unquoted null as nothing and an unquoted 503 as a number.
         condition = "null" if one.value is None else str(one.value)
         try:
-            check(subject, condition, cars)
+            validate_condition(subject, condition, cars)
         except ConditionError as err:
             one.fail(str(err))
         conditions[subject] = condition
     return conditions
 
 
-def _request(place: Place, cars: list[str]) -> Request:
+def _request(place: YamlNode, cars: list[str]) -> Request:
     action, _, car = place.text().partition(".")
-    if action not in REQUESTS or car not in cars:
+    if action not in REQUEST_COMMANDS or car not in cars:
         place.fail(
-            f"must be ACTION.CAR; actions: {', '.join(REQUESTS)};"
+            f"must be ACTION.CAR; actions: {', '.join(REQUEST_COMMANDS)};"
             f" cars: {', '.join(cars)}"
         )
     return Request(action=action, car=car)
 
 
 def _expects(
-    place: Place, homes: tuple[Home, ...], do: Request | None
-) -> dict[str, Expect]:
+    place: YamlNode, homes: tuple[Home, ...], do: Request | None
+) -> dict[str, Expectation]:
     if len(homes) == 1 and homes[0].name == "home":
         return {homes[0].name: _expect(place, homes[0], do)}
     names = {home.name: home for home in homes}
-    place.only(*names)
+    place.allow_keys(*names)
     return {
         name: _expect(one, names[name], do if _owns(names[name], do) else None)
         for name, one in place.entries()
@@ -293,52 +295,52 @@ def _owns(home: Home, do: Request | None) -> bool:
     return do is not None and do.car in [car.name for car in home.cars]
 
 
-def _expect(place: Place, home: Home, do: Request | None) -> Expect:
+def _expect(place: YamlNode, home: Home, do: Request | None) -> Expectation:
     of_do = ("done", "via", "executed")
-    place.only(
+    place.allow_keys(
         *("within", "status", "scope", "planes", "models", "elsewhere", "key"),
         *("notified", "reauth", "entities", "billed"),
         *(of_do if do else ()),
     )
     elsewhere = tuple(region for region in REGIONS if region != home.region)
-    return Expect(
-        within=place.need("within").duration(),
+    return Expectation(
+        within=place.require("within").duration(),
         status=place.read("status", _one_of(STATUSES)),
         scope=place.read("scope", _one_of(SCOPES)),
-        planes=place.read("planes", _some_of(PLANES)),
+        planes=place.read("planes", _some_of(SUBSYSTEMS)),
         models=place.read("models", _some_of(MODELS)),
         elsewhere=place.read("elsewhere", _some_of(elsewhere)),
         key=place.read("key", lambda one: _keys(one, home)),
         notified=place.read("notified", lambda one: one.number(0, 1000)),
-        reauth=place.read("reauth", Place.flag),
+        reauth=place.read("reauth", YamlNode.flag),
         entities=place.read("entities", _one_of(("available",))),
         billed=place.read("billed", lambda one: one.number(0, 1_000_000)),
-        done=place.read("done", Place.flag),
+        done=place.read("done", YamlNode.flag),
         via=place.read("via", _one_of(("cloud", "bluetooth"))),
         executed=place.read("executed", lambda one: one.number(0, 1000)),
     )
 
 
-def _keys(place: Place, home: Home) -> dict[str, str]:
+def _keys(place: YamlNode, home: Home) -> dict[str, str]:
     cars = [car.name for car in home.cars]
     if isinstance(place.value, str):
         return dict.fromkeys(cars, place.one_of(KEYS))
-    place.only(*cars)
+    place.allow_keys(*cars)
     return {car: one.one_of(KEYS) for car, one in place.entries()}
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[[Place], str]:
+def _one_of(allowed: tuple[str, ...]) -> Callable[[YamlNode], str]:
     return lambda place: place.one_of(allowed)
 
 
-def _some_of(allowed: tuple[str, ...]) -> Callable[[Place], tuple[str, ...]]:
+def _some_of(allowed: tuple[str, ...]) -> Callable[[YamlNode], tuple[str, ...]]:
     return lambda place: tuple(one.one_of(allowed) for one in place.items(empty=True))
 
 
 __all__ = [
     "CarSpec",
     "CaseError",
-    "Expect",
+    "Expectation",
     "Home",
     "Request",
     "Scenario",

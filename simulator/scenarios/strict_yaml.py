@@ -47,7 +47,7 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> object:
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
 
 
-class Place:
+class YamlNode:
     """A value in a file, and where it stands."""
 
     def __init__(
@@ -64,13 +64,13 @@ class Place:
         error = f"{self._file}:{self._line}: {where}{message}"
         raise CaseError(error)
 
-    def only(self, *allowed: str) -> None:
+    def allow_keys(self, *allowed: str) -> None:
         """Insist on a mapping with no other keys than these."""
         for key, place in self.entries():
             if key not in allowed:
                 place.fail(f"unknown key; allowed: {', '.join(allowed)}")
 
-    def entries(self) -> Iterable[tuple[str, Place]]:
+    def entries(self) -> Iterable[tuple[str, YamlNode]]:
         """Return the entries of a mapping."""
         if not isinstance(self.value, _Mapping):
             self.fail("must be a mapping of keys to values")
@@ -80,7 +80,7 @@ class Place:
             for key, line in mapping.lines.items()
         ]
 
-    def items(self, *, empty: bool = False) -> list[Place]:
+    def items(self, *, empty: bool = False) -> list[YamlNode]:
         """Return the items of a list."""
         if not isinstance(self.value, list) or not (self.value or empty):
             self.fail("must be a list")
@@ -95,17 +95,17 @@ class Place:
             for index, value in enumerate(self.value)
         ]
 
-    def get(self, key: str) -> Place | None:
+    def get(self, key: str) -> YamlNode | None:
         """Return an entry, or None."""
         return dict(self.entries()).get(key)
 
-    def need(self, key: str) -> Place:
+    def require(self, key: str) -> YamlNode:
         """Return an entry that must be there."""
         if (place := self.get(key)) is None:
             self.fail(f"{key} is missing")
         return place
 
-    def read[T](self, key: str, reader: Callable[[Place], T]) -> T | None:
+    def read[T](self, key: str, reader: Callable[[YamlNode], T]) -> T | None:
         """Read an entry, or None if it is not there."""
         return None if (place := self.get(key)) is None else reader(place)
 
@@ -142,11 +142,11 @@ class Place:
         seconds = int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4] or 0)
         return float(-seconds if match[1] == "-" else seconds)
 
-    def _inside(self, value: object, where: str, line: int) -> Place:
-        return Place(value, self._file, f"{self._where}{where}".lstrip("."), line)
+    def _inside(self, value: object, where: str, line: int) -> YamlNode:
+        return YamlNode(value, self._file, f"{self._where}{where}".lstrip("."), line)
 
 
-def read_yaml(path: Path) -> Place:
+def read_yaml(path: Path) -> YamlNode:
     """Read a file; what it holds must be a mapping."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -162,6 +162,6 @@ def read_yaml(path: Path) -> Place:
         problem = getattr(err, "problem", None) or str(err)
         message = f"{path}:{line}: not YAML: {problem}"
         raise CaseError(message) from err
-    place = Place(value, path)
+    place = YamlNode(value, path)
     place.entries()
     return place

@@ -6,8 +6,8 @@ import math
 
 from ..scenarios.scenario import CarSpec
 from .commands import COMMANDS, CommandResult
-from .models import MODEL_TABLE, build_config, build_vin, signing_of
-from .schedule import Day, Drive, Place, Plan, Route, ScheduledEvent
+from .models import MODEL_SPECIFICATIONS, build_config, build_vin, default_signing
+from .schedule import Day, Drive, Position, Schedule, ScheduledEvent, Trip
 
 # Where the data tell what -> the number or the key in a command.
 SEATS = {
@@ -22,18 +22,22 @@ SEATS = {
 DOORS = ("df", "pf", "dr", "pr")
 WINDOWS = ("fd_window", "fp_window", "rd_window", "rp_window")
 COP_TEMPS = (30, 35, 40)
-IDLE = 15 * 60.0  # an idle car falls asleep after this
-WAKING = 12.0
-GEAR_TIME = 5 * 60.0  # for so long a parked car goes on telling its gear
+IDLE_SECONDS = 15 * 60.0  # an idle car falls asleep after this
+WAKE_SECONDS = 12.0
+GEAR_SECONDS = 5 * 60.0  # for so long a parked car goes on telling its gear
 CABIN_IDLE = 40 * 60.0  # time constants of the cabin's temperature
 CABIN_DRIVEN = 4 * 60.0
 VOLTS = 230
 PHASES = 3
-LEAST_AMPS = 5
+MIN_CHARGING_AMPS = 5
 TRIP_PERIOD = 3 * 3600.0
 TRIP_TIME = 15 * 60.0
 TRIP_SPEED = 31.0  # mph
-HOMES = {"na": (37.4919, -121.9447), "eu": (52.3941, 13.7904), "cn": (30.9, 121.77)}
+HOME_POSITIONS = {
+    "na": (37.4919, -121.9447),
+    "eu": (52.3941, 13.7904),
+    "cn": (30.9, 121.77),
+}
 
 UPDATE_WAIT = 2 * 60.0  # what the car's screen counts down
 UPDATE_TIME = 25 * 60.0
@@ -54,17 +58,17 @@ class Car:
         self.name = spec.name
         self.model = spec.model
         self.year = spec.year
-        self.table = MODEL_TABLE[spec.model]
+        self.specification = MODEL_SPECIFICATIONS[spec.model]
         self.vin = build_vin(spec.name, spec.model, spec.year)
         self.id = 1_000_000_000 + int(self.vin[-6:])
         self.region = region
-        self.signing = spec.signing or signing_of(spec.model, spec.year)
+        self.signing = spec.signing or default_signing(spec.model, spec.year)
         self.lively = lively
         self.executed: Counter[str] = Counter()
         self._near = False
         # Whoever listens to the car: it has moved, or something was done to it.
         self.on_change: Callable[[], None] = lambda: None
-        self.presence = "online"
+        self.connectivity = "online"
         self.in_service = False
 
         self.config = build_config(spec.model, spec.year, region)
@@ -73,44 +77,47 @@ class Car:
         self.climate_on = False
         self.driver_temp = 21.0
         self.passenger_temp = 21.0
-        self.outside = 15.0
-        self.inside = 15.0
-        self.keeper = 0
+        self.outside_temp = 15.0
+        self.inside_temp = 15.0
+        self.climate_keeper = 0
         self.defrost = False
-        self.overheat = "Off"
+        self.overheat_protection = "Off"
         self.overheat_level = 2
-        self.seats = dict.fromkeys(SEATS.values(), 0)
-        self.wheel = 0
+        self.seat_heaters = dict.fromkeys(SEATS.values(), 0)
+        self.steering_wheel_heater = 0
         self.auto_seats = {1: True, 2: True}
-        self.auto_wheel = False
+        self.auto_steering_wheel = False
         self.doors = dict.fromkeys(DOORS, False)
         self.windows = dict.fromkeys(WINDOWS, 0)
         self.sun_roof = "closed" if self.config["sun_roof_installed"] else "unknown"
         self.front_trunk = self.rear_trunk = False
-        self.sentry = self.valet = False
-        self.valet_pin = True
-        self.guest = self.bioweapon = False
+        self.sentry_mode = self.valet_mode = False
+        self.valet_pin_set = True
+        self.guest_mode = self.bioweapon_mode = False
         self.pin_to_drive = False
         self.drive_pin: str | None = None
-        self.coolers = {1: 0, 2: 0}
-        self.may_drive_until = 0.0
-        self.port_open = False
-        self.cable = self.latched = False
+        self.seat_coolers = {1: 0, 2: 0}
+        self.keyless_driving_until = 0.0
+        self.charge_port_open = False
+        self.cable_connected = self.cable_latched = False
         self.charging = False
         self.charge_limit = 80
         self.charge_amps = 16
         self.low_amps: int | None = None  # what it charges with while the setting is 5
-        self.battery = 64.0
-        self.added = 0.0  # kWh of this charge
+        self.battery_level = 64.0
+        self.energy_added = 0.0  # kWh of this charge
         self.odometer = 12_345.6
-        self.home: Place = HOMES[region]
-        self.work: Place = (self.home[0] + 0.08, self.home[1] + 0.10)
-        self.latitude, self.longitude = self.home
+        self.home_position: Position = HOME_POSITIONS[region]
+        self.work_position: Position = (
+            self.home_position[0] + 0.08,
+            self.home_position[1] + 0.10,
+        )
+        self.latitude, self.longitude = self.home_position
         self.heading = 90
-        self.route: Route | None = None
-        self.version = "2026.32.6"
-        self.offered: str | None = None  # a newer version, already loaded
-        self.installing_at: float | None = None
+        self.route: Trip | None = None
+        self.software_version = "2026.32.6"
+        self.available_update: str | None = None  # a newer version, already loaded
+        self.install_at: float | None = None
 
         self._now = now
         self._started = self._at = self._active_at = now()
@@ -118,22 +125,22 @@ class Car:
         self._open_asleep: frozenset[str] = frozenset()
         self._waking_until: float | None = None
         self._trip_phase = 600.0 + 1200.0 * index
-        self._plan: Plan | None = None
+        self._plan: Schedule | None = None
 
     @property
-    def near(self) -> bool:
+    def in_range(self) -> bool:
         """Return whether the car is in range of the home's radio."""
         return self._near
 
-    @near.setter
-    def near(self, near: bool) -> None:
+    @in_range.setter
+    def in_range(self, near: bool) -> None:
         self._near = near
         self.on_change()
 
     @property
-    def on_air(self) -> bool:
+    def advertising(self) -> bool:
         """Return whether it can be heard: older Model S and X have no such radio."""
-        return self._near and signing_of(self.model, self.year) != "off"
+        return self._near and default_signing(self.model, self.year) != "off"
 
     @property
     def speed(self) -> int | None:
@@ -141,35 +148,35 @@ class Car:
         return None if self.route is None else round(TRIP_SPEED)
 
     @property
-    def cabin_limit(self) -> int | None:
+    def cabin_temp_limit(self) -> int | None:
         """Return what the cabin is kept below, in °C, while nobody is in."""
-        if self.overheat == "Off" or self.user_present:
+        if self.overheat_protection == "Off" or self.user_present:
             return None
         return COP_TEMPS[self.overheat_level]
 
     @property
     def update_status(self) -> str:
         """Return how far the new software is, as the car words it."""
-        if self.offered is None:
+        if self.available_update is None:
             return ""
-        if self.installing_at is None:
+        if self.install_at is None:
             return "available"
-        return "installing" if self._at >= self.installing_at else "scheduled"
+        return "installing" if self._at >= self.install_at else "scheduled"
 
     @property
-    def well_equipped(self) -> bool:
+    def is_model_s_or_x(self) -> bool:
         """Return whether the car has HomeLink and a filter against anything."""
         return self.model in {"models", "modelx"}
 
     @property
     def at_home(self) -> bool:
         """Return whether the car stands in its own drive."""
-        return (self.latitude, self.longitude) == self.home
+        return (self.latitude, self.longitude) == self.home_position
 
     @property
-    def tells_gear(self) -> bool:
+    def reports_gear(self) -> bool:
         """Return whether the status holds the gear: not once it stood for a while."""
-        return self.route is not None or self._at - self._parked_at < GEAR_TIME
+        return self.route is not None or self._at - self._parked_at < GEAR_SECONDS
 
     @property
     def open_closures(self) -> frozenset[str]:
@@ -178,28 +185,30 @@ class Car:
             **self.doors,
             "rear_trunk": self.rear_trunk,
             "front_trunk": self.front_trunk,
-            "port": self.port_open,
+            "port": self.charge_port_open,
         }
         return frozenset(name for name, is_open in closures.items() if is_open)
 
     @property
-    def told_open(self) -> frozenset[str]:
+    def reported_open_closures(self) -> frozenset[str]:
         """Return what the vehicle security computer reports as open.
 
         Tesla says of a car that sleeps: its charge port is reported as closed in any
         case, and other closures as they were last seen before it fell asleep.
         """
-        return self._open_asleep if self.presence == "asleep" else self.open_closures
+        return (
+            self._open_asleep if self.connectivity == "asleep" else self.open_closures
+        )
 
     @property
     def waking(self) -> bool:
         """Return whether the car is about to wake."""
         return self._waking_until is not None
 
-    def set_presence(self, presence: str) -> None:
+    def set_connectivity(self, presence: str) -> None:
         """Put the car online, asleep or offline."""
         self.advance()
-        self.presence = presence
+        self.connectivity = presence
         self._open_asleep = self.open_closures - {"port"}
         self._waking_until = None
         self._active_at = self._now()
@@ -212,19 +221,19 @@ class Car:
         """Begin to wake; a car without a connection does not hear it."""
         self.advance()
         self.executed["wake_up"] += 1
-        if self.presence == "asleep" and not self.waking:
-            self._waking_until = self._now() + WAKING
+        if self.connectivity == "asleep" and not self.waking:
+            self._waking_until = self._now() + WAKE_SECONDS
         self._active_at = self._now()
 
-    def rouse(self) -> None:
+    def finish_waking(self) -> None:
         """Be awake at once, as for somebody who has waited for it."""
         if self.waking:
-            self.set_presence("online")
+            self.set_connectivity("online")
 
     def drive(self) -> None:
         """Set out: a quarter of an hour, there and back."""
         self.advance()
-        self.set_presence("online")
+        self.set_connectivity("online")
         self.unplug()
         self.locked = True
         self.close()
@@ -238,15 +247,15 @@ class Car:
 
     def schedule_update(self, seconds: float) -> None:
         """Have the new software installed in a while."""
-        self.installing_at = self._now() + max(seconds, UPDATE_WAIT)
+        self.install_at = self._now() + max(seconds, UPDATE_WAIT)
 
     def cancel_update(self) -> None:
         """Leave the new software for later."""
-        self.installing_at = None
+        self.install_at = None
 
-    def allow_driving(self, seconds: float) -> None:
+    def enable_keyless_driving(self, seconds: float) -> None:
         """Let anybody drive off without a key for a while."""
-        self.may_drive_until = self._now() + seconds
+        self.keyless_driving_until = self._now() + seconds
 
     def plug(self) -> None:
         """Plug the charging cable in."""
@@ -261,41 +270,43 @@ class Car:
         self._active_at = self._now()
 
     def _plug_in(self) -> None:
-        self.port_open = self.cable = self.latched = True
-        self.added = 0.0
-        self.charging = self.battery < self.charge_limit
+        self.charge_port_open = self.cable_connected = self.cable_latched = True
+        self.energy_added = 0.0
+        self.charging = self.battery_level < self.charge_limit
         self.low_amps = None
 
     def _pull_out(self) -> None:
-        self.port_open = self.cable = self.latched = self.charging = False
+        self.charge_port_open = self.cable_connected = self.cable_latched = (
+            self.charging
+        ) = False
 
-    def follow(self, days: Sequence[Day], midnight: float | None = None) -> None:
+    def set_schedule(self, days: Sequence[Day], midnight: float | None = None) -> None:
         """Live these days, again and again, from a midnight on (default: from now)."""
         self.advance()
         start = self._now() if midnight is None else midnight
-        self._plan = Plan(days=tuple(days), midnight=start)
+        self._plan = Schedule(days=tuple(days), midnight=start)
 
-    def read(self) -> None:
+    def record_data_read(self) -> None:
         """Have its data read: this keeps a car from before 2021 awake."""
         self.advance()
         if self._plan is not None and self.year < 2021:
             self._active_at = self._now()
 
-    def disturb(self) -> None:
+    def record_bluetooth_read(self) -> None:
         """Have its infotainment talk over Bluetooth: this keeps any car awake.
 
         Owners report so of cars whose data are polled; the status of the locks, which
         another computer tells, keeps none awake.
         """
         self.advance()
-        if self.presence == "online":
+        if self.connectivity == "online":
             self._active_at = self._now()
 
     def advance(self) -> None:
         """Bring the car up to now."""
         now = self._now()
         if self._plan is not None:
-            for deed in self._plan.deeds(self._at, now):
+            for deed in self._plan.events_between(self._at, now):
                 self._advance_to(deed.at)
                 self._do(deed)
         self._advance_to(now)
@@ -312,7 +323,7 @@ class Car:
     def _pass(self, now: float, seconds: float) -> None:
         if self._waking_until is not None and now >= self._waking_until:
             self._waking_until = None
-            self.presence = "online"
+            self.connectivity = "online"
             self._active_at = now
         if self.lively or self._plan is not None:
             self._doze(now)
@@ -324,25 +335,25 @@ class Car:
         if self.route is not None:
             self._travel(self.route, now, seconds)
         if (
-            self.installing_at is not None
-            and self.offered is not None
-            and now >= self.installing_at + UPDATE_TIME
+            self.install_at is not None
+            and self.available_update is not None
+            and now >= self.install_at + UPDATE_TIME
         ):
-            self.version = self.offered
-            self.offered = self.installing_at = None
+            self.software_version = self.available_update
+            self.available_update = self.install_at = None
 
     def _doze(self, now: float) -> None:
         driven = self.route is not None
-        busy = self.climate_on or self.charging or self.sentry or driven
-        if busy or self.presence != "online":
+        busy = self.climate_on or self.charging or self.sentry_mode or driven
+        if busy or self.connectivity != "online":
             self._active_at = now
-        elif now - self._active_at >= IDLE:
-            self.presence = "asleep"
+        elif now - self._active_at >= IDLE_SECONDS:
+            self.connectivity = "asleep"
             self._open_asleep = self.open_closures - {"port"}
 
     def _do(self, deed: ScheduledEvent) -> None:
-        if self.presence == "asleep":
-            self.presence = "online"
+        if self.connectivity == "asleep":
+            self.connectivity = "online"
         if deed.drive is not None:
             self._commute(deed.at, deed.drive)
         elif self.at_home and self.route is None:
@@ -353,39 +364,39 @@ class Car:
         if self.route is not None:
             return
         self._pull_out()
-        goal = self.work if self.at_home else self.home
-        self._set_out(now, drive.lasts, (self._place, goal))
+        goal = self.work_position if self.at_home else self.home_position
+        self._set_out(now, drive.duration, (self._place, goal))
 
-    def _set_out(self, now: float, lasts: float, places: tuple[Place, ...]) -> None:
-        self.route = Route(since=now, lasts=lasts, places=places)
+    def _set_out(self, now: float, lasts: float, places: tuple[Position, ...]) -> None:
+        self.route = Trip(started_at=now, duration=lasts, positions=places)
         self.user_present = self.climate_on = True
 
     @property
-    def _outing(self) -> tuple[Place, ...]:
-        far = (self.home[0] + 0.04, self.home[1] + 0.05)
-        return (self.home, far, self.home)
+    def _outing(self) -> tuple[Position, ...]:
+        far = (self.home_position[0] + 0.04, self.home_position[1] + 0.05)
+        return (self.home_position, far, self.home_position)
 
     @property
-    def _place(self) -> Place:
+    def _place(self) -> Position:
         return self.latitude, self.longitude
 
     def _live(self, now: float, seconds: float) -> None:
         since = now - self._started - self._trip_phase
-        if since >= 0 and since % TRIP_PERIOD < seconds and self.battery > 20:
-            if self.presence == "asleep":
-                self.presence = "online"
-            if self.presence == "online" and self.route is None:
+        if since >= 0 and since % TRIP_PERIOD < seconds and self.battery_level > 20:
+            if self.connectivity == "asleep":
+                self.connectivity = "online"
+            if self.connectivity == "online" and self.route is None:
                 self._pull_out()
                 self._set_out(now, TRIP_TIME, self._outing)
 
     def _warm(self, seconds: float) -> None:
-        goal = self.driver_temp if self.climate_on else self.outside
+        goal = self.driver_temp if self.climate_on else self.outside_temp
         if self.climate_on and self.defrost:
             goal = 28.0
         pace = CABIN_DRIVEN if self.climate_on else CABIN_IDLE
-        self.inside += (goal - self.inside) * (1 - math.exp(-seconds / pace))
-        if not self.climate_on and self.cabin_limit is not None:
-            self.inside = min(self.inside, self.cabin_limit)
+        self.inside_temp += (goal - self.inside_temp) * (1 - math.exp(-seconds / pace))
+        if not self.climate_on and self.cabin_temp_limit is not None:
+            self.inside_temp = min(self.inside_temp, self.cabin_temp_limit)
 
     def set_amps(self, amps: int) -> None:
         """Set the current to charge with.
@@ -393,15 +404,15 @@ class Car:
         Below 5 A a car that charges takes 5 first, and less only when it is asked
         again; its setting goes on showing 5, as owners report.
         """
-        if not self.charging or amps >= LEAST_AMPS:
+        if not self.charging or amps >= MIN_CHARGING_AMPS:
             self.charge_amps, self.low_amps = amps, None
-        elif self.charge_amps == LEAST_AMPS:
+        elif self.charge_amps == MIN_CHARGING_AMPS:
             self.low_amps = amps
         else:
-            self.charge_amps, self.low_amps = LEAST_AMPS, None
+            self.charge_amps, self.low_amps = MIN_CHARGING_AMPS, None
 
     @property
-    def current(self) -> int:
+    def charging_current(self) -> int:
         """Return the current that flows, in A."""
         if not self.charging:
             return 0
@@ -410,27 +421,35 @@ class Car:
     @property
     def charge_power(self) -> float:
         """Return what flows in, in kW."""
-        return self.current * VOLTS * PHASES / 1000
+        return self.charging_current * VOLTS * PHASES / 1000
 
     def _charge(self, seconds: float) -> None:
         energy = self.charge_power * seconds / 3600
-        room = (self.charge_limit - self.battery) / 100 * self.table.pack
-        self.added += max(0.0, min(energy, room))
-        self.battery += max(0.0, min(energy, room)) / self.table.pack * 100
+        room = (
+            (self.charge_limit - self.battery_level)
+            / 100
+            * self.specification.battery_capacity
+        )
+        self.energy_added += max(0.0, min(energy, room))
+        self.battery_level += (
+            max(0.0, min(energy, room)) / self.specification.battery_capacity * 100
+        )
         if energy >= room:
             self.charging = False
 
-    def _travel(self, route: Route, now: float, seconds: float) -> None:
+    def _travel(self, route: Trip, now: float, seconds: float) -> None:
         miles = TRIP_SPEED * seconds / 3600
         self.odometer += miles
-        self.battery = max(0.0, self.battery - miles / self.table.miles * 100)
-        (self.latitude, self.longitude), self.heading = route.at(now)
+        self.battery_level = max(
+            0.0, self.battery_level - miles / self.specification.range_miles * 100
+        )
+        (self.latitude, self.longitude), self.heading = route.position_at(now)
         if route.is_over(now):
             self.route = None
             self.user_present = self.climate_on = False
-            self.latitude, self.longitude = route.places[-1]
+            self.latitude, self.longitude = route.positions[-1]
             self._active_at = self._parked_at = now
-            if self.lively and self.battery < self.charge_limit:
+            if self.lively and self.battery_level < self.charge_limit:
                 self._plug_in()
 
     def execute(self, command: str, body: Mapping[str, object]) -> CommandResult:

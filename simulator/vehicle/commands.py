@@ -10,7 +10,7 @@ type CommandResult = tuple[bool, str]
 """The `result` and the `reason` of Tesla's answer."""
 
 MAX_DISTANCE = 0.001  # degrees
-KEYLESS_TIME = 2 * 60.0
+KEYLESS_DRIVING_SECONDS = 2 * 60.0
 DONE: CommandResult = (True, "")
 COMFORT_OFF: CommandResult = (False, "cabin comfort remote settings not enabled")
 
@@ -22,38 +22,38 @@ class ControlledCar(Protocol):
     climate_on: bool
     driver_temp: float
     passenger_temp: float
-    keeper: int
+    climate_keeper: int
     defrost: bool
-    bioweapon: bool
-    overheat: str
+    bioweapon_mode: bool
+    overheat_protection: str
     overheat_level: int
-    seats: dict[int, int]
-    coolers: dict[int, int]
+    seat_heaters: dict[int, int]
+    seat_coolers: dict[int, int]
     auto_seats: dict[int, bool]
-    wheel: int
-    auto_wheel: bool
+    steering_wheel_heater: int
+    auto_steering_wheel: bool
     windows: dict[str, int]
     sun_roof: str
     front_trunk: bool
     rear_trunk: bool
-    sentry: bool
-    valet: bool
-    valet_pin: bool
-    guest: bool
+    sentry_mode: bool
+    valet_mode: bool
+    valet_pin_set: bool
+    guest_mode: bool
     pin_to_drive: bool
     drive_pin: str | None
-    port_open: bool
-    cable: bool
-    latched: bool
+    charge_port_open: bool
+    cable_connected: bool
+    cable_latched: bool
     charging: bool
     charge_limit: int
     low_amps: int | None
-    battery: float
+    battery_level: float
     config: dict[str, object]
     latitude: float
     longitude: float
-    offered: str | None
-    installing_at: float | None
+    available_update: str | None
+    install_at: float | None
 
     @property
     def at_home(self) -> bool:
@@ -62,7 +62,7 @@ class ControlledCar(Protocol):
     def set_amps(self, amps: int) -> None:
         """Set the charging current, in A."""
 
-    def allow_driving(self, seconds: float) -> None:
+    def enable_keyless_driving(self, seconds: float) -> None:
         """Enable keyless driving for a while."""
 
     def schedule_update(self, seconds: float) -> None:
@@ -98,8 +98,8 @@ def _climate_on(car: ControlledCar, _body: Parameters) -> CommandResult:
 
 
 def _climate_off(car: ControlledCar, _body: Parameters) -> CommandResult:
-    car.climate_on = car.defrost = car.bioweapon = False
-    car.keeper = 0
+    car.climate_on = car.defrost = car.bioweapon_mode = False
+    car.climate_keeper = 0
     return DONE
 
 
@@ -117,8 +117,8 @@ def _set_keeper(car: ControlledCar, body: Parameters) -> CommandResult:
     mode = _number(body, "climate_keeper_mode")
     if mode not in {0, 1, 2, 3}:
         return False, "invalid_mode"
-    car.keeper = int(mode)
-    if car.keeper:
+    car.climate_keeper = int(mode)
+    if car.climate_keeper:
         car.climate_on = True
     return DONE
 
@@ -131,29 +131,29 @@ def _set_defrost(car: ControlledCar, body: Parameters) -> CommandResult:
 
 
 def _open_port(car: ControlledCar, _body: Parameters) -> CommandResult:
-    if car.cable:
-        car.charging = car.latched = False
-    car.port_open = True
+    if car.cable_connected:
+        car.charging = car.cable_latched = False
+    car.charge_port_open = True
     return DONE
 
 
 def _close_port(car: ControlledCar, _body: Parameters) -> CommandResult:
     if not car.config["motorized_charge_port"]:
         return False, "no motorized charge port"
-    if car.cable:
+    if car.cable_connected:
         return False, "cable connected"
-    car.port_open = False
+    car.charge_port_open = False
     return DONE
 
 
 def _start_charge(car: ControlledCar, _body: Parameters) -> CommandResult:
-    if not car.cable:
+    if not car.cable_connected:
         return False, "disconnected"
     if car.charging:
         return False, "is_charging"
-    if car.battery >= car.charge_limit:
+    if car.battery_level >= car.charge_limit:
         return False, "complete"
-    car.charging = car.latched = True
+    car.charging = car.cable_latched = True
     car.low_amps = None
     return DONE
 
@@ -185,9 +185,9 @@ def _set_amps(car: ControlledCar, body: Parameters) -> CommandResult:
 
 def _set_overheat(car: ControlledCar, body: Parameters) -> CommandResult:
     if body.get("on") is not True:
-        car.overheat = "Off"
+        car.overheat_protection = "Off"
     else:
-        car.overheat = "FanOnly" if body.get("fan_only") is True else "On"
+        car.overheat_protection = "FanOnly" if body.get("fan_only") is True else "On"
     return DONE
 
 
@@ -201,11 +201,11 @@ def _set_overheat_level(car: ControlledCar, body: Parameters) -> CommandResult:
 
 def _heat_seat(car: ControlledCar, body: Parameters) -> CommandResult:
     seat, level = _number(body, "heater"), _number(body, "level")
-    if seat not in car.seats or level not in {0, 1, 2, 3}:
+    if seat not in car.seat_heaters or level not in {0, 1, 2, 3}:
         return False, "invalid_seat"
     if not car.climate_on:
         return COMFORT_OFF
-    car.seats[int(seat)] = int(level)
+    car.seat_heaters[int(seat)] = int(level)
     return DONE
 
 
@@ -215,7 +215,7 @@ def _heat_wheel(car: ControlledCar, body: Parameters) -> CommandResult:
         return False, "invalid_level"
     if not car.climate_on:
         return COMFORT_OFF
-    car.wheel = int(level)
+    car.steering_wheel_heater = int(level)
     return DONE
 
 
@@ -227,11 +227,11 @@ def _cool_seat(car: ControlledCar, body: Parameters) -> CommandResult:
     seat, level = _number(body, "seat_position"), _number(body, "seat_cooler_level")
     if not car.config["has_seat_cooling"]:
         return False, "seat cooling not supported"
-    if seat not in car.coolers or level not in {0, 1, 2, 3}:
+    if seat not in car.seat_coolers or level not in {0, 1, 2, 3}:
         return False, "invalid_seat"
     if not car.climate_on:
         return COMFORT_OFF
-    car.coolers[int(seat)] = int(level)
+    car.seat_coolers[int(seat)] = int(level)
     return DONE
 
 
@@ -244,13 +244,13 @@ def _auto_seat(car: ControlledCar, body: Parameters) -> CommandResult:
 
 
 def _auto_wheel(car: ControlledCar, body: Parameters) -> CommandResult:
-    car.auto_wheel = body.get("on") is True
+    car.auto_steering_wheel = body.get("on") is True
     return DONE
 
 
 def _set_bioweapon(car: ControlledCar, body: Parameters) -> CommandResult:
-    car.bioweapon = body.get("on") is True
-    if car.bioweapon:
+    car.bioweapon_mode = body.get("on") is True
+    if car.bioweapon_mode:
         car.climate_on = True
     return DONE
 
@@ -288,27 +288,27 @@ def _actuate_trunk(car: ControlledCar, body: Parameters) -> CommandResult:
 
 
 def _set_sentry(car: ControlledCar, body: Parameters) -> CommandResult:
-    car.sentry = body.get("on") is True
+    car.sentry_mode = body.get("on") is True
     return DONE
 
 
 def _set_valet(car: ControlledCar, body: Parameters) -> CommandResult:
-    if body.get("on") is True and not (car.valet_pin or body.get("password")):
+    if body.get("on") is True and not (car.valet_pin_set or body.get("password")):
         return False, "valet_pin_needed"
-    car.valet = body.get("on") is True
-    car.valet_pin = car.valet_pin or bool(body.get("password"))
+    car.valet_mode = body.get("on") is True
+    car.valet_pin_set = car.valet_pin_set or bool(body.get("password"))
     return DONE
 
 
 def _reset_valet_pin(car: ControlledCar, _body: Parameters) -> CommandResult:
-    if car.valet:
+    if car.valet_mode:
         return False, "valet_mode_active"
-    car.valet_pin = False
+    car.valet_pin_set = False
     return DONE
 
 
 def _set_guest(car: ControlledCar, body: Parameters) -> CommandResult:
-    car.guest = body.get("enable") is True
+    car.guest_mode = body.get("enable") is True
     return DONE
 
 
@@ -335,7 +335,7 @@ def _clear_drive_pin(car: ControlledCar, _body: Parameters) -> CommandResult:
     return DONE
 
 
-def is_near(car: ControlledCar, body: Parameters) -> bool:
+def is_user_near(car: ControlledCar, body: Parameters) -> bool:
     """Return whether a user is where a car stands, as far as a command tells."""
     latitude, longitude = _number(body, "lat"), _number(body, "lon")
     if latitude is None or longitude is None:
@@ -345,7 +345,7 @@ def is_near(car: ControlledCar, body: Parameters) -> bool:
     )
 
 
-def wants_user_near(command: str, body: Parameters) -> bool:
+def requires_proximity(command: str, body: Parameters) -> bool:
     """Return whether a plain command works only for a user who is near the car.
 
     As Tesla documents it for cars before Model 3: closing the windows moves something
@@ -361,7 +361,7 @@ def _open_garage(car: ControlledCar, _body: Parameters) -> CommandResult:
 
 
 def _cancel_update(car: ControlledCar, _body: Parameters) -> CommandResult:
-    if car.installing_at is None:
+    if car.install_at is None:
         return False, "no_update_scheduled"
     car.cancel_update()
     return DONE
@@ -371,14 +371,14 @@ def _install_update(car: ControlledCar, body: Parameters) -> CommandResult:
     seconds = _number(body, "offset_sec")
     if seconds is None or seconds < 0:
         return False, "invalid_offset"
-    if car.offered is None:
+    if car.available_update is None:
         return False, "no_update_available"
     car.schedule_update(seconds)
     return DONE
 
 
 def _allow_driving(car: ControlledCar, _body: Parameters) -> CommandResult:
-    car.allow_driving(KEYLESS_TIME)
+    car.enable_keyless_driving(KEYLESS_DRIVING_SECONDS)
     return DONE
 
 
@@ -398,7 +398,7 @@ _CHARGING: dict[str, CommandHandler] = {
 CHARGING_COMMANDS = frozenset(_CHARGING)
 # Without one of these there is nothing to do, and Tesla refuses: in which words is not
 # known.
-REQUIRED: Mapping[str, str] = {
+REQUIRED_PARAMETERS: Mapping[str, str] = {
     "actuate_trunk": "which_trunk",
     "guest_mode": "enable",
     "remote_auto_seat_climate_request": "auto_seat_position",

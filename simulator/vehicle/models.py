@@ -10,60 +10,60 @@ _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class ModelSpecification:
     """One model: what Tesla's data say of it."""
 
-    letter: str
-    maker: str
-    body: str
-    pack: float  # kWh
-    miles: float  # with a full battery
+    vin_letter: str
+    manufacturer: str
+    vin_body: str
+    battery_capacity: float  # kWh
+    range_miles: float  # with a full battery
     config: dict[str, object]
 
 
-MODEL_TABLE = {
-    "model3": Model(
-        letter="3",
-        maker="5YJ",
-        body="E1E",
-        pack=75.0,
-        miles=310.0,
+MODEL_SPECIFICATIONS = {
+    "model3": ModelSpecification(
+        vin_letter="3",
+        manufacturer="5YJ",
+        vin_body="E1E",
+        battery_capacity=75.0,
+        range_miles=310.0,
         config={"car_type": "model3", "exterior_color": "DeepBlue"},
     ),
-    "modely": Model(
-        letter="Y",
-        maker="7SA",
-        body="GDE",
-        pack=78.0,
-        miles=320.0,
+    "modely": ModelSpecification(
+        vin_letter="Y",
+        manufacturer="7SA",
+        vin_body="GDE",
+        battery_capacity=78.0,
+        range_miles=320.0,
         config={"car_type": "modely", "exterior_color": "MidnightSilver"},
     ),
-    "models": Model(
-        letter="S",
-        maker="5YJ",
-        body="A1E",
-        pack=98.0,
-        miles=370.0,
+    "models": ModelSpecification(
+        vin_letter="S",
+        manufacturer="5YJ",
+        vin_body="A1E",
+        battery_capacity=98.0,
+        range_miles=370.0,
         config={"car_type": "models", "has_air_suspension": True},
     ),
-    "modelx": Model(
-        letter="X",
-        maker="5YJ",
-        body="CDE",
-        pack=98.0,
-        miles=340.0,
+    "modelx": ModelSpecification(
+        vin_letter="X",
+        manufacturer="5YJ",
+        vin_body="CDE",
+        battery_capacity=98.0,
+        range_miles=340.0,
         config={
             "car_type": "modelx",
             "has_air_suspension": True,
             "third_row_seats": "SixSeats",
         },
     ),
-    "cybertruck": Model(
-        letter="C",
-        maker="7G2",
-        body="EHE",
-        pack=123.0,
-        miles=318.0,
+    "cybertruck": ModelSpecification(
+        vin_letter="C",
+        manufacturer="7G2",
+        vin_body="EHE",
+        battery_capacity=123.0,
+        range_miles=318.0,
         config={
             "car_type": "cybertruck",
             "exterior_color": "StainlessSteel",
@@ -74,7 +74,7 @@ MODEL_TABLE = {
 }
 
 # What the data of every car say it is made of; a market or a model changes some.
-CONFIG: dict[str, object] = {
+BASE_CONFIG: dict[str, object] = {
     "aux_park_lamps": "NaPremium",
     "badge_version": 1,
     "can_accept_navigation_requests": True,
@@ -119,7 +119,7 @@ CONFIG: dict[str, object] = {
     "webcam_supported": True,
     "wheel_type": "Pinwheel18CapKit",
 }
-EUROPE: dict[str, object] = {
+EUROPEAN_CONFIG: dict[str, object] = {
     "aux_park_lamps": "Eu",
     "charge_port_type": "CCS",
     "ece_restrictions": True,
@@ -128,25 +128,25 @@ EUROPE: dict[str, object] = {
 }
 
 
-def signing_of(model: str, year: int) -> str:
+def default_signing(model: str, year: int) -> str:
     """Return whether a car takes signed commands, as its product tells it."""
     return "off" if model in {"models", "modelx"} and year < 2021 else "allowed"
 
 
 def build_config(model: str, year: int, region: str) -> dict[str, object]:
     """Return what a car is made of: some older Model S have a sun roof."""
-    market = EUROPE if region == "eu" else {}
+    market = EUROPEAN_CONFIG if region == "eu" else {}
     roof = {"sun_roof_installed": 1} if model == "models" and year < 2019 else {}
-    return {**CONFIG, **market, **MODEL_TABLE[model].config, **roof}
+    return {**BASE_CONFIG, **market, **MODEL_SPECIFICATIONS[model].config, **roof}
 
 
 def build_vin(name: str, model: str, year: int) -> str:
     """Return a VIN whose digits tell model and year, and whose check digit holds."""
-    table = MODEL_TABLE[model]
+    table = MODEL_SPECIFICATIONS[model]
     motor = "5" if year >= 2021 else "2"
     serial = 100_000 + zlib.crc32(f"{name} {model} {year}".encode()) % 899_999
     vin = (
-        f"{table.maker}{table.letter}{table.body}{motor}0"
+        f"{table.manufacturer}{table.vin_letter}{table.vin_body}{motor}0"
         f"{_YEARS[(year - 2010) % len(_YEARS)]}F{serial}"
     )
     total = sum(

@@ -45,16 +45,16 @@ _LOCATION = (
 
 def product(car: Car, now: float) -> Json:
     """Return a car as an item of the product list."""
-    return summary(car) | {
+    return vehicle_summary(car) | {
         "vehicle_config": vehicle_config(car, now),
         "command_signing": car.signing,
         "release_notes_supported": True,
     }
 
 
-def summary(car: Car) -> Json:
+def vehicle_summary(car: Car) -> Json:
     """Return a car without its data."""
-    state = "offline" if car.waking else car.presence
+    state = "offline" if car.waking else car.connectivity
     return {
         "id": car.id,
         "user_id": 1_000_001,
@@ -81,7 +81,7 @@ def summary(car: Car) -> Json:
 def vehicle_data(car: Car, now: float) -> Json:
     """Return everything that can be asked of an awake car."""
     at = int(now * 1000)
-    data = summary(car)
+    data = vehicle_summary(car)
     del data["display_name"], data["option_codes"], data["cached_data"]
     return data | {
         "charge_state": charge_state(car, at),
@@ -99,7 +99,7 @@ def vehicle_data(car: Car, now: float) -> Json:
     }
 
 
-def only(data: Json, sections: Collection[str]) -> Json:
+def filter_sections(data: Json, sections: Collection[str]) -> Json:
     """Return the asked sections of a car's data; places only with location_data."""
     if "vehicle_data_combo" in sections:
         sections = {*sections, *SECTIONS}
@@ -121,18 +121,22 @@ def only(data: Json, sections: Collection[str]) -> Json:
 
 def charge_state(car: Car, at: int) -> Json:
     """Return the charge state."""
-    full = car.table.miles
-    level = int(car.battery)
+    full = car.specification.range_miles
+    level = int(car.battery_level)
     power = car.charge_power
-    left = (car.charge_limit - car.battery) / 100 * car.table.pack
+    left = (
+        (car.charge_limit - car.battery_level)
+        / 100
+        * car.specification.battery_capacity
+    )
     hours = round(left / power, 2) if power else 0.0
-    if not car.cable:
+    if not car.cable_connected:
         charging = "Disconnected"
     elif car.charging:
         charging = "Charging"
     else:
-        charging = "Complete" if car.battery >= car.charge_limit else "Stopped"
-    miles_range = round(car.battery * full / 100, 2)
+        charging = "Complete" if car.battery_level >= car.charge_limit else "Stopped"
+    miles_range = round(car.battery_level * full / 100, 2)
     return {
         "battery_heater_on": False,
         "battery_level": level,
@@ -140,30 +144,34 @@ def charge_state(car: Car, at: int) -> Json:
         "charge_amps": car.charge_amps,
         "charge_current_request": car.charge_amps,
         "charge_current_request_max": 16,
-        "charge_enable_request": car.charging or not car.cable,
-        "charge_energy_added": round(car.added, 2),
+        "charge_enable_request": car.charging or not car.cable_connected,
+        "charge_energy_added": round(car.energy_added, 2),
         "charge_limit_soc": car.charge_limit,
         "charge_limit_soc_max": 100,
         "charge_limit_soc_min": 50,
         "charge_limit_soc_std": 80,
-        "charge_miles_added_ideal": round(car.added / car.table.pack * full, 1),
-        "charge_miles_added_rated": round(car.added / car.table.pack * full, 1),
+        "charge_miles_added_ideal": round(
+            car.energy_added / car.specification.battery_capacity * full, 1
+        ),
+        "charge_miles_added_rated": round(
+            car.energy_added / car.specification.battery_capacity * full, 1
+        ),
         "charge_port_cold_weather_mode": False,
         "charge_port_color": "<invalid>",
-        "charge_port_door_open": car.port_open,
-        "charge_port_latch": "Engaged" if car.latched else "Disengaged",
+        "charge_port_door_open": car.charge_port_open,
+        "charge_port_latch": "Engaged" if car.cable_latched else "Disengaged",
         "charge_rate": charge_rate(car),
-        "charger_actual_current": car.current,
+        "charger_actual_current": car.charging_current,
         "charger_phases": 3 if car.charging else None,
         "charger_pilot_current": 16,
         "charger_power": round(power),
         "charger_voltage": VOLTS if car.charging else 2,
         "charging_state": charging,
-        "conn_charge_cable": "IEC" if car.cable else "<invalid>",
+        "conn_charge_cable": "IEC" if car.cable_connected else "<invalid>",
         "est_battery_range": round(miles_range * 0.94, 2),
         "fast_charger_brand": "<invalid>",
         "fast_charger_present": False,
-        "fast_charger_type": "ACSingleWireCAN" if car.cable else "<invalid>",
+        "fast_charger_type": "ACSingleWireCAN" if car.cable_connected else "<invalid>",
         "ideal_battery_range": miles_range,
         "max_range_charge_counter": 0,
         "minutes_to_full_charge": round(hours * 60),
@@ -187,7 +195,9 @@ def charge_state(car: Car, at: int) -> Json:
         "user_charge_enable_request": None,
         "module_temp_min": 16.5,
         "module_temp_max": 18,
-        "energy_remaining": round(car.battery / 100 * car.table.pack, 2),
+        "energy_remaining": round(
+            car.battery_level / 100 * car.specification.battery_capacity, 2
+        ),
         "lifetime_energy_used": round(car.odometer * 0.26, 3),
         "charging_schedule_override": False,
     }
@@ -195,42 +205,47 @@ def charge_state(car: Car, at: int) -> Json:
 
 def charge_rate(car: Car) -> float:
     """Return what charging adds, in miles an hour."""
-    return round(car.charge_power / car.table.pack * car.table.miles, 1)
+    return round(
+        car.charge_power
+        / car.specification.battery_capacity
+        * car.specification.range_miles,
+        1,
+    )
 
 
 def climate_state(car: Car, at: int) -> Json:
     """Return the climate state."""
-    limit = car.cabin_limit
+    limit = car.cabin_temp_limit
     seats = [
         seat
         for seat in SEATS
         if not seat.startswith("third_row") or car.config["third_row_seats"] != "None"
     ]
-    extras: Json = {"bioweapon_mode": car.bioweapon} if car.well_equipped else {}
-    if not (car.well_equipped and car.year < 2021):
-        extras["steering_wheel_heat_level"] = car.wheel
+    extras: Json = {"bioweapon_mode": car.bioweapon_mode} if car.is_model_s_or_x else {}
+    if not (car.is_model_s_or_x and car.year < 2021):
+        extras["steering_wheel_heat_level"] = car.steering_wheel_heater
     if car.config["has_seat_cooling"]:
-        extras["seat_fan_front_left"] = car.coolers[1]
-        extras["seat_fan_front_right"] = car.coolers[2]
+        extras["seat_fan_front_left"] = car.seat_coolers[1]
+        extras["seat_fan_front_right"] = car.seat_coolers[2]
     return {
-        **{f"seat_heater_{seat}": car.seats[SEATS[seat]] for seat in seats},
+        **{f"seat_heater_{seat}": car.seat_heaters[SEATS[seat]] for seat in seats},
         **extras,
         "allow_cabin_overheat_protection": True,
         "auto_seat_climate_left": car.auto_seats[1],
         "auto_seat_climate_right": car.auto_seats[2],
-        "auto_steering_wheel_heat": car.auto_wheel,
+        "auto_steering_wheel_heat": car.auto_steering_wheel,
         "battery_heater": False,
         "battery_heater_no_power": None,
-        "cabin_overheat_protection": car.overheat,
+        "cabin_overheat_protection": car.overheat_protection,
         "cabin_overheat_protection_actively_cooling": limit is not None
-        and car.inside >= limit,
-        "climate_keeper_mode": KEEPER_MODES[car.keeper],
+        and car.inside_temp >= limit,
+        "climate_keeper_mode": KEEPER_MODES[car.climate_keeper],
         "cop_activation_temperature": COP_LEVELS[car.overheat_level],
         "defrost_mode": 2 if car.defrost else 0,
         "driver_temp_setting": car.driver_temp,
         "fan_status": 3 if car.climate_on else 0,
         "hvac_auto_request": "On",
-        "inside_temp": round(car.inside, 1),
+        "inside_temp": round(car.inside_temp, 1),
         "is_auto_conditioning_on": car.climate_on,
         "is_climate_on": car.climate_on,
         "is_front_defroster_on": car.defrost,
@@ -239,12 +254,12 @@ def climate_state(car: Car, at: int) -> Json:
         "left_temp_direction": 251,
         "max_avail_temp": 28,
         "min_avail_temp": 15,
-        "outside_temp": round(car.outside, 1),
+        "outside_temp": round(car.outside_temp, 1),
         "passenger_temp_setting": car.passenger_temp,
         "remote_heater_control_enabled": car.climate_on,
         "right_temp_direction": 251,
         "side_mirror_heaters": False,
-        "steering_wheel_heater": car.wheel > 0,
+        "steering_wheel_heater": car.steering_wheel_heater > 0,
         "supports_fan_only_cabin_overheat_protection": True,
         "timestamp": at,
         "wiper_blade_heater": False,
@@ -257,8 +272,8 @@ def drive_state(car: Car, at: int) -> Json:
     latitude, longitude = round(car.latitude, 6), round(car.longitude, 6)
     return {
         "active_route_destination": "Home" if moving else "",
-        "active_route_latitude": car.home[0],
-        "active_route_longitude": car.home[1],
+        "active_route_latitude": car.home_position[0],
+        "active_route_longitude": car.home_position[1],
         "active_route_miles_to_arrival": 3.2 if moving else 0.0,
         "active_route_minutes_to_arrival": 7.5 if moving else 0.0,
         "active_route_traffic_minutes_delay": 0,
@@ -320,14 +335,14 @@ def vehicle_state(car: Car, at: int) -> Json:
             f"tpms_soft_warning_{wheel}": False,
         }
     homelink: Json = {}
-    if car.well_equipped:
+    if car.is_model_s_or_x:
         homelink = {"homelink_device_count": 1, "homelink_nearby": car.at_home}
     return closures_state(car, at) | {
         **homelink,
         "api_version": 71,
         "autopark_state_v2": "unavailable",
         "calendar_supported": True,
-        "car_version": f"{car.version} 1f0e2d3c4b5a",
+        "car_version": f"{car.software_version} 1f0e2d3c4b5a",
         "center_display_state": 2 if car.user_present else 0,
         "dashcam_clip_save_available": True,
         "dashcam_state": "Recording" if car.user_present else "Unavailable",
@@ -351,20 +366,20 @@ def vehicle_state(car: Car, at: int) -> Json:
         "notifications_supported": True,
         "odometer": round(car.odometer, 6),
         "parsed_calendar_supported": True,
-        "remote_start": at < car.may_drive_until * 1000,
+        "remote_start": at < car.keyless_driving_until * 1000,
         "remote_start_enabled": True,
         "remote_start_supported": True,
         "santa_mode": 0,
-        "sentry_mode": car.sentry,
+        "sentry_mode": car.sentry_mode,
         "sentry_mode_available": True,
         "service_mode": car.in_service,
         "service_mode_plus": False,
         "software_update": {
-            "download_perc": 100 if car.offered else 0,
+            "download_perc": 100 if car.available_update else 0,
             "expected_duration_sec": 2700,
             "install_perc": 1,
             "status": car.update_status,
-            "version": car.offered or " ",
+            "version": car.available_update or " ",
         },
         "speed_limit_mode": {
             "active": False,
@@ -377,8 +392,8 @@ def vehicle_state(car: Car, at: int) -> Json:
         "vehicle_state_sun_roof_percent_open": {"vent": 15, "closed": 0}.get(
             car.sun_roof
         ),
-        "valet_mode": car.valet,
-        "valet_pin_needed": not car.valet_pin,
+        "valet_mode": car.valet_mode,
+        "valet_pin_needed": not car.valet_pin_set,
         "vehicle_name": car.name,
         "vehicle_self_test_progress": 0,
         "vehicle_self_test_requested": False,

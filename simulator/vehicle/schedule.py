@@ -12,7 +12,7 @@ import re
 from ..scenarios.conditions import ConditionError
 
 DAY = 24 * 3600.0
-type Place = tuple[float, float]
+type Position = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Drive:
     """A drive: when it begins, in seconds of the day, and how long it takes."""
 
     at: float
-    lasts: float
+    duration: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Day:
     """One day: its drives, and when the car is plugged in at home."""
 
     drives: tuple[Drive, ...] = ()
-    plugged_at: float | None = None
+    plug_in_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +40,13 @@ class ScheduledEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Schedule:
     """Days from a midnight on."""
 
     days: tuple[Day, ...]
     midnight: float
 
-    def deeds(self, after: float, until: float) -> Iterator[ScheduledEvent]:
+    def events_between(self, after: float, until: float) -> Iterator[ScheduledEvent]:
         """Yield what is done after a moment, up to and with another, in order."""
         first = max(0, int((after - self.midnight) // DAY))
         last = int((until - self.midnight) // DAY)
@@ -59,25 +59,25 @@ class Plan:
 
 def _of_day(day: Day, start: float) -> list[ScheduledEvent]:
     deeds = [ScheduledEvent(at=start + one.at, drive=one) for one in day.drives]
-    if day.plugged_at is not None:
-        deeds.append(ScheduledEvent(at=start + day.plugged_at))
+    if day.plug_in_at is not None:
+        deeds.append(ScheduledEvent(at=start + day.plug_in_at))
     return sorted(deeds, key=lambda deed: deed.at)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route:
+class Trip:
     """A drive under way, along a line of places."""
 
-    since: float
-    lasts: float
-    places: tuple[Place, ...]
+    started_at: float
+    duration: float
+    positions: tuple[Position, ...]
 
-    def at(self, now: float) -> tuple[Place, int]:
+    def position_at(self, now: float) -> tuple[Position, int]:
         """Return where it has come to, and the way it heads."""
-        legs = len(self.places) - 1
-        gone = min(1.0, (now - self.since) / self.lasts) * legs
+        legs = len(self.positions) - 1
+        gone = min(1.0, (now - self.started_at) / self.duration) * legs
         leg = min(legs - 1, int(gone))
-        start, end = self.places[leg], self.places[leg + 1]
+        start, end = self.positions[leg], self.positions[leg + 1]
         part = gone - leg
         place = (
             start[0] + (end[0] - start[0]) * part,
@@ -87,19 +87,19 @@ class Route:
 
     def is_over(self, now: float) -> bool:
         """Return whether it has come to its end."""
-        return now >= self.since + self.lasts
+        return now >= self.started_at + self.duration
 
 
-ORDINARY = Day(
+DEFAULT_DAY = Day(
     drives=(
-        Drive(at=7.5 * 3600, lasts=30 * 60),
-        Drive(at=17 * 3600, lasts=35 * 60),
+        Drive(at=7.5 * 3600, duration=30 * 60),
+        Drive(at=17 * 3600, duration=35 * 60),
     ),
-    plugged_at=18 * 3600,
+    plug_in_at=18 * 3600,
 )
 
 
-def read_days(data: object) -> tuple[Day, ...]:
+def parse_days(data: object) -> tuple[Day, ...]:
     """Read days: [{"drives": [{"at": "7:30", "minutes": 30}], "plug": "18:00"}]."""
     if not isinstance(data, list) or not data:
         message = "days must be a list that is not empty"
@@ -120,7 +120,7 @@ def _read_day(data: object) -> Day:
         raise ConditionError(message)
     return Day(
         drives=tuple(_read_drive(one) for one in drives),
-        plugged_at=None if plug is None else _time(plug),
+        plug_in_at=None if plug is None else _time(plug),
     )
 
 
@@ -129,7 +129,7 @@ def _read_drive(data: object) -> Drive:
         case {"at": at, "minutes": int() | float() as minutes, **rest} if (
             not rest and 0 < minutes <= 12 * 60
         ):
-            return Drive(at=_time(at), lasts=minutes * 60)
+            return Drive(at=_time(at), duration=minutes * 60)
         case _:
             message = f'a drive is {{"at": "H:MM", "minutes": up to 720}}: {data!r}'
             raise ConditionError(message)

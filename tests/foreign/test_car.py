@@ -15,7 +15,7 @@ from custom_components.keycard.vehicle.commands import Command
 from custom_components.keycard.vehicle.computer_keys import ComputerTrust
 from custom_components.keycard.vehicle.state import ConnectivityState
 from simulator import Simulator
-from simulator.bluetooth import LinkConditions, address_of
+from simulator.bluetooth import LinkConditions, device_address
 
 from ..simulator.conftest import HOME
 from ..transport.bluetooth import connector
@@ -25,10 +25,10 @@ from .car import ForeignCar
 @pytest.fixture
 def world() -> Iterator[Simulator]:
     world = Simulator(HOME)
-    world.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    world.cars["Ada"].near = True
+    world.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    world.cars["Ada"].in_range = True
     yield world
-    world.air.close()
+    world.bluetooth.close()
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ async def link(
 ) -> AsyncIterator[BluetoothClient]:
     monkeypatch.setattr(
         "tesla_fleet_api.tesla.vehicle.bluetooth.establish_connection",
-        connector(world.air),
+        connector(world.bluetooth),
     )
     vin = world.cars["Ada"].vin
-    device = BLEDevice(address_of(vin), None, None)
+    device = BLEDevice(device_address(vin), None, None)
     key = ec.generate_private_key(ec.SECP256R1())
     link = BluetoothClient(vin, key, lambda: device, ComputerTrust())
     yield link

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simulator import Simulator
-from simulator.bluetooth import LinkConditions, address_of
+from simulator.bluetooth import LinkConditions, device_address
 from simulator.protocol import Confirmation, PairingState, Role, VehicleComputers
 from simulator.vehicle.car import Car
 
@@ -28,17 +28,17 @@ def fast_waking(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def world() -> AsyncIterator[Simulator]:
     simulator = Simulator(HOME)
-    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    simulator.air.chance = Random(1)
+    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    simulator.bluetooth.random = Random(1)
     yield simulator
-    simulator.air.close()
+    simulator.bluetooth.close()
     await asyncio.sleep(0)
 
 
 @pytest.fixture
 def ada(world: Simulator) -> Car:
     ada = world.cars["Ada"]
-    ada.near = True
+    ada.in_range = True
     return ada
 
 
@@ -57,7 +57,7 @@ def computers(world: Simulator) -> VehicleComputers:
 async def client(
     world: Simulator, ada: Car, computers: VehicleComputers
 ) -> AsyncIterator[ForeignClient]:
-    line = await world.air.connect(address_of(ada.vin))
+    line = await world.bluetooth.connect(device_address(ada.vin))
     client = await ForeignClient.start(line, ada.vin)
     assert await client.do("regenerate_key") is None
     yield client
@@ -70,7 +70,7 @@ def asked(
 ) -> asyncio.Event:
     """Tell when the car waits for a card."""
     asked = asyncio.Event()
-    ask = computers.whitelist.ask
+    ask = computers.whitelist.request_add
 
     def ask_and_tell(*args: Any) -> None:
         ask(*args)
@@ -88,7 +88,7 @@ async def paired(
     pairing = client.begin("pair", "role.DRIVER")
     async with asyncio.timeout(PATIENCE):
         await asked.wait()
-        assert computers.whitelist.tap() is PairingState.ADDED
+        assert computers.whitelist.tap_card() is PairingState.ADDED
         assert await pairing is None
     return client
 
@@ -110,14 +110,14 @@ async def test_it_pairs_and_commands(
     done: dict[str, tuple[tuple[object, ...], Callable[[], bool]]] = {
         "unlock": ((), lambda: not ada.locked),
         "lock": ((), lambda: ada.locked),
-        "open_charge_port": ((), lambda: ada.port_open),
+        "open_charge_port": ((), lambda: ada.charge_port_open),
         "set_climate": ((True,), lambda: ada.climate_on),
         "set_climate_temp": ((21.5,), lambda: ada.driver_temp == 21.5),
         "set_charging_limit": ((70,), lambda: ada.charge_limit == 70),
         "set_charging_amps": ((8,), lambda: ada.charge_amps == 8),
-        "set_sentry_mode": ((True,), lambda: ada.sentry),
+        "set_sentry_mode": ((True,), lambda: ada.sentry_mode),
         "vent_windows": ((), lambda: set(ada.windows.values()) == {1}),
-        "set_seat_heater": (("seat.FRONT_LEFT", 2), lambda: ada.seats[0] == 2),
+        "set_seat_heater": (("seat.FRONT_LEFT", 2), lambda: ada.seat_heaters[0] == 2),
         "flash_lights": ((), lambda: True),
     }
     for call, (args, outcome) in done.items():
@@ -149,7 +149,7 @@ async def test_it_polls_every_state(
     told = paired.states
     assert told["vehicle_status"]["locked"] is True
     assert told["vehicle_status"]["closures"]["front_driver_door"] == "open"
-    assert told["charge_state"]["battery_level"] == round(ada.battery)
+    assert told["charge_state"]["battery_level"] == round(ada.battery_level)
     assert told["climate_state"]["is_climate_on"] is False
     assert told["drive_state"]["shift_state"] == "P"
     assert told["closures_state"]["door_open_driver_front"] is True
@@ -171,8 +171,8 @@ async def test_it_recovers_a_session(
 async def test_it_wakes_the_car(
     paired: ForeignClient, computers: VehicleComputers, ada: Car
 ) -> None:
-    ada.set_presence("asleep")
+    ada.set_connectivity("asleep")
     assert await paired.do("unlock") is None
-    assert ada.presence == "asleep"
+    assert ada.connectivity == "asleep"
     assert await paired.do("set_climate", True) is None
     assert ada.executed["auto_conditioning_start"] == 1

@@ -32,7 +32,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
 from simulator import Simulator
-from simulator.bluetooth import BluetoothEnvironment, LinkConditions, address_of
+from simulator.bluetooth import BluetoothEnvironment, LinkConditions, device_address
 from simulator.protocol import Role
 from simulator.vehicle.car import Car
 
@@ -51,7 +51,7 @@ async def bluetooth(hass: HomeAssistant) -> AsyncIterator[None]:
 
 @pytest.fixture
 def air(simulator: Simulator) -> BluetoothEnvironment:
-    return simulator.air
+    return simulator.bluetooth
 
 
 @pytest.fixture
@@ -71,7 +71,9 @@ async def proxy(
 
 
 def device_of(hass: HomeAssistant, car: Car) -> BLEDevice | None:
-    return async_ble_device_from_address(hass, address_of(car.vin), connectable=True)
+    return async_ble_device_from_address(
+        hass, device_address(car.vin), connectable=True
+    )
 
 
 @pytest.fixture
@@ -139,7 +141,7 @@ async def test_a_car_with_three_connections(
 async def test_a_car_that_has_just_left(
     hass: HomeAssistant, proxy: BluetoothProxy, vehicle: Vehicle, ada: Car
 ) -> None:
-    ada.near = False
+    ada.in_range = False
     # Nobody told Home Assistant.
     assert device_of(hass, ada) is not None
     assert isinstance(await why_not(vehicle), BleakNotFoundError)
@@ -152,7 +154,7 @@ async def test_a_car_that_leaves_cuts_the_line(
     seen: list[bool] = []
     vehicle.listen_connection_status(seen.append)
     await vehicle.door_unlock()
-    ada.near = False
+    ada.in_range = False
     assert seen == [True, False]
     assert proxy.free == 3
 
@@ -207,7 +209,7 @@ async def test_a_proxy_that_vanishes_takes_its_lines_along(
     assert async_scanner_count(hass, connectable=True) == before - 1
     # The car is remembered, but no way leads to it.
     assert device_of(hass, ada) is not None
-    assert not async_scanner_devices_by_address(hass, address_of(ada.vin), True)
+    assert not async_scanner_devices_by_address(hass, device_address(ada.vin), True)
 
 
 async def test_a_proxy_that_is_too_far_away_hears_nothing(
@@ -222,7 +224,7 @@ async def test_a_car_is_heard_again_and_again(
     hass: HomeAssistant, proxy: BluetoothProxy, ada: Car
 ) -> None:
     def heard_at() -> float:
-        info = async_last_service_info(hass, address_of(ada.vin), connectable=True)
+        info = async_last_service_info(hass, device_address(ada.vin), connectable=True)
         assert info is not None
         return info.time
 
@@ -236,9 +238,9 @@ async def test_a_car_is_heard_again_and_again(
 async def test_home_assistant_forgets_a_car_by_its_own_rules(
     hass: HomeAssistant, proxy: BluetoothProxy, ada: Car, seconds: float, there: bool
 ) -> None:
-    info = async_last_service_info(hass, address_of(ada.vin), connectable=True)
+    info = async_last_service_info(hass, device_address(ada.vin), connectable=True)
     assert info is not None
-    ada.near = False
+    ada.in_range = False
     later = info.time + seconds
     with (
         patch("habluetooth.base_scanner.monotonic_time_coarse", return_value=later),

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.auth.keys import async_get_bluetooth_key
 from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
 from simulator import Simulator
-from simulator.bluetooth.environment import address_of
+from simulator.bluetooth.environment import device_address
 from simulator.protocol import Role, public_keys
 from simulator.vehicle.car import Car
 
@@ -27,7 +27,7 @@ class Near:
 
 def assert_paired(car: Car, data: Mapping[str, Any]) -> None:
     """Check what a pairing keeps: the address, and the keys of both computers."""
-    assert data["address"] == address_of(car.vin)
+    assert data["address"] == device_address(car.vin)
     computers = dict(data["computers"])
     assert computers.pop("paired_at")
     points = public_keys(car.vin)
@@ -39,7 +39,7 @@ def subentry_of(car: Car, **data: Any) -> ConfigSubentryData:
     keys = {computer: key.hex() for computer, key in public_keys(car.vin).items()}
     computers = {"paired_at": "2026-11-20T12:00:00+00:00", **keys}
     return ConfigSubentryData(
-        data={"address": address_of(car.vin), "computers": computers, **data},
+        data={"address": device_address(car.vin), "computers": computers, **data},
         subentry_type="bluetooth_key",
         title=car.name,
         unique_id=car.vin,
@@ -67,5 +67,5 @@ async def bring_near(
     """Let a car know the key of the home, and a proxy hear it."""
     simulator.pair(name, await async_get_bluetooth_key(hass), role)
     simulator.set(f"car.{name}", "near")
-    proxy = async_place_proxy(hass, simulator.air)
+    proxy = async_place_proxy(hass, simulator.bluetooth)
     return Near(car=simulator.cars[name], proxy=proxy, simulator=simulator)

@@ -70,7 +70,7 @@ class Page:
     async def until_asked(self, name: str) -> None:
         """Wait until the car waits for the card, and look."""
         whitelist = self.computers(name).whitelist
-        await self.story.until(lambda: whitelist.asking is not None, 60)
+        await self.story.until(lambda: whitelist.pending is not None, 60)
         # It may take a while until it is known whether the car got the question.
         await self.story.go(6)
         await self.look()

@@ -273,13 +273,13 @@ async def test_check_now_on_a_good_day(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     await story.settled(watching_entry)
-    before = story.simulator.calls.by_status.total()
+    before = story.simulator.usage.by_status.total()
     began = story.clock.monotonic()
     found = await act(story, "check_now")
     assert found["status"] == "operational"
     assert story.clock.monotonic() - began < 5
     # Three regions, two of the sign-in, two unrelated hosts.
-    assert story.simulator.calls.by_status.total() - before == 7
+    assert story.simulator.usage.by_status.total() - before == 7
 
 
 async def test_check_now_is_not_to_be_abused(
@@ -287,12 +287,12 @@ async def test_check_now_is_not_to_be_abused(
 ) -> None:
     await story.settled(watching_entry)
     await act(story, "check_now")
-    before = story.simulator.calls.by_status.total()
+    before = story.simulator.usage.by_status.total()
     for _ in range(50):
         error = await refusal(story, "check_now")
         assert error.translation_key == "checked_just_now"
         assert_explained(error)
-    assert story.simulator.calls.by_status.total() == before
+    assert story.simulator.usage.by_status.total() == before
     await story.go(CHECK_INTERVAL)
     await act(story, "check_now")
 
@@ -348,7 +348,7 @@ async def test_an_owner_may_ask_for_any_entity(
 ) -> None:
     await story.settled(compatible_entry)
     assert await async_setup_component(story.hass, "homeassistant", {})
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     hosts, data = calls.count("status"), calls.count("vehicle_data")
     await story.drive(
         story.hass.services.async_call(

@@ -31,7 +31,7 @@ SHOWN = {"locked": True, "unlocked": False}
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     yield near
     near.proxy.remove()
@@ -49,7 +49,7 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
     entry = await story.settled(paired(watching_entry, car))
     lock = lock_of(story, entry)
     adversary = Adversary(computers, car, dice, story.clock.time, forges_status=seals)
-    story.simulator.air.between["Ada"] = adversary
+    story.simulator.bluetooth.relays["Ada"] = adversary
     # What the lock of the car was, and since when.
     was: list[tuple[float, bool]] = [(0.0, car.locked)]
     wrong: list[str] = []
@@ -108,11 +108,11 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
             ended["done" if error is None else str(error.translation_key)] += 1
         await story.go(dice.choice((1, 5, 90, 240)))
     unsub()
-    print(ended, adversary.done)
+    print(ended, adversary.actions)
     assert wrong == []
     for act, command in (("lock", "door_lock"), ("unlock", "door_unlock")):
         assert car.executed[command] - executed[command] <= pressed[act]
     # It did its worst, and did not win every time.
-    assert len(adversary.done) == 10
+    assert len(adversary.actions) == 10
     assert ended["done"]
     assert len(ended) > 1

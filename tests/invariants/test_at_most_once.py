@@ -32,7 +32,7 @@ async def test_the_true_state_is_shown_soon_after_an_unknown_outcome(
     story: Story, compatible_entry: MockConfigEntry, cut: str
 ) -> None:
     await story.settled(compatible_entry)
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     before = calls.count("vehicle_data")
     story.simulator.set("eu.commands", cut)
     error = await story.act("unlock")
@@ -56,7 +56,7 @@ async def test_a_car_that_sleeps_is_woken_and_then_told_once(
     story.simulator.set("car.Ada", "asleep")
     await story.go(120)
     car = story.simulator.cars["Ada"]
-    data = story.simulator.calls.count("vehicle_data")
+    data = story.simulator.usage.count("vehicle_data")
     assert await story.act("unlock") is None
     assert car.executed["wake_up"] == 1
     assert car.executed["door_unlock"] == 1
@@ -64,7 +64,7 @@ async def test_a_car_that_sleeps_is_woken_and_then_told_once(
     # It is online now, so its data come when they are due, and not before.
     await story.go(30)
     assert story.states()["binary_sensor.ada_online"] == "on"
-    assert story.simulator.calls.count("vehicle_data") <= data + 1
+    assert story.simulator.usage.count("vehicle_data") <= data + 1
     assert_quiet(caplog)
 
 
@@ -223,7 +223,7 @@ async def test_what_makes_no_sense_is_not_sent(
     with pytest.raises(HomeAssistantError) as error:
         await car.async_send(Command.SET_TEMPS, driver_temp="warm", passenger_temp=20.0)
     assert_explained(error.value)
-    assert story.simulator.calls.count("set_temps") == 0
+    assert story.simulator.usage.count("set_temps") == 0
     assert status_of(entry) == "operational"
 
 
@@ -235,4 +235,4 @@ async def test_a_car_that_is_only_watched_takes_no_commands(
     assert not car.commandable
     with pytest.raises(RuntimeError):
         await car.async_send(Command.LOCK)
-    assert story.simulator.calls.count("door_lock") == 0
+    assert story.simulator.usage.count("door_lock") == 0

@@ -31,7 +31,7 @@ async def test_a_car_that_stands_idle_online_is_asked_rarely_but_in_time(
 ) -> None:
     story.simulator.set("car.Cy", "asleep")
     await story.settled(compatible_entry)
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     for _ in range(4):
         before, billed = calls.count("vehicle_data"), calls.billed
         for _ in range(60):
@@ -47,8 +47,8 @@ async def test_a_car_that_sleeps_costs_nothing(
     story.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
     await story.set_up(compatible_entry)
     await story.go(4 * HOUR)
-    assert story.simulator.calls.billed == 0
-    assert story.simulator.calls.count("wake_up") == 0
+    assert story.simulator.usage.billed == 0
+    assert story.simulator.usage.count("wake_up") == 0
     assert status_of(compatible_entry) == "operational"
 
 
@@ -57,7 +57,7 @@ async def test_a_car_that_drives_is_asked_often_and_one_that_parked_once_more(
 ) -> None:
     story.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
     await story.settled(compatible_entry)
-    calls, ada = story.simulator.calls, story.simulator.cars["Ada"]
+    calls, ada = story.simulator.usage, story.simulator.cars["Ada"]
     assert calls.billed == 0
     ada.drive()
     await story.until(lambda: calls.count("vehicle_data") == 1, 65)
@@ -80,23 +80,23 @@ async def test_an_old_car_is_let_fall_asleep(
     cy = story.simulator.cars["Cy"]
     assert cy.year < 2021
     await story.settled(compatible_entry)
-    cy.follow([Day()])
+    cy.set_schedule([Day()])
     cy.drive()
     await story.until(lambda: cy.speed is None, 1000)
     # It parks, is looked at once more, and sleeps a quarter of an hour after that.
-    took = await story.until(lambda: cy.presence == "asleep", HOUR)
+    took = await story.until(lambda: cy.connectivity == "asleep", HOUR)
     assert took < 1500
-    before = story.simulator.calls.billed
+    before = story.simulator.usage.billed
     await story.go(2 * HOUR)
-    assert story.simulator.calls.billed == before
-    assert story.simulator.calls.count("wake_up") == 0
+    assert story.simulator.usage.billed == before
+    assert story.simulator.usage.count("wake_up") == 0
 
 
 async def test_a_command_is_looked_after_once(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     await story.settled(compatible_entry)
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     before = calls.count("vehicle_data")
     for action in ("unlock", "lock"):
         assert await story.act(action) is None
@@ -111,7 +111,7 @@ async def test_what_is_billed_is_counted_and_kept(
 ) -> None:
     story.simulator.set("car.Ada", "asleep")
     entry = await story.settled(compatible_entry)
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     assert await story.act("unlock") is None
     # Below 500 it is billed, else it is not.
     story.simulator.set("eu.commands", '403 {"error":"forbidden"}')
@@ -159,7 +159,7 @@ async def test_each_request_of_a_signed_command_is_counted(story: Story) -> None
     story.simulator.pair("Ada", key)
     story.simulator.set_signing("Ada", "required")
     await story.go(660)
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     assert await story.act("unlock") is None
     assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
     state = story.hass.states.get(COST)
@@ -184,7 +184,7 @@ async def test_a_refusal_pauses_the_calls_for_a_car_that_drives_too(
     story.simulator.cars["Ada"].drive()
     story.simulator.set("eu.api", answer)
     await story.until(lambda: status_of(entry) == "account_problem", 130)
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     before = calls.by_endpoint.copy()
     await story.go(pause - 10)
     asked = calls.by_endpoint - before
@@ -220,7 +220,7 @@ async def test_a_month_begins_with_nothing_spent(
 ) -> None:
     month = dt_util.now().replace(day=1) + timedelta(days=32)
     turn = dt_util.start_of_local_day(month.replace(day=1))
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     with wall_at(story, turn - timedelta(minutes=30)):
         # It is spent with the first look at the two cars.
         await story.settled(with_budget(compatible_entry, 0.004))
@@ -241,14 +241,14 @@ async def test_a_budget_slows_the_polling_and_stops_it(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     story.simulator.set("car.Cy", "asleep")
-    calls, ada = story.simulator.calls, story.simulator.cars["Ada"]
+    calls, ada = story.simulator.usage, story.simulator.cars["Ada"]
     with wall_at(story, dt_util.now().replace(day=10)):
         # Ten calls, of which one is made already.
         entry = await story.settled(with_budget(compatible_entry, 0.02))
         assert shown(story) == (0.002, "usual")
         ada.drive()
         assert ada.route is not None
-        ada.route = replace(ada.route, lasts=30 * 24 * HOUR)
+        ada.route = replace(ada.route, duration=30 * 24 * HOUR)
         paces: list[str] = []
         gaps: list[float] = []
         while calls.count("vehicle_data") < 10:
@@ -281,7 +281,7 @@ def shown(story: Story) -> tuple[float, str]:
 
 async def next_ask(story: Story) -> float:
     """Let time pass until a car's data are asked for; return the seconds it took."""
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     before = calls.count("vehicle_data")
     return await story.until(lambda: calls.count("vehicle_data") > before, 24 * HOUR)
 
@@ -291,7 +291,7 @@ async def test_watching_costs_nothing_and_asks_rarely(
 ) -> None:
     await story.settled(watching_entry)
     await story.go(600)
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     before = calls.by_endpoint.copy()
     await story.go(HOUR)
     asked = calls.by_endpoint - before
@@ -333,9 +333,9 @@ async def test_idle_minutes_write_nothing(
     unsub = story.hass.bus.async_listen(
         EVENT_STATE_REPORTED, lambda _: None, event_filter=note
     )
-    asked = story.simulator.calls.count("vehicle_data")
+    asked = story.simulator.usage.count("vehicle_data")
     await story.go(1560)
-    asked = story.simulator.calls.count("vehicle_data") - asked
+    asked = story.simulator.usage.count("vehicle_data") - asked
     unsub()
     ours = set(entity_ids(story.hass))
     assert {event.data["entity_id"] for event in changes} & ours == may_change
@@ -355,7 +355,7 @@ async def test_a_pause_that_the_maker_asks_for_is_kept(
     story.simulator.set("eu.api", "retry-after:50400")
     await story.go(90)
     assert status_of(entry) == "account_problem"
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     asked = {
         name: calls.count(name) for name in ("products", "vehicle", "vehicle_data")
     }

@@ -181,7 +181,7 @@ async def test_a_car_that_nobody_knows_of(
     story: Story, home: MockConfigEntry, own: list[ServiceCall]
 ) -> None:
     await story.settled(home)
-    story.simulator.cars["Ada"].set_presence("offline")
+    story.simulator.cars["Ada"].set_connectivity("offline")
     await story.go(2400)
     await lock_up(story)
     assert await told_after(story, own, DOWN) == {"unknown": ["Ada"]}

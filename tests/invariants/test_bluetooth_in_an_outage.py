@@ -39,7 +39,7 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     near.proxy.patience = 5.0
     yield near
@@ -62,7 +62,7 @@ async def fail(story: Story, entry: MockConfigEntry) -> None:
 
 def rest(story: Story) -> float:
     """Return how many connections the car has with the home now."""
-    return story.simulator.air.statistics(story.simulator.cars["Ada"]).open
+    return story.simulator.bluetooth.statistics(story.simulator.cars["Ada"]).open
 
 
 # Which link serves
@@ -87,7 +87,7 @@ async def test_a_car_opens_in_an_outage(
     assert story.states()[LOCK] == "unlocked"
     assert not near.car.locked
     assert near.car.executed["door_unlock"] == 1
-    assert story.simulator.calls.count("door_unlock") == 0
+    assert story.simulator.usage.count("door_unlock") == 0
     assert rest(story) == 0
 
 
@@ -116,16 +116,16 @@ async def test_the_owner_chooses_the_link_where_both_serve(
     await story.settled(entry)
     assert await story.act("unlock") is None
     assert near.car.executed["door_unlock"] == 1
-    assert story.simulator.calls.count("door_unlock") == calls
+    assert story.simulator.usage.count("door_unlock") == calls
 
 
 async def test_the_cloud_serves_where_bluetooth_surely_brought_nothing(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    near.simulator.air.set_link_conditions(LinkConditions(refuse=1.0))
+    near.simulator.bluetooth.set_link_conditions(LinkConditions(refuse=1.0))
     assert await story.act("unlock") is None
     assert near.car.executed["door_unlock"] == 1
-    assert story.simulator.calls.count("door_unlock") == 1
+    assert story.simulator.usage.count("door_unlock") == 1
 
 
 async def test_nothing_reaches_a_car_that_is_away_in_an_outage(
@@ -159,7 +159,7 @@ async def test_an_owner_hears_what_is_in_the_way(
     key: str,
 ) -> None:
     """A car without an account has no other way."""
-    near.simulator.air.set_link_conditions(weather)
+    near.simulator.bluetooth.set_link_conditions(weather)
     near.proxy.slots = slots
     entry = await story.settled(paired(watching_entry, near.car))
     error = await story.act("unlock", lock_of(story, entry))
@@ -216,7 +216,7 @@ async def test_a_key_that_may_not_leaves_it_to_the_cloud(
     await story.settled(paired(compatible_entry, near.car))
     assert await story.act("unlock") is None
     assert near.car.executed["door_unlock"] == 1
-    assert story.simulator.calls.count("door_unlock") == 1
+    assert story.simulator.usage.count("door_unlock") == 1
 
 
 # Law 2: a restart in an outage
@@ -230,12 +230,12 @@ async def test_after_a_restart_in_an_outage_the_lock_works_at_once(
     near.proxy.remove()
     await story.go(60)
     began = story.clock.monotonic()
-    proxy = async_place_proxy(story.hass, story.simulator.air)
+    proxy = async_place_proxy(story.hass, story.simulator.bluetooth)
     await story.set_up(entry)
     assert await story.act("unlock") is None
     assert story.clock.monotonic() - began < 15
     assert near.car.executed["door_unlock"] == 1
-    assert story.simulator.calls.count("door_unlock") == 0
+    assert story.simulator.usage.count("door_unlock") == 0
     proxy.remove()
 
 
@@ -246,21 +246,21 @@ async def test_a_command_wakes_a_car_that_sleeps(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
     await fail(story, entry)
-    near.car.set_presence("asleep")
+    near.car.set_connectivity("asleep")
     assert await story.act("turn_on", CLIMATE) is None
     assert near.car.climate_on
     assert near.car.executed["auto_conditioning_start"] == 1
     assert near.car.executed["wake_up"] == 1
-    assert near.car.presence == "online"
+    assert near.car.connectivity == "online"
     # Locks need no waking.
-    near.car.set_presence("asleep")
+    near.car.set_connectivity("asleep")
     assert await story.act("unlock") is None
     assert near.car.executed["wake_up"] == 1
 
 
 async def test_wake(story: Story, entry: MockConfigEntry, near: Near) -> None:
     await fail(story, entry)
-    near.car.set_presence("asleep")
+    near.car.set_connectivity("asleep")
     assert await story.act("press", WAKE) is None
     assert near.car.executed["wake_up"] == 1
 
@@ -291,12 +291,12 @@ async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
     await fail(story, entry)
-    near.car.set_presence("asleep")
+    near.car.set_connectivity("asleep")
     await story.go(3600)
-    assert near.car.presence == "asleep"
+    assert near.car.connectivity == "asleep"
     assert near.car.executed["wake_up"] == 0
     assert story.states()[LOCK] == "locked"
-    tally = story.simulator.air.statistics(near.car)
+    tally = story.simulator.bluetooth.statistics(near.car)
     # Once in two minutes, for a moment each.
     assert tally.connections <= 40
     assert tally.longest < 5
@@ -305,23 +305,24 @@ async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
 async def test_where_the_cloud_tells_bluetooth_is_left_alone(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    before = story.simulator.air.statistics(near.car).connections
+    before = story.simulator.bluetooth.statistics(near.car).connections
     await story.go(3600)
-    assert story.simulator.air.statistics(near.car).connections == before
+    assert story.simulator.bluetooth.statistics(near.car).connections == before
 
 
 async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
     await fail(story, entry)
-    near.simulator.air.phones[near.car.vin] = 3
+    near.simulator.bluetooth.phones[near.car.vin] = 3
     await story.go(600)
-    before = story.simulator.air.statistics(near.car).connections
+    before = story.simulator.bluetooth.statistics(near.car).connections
     await story.go(4 * 3600)
-    assert story.simulator.air.statistics(near.car).connections == before
-    near.simulator.air.phones[near.car.vin] = 0
+    assert story.simulator.bluetooth.statistics(near.car).connections == before
+    near.simulator.bluetooth.phones[near.car.vin] = 0
     await story.until(
-        lambda: story.simulator.air.statistics(near.car).connections > before, 3600
+        lambda: story.simulator.bluetooth.statistics(near.car).connections > before,
+        3600,
     )
 
 
@@ -345,12 +346,12 @@ async def test_a_broadcast_makes_keycard_ask(
         assert trouble is None
         await local.client.car.connect_if_needed()
         near.car.locked = False
-        story.simulator.air.broadcast(near.car)
+        story.simulator.bluetooth.broadcast(near.car)
         await story.go(1)
         assert story.states()[LOCK] == "locked"
-    before = story.simulator.air.statistics(near.car).connections
+    before = story.simulator.bluetooth.statistics(near.car).connections
     await story.until(lambda: story.states()[LOCK] == "unlocked", 5)
-    assert story.simulator.air.statistics(near.car).connections == before + 1
+    assert story.simulator.bluetooth.statistics(near.car).connections == before + 1
     assert rest(story) == 0
 
 
@@ -359,7 +360,7 @@ async def test_an_owner_asks_for_the_state(
 ) -> None:
     """Without an outage Bluetooth is asked only if somebody wants it."""
     assert await async_setup_component(story.hass, "homeassistant", {})
-    calls = story.simulator.calls.count("vehicle_data")
+    calls = story.simulator.usage.count("vehicle_data")
     near.simulator.set("eu.data", "503 upstream")
     near.car.climate_on = True
     await story.drive(
@@ -368,7 +369,7 @@ async def test_an_owner_asks_for_the_state(
         )
     )
     await story.until(lambda: story.states()[CLIMATE] != "off", 30)
-    assert story.simulator.calls.count("vehicle_data") <= calls + 2
+    assert story.simulator.usage.count("vehicle_data") <= calls + 2
     assert story.states()[SOURCE] == "bluetooth"
 
 
@@ -380,7 +381,7 @@ async def test_another_adapter_serves_when_one_is_gone(
 ) -> None:
     await fail(story, entry)
     other = async_place_proxy(
-        story.hass, story.simulator.air, source="AA:BB:CC:00:00:02"
+        story.hass, story.simulator.bluetooth, source="AA:BB:CC:00:00:02"
     )
     near.proxy.remove()
     assert await story.act("unlock") is None
@@ -395,9 +396,11 @@ async def test_an_adapter_that_vanishes_in_the_middle(
     """The other one finds out what came of it; nothing is done twice."""
     await fail(story, entry)
     other = async_place_proxy(
-        story.hass, story.simulator.air, source="AA:BB:CC:00:00:02"
+        story.hass, story.simulator.bluetooth, source="AA:BB:CC:00:00:02"
     )
-    near.simulator.air.set_link_conditions(LinkConditions(latency=0.01, connect=0.01))
+    near.simulator.bluetooth.set_link_conditions(
+        LinkConditions(latency=0.01, connect=0.01)
+    )
     story.hass.loop.call_later(moment, near.proxy.remove)
     error = await story.act("unlock")
     assert near.car.executed["door_unlock"] == 1
@@ -516,4 +519,4 @@ async def test_the_entities_of_a_link_go_with_it(
     assert er.async_get(story.hass).async_get(LINK) is None
     assert story.states()[CONNECTION] == "cloud"
     assert await story.act("unlock") is None
-    assert story.simulator.calls.count("door_unlock") == 1
+    assert story.simulator.usage.count("door_unlock") == 1

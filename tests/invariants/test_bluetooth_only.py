@@ -40,7 +40,7 @@ async def proxy(
 ) -> AsyncIterator[BluetoothProxy]:
     """Place a proxy near a car; nobody but the simulator is asked of the cloud."""
     simulator.set("car.Ada", "near")
-    proxy = async_place_proxy(hass, simulator.air)
+    proxy = async_place_proxy(hass, simulator.bluetooth)
     yield proxy
     proxy.remove()
 
@@ -73,7 +73,7 @@ async def pair(page: Page) -> None:
     assert page.shows("pair")
     await page.fill()
     await page.until_asked("Ada")
-    page.computers("Ada").whitelist.tap()
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
 
 
@@ -104,12 +104,12 @@ async def test_a_car_is_set_up_without_an_account(
     assert page.progress == "asking"
     await page.until_asked("Ada")
     assert page.progress == "tapping"
-    page.computers("Ada").whitelist.refuse()
+    page.computers("Ada").whitelist.cancel_pairing()
     await page.until_done()
     assert page.shows("pair", "refused")
     await page.fill(later=False)
     await page.until_asked("Ada")
-    page.computers("Ada").whitelist.tap()
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     assert page.result["description_placeholders"]["drill"]
@@ -189,10 +189,10 @@ async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
     await page.fill(vin=ada(story).vin, name="Ada", region="eu")
     await page.fill(later=False)
     await page.until_asked("Ada")
-    assert story.simulator.air.statistics(ada(story)).open == 1
+    assert story.simulator.bluetooth.statistics(ada(story)).open == 1
     page.manager.async_abort(page.flow_id)
     await story.go(3)
-    assert story.simulator.air.statistics(ada(story)).open == 0
+    assert story.simulator.bluetooth.statistics(ada(story)).open == 0
 
 
 @pytest.fixture(params=["no_adapter", "listens_only", "bluetooth_key_file"])

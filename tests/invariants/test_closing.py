@@ -41,7 +41,7 @@ async def link(
 
 
 def lines(near: Near) -> int:
-    return near.simulator.air.statistics(near.car).open
+    return near.simulator.bluetooth.statistics(near.car).open
 
 
 async def close(link: BluetoothClient, near: Near) -> int:
@@ -58,7 +58,7 @@ async def until_connected(story: Story, near: Near) -> None:
 async def test_a_look_under_way(
     story: Story, link: BluetoothClient, near: Near, slow: float
 ) -> None:
-    near.simulator.air.set_link_conditions(LinkConditions(slow=slow))
+    near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=slow))
     look = asyncio.create_task(link.poll(lambda _values: True))
     await until_connected(story, near)
     assert await story.drive(close(link, near)) == 0
@@ -69,7 +69,7 @@ async def test_a_look_under_way(
 async def test_a_command_that_ends_in_a_moment_ends(
     story: Story, link: BluetoothClient, near: Near
 ) -> None:
-    near.simulator.air.set_link_conditions(LinkConditions(slow=0.2))
+    near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=0.2))
     command = asyncio.create_task(link.command(Command.UNLOCK))
     await until_connected(story, near)
     assert await story.drive(close(link, near)) == 0
@@ -80,7 +80,7 @@ async def test_a_command_that_ends_in_a_moment_ends(
 async def test_a_command_that_would_last(
     story: Story, link: BluetoothClient, near: Near
 ) -> None:
-    near.simulator.air.set_link_conditions(LinkConditions(slow=60.0))
+    near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=60.0))
     commands = [asyncio.create_task(link.command(Command.UNLOCK)) for _ in range(3)]
     await until_connected(story, near)
     began = story.clock.monotonic()
@@ -98,12 +98,12 @@ async def test_nothing_connects_afterwards(
     story: Story, link: BluetoothClient, near: Near
 ) -> None:
     await story.drive(link.close())
-    before = near.simulator.air.statistics(near.car).connections
+    before = near.simulator.bluetooth.statistics(near.car).connections
     outcome = await story.drive(link.command(Command.UNLOCK))
     assert outcome.trouble is BluetoothError.NO_CONNECTION
     told = await story.drive(link.poll(lambda _values: True))
     assert told.trouble is BluetoothError.NO_CONNECTION
-    assert near.simulator.air.statistics(near.car).connections == before
+    assert near.simulator.bluetooth.statistics(near.car).connections == before
 
 
 async def test_a_car_that_is_being_paired(
@@ -120,7 +120,7 @@ async def test_a_car_that_is_being_paired(
     began = story.clock.monotonic()
     assert await story.act("unlock") is None
     assert story.clock.monotonic() - began < 2
-    assert story.simulator.calls.count("door_unlock") == 1
+    assert story.simulator.usage.count("door_unlock") == 1
     local = car_of(entry, "Ada").bluetooth
     assert local is not None
     outcome = await local.client.command(Command.LOCK)

@@ -67,7 +67,7 @@ async def test_in_service(
 async def test_power_low(
     story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    story.simulator.cars["Ada"].battery = 3.0
+    story.simulator.cars["Ada"].battery_level = 3.0
     await story.settled(compatible_entry)
     assert story.states()[ADA] == "cloud"
     story.simulator.set("car.Ada", "offline")
@@ -91,7 +91,7 @@ async def test_mobile_access_that_is_off_in_the_list_of_a_car_that_sleeps(
     assert error.translation_key == "mobile_access_disabled"
     assert_explained(error)
     assert story.clock.monotonic() - before < 1
-    assert story.simulator.calls.count("wake_up") == 0
+    assert story.simulator.usage.count("wake_up") == 0
     story.simulator.set_mobile_access(True)
     await story.until(lambda: story.states()[ADA] == "asleep", 700)
     assert await story.act("unlock") is None

@@ -51,9 +51,9 @@ async def test_two_entries_ask_each_host_once(
     assert len(story.hass.data[HOST_POLLERS]) == 1
     assert compatible_entry.runtime_data.watcher is watching_entry.runtime_data.watcher
     await story.go(600)
-    before = story.simulator.calls.by_endpoint.copy()
+    before = story.simulator.usage.by_endpoint.copy()
     await story.go(3600)
-    asked = story.simulator.calls.by_endpoint - before
+    asked = story.simulator.usage.by_endpoint - before
     assert asked["eu.status"] <= 67
     assert asked["na.status"] <= 14
 
@@ -108,9 +108,9 @@ async def test_nothing_is_left_of_an_entry(
     # What is written down soon is all that may be left.
     assert [one for one in ours(story.hass) if "store" not in one.lower()] == []
     assert not story.hass.data[HOST_POLLERS]
-    before = story.simulator.calls.by_endpoint.copy()
+    before = story.simulator.usage.by_endpoint.copy()
     await story.go(1200)
-    assert not story.simulator.calls.by_endpoint - before
+    assert not story.simulator.usage.by_endpoint - before
     assert ours(story.hass) == []
 
     await story.set_up(entry)

@@ -98,7 +98,7 @@ async def test_the_third_act_of_2021(
     caplog.set_level(logging.DEBUG, logger="custom_components.keycard")
     entry = await learnt(story, beside_entry)
     told = Told(story.hass)
-    calls = story.simulator.calls
+    calls = story.simulator.usage
     assert not calls.billed
 
     ada.stale = True

@@ -59,7 +59,7 @@ async def test_the_locks_work_while_the_screen_gives_no_session(
     computers = near.simulator.computers["Ada"]
     if had_session:
         assert await story.act("turn_on", CLIMATE) is None
-    computers.screen_hangs = True
+    computers.infotainment_hangs = True
     near.car.doors["df"] = True
     # The data are asked for, in vain, and what the locks told is shown.
     await story.until(lambda: story.states()[DOOR] == "on", 300)
@@ -86,7 +86,7 @@ async def test_an_owner_without_an_account_is_told_to_restart_the_screen(
     story: Story, watching_entry: MockConfigEntry, near: Near
 ) -> None:
     entry = await story.settled(paired(watching_entry, near.car))
-    near.simulator.computers["Ada"].screen_hangs = True
+    near.simulator.computers["Ada"].infotainment_hangs = True
     climate = climate_of(story, entry)
     error = await story.act("turn_on", climate)
     assert error is not None
@@ -118,7 +118,7 @@ async def test_a_car_that_refuses_connections_for_a_while_is_not_away(
     story: Story, watching_entry: MockConfigEntry, near: Near, weather: LinkConditions
 ) -> None:
     entry = await story.settled(paired(watching_entry, near.car))
-    near.simulator.air.set_link_conditions(weather)
+    near.simulator.bluetooth.set_link_conditions(weather)
     link = entry.runtime_data.cars[near.car.vin].bluetooth.client
     told = await story.drive(link.look(lambda _values: False))
     assert told.trouble == "no_connection"
@@ -128,6 +128,6 @@ async def test_a_car_that_refuses_connections_for_a_while_is_not_away(
     assert error is not None
     assert error.translation_key == "bluetooth_no_connection"
     assert_explained(error)
-    near.simulator.air.set_link_conditions(LinkConditions())
+    near.simulator.bluetooth.set_link_conditions(LinkConditions())
     assert await story.act("unlock", lock) is None
     assert near.car.executed["door_unlock"] == 1

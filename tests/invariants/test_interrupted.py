@@ -23,7 +23,7 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     near.proxy.patience = 5.0
     yield near
@@ -49,7 +49,7 @@ async def test_what_a_stopped_automation_began_is_shown_when_it_is_done(
 ) -> None:
     await story.settled(compatible_entry)
     story.simulator.set("eu.commands", "slow:4")
-    data = story.simulator.calls.count("vehicle_data")
+    data = story.simulator.usage.count("vehicle_data")
     task = call(story)
     await story.go(1)
     task.cancel()
@@ -57,7 +57,7 @@ async def test_what_a_stopped_automation_began_is_shown_when_it_is_done(
     # Nobody knows, and the car is asked.
     assert story.states()[LOCK] == "unknown"
     await story.go(2.5)
-    assert story.simulator.calls.count("vehicle_data") == data + 1
+    assert story.simulator.usage.count("vehicle_data") == data + 1
     took = await story.until(lambda: story.states()[LOCK] == "unlocked", 30)
     assert took < 5
     assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
@@ -75,11 +75,11 @@ async def test_a_stopped_automation_of_which_nothing_is_confirmed(
     assert story.states()[LOCK] == "unknown"
     # It is asked at once, and once more when the command is over.
     await story.until(lambda: story.states()[LOCK] == "locked", 10)
-    data = story.simulator.calls.count("vehicle_data")
+    data = story.simulator.usage.count("vehicle_data")
     await story.go(17)
     story.simulator.cars["Ada"].locked = False
     await story.until(lambda: story.states()[LOCK] == "unlocked", 10)
-    assert story.simulator.calls.count("vehicle_data") == data + 1
+    assert story.simulator.usage.count("vehicle_data") == data + 1
 
 
 async def test_a_stopped_automation_sends_nothing_that_has_not_left(
@@ -137,13 +137,15 @@ async def test_bluetooth_is_asked_where_the_cloud_cannot_be(
 ) -> None:
     entry = await story.settled(paired(compatible_entry, near.car))
     story.simulator.set("eu.commands", "timeout")
-    near.simulator.air.set_link_conditions(LinkConditions(refuse=1.0))
+    near.simulator.bluetooth.set_link_conditions(LinkConditions(refuse=1.0))
     task = call(story)
     await story.until(lambda: story.simulator.held > 0, 30)
     task.cancel()
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     story.simulator.apply({**DOWN, "eu.commands": "ok"})
-    near.simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    near.simulator.bluetooth.set_link_conditions(
+        LinkConditions(latency=0.0, connect=0.0)
+    )
     near.car.locked = False
     await story.set_up(entry)
     assert story.states()[LOCK] == "unknown"
@@ -180,7 +182,7 @@ async def test_twenty_commands_share_one_wake(
     tasks += [call(story), call(story, "turn_on", CLIMATE)]
     await story.until(lambda: all(task.done() for task in tasks), 90)
     assert [task.exception() for task in tasks] == [None] * 20
-    assert story.simulator.calls.count("wake_up") == 1
+    assert story.simulator.usage.count("wake_up") == 1
     assert (car.locked, car.climate_on) == (False, True)
 
 
@@ -198,4 +200,4 @@ async def test_twenty_commands_share_the_failure_of_a_wake(
         error = task.exception()
         assert isinstance(error, HomeAssistantError)
         assert_explained(error)
-    assert story.simulator.calls.count("wake_up") == 1
+    assert story.simulator.usage.count("wake_up") == 1

@@ -202,7 +202,7 @@ async def test_a_device_follows_the_name_and_the_software(
     entity = er.async_get(story.hass).async_get(LOCK)
     changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
     ada.name = "Lovelace 👩‍🔬"
-    ada.version = "2026.44.1"
+    ada.software_version = "2026.44.1"
     await story.go(1500)
     after = device_of(story, entry, "Ada")
     assert (after.id, after.name) == (device.id, "Lovelace 👩‍🔬")

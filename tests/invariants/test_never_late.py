@@ -31,7 +31,7 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     near.proxy.patience = 5.0
     yield near
@@ -111,7 +111,7 @@ async def test_presses_at_a_cloud_that_hangs_do_not_run_when_it_is_back(
     assert set(results) <= {"command_unconfirmed", "command_too_late"}
     assert max(presses.took) <= 30.0
     # The first is under way, and those that follow it share what waits.
-    assert story.simulator.calls.count("door_unlock") <= 3
+    assert story.simulator.usage.count("door_unlock") <= 3
 
 
 async def test_a_contrary_press_replaces_what_waits(
@@ -201,7 +201,7 @@ async def test_a_signed_command_expires_in_the_car(
         assert car.executed["door_unlock"] == int(runs)
         # What waits too long for its turn, a connection or a token is never sent.
         story.simulator.set("eu.commands", "ok")
-        calls = story.simulator.calls.count("signed_command")
+        calls = story.simulator.usage.count("signed_command")
         pending = PendingCommand(
             order=command_call(Command.UNLOCK), pressed_at=story.clock.monotonic() - 20
         )
@@ -211,8 +211,8 @@ async def test_a_signed_command_expires_in_the_car(
             )
             assert outcome.call.withheld
             assert (outcome.done, outcome.confirmed) == (False, True)
-        assert story.simulator.calls.count("signed_command") == calls
-        assert story.simulator.calls.count("door_unlock") == 0
+        assert story.simulator.usage.count("signed_command") == calls
+        assert story.simulator.usage.count("door_unlock") == 0
 
 
 async def test_over_bluetooth_a_late_delivery_opens_nothing(
@@ -224,12 +224,14 @@ async def test_over_bluetooth_a_late_delivery_opens_nothing(
     assert await story.act("unlock") is None
     assert await story.act("lock") is None
     presses = Presses(story, near.car)
-    near.simulator.air.set_link_conditions(
+    near.simulator.bluetooth.set_link_conditions(
         LinkConditions(latency=0.0, connect=0.0, late=25.0)
     )
     presses.press("unlock")
     await presses.results()
-    near.simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    near.simulator.bluetooth.set_link_conditions(
+        LinkConditions(latency=0.0, connect=0.0)
+    )
     await story.go(120)
     assert presses.ran == []
     assert near.car.locked
@@ -261,13 +263,13 @@ async def test_random_presses_while_links_hang(
 ) -> None:
     """The last wish holds, and nothing runs after its deadline, over either link."""
     dice = Random(seed)
-    near.simulator.air.chance = Random(seed)
+    near.simulator.bluetooth.random = Random(seed)
     await story.settled(paired(compatible_entry, near.car))
     presses = Presses(story, near.car)
     for _ in range(12):
         fine = LinkConditions(latency=0.0, connect=0.0)
         for _ in range(dice.randint(1, 6)):
-            near.simulator.air.set_link_conditions(
+            near.simulator.bluetooth.set_link_conditions(
                 dice.choice(
                     (
                         fine,
@@ -289,7 +291,7 @@ async def test_random_presses_while_links_hang(
             )
             presses.press(dice.choice(("lock", "unlock")))
             await story.go(dice.choice((0.1, 1.0, 4.0, 11.0)))
-        near.simulator.air.set_link_conditions(fine)
+        near.simulator.bluetooth.set_link_conditions(fine)
         story.simulator.apply({"eu.commands": "ok", "car.Ada": "near"})
         last = presses.press(dice.choice(("lock", "unlock")))
         await presses.results()

@@ -17,8 +17,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.auth.keys import async_get_bluetooth_key
 from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
 from simulator import Simulator
-from simulator.bluetooth import Connection, LinkConditions, NotInRangeError
-from simulator.bluetooth.environment import address_of, name_of
+from simulator.bluetooth import Connection, DeviceNotFoundError, LinkConditions
+from simulator.bluetooth.environment import device_address, local_name
 from simulator.protocol import Role
 from simulator.vehicle.car import Car
 from tests.flows import change, open_options
@@ -33,7 +33,7 @@ async def proxy(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[BluetoothProxy]:
     """Place a proxy where a car may come."""
-    proxy = async_place_proxy(hass, simulator.air)
+    proxy = async_place_proxy(hass, simulator.bluetooth)
     yield proxy
     proxy.remove()
 
@@ -51,7 +51,9 @@ async def page(
     assert page.shows("pair")
     yield page
     # The home may look at a car that was just paired, and then lets go of it.
-    await story.until(lambda: story.simulator.air.statistics(ada(story)).open == 0, 60)
+    await story.until(
+        lambda: story.simulator.bluetooth.statistics(ada(story)).open == 0, 60
+    )
 
 
 def ada(story: Story) -> Car:
@@ -74,7 +76,7 @@ async def test_a_car_is_paired_and_then_opens_over_bluetooth(
     await page.until_asked("Ada")
     assert page.progress == "tapping"
     await story.go(10)
-    page.computers("Ada").whitelist.tap()
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     subentry = key_of(compatible_entry)
@@ -85,7 +87,7 @@ async def test_a_car_is_paired_and_then_opens_over_bluetooth(
     await story.go(60)
     assert story.states()["sensor.ada_connection"] == "both"
     assert await story.act("unlock", LOCK) is None
-    assert story.simulator.calls.count("door_unlock") == 0
+    assert story.simulator.usage.count("door_unlock") == 0
     assert not ada(story).locked
 
 
@@ -104,22 +106,22 @@ async def test_a_car_that_knows_the_key_is_not_asked(
 async def test_lost_messages_do_not_matter(
     story: Story, page: Page, compatible_entry: MockConfigEntry
 ) -> None:
-    story.simulator.air.chance = Random(3)
-    story.simulator.air.set_link_conditions(LinkConditions(lose_to_phone=0.3))
+    story.simulator.bluetooth.random = Random(3)
+    story.simulator.bluetooth.set_link_conditions(LinkConditions(lose_to_phone=0.3))
     await page.fill()
     await page.until_asked("Ada")
-    page.computers("Ada").whitelist.tap()
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
-    assert story.simulator.air.statistics(ada(story)).lost
+    assert story.simulator.bluetooth.statistics(ada(story)).lost
     assert key_of(compatible_entry).unique_id == ada(story).vin
     # What the entry asks from then on comes to its end.
-    story.simulator.air.set_link_conditions(LinkConditions())
+    story.simulator.bluetooth.set_link_conditions(LinkConditions())
     await story.go(30)
 
 
 def in_valet_mode(page: Page, _proxy: BluetoothProxy) -> None:
-    page.car("Ada").valet = True
+    page.car("Ada").valet_mode = True
 
 
 def with_a_full_list(page: Page, _proxy: BluetoothProxy) -> None:
@@ -135,7 +137,9 @@ def without_a_slot(_page: Page, proxy: BluetoothProxy) -> None:
 
 
 def in_bad_weather(weather: LinkConditions) -> Callable[[Page, BluetoothProxy], None]:
-    return lambda page, _proxy: page.story.simulator.air.set_link_conditions(weather)
+    return lambda page, _proxy: page.story.simulator.bluetooth.set_link_conditions(
+        weather
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,14 +164,14 @@ async def test_what_is_in_the_way_is_said_and_a_second_try_works(
     await page.fill()
     await page.until_done()
     assert page.shows("pair", error)
-    page.car("Ada").valet = False
+    page.car("Ada").valet_mode = False
     page.computers("Ada").whitelist.slots = 20
     proxy.slots = 3
-    story.simulator.air.set_link_conditions(LinkConditions())
+    story.simulator.bluetooth.set_link_conditions(LinkConditions())
     story.simulator.set("car.Ada", "near")
     await page.fill()
     await page.until_asked("Ada")
-    page.computers("Ada").whitelist.tap()
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
@@ -176,9 +180,9 @@ async def test_a_car_that_leaves_as_it_is_connected_to(
     story: Story, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def connect(_address: str) -> Connection:
-        raise NotInRangeError
+        raise DeviceNotFoundError
 
-    monkeypatch.setattr(story.simulator.air, "connect", connect)
+    monkeypatch.setattr(story.simulator.bluetooth, "connect", connect)
     await page.fill()
     await page.until_done()
     assert page.shows("pair", "no_connection")
@@ -192,7 +196,7 @@ async def test_a_car_that_comes_while_it_is_looked_for_is_found(
     await story.go(5)
     story.simulator.set("car.Ada", "near")
     await page.until_asked("Ada")
-    page.computers("Ada").whitelist.tap()
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
@@ -204,13 +208,13 @@ async def test_a_car_that_comes_while_it_is_looked_for_is_found(
 async def test_an_owner_who_says_no_or_nothing(
     story: Story, page: Page, refuses: bool, error: str, tells_wait: bool
 ) -> None:
-    page.computers("Ada").tells_wait = tells_wait
+    page.computers("Ada").reports_wait = tells_wait
     await page.fill()
     await page.until_asked("Ada")
     await story.go(10)
-    assert story.simulator.air.statistics(ada(story)).connections == 1
+    assert story.simulator.bluetooth.statistics(ada(story)).connections == 1
     if refuses:
-        page.computers("Ada").whitelist.refuse()
+        page.computers("Ada").whitelist.cancel_pairing()
     began = story.clock.monotonic()
     await page.until_done()
     assert page.shows("pair", error)
@@ -220,11 +224,11 @@ async def test_an_owner_who_says_no_or_nothing(
 
 
 async def test_an_older_car_is_paired(story: Story, page: Page) -> None:
-    page.computers("Ada").tells_wait = True
+    page.computers("Ada").reports_wait = True
     await page.fill()
     await page.until_asked("Ada")
     assert page.progress == "tapping"
-    page.computers("Ada").whitelist.tap()
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
@@ -235,9 +239,9 @@ async def test_a_connection_that_is_lost_meanwhile_is_no_end(
     """That the card was tapped shows when the key is used."""
     await page.fill()
     await page.until_asked("Ada")
-    for line in tuple(story.simulator.air.lines):
-        line.cut()
-    page.computers("Ada").whitelist.tap()
+    for line in tuple(story.simulator.bluetooth.connections):
+        line.drop()
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
@@ -252,15 +256,15 @@ async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
     await page.fill()
     if asked:
         await page.until_asked("Ada")
-        assert story.simulator.air.statistics(ada(story)).open == 1
+        assert story.simulator.bluetooth.statistics(ada(story)).open == 1
     page.manager.async_abort(page.flow_id)
     await story.go(3)
-    assert story.simulator.air.statistics(ada(story)).open == 0
+    assert story.simulator.bluetooth.statistics(ada(story)).open == 0
     again = await add_key(story, compatible_entry)
     await again.fill(car=ada(story).vin)
     await again.fill()
     await again.until_asked("Ada")
-    page.computers("Ada").whitelist.tap()
+    page.computers("Ada").whitelist.tap_card()
     await again.until_done()
     assert again.result["type"] is FlowResultType.CREATE_ENTRY
 
@@ -276,8 +280,8 @@ async def test_whoever_begins_anew_ends_what_was_left_behind(
     await story.go(6)
     await again.look()
     assert again.progress == "tapping"
-    assert story.simulator.air.statistics(ada(story)).open == 1
-    page.computers("Ada").whitelist.tap()
+    assert story.simulator.bluetooth.statistics(ada(story)).open == 1
+    page.computers("Ada").whitelist.tap_card()
     await again.until_done()
     assert again.result["type"] is FlowResultType.CREATE_ENTRY
     await page.look()
@@ -292,9 +296,9 @@ class Listener(BaseHaRemoteScanner):
 
     def hear(self, car: Car) -> None:
         self._async_on_advertisement(
-            address_of(car.vin),
+            device_address(car.vin),
             -60,
-            name_of(car.vin),
+            local_name(car.vin),
             [],
             {},
             {},
@@ -374,7 +378,7 @@ async def test_an_account_whose_cars_are_not_known_yet(
     assert page.shows("pair")
     await page.fill()
     await page.until_asked("Ada")
-    page.computers("Ada").whitelist.tap()
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
     await story.go(60)
     assert await story.act("unlock", LOCK) is None
@@ -411,16 +415,16 @@ async def test_a_car_is_paired_again(
     assert page.shows("pair")
     await page.fill()
     await page.until_asked("Ada")
-    assert story.simulator.air.statistics(ada(story)).open == 1
-    page.computers("Ada").whitelist.tap()
+    assert story.simulator.bluetooth.statistics(ada(story)).open == 1
+    page.computers("Ada").whitelist.tap_card()
     await page.until_done()
     assert page.aborts("reconfigure_successful")
     await story.go(60)
     assert_paired(ada(story), key_of(entry).data)
-    calls = story.simulator.calls.count("door_lock")
+    calls = story.simulator.usage.count("door_lock")
     assert await story.act("lock", LOCK) is None
     assert ada(story).locked
-    assert story.simulator.calls.count("door_lock") == calls
+    assert story.simulator.usage.count("door_lock") == calls
 
 
 async def test_the_owner_chooses_which_link_serves(
@@ -436,12 +440,12 @@ async def test_the_owner_chooses_which_link_serves(
     assert entry.options["hosts"]
     await story.go(60)
     assert await story.act("unlock", LOCK) is None
-    assert story.simulator.calls.count("door_unlock") == 1
+    assert story.simulator.usage.count("door_unlock") == 1
     form = await open_options(story.hass, entry, "link")
     await change(story.hass, form, link="cheapest")
     await story.go(60)
     assert await story.act("lock", LOCK) is None
-    assert story.simulator.calls.count("door_lock") == 0
+    assert story.simulator.usage.count("door_lock") == 0
     assert ada(story).locked
 
 

@@ -61,11 +61,11 @@ async def test_a_door_that_is_shut_again_is_shown_shut(
 async def test_a_car_that_sleeps_keeps_its_doors_as_they_were(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    near.car.rear_trunk = near.car.port_open = True
+    near.car.rear_trunk = near.car.charge_port_open = True
     await story.until(lambda: story.states()[TRUNK] == "open", 300)
     assert story.states()[PORT] == "open"
     events = async_capture_events(story.hass, EVENT_STATE_CHANGED)
-    near.car.set_presence("asleep")
+    near.car.set_connectivity("asleep")
     await story.go(2 * 3600)
     for entity, state in ((TRUNK, "open"), (PORT, "open"), (DOOR, "off")):
         assert story.states()[entity] == state
@@ -78,11 +78,11 @@ async def test_what_a_sleeping_car_leaves_out_says_nothing_of_an_absence(
     """Somebody may have used the card meanwhile."""
     near.simulator.set("car.Ada", "gone")
     await story.until(lambda: story.states()[DOOR] == "unknown", 3600)
-    near.car.set_presence("asleep")
+    near.car.set_connectivity("asleep")
     near.simulator.set("car.Ada", "near")
     await story.until(lambda: story.states()[LOCK] == "locked", 600)
     assert (story.states()[DOOR], story.states()[PORT]) == ("unknown", "unknown")
-    near.car.set_presence("online")
+    near.car.set_connectivity("online")
     await story.until(lambda: story.states()[DOOR] == "off", 300)
 
 
@@ -92,9 +92,9 @@ async def test_what_a_sleeping_car_leaves_out_confirms_no_command(
     """The trunk stays open, and the answer to the command is lost."""
     near.car.rear_trunk = True
     await story.until(lambda: story.states()[TRUNK] == "open", 300)
-    near.car.set_presence("asleep")
+    near.car.set_connectivity("asleep")
     near.car._open_asleep = frozenset()
-    near.simulator.computers["Ada"].expect("lost")
+    near.simulator.computers["Ada"].inject_fault("lost")
     error = await story.act("close_cover", TRUNK)
     assert error is not None
     assert error.translation_key == "command_unconfirmed"
@@ -108,7 +108,7 @@ async def test_a_car_that_was_driven_is_shown_parked_though_it_tells_no_gear(
     await story.until(lambda: story.states()[GEAR] == "d", 300)
     await story.until(lambda: story.states()[GEAR] == "p", 3600)
     await story.go(600)
-    assert not near.car.tells_gear
+    assert not near.car.reports_gear
     assert story.states()[GEAR] == "p"
 
 
@@ -120,9 +120,9 @@ async def test_an_acknowledgment_before_the_answer_ends_no_request(
     caplog: pytest.LogCaptureFixture,
     slow: float,
 ) -> None:
-    near.simulator.computers["Ada"].acknowledges = True
-    near.simulator.air.set_link_conditions(LinkConditions(slow=slow))
-    near.car.inside = 31.0
+    near.simulator.computers["Ada"].sends_acknowledgments = True
+    near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=slow))
+    near.car.inside_temp = 31.0
     near.car.doors["df"] = True
     local = car_of(entry, "Ada").bluetooth
     assert local is not None

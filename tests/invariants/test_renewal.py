@@ -75,7 +75,7 @@ async def test_a_token_is_renewed_before_it_ends(
     assert after["access_token"] != before["access_token"]
     assert after["refresh_token"] != before["refresh_token"]
     assert after["expires_at"] > before["expires_at"]
-    assert story.simulator.calls.by_status["auth.token 200"] == 1
+    assert story.simulator.usage.by_status["auth.token 200"] == 1
     assert status_of(entry) == "operational"
     assert await story.act("unlock") is None
     assert_available(story)
@@ -280,7 +280,7 @@ async def test_a_flood_of_401_does_not_use_up_the_sign_in(story: Story) -> None:
     await story.settled(entry)
     story.simulator.set("eu.api", '401 {"error":"token expired (401)"}')
     await story.go(3600)
-    assert story.simulator.calls.by_status["auth.token 200"] <= 7
+    assert story.simulator.usage.by_status["auth.token 200"] <= 7
 
 
 async def test_credentials_that_were_deleted_are_asked_for(story: Story) -> None:

@@ -259,7 +259,7 @@ async def test_one_car_that_is_refused_is_named_and_hits_no_other(
     assert await story.act("unlock", "lock.cy_lock") is None
     assert story.states()["sensor.cy_connection"] == "cloud"
     # What is refused is asked for rarely.
-    assert 1 < simulator.calls.by_status["eu.vehicle_data 403"] <= 8
+    assert 1 < simulator.usage.by_status["eu.vehicle_data 403"] <= 8
     simulator.set("eu.data@models", "ok")
     await story.go(2 * PAUSE)
     assert repairs(story) == {}
@@ -282,7 +282,7 @@ async def test_a_token_that_may_not_see_the_location_shows_all_else(
     assert story.states()["sensor.ada_battery"] == "64"
     assert story.states()["device_tracker.ada_location"] == "unknown"
     # Each car may have been asked before the first answer came.
-    assert simulator.calls.by_status["eu.vehicle_data 403"] <= 2
+    assert simulator.usage.by_status["eu.vehicle_data 403"] <= 2
     assert repairs(story) == {}
     assert_quiet(caplog)
 

@@ -66,7 +66,7 @@ async def test_a_whole_tour_tells_the_log_nothing_private(
     private = {simulator.token.lower(), *_secrets(entry.data["token"])}
     for car in (*simulator.cars.values(), nameless):
         private |= {car.vin.lower(), str(car.id)}
-        private |= {f"{car.home[0]:.3f}", f"{car.home[1]:.3f}"}
+        private |= {f"{car.home_position[0]:.3f}", f"{car.home_position[1]:.3f}"}
     assert story.states()["lock.model_3_lock"] != "unavailable"
     loggers = ("custom_components.keycard", "tesla_fleet_api", "aiohttp")
     told = [
@@ -100,7 +100,7 @@ LOGGERS = ("custom_components.keycard", "tesla_fleet_api", "bleak_retry_connecto
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     yield near
     near.proxy.remove()
@@ -118,11 +118,13 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
         caplog.set_level(logging.DEBUG, logger)
     entry = await story.settled(paired(compatible_entry, car))
     said = f"token {OPAQUE} of {MAIL} for {car.vin.lower()}, PIN {PIN}, at {PLACE}"
-    said += f" {car.home[0]:.5f}, {car.home[1]:.5f}"
+    said += f" {car.home_position[0]:.5f}, {car.home_position[1]:.5f}"
     bodies = (
         json.dumps({"error": said.replace(f" at {PLACE}", "")}),
-        json.dumps({"error": "x", "latitude": car.home[0], "destination": PLACE}),
-        f'vehicle_name: "{PLACE}" latitude: {car.home[0]} pin: {PIN}',
+        json.dumps(
+            {"error": "x", "latitude": car.home_position[0], "destination": PLACE}
+        ),
+        f'vehicle_name: "{PLACE}" latitude: {car.home_position[0]} pin: {PIN}',
     )
     for subject in ("eu.api", "eu.data", "eu.commands"):
         for status in (200, 401, 403, 500):
@@ -146,7 +148,7 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
 
     private = {car.vin.lower(), OPAQUE, MAIL, f" {PIN}", PLACE.lower()}
     private |= {str(car.id), simulator.token.lower(), LEFT.lower()}
-    private |= {f"{car.home[0]:.3f}", f"{car.home[1]:.3f}"}
+    private |= {f"{car.home_position[0]:.3f}", f"{car.home_position[1]:.3f}"}
 
     def found(text: str) -> list[str]:
         return [marker for marker in private if marker in text.lower()]

@@ -15,12 +15,12 @@ from custom_components.keycard.vehicle.computer_keys import KeySource
 from simulator import Simulator
 from simulator.bluetooth import (
     LinkConditions,
-    Recorder,
-    Replayer,
-    Stranger,
-    broadcaster,
-    denier,
-    impostor,
+    RecordingRelay,
+    ReplayingDevice,
+    SpoofedDevice,
+    broadcasting_device,
+    rejecting_device,
+    spoofed_vehicle,
 )
 from simulator.protocol import Whitelist, public_keys, vcsec
 from simulator.vehicle.car import Car
@@ -32,12 +32,12 @@ from .story import Story, assert_explained, status_of
 from .test_bluetooth_in_an_outage import lock_of
 from .test_repairs import assert_told, registered, repairs
 
-type Kind = Callable[[Car, Callable[[], float]], Stranger]
+type Kind = Callable[[Car, Callable[[], float]], SpoofedDevice]
 
 STRANGERS: dict[str, Kind] = {
-    "broadcasts": broadcaster,
-    "own key pair": impostor,
-    "not on the list": denier,
+    "broadcasts": broadcasting_device,
+    "own key pair": spoofed_vehicle,
+    "not on the list": rejecting_device,
 }
 
 
@@ -55,21 +55,21 @@ async def near(
         "harness.bluetooth_proxy.monotonic_time_coarse",
     ):
         monkeypatch.setattr(name, story.clock.monotonic)
-    simulator.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
     near.proxy.patience = 5.0
     yield near
     near.proxy.remove()
 
 
-async def replace_car(story: Story, near: Near, kind: Kind) -> Stranger:
+async def replace_car(story: Story, near: Near, kind: Kind) -> SpoofedDevice:
     """Let the open car leave; a stranger that claims to be locked takes its place."""
     near.car.locked = False
     stranger = kind(near.car, story.clock.time)
     stranger.car.locked = True
     story.simulator.set("car.Ada", "gone")
     await story.go(130)
-    story.simulator.air.place(stranger)
+    story.simulator.bluetooth.add_spoofed_device(stranger)
     return stranger
 
 
@@ -104,7 +104,7 @@ async def test_a_stranger_leaves_the_lock_to_the_cloud(
     assert await story.act("lock") is None
     assert near.car.locked
     assert near.car.executed["door_lock"] == 1
-    assert story.simulator.calls.count("door_lock") == 1
+    assert story.simulator.usage.count("door_lock") == 1
 
 
 async def test_one_word_of_a_stranger_does_not_end_bluetooth(
@@ -112,12 +112,12 @@ async def test_one_word_of_a_stranger_does_not_end_bluetooth(
 ) -> None:
     """That the key is not listed cannot be sealed: it ends the attempt, no more."""
     entry = await story.settled(paired(watching_entry, near.car))
-    await replace_car(story, near, denier)
+    await replace_car(story, near, rejecting_device)
     error = await story.act("lock", lock_of(story, entry))
     assert error is not None
     assert error.translation_key == "bluetooth_key_not_paired"
     assert repairs(story) == {}
-    story.simulator.air.strangers.clear()
+    story.simulator.bluetooth.spoofed_devices.clear()
     story.simulator.set("car.Ada", "near")
     await story.go(130)
     assert await story.act("lock", lock_of(story, entry)) is None
@@ -132,14 +132,14 @@ async def test_a_repair_says_that_something_pretends_to_be_the_car(
 ) -> None:
     entry = await story.settled(paired(watching_entry, near.car))
     lock = lock_of(story, entry)
-    await replace_car(story, near, impostor)
+    await replace_car(story, near, spoofed_vehicle)
     error = await story.act("lock", lock)
     assert error is not None
     assert error.translation_key == "bluetooth_stranger"
     await story.until(lambda: "bluetooth_stranger" in repairs(story), 130)
     assert_told(story, entry, "bluetooth_stranger")
     # Once the car is there again and has proven itself, it goes after an hour.
-    story.simulator.air.strangers.clear()
+    story.simulator.bluetooth.spoofed_devices.clear()
     story.simulator.set("car.Ada", "near")
     await story.go(130)
     assert await story.act("lock", lock) is None
@@ -152,10 +152,10 @@ async def test_a_stranger_next_to_the_car_is_passed_over(
     story: Story, near: Near, watching_entry: MockConfigEntry
 ) -> None:
     """Both advertise the name; the stranger is nearer, and heard first."""
-    stranger = impostor(near.car, story.clock.time)
+    stranger = spoofed_vehicle(near.car, story.clock.time)
     stranger.car.locked = False
     story.simulator.set("car.Ada", "gone")
-    story.simulator.air.place(stranger)
+    story.simulator.bluetooth.add_spoofed_device(stranger)
     entry = await story.settled(paired(watching_entry, near.car, address=None))
     lock = lock_of(story, entry)
     assert story.states()[lock] == "unknown"
@@ -165,9 +165,9 @@ async def test_a_stranger_next_to_the_car_is_passed_over(
     assert near.car.executed["door_unlock"] == 1
     assert stranger.car.executed["door_unlock"] == 0
     # Nor does one that comes later take the place of the car.
-    later = impostor(near.car, story.clock.time)
+    later = spoofed_vehicle(near.car, story.clock.time)
     later.address = "C0:FF:EE:00:00:02"
-    story.simulator.air.place(later)
+    story.simulator.bluetooth.add_spoofed_device(later)
     await story.go(10)
     assert await story.act("lock", lock) is None
     assert near.car.executed["door_lock"] == 1
@@ -178,18 +178,18 @@ async def test_old_answers_are_no_answers(
     story: Story, near: Near, watching_entry: MockConfigEntry
 ) -> None:
     car = near.car
-    recorder = Recorder(story.simulator.computers["Ada"])
-    story.simulator.air.between["Ada"] = recorder
+    recorder = RecordingRelay(story.simulator.computers["Ada"])
+    story.simulator.bluetooth.relays["Ada"] = recorder
     entry = await story.settled(paired(watching_entry, car))
     lock = lock_of(story, entry)
     assert await story.act("unlock", lock) is None
     assert await story.act("lock", lock) is None
     broadcast = story.simulator.computers["Ada"].broadcast()
     assert await story.act("unlock", lock) is None
-    replayer = Replayer(
+    replayer = ReplayingDevice(
         recorder.recorded, lambda: broadcast, Whitelist(story.clock.time)
     )
-    story.simulator.air.between["Ada"] = replayer
+    story.simulator.bluetooth.relays["Ada"] = replayer
     executed = car.executed["door_lock"]
     for _ in range(2):
         error = await story.act("lock", lock)
@@ -292,11 +292,11 @@ async def test_what_is_first_seen_is_provisional_until_it_is_paired_again(
     assert near.car.executed["door_unlock"] == 1
     # What was first seen is kept: whoever comes later with another key is a stranger.
     await story.restart(entry)
-    await replace_car(story, near, impostor)
+    await replace_car(story, near, spoofed_vehicle)
     error = await press(story, "lock", lock, hass_admin_user)
     assert error is not None
     assert error.translation_key == "bluetooth_stranger"
-    story.simulator.air.strangers.clear()
+    story.simulator.bluetooth.spoofed_devices.clear()
     story.simulator.set("car.Ada", "near")
     await story.go(130)
     page = await pair_again(story, entry)
@@ -323,14 +323,16 @@ async def test_session_info_through_the_cloud_settles_and_contradicts(
     story.simulator.set("car.Ada", "gone")
     await story.go(130)
     assert await story.act("unlock") is None
-    assert story.simulator.calls.count("signed_command")
+    assert story.simulator.usage.count("signed_command")
     key = trust.keys.vehicle_security
     assert key is not None
     assert key.point == public_keys(near.car.vin)["vehicle_security"]
     assert key.source is KeySource.CLOUD
     await story.restart(entry)
     assert car_of(entry, "Ada").vehicle.trust.keys.vehicle_security == key
-    story.simulator.air.place(impostor(near.car, story.clock.time))
+    story.simulator.bluetooth.add_spoofed_device(
+        spoofed_vehicle(near.car, story.clock.time)
+    )
     page = await pair_again(story, entry)
     await page.fill()
     await page.until_done()
@@ -355,11 +357,11 @@ async def test_requests_for_authentication_are_not_answered(
         return answer(*args, **kwargs)
 
     monkeypatch.setattr(vcsec, "answer", listen)
-    recorder = Recorder(story.simulator.computers["Ada"])
-    story.simulator.air.between["Ada"] = recorder
+    recorder = RecordingRelay(story.simulator.computers["Ada"])
+    story.simulator.bluetooth.relays["Ada"] = recorder
     asked = [
         FromVCSECMessage.FromString(payload).HasField("authenticationRequest")
-        for payload in vcsec.CHATTER
+        for payload in vcsec.UNSOLICITED_PAYLOADS
     ]
     assert any(asked)
     entry = await story.settled(paired(watching_entry, near.car))

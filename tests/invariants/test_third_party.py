@@ -19,7 +19,7 @@ def stream(story: Story) -> None:
 
 def poll(story: Story) -> None:
     """Let the cache move every quarter of an hour."""
-    story.simulator.teslemetry.polled |= {"Ada", "Cy"}
+    story.simulator.teslemetry.non_streaming |= {"Ada", "Cy"}
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ async def test_a_streaming_car_is_refreshed_at_a_price(story: Story) -> None:
     ada.locked = False
     await story.go(HOUR)
     assert story.states()[LOCK] == "unlocked"
-    refreshed = simulator.calls.count("teslemetry.refresh")
+    refreshed = simulator.usage.count("teslemetry.refresh")
     assert 1 <= refreshed <= 5
     # What the cache serves is free, what it is told to renew is not.
-    assert simulator.calls.billed == refreshed
+    assert simulator.usage.billed == refreshed
     assert entry.runtime_data.bill.spending.cost == pytest.approx(refreshed / 400)
 
 
@@ -78,8 +78,8 @@ async def test_without_credits_what_is_kept_is_shown(
     await story.go(4 * HOUR)
     assert status_of(entry) == "operational"
     # Once an hour it is seen whether there are credits again.
-    assert 2 <= simulator.calls.count("teslemetry.refresh") <= 12
-    assert simulator.calls.billed == 0
+    assert 2 <= simulator.usage.count("teslemetry.refresh") <= 12
+    assert simulator.usage.billed == 0
     assert_quiet(caplog)
     simulator.teslemetry.credits = 100
     simulator.cars["Ada"].locked = False

@@ -66,7 +66,7 @@ class Tally:
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[Near]:
-    simulator.air.chance = Random(SEED)
+    simulator.bluetooth.random = Random(SEED)
     near = await bring_near(hass, simulator)
     yield near
     near.proxy.remove()
@@ -106,11 +106,11 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
         weather = dice.choice(list(ON_AIR))
         cloud, mishap = dice.choice(OVER_CLOUD), dice.choice(MISHAPS)
         range_ = "gone" if dice.random() < 0.1 else "near"
-        simulator.air.set_link_conditions(weather_of(weather))
+        simulator.bluetooth.set_link_conditions(weather_of(weather))
         simulator.apply({"eu.commands": cloud, "car.Ada": range_})
-        simulator.computers["Ada"].mishaps.clear()
+        simulator.computers["Ada"].faults.clear()
         if mishap:
-            simulator.expect("Ada", mishap)
+            simulator.inject_fault("Ada", mishap)
         tally.faults.update(
             (
                 f"on air: {weather}",
@@ -143,7 +143,7 @@ async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
     entry = await story.settled(paired(compatible_entry, near.car))
     story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
     await story.until(lambda: status_of(entry) == "outage", 120)
-    near.simulator.air.set_link_conditions(weather_of("a tenth lost"))
+    near.simulator.bluetooth.set_link_conditions(weather_of("a tenth lost"))
     car: Car = near.car
     late = 0
     for number in range(COMMANDS):

@@ -71,11 +71,11 @@ async def test_a_car_goes_when_a_whole_day_has_not_seen_it(
     assert story.states()[LOCK] == "locked"
     # Nobody asks for it any more, and a restart does not bring it back.
     assert len(kept(hass_storage, entry)) == 1
-    missing = story.simulator.calls.by_status.copy()
+    missing = story.simulator.usage.by_status.copy()
     await story.restart(entry)
     await story.go(1200)
     assert "Cy" not in device_names(story.hass, entry)
-    new = story.simulator.calls.by_status - missing
+    new = story.simulator.usage.by_status - missing
     assert not [line for line in new if line.endswith(" 404")]
     assert_quiet(caplog)
 

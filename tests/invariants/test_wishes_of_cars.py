@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("every_entity")
 def ada(simulator: Simulator) -> Car:
     """Return a car that charges with 16 A."""
     car = simulator.cars["Ada"]
-    car.battery = 40.0
+    car.battery_level = 40.0
     car.plug()
     return car
 
@@ -37,7 +37,7 @@ async def test_a_low_current_is_shown_when_it_flows(
     await story.settled(compatible_entry)
     assert story.states()[AMPS] == "16"
     assert await story.act("set_value", AMPS, value=3) is None
-    assert (ada.charge_amps, ada.current) == (5, 3)
+    assert (ada.charge_amps, ada.charging_current) == (5, 3)
     assert ada.executed["set_charging_amps"] == 2
     assert story.states()[AMPS] == "3"
     # The car's setting says 5 all the while.
@@ -48,7 +48,7 @@ async def test_a_low_current_is_shown_when_it_flows(
     await story.go(1800)
     ada.plug()
     await story.go(1800)
-    assert ada.current == 5
+    assert ada.charging_current == 5
     assert story.states()[AMPS] == "5"
 
 
@@ -98,7 +98,7 @@ def cy(hass: HomeAssistant, simulator: Simulator) -> Iterator[Car]:
     car.windows = dict.fromkeys(car.windows, 1)
     home = hass.config
     before = home.latitude, home.longitude
-    home.latitude, home.longitude = car.home
+    home.latitude, home.longitude = car.home_position
     yield car
     home.latitude, home.longitude = before
 
@@ -134,7 +134,7 @@ async def test_windows_close_elsewhere_only_if_that_is_allowed(
             compatible_entry,
             options={**compatible_entry.options, "location_away": True},
         )
-    cy.latitude, cy.longitude = cy.work
+    cy.latitude, cy.longitude = cy.work_position
     await story.settled(compatible_entry)
     # It has driven off since it was asked last.
     error = await story.act("close_cover", WINDOWS)
@@ -146,12 +146,12 @@ async def test_windows_close_elsewhere_only_if_that_is_allowed(
     assert error.translation_key == "not_at_home"
     assert_explained(error)
     assert set(cy.windows.values()) == {1}
-    assert story.simulator.calls.count("window_control") == 0
+    assert story.simulator.usage.count("window_control") == 0
     # Opening a gap needs nobody near, nor does a car that is not that old.
     assert await story.act("open_cover", WINDOWS) is None
     ada = story.simulator.cars["Ada"]
     ada.windows = dict.fromkeys(ada.windows, 1)
-    ada.latitude, ada.longitude = ada.work
+    ada.latitude, ada.longitude = ada.work_position
     assert await story.act("close_cover", "cover.ada_windows") is None
 
 
@@ -164,4 +164,4 @@ async def test_windows_of_a_car_whose_place_nobody_tells(
     error = await story.act("close_cover", WINDOWS)
     assert error is not None
     assert error.translation_key == "place_not_known"
-    assert story.simulator.calls.count("window_control") == 0
+    assert story.simulator.usage.count("window_control") == 0

@@ -10,7 +10,7 @@ from benchmarks.home import Car, Entry, Home
 from benchmarks.world import OK, World
 from custom_components.keycard.outage.models import INCONCLUSIVE, OUTAGES, Assessment
 from custom_components.keycard.outage.outage_log import NoticeType
-from simulator.scenarios.scenario import Expect, Scenario, Step, load_case
+from simulator.scenarios.scenario import Expectation, Scenario, Step, load_case
 
 CASES = sorted((Path(__file__).parent.parent / "cases").glob("*.yaml"))
 SETTLED = 700.0
@@ -43,7 +43,7 @@ def test_a_case_is_judged_as_expected(path: Path, seed: int) -> None:
         from_now = len(home.seen)
         home.run(began + end)
         for seen in home.seen[from_now:]:
-            expect = step.expect.get(seen.entry, Expect(within=0.0))
+            expect = step.expect.get(seen.entry, Expectation(within=0.0))
             misses += [
                 f"{seen.at - began:.0f} s, {seen.entry}: {miss}"
                 for miss in _wrong(seen.judgement, expect)
@@ -91,7 +91,7 @@ def _act(home: Home, step: Step) -> None:
 
 
 def _misses(
-    home: Home, entry: Entry, expect: Expect, keys: dict[str, set[str]]
+    home: Home, entry: Entry, expect: Expectation, keys: dict[str, set[str]]
 ) -> Iterator[str]:
     judgement = entry.judge.assessment
     yield from _wrong(judgement, expect)
@@ -122,7 +122,7 @@ def _wanting(judgement: Assessment, entry: Entry) -> set[str]:
     return cars if judgement.affected is None else cars & judgement.affected
 
 
-def _wrong(judgement: Assessment, expect: Expect) -> Iterator[str]:
+def _wrong(judgement: Assessment, expect: Expectation) -> Iterator[str]:
     found = {
         "status": judgement.status.value,
         "scope": judgement.scope.value,

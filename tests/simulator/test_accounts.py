@@ -75,12 +75,12 @@ async def test_what_is_billed(
     sim: Simulator, fleet: TeslaFleetApi, ada: Vehicle, session: aiohttp.ClientSession
 ) -> None:
     async def billed(call: Any, condition: str = "ok") -> int:
-        before = sim.calls.billed
+        before = sim.usage.billed
         sim.set("na.api", condition)
         with suppress(aiohttp.ClientError, TeslaFleetError):
             await call()
         sim.set("na.api", "ok")
-        return sim.calls.billed - before
+        return sim.usage.billed - before
 
     assert await billed(ada.vehicle_data) == 1
     assert await billed(ada.door_lock) == 1
@@ -93,10 +93,10 @@ async def test_what_is_billed(
         assert await billed(free) == 0
     sim.set("car.Ada", "asleep")
     assert await billed(ada.vehicle_data) == 1
-    assert sim.calls.count("vehicle_data") == 5
-    assert sim.calls.count("na.products") == 1
-    assert sim.calls.by_status["na.vehicle_data 408"] == 1
-    assert sim.calls.billed + sim.calls.unbilled == sum(sim.calls.by_endpoint.values())
+    assert sim.usage.count("vehicle_data") == 5
+    assert sim.usage.count("na.products") == 1
+    assert sim.usage.by_status["na.vehicle_data 408"] == 1
+    assert sim.usage.billed + sim.usage.unbilled == sum(sim.usage.by_endpoint.values())
 
 
 async def test_cars_come_and_go(sim: Simulator, fleet: TeslaFleetApi) -> None:

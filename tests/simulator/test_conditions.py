@@ -9,7 +9,11 @@ import aiohttp
 import pytest
 
 from simulator import ConditionError, Simulator
-from simulator.scenarios.conditions import CAR_WORDS, Kind, check
+from simulator.scenarios.conditions import (
+    CAR_CONDITIONS,
+    ConditionKind,
+    validate_condition,
+)
 from tests.waiting import PATIENCE, until
 
 from .conftest import Clock
@@ -130,7 +134,7 @@ async def test_a_portal_answers_for_everybody(
     status, content_type, body = await ask(session, sim, SURFACES[subject])
     assert (status, content_type) == (200, "text/html")
     assert "guest network" in body
-    assert sim.calls.billed == 0
+    assert sim.usage.billed == 0
 
 
 @pytest.mark.parametrize("subject", SURFACES)
@@ -305,7 +309,7 @@ async def test_names_that_fail_refuse_those_who_come_all_the_same(
     sim: Simulator, session: aiohttp.ClientSession, word: str
 ) -> None:
     sim.set("dns.tesla", word)
-    assert sim.condition("dns.tesla").kind is Kind(word)
+    assert sim.condition("dns.tesla").kind is ConditionKind(word)
     for subject in ("na.status", "na.api", "auth.token", "auth.authorize"):
         with pytest.raises(aiohttp.ClientConnectorError):
             await ask(session, sim, SURFACES[subject])
@@ -359,20 +363,20 @@ async def test_tls_needs_tls(sim: Simulator, subject: str) -> None:
         sim.set(subject, "tls")
 
 
-@pytest.mark.parametrize("word", CAR_WORDS)
+@pytest.mark.parametrize("word", CAR_CONDITIONS)
 def test_only_cars_take_the_words_of_cars(word: str) -> None:
-    check("car.Ada", word, ["Ada"])
+    validate_condition("car.Ada", word, ["Ada"])
     with pytest.raises(ConditionError):
-        check("na.api", word, ["Ada"])
+        validate_condition("na.api", word, ["Ada"])
 
 
 async def test_a_car_can_be_near_and_asleep(sim: Simulator) -> None:
     ada = sim.cars["Ada"]
     sim.apply({"car.Ada": "near"})
     sim.apply({"car.Ada": "asleep"})
-    assert (ada.near, ada.presence) == (True, "asleep")
+    assert (ada.in_range, ada.connectivity) == (True, "asleep")
     sim.set("car.Ada", "gone")
-    assert (ada.near, ada.presence) == (False, "asleep")
+    assert (ada.in_range, ada.connectivity) == (False, "asleep")
 
 
 async def test_a_mistake_among_several_changes_nothing(sim: Simulator) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from simulator import Simulator, load_case
 from simulator.__main__ import main, play
 from simulator.http.control_api import ControlApi
-from simulator.protocol import Role, point_of
+from simulator.protocol import Role, public_point
 
 from .signing import a_key
 
@@ -52,7 +52,7 @@ async def test_conditions_over_http(
     assert state["urls"] == sim.urls
     assert (await post(session, control, "/reset", {}))[0] == 200
     assert sim.conditions == {}
-    assert sim.cars["Ada"].presence == "online"
+    assert sim.cars["Ada"].connectivity == "online"
 
 
 MISTAKES: list[tuple[str, Any, str]] = [
@@ -152,16 +152,16 @@ async def test_the_air_over_http(
     key = a_key()
     sim.set("car.Ada", "near")
     whitelist = sim.computers["Ada"].whitelist
-    whitelist.ask(key, Role.DRIVER)
+    whitelist.request_add(key, Role.DRIVER)
     async with session.get(f"{control.url}/state") as response:
         ada = (await response.json())["cars"]["Ada"]
     assert (ada["pairing"], ada["keys"]) == ("waiting for the card", {})
     assert ada["air"]["heard"]["name"].startswith("S")
     tap = {"car": "Ada", "do": "tap"}
     _, answer = await post(session, control, "/pair", tap)
-    keys = {point_of(key).hex(): "DRIVER"}
+    keys = {public_point(key).hex(): "DRIVER"}
     assert answer == {"pairing": "added", "keys": keys}
-    whitelist.ask(a_key(), Role.DRIVER)
+    whitelist.request_add(a_key(), Role.DRIVER)
     refuse = {"car": "Ada", "do": "refuse"}
     _, answer = await post(session, control, "/pair", refuse)
     assert answer == {"pairing": "refused", "keys": keys}
@@ -169,7 +169,7 @@ async def test_the_air_over_http(
     ways = {"car": "Ada", "screen_hangs": True, "tells_wait": True}
     _, answer = await post(session, control, "/car", ways)
     assert answer == {"screen_hangs": True, "tells_wait": True, "acknowledges": False}
-    assert sim.computers["Ada"].screen_hangs
+    assert sim.computers["Ada"].infotainment_hangs
 
     weather = {"weather": {"refuse": 1}}
     _, answer = await post(session, control, "/air", weather)

@@ -21,7 +21,7 @@ from tesla_fleet_api.tesla import VehicleFleet
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 from simulator.vehicle.car import WINDOWS, Car
-from simulator.vehicle.commands import REQUIRED
+from simulator.vehicle.commands import REQUIRED_PARAMETERS
 from simulator.vehicle.payloads import vehicle_config
 
 from .conftest import Clock
@@ -120,26 +120,26 @@ COMMANDS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     (
         "set_climate_keeper_mode",
         {"climate_keeper_mode": 2},
-        {"keeper": 2, "climate_on": True},
+        {"climate_keeper": 2, "climate_on": True},
     ),
     (
         "set_preconditioning_max",
         {"on": True, "manual_override": False},
         {"defrost": True, "climate_on": True},
     ),
-    ("charge_port_door_open", {}, {"port_open": True}),
-    ("charge_port_door_close", {}, {"port_open": False}),
+    ("charge_port_door_open", {}, {"charge_port_open": True}),
+    ("charge_port_door_close", {}, {"charge_port_open": False}),
     ("set_charge_limit", {"percent": 90}, {"charge_limit": 90}),
     ("set_charging_amps", {"charging_amps": 8}, {"charge_amps": 8}),
     (
         "set_cabin_overheat_protection",
         {"on": True, "fan_only": False},
-        {"overheat": "On"},
+        {"overheat_protection": "On"},
     ),
     (
         "set_cabin_overheat_protection",
         {"on": True, "fan_only": True},
-        {"overheat": "FanOnly"},
+        {"overheat_protection": "FanOnly"},
     ),
     ("set_cop_temp", {"cop_temp": 0}, {"overheat_level": 0}),
     (
@@ -150,7 +150,7 @@ COMMANDS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     (
         "remote_auto_steering_wheel_heat_climate_request",
         {"on": True},
-        {"auto_wheel": True},
+        {"auto_steering_wheel": True},
     ),
     (
         "window_control",
@@ -159,8 +159,8 @@ COMMANDS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ),
     ("actuate_trunk", {"which_trunk": "front"}, {"front_trunk": True}),
     ("actuate_trunk", {"which_trunk": "rear"}, {"rear_trunk": True}),
-    ("set_sentry_mode", {"on": True}, {"sentry": True}),
-    ("set_valet_mode", {"on": True, "password": 1234}, {"valet": True}),
+    ("set_sentry_mode", {"on": True}, {"sentry_mode": True}),
+    ("set_valet_mode", {"on": True, "password": 1234}, {"valet_mode": True}),
     ("flash_lights", {}, {}),
     ("honk_horn", {}, {}),
     ("remote_start_drive", {}, {}),
@@ -179,8 +179,8 @@ async def test_commands_do_what_they_say(
     car = sim.cars["Ada"]
     assert {key: getattr(car, key) for key in state} == state
     assert car.executed == {command: 1}
-    assert sim.calls.count(f"na.{command}") == 1
-    assert (sim.calls.billed, sim.calls.unbilled) == (1, 0)
+    assert sim.usage.count(f"na.{command}") == 1
+    assert (sim.usage.billed, sim.usage.unbilled) == (1, 0)
     others = [one for one in sim.cars.values() if one is not car]
     assert not any(one.executed for one in others)
 
@@ -207,7 +207,7 @@ async def test_heaters_want_the_climate_on(sim: Simulator, ada: Vehicle) -> None
     assert await ada.auto_conditioning_start() == DONE
     assert await ada.remote_seat_heater_request(4, 2) == DONE
     assert await ada.remote_steering_wheel_heat_level_request(3) == DONE
-    assert (car.seats[4], car.wheel) == (2, 3)
+    assert (car.seat_heaters[4], car.steering_wheel_heater) == (2, 3)
 
 
 async def test_a_port_that_opens_lets_go_of_the_cable(
@@ -215,11 +215,15 @@ async def test_a_port_that_opens_lets_go_of_the_cable(
 ) -> None:
     car = sim.cars["Ada"]
     car.plug()
-    assert (car.latched, car.charging) == (True, True)
+    assert (car.cable_latched, car.charging) == (True, True)
     assert await ada.charge_port_door_open() == DONE
-    assert (car.cable, car.latched, car.charging) == (True, False, False)
+    assert (car.cable_connected, car.cable_latched, car.charging) == (
+        True,
+        False,
+        False,
+    )
     assert await ada.charge_start() == DONE
-    assert car.latched
+    assert car.cable_latched
 
 
 async def test_an_older_model_s_has_a_sun_roof(
@@ -275,7 +279,7 @@ async def test_older_cars_do_some_things_only_for_a_user_who_is_near(
                 answer = (await response.json())["response"]
             return answer["result"] or answer["reason"]
 
-        latitude, longitude = sim.cars["Cy"].home
+        latitude, longitude = sim.cars["Cy"].home_position
         assert await tell("Cy") == "too_far_from_vehicle"
         assert await tell("Cy", lat=0.0, lon=0.0) == "too_far_from_vehicle"
         assert await tell("Cy", lat=latitude, lon=longitude) is True
@@ -318,7 +322,7 @@ async def test_cars_refuse_nonsense(
     assert answer["response"]["reason"]
 
 
-@pytest.mark.parametrize("command", REQUIRED)
+@pytest.mark.parametrize("command", REQUIRED_PARAMETERS)
 async def test_a_command_without_its_parameter_is_refused(
     sim: Simulator, session: aiohttp.ClientSession, command: str
 ) -> None:

@@ -61,7 +61,7 @@ from simulator.protocol import (
     VehicleComputers,
     Whitelist,
     WhitelistError,
-    point_of,
+    public_point,
 )
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
@@ -136,23 +136,26 @@ DEEDS: list[tuple[Ask, str, Callable[[Car], bool]]] = [
     (lambda it: it.set_temps(21.1, 19.5), "set_temps",
      lambda car: (car.driver_temp, car.passenger_temp) == (21.1, 19.5)),
     (lambda it: it.set_climate_keeper_mode(2), "set_climate_keeper_mode",
-     lambda car: car.keeper == 2),
+     lambda car: car.climate_keeper == 2),
     (lambda it: it.set_preconditioning_max(True, False), "set_preconditioning_max",
      lambda car: car.defrost),
     (lambda it: it.set_bioweapon_mode(True, False), "set_bioweapon_mode",
-     lambda car: car.bioweapon),
+     lambda car: car.bioweapon_mode),
     (lambda it: it.remote_seat_heater_request(4, 2), "remote_seat_heater_request",
-     lambda car: car.seats[4] == 2),
+     lambda car: car.seat_heaters[4] == 2),
     (lambda it: it.remote_steering_wheel_heat_level_request(1),
-     "remote_steering_wheel_heat_level_request", lambda car: car.wheel == 1),
+     "remote_steering_wheel_heat_level_request",
+     lambda car: car.steering_wheel_heater == 1),
     (lambda it: it.remote_steering_wheel_heater_request(True),
-     "remote_steering_wheel_heater_request", lambda car: car.wheel == 3),
+     "remote_steering_wheel_heater_request",
+     lambda car: car.steering_wheel_heater == 3),
     (lambda it: it.remote_auto_seat_climate_request(2, False),
      "remote_auto_seat_climate_request", lambda car: not car.auto_seats[2]),
     (lambda it: it.remote_auto_steering_wheel_heat_climate_request(True),
-     "remote_auto_steering_wheel_heat_climate_request", lambda car: car.auto_wheel),
+     "remote_auto_steering_wheel_heat_climate_request",
+     lambda car: car.auto_steering_wheel),
     (lambda it: it.set_cabin_overheat_protection(True, True),
-     "set_cabin_overheat_protection", lambda car: car.overheat == "FanOnly"),
+     "set_cabin_overheat_protection", lambda car: car.overheat_protection == "FanOnly"),
     (lambda it: it.set_cop_temp(CabinOverheatProtectionTemp.LOW), "set_cop_temp",
      lambda car: car.overheat_level == 0),
     (lambda it: it.window_control("vent"), "window_control",
@@ -166,20 +169,20 @@ DEEDS: list[tuple[Ask, str, Callable[[Car], bool]]] = [
     (lambda it: it.set_charging_amps(8), "set_charging_amps",
      lambda car: car.charge_amps == 8),
     (lambda it: it.charge_port_door_open(), "charge_port_door_open",
-     lambda car: car.port_open),
+     lambda car: car.charge_port_open),
     (lambda it: it.set_sentry_mode(True), "set_sentry_mode",
-     lambda car: car.sentry),
+     lambda car: car.sentry_mode),
     (lambda it: it.set_valet_mode(True, "1234"), "set_valet_mode",
-     lambda car: car.valet),
+     lambda car: car.valet_mode),
     (lambda it: it.reset_valet_pin(), "reset_valet_pin",
-     lambda car: not car.valet_pin),
+     lambda car: not car.valet_pin_set),
     (lambda it: it.set_pin_to_drive(True, "1234"), "set_pin_to_drive",
      lambda car: (car.pin_to_drive, car.drive_pin) == (True, "1234")),
     (lambda it: it.reset_pin_to_drive_pin(), "reset_pin_to_drive_pin",
      lambda car: car.drive_pin is None),
     (lambda it: it.clear_pin_to_drive_admin(), "clear_pin_to_drive_admin",
      lambda car: not car.pin_to_drive),
-    (lambda it: it.guest_mode(True), "guest_mode", lambda car: car.guest),
+    (lambda it: it.guest_mode(True), "guest_mode", lambda car: car.guest_mode),
     (lambda it: it.schedule_software_update(0), "schedule_software_update",
      lambda car: car.update_status == "scheduled"),
     (lambda it: it.actuate_trunk(Trunk.FRONT), "actuate_trunk",
@@ -187,7 +190,7 @@ DEEDS: list[tuple[Ask, str, Callable[[Car], bool]]] = [
     (lambda it: it.actuate_trunk(Trunk.REAR), "actuate_trunk",
      lambda car: car.rear_trunk),
     (lambda it: it.remote_start_drive(), "remote_start_drive",
-     lambda car: car.may_drive_until > 0),
+     lambda car: car.keyless_driving_until > 0),
     (lambda it: it.flash_lights(), "flash_lights", lambda _: True),
     (lambda it: it.honk_horn(), "honk_horn", lambda _: True),
     (lambda it: it.trigger_homelink(lat=1.0, lon=2.0), "trigger_homelink",
@@ -210,7 +213,7 @@ async def test_what_it_is_told_it_does(
     car.plug()
     car.charging = command == "charge_stop"
     car.climate_on = command.startswith("remote_")
-    car.offered = "2026.40.1"
+    car.available_update = "2026.40.1"
     answer = await ask(client)
     assert answer["response"] == {"result": True, "reason": ""}
     assert outcome(car)
@@ -218,7 +221,7 @@ async def test_what_it_is_told_it_does(
 
 
 async def test_an_update_is_called_off(client: Wired, car: Car) -> None:
-    car.offered = "2026.40.1"
+    car.available_update = "2026.40.1"
     await client.schedule_software_update(600)
     await client.cancel_software_update()
     assert car.update_status == "available"
@@ -241,7 +244,7 @@ async def test_what_it_cannot_do_it_says(client: Wired, car: Car) -> None:
 
 async def test_its_data(client: Wired, car: Car, clock: Clock) -> None:
     car.plug()
-    car.sentry = True
+    car.sentry_mode = True
     car.windows["fd_window"] = 1
     wanted = GetVehicleData(
         getChargeState=GetChargeState(),
@@ -285,7 +288,7 @@ async def test_older_wheels_know_no_levels(
     clock: Clock, year: int, has_levels: bool
 ) -> None:
     car = Car(CarSpec(name="Cy", model="models", year=year), region="na", now=clock)
-    car.wheel = 3
+    car.steering_wheel_heater = 3
     computers, key = VehicleComputers(car, clock), a_key()
     computers.whitelist.add(key)
     wanted = GetVehicleData(getClimateState=GetClimateState())
@@ -305,7 +308,7 @@ async def status(client: Wired) -> Any:
 
 
 async def test_while_it_sleeps_its_locks_do_not(client: Wired, car: Car) -> None:
-    car.set_presence("asleep")
+    car.set_connectivity("asleep")
     found = await status(client)
     assert found.vehicleLockState == VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
     asleep = VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP
@@ -314,11 +317,11 @@ async def test_while_it_sleeps_its_locks_do_not(client: Wired, car: Car) -> None
     assert not car.locked
     with pytest.raises(TimeoutError):
         await client.auto_conditioning_start()
-    assert car.presence == "asleep"
+    assert car.connectivity == "asleep"
 
 
 async def test_it_wakes(client: Wired, car: Car, clock: Clock) -> None:
-    car.set_presence("asleep")
+    car.set_connectivity("asleep")
     wake = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_WAKE_VEHICLE)
     await client._sendVehicleSecurity(wake)
     clock.pass_minutes(1)
@@ -578,7 +581,7 @@ async def test_a_mishap(
     mishap: CommandFault,
     executed: int,
 ) -> None:
-    computers.expect(mishap)
+    computers.inject_fault(mishap)
     error = TimeoutError if "lost" in mishap else TeslaFleetMessageFaultBusy
     with pytest.raises(error):
         await client.honk_horn()
@@ -593,7 +596,7 @@ async def test_a_client_that_sends_again_runs_twice(
 ) -> None:
     """The library does so by itself: this is what law 4 is about."""
     for command in ("honk_horn", "door_unlock"):
-        computers.expect(mishap, 2)
+        computers.inject_fault(mishap, 2)
         assert (await getattr(client, command)())["response"]["result"]
         assert car.executed[command] == executed
 
@@ -601,9 +604,9 @@ async def test_a_client_that_sends_again_runs_twice(
 async def test_questions_meet_no_mishap(
     client: Wired, computers: VehicleComputers
 ) -> None:
-    computers.expect(CommandFault.LOST)
+    computers.inject_fault(CommandFault.LOST)
     await client.ping()
-    computers.mishaps.clear()
+    computers.faults.clear()
     await client.honk_horn()
 
 
@@ -616,7 +619,7 @@ def test_the_list_of_keys(clock: Clock, key: ec.EllipticCurvePrivateKey) -> None
     keys.add(pem.decode(), Role.DRIVER)
     assert keys.role_of(key) is Role.DRIVER
     keys.add(key.public_key(), Role.OWNER)
-    assert keys.role_of(point_of(key)) is Role.OWNER
+    assert keys.role_of(public_point(key)) is Role.OWNER
     assert len(keys.entries) == 1
     keys.add(a_key())
     with pytest.raises(WhitelistError, match="all 2 slots"):
@@ -632,7 +635,7 @@ def test_the_list_of_keys(clock: Clock, key: ec.EllipticCurvePrivateKey) -> None
 )
 def test_what_is_no_key(wrong: Any) -> None:
     with pytest.raises(WhitelistError):
-        point_of(wrong)
+        public_point(wrong)
 
 
 def state(keys: Whitelist) -> PairingState:
@@ -641,24 +644,24 @@ def state(keys: Whitelist) -> PairingState:
 
 def test_a_card_lets_a_key_in(clock: Clock) -> None:
     keys = Whitelist(clock, slots=1)
-    assert keys.tap() is PairingState.IDLE
+    assert keys.tap_card() is PairingState.IDLE
     first, second = a_key(), a_key()
-    keys.ask(first, Role.DRIVER)
+    keys.request_add(first, Role.DRIVER)
     assert state(keys) is PairingState.WAITING
     assert keys.role_of(first) is None
-    assert keys.refuse() is PairingState.REFUSED
-    assert keys.tap() is PairingState.REFUSED
+    assert keys.cancel_pairing() is PairingState.REFUSED
+    assert keys.tap_card() is PairingState.REFUSED
     assert keys.role_of(first) is None
-    keys.ask(first, Role.DRIVER)
+    keys.request_add(first, Role.DRIVER)
     clock.pass_minutes(1)
     assert state(keys) is PairingState.TIMED_OUT
-    assert keys.tap() is PairingState.TIMED_OUT
+    assert keys.tap_card() is PairingState.TIMED_OUT
     assert keys.role_of(first) is None
-    keys.ask(first, Role.DRIVER)
-    assert keys.tap() is PairingState.ADDED
+    keys.request_add(first, Role.DRIVER)
+    assert keys.tap_card() is PairingState.ADDED
     assert keys.role_of(first) is Role.DRIVER
-    keys.ask(second, Role.DRIVER)
-    assert keys.tap() is PairingState.REFUSED  # no slot is left
+    keys.request_add(second, Role.DRIVER)
+    assert keys.tap_card() is PairingState.REFUSED  # no slot is left
 
 
 async def change(client: Wired, operation: WhitelistOperation) -> Any:
@@ -669,7 +672,7 @@ async def change(client: Wired, operation: WhitelistOperation) -> Any:
 async def test_an_owner_adds_and_removes_keys(
     client: Wired, computers: VehicleComputers
 ) -> None:
-    point = point_of(a_key())
+    point = public_point(a_key())
     request = PermissionChange(
         key=PublicKey(PublicKeyRaw=point), keyRole=RoleNumber.ROLE_DRIVER
     )
@@ -702,7 +705,7 @@ async def test_an_owner_adds_and_removes_keys(
 async def test_a_driver_manages_no_keys(computers: VehicleComputers, car: Car) -> None:
     key = a_key()
     computers.whitelist.add(key, Role.DRIVER)
-    public = PublicKey(PublicKeyRaw=point_of(a_key()))
+    public = PublicKey(PublicKeyRaw=public_point(a_key()))
     request = PermissionChange(key=public, keyRole=RoleNumber.ROLE_OWNER)
     operation = WhitelistOperation(addKeyToWhitelistAndAddPermissions=request)
     with pytest.raises(TeslaFleetMessageFaultInsufficientPrivileges):

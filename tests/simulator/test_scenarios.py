@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.scenarios.scenario import CaseError, Expect, load_case, load_homes
+from simulator.scenarios.scenario import CaseError, Expectation, load_case, load_homes
 
 CASES = sorted((Path(__file__).parent.parent / "cases").glob("*.yaml"))
 GOOD = """\
@@ -56,7 +56,9 @@ def test_a_case_says_what_its_file_says(tmp_path: Path) -> None:
     assert case.homes[0].settled
     assert first.at == 600
     assert first.set == {"na.api": "503", "all.status": "null", "car.Ada": "asleep"}
-    assert first.expect["home"] == Expect(within=150, status="outage", scope="region")
+    assert first.expect["home"] == Expectation(
+        within=150, status="outage", scope="region"
+    )
     assert second.do is not None
     assert (second.do.car, second.do.command) == ("Ada", "door_unlock")
     assert (second.clock, second.token, second.restart) == (-7200, "expired", True)

@@ -10,7 +10,7 @@ from simulator.http.control_api import ControlApi
 from simulator.scenarios.conditions import ConditionError
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
-from simulator.vehicle.schedule import DAY, ORDINARY, Day, Drive, read_days
+from simulator.vehicle.schedule import DAY, DEFAULT_DAY, Day, Drive, parse_days
 
 from .conftest import Clock
 
@@ -26,18 +26,18 @@ def ordinary(clock: Clock, year: int = 2021) -> Car:
     clock.now = MIDNIGHT
     spec = CarSpec(name="Ada", model="model3", year=year)
     car = Car(spec, region="eu", now=clock)
-    car.follow([ORDINARY], MIDNIGHT)
+    car.set_schedule([DEFAULT_DAY], MIDNIGHT)
     return car
 
 
 def state(car: Car, clock: Clock, hours: float) -> tuple[str, str, str]:
     clock.now = MIDNIGHT + hours * 3600
     car.advance()
-    place = {car.home: "home", car.work: "work"}.get(
+    place = {car.home_position: "home", car.work_position: "work"}.get(
         (car.latitude, car.longitude), "road"
     )
     doing = "charges" if car.charging else "stands" if car.speed is None else "drives"
-    return car.presence, place, doing
+    return car.connectivity, place, doing
 
 
 MOMENTS = [
@@ -70,17 +70,17 @@ def test_nobody_needs_to_look(car: Car, clock: Clock) -> None:
     at_end = state(watched, clock, 72)
     assert state(car, clock, 72) == at_end
     assert car.odometer == pytest.approx(watched.odometer, rel=1e-6)
-    assert car.battery == pytest.approx(watched.battery, abs=0.2)
+    assert car.battery_level == pytest.approx(watched.battery_level, abs=0.2)
     assert car.odometer - 12345.6 == pytest.approx(3 * 31 * 65 / 60, abs=1.0)
-    assert car.battery == 80.0
+    assert car.battery_level == 80.0
 
 
 def test_a_charge_fills_what_was_driven(car: Car, clock: Clock) -> None:
     state(car, clock, 24)
-    assert car.battery == 80
+    assert car.battery_level == 80
     state(car, clock, 24 + 17.9)
     used = 31 * 65 / 60 / 310 * 100
-    assert car.battery == pytest.approx(80 - used, abs=0.2)
+    assert car.battery_level == pytest.approx(80 - used, abs=0.2)
     assert state(car, clock, 24 + 18.25)[2] == "charges"
 
 
@@ -89,8 +89,8 @@ def test_reading_keeps_old_cars_awake(clock: Clock, year: int, presence: str) ->
     car = ordinary(clock, year)
     for minute in range(0, 60, 5):
         state(car, clock, minute / 60)
-        if car.presence == "online":
-            car.read()
+        if car.connectivity == "online":
+            car.record_data_read()
     assert state(car, clock, 1.0)[0] == presence
     assert state(car, clock, 1.5)[0] == "asleep"
 
@@ -104,20 +104,20 @@ def test_a_command_wakes_and_it_sleeps_again(car: Car, clock: Clock) -> None:
 
 def test_other_days(clock: Clock) -> None:
     car = ordinary(clock)
-    weekend = Day(drives=(Drive(at=10 * 3600, lasts=3600),))
-    car.follow([ORDINARY, weekend], MIDNIGHT)
+    weekend = Day(drives=(Drive(at=10 * 3600, duration=3600),))
+    car.set_schedule([DEFAULT_DAY, weekend], MIDNIGHT)
     assert state(car, clock, 24 + 7.75)[2] == "stands"
     assert state(car, clock, 24 + 10.5) == ("online", "road", "drives")
     # It is out for the night: nobody plugs it in at home, and it goes home next.
     assert state(car, clock, 48 + 7.75) == ("online", "road", "drives")
     assert state(car, clock, 48 + 8.1)[1] == "home"
-    car.follow([Day()])
+    car.set_schedule([Day()])
     assert state(car, clock, 100) == ("asleep", "home", "stands")
 
 
 def test_a_plan_may_begin_later(clock: Clock) -> None:
     car = ordinary(clock)
-    car.follow([ORDINARY], MIDNIGHT + DAY)
+    car.set_schedule([DEFAULT_DAY], MIDNIGHT + DAY)
     assert state(car, clock, 7.75) == ("asleep", "home", "stands")
     assert state(car, clock, 24 + 7.75) == ("online", "road", "drives")
 
@@ -130,7 +130,7 @@ def test_days_are_read() -> None:
         },
         {},
     ]
-    assert read_days(days) == (ORDINARY, Day())
+    assert parse_days(days) == (DEFAULT_DAY, Day())
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_days_are_read() -> None:
 )
 def test_days_are_read_strictly(wrong: Any) -> None:
     with pytest.raises(ConditionError):
-        read_days(wrong)
+        parse_days(wrong)
 
 
 async def test_over_the_control_port(

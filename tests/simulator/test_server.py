@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from simulator import PortTakenError, Simulator
-from simulator.http.certificates import Authority
+from simulator.http.certificates import CertificateAuthority
 from simulator.scenarios.conditions import ConditionError
 from tests.waiting import until
 
@@ -81,7 +81,7 @@ async def test_unrelated_hosts_speak_plainly_too(
 
 
 async def test_an_authority_can_serve_several_simulators(socket_enabled: None) -> None:
-    authority = Authority()
+    authority = CertificateAuthority()
     context = ssl.create_default_context(cafile=authority.ca_file)
     connector = aiohttp.TCPConnector(ssl=context)
     async with aiohttp.ClientSession(connector=connector) as session:

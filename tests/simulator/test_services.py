@@ -71,8 +71,8 @@ async def test_teslemetry_tells_of_itself(
     ada = metadata["vehicles"][sim.cars["Ada"].vin]
     assert (ada["name"], ada["access"], ada["proxy"]) == ("Ada", True, True)
     assert metadata["vehicles"][sim.cars["Cy"].vin]["proxy"] is False
-    assert sim.calls.count("teslemetry.metadata") == 1
-    assert sim.calls.billed == 0
+    assert sim.usage.count("teslemetry.metadata") == 1
+    assert sim.usage.billed == 0
 
 
 async def test_teslemetry_passes_on(sim: Simulator, teslemetry: Teslemetry) -> None:
@@ -84,10 +84,10 @@ async def test_teslemetry_passes_on(sim: Simulator, teslemetry: Teslemetry) -> N
     # It signs for the owner.
     assert (await ada.door_unlock())["response"]["result"]
     assert sim.cars["Ada"].executed == {"door_unlock": 1}
-    assert sim.calls.count("teslemetry.door_unlock") == 1
-    assert sim.calls.count("na.door_unlock") == 1
+    assert sim.usage.count("teslemetry.door_unlock") == 1
+    assert sim.usage.count("na.door_unlock") == 1
     # Data come from its cache, at its own expense.
-    assert sim.calls.billed == 1
+    assert sim.usage.billed == 1
     sim.set("car.Ada", "asleep")
     data = (await ada.vehicle_data())["response"]
     assert (data["state"], data["charge_state"]["battery_level"]) == ("asleep", 64)
@@ -117,7 +117,7 @@ async def test_teslemetry_renews_its_cache_at_its_own_pace(
     every: float | None,
 ) -> None:
     if polled:
-        sim.teslemetry.polled.add(car)
+        sim.teslemetry.non_streaming.add(car)
     asked = teslemetry.vehicles.create(sim.cars[car].vin)
     first = await taken_at(asked)
     clock.now += (every or 86400.0) - 1
@@ -127,7 +127,7 @@ async def test_teslemetry_renews_its_cache_at_its_own_pace(
     assert await taken_at(asked) == first
     second = await taken_at(asked)
     assert (second > first) is (every is not None)
-    assert sim.calls.billed == 0
+    assert sim.usage.billed == 0
     metadata = await teslemetry.metadata(update_region=False)
     told = metadata["vehicles"][sim.cars[car].vin]
     assert (told["polling"], told["discounted"]) == (every is not None, every == 90.0)
@@ -147,7 +147,7 @@ async def test_teslemetry_renews_on_demand_for_credits(
     assert sim.teslemetry.credits == pytest.approx(2.05)
     await cy.data_refresh()
     assert sim.teslemetry.credits == pytest.approx(1.95)
-    assert sim.calls.billed == 2
+    assert sim.usage.billed == 2
     with pytest.raises(InsufficientCredits):
         await ada.data_refresh()
     # What is kept is free, and commands are not.
@@ -255,7 +255,7 @@ async def test_they_fail_on_their_own(
         await teslemetry.products()
     with pytest.raises(aiohttp.ClientError):
         await tessie.list_vehicles()
-    assert sim.calls.count("na.products") == 0
+    assert sim.usage.count("na.products") == 0
     # What is wrong in the owner's home is not wrong for them.
     sim.reset()
     sim.set("dns.tesla", "dns")
@@ -426,8 +426,8 @@ async def test_tessie_lists_and_keeps(
     assert (state["vehicle_state"]["locked"], state["state"]) == (True, "asleep")
     assert await ada.vehicle_status() == {"status": "asleep"}
     # What it keeps is none of the owner's bill.
-    assert sim.calls.count("na.vehicle_data") == 2
-    assert sim.calls.billed == 1
+    assert sim.usage.count("na.vehicle_data") == 2
+    assert sim.usage.billed == 1
 
 
 async def test_tessie_that_never_heard_of_a_car_knows_it_all_the_same(
@@ -458,32 +458,33 @@ TESSIE: list[tuple[Callable[[Any], Any], str, Callable[[Car], bool]]] = [
     (lambda it: it.set_temperatures(23.5), "set_temps",
      lambda car: car.driver_temp == car.passenger_temp == 23.5),
     (lambda it: it.set_seat_heat("rear_center", 2), "remote_seat_heater_request",
-     lambda car: car.seats[4] == 2),
+     lambda car: car.seat_heaters[4] == 2),
     (lambda it: it.start_steering_wheel_heater(),
-     "remote_steering_wheel_heater_request", lambda car: car.wheel == 3),
+     "remote_steering_wheel_heater_request",
+     lambda car: car.steering_wheel_heater == 3),
     (lambda it: it.start_max_defrost(), "set_preconditioning_max",
      lambda car: car.defrost),
     (lambda it: it.tessie_set_cabin_overheat_protection(True, True),
-     "set_cabin_overheat_protection", lambda car: car.overheat == "FanOnly"),
+     "set_cabin_overheat_protection", lambda car: car.overheat_protection == "FanOnly"),
     (lambda it: it.tessie_set_cop_temp(0), "set_cop_temp",
      lambda car: car.overheat_level == 0),
     (lambda it: it.tessie_set_climate_keeper_mode(3), "set_climate_keeper_mode",
-     lambda car: car.keeper == 3),
+     lambda car: car.climate_keeper == 3),
     (lambda it: it.tessie_set_bioweapon_mode(True), "set_bioweapon_mode",
-     lambda car: car.bioweapon),
+     lambda car: car.bioweapon_mode),
     (lambda it: it.set_charge_limit(70), "set_charge_limit",
      lambda car: car.charge_limit == 70),
     (lambda it: it.tessie_set_charging_amps(8), "set_charging_amps",
      lambda car: car.charge_amps == 8),
     (lambda it: it.open_charge_port(), "charge_port_door_open",
-     lambda car: car.port_open),
-    (lambda it: it.enable_sentry(), "set_sentry_mode", lambda car: car.sentry),
-    (lambda it: it.enable_valet(), "set_valet_mode", lambda car: car.valet),
-    (lambda it: it.enable_guest(), "guest_mode", lambda car: car.guest),
+     lambda car: car.charge_port_open),
+    (lambda it: it.enable_sentry(), "set_sentry_mode", lambda car: car.sentry_mode),
+    (lambda it: it.enable_valet(), "set_valet_mode", lambda car: car.valet_mode),
+    (lambda it: it.enable_guest(), "guest_mode", lambda car: car.guest_mode),
     (lambda it: it.tessie_schedule_software_update(300), "schedule_software_update",
      lambda car: car.update_status == "scheduled"),
     (lambda it: it.remote_start(), "remote_start_drive",
-     lambda car: car.may_drive_until > 0),
+     lambda car: car.keyless_driving_until > 0),
     (lambda it: it.flash(), "flash_lights", lambda _: True),
     (lambda it: it.honk(), "honk_horn", lambda _: True),
     (lambda it: it.tessie_trigger_homelink(), "trigger_homelink", lambda _: True),
@@ -502,7 +503,7 @@ async def test_tessies_commands(
 ) -> None:
     car = sim.cars["Ada"]
     car.climate_on = command.startswith("remote_s")
-    car.offered = "2026.40.1"
+    car.available_update = "2026.40.1"
     answer = await ask(tessie.vehicles.create(car.vin))
     assert answer == {"result": True, "woke": False}
     assert outcome(car)
@@ -514,7 +515,7 @@ async def test_tessie_wakes_a_car_for_a_command(sim: Simulator, tessie: Tessie) 
     ada = tessie.vehicles.create(car.vin)
     sim.set("car.Ada", "asleep")
     assert await ada.unlock() == {"result": True, "woke": True}
-    assert (car.presence, car.locked) == ("online", False)
+    assert (car.connectivity, car.locked) == ("online", False)
     assert car.executed == {"wake_up": 1, "door_unlock": 1}
     sim.set("car.Ada", "asleep")
     assert await ada.wake() == {"result": True}

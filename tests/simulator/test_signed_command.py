@@ -72,8 +72,8 @@ async def test_signed_commands(
     assert (ada.locked, ada.climate_on) == (False, True)
     assert ada.executed == {"door_unlock": 1, "auto_conditioning_start": 1}
     # Each of the two computers greets first; Tesla bills that, too.
-    assert sim.calls.count("na.signed_command") == 4
-    assert sim.calls.billed == 4
+    assert sim.usage.count("na.signed_command") == 4
+    assert sim.usage.billed == 4
 
 
 async def test_a_car_that_wants_them(
@@ -152,7 +152,7 @@ async def test_an_answer_that_never_comes(
     mishap: str,
     executed: int,
 ) -> None:
-    sim.expect("Ada", mishap)
+    sim.inject_fault("Ada", mishap)
     with pytest.raises(GatewayTimeout):
         await signed.honk_horn()
     assert sim.cars["Ada"].executed["honk_horn"] == executed
@@ -216,7 +216,7 @@ def test_what_a_car_is_like(sim: Simulator) -> None:
     with pytest.raises(ConditionError):
         sim.set_signing("Di", "off")
     with pytest.raises(ConditionError):
-        sim.expect("Ada", "rain")
+        sim.inject_fault("Ada", "rain")
     with pytest.raises(ConditionError):
         sim.pair("Ada", "no key")
 
@@ -261,7 +261,7 @@ async def test_over_the_control_port(
         await client.honk_horn()
     await client.honk_horn()
     assert sim.cars["Ada"].executed == {"honk_horn": 2}
-    sim.expect("Ada", "lost", 3)
+    sim.inject_fault("Ada", "lost", 3)
     sim.reset()
     await client.honk_horn()
     spec = {"name": "Di", "model": "modely", "year": 2024, "signing": "required"}

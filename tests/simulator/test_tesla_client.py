@@ -32,7 +32,7 @@ from simulator.protocol import (
     Role,
     Transport,
     VehicleComputers,
-    point_of,
+    public_point,
 )
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
@@ -158,7 +158,7 @@ def test_a_replayed_command_is_refused(client: TeslaClient, car: Car) -> None:
 
 
 def test_a_sleeping_infotainment_says_nothing(client: TeslaClient, car: Car) -> None:
-    car.set_presence("asleep")
+    car.set_connectivity("asleep")
     with pytest.raises(SilenceError):
         client.start(INFOTAINMENT)
     client.start(SECURITY)
@@ -195,7 +195,7 @@ def test_teslas_own_form_of_the_key_request(
     assert computers.whitelist.pairing is PairingState.WAITING
     with pytest.raises(RefusedError, match="UNKNOWN_KEY_ID"):
         client.start(SECURITY)
-    assert computers.whitelist.tap() is PairingState.ADDED
+    assert computers.whitelist.tap_card() is PairingState.ADDED
     assert computers.whitelist.role_of(client.public) is Role.DRIVER
     client.start(SECURITY)
     client.unlock()
@@ -231,7 +231,7 @@ def test_the_list_of_keys_is_told_unsigned(
 def test_an_owner_changes_the_list_of_keys(
     client: TeslaClient, computers: VehicleComputers
 ) -> None:
-    point = point_of(a_key())
+    point = public_point(a_key())
     client.start(SECURITY)
     change = PermissionChange(
         key=PublicKey(PublicKeyRaw=point), keyRole=RoleNumber.ROLE_DRIVER

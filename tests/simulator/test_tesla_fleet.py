@@ -87,8 +87,8 @@ async def test_it_sets_up_polls_and_locks(
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
-    assert sim.calls.count("auth.token") == 1
-    assert sim.calls.count("na.products") == 1
+    assert sim.usage.count("auth.token") == 1
+    assert sim.usage.count("na.products") == 1
     assert state(LOCK) == "locked"
     assert state("sensor.ada_battery_level") == "64"
     assert state("climate.bo_climate") == "off"
@@ -141,14 +141,14 @@ async def test_it_signs_commands_where_a_car_requires_it(
     await hass.async_block_till_done()
     await hass.services.async_call("lock", "unlock", {"entity_id": LOCK}, blocking=True)
     assert sim.cars["Ada"].executed == {"door_unlock": 1}
-    assert sim.calls.count("na.door_unlock") == 0
+    assert sim.usage.count("na.door_unlock") == 0
 
 
 async def test_keycard_finds_its_cars_and_reads_them(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
     ada = sim.cars["Ada"]
-    ada.cable = ada.charging = True
+    ada.cable_connected = ada.charging = True
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     cars = {car.name: car for car in async_discover_vehicles(hass)}

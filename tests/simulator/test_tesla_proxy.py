@@ -64,7 +64,7 @@ async def test_it_forwards_what_is_no_command(
 ) -> None:
     status, kind, body = await send("products")
     assert (status, kind, body["count"]) == (200, "application/json", 3)
-    assert sim.calls.count("na.products") == 1
+    assert sim.usage.count("na.products") == 1
     sim.set("na.api", '500 {"error":"upstream internal error"}')
     # Of an error the status is left, and nothing of what Tesla said.
     assert await send("products") == (
@@ -92,9 +92,9 @@ async def test_it_signs_end_to_end(sim: Simulator, ada: Car, send: Send) -> None
     done = (200, "application/json", {"response": {"result": True, "reason": ""}})
     assert await send(f"{path}/door_unlock", {}) == done
     assert await send(f"{path}/remote_seat_heater_request", SEAT) == done
-    assert (ada.locked, ada.seats[0]) == (False, 2)
-    assert sim.calls.count("na.door_unlock") == 0
-    assert sim.calls.count("na.signed_command") == 4
+    assert (ada.locked, ada.seat_heaters[0]) == (False, 2)
+    assert sim.usage.count("na.door_unlock") == 0
+    assert sim.usage.count("na.signed_command") == 4
     refused = f"{path}/charge_stop"
     words = "car could not execute command: not_charging"
     assert await send(refused, {}) == (200, "text/plain", a_refusal(words))
@@ -144,7 +144,7 @@ async def test_it_counts_coolers_and_temperatures_from_one(
     for level, felt in ((2, 1), (1, 0)):
         body = {"seat_position": 1, "seat_cooler_level": level}
         assert (await send(cooler, body))[2]["response"]["result"] is True
-        assert ada.coolers[1] == felt
+        assert ada.seat_coolers[1] == felt
     assert (await send(f"{path}/set_cop_temp", {"cop_temp": 1}))[0] == 200
     assert ada.overheat_level == 0
 
@@ -155,9 +155,9 @@ async def test_it_counts_coolers_and_temperatures_from_one(
 async def test_what_the_car_and_the_cloud_refuse(
     *, sim: Simulator, ada: Car, send: Send, newer: bool, unpaired: int, asleep: int
 ) -> None:
-    sim.tesla_proxy.newer = newer
+    sim.tesla_proxy.uses_2026_status_codes = newer
     path = f"vehicles/{ada.vin}/command/door_unlock"
-    sim.expect("Ada", "busy")
+    sim.inject_fault("Ada", "busy")
     assert await send(path, {}) == (
         500,
         "text/plain",
@@ -184,7 +184,7 @@ async def test_the_first_body_for_an_old_car_is_lost(
     assert await send(path, body) == (400, "text/plain", an_error("Bad Request"))
     assert not cy.executed
     assert (await send(path, body))[0] == 200
-    assert cy.sentry
+    assert cy.sentry_mode
 
 
 async def test_its_certificate_is_its_owners(sim: Simulator, send: Send) -> None:

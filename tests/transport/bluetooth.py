@@ -7,7 +7,7 @@ from typing import Any
 from bleak.backends.device import BLEDevice
 from bleak.exc import BleakError
 
-from simulator.bluetooth import BluetoothEnvironment, Connection, ConnectionCutError
+from simulator.bluetooth import BluetoothEnvironment, Connection, ConnectionLostError
 
 
 class AirClient:
@@ -32,7 +32,7 @@ class AirClient:
         del response
         try:
             await self.line.write(bytes(data))
-        except ConnectionCutError as err:
+        except ConnectionLostError as err:
             raise BleakError(str(err)) from err
 
     async def disconnect(self) -> None:

@@ -36,7 +36,7 @@ from custom_components.keycard.vehicle.state import (
     ConnectivityState,
     VehicleState,
 )
-from simulator.protocol.vcsec import status
+from simulator.protocol.vcsec import vehicle_status
 from simulator.protocol.vehicle_data import vehicle_data
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle import payloads
@@ -103,21 +103,21 @@ def _open_up(car: Car) -> None:
 
 
 def _warm_up(car: Car) -> None:
-    car.seats.update(dict.fromkeys(car.seats, 2))
-    car.coolers.update({1: 1, 2: 3})
-    car.wheel = 3
+    car.seat_heaters.update(dict.fromkeys(car.seat_heaters, 2))
+    car.seat_coolers.update({1: 1, 2: 3})
+    car.steering_wheel_heater = 3
     car.auto_seats[1] = False
-    car.auto_wheel = car.climate_on = car.defrost = True
-    car.inside, car.outside, car.driver_temp = 21.64, -7.3, 20.5
+    car.auto_steering_wheel = car.climate_on = car.defrost = True
+    car.inside_temp, car.outside_temp, car.driver_temp = 21.64, -7.3, 20.5
 
 
 def _charged(car: Car) -> None:
-    car.battery = 80.0
+    car.battery_level = 80.0
     car.plug()
 
 
 def _updating(car: Car) -> None:
-    car.offered = "2026.40.1"
+    car.available_update = "2026.40.1"
     car.schedule_update(0)
 
 
@@ -126,7 +126,7 @@ DEEDS: dict[str, Callable[[Car], None]] = {
     "driving": Car.drive,
     "charging": Car.plug,
     "charged": _charged,
-    "asleep": lambda car: car.set_presence("asleep"),
+    "asleep": lambda car: car.set_connectivity("asleep"),
     "open": _open_up,
     "warm": _warm_up,
     "warm wheel": _set(wheel=1),
@@ -136,7 +136,7 @@ DEEDS: dict[str, Callable[[Car], None]] = {
     "too hot": _set(overheat="On", overheat_level=0, inside=45.0),
     "ventilated": _set(overheat="FanOnly", overheat_level=1, inside=45.0),
     "guarded": _set(sentry=True, valet=True, pin_to_drive=True, bioweapon=True),
-    "lent out": lambda car: car.allow_driving(120),
+    "lent out": lambda car: car.enable_keyless_driving(120),
     "sun roof": _set(sun_roof="vent"),
     "update": _set(offered="2026.40.1"),
     "update soon": _updating,
@@ -174,11 +174,11 @@ def test_the_locks_tell_the_same(clock_and_car: tuple[Clock, Car], deed: str) ->
     clock, car = clock_and_car
     DEEDS[deed](car)
     cloud = from_cloud(car, clock)
-    told = read_status(status(car))
+    told = read_status(vehicle_status(car))
     assert told == {name: getattr(cloud, name) for name in told}
     closures = {name for name in FIELDS if name.endswith(("door_open", "trunk_open"))}
     seen = {"locked", "presence", "user_present"}
-    if car.presence != "asleep":
+    if car.connectivity != "asleep":
         seen |= closures | {"port_open"}
     if not car.user_present:
         seen |= {"shift_state", "speed"}
@@ -199,7 +199,7 @@ def test_what_is_over_does_not_stay() -> None:
     for name in ("speed", "shift_state", *(n for n in FIELDS if n.startswith("route"))):
         assert told[name] == getattr(parked, name)
     # The locks say as much.
-    assert replace(driving, **read_status(status(car))).speed is None
+    assert replace(driving, **read_status(vehicle_status(car))).speed is None
 
 
 @pytest.mark.parametrize("part", DATA_REQUESTS)

@@ -18,7 +18,7 @@ from custom_components.keycard.transport.http import Recorder
 from custom_components.keycard.transport.key_pair import PrivateKey
 from custom_components.keycard.vehicle.computer_keys import ComputerTrust
 from simulator import Simulator
-from simulator.bluetooth import LinkConditions, address_of
+from simulator.bluetooth import LinkConditions, device_address
 from simulator.protocol import Role
 from simulator.scenarios.scenario import CarSpec, Home
 from simulator.vehicle.car import Car
@@ -111,11 +111,11 @@ def key() -> PrivateKey:
 async def world(key: PrivateKey) -> AsyncIterator[Simulator]:
     """Return a world whose ports stay shut."""
     world = Simulator(HOME)
-    world.air.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    world.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     world.pair("Ada", key, Role.OWNER)
-    world.cars["Ada"].near = True
+    world.cars["Ada"].in_range = True
     yield world
-    world.air.close()
+    world.bluetooth.close()
     await asyncio.sleep(0)
 
 
@@ -130,9 +130,9 @@ async def bluetooth(
 ) -> AsyncIterator[BluetoothClient]:
     monkeypatch.setattr(
         "tesla_fleet_api.tesla.vehicle.bluetooth.establish_connection",
-        connector(world.air),
+        connector(world.bluetooth),
     )
-    device = BLEDevice(address_of(ada.vin), None, None)
+    device = BLEDevice(device_address(ada.vin), None, None)
     link = BluetoothClient(ada.vin, key, lambda: device, ComputerTrust())
     yield link
     await link.close()
@@ -153,16 +153,16 @@ async def cloud(world: Simulator, key: PrivateKey) -> AsyncIterator[FleetClient]
 
 def prepare(car: Car, command: Command, params: dict[str, Any]) -> None:
     """Let the car be so that it can do what it is told, and has done nothing yet."""
-    car.set_presence("online")
+    car.set_connectivity("online")
     car.executed.clear()
     car.climate_on = "heater" in command or "cooler" in command or "auto" in command
-    car.offered, car.drive_pin, car.sun_roof = "2026.40.1", "1234", "closed"
+    car.available_update, car.drive_pin, car.sun_roof = "2026.40.1", "1234", "closed"
     car.config["has_seat_cooling"] = True
     if command is Command.CHARGE:
         car.plug()
         car.charging = not params["on"]
     elif command is Command.PORT:
-        car.port_open = not params["open"]
+        car.charge_port_open = not params["open"]
 
 
 @pytest.mark.parametrize("asleep", [False, True], ids=["awake", "asleep"])
@@ -173,7 +173,7 @@ async def test_over_bluetooth(
         with subtests.test(deed=str(deed)):
             prepare(ada, deed.command, deed.params)
             if asleep:
-                ada.set_presence("asleep")
+                ada.set_connectivity("asleep")
             outcome = await bluetooth.command(deed.command, **deed.params)
             assert (outcome.done, outcome.confirmed) == (True, True)
             assert ada.executed[deed.executed] == 1
@@ -191,7 +191,7 @@ async def test_over_the_cloud(
                 cloud.command, ada.vin, deed.command, signed=signed, **deed.params
             )
             if asleep and deed.command is not Command.WAKE:
-                ada.set_presence("asleep")
+                ada.set_connectivity("asleep")
                 outcome = await send()
                 assert (outcome.done, outcome.confirmed) == (False, True)
                 assert not ada.executed[deed.executed]

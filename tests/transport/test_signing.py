@@ -141,14 +141,14 @@ async def test_commands(
 async def test_waking_is_never_signed(scene: Scene) -> None:
     outcome = await scene.link.command(scene.vin, Command.WAKE, signed=True)
     assert outcome.done
-    assert scene.simulator.calls.count("eu.signed_command") == 0
+    assert scene.simulator.usage.count("eu.signed_command") == 0
 
 
 async def test_a_session_lasts_from_one_command_to_the_next(scene: Scene) -> None:
     for _ in range(3):
         await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
     # One greeting, and three commands.
-    assert scene.simulator.calls.count("eu.signed_command") == 4
+    assert scene.simulator.usage.count("eu.signed_command") == 4
     assert scene.executed() == 3
 
 
@@ -177,12 +177,12 @@ async def test_no_command_is_sent_twice(
     scene: Scene, mishap: Mishap, command: Command
 ) -> None:
     counted = {Command.UNLOCK: "door_unlock"}.get(command, "auto_conditioning_start")
-    scene.simulator.expect("Ada", mishap.name)
+    scene.simulator.inject_fault("Ada", mishap.name)
     outcome = await scene.link.command(scene.vin, command, signed=True)
     assert not outcome.done
     assert outcome.confirmed is mishap.confirmed
     assert scene.executed(counted) == mishap.executed
-    assert scene.simulator.calls.count("eu.signed_command") == 2
+    assert scene.simulator.usage.count("eu.signed_command") == 2
 
     # The next one is none the worse for it.
     outcome = await scene.link.command(scene.vin, command, signed=True)
@@ -319,7 +319,7 @@ async def test_without_a_key_nothing_is_signed(scene: Scene) -> None:
         link = FleetClient(session, scene.simulator.urls["eu"], token)
         outcome = await link.command(scene.vin, Command.UNLOCK, signed=True)
     assert (outcome.done, outcome.confirmed) == (False, True)
-    assert scene.simulator.calls.count("eu.signed_command") == 0
+    assert scene.simulator.usage.count("eu.signed_command") == 0
 
 
 # The key

@@ -15,11 +15,11 @@ from custom_components.keycard.transport.bluetooth_messages import (
 from custom_components.keycard.vehicle.poll_schedule import LOOK, BluetoothPollSchedule
 from custom_components.keycard.vehicle.state import ConnectivityState
 from custom_components.keycard.vehicle.vehicle import Vehicle as KnownCar
-from simulator.protocol.vcsec import status
+from simulator.protocol.vcsec import vehicle_status
 from simulator.protocol.vehicle_data import vehicle_data
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
-from simulator.vehicle.schedule import read_days
+from simulator.vehicle.schedule import parse_days
 
 MIDNIGHT = 1767225600.0
 DAY = 86400
@@ -56,7 +56,7 @@ class Home:
         if self.listening.due() > now:
             return
         at = datetime.fromtimestamp(now, UTC)
-        told = read_status(status(self.car))
+        told = read_status(vehicle_status(self.car))
         self.looks += 1
         self.known.apply_bluetooth(told, None, at)
         asked = told[
@@ -68,7 +68,7 @@ class Home:
             self.asks += 1
             self.listening.data.asked(now)
             before = self.known.data_at
-            self.car.disturb()
+            self.car.record_bluetooth_read()
             data = vehicle_data(self.car, everything(), now)
             self.known.apply_bluetooth(read_data(data), time_of(data), at)
             self.listening.data.record_result(news=self.known.data_at != before)
@@ -80,11 +80,11 @@ def slept(year: int, days: list[object], *, watched: bool) -> tuple[float, Home]
     now = MIDNIGHT
     spec = CarSpec(name="Ada", model="model3", year=year)
     car = Car(spec, region="eu", now=lambda: now)
-    car.follow(read_days(days), MIDNIGHT)
+    car.set_schedule(parse_days(days), MIDNIGHT)
     home, asleep = Home(car), 0.0
     while now < MIDNIGHT + DAY:
         car.advance()
-        asleep += PACE if car.presence == "asleep" else 0
+        asleep += PACE if car.connectivity == "asleep" else 0
         if watched:
             home.live(now)
         now += PACE

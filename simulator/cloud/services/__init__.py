@@ -1,14 +1,20 @@
 """Services in between: they hold the owner's sign-in and ask the maker themselves."""
 
-from .service import Cached, Forward, Refresh, Service, ServiceTokens
+from .service import (
+    CachedRequest,
+    CacheRefresh,
+    ForwardedRequest,
+    Service,
+    ServiceTokens,
+)
 from .tesla_proxy import TeslaProxy
 from .teslemetry import Teslemetry
 from .tessie import Tessie
 
 __all__ = [
-    "Cached",
-    "Forward",
-    "Refresh",
+    "CacheRefresh",
+    "CachedRequest",
+    "ForwardedRequest",
     "Service",
     "ServiceTokens",
     "TeslaProxy",

@@ -9,11 +9,11 @@ import secrets
 from ...http.request import HostRequest
 from ...http.server import Reply
 from ...vehicle.car import Car
-from ..accounts import CLIENT, LONG, SCOPES, Account, Tokens
+from ..accounts import CLIENT, LONG_LIFETIME, SCOPES, Account, Tokens
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forward:
+class ForwardedRequest:
     """What a service asks the maker, one after the other while it goes well.
 
     `woken` is a car that the service wakes first, and waits for; `shape` makes the
@@ -21,13 +21,13 @@ class Forward:
     """
 
     account: Account
-    asks: tuple[HostRequest, ...]
-    woken: Car | None = None
-    shape: Callable[[Reply], Reply] = lambda reply: reply
+    requests: tuple[HostRequest, ...]
+    wakes: Car | None = None
+    transform: Callable[[Reply], Reply] = lambda reply: reply
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refresh:
+class CacheRefresh:
     """Cars whose data a service renews if it can, before it answers."""
 
     account: Account
@@ -44,7 +44,7 @@ class Cache:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cached:
+class CachedRequest:
     """Data that a service keeps, and renews at times.
 
     It asks the maker if it has none, if it is `forced` to, or if what it has is `due`;
@@ -54,15 +54,15 @@ class Cached:
 
     account: Account
     car: Car
-    ask: HostRequest
+    request: HostRequest
     cache: Cache
     forced: bool = False
     due: bool = False
-    first: bool = False
-    renewed: Callable[[], None] = lambda: None
+    refresh_first: bool = False
+    on_refreshed: Callable[[], None] = lambda: None
 
 
-type Answer = Reply | Forward | Refresh | Cached
+type Answer = Reply | ForwardedRequest | CacheRefresh | CachedRequest
 
 
 class ServiceTokens:
@@ -79,7 +79,7 @@ class ServiceTokens:
         account: Account,
         *,
         scopes: Collection[str] = SCOPES,
-        lifetime: float = LONG,
+        lifetime: float = LONG_LIFETIME,
         client: str = CLIENT,
     ) -> str:
         """Return an access token."""
@@ -97,7 +97,7 @@ class ServiceTokens:
         """Let every token of an account end that was issued so far."""
         self._void |= {one for one, (it, _) in self._known.items() if it is account}
 
-    def revive(self, account: Account) -> None:
+    def restore_tokens(self, account: Account) -> None:
         """Let the tokens of an account be good again."""
         self._void -= {one for one, (it, _) in self._known.items() if it is account}
 
@@ -146,11 +146,11 @@ class Service(ABC):
                 if key != "access_token"
             },
             body=asked.body,
-            token=self._maker.issue(account, lifetime=LONG),
+            token=self._maker.issue(account, lifetime=LONG_LIFETIME),
         )
 
 
-def content(reply: Reply) -> dict[str, object]:
+def json_object(reply: Reply) -> dict[str, object]:
     """Return the JSON of an answer, an empty object if it has none."""
     try:
         data = json.loads(reply.body)

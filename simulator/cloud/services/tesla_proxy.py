@@ -76,7 +76,7 @@ class TeslaProxy:
 
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.newer = False
+        self.uses_2026_status_codes = False
         self._clients: dict[str, _Client] = {}
         self._unsupported: set[str] = set()
 
@@ -131,9 +131,9 @@ class TeslaProxy:
         except _ProxyError as err:
             return _error(500, str(err))
         except _AsleepError:
-            return _error(408 if self.newer else 500, ASLEEP)
+            return _error(408 if self.uses_2026_status_codes else 500, ASLEEP)
         except NotOnWhitelistFault:
-            return _error(412 if self.newer else 500, NOT_PAIRED)
+            return _error(412 if self.uses_2026_status_codes else 500, NOT_PAIRED)
         except TeslaFleetMessageFault as err:
             return self._fault(getattr(err, "code", None) or 0)
         except TimeoutError:
@@ -142,7 +142,7 @@ class TeslaProxy:
 
     def _fault(self, code: int) -> Reply:
         if code == MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID:
-            return _error(412 if self.newer else 500, NOT_PAIRED)
+            return _error(412 if self.uses_2026_status_codes else 500, NOT_PAIRED)
         if code in _RETRIED:
             return _error(500, TIMED_OUT)
         return _error(500, str(MessageFault_E.Name(code)))

@@ -21,14 +21,14 @@ from ..accounts import SCOPES, Account, Tokens
 from ..fleet_api import Route, find_route
 from ..oauth import SignIn
 from ..partner_apps import PartnerApps
-from .service import Answer, Cached, Forward, Service, ServiceTokens
+from .service import Answer, CachedRequest, ForwardedRequest, Service, ServiceTokens
 
 CONNECT = "/connect"
 REFRESH = "/api/refresh/"
 LIFETIME = 8 * 3600.0
 KNOWN_CLIENT = "homeassistant"
-POLLED_EVERY = 900.0
-DISCOUNTED_EVERY = 90.0
+POLLING_SECONDS = 900.0
+DISCOUNTED_POLLING_SECONDS = 90.0
 _NAMES = {
     ("GET", "/api/ping"): "ping",
     ("GET", "/api/test"): "test",
@@ -56,7 +56,7 @@ class Teslemetry(Service):
         super().__init__(accounts, tokens, now, own)
         self.clients = {KNOWN_CLIENT}
         self.without_access: set[str] = set()
-        self.polled: set[str] = set()
+        self.non_streaming: set[str] = set()
         self.credits: float | None = None
         self._sign_in = SignIn(
             accounts, own, now, PartnerApps(), page=CONNECT, lifetime=LIFETIME
@@ -114,31 +114,33 @@ class Teslemetry(Service):
             if self.credits is not None:
                 self.credits -= cost
 
-        if car is not None and route.plane == "data":
+        if car is not None and route.subsystem == "data":
             cache = self.cache(car)
-            return Cached(
+            return CachedRequest(
                 account=account,
                 car=car,
-                ask=self.forward(account, asked),
+                request=self.forward(account, asked),
                 cache=cache,
                 forced=refresh,
                 due=self._now() - cache.at >= self._renewed_every(car),
-                renewed=pay,
+                on_refreshed=pay,
             )
         pay()
-        return Forward(account=account, asks=(self.forward(account, asked),))
+        return ForwardedRequest(
+            account=account, requests=(self.forward(account, asked),)
+        )
 
     def _cost(self, route: Route, car: Car | None, *, refresh: bool) -> float:
         if refresh and car is not None:
             return 0.1 if is_discounted(car) else 2.0
         if route.endpoint == "wake_up":
             return 20.0
-        return 1.0 if route.plane == "commands" else 0.0
+        return 1.0 if route.subsystem == "commands" else 0.0
 
     def _renewed_every(self, car: Car) -> float:
         if is_discounted(car):
-            return DISCOUNTED_EVERY
-        return POLLED_EVERY if car.name in self.polled else inf
+            return DISCOUNTED_POLLING_SECONDS
+        return POLLING_SECONDS if car.name in self.non_streaming else inf
 
     def _connect(self, asked: HostRequest) -> Reply:
         if asked.query.get("client_id") not in self.clients:
@@ -158,7 +160,7 @@ class Teslemetry(Service):
                 account = self.tokens.account(form.get("access_token", ""))
                 if account is None:
                     return json_reply({"error": "invalid_token"}, 401)
-                return self._sign_in.welcome(account, SCOPES, form["client_id"])
+                return self._sign_in.issue_tokens(account, SCOPES, form["client_id"])
             case "authorization_code" | "refresh_token":
                 return self._sign_in.token(form)
             case _:
@@ -183,7 +185,7 @@ class Teslemetry(Service):
                     "access": car.name not in self.without_access,
                     "proxy": car.signing != "off",
                     "polling": self._renewed_every(car) < inf,
-                    "firmware": car.version,
+                    "firmware": car.software_version,
                     "discounted": is_discounted(car),
                     "fleet_telemetry": "1.1.0",
                 }

@@ -15,9 +15,17 @@ from ...vehicle.car import Car
 from ...vehicle.payloads import Json, vehicle_data
 from ..accounts import SCOPES, Account, Tokens
 from ..fleet_api import find_route
-from .service import Answer, Cached, Forward, Refresh, Service, ServiceTokens, content
+from .service import (
+    Answer,
+    CachedRequest,
+    CacheRefresh,
+    ForwardedRequest,
+    Service,
+    ServiceTokens,
+    json_object,
+)
 
-RENEWED_EVERY = 15.0
+CACHE_SECONDS = 15.0
 
 _SEATS = {
     "front_left": 0,
@@ -174,7 +182,7 @@ class Tessie(Service):
         if (account := self.tokens.account(token)) is None:
             return json_reply({"error": "Invalid access token"}, 401)
         if (asked.method, asked.path) == ("GET", "/vehicles"):
-            return Refresh(
+            return CacheRefresh(
                 account=account,
                 cars=tuple(account.cars),
                 answer=lambda: self._list(account),
@@ -183,30 +191,32 @@ class Tessie(Service):
             return json_reply({"scopes": list(SCOPES)})
         route = find_route(asked.method, asked.path)
         car = account.car(route.car) if route.car is not None else None
-        if car is not None and route.plane == "data":
+        if car is not None and route.subsystem == "data":
             cache = self.cache(car)
             car.advance()
-            stale = self._now() - cache.at >= RENEWED_EVERY
-            return Cached(
+            stale = self._now() - cache.at >= CACHE_SECONDS
+            return CachedRequest(
                 account=account,
                 car=car,
-                ask=self.forward(account, asked),
+                request=self.forward(account, asked),
                 cache=cache,
-                due=car.presence == "online" and stale,
-                first=True,
+                due=car.connectivity == "online" and stale,
+                refresh_first=True,
             )
         if asked.path.startswith("/api/1/"):
-            return Forward(account=account, asks=(self.forward(account, asked),))
+            return ForwardedRequest(
+                account=account, requests=(self.forward(account, asked),)
+            )
         if match := re.fullmatch(r"/(\w{17})/(.+)", asked.path):
             if (car := account.car(match[1])) is None:
                 return json_reply({"error": "Vehicle not found"}, 404)
             return self._of_car(account, car, match[2], asked)
         return json_reply({"error": "Not found"}, 404)
 
-    def renew(self, car: Car, *, presence: bool, data: bool) -> None:
+    def refresh_cache(self, car: Car, *, presence: bool, data: bool) -> None:
         """Keep what the maker tells of a car: its presence, its data, or neither."""
         car.advance()
-        if car.vin not in self._kept or (data and car.presence == "online"):
+        if car.vin not in self._kept or (data and car.connectivity == "online"):
             self._kept[car.vin] = self._fresh(car)
         if presence:
             self._kept[car.vin]["state"] = _state(car)
@@ -236,21 +246,21 @@ class Tessie(Service):
                 query = {"endpoints": "location_data;vehicle_state;charge_state"}
                 query["endpoints"] += ";climate_state;drive_state;vehicle_config"
                 ask = HostRequest(method="GET", path=path, query=query)
-                return Forward(
+                return ForwardedRequest(
                     account=account,
-                    asks=(self.forward(account, ask),),
-                    shape=lambda reply: _unwrapped(reply, car),
+                    requests=(self.forward(account, ask),),
+                    transform=lambda reply: _unwrapped(reply, car),
                 )
             case "GET", "state":
                 return self._kept_of(account, car, lambda: self._kept[car.vin])
             case "GET", "status":
                 return self._kept_of(account, car, lambda: self._status(car))
             case "POST", "wake":
-                return Forward(
+                return ForwardedRequest(
                     account=account,
-                    asks=(self._wake(account, car),),
-                    woken=car,
-                    shape=lambda reply: _woken(reply, car),
+                    requests=(self._wake(account, car),),
+                    wakes=car,
+                    transform=lambda reply: _woken(reply, car),
                 )
             case "POST", command if command.startswith("command/"):
                 return self._command(account, car, command[8:], asked.query)
@@ -259,8 +269,8 @@ class Tessie(Service):
 
     def _kept_of(
         self, account: Account, car: Car, told: Callable[[], object]
-    ) -> Refresh:
-        return Refresh(
+    ) -> CacheRefresh:
+        return CacheRefresh(
             account=account,
             cars=(car,),
             answer=lambda: json_reply(told()),
@@ -284,21 +294,21 @@ class Tessie(Service):
         path = f"/api/1/vehicles/{car.vin}/command/{command}"
         ask = self.forward(account, HostRequest(method="POST", path=path, body=body))
         car.advance()
-        sleeps = car.presence == "asleep"
-        return Forward(
+        sleeps = car.connectivity == "asleep"
+        return ForwardedRequest(
             account=account,
-            asks=(self._wake(account, car), ask) if sleeps else (ask,),
-            woken=car if sleeps else None,
-            shape=lambda reply: _obeyed(reply, woke=sleeps),
+            requests=(self._wake(account, car), ask) if sleeps else (ask,),
+            wakes=car if sleeps else None,
+            transform=lambda reply: _obeyed(reply, woke=sleeps),
         )
 
 
 def _state(car: Car) -> str:
-    return "offline" if car.waking else car.presence
+    return "offline" if car.waking else car.connectivity
 
 
 def _unwrapped(reply: Reply, car: Car) -> Reply:
-    data = content(reply).get("response")
+    data = json_object(reply).get("response")
     if reply.status != 200 or not isinstance(data, dict):
         return reply
     return json_reply(data | {"display_name": car.name})
@@ -307,11 +317,11 @@ def _unwrapped(reply: Reply, car: Car) -> Reply:
 def _woken(reply: Reply, car: Car) -> Reply:
     if reply.status != 200:
         return reply
-    return json_reply({"result": car.presence == "online"})
+    return json_reply({"result": car.connectivity == "online"})
 
 
 def _obeyed(reply: Reply, *, woke: bool) -> Reply:
-    result = content(reply).get("response")
+    result = json_object(reply).get("response")
     if reply.status != 200 or not isinstance(result, dict):
         return reply
     if result.get("result") is True:

@@ -46,22 +46,22 @@ def sleep() -> Sleeper:
 @pytest.fixture
 async def world(sleep: Sleeper) -> AsyncIterator[Simulator]:
     simulator = Simulator(HOME)
-    simulator.air.sleep = sleep
-    simulator.air.chance = Random(1)
+    simulator.bluetooth.sleep = sleep
+    simulator.bluetooth.random = Random(1)
     yield simulator
-    simulator.air.close()
+    simulator.bluetooth.close()
     await asyncio.sleep(0)
 
 
 @pytest.fixture
 def air(world: Simulator) -> BluetoothEnvironment:
-    return world.air
+    return world.bluetooth
 
 
 @pytest.fixture
 def ada(world: Simulator) -> Car:
     ada = world.cars["Ada"]
-    ada.near = True
+    ada.in_range = True
     return ada
 
 

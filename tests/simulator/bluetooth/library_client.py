@@ -13,8 +13,8 @@ from tesla_protocol.command.universal_message_pb2 import RoutableMessage
 from simulator.bluetooth import (
     BluetoothEnvironment,
     Connection,
-    ConnectionCutError,
-    address_of,
+    ConnectionLostError,
+    device_address,
 )
 from simulator.vehicle.car import Car
 
@@ -32,7 +32,7 @@ class Client:
     async def write_gatt_char(self, _uuid: str, data: bytearray, _reply: bool) -> None:
         try:
             await self.line.write(bytes(data))
-        except ConnectionCutError as err:
+        except ConnectionLostError as err:
             raise BleakError(str(err)) from err
 
     async def disconnect(self) -> None:
@@ -49,7 +49,7 @@ class Aired(VehicleBluetooth[Tesla]):
             Tesla(),
             car.vin,
             key,
-            BLEDevice(address_of(car.vin), None, None),
+            BLEDevice(device_address(car.vin), None, None),
             confirmation="verify",
             keepalive_interval=None,
             raise_unconfirmed=True,

@@ -18,18 +18,18 @@ from tesla_protocol.command.vcsec_pb2 import FromVCSECMessage, VehicleLockState_
 
 from simulator import Simulator
 from simulator.bluetooth import (
-    LIMIT,
+    MAX_CONNECTIONS,
     BluetoothEnvironment,
     Connection,
-    ConnectionCutError,
-    ConnectionRefusedByCarError,
+    ConnectionLostError,
+    ConnectionRejectedError,
+    ConnectionSlotsFullError,
+    DeviceNotFoundError,
     LinkConditions,
     LinkConditionsError,
-    NoConnectionLeftError,
-    NotInRangeError,
-    address_of,
+    device_address,
 )
-from simulator.bluetooth.framing import LONGEST, FrameDecoder, chunks
+from simulator.bluetooth.framing import MAX_MESSAGE_BYTES, FrameDecoder, split_message
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
 
@@ -64,25 +64,25 @@ def broadcasts(client: Aired) -> list[int]:
 
 
 def test_a_car_that_is_near_is_heard(air: BluetoothEnvironment, ada: Car) -> None:
-    [advert] = air.adverts()
+    [advert] = air.advertisements()
     digest = hashlib.sha1(ada.vin.encode(), usedforsecurity=False).hexdigest()
     assert advert.name == f"S{digest[:16]}C"
-    assert advert.address == address_of(ada.vin)
+    assert advert.address == device_address(ada.vin)
     # A random static address, as Bluetooth has it.
     assert int(advert.address[:2], 16) >= 0xC0
     assert advert.connectable
-    ada.near = False
-    assert air.adverts() == []
+    ada.in_range = False
+    assert air.advertisements() == []
 
 
 def test_listeners_are_told_who_comes_and_goes(
     world: Simulator, air: BluetoothEnvironment, ada: Car
 ) -> None:
     told: list[int] = []
-    cancel = air.listen(lambda: told.append(len(air.adverts())))
+    cancel = air.subscribe(lambda: told.append(len(air.advertisements())))
     world.set("car.Bo", "near")
     world.set("car.Bo", "near")
-    ada.near = False
+    ada.in_range = False
     cancel()
     world.set("car.Bo", "gone")
     assert told == [2, 1]
@@ -92,53 +92,53 @@ async def test_older_model_s_and_x_have_no_such_radio(
     world: Simulator, air: BluetoothEnvironment
 ) -> None:
     world.set("car.Cy", "near")
-    assert air.adverts() == []
-    with pytest.raises(NotInRangeError):
-        await air.connect(address_of(world.cars["Cy"].vin))
+    assert air.advertisements() == []
+    with pytest.raises(DeviceNotFoundError):
+        await air.connect(device_address(world.cars["Cy"].vin))
     newer = world.add_car(CarSpec(name="Di", model="modelx", year=2021))
-    newer.near = True
-    assert [it.address for it in air.adverts()] == [address_of(newer.vin)]
+    newer.in_range = True
+    assert [it.address for it in air.advertisements()] == [device_address(newer.vin)]
 
 
 async def test_a_car_takes_three_connections(
     air: BluetoothEnvironment, ada: Car
 ) -> None:
     air.phones[ada.vin] = 2
-    line = await air.connect(address_of(ada.vin))
-    [advert] = air.adverts()
+    line = await air.connect(device_address(ada.vin))
+    [advert] = air.advertisements()
     assert not advert.connectable
-    with pytest.raises(NoConnectionLeftError, match=str(LIMIT)):
-        await air.connect(address_of(ada.vin))
+    with pytest.raises(ConnectionSlotsFullError, match=str(MAX_CONNECTIONS)):
+        await air.connect(device_address(ada.vin))
     await line.close()
-    await (await air.connect(address_of(ada.vin))).close()
+    await (await air.connect(device_address(ada.vin))).close()
 
 
 async def test_a_car_that_leaves_cannot_be_connected_to(
     air: BluetoothEnvironment, ada: Car, sleep: Sleeper
 ) -> None:
     async def leave(_seconds: float) -> None:
-        ada.near = False
+        ada.in_range = False
 
     air.sleep = leave
-    with pytest.raises(NotInRangeError):
-        await air.connect(address_of(ada.vin))
+    with pytest.raises(DeviceNotFoundError):
+        await air.connect(device_address(ada.vin))
     assert air.statistics(ada).connections == 0
 
 
 async def test_a_car_that_leaves_cuts_its_lines(
     air: BluetoothEnvironment, ada: Car
 ) -> None:
-    line = await air.connect(address_of(ada.vin))
+    line = await air.connect(device_address(ada.vin))
     cuts: list[bool] = []
-    line.on_cut = lambda: cuts.append(line.is_open)
-    ada.near = False
+    line.on_disconnect = lambda: cuts.append(line.is_open)
+    ada.in_range = False
     assert cuts == [False]
-    with pytest.raises(ConnectionCutError):
+    with pytest.raises(ConnectionLostError):
         await line.write(b"anything")
     # Who hangs up is not cut off.
-    ada.near = True
-    line = await air.connect(address_of(ada.vin))
-    line.on_cut = lambda: cuts.append(line.is_open)
+    ada.in_range = True
+    line = await air.connect(device_address(ada.vin))
+    line.on_disconnect = lambda: cuts.append(line.is_open)
     await line.close()
     assert cuts == [False]
 
@@ -146,7 +146,7 @@ async def test_a_car_that_leaves_cuts_its_lines(
 async def test_a_car_that_is_removed_cuts_its_lines(
     world: Simulator, air: BluetoothEnvironment, ada: Car
 ) -> None:
-    line = await air.connect(address_of(ada.vin))
+    line = await air.connect(device_address(ada.vin))
     world.remove_car("Ada")
     assert not line.is_open
 
@@ -164,7 +164,7 @@ async def test_the_car_tells_everybody_what_has_changed(
     assert broadcasts(driver) == [LOCKED, UNLOCKED]
     # What comes through the cloud is told as well, and that the car sleeps.
     ada.execute("door_lock", {})
-    ada.set_presence("asleep")
+    ada.set_connectivity("asleep")
     await a_moment()
     assert broadcasts(phone)[-2:] == [LOCKED, LOCKED]
 
@@ -178,8 +178,8 @@ async def test_the_answer_comes_before_what_everybody_is_told(
 
 
 def test_messages_come_in_chunks() -> None:
-    frames, messages = FrameDecoder(), [bytes(400), b"short", bytes(LONGEST)]
-    stream = b"".join(chunk for one in messages for chunk in chunks(one))
+    frames, messages = FrameDecoder(), [bytes(400), b"short", bytes(MAX_MESSAGE_BYTES)]
+    stream = b"".join(chunk for one in messages for chunk in split_message(one))
     heard = [it for byte in stream for it in frames.feed(bytes((byte,)))]
     assert heard == messages
     assert frames.feed(stream) == messages
@@ -266,8 +266,8 @@ async def test_a_connection_can_be_refused_and_takes_time(
     air: BluetoothEnvironment, ada: Car, driver: Aired, sleep: Sleeper
 ) -> None:
     air.set_link_conditions(LinkConditions(refuse=1.0, connect=0.7))
-    with pytest.raises(ConnectionRefusedByCarError):
-        await air.connect(address_of(ada.vin))
+    with pytest.raises(ConnectionRejectedError):
+        await air.connect(device_address(ada.vin))
     assert sleep.slept == [0.7]
     with pytest.raises(BluetoothTransportError):
         await driver.door_unlock()
@@ -277,11 +277,11 @@ async def test_a_connection_can_be_refused_and_takes_time(
 async def test_one_car_can_have_weather_of_its_own(
     world: Simulator, air: BluetoothEnvironment, ada: Car
 ) -> None:
-    world.cars["Bo"].near = True
+    world.cars["Bo"].in_range = True
     air.set_link_conditions(LinkConditions(refuse=1.0), "Bo")
-    assert (await air.connect(address_of(ada.vin))).is_open
-    with pytest.raises(ConnectionRefusedByCarError):
-        await air.connect(address_of(world.cars["Bo"].vin))
+    assert (await air.connect(device_address(ada.vin))).is_open
+    with pytest.raises(ConnectionRejectedError):
+        await air.connect(device_address(world.cars["Bo"].vin))
     world.reset()
     assert air.link_conditions_of(world.cars["Bo"]) == LinkConditions()
 
@@ -290,9 +290,9 @@ async def test_what_goes_wrong_can_be_replayed(
     air: BluetoothEnvironment, ada: Car
 ) -> None:
     async def played() -> list[bool]:
-        air.chance = Random(7)
+        air.random = Random(7)
         before = air.statistics(ada).lost
-        line = await air.connect(address_of(ada.vin))
+        line = await air.connect(device_address(ada.vin))
         fates: list[bool] = []
         for _ in range(20):
             await line.write(b"\x00\x01?")
@@ -311,10 +311,10 @@ async def test_it_is_counted_what_was_on_the_air(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(air, "_now", lambda: now)
-    first = await air.connect(address_of(ada.vin))
+    first = await air.connect(device_address(ada.vin))
     now = 9.0
     await first.close()
-    second = await air.connect(address_of(ada.vin))
+    second = await air.connect(device_address(ada.vin))
     now = 12.0
     assert asdict(air.statistics(ada)) == {
         "connections": 2,
@@ -337,12 +337,12 @@ async def test_what_is_under_way_is_counted(
         busy.append(world.busy)
 
     air.sleep = look
-    await (await air.connect(address_of(ada.vin))).close()
+    await (await air.connect(device_address(ada.vin))).close()
     assert (busy, world.busy) == ([1], 0)
 
 
 def test_there_is_no_other_weather() -> None:
-    assert LinkConditions.read({"slow": 3, "refuse": 1}) == LinkConditions(
+    assert LinkConditions.from_dict({"slow": 3, "refuse": 1}) == LinkConditions(
         slow=3.0, refuse=1.0
     )
     for wrong in (
@@ -353,4 +353,4 @@ def test_there_is_no_other_weather() -> None:
         {"latency": "long"},
     ):
         with pytest.raises(LinkConditionsError, match="allowed: connect, cut_after"):
-            LinkConditions.read(wrong)
+            LinkConditions.from_dict(wrong)

@@ -26,9 +26,9 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 
 from simulator import Simulator
-from simulator.bluetooth import BluetoothEnvironment, Connection, address_of
-from simulator.bluetooth.framing import FrameDecoder, chunks
-from simulator.protocol import TAP_TIME, PairingState, Role, Transport, point_of
+from simulator.bluetooth import BluetoothEnvironment, Connection, device_address
+from simulator.bluetooth.framing import FrameDecoder, split_message
+from simulator.protocol import CARD_TIMEOUT, PairingState, Role, Transport, public_point
 from simulator.vehicle.car import Car
 
 from ..conftest import HOME
@@ -69,7 +69,7 @@ class Asker:
             protobuf_message_as_bytes=unsigned.SerializeToString(),
             uuid=b"0123456789abcdef",
         )
-        for chunk in chunks(message.SerializeToString()):
+        for chunk in split_message(message.SerializeToString()):
             await self.line.write(chunk)
         await a_moment()
 
@@ -101,13 +101,13 @@ def _outcome(message: RoutableMessage) -> tuple[int, str]:
 @pytest.fixture
 async def asker(world: Simulator, air: BluetoothEnvironment, ada: Car) -> Asker:
     """Ask a car that says that it waits, as older ones do."""
-    world.computers["Ada"].tells_wait = True
-    return Asker(await air.connect(address_of(ada.vin)))
+    world.computers["Ada"].reports_wait = True
+    return Asker(await air.connect(device_address(ada.vin)))
 
 
 @pytest.fixture
 def point(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return point_of(key)
+    return public_point(key)
 
 
 async def test_the_car_waits_for_the_card_and_then_says_yes(
@@ -116,7 +116,7 @@ async def test_the_car_waits_for_the_card_and_then_says_yes(
     await asker.ask(point)
     assert asker.told == [WAIT]
     assert world.computers["Ada"].whitelist.role_of(point) is None
-    assert world.tap("Ada") is PairingState.ADDED
+    assert world.tap_card("Ada") is PairingState.ADDED
     await a_moment()
     assert asker.told == [WAIT, ADDED]
     assert world.computers["Ada"].whitelist.role_of(point) is Role.DRIVER
@@ -126,14 +126,14 @@ async def test_the_car_waits_for_the_card_and_then_says_yes(
 async def test_a_newer_car_says_nothing_before_somebody_taps(
     world: Simulator, asker: Asker, point: bytes, refuses: bool
 ) -> None:
-    assert not Simulator(HOME).computers["Ada"].tells_wait
-    world.computers["Ada"].tells_wait = False
+    assert not Simulator(HOME).computers["Ada"].reports_wait
+    world.computers["Ada"].reports_wait = False
     await asker.ask(point)
     assert asker.told == []
     if refuses:
-        world.refuse("Ada")
+        world.cancel_pairing("Ada")
     else:
-        world.tap("Ada")
+        world.tap_card("Ada")
     await a_moment()
     refused = failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")
     assert asker.told == [refused if refuses else ADDED]
@@ -153,7 +153,7 @@ async def test_who_sits_in_the_car_may_refuse(
     world: Simulator, asker: Asker, point: bytes
 ) -> None:
     await asker.ask(point)
-    assert world.refuse("Ada") is PairingState.REFUSED
+    assert world.cancel_pairing("Ada") is PairingState.REFUSED
     await a_moment()
     assert asker.told == [WAIT, failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")]
     assert world.computers["Ada"].whitelist.role_of(point) is None
@@ -163,24 +163,24 @@ async def test_the_car_does_not_wait_for_ever(
     world: Simulator, asker: Asker, point: bytes, sleep: Sleeper
 ) -> None:
     await asker.ask(point)
-    assert TAP_TIME in sleep.slept
+    assert CARD_TIMEOUT in sleep.slept
     sleep.awake.set()
     await a_moment()
     word = "LOCAL_ENTITY_AUTH_FAILED_TIMED_OUT_WAITING_FOR_TAP"
     assert asker.told == [WAIT, failed(word)]
-    assert world.tap("Ada") is PairingState.TIMED_OUT
+    assert world.tap_card("Ada") is PairingState.TIMED_OUT
 
 
 async def test_the_time_of_one_key_does_not_end_that_of_the_next(
     world: Simulator, asker: Asker, point: bytes, sleep: Sleeper
 ) -> None:
     await asker.ask(point)
-    world.refuse("Ada")
+    world.cancel_pairing("Ada")
     first, sleep.awake = sleep.awake, asyncio.Event()
     await asker.ask(point)
     first.set()
     await a_moment()
-    assert world.tap("Ada") is PairingState.ADDED
+    assert world.tap_card("Ada") is PairingState.ADDED
 
 
 async def test_who_has_hung_up_is_told_nothing(
@@ -188,8 +188,8 @@ async def test_who_has_hung_up_is_told_nothing(
 ) -> None:
     await asker.ask(point)
     await asker.line.close()
-    other = Asker(await air.connect(address_of(ada.vin)))
-    assert world.tap("Ada") is PairingState.ADDED
+    other = Asker(await air.connect(device_address(ada.vin)))
+    assert world.tap_card("Ada") is PairingState.ADDED
     await a_moment()
     assert (asker.told, other.told) == ([WAIT], [])
     assert world.computers["Ada"].whitelist.role_of(point) is Role.DRIVER
@@ -223,7 +223,7 @@ async def test_a_key_that_is_on_the_list_is_not_added_again(
 async def test_a_full_list_and_valet_mode(
     world: Simulator, ada: Car, asker: Asker, point: bytes
 ) -> None:
-    ada.valet = True
+    ada.valet_mode = True
     await asker.ask(point)
     world.computers["Ada"].whitelist.slots = 1
     world.pair("Ada", a_key())
@@ -238,13 +238,13 @@ async def test_a_full_list_and_valet_mode(
 async def test_whoever_asks_is_told_the_status(asker: Asker, ada: Car) -> None:
     status = InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS
     request = InformationRequest(informationRequestType=status)
-    ada.set_presence("asleep")
+    ada.set_connectivity("asleep")
     await asker.send(UnsignedMessage(InformationRequest=request))
     [message] = asker.heard
     told = FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
     locked = VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
     assert told.vehicleStatus.vehicleLockState == locked
-    assert ada.presence == "asleep"
+    assert ada.connectivity == "asleep"
 
 
 UNLOCK = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_UNLOCK)
@@ -290,10 +290,10 @@ async def test_no_key_comes_in_through_the_cloud(
 async def test_the_library_takes_the_wait_for_a_yes(
     world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey
 ) -> None:
-    world.computers["Ada"].tells_wait = True
+    world.computers["Ada"].reports_wait = True
     await stranger.pair(DRIVER)
     assert world.computers["Ada"].whitelist.role_of(key) is None
-    assert world.tap("Ada") is PairingState.ADDED
+    assert world.tap_card("Ada") is PairingState.ADDED
     await stranger.door_unlock()
     assert not world.cars["Ada"].locked
 
@@ -306,6 +306,6 @@ async def test_the_library_pairs_with_a_car_that_does_not_tell_that_it_waits(
     await a_moment()
     assert computers.whitelist.pairing is PairingState.WAITING
     assert not pairing.done()
-    world.tap("Ada")
+    world.tap_card("Ada")
     await pairing
     assert computers.whitelist.role_of(key) is Role.DRIVER

@@ -19,7 +19,7 @@ from ..protocol import Key, Role, Transport, VehicleComputers, Whitelist
 from ..vehicle.car import Car
 from .connection import Device
 
-RSSI = -40  # nearer than the car
+SPOOFED_RSSI = -40  # nearer than the car
 
 
 class _Everybody(Whitelist):
@@ -31,7 +31,7 @@ class _Everybody(Whitelist):
 
 
 @dataclass(kw_only=True)
-class Stranger:
+class SpoofedDevice:
     """A device that advertises the name of a car under an address of its own.
 
     `car` is what the device claims to be: it has the VIN of the car and a state of
@@ -41,15 +41,15 @@ class Stranger:
     car: Car
     device: Device
     address: str = "C0:FF:EE:00:00:01"
-    rssi: int = RSSI
+    rssi: int = SPOOFED_RSSI
 
 
-def twin(car: Car) -> Car:
+def copy_car(car: Car) -> Car:
     """Return a car of the same VIN and name, with a state of its own."""
     other = copy.copy(car)
     other.executed = Counter()
     other.doors, other.windows = dict(car.doors), dict(car.windows)
-    other.seats = dict(car.seats)
+    other.seat_heaters = dict(car.seat_heaters)
     other.on_change = lambda: None
     return other
 
@@ -57,22 +57,22 @@ def twin(car: Car) -> Car:
 class _Quiet:
     """A device that says no more than its kind makes it say."""
 
-    def chatter(self) -> list[bytes]:
+    def unsolicited_messages(self) -> list[bytes]:
         """Return nothing besides."""
         return []
 
-    def too_long(self, data: bytes) -> bytes:
+    def response_too_long(self, data: bytes) -> bytes:
         """Return nothing that a client would understand."""
         return data
 
 
 @dataclass
-class Broadcaster(_Quiet):
+class BroadcastingDevice(_Quiet):
     """A device that answers nothing and broadcasts the open status of its car."""
 
     car: Car
     whitelist: Whitelist
-    heard: int = field(default=0, init=False)
+    received: int = field(default=0, init=False)
     """How many messages were sent to it."""
 
     def answer(
@@ -83,7 +83,7 @@ class Broadcaster(_Quiet):
     ) -> bytes | None:
         """Broadcast once more, and answer nothing."""
         del over
-        self.heard += 1
+        self.received += 1
         tell_later(self.broadcast())
         return None
 
@@ -93,7 +93,7 @@ class Broadcaster(_Quiet):
 
 
 @dataclass
-class Replayer(_Quiet):
+class ReplayingDevice(_Quiet):
     """A device that answers with what the car answered to an earlier request.
 
     `recorded` are answers of the car, the oldest first: each request is answered with
@@ -126,32 +126,34 @@ class Replayer(_Quiet):
         return self.status()
 
 
-def broadcaster(car: Car, now: Callable[[], float]) -> Stranger:
+def broadcasting_device(car: Car, now: Callable[[], float]) -> SpoofedDevice:
     """Return a device that only broadcasts an open status."""
-    claimed = twin(car)
-    return Stranger(car=claimed, device=Broadcaster(claimed, Whitelist(now)))
+    claimed = copy_car(car)
+    return SpoofedDevice(
+        car=claimed, device=BroadcastingDevice(claimed, Whitelist(now))
+    )
 
 
-def impostor(car: Car, now: Callable[[], float]) -> Stranger:
+def spoofed_vehicle(car: Car, now: Callable[[], float]) -> SpoofedDevice:
     """Return a device with key pairs of its own, which knows the key of everybody."""
-    claimed = twin(car)
+    claimed = copy_car(car)
     device = VehicleComputers(
         claimed,
         now,
         whitelist=_Everybody(now),
         keys=lambda _vin, _domain: ec.generate_private_key(ec.SECP256R1()),
     )
-    return Stranger(car=claimed, device=device)
+    return SpoofedDevice(car=claimed, device=device)
 
 
-def denier(car: Car, now: Callable[[], float]) -> Stranger:
+def rejecting_device(car: Car, now: Callable[[], float]) -> SpoofedDevice:
     """Return a device that answers everybody that the key is not on its list."""
-    claimed = twin(car)
-    return Stranger(car=claimed, device=VehicleComputers(claimed, now))
+    claimed = copy_car(car)
+    return SpoofedDevice(car=claimed, device=VehicleComputers(claimed, now))
 
 
 @dataclass
-class Recorder:
+class RecordingRelay:
     """A device between a home and the car that keeps what the car answers."""
 
     computers: VehicleComputers
@@ -183,10 +185,10 @@ class Recorder:
         """Return what the car broadcasts."""
         return self.computers.broadcast()
 
-    def chatter(self) -> list[bytes]:
+    def unsolicited_messages(self) -> list[bytes]:
         """Return what the car says besides."""
-        return self.computers.chatter()
+        return self.computers.unsolicited_messages()
 
-    def too_long(self, data: bytes) -> bytes:
+    def response_too_long(self, data: bytes) -> bytes:
         """Return the car's answer to a message whose answer is too long."""
-        return self.computers.too_long(data)
+        return self.computers.response_too_long(data)

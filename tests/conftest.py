@@ -1,4 +1,4 @@
-"""Home Assistant with Keycard, and the simulated cloud for it."""
+"""Fixtures of Home Assistant with Keycard and the simulated cloud."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -181,7 +181,7 @@ def everything_fitted(simulator: Simulator) -> Iterator[None]:
         "has_seat_cooling": True,
         "third_row_seats": "SixSeats",
     }
-    with patch.object(VehicleManager, "signs", True):
+    with patch.object(VehicleManager, "can_sign", True):
         yield
 
 

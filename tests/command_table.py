@@ -1,4 +1,4 @@
-"""Every command that an owner can give, and what it makes of a car."""
+"""Every command that entities can send, and its effect on a vehicle."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

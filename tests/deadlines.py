@@ -1,4 +1,4 @@
-"""Time limits of requests that end when a test says so, however fast the machine is."""
+"""Timeouts of requests that expire when a test says so."""
 
 import asyncio
 from types import SimpleNamespace

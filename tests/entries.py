@@ -1,4 +1,4 @@
-"""An entry of each provider, for the simulated cloud."""
+"""Config entries of each provider for the simulated cloud."""
 
 import time
 from typing import Any

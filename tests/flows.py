@@ -1,4 +1,4 @@
-"""What the tests of the flows share."""
+"""Helpers for the tests of the config and options flows."""
 
 from typing import Any
 

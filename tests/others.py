@@ -1,4 +1,4 @@
-"""Devices and entities as other integrations make them."""
+"""Devices and entities of other integrations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Servers on this machine that send raw bytes."""
+"""Local servers that send raw bytes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

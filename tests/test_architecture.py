@@ -1,4 +1,4 @@
-"""The direction of imports, as docs/architecture.md states it."""
+"""The direction of imports in docs/architecture.md."""
 
 import ast
 from collections.abc import Iterator

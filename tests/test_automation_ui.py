@@ -1,4 +1,4 @@
-"""What the automation editor is told of triggers and conditions, as it asks."""
+"""Triggers and conditions in the automation editor."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The binary sensors of the cloud and of the cars."""
+"""Binary sensors of the cloud and of the vehicles."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

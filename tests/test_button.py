@@ -1,4 +1,4 @@
-"""The button that wakes a car."""
+"""The wake button of a vehicle."""
 
 import pytest
 

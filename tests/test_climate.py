@@ -1,4 +1,4 @@
-"""The climate of a car: what is shown, and what is done."""
+"""Climate entities: states and commands."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The flow that sets Keycard up, over real HTTP where it asks."""
+"""The config flow, with real HTTP requests."""
 
 from typing import Any
 from unittest.mock import AsyncMock, patch

@@ -1,4 +1,4 @@
-"""The dashboard for the wall: what a home has, and nothing else."""
+"""The generated dashboard contains the enabled entities only."""
 
 from collections.abc import Iterable
 from typing import Any

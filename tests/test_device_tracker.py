@@ -1,4 +1,4 @@
-"""Where a car is."""
+"""Device trackers of a vehicle."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What is handed to somebody who helps holds no secret, no VIN and no place."""
+"""Diagnostics contain no secrets, VINs or locations."""
 
 import json
 from typing import Any

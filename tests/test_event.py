@@ -1,4 +1,4 @@
-"""The event that carries the notices."""
+"""The event entity with the notices."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Every command of every entity, whatever comes of it: done once at most, and true."""
+"""Every command of every entity, with every result: sent at most once, state true."""
 
 import asyncio
 from collections.abc import Callable, Iterator

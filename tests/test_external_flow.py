@@ -1,4 +1,4 @@
-"""The flows for cars that other integrations made."""
+"""Flows for vehicles of other integrations."""
 
 from typing import Any
 from unittest.mock import AsyncMock

@@ -1,4 +1,4 @@
-"""The flow that signs in with the maker, over real HTTP to a simulated maker."""
+"""The flow that signs in with Tesla, with real HTTP requests to the simulator."""
 
 import asyncio
 from typing import Any

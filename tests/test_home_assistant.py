@@ -1,4 +1,4 @@
-"""What Keycard uses of Home Assistant that may change without notice, and where."""
+"""Internals of Home Assistant that Keycard uses and that may change without notice."""
 
 import ast
 from importlib import import_module

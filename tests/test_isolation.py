@@ -1,4 +1,4 @@
-"""An error of one listener, entry or vehicle stays its own."""
+"""An error of one listener, entry or vehicle does not affect others."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The lock of a car: what is shown, and what is done."""
+"""The lock of a vehicle: states and commands."""
 
 from dataclasses import replace
 

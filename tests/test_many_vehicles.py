@@ -1,4 +1,4 @@
-"""A long list of vehicles blocks nothing, and one that is too long is refused."""
+"""A long vehicle list does not block the loop; one that is too long is refused."""
 
 import asyncio
 from typing import Any

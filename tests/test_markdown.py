@@ -1,4 +1,4 @@
-"""Words of others are shown as their letters, wherever a text is Markdown."""
+"""Names and errors from outside are escaped wherever a text is Markdown."""
 
 import re
 from string import printable

@@ -1,4 +1,4 @@
-"""The benchmark of the month: its car, its figures, its verdict, and one day of it."""
+"""The benchmark of a month: its vehicle, its results, and one day of it."""
 
 from collections import Counter
 from random import Random

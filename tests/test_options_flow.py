@@ -1,4 +1,4 @@
-"""The flow that changes the options."""
+"""The options flow."""
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr

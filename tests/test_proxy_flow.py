@@ -1,4 +1,4 @@
-"""A server whose certificate its owner made: shown, trusted, pinned, and renewed."""
+"""Flow for a server with a self-signed certificate: shown, pinned and renewed."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""The flows that change an entry or take a new token."""
+"""The reconfigure and reauth flows."""
 
 from unittest.mock import AsyncMock
 

@@ -1,4 +1,4 @@
-"""The repository keeps the rules that hassfest, HACS and the house plan set."""
+"""The repository's own rules, beside those of hassfest and HACS."""
 
 import ast
 from importlib.metadata import packages_distributions, requires

@@ -1,4 +1,4 @@
-"""The sensors of the cloud and of the cars."""
+"""Sensors of the cloud and of the vehicles."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The flows for Teslemetry and Tessie, over real HTTP to simulated services."""
+"""Flows for Teslemetry and Tessie, with real HTTP requests to the simulator."""
 
 from dataclasses import replace
 from unittest.mock import AsyncMock

@@ -1,4 +1,4 @@
-"""System health: what each host did last, without asking it, and without secrets."""
+"""System health: the last answer of each host, without a request or a secret."""
 
 from collections.abc import Callable
 import re

@@ -1,4 +1,4 @@
-"""Every command through Tesla's own proxy, signed end to end: done, or said plainly."""
+"""Every command through Tesla's own proxy, signed end to end."""
 
 from collections.abc import Iterator
 from unittest.mock import patch

@@ -1,4 +1,4 @@
-"""Every text is there, in every language, and every text has its use."""
+"""Every text exists in every language, and is used."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an owner left at a car."""
+"""Urgent conditions of a vehicle."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the entities of a car do: once, in the car, and shown as it then is."""
+"""Commands of vehicle entities: sent once, and shown as executed."""
 
 from dataclasses import replace
 from unittest.mock import patch

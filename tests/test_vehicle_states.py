@@ -1,4 +1,4 @@
-"""What the entities of a car show of a recorded answer of the Fleet API."""
+"""States of vehicle entities for a recorded answer of the Fleet API."""
 
 from collections.abc import Iterator
 from dataclasses import replace

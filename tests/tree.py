@@ -1,4 +1,4 @@
-"""Readers of the repository's own files, for the tests of its rules."""
+"""Readers of the files of the repository."""
 
 import ast
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Waiting for what comes, however long a busy machine takes for it."""
+"""Waits for conditions, however slow the machine is."""
 
 import asyncio
 from collections.abc import Callable

@@ -176,7 +176,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
     # Start and stop
 
     async def async_restore(self) -> None:
-        """Take up what was kept: the judgement, the cars, the keys (laws 1 and 2)."""
+        """Restore assessment, vehicles and keys from storage."""
         cars, keys = self.provider.vehicles(), dict[str, PhysicalKey]()
         rehearsed: StoredRehearsal | None = None
         if (stored := await self._memory.async_load()) is not None:

@@ -1,1 +1,1 @@
-"""The laws of the design, held against a real Home Assistant."""
+"""The invariants of docs/architecture.md, tested with a real Home Assistant."""

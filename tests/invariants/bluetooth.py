@@ -1,4 +1,4 @@
-"""A car that knows the Bluetooth key of the home, in range of a proxy."""
+"""A vehicle with the home's Bluetooth key, in range of a proxy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

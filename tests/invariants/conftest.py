@@ -1,4 +1,4 @@
-"""A Home Assistant under an offset clock: hours pass in seconds, over real HTTP."""
+"""Fixtures of a Home Assistant whose clock jumps hours in seconds, over real HTTP."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A page on which an owner pairs a car, as the frontend has it."""
+"""The pairing page as the frontend shows it."""
 
 from dataclasses import dataclass
 from typing import Any

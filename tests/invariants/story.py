@@ -1,4 +1,4 @@
-"""What a test lets happen, and what must hold whatever happens."""
+"""Steps of a test, and invariants checked after each of them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -1,4 +1,4 @@
-"""Keycard's actions: how things stand, what was, and asking at once."""
+"""Keycard's actions: status, history, dashboard, check and drill."""
 
 import asyncio
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Invariant "proven over Bluetooth", against a relay that does what it likes."""
+"""Invariant "proven over Bluetooth", against a relay that may do anything."""
 
 from collections import Counter
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Laws 3, 4 and 5: each command runs once, and nobody claims what nobody confirmed."""
+"""Invariants "at most once", "commands always reachable", "no unproven state"."""
 
 import asyncio
 

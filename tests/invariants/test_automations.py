@@ -1,4 +1,4 @@
-"""What owners build on triggers and conditions, while time passes and homes restart."""
+"""Triggers and conditions in automations, over time and restarts."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Law 8: no billed call without a reason, and no state is written for nothing."""
+"""Invariant "bills are the user's": no call and no state write without a reason."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

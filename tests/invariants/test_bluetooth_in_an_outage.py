@@ -1,4 +1,4 @@
-"""The local way in: Bluetooth keeps a car its owner's while the cloud is down."""
+"""Bluetooth during an outage: data, commands and restarts."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -219,7 +219,7 @@ async def test_a_key_that_may_not_leaves_it_to_the_cloud(
     assert story.simulator.usage.count("door_unlock") == 1
 
 
-# Law 2: a restart in an outage
+# Restart in an outage
 
 
 async def test_after_a_restart_in_an_outage_the_lock_works_at_once(

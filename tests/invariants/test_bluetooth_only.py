@@ -1,4 +1,4 @@
-"""Cars that nobody speaks for take the key, too: over Bluetooth only, or beside it."""
+"""Bluetooth for vehicles without an account or with another integration."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Repairs of the Bluetooth key, which no cloud has a say in."""
+"""Repair issues of the Bluetooth key."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A link to a car that is closed lets go of it, whatever is under way."""
+"""A closed Bluetooth client releases its connection, whatever is in progress."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""*Connection* names the reason while it lasts, and is itself again afterwards."""
+"""*Connection* shows the reason of an error while it lasts."""
 
 import pytest
 

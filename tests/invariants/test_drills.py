@@ -1,4 +1,4 @@
-"""Drills: what is rehearsed is shown and told as such, and nothing real is touched."""
+"""Drills are shown as such and touch nothing real."""
 
 from copy import deepcopy
 from datetime import datetime, timedelta

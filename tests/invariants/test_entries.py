@@ -1,4 +1,4 @@
-"""Entries share what they watch, and leave nothing behind."""
+"""Entries share their probes and leave nothing behind."""
 
 import asyncio
 import re

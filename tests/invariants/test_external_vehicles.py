@@ -1,4 +1,4 @@
-"""Beside another integration: what it shows is weak, and says so."""
+"""Vehicles of other integrations: their data are weak evidence, shown as such."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 import logging

@@ -1,4 +1,4 @@
-"""What firmware of 2026 does over Bluetooth, as owners report it."""
+"""Behavior of 2026 firmware over Bluetooth, as users report it."""
 
 from collections.abc import AsyncIterator
 

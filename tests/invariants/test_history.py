@@ -1,4 +1,4 @@
-"""The history in a running home: over restarts, and whatever the clock says."""
+"""Outage log and uptime over restarts and clock changes."""
 
 from collections.abc import Mapping
 from datetime import datetime

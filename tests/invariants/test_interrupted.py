@@ -1,4 +1,4 @@
-"""True after an interruption, and one wake for all who wait."""
+"""Invariant "true after an interruption", and one wake for all that wait."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Cars are known for what they are: by their owner's names, or left out altogether."""
+"""Names of vehicles, and vehicles that are left out."""
 
 from collections import Counter
 from collections.abc import Iterator

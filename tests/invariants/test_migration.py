@@ -1,4 +1,4 @@
-"""Entries that an earlier version set up go on as they were."""
+"""Entries of earlier versions keep working."""
 
 from datetime import UTC, datetime, timedelta
 import json

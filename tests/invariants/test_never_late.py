@@ -1,4 +1,4 @@
-"""Never late: a command is sent in time or not at all, and the last wish holds."""
+"""Invariant "never late": deadlines, expiry and replaced commands."""
 
 import asyncio
 from collections.abc import AsyncIterator

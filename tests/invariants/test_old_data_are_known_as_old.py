@@ -1,4 +1,4 @@
-"""Old data are known as old, and what does not change stays known."""
+"""Invariant "old data are known as old", and what keeps its value."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A car takes the key of the home: asked at the car, confirmed by its owner's card."""
+"""Pairing: requested at the vehicle, confirmed with a key card."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from random import Random

@@ -1,4 +1,4 @@
-"""The automations of the README do what it says, as they stand there."""
+"""The automations of the README work as documented."""
 
 from collections.abc import AsyncIterator
 import re

@@ -1,4 +1,4 @@
-"""What real cars send over Bluetooth: what they leave out, and what means nothing."""
+"""Bluetooth data of real vehicles: omitted fields and meaningless values."""
 
 from collections.abc import AsyncIterator
 

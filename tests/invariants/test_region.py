@@ -1,4 +1,4 @@
-"""An account of another region: the maker's own host names the right one."""
+"""An account of another region: Tesla's host names the right one."""
 
 import pytest
 

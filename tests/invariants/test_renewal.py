@@ -1,4 +1,4 @@
-"""The sign-in of an owner is renewed, kept while it cannot be, and never given up."""
+"""Invariant "reauth on proof only": tokens are renewed, or kept if they cannot be."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Repairs: what an owner must act on, told once it is sure, gone once it is solved."""
+"""Repair issues: created once a problem is certain, deleted once it is solved."""
 
 from pathlib import Path
 

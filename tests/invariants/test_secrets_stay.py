@@ -1,4 +1,4 @@
-"""Law 10: secrets, VINs and places stay out of the log."""
+"""Invariant "secrets stay": no secrets, VINs or locations in the log."""
 
 from collections.abc import AsyncIterator, Mapping
 import json

@@ -1,4 +1,4 @@
-"""Laws 1, 2 and 5: a start needs nobody, and what is restored is no news."""
+"""Invariants "set-up without the cloud", "outage entities never unavailable"."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy

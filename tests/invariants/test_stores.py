@@ -1,4 +1,4 @@
-"""Nothing that is stored stops the watch, and an outage is written down once."""
+"""Invariant "nothing that is stored stops the watch", and one log of outages."""
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy

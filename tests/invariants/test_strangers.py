@@ -1,4 +1,4 @@
-"""Invariant "proven over Bluetooth": a device that is not the car is not believed."""
+"""Invariant "proven over Bluetooth": other devices are not believed."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any

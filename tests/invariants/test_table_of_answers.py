@@ -1,4 +1,4 @@
-"""Each answer of the table of meanings: at start, while running, at a command."""
+"""Each row of the table of answers: at start, while running, and at a command."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A third party's own ways are never Tesla's: its cache, its gateway, its limits."""
+"""A third party's cache, gateway and limits are no evidence against Tesla."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Law 11: one notice, one all-clear, whatever restarts, comes or goes meanwhile."""
+"""Invariant "told once": one notice and one all-clear, over restarts and reloads."""
 
 from collections import Counter
 from typing import Any

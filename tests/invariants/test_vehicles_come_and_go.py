@@ -1,4 +1,4 @@
-"""Cars come and go without a restart; one odd answer takes none away."""
+"""Vehicles are added and removed without a restart."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What another version of Keycard wrote is taken up, or left as it is."""
+"""Data of other versions of Keycard are migrated or left alone."""
 
 from typing import Any
 

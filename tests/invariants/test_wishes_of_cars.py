@@ -1,4 +1,4 @@
-"""Commands of which a car wants something particular: low currents, and a user near."""
+"""Commands with special requirements: low currents, and a user nearby."""
 
 from collections.abc import Iterator
 

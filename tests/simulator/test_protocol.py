@@ -594,7 +594,7 @@ async def test_a_mishap(
 async def test_a_client_that_sends_again_runs_twice(
     client: Wired, computers: VehicleComputers, car: Car, mishap: str, executed: int
 ) -> None:
-    """The library does so by itself: this is what law 4 is about."""
+    """The library sends again by itself: hence the invariant "at most once"."""
     for command in ("honk_horn", "door_unlock"):
         computers.inject_fault(mishap, 2)
         assert (await getattr(client, command)())["response"]["result"]

@@ -1,4 +1,4 @@
-"""Signs in for an owner, and stays signed in while the sign-in host fails (law 6)."""
+"""OAuth2 session that keeps its tokens while the sign-in host fails."""
 
 from collections.abc import Callable, Mapping
 import json

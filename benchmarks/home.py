@@ -188,8 +188,8 @@ class Home:
             account=bool(cars) if account is None else account,
             in_between=in_between,
         )
-        entry.judge.account.cars = entry.cars
-        self.watch.own[region] += 1
+        entry.judge.account.vehicle_ids = entry.cars
+        self.watch.home_regions[region] += 1
         self.entries.append(entry)
         if entry.account:
             entry.next_polls[RequestType.CALL, None] = self.now
@@ -217,18 +217,20 @@ class Home:
     def store(self) -> Stored:
         """Return what is kept over a restart."""
         return Stored(
-            hosts=self.watch.dump(),
-            judges={entry.name: entry.judge.dump(self.now) for entry in self.entries},
-            outages=self.journal.dump(),
+            hosts=self.watch.dump_hosts(),
+            judges={
+                entry.name: entry.judge.dump_state(self.now) for entry in self.entries
+            },
+            outages=self.journal.dump_outages(),
         )
 
     def restore(self, stored: Stored, *, away: float = 0.0) -> None:
         """Take up what was kept, before anything is asked."""
-        self.watch.restore(stored.hosts)
-        self.journal.restore(stored.outages)
+        self.watch.restore_hosts(stored.hosts)
+        self.journal.restore_outages(stored.outages)
         for entry in self.entries:
             if (kept := stored.judges.get(entry.name)) is not None:
-                entry.judge.restore(kept, now=self.now, away=away)
+                entry.judge.restore_state(kept, now=self.now, away=away)
                 self.journal.restore_last(entry.name, entry.judge.assessment)
 
     def restart(self, *, away: float = 0.0) -> None:
@@ -434,7 +436,7 @@ class Home:
             if flight.entry is not None and found.answered:
                 self.bad_call_at = self.now
         if flight.target is not None:
-            self.watch.observe(flight.target, found)
+            self.watch.observe_probe(flight.target, found)
             for entry in self.entries:
                 self._judge(entry)
         elif (caller := flight.entry) is not None:
@@ -444,7 +446,7 @@ class Home:
                 return
             if ask.car is not None and not caller.cars[ask.car].online:
                 caller.judge.waive_recovery_proof(ask.car)
-            caller.judge.observe(found)
+            caller.judge.observe_call(found)
             self._judge(caller)
 
     def _judge(self, entry: Entry) -> None:

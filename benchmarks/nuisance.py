@@ -302,7 +302,7 @@ def simulate(seed: int) -> Year:
             if seen.judgement.status in OUTAGES
         ),
         happenings=len(home.happenings),
-        reauth=entry.judge.sign_in_proven_bad,
+        reauth=entry.judge.auth_invalid,
         warnings=sum(seen.judgement.warning for seen in home.seen),
         internet_failures=story.failures,
         internet_named=story.named,

@@ -26,7 +26,10 @@ from custom_components.keycard.outage.detector import OutageDetector, StoredDete
 from custom_components.keycard.outage.endpoints import default_hosts
 from custom_components.keycard.outage.evidence import RequestType, make_evidence
 from custom_components.keycard.outage.host_monitor import HostMonitor
-from custom_components.keycard.outage.stored_values import UNREADABLE, check_form
+from custom_components.keycard.outage.stored_values import (
+    INVALID_DATA_ERRORS,
+    check_type,
+)
 from custom_components.keycard.providers.fleet import read_claims
 from custom_components.keycard.runtime.vehicle_poller import CallType, classify_call
 from custom_components.keycard.transport.cloud import ApiCall, Command, FleetClient
@@ -346,12 +349,12 @@ def test_judgement(heard: list[tuple[RequestType, HttpResult]]) -> None:
         meaning = classify(kind, answer, url="https://host.example/x")
         found = make_evidence(meaning, answer, car=VIN, model="model3")
         if kind is RequestType.TOKEN:
-            judge.observe_renewal(found)
+            judge.observe_token_refresh(found)
         else:
-            judge.observe(found)
+            judge.observe_call(found)
         judge.assess(answer.sent_at + at, NOW + timedelta(seconds=at))
-    stored = json.loads(json_bytes(judge.dump(0.0)))
-    OutageDetector(watch, region="eu", in_between=False, now=0.0).restore(
+    stored = json.loads(json_bytes(judge.dump_state(0.0)))
+    OutageDetector(watch, region="eu", in_between=False, now=0.0).restore_state(
         stored, now=0.0, away=0.0
     )
 
@@ -361,14 +364,14 @@ def test_judgement(heard: list[tuple[RequestType, HttpResult]]) -> None:
 def test_stored_assessments(stored: Any) -> None:
     watch = HostMonitor(default_hosts("eu"), random=Random(1), now=0.0)
     judge = OutageDetector(watch, region="eu", in_between=False, now=0.0)
-    before = judge.dump(0.0)
+    before = judge.dump_state(0.0)
     mixed: Any = {**before, **stored} if isinstance(stored, dict) else stored
     for one in (stored, mixed):
         try:
-            check_form(one, StoredDetector)
-            judge.restore(one, now=0.0, away=0.0)
-        except UNREADABLE:
-            assert judge.dump(0.0) == before
+            check_type(one, StoredDetector)
+            judge.restore_state(one, now=0.0, away=0.0)
+        except INVALID_DATA_ERRORS:
+            assert judge.dump_state(0.0) == before
 
 
 @fuzz(50)

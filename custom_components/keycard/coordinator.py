@@ -26,7 +26,7 @@ from .outage.evidence import Evidence, Subject
 from .outage.health import Health
 from .outage.models import Status
 from .outage.outage_log import OutageEvent
-from .outage.stored_values import LONGEST_GAP, Skipped, check_form, read_time
+from .outage.stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
 from .providers import hosts_of, provider_of
 from .runtime.call_handler import ApiCallHandler
 from .runtime.commands import CloudCommandSender
@@ -108,8 +108,10 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             save=self._async_save_now,
             keep=self._memory.async_save_soon,
         )
-        self.cars = self.judge.account.cars = self.garage.cars
-        self.witnesses = ExternalStateObserver(hass, self.judge.beside, entry.options)
+        self.cars = self.judge.account.vehicle_ids = self.garage.cars
+        self.witnesses = ExternalStateObserver(
+            hass, self.judge.stale_data, entry.options
+        )
         tariff = tariff_of(entry.data[CONF_PROVIDER], third_party=in_between)
         self.bill = UsageTracker(entry.options, tariff)
         self.bulletin = OutageEventPublisher(
@@ -186,12 +188,12 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                 keys = self._restore_judgement(stored, skipped)
             with skipped.part("spending"):
                 if (spending := stored.get("spending")) is not None:
-                    check_form(spending, StoredSpending)
+                    check_type(spending, StoredSpending)
                     self.bill.async_restore(spending)
             with skipped.part("event"):
                 if (event := stored.get("event")) is not None:
-                    check_form(event, StoredEvent)
-                    read_time(event["at"])
+                    check_type(event, StoredEvent)
+                    parse_stored_time(event["at"])
                     self.last_event = event
             rehearsed = stored.get("rehearsal")
             if skipped:
@@ -220,7 +222,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             for car_id, kept in stored["cars"].items():
                 if self.provider.cars_from_account or car_id in local:
                     with skipped.part("a car"):
-                        check_form(kept, dict[str, object])
+                        check_type(kept, dict[str, object])
                         cars[car_id] = self.provider.restore(kept)
         named = [car for car in self.provider.vehicles() if car.id not in cars]
         return [*named, *cars.values()]
@@ -229,8 +231,8 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         self, stored: Mapping[str, Any], skipped: Skipped
     ) -> dict[str, PhysicalKey]:
         """Take up what was judged, and return the keys that were named last."""
-        away = dt_util.utcnow() - read_time(stored["saved"])
-        self.judge.restore(
+        away = dt_util.utcnow() - parse_stored_time(stored["saved"])
+        self.judge.restore_state(
             stored["judge"], now=time.monotonic(), away=away.total_seconds()
         )
         self._ledger.journal.restore_last(
@@ -304,7 +306,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         left_out = self.garage.left_out
         stored = StoredEntry(
             saved=dt_util.utcnow().isoformat(),
-            judge=self.judge.dump(time.monotonic()),
+            judge=self.judge.dump_state(time.monotonic()),
             cars={
                 **{car_id: car.to_json() for car_id, car in left_out.items()},
                 **{car_id: car.vehicle.to_json() for car_id, car in self.cars.items()},
@@ -345,7 +347,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         done = found.good and found.classification.subject is Subject.COMMANDS
         if self._poller is not None and found.car and done:
             self._poller.async_expect_change(found.car)
-        self.judge.observe(found)
+        self.judge.observe_call(found)
         self.watcher.async_schedule()
         self._async_assess()
 
@@ -398,7 +400,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                     car.vehicle.state,
                     calls_work=calls_work,
                     mobile_access=car.mobile_access,
-                    refused=self.judge.account.refuses(car_id),
+                    refused=self.judge.account.refusal_of(car_id),
                 )
                 car.async_update_presentation(
                     keys[car_id], connection, cloud_link=calls_work
@@ -409,10 +411,10 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         async_report(self.hass, happenings)
         if judgement.status is not before:
             _LOGGER.info("%s: %s", self.name, judgement.status)
-        if (kept := self.judge.dump(0.0)) != self._kept:
+        if (kept := self.judge.dump_state(0.0)) != self._kept:
             self._kept = kept
             self._memory.async_save_soon()
-        if self.judge.sign_in_proven_bad:
+        if self.judge.auth_invalid:
             self.config_entry.async_start_reauth_if_available(self.hass)
 
     @callback

@@ -74,7 +74,7 @@ async def async_get_config_entry_diagnostics(
             "entry": {"data": dict(entry.data), "options": dict(entry.options)},
             "cloud": _cloud(coordinator),
             "asked": _hosts(coordinator),
-            "outages": hass.data[DATA_STORE].journal.dump(),
+            "outages": hass.data[DATA_STORE].journal.dump_outages(),
             "cars": {
                 vehicle_id: _vehicle(coordinator, vehicle_id)
                 for vehicle_id in coordinator.cars
@@ -105,14 +105,14 @@ def _cloud(coordinator: KeycardCoordinator) -> dict[str, Any]:
         "commands_through_server": link is not None and link.commands_through_server,
         "view": asdict(coordinator.real_view()),
         "drill": coordinator.data.drill,
-        "judge": coordinator.judge.dump(time.monotonic()),
+        "judge": coordinator.judge.dump_state(time.monotonic()),
         "spending": coordinator.bill.spending.dump(),
     }
 
 
 def _hosts(coordinator: KeycardCoordinator) -> list[dict[str, Any]]:
     """Return the state of each host; the addresses of the user's own are redacted."""
-    states = coordinator.watcher.watch.dump()
+    states = coordinator.watcher.watch.dump_hosts()
     return [
         {
             "kind": endpoint.kind.value,

@@ -231,7 +231,7 @@ class Issues:
             car.vehicle.title for car in cars if not car.subscription_active
         ):
             found[IssueType.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
-        refused = self.coordinator.judge.account.refused_cars()
+        refused = self.coordinator.judge.account.refused_vehicles()
         if found.keys().isdisjoint(_STOPS_ALL) and refused:
             names = sorted(
                 car.vehicle.title for vin, car in named.items() if vin in refused

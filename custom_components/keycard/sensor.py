@@ -658,7 +658,7 @@ class UptimeSensor(HistorySensor):
 
     @property
     def _stats(self) -> UptimeStats:
-        return self._journal.uptime.figures(
+        return self._journal.uptime.stats(
             self.coordinator.region, self.entity_description.days, dt_util.utcnow()
         )
 

@@ -14,7 +14,7 @@ from custom_components.keycard.external.discovery import async_discover_vehicles
 from custom_components.keycard.external.observer import ExternalStateObserver
 from custom_components.keycard.outage.stale_data import (
     BURST,
-    LEARNED,
+    GAPS_NEEDED,
     StaleDataDetector,
 )
 
@@ -180,16 +180,16 @@ async def test_entities_are_read(
     beside = tell(**case.active)
     for idle in case.idle:
         beside = tell(**idle)
-        assert not beside.standing("ada", case.domain, 0.0).active, idle
+        assert not beside.source_status("ada", case.domain, 0.0).active, idle
         beside = tell(**case.active)
-        assert beside.standing("ada", case.domain, 0.0).active, idle
+        assert beside.source_status("ada", case.domain, 0.0).active, idle
     # What moves teaches the pace, what is written again does not.
-    for _ in range(LEARNED + 1):
+    for _ in range(GAPS_NEEDED + 1):
         beside = tell(**{case.moving: case.active[case.moving]})
-    assert not beside.standing("ada", case.domain, 0.0).learned
-    for number in range(1, LEARNED + 2):
+    assert not beside.source_status("ada", case.domain, 0.0).learned
+    for number in range(1, GAPS_NEEDED + 2):
         beside = tell(**{case.moving: str(number)})
-    assert beside.standing("ada", case.domain, 0.0).learned
+    assert beside.source_status("ada", case.domain, 0.0).learned
 
 
 async def test_a_place_that_changes_has_moved(
@@ -199,11 +199,11 @@ async def test_a_place_that_changes_has_moved(
     tell = seen(case)
     tell(**case.active)
     tracker = entity_of(hass, "location").entity_id
-    for number in range(LEARNED + 3):
+    for number in range(GAPS_NEEDED + 3):
         tell()
         place = {"latitude": 50.0 + number, "longitude": 8.0}
         hass.states.async_set(tracker, "not_home", place)
-    assert tell().standing("ada", "tesla_fleet", 0.0).learned
+    assert tell().source_status("ada", "tesla_fleet", 0.0).learned
 
 
 async def test_what_was_gone_has_not_moved(
@@ -212,11 +212,11 @@ async def test_what_was_gone_has_not_moved(
     case = by_vin("tesla_fleet")
     tell = seen(case)
     tell(**case.active)
-    for number in range(3 * LEARNED):
+    for number in range(3 * GAPS_NEEDED):
         tell(battery_level="unavailable")
         tell(battery_level="unknown")
         tell(battery_level=str(number))
-    assert not tell().standing("ada", "tesla_fleet", 0.0).learned
+    assert not tell().source_status("ada", "tesla_fleet", 0.0).learned
 
 
 async def test_two_entities_that_tell_it_leave_it_open(
@@ -238,4 +238,4 @@ async def test_two_entities_that_tell_it_leave_it_open(
         vin="",
     )
     beside = seen(case)(**case.active)
-    assert not beside.standing("ada", "something", 0.0).active
+    assert not beside.source_status("ada", "something", 0.0).active

@@ -76,10 +76,10 @@ def truth(story: Story) -> dict[str, Any]:
     journal = story.hass.data[DATA_STORE].journal
     return deepcopy(
         {
-            "outages": journal.dump(),
-            "seen": journal._seen,
+            "outages": journal.dump_outages(),
+            "seen": journal._assessments,
             "last": story.states()[f"sensor.{CLOUD}_last_outage"],
-            "uptime": journal.uptime.figures("eu", 30, story.clock.now()).uptime,
+            "uptime": journal.uptime.stats("eu", 30, story.clock.now()).uptime,
         }
     )
 

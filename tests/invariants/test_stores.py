@@ -225,8 +225,8 @@ async def test_a_backup_of_long_ago_is_no_outage_since_then(
     name = f"keycard.{entry.entry_id}"
     hass_storage[name] = moved(hass_storage[name], -timedelta(days=60))
     outage.start -= timedelta(days=60)
-    outage.seen -= timedelta(days=60)
-    outage._at = None
+    outage.last_seen -= timedelta(days=60)
+    outage._extended_at = None
     for one in ledger._hosts.values():
         one["down"] = False
     story.simulator.apply(UP)

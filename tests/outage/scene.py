@@ -69,4 +69,4 @@ def alarmed(home: Home) -> bool:
 
 
 def proven(entry: Entry) -> bool:
-    return entry.judge.sign_in_proven_bad
+    return entry.judge.auth_invalid

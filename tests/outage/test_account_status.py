@@ -59,7 +59,7 @@ def good(
 
 
 def account_of(*cars: str) -> AccountStatus:
-    return AccountStatus(cars=cars or ("Ada",))
+    return AccountStatus(vehicle_ids=cars or ("Ada",))
 
 
 def paused(
@@ -97,18 +97,18 @@ def test_a_refusal_pauses(
     reason: Reason, retry_after: float | None, pause: float
 ) -> None:
     account = account_of()
-    account.observe(refused(reason, 1000.0, retry_after=retry_after))
+    account.observe_answer(refused(reason, 1000.0, retry_after=retry_after))
 
     assert account.reason is reason
     assert paused(account, Category.CALLS) == pytest.approx(1000.1 + pause)
-    account.observe(good(2000.0))
+    account.observe_answer(good(2000.0))
     assert account.reason is None
 
 
 def test_a_shorter_pause_shortens_none() -> None:
     account = account_of()
-    account.observe(refused(Reason.RATE_LIMITED, 100.0, retry_after=5000.0))
-    account.observe(refused(Reason.BILLING_LIMIT, 200.0))
+    account.observe_answer(refused(Reason.RATE_LIMITED, 100.0, retry_after=5000.0))
+    account.observe_answer(refused(Reason.BILLING_LIMIT, 200.0))
 
     assert paused(account, Category.CALLS) == pytest.approx(5100.1)
     assert paused(account, Category.COMMANDS) == pytest.approx(200.1 + LIMIT_PAUSE)
@@ -155,28 +155,30 @@ def test_a_limit_pauses_its_category_and_vehicle(
     spared: list[tuple[Category, str | None]],
 ) -> None:
     account = account_of("Ada", "Bo")
-    account.observe(
+    account.observe_answer(
         refused(Reason.RATE_LIMITED, 0.0, kind=kind, car=car, retry_after=37829.0)
     )
 
     assert [paused(account, *one) for one in hit] == pytest.approx([37829.1] * len(hit))
     assert max(paused(account, *one) for one in spared) <= 0.0
-    assert account.refuses("Ada") is None
+    assert account.refusal_of("Ada") is None
 
 
 def test_limits_without_a_hint_double_up_to_a_quarter_of_an_hour() -> None:
     account, at, pauses = account_of(), 0.0, []
     for _ in range(7):
-        account.observe(refused(Reason.RATE_LIMITED, at, kind=RequestType.DATA))
+        account.observe_answer(refused(Reason.RATE_LIMITED, at, kind=RequestType.DATA))
         # One more, sent before the first was answered, makes it no longer.
-        account.observe(refused(Reason.RATE_LIMITED, at + 1, kind=RequestType.DATA))
+        account.observe_answer(
+            refused(Reason.RATE_LIMITED, at + 1, kind=RequestType.DATA)
+        )
         until = paused(account, Category.DATA)
         pauses.append(round(until - at))
         at = until + 1
 
     assert pauses == [60, 120, 240, 480, 900, 900, 900]
-    account.observe(good(at, kind=RequestType.DATA))
-    account.observe(refused(Reason.RATE_LIMITED, at + 5, kind=RequestType.DATA))
+    account.observe_answer(good(at, kind=RequestType.DATA))
+    account.observe_answer(refused(Reason.RATE_LIMITED, at + 5, kind=RequestType.DATA))
     assert paused(account, Category.DATA) == pytest.approx(at + 5.1 + RATE_PAUSE)
 
 
@@ -185,46 +187,52 @@ def test_a_limit_that_is_over_is_no_problem_any_more(
     after: float, reason: Reason | None
 ) -> None:
     account = account_of()
-    account.observe(refused(Reason.RATE_LIMITED, 0.0, kind=RequestType.DATA))
+    account.observe_answer(refused(Reason.RATE_LIMITED, 0.0, kind=RequestType.DATA))
     assert account.reason is Reason.RATE_LIMITED
-    account.fade(RATE_PAUSE + RATE_PAUSE_MOST + after)
+    account.expire_limits(RATE_PAUSE + RATE_PAUSE_MOST + after)
     assert account.reason is reason
 
 
 def test_one_vehicle_that_is_refused_is_not_the_account() -> None:
     account = account_of("Ada", "Cy")
-    account.observe(refused(Reason.FORBIDDEN, 0.0, kind=RequestType.DATA, car="Cy"))
-    account.observe(good(10.0, car="Cy"))
+    account.observe_answer(
+        refused(Reason.FORBIDDEN, 0.0, kind=RequestType.DATA, car="Cy")
+    )
+    account.observe_answer(good(10.0, car="Cy"))
     assert reason(account) is None
-    assert account.refused_cars() == {}
-    account.observe(refused(Reason.FORBIDDEN, 1000.0, kind=RequestType.DATA, car="Cy"))
-    assert account.refused_cars() == {"Cy": Reason.FORBIDDEN}
-    assert account.refuses("Cy") is None
+    assert account.refused_vehicles() == {}
+    account.observe_answer(
+        refused(Reason.FORBIDDEN, 1000.0, kind=RequestType.DATA, car="Cy")
+    )
+    assert account.refused_vehicles() == {"Cy": Reason.FORBIDDEN}
+    assert account.refusal_of("Cy") is None
     # Now the calls of all vehicles are.
-    account.observe(refused(Reason.FORBIDDEN, 1100.0, kind=RequestType.DATA, car="Ada"))
+    account.observe_answer(
+        refused(Reason.FORBIDDEN, 1100.0, kind=RequestType.DATA, car="Ada")
+    )
     assert reason(account) is None
-    account.observe(refused(Reason.FORBIDDEN, 1110.0, car="Ada"))
+    account.observe_answer(refused(Reason.FORBIDDEN, 1110.0, car="Ada"))
     assert reason(account) is None
-    account.observe(refused(Reason.FORBIDDEN, 1120.0, car="Cy"))
+    account.observe_answer(refused(Reason.FORBIDDEN, 1120.0, car="Cy"))
     assert reason(account) is Reason.FORBIDDEN
-    account.observe(good(1200.0, car="Ada"))
+    account.observe_answer(good(1200.0, car="Ada"))
     assert reason(account) is None
-    account.forget("Cy")
-    assert account.refused_cars() == {}
+    account.forget_vehicle("Cy")
+    assert account.refused_vehicles() == {}
 
 
 def test_a_refused_call_for_the_account_is_the_account_s() -> None:
     account = account_of("Ada", "Cy")
-    account.observe(refused(Reason.FORBIDDEN, 0.0, car=None))
+    account.observe_answer(refused(Reason.FORBIDDEN, 0.0, car=None))
     assert reason(account) is Reason.FORBIDDEN
-    assert account.refuses("Ada") is Reason.FORBIDDEN
-    account.observe(good(1000.0, car="Cy"))
+    assert account.refusal_of("Ada") is Reason.FORBIDDEN
+    account.observe_answer(good(1000.0, car="Cy"))
     assert reason(account) is None
 
 
 def test_a_refused_command_is_told_to_who_sent_it() -> None:
     account = account_of()
-    account.observe(refused(Reason.FORBIDDEN, 0.0, kind=RequestType.COMMAND))
+    account.observe_answer(refused(Reason.FORBIDDEN, 0.0, kind=RequestType.COMMAND))
 
     assert reason(account) is None
     assert paused(account, Category.COMMANDS) <= 1.0
@@ -232,11 +240,11 @@ def test_a_refused_command_is_told_to_who_sent_it() -> None:
 
 def test_refusals_of_single_vehicles_survive_a_restart() -> None:
     account = account_of("Ada", "Cy")
-    account.observe(
+    account.observe_answer(
         refused(Reason.RATE_LIMITED, 0.0, kind=RequestType.DATA, retry_after=1000.0)
     )
     later = account_of("Ada", "Cy")
-    later.restore(account.dump(100.0), now=5.0, away=300.0)
+    later.restore_refusals(account.dump_refusals(100.0), now=5.0, away=300.0)
 
     assert paused(later, Category.DATA) == pytest.approx(605.1)
     assert paused(later, Category.DATA, "Cy") <= 5.0
@@ -245,7 +253,7 @@ def test_refusals_of_single_vehicles_survive_a_restart() -> None:
 
 def test_what_an_earlier_version_kept_is_understood() -> None:
     account = account_of()
-    account.restore({"reason": "limit", "paused": 100.0}, now=5.0, away=10.0)
+    account.restore_refusals({"reason": "limit", "paused": 100.0}, now=5.0, away=10.0)
 
     assert reason(account) is Reason.BILLING_LIMIT
     assert account.paused_until == pytest.approx(95.0)
@@ -253,40 +261,40 @@ def test_what_an_earlier_version_kept_is_understood() -> None:
 
 def test_an_answer_to_an_earlier_call_lifts_nothing() -> None:
     account = account_of()
-    account.observe(refused(Reason.BILLING_LIMIT, 100.0))
-    account.observe(good(99.0))
+    account.observe_answer(refused(Reason.BILLING_LIMIT, 100.0))
+    account.observe_answer(good(99.0))
 
     assert reason(account) is Reason.BILLING_LIMIT
 
 
 def test_only_calls_lift() -> None:
     account = account_of()
-    account.observe(refused(Reason.BILLING_LIMIT, 100.0))
-    account.observe(good(200.0, subject=Subject.AUTH))
+    account.observe_answer(refused(Reason.BILLING_LIMIT, 100.0))
+    account.observe_answer(good(200.0, subject=Subject.AUTH))
 
     assert reason(account) is Reason.BILLING_LIMIT
 
 
 def test_one_car_without_mobile_access_is_not_excused_by_another() -> None:
     account = account_of()
-    account.observe(refused(Reason.MOBILE_ACCESS, 100.0, car="Ada"))
-    account.observe(good(200.0, car="Bo"))
+    account.observe_answer(refused(Reason.MOBILE_ACCESS, 100.0, car="Ada"))
+    account.observe_answer(good(200.0, car="Bo"))
     assert reason(account) is Reason.MOBILE_ACCESS
-    account.observe(good(300.0, car="Ada"))
+    account.observe_answer(good(300.0, car="Ada"))
     assert reason(account) is None
 
 
 def test_one_car_of_several_without_mobile_access_is_not_the_account() -> None:
     account = account_of("Ada", "Bo")
-    account.observe(refused(Reason.MOBILE_ACCESS, 100.0, car="Ada"))
+    account.observe_answer(refused(Reason.MOBILE_ACCESS, 100.0, car="Ada"))
     assert reason(account) is None
-    account.observe(refused(Reason.MOBILE_ACCESS, 100.0, car="Bo"))
+    account.observe_answer(refused(Reason.MOBILE_ACCESS, 100.0, car="Bo"))
     assert reason(account) is Reason.MOBILE_ACCESS
 
 
 def test_what_the_cloud_does_not_answer_is_held_against_nobody() -> None:
     account = account_of()
-    account.observe(refused(Reason.CLOUD_FAILS, 100.0, subject=Subject.API))
+    account.observe_answer(refused(Reason.CLOUD_FAILS, 100.0, subject=Subject.API))
 
     assert reason(account) is None
     assert paused(account, Category.CALLS) == 0.0
@@ -294,36 +302,36 @@ def test_what_the_cloud_does_not_answer_is_held_against_nobody() -> None:
 
 def test_login_required_is_proven_by_a_healthy_sign_in() -> None:
     account = account_of()
-    assert account.observe(refused(Reason.SIGN_IN, 100.0))
+    assert account.observe_answer(refused(Reason.SIGN_IN, 100.0))
     account.evaluate_auth(sign_in_healthy=False)
     assert not proven(account)
     account.evaluate_auth(sign_in_healthy=True)
     assert proven(account)
     assert reason(account) is Reason.SIGN_IN
-    account.observe(good(200.0))
+    account.observe_answer(good(200.0))
     assert not proven(account)
     assert reason(account) is None
 
 
 def test_a_plain_refusal_must_repeat() -> None:
     account = account_of()
-    account.observe(refused(Reason.UNAUTHORIZED, 100.0, subject=Subject.AUTH))
+    account.observe_answer(refused(Reason.UNAUTHORIZED, 100.0, subject=Subject.AUTH))
     account.evaluate_auth(sign_in_healthy=True)
     assert not proven(account)
-    account.observe(refused(Reason.UNAUTHORIZED, 140.0, subject=Subject.AUTH))
+    account.observe_answer(refused(Reason.UNAUTHORIZED, 140.0, subject=Subject.AUTH))
     account.evaluate_auth(sign_in_healthy=True)
     assert proven(account)
 
 
 def test_a_good_call_in_between_takes_a_refusal_back() -> None:
     account = account_of()
-    account.observe(refused(Reason.UNAUTHORIZED, 100.0, subject=Subject.AUTH))
-    account.observe(good(120.0))
-    account.observe(refused(Reason.UNAUTHORIZED, 140.0, subject=Subject.AUTH))
+    account.observe_answer(refused(Reason.UNAUTHORIZED, 100.0, subject=Subject.AUTH))
+    account.observe_answer(good(120.0))
+    account.observe_answer(refused(Reason.UNAUTHORIZED, 140.0, subject=Subject.AUTH))
     account.evaluate_auth(sign_in_healthy=True)
 
     assert not proven(account)
-    assert account.first_refused == pytest.approx(140.1)
+    assert account.auth_refused_at == pytest.approx(140.1)
 
 
 def test_nothing_is_proven_without_a_refusal() -> None:
@@ -336,28 +344,28 @@ def test_nothing_is_proven_without_a_refusal() -> None:
 def test_a_problem_lasts_once_it_is_named_again() -> None:
     account = account_of()
     assert not lasting(account)
-    account.observe(refused(Reason.BILLING_LIMIT, 0.0))
-    account.observe(refused(Reason.BILLING_LIMIT, RATE_PAUSE - 1))
+    account.observe_answer(refused(Reason.BILLING_LIMIT, 0.0))
+    account.observe_answer(refused(Reason.BILLING_LIMIT, RATE_PAUSE - 1))
     assert not lasting(account)
-    account.observe(refused(Reason.BILLING_LIMIT, LIMIT_PAUSE))
+    account.observe_answer(refused(Reason.BILLING_LIMIT, LIMIT_PAUSE))
     assert lasting(account)
     # Another one begins anew, and so does one that was lifted.
-    account.observe(refused(Reason.FORBIDDEN, LIMIT_PAUSE + 1))
+    account.observe_answer(refused(Reason.FORBIDDEN, LIMIT_PAUSE + 1))
     assert not lasting(account)
-    account.observe(refused(Reason.FORBIDDEN, 2 * LIMIT_PAUSE + 1))
+    account.observe_answer(refused(Reason.FORBIDDEN, 2 * LIMIT_PAUSE + 1))
     assert lasting(account)
-    account.observe(good(3 * LIMIT_PAUSE))
+    account.observe_answer(good(3 * LIMIT_PAUSE))
     assert not lasting(account)
-    account.observe(refused(Reason.FORBIDDEN, 3 * LIMIT_PAUSE + 1))
+    account.observe_answer(refused(Reason.FORBIDDEN, 3 * LIMIT_PAUSE + 1))
     assert not lasting(account)
 
 
 def test_a_problem_of_before_a_restart_is_named_again_once() -> None:
     account = account_of()
-    account.observe(refused(Reason.BILLING_LIMIT, 0.0))
+    account.observe_answer(refused(Reason.BILLING_LIMIT, 0.0))
     later = account_of()
-    later.restore(account.dump(1.0), now=5.0, away=10.0)
+    later.restore_refusals(account.dump_refusals(1.0), now=5.0, away=10.0)
     assert later.reason is Reason.BILLING_LIMIT
     assert not lasting(later)
-    later.observe(refused(Reason.BILLING_LIMIT, LIMIT_PAUSE))
+    later.observe_answer(refused(Reason.BILLING_LIMIT, LIMIT_PAUSE))
     assert lasting(later)

@@ -109,7 +109,7 @@ def _misses(
         )
         if notified != expect.notified:
             yield f"notified {notified}, expected {expect.notified}"
-    if expect.reauth is not None and entry.judge.sign_in_proven_bad != expect.reauth:
+    if expect.reauth is not None and entry.judge.auth_invalid != expect.reauth:
         yield f"reauth {not expect.reauth}"
     if expect.billed is not None and entry.data_calls > expect.billed:
         yield f"billed {entry.data_calls}, expected at most {expect.billed}"

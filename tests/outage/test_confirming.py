@@ -70,15 +70,15 @@ def test_one_request_that_hangs_begins_no_siege(home: Home) -> None:
 def test_what_was_asked_before_the_suspicion_does_not_count(home: Home) -> None:
     settle(home)
     change(home, {"na.status": "timeout"})
-    own = home.watch.track("na")
+    own = home.watch.tracker("na")
     home.run(SETTLED + 100.0, stop=lambda: own.suspected_at is not None)
     assert own.suspected_at is not None
     begun = own.suspected_at
     # The ask that was overdue fails as well: with it there were seven.
     home.run(SETTLED + 200.0, stop=lambda: own.down)
 
-    assert own.failed_asks[0] >= begun
-    assert own.failed_asks[1] - own.failed_asks[0] >= 15.0
+    assert own.failed_between[0] >= begun
+    assert own.failed_between[1] - own.failed_between[0] >= 15.0
     assert home.now >= begun + 15.0 + 10.0
 
 
@@ -91,7 +91,7 @@ def test_a_failure_just_before_the_internet_fails_fools_nobody(
     settle(home, ADA)
     change(home, {"na.status": "503 busy", "na.api": "timeout"})
     home.run(
-        SETTLED + 70.0, stop=lambda: home.watch.track("na").suspected_at is not None
+        SETTLED + 70.0, stop=lambda: home.watch.tracker("na").suspected_at is not None
     )
     fails = home.now + seconds
     home.set("net", mode, at=fails)

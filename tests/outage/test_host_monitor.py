@@ -39,7 +39,7 @@ BEGIN = 1000.0
 def watching() -> HostMonitor:
     """Return a watch over hosts that all have answered once."""
     watch = HostMonitor(HOSTS_OF_NA, random=Random(3), now=0.0)
-    watch.own["na"] += 1
+    watch.home_regions["na"] += 1
     for target in watch.due(0.0):
         tell(watch, target, OK, 0.0)
     return watch
@@ -55,7 +55,7 @@ def tell(
     asked_at: float,
     after: float = 0.1,
 ) -> None:
-    watch.observe(
+    watch.observe_probe(
         target, Evidence(classification=meaning, sent_at=asked_at, at=asked_at + after)
     )
 
@@ -149,7 +149,7 @@ def test_a_failure_that_was_asked_before_a_good_answer_is_no_news() -> None:
     tell(watch, OWN, OK, BEGIN + 4.0)
     tell(watch, OWN, REFUSED, BEGIN, after=10.0)
 
-    assert watch.track("na").suspected_at is None
+    assert watch.tracker("na").suspected_at is None
 
 
 def test_a_sign_in_host_that_refuses_the_probe_in_its_own_words_is_well() -> None:
@@ -170,19 +170,19 @@ def test_an_answer_that_never_comes_is_given_up() -> None:
     while OWN not in watch.due(now):
         now += 1.0
     watch.due(now + 3.0)
-    assert watch.track("na").suspected_at == now + 3.0
+    assert watch.tracker("na").suspected_at == now + 3.0
     watch.due(now + 5.0)
     tell(watch, OWN, OK, now + 5.0)
     # The ask from before the good answer is settled by it.
     assert watch.next_due() > now + 5.0
-    assert watch.track("na").suspected_at is None
+    assert watch.tracker("na").suspected_at is None
 
 
 def test_hosts_that_are_gone_are_forgotten() -> None:
     watch = watching()
-    stored = watch.dump()
+    stored = watch.dump_hosts()
     stored["https://gone.example/status"] = {"verified": True, "down": True}
     again = HostMonitor(HOSTS_OF_NA, random=Random(3), now=0.0)
-    again.restore(stored)
+    again.restore_hosts(stored)
 
-    assert again.dump() == watch.dump()
+    assert again.dump_hosts() == watch.dump_hosts()

@@ -68,7 +68,7 @@ def test_a_suspicion_asks_everybody_at_once_and_the_host_six_times(home: Home) -
     settle(home)
     home.asked = []
     change(home, {"na.status": "503 busy"})
-    own = home.watch.track("na")
+    own = home.watch.tracker("na")
     home.run(SETTLED + 100, stop=lambda: own.suspected_at is not None)
     begun = home.now
     home.run(begun + 3.0)
@@ -121,7 +121,7 @@ def test_a_call_that_fails_lets_the_hosts_be_asked(home: Home) -> None:
 
 def test_a_suspected_host_lets_every_car_be_called_for(home: Home) -> None:
     settle(home, Car(name="Ada"), Car(name="Bo"))
-    own = home.watch.track("na")
+    own = home.watch.tracker("na")
     home.asked = []
     change(home, {"na.status": "refuse"})
     home.run(SETTLED + 100, stop=lambda: own.suspected_at is not None)
@@ -143,7 +143,7 @@ def test_data_are_billed_once_in_ten_minutes() -> None:
 def test_a_stalled_clock_leaves_the_distances_of_a_series() -> None:
     hosts = default_hosts("na")
     watch = HostMonitor(hosts, random=Random(1), now=0.0)
-    watch.own["na"] += 1
+    watch.home_regions["na"] += 1
     target = list_endpoints(hosts)[0]
     watch.due(0.0)
     watch.due(3.0)

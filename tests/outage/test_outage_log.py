@@ -69,7 +69,7 @@ class Book:
         )
 
     def forget(self, name: str) -> list[tuple[str, EventType, NoticeType]]:
-        return _told(self.journal.forget(name, wall=self.wall, now=self.now))
+        return _told(self.journal.forget_entry(name, wall=self.wall, now=self.now))
 
     def wait(self, **time: float) -> None:
         self.wall += timedelta(**time)
@@ -78,7 +78,7 @@ class Book:
     def restart(self, **away: float) -> Book:
         """Return what comes after a restart; only the wall clock knows how long."""
         journal = OutageLog()
-        journal.restore(self.journal.dump())
+        journal.restore_outages(self.journal.dump_outages())
         later = Book(journal)
         later.wall = self.wall + timedelta(**away)
         later.now = 7.0
@@ -198,7 +198,7 @@ def test_a_restart_repeats_nothing() -> None:
     book = Book()
     book.report(OUTAGE)
     journal = OutageLog()
-    journal.restore(book.journal.dump())
+    journal.restore_outages(book.journal.dump_outages())
     journal.restore_last("home", OUTAGE)
     later = Book(journal)
 
@@ -300,7 +300,7 @@ def test_what_was_kept_without_lengths_can_be_read(
         reporters=["home"],
     )
     book = Book()
-    book.journal.restore([kept])
+    book.journal.restore_outages([kept])
     assert book.outage.length == length
     book.report(FINE)
     assert book.outage.end == (end or START + timedelta(minutes=2))
@@ -330,7 +330,7 @@ def test_the_journal_is_bounded() -> None:
 
     assert len(book.journal.outages) == MAX_OUTAGES
     journal = OutageLog()
-    journal.restore(book.journal.dump() * 2)
+    journal.restore_outages(book.journal.dump_outages() * 2)
     assert len(journal.outages) == MAX_OUTAGES
 
 

@@ -7,8 +7,8 @@ import pytest
 from custom_components.keycard.outage.region_moves import (
     Move,
     may_move,
-    named_host,
-    still_counting,
+    recent_moves,
+    redirect_host,
 )
 
 NA = "https://fleet-api.prd.na.vn.cloud.tesla.com"
@@ -34,7 +34,7 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
     ],
 )
 def test_only_a_host_of_tesla_s_is_named(body: str, named: str | None) -> None:
-    assert named_host(body, HOSTS, current=NA) == named
+    assert redirect_host(body, HOSTS, current=NA) == named
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_the_first_move_is_free_and_old_ones_are_forgotten() -> None:
     assert may_move(EU, [], NOW)
     fresh = Move(left=NA, at=NOW - timedelta(hours=2))
     old = Move(left=NA, at=NOW - timedelta(days=2))
-    assert still_counting([old, fresh], NOW) == [fresh]
+    assert recent_moves([old, fresh], NOW) == [fresh]

@@ -9,10 +9,10 @@ from benchmarks.home import Home
 from custom_components.keycard.outage.models import Assessment, Scope, Status, Subsystem
 from custom_components.keycard.outage.outage_log import EventType
 from custom_components.keycard.outage.stale_data import (
-    FADES,
-    LEARNED,
-    STILL,
-    STILL_GAPS,
+    EXPIRES_AFTER,
+    GAPS_NEEDED,
+    STALE_AFTER,
+    STALE_GAPS,
     SourceUpdate,
     StaleDataDetector,
 )
@@ -59,10 +59,10 @@ class Showcase:
                     show(self.beside, item, self.now)
             if self.now % MINUTE == 0:
                 self.beside.evaluate(self.now)
-                self.ever |= self.beside.still
+                self.ever |= self.beside.stale_vehicles
 
     def learn(self) -> None:
-        self.go(LEARNED * POLL + POLL)
+        self.go(GAPS_NEEDED * POLL + POLL)
 
 
 def show(beside: StaleDataDetector, item: Showing, at: float) -> None:
@@ -70,10 +70,10 @@ def show(beside: StaleDataDetector, item: Showing, at: float) -> None:
     if item.lost:
         beside.mark_unavailable(item.car, item.path)
     elif not item.silent:
-        beside.observe(
+        beside.observe_update(
             SourceUpdate(
                 car=item.car,
-                path=item.path,
+                domain=item.path,
                 at=at,
                 moved=item.moved,
                 active=item.active,
@@ -85,14 +85,14 @@ def test_data_that_stand_still_count_once_their_pace_is_known() -> None:
     ada = Showing()
     showcase = Showcase(ada)
     showcase.learn()
-    assert showcase.beside.standing("ada", DIRECT, showcase.now).interval == POLL
+    assert showcase.beside.source_status("ada", DIRECT, showcase.now).interval == POLL
     ada.moved = False
     moved_at = showcase.now
-    showcase.go(STILL_GAPS * POLL - MINUTE)
-    assert not showcase.beside.still
+    showcase.go(STALE_GAPS * POLL - MINUTE)
+    assert not showcase.beside.stale_vehicles
     showcase.go(2 * MINUTE)
-    assert showcase.beside.still == {"ada"}
-    assert showcase.beside.began == moved_at
+    assert showcase.beside.stale_vehicles == {"ada"}
+    assert showcase.beside.started_at == moved_at
 
 
 def test_a_fast_pace_does_not_hurry() -> None:
@@ -100,19 +100,19 @@ def test_a_fast_pace_does_not_hurry() -> None:
     showcase = Showcase(ada)
     showcase.learn()
     ada.moved = False
-    showcase.go(STILL - MINUTE)
-    assert not showcase.beside.still
+    showcase.go(STALE_AFTER - MINUTE)
+    assert not showcase.beside.stale_vehicles
     showcase.go(2 * MINUTE)
-    assert showcase.beside.still == {"ada"}
+    assert showcase.beside.stale_vehicles == {"ada"}
 
 
 def test_a_pace_that_is_not_known_lets_nothing_testify() -> None:
     ada = Showing()
     showcase = Showcase(ada)
-    showcase.go((LEARNED - 1) * POLL)
+    showcase.go((GAPS_NEEDED - 1) * POLL)
     ada.moved = False
     showcase.go(DAY)
-    assert not showcase.beside.standing("ada", DIRECT, showcase.now).learned
+    assert not showcase.beside.source_status("ada", DIRECT, showcase.now).learned
     assert not showcase.ever
 
 
@@ -121,7 +121,7 @@ def test_a_burst_is_one_move() -> None:
     for at in range(100):
         for _ in range(8):
             show(beside, Showing(), 0.1 * at)
-    assert not beside.standing("ada", DIRECT, 10.0).learned
+    assert not beside.source_status("ada", DIRECT, 10.0).learned
 
 
 def asleep(ada: Showing) -> None:
@@ -179,7 +179,7 @@ def test_a_service_in_between_needs_a_second_witness() -> None:
     assert not showcase.ever
     other.moved = False
     showcase.go(2 * HOUR)
-    assert showcase.beside.still == {"ada"}
+    assert showcase.beside.stale_vehicles == {"ada"}
 
 
 def test_several_cars_of_one_service_are_one_witness() -> None:
@@ -203,10 +203,10 @@ def test_whatever_moves_contradicts(*, path: str, active: bool) -> None:
     assert not showcase.ever
     # Nothing has moved since: only from there it counts.
     other.moved = other.active = False
-    showcase.go(STILL_GAPS * POLL - 2 * MINUTE)
+    showcase.go(STALE_GAPS * POLL - 2 * MINUTE)
     assert not showcase.ever
     showcase.go(POLL)
-    assert showcase.beside.still == {"ada"}
+    assert showcase.beside.stale_vehicles == {"ada"}
 
 
 def test_it_ends_with_two_moves() -> None:
@@ -215,17 +215,17 @@ def test_it_ends_with_two_moves() -> None:
     showcase.learn()
     ada.moved = False
     showcase.go(3 * HOUR)
-    assert showcase.beside.still
+    assert showcase.beside.stale_vehicles
     ada.moved = True
     showcase.go(POLL)
-    assert showcase.beside.still
+    assert showcase.beside.stale_vehicles
     showcase.go(POLL)
-    assert not showcase.beside.still
-    assert showcase.beside.began is None
+    assert not showcase.beside.stale_vehicles
+    assert showcase.beside.started_at is None
     # One that stood still for so long may do so again, and is believed less soon.
     ada.moved = False
     showcase.go(6 * HOUR)
-    assert not showcase.beside.still
+    assert not showcase.beside.stale_vehicles
 
 
 def test_another_car_moves_it_to_an_end() -> None:
@@ -234,10 +234,10 @@ def test_another_car_moves_it_to_an_end() -> None:
     showcase.learn()
     ada.moved = False
     showcase.go(2 * HOUR)
-    assert showcase.beside.still
+    assert showcase.beside.stale_vehicles
     bo.moved = bo.active = True
     showcase.go(2 * POLL)
-    assert not showcase.beside.still
+    assert not showcase.beside.stale_vehicles
 
 
 @pytest.mark.parametrize("happens", ORDINARY)
@@ -249,13 +249,13 @@ def test_it_fades_when_nobody_can_tell_any_more(
     showcase.learn()
     ada.moved = False
     showcase.go(2 * HOUR)
-    assert showcase.beside.still
+    assert showcase.beside.stale_vehicles
     happens(ada)
     # What stood still a moment ago may be reported for a while yet.
-    showcase.go(FADES - MINUTE)
-    assert showcase.beside.still
+    showcase.go(EXPIRES_AFTER - MINUTE)
+    assert showcase.beside.stale_vehicles
     showcase.go(30 * MINUTE)
-    assert not showcase.beside.still
+    assert not showcase.beside.stale_vehicles
 
 
 def test_another_set_of_values_is_learnt_anew() -> None:
@@ -286,11 +286,11 @@ def test_who_is_no_longer_named_is_forgotten() -> None:
     ada.moved = False
     showcase.go(2 * HOUR)
     showcase.beside.retain({("ada", DIRECT), ("bo", DIRECT)})
-    assert showcase.beside.still == {"ada"}
+    assert showcase.beside.stale_vehicles == {"ada"}
     showcase.beside.retain({("bo", DIRECT)})
-    assert not showcase.beside.still
-    assert showcase.beside.began is None
-    assert showcase.beside.dump() == {"still": [], "paces": []}
+    assert not showcase.beside.stale_vehicles
+    assert showcase.beside.started_at is None
+    assert showcase.beside.dump_intervals() == {"still": [], "paces": []}
 
 
 def test_a_restart_keeps_paces_and_what_stands_still() -> None:
@@ -300,16 +300,16 @@ def test_a_restart_keeps_paces_and_what_stands_still() -> None:
     ada.moved = False
     showcase.go(2 * HOUR)
     again = Showcase(ada)
-    again.beside.restore(showcase.beside.dump(), 0.0)
-    assert again.beside.still == {"ada"}
-    assert again.beside.standing("ada", DIRECT, 0.0).interval == POLL
-    again.go(FADES - MINUTE)
-    assert again.beside.still
+    again.beside.restore_intervals(showcase.beside.dump_intervals(), 0.0)
+    assert again.beside.stale_vehicles == {"ada"}
+    assert again.beside.source_status("ada", DIRECT, 0.0).interval == POLL
+    again.go(EXPIRES_AFTER - MINUTE)
+    assert again.beside.stale_vehicles
     again.go(2 * HOUR)
-    assert again.beside.still == {"ada"}
+    assert again.beside.stale_vehicles == {"ada"}
     ada.moved = True
     again.go(2 * POLL)
-    assert not again.beside.still
+    assert not again.beside.stale_vehicles
 
 
 # With the judge
@@ -318,7 +318,7 @@ def test_a_restart_keeps_paces_and_what_stands_still() -> None:
 def witnessed(home: Home, ada: Showing) -> StaleDataDetector:
     """Settle a home that only watches, beside an integration that shows a car."""
     entry = settle(home)
-    beside = entry.judge.beside
+    beside = entry.judge.stale_data
     beside.direct = {DIRECT}
 
     def poll() -> None:
@@ -326,8 +326,8 @@ def witnessed(home: Home, ada: Showing) -> StaleDataDetector:
         home.at(home.now + ada.every, poll)
 
     poll()
-    home.run(SETTLED + LEARNED * POLL + POLL)
-    assert beside.standing("ada", DIRECT, home.now).learned
+    home.run(SETTLED + GAPS_NEEDED * POLL + POLL)
+    assert beside.source_status("ada", DIRECT, home.now).learned
     return beside
 
 
@@ -412,7 +412,7 @@ def test_a_restart_in_the_middle_tells_nothing_twice(home: Home) -> None:
 
 def test_a_month_of_ordinary_life(home: Home) -> None:
     """Drives, charges, sleep, reloads, expired tokens and slow sources: nothing."""
-    beside = settle(home).judge.beside
+    beside = settle(home).judge.stale_data
     beside.direct = {DIRECT}
     ada = Showing()
     draw = home.random

@@ -8,8 +8,8 @@ import pytest
 from custom_components.keycard.outage.models import OUTAGES, Assessment, Status
 from custom_components.keycard.outage.uptime import (
     DAYS_KEPT,
-    ENOUGH,
-    HOLDS,
+    MIN_WATCHED,
+    VALID_FOR,
     Uptime,
     UptimeStats,
 )
@@ -56,7 +56,7 @@ class Watching:
             self.wait(min(60.0, end - self.now))
 
     def figures(self, days: int = 30) -> UptimeStats:
-        return self.uptime.figures("na", days, self.wall)
+        return self.uptime.stats("na", days, self.wall)
 
 
 UP, OUTAGE, DEGRADED = Status.OPERATIONAL, Status.OUTAGE, Status.DEGRADED
@@ -137,7 +137,7 @@ def test_no_time_is_taken_that_did_not_count_as_up(
         home.report(status)
         home.wait(60)
     home.report(OUTAGE, seen=90)
-    assert home.uptime.dump()["na"]["2021-11-19"] == {
+    assert home.uptime.dump_days()["na"]["2021-11-19"] == {
         status: seconds
         for status, seconds in (
             (UP, 2 * HOUR + counted.get(UP, 0) - moved),
@@ -150,10 +150,10 @@ def test_no_time_is_taken_that_did_not_count_as_up(
 def test_silence_is_not_watching() -> None:
     home = Watching()
     home.watch(2 * HOUR, UP)
-    home.wait(HOLDS + 1)
+    home.wait(VALID_FOR + 1)
     home.watch(2 * HOUR, OUTAGE)
     assert home.figures().uptime == pytest.approx(50)
-    home.wait(HOLDS)
+    home.wait(VALID_FOR)
     home.report(UP)
     assert home.figures().outage > 50
 
@@ -163,7 +163,7 @@ def test_time_in_which_nothing_ran_is_unknown() -> None:
     home.watch(3 * HOUR, UP)
     home.watch(HOUR, OUTAGE)
     later = Watching()
-    later.uptime.restore(home.uptime.dump())
+    later.uptime.restore_days(home.uptime.dump_days())
     later.wall, later.now = home.wall + timedelta(hours=16), 3.0
     assert later.figures().uptime == pytest.approx(75)
     later.watch(4 * HOUR, UP)
@@ -181,7 +181,7 @@ def test_a_clock_that_is_set_makes_nothing_longer() -> None:
     found = home.figures()
     assert found.uptime == pytest.approx(100 * 2 / 4, abs=0.1)
     assert 0 <= found.watched <= 100
-    dump = home.uptime.dump()["na"]
+    dump = home.uptime.dump_days()["na"]
     assert sum(sum(day.values()) for day in dump.values()) == pytest.approx(7 * HOUR)
 
 
@@ -202,7 +202,7 @@ def test_too_little_says_nothing() -> None:
     assert home.figures() == UptimeStats(
         uptime=None, watched=0.0, outage=0.0, degraded=0.0, sign_in_outage=0.0
     )
-    home.watch(ENOUGH - 60, UP)
+    home.watch(MIN_WATCHED - 60, UP)
     assert home.figures().uptime is None
     home.watch(60, UP)
     assert home.figures().uptime == 100
@@ -221,7 +221,7 @@ def test_the_worst_that_the_entries_of_a_home_see_counts() -> None:
     assert home.figures().uptime == pytest.approx(50)
     # One that cannot judge takes nothing from one that can; one that is gone has none.
     home.report(OUTAGE, "b")
-    home.uptime.forget("b")
+    home.uptime.forget_entry("b")
     home.watch(2 * HOUR, UP, "a")
     assert home.figures().uptime == pytest.approx(75)
 
@@ -231,7 +231,7 @@ def test_what_is_kept_is_bounded() -> None:
     for _ in range(DAYS_KEPT + 30):
         home.watch(120, UP)
         home.wait(24 * HOUR - 120)
-    dump = home.uptime.dump()["na"]
+    dump = home.uptime.dump_days()["na"]
     assert len(dump) == DAYS_KEPT
     assert max(dump) == (home.wall - timedelta(days=1)).date().isoformat()
     # A clock that was wrong for a while must not drop the year that was.
@@ -240,4 +240,4 @@ def test_what_is_kept_is_bounded() -> None:
     home.wall -= timedelta(days=30000)
     home.watch(120, UP)
     assert home.figures(365).watched > 0.9 * 100 * 120 / (24 * HOUR)
-    assert len(home.uptime.dump()["na"]) == DAYS_KEPT
+    assert len(home.uptime.dump_days()["na"]) == DAYS_KEPT

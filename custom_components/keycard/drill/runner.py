@@ -19,7 +19,12 @@ from ..notifications.publisher import OutageEventPublisher
 from ..outage.detector import OutageDetector
 from ..outage.models import Assessment
 from ..outage.outage_log import EventType, NoticeType, OutageEvent
-from ..outage.stored_values import UNREADABLE, check_form, describe_error, read_time
+from ..outage.stored_values import (
+    INVALID_DATA_ERRORS,
+    check_type,
+    describe_error,
+    parse_stored_time,
+)
 from ..runtime.storage import DATA_STORE, StoredRehearsal
 from ..runtime.vehicle_coordinator import VehicleCoordinator
 from ..runtime.views import CloudData, apply_cloud_drill, keys_by_name
@@ -107,7 +112,7 @@ class DrillRunner:
             raise _validation_error("drill_is_on")
         if outage_active(self.detector.assessment) or self._outage_is_known():
             raise _validation_error("outage_is_on")
-        others = frozenset(self.detector.watch.regions) - {self.detector.region}
+        others = frozenset(self.detector.host_monitor.regions) - {self.detector.region}
         try:
             drill = create_drill(
                 plan,
@@ -263,13 +268,17 @@ class DrillRunner:
     def restore(self, stored: StoredRehearsal) -> None:
         """Take up what was kept, once the cars are there again."""
         try:
-            check_form(stored, StoredRehearsal)
-            tried = {car_id: read_time(at) for car_id, at in stored["tried"].items()}
-            last = read_time(stored["last"]) if "last" in stored else None
+            check_type(stored, StoredRehearsal)
+            tried = {
+                car_id: parse_stored_time(at) for car_id, at in stored["tried"].items()
+            }
+            last = parse_stored_time(stored["last"]) if "last" in stored else None
             readiness = dict(stored["readiness"]) if last is not None else None
-            since = read_time(stored["on_since"]) if "on_since" in stored else None
+            since = (
+                parse_stored_time(stored["on_since"]) if "on_since" in stored else None
+            )
             told = stored["told"] if since is not None else False
-        except UNREADABLE as err:
+        except INVALID_DATA_ERRORS as err:
             reason = describe_error(err)
             _LOGGER.warning("What was kept of drills cannot be read: %s", reason)
             return

@@ -230,10 +230,10 @@ class ExternalStateObserver:
         if not states:
             self._beside.mark_unavailable(item.car, item.path)
             return
-        self._beside.observe(
+        self._beside.observe_update(
             SourceUpdate(
                 car=item.car,
-                path=item.path,
+                domain=item.path,
                 at=time.monotonic(),
                 moved=moved,
                 active=_active(item, states),
@@ -248,7 +248,7 @@ class ExternalStateObserver:
         told: dict[str, list[dict[str, Any]]] = {}
         for car, device in self._named:
             item = self._followed.get((car, device.domain))
-            standing = self._beside.standing(car, device.domain, now)
+            standing = self._beside.source_status(car, device.domain, now)
             told.setdefault(car, []).append(
                 {
                     "integration": device.domain,
@@ -259,7 +259,7 @@ class ExternalStateObserver:
                     and (item.online or item.word) is not None,
                     "active": standing.active,
                     "pace": standing.interval,
-                    "still_for": standing.still_for,
+                    "still_for": standing.unchanged_for,
                 }
             )
         return told

@@ -68,10 +68,10 @@ class _Refusal:
     """Why some calls are refused; times are monotonic seconds."""
 
     reason: Reason
-    began: float = float("-inf")
-    at: float = float("-inf")
+    started_at: float = float("-inf")
+    last_at: float = float("-inf")
     until: float = float("-inf")
-    times: int = 0
+    count: int = 0
 
 
 @dataclass(kw_only=True)
@@ -83,21 +83,21 @@ class AccountStatus:
     bad beyond doubt.
     """
 
-    cars: Collection[str] = ()
+    vehicle_ids: Collection[str] = ()
     """The vehicles of the account, as far as they are known."""
 
     auth_invalid: bool = False
     _refusals: dict[Key, _Refusal] = field(default_factory=dict)
-    _refused: Evidence | None = None
-    _first_refused: float | None = None
+    _auth_refusal: Evidence | None = None
+    _auth_refused_at: float | None = None
 
-    def observe(self, evidence: Evidence) -> bool:
+    def observe_answer(self, evidence: Evidence) -> bool:
         """Take in a call's evidence, and tell whether it casts doubt on the sign-in."""
         meaning = evidence.classification
         if meaning.reason in (Reason.UNAUTHORIZED, Reason.SIGN_IN):
-            if self._first_refused is None:
-                self._first_refused = evidence.at
-            self._refused = evidence
+            if self._auth_refused_at is None:
+                self._auth_refused_at = evidence.at
+            self._auth_refusal = evidence
             return True
         if meaning.subject is Subject.ACCOUNT:
             self._refuse(evidence)
@@ -110,12 +110,14 @@ class AccountStatus:
         key = self._key(evidence)
         known = self._refusals.get(key)
         if known is None or known.reason is not reason:
-            known = self._refusals[key] = _Refusal(reason=reason, began=evidence.at)
-        known.at = evidence.at
+            known = self._refusals[key] = _Refusal(
+                reason=reason, started_at=evidence.at
+            )
+        known.last_at = evidence.at
         hint = evidence.retry_after if reason is Reason.RATE_LIMITED else None
         if evidence.at >= known.until:
-            known.times += 1
-            pause = hint or _pause(reason, key, known.times)
+            known.count += 1
+            pause = hint or _pause(reason, key, known.count)
             known.until = evidence.at + pause
         elif hint:
             known.until = max(known.until, evidence.at + hint)
@@ -136,7 +138,7 @@ class AccountStatus:
         """Lift what a good answer disproves: one car's is not another's."""
         category = _CATEGORIES.get(evidence.kind, Category.CALLS)
         for key, refusal in list(self._refusals.items()):
-            if evidence.sent_at < refusal.at:
+            if evidence.sent_at < refusal.last_at:
                 continue
             if (
                 key is None
@@ -146,11 +148,11 @@ class AccountStatus:
                 or (refusal.reason is Reason.MOBILE_ACCESS and key[1] == evidence.car)
             ):
                 del self._refusals[key]
-        if self._refused is not None and evidence.sent_at >= self._refused.at:
+        if self._auth_refusal is not None and evidence.sent_at >= self._auth_refusal.at:
             self.auth_invalid = False
-            self._first_refused = self._refused = None
+            self._auth_refused_at = self._auth_refusal = None
 
-    def forget(self, car: str) -> None:
+    def forget_vehicle(self, car: str) -> None:
         """Forget a car that left the account."""
         for key in [key for key in self._refusals if key and key[1] == car]:
             del self._refusals[key]
@@ -160,13 +162,17 @@ class AccountStatus:
 
         A plain 401 must repeat: on a bad day the maker hands them out by itself.
         """
-        if self._refused is None or self._first_refused is None or not sign_in_healthy:
+        if (
+            self._auth_refusal is None
+            or self._auth_refused_at is None
+            or not sign_in_healthy
+        ):
             return
-        repeated = self._refused.sent_at - self._first_refused >= _PROOF_AFTER
-        if self._refused.classification.reason is Reason.SIGN_IN or repeated:
+        repeated = self._auth_refusal.sent_at - self._auth_refused_at >= _PROOF_AFTER
+        if self._auth_refusal.classification.reason is Reason.SIGN_IN or repeated:
             self.auth_invalid = True
 
-    def fade(self, now: float) -> None:
+    def expire_limits(self, now: float) -> None:
         """Let go of limits whose time is over: nothing is asked to see that."""
         for key, refusal in list(self._refusals.items()):
             limited = refusal.reason is Reason.RATE_LIMITED
@@ -188,13 +194,15 @@ class AccountStatus:
         found = [self._refusals.get(None)]
         for category in _OF_ACCOUNT:
             found.append(self._refusals.get((category, None)))
-            hit = [self._refusals.get((category, car)) for car in self.cars]
+            hit = [self._refusals.get((category, car)) for car in self.vehicle_ids]
             if all(hit):
                 # Data that are refused, while all else is answered, are the vehicles'.
                 found += [one for one in hit if one and _counts(category, one.reason)]
-        return max(filter(None, found), key=lambda refusal: refusal.at, default=None)
+        return max(
+            filter(None, found), key=lambda refusal: refusal.last_at, default=None
+        )
 
-    def refused_cars(self) -> dict[str, Reason]:
+    def refused_vehicles(self) -> dict[str, Reason]:
         """Return the vehicles whose calls are refused, not those of the account."""
         return {
             key[1]: refusal.reason
@@ -203,7 +211,7 @@ class AccountStatus:
             and key[1] is not None
             and key[0] in _OF_ACCOUNT
             and refusal.reason is Reason.FORBIDDEN
-            and refusal.at - refusal.began >= RATE_PAUSE
+            and refusal.last_at - refusal.started_at >= RATE_PAUSE
         }
 
     @property
@@ -212,7 +220,7 @@ class AccountStatus:
         if self.auth_invalid:
             return True
         found = self._of_account()
-        return found is not None and found.at - found.began >= RATE_PAUSE
+        return found is not None and found.last_at - found.started_at >= RATE_PAUSE
 
     @property
     def paused_until(self) -> float:
@@ -233,7 +241,7 @@ class AccountStatus:
             keys |= {(Category.CALLS, car), (Category.CALLS, None)}
         yield from (one for key, one in self._refusals.items() if key in keys)
 
-    def refuses(self, car: str) -> Reason | None:
+    def refusal_of(self, car: str) -> Reason | None:
         """Return why calls for a car are refused, commands among them.
 
         A limit on asking leaves commands alone, and so do data that are refused.
@@ -247,23 +255,23 @@ class AccountStatus:
         return None
 
     @property
-    def first_refused(self) -> float | None:
+    def auth_refused_at(self) -> float | None:
         """Return when the sign-in was first refused, if it still is."""
-        return self._first_refused
+        return self._auth_refused_at
 
     def refused_at(self, car: str | None) -> float | None:
         """Return when calls for a car were last refused, None if they are not."""
         keys: set[Key] = {None}
         for category in Category:
             keys |= {(category, car), (category, None)}
-        found = [one.at for key, one in self._refusals.items() if key in keys]
-        if self.auth_invalid and self._refused is not None:
-            found.append(self._refused.at)
+        found = [one.last_at for key, one in self._refusals.items() if key in keys]
+        if self.auth_invalid and self._auth_refusal is not None:
+            found.append(self._auth_refusal.at)
         return max(found, default=None)
 
     # Keeping
 
-    def dump(self, now: float) -> StoredAccount:
+    def dump_refusals(self, now: float) -> StoredAccount:
         """Return what is to be kept over a restart."""
         return StoredAccount(
             reason=self.reason,
@@ -274,13 +282,15 @@ class AccountStatus:
                     car=key[1] if key else None,
                     reason=refusal.reason,
                     paused=max(0.0, refusal.until - now),
-                    times=refusal.times,
+                    times=refusal.count,
                 )
                 for key, refusal in self._refusals.items()
             ],
         )
 
-    def restore(self, stored: StoredAccount, *, now: float, away: float) -> None:
+    def restore_refusals(
+        self, stored: StoredAccount, *, now: float, away: float
+    ) -> None:
         """Take up what was kept, `away` seconds later."""
         away = max(0.0, away)
         self.auth_invalid = stored["reason"] == Reason.SIGN_IN
@@ -293,7 +303,7 @@ class AccountStatus:
             self._refusals[key] = _Refusal(
                 reason=Reason(kept["reason"]),
                 until=now + max(0.0, kept["paused"] - away),
-                times=kept["times"],
+                count=kept["times"],
             )
 
 

@@ -56,7 +56,7 @@ class AccountCallHealth:
             self._recount()
         return self._calls[key]
 
-    def forget(self, car: str) -> None:
+    def forget_vehicle(self, car: str) -> None:
         """Forget a car that left the account."""
         self._calls.pop(car, None)
         self._recount()
@@ -88,15 +88,15 @@ class AccountCallHealth:
 
     # Observing and weighing
 
-    def observe(self, evidence: Evidence) -> bool:
+    def observe_vehicle_call(self, evidence: Evidence) -> bool:
         """Take in what a call told; tell whether a suspicion begins by it."""
         calls = self.get_or_create(evidence.car)
         calls.model = evidence.model or calls.model
-        begins = calls.observe(evidence)
+        begins = calls.observe_answer(evidence)
         calls.can_confirm_recovery = evidence.car is not None
         if not begins:
             self.verified = self.verified or calls.api.last_good is not None
-            if calls.tracks[Subsystem.DATA].is_recovering(evidence.at):
+            if calls.trackers[Subsystem.DATA].is_recovering(evidence.at):
                 self._ask_data(evidence.at)
             return False
         # Does it hit the other cars, too?
@@ -106,7 +106,7 @@ class AccountCallHealth:
     def _ask_data(self, now: float) -> None:
         """Ask for the data of all cars whose data fail: one car's are back."""
         for calls in self.counted.values():
-            track = calls.tracks[Subsystem.DATA]
+            track = calls.trackers[Subsystem.DATA]
             if (
                 track.down
                 and not track.is_recovering(now)
@@ -137,7 +137,7 @@ class AccountCallHealth:
 
     def _commands_fail_together(self) -> bool:
         """Tell whether commands fail for several cars at once."""
-        tracks = [calls.tracks[Subsystem.COMMANDS] for calls in self.counted.values()]
+        tracks = [calls.trackers[Subsystem.COMMANDS] for calls in self.counted.values()]
         bad = [one.last_bad for one in tracks if one.failing and one.last_bad]
         return len(bad) > 1 and max(bad) - min(bad) <= RECENT
 
@@ -199,7 +199,7 @@ class AccountCallHealth:
     def down(self, plane: Subsystem) -> frozenset[str]:
         """Return the cars of which a plane is down."""
         return frozenset(
-            car for car, calls in self.counted.items() if calls.tracks[plane].down
+            car for car, calls in self.counted.items() if calls.trackers[plane].down
         )
 
     def unaffected(self, hit: frozenset[str]) -> frozenset[str]:
@@ -208,22 +208,23 @@ class AccountCallHealth:
         Data come rarely: only what came since those of others stand still counts.
         """
         down = [
-            self._calls[car].tracks[Subsystem.DATA] for car in self.down(Subsystem.DATA)
+            self._calls[car].trackers[Subsystem.DATA]
+            for car in self.down(Subsystem.DATA)
         ]
-        since = min((track.began or 0.0 for track in down), default=None)
+        since = min((track.started_at or 0.0 for track in down), default=None)
         return frozenset(
             car
             for car, calls in self.counted.items()
             if car not in hit
             and (
                 since is None
-                or (calls.tracks[Subsystem.DATA].last_good_asked or since) > since
+                or (calls.trackers[Subsystem.DATA].last_good_sent or since) > since
             )
         )
 
-    def recovering(self, hit: frozenset[str], now: float) -> bool:
+    def is_recovering(self, hit: frozenset[str], now: float) -> bool:
         """Tell whether all that is hit has begun to answer well."""
-        tracks = [track for car in hit for track in self._calls[car].tracks.values()]
+        tracks = [track for car in hit for track in self._calls[car].trackers.values()]
         return all(track.is_recovering(now) for track in tracks if track.down)
 
     def intermittent(self) -> frozenset[str]:
@@ -236,17 +237,17 @@ class AccountCallHealth:
         """Return the models of cars, None for an unknown one."""
         return frozenset(self._calls[car].model for car in cars)
 
-    def began(self) -> float | None:
+    def started_at(self) -> float | None:
         """Return when the first of what is down began to fail, if that was seen."""
         began = [
-            track.began
+            track.started_at
             for calls in self.counted.values()
-            for track in calls.tracks.values()
+            for track in calls.trackers.values()
             if track.down
         ]
         return min((at for at in began if at is not None), default=None)
 
-    def unproven(self, now: float) -> bool:
+    def awaits_recovery_proof(self, now: float) -> bool:
         """Tell whether some car's data must yet show that an outage is over."""
         return any(
             car != _ACCOUNT
@@ -257,22 +258,22 @@ class AccountCallHealth:
 
     # Keeping
 
-    def dump(self) -> dict[str, StoredVehicle]:
+    def dump_vehicles(self) -> dict[str, StoredVehicle]:
         """Return what is to be kept over a restart."""
         return {
             car: StoredVehicle(
                 model=calls.model,
-                down=[plane for plane, track in calls.tracks.items() if track.down],
+                down=[plane for plane, track in calls.trackers.items() if track.down],
                 flawed=calls.intermittent,
             )
             for car, calls in self._calls.items()
         }
 
-    def restore(self, stored: dict[str, StoredVehicle]) -> None:
+    def restore_vehicles(self, stored: dict[str, StoredVehicle]) -> None:
         """Take up what was kept."""
         for car, kept in stored.items():
             calls = self.get_or_create(car or None)
             calls.model = kept["model"]
             calls.intermittent = kept["flawed"]
             for plane in kept["down"]:
-                calls.tracks[Subsystem(plane)].down = True
+                calls.trackers[Subsystem(plane)].down = True

@@ -18,8 +18,8 @@ from .models import (
     Status,
     Subsystem,
 )
-from .stale_data import StaleDataDetector, StoredBeside
-from .stored_values import LONGEST_GAP, check_form, read_time
+from .stale_data import StaleDataDetector, StoredStaleData
+from .stored_values import LONGEST_GAP, check_type, parse_stored_time
 from .vehicle_calls import FailureExtent
 
 
@@ -37,7 +37,7 @@ class StoredDetector(TypedDict):
     cars: dict[str, StoredVehicle]
     account: StoredAccount
     renewals_fail: NotRequired[bool]
-    beside: NotRequired[StoredBeside]
+    beside: NotRequired[StoredStaleData]
 
 
 class OutageDetector:
@@ -51,22 +51,22 @@ class OutageDetector:
         self, watch: HostMonitor, *, region: str, in_between: bool, now: float
     ) -> None:
         """Judge for a home in a region; `in_between` where a service answers calls."""
-        self.watch = watch
+        self.host_monitor = watch
         self.region = region
         self.third_party = in_between
         self.account = AccountStatus()
-        self.beside = StaleDataDetector()
+        self.stale_data = StaleDataDetector()
         self.assessment = Assessment(missing_evidence=(MissingEvidence.FIRST_ANSWER,))
-        self._cars = AccountCallHealth(third_party=in_between)
+        self._calls = AccountCallHealth(third_party=in_between)
         # Some sign-ins may not be renewed while their host seems well.
-        self._renewals = HealthTracker(rule=RENEWALS, verified=True)
-        self._started = now
-        self._suspected: float | None = None
-        self._cut_off = False
+        self._token_refresh = HealthTracker(rule=RENEWALS, verified=True)
+        self._started_at = now
+        self._host_suspected_at: float | None = None
+        self._internet_was_down = False
 
     # Evidence
 
-    def observe(self, evidence: Evidence) -> None:
+    def observe_call(self, evidence: Evidence) -> None:
         """Take in what a call told; the car is None for calls about the account."""
         if (
             self.third_party
@@ -75,52 +75,52 @@ class OutageDetector:
         ):
             # A cache that stands still is a third party's own.
             evidence = replace(evidence, classification=CACHED)
-        doubts = self.account.observe(evidence)
+        doubts = self.account.observe_answer(evidence)
         # While their host is down, who refuses calls may just stand in front of it.
         refused = evidence.classification.subject is Subject.ACCOUNT
-        if not (refused and self.watch.track(self.region).down):
-            doubts = self._cars.observe(evidence) or doubts
+        if not (refused and self.host_monitor.tracker(self.region).down):
+            doubts = self._calls.observe_vehicle_call(evidence) or doubts
         if doubts:
-            self.watch.probe_now(evidence.at)
+            self.host_monitor.probe_now(evidence.at)
         elif not evidence.good and not evidence.answered:
             # Silence tells something only beside a host that does answer.
-            self.watch.probe_region(self.region, evidence.at)
+            self.host_monitor.probe_region(self.region, evidence.at)
 
-    def observe_renewal(self, evidence: Evidence) -> None:
+    def observe_token_refresh(self, evidence: Evidence) -> None:
         """Take in how renewing the owner's sign-in with the maker went."""
         if evidence.classification.subject is Subject.AUTH:
-            self._renewals.observe(evidence)
+            self._token_refresh.add_evidence(evidence)
         else:
-            self.account.observe(evidence)
+            self.account.observe_answer(evidence)
         if not evidence.good:
-            self.watch.probe_now(evidence.at)
+            self.host_monitor.probe_now(evidence.at)
 
     def forget(self, car: str) -> None:
         """Forget a car that left the account."""
-        self._cars.forget(car)
-        self.account.forget(car)
+        self._calls.forget_vehicle(car)
+        self.account.forget_vehicle(car)
 
     def calls_due(self, now: float) -> list[tuple[str | None, Subsystem]]:
         """Say which calls would settle a suspicion now; each is said once."""
-        return self._cars.due(now)
+        return self._calls.due(now)
 
     def next_call(self) -> float:
         """Return when `calls_due` has something to say next."""
-        return self._cars.next_at()
+        return self._calls.next_at()
 
     def waive_recovery_proof(self, car: str) -> None:
         """Ask no proof of a car's data with its next evidence: it is not online."""
-        calls = self._cars.get_or_create(car)
+        calls = self._calls.get_or_create(car)
         calls.waive_recovery_proof()
         calls.can_confirm_recovery = False
 
     def calls_work(self, car: str, now: float) -> bool:
         """Tell whether calls for a car get through."""
-        works = self._cars.get_or_create(car).is_working(now, None)
-        return bool(works) and self.account.refuses(car) is None
+        works = self._calls.get_or_create(car).is_working(now, None)
+        return bool(works) and self.account.refusal_of(car) is None
 
     @property
-    def sign_in_proven_bad(self) -> bool:
+    def auth_invalid(self) -> bool:
         """Tell whether the owner must sign in again, beyond doubt."""
         return self.account.auth_invalid
 
@@ -128,7 +128,7 @@ class OutageDetector:
 
     def assess(self, now: float, wall: datetime) -> Assessment:
         """Say what holds now."""
-        own = self.watch.track(self.region)
+        own = self.host_monitor.tracker(self.region)
         self._update_trackers(own, now)
         found = self._evaluate_rules(own, now)
         if found is None:
@@ -136,53 +136,55 @@ class OutageDetector:
         if (since := self._since(found, now, wall)) != found.since:
             found = replace(found, since=since)
         self.assessment = found
-        self.watch.set_outage_active(self, on=self.assessment.status in OUTAGES)
+        self.host_monitor.set_outage_active(self, on=self.assessment.status in OUTAGES)
         return self.assessment
 
     def _update_trackers(self, own: HealthTracker, now: float) -> None:
         self._follow_host(own, now)
-        if not self.watch.internet_down:
+        if not self.host_monitor.internet_down:
             outage = self.assessment.since is not None or own.down
-            self._cars.confirm(own, outage=outage)
-        self._cars.update(now)
+            self._calls.confirm(own, outage=outage)
+        self._calls.update(now)
         if own.health(now) is Health.UP:
-            if self._renewals.confirmable:
-                self._renewals.confirm()
-            since = max(self._started, own.last_bad or self._started)
-            self._cars.release_refused(self.account, now, since=since)
-        if own.failing or self.watch.internet_down:
-            self.beside.reset_timers(now)
-        self.beside.evaluate(now)
-        self.account.fade(now)
-        if (refused := self.account.first_refused) is not None:
+            if self._token_refresh.confirmable:
+                self._token_refresh.confirm()
+            since = max(self._started_at, own.last_bad or self._started_at)
+            self._calls.release_refused(self.account, now, since=since)
+        if own.failing or self.host_monitor.internet_down:
+            self.stale_data.reset_timers(now)
+        self.stale_data.evaluate(now)
+        self.account.expire_limits(now)
+        if (refused := self.account.auth_refused_at) is not None:
             self.account.evaluate_auth(
                 sign_in_healthy=self.third_party
-                or self.watch.sign_in_healthy_since(refused)
+                or self.host_monitor.sign_in_healthy_since(refused)
             )
 
     def _follow_host(self, own: HealthTracker, now: float) -> None:
         """Set the calls beside their host: ask both, and doubt both."""
         if own.suspected_at is None:
-            if self._suspected is not None and not own.down:
-                self._cars.restart_suspicions(now, silent=not self._cut_off)
-            self._cut_off = False
+            if self._host_suspected_at is not None and not own.down:
+                self._calls.restart_suspicions(now, silent=not self._internet_was_down)
+            self._internet_was_down = False
         else:
-            if own.suspected_at != self._suspected:
-                self._cars.request_now(now)
-            self._cut_off = self._cut_off or self.watch.internet_down
-        self._suspected = own.suspected_at
+            if own.suspected_at != self._host_suspected_at:
+                self._calls.request_now(now)
+            self._internet_was_down = (
+                self._internet_was_down or self.host_monitor.internet_down
+            )
+        self._host_suspected_at = own.suspected_at
 
     def _evaluate_rules(self, own: HealthTracker, now: float) -> Assessment | None:
         """Walk the decision table; None holds what was judged before."""
         if not self._has_evidence(own, now):
             return None
         health = own.health(now)
-        count = self._cars.count(now, self._counts_since(own, health))
+        count = self._calls.count(now, self._counts_since(own, health))
         outcome = self._outcome(count)
         elsewhere = self._other_regions()
 
         if (
-            self.watch.internet_down
+            self.host_monitor.internet_down
             and (health in _UNWELL or outcome is FailureExtent.ALL_FAIL)
             and not count.fine
         ):
@@ -217,14 +219,14 @@ class OutageDetector:
             # Through a service it is nobody's, unless the maker's outage began it.
             not self.third_party or self.assessment.since is not None
         ):
-            if self._cars.is_settling(count, now):
+            if self._calls.is_settling(count, now):
                 return None
             return self._find_partial(count, elsewhere)
         if (degraded := self._find_degraded(now, elsewhere)) is not None:
             return degraded
         if own.verified and not own.is_settled(now):
             return None
-        if self.watch.sign_in_down or self._renewals.down:
+        if self.host_monitor.sign_in_down or self._token_refresh.down:
             return Assessment(
                 status=Status.SIGN_IN_OUTAGE,
                 scope=Scope.WORLDWIDE,
@@ -238,16 +240,18 @@ class OutageDetector:
                 scope=Scope.ACCOUNT,
                 other_regions=elsewhere,
             )
-        if self.beside.still and health is Health.UP:
+        if self.stale_data.stale_vehicles and health is Health.UP:
             return Assessment(
                 status=Status.DEGRADED,
                 scope=Scope.VEHICLE,
                 subsystems=(Subsystem.DATA,),
                 other_regions=elsewhere,
-                stale_vehicles=self.beside.still,
+                stale_vehicles=self.stale_data.stale_vehicles,
             )
         if count.fine or health is Health.UP:
-            if self.assessment.since is not None and self._cars.unproven(now):
+            if self.assessment.since is not None and self._calls.awaits_recovery_proof(
+                now
+            ):
                 return None
             return Assessment(
                 status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=elsewhere
@@ -260,13 +264,13 @@ class OutageDetector:
 
     def _has_evidence(self, own: HealthTracker, now: float) -> bool:
         """Tell whether anything was learnt since the start."""
-        return own.last_good is not None or own.failing or self._cars.has_evidence(now)
+        return own.last_good is not None or own.failing or self._calls.has_evidence(now)
 
     def _counts_since(self, own: HealthTracker, health: Health) -> float | None:
         """Return from when on calls count beside what fails."""
         if health not in _UNWELL:
-            return self._cars.began()
-        return self._started if own.began is None else own.began
+            return self._calls.started_at()
+        return self._started_at if own.started_at is None else own.started_at
 
     def _outcome(self, count: VehicleTally) -> FailureExtent:
         if not count.failing:
@@ -287,20 +291,22 @@ class OutageDetector:
 
     def _other_regions(self) -> tuple[str, ...]:
         return tuple(
-            region for region in self.watch.failing_regions() if region != self.region
+            region
+            for region in self.host_monitor.failing_regions()
+            if region != self.region
         )
 
     def _scope(self, elsewhere: tuple[str, ...]) -> Scope:
         if not elsewhere:
             return Scope.REGION
-        others = len(self.watch.regions) - 1
+        others = len(self.host_monitor.regions) - 1
         return Scope.WORLDWIDE if len(elsewhere) == others else Scope.REGIONS
 
     def _find_partial(
         self, count: VehicleTally, elsewhere: tuple[str, ...]
     ) -> Assessment:
-        models = self._cars.models(count.failing)
-        by_model = not models & self._cars.models(count.fine) and None not in models
+        models = self._calls.models(count.failing)
+        by_model = not models & self._calls.models(count.fine) and None not in models
         return Assessment(
             status=Status.DEGRADED,
             scope=Scope.MODEL if by_model else Scope.VEHICLE,
@@ -313,15 +319,15 @@ class OutageDetector:
     def _find_degraded(
         self, now: float, elsewhere: tuple[str, ...]
     ) -> Assessment | None:
-        if not self._cars.degraded:
+        if not self._calls.degraded:
             return None
         by_plane = {
             # What comes through a service in between by fits may be its own doing.
             Subsystem.API: frozenset()
             if self.third_party
-            else self._cars.intermittent(),
-            Subsystem.DATA: self._cars.down(Subsystem.DATA),
-            Subsystem.COMMANDS: self._cars.down(Subsystem.COMMANDS),
+            else self._calls.intermittent(),
+            Subsystem.DATA: self._calls.down(Subsystem.DATA),
+            Subsystem.COMMANDS: self._calls.down(Subsystem.COMMANDS),
         }
         hit = frozenset[str]().union(*by_plane.values())
         if not hit:
@@ -342,16 +348,16 @@ class OutageDetector:
         self, hit: frozenset[str], now: float
     ) -> tuple[Scope, tuple[str, ...]]:
         """Tell whom a plane's failure hits, and which models if it is theirs only."""
-        if self.assessment.status is Status.DEGRADED and self._cars.recovering(
+        if self.assessment.status is Status.DEGRADED and self._calls.is_recovering(
             hit, now
         ):
             # The cars come back one by one.
             return self.assessment.scope, self.assessment.models
-        spared = self._cars.unaffected(hit)
+        spared = self._calls.unaffected(hit)
         if not spared:
             return Scope.REGION, ()
-        models = self._cars.models(hit)
-        if None in models or models & self._cars.models(spared):
+        models = self._calls.models(hit)
+        if None in models or models & self._calls.models(spared):
             return Scope.VEHICLE, ()
         return Scope.MODEL, _names(models)
 
@@ -371,19 +377,22 @@ class OutageDetector:
             return None
         if self.assessment.since is not None:
             return self.assessment.since
-        began = [self._cars.began()]
+        began = [self._calls.started_at()]
         if found.status is Status.OUTAGE:
-            began.append(self.watch.track(self.region).began)
+            began.append(self.host_monitor.tracker(self.region).started_at)
         if found.status is Status.SIGN_IN_OUTAGE:
-            began += [self.watch.sign_in_began, self._renewals.began]
+            began += [
+                self.host_monitor.sign_in_failing_since,
+                self._token_refresh.started_at,
+            ]
         if found.stale_vehicles:
-            began.append(self.beside.began)
+            began.append(self.stale_data.started_at)
         seen = min((at for at in began if at is not None), default=now)
         return wall - timedelta(seconds=now - seen)
 
     # Keeping
 
-    def dump(self, now: float) -> StoredDetector:
+    def dump_state(self, now: float) -> StoredDetector:
         """Return what is to be kept over a restart."""
         held = self.assessment
         return StoredDetector(
@@ -394,24 +403,24 @@ class OutageDetector:
             models=list(held.models),
             affected=None if held.affected is None else sorted(held.affected),
             since=held.since.isoformat() if held.since else None,
-            verified=self._cars.verified,
-            cars=self._cars.dump(),
-            account=self.account.dump(now),
-            renewals_fail=self._renewals.down,
-            beside=self.beside.dump(),
+            verified=self._calls.verified,
+            cars=self._calls.dump_vehicles(),
+            account=self.account.dump_refusals(now),
+            renewals_fail=self._token_refresh.down,
+            beside=self.stale_data.dump_intervals(),
         )
 
-    def restore(self, stored: StoredDetector, *, now: float, away: float) -> None:
+    def restore_state(self, stored: StoredDetector, *, now: float, away: float) -> None:
         """Take up what was kept, whole or not at all; `away` are the seconds since.
 
         After a day in which nobody watched, no failure of before says anything of now.
         """
-        check_form(stored, StoredDetector)
+        check_type(stored, StoredDetector)
         if away > LONGEST_GAP.total_seconds():
             stored = _without_failures(stored)
         # What cannot be read raises here, and leaves all as it is.
         trial = OutageDetector(
-            self.watch, region=self.region, in_between=self.third_party, now=now
+            self.host_monitor, region=self.region, in_between=self.third_party, now=now
         )
         trial._restore(stored, now=now, away=away)
         self._restore(stored, now=now, away=away)
@@ -419,7 +428,7 @@ class OutageDetector:
     def _restore(self, stored: StoredDetector, *, now: float, away: float) -> None:
         affected = stored["affected"]
         if (beside := stored.get("beside")) is not None:
-            self.beside.restore(beside, now)
+            self.stale_data.restore_intervals(beside, now)
         self.assessment = Assessment(
             status=Status(stored["status"]),
             scope=Scope(stored["scope"]),
@@ -427,13 +436,13 @@ class OutageDetector:
             other_regions=tuple(stored["elsewhere"]),
             models=tuple(stored["models"]),
             affected=None if affected is None else frozenset(affected),
-            since=read_time(stored["since"]) if stored["since"] else None,
-            stale_vehicles=self.beside.still,
+            since=parse_stored_time(stored["since"]) if stored["since"] else None,
+            stale_vehicles=self.stale_data.stale_vehicles,
         )
-        self._cars.verified = stored["verified"]
-        self._cars.restore(stored["cars"])
-        self.account.restore(stored["account"], now=now, away=away)
-        self._renewals.down = stored.get("renewals_fail") is True
+        self._calls.verified = stored["verified"]
+        self._calls.restore_vehicles(stored["cars"])
+        self.account.restore_refusals(stored["account"], now=now, away=away)
+        self._token_refresh.down = stored.get("renewals_fail") is True
 
 
 _UNWELL = frozenset({Health.DOWN, Health.DOUBTFUL})

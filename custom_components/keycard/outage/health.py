@@ -41,7 +41,7 @@ COMMANDS = ConfirmationRule(weight=1, span=0.0, good_answers=1, good_span=0.0)
 _WEIGHTS = {Reason.STALE: 6}
 
 _RECOVERS_WITHIN = 300.0
-_TESTIFIED_IN = 11.0
+_CONTROLS_WITHIN = 11.0
 _NEVER = float("-inf")
 
 
@@ -59,19 +59,19 @@ class HealthTracker:
     down: bool = False
     suspected_at: float | None = None
     last_good: float | None = None
-    last_good_asked: float | None = None
+    last_good_sent: float | None = None
     last_bad: float | None = None
     cleared_at: float | None = None
     doubt: Reason | None = None
     answered: bool = True
     _weight: int = 0
-    _asked: int = 0
-    _spent_at: float = 0.0
-    _first_asked: float = 0.0
-    _last_asked: float = 0.0
-    _goods: int = 0
+    _failed_count: int = 0
+    _exhausted_at: float = 0.0
+    _first_failed_sent: float = 0.0
+    _last_failed_sent: float = 0.0
+    _good_answers: int = 0
     _first_good: float = 0.0
-    _began: float | None = None
+    _started_at: float | None = None
 
     @property
     def failing(self) -> bool:
@@ -79,19 +79,19 @@ class HealthTracker:
         return self.down or self.suspected_at is not None
 
     @property
-    def began(self) -> float | None:
+    def started_at(self) -> float | None:
         """Return when the failure that is on began, if it was seen since the start."""
-        return self._began if self.down else self.suspected_at
+        return self._started_at if self.down else self.suspected_at
 
     @property
-    def failed_asks(self) -> tuple[float, float]:
+    def failed_between(self) -> tuple[float, float]:
         """Return when the first and the last ask that count for it were sent."""
-        return self._first_asked, self._last_asked
+        return self._first_failed_sent, self._last_failed_sent
 
     @property
     def exhausted(self) -> bool:
         """Tell whether a whole series of asks has brought no good answer."""
-        return self.suspected_at is not None and self._asked >= self.rule.weight
+        return self.suspected_at is not None and self._failed_count >= self.rule.weight
 
     def is_settled(self, now: float) -> bool:
         """Tell whether nothing is about to tell more than is known.
@@ -101,7 +101,7 @@ class HealthTracker:
         if self.suspected_at is None:
             return True
         return self.exhausted and not (
-            self.confirmable and now - self._spent_at < _TESTIFIED_IN
+            self.confirmable and now - self._exhausted_at < _CONTROLS_WITHIN
         )
 
     @property
@@ -111,7 +111,7 @@ class HealthTracker:
             self.suspected_at is not None
             and not self.down
             and self._weight >= self.rule.weight
-            and self._last_asked - self._first_asked >= self.rule.span
+            and self._last_failed_sent - self._first_failed_sent >= self.rule.span
         )
 
     def suspect(self, now: float) -> bool:
@@ -125,7 +125,7 @@ class HealthTracker:
         """Begin the suspicion anew: what was asked before no longer counts."""
         self.suspected_at = now
         self.doubt = None
-        self._asked = 0
+        self._failed_count = 0
         self._forget_failures()
 
     def _forget_failures(self) -> None:
@@ -137,30 +137,30 @@ class HealthTracker:
         self.suspected_at = None
         self.doubt = None
 
-    def observe(self, evidence: Evidence) -> bool:
+    def add_evidence(self, evidence: Evidence) -> bool:
         """Take in a piece of evidence, and tell whether it begins a suspicion."""
         if evidence.good:
-            self._observe_good(evidence)
+            self._count_good(evidence)
             return False
-        if evidence.sent_at < (self.last_good_asked or _NEVER):
+        if evidence.sent_at < (self.last_good_sent or _NEVER):
             # A later ask was answered well before this one came to its end.
             return False
         heard = max(self.last_bad or _NEVER, self.suspected_at or _NEVER)
         self.last_bad = evidence.at
-        self._goods = 0
+        self._good_answers = 0
         if self.down:
             return False
         if self.suspected_at is None or evidence.at - heard > RECENT:
             self.restart(evidence.at)
             return True
         if evidence.sent_at >= self.suspected_at:
-            self._count(evidence)
+            self._count_bad(evidence)
         return False
 
-    def _count(self, evidence: Evidence) -> None:
-        self._asked += 1
-        if self._asked == self.rule.weight:
-            self._spent_at = evidence.at
+    def _count_bad(self, evidence: Evidence) -> None:
+        self._failed_count += 1
+        if self._failed_count == self.rule.weight:
+            self._exhausted_at = evidence.at
         if evidence.classification.subject is Subject.NETWORK:
             # Something stands between: what failed before may be its work as well.
             self.doubt = evidence.classification.reason
@@ -168,25 +168,25 @@ class HealthTracker:
             return
         self.doubt = None
         if not self._weight:
-            self._first_asked = self._last_asked = evidence.sent_at
+            self._first_failed_sent = self._last_failed_sent = evidence.sent_at
         self._weight += _WEIGHTS.get(evidence.classification.reason, 1)
         # Answers may come in another order than they were asked for.
-        self._first_asked = min(self._first_asked, evidence.sent_at)
-        self._last_asked = max(self._last_asked, evidence.sent_at)
+        self._first_failed_sent = min(self._first_failed_sent, evidence.sent_at)
+        self._last_failed_sent = max(self._last_failed_sent, evidence.sent_at)
         self.answered = self.answered and evidence.answered
 
-    def _observe_good(self, evidence: Evidence) -> None:
+    def _count_good(self, evidence: Evidence) -> None:
         self.verified = True
         self.last_good = evidence.at
-        self.last_good_asked = max(self.last_good_asked or _NEVER, evidence.sent_at)
+        self.last_good_sent = max(self.last_good_sent or _NEVER, evidence.sent_at)
         self.dismiss()
         if not self.down:
             return
-        if not self._goods:
+        if not self._good_answers:
             self._first_good = evidence.at
-        self._goods += 1
+        self._good_answers += 1
         if (
-            self._goods >= self.rule.good_answers
+            self._good_answers >= self.rule.good_answers
             and evidence.at - self._first_good >= self.rule.good_span
         ):
             self.reset()
@@ -194,21 +194,21 @@ class HealthTracker:
 
     def confirm(self) -> None:
         """Hold the failure for confirmed."""
-        self._began = self.suspected_at
+        self._started_at = self.suspected_at
         self.suspected_at = None
         self.down = True
-        self._goods = 0
+        self._good_answers = 0
 
     def reset(self) -> None:
         """Hold the failure for over."""
         self.down = False
-        self._began = None
+        self._started_at = None
 
     def is_recovering(self, now: float) -> bool:
         """Tell whether a failed subject has lately begun to answer well."""
         return (
             self.down
-            and self._goods > 0
+            and self._good_answers > 0
             and now - (self.last_good or _NEVER) < _RECOVERS_WITHIN
         )
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NotRequired, TypedDict
 
 from .models import INCONCLUSIVE, OUTAGES, Assessment, Scope, Status
-from .stored_values import LONGEST_GAP, Skipped, check_form, read_time
+from .stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
 from .uptime import Uptime
 
 # How many outages are kept; the newest, and whatever is still on.
@@ -73,15 +73,15 @@ class Outage:
     status: Status
     scope: Scope
     length: timedelta
-    seen: datetime
+    last_seen: datetime
     end: datetime | None = None
     notified_by: str | None = None
     notified_vehicles: set[str] = field(default_factory=set)
     entry_ids: set[str] = field(default_factory=set)
-    left: bool = False
+    abandoned: bool = False
     """Whether it ended only because whoever watched it was disabled or removed."""
 
-    _at: float | None = field(default=None, compare=False)
+    _extended_at: float | None = field(default=None, compare=False)
 
     def extend(self, wall: datetime, now: float) -> None:
         """Let it last until now.
@@ -90,18 +90,18 @@ class Outage:
         set meanwhile, and then neither it nor the start says how long it was. Nor does
         a time that is too long to have been spent in it.
         """
-        if self.old(wall):
+        if self.is_outdated(wall):
             return
-        if self._at is None:
-            spent = (wall - self.seen).total_seconds()
+        if self._extended_at is None:
+            spent = (wall - self.last_seen).total_seconds()
         else:
-            spent = now - self._at
+            spent = now - self._extended_at
         self.length += timedelta(seconds=max(0.0, spent))
-        self.seen, self._at = wall, now
+        self.last_seen, self._extended_at = wall, now
 
-    def old(self, wall: datetime) -> bool:
+    def is_outdated(self, wall: datetime) -> bool:
         """Tell whether it was last watched so long ago that it says nothing of now."""
-        return self._at is None and wall - self.seen > LONGEST_GAP
+        return self._extended_at is None and wall - self.last_seen > LONGEST_GAP
 
 
 class OutageLog:
@@ -115,7 +115,7 @@ class OutageLog:
         """Start with an empty journal."""
         self.outages: list[Outage] = []
         self.uptime = Uptime()
-        self._seen: dict[str, Assessment] = {}
+        self._assessments: dict[str, Assessment] = {}
 
     def open_outage(self, region: str) -> Outage | None:
         """Return the outage of a region that is on."""
@@ -139,9 +139,9 @@ class OutageLog:
 
     def restore_last(self, reporter: str, judgement: Assessment) -> None:
         """Take up an entry's judgement of before a restart: it is no news."""
-        self._seen[reporter] = judgement
+        self._assessments[reporter] = judgement
 
-    def rename(self, names: Mapping[str, str]) -> None:
+    def rename_vehicles(self, names: Mapping[str, str]) -> None:
         """Know cars under their new ids: what was told of them was told."""
         for outage in self.outages:
             outage.notified_vehicles = {
@@ -168,8 +168,8 @@ class OutageLog:
             outage.extend(wall, now)
         if judgement.status in INCONCLUSIVE:
             return []
-        before = self._seen.get(reporter, Assessment())
-        self._seen[reporter] = judgement
+        before = self._assessments.get(reporter, Assessment())
+        self._assessments[reporter] = judgement
         if judgement.status in OUTAGES:
             return self._report_on(
                 reporter, region, judgement, before, wanted=wanted, wall=wall, now=now
@@ -197,10 +197,13 @@ class OutageLog:
         now: float,
     ) -> list[OutageEvent]:
         outage = self.open_outage(region)
-        if outage is not None and outage.old(wall):
+        if outage is not None and outage.is_outdated(wall):
             outage.end, outage = outage.start + outage.length, None
-        if outage is None and (outage := self._left(region, judgement)) is not None:
-            outage.end, outage.left = None, False
+        if (
+            outage is None
+            and (outage := self._abandoned(region, judgement)) is not None
+        ):
+            outage.end, outage.abandoned = None, False
             outage.extend(wall, now)
         if outage is None:
             start = judgement.since or wall
@@ -210,7 +213,7 @@ class OutageLog:
                 status=judgement.status,
                 scope=judgement.scope,
                 length=timedelta(),
-                seen=start,
+                last_seen=start,
             )
             outage.extend(wall, now)
             self.outages = _bounded([*self.outages, outage])
@@ -226,7 +229,7 @@ class OutageLog:
             outage.notified_by = outage.notified_by or reporter
             outage.notified_vehicles |= wanted
             notice = NoticeType.TAKE
-        if not new and notice is NoticeType.NONE and _same(judgement, before):
+        if not new and notice is NoticeType.NONE and _is_same(judgement, before):
             return []
         return [
             OutageEvent(
@@ -237,10 +240,10 @@ class OutageLog:
             )
         ]
 
-    def _left(self, region: str, judgement: Assessment) -> Outage | None:
+    def _abandoned(self, region: str, judgement: Assessment) -> Outage | None:
         """Return the outage that is judged, if it was left while it was on."""
         last, since = self.last_outage(region), judgement.since
-        if last is None or not last.left or last.end is None or since is None:
+        if last is None or not last.abandoned or last.end is None or since is None:
             return None
         return last if since <= last.end else None
 
@@ -262,10 +265,12 @@ class OutageLog:
             happenings.append(_ended(reporter, NoticeType.NONE, outage))
         return happenings
 
-    def forget(self, reporter: str, *, wall: datetime, now: float) -> list[OutageEvent]:
+    def forget_entry(
+        self, reporter: str, *, wall: datetime, now: float
+    ) -> list[OutageEvent]:
         """Let go of an entry that was removed."""
-        self._seen.pop(reporter, None)
-        self.uptime.forget(reporter)
+        self._assessments.pop(reporter, None)
+        self.uptime.forget_entry(reporter)
         happenings = []
         for outage in self.outages:
             if outage.end is not None:
@@ -275,10 +280,10 @@ class OutageLog:
             if outage.notified_by == reporter and others:
                 outage.notified_by = others[0]
             happenings += self._report_over(reporter, outage.region)
-            outage.left = outage.end is not None
+            outage.abandoned = outage.end is not None
         return [item for item in happenings if item.entry_id != reporter]
 
-    def dump(self) -> list[StoredOutage]:
+    def dump_outages(self) -> list[StoredOutage]:
         """Return what is to be kept over a restart."""
         return [
             StoredOutage(
@@ -286,18 +291,18 @@ class OutageLog:
                 start=outage.start.isoformat(),
                 end=outage.end.isoformat() if outage.end else None,
                 length=outage.length.total_seconds(),
-                seen=outage.seen.isoformat(),
+                seen=outage.last_seen.isoformat(),
                 status=outage.status,
                 scope=outage.scope,
                 told_by=outage.notified_by,
                 told=sorted(outage.notified_vehicles),
                 reporters=sorted(outage.entry_ids),
-                left=outage.left,
+                left=outage.abandoned,
             )
             for outage in self.outages
         ]
 
-    def restore(
+    def restore_outages(
         self, stored: list[StoredOutage], skipped: Skipped | None = None
     ) -> None:
         """Take up what was kept, but for outages that cannot be read."""
@@ -306,14 +311,14 @@ class OutageLog:
             skipped = Skipped()
         for kept in stored:
             with skipped.part("an outage"):
-                check_form(kept, StoredOutage)
-                outages.append(_restored(kept))
+                check_type(kept, StoredOutage)
+                outages.append(_outage_from_stored(kept))
         self.outages = _bounded(outages)
 
 
-def _restored(kept: StoredOutage) -> Outage:
-    start = read_time(kept["start"])
-    end = read_time(kept["end"]) if kept["end"] else None
+def _outage_from_stored(kept: StoredOutage) -> Outage:
+    start = parse_stored_time(kept["start"])
+    end = parse_stored_time(kept["end"]) if kept["end"] else None
     # What was kept before there were lengths has a start and perhaps an end.
     length = kept.get("length", ((end or start) - start).total_seconds())
     if not 0 <= length < _LONGEST:
@@ -326,11 +331,11 @@ def _restored(kept: StoredOutage) -> Outage:
         status=Status(kept["status"]),
         scope=Scope(kept["scope"]),
         length=timedelta(seconds=length),
-        seen=read_time(seen),
+        last_seen=parse_stored_time(seen),
         notified_by=kept["told_by"],
         notified_vehicles=set(kept["told"]),
         entry_ids=set(kept["reporters"]),
-        left=kept.get("left", False),
+        abandoned=kept.get("left", False),
     )
 
 
@@ -366,7 +371,7 @@ def _ended(reporter: str, notice: NoticeType, outage: Outage) -> OutageEvent:
     )
 
 
-def _same(judgement: Assessment, before: Assessment) -> bool:
+def _is_same(judgement: Assessment, before: Assessment) -> bool:
     return (
         judgement.status,
         judgement.scope,

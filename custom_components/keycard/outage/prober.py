@@ -11,7 +11,7 @@ from .endpoints import Endpoint
 from .evidence import Evidence, RequestType, make_evidence
 
 TIMEOUT = 10.0
-LIMIT = 64 * 1024
+MAX_BODY = 64 * 1024
 
 type SessionSource = Callable[[socket.AddressFamily], aiohttp.ClientSession]
 
@@ -39,7 +39,7 @@ class Prober:
             _METHODS[target.kind],
             target.url,
             timeout=TIMEOUT,
-            limit=LIMIT,
+            limit=MAX_BODY,
         )
         if answer.family is not None and target.region is not None:
             self._families[target.url] = answer.family

@@ -20,7 +20,7 @@ class Move:
     at: datetime
 
 
-def named_host(refusal: str, hosts: Collection[str], *, current: str) -> str | None:
+def redirect_host(refusal: str, hosts: Collection[str], *, current: str) -> str | None:
     """Return which of the `hosts` the body of a 421 names, beside the current one.
 
     Only those of Tesla's own regions are handed in: a token is shown to nobody else.
@@ -42,6 +42,6 @@ def may_move(to: str, moves: Iterable[Move], now: datetime) -> bool:
     return True
 
 
-def still_counting(moves: Iterable[Move], now: datetime) -> list[Move]:
+def recent_moves(moves: Iterable[Move], now: datetime) -> list[Move]:
     """Return the moves that still forbid something."""
     return [move for move in moves if now - move.at < NEVER_BACK_WITHIN]

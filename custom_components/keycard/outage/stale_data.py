@@ -26,23 +26,23 @@ from typing import TypedDict
 
 # The pace is known after so many gaps between moves; the longest of the last ones
 # counts. What moves within a burst is one move.
-LEARNED = 12
-REMEMBERED = 32
+GAPS_NEEDED = 12
+GAPS_KEPT = 32
 BURST = 5.0
 
 # Data stand still after so long, and after so many times their pace.
-STILL = 2700.0
-STILL_GAPS = 6.0
+STALE_AFTER = 2700.0
+STALE_GAPS = 6.0
 
 # Somebody still asks: what he got was written without a longer break.
 REPORTED_WITHIN = 1200.0
 
 # Two moves, so far apart, end it. So does an hour in which nobody can tell any more.
 MOVES_APART = 60.0
-FADES = 3600.0
+EXPIRES_AFTER = 3600.0
 
 
-class StoredPace(TypedDict):
+class StoredInterval(TypedDict):
     """How long a car's data stand still at most, as one integration shows them."""
 
     car: str
@@ -50,11 +50,11 @@ class StoredPace(TypedDict):
     pace: float
 
 
-class StoredBeside(TypedDict):
+class StoredStaleData(TypedDict):
     """What is kept of other integrations over a restart."""
 
     still: list[str]
-    paces: list[StoredPace]
+    paces: list[StoredInterval]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +66,7 @@ class SourceUpdate:
     """
 
     car: str
-    path: str
+    domain: str
     at: float
     moved: bool
     active: bool
@@ -79,60 +79,64 @@ class SourceStatus:
     active: bool
     learned: bool
     interval: float | None
-    still_for: float | None
+    unchanged_for: float | None
 
 
 @dataclass(kw_only=True)
 class _Source:
     """One car as one integration shows it."""
 
-    gaps: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    gaps: deque[float] = field(default_factory=lambda: deque(maxlen=GAPS_KEPT))
     moved_at: float | None = None
-    still_since: float | None = None
+    unchanged_since: float | None = None
     reported_at: float = float("-inf")
 
     @property
     def learned(self) -> bool:
-        return len(self.gaps) >= LEARNED
+        return len(self.gaps) >= GAPS_NEEDED
 
     @property
-    def pace(self) -> float | None:
+    def interval(self) -> float | None:
         return max(self.gaps) if self.learned else None
 
     def record(self, sight: SourceUpdate) -> None:
         if not sight.active:
-            self.rest()
+            self.pause()
             return
-        if self.still_since is None or sight.at - self.reported_at > REPORTED_WITHIN:
+        if (
+            self.unchanged_since is None
+            or sight.at - self.reported_at > REPORTED_WITHIN
+        ):
             # Who was silent has not asked all the time.
-            self.begin(sight.at)
+            self.start_timer(sight.at)
         self.reported_at = sight.at
         if sight.moved:
             self._move(sight.at)
 
     def _move(self, at: float) -> None:
-        self.begin(at)
+        self.start_timer(at)
         if self.moved_at is None:
             self.moved_at = at
         elif at - self.moved_at >= BURST:
             self.gaps.append(at - self.moved_at)
             self.moved_at = at
 
-    def begin(self, at: float) -> None:
+    def start_timer(self, at: float) -> None:
         """Count from here how long data stand still."""
-        self.still_since = self.reported_at = at
+        self.unchanged_since = self.reported_at = at
 
-    def rest(self) -> None:
+    def pause(self) -> None:
         """Expect nothing to move, and learn nothing over the break."""
-        self.still_since = self.moved_at = None
+        self.unchanged_since = self.moved_at = None
 
-    def stands_still(self, now: float, *, since: float) -> bool:
+    def is_stale(self, now: float, *, since: float) -> bool:
         """Tell whether data should long have moved that have not."""
-        pace = self.pace
-        if pace is None or self.still_since is None:
+        pace = self.interval
+        if pace is None or self.unchanged_since is None:
             return False
         return (
-            now - max(self.still_since, since) >= max(STILL, STILL_GAPS * pace)
+            now - max(self.unchanged_since, since)
+            >= max(STALE_AFTER, STALE_GAPS * pace)
             and now - self.reported_at <= REPORTED_WITHIN
         )
 
@@ -148,53 +152,53 @@ class StaleDataDetector:
         self.direct: Collection[str] = frozenset()
         """The integrations that ask the maker itself."""
 
-        self.still: frozenset[str] = frozenset()
+        self.stale_vehicles: frozenset[str] = frozenset()
         """The cars whose data stand still, and should not."""
 
-        self.began: float | None = None
-        self._witnesses: dict[tuple[str, str], _Source] = {}
+        self.started_at: float | None = None
+        self._sources: dict[tuple[str, str], _Source] = {}
         self._moved_at = float("-inf")
-        self._first_move: float | None = None
-        self._again = False
-        self._told_at = float("-inf")
+        self._first_moved_at: float | None = None
+        self._moves_again = False
+        self._stale_at = float("-inf")
 
     def retain(self, named: Collection[tuple[str, str]]) -> None:
         """Forget all cars and integrations but these, which may come to testify."""
-        self._witnesses = {key: self._witnesses.get(key, _Source()) for key in named}
-        self.still &= {car for car, _ in named}
-        if not self.still:
-            self.began = None
+        self._sources = {key: self._sources.get(key, _Source()) for key in named}
+        self.stale_vehicles &= {car for car, _ in named}
+        if not self.stale_vehicles:
+            self.started_at = None
 
     # Observing
 
-    def observe(self, sight: SourceUpdate) -> None:
+    def observe_update(self, sight: SourceUpdate) -> None:
         """Take in what an integration wrote."""
-        self._source(sight.car, sight.path).record(sight)
+        self._source(sight.car, sight.domain).record(sight)
         if not sight.moved:
             return
         self._moved_at = sight.at
-        if self._first_move is None:
-            self._first_move = sight.at
-        elif sight.at - self._first_move >= MOVES_APART:
-            self._again = True
+        if self._first_moved_at is None:
+            self._first_moved_at = sight.at
+        elif sight.at - self._first_moved_at >= MOVES_APART:
+            self._moves_again = True
 
     def mark_unavailable(self, car: str, path: str) -> None:
         """Take in that an integration shows nothing of a car."""
-        self._source(car, path).rest()
+        self._source(car, path).pause()
 
     def reset(self, car: str, path: str) -> None:
         """Forget a pace: other values are looked at from now on."""
-        self._witnesses[car, path] = _Source()
+        self._sources[car, path] = _Source()
 
     def _source(self, car: str, path: str) -> _Source:
-        return self._witnesses.setdefault((car, path), _Source())
+        return self._sources.setdefault((car, path), _Source())
 
     def reset_timers(self, now: float) -> None:
         """Begin anew: while a host or the internet fails, nothing need move."""
-        for witness in self._witnesses.values():
-            if witness.still_since is not None:
-                witness.rest()
-                witness.begin(now)
+        for witness in self._sources.values():
+            if witness.unchanged_since is not None:
+                witness.pause()
+                witness.start_timer(now)
 
     # Weighing
 
@@ -202,53 +206,57 @@ class StaleDataDetector:
         """See whether data stand still, or move again."""
         found = {
             key
-            for key, witness in self._witnesses.items()
-            if witness.stands_still(now, since=self._moved_at)
+            for key, witness in self._sources.items()
+            if witness.is_stale(now, since=self._moved_at)
         }
         cars = frozenset(car for car, _ in found)
         if found:
-            self._told_at = now
-        if self.still:
-            if self._again or now - self._told_at > FADES:
-                self.still, self.began = frozenset(), None
+            self._stale_at = now
+        if self.stale_vehicles:
+            if self._moves_again or now - self._stale_at > EXPIRES_AFTER:
+                self.stale_vehicles, self.started_at = frozenset(), None
             else:
-                self.still |= cars
+                self.stale_vehicles |= cars
             return
         paths = {path for _, path in found}
         if len(paths) > 1 or any(path in self.direct for path in paths):
-            since = [self._witnesses[key].still_since for key in found]
-            self.began = max(self._moved_at, min(at for at in since if at is not None))
-            self.still = cars
-            self._first_move, self._again = None, False
+            since = [self._sources[key].unchanged_since for key in found]
+            self.started_at = max(
+                self._moved_at, min(at for at in since if at is not None)
+            )
+            self.stale_vehicles = cars
+            self._first_moved_at, self._moves_again = None, False
 
-    def standing(self, car: str, path: str, now: float) -> SourceStatus:
+    def source_status(self, car: str, path: str, now: float) -> SourceStatus:
         """Tell how an integration does as a witness."""
         witness = self._source(car, path)
-        since = witness.still_since
+        since = witness.unchanged_since
         return SourceStatus(
             active=since is not None,
             learned=witness.learned,
-            interval=witness.pace,
-            still_for=None if since is None else now - since,
+            interval=witness.interval,
+            unchanged_for=None if since is None else now - since,
         )
 
     # Keeping
 
-    def dump(self) -> StoredBeside:
+    def dump_intervals(self) -> StoredStaleData:
         """Return what is to be kept over a restart; a pace in whole minutes."""
-        return StoredBeside(
-            still=sorted(self.still),
+        return StoredStaleData(
+            still=sorted(self.stale_vehicles),
             paces=[
-                StoredPace(car=car, path=path, pace=-(-witness.pace // 60.0) * 60.0)
-                for (car, path), witness in self._witnesses.items()
-                if witness.pace is not None
+                StoredInterval(
+                    car=car, path=path, pace=-(-witness.interval // 60.0) * 60.0
+                )
+                for (car, path), witness in self._sources.items()
+                if witness.interval is not None
             ],
         )
 
-    def restore(self, stored: StoredBeside, now: float) -> None:
+    def restore_intervals(self, stored: StoredStaleData, now: float) -> None:
         """Take up what was kept."""
-        self.still = frozenset(stored["still"])
-        self._told_at = now
+        self.stale_vehicles = frozenset(stored["still"])
+        self._stale_at = now
         for kept in stored["paces"]:
             witness = self._source(kept["car"], kept["path"])
-            witness.gaps.extend([kept["pace"]] * LEARNED)
+            witness.gaps.extend([kept["pace"]] * GAPS_NEEDED)

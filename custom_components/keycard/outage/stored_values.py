@@ -15,7 +15,13 @@ from typing import (
 )
 
 # What comes of reading what somebody else has written.
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+INVALID_DATA_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 # What was seen longer ago says nothing of now: nobody watched in between.
 LONGEST_GAP = timedelta(days=1)
@@ -24,7 +30,7 @@ _LARGEST = 1e12
 _YEARS = range(1970, 2200)
 
 
-def check_form(value: object, form: object, name: str = "it") -> None:
+def check_type(value: object, form: object, name: str = "it") -> None:
     """Raise a ValueError unless a value of JSON has a form.
 
     `form` is a TypedDict, or made of `list`, `dict`, unions and plain types. Keys that
@@ -40,10 +46,10 @@ def check_form(value: object, form: object, name: str = "it") -> None:
             raise _other_form(name)
     elif origin is list and isinstance(value, list):
         for item in value:
-            check_form(item, arguments[0], f"an item of {name}")
+            check_type(item, arguments[0], f"an item of {name}")
     elif origin is dict and isinstance(value, dict):
         for item in value.values():
-            check_form(item, arguments[1], f"an item of {name}")
+            check_type(item, arguments[1], f"an item of {name}")
     elif not _is_plain(value, form):
         raise _other_form(name)
 
@@ -55,7 +61,7 @@ def _check_fields(value: object, form: Any, name: str) -> None:
         raise ValueError(f"{missing[0]} is missing")
     for key, hint in get_type_hints(form).items():
         if key in value:
-            check_form(value[key], hint, key)
+            check_type(value[key], hint, key)
 
 
 def _other_form(name: str) -> ValueError:
@@ -64,7 +70,7 @@ def _other_form(name: str) -> ValueError:
 
 def _fits(value: object, form: object) -> bool:
     try:
-        check_form(value, form)
+        check_type(value, form)
     except ValueError:
         return False
     return True
@@ -82,7 +88,7 @@ def _is_plain(value: object, form: object) -> bool:
     return isinstance(form, type) and isinstance(value, form)
 
 
-def read_time(text: str) -> datetime:
+def parse_stored_time(text: str) -> datetime:
     """Return a stored time; raise a ValueError if it is none of ours."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None or moment.year not in _YEARS:
@@ -102,7 +108,7 @@ class Skipped:
         """Skip a part that cannot be read."""
         try:
             yield
-        except UNREADABLE as err:
+        except INVALID_DATA_ERRORS as err:
             self._reasons.setdefault(name, describe_error(err))
 
     def __bool__(self) -> bool:

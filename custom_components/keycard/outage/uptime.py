@@ -10,10 +10,10 @@ from .models import INCONCLUSIVE, OUTAGES, Assessment, Status
 DAYS_KEPT = 400
 
 # A judgement counts for so many seconds: a region is asked once a minute.
-HOLDS = 300.0
+VALID_FOR = 300.0
 
 # After so many seconds of watching there is something to tell.
-ENOUGH = 3600.0
+MIN_WATCHED = 3600.0
 
 _DAY = 86400.0
 
@@ -45,7 +45,7 @@ class _Region:
 
     days: dict[date, DayTotals] = field(default_factory=dict)
     last_status: dict[str, tuple[Status, float]] = field(default_factory=dict)
-    at: float | None = None
+    counted_at: float | None = None
     up_for: float = 0.0
     """How long it has been up, without a break, until `at`."""
 
@@ -73,9 +73,9 @@ class Uptime:
     ) -> None:
         """Count the time since the last report, and take in what holds from now on."""
         known = self._regions.setdefault(region, _Region())
-        before = _held(known, now)
+        before = _worst_status(known, now)
         day = known.days.setdefault(wall.date(), defaultdict(float))
-        _count(known, day, before, now)
+        _count_time(known, day, before, now)
         known.last_status[reporter] = (judgement.status, now)
         began = judgement.since
         if judgement.status in OUTAGES and before not in OUTAGES and began is not None:
@@ -89,12 +89,12 @@ class Uptime:
         if len(known.days) > DAYS_KEPT:
             known.days = dict(sorted(known.days.items())[-DAYS_KEPT:])
 
-    def forget(self, reporter: str) -> None:
+    def forget_entry(self, reporter: str) -> None:
         """Count no longer what an entry judged that was removed."""
         for known in self._regions.values():
             known.last_status.pop(reporter, None)
 
-    def figures(self, region: str, days: int, wall: datetime) -> UptimeStats:
+    def stats(self, region: str, days: int, wall: datetime) -> UptimeStats:
         """Return what today and the days before it, together `days`, were like."""
         known = self._regions.get(region, _Region())
         today = wall.date()
@@ -112,14 +112,14 @@ class Uptime:
             return 100 * total[status] / watched if watched else 0.0
 
         return UptimeStats(
-            uptime=100 - share(Status.OUTAGE) if watched >= ENOUGH else None,
+            uptime=100 - share(Status.OUTAGE) if watched >= MIN_WATCHED else None,
             watched=min(100.0, 100 * watched / span) if span else 0.0,
             outage=share(Status.OUTAGE),
             degraded=share(Status.DEGRADED),
             sign_in_outage=share(Status.SIGN_IN_OUTAGE),
         )
 
-    def dump(self) -> StoredDays:
+    def dump_days(self) -> StoredDays:
         """Return what is to be kept over a restart."""
         return {
             region: {
@@ -133,7 +133,7 @@ class Uptime:
             for region, known in self._regions.items()
         }
 
-    def restore(self, stored: StoredDays) -> None:
+    def restore_days(self, stored: StoredDays) -> None:
         """Take up what was kept."""
         self._regions = {
             region: _Region(
@@ -158,21 +158,23 @@ _RANKS = (
 )
 
 
-def _held(known: _Region, now: float) -> Status | None:
+def _worst_status(known: _Region, now: float) -> Status | None:
     """Return the worst that is judged of a region, None if nobody can."""
     found = {
         status if status in OUTAGES else Status.OPERATIONAL
         for status, at in known.last_status.values()
-        if now - at <= HOLDS and status not in INCONCLUSIVE
+        if now - at <= VALID_FOR and status not in INCONCLUSIVE
     }
     return next((status for status in _RANKS if status in found), None)
 
 
-def _count(known: _Region, day: DayTotals, status: Status | None, now: float) -> None:
+def _count_time(
+    known: _Region, day: DayTotals, status: Status | None, now: float
+) -> None:
     """Count the time since the last report for what was judged meanwhile."""
-    spent = 0.0 if known.at is None else now - known.at
-    known.at = now
-    if status is None or spent > HOLDS:
+    spent = 0.0 if known.counted_at is None else now - known.counted_at
+    known.counted_at = now
+    if status is None or spent > VALID_FOR:
         known.up_for = 0.0
         return
     day[status] += spent

@@ -47,7 +47,7 @@ _RULES: dict[Subsystem, ConfirmationRule] = {
     Subsystem.DATA: DATA,
     Subsystem.COMMANDS: COMMANDS,
 }
-_PLANES = {
+_SUBSYSTEMS = {
     Subject.API: Subsystem.API,
     Subject.DATA: Subsystem.DATA,
     Subject.COMMANDS: Subsystem.COMMANDS,
@@ -77,7 +77,7 @@ class VehicleCallHealth:
 
     model: str | None = None
     third_party: bool = False
-    tracks: dict[Subsystem, HealthTracker] = field(
+    trackers: dict[Subsystem, HealthTracker] = field(
         default_factory=lambda: {
             plane: HealthTracker(rule=rule, verified=True)
             for plane, rule in _RULES.items()
@@ -90,25 +90,25 @@ class VehicleCallHealth:
     can_confirm_recovery: bool = True
     intermittent: bool = False
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
-    claimed_at: float | None = None
+    data_failing_since: float | None = None
     """When a third party's data were first held against Tesla."""
 
     def __post_init__(self) -> None:
         """Let the first newer data end what a third party's data began."""
         if self.third_party:
-            self.tracks[Subsystem.DATA].rule = replace(
+            self.trackers[Subsystem.DATA].rule = replace(
                 DATA, good_answers=1, good_span=0.0
             )
 
     @property
     def api(self) -> HealthTracker:
         """Return the history of the calls as such."""
-        return self.tracks[Subsystem.API]
+        return self.trackers[Subsystem.API]
 
     @property
     def degraded(self) -> bool:
         """Tell whether a plane is down or calls fail by fits."""
-        return self.intermittent or any(track.down for track in self.tracks.values())
+        return self.intermittent or any(track.down for track in self.trackers.values())
 
     # Asking
 
@@ -156,11 +156,11 @@ class VehicleCallHealth:
 
     # Observing
 
-    def observe(self, evidence: Evidence) -> bool:
+    def observe_answer(self, evidence: Evidence) -> bool:
         """Take in evidence about this car; tell whether it begins a suspicion."""
-        plane = _PLANES.get(evidence.classification.subject)
+        plane = _SUBSYSTEMS.get(evidence.classification.subject)
         if plane is None:
-            return self._observe_aside(evidence)
+            return self._observe_other_subject(evidence)
         peculiar = (
             evidence.good or evidence.classification.reason in _SUBSYSTEM_SPECIFIC
         )
@@ -168,35 +168,35 @@ class VehicleCallHealth:
             plane = Subsystem.API
         if plane is Subsystem.API:
             return self._observe_api(evidence)
-        track = self.tracks[plane]
-        began = track.observe(evidence)
+        track = self.trackers[plane]
+        began = track.add_evidence(evidence)
         if plane is Subsystem.DATA:
-            self._follow_data(evidence, track)
+            self._schedule_data_call(evidence, track)
         if peculiar:
             passed_on = self.third_party and plane is Subsystem.DATA
-            return False if passed_on else self._observe_works(evidence)
+            return False if passed_on else self._observe_api_working(evidence)
         if began:
             # Is it this plane alone?
             self.request_now(evidence.at)
         return False
 
-    def _observe_aside(self, evidence: Evidence) -> bool:
+    def _observe_other_subject(self, evidence: Evidence) -> bool:
         if evidence.classification.reason in (Reason.ASLEEP, Reason.IN_SERVICE):
             self.waive_recovery_proof()
         if evidence.classification.subject is Subject.ACCOUNT and not self.api.down:
             # A refusal in the maker's own words: its cloud works.
-            return self._observe_works(evidence)
+            return self._observe_api_working(evidence)
         return False
 
-    def _observe_works(self, evidence: Evidence) -> bool:
+    def _observe_api_working(self, evidence: Evidence) -> bool:
         return self._observe_api(
             Evidence(classification=_WORKS, sent_at=evidence.sent_at, at=evidence.at)
         )
 
     def _observe_api(self, evidence: Evidence) -> bool:
         was_down = self.api.down
-        began = self.api.observe(evidence)
-        passed = self._note(evidence)
+        began = self.api.add_evidence(evidence)
+        passed = self._record_recent(evidence)
         if began:
             self._begin_series(evidence.at)
         if not evidence.good:
@@ -218,7 +218,7 @@ class VehicleCallHealth:
             self.next_data_call = evidence.at
         return False
 
-    def _follow_data(self, evidence: Evidence, track: HealthTracker) -> None:
+    def _schedule_data_call(self, evidence: Evidence, track: HealthTracker) -> None:
         if evidence.good:
             self.recovery_proof_until = None
             self.next_data_call = evidence.at + DATA_AGAIN if track.down else None
@@ -230,7 +230,7 @@ class VehicleCallHealth:
                 else SERIES[1] - SERIES[0]
             )
 
-    def _note(self, evidence: Evidence) -> bool:
+    def _record_recent(self, evidence: Evidence) -> bool:
         """Note an answer that the maker gave; tell whether a failure has passed."""
         passed = evidence.good and bool(self.recent) and not self.recent[-1][1]
         if evidence.good or evidence.answered:
@@ -247,7 +247,7 @@ class VehicleCallHealth:
 
     def restart_suspicions(self, now: float, *, silent: bool) -> None:
         """Begin suspicions anew, if `silent` those to which no answer came."""
-        for plane, track in self.tracks.items():
+        for plane, track in self.trackers.items():
             if track.suspected_at is None or (silent and track.answered):
                 continue
             track.restart(now)
@@ -263,34 +263,34 @@ class VehicleCallHealth:
         did answer meanwhile, or the company of one that is down.
         """
         for plane in planes:
-            track = self.tracks[plane]
+            track = self.trackers[plane]
             if track.confirmable and (
-                track.answered or host.down or _contrasts(track, host)
+                track.answered or host.down or _host_answered_meanwhile(track, host)
             ):
                 track.confirm()
                 if plane is Subsystem.API:
-                    self._follow_down()
+                    self._dismiss_others()
                 if plane is Subsystem.DATA:
                     self.next_data_call = self.recovery_proof_until = None
 
-    def _follow_down(self) -> None:
+    def _dismiss_others(self) -> None:
         self.confirmation_calls = []
         self.later_calls = []
         self.next_data_call = None
         for plane in (Subsystem.DATA, Subsystem.COMMANDS):
-            self.tracks[plane].dismiss()
+            self.trackers[plane].dismiss()
 
     def expire_commands(self, now: float) -> None:
         """Let go of what nobody asks for to see whether it works."""
-        track = self.tracks[Subsystem.COMMANDS]
+        track = self.trackers[Subsystem.COMMANDS]
         if track.down and now - (track.last_bad or now) > COMMANDS_FADE:
             track.reset()
-        data = self.tracks[Subsystem.DATA]
+        data = self.trackers[Subsystem.DATA]
         if not (self.third_party and data.down):
-            self.claimed_at = None
-        elif self.claimed_at is None:
-            self.claimed_at = now
-        elif now - self.claimed_at > THIRD_PARTY_FADES:
+            self.data_failing_since = None
+        elif self.data_failing_since is None:
+            self.data_failing_since = now
+        elif now - self.data_failing_since > THIRD_PARTY_FADES:
             data.reset()
 
     def update_intermittent(self) -> None:
@@ -319,17 +319,17 @@ class VehicleCallHealth:
         """
         if self.api.down:
             return False
-        asked_at = self.api.last_good_asked
+        asked_at = self.api.last_good_sent
         oldest = now - RECENT if since is None else max(since, now - RECENT)
         if asked_at is None or asked_at < oldest:
             return None
         return None if self.api.health(now) is Health.DOUBTFUL else True
 
 
-def _contrasts(track: HealthTracker, host: HealthTracker) -> bool:
-    first, last = track.failed_asks
+def _host_answered_meanwhile(track: HealthTracker, host: HealthTracker) -> bool:
+    first, last = track.failed_between
     return (
         not host.failing
         and (host.last_bad is None or host.last_bad < first)
-        and (host.last_good_asked or 0.0) >= last - _CONTRAST
+        and (host.last_good_sent or 0.0) >= last - _CONTRAST
     )

@@ -26,7 +26,7 @@ from ..outage.evidence import (
     Verdict,
     make_evidence,
 )
-from ..outage.region_moves import Move, may_move, named_host, still_counting
+from ..outage.region_moves import Move, may_move, recent_moves, redirect_host
 from ..transport.cloud import ApiCall
 from ..transport.http import HttpResult
 from ..vehicle.parsing import JsonObject
@@ -117,8 +117,8 @@ class ApiCallHandler:
         entry, now = self.entry, dt_util.utcnow()
         current = entry.data[CONF_BASE_URL]
         regions = self.hosts.regions
-        named = named_host(refusal, regions.values(), current=current)
-        moves = still_counting(_moves_of(entry), now)
+        named = redirect_host(refusal, regions.values(), current=current)
+        moves = recent_moves(_moves_of(entry), now)
         if named is None or not may_move(named, moves, now):
             return
         region = next(one for one, url in regions.items() if url == named)
@@ -151,11 +151,11 @@ class ApiCallHandler:
                 classify(RequestType.TOKEN, answer, readable=readable), answer
             )
         if not self.detector.third_party:
-            self.detector.observe_renewal(found)
+            self.detector.observe_token_refresh(found)
         elif not found.good:
             # A service in between renews its own sign-ins: no car can be called.
             for vin, car in self.vehicles.cars.items():
-                self.detector.observe(
+                self.detector.observe_call(
                     found.as_vehicle_evidence(car=vin, model=car.vehicle.model)
                 )
         self.renewed()

@@ -60,13 +60,13 @@ class HostPoller:
         # The last follower may have left while this one was being set up.
         self._hass.data[HOST_POLLERS].setdefault(self.targets, self)
         self._followers[follower] = update
-        self.watch.own[region] += 1
+        self.watch.home_regions[region] += 1
         self.async_schedule()
 
         @callback
         def unfollow() -> None:
             self._followers.pop(follower)
-            self.watch.own[region] -= 1
+            self.watch.home_regions[region] -= 1
             if not self._followers:
                 self._stop()
 
@@ -141,7 +141,7 @@ class HostPoller:
 
     async def _async_probe(self, target: Endpoint) -> None:
         evidence = await self._prober.probe(target)
-        self.watch.observe(target, evidence)
+        self.watch.observe_probe(target, evidence)
         self.answers[target] = evidence
         if target.region is not None and evidence.good:
             self.latencies[target.region] = evidence.at - evidence.sent_at

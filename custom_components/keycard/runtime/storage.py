@@ -21,11 +21,11 @@ from ..outage.detector import StoredDetector
 from ..outage.host_monitor import HostMonitor, StoredHost
 from ..outage.outage_log import OutageEvent, OutageLog, StoredOutage
 from ..outage.stored_values import (
+    INVALID_DATA_ERRORS,
     LONGEST_GAP,
-    UNREADABLE,
     Skipped,
-    check_form,
-    read_time,
+    check_type,
+    parse_stored_time,
 )
 from ..outage.uptime import StoredDays
 
@@ -173,7 +173,7 @@ async def async_rename(
     store = VersionedStore[StoredEntry](hass, _key(entry_id), private=True)
     if (stored := await async_load_or_set_aside(hass, store)) is None:
         return
-    with suppress(*UNREADABLE):
+    with suppress(*INVALID_DATA_ERRORS):
         keys = {names.get(car, car): key for car, key in stored["keys"].items()}
         await store.async_save(cast(StoredEntry, {**stored, "keys": keys}))
 
@@ -266,19 +266,19 @@ class HomeStore:
             return
         skipped = Skipped()
         with skipped.part("outages"):
-            self.journal.restore(stored["outages"], skipped)
+            self.journal.restore_outages(stored["outages"], skipped)
         with skipped.part("uptime"):
             days = stored.get("days", {})
-            check_form(days, StoredDays)
-            self.journal.uptime.restore(days)
+            check_type(days, StoredDays)
+            self.journal.uptime.restore_days(days)
         recent = True
         with skipped.part("saved"):
             if (saved := stored.get("saved")) is not None:
-                recent = dt_util.utcnow() - read_time(saved) <= LONGEST_GAP
+                recent = dt_util.utcnow() - parse_stored_time(saved) <= LONGEST_GAP
         with skipped.part("hosts"):
             for url, host in stored["hosts"].items():
                 with skipped.part("a host"):
-                    check_form(host, StoredHost)
+                    check_type(host, StoredHost)
                     self._hosts[url] = StoredHost(
                         verified=host["verified"], down=host["down"] and recent
                     )
@@ -287,12 +287,12 @@ class HomeStore:
 
     def restore(self, watch: HostMonitor) -> None:
         """Give a watch what is known of its hosts."""
-        watch.restore(self._hosts)
+        watch.restore_hosts(self._hosts)
 
     @callback
     def update_hosts(self, watch: HostMonitor) -> None:
         """Take what a watch learnt about its hosts; while it does, time is counted."""
-        hosts = {**self._hosts, **watch.dump()}
+        hosts = {**self._hosts, **watch.dump_hosts()}
         if hosts != self._hosts:
             self._hosts = hosts
             self.async_save()
@@ -301,7 +301,7 @@ class HomeStore:
     @callback
     def async_forget(self, reporter: str) -> list[OutageEvent]:
         """Let go of an entry, and return what the others are to report for it."""
-        happenings = self.journal.forget(
+        happenings = self.journal.forget_entry(
             reporter, wall=dt_util.utcnow(), now=time.monotonic()
         )
         self.async_save()
@@ -310,7 +310,7 @@ class HomeStore:
     @callback
     def async_rename(self, names: Mapping[str, str]) -> None:
         """Know cars under their new ids."""
-        self.journal.rename(names)
+        self.journal.rename_vehicles(names)
         self.async_save()
 
     @callback
@@ -321,8 +321,8 @@ class HomeStore:
     def _dump(self) -> StoredHome:
         return StoredHome(
             hosts=self._hosts,
-            outages=self.journal.dump(),
-            days=self.journal.uptime.dump(),
+            outages=self.journal.dump_outages(),
+            days=self.journal.uptime.dump_days(),
             saved=dt_util.utcnow().isoformat(),
         )
 

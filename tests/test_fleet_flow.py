@@ -173,9 +173,7 @@ async def test_a_key_that_is_not_shown(
     error: str,
     may_pass: bool,
 ) -> None:
-    monkeypatch.setattr(
-        "custom_components.keycard.flows.server_check._LOOK_TIMEOUT", 0.3
-    )
+    monkeypatch.setattr("custom_components.keycard.flows.server_check._TIMEOUT", 0.3)
     simulator.set("domain.key", condition)
     form = await begin(hass)
     assert form["step_id"] == "fleet_key"

@@ -20,7 +20,7 @@ from homeassistant.helpers.aiohttp_client import HassClientResponse
 from homeassistant.helpers.json import json_bytes
 
 from custom_components.keycard.auth.oauth import classify_token_response
-from custom_components.keycard.flows.server_check import _check_of, _url_in
+from custom_components.keycard.flows.server_check import _check_products, _find_url
 from custom_components.keycard.outage.classifier import classify
 from custom_components.keycard.outage.detector import OutageDetector, StoredDetector
 from custom_components.keycard.outage.endpoints import default_hosts
@@ -289,9 +289,9 @@ def test_calls_and_the_set_up(host: Any) -> None:
         for call in host(raw, asking):
             for what in CallType:
                 classify_call(what, call)
-            check = _check_of(call, "https://host.example")
+            check = _check_products(call, "https://host.example")
             assert check.error or check.vins is not None
-            _url_in(call.answer.body)
+            _find_url(call.answer.body)
             told(call.body)
 
     calls()

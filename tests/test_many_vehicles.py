@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.flows.server_check import _check_of
+from custom_components.keycard.flows.server_check import _check_products
 from custom_components.keycard.runtime.vehicle_coordinator import VehicleCoordinator
 from custom_components.keycard.runtime.vehicles import AT_ONCE
 from custom_components.keycard.transport.cloud import ApiCall
@@ -76,7 +76,8 @@ async def test_a_list_that_is_too_long_is_refused_as_a_whole(
 async def test_a_list_that_is_too_long_is_refused_by_the_flow(
     account: MockConfigEntry,
 ) -> None:
-    assert _check_of(listing(account, MOST_VEHICLES - 2), "").error is None
+    assert _check_products(listing(account, MOST_VEHICLES - 2), "").error is None
     assert (
-        _check_of(listing(account, MOST_VEHICLES - 1), "").error == "too_many_vehicles"
+        _check_products(listing(account, MOST_VEHICLES - 1), "").error
+        == "too_many_vehicles"
     )

@@ -36,7 +36,7 @@ from .flows.bluetooth import BluetoothKeyFlow, BluetoothSteps
 from .flows.fields import TOKEN_SCHEMA, clean_token
 from .flows.fleet import FleetSteps
 from .flows.options import KeycardOptionsFlow
-from .flows.server_check import BASE, ConnectionCheck, check_server
+from .flows.server_check import ConnectionCheck, check_server
 from .flows.services import ServerSteps, ServiceSteps
 from .flows.watch import WatchSteps
 from .transport.pinning import read_pin
@@ -142,9 +142,7 @@ class KeycardConfigFlow(
                 return self.async_update_reload_and_abort(
                     entry, data_updates={CONF_TOKEN: token}
                 )
-            # The address stood the test before: only the token is asked for.
-            where = CONF_TOKEN if check.error_field == CONF_TOKEN else BASE
-            errors[where] = check.error
+            errors = check.form_errors(TOKEN_SCHEMA)
         return self.async_show_form(
             step_id="reauth_confirm",
             data_schema=TOKEN_SCHEMA,

@@ -114,10 +114,10 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         )
 
 
-def is_accepted(check: ConnectionCheck, user_input: Mapping[str, Any]) -> bool:
-    """Return whether a server works, or the owner takes it for working."""
+def is_accepted(check: ConnectionCheck, user_input: Mapping[str, Any] | None) -> bool:
+    """Return whether a check passed or the user overrides its error."""
     return check.error is None or (
-        check.can_override and bool(user_input.get(CONF_ANYWAY))
+        check.can_override and bool((user_input or {}).get(CONF_ANYWAY))
     )
 
 

@@ -51,9 +51,7 @@ from .fields import (
     region_of,
 )
 from .server_check import (
-    BASE,
     ConnectionCheck,
-    Finding,
     check_key,
     check_proxy,
     check_registration,
@@ -192,7 +190,7 @@ class FleetSteps(CertificateSteps):
             data_schema=self.add_suggested_values_to_schema(
                 _with_choice(schema, applications), suggested
             ),
-            errors={} if check.error is None else {check.error_field: check.error},
+            errors=check.form_errors(schema),
             description_placeholders={
                 "dashboard": DASHBOARD,
                 "example": "https://192.168.1.5:4443",
@@ -252,12 +250,12 @@ class FleetSteps(CertificateSteps):
             return self.async_abort(reason="key_file")
         # Nothing of Keycard may be set up yet.
         async_show_public_key(self.hass)
-        found = await check_key(self.hass, self._fleet_domain, key)
-        if _passes(found, user_input):
+        check = await check_key(self.hass, self._fleet_domain, key)
+        if is_accepted(check, user_input):
             return await self.async_step_fleet_register()
-        return self._show_finding(
+        return self._show_check(
             "fleet_key",
-            found,
+            check,
             url=public_key_url(self._fleet_domain),
             pem=f"\n{public_pem(key)}",
         )
@@ -267,31 +265,32 @@ class FleetSteps(CertificateSteps):
     ) -> ConfigFlowResult:
         """Register the application in the region."""
         key = await async_get_key(self.hass)
-        found = await check_registration(
+        check = await check_registration(
             self.hass,
             self._application,
             _base_url(self._fleet_region),
             self._fleet_domain,
             key,
         )
-        if _passes(found, user_input):
+        if is_accepted(check, user_input):
             if self._signed_in:
                 return await self.async_step_fleet_account()
             return await self.async_step_auth()
-        return self._show_finding(
-            "fleet_register", found, domain=self._fleet_domain, dashboard=DASHBOARD
+        return self._show_check(
+            "fleet_register", check, domain=self._fleet_domain, dashboard=DASHBOARD
         )
 
-    def _show_finding(
-        self, step_id: str, found: Finding, **placeholders: str
+    def _show_check(
+        self, step_id: str, check: ConnectionCheck, **placeholders: str
     ) -> ConfigFlowResult:
-        """Show what was found wrong; submitting checks again."""
+        """Show the result of a check; submitting the form checks again."""
+        schema = _ANYWAY_SCHEMA if check.can_override else _CHECK_SCHEMA
         return self.async_show_form(
             step_id=step_id,
-            data_schema=_ANYWAY_SCHEMA if found.can_override else _CHECK_SCHEMA,
-            errors={} if found.error is None else {BASE: found.error},
+            data_schema=schema,
+            errors=check.form_errors(schema),
             description_placeholders={
-                "said": escape_markdown(found.said or "-"),
+                "said": escape_markdown(check.message or "-"),
                 **placeholders,
             },
         )
@@ -447,12 +446,6 @@ def _with_choice(
         ]
     )
     return schema.extend({vol.Required(CONF_IMPLEMENTATION): SelectSelector(choices)})
-
-
-def _passes(found: Finding, user_input: dict[str, Any] | None) -> bool:
-    return found.error is None or (
-        found.can_override and bool((user_input or {}).get(CONF_ANYWAY))
-    )
 
 
 def _own_domain(hass: HomeAssistant) -> str:

@@ -1,10 +1,13 @@
-"""Asks a server for the owner's cars, and says what is wrong in words of the flow."""
+"""Connection checks of the config flow."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 import json
 import re
+
+from aiohttp import ClientMiddlewareType, ClientSession
+import voluptuous as vol
 
 from homeassistant.const import CONF_TOKEN
 from homeassistant.core import HomeAssistant
@@ -31,27 +34,41 @@ from ..vehicle.state import unwrapped
 
 BASE = "base"
 
-_ADDRESS = re.compile(r"https?://[a-z0-9][a-z0-9.-]*[a-z0-9](?::\d+)?", re.IGNORECASE)
+_TIMEOUT = 10.0
+_MAX_MESSAGE = 200
+
+_URL = re.compile(r"https?://[a-z0-9][a-z0-9.-]*[a-z0-9](?::\d+)?", re.IGNORECASE)
+_DOMAIN = re.compile(
+    r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionCheck:
-    """What asking a server brought.
+    """Result of a check against a server, a domain or Tesla's registration.
 
-    `error` is a key of the flow's texts, None when the server answered with cars;
-    `where` is the field that it is about. `may_pass` tells that address and token can
-    be right all the same. `account` is the owner's number, where a car tells it;
-    `names` are those of the cars, by VIN.
-    `right_url` is where a refusal sends the owner.
+    `error` is an error key of the translations, None on success, and `error_field` the
+    form field it belongs to. `can_override` is set if the input may be valid despite
+    the error. `message` is the host's own error message. `account` is the Tesla user
+    ID, if a vehicle reports it; `names` are by VIN. `right_url` is the URL that a wrong
+    region response names.
     """
 
     error: str | None = None
     error_field: str = BASE
     can_override: bool = False
+    message: str = ""
     account: str | None = None
     vins: frozenset[str] = frozenset()
     names: Mapping[str, str | None] = field(default_factory=dict)
     right_url: str | None = None
+
+    def form_errors(self, schema: vol.Schema) -> dict[str, str]:
+        """Return the errors of a form, at its base if the field is not part of it."""
+        if self.error is None:
+            return {}
+        field = self.error_field if self.error_field in schema.schema else BASE
+        return {field: self.error}
 
 
 _FAILURES = {
@@ -79,48 +96,52 @@ _REASONS = {
     Reason.NOT_REGISTERED: ConnectionCheck(error="not_registered"),
     Reason.RATE_LIMITED: ConnectionCheck(error="rate_limited", can_override=True),
 }
-_TOO_MANY = ConnectionCheck(error="too_many_vehicles", error_field=CONF_TOKEN)
+_TOO_MANY_VEHICLES = ConnectionCheck(error="too_many_vehicles", error_field=CONF_TOKEN)
 _WRONG_REGION = ConnectionCheck(error="wrong_region", error_field=CONF_BASE_URL)
 _UNREACHABLE = ConnectionCheck(error="name_not_found", error_field=CONF_BASE_URL)
-_TIMEOUT = 10.0
-_CLOUD_FAILS = ConnectionCheck(error="server_error", can_override=True)
+_SERVER_ERROR = ConnectionCheck(error="server_error", can_override=True)
 
 
 @asynccontextmanager
-async def open_link(
-    hass: HomeAssistant, base_url: str, token: str, pin: Pin | None = None
-) -> AsyncGenerator[FleetClient]:
-    """Open a link for a moment."""
+async def _open_session(
+    hass: HomeAssistant, pin: Pin | None, middlewares: tuple[ClientMiddlewareType, ...]
+) -> AsyncGenerator[ClientSession]:
+    """Open a session that pins the certificate of the server, if any."""
     session = async_create_clientsession(
-        hass, auto_cleanup=False, middlewares=(Recorder(),)
+        hass, auto_cleanup=False, middlewares=middlewares
     )
     try:
-        yield token_link(pinned(session, pin), base_url, token)
+        yield pinned(session, pin)
     finally:
-        # Its connections belong to Home Assistant.
+        # The connector belongs to Home Assistant.
         session.detach()
+
+
+@asynccontextmanager
+async def _open_client(
+    hass: HomeAssistant, base_url: str, token: str, pin: Pin | None = None
+) -> AsyncGenerator[FleetClient]:
+    """Open a client of the Fleet API."""
+    async with _open_session(hass, pin, (Recorder(),)) as session:
+        yield token_link(session, base_url, token)
 
 
 async def check_server(
     hass: HomeAssistant, base_url: str, token: str, pin: Pin | None = None
 ) -> ConnectionCheck:
-    """Ask a server for the owner's cars."""
-    async with open_link(hass, base_url, token, pin) as link:
-        return _check_of(await link.products(), base_url)
+    """Request the vehicles of the account."""
+    async with _open_client(hass, base_url, token, pin) as client:
+        return _check_products(await client.products(), base_url)
 
 
 async def check_proxy(
     hass: HomeAssistant, base_url: str, pin: Pin | None
 ) -> ConnectionCheck:
-    """Ask a server whether it is there; no token is shown to it."""
-    session = async_create_clientsession(hass, auto_cleanup=False)
-    try:
+    """Check whether a command proxy responds, without sending it a token."""
+    async with _open_session(hass, pin, ()) as session:
         answer = await request(
-            pinned(session, pin), "GET", f"{base_url}/api/1/products", timeout=_TIMEOUT
+            session, "GET", f"{base_url}/api/1/products", timeout=_TIMEOUT
         )
-    finally:
-        # Its connections belong to Home Assistant.
-        session.detach()
     if answer.failure is Failure.CERTIFICATE:
         check = _REASONS[Reason.CERTIFICATE]
     elif answer.failure is not None:
@@ -129,14 +150,15 @@ async def check_proxy(
         check = _REASONS[Reason.MALFORMED]
     else:
         return ConnectionCheck()
-    where = CONF_SERVER if check.error_field == CONF_BASE_URL else check.error_field
-    return replace(check, error_field=where)
+    if check.error_field == CONF_BASE_URL:
+        return replace(check, error_field=CONF_SERVER)
+    return check
 
 
 async def find_region(hass: HomeAssistant, base_url: str, token: str) -> str | None:
-    """Ask which region the account belongs to, None if that is not told."""
-    async with open_link(hass, base_url, token) as link:
-        call = await link.region()
+    """Return the region of the account, None if it is not reported."""
+    async with _open_client(hass, base_url, token) as client:
+        call = await client.region()
     region = None if call.body is None else unwrapped(call.body).get("region")
     return region if isinstance(region, str) and region in REGIONS else None
 
@@ -144,16 +166,16 @@ async def find_region(hass: HomeAssistant, base_url: str, token: str) -> str | N
 async def find_unpaired(
     hass: HomeAssistant, base_url: str, token: str, vins: Collection[str]
 ) -> tuple[str, ...]:
-    """Ask which cars take only signed commands and do not know the owner's key yet."""
+    """Return the vehicles that require signed commands and lack the user's key."""
     if not vins:
         return ()
-    async with open_link(hass, base_url, token) as link:
-        call = await link.fleet_status(sorted(vins))
+    async with _open_client(hass, base_url, token) as client:
+        call = await client.fleet_status(sorted(vins))
     return tuple(parse_unpaired(call.body, vins) or ())
 
 
-def _check_of(call: ApiCall, base_url: str) -> ConnectionCheck:
-    """Tell what a list of cars, or its absence, means for a set-up."""
+def _check_products(call: ApiCall, base_url: str) -> ConnectionCheck:
+    """Check the response of the products endpoint."""
     answer = call.answer
     readable = None if call.body is None else True
     reason = classify(RequestType.CALL, answer, url=base_url, readable=readable).reason
@@ -161,7 +183,7 @@ def _check_of(call: ApiCall, base_url: str) -> ConnectionCheck:
         if (cars := parse_products(call.body)) is None:
             return _REASONS[Reason.MALFORMED]
         if len(cars) > MOST_VEHICLES:
-            return _TOO_MANY
+            return _TOO_MANY_VEHICLES
         accounts = [str(car["user_id"]) for car in cars.values() if car.get("user_id")]
         return ConnectionCheck(
             account=accounts[0] if accounts else None,
@@ -173,89 +195,73 @@ def _check_of(call: ApiCall, base_url: str) -> ConnectionCheck:
     if refuses_token(answer):
         return _REASONS[Reason.UNAUTHORIZED]
     if reason is Reason.WRONG_REGION:
-        return replace(_WRONG_REGION, right_url=_url_in(answer.body))
+        return replace(_WRONG_REGION, right_url=_find_url(answer.body))
     if reason is Reason.NO_ANSWER and answer.failure is not None:
         return _FAILURES.get(answer.failure, _REASONS[Reason.MALFORMED])
-    return _REASONS.get(reason, _CLOUD_FAILS)
+    return _REASONS.get(reason, _SERVER_ERROR)
 
 
-def _url_in(text: str) -> str | None:
-    """Return the address that a refusal names instead."""
-    found = _ADDRESS.search(text)
-    return found[0] if found else None
+def _find_url(text: str) -> str | None:
+    """Return the first URL in an error message."""
+    match = _URL.search(text)
+    return match[0] if match else None
 
 
-_LOOK_TIMEOUT = 10.0
-_LONGEST_WORD = 200
-
-_DOMAIN = re.compile(
-    r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What a check found wrong: a key of the flow's texts, None if it found nothing.
-
-    `may_pass` tells that it may be right all the same; `said` is the host's own word.
-    """
-
-    error: str | None = None
-    can_override: bool = False
-    said: str = ""
-
-
-_UNSEEN = {
-    Failure.NAME: Finding(error="domain_not_found"),
-    Failure.CERTIFICATE: Finding(error="domain_certificate"),
+_DOMAIN_FAILURES = {
+    Failure.NAME: ConnectionCheck(error="domain_not_found"),
+    Failure.CERTIFICATE: ConnectionCheck(error="domain_certificate"),
 }
 
-_REGISTRATION = {
-    Reason.SIGN_IN: Finding(error="application_refused"),
-    Reason.UNAUTHORIZED: Finding(error="application_refused"),
-    Reason.FORBIDDEN: Finding(error="application_not_allowed"),
-    Reason.BILLING_LIMIT: Finding(error="limit", can_override=True),
-    Reason.RATE_LIMITED: Finding(error="rate_limited", can_override=True),
+_REGISTRATION_REASONS = {
+    Reason.SIGN_IN: ConnectionCheck(error="application_refused"),
+    Reason.UNAUTHORIZED: ConnectionCheck(error="application_refused"),
+    Reason.FORBIDDEN: ConnectionCheck(error="application_not_allowed"),
+    Reason.BILLING_LIMIT: ConnectionCheck(error="limit", can_override=True),
+    Reason.RATE_LIMITED: ConnectionCheck(error="rate_limited", can_override=True),
 }
 
 
 def read_domain(text: str) -> str | None:
-    """Return a domain in its one form, None if it is none."""
+    """Return a normalized domain, None if it is invalid."""
     bare = text.strip().lower().removeprefix("https://").split("/")[0]
     return bare if _DOMAIN.fullmatch(bare) else None
 
 
 def public_key_url(domain: str) -> str:
-    """Return where the maker looks for the public key of an application."""
+    """Return the URL at which Tesla expects the public key of an application."""
     return f"https://{domain}{PUBLIC_KEY_PATH}"
 
 
-async def check_key(hass: HomeAssistant, domain: str, key: PrivateKey) -> Finding:
-    """Look whether the public key is shown at its domain.
+async def check_key(
+    hass: HomeAssistant, domain: str, key: PrivateKey
+) -> ConnectionCheck:
+    """Check whether the domain serves the public key.
 
-    A home that does not reach its own domain from inside may be right all the same.
+    A network that does not reach its own domain from inside may still be correct.
     """
     answer = await request(
         async_get_clientsession(hass),
         "GET",
         public_key_url(domain),
-        timeout=_LOOK_TIMEOUT,
+        timeout=_TIMEOUT,
         limit=8192,
     )
     if answer.failure is not None:
-        return _UNSEEN.get(
-            answer.failure, Finding(error="domain_unreachable", can_override=True)
+        return _DOMAIN_FAILURES.get(
+            answer.failure,
+            ConnectionCheck(error="domain_unreachable", can_override=True),
         )
     if answer.status != 200:
-        said = str(answer.status)
-        return Finding(error="key_not_shown", can_override=True, said=said)
+        return ConnectionCheck(
+            error="key_not_shown", can_override=True, message=str(answer.status)
+        )
     match matches_public_key(answer.body, key):
         case True:
-            return Finding()
+            return ConnectionCheck()
         case False:
-            return Finding(error="key_of_another")
+            return ConnectionCheck(error="key_of_another")
         case _:
-            return Finding(error="key_not_pem")
+            return ConnectionCheck(error="key_not_pem")
 
 
 async def check_registration(
@@ -264,54 +270,53 @@ async def check_registration(
     base_url: str,
     domain: str,
     key: PrivateKey,
-) -> Finding:
-    """Register the application in a region; to do that again changes nothing."""
+) -> ConnectionCheck:
+    """Register the application in a region; registering again is harmless."""
     try:
         token = await sign_in.async_application_token(base_url)
     except TokenRequestFailedError as err:
-        return _of_application(err.answer)
-    async with open_link(hass, base_url, token) as link:
-        return _of_registration(await link.register_partner(domain), key)
+        return _check_token_error(err.answer)
+    async with _open_client(hass, base_url, token) as client:
+        return _check_registration(await client.register_partner(domain), key)
 
 
-def _of_application(answer: HttpResult) -> Finding:
-    """Tell what it means that the application got no token of its own."""
-    if answer.failure is None and answer.status in {400, 401} and _is_json(answer):
-        return Finding(error="application_refused")
-    return Finding(error="sign_in_disturbed", can_override=True)
+def _check_token_error(answer: HttpResult) -> ConnectionCheck:
+    """Check the response to a failed token request of the application."""
+    rejected = answer.failure is None and answer.status in {400, 401}
+    if rejected and isinstance(_parse_json(answer), dict):
+        return ConnectionCheck(error="application_refused")
+    return ConnectionCheck(error="sign_in_disturbed", can_override=True)
 
 
-def _of_registration(call: ApiCall, key: PrivateKey) -> Finding:
-    """Tell what the answer to a registration means."""
+def _check_registration(call: ApiCall, key: PrivateKey) -> ConnectionCheck:
+    """Check the response to a registration."""
     if call.body is not None:
-        shown = str(unwrapped(call.body).get("public_key") or "")
-        if shown.lower() == public_key_hex(key):
-            return Finding()
-        return Finding(error="registered_with_another_key")
+        registered = str(unwrapped(call.body).get("public_key") or "")
+        if registered.lower() == public_key_hex(key):
+            return ConnectionCheck()
+        return ConnectionCheck(error="registered_with_another_key")
     reason = classify(RequestType.CALL, call.answer).reason
-    if reason in _REGISTRATION:
-        return _REGISTRATION[reason]
-    said = _word_of(call.answer)
-    if "public key" in said.lower():
-        return Finding(error="key_not_found", said=said)
+    if reason in _REGISTRATION_REASONS:
+        return _REGISTRATION_REASONS[reason]
+    message = _error_message(call.answer)
+    if "public key" in message.lower():
+        return ConnectionCheck(error="key_not_found", message=message)
     if 400 <= (call.answer.status or 0) < 500:
-        return Finding(error="registration_refused", said=said)
-    return Finding(error="registration_failed", can_override=True, said=said)
+        return ConnectionCheck(error="registration_refused", message=message)
+    return ConnectionCheck(
+        error="registration_failed", can_override=True, message=message
+    )
 
 
-def _is_json(answer: HttpResult) -> bool:
-    return isinstance(_read(answer), dict)
+def _error_message(answer: HttpResult) -> str:
+    """Return the error message of a response, or its status code."""
+    body = _parse_json(answer)
+    error = body.get("error") if isinstance(body, dict) else None
+    message = read_text(error)
+    return message[:_MAX_MESSAGE] if message else str(answer.status or "")
 
 
-def _word_of(answer: HttpResult) -> str:
-    """Return why a host refuses, in its own word, or the number of its answer."""
-    told = _read(answer)
-    error = told.get("error") if isinstance(told, dict) else None
-    word = read_text(error)
-    return word[:_LONGEST_WORD] if word else str(answer.status or "")
-
-
-def _read(answer: HttpResult) -> object:
+def _parse_json(answer: HttpResult) -> object:
     try:
         return json.loads(answer.body)
     except ValueError, RecursionError:

@@ -117,12 +117,11 @@ class ServerSteps(CertificateSteps):
         if right is not None and (region := region_at(right)) is not None:
             # An answer names the address: only Tesla's own are worth a token.
             values |= {CONF_BASE_URL: right, CONF_REGION: region}
+        schema = ANYWAY_SCHEMA if check.can_override else SERVER_SCHEMA
         return self.async_show_form(
             step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(
-                ANYWAY_SCHEMA if check.can_override else SERVER_SCHEMA, values
-            ),
-            errors={} if check.error is None else {check.error_field: check.error},
+            data_schema=self.add_suggested_values_to_schema(schema, values),
+            errors=check.form_errors(schema),
             description_placeholders={"example": "https://proxy.example.org"},
         )
 
@@ -272,11 +271,10 @@ class ServiceSteps(KeycardFlow):
             for key, value in (user_input or {}).items()
             if key != CONF_ANYWAY
         }
-        where = CONF_TOKEN if check.error_field == CONF_TOKEN else BASE
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, suggested),
-            errors={} if check.error is None else {where: check.error},
+            errors=check.form_errors(schema),
             description_placeholders={
                 "service": SERVICES[provider].name,
                 "console": SERVICES[provider].console,

@@ -9,14 +9,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.flows.fields import (
-    is_https_or_local,
-    normalize_url,
-    region_of,
-)
+from custom_components.keycard.flows.fields import is_https_or_local, normalize_url
 from custom_components.keycard.flows.server_check import ConnectionCheck
 from custom_components.keycard.outage import endpoints
-from custom_components.keycard.outage.endpoints import default_hosts
+from custom_components.keycard.outage.endpoints import default_hosts, region_of_country
 from custom_components.keycard.transport.cloud import ApiCall
 from custom_components.keycard.transport.http import Failure, HttpResult
 from simulator import Simulator
@@ -48,7 +44,7 @@ ADA = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
     ],
 )
 def test_region_of_a_country(country: str | None, region: str) -> None:
-    assert region_of(country) == region
+    assert region_of_country(country) == region
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ from homeassistant.helpers.network import NoURLAvailableError, get_url
 
 from .auth.oauth import TeslaSignIn
 from .const import DASHBOARD
-from .flows.fields import region_of
+from .outage.endpoints import region_of_country
 
 
 async def async_get_auth_implementation(
     hass: HomeAssistant, auth_domain: str, credential: ClientCredential
 ) -> AbstractOAuth2Implementation:
     """Return the sign-in with an application, for the region of this home."""
-    region = region_of(hass.config.country)
+    region = region_of_country(hass.config.country)
     return TeslaSignIn(hass, auth_domain, credential, region=region)
 
 

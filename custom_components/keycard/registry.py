@@ -149,15 +149,22 @@ def vehicle_names(entry: ConfigEntry) -> dict[str, dict[str, Any]]:
     return {}
 
 
-def vehicle_options_from_vin(vin: str, name: str) -> dict[str, Any]:
-    """Return a car for the options of which the owner has told the VIN."""
-    model, year = decode_vin(vin)
+def vehicle_options(
+    *, name: str, model: str, year: int | None, key: str | None = None, vin: str = ""
+) -> dict[str, Any]:
+    """Return the options of a vehicle, with the key that it came with by default."""
     return {
         CONF_NAME: name,
         CONF_MODEL: model,
         CONF_YEAR: year,
-        CONF_KEY: default_key(model, year, vin).value,
+        CONF_KEY: key or default_key(model, year, vin).value,
     }
+
+
+def vehicle_options_from_vin(vin: str, name: str) -> dict[str, Any]:
+    """Return the options of a vehicle with a known VIN."""
+    model, year = decode_vin(vin)
+    return vehicle_options(name=name, model=model, year=year, vin=vin)
 
 
 async def async_migrate_to_vin(hass: HomeAssistant, entry: ConfigEntry) -> None:

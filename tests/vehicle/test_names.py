@@ -3,7 +3,7 @@
 import pytest
 
 from custom_components.keycard.vehicle.parsing import read_text
-from custom_components.keycard.vehicle.product_list import labels
+from custom_components.keycard.vehicle.product_list import unique_labels
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
@@ -37,11 +37,11 @@ def test_what_joins_nothing_goes(value: str, text: str | None) -> None:
 
 
 def test_equal_names_are_told_apart() -> None:
-    assert labels({"5YJ1F7EK4KC700001": "Ada", "ada": "Bo"}) == {
+    assert unique_labels({"5YJ1F7EK4KC700001": "Ada", "ada": "Bo"}) == {
         "5YJ1F7EK4KC700001": "Ada",
         "ada": "Bo",
     }
-    assert labels({"5YJ1F7EK4KC700001": "Ada", "5YJ1F7EK4KC700002": "Ada"}) == {
+    assert unique_labels({"5YJ1F7EK4KC700001": "Ada", "5YJ1F7EK4KC700002": "Ada"}) == {
         "5YJ1F7EK4KC700001": "Ada (700001)",
         "5YJ1F7EK4KC700002": "Ada (700002)",
     }

@@ -40,12 +40,13 @@ from ..const import (
 )
 from ..coordinator import KeycardConfigEntry
 from ..notifications.markdown import escape_markdown
+from ..outage.endpoints import region_of_country
 from ..registry import entry_of_car, vehicle_options_from_vin
 from ..transport.bluetooth import BluetoothClient
 from ..transport.bluetooth_pairing import PairingResult, supports_phone_key
 from ..vehicle.computer_keys import ComputerKeys
 from ..vehicle.keys import is_vin
-from ..vehicle.product_list import labels
+from ..vehicle.product_list import unique_labels
 from .base import KeycardFlow
 from .fields import (
     CONF_VIN,
@@ -54,7 +55,6 @@ from .fields import (
     REGION_SCHEMA,
     VIN_SCHEMA,
     read_vin,
-    region_of,
 )
 
 CONF_LATER = "later"
@@ -204,7 +204,8 @@ class BluetoothSteps(
             step_id="bluetooth_only",
             data_schema=self.add_suggested_values_to_schema(
                 _SCHEMA,
-                user_input or {CONF_REGION: region_of(self.hass.config.country)},
+                user_input
+                or {CONF_REGION: region_of_country(self.hass.config.country)},
             ),
             errors=errors,
             description_placeholders={"entry": holder},
@@ -298,7 +299,7 @@ class BluetoothKeyFlow(
             errors[CONF_CAR] = "too_old"
         choices = [
             SelectOptionDict(value=car_id, label=label)
-            for car_id, label in labels(waiting).items()
+            for car_id, label in unique_labels(waiting).items()
         ]
         if may_be_new:
             choices.append(SelectOptionDict(value=_ANOTHER, label=_ANOTHER))

@@ -12,6 +12,7 @@ from homeassistant.helpers.selector import BooleanSelector
 
 from ..const import CONF_FINGERPRINT
 from ..notifications.markdown import escape_markdown
+from ..outage.endpoints import region_of_host
 from ..transport.pinning import (
     Certificate,
     Pin,
@@ -20,7 +21,6 @@ from ..transport.pinning import (
     spell_fingerprint,
 )
 from .base import KeycardFlow
-from .fields import region_at
 from .server_check import ConnectionCheck
 
 CONF_TRUST = "trust"
@@ -67,7 +67,7 @@ class CertificateSteps(KeycardFlow):
 
         `then` takes the user's answers again once it is trusted.
         """
-        if URL(base_url).scheme != "https" or region_at(base_url) is not None:
+        if URL(base_url).scheme != "https" or region_of_host(base_url) is not None:
             return None
         session = async_get_clientsession(self.hass)
         self._certificate = await async_read_certificate(session, base_url)

@@ -1,26 +1,32 @@
-"""What the flows ask about the cars that other integrations made."""
+"""Flow steps for vehicles of other integrations."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, override
 
 import voluptuous as vol
 
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
-from homeassistant.const import CONF_MODEL, CONF_NAME, Platform
+from homeassistant.config_entries import (
+    ConfigFlowContext,
+    ConfigFlowResult,
+    OptionsFlowWithReload,
+)
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.selector import (
     DeviceSelector,
     DeviceSelectorConfig,
     EntityFilterSelectorConfig,
     SelectOptionDict,
-    Selector,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
 )
+from homeassistant.helpers.typing import VolDictType
 
-from ..const import CONF_CARS, CONF_EXTERNAL, CONF_KEY, CONF_YEAR, DOMAIN, MODEL_NAMES
+from ..const import CONF_CARS, CONF_EXTERNAL, DOMAIN, MODEL_NAMES
 from ..external.discovery import (
     DeviceRef,
     DiscoveredVehicle,
@@ -31,7 +37,9 @@ from ..external.discovery import (
     domain_of,
 )
 from ..notifications.text import async_load_translations
-from .fields import KEY_FIELD, new_car_id
+from ..registry import vehicle_options
+from ..vehicle.product_list import unique_labels
+from .fields import KEY_FIELD, new_vehicle_id
 
 CONF_OTHERS = "others"
 
@@ -47,13 +55,11 @@ _DEVICE_FIELD = DeviceSelector(
 )
 
 
-async def async_car_fields(
-    hass: HomeAssistant, found: Iterable[DiscoveredVehicle]
-) -> dict[vol.Marker, Selector[Any]]:
-    """Return the fields that ask which cars to take; all that were found at first."""
+async def _vehicle_fields(hass: HomeAssistant) -> VolDictType:
+    """Return the fields that select vehicles, with all discovered ones by default."""
     options = [
-        SelectOptionDict(value=car.id, label=await _async_label(hass, car))
-        for car in found
+        SelectOptionDict(value=vehicle.id, label=await _async_label(hass, vehicle))
+        for vehicle in async_discover_vehicles(hass)
     ]
     field = SelectSelector(
         SelectSelectorConfig(
@@ -68,14 +74,16 @@ async def async_car_fields(
 
 
 @callback
-def async_chosen(
-    hass: HomeAssistant,
-    found: Iterable[DiscoveredVehicle],
-    user_input: Mapping[str, Any],
+def _chosen_vehicles(
+    hass: HomeAssistant, user_input: Mapping[str, Any]
 ) -> list[DiscoveredVehicle]:
-    """Return the cars that an owner chose; a device is taken once."""
-    cars = [car for car in found if car.id in user_input[CONF_CARS]]
-    taken = {device.device_id for car in cars for device in car.devices}
+    """Return the vehicles that the user chose, each device once."""
+    vehicles = [
+        vehicle
+        for vehicle in async_discover_vehicles(hass)
+        if vehicle.id in user_input[CONF_CARS]
+    ]
+    taken = {device.device_id for vehicle in vehicles for device in vehicle.devices}
     registry = dr.async_get(hass)
     for device_id in user_input.get(CONF_OTHERS, ()):
         device = registry.async_get(
@@ -83,56 +91,85 @@ def async_chosen(
         )
         if device is None or device.id in taken or domain_of(hass, device) == DOMAIN:
             continue
-        cars.append(async_describe(hass, device))
-    return cars
+        vehicles.append(async_describe(hass, device))
+    return vehicles
 
 
-def key_fields(cars: Iterable[DiscoveredVehicle]) -> dict[vol.Marker, Selector[Any]]:
-    """Return the fields that ask for the key of each car, by a name for each."""
-    return {
-        vol.Required(label, default=car.key.value): KEY_FIELD
-        for label, car in unique_labels(cars).items()
-    }
-
-
-def unique_labels(cars: Iterable[DiscoveredVehicle]) -> dict[str, DiscoveredVehicle]:
-    """Return cars by a name that no other of them has."""
-    found: dict[str, DiscoveredVehicle] = {}
-    for car in cars:
-        label, number = car.name, 1
-        while label in found:
-            number += 1
-            label = f"{car.name} ({number})"
-        found[label] = car
-    return found
-
-
-def options_of(
-    hass: HomeAssistant,
-    cars: Iterable[DiscoveredVehicle],
-    user_input: Mapping[str, Any],
-    taken: Collection[str] = (),
-) -> dict[str, dict[str, Any]]:
-    """Return the cars as the options hold them, with the keys that were confirmed."""
-    options: dict[str, dict[str, Any]] = {}
-    for label, car in unique_labels(cars).items():
-        car_id = new_car_id(hass, car.name, {*taken, *options})
-        options[car_id] = {
-            CONF_NAME: car.name,
-            CONF_MODEL: car.model,
-            CONF_YEAR: car.year,
-            CONF_KEY: user_input[label],
-            CONF_EXTERNAL: [device.as_option() for device in car.devices],
-        }
-    return options
-
-
-class ExternalOptions(OptionsFlowWithReload):
-    """The steps that add cars of other integrations, or let them go."""
+class ExternalVehicleSteps[
+    ContextT: FlowContext,
+    ResultT: FlowResult[Any, Any],
+    HandlerT,
+](FlowHandler[ContextT, ResultT, HandlerT]):
+    """Shared steps that add vehicles of other integrations."""
 
     def __init__(self) -> None:
-        """Start without a car chosen."""
+        """Initialize the flow."""
+        super().__init__()
         self._chosen: list[DiscoveredVehicle] = []
+
+    @abstractmethod
+    async def async_add_external(self, vehicles: dict[str, dict[str, Any]]) -> ResultT:
+        """Continue with the options of the chosen vehicles, by ID."""
+
+    @callback
+    def async_choose_external(self, user_input: Mapping[str, Any]) -> bool:
+        """Remember the chosen vehicles and return whether there are any."""
+        self._chosen = _chosen_vehicles(self.hass, user_input)
+        return bool(self._chosen)
+
+    async def async_show_external(
+        self,
+        step_id: str,
+        user_input: Mapping[str, Any] | None,
+        *,
+        before: VolDictType | None = None,
+        after: VolDictType | None = None,
+        suggested: Mapping[str, Any] | None = None,
+    ) -> ResultT:
+        """Show the form to choose vehicles, between the other fields of the step."""
+        fields = await _vehicle_fields(self.hass)
+        schema = vol.Schema({**(before or {}), **fields, **(after or {})})
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(schema, suggested),
+            errors={} if user_input is None else {"base": "no_car"},
+        )
+
+    async def async_step_beside_keys(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ResultT:
+        """Ask for the key of each chosen vehicle."""
+        labels = unique_labels(
+            {vehicle.id: vehicle.name for vehicle in self._chosen}, numbered=True
+        )
+        if user_input is None:
+            fields: VolDictType = {
+                vol.Required(labels[vehicle.id], default=vehicle.key.value): KEY_FIELD
+                for vehicle in self._chosen
+            }
+            return self.async_show_form(
+                step_id="beside_keys", data_schema=vol.Schema(fields)
+            )
+        options: dict[str, dict[str, Any]] = {}
+        for vehicle in self._chosen:
+            vehicle_id = new_vehicle_id(self.hass, vehicle.name, options)
+            options[vehicle_id] = {
+                **vehicle_options(
+                    name=vehicle.name,
+                    model=vehicle.model,
+                    year=vehicle.year,
+                    key=user_input[labels[vehicle.id]],
+                ),
+                CONF_EXTERNAL: [device.as_option() for device in vehicle.devices],
+            }
+        return await self.async_add_external(options)
+
+
+class ExternalOptions(
+    ExternalVehicleSteps[ConfigFlowContext, ConfigFlowResult, str],
+    OptionsFlowWithReload,
+):
+    """Options flow steps for vehicles of other integrations."""
 
     @property
     def _cars(self) -> dict[str, Any]:
@@ -148,30 +185,17 @@ class ExternalOptions(OptionsFlowWithReload):
     async def async_step_add_beside(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask which cars of other integrations to add."""
-        found = async_discover_vehicles(self.hass)
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            self._chosen = async_chosen(self.hass, found, user_input)
-            if self._chosen:
-                return await self.async_step_beside_keys()
-            errors["base"] = "no_car"
-        return self.async_show_form(
-            step_id="add_beside",
-            data_schema=vol.Schema(await async_car_fields(self.hass, found)),
-            errors=errors,
-        )
+        """Ask which vehicles of other integrations to add."""
+        if user_input is not None and self.async_choose_external(user_input):
+            return await self.async_step_beside_keys()
+        return await self.async_show_external("add_beside", user_input)
 
-    async def async_step_beside_keys(
-        self, user_input: dict[str, Any] | None = None
+    @override
+    async def async_add_external(
+        self, vehicles: dict[str, dict[str, Any]]
     ) -> ConfigFlowResult:
-        """Ask which key each of them has."""
-        if user_input is not None:
-            added = options_of(self.hass, self._chosen, user_input)
-            return self._save_cars({**self._cars, **added})
-        return self.async_show_form(
-            step_id="beside_keys", data_schema=vol.Schema(key_fields(self._chosen))
-        )
+        """Add the chosen vehicles to the options."""
+        return self._save_cars({**self._cars, **vehicles})
 
     def _describe(self, car_id: str) -> dict[str, Any]:
         """Return what an owner told of a car; its devices stand in their own field."""

@@ -26,28 +26,16 @@ from homeassistant.helpers.selector import (
 from homeassistant.util import slugify
 
 from ..const import CONF_BASE_URL, CONF_CARS, CONF_KEY, CONF_YEAR, DOMAIN, MODEL_NAMES
-from ..outage.endpoints import REGIONS, default_hosts
+from ..outage.endpoints import REGIONS
+from ..registry import vehicle_options
 from ..transport.bluetooth_pairing import supports_phone_key
 from ..transport.routing import Preference
-from ..vehicle.keys import PhysicalKey, default_key, is_vin
+from ..vehicle.keys import PhysicalKey, is_vin
 
 CONF_ANOTHER = "another"
 CONF_ANYWAY = "anyway"
 CONF_REMOVE = "remove"
 CONF_VIN = "vin"
-
-CHINA = "CN"
-# The maker serves Europe, the Middle East and Africa from one region, China from
-# one, and everybody else from the first.
-EMEA = frozenset(
-    """
-    AD AE AL AM AO AT AX AZ BA BE BF BG BH BI BJ BW BY CD CF CG CH CI CM CV CY CZ DE
-    DJ DK DZ EE EG EH ER ES ET FI FO FR GA GB GE GG GH GI GM GN GQ GR GW HR HU IE IL
-    IM IQ IR IS IT JE JO KE KM KW LB LI LR LS LT LU LV LY MA MC MD ME MG MK ML MR MT
-    MU MW MZ NA NE NG NL NO OM PL PS PT QA RE RO RS RU RW SA SC SD SE SH SI SJ SK SL
-    SM SN SO SS ST SY SZ TD TG TN TR TZ UA UG VA XK YE YT ZA ZM ZW
-    """.split()
-)
 
 _LOCAL_NAMES = (".home", ".home.arpa", ".internal", ".lan", ".local", ".localhost")
 # What a home uses inside. `is_private` holds reserved and documentation ranges, too.
@@ -143,31 +131,15 @@ def read_vin(user_input: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     return vin, errors
 
 
-def region_at(base_url: str) -> str | None:
-    """Return the region whose own host an address is, if it is the maker's."""
-    for region in REGIONS:
-        if default_hosts(region).regions[region] == base_url:
-            return region
-    return None
-
-
-def region_of(country: str | None) -> str:
-    """Return the region that serves a country (ISO 3166-1 alpha-2)."""
-    if country == CHINA:
-        return "cn"
-    return "eu" if country in EMEA else "na"
-
-
-def car_options(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a car for the options; without an answer, the key it came with."""
-    model = user_input[CONF_MODEL]
-    year = int(user_input[CONF_YEAR]) if user_input.get(CONF_YEAR) else None
-    return {
-        CONF_NAME: user_input[CONF_NAME].strip(),
-        CONF_MODEL: model,
-        CONF_YEAR: year,
-        CONF_KEY: user_input.get(CONF_KEY) or default_key(model, year).value,
-    }
+def vehicle_options_from_input(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a vehicle that the user described."""
+    year = user_input.get(CONF_YEAR)
+    return vehicle_options(
+        name=user_input[CONF_NAME].strip(),
+        model=user_input[CONF_MODEL],
+        year=int(year) if year else None,
+        key=user_input.get(CONF_KEY),
+    )
 
 
 def normalize_url(url: str) -> str | None:
@@ -207,8 +179,8 @@ def clean_token(text: str) -> str | None:
     return token if sendable else None
 
 
-def new_car_id(hass: HomeAssistant, name: str, taken: Container[str]) -> str:
-    """Return a name for a car that no entry uses yet."""
+def new_vehicle_id(hass: HomeAssistant, name: str, taken: Container[str]) -> str:
+    """Return an ID for a vehicle that no entry uses yet."""
     used = {
         car_id
         for entry in hass.config_entries.async_entries(DOMAIN)

@@ -35,7 +35,7 @@ from ..const import (
 )
 from ..notifications.markdown import escape_markdown
 from ..notifications.text import async_load_translations
-from ..outage.endpoints import default_hosts
+from ..outage.endpoints import default_hosts, region_of_country, region_of_host
 from ..providers.fleet import NEEDED, TokenClaims, read_claims
 from ..transport.key_pair import UnusableKeyError, public_pem
 from .base import cloud_title, is_accepted
@@ -47,8 +47,6 @@ from .fields import (
     URL_FIELD,
     is_https_or_local,
     normalize_url,
-    region_at,
-    region_of,
 )
 from .server_check import (
     ConnectionCheck,
@@ -125,7 +123,7 @@ class FleetSteps(CertificateSteps):
             errors[CONF_DOMAIN] = "invalid_domain"
         entry = self.changed_entry
         suggested = {
-            CONF_REGION: region_of(self.hass.config.country),
+            CONF_REGION: region_of_country(self.hass.config.country),
             CONF_DOMAIN: _own_domain(self.hass),
             **(entry.data if entry else {}),
             **(user_input or {}),
@@ -179,7 +177,7 @@ class FleetSteps(CertificateSteps):
                 )
         entry = self.changed_entry
         suggested = {
-            CONF_REGION: region_of(self.hass.config.country),
+            CONF_REGION: region_of_country(self.hass.config.country),
             **(entry.data if entry else {}),
             **(user_input or {}),
         }
@@ -206,7 +204,7 @@ class FleetSteps(CertificateSteps):
             CONF_SERVER: url,
             CONF_ALL_CALLS: bool(user_input.get(CONF_ALL_CALLS)),
         }
-        if url is None or region_at(url) is not None:
+        if url is None or region_of_host(url) is not None:
             return server, ConnectionCheck(error="invalid_url", error_field=CONF_SERVER)
         if not is_https_or_local(url):
             return server, ConnectionCheck(
@@ -358,7 +356,7 @@ class FleetSteps(CertificateSteps):
         token = self._signed_in[CONF_TOKEN]["access_token"]
         base_url = _base_url(self._fleet_region)
         self._check = await check_server(self.hass, base_url, token)
-        right = region_at(normalize_url(self._check.right_url or "") or "")
+        right = region_of_host(normalize_url(self._check.right_url or "") or "")
         if right is not None and right != self._fleet_region:
             self._fleet_region = right
             if not self._server:

@@ -42,7 +42,7 @@ from ..cost.pricing import CURRENCY
 from ..external.discovery import async_discover_vehicles
 from ..outage.endpoints import REGIONS, default_hosts
 from ..transport.routing import Preference
-from ..vehicle.product_list import labels
+from ..vehicle.product_list import unique_labels
 from .external import ExternalOptions
 from .fields import (
     CAR_SCHEMA,
@@ -52,10 +52,10 @@ from .fields import (
     LINK_FIELD,
     URL_FIELD,
     URLS_FIELD,
-    car_options,
     is_https_or_local,
-    new_car_id,
+    new_vehicle_id,
     normalize_url,
+    vehicle_options_from_input,
 )
 
 _STEP = 0.5
@@ -141,8 +141,8 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         errors: dict[str, str] = {}
         if user_input is not None:
             if user_input[CONF_NAME].strip():
-                car_id = new_car_id(self.hass, user_input[CONF_NAME], ())
-                cars = {**self._cars, car_id: car_options(user_input)}
+                car_id = new_vehicle_id(self.hass, user_input[CONF_NAME], ())
+                cars = {**self._cars, car_id: vehicle_options_from_input(user_input)}
                 return self._save_cars(cars)
             errors[CONF_NAME] = "no_name"
         return self.async_show_form(
@@ -182,7 +182,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
                 return self._save_cars(cars)
             if user_input[CONF_NAME].strip():
                 cars[self._car_id] = {
-                    **car_options(user_input),
+                    **vehicle_options_from_input(user_input),
                     **self._named_of(self._car_id, user_input),
                 }
                 return self._save_cars(cars)
@@ -207,7 +207,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         if not cars:
             return self.async_abort(reason="no_cars")
         entry.runtime_data.garage.async_name()
-        label = labels({car.id: car.title for car in cars})
+        label = unique_labels({car.id: car.title for car in cars})
         if user_input is not None:
             keys = {
                 car.id: {
@@ -248,7 +248,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         choices = SelectSelectorConfig(
             options=[
                 SelectOptionDict(value=vin, label=label)
-                for vin, label in labels(names).items()
+                for vin, label in unique_labels(names).items()
             ],
             multiple=True,
         )

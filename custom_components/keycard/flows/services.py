@@ -21,6 +21,7 @@ from ..const import (
     PROVIDER_TESLEMETRY,
     PROVIDER_TESSIE,
 )
+from ..outage.endpoints import region_of_country, region_of_host
 from ..providers import SERVICES
 from ..transport.cloud import register_at_teslemetry
 from .base import (
@@ -41,8 +42,6 @@ from .fields import (
     clean_token,
     is_https_or_local,
     normalize_url,
-    region_at,
-    region_of,
 )
 from .server_check import BASE, ConnectionCheck, check_server, find_region
 
@@ -55,7 +54,7 @@ class ServerSteps(CertificateSteps):
     ) -> ConfigFlowResult:
         """Ask for a server and a token, and try them."""
         suggested: Mapping[str, Any] = {
-            CONF_REGION: region_of(self.hass.config.country)
+            CONF_REGION: region_of_country(self.hass.config.country)
         }
         if user_input is None:
             return self._show_server("compatible", suggested, ConnectionCheck())
@@ -114,7 +113,7 @@ class ServerSteps(CertificateSteps):
         values = dict(suggested)
         values.pop(CONF_ANYWAY, None)
         right = normalize_url(check.right_url or "")
-        if right is not None and (region := region_at(right)) is not None:
+        if right is not None and (region := region_of_host(right)) is not None:
             # An answer names the address: only Tesla's own are worth a token.
             values |= {CONF_BASE_URL: right, CONF_REGION: region}
         schema = ANYWAY_SCHEMA if check.can_override else SERVER_SCHEMA
@@ -131,7 +130,7 @@ class ServerSteps(CertificateSteps):
         """Return the data of an entry, and what trying them brought."""
         base_url = normalize_url(user_input[CONF_BASE_URL])
         # An address of the maker's own tells the region better than the owner.
-        region = region_at(base_url) if base_url else None
+        region = region_of_host(base_url) if base_url else None
         token = clean_token(user_input[CONF_TOKEN])
         data = {
             CONF_PROVIDER: PROVIDER_COMPATIBLE,
@@ -161,7 +160,7 @@ class ServerSteps(CertificateSteps):
 
 
 def _server_title(base_url: str) -> str:
-    region = region_at(base_url)
+    region = region_of_host(base_url)
     return cloud_title(region) if region else f"Tesla cloud ({URL(base_url).host})"
 
 
@@ -318,4 +317,4 @@ def _base_url(entry: ConfigEntry | None, provider: str) -> str:
 
 def _region(entry: ConfigEntry | None, country: str | None) -> str:
     """Return the region to take where the service does not tell it."""
-    return entry.data[CONF_REGION] if entry else region_of(country)
+    return entry.data[CONF_REGION] if entry else region_of_country(country)

@@ -1,31 +1,34 @@
 """Sets up the watch: beside another integration, or for cars that are named by hand."""
 
-from typing import Any
+from typing import Any, override
 
 import voluptuous as vol
 
-from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.config_entries import ConfigFlowContext, ConfigFlowResult
 from homeassistant.const import CONF_NAME, CONF_REGION
 from homeassistant.helpers.selector import BooleanSelector
 
 from ..const import CONF_CARS, CONF_PROVIDER, PROVIDER_WATCH_ONLY
-from ..external.discovery import DiscoveredVehicle, async_discover_vehicles
+from ..external.discovery import async_discover_vehicles
 from ..notifications.markdown import escape_markdown
+from ..outage.endpoints import region_of_country
 from .base import KeycardFlow, cloud_title
-from .external import async_car_fields, async_chosen, key_fields, options_of
+from .external import ExternalVehicleSteps
 from .fields import (
     CONF_ANOTHER,
     NEW_CAR_SCHEMA,
+    REGION_FIELD,
     REGION_SCHEMA,
-    car_options,
-    new_car_id,
-    region_of,
+    new_vehicle_id,
+    vehicle_options_from_input,
 )
 
 STEP_BESIDE = "beside"
 
 
-class WatchSteps(KeycardFlow):
+class WatchSteps(
+    ExternalVehicleSteps[ConfigFlowContext, ConfigFlowResult, str], KeycardFlow
+):
     """The steps of an entry that only watches."""
 
     def __init__(self) -> None:
@@ -33,7 +36,6 @@ class WatchSteps(KeycardFlow):
         super().__init__()
         self._region = ""
         self._cars: dict[str, dict[str, Any]] = {}
-        self._chosen: list[DiscoveredVehicle] = []
         self._another = False
 
     def watch_menu(self) -> list[str]:
@@ -44,44 +46,32 @@ class WatchSteps(KeycardFlow):
     async def async_step_beside(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask which cars of other integrations to watch, and in which region."""
-        found = async_discover_vehicles(self.hass)
-        errors: dict[str, str] = {}
+        """Ask which vehicles of other integrations to watch, and in which region."""
         if user_input is not None:
             self._region = user_input[CONF_REGION]
             await self.async_set_unique_id(_watch_id(self._region))
             self._abort_if_unique_id_configured(error="watched_already")
-            self._chosen = async_chosen(self.hass, found, user_input)
             self._another = user_input[CONF_ANOTHER]
-            if self._chosen:
+            if self.async_choose_external(user_input):
                 return await self.async_step_beside_keys()
             if self._another:
                 return await self.async_step_car()
-            errors["base"] = "no_car"
-        schema = REGION_SCHEMA.extend(
-            {
-                **await async_car_fields(self.hass, found),
-                vol.Required(CONF_ANOTHER, default=False): BooleanSelector(),
-            }
-        )
-        return self.async_show_form(
-            step_id="beside",
-            data_schema=self.add_suggested_values_to_schema(
-                schema, user_input or {CONF_REGION: region_of(self.hass.config.country)}
-            ),
-            errors=errors,
+        return await self.async_show_external(
+            "beside",
+            user_input,
+            before={vol.Required(CONF_REGION): REGION_FIELD},
+            after={vol.Required(CONF_ANOTHER, default=False): BooleanSelector()},
+            suggested=user_input
+            or {CONF_REGION: region_of_country(self.hass.config.country)},
         )
 
-    async def async_step_beside_keys(
-        self, user_input: dict[str, Any] | None = None
+    @override
+    async def async_add_external(
+        self, vehicles: dict[str, dict[str, Any]]
     ) -> ConfigFlowResult:
-        """Ask which key each of these cars has."""
-        if user_input is not None:
-            self._cars |= options_of(self.hass, self._chosen, user_input)
-            return await self.async_step_car() if self._another else self._create()
-        return self.async_show_form(
-            step_id="beside_keys", data_schema=vol.Schema(key_fields(self._chosen))
-        )
+        """Add the chosen vehicles, and ask for another one if requested."""
+        self._cars |= vehicles
+        return await self.async_step_car() if self._another else self._create()
 
     async def async_step_watch_only(
         self, user_input: dict[str, Any] | None = None
@@ -95,7 +85,8 @@ class WatchSteps(KeycardFlow):
         return self.async_show_form(
             step_id="watch_only",
             data_schema=self.add_suggested_values_to_schema(
-                REGION_SCHEMA, {CONF_REGION: region_of(self.hass.config.country)}
+                REGION_SCHEMA,
+                {CONF_REGION: region_of_country(self.hass.config.country)},
             ),
         )
 
@@ -108,8 +99,8 @@ class WatchSteps(KeycardFlow):
             if not user_input[CONF_NAME].strip():
                 errors[CONF_NAME] = "no_name"
             else:
-                car_id = new_car_id(self.hass, user_input[CONF_NAME], self._cars)
-                self._cars[car_id] = car_options(user_input)
+                car_id = new_vehicle_id(self.hass, user_input[CONF_NAME], self._cars)
+                self._cars[car_id] = vehicle_options_from_input(user_input)
                 if not user_input[CONF_ANOTHER]:
                     return self._create()
         return self.async_show_form(

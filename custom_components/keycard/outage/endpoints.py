@@ -34,6 +34,19 @@ _UNRELATED_CN = (
     "http://captive.apple.com/hotspot-detect.html",
 )
 
+_CHINA = "CN"
+# Tesla serves Europe, the Middle East and Africa from one region, China from another
+# and all other countries from North America.
+_EMEA = frozenset(
+    """
+    AD AE AL AM AO AT AX AZ BA BE BF BG BH BI BJ BW BY CD CF CG CH CI CM CV CY CZ DE
+    DJ DK DZ EE EG EH ER ES ET FI FO FR GA GB GE GG GH GI GM GN GQ GR GW HR HU IE IL
+    IM IQ IR IS IT JE JO KE KM KW LB LI LR LS LT LU LV LY MA MC MD ME MG MK ML MR MT
+    MU MW MZ NA NE NG NL NO OM PL PS PT QA RE RO RS RU RW SA SC SD SE SH SI SJ SK SL
+    SM SN SO SS ST SY SZ TD TG TN TR TZ UA UG VA XK YE YT ZA ZM ZW
+    """.split()
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
@@ -65,6 +78,21 @@ def default_hosts(region: str) -> Endpoints:
         sign_in=_SIGN_IN_CN if region == "cn" else _SIGN_IN,
         unrelated=_UNRELATED_CN if region == "cn" else _UNRELATED,
     )
+
+
+def region_of_host(base_url: str) -> str | None:
+    """Return the region of one of Tesla's own hosts, None for any other host."""
+    for region, host in _REGION_HOSTS.items():
+        if host == base_url:
+            return region
+    return None
+
+
+def region_of_country(country: str | None) -> str:
+    """Return the region that serves a country (ISO 3166-1 alpha-2)."""
+    if country == _CHINA:
+        return "cn"
+    return "eu" if country in _EMEA else "na"
 
 
 def list_endpoints(hosts: Endpoints) -> tuple[Endpoint, ...]:

@@ -32,8 +32,8 @@ from ..vehicle.parsing import JsonObject, read_text
 from ..vehicle.product_list import (
     MOST_VEHICLES,
     AccountVehicles,
-    labels,
     parse_products,
+    unique_labels,
 )
 from ..vehicle.vehicle import Vehicle
 from .commands import CloudCommandSender
@@ -147,14 +147,14 @@ class VehicleManager:
     def async_name(self) -> None:
         """Find a name for each car that its owner knows and no other car has."""
         cars = {vin: coordinator.vehicle for vin, coordinator in self.cars.items()}
-        told_apart = labels({vin: car.name for vin, car in cars.items()})
+        told_apart = unique_labels({vin: car.name for vin, car in cars.items()})
         names = dict[str, str]()
         for vin, car in cars.items():
             car.device_name = None if car.named else told_apart[vin]
             device = self._device(vin)
             own = device and device.name_by_user and read_text(device.name_by_user)
             names[vin] = own or car.device_name or car.name
-        for vin, name in labels(names).items():
+        for vin, name in unique_labels(names).items():
             cars[vin].shown_as = name
 
     @callback

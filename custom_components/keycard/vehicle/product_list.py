@@ -1,8 +1,10 @@
 """Which cars an account holds: they come at once, and go only on lasting proof."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 
 from .parsing import section
 from .state import JsonObject, unwrapped
@@ -68,13 +70,26 @@ def parse_products(body: JsonObject | None) -> dict[str, JsonObject] | None:
     }
 
 
-def labels(names: Mapping[str, str]) -> dict[str, str]:
-    """Return a name for each car, by its id, that no other of them has."""
-    given = list(names.values())
-    return {
-        car_id: name if given.count(name) == 1 else f"{name} ({car_id[-6:]})"
-        for car_id, name in names.items()
-    }
+def unique_labels(
+    names: Mapping[str, str], *, numbered: bool = False
+) -> dict[str, str]:
+    """Return a distinct label per vehicle ID for these names.
+
+    Equal names get the end of the ID, or a number where users do not know the IDs.
+    """
+    occurrences = Counter(names.values())
+    labels: dict[str, str] = {}
+    taken: set[str] = set()
+    for vehicle_id, name in names.items():
+        label = name
+        if occurrences[name] > 1 and not numbered:
+            label = f"{name} ({vehicle_id[-6:]})"
+        numbers = count(2)
+        while label in taken:
+            label = f"{name} ({next(numbers)})"
+        taken.add(label)
+        labels[vehicle_id] = label
+    return labels
 
 
 def parse_unpaired(body: JsonObject | None, vins: Collection[str]) -> list[str] | None:

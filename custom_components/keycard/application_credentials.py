@@ -1,4 +1,4 @@
-"""Takes the application of an owner, which signs in with the maker."""
+"""Application credentials for Keycard."""
 
 from homeassistant.components.application_credentials import ClientCredential
 from homeassistant.core import HomeAssistant
@@ -17,21 +17,21 @@ from .outage.endpoints import region_of_country
 async def async_get_auth_implementation(
     hass: HomeAssistant, auth_domain: str, credential: ClientCredential
 ) -> AbstractOAuth2Implementation:
-    """Return the sign-in with an application, for the region of this home."""
+    """Return the OAuth implementation for the region of this home."""
     region = region_of_country(hass.config.country)
     return TeslaSignIn(hass, auth_domain, credential, region=region)
 
 
 async def async_get_description_placeholders(hass: HomeAssistant) -> dict[str, str]:
-    """Return where an owner makes an application, and where it leads back to."""
-    return {"dashboard": DASHBOARD, "redirect": _redirect(hass)}
+    """Return the placeholders of the description of the credentials."""
+    return {"dashboard": DASHBOARD, "redirect": _redirect_url(hass)}
 
 
-def _redirect(hass: HomeAssistant) -> str:
+def _redirect_url(hass: HomeAssistant) -> str:
     if "my" in hass.config.components:
         return MY_AUTH_CALLBACK_PATH
     try:
-        here = get_url(hass, prefer_external=True)
+        base_url = get_url(hass, prefer_external=True)
     except NoURLAvailableError:
-        here = "https://home.example.org"
-    return f"{here}{AUTH_CALLBACK_PATH}"
+        base_url = "https://home.example.org"
+    return f"{base_url}{AUTH_CALLBACK_PATH}"

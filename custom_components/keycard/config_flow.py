@@ -1,4 +1,4 @@
-"""Sets Keycard up."""
+"""Config flow for Keycard."""
 
 from collections.abc import Mapping
 from typing import Any, override
@@ -42,7 +42,7 @@ from .flows.watch import WatchSteps
 from .transport.pinning import read_pin
 
 FLEET_SERVER = "fleet_server"
-WAYS = (
+PROVIDER_MENU = (
     PROVIDER_FLEET,
     PROVIDER_TESLEMETRY,
     PROVIDER_TESSIE,
@@ -55,7 +55,7 @@ WAYS = (
 class KeycardConfigFlow(
     BluetoothSteps, WatchSteps, FleetSteps, ServiceSteps, ServerSteps, domain=DOMAIN
 ):
-    """Sets up an entry, changes it, and has an owner sign in again."""
+    """Handle a config flow for Keycard."""
 
     VERSION = ENTRY_VERSION
     MINOR_VERSION = ENTRY_MINOR_VERSION
@@ -64,7 +64,7 @@ class KeycardConfigFlow(
     @callback
     @override
     def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
-        """Return the flow that changes the options."""
+        """Return the options flow."""
         return KeycardOptionsFlow()
 
     @classmethod
@@ -73,22 +73,22 @@ class KeycardConfigFlow(
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        """Return what can be added to an entry: a key for one of its cars."""
+        """Return the subentries that an entry supports."""
         return {SUBENTRY_BLUETOOTH_KEY: BluetoothKeyFlow}
 
     @override
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask who is to speak for the cars."""
+        """Ask for the provider."""
         return self.async_show_menu(
-            step_id="user", menu_options=[*self.watch_menu(), *WAYS]
+            step_id="user", menu_options=[*self.watch_menu(), *PROVIDER_MENU]
         )
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Change what an entry was set up with."""
+        """Reconfigure an entry."""
         data = self._get_reconfigure_entry().data
         if data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
             return await self.async_step_reconfigure_watch_only(user_input)
@@ -107,7 +107,7 @@ class KeycardConfigFlow(
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
     ) -> ConfigFlowResult:
-        """Begin to ask for a new token, or to sign in again."""
+        """Start a reauthentication."""
         if CONF_IMPLEMENTATION in entry_data:
             return await self.async_step_reauth_sign_in()
         return await self.async_step_reauth_confirm()
@@ -115,7 +115,7 @@ class KeycardConfigFlow(
     async def async_step_reauth_sign_in(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Say that the sign-in has ended, and begin it anew."""
+        """Ask the user to sign in again."""
         if user_input is None:
             return self.async_show_form(
                 step_id="reauth_sign_in", data_schema=vol.Schema({})
@@ -127,7 +127,7 @@ class KeycardConfigFlow(
     async def async_step_reauth_confirm(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for a new token, and try it."""
+        """Ask for a new token and check it."""
         entry = self._get_reauth_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
@@ -152,7 +152,7 @@ class KeycardConfigFlow(
 
     @override
     async def async_oauth_create_entry(self, data: dict[str, Any]) -> ConfigFlowResult:
-        """Go on with an owner who has signed in."""
+        """Continue after the user has signed in."""
         if data[CONF_IMPLEMENTATION] == TESLEMETRY_SIGN_IN:
             return await self.async_teslemetry_signed_in(data)
         return await self.async_fleet_signed_in(data)

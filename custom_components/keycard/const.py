@@ -1,10 +1,10 @@
-"""Constants of Keycard: the fields of an entry beside Home Assistant's own."""
+"""Constants for Keycard."""
 
 from typing import Final
 
 DOMAIN: Final = "keycard"
 
-# A minor version only adds to what an entry holds
+# A minor version only adds fields to an entry
 ENTRY_VERSION: Final = 1
 ENTRY_MINOR_VERSION: Final = 1
 
@@ -18,26 +18,25 @@ PROVIDER_TESLEMETRY: Final = "teslemetry"
 PROVIDER_TESSIE: Final = "tessie"
 PROVIDER_BLUETOOTH_ONLY: Final = "bluetooth_only"
 
-# Nobody speaks for their cars: the owner names them, in the options
+# Without an account: the user adds the vehicles to the options
 NO_ACCOUNT: Final = frozenset({PROVIDER_WATCH_ONLY, PROVIDER_BLUETOOTH_ONLY})
 
-# A subentry for each car that knows the Bluetooth key of this home; its unique id is
-# the VIN. Data: CONF_ADDRESS, under which the car was heard last, CONF_COMPUTERS, the
-# public keys of its computers when it was paired, and CONF_WAS, its id among the cars
-# of the options until it was paired, if it still goes by that
+# A subentry per vehicle that is paired with the Bluetooth key of this home; its unique
+# ID is the VIN. Data: CONF_ADDRESS, the last Bluetooth address, CONF_COMPUTERS, the
+# public keys of the vehicle's computers when it was paired, and CONF_PREVIOUS_ID, the
+# ID of the vehicle in the options until it was paired, if it is still in use
 SUBENTRY_BLUETOOTH_KEY: Final = "bluetooth_key"
 CONF_COMPUTERS: Final = "computers"
 CONF_PREVIOUS_ID: Final = "was"
 
-# Data: also CONF_REGION, CONF_TOKEN and, for an application of the owner's, CONF_DOMAIN
+# Data: also CONF_REGION, CONF_TOKEN and, with the user's own application, CONF_DOMAIN
 CONF_PROVIDER: Final = "provider"
 CONF_BASE_URL: Final = "base_url"
-# The moves between regions of the last day, each with CONF_BASE_URL and its time
+# The region moves of the last day, each with CONF_BASE_URL and its time
 CONF_MOVES: Final = "moves"
 CONF_IMPLEMENTATION: Final = "auth_implementation"
-# Of a server of the user's own: the SHA-256 of the one certificate that it may show,
-# in lower case; and, beside a sign-in with Tesla, its address and whether it takes all
-# calls instead of the commands only
+# The user's own server: the SHA-256 of its pinned certificate, in lower case; and, with
+# a sign-in at Tesla, its URL and whether it gets all calls instead of commands only
 CONF_FINGERPRINT: Final = "fingerprint"
 CONF_SERVER: Final = "server"
 CONF_ALL_CALLS: Final = "all_calls"
@@ -51,7 +50,7 @@ CONF_LINK: Final = "link"
 CONF_LEFT_OUT: Final = "left_out"
 CONF_LOCATION_AWAY: Final = "location_away"
 
-# One car of the options: also CONF_NAME and CONF_MODEL
+# A vehicle of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"
 CONF_KEY: Final = "key"
 CONF_EXTERNAL: Final = "beside"
@@ -62,7 +61,7 @@ ATTR_PROVISIONAL: Final = "provisional"
 ATTR_REACHABLE: Final = "reachable"
 ATTR_SINCE: Final = "since"
 
-# A device that another integration made: also CONF_DOMAIN and CONF_DEVICE_ID
+# A device of another integration: also CONF_DOMAIN and CONF_DEVICE_ID
 CONF_IDENTIFIERS: Final = "identifiers"
 
 MODEL_NAMES: Final = {

@@ -125,7 +125,7 @@ def _is_orphaned(hass: HomeAssistant, entity: er.RegistryEntry) -> bool:
 
 
 @callback
-def entry_of_car(hass: HomeAssistant, vin: str) -> ConfigEntry | None:
+def entry_of_vehicle(hass: HomeAssistant, vin: str) -> ConfigEntry | None:
     """Return the entry that has a car already."""
     for entry in hass.config_entries.async_entries(DOMAIN):
         coordinator = getattr(entry, "runtime_data", None)

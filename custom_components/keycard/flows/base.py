@@ -1,4 +1,4 @@
-"""What the flows of all providers share."""
+"""Base of the config flow steps."""
 
 from collections.abc import Iterable, Mapping
 import logging
@@ -23,26 +23,26 @@ from .server_check import ConnectionCheck
 
 REGION_NAMES = {"na": "North America, Asia-Pacific", "eu": "Europe", "cn": "China"}
 
-# Where an owner chooses what to rehearse.
+# The page that starts a drill.
 DRILL_LINK = f"/config/tools/action?service={DOMAIN}.start_drill"
 
 _LOGGER = logging.getLogger(__name__)
 
 
 class KeycardFlow(AbstractOAuth2FlowHandler):
-    """Base of the steps of each provider."""
+    """Base class for the steps of a provider."""
 
     DOMAIN = DOMAIN
 
     @property
     @override
     def logger(self) -> logging.Logger:
-        """Return the logger of the sign-ins."""
+        """Return the logger."""
         return _LOGGER
 
     @property
     def changed_entry(self) -> ConfigEntry | None:
-        """Return the entry that this flow changes, None if it makes a new one."""
+        """Return the entry that this flow changes, None if it creates one."""
         if self.source == SOURCE_REAUTH:
             return self._get_reauth_entry()
         if self.source == SOURCE_RECONFIGURE:
@@ -52,16 +52,16 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
     async def async_create_or_update(
         self, *, unique_id: str, title: str, data: dict[str, Any]
     ) -> ConfigFlowResult:
-        """Make an entry, or change the one that this flow is about."""
+        """Create an entry, or update the one that this flow changes."""
         await self.async_set_unique_id(unique_id)
         if (entry := self.changed_entry) is None:
             self._abort_if_unique_id_configured()
-            return self.async_set_up(title=title, data=data)
+            return self.async_create_keycard_entry(title=title, data=data)
         if entry.unique_id != unique_id:
             self._abort_if_unique_id_configured()
         return self.async_update_reload_and_abort(entry, unique_id=unique_id, data=data)
 
-    def async_set_up(
+    def async_create_keycard_entry(
         self,
         *,
         title: str,
@@ -69,7 +69,7 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         options: Mapping[str, Any] | None = None,
         subentries: Iterable[ConfigSubentryData] | None = None,
     ) -> ConfigFlowResult:
-        """Make an entry, and tell its owner how to rehearse."""
+        """Create an entry with a link to the drill in its description."""
         return self.async_create_entry(
             title=title,
             data=data,
@@ -86,9 +86,9 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         titles: tuple[str, str],
         data: dict[str, Any],
     ) -> ConfigFlowResult:
-        """Change an entry, unless another one is what it would become.
+        """Update an entry, unless another entry has its new unique ID.
 
-        `titles` are what it was called by itself, and what it is called now.
+        `titles` are the old and the new default title.
         """
         if unique_id != entry.unique_id:
             await self.async_set_unique_id(unique_id)
@@ -101,8 +101,8 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
             data=data,
         )
 
-    def all_known(self, vins: frozenset[str]) -> bool:
-        """Return whether other entries hold all these cars already."""
+    def all_vehicles_configured(self, vins: frozenset[str]) -> bool:
+        """Return whether other entries have all these vehicles already."""
         registry = dr.async_get(self.hass)
         entries = self.hass.config_entries.async_entries(DOMAIN)
         return bool(vins) and all(
@@ -124,7 +124,7 @@ def is_accepted(check: ConnectionCheck, user_input: Mapping[str, Any] | None) ->
 def check_same_account(
     entry: ConfigEntry, check: ConnectionCheck
 ) -> ConnectionCheck | None:
-    """Return the error that a token belongs to another account, None if it does not."""
+    """Return an error if the token belongs to another account."""
     known = account_of(entry)
     if known and check.account and check.account != known:
         return ConnectionCheck(error="other_account", error_field=CONF_TOKEN)
@@ -132,16 +132,16 @@ def check_same_account(
 
 
 def cloud_title(region: str) -> str:
-    """Return what the cloud of a region is called."""
+    """Return the title for the cloud of a region."""
     return f"Tesla cloud ({REGION_NAMES[region]})"
 
 
-def server_id(base_url: str, account: str | None) -> str:
-    """Name an account at a server, or the server if no car tells the account."""
+def server_unique_id(base_url: str, account: str | None) -> str:
+    """Return the unique ID of an account at a server, or of the server without one."""
     return base_url if account is None else f"{account}@{URL(base_url).authority}"
 
 
 def account_of(entry: ConfigEntry) -> str | None:
-    """Return the account that an entry was set up with, if it is known."""
+    """Return the account of an entry, if it is known."""
     unique_id = entry.unique_id or ""
     return None if unique_id == entry.data[CONF_BASE_URL] else unique_id.split("@")[0]

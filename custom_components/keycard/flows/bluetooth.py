@@ -1,4 +1,4 @@
-"""Adds the Bluetooth key of this home to a car, or pairs it again."""
+"""Flow steps that pair a vehicle over Bluetooth."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ from ..const import (
 from ..coordinator import KeycardConfigEntry
 from ..notifications.markdown import escape_markdown
 from ..outage.endpoints import region_of_country
-from ..registry import entry_of_car, vehicle_options_from_vin
+from ..registry import entry_of_vehicle, vehicle_options_from_vin
 from ..transport.bluetooth import BluetoothClient
 from ..transport.bluetooth_pairing import PairingResult, supports_phone_key
 from ..vehicle.computer_keys import ComputerKeys
@@ -63,59 +63,59 @@ CONF_LATER = "later"
 class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
     FlowHandler[ContextT, ResultT, HandlerT]
 ):
-    """Say what is to be done at the car, ask it, and wait for the card.
+    """Shared pairing steps.
 
-    The flow names the car before, and goes on in `async_step_paired`. Nothing is held
-    while a form is shown: the car is let go with every attempt.
+    The flow sets `vin` and `name` before, and continues in `async_step_paired`. No
+    connection is kept while a form is shown: each attempt disconnects.
     """
 
-    may_wait = False
-    """Whether an owner may pair the car another day."""
+    can_postpone = False
+    """Whether the user can pair the vehicle later."""
 
     def __init__(self) -> None:
-        """Start without a car."""
+        """Initialize the flow."""
         super().__init__()
         self.vin = ""
         self.name = ""
         self.address: str | None = None
         self.computers: dict[str, str] = {}
         self._attempt: Attempt | None = None
-        self._ended: str | None = None
+        self._error: str | None = None
 
     @abstractmethod
     async def async_step_paired(
         self, user_input: dict[str, Any] | None = None
     ) -> ResultT:
-        """Go on with a car that knows the key, or without it if that is to wait."""
+        """Continue once the vehicle is paired or pairing is postponed."""
 
     @property
-    def running_link(self) -> BluetoothClient | None:
-        """Return the link that the car has already, if any."""
+    def existing_client(self) -> BluetoothClient | None:
+        """Return the Bluetooth client of a vehicle that is set up, if any."""
         return None
 
     @property
     def known_keys(self) -> ComputerKeys:
-        """Return what is known of the computers of the car."""
+        """Return the known keys of the vehicle's computers."""
         return ComputerKeys()
 
     @property
-    def key_data(self) -> dict[str, Any]:
-        """Return what the subentry of a car that was paired holds."""
+    def subentry_data(self) -> dict[str, Any]:
+        """Return the data of the subentry of a paired vehicle."""
         return {CONF_ADDRESS: self.address, CONF_COMPUTERS: self.computers}
 
     async def async_step_pair(
         self, user_input: dict[str, Any] | None = None
     ) -> ResultT:
-        """Say what is to be done at the car, and what went wrong the last time."""
+        """Show the instructions, and the error of the last attempt."""
         if user_input is not None:
             if user_input.get(CONF_LATER):
                 return await self.async_step_paired()
-            self._ended = await async_find_trouble(self.hass)
-            if self._ended is None:
+            self._error = await async_find_trouble(self.hass)
+            if self._error is None:
                 self._attempt = Attempt(
                     hass=self.hass,
                     vin=self.vin,
-                    link=self.running_link,
+                    link=self.existing_client,
                     known=self.known_keys,
                 )
                 self._attempt.async_start()
@@ -123,15 +123,15 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         later = {vol.Required(CONF_LATER, default=False): BooleanSelector()}
         return self.async_show_form(
             step_id="pair",
-            data_schema=vol.Schema(later if self.may_wait else {}),
-            errors={"base": self._ended} if self._ended else {},
+            data_schema=vol.Schema(later if self.can_postpone else {}),
+            errors={"base": self._error} if self._error else {},
             description_placeholders={"car": escape_markdown(self.name)},
         )
 
     async def async_step_pairing(
         self, _user_input: dict[str, Any] | None = None
     ) -> ResultT:
-        """Show how far it is: the card counts only once the car was asked."""
+        """Show the progress: the card counts only after the request was sent."""
         attempt = self._attempt
         if attempt is None:
             return self.async_show_progress_done(next_step_id="pair")
@@ -143,8 +143,8 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
                 progress_task=attempt.task if waits else attempt.question,
                 description_placeholders={"car": escape_markdown(self.name)},
             )
-        self._attempt, self._ended = None, attempt.end
-        if self._ended != PairingResult.PAIRED:
+        self._attempt, self._error = None, attempt.end
+        if self._error != PairingResult.PAIRED:
             return self.async_show_progress_done(next_step_id="pair")
         self.address = attempt.address
         if attempt.pairing is not None:
@@ -154,7 +154,7 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
     @callback
     @override
     def async_remove(self) -> None:
-        """Let go of the car."""
+        """Stop the attempt."""
         super().async_remove()
         if self._attempt is not None:
             self._attempt.async_stop()
@@ -163,10 +163,10 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
 def read_new_vin(
     hass: HomeAssistant, user_input: Mapping[str, Any]
 ) -> tuple[str, dict[str, str], str]:
-    """Return a VIN in its one form, what is wrong with it, and who has it already."""
+    """Return the normalized VIN, the errors, and the title of an entry that has it."""
     vin, errors = read_vin(user_input)
-    if not errors and (other := entry_of_car(hass, vin)) is not None:
-        return vin, {CONF_VIN: "known_car"}, other.title
+    if not errors and (entry := entry_of_vehicle(hass, vin)) is not None:
+        return vin, {CONF_VIN: "known_car"}, entry.title
     return vin, errors, ""
 
 
@@ -176,29 +176,29 @@ _SCHEMA = NAMED_VIN_SCHEMA.extend({vol.Required(CONF_REGION): REGION_FIELD})
 class BluetoothSteps(
     PairingSteps[ConfigFlowContext, ConfigFlowResult, str], KeycardFlow
 ):
-    """The steps of an entry without an account."""
+    """Steps for an entry with a vehicle over Bluetooth only."""
 
-    may_wait = True
+    can_postpone = True
 
     def __init__(self) -> None:
-        """Start without an answer."""
+        """Initialize the flow."""
         super().__init__()
-        self._region_of_car = ""
+        self._vehicle_region = ""
 
     async def async_step_bluetooth_only(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask which car it is; its cloud is watched, for notices name its key."""
+        """Ask for the VIN and the region, whose cloud is watched for notices."""
         errors: dict[str, str] = {}
-        holder = ""
+        entry_title = ""
         if user_input is not None:
-            vin, errors, holder = read_new_vin(self.hass, user_input)
+            vin, errors, entry_title = read_new_vin(self.hass, user_input)
             if not errors:
-                # A page that was closed is no reason not to begin anew.
+                # A closed browser page leaves its flow in progress.
                 await self.async_set_unique_id(vin, raise_on_progress=False)
                 self._abort_if_unique_id_configured()
                 self.vin, self.name = vin, user_input[CONF_NAME].strip()
-                self._region_of_car = user_input[CONF_REGION]
+                self._vehicle_region = user_input[CONF_REGION]
                 return await self.async_step_pair()
         return self.async_show_form(
             step_id="bluetooth_only",
@@ -208,25 +208,25 @@ class BluetoothSteps(
                 or {CONF_REGION: region_of_country(self.hass.config.country)},
             ),
             errors=errors,
-            description_placeholders={"entry": holder},
+            description_placeholders={"entry": entry_title},
         )
 
     @override
     async def async_step_paired(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Set up the car, with its key if it has been paired."""
+        """Create the entry, with a subentry if the vehicle is paired."""
         key = ConfigSubentryData(
-            data=self.key_data,
+            data=self.subentry_data,
             subentry_type=SUBENTRY_BLUETOOTH_KEY,
             title=self.name,
             unique_id=self.vin,
         )
-        return self.async_set_up(
+        return self.async_create_keycard_entry(
             title=self.name,
             data={
                 CONF_PROVIDER: PROVIDER_BLUETOOTH_ONLY,
-                CONF_REGION: self._region_of_car,
+                CONF_REGION: self._vehicle_region,
             },
             options={
                 CONF_CARS: {self.vin: vehicle_options_from_vin(self.vin, self.name)}
@@ -248,7 +248,7 @@ class BluetoothSteps(
 
 
 CONF_CAR = "car"
-# No name makes such an id.
+# Not a valid slug, so no vehicle ID equals it.
 _ANOTHER = "another-car"
 
 
@@ -256,33 +256,36 @@ class BluetoothKeyFlow(
     PairingSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]],
     ConfigSubentryFlow,
 ):
-    """Finds out which car it is, and pairs it."""
+    """Handle a subentry flow for the Bluetooth key of a vehicle."""
 
     def __init__(self) -> None:
-        """Start without a car chosen."""
+        """Initialize the flow."""
         super().__init__()
-        self._was: str | None = None
+        self._previous_id: str | None = None
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Ask which car it is."""
+        """Ask for the vehicle."""
         entry: KeycardConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
-        if (trouble := async_adapter_trouble(self.hass)) is not None:
-            return self.async_abort(reason=trouble)
+        if (reason := async_adapter_trouble(self.hass)) is not None:
+            return self.async_abort(reason=reason)
         cars = {
-            car_id: car.vehicle.title for car_id, car in entry.runtime_data.cars.items()
+            vehicle_id: car.vehicle.title
+            for vehicle_id, car in entry.runtime_data.cars.items()
         }
         paired = entry.runtime_data.garage.paired_subentries
-        waiting = {
-            car_id: name for car_id, name in cars.items() if car_id not in paired
+        unpaired = {
+            vehicle_id: name
+            for vehicle_id, name in cars.items()
+            if vehicle_id not in paired
         }
-        may_be_new = _names_cars(entry) or not cars
-        if not waiting and not may_be_new:
+        can_add = _is_watch_only(entry) or not cars
+        if not unpaired and not can_add:
             return self.async_abort(reason="all_paired")
-        if not waiting:
+        if not unpaired:
             return await self.async_step_vin()
         errors: dict[str, str] = {}
         if user_input is not None:
@@ -291,17 +294,17 @@ class BluetoothKeyFlow(
                 return await self.async_step_vin()
             self.name = cars[chosen]
             if not is_vin(chosen):
-                self._was = chosen
+                self._previous_id = chosen
                 return await self.async_step_vin()
             if supports_phone_key(chosen):
                 self.vin = chosen
                 return await self.async_step_pair()
             errors[CONF_CAR] = "too_old"
         choices = [
-            SelectOptionDict(value=car_id, label=label)
-            for car_id, label in unique_labels(waiting).items()
+            SelectOptionDict(value=vehicle_id, label=label)
+            for vehicle_id, label in unique_labels(unpaired).items()
         ]
-        if may_be_new:
+        if can_add:
             choices.append(SelectOptionDict(value=_ANOTHER, label=_ANOTHER))
         only = {CONF_CAR: choices[0]["value"]} if len(choices) == 1 else {}
         field = SelectSelector(
@@ -312,8 +315,8 @@ class BluetoothKeyFlow(
             )
         )
         schema = vol.Schema({vol.Required(CONF_CAR): field})
-        # A form that comes back begins anew.
-        self.name, self._was = "", None
+        # Reset the choice when the form is shown again.
+        self.name, self._previous_id = "", None
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(schema, user_input or only),
@@ -323,11 +326,11 @@ class BluetoothKeyFlow(
     async def async_step_vin(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Ask for the VIN, and for a name if the car has none yet."""
+        """Ask for the VIN, and for the name of a new vehicle."""
         errors: dict[str, str] = {}
-        holder = ""
+        entry_title = ""
         if user_input is not None:
-            vin, errors, holder = read_new_vin(self.hass, user_input)
+            vin, errors, entry_title = read_new_vin(self.hass, user_input)
             if not errors:
                 self.vin = vin
                 self.name = self.name or user_input[CONF_NAME].strip()
@@ -339,22 +342,22 @@ class BluetoothKeyFlow(
             errors=errors,
             description_placeholders={
                 "car": escape_markdown(self.name or "-"),
-                "entry": holder,
+                "entry": entry_title,
             },
         )
 
     async def async_step_reconfigure(
         self, _user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Pair a car again that has lost the key."""
+        """Pair a vehicle again."""
         subentry = self._get_reconfigure_subentry()
         self.vin, self.name = subentry.unique_id or "", subentry.title
         return await self.async_step_pair()
 
     @property
     @override
-    def running_link(self) -> BluetoothClient | None:
-        """Return the link to a car that was paired before, if it is in use."""
+    def existing_client(self) -> BluetoothClient | None:
+        """Return the Bluetooth client of a paired vehicle, if it is loaded."""
         entry: KeycardConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return None
@@ -368,7 +371,7 @@ class BluetoothKeyFlow(
     @property
     @override
     def known_keys(self) -> ComputerKeys:
-        """Return what is known of the computers of a car of this entry."""
+        """Return the known keys of the computers of a vehicle of this entry."""
         entry: KeycardConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return ComputerKeys()
@@ -379,18 +382,18 @@ class BluetoothKeyFlow(
     async def async_step_paired(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Keep that the car knows the key."""
+        """Create or update the subentry of the vehicle."""
         entry = self._get_entry()
-        data = self.key_data
+        data = self.subentry_data
         if self.source == SOURCE_RECONFIGURE:
             return self.async_update_reload_and_abort(
                 entry, self._get_reconfigure_subentry(), data_updates=data
             )
-        if self._was is not None:
-            data[CONF_PREVIOUS_ID] = self._was
+        if self._previous_id is not None:
+            data[CONF_PREVIOUS_ID] = self._previous_id
         return self.async_create_entry(title=self.name, data=data, unique_id=self.vin)
 
 
-def _names_cars(entry: ConfigEntry) -> bool:
-    """Tell whether the owner names the cars of an entry."""
+def _is_watch_only(entry: ConfigEntry) -> bool:
+    """Return whether the user adds the vehicles of an entry."""
     return bool(entry.data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY)

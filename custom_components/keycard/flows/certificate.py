@@ -1,4 +1,4 @@
-"""Asks whether to trust the certificate of a server that nobody vouches for."""
+"""Config flow steps that pin a self-signed certificate."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -29,43 +29,43 @@ CERTIFICATE = "certificate"
 _SCHEMA = vol.Schema({vol.Required(CONF_TRUST, default=False): BooleanSelector()})
 
 type Step = Callable[[dict[str, Any]], Awaitable[ConfigFlowResult]]
-type TryServer = Callable[[Pin | None], Awaitable[ConnectionCheck]]
+type PinnedCheck = Callable[[Pin | None], Awaitable[ConnectionCheck]]
 
 
 class CertificateSteps(KeycardFlow):
-    """Has the user compare a certificate, and pins it if it is the right one."""
+    """Steps that ask the user to compare and trust a certificate."""
 
     def __init__(self) -> None:
-        """Trust nothing yet."""
+        """Initialize the flow."""
         super().__init__()
         self._trusted: dict[str, str] = {}
         self._certificate: Certificate | None = None
-        self._asked_for = ""
-        self._then: Step | None = None
-        self._answers: dict[str, Any] = {}
+        self._certificate_url = ""
+        self._next_step: Step | None = None
+        self._user_input: dict[str, Any] = {}
 
-    async def async_try_pinned(
-        self, base_url: str, known: str | None, try_server: TryServer
+    async def async_check_pinned(
+        self, base_url: str, known: str | None, check_pinned: PinnedCheck
     ) -> tuple[ConnectionCheck, str | None]:
-        """Try a server, and return the fingerprint that was pinned for it, if any.
+        """Check a server, and return the fingerprint that is pinned for it, if any.
 
-        `known` is the fingerprint of an entry that this flow changes. A certificate
-        that somebody vouches for needs no pin.
+        `known` is the fingerprint of the entry that this flow changes. A certificate
+        of a trusted authority needs no pin.
         """
         check = ConnectionCheck(error=CERTIFICATE)
         fingerprint = self._trusted.get(base_url, known)
         if fingerprint is not None:
-            check = await try_server(pin_of(fingerprint))
+            check = await check_pinned(pin_of(fingerprint))
         if check.error != CERTIFICATE:
             return check, fingerprint
-        return await try_server(None), None
+        return await check_pinned(None), None
 
     async def async_ask_for_trust(
-        self, base_url: str, user_input: dict[str, Any], then: Step
+        self, base_url: str, user_input: dict[str, Any], next_step: Step
     ) -> ConfigFlowResult | None:
-        """Show the certificate of a server; None if there is none to be trusted.
+        """Show the certificate of a server, None if it has none to trust.
 
-        `then` takes the user's answers again once it is trusted.
+        `next_step` gets the user input again once the certificate is trusted.
         """
         if URL(base_url).scheme != "https" or region_of_host(base_url) is not None:
             return None
@@ -73,21 +73,22 @@ class CertificateSteps(KeycardFlow):
         self._certificate = await async_read_certificate(session, base_url)
         if self._certificate is None:
             return None
-        self._asked_for, self._answers, self._then = base_url, user_input, then
+        self._certificate_url, self._user_input = base_url, user_input
+        self._next_step = next_step
         return await self.async_step_certificate()
 
     async def async_step_certificate(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask whether the certificate is that of the user's own server."""
-        certificate, then = self._certificate, self._then
-        if certificate is None or then is None:
-            raise RuntimeError("No certificate was read")
+        """Ask whether to trust the certificate of the user's own server."""
+        certificate, next_step = self._certificate, self._next_step
+        if certificate is None or next_step is None:
+            raise RuntimeError("The step was reached without a certificate")
         errors: dict[str, str] = {}
         if user_input is not None:
             if user_input[CONF_TRUST]:
-                self._trusted[self._asked_for] = certificate.fingerprint
-                return await then(self._answers)
+                self._trusted[self._certificate_url] = certificate.fingerprint
+                return await next_step(self._user_input)
             errors[CONF_TRUST] = "not_trusted"
         entry = self.changed_entry
         before = entry.data.get(CONF_FINGERPRINT) if entry else None
@@ -97,7 +98,7 @@ class CertificateSteps(KeycardFlow):
             data_schema=_SCHEMA,
             errors=errors,
             description_placeholders={
-                "host": escape_markdown(URL(self._asked_for).authority),
+                "host": escape_markdown(URL(self._certificate_url).authority),
                 "fingerprint": spell_fingerprint(certificate.fingerprint),
                 "before": spell_fingerprint(before) if before else "-",
                 "subject": escape_markdown(certificate.subject[:200]) or "-",

@@ -43,7 +43,7 @@ from .fields import KEY_FIELD, new_vehicle_id
 
 CONF_OTHERS = "others"
 
-# Whatever has one of these may be a car that was not recognised.
+# A device with such an entity may be a vehicle that was not discovered.
 _DEVICE_FIELD = DeviceSelector(
     DeviceSelectorConfig(
         multiple=True,
@@ -173,11 +173,11 @@ class ExternalOptions(
 
     @property
     def _cars(self) -> dict[str, Any]:
-        """Return the cars of the options."""
+        """Return the vehicles of the options."""
         return dict(self.config_entry.options.get(CONF_CARS, {}))
 
     def _save_cars(self, cars: Mapping[str, Any]) -> ConfigFlowResult:
-        """Keep these cars, and the rest as it was."""
+        """Save the vehicles, and keep the other options."""
         return self.async_create_entry(
             data={**self.config_entry.options, CONF_CARS: cars}
         )
@@ -197,40 +197,46 @@ class ExternalOptions(
         """Add the chosen vehicles to the options."""
         return self._save_cars({**self._cars, **vehicles})
 
-    def _describe(self, car_id: str) -> dict[str, Any]:
-        """Return what an owner told of a car; its devices stand in their own field."""
-        car = self._cars[car_id]
+    def _suggested_vehicle(self, vehicle_id: str) -> dict[str, Any]:
+        """Return the suggested values of a vehicle, without its devices."""
+        car = self._cars[vehicle_id]
         return {name: value for name, value in car.items() if name != CONF_EXTERNAL}
 
-    async def _async_device_fields(self, car_id: str) -> dict[vol.Marker, Any]:
-        """Return the field that names the devices of a car, if there are any."""
-        labels = {
+    async def _async_device_fields(self, vehicle_id: str) -> dict[vol.Marker, Any]:
+        """Return the field for the devices of a vehicle, if there are any."""
+        options = {
             device.device_id: await self._async_device_label(device)
-            for device in device_refs(self._cars[car_id])
+            for device in device_refs(self._cars[vehicle_id])
         }
-        named = list(labels)
-        for car in async_discover_vehicles(self.hass):
-            for device in car.devices:
-                labels[device.device_id] = await _async_label(self.hass, car, device)
-        if not labels:
+        default = list(options)
+        for vehicle in async_discover_vehicles(self.hass):
+            for device in vehicle.devices:
+                options[device.device_id] = await _async_label(
+                    self.hass, vehicle, device
+                )
+        if not options:
             return {}
         field = SelectSelector(
             SelectSelectorConfig(
                 options=[
                     SelectOptionDict(value=device_id, label=label)
-                    for device_id, label in labels.items()
+                    for device_id, label in options.items()
                 ],
                 multiple=True,
                 mode=SelectSelectorMode.LIST,
             )
         )
-        return {vol.Required(CONF_EXTERNAL, default=named): field}
+        return {vol.Required(CONF_EXTERNAL, default=default): field}
 
-    def _named_of(self, car_id: str, user_input: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the option that names the devices which an owner left or chose."""
-        known = list(device_refs(self._cars[car_id]))
+    def _device_options(
+        self, vehicle_id: str, user_input: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the option with the devices that the user selected."""
+        known = list(device_refs(self._cars[vehicle_id]))
         found = [
-            dev for car in async_discover_vehicles(self.hass) for dev in car.devices
+            device
+            for vehicle in async_discover_vehicles(self.hass)
+            for device in vehicle.devices
         ]
         chosen = user_input.get(CONF_EXTERNAL, ())
         devices = [
@@ -240,24 +246,24 @@ class ExternalOptions(
         ]
         return {CONF_EXTERNAL: devices} if devices else {}
 
-    async def _async_device_label(self, named: DeviceRef) -> str:
-        device = named.async_find(self.hass)
+    async def _async_device_label(self, ref: DeviceRef) -> str:
+        device = ref.async_find(self.hass)
         if device is not None:
-            car = async_describe(self.hass, device)
-            return await _async_label(self.hass, car, named)
-        words = await async_load_translations(self.hass)
-        return words.format(
-            "device_gone", integration=await async_integration_name(self.hass, named)
+            vehicle = async_describe(self.hass, device)
+            return await _async_label(self.hass, vehicle, ref)
+        translations = await async_load_translations(self.hass)
+        return translations.format(
+            "device_gone", integration=await async_integration_name(self.hass, ref)
         )
 
 
 async def _async_label(
-    hass: HomeAssistant, car: DiscoveredVehicle, device: DeviceRef | None = None
+    hass: HomeAssistant, vehicle: DiscoveredVehicle, device: DeviceRef | None = None
 ) -> str:
-    """Name a car, whose it is and what it is, as far as that is known."""
-    devices = car.devices if device is None else (device,)
-    names = [await async_integration_name(hass, each) for each in devices]
-    model = MODEL_NAMES.get(car.model)
-    kind = f"{model} {car.year}" if model and car.year else model
-    details = [*names, *([kind] if kind else [])]
-    return f"{car.name} ({', '.join(details)})"
+    """Return the name of a vehicle with its integrations, model and year."""
+    devices = vehicle.devices if device is None else (device,)
+    names = [await async_integration_name(hass, ref) for ref in devices]
+    model = MODEL_NAMES.get(vehicle.model)
+    variant = f"{model} {vehicle.year}" if model and vehicle.year else model
+    details = [*names, *([variant] if variant else [])]
+    return f"{vehicle.name} ({', '.join(details)})"

@@ -1,4 +1,4 @@
-"""What the flows ask for: fields, their checks and their defaults."""
+"""Fields, schemas and validation of the flows."""
 
 from collections.abc import Container, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -38,7 +38,7 @@ CONF_REMOVE = "remove"
 CONF_VIN = "vin"
 
 _LOCAL_NAMES = (".home", ".home.arpa", ".internal", ".lan", ".local", ".localhost")
-# What a home uses inside. `is_private` holds reserved and documentation ranges, too.
+# `is_private` also includes reserved and documentation ranges.
 _LOCAL_V4 = (
     IPv4Network("10.0.0.0/8"),
     IPv4Network("127.0.0.0/8"),
@@ -111,7 +111,7 @@ CAR_SCHEMA = vol.Schema(
 NEW_CAR_SCHEMA = CAR_SCHEMA.extend(
     {vol.Required(CONF_ANOTHER, default=False): BooleanSelector()}
 )
-KNOWN_CAR_SCHEMA = CAR_SCHEMA.extend(
+EDIT_CAR_SCHEMA = CAR_SCHEMA.extend(
     {vol.Required(CONF_REMOVE, default=False): BooleanSelector()}
 )
 VIN_SCHEMA = vol.Schema({vol.Required(CONF_VIN): TextSelector()})
@@ -119,7 +119,7 @@ NAMED_VIN_SCHEMA = VIN_SCHEMA.extend({vol.Required(CONF_NAME): TextSelector()})
 
 
 def read_vin(user_input: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """Return a VIN in its one form, and what is wrong with which field."""
+    """Return the normalized VIN, and the errors by field."""
     vin = "".join(user_input[CONF_VIN].split()).upper()
     errors: dict[str, str] = {}
     if not is_vin(vin):
@@ -143,7 +143,7 @@ def vehicle_options_from_input(user_input: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def normalize_url(url: str) -> str | None:
-    """Return a URL in its one form, None if it is none for a host."""
+    """Return the normalized base URL, None if it is invalid."""
     try:
         parsed = URL(url.strip())
         if parsed.scheme not in {"http", "https"} or not parsed.host:
@@ -156,7 +156,7 @@ def normalize_url(url: str) -> str | None:
 
 
 def is_https_or_local(url: str) -> bool:
-    """Return whether a normalised URL is encrypted or stays at home."""
+    """Return whether a normalized URL is encrypted or local."""
     parsed = URL(url)
     host = parsed.host or ""
     if parsed.scheme == "https":
@@ -173,10 +173,10 @@ def is_https_or_local(url: str) -> bool:
 
 
 def clean_token(text: str) -> str | None:
-    """Return a token as it can be sent, None if it holds what no token has."""
+    """Return a token without surrounding whitespace, None if it is invalid."""
     token = text.strip()
-    sendable = token.isascii() and token.isprintable() and " " not in token
-    return token if sendable else None
+    valid = token.isascii() and token.isprintable() and " " not in token
+    return token if valid else None
 
 
 def new_vehicle_id(hass: HomeAssistant, name: str, taken: Container[str]) -> str:

@@ -1,4 +1,4 @@
-"""Sets up the maker's own Fleet API: an application, then a sign-in, of the owner's."""
+"""Config flow steps for the Tesla Fleet API."""
 
 from typing import Any
 
@@ -79,18 +79,18 @@ _SERVER_SCHEMA = vol.Schema(
 
 
 class FleetSteps(CertificateSteps):
-    """Asks for the application, checks it, and has the owner sign in."""
+    """Steps for the user's own application at Tesla and the sign-in with it."""
 
     _application: TeslaSignIn
 
     def __init__(self) -> None:
-        """Start without an answer."""
+        """Initialize the flow."""
         super().__init__()
         self._fleet_region = ""
         self._fleet_domain = ""
         self._server: dict[str, Any] = {}
         self._signed_in: dict[str, Any] = {}
-        self._grant = TokenClaims()
+        self._claims = TokenClaims()
         self._check = ConnectionCheck()
 
     async def async_step_fleet(
@@ -102,7 +102,7 @@ class FleetSteps(CertificateSteps):
     async def async_step_reconfigure_fleet(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Check everything again, and have the owner sign in anew."""
+        """Check the application again and ask the user to sign in."""
         return await self._async_step_application("reconfigure_fleet", user_input)
 
     async def _async_step_application(
@@ -118,37 +118,37 @@ class FleetSteps(CertificateSteps):
                 chosen = user_input.get(CONF_IMPLEMENTATION, next(iter(applications)))
                 self._fleet_region = user_input[CONF_REGION]
                 self._fleet_domain = domain
-                self._apply(applications[chosen], self._fleet_region)
+                self._use_application(applications[chosen], self._fleet_region)
                 return await self.async_step_fleet_key()
             errors[CONF_DOMAIN] = "invalid_domain"
         entry = self.changed_entry
         suggested = {
             CONF_REGION: region_of_country(self.hass.config.country),
-            CONF_DOMAIN: _own_domain(self.hass),
+            CONF_DOMAIN: _external_domain(self.hass),
             **(entry.data if entry else {}),
             **(user_input or {}),
         }
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
-                _with_choice(_APPLICATION_SCHEMA, applications), suggested
+                _with_application_choice(_APPLICATION_SCHEMA, applications), suggested
             ),
             errors=errors,
             description_placeholders={"dashboard": DASHBOARD},
         )
 
-    # With a server of the user's own between here and Tesla, which signs the commands
+    # With the user's own proxy, which signs the commands
 
     async def async_step_fleet_server(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the server that takes the commands, and try it."""
+        """Ask for the proxy that signs the commands, and check it."""
         return await self._async_step_fleet_server("fleet_server", user_input)
 
     async def async_step_reconfigure_fleet_server(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Change the server, or trust its new certificate."""
+        """Change the proxy, or trust its new certificate."""
         return await self._async_step_fleet_server(
             "reconfigure_fleet_server", user_input
         )
@@ -161,7 +161,7 @@ class FleetSteps(CertificateSteps):
             return self.async_abort(reason="missing_credentials")
         check = ConnectionCheck()
         if user_input is not None:
-            self._server, check = await self._async_try_proxy(user_input)
+            self._server, check = await self._async_check_proxy(user_input)
             if check.error == CERTIFICATE:
                 asked = await self.async_ask_for_trust(
                     self._server[CONF_SERVER],
@@ -172,7 +172,7 @@ class FleetSteps(CertificateSteps):
                     return asked
             if is_accepted(check, user_input):
                 chosen = user_input.get(CONF_IMPLEMENTATION, next(iter(applications)))
-                return await self._async_take_server(
+                return await self._async_use_proxy(
                     user_input[CONF_REGION], applications[chosen]
                 )
         entry = self.changed_entry
@@ -186,7 +186,7 @@ class FleetSteps(CertificateSteps):
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
-                _with_choice(schema, applications), suggested
+                _with_application_choice(schema, applications), suggested
             ),
             errors=check.form_errors(schema),
             description_placeholders={
@@ -195,10 +195,10 @@ class FleetSteps(CertificateSteps):
             },
         )
 
-    async def _async_try_proxy(
+    async def _async_check_proxy(
         self, user_input: dict[str, Any]
     ) -> tuple[dict[str, Any], ConnectionCheck]:
-        """Return what an entry holds of a server, and what trying it brought."""
+        """Return the entry data for a proxy, and the result of the check."""
         url = normalize_url(user_input[CONF_SERVER])
         server = {
             CONF_SERVER: url,
@@ -213,17 +213,17 @@ class FleetSteps(CertificateSteps):
         entry, known = self.changed_entry, None
         if entry is not None and entry.data.get(CONF_SERVER) == url:
             known = entry.data.get(CONF_FINGERPRINT)
-        check, fingerprint = await self.async_try_pinned(
+        check, fingerprint = await self.async_check_pinned(
             url, known, lambda pin: check_proxy(self.hass, url, pin)
         )
         if fingerprint is not None:
             server[CONF_FINGERPRINT] = fingerprint
         return server, check
 
-    async def _async_take_server(
+    async def _async_use_proxy(
         self, region: str, application: TeslaSignIn
     ) -> ConfigFlowResult:
-        """Go to the sign-in, unless the entry has one that still fits."""
+        """Update an entry of the same region, or go to the sign-in."""
         entry = self.changed_entry
         if entry is not None and entry.data[CONF_REGION] == region:
             kept = {
@@ -235,18 +235,18 @@ class FleetSteps(CertificateSteps):
                 entry, data={**kept, **self._server}
             )
         self._fleet_region = region
-        self._apply(application, region)
+        self._use_application(application, region)
         return await self.async_step_auth()
 
     async def async_step_fleet_key(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Look for the public key at the domain; show it where it is missing."""
+        """Check the public key at the domain, and show it if it is missing."""
         try:
             key = await async_get_key(self.hass)
         except UnusableKeyError:
             return self.async_abort(reason="key_file")
-        # Nothing of Keycard may be set up yet.
+        # No entry may have been set up before.
         async_show_public_key(self.hass)
         check = await check_key(self.hass, self._fleet_domain, key)
         if is_accepted(check, user_input):
@@ -293,31 +293,33 @@ class FleetSteps(CertificateSteps):
             },
         )
 
-    # Signed in
+    # After the sign-in
 
     async def async_fleet_signed_in(
         self, signed_in: dict[str, Any]
     ) -> ConfigFlowResult:
-        """Take the sign-in, and see what it allows."""
+        """Check the claims of the token."""
         self._signed_in = signed_in
-        self._grant = read_claims(signed_in[CONF_TOKEN]["access_token"])
-        if self._grant.account is None:
+        self._claims = read_claims(signed_in[CONF_TOKEN]["access_token"])
+        if self._claims.account is None:
             return self.async_abort(reason="token_unreadable")
         entry = self.changed_entry
-        if entry is not None and entry.unique_id != self._grant.account:
+        if entry is not None and entry.unique_id != self._claims.account:
             return self.async_abort(reason="other_account")
-        if self._grant.missing:
+        if self._claims.missing:
             return await self.async_step_fleet_scopes()
         return await self.async_step_fleet_region()
 
     async def async_step_fleet_scopes(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Name what the owner did not allow."""
-        words = await async_load_translations(self.hass)
-        missing = [words.format(f"scope_{scope}") for scope in self._grant.missing]
+        """Show the scopes that the user did not grant."""
+        translations = await async_load_translations(self.hass)
+        missing = [
+            translations.format(f"scope_{scope}") for scope in self._claims.missing
+        ]
         options = ["fleet_again"]
-        if not set(NEEDED) & set(self._grant.missing):
+        if not set(NEEDED) & set(self._claims.missing):
             options.append("fleet_region")
         return self.async_show_menu(
             step_id="fleet_scopes",
@@ -330,18 +332,18 @@ class FleetSteps(CertificateSteps):
     async def async_step_fleet_again(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Send the owner to the sign-in once more."""
+        """Ask the user to sign in again."""
         return await self.async_step_auth()
 
     async def async_step_fleet_region(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Go on in the region that the account belongs to."""
+        """Continue in the region of the account."""
         if self.source == SOURCE_REAUTH:
             return self.async_update_reload_and_abort(
                 self._get_reauth_entry(), data_updates=self._signed_in
             )
-        region = self._grant.region
+        region = self._claims.region
         if region in (None, self._fleet_region):
             return await self.async_step_fleet_account()
         self._fleet_region = region
@@ -352,19 +354,21 @@ class FleetSteps(CertificateSteps):
     async def async_step_fleet_account(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the cars; an outage is no reason to wait."""
+        """Request the vehicles; an outage does not stop the flow."""
         token = self._signed_in[CONF_TOKEN]["access_token"]
         base_url = _base_url(self._fleet_region)
         self._check = await check_server(self.hass, base_url, token)
-        right = region_of_host(normalize_url(self._check.right_url or "") or "")
-        if right is not None and right != self._fleet_region:
-            self._fleet_region = right
+        region = region_of_host(normalize_url(self._check.right_url or "") or "")
+        if region is not None and region != self._fleet_region:
+            self._fleet_region = region
             if not self._server:
                 return await self.async_step_fleet_register()
-        if self.changed_entry is None and self.all_known(self._check.vins):
+        if self.changed_entry is None and self.all_vehicles_configured(
+            self._check.vins
+        ):
             return self.async_abort(reason="already_configured")
         if self._server:
-            # Which cars know the key of the server is told by its own guide.
+            # Pairing the proxy's key is described in the proxy's documentation.
             return await self.async_step_fleet_done()
         unpaired = await find_unpaired(self.hass, base_url, token, self._check.vins)
         if not unpaired:
@@ -392,9 +396,9 @@ class FleetSteps(CertificateSteps):
     async def async_step_fleet_done(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Make the entry, or change it."""
+        """Create or update the entry."""
         return await self.async_create_or_update(
-            unique_id=self._grant.account or "",
+            unique_id=self._claims.account or "",
             title=cloud_title(self._fleet_region),
             data={
                 **self._signed_in,
@@ -406,24 +410,24 @@ class FleetSteps(CertificateSteps):
         )
 
     async def async_fleet_reauth(self) -> ConfigFlowResult:
-        """Send the owner of an entry to the sign-in again."""
+        """Ask the user of an entry to sign in again."""
         entry = self._get_reauth_entry()
         applications = await _async_applications(self.hass)
         if not applications:
             return self.async_abort(reason="missing_credentials")
         known = entry.data[CONF_IMPLEMENTATION]
         application = applications.get(known) or next(iter(applications.values()))
-        self._apply(application, entry.data[CONF_REGION])
+        self._use_application(application, entry.data[CONF_REGION])
         return await self.async_step_auth()
 
-    def _apply(self, application: TeslaSignIn, region: str) -> None:
-        """Use an application where the cars of a region belong."""
+    def _use_application(self, application: TeslaSignIn, region: str) -> None:
+        """Use an application in a region."""
         self._application = application.in_region(region)
         self.flow_impl = self._application
 
 
 async def _async_applications(hass: HomeAssistant) -> dict[str, TeslaSignIn]:
-    """Return the applications that the owner has named."""
+    """Return the application credentials of the user."""
     return {
         key: found
         for key, found in (await async_get_implementations(hass, DOMAIN)).items()
@@ -431,10 +435,10 @@ async def _async_applications(hass: HomeAssistant) -> dict[str, TeslaSignIn]:
     }
 
 
-def _with_choice(
+def _with_application_choice(
     schema: vol.Schema, applications: dict[str, TeslaSignIn]
 ) -> vol.Schema:
-    """Return the schema of a form that asks for the application, too, if need be."""
+    """Return the schema, extended by a choice if there are several applications."""
     if len(applications) < 2:
         return schema
     choices = SelectSelectorConfig(
@@ -446,8 +450,8 @@ def _with_choice(
     return schema.extend({vol.Required(CONF_IMPLEMENTATION): SelectSelector(choices)})
 
 
-def _own_domain(hass: HomeAssistant) -> str:
-    """Return the domain of this Home Assistant, if it can be the application's."""
+def _external_domain(hass: HomeAssistant) -> str:
+    """Return the external domain of this Home Assistant, if it is valid."""
     host = URL(hass.config.external_url or "").host or ""
     return read_domain(host) or ""
 

@@ -1,4 +1,4 @@
-"""Changes the options: the hosts that are asked, the cars and their keys."""
+"""Options flow for Keycard."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -47,8 +47,8 @@ from .external import ExternalOptions
 from .fields import (
     CAR_SCHEMA,
     CONF_REMOVE,
+    EDIT_CAR_SCHEMA,
     KEY_FIELD,
-    KNOWN_CAR_SCHEMA,
     LINK_FIELD,
     URL_FIELD,
     URLS_FIELD,
@@ -58,16 +58,16 @@ from .fields import (
     vehicle_options_from_input,
 )
 
-_STEP = 0.5
-_MOST = 1000.0
+_BUDGET_STEP = 0.5
+_MAX_BUDGET = 1000.0
 
-_SCHEMA = vol.Schema(
+_BUDGET_SCHEMA = vol.Schema(
     {
         vol.Optional(CONF_BUDGET): NumberSelector(
             NumberSelectorConfig(
-                min=_STEP,
-                max=_MOST,
-                step=_STEP,
+                min=_BUDGET_STEP,
+                max=_MAX_BUDGET,
+                step=_BUDGET_STEP,
                 mode=NumberSelectorMode.BOX,
                 unit_of_measurement=CURRENCY,
             )
@@ -77,11 +77,11 @@ _SCHEMA = vol.Schema(
 
 
 class BudgetStep(OptionsFlowWithReload):
-    """Asks for a budget, where calls have a price."""
+    """Options flow step for the monthly budget."""
 
     @property
     def can_be_limited(self) -> bool:
-        """Tell whether a budget makes sense for what is set up."""
+        """Return whether the provider bills calls, so that a budget can limit them."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return False
         entry: KeycardConfigEntry = self.config_entry
@@ -90,35 +90,35 @@ class BudgetStep(OptionsFlowWithReload):
     async def async_step_budget(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the budget of a month; an empty one is none."""
+        """Ask for the monthly budget; an empty one removes it."""
         options = self.config_entry.options
         if user_input is not None:
             kept = {key: value for key, value in options.items() if key != CONF_BUDGET}
             return self.async_create_entry(data={**kept, **user_input})
         return self.async_show_form(
             step_id="budget",
-            data_schema=self.add_suggested_values_to_schema(_SCHEMA, options),
+            data_schema=self.add_suggested_values_to_schema(_BUDGET_SCHEMA, options),
         )
 
 
 CONF_CAR = "car"
 CONF_DEFAULTS = "defaults"
 
-_LISTS = (CONF_SIGN_IN, CONF_UNRELATED)
+_LIST_FIELDS = (CONF_SIGN_IN, CONF_UNRELATED)
 
 
 class KeycardOptionsFlow(ExternalOptions, BudgetStep):
-    """Changes one part of the options after the other."""
+    """Handle the options flow for Keycard."""
 
     def __init__(self) -> None:
-        """Start without a car chosen."""
+        """Initialize the flow."""
         super().__init__()
-        self._car_id = ""
+        self._vehicle_id = ""
 
     async def async_step_init(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask what to change."""
+        """Show the menu of the options."""
         if self.config_entry.data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
             options = [
                 *(["change_car"] if self._cars else []),
@@ -128,7 +128,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
             ]
         else:
             budget = ["budget"] if self.can_be_limited else []
-            link = ["link"] if self._has_choice else []
+            link = ["link"] if self._has_both_transports else []
             account = self.config_entry.data[CONF_PROVIDER] != NO_ACCOUNT
             location = ["location"] if account else []
             options = ["keys", "leave_out", *link, *location, *budget, "hosts"]
@@ -137,12 +137,15 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     async def async_step_add_car(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Add a car to those that are watched."""
+        """Add a vehicle."""
         errors: dict[str, str] = {}
         if user_input is not None:
             if user_input[CONF_NAME].strip():
-                car_id = new_vehicle_id(self.hass, user_input[CONF_NAME], ())
-                cars = {**self._cars, car_id: vehicle_options_from_input(user_input)}
+                vehicle_id = new_vehicle_id(self.hass, user_input[CONF_NAME], ())
+                cars = {
+                    **self._cars,
+                    vehicle_id: vehicle_options_from_input(user_input),
+                }
                 return self._save_cars(cars)
             errors[CONF_NAME] = "no_name"
         return self.async_show_form(
@@ -154,14 +157,14 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     async def async_step_change_car(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask which car to change."""
+        """Ask which vehicle to change."""
         if user_input is not None:
-            self._car_id = user_input[CONF_CAR]
+            self._vehicle_id = user_input[CONF_CAR]
             return await self.async_step_car()
         choices = SelectSelectorConfig(
             options=[
-                SelectOptionDict(value=car_id, label=car[CONF_NAME])
-                for car_id, car in self._cars.items()
+                SelectOptionDict(value=vehicle_id, label=car[CONF_NAME])
+                for vehicle_id, car in self._cars.items()
             ]
         )
         return self.async_show_form(
@@ -172,26 +175,28 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     async def async_step_car(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Change or remove a car that is watched."""
+        """Change or remove a vehicle."""
         errors: dict[str, str] = {}
         if user_input is not None:
             cars = dict(self._cars)
             if user_input[CONF_REMOVE]:
-                cars.pop(self._car_id)
-                self._remove(self._car_id)
+                cars.pop(self._vehicle_id)
+                self._remove_vehicle(self._vehicle_id)
                 return self._save_cars(cars)
             if user_input[CONF_NAME].strip():
-                cars[self._car_id] = {
+                cars[self._vehicle_id] = {
                     **vehicle_options_from_input(user_input),
-                    **self._named_of(self._car_id, user_input),
+                    **self._device_options(self._vehicle_id, user_input),
                 }
                 return self._save_cars(cars)
             errors[CONF_NAME] = "no_name"
         return self.async_show_form(
             step_id="car",
             data_schema=self.add_suggested_values_to_schema(
-                KNOWN_CAR_SCHEMA.extend(await self._async_device_fields(self._car_id)),
-                user_input or self._describe(self._car_id),
+                EDIT_CAR_SCHEMA.extend(
+                    await self._async_device_fields(self._vehicle_id)
+                ),
+                user_input or self._suggested_vehicle(self._vehicle_id),
             ),
             errors=errors,
         )
@@ -199,7 +204,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     async def async_step_keys(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask which key each car of the account has."""
+        """Ask for the key of each vehicle of the account."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         entry: KeycardConfigEntry = self.config_entry
@@ -232,7 +237,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     async def async_step_leave_out(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask which cars of the account to leave out."""
+        """Ask which vehicles of the account to leave out."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         entry: KeycardConfigEntry = self.config_entry
@@ -265,8 +270,8 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         )
 
     @property
-    def _has_choice(self) -> bool:
-        """Tell whether both links can serve: there are an account and a paired car."""
+    def _has_both_transports(self) -> bool:
+        """Return whether both transports exist: an account and a paired vehicle."""
         return self.config_entry.data[CONF_PROVIDER] not in NO_ACCOUNT and bool(
             self.config_entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
         )
@@ -274,7 +279,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     async def async_step_link(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask which link serves where both would."""
+        """Ask which transport to prefer."""
         options = self.config_entry.options
         if user_input is not None:
             return self.async_create_entry(data={**options, **user_input})
@@ -289,7 +294,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     async def async_step_location(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask whether a car's place may be told as the user's away from home."""
+        """Ask whether to report a vehicle's location when it is away from home."""
         options = self.config_entry.options
         if user_input is not None:
             return self.async_create_entry(data={**options, **user_input})
@@ -304,12 +309,12 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     async def async_step_hosts(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask which hosts to ask; an emptied region gets its default back."""
+        """Ask for the hosts to probe; an empty region gets its default."""
         errors: dict[str, str] = {}
         if user_input is not None:
             if user_input[CONF_DEFAULTS]:
                 return self._save_hosts(self._default_hosts())
-            hosts, errors = _read_hosts(user_input)
+            hosts, errors = _parse_hosts(user_input)
             if not errors:
                 return self._save_hosts(hosts)
         region = self.config_entry.data[CONF_REGION]
@@ -328,33 +333,33 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
             errors=errors,
         )
 
-    def _remove(self, car_id: str) -> None:
-        """Remove the device of a car with its entities, and its Bluetooth key."""
+    def _remove_vehicle(self, vehicle_id: str) -> None:
+        """Remove the device of a vehicle with its entities, and its Bluetooth key."""
         registry = dr.async_get(self.hass)
         device = registry.async_get_device_by_identifier(
-            (DOMAIN, car_id), self.config_entry.entry_id
+            (DOMAIN, vehicle_id), self.config_entry.entry_id
         )
         if device is not None:
             registry.async_remove_device(device.id)
         for subentry in self.config_entry.get_subentries_of_type(
             SUBENTRY_BLUETOOTH_KEY
         ):
-            if subentry.unique_id == car_id:
+            if subentry.unique_id == vehicle_id:
                 self.hass.config_entries.async_remove_subentry(
                     self.config_entry, subentry.subentry_id
                 )
 
     def _hosts(self) -> dict[str, Any]:
-        """Return the hosts that are asked now, by the fields of the form."""
+        """Return the configured hosts, by field of the form."""
         options = self.config_entry.options
         return {
             **self._default_hosts(),
             **options.get(CONF_HOSTS, {}),
-            **{key: options[key] for key in _LISTS if key in options},
+            **{key: options[key] for key in _LIST_FIELDS if key in options},
         }
 
     def _default_hosts(self) -> dict[str, Any]:
-        """Return the hosts that are asked by default, by the fields of the form."""
+        """Return the default hosts, by field of the form."""
         hosts = default_hosts(self.config_entry.data[CONF_REGION])
         return {
             **hosts.regions,
@@ -363,26 +368,26 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         }
 
     def _save_hosts(self, hosts: Mapping[str, Any]) -> ConfigFlowResult:
-        """Keep only what differs from the defaults, which may change one day."""
+        """Save only the hosts that differ from the defaults, as those may change."""
         default = self._default_hosts()
         own = {key: value for key, value in hosts.items() if value != default[key]}
-        lists = {key: own.pop(key) for key in _LISTS if key in own}
+        lists = {key: own.pop(key) for key in _LIST_FIELDS if key in own}
         rest = {
             key: value
             for key, value in self.config_entry.options.items()
-            if key not in (CONF_HOSTS, *_LISTS)
+            if key not in (CONF_HOSTS, *_LIST_FIELDS)
         }
         regions = {CONF_HOSTS: own} if own else {}
         return self.async_create_entry(data={**rest, **regions, **lists})
 
 
-def _read_hosts(
+def _parse_hosts(
     user_input: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the hosts in their one form, and what is wrong with which field."""
+    """Return the normalized hosts, and the errors by field."""
     hosts: dict[str, Any] = {}
     errors: dict[str, str] = {}
-    for field in (*REGIONS, *_LISTS):
+    for field in (*REGIONS, *_LIST_FIELDS):
         value = user_input.get(field) or []
         urls = [url for url in ([value] if isinstance(value, str) else value) if url]
         found = [normalize_url(url) for url in urls]
@@ -392,7 +397,7 @@ def _read_hosts(
         good = [url for url in found if url is not None]
         if field != CONF_UNRELATED and not all(map(is_https_or_local, good)):
             errors[field] = "not_encrypted"
-        elif field in _LISTS:
+        elif field in _LIST_FIELDS:
             hosts[field] = good
         elif good:
             hosts[field] = good[0]

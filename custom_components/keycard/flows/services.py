@@ -1,4 +1,4 @@
-"""Sets up a service in between: Teslemetry by sign-in or token, Tessie by token."""
+"""Config flow steps for third parties: own server, Teslemetry and Tessie."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ from .base import (
     check_same_account,
     cloud_title,
     is_accepted,
-    server_id,
+    server_unique_id,
 )
 from .certificate import CERTIFICATE, CertificateSteps
 from .fields import (
@@ -47,18 +47,18 @@ from .server_check import BASE, ConnectionCheck, check_server, find_region
 
 
 class ServerSteps(CertificateSteps):
-    """Asks for a server of the owner's."""
+    """Steps for the user's own server."""
 
     async def async_step_compatible(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for a server and a token, and try them."""
+        """Ask for a server and a token, and check them."""
         suggested: Mapping[str, Any] = {
             CONF_REGION: region_of_country(self.hass.config.country)
         }
         if user_input is None:
             return self._show_server("compatible", suggested, ConnectionCheck())
-        data, check = await self._async_try_server(user_input)
+        data, check = await self._async_check_server(user_input)
         if check.error == CERTIFICATE:
             asked = await self.async_ask_for_trust(
                 data[CONF_BASE_URL], user_input, self.async_step_compatible
@@ -70,11 +70,15 @@ class ServerSteps(CertificateSteps):
         self._async_abort_entries_match(
             {key: data[key] for key in (CONF_BASE_URL, CONF_TOKEN)}
         )
-        await self.async_set_unique_id(server_id(data[CONF_BASE_URL], check.account))
+        await self.async_set_unique_id(
+            server_unique_id(data[CONF_BASE_URL], check.account)
+        )
         self._abort_if_unique_id_configured()
-        if self.all_known(check.vins):
+        if self.all_vehicles_configured(check.vins):
             return self.async_abort(reason="already_configured")
-        return self.async_set_up(title=_server_title(data[CONF_BASE_URL]), data=data)
+        return self.async_create_keycard_entry(
+            title=_server_title(data[CONF_BASE_URL]), data=data
+        )
 
     async def async_step_reconfigure_compatible(
         self, user_input: dict[str, Any] | None = None
@@ -84,7 +88,7 @@ class ServerSteps(CertificateSteps):
         entry = self._get_reconfigure_entry()
         if user_input is None:
             return self._show_server(step, entry.data, ConnectionCheck())
-        data, check = await self._async_try_server(user_input)
+        data, check = await self._async_check_server(user_input)
         if check.error == CERTIFICATE:
             asked = await self.async_ask_for_trust(
                 data[CONF_BASE_URL], user_input, self.async_step_reconfigure_compatible
@@ -98,7 +102,7 @@ class ServerSteps(CertificateSteps):
         base_url = data[CONF_BASE_URL]
         return await self.async_update_entry(
             entry,
-            unique_id=server_id(base_url, check.account or account_of(entry)),
+            unique_id=server_unique_id(base_url, check.account or account_of(entry)),
             titles=(
                 _server_title(entry.data[CONF_BASE_URL]),
                 _server_title(base_url),
@@ -109,13 +113,13 @@ class ServerSteps(CertificateSteps):
     def _show_server(
         self, step_id: str, suggested: Mapping[str, Any], check: ConnectionCheck
     ) -> ConfigFlowResult:
-        """Show the form for a server, with what was wrong."""
+        """Show the form for a server with the result of the check."""
         values = dict(suggested)
         values.pop(CONF_ANYWAY, None)
-        right = normalize_url(check.right_url or "")
-        if right is not None and (region := region_of_host(right)) is not None:
-            # An answer names the address: only Tesla's own are worth a token.
-            values |= {CONF_BASE_URL: right, CONF_REGION: region}
+        right_url = normalize_url(check.right_url or "")
+        if right_url is not None and (region := region_of_host(right_url)) is not None:
+            # A response may name any URL: suggest only Tesla's own hosts.
+            values |= {CONF_BASE_URL: right_url, CONF_REGION: region}
         schema = ANYWAY_SCHEMA if check.can_override else SERVER_SCHEMA
         return self.async_show_form(
             step_id=step_id,
@@ -124,12 +128,12 @@ class ServerSteps(CertificateSteps):
             description_placeholders={"example": "https://proxy.example.org"},
         )
 
-    async def _async_try_server(
+    async def _async_check_server(
         self, user_input: Mapping[str, Any]
     ) -> tuple[dict[str, Any], ConnectionCheck]:
-        """Return the data of an entry, and what trying them brought."""
+        """Return the entry data, and the result of the check."""
         base_url = normalize_url(user_input[CONF_BASE_URL])
-        # An address of the maker's own tells the region better than the owner.
+        # The region of one of Tesla's own hosts overrides the user's choice.
         region = region_of_host(base_url) if base_url else None
         token = clean_token(user_input[CONF_TOKEN])
         data = {
@@ -149,7 +153,7 @@ class ServerSteps(CertificateSteps):
         entry, known = self.changed_entry, None
         if entry is not None and entry.data[CONF_BASE_URL] == base_url:
             known = entry.data.get(CONF_FINGERPRINT)
-        check, fingerprint = await self.async_try_pinned(
+        check, fingerprint = await self.async_check_pinned(
             base_url,
             known,
             lambda pin: check_server(self.hass, base_url, token, pin),
@@ -165,14 +169,14 @@ def _server_title(base_url: str) -> str:
 
 
 class ServiceSteps(KeycardFlow):
-    """Asks for the account that an owner has with a service."""
+    """Steps for an account at Teslemetry or Tessie."""
 
     _client_id = ""
 
     async def async_step_teslemetry(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask how to get in."""
+        """Ask whether to sign in or to enter a token."""
         return self.async_show_menu(
             step_id="teslemetry",
             menu_options=["teslemetry_sign_in", "teslemetry_token"],
@@ -181,7 +185,7 @@ class ServiceSteps(KeycardFlow):
     async def async_step_teslemetry_sign_in(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Have the service know this home, and send the owner there."""
+        """Register this home at Teslemetry and go to the sign-in."""
         integration = await async_get_integration(self.hass, DOMAIN)
         client_id = await register_at_teslemetry(
             async_get_clientsession(self.hass),
@@ -195,14 +199,14 @@ class ServiceSteps(KeycardFlow):
                 data_schema=vol.Schema({}),
                 errors={BASE: "service_unreachable"},
             )
-        return await self._async_to_teslemetry(client_id)
+        return await self._async_sign_in_to_teslemetry(client_id)
 
     async def async_teslemetry_reauth(self) -> ConfigFlowResult:
-        """Send the owner of an entry to the sign-in again."""
+        """Ask the user of an entry to sign in again."""
         entry = self._get_reauth_entry()
-        return await self._async_to_teslemetry(entry.data[CONF_CLIENT_ID])
+        return await self._async_sign_in_to_teslemetry(entry.data[CONF_CLIENT_ID])
 
-    async def _async_to_teslemetry(self, client_id: str) -> ConfigFlowResult:
+    async def _async_sign_in_to_teslemetry(self, client_id: str) -> ConfigFlowResult:
         self._client_id = client_id
         self.flow_impl = TeslemetrySignIn(self.hass, client_id)
         return await self.async_step_auth()
@@ -210,21 +214,21 @@ class ServiceSteps(KeycardFlow):
     async def async_teslemetry_signed_in(
         self, signed_in: dict[str, Any]
     ) -> ConfigFlowResult:
-        """Take the sign-in; the service may be down for all else."""
+        """Check the token; an outage of the service does not stop the flow."""
         token = signed_in[CONF_TOKEN]["access_token"]
-        data, check = await self._async_try_token(PROVIDER_TESLEMETRY, token)
+        data, check = await self._async_check_token(PROVIDER_TESLEMETRY, token)
         if check.error is not None and not check.can_override:
             return self.async_abort(reason="account_refused")
         entry = self.changed_entry
         if entry is not None and check_same_account(entry, check) is not None:
             return self.async_abort(reason="other_account")
         more = {**signed_in, CONF_CLIENT_ID: self._client_id}
-        return await self._async_take({**data, **more}, check)
+        return await self._async_finish({**data, **more}, check)
 
     async def async_step_teslemetry_token(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for a token of Teslemetry's."""
+        """Ask for a Teslemetry token."""
         return await self._async_step_token(
             PROVIDER_TESLEMETRY, "teslemetry_token", user_input
         )
@@ -232,13 +236,13 @@ class ServiceSteps(KeycardFlow):
     async def async_step_tessie(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for a token of Tessie's."""
+        """Ask for a Tessie token."""
         return await self._async_step_token(PROVIDER_TESSIE, "tessie", user_input)
 
     async def async_step_reconfigure_service(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Take another token of the same account."""
+        """Ask for another token of the same account."""
         entry = self._get_reconfigure_entry()
         return await self._async_step_token(
             entry.data[CONF_PROVIDER], "reconfigure_service", user_input
@@ -247,7 +251,7 @@ class ServiceSteps(KeycardFlow):
     async def _async_step_token(
         self, provider: str, step_id: str, user_input: dict[str, Any] | None
     ) -> ConfigFlowResult:
-        """Ask for a token, and try it."""
+        """Ask for a token and check it."""
         check = ConnectionCheck()
         if user_input is not None:
             token = clean_token(user_input[CONF_TOKEN])
@@ -255,12 +259,12 @@ class ServiceSteps(KeycardFlow):
                 data: dict[str, Any] = {}
                 check = ConnectionCheck(error="token_form", error_field=CONF_TOKEN)
             else:
-                data, check = await self._async_try_token(provider, token)
+                data, check = await self._async_check_token(provider, token)
             if is_accepted(check, user_input):
                 entry = self.changed_entry
                 other = None if entry is None else check_same_account(entry, check)
                 if other is None:
-                    return await self._async_take(data, check)
+                    return await self._async_finish(data, check)
                 check = other
         schema = (
             TOKEN_SCHEMA.extend(ANYWAY_FIELD) if check.can_override else TOKEN_SCHEMA
@@ -280,32 +284,32 @@ class ServiceSteps(KeycardFlow):
             },
         )
 
-    async def _async_try_token(
+    async def _async_check_token(
         self, provider: str, token: str
     ) -> tuple[dict[str, Any], ConnectionCheck]:
-        """Return the data of an entry, and what trying the token brought."""
+        """Return the entry data, and the result of the check."""
         base_url = _base_url(self.changed_entry, provider)
         check = await check_server(self.hass, base_url, token)
         region = await find_region(self.hass, base_url, token)
         data = {
             CONF_PROVIDER: provider,
             CONF_REGION: region
-            or _region(self.changed_entry, self.hass.config.country),
+            or _default_region(self.changed_entry, self.hass.config.country),
             CONF_BASE_URL: base_url,
             CONF_TOKEN: token,
         }
         return data, check
 
-    async def _async_take(
+    async def _async_finish(
         self, data: dict[str, Any], check: ConnectionCheck
     ) -> ConfigFlowResult:
-        """Make the entry, or change it."""
+        """Create or update the entry."""
         entry = self.changed_entry
-        if entry is None and self.all_known(check.vins):
+        if entry is None and self.all_vehicles_configured(check.vins):
             return self.async_abort(reason="already_configured")
         account = check.account or (account_of(entry) if entry else None)
         return await self.async_create_or_update(
-            unique_id=server_id(data[CONF_BASE_URL], account),
+            unique_id=server_unique_id(data[CONF_BASE_URL], account),
             title=SERVICES[data[CONF_PROVIDER]].name,
             data=data,
         )
@@ -315,6 +319,6 @@ def _base_url(entry: ConfigEntry | None, provider: str) -> str:
     return entry.data[CONF_BASE_URL] if entry else SERVICES[provider].base_url
 
 
-def _region(entry: ConfigEntry | None, country: str | None) -> str:
-    """Return the region to take where the service does not tell it."""
+def _default_region(entry: ConfigEntry | None, country: str | None) -> str:
+    """Return the default region, if the service does not report it."""
     return entry.data[CONF_REGION] if entry else region_of_country(country)

@@ -1,4 +1,4 @@
-"""Sets up the watch: beside another integration, or for cars that are named by hand."""
+"""Config flow steps for entries that only watch Tesla's cloud."""
 
 from typing import Any, override
 
@@ -23,25 +23,25 @@ from .fields import (
     vehicle_options_from_input,
 )
 
-STEP_BESIDE = "beside"
+STEP_EXTERNAL = "beside"
 
 
 class WatchSteps(
     ExternalVehicleSteps[ConfigFlowContext, ConfigFlowResult, str], KeycardFlow
 ):
-    """The steps of an entry that only watches."""
+    """Steps for an entry without an account."""
 
     def __init__(self) -> None:
-        """Start without an answer."""
+        """Initialize the flow."""
         super().__init__()
         self._region = ""
         self._cars: dict[str, dict[str, Any]] = {}
         self._another = False
 
     def watch_menu(self) -> list[str]:
-        """Return the ways to watch: beside others comes first where it finds cars."""
-        beside = [STEP_BESIDE] if async_discover_vehicles(self.hass) else []
-        return [*beside, PROVIDER_WATCH_ONLY]
+        """Return the menu options to watch, with discovered vehicles first."""
+        external = [STEP_EXTERNAL] if async_discover_vehicles(self.hass) else []
+        return [*external, PROVIDER_WATCH_ONLY]
 
     async def async_step_beside(
         self, user_input: dict[str, Any] | None = None
@@ -49,7 +49,7 @@ class WatchSteps(
         """Ask which vehicles of other integrations to watch, and in which region."""
         if user_input is not None:
             self._region = user_input[CONF_REGION]
-            await self.async_set_unique_id(_watch_id(self._region))
+            await self.async_set_unique_id(_watch_unique_id(self._region))
             self._abort_if_unique_id_configured(error="watched_already")
             self._another = user_input[CONF_ANOTHER]
             if self.async_choose_external(user_input):
@@ -57,7 +57,7 @@ class WatchSteps(
             if self._another:
                 return await self.async_step_car()
         return await self.async_show_external(
-            "beside",
+            STEP_EXTERNAL,
             user_input,
             before={vol.Required(CONF_REGION): REGION_FIELD},
             after={vol.Required(CONF_ANOTHER, default=False): BooleanSelector()},
@@ -76,10 +76,10 @@ class WatchSteps(
     async def async_step_watch_only(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the region to watch; nothing is tried, for an outage may be on."""
+        """Ask for the region to watch, without a request, as it may fail."""
         if user_input is not None:
             self._region = user_input[CONF_REGION]
-            await self.async_set_unique_id(_watch_id(self._region))
+            await self.async_set_unique_id(_watch_unique_id(self._region))
             self._abort_if_unique_id_configured()
             return await self.async_step_car()
         return self.async_show_form(
@@ -93,14 +93,16 @@ class WatchSteps(
     async def async_step_car(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for one car after the other."""
+        """Ask for a vehicle, repeatedly."""
         errors: dict[str, str] = {}
         if user_input is not None:
             if not user_input[CONF_NAME].strip():
                 errors[CONF_NAME] = "no_name"
             else:
-                car_id = new_vehicle_id(self.hass, user_input[CONF_NAME], self._cars)
-                self._cars[car_id] = vehicle_options_from_input(user_input)
+                vehicle_id = new_vehicle_id(
+                    self.hass, user_input[CONF_NAME], self._cars
+                )
+                self._cars[vehicle_id] = vehicle_options_from_input(user_input)
                 if not user_input[CONF_ANOTHER]:
                     return self._create()
         return self.async_show_form(
@@ -118,8 +120,8 @@ class WatchSteps(
         )
 
     def _create(self) -> ConfigFlowResult:
-        """Set the watch up, with the cars that were named."""
-        return self.async_set_up(
+        """Create the entry with the vehicles."""
+        return self.async_create_keycard_entry(
             title=cloud_title(self._region),
             data={CONF_PROVIDER: PROVIDER_WATCH_ONLY, CONF_REGION: self._region},
             options={CONF_CARS: self._cars},
@@ -140,11 +142,11 @@ class WatchSteps(
         region = user_input[CONF_REGION]
         return await self.async_update_entry(
             entry,
-            unique_id=_watch_id(region),
+            unique_id=_watch_unique_id(region),
             titles=(cloud_title(entry.data[CONF_REGION]), cloud_title(region)),
             data={**entry.data, CONF_REGION: region},
         )
 
 
-def _watch_id(region: str) -> str:
+def _watch_unique_id(region: str) -> str:
     return f"watch_{region}"

@@ -15,11 +15,11 @@ from .auth.keys import (
 from .blueprint_installer import async_install_blueprints
 from .const import DOMAIN, ENTRY_VERSION
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
-from .issues import async_follow_issues
+from .issues import async_track_issues
 from .registry import (
-    async_follow_devices,
     async_migrate_to_vin,
     async_remove_stale_entities,
+    async_track_devices,
     async_track_subentries,
 )
 from .runtime.storage import DATA_STORE, HomeStore, async_forget
@@ -64,9 +64,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     async_remove_stale_entities(hass, entry)
     coordinator.async_start()
-    async_follow_issues(entry)
+    async_track_issues(entry)
     async_track_subentries(hass, entry)
-    async_follow_devices(hass, entry)
+    async_track_devices(hass, entry)
     return True
 
 

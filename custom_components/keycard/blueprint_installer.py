@@ -1,4 +1,4 @@
-"""Lists Keycard's automation blueprints in Home Assistant."""
+"""Install the automation blueprints of Keycard."""
 
 from hashlib import sha256
 import logging
@@ -18,25 +18,25 @@ from .runtime.storage import VersionedStore
 
 _LOGGER = logging.getLogger(__name__)
 
-SHIPPED = Path(__file__).parent / "blueprints" / AUTOMATION_DOMAIN
+BUNDLED_BLUEPRINTS = Path(__file__).parent / "blueprints" / AUTOMATION_DOMAIN
 STORE_KEY = f"{DOMAIN}.blueprints"
 
 
 async def async_install_blueprints(hass: HomeAssistant) -> None:
-    """Install the blueprints as soon as automations can use them.
+    """Install the blueprints once the automation integration is set up.
 
-    A blueprint that the owner has edited or deleted stays as the owner left it.
+    A blueprint that the user edited or deleted is left alone.
     """
     async_when_setup(hass, AUTOMATION_DOMAIN, _async_install)
 
 
 async def _async_install(hass: HomeAssistant, _component: str) -> None:
-    """Install or update every shipped blueprint; tell in the log what fails."""
+    """Install or update all bundled blueprints."""
     store = VersionedStore[dict[str, str]](hass, STORE_KEY)
     try:
         known = await store.async_load() or {}
         installed = dict(known)
-        for source in await hass.async_add_executor_job(_shipped):
+        for source in await hass.async_add_executor_job(_list_bundled):
             path = f"{DOMAIN}/{source.name}"
             digest = await _async_install_one(hass, source, path, known.get(path))
             if digest is not None:
@@ -44,13 +44,13 @@ async def _async_install(hass: HomeAssistant, _component: str) -> None:
         if installed != known:
             await store.async_save(installed)
     except (OSError, HomeAssistantError) as err:
-        _LOGGER.warning("Blueprints could not be installed: %s", err)
+        _LOGGER.warning("Failed to install the blueprints: %s", err)
 
 
 async def _async_install_one(
     hass: HomeAssistant, source: Path, path: str, known: str | None
 ) -> str | None:
-    """Install one blueprint, return the digest of the file or None if it is left.
+    """Install a blueprint and return its digest, None if it is left alone.
 
     `known` is the digest of the file that was installed before.
     """
@@ -63,25 +63,25 @@ async def _async_install_one(
         schema=AUTOMATION_BLUEPRINT_SCHEMA,
     )
     wanted = _digest(blueprint.yaml())
-    present = await hass.async_add_executor_job(_read, target)
-    if present is None and known is not None:
-        _LOGGER.debug("Blueprint %s was deleted and stays away", path)
+    current = await hass.async_add_executor_job(_read, target)
+    if current is None and known is not None:
+        _LOGGER.debug("Skipping blueprint %s, as it was deleted", path)
         return None
-    if present is not None and _digest(present) not in (known, wanted):
-        _LOGGER.debug("Blueprint %s was edited and stays as it is", path)
+    if current is not None and _digest(current) not in (known, wanted):
+        _LOGGER.debug("Skipping blueprint %s, as it was edited", path)
         return None
-    if present is None or _digest(present) != wanted:
+    if current is None or _digest(current) != wanted:
         await blueprints.async_add_blueprint(blueprint, path, allow_override=True)
     return wanted
 
 
-def _shipped() -> list[Path]:
-    """List the blueprints that come with Keycard."""
-    return sorted(SHIPPED.glob("*.yaml"))
+def _list_bundled() -> list[Path]:
+    """Return the blueprints that are part of Keycard."""
+    return sorted(BUNDLED_BLUEPRINTS.glob("*.yaml"))
 
 
 def _read(path: Path) -> str | None:
-    """Read a file, None without one."""
+    """Return the content of a file, None if it does not exist."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -89,5 +89,5 @@ def _read(path: Path) -> str | None:
 
 
 def _digest(text: str) -> str:
-    """Return a name for the content of a file."""
+    """Return the SHA-256 digest of a text."""
     return sha256(text.encode()).hexdigest()

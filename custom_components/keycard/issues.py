@@ -1,12 +1,10 @@
-"""What an owner must act on, shown as repairs: each goes when it is solved."""
+"""Repair issues for Keycard."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 import time
-
-import tesla_fleet_api
 
 from homeassistant.const import CONF_DOMAIN
 from homeassistant.core import CALLBACK_TYPE, HassJob, callback
@@ -23,32 +21,32 @@ from .outage.evidence import Reason
 from .outage.health import Health
 from .outage.models import OUTAGES, Status
 from .providers import SERVICES
-from .transport.library import missing_members
+from .transport.library import LIBRARY_VERSION, missing_members
 from .transport.pinning import spell_fingerprint
 from .vehicle.product_list import MOST_VEHICLES, parse_unpaired
 
-# The first look is for what a set-up left undone. None of them is billed.
-FIRST = 120.0
-PACE = 3600.0
+# The first check finds what set-up left undone. The requests are not billed.
+_FIRST_CHECK = 120.0
+_CHECK_INTERVAL = 3600.0
 
 
 @dataclass(kw_only=True)
 class SigningKeyCheck:
-    """Know which cars of an entry that signs do not take its key.
+    """Check which vehicles lack the key that signs the commands of an entry.
 
-    A refused command tells it at once; this looks whether that is still so, and calls
-    `found` after each answer.
+    A rejected command shows it at once; this checks whether it is still the case, and
+    calls `on_update` after each response.
     """
 
     coordinator: KeycardCoordinator
-    found: Callable[[], None]
-    _settled: frozenset[str] = field(default=frozenset(), init=False)
+    on_update: Callable[[], None]
+    _checked_vins: frozenset[str] = field(default=frozenset(), init=False)
     _unsub: CALLBACK_TYPE | None = field(default=None, init=False)
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
-        """Look soon, and then from time to time."""
-        self._schedule(FIRST)
+        """Check soon after the start, and then once an hour."""
+        self._schedule(_FIRST_CHECK)
 
         @callback
         def stop() -> None:
@@ -58,52 +56,54 @@ class SigningKeyCheck:
         return stop
 
     def _schedule(self, delay: float) -> None:
-        job = HassJob(self._async_look, cancel_on_shutdown=True)
+        job = HassJob(self._async_check_due, cancel_on_shutdown=True)
         self._unsub = async_call_later(self.coordinator.hass, delay, job)
 
     @callback
-    def _async_look(self, _now: datetime) -> None:
-        self._schedule(PACE)
-        if self._wanted():
+    def _async_check_due(self, _now: datetime) -> None:
+        self._schedule(_CHECK_INTERVAL)
+        if self._should_check():
             self.coordinator.config_entry.async_create_background_task(
-                self.coordinator.hass, self._async_ask(), f"{DOMAIN} asks for its key"
+                self.coordinator.hass,
+                self._async_check(),
+                f"{DOMAIN} signing key check",
             )
 
-    def _wanted(self) -> bool:
-        """Tell whether there is a doubt, and somebody who may be asked."""
+    def _should_check(self) -> bool:
+        """Return whether vehicles are unchecked or unpaired, and Tesla can be asked."""
         cars, judge = self.coordinator.cars, self.coordinator.judge
         if judge.assessment.status is not Status.OPERATIONAL:
             return False
         if time.monotonic() < judge.account.paused_until:
             return False
         return any(car.vehicle.unpaired for car in cars.values()) or (
-            not self._settled >= set(cars)
+            not self._checked_vins >= set(cars)
         )
 
-    async def _async_ask(self) -> None:
+    async def _async_check(self) -> None:
         link = self.coordinator.provider.link
         if link is None or not link.can_sign:
             return
-        asked = frozenset(self.coordinator.cars)
-        call = await link.fleet_status(sorted(asked))
-        unpaired = parse_unpaired(call.body, asked)
+        vins = frozenset(self.coordinator.cars)
+        call = await link.fleet_status(sorted(vins))
+        unpaired = parse_unpaired(call.body, vins)
         if unpaired is None:
             return
-        self._settled = asked
-        for vin in asked & self.coordinator.cars.keys():
+        self._checked_vins = vins
+        for vin in vins & self.coordinator.cars.keys():
             self.coordinator.cars[vin].vehicle.unpaired = vin in unpaired
-        self.found()
+        self.on_update()
 
 
 DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
 
 
-# Home Assistant's own page of the entries, where they are reconfigured.
+# The page of the integration, where an entry is reconfigured.
 _INTEGRATION = f"homeassistant://config/integrations/integration/{DOMAIN}"
 
 
 class IssueType(StrEnum):
-    """What only an owner can end."""
+    """Issues that the user can resolve."""
 
     BILLING_LIMIT = "billing_limit"
     PAYMENT_NEEDED = "payment_needed"
@@ -126,20 +126,20 @@ class IssueType(StrEnum):
     TOO_MANY_VEHICLES = "too_many_vehicles"
 
 
-# To sign in again is Home Assistant's own; what passes by itself is no repair.
-_ACCOUNT: Mapping[Reason, IssueType] = {
+# Reauthentication is a flow of its own; reasons that pass by themselves are omitted.
+_ACCOUNT_ISSUES: Mapping[Reason, IssueType] = {
     Reason.BILLING_LIMIT: IssueType.BILLING_LIMIT,
     Reason.PAYMENT: IssueType.PAYMENT_NEEDED,
     Reason.FORBIDDEN: IssueType.ACCOUNT_REFUSED,
     Reason.NOT_REGISTERED: IssueType.NOT_REGISTERED,
     Reason.WRONG_REGION: IssueType.WRONG_REGION,
 }
-_STOPS_ALL = frozenset(_ACCOUNT.values())
+_ENTRY_BLOCKING = frozenset(_ACCOUNT_ISSUES.values())
 
-# Another integration may just be starting.
-_OWNER_API_FOR = 1800.0
+# Another integration may still be starting.
+_OWNER_API_DELAY = 1800.0
 
-# What holds whatever becomes of the maker's cloud.
+# Independent of Tesla's cloud.
 _LOCAL = frozenset(
     {
         IssueType.BLUETOOTH_KEY_NOT_PAIRED,
@@ -153,86 +153,88 @@ _LOCAL = frozenset(
     }
 )
 
-_ANSWERS = frozenset({Status.OPERATIONAL, Status.ACCOUNT_PROBLEM})
+_RESPONDING = frozenset({Status.OPERATIONAL, Status.ACCOUNT_PROBLEM})
 
-type Found = dict[IssueType, dict[str, str]]
-"""What is wrong, with what its text has to name."""
+type FoundIssues = dict[IssueType, dict[str, str]]
+"""Issues with their translation placeholders."""
 
 
 @dataclass(kw_only=True)
 class Issues:
-    """The repairs of one entry.
+    """Repair issues of an entry.
 
-    What the cloud says begins none in an outage, for then everything that is refused
-    may be its work; one that is there stays until an answer shows that it is solved.
+    Responses of the cloud create no issue in an outage, as it may reject anything then;
+    an existing issue stays until a response shows that it is resolved.
     """
 
     entry: KeycardConfigEntry
     coordinator: KeycardCoordinator
-    _shown: Found = field(default_factory=dict, init=False)
+    _shown: FoundIssues = field(default_factory=dict, init=False)
     _owner_api_since: float | None = field(default=None, init=False)
 
     @callback
     def async_update(self) -> None:
-        """Show what is wrong now, and what is no longer no more."""
+        """Create new issues, and delete resolved ones."""
         found = self._find()
-        for trouble in self._shown.keys() - found.keys():
-            ir.async_delete_issue(self.coordinator.hass, DOMAIN, self._id(trouble))
-        for trouble, names in found.items():
-            if self._shown.get(trouble) != names:
-                self._show(trouble, names)
+        for issue in self._shown.keys() - found.keys():
+            ir.async_delete_issue(self.coordinator.hass, DOMAIN, self._issue_id(issue))
+        for issue, names in found.items():
+            if self._shown.get(issue) != names:
+                self._create(issue, names)
         self._shown = found
 
     @callback
     def async_stop(self) -> None:
-        """Take everything down: an entry that does not run has nothing to say."""
-        for trouble in self._shown:
-            ir.async_delete_issue(self.coordinator.hass, DOMAIN, self._id(trouble))
+        """Delete all issues."""
+        for issue in self._shown:
+            ir.async_delete_issue(self.coordinator.hass, DOMAIN, self._issue_id(issue))
         self._shown = {}
 
-    def _id(self, trouble: IssueType) -> str:
-        # No VIN: it would get into storage and diagnostics.
-        return f"{self.entry.entry_id}_{trouble}"
+    def _issue_id(self, issue: IssueType) -> str:
+        # Without a VIN, as IDs are part of storage and diagnostics.
+        return f"{self.entry.entry_id}_{issue}"
 
-    def _show(self, trouble: IssueType, names: Mapping[str, str]) -> None:
-        stops_all = trouble in _STOPS_ALL or trouble is IssueType.CERTIFICATE_CHANGED
+    def _create(self, issue: IssueType, names: Mapping[str, str]) -> None:
+        blocking = issue in _ENTRY_BLOCKING or issue is IssueType.CERTIFICATE_CHANGED
         ir.async_create_issue(
             self.coordinator.hass,
             DOMAIN,
-            self._id(trouble),
+            self._issue_id(issue),
             is_fixable=False,
-            learn_more_url=self._more(trouble),
-            severity=IssueSeverity.ERROR if stops_all else IssueSeverity.WARNING,
-            translation_key=trouble.value,
-            translation_placeholders=_escaped({"entry": self.entry.title, **names}),
+            learn_more_url=self._learn_more_url(issue),
+            severity=IssueSeverity.ERROR if blocking else IssueSeverity.WARNING,
+            translation_key=issue.value,
+            translation_placeholders=_with_escaped(
+                {"entry": self.entry.title, **names}
+            ),
         )
 
-    def _more(self, trouble: IssueType) -> str:
+    def _learn_more_url(self, issue: IssueType) -> str:
         service = SERVICES.get(self.entry.data[CONF_PROVIDER])
         if (
-            trouble in (IssueType.PAYMENT_NEEDED, IssueType.CAR_PAYMENT_NEEDED)
+            issue in (IssueType.PAYMENT_NEEDED, IssueType.CAR_PAYMENT_NEEDED)
             and service
         ):
             return service.console
-        if trouble is IssueType.BILLING_LIMIT and service is None:
+        if issue is IssueType.BILLING_LIMIT and service is None:
             return DASHBOARD
-        if trouble is IssueType.CERTIFICATE_CHANGED:
+        if issue is IssueType.CERTIFICATE_CHANGED:
             return f"{_INTEGRATION}#config_entry={self.entry.entry_id}"
         return DOCUMENTATION
 
-    def _find(self) -> Found:
-        """Return what is wrong."""
+    def _find(self) -> FoundIssues:
+        """Return the current issues."""
         named = self.coordinator.cars
         cars = named.values()
-        found: Found = {}
-        if (trouble := self._account_issue()) is not None:
-            found[trouble] = {}
+        found: FoundIssues = {}
+        if (issue := self._account_issue()) is not None:
+            found[issue] = {}
         if unpaid := sorted(
             car.vehicle.title for car in cars if not car.subscription_active
         ):
             found[IssueType.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
         refused = self.coordinator.judge.account.refused_vehicles()
-        if found.keys().isdisjoint(_STOPS_ALL) and refused:
+        if found.keys().isdisjoint(_ENTRY_BLOCKING) and refused:
             names = sorted(
                 car.vehicle.title for vin, car in named.items() if vin in refused
             )
@@ -252,11 +254,10 @@ class Issues:
         signs_itself = fleet and CONF_SERVER not in self.entry.data
         if signs_itself and not (link and link.can_sign):
             found[IssueType.KEY_FILE] = {}
-        found |= self._of_bluetooth()
+        found |= self._bluetooth_issues()
         if self.coordinator.garage.key_lost:
             if missing_members():
-                version = tesla_fleet_api.__version__
-                found[IssueType.BLUETOOTH_LIBRARY] = {"version": version}
+                found[IssueType.BLUETOOTH_LIBRARY] = {"version": LIBRARY_VERSION}
             else:
                 found[IssueType.BLUETOOTH_KEY_FILE] = {}
         pin = self.coordinator.provider.pin
@@ -273,13 +274,13 @@ class Issues:
         ):
             found[IssueType.NO_POWER] = {"cars": ", ".join(silent)}
         return {
-            trouble: names
-            for trouble, names in found.items()
-            if trouble in self._shown or self._may_create(trouble)
+            issue: names
+            for issue, names in found.items()
+            if issue in self._shown or self._may_create(issue)
         }
 
-    def _of_bluetooth(self) -> Found:
-        """Return what the owner must know of the cars that have the Bluetooth key."""
+    def _bluetooth_issues(self) -> FoundIssues:
+        """Return the issues of the vehicles with a Bluetooth key."""
         cars = {
             car.vehicle.title: car.vehicle.trust
             for car in self.coordinator.cars.values()
@@ -300,17 +301,17 @@ class Issues:
             ],
         }
         return {
-            trouble: {"cars": ", ".join(sorted(found))}
-            for trouble, found in names.items()
+            issue: {"cars": ", ".join(sorted(found))}
+            for issue, found in names.items()
             if found
         }
 
     def _find_owner_api_users(self) -> list[str]:
-        """Return who has asked the closed Owner API in vain for a while, told once."""
+        """Return the integrations that use the closed Owner API, for one entry only."""
         hass = self.coordinator.hass
         loaded = hass.config_entries.async_loaded_entries(DOMAIN)
         first = min((one.entry_id for one in loaded), default=self.entry.entry_id)
-        healthy = self.coordinator.judge.assessment.status in _ANSWERS
+        healthy = self.coordinator.judge.assessment.status in _RESPONDING
         users = async_find_users(hass) if first >= self.entry.entry_id else []
         if not users:
             self._owner_api_since = None
@@ -320,42 +321,42 @@ class Issues:
         if IssueType.OWNER_API_CLOSED in self._shown:
             return users
         if since is None or not healthy:
-            # In an outage, others get nothing either.
+            # In an outage, their requests fail for another reason.
             self._owner_api_since = None
             return []
-        return users if time.monotonic() - since >= _OWNER_API_FOR else []
+        return users if time.monotonic() - since >= _OWNER_API_DELAY else []
 
     def _account_issue(self) -> IssueType | None:
-        """Return what the maker holds against the account, if it said so twice."""
+        """Return the issue of the account, if Tesla reported it repeatedly."""
         account = self.coordinator.judge.account
-        trouble = None if account.reason is None else _ACCOUNT.get(account.reason)
-        if trouble in self._shown or account.persistent:
-            return trouble
+        issue = None if account.reason is None else _ACCOUNT_ISSUES.get(account.reason)
+        if issue in self._shown or account.persistent:
+            return issue
         return None
 
-    def _may_create(self, trouble: IssueType) -> bool:
+    def _may_create(self, issue: IssueType) -> bool:
         coordinator = self.coordinator
         status = coordinator.judge.assessment.status
-        if trouble in _LOCAL:
+        if issue in _LOCAL:
             return True
-        if trouble is IssueType.NO_POWER:
+        if issue is IssueType.NO_POWER:
             return status is Status.OPERATIONAL
-        if trouble not in _STOPS_ALL:
+        if issue not in _ENTRY_BLOCKING:
             return status not in OUTAGES
-        # Whoever is refused while the host fails may not be refused at all.
+        # A host that fails may reject valid requests.
         health = coordinator.watcher.watch.health(coordinator.region, time.monotonic())
         return status is Status.ACCOUNT_PROBLEM and health is Health.UP
 
 
-def _escaped(names: Mapping[str, str]) -> dict[str, str]:
-    """Add each name as a description has it: titles are plain text, those Markdown."""
+def _with_escaped(names: Mapping[str, str]) -> dict[str, str]:
+    """Add escaped placeholders: titles are plain text, descriptions are Markdown."""
     escaped = {f"{key}_escaped": escape_markdown(name) for key, name in names.items()}
     return {**names, **escaped}
 
 
 @callback
-def async_follow_issues(entry: KeycardConfigEntry) -> None:
-    """Show the repairs of an entry while it runs."""
+def async_track_issues(entry: KeycardConfigEntry) -> None:
+    """Keep the repair issues of an entry up to date while it is loaded."""
     coordinator = entry.runtime_data
     link = coordinator.provider.link
     issues = Issues(entry=entry, coordinator=coordinator)
@@ -364,6 +365,6 @@ def async_follow_issues(entry: KeycardConfigEntry) -> None:
     if (pin := coordinator.provider.pin) is not None:
         entry.async_on_unload(pin.add_listener(issues.async_update))
     if link is not None and link.can_sign:
-        pairing = SigningKeyCheck(coordinator=coordinator, found=issues.async_update)
-        entry.async_on_unload(pairing.async_start())
+        check = SigningKeyCheck(coordinator=coordinator, on_update=issues.async_update)
+        entry.async_on_unload(check.async_start())
     issues.async_update()

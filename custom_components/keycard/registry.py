@@ -1,8 +1,8 @@
-"""Follows what becomes of an entry when a car gets a Bluetooth key, or loses it.
+"""Keep the device and entity registries in line with an entry and its subentries.
 
-The device of a car belongs to the entry, and the subentry of a key owns none: Home
-Assistant removes the devices and entities of a subentry with it, and a car is still
-there without its key.
+The device of a vehicle belongs to the entry, not to the subentry of its Bluetooth key:
+Home Assistant removes the devices and entities of a subentry together with it, but the
+vehicle remains without its key.
 """
 
 from typing import Any
@@ -43,16 +43,16 @@ _BLUETOOTH_KEYS = frozenset(
 
 @callback
 def async_track_subentries(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Load an entry anew whenever it has other subentries than now."""
-    before = frozenset(entry.subentries)
+    """Reload an entry when its subentries change."""
+    subentries = frozenset(entry.subentries)
 
     @callback
-    def changed(change: ConfigEntryChange, of: ConfigEntry) -> None:
+    def changed(change: ConfigEntryChange, changed_entry: ConfigEntry) -> None:
         if (
-            of.entry_id == entry.entry_id
+            changed_entry.entry_id == entry.entry_id
             and change is ConfigEntryChange.UPDATED
-            and of.state is ConfigEntryState.LOADED
-            and frozenset(of.subentries) != before
+            and changed_entry.state is ConfigEntryState.LOADED
+            and frozenset(changed_entry.subentries) != subentries
         ):
             hass.config_entries.async_schedule_reload(entry.entry_id)
 
@@ -62,8 +62,8 @@ def async_track_subentries(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 
 @callback
-def async_follow_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
-    """Take the names that the owner gives the devices, and leave out disabled ones."""
+def async_track_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
+    """Apply changed names of devices, and reload when one is disabled or enabled."""
     devices = dr.async_get(hass)
 
     @callback
@@ -90,7 +90,7 @@ def async_follow_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None
 
 @callback
 def async_remove_stale_entities(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
-    """Remove what there is of links that are no more."""
+    """Remove the devices and entities of transports that are no longer set up."""
     devices, entities = dr.async_get(hass), er.async_get(hass)
     coordinator = entry.runtime_data
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
@@ -100,25 +100,25 @@ def async_remove_stale_entities(hass: HomeAssistant, entry: KeycardConfigEntry) 
             continue
         if car is None:
             if car_id != entry.entry_id and not coordinator.provider.cars_from_account:
-                # It was there for its key only.
+                # The vehicle was only set up for its Bluetooth key.
                 devices.async_remove_device(device.id)
         elif car.bluetooth is None:
-            of_links = {f"{car_id}_{key}" for key in _BLUETOOTH_KEYS}
+            bluetooth_ids = {f"{car_id}_{key}" for key in _BLUETOOTH_KEYS}
             for entity in er.async_entries_for_device(
                 entities, device.id, include_disabled_entities=True
             ):
-                is_of_link = entity.unique_id in of_links
-                if entity.disabled_by is not None and not is_of_link:
+                over_bluetooth = entity.unique_id in bluetooth_ids
+                if entity.disabled_by is not None and not over_bluetooth:
                     continue
-                served = car.commandable and not is_of_link
-                if not served and _is_orphaned(hass, entity):
+                provided = car.commandable and not over_bluetooth
+                if not provided and _is_orphaned(hass, entity):
                     entities.async_remove(entity.entity_id)
 
 
 def _is_orphaned(hass: HomeAssistant, entity: er.RegistryEntry) -> bool:
-    """Tell whether nobody has added an entity since the start."""
+    """Return whether no platform has added the entity since the start."""
     if entity.disabled_by is er.RegistryEntryDisabler.USER:
-        # Nobody adds it, and its owner wants it so.
+        # No platform adds it, as the user disabled it.
         return False
     state = hass.states.get(entity.entity_id)
     return state is None or bool(state.attributes.get(ATTR_RESTORED))
@@ -126,7 +126,7 @@ def _is_orphaned(hass: HomeAssistant, entity: er.RegistryEntry) -> bool:
 
 @callback
 def entry_of_vehicle(hass: HomeAssistant, vin: str) -> ConfigEntry | None:
-    """Return the entry that has a car already."""
+    """Return the entry that has a vehicle already."""
     for entry in hass.config_entries.async_entries(DOMAIN):
         coordinator = getattr(entry, "runtime_data", None)
         paired = entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
@@ -135,15 +135,15 @@ def entry_of_vehicle(hass: HomeAssistant, vin: str) -> ConfigEntry | None:
                 isinstance(coordinator, KeycardCoordinator)
                 and vin in coordinator.garage.vins
             )
-            or vin in vehicle_names(entry)
+            or vin in configured_vehicle_options(entry)
             or any(subentry.unique_id == vin for subentry in paired)
         ):
             return entry
     return None
 
 
-def vehicle_names(entry: ConfigEntry) -> dict[str, dict[str, Any]]:
-    """Return the cars that an owner named where no account tells of them."""
+def configured_vehicle_options(entry: ConfigEntry) -> dict[str, dict[str, Any]]:
+    """Return the vehicles that the user added to an entry without an account."""
     if entry.data[CONF_PROVIDER] in NO_ACCOUNT:
         return dict(entry.options.get(CONF_CARS, {}))
     return {}
@@ -168,53 +168,58 @@ def vehicle_options_from_vin(vin: str, name: str) -> dict[str, Any]:
 
 
 async def async_migrate_to_vin(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Let each car that was named by hand and is now paired go on under its VIN.
+    """Migrate each paired vehicle that the user added by name to its VIN.
 
-    Its device and its entities stay, with their names and their history, and so does
-    what was said of it.
+    Its device and entities keep their names and history, and its notices are kept.
     """
     if entry.data[CONF_PROVIDER] not in NO_ACCOUNT:
         return
-    cars, names = vehicle_names(entry), dict[str, str]()
+    cars, new_ids = configured_vehicle_options(entry), dict[str, str]()
     for subentry in entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY):
-        vin, was = subentry.unique_id, subentry.data.get(CONF_PREVIOUS_ID)
+        vin, previous_id = subentry.unique_id, subentry.data.get(CONF_PREVIOUS_ID)
         if vin is None or vin in cars:
             continue
-        if was in cars:
-            names[was] = vin
-            cars = {names.get(one, one): car for one, car in cars.items()}
-            cars[vin] |= _model_of(vin)
+        if previous_id in cars:
+            new_ids[previous_id] = vin
+            cars = {
+                new_ids.get(vehicle_id, vehicle_id): car
+                for vehicle_id, car in cars.items()
+            }
+            cars[vin] |= _model_options(vin)
         else:
             cars[vin] = vehicle_options_from_vin(vin, subentry.title)
-    if cars == vehicle_names(entry):
+    if cars == configured_vehicle_options(entry):
         return
-    for was, vin in names.items():
-        _rename_device(hass, entry, was, vin)
-    await async_rename(hass, entry.entry_id, names)
-    hass.data[DATA_STORE].async_rename(names)
+    for previous_id, vin in new_ids.items():
+        _rename_device(hass, entry, previous_id, vin)
+    await async_rename(hass, entry.entry_id, new_ids)
+    hass.data[DATA_STORE].async_rename(new_ids)
     hass.config_entries.async_update_entry(
         entry, options={**entry.options, CONF_CARS: cars}
     )
 
 
-def _model_of(vin: str) -> dict[str, Any]:
-    """Return what a VIN tells better than its owner."""
+def _model_options(vin: str) -> dict[str, Any]:
+    """Return the model and year of a VIN, which override those of the user."""
     model, year = decode_vin(vin)
     return {} if model == UNKNOWN_MODEL else {CONF_MODEL: model, CONF_YEAR: year}
 
 
 @callback
-def _rename_device(hass: HomeAssistant, entry: ConfigEntry, was: str, vin: str) -> None:
+def _rename_device(
+    hass: HomeAssistant, entry: ConfigEntry, previous_id: str, vin: str
+) -> None:
+    """Give a device and its entities the VIN as their ID."""
     devices, entities = dr.async_get(hass), er.async_get(hass)
-    device = devices.async_get_device_by_identifier((DOMAIN, was), entry.entry_id)
+    device = devices.async_get_device_by_identifier(
+        (DOMAIN, previous_id), entry.entry_id
+    )
     if device is None:
         return
     for entity in er.async_entries_for_device(
         entities, device.id, include_disabled_entities=True
     ):
-        if entity.platform == DOMAIN and entity.unique_id.startswith(f"{was}_"):
-            kind = entity.unique_id.removeprefix(f"{was}_")
-            entities.async_update_entity(
-                entity.entity_id, new_unique_id=f"{vin}_{kind}"
-            )
+        if entity.platform == DOMAIN and entity.unique_id.startswith(f"{previous_id}_"):
+            key = entity.unique_id.removeprefix(f"{previous_id}_")
+            entities.async_update_entity(entity.entity_id, new_unique_id=f"{vin}_{key}")
     devices.async_update_device(device.id, new_identifiers={(DOMAIN, vin)})

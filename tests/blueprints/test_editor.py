@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.typing import (
     WebSocketGenerator,
 )
 
-from custom_components.keycard.blueprint_installer import SHIPPED
+from custom_components.keycard.blueprint_installer import BUNDLED_BLUEPRINTS
 
 from .home import EVENT, install
 
@@ -74,7 +74,7 @@ async def test_each_can_be_imported_from_the_repository(
     aioclient_mock: AiohttpClientMocker,
     name: str,
 ) -> None:
-    text = (SHIPPED / name).read_text()
+    text = (BUNDLED_BLUEPRINTS / name).read_text()
     aioclient_mock.get(  # type: ignore[no-untyped-call]  # it is not ours
         f"https://raw.githubusercontent.com/{REPOSITORY}/{FOLDER}/{name}", text=text
     )
@@ -96,7 +96,7 @@ async def test_each_can_be_imported_from_the_repository(
 def test_automations_from_the_first_version_go_on() -> None:
     """What they may have set is there still, and what they left open says the same."""
     given = Blueprint(
-        load_yaml_dict(SHIPPED / "take_your_keycard.yaml"),
+        load_yaml_dict(BUNDLED_BLUEPRINTS / "take_your_keycard.yaml"),
         expected_domain="automation",
         schema=AUTOMATION_BLUEPRINT_SCHEMA,
     ).inputs
@@ -118,4 +118,4 @@ def test_automations_from_the_first_version_go_on() -> None:
 
 
 def test_all_that_is_shipped_is_tried() -> None:
-    assert {path.name for path in SHIPPED.iterdir()} == set(LEAST)
+    assert {path.name for path in BUNDLED_BLUEPRINTS.iterdir()} == set(LEAST)

@@ -11,7 +11,7 @@ from homeassistant.components.automation.helpers import async_get_blueprints
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
-from custom_components.keycard.blueprint_installer import SHIPPED, STORE_KEY
+from custom_components.keycard.blueprint_installer import BUNDLED_BLUEPRINTS, STORE_KEY
 
 from .home import TAKE as PATH, install
 
@@ -26,7 +26,7 @@ async def test_installed_beside_the_examples(
     await hass.async_block_till_done()
     blueprints = await async_get_blueprints(hass).async_get_blueprints()
     assert "homeassistant/motion_light.yaml" in blueprints
-    shipped = [f"keycard/{path.name}" for path in sorted(SHIPPED.iterdir())]
+    shipped = [f"keycard/{path.name}" for path in sorted(BUNDLED_BLUEPRINTS.iterdir())]
     assert PATH in shipped
     assert set(shipped) <= set(blueprints)
     assert getattr(blueprints[PATH], "name", None) == "Take your keycard"
@@ -65,7 +65,9 @@ async def test_a_blueprint_of_an_older_version_is_replaced(
     newer = tmp_path / "shipped"
     newer.mkdir()
     (newer / file.name).write_text(now.replace("author: Keycard", "author: Newer"))
-    with patch("custom_components.keycard.blueprint_installer.SHIPPED", newer):
+    with patch(
+        "custom_components.keycard.blueprint_installer.BUNDLED_BLUEPRINTS", newer
+    ):
         await install(hass)
     assert "author: Newer" in file.read_text()
     await install(hass)

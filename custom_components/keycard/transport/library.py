@@ -6,10 +6,13 @@ A range of versions is accepted, and a newer one may lack any of them.
 from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.asymmetric import ec
+import tesla_fleet_api
 from tesla_fleet_api.tesla import TeslaBluetooth
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 from tesla_fleet_api.tesla.vehicle.commands import Session
 from tesla_protocol.command.universal_message_pb2 import Domain
+
+LIBRARY_VERSION = tesla_fleet_api.__version__
 
 _VIN = "5YJ30123456789ABC"
 

@@ -25,6 +25,11 @@ from .transport.library import LIBRARY_VERSION, missing_members
 from .transport.pinning import spell_fingerprint
 from .vehicle.product_list import MOST_VEHICLES, parse_unpaired
 
+DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
+
+# The page of the integration, where an entry is reconfigured.
+_INTEGRATION = f"homeassistant://config/integrations/integration/{DOMAIN}"
+
 # The first check finds what set-up left undone. The requests are not billed.
 _FIRST_CHECK = 120.0
 _CHECK_INTERVAL = 3600.0
@@ -93,13 +98,6 @@ class SigningKeyCheck:
         for vin in vins & self.coordinator.cars.keys():
             self.coordinator.cars[vin].vehicle.unpaired = vin in unpaired
         self.on_update()
-
-
-DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
-
-
-# The page of the integration, where an entry is reconfigured.
-_INTEGRATION = f"homeassistant://config/integrations/integration/{DOMAIN}"
 
 
 class IssueType(StrEnum):

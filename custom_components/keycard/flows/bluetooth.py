@@ -57,7 +57,15 @@ from .fields import (
     read_vin,
 )
 
+CONF_CAR = "car"
 CONF_LATER = "later"
+
+# Not a valid slug, so no vehicle ID equals it.
+_ANOTHER = "another-car"
+
+_BLUETOOTH_ONLY_SCHEMA = NAMED_VIN_SCHEMA.extend(
+    {vol.Required(CONF_REGION): REGION_FIELD}
+)
 
 
 class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
@@ -170,9 +178,6 @@ def read_new_vin(
     return vin, errors, ""
 
 
-_SCHEMA = NAMED_VIN_SCHEMA.extend({vol.Required(CONF_REGION): REGION_FIELD})
-
-
 class BluetoothSteps(
     PairingSteps[ConfigFlowContext, ConfigFlowResult, str], KeycardFlow
 ):
@@ -203,7 +208,7 @@ class BluetoothSteps(
         return self.async_show_form(
             step_id="bluetooth_only",
             data_schema=self.add_suggested_values_to_schema(
-                _SCHEMA,
+                _BLUETOOTH_ONLY_SCHEMA,
                 user_input
                 or {CONF_REGION: region_of_country(self.hass.config.country)},
             ),
@@ -245,11 +250,6 @@ class BluetoothSteps(
             step_id="reconfigure_bluetooth_only",
             data_schema=self.add_suggested_values_to_schema(REGION_SCHEMA, entry.data),
         )
-
-
-CONF_CAR = "car"
-# Not a valid slug, so no vehicle ID equals it.
-_ANOTHER = "another-car"
 
 
 class BluetoothKeyFlow(

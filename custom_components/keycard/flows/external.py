@@ -91,6 +91,7 @@ def _chosen_vehicles(
         )
         if device is None or device.id in taken or domain_of(hass, device) == DOMAIN:
             continue
+        taken.add(device.id)
         vehicles.append(async_describe(hass, device))
     return vehicles
 

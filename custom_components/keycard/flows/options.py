@@ -58,6 +58,11 @@ from .fields import (
     vehicle_options_from_input,
 )
 
+CONF_CAR = "car"
+CONF_DEFAULTS = "defaults"
+
+_LIST_FIELDS = (CONF_SIGN_IN, CONF_UNRELATED)
+
 _BUDGET_STEP = 0.5
 _MAX_BUDGET = 1000.0
 
@@ -99,12 +104,6 @@ class BudgetStep(OptionsFlowWithReload):
             step_id="budget",
             data_schema=self.add_suggested_values_to_schema(_BUDGET_SCHEMA, options),
         )
-
-
-CONF_CAR = "car"
-CONF_DEFAULTS = "defaults"
-
-_LIST_FIELDS = (CONF_SIGN_IN, CONF_UNRELATED)
 
 
 class KeycardOptionsFlow(ExternalOptions, BudgetStep):

@@ -293,7 +293,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
     async def async_step_location(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask whether to report a vehicle's location when it is away from home."""
+        """Ask whether to send a vehicle its own location as the user's when away."""
         options = self.config_entry.options
         if user_input is not None:
             return self.async_create_entry(data={**options, **user_input})

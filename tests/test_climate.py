@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.climate import get_hvac_action, get_preset_mode
-from custom_components.keycard.transport.cloud import Command
+from custom_components.keycard.vehicle.commands import Command, CommandCall
 from custom_components.keycard.vehicle.state import VehicleState
 from simulator import Simulator
 
@@ -137,10 +137,10 @@ async def test_presets(hass: HomeAssistant, account: MockConfigEntry) -> None:
     car = car_of(account, "Ada")
     sent: list[tuple[Command, dict[str, object]]] = []
 
-    async def note(command: Command, **params: object) -> None:
-        sent.append((command, params))
+    async def note(*calls: CommandCall) -> None:
+        sent.extend((call.command, dict(call.params)) for call in calls)
 
-    car.async_send = note  # type: ignore[method-assign] # watched, not sent
+    car.async_execute = note  # type: ignore[method-assign] # watched, not sent
     show_state(car, climate_on=True, keeper_mode="off", preconditioning=False)
     await send(hass, "set_preset_mode", preset_mode="dog")
     await send(hass, "set_preset_mode", preset_mode="none")

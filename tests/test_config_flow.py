@@ -13,8 +13,8 @@ from custom_components.keycard.flows.fields import is_https_or_local, normalize_
 from custom_components.keycard.flows.server_check import ConnectionCheck
 from custom_components.keycard.outage import endpoints
 from custom_components.keycard.outage.endpoints import default_hosts, region_of_country
-from custom_components.keycard.transport.cloud import ApiCall
 from custom_components.keycard.transport.http import Failure, HttpResult
+from custom_components.keycard.transport.result import ApiCall
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
 

@@ -32,7 +32,7 @@ from custom_components.keycard.outage.stored_values import (
 )
 from custom_components.keycard.providers.fleet import read_claims
 from custom_components.keycard.runtime.vehicle_poller import CallType, classify_call
-from custom_components.keycard.transport.cloud import ApiCall, Command, FleetClient
+from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import (
     Failure,
     HttpResult,
@@ -40,6 +40,8 @@ from custom_components.keycard.transport.http import (
     request,
 )
 from custom_components.keycard.transport.log_filter import redact
+from custom_components.keycard.transport.result import ApiCall
+from custom_components.keycard.vehicle.commands import Command, command_call
 from custom_components.keycard.vehicle.product_list import (
     parse_products,
     parse_unpaired,
@@ -273,7 +275,8 @@ def test_calls_and_the_set_up(host: Any) -> None:
 
     async def asking(sessions: Any, url: str) -> list[ApiCall]:
         link = FleetClient(sessions[1], url, token)
-        outcome = await link.command(VIN, Command.UNLOCK)
+        outcome = await link.command(VIN, command_call(Command.UNLOCK))
+        assert outcome.call is not None
         return [
             await link.products(),
             await link.vehicle(VIN),

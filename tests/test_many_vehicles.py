@@ -10,8 +10,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.flows.server_check import _check_products
 from custom_components.keycard.runtime.vehicle_coordinator import VehicleCoordinator
 from custom_components.keycard.runtime.vehicles import AT_ONCE
-from custom_components.keycard.transport.cloud import ApiCall
 from custom_components.keycard.transport.http import HttpResult
+from custom_components.keycard.transport.result import ApiCall
 from custom_components.keycard.vehicle.product_list import MOST_VEHICLES
 
 from .conftest import until

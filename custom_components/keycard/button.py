@@ -157,8 +157,8 @@ class VehicleButton(VehicleEntity, ButtonEntity):
     async def async_press(self) -> None:
         """Send the command."""
         command = self.entity_description.press_command
-        await self.coordinator.async_send(
-            command.command, **command.params, **self._location_params()
+        await self.async_send_command(
+            command_call(command.command, **command.params, **self._location_params())
         )
 
     def _location_params(self) -> dict[str, float]:

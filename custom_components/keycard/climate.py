@@ -216,12 +216,12 @@ class VehicleClimate(VehicleClimateBase):
     @override
     async def async_turn_on(self) -> None:
         """Turn the climate control on."""
-        await self.coordinator.async_send(Command.CLIMATE_ON)
+        await self.async_send_command(command_call(Command.CLIMATE_ON))
 
     @override
     async def async_turn_off(self) -> None:
         """Turn the climate control off."""
-        await self.coordinator.async_send(Command.CLIMATE_OFF)
+        await self.async_send_command(command_call(Command.CLIMATE_OFF))
 
     @override
     async def async_set_hvac_mode(self, hvac_mode: HVACMode) -> None:
@@ -251,7 +251,9 @@ class VehicleClimate(VehicleClimateBase):
     async def async_set_preset_mode(self, preset_mode: str) -> None:
         """Set the climate keeper mode, or start or stop defrosting."""
         if preset_mode == PRESET_DEFROST:
-            await self.coordinator.async_send(Command.PRECONDITION_MAX, on=True)
+            await self.async_send_command(
+                command_call(Command.PRECONDITION_MAX, on=True)
+            )
             return
         calls = []
         if self.preset_mode == PRESET_DEFROST:

@@ -160,8 +160,8 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             )
             self.garage.poller = self._poller
             self.garage.sender = CloudCommandSender(
-                link=provider.link,
-                judge=self.judge,
+                client=provider.link,
+                detector=self.judge,
                 record_evidence=self._async_handle_evidence,
                 request_refresh=self._poller.async_request_data,
                 location_allowed=self._location_allowed,

@@ -140,7 +140,7 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
 
     async def async_send_command(self, *calls: CommandCall) -> None:
         """Send one or more commands, one after the other."""
-        await self.coordinator.async_send_all(*calls)
+        await self.coordinator.async_execute(*calls)
 
     async def async_send_with_climate(self, call: CommandCall) -> None:
         """Send a command that needs the climate control, which is turned on first."""

@@ -16,7 +16,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
-from .vehicle.commands import Command
+from .vehicle.commands import Command, command_call
 from .vehicle.state import VehicleState
 
 # Each vehicle queues its own commands.
@@ -124,6 +124,6 @@ class VehicleNumber(VehicleEntity, NumberEntity):
         if description.command is Command.CHARGE_AMPS:
             await self.coordinator.async_set_charge_current(round(value))
             return
-        await self.coordinator.async_send(
-            description.command, **{description.param: value}
+        await self.async_send_command(
+            command_call(description.command, **{description.param: value})
         )

@@ -14,7 +14,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
-from .vehicle.commands import Command
+from .vehicle.commands import Command, command_call
 
 # Each vehicle queues its own commands.
 PARALLEL_UPDATES = 0
@@ -107,4 +107,4 @@ class VehicleUpdate(VehicleEntity, UpdateEntity):
         self, version: str | None, backup: bool, **kwargs: Any
     ) -> None:
         """Install the update as soon as possible."""
-        await self.coordinator.async_send(Command.INSTALL_UPDATE)
+        await self.async_send_command(command_call(Command.INSTALL_UPDATE))

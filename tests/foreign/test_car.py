@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
 from custom_components.keycard.transport.bluetooth import BluetoothClient
-from custom_components.keycard.vehicle.commands import Command
+from custom_components.keycard.vehicle.commands import Command, command_call
 from custom_components.keycard.vehicle.computer_keys import ComputerTrust
 from custom_components.keycard.vehicle.state import ConnectivityState
 from simulator import Simulator
@@ -62,7 +62,7 @@ async def test_it_is_locked_and_unlocked(
     link: BluetoothClient, car: ForeignCar, command: Command, locked: bool
 ) -> None:
     car.set("locked", not locked)
-    outcome = await link.command(command)
+    outcome = await link.command(command_call(command))
     assert (outcome.done, outcome.confirmed) == (True, True)
     told = await link.poll(lambda values: False)
     assert told.values["locked"] is locked
@@ -72,6 +72,6 @@ async def test_its_status_is_read(link: BluetoothClient, car: ForeignCar) -> Non
     car.set("door_open", "front_driver", True)
     car.set("sleeping", True)
     told = await link.poll(lambda values: True)
-    assert told.trouble is None
+    assert told.error is None
     assert told.values["locked"] is True
     assert told.values["presence"] is ConnectivityState.ASLEEP

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
-from custom_components.keycard.transport.cloud import Command
+from custom_components.keycard.vehicle.commands import Command, command_call
 
 from .story import (
     LOCK,
@@ -221,7 +221,9 @@ async def test_what_makes_no_sense_is_not_sent(
     entry = await story.settled(compatible_entry)
     (car, *_) = entry.runtime_data.cars.values()
     with pytest.raises(HomeAssistantError) as error:
-        await car.async_send(Command.SET_TEMPS, driver_temp="warm", passenger_temp=20.0)
+        await car.async_execute(
+            command_call(Command.SET_TEMPS, driver_temp="warm", passenger_temp=20.0)
+        )
     assert_explained(error.value)
     assert story.simulator.usage.count("set_temps") == 0
     assert status_of(entry) == "operational"
@@ -234,5 +236,5 @@ async def test_a_car_that_is_only_watched_takes_no_commands(
     (car, *_) = entry.runtime_data.cars.values()
     assert not car.commandable
     with pytest.raises(RuntimeError):
-        await car.async_send(Command.LOCK)
+        await car.async_execute(command_call(Command.LOCK))
     assert story.simulator.usage.count("door_lock") == 0

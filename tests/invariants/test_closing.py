@@ -10,7 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.transport.bluetooth import BluetoothClient
 from custom_components.keycard.transport.result import BluetoothError
-from custom_components.keycard.vehicle.commands import Command
+from custom_components.keycard.vehicle.commands import Command, command_call
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
@@ -70,7 +70,7 @@ async def test_a_command_that_ends_in_a_moment_ends(
     story: Story, link: BluetoothClient, near: Near
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=0.2))
-    command = asyncio.create_task(link.command(Command.UNLOCK))
+    command = asyncio.create_task(link.command(command_call(Command.UNLOCK)))
     await until_connected(story, near)
     assert await story.drive(close(link, near)) == 0
     assert (await command).done
@@ -81,7 +81,10 @@ async def test_a_command_that_would_last(
     story: Story, link: BluetoothClient, near: Near
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=60.0))
-    commands = [asyncio.create_task(link.command(Command.UNLOCK)) for _ in range(3)]
+    commands = [
+        asyncio.create_task(link.command(command_call(Command.UNLOCK)))
+        for _ in range(3)
+    ]
     await until_connected(story, near)
     began = story.clock.monotonic()
     await story.drive(link.close())
@@ -91,7 +94,7 @@ async def test_a_command_that_would_last(
     assert lines(near) == 0
     outcomes = [await one for one in commands]
     assert not any(outcome.done for outcome in outcomes)
-    assert outcomes[-1].trouble is BluetoothError.NO_CONNECTION
+    assert outcomes[-1].error is BluetoothError.NO_CONNECTION
 
 
 async def test_nothing_connects_afterwards(
@@ -99,10 +102,10 @@ async def test_nothing_connects_afterwards(
 ) -> None:
     await story.drive(link.close())
     before = near.simulator.bluetooth.statistics(near.car).connections
-    outcome = await story.drive(link.command(Command.UNLOCK))
-    assert outcome.trouble is BluetoothError.NO_CONNECTION
+    outcome = await story.drive(link.command(command_call(Command.UNLOCK)))
+    assert outcome.error is BluetoothError.NO_CONNECTION
     told = await story.drive(link.poll(lambda _values: True))
-    assert told.trouble is BluetoothError.NO_CONNECTION
+    assert told.error is BluetoothError.NO_CONNECTION
     assert near.simulator.bluetooth.statistics(near.car).connections == before
 
 
@@ -123,8 +126,8 @@ async def test_a_car_that_is_being_paired(
     assert story.simulator.usage.count("door_unlock") == 1
     local = car_of(entry, "Ada").bluetooth
     assert local is not None
-    outcome = await local.client.command(Command.LOCK)
-    assert outcome.trouble is BluetoothError.PAIRING
+    outcome = await local.client.command(command_call(Command.LOCK))
+    assert outcome.error is BluetoothError.PAIRING
     assert await story.drive(close(local.client, near)) == 0
     await page.until_done()
     assert page.shows("pair")

@@ -121,7 +121,7 @@ async def test_a_car_that_refuses_connections_for_a_while_is_not_away(
     near.simulator.bluetooth.set_link_conditions(weather)
     link = entry.runtime_data.cars[near.car.vin].bluetooth.client
     told = await story.drive(link.look(lambda _values: False))
-    assert told.trouble == "no_connection"
+    assert told.error == "no_connection"
     locks = [one for one in story.states() if one.startswith("lock.")]
     (lock,) = (one for one in locks if "cable" not in one)
     error = await story.act("unlock", lock)

@@ -16,7 +16,8 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.transport.cloud import ApiCall, FleetClient
+from custom_components.keycard.transport.cloud import FleetClient
+from custom_components.keycard.transport.result import ApiCall
 from simulator.scenarios.scenario import CarSpec
 from tests.flows import change, open_options
 

@@ -12,10 +12,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.transport.cloud import CloudOutcome, Command, FleetClient
+from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import Recorder, connection_check
+from custom_components.keycard.transport.result import CommandResult
 from custom_components.keycard.vehicle.command_queue import PendingCommand
-from custom_components.keycard.vehicle.commands import command_call
+from custom_components.keycard.vehicle.commands import Command, command_call
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.vehicle.car import Car
@@ -181,12 +182,14 @@ async def test_a_signed_command_expires_in_the_car(
     ) as session:
         link = FleetClient(session, story.simulator.urls["eu"], token, private_key=key)
 
-        async def send(command: Command) -> CloudOutcome:
+        async def send(command: Command) -> CommandResult:
             pending = PendingCommand(
                 order=command_call(command), pressed_at=story.clock.monotonic()
             )
             return await story.drive(
-                link.command(car.vin, command, signed=True, pending=pending)
+                link.command(
+                    car.vin, command_call(command), signed=True, pending=pending
+                )
             )
 
         # Clocks may go on differently, and days pass, between a greeting and a command.
@@ -207,8 +210,14 @@ async def test_a_signed_command_expires_in_the_car(
         )
         for signed in (True, False):
             outcome = await story.drive(
-                link.command(car.vin, Command.UNLOCK, signed=signed, pending=pending)
+                link.command(
+                    car.vin,
+                    command_call(Command.UNLOCK),
+                    signed=signed,
+                    pending=pending,
+                )
             )
+            assert outcome.call is not None
             assert outcome.call.withheld
             assert (outcome.done, outcome.confirmed) == (False, True)
         assert story.simulator.usage.count("signed_command") == calls

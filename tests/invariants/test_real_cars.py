@@ -127,7 +127,7 @@ async def test_an_acknowledgment_before_the_answer_ends_no_request(
     local = car_of(entry, "Ada").bluetooth
     assert local is not None
     told = await story.drive(local.client.poll(lambda _values: True))
-    assert told.trouble is None, told
+    assert told.error is None, told
     assert told.values["front_driver_door_open"] is True
     assert told.values["inside_temp"] == pytest.approx(31.0, abs=2)
     assert await story.act("turn_on", CLIMATE) is None

@@ -12,7 +12,7 @@ from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
-from custom_components.keycard.transport.cloud import Command
+from custom_components.keycard.vehicle.commands import Command, command_call
 from simulator.scenarios.scenario import CarSpec
 
 from .story import LOCK, Story, assert_available, assert_quiet, status_of
@@ -103,7 +103,7 @@ async def test_a_command_to_a_car_that_went_meanwhile_is_not_judged(
     coordinator = entry.runtime_data
     car = next(car for car in coordinator.cars.values() if car.vehicle.name == "Cy")
     story.simulator.set("eu.commands", "slow:5")
-    command = asyncio.create_task(car.async_send(Command.LOCK))
+    command = asyncio.create_task(car.async_execute(command_call(Command.LOCK)))
     await story.pace.settle()
     assert story.simulator.held == 1
     coordinator.garage.async_remove(car.vehicle.id)

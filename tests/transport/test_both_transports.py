@@ -13,9 +13,10 @@ import pytest
 from pytest import Subtests  # noqa: PT013 - the fixture's type has no other home
 
 from custom_components.keycard.transport.bluetooth import BluetoothClient
-from custom_components.keycard.transport.cloud import Command, FleetClient
+from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import Recorder
 from custom_components.keycard.transport.key_pair import PrivateKey
+from custom_components.keycard.vehicle.commands import Command, command_call
 from custom_components.keycard.vehicle.computer_keys import ComputerTrust
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions, device_address
@@ -174,7 +175,7 @@ async def test_over_bluetooth(
             prepare(ada, deed.command, deed.params)
             if asleep:
                 ada.set_connectivity("asleep")
-            outcome = await bluetooth.command(deed.command, **deed.params)
+            outcome = await bluetooth.command(command_call(deed.command, **deed.params))
             assert (outcome.done, outcome.confirmed) == (True, True)
             assert ada.executed[deed.executed] == 1
 
@@ -188,14 +189,17 @@ async def test_over_the_cloud(
         with subtests.test(deed=str(deed)):
             prepare(ada, deed.command, deed.params)
             send = partial(
-                cloud.command, ada.vin, deed.command, signed=signed, **deed.params
+                cloud.command,
+                ada.vin,
+                command_call(deed.command, **deed.params),
+                signed=signed,
             )
             if asleep and deed.command is not Command.WAKE:
                 ada.set_connectivity("asleep")
                 outcome = await send()
                 assert (outcome.done, outcome.confirmed) == (False, True)
                 assert not ada.executed[deed.executed]
-                assert (await cloud.command(ada.vin, Command.WAKE)).done
+                assert (await cloud.command(ada.vin, command_call(Command.WAKE))).done
             outcome = await send()
             assert (outcome.done, outcome.confirmed) == (True, True)
             assert ada.executed[deed.executed] == 1

@@ -12,8 +12,9 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 
-from custom_components.keycard.transport.cloud import Command, FleetClient
+from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import Failure, Recorder
+from custom_components.keycard.vehicle.commands import Command, command_call
 from custom_components.keycard.vehicle.state import VehicleState
 from tests.deadlines import Deadlines
 
@@ -232,7 +233,7 @@ async def test_commands(
     body: dict[str, Any],
 ) -> None:
     cloud.handler = saying(DONE)
-    outcome = await link.command(VIN, command, **params)
+    outcome = await link.command(VIN, command_call(command, **params))
     assert (outcome.done, outcome.confirmed, outcome.reason) == (True, True, None)
     assert cloud.seen == [("POST", f"/api/1/vehicles/{VIN}/{path}", body)]
 
@@ -281,8 +282,9 @@ async def test_what_can_go_wrong(
     for call in (await link.products(), await link.vehicle_data(VIN)):
         assert (call.answer.status, call.answer.failure) == (status, failure)
         assert call.body is None
-    outcome = await link.command(VIN, Command.UNLOCK)
+    outcome = await link.command(VIN, command_call(Command.UNLOCK))
     assert not outcome.done
+    assert outcome.call is not None
     assert outcome.call.body is None
     # Nothing was asked twice, neither by the library nor by what lies under it.
     assert len(cloud.seen) == 3
@@ -373,7 +375,7 @@ async def test_outcomes(
     reason: str | None,
 ) -> None:
     cloud.handler = handler
-    outcome = await link.command(VIN, Command.UNLOCK)
+    outcome = await link.command(VIN, command_call(Command.UNLOCK))
     assert (outcome.done, outcome.confirmed) == (done, confirmed)
     assert outcome.reason == reason
     assert len(cloud.seen) == 1
@@ -403,7 +405,7 @@ async def test_refusals_of_what_holds_already(
         cloud.handler = saying(
             {"response": {"result": False, "reason": f"{prefix}{reason}"}}
         )
-        outcome = await link.command(VIN, command, **params)
+        outcome = await link.command(VIN, command_call(command, **params))
         assert (outcome.done, outcome.confirmed) == (done, True)
         assert outcome.reason == reason
 
@@ -413,8 +415,9 @@ async def test_dead_server(session: aiohttp.ClientSession, cloud: Cloud) -> None
     await server.start_server()
     link = FleetClient(session, str(server.make_url("")).rstrip("/"), token)
     await server.close()
-    outcome = await link.command(VIN, Command.LOCK)
+    outcome = await link.command(VIN, command_call(Command.LOCK))
     assert (outcome.done, outcome.confirmed) == (False, True)
+    assert outcome.call is not None
     assert outcome.call.answer.failure is Failure.REFUSED
 
 
@@ -434,7 +437,8 @@ async def test_dead_server(session: aiohttp.ClientSession, cloud: Cloud) -> None
 async def test_nonsense_is_not_sent(
     cloud: Cloud, link: FleetClient, command: Command, params: dict[str, Any]
 ) -> None:
-    outcome = await link.command(VIN, command, **params)
+    outcome = await link.command(VIN, command_call(command, **params))
+    assert outcome.call is not None
     assert (outcome.done, outcome.confirmed, outcome.call.sent) == (False, True, False)
     assert cloud.seen == []
 
@@ -463,9 +467,9 @@ async def test_one_car_one_command_at_a_time(cloud: Cloud, link: FleetClient) ->
 
     cloud.handler = slowly
     outcomes = await asyncio.gather(
-        link.command(VIN, Command.UNLOCK),
-        link.command(VIN, Command.LOCK),
-        link.command(VIN, Command.UNLOCK),
+        link.command(VIN, command_call(Command.UNLOCK)),
+        link.command(VIN, command_call(Command.LOCK)),
+        link.command(VIN, command_call(Command.UNLOCK)),
     )
     assert all(outcome.done for outcome in outcomes)
     assert cloud.most_at_once == 1
@@ -487,7 +491,8 @@ async def test_two_cars_do_not_wait_for_each_other(
 
     cloud.handler = together
     outcomes = await asyncio.gather(
-        link.command(VIN, Command.LOCK), link.command(VIN[::-1], Command.LOCK)
+        link.command(VIN, command_call(Command.LOCK)),
+        link.command(VIN[::-1], command_call(Command.LOCK)),
     )
     assert all(outcome.done for outcome in outcomes)
 
@@ -502,13 +507,13 @@ async def test_cancelling_goes_through_and_frees_the_car(
         return await hang(request)
 
     cloud.handler = hold
-    task = asyncio.create_task(link.command(VIN, Command.LOCK))
+    task = asyncio.create_task(link.command(VIN, command_call(Command.LOCK)))
     await arrived.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     cloud.handler = saying(DONE)
-    assert (await link.command(VIN, Command.LOCK)).done
+    assert (await link.command(VIN, command_call(Command.LOCK))).done
 
 
 async def test_private_things_stay_out_of_the_log(

@@ -10,11 +10,7 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from custom_components.keycard.transport.cloud import (
-    Command,
-    CommandRejection,
-    FleetClient,
-)
+from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import Recorder
 from custom_components.keycard.transport.key_pair import (
     PrivateKey,
@@ -24,6 +20,8 @@ from custom_components.keycard.transport.key_pair import (
     public_key_hex,
     public_pem,
 )
+from custom_components.keycard.transport.result import CommandRejection
+from custom_components.keycard.vehicle.commands import Command, command_call
 from simulator import Simulator
 from simulator.protocol import Role
 from simulator.scenarios.scenario import CarSpec, Home
@@ -129,24 +127,28 @@ async def test_commands(
 ) -> None:
     # Seats heat only while the climate is on.
     scene.simulator.cars["Ada"].climate_on = True
-    outcome = await scene.link.command(scene.vin, command, signed=True, **params)
+    outcome = await scene.link.command(
+        scene.vin, command_call(command, **params), signed=True
+    )
     assert (outcome.done, outcome.confirmed) == (True, True)
     assert scene.executed(counted) == 1
     # Unsigned, the same is refused.
-    plain = await scene.link.command(scene.vin, command, **params)
+    plain = await scene.link.command(scene.vin, command_call(command, **params))
     assert (plain.done, plain.confirmed) == (False, True)
     assert scene.executed(counted) == 1
 
 
 async def test_waking_is_never_signed(scene: Scene) -> None:
-    outcome = await scene.link.command(scene.vin, Command.WAKE, signed=True)
+    outcome = await scene.link.command(
+        scene.vin, command_call(Command.WAKE), signed=True
+    )
     assert outcome.done
     assert scene.simulator.usage.count("eu.signed_command") == 0
 
 
 async def test_a_session_lasts_from_one_command_to_the_next(scene: Scene) -> None:
     for _ in range(3):
-        await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+        await scene.link.command(scene.vin, command_call(Command.UNLOCK), signed=True)
     # One greeting, and three commands.
     assert scene.simulator.usage.count("eu.signed_command") == 4
     assert scene.executed() == 3
@@ -178,22 +180,26 @@ async def test_no_command_is_sent_twice(
 ) -> None:
     counted = {Command.UNLOCK: "door_unlock"}.get(command, "auto_conditioning_start")
     scene.simulator.inject_fault("Ada", mishap.name)
-    outcome = await scene.link.command(scene.vin, command, signed=True)
+    outcome = await scene.link.command(scene.vin, command_call(command), signed=True)
     assert not outcome.done
     assert outcome.confirmed is mishap.confirmed
     assert scene.executed(counted) == mishap.executed
     assert scene.simulator.usage.count("eu.signed_command") == 2
 
     # The next one is none the worse for it.
-    outcome = await scene.link.command(scene.vin, command, signed=True)
+    outcome = await scene.link.command(scene.vin, command_call(command), signed=True)
     assert (outcome.done, outcome.confirmed) == (True, True)
     assert scene.executed(counted) == mishap.executed + 1
 
 
 async def test_a_car_that_started_anew_is_greeted_again(scene: Scene) -> None:
-    assert (await scene.link.command(scene.vin, Command.UNLOCK, signed=True)).done
+    assert (
+        await scene.link.command(scene.vin, command_call(Command.UNLOCK), signed=True)
+    ).done
     scene.simulator.computers["Ada"].restart()
-    outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+    outcome = await scene.link.command(
+        scene.vin, command_call(Command.UNLOCK), signed=True
+    )
     assert outcome.done
     assert scene.executed() == 2
 
@@ -201,7 +207,9 @@ async def test_a_car_that_started_anew_is_greeted_again(scene: Scene) -> None:
 async def test_an_unproven_word_of_a_new_start_is_not_believed(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (await scene.link.command(scene.vin, Command.UNLOCK, signed=True)).done
+    assert (
+        await scene.link.command(scene.vin, command_call(Command.UNLOCK), signed=True)
+    ).done
     computers = scene.simulator.computers["Ada"]
     answer = computers.answer
 
@@ -224,7 +232,9 @@ async def test_an_unproven_word_of_a_new_start_is_not_believed(
         return bytes(reply.SerializeToString())
 
     monkeypatch.setattr(computers, "answer", forged)
-    outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+    outcome = await scene.link.command(
+        scene.vin, command_call(Command.UNLOCK), signed=True
+    )
     assert not outcome.done
     assert not outcome.confirmed
     assert scene.executed() == 2
@@ -233,47 +243,63 @@ async def test_an_unproven_word_of_a_new_start_is_not_believed(
 async def test_an_empty_answer_is_no_success(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (await scene.link.command(scene.vin, Command.CLIMATE_ON, signed=True)).done
+    assert (
+        await scene.link.command(
+            scene.vin, command_call(Command.CLIMATE_ON), signed=True
+        )
+    ).done
     computers = scene.simulator.computers["Ada"]
     monkeypatch.setattr(computers, "answer", lambda *_: b"")
     for command in (Command.CLIMATE_OFF, Command.UNLOCK):
         scene.link.forget(scene.vin)
-        outcome = await scene.link.command(scene.vin, command, signed=True)
+        outcome = await scene.link.command(
+            scene.vin, command_call(command), signed=True
+        )
         assert not outcome.done
 
 
 async def test_a_key_that_the_car_does_not_know(scene: Scene, key: PrivateKey) -> None:
     scene.simulator.computers["Ada"].whitelist.remove(key)
-    outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+    outcome = await scene.link.command(
+        scene.vin, command_call(Command.UNLOCK), signed=True
+    )
     assert (outcome.done, outcome.confirmed) == (False, True)
-    assert outcome.refusal is CommandRejection.KEY_NOT_PAIRED
-    assert outcome.key_known is False
+    assert outcome.rejection is CommandRejection.KEY_NOT_PAIRED
+    assert outcome.key_paired is False
     assert scene.executed() == 0
 
 
 async def test_only_a_signed_command_tells_that_the_key_is_known(scene: Scene) -> None:
-    signed = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
-    assert (signed.done, signed.key_known) == (True, True)
+    signed = await scene.link.command(
+        scene.vin, command_call(Command.UNLOCK), signed=True
+    )
+    assert (signed.done, signed.key_paired) == (True, True)
     scene.simulator.set_signing("Ada", "allowed")
-    plain = await scene.link.command(scene.vin, Command.LOCK)
-    assert (plain.done, plain.key_known) == (True, None)
+    plain = await scene.link.command(scene.vin, command_call(Command.LOCK))
+    assert (plain.done, plain.key_paired) == (True, None)
 
 
 async def test_a_key_that_was_taken_away(scene: Scene, key: PrivateKey) -> None:
-    assert (await scene.link.command(scene.vin, Command.UNLOCK, signed=True)).done
+    assert (
+        await scene.link.command(scene.vin, command_call(Command.UNLOCK), signed=True)
+    ).done
     scene.simulator.computers["Ada"].whitelist.remove(key)
-    outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+    outcome = await scene.link.command(
+        scene.vin, command_call(Command.UNLOCK), signed=True
+    )
     assert (outcome.done, outcome.confirmed) == (False, True)
-    assert outcome.refusal is CommandRejection.KEY_NOT_PAIRED
+    assert outcome.rejection is CommandRejection.KEY_NOT_PAIRED
     assert scene.executed() == 1
 
 
 async def test_a_key_that_may_not(scene: Scene, key: PrivateKey) -> None:
     scene.simulator.computers["Ada"].whitelist.remove(key)
     scene.simulator.pair("Ada", key, Role.CHARGING_MANAGER)
-    outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+    outcome = await scene.link.command(
+        scene.vin, command_call(Command.UNLOCK), signed=True
+    )
     assert (outcome.done, outcome.confirmed) == (False, True)
-    assert outcome.refusal is CommandRejection.KEY_NOT_ALLOWED
+    assert outcome.rejection is CommandRejection.KEY_NOT_ALLOWED
     assert scene.executed() == 0
 
 
@@ -292,22 +318,31 @@ async def test_a_key_that_may_not(scene: Scene, key: PrivateKey) -> None:
 async def test_a_cloud_that_fails(scene: Scene, answer: str, confirmed: bool) -> None:
     # Before the greeting nothing can have been done.
     scene.simulator.set("eu.api", answer)
-    outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+    outcome = await scene.link.command(
+        scene.vin, command_call(Command.UNLOCK), signed=True
+    )
     assert (outcome.done, outcome.confirmed) == (False, True)
     scene.simulator.set("eu.api", "ok")
-    assert (await scene.link.command(scene.vin, Command.UNLOCK, signed=True)).done
+    assert (
+        await scene.link.command(scene.vin, command_call(Command.UNLOCK), signed=True)
+    ).done
     executed = scene.executed()
 
     scene.simulator.set("eu.api", answer)
-    outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+    outcome = await scene.link.command(
+        scene.vin, command_call(Command.UNLOCK), signed=True
+    )
     assert (outcome.done, outcome.confirmed) == (False, confirmed)
     assert scene.executed() - executed <= 1
 
 
 async def test_a_car_that_sleeps(scene: Scene) -> None:
     scene.simulator.set("car.Ada", "asleep")
-    outcome = await scene.link.command(scene.vin, Command.UNLOCK, signed=True)
+    outcome = await scene.link.command(
+        scene.vin, command_call(Command.UNLOCK), signed=True
+    )
     assert (outcome.done, outcome.confirmed) == (False, True)
+    assert outcome.call is not None
     assert outcome.call.answer.status == 408
 
 
@@ -317,7 +352,9 @@ async def test_without_a_key_nothing_is_signed(scene: Scene) -> None:
 
     async with aiohttp.ClientSession(middlewares=(Recorder(),)) as session:
         link = FleetClient(session, scene.simulator.urls["eu"], token)
-        outcome = await link.command(scene.vin, Command.UNLOCK, signed=True)
+        outcome = await link.command(
+            scene.vin, command_call(Command.UNLOCK), signed=True
+        )
     assert (outcome.done, outcome.confirmed) == (False, True)
     assert scene.simulator.usage.count("eu.signed_command") == 0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.keycard.transport.cloud import Command
+from custom_components.keycard.vehicle.commands import Command
 from custom_components.keycard.vehicle.keys import PhysicalKey
 from custom_components.keycard.vehicle.state import (
     ASLEEP as RESTING,

@@ -23,11 +23,12 @@ from ..outage.classifier import classify
 from ..outage.endpoints import REGIONS
 from ..outage.evidence import Reason, RequestType
 from ..providers import token_link
-from ..transport.cloud import ApiCall, FleetClient
+from ..transport.cloud import FleetClient
 from ..transport.http import Failure, HttpResult, Recorder, request
 from ..transport.key_pair import PrivateKey, matches_public_key, public_key_hex
 from ..transport.pinning import Pin, pinned
 from ..transport.proxy_answers import refuses_token
+from ..transport.result import ApiCall
 from ..vehicle.parsing import read_text
 from ..vehicle.product_list import MOST_VEHICLES, parse_products, parse_unpaired
 from ..vehicle.state import unwrapped

@@ -19,8 +19,9 @@ from ..const import (
     PROVIDER_TESSIE,
 )
 from ..outage.endpoints import Endpoints, default_hosts
-from ..transport.cloud import PrivateKey, TokenSource
+from ..transport.cloud import TokenSource
 from ..transport.http import Recorder
+from ..transport.key_pair import PrivateKey
 from .fleet import fleet
 from .provider import Provider, compatible, static_token, token_link, watch_only
 from .services import TESLEMETRY, TESSIE, Service, create_service_provider

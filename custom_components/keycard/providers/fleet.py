@@ -11,7 +11,8 @@ from homeassistant.const import CONF_REGION
 
 from ..const import CONF_ALL_CALLS, CONF_BASE_URL, CONF_SERVER
 from ..outage.endpoints import REGIONS
-from ..transport.cloud import CommandServer, FleetClient, PrivateKey, TokenSource
+from ..transport.cloud import CommandServer, FleetClient, TokenSource
+from ..transport.key_pair import PrivateKey
 from ..transport.pinning import pinned, read_pin
 from ..vehicle.parsing import read_text
 from .provider import Provider, configured_keys

@@ -27,8 +27,8 @@ from ..outage.evidence import (
     make_evidence,
 )
 from ..outage.region_moves import Move, may_move, recent_moves, redirect_host
-from ..transport.cloud import ApiCall
 from ..transport.http import HttpResult
+from ..transport.result import ApiCall
 from ..vehicle.parsing import JsonObject
 from ..vehicle.state import data_time
 from ..vehicle.vehicle import Vehicle

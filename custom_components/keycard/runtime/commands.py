@@ -1,8 +1,8 @@
-"""Sends a command to a car, once, and says what came of it."""
+"""Route commands over the cloud or Bluetooth."""
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 import math
 import time
@@ -23,30 +23,30 @@ from ..outage.evidence import (
     Subject,
     make_evidence,
 )
-from ..transport.cloud import ApiCall, CloudOutcome, Command, FleetClient, wake_and_wait
-from ..transport.result import BluetoothError, BluetoothResult, CommandRejection
+from ..transport.cloud import FleetClient, wake_and_wait
+from ..transport.result import ApiCall, BluetoothError, CommandRejection, CommandResult
 from ..transport.routing import CloudHealth, Preference, transport_order
 from ..vehicle.command_queue import CommandQueue, NotSent, PendingCommand
-from ..vehicle.commands import COMMANDS, OPENING, CommandCall
+from ..vehicle.commands import COMMANDS, OPENING, Command, CommandCall
 from ..vehicle.state import Transport, VehicleState, has_data
 from ..vehicle.vehicle import Vehicle
 from .caller import is_automatic
 
 WAKE_DEADLINE = 60.0
 
-# Models that check for some plain commands whether their user is near.
+# Models that execute some unsigned commands only for a user who is near.
 BEFORE_MODEL_3 = frozenset({"models", "modelx"})
 
-# How old (s) the place of a car may be that is told as its user's.
-PLACE_AGE = 120.0
+# Maximum age (s) of a vehicle location that is sent as the user's.
+MAX_LOCATION_AGE = 120.0
 
-# When (s) the car's data are read after a command that a server says was done.
+# Delays (s) of the requests for data that confirm a command of a proxy.
 _CHECK_DELAYS = (1.0, 2.0, 3.0)
-# A wake is given up so much sooner (s) than the command that waits for it: what it
-# says is more to the point.
-_SOONER = 0.05
+# A wake times out this much earlier (s) than the command that waits for it, so that its
+# error is the one that is raised.
+_WAKE_MARGIN = 0.05
 
-# What may be answered of a car that just sleeps on.
+# Reasons in the answers for a vehicle that stays asleep.
 _ASLEEP = frozenset({Reason.OK, Reason.ASLEEP})
 
 _ERRORS = {
@@ -73,287 +73,296 @@ _ERRORS = {
 
 
 class CommandNotDeliveredError(HomeAssistantError):
-    """The car has surely not got the command: another link may bring it."""
+    """The command did not reach the vehicle: another transport may be tried."""
 
 
 @dataclass(kw_only=True)
 class _Wake:
-    """A wake that is under way for all commands that wait for it."""
+    """A wake that commands wait for."""
 
     task: asyncio.Task[HomeAssistantError | None] = field(init=False)
-    meaning: Classification | None = None
-    """The worst that the calls for it have brought so far."""
+    classification: Classification | None = None
+    """The worst classification of its calls so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloudCommandSender:
-    """Send the commands of an owner over the cloud.
+    """Send commands over the cloud.
 
-    `observe` takes the evidence of every call, `doubt` the id of a car that may not be
-    as it is known: it did what it was told, or not, or would not.
+    `record_evidence` is called with the evidence of every API call, `request_refresh`
+    with the id of a vehicle whose state may have changed.
     """
 
-    link: FleetClient
-    judge: OutageDetector
+    client: FleetClient
+    detector: OutageDetector
     record_evidence: Callable[[Evidence], None]
     request_refresh: Callable[[str], None]
     location_allowed: Callable[[float, float], bool] = lambda *_: False
-    """Whether a command may tell a place, in degrees, as that of its user."""
+    """Return whether a location (degrees) may be sent as the user's."""
 
     _wakes: dict[str, _Wake] = field(default_factory=dict, init=False)
 
-    async def async_send(self, car: Vehicle, pending: PendingCommand) -> None:
-        """Send a command once; raise a translated error unless the car did it."""
-        self._check_pause(car)
-        if car.mobile_access_disabled:
-            # It would wake up, and refuse.
-            raise self._refusal(Reason.MOBILE_ACCESS, car)
-        if not car.online and not self._may_only_try(car, pending.order.command):
-            await self._async_wake(car, pending)
+    async def async_deliver(self, vehicle: Vehicle, pending: PendingCommand) -> None:
+        """Send a command once; raise a translated error unless it was executed."""
+        self._check_pause(vehicle)
+        if vehicle.mobile_access_disabled:
+            # The vehicle would wake up, and refuse the command.
+            raise self._reason_error(Reason.MOBILE_ACCESS, vehicle)
+        if not vehicle.online and not self._skips_wake(vehicle, pending.order.command):
+            await self._async_wake(vehicle, pending)
             if pending.order.command is Command.WAKE:
                 return
-        place: Mapping[str, float] = {}
-        if _wants_user_near(car, pending):
-            place = await self._async_locate(car)
-        outcome, meaning = await self._async_try(car, pending, place)
-        if _never_reached(outcome, meaning):
-            # It fell asleep since it was last asked: the command got nowhere.
+        call = pending.order
+        if _requires_location(vehicle, call):
+            location = await self._async_locate(vehicle)
+            call = replace(call, params={**call.params, **location})
+        result, classification = await self._async_call(vehicle, call, pending)
+        if _is_asleep(result, classification):
+            # It fell asleep after its last update: the command did not reach it.
             pending.note_not_sent()
-            await self._async_wake(car, pending)
-            outcome, meaning = await self._async_try(car, pending, place)
-        if outcome.call.withheld and outcome.confirmed:
-            raise _not_delivered("command_too_late", car)
-        if outcome.done and outcome.confirmed:
-            act = COMMANDS[pending.order.command]
-            if self.link.commands_through_server and act.check_data:
-                await self._async_check_data(car, pending)
+            await self._async_wake(vehicle, pending)
+            result, classification = await self._async_call(vehicle, call, pending)
+        if result.withheld and result.confirmed:
+            raise _not_delivered("command_too_late", vehicle)
+        if result.done and result.confirmed:
+            spec = COMMANDS[call.command]
+            if self.client.commands_through_server and spec.check_data:
+                await self._async_check_data(vehicle, call)
             return
-        if not outcome.confirmed:
-            self.request_refresh(car.id)
-            raise command_error("command_unconfirmed", car)
-        if outcome.reason:
-            # What is known of the car may be why it was asked for the wrong thing.
-            self.request_refresh(car.id)
-            raise command_error("command_failed", car, reason=outcome.reason)
-        if outcome.refusal is not None:
-            raise _not_delivered(outcome.refusal.value, car)
-        if outcome.call.without_token:
-            raise _not_delivered("sign_in_fails", car)
-        raise self._failure(car, meaning)
+        if not result.confirmed:
+            self.request_refresh(vehicle.id)
+            raise command_error("command_unconfirmed", vehicle)
+        if result.reason:
+            # The command may have been based on an outdated state.
+            self.request_refresh(vehicle.id)
+            raise command_error("command_failed", vehicle, reason=result.reason)
+        if result.rejection is not None:
+            raise _not_delivered(result.rejection.value, vehicle)
+        if result.call is not None and result.call.without_token:
+            raise _not_delivered("sign_in_fails", vehicle)
+        raise self._call_error(vehicle, classification)
 
-    async def _async_locate(self, car: Vehicle) -> Mapping[str, float]:
-        """Return the car's own place as the user's, if it may be told as that."""
-        if not _place_known(car):
-            call = await self.link.vehicle_data(car.id)
+    async def _async_locate(self, vehicle: Vehicle) -> Mapping[str, float]:
+        """Return the location of the vehicle if it may be sent as the user's."""
+        if not _is_location_known(vehicle):
+            call = await self.client.vehicle_data(vehicle.id)
             if call.sent:
-                self._observe(car, RequestType.DATA, call)
+                self._classify(vehicle, RequestType.DATA, call)
             if call.body is not None and has_data(call.body):
-                car.apply_data(call.body, dt_util.utcnow())
-        state = car.state
+                vehicle.apply_data(call.body, dt_util.utcnow())
+        state = vehicle.state
         if (
-            not _place_known(car)
+            not _is_location_known(vehicle)
             or state is None
             or state.latitude is None
             or state.longitude is None
         ):
-            raise command_error("place_not_known", car)
+            raise command_error("place_not_known", vehicle)
         if not self.location_allowed(state.latitude, state.longitude):
-            raise command_error("not_at_home", car)
+            raise command_error("not_at_home", vehicle)
         return {"latitude": state.latitude, "longitude": state.longitude}
 
-    async def _async_try(
-        self, car: Vehicle, pending: PendingCommand, place: Mapping[str, float]
-    ) -> tuple[CloudOutcome, Classification | None]:
-        order = pending.order
-        outcome = await self.link.command(
-            car.id,
-            order.command,
-            signed=car.needs_signing,
-            pending=pending,
-            **{**order.params, **place},
+    async def _async_call(
+        self, vehicle: Vehicle, call: CommandCall, pending: PendingCommand
+    ) -> tuple[CommandResult, Classification | None]:
+        """Send a command, and classify the answer if it may be Tesla's."""
+        result = await self.client.command(
+            vehicle.id, call, signed=vehicle.needs_signing, pending=pending
         )
-        if outcome.key_known is not None:
-            car.unpaired = not outcome.key_known
-        if not outcome.call.sent:
-            return outcome, None
-        if self.link.commands_through_server and outcome.refusal is not None:
-            # The server's own word on the car, the key or the command.
-            return outcome, None
-        return outcome, self._observe(car, RequestType.COMMAND, outcome.call)
+        if result.key_paired is not None:
+            vehicle.unpaired = not result.key_paired
+        if result.call is None or not result.call.sent:
+            return result, None
+        if self.client.commands_through_server and result.rejection is not None:
+            # The server rejected it, not Tesla.
+            return result, None
+        return result, self._classify(vehicle, RequestType.COMMAND, result.call)
 
-    async def _async_check_data(self, car: Vehicle, pending: PendingCommand) -> None:
-        """Raise an error unless the car's own data show that a command was done."""
-        before = car.state or VehicleState(vin=car.id)
-        order = pending.order
-        expected = COMMANDS[order.command].effect(order.params, before)
+    async def _async_check_data(self, vehicle: Vehicle, call: CommandCall) -> None:
+        """Raise an error unless the data of a vehicle show the effect of a command."""
+        before = vehicle.state or VehicleState(vin=vehicle.id)
+        expected = COMMANDS[call.command].effect(call.params, before)
         for delay in _CHECK_DELAYS:
             await asyncio.sleep(delay)
-            call = await self.link.vehicle_data(car.id)
-            if call.sent:
-                self._observe(car, RequestType.DATA, call)
-            if call.body is None or not has_data(call.body):
+            data = await self.client.vehicle_data(vehicle.id)
+            if data.sent:
+                self._classify(vehicle, RequestType.DATA, data)
+            if data.body is None or not has_data(data.body):
                 continue
-            state = VehicleState.from_data(call.body)
+            state = VehicleState.from_data(data.body)
             if all(getattr(state, name) == value for name, value in expected.items()):
                 return
-        self.request_refresh(car.id)
-        raise command_error("command_not_seen", car)
+        self.request_refresh(vehicle.id)
+        raise command_error("command_not_seen", vehicle)
 
     def _check_pause(
-        self, car: Vehicle, category: Category = Category.COMMANDS
+        self, vehicle: Vehicle, category: Category = Category.COMMANDS
     ) -> None:
-        """Refuse what the account may not send now; other limits refuse nothing."""
-        reason = self.judge.account.pause(category, car.id)[1]
-        if reason is not None and self._pause(car, category) > 0:
-            raise self._refusal(reason, car, category)
+        """Raise an error while calls of a category are paused for the account."""
+        reason = self.detector.account.pause(category, vehicle.id)[1]
+        if reason is not None and self._pause(vehicle, category) > 0:
+            raise self._reason_error(reason, vehicle, category)
 
-    def _may_only_try(self, car: Vehicle, command: Command) -> bool:
-        """Tell whether a command goes out without a wake: those are limited now."""
-        limited = self._pause(car, Category.WAKES) > 0
-        return limited and command is not Command.WAKE
+    def _skips_wake(self, vehicle: Vehicle, command: Command) -> bool:
+        """Return whether a command is sent without a wake because wakes are paused."""
+        paused = self._pause(vehicle, Category.WAKES) > 0
+        return paused and command is not Command.WAKE
 
-    def _pause(self, car: Vehicle, category: Category) -> float:
-        """Return for how many seconds calls of a category may not be made."""
-        until, _ = self.judge.account.pause(category, car.id)
+    def _pause(self, vehicle: Vehicle, category: Category) -> float:
+        """Return for how many seconds calls of a category are paused."""
+        until, _ = self.detector.account.pause(category, vehicle.id)
         return max(0.0, until - time.monotonic())
 
-    async def _async_wake(self, car: Vehicle, pending: PendingCommand) -> None:
-        """Wake a car for all that wait for it; raise an error if it sleeps on."""
+    async def _async_wake(self, vehicle: Vehicle, pending: PendingCommand) -> None:
+        """Wait for a wake shared by all commands; raise an error if it stays asleep."""
         pending.allow_wake()
-        if (wake := self._wakes.get(car.id)) is None:
-            self._check_pause(car, Category.WAKES)
-            wake = self._wakes[car.id] = _Wake()
-            wake.task = asyncio.create_task(self._async_wake_once(car, wake))
-            wake.task.add_done_callback(lambda _: self._wakes.pop(car.id, None))
-        # It goes on for those that can wait longer, and for what it tells.
-        left = pending.deadline - time.monotonic() - _SOONER
+        if (wake := self._wakes.get(vehicle.id)) is None:
+            self._check_pause(vehicle, Category.WAKES)
+            wake = self._wakes[vehicle.id] = _Wake()
+            wake.task = asyncio.create_task(self._async_wake_once(vehicle, wake))
+            wake.task.add_done_callback(lambda _: self._wakes.pop(vehicle.id, None))
+        # The wake continues for commands with a later deadline.
+        left = pending.deadline - time.monotonic() - _WAKE_MARGIN
         await asyncio.wait({wake.task}, timeout=max(0.0, left))
         if wake.task.cancelled():
-            raise _not_delivered("command_stopped", car)
+            raise _not_delivered("command_stopped", vehicle)
         if not wake.task.done():
-            asleep = wake.meaning is not None and wake.meaning.reason in _ASLEEP
-            raise _not_delivered("car_asleep" if asleep else "command_too_late", car)
+            seen = wake.classification
+            asleep = seen is not None and seen.reason in _ASLEEP
+            raise _not_delivered(
+                "car_asleep" if asleep else "command_too_late", vehicle
+            )
         if (error := wake.task.result()) is not None:
             raise error
 
     async def async_stop(self) -> None:
-        """Wake no car any more."""
+        """Cancel the wakes."""
         tasks = [wake.task for wake in self._wakes.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _async_wake_once(
-        self, car: Vehicle, wake: _Wake
+        self, vehicle: Vehicle, wake: _Wake
     ) -> HomeAssistantError | None:
-        kinds = chain([RequestType.WAKE], repeat(RequestType.CALL))
+        request_types = chain([RequestType.WAKE], repeat(RequestType.CALL))
 
-        def observe(call: ApiCall) -> None:
-            kind = next(kinds)
+        def on_call(call: ApiCall) -> None:
+            request_type = next(request_types)
             if call.body is not None:
-                car.apply_summary(call.body, dt_util.utcnow())
+                vehicle.apply_summary(call.body, dt_util.utcnow())
             if call.sent:
-                seen = self._observe(car, kind, call)
-                if wake.meaning is None or wake.meaning.reason in _ASLEEP:
-                    wake.meaning = seen
+                seen = self._classify(vehicle, request_type, call)
+                worst = wake.classification
+                if worst is None or worst.reason in _ASLEEP:
+                    wake.classification = seen
 
-        woken = await wake_and_wait(
-            self.link,
-            car.id,
+        result = await wake_and_wait(
+            self.client,
+            vehicle.id,
             sleep=asyncio.sleep,
             deadline=WAKE_DEADLINE,
-            observe=observe,
+            on_call=on_call,
         )
-        if woken.online:
+        if result.online:
             return None
-        if woken.calls[0].without_token:
-            return _not_delivered("sign_in_fails", car)
-        if wake.meaning is None or wake.meaning.reason in _ASLEEP:
-            return _not_delivered("car_asleep", car)
-        return self._failure(car, wake.meaning, Category.WAKES)
+        if result.calls[0].without_token:
+            return _not_delivered("sign_in_fails", vehicle)
+        if wake.classification is None or wake.classification.reason in _ASLEEP:
+            return _not_delivered("car_asleep", vehicle)
+        return self._call_error(vehicle, wake.classification, Category.WAKES)
 
-    def _observe(
-        self, car: Vehicle, kind: RequestType, call: ApiCall
+    def _classify(
+        self, vehicle: Vehicle, request_type: RequestType, call: ApiCall
     ) -> Classification:
-        server = kind is RequestType.COMMAND and self.link.only_commands_through_server
-        meaning = classify(
-            kind,
+        """Classify the answer of a call, and record its evidence."""
+        is_command = request_type is RequestType.COMMAND
+        from_server = is_command and self.client.only_commands_through_server
+        classification = classify(
+            request_type,
             call.answer,
-            data_works=car.online,
+            data_works=vehicle.online,
             readable=None if call.body is None else True,
-            third_party=self.judge.third_party or server,
+            third_party=self.detector.third_party or from_server,
         )
-        found = make_evidence(
-            meaning, call.answer, car=car.id, model=car.model, kind=kind
+        evidence = make_evidence(
+            classification,
+            call.answer,
+            car=vehicle.id,
+            model=vehicle.model,
+            kind=request_type,
         )
-        # Tesla answers the other calls itself: what fails here may be the server's.
-        if not server or found.good or meaning.subject is Subject.CAR:
-            self.record_evidence(found)
-        return meaning
+        # Other calls go to Tesla directly: a failure here may be that of the server.
+        if not from_server or evidence.good or classification.subject is Subject.CAR:
+            self.record_evidence(evidence)
+        return classification
 
-    def _failure(
+    def _call_error(
         self,
-        car: Vehicle,
-        meaning: Classification | None,
+        vehicle: Vehicle,
+        classification: Classification | None,
         category: Category = Category.COMMANDS,
     ) -> HomeAssistantError:
-        """Say why a command was not done, and whose fault that is."""
-        if meaning is None:
-            return _not_delivered("cloud_unreachable", car)
-        untrusted = meaning.reason is Reason.CERTIFICATE
-        if untrusted and self.link.commands_through_server:
-            return _not_delivered("server_certificate", car)
-        if meaning.subject is Subject.NETWORK:
-            return _not_delivered("network_in_the_way", car)
-        return self._refusal(meaning.reason, car, category)
+        """Return the error for a failed API call."""
+        if classification is None:
+            return _not_delivered("cloud_unreachable", vehicle)
+        untrusted = classification.reason is Reason.CERTIFICATE
+        if untrusted and self.client.commands_through_server:
+            return _not_delivered("server_certificate", vehicle)
+        if classification.subject is Subject.NETWORK:
+            return _not_delivered("network_in_the_way", vehicle)
+        return self._reason_error(classification.reason, vehicle, category)
 
-    def _refusal(
-        self, reason: Reason, car: Vehicle, category: Category = Category.COMMANDS
+    def _reason_error(
+        self, reason: Reason, vehicle: Vehicle, category: Category = Category.COMMANDS
     ) -> HomeAssistantError:
-        minutes = str(math.ceil(self._pause(car, category) / 60))
-        return _not_delivered(_ERRORS.get(reason, "cloud_fails"), car, minutes=minutes)
+        minutes = str(math.ceil(self._pause(vehicle, category) / 60))
+        return _not_delivered(
+            _ERRORS.get(reason, "cloud_fails"), vehicle, minutes=minutes
+        )
 
 
-def _wants_user_near(car: Vehicle, pending: PendingCommand) -> bool:
-    """Tell whether a car does a command only for a user who is near it."""
-    order = pending.order
-    plain = not car.needs_signing and car.model in BEFORE_MODEL_3
-    return plain and COMMANDS[order.command].near(order.params)
+def _requires_location(vehicle: Vehicle, call: CommandCall) -> bool:
+    """Return whether a vehicle executes a command only for a user who is near."""
+    unsigned = not vehicle.needs_signing and vehicle.model in BEFORE_MODEL_3
+    return unsigned and COMMANDS[call.command].near(call.params)
 
 
-def _place_known(car: Vehicle) -> bool:
-    """Tell whether a car's place is known, and of now."""
-    age = car.data_age(dt_util.utcnow())
-    known = car.state is not None and car.state.latitude is not None
-    return known and age is not None and abs(age) < PLACE_AGE
+def _is_location_known(vehicle: Vehicle) -> bool:
+    """Return whether the current location of a vehicle is known."""
+    age = vehicle.data_age(dt_util.utcnow())
+    known = vehicle.state is not None and vehicle.state.latitude is not None
+    return known and age is not None and abs(age) < MAX_LOCATION_AGE
 
 
-def _never_reached(outcome: CloudOutcome, meaning: Classification | None) -> bool:
-    """Tell whether a command surely did not get to a car that sleeps."""
+def _is_asleep(result: CommandResult, classification: Classification | None) -> bool:
+    """Return whether a command did not reach a vehicle because it is asleep."""
     return (
-        outcome.confirmed
-        and not outcome.done
-        and meaning is not None
-        and meaning.reason is Reason.ASLEEP
+        result.confirmed
+        and not result.done
+        and classification is not None
+        and classification.reason is Reason.ASLEEP
     )
 
 
 def command_error(
     key: str,
-    car: Vehicle,
+    vehicle: Vehicle,
     kind: type[HomeAssistantError] = HomeAssistantError,
     **placeholders: str,
 ) -> HomeAssistantError:
-    """Return an error of one kind that says what happened to a car."""
+    """Return a translated error that names the vehicle."""
     return kind(
         translation_domain=DOMAIN,
         translation_key=key,
-        translation_placeholders={"car": car.title, **placeholders},
+        translation_placeholders={"car": vehicle.title, **placeholders},
     )
 
 
-def _not_delivered(key: str, car: Vehicle, **placeholders: str) -> HomeAssistantError:
-    return command_error(key, car, CommandNotDeliveredError, **placeholders)
+def _not_delivered(
+    key: str, vehicle: Vehicle, **placeholders: str
+) -> HomeAssistantError:
+    return command_error(key, vehicle, CommandNotDeliveredError, **placeholders)
 
 
 _BLUETOOTH_ERRORS: Mapping[BluetoothError, str] = {
@@ -367,9 +376,9 @@ _BLUETOOTH_ERRORS: Mapping[BluetoothError, str] = {
     BluetoothError.STRANGER: "bluetooth_stranger",
     BluetoothError.UNSEALED: "bluetooth_unsealed",
 }
-# What an owner can do something about is said, whatever else fails.
-_ADVICE = frozenset({"bluetooth_no_session", "bluetooth_provisional"})
-# The key is not the car's last word: that of another link may do.
+# Errors that the user can resolve are raised even if the other transport fails, too.
+_ACTIONABLE = frozenset({"bluetooth_no_session", "bluetooth_provisional"})
+# The other transport signs with another key.
 _KEY_ERRORS: Mapping[CommandRejection, str] = {
     CommandRejection.KEY_NOT_PAIRED: "bluetooth_key_not_paired",
     CommandRejection.KEY_NOT_ALLOWED: "bluetooth_key_not_allowed",
@@ -383,51 +392,50 @@ _NOT_SENT: Mapping[NotSent, str] = {
 
 @dataclass(kw_only=True, eq=False)
 class _Run:
-    """A command that waits or is under way, and how many callers await its result."""
+    """A command that is queued or being sent, and the number of its callers."""
 
     pending: PendingCommand
     task: asyncio.Task[HomeAssistantError | None] = field(init=False)
     callers: int = 0
     interrupted: bool = False
-    """Whether its caller has gone, or the car is let go, after it was sent."""
+    """Whether its last caller was cancelled after it was sent."""
 
     automatic: bool = True
-    """Whether no person is among its callers."""
+    """Whether none of its callers is a user."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandRouter:
-    """Send the commands of an owner to one car, each in time or not at all.
+    """Route commands to one vehicle, each within its deadline.
 
-    `sender` sends over the cloud, `local` over Bluetooth, if there are such links.
-    `sent`, `done` and `ended` are called with a command when it may have been sent,
-    when the car has done it, and when it is over; `interrupted` when nobody waits for
-    the result any more of one that may have been sent.
+    `on_sent`, `on_done` and `on_ended` are called when a command may have been sent,
+    was executed, and has ended; `on_interrupted` when a command that may have been sent
+    has no caller any more.
     """
 
-    car: Vehicle
+    vehicle: Vehicle
     cloud: CloudCommandSender | None
     bluetooth: BluetoothVehicle | None
     preference: Preference
     cloud_health: Callable[[], CloudHealth]
-    sent: Callable[[PendingCommand], None]
-    done: Callable[[CommandCall], None]
-    ended: Callable[[PendingCommand], None]
-    interrupted: Callable[[CommandCall], None]
+    on_sent: Callable[[PendingCommand], None]
+    on_done: Callable[[CommandCall], None]
+    on_ended: Callable[[PendingCommand], None]
+    on_interrupted: Callable[[CommandCall], None]
     _queue: CommandQueue = field(default_factory=CommandQueue, init=False)
     _runs: dict[PendingCommand, _Run] = field(default_factory=dict, init=False)
 
     async def async_send(
-        self, order: CommandCall, *, pressed_at: float, wakes: bool = False
+        self, call: CommandCall, *, pressed_at: float, wakes: bool = False
     ) -> bool:
-        """Send a command; raise a translated error unless the car did it.
+        """Send a command; raise a translated error unless it was executed.
 
-        A command goes on when its caller is cancelled after it may have been sent.
-        `wakes` tells whether the press has woken the car before; so does the result.
+        A command continues if its caller is cancelled after it may have been sent.
+        `wakes` and the result are whether the press has woken the vehicle.
         """
         if self.cloud is None and self.bluetooth is None:
-            raise RuntimeError("The car takes no commands")
-        run = self._press(order, pressed_at, wakes=wakes)
+            raise RuntimeError("The vehicle has no transport")
+        run = self._queue_command(call, pressed_at, wakes=wakes)
         run.callers += 1
         try:
             await asyncio.wait({run.task})
@@ -438,14 +446,16 @@ class CommandRouter:
         finally:
             run.callers -= 1
         if run.task.cancelled():
-            raise self._not_done(run)
+            raise self._cancelled_error(run)
         if (error := run.task.result()) is not None:
             raise error
         return run.pending.wakes
 
-    def _press(self, order: CommandCall, pressed_at: float, *, wakes: bool) -> _Run:
+    def _queue_command(
+        self, call: CommandCall, pressed_at: float, *, wakes: bool
+    ) -> _Run:
         press = self._queue.press(
-            order, time.monotonic(), pressed_at=pressed_at, wakes=wakes
+            call, time.monotonic(), pressed_at=pressed_at, wakes=wakes
         )
         for one in press.replaced:
             self._runs[one].task.cancel()
@@ -461,18 +471,18 @@ class CommandRouter:
         return run
 
     def _abandon(self, run: _Run) -> None:
-        """Go on without a caller: drop what waits, and ask what became of the rest."""
+        """Cancel a command without callers, unless it may have been sent."""
         if run.task.done():
             return
         if run.pending.sent:
             run.interrupted = True
-            self.interrupted(run.pending.order)
+            self.on_interrupted(run.pending.order)
             return
         run.pending.withdraw(NotSent.STOPPED)
         run.task.cancel()
 
     async def async_stop(self) -> None:
-        """Send nothing any more, and let go of what is under way."""
+        """Cancel all commands."""
         runs = list(self._runs.values())
         for run in runs:
             run.pending.withdraw(NotSent.STOPPED)
@@ -480,59 +490,57 @@ class CommandRouter:
         await asyncio.gather(*(run.task for run in runs), return_exceptions=True)
         for run in runs:
             if run.pending.sent and run.task.cancelled():
-                self.interrupted(run.pending.order)
+                self.on_interrupted(run.pending.order)
 
-    def _not_done(self, run: _Run) -> HomeAssistantError:
-        """Say what became of a command that was cut off."""
+    def _cancelled_error(self, run: _Run) -> HomeAssistantError:
+        """Return the error for a cancelled command."""
         if run.pending.withdrawn is None:
-            return command_error("command_unconfirmed", self.car)
-        return command_error(_NOT_SENT[run.pending.withdrawn], self.car)
-
-    # One command
+            return command_error("command_unconfirmed", self.vehicle)
+        return command_error(_NOT_SENT[run.pending.withdrawn], self.vehicle)
 
     async def _async_run(
         self, run: _Run, ahead: list[asyncio.Task[HomeAssistantError | None]]
     ) -> HomeAssistantError | None:
         pending = run.pending
         try:
-            error = await self._async_try(pending, ahead)
+            error = await self._async_send_in_turn(pending, ahead)
         finally:
-            pending.on_change = _nothing
+            pending.on_change = _ignore_change
             self._queue.remove(pending)
             del self._runs[pending]
-            self.ended(pending)
+            self.on_ended(pending)
         if error is None:
-            self.done(pending.order)
+            self.on_done(pending.order)
         elif run.interrupted:
-            self.interrupted(pending.order)
+            self.on_interrupted(pending.order)
         return error
 
-    async def _async_try(
+    async def _async_send_in_turn(
         self,
         pending: PendingCommand,
         ahead: list[asyncio.Task[HomeAssistantError | None]],
     ) -> HomeAssistantError | None:
-        """Send a command when it is its turn; return why it was not done."""
+        """Send a command after those ahead of it; return an error if it failed."""
         left = pending.deadline - time.monotonic()
         if ahead:
             _, unfinished = await asyncio.wait(ahead, timeout=max(0.0, left))
             if unfinished:
-                return command_error("command_too_late", self.car)
+                return command_error("command_too_late", self.vehicle)
         limit = asyncio.timeout(None)
         try:
             async with limit:
-                self._watch(pending, limit)
-                await self._async_send_over_ways(pending)
+                self._set_deadline(pending, limit)
+                await self._async_try_transports(pending)
         except TimeoutError:
             if not limit.expired():
                 raise
-            return command_error("command_too_late", self.car)
+            return command_error("command_too_late", self.vehicle)
         except HomeAssistantError as err:
             return err
         return None
 
-    def _watch(self, pending: PendingCommand, limit: asyncio.Timeout) -> None:
-        """End a command at its deadline, as long as it was not sent."""
+    def _set_deadline(self, pending: PendingCommand, limit: asyncio.Timeout) -> None:
+        """Cancel a command at its deadline, unless it was sent."""
         loop = asyncio.get_running_loop()
 
         def set_limit() -> None:
@@ -540,7 +548,7 @@ class CommandRouter:
                 return
             if pending.sent:
                 limit.reschedule(None)
-                self.sent(pending)
+                self.on_sent(pending)
             else:
                 left = pending.deadline - time.monotonic()
                 limit.reschedule(loop.time() + left)
@@ -548,82 +556,76 @@ class CommandRouter:
         pending.on_change = set_limit
         set_limit()
 
-    async def _async_send_over_ways(self, pending: PendingCommand) -> None:
-        """Send a command; another link serves only if the car has surely not got it."""
+    async def _async_try_transports(self, pending: PendingCommand) -> None:
+        """Send a command; try the next transport only if it was not delivered."""
         cloud = self.cloud_health() if self.cloud else CloudHealth.NONE
         first: CommandNotDeliveredError | None = None
-        for way in self._transports(cloud):
+        for transport in self._transports(cloud):
             try:
-                await self._async_send_by(way, pending)
+                await self._async_send_over(transport, pending)
             except CommandNotDeliveredError as err:
                 pending.note_not_sent()
-                if first is not None and first.translation_key in _ADVICE:
+                if first is not None and first.translation_key in _ACTIONABLE:
                     raise first from err
                 if first is not None and cloud is CloudHealth.FAILS:
-                    raise command_error("nothing_reaches", self.car) from err
+                    raise command_error("nothing_reaches", self.vehicle) from err
                 first = err
             else:
                 return
-        # Nobody is left who would bring it: the car has forgotten the key.
-        raise first or command_error("bluetooth_key_not_paired", self.car)
+        # No transport is left: the Bluetooth key was removed from the vehicle.
+        raise first or command_error("bluetooth_key_not_paired", self.vehicle)
 
     def _transports(self, cloud: CloudHealth) -> tuple[Transport, ...]:
         if self.bluetooth is None:
             return (Transport.CLOUD,) if self.cloud else ()
         return transport_order(cloud, self.bluetooth.reach, self.preference)
 
-    async def _async_send_by(self, way: Transport, pending: PendingCommand) -> None:
-        if way is Transport.CLOUD and self.cloud is not None:
-            await self.cloud.async_send(self.car, pending)
-        elif way is Transport.BLUETOOTH and self.bluetooth is not None:
-            if not self._may_go(pending):
-                raise command_error(
-                    "bluetooth_provisional", self.car, CommandNotDeliveredError
-                )
-            outcome = await self.bluetooth.client.command(
-                pending.order.command,
-                known=self.car.state,
-                pending=pending,
-                **pending.order.params,
+    async def _async_send_over(
+        self, transport: Transport, pending: PendingCommand
+    ) -> None:
+        if transport is Transport.CLOUD and self.cloud is not None:
+            await self.cloud.async_deliver(self.vehicle, pending)
+        elif transport is Transport.BLUETOOTH and self.bluetooth is not None:
+            if not self._bluetooth_allowed(pending):
+                raise _not_delivered("bluetooth_provisional", self.vehicle)
+            result = await self.bluetooth.client.command(
+                pending.order, state=self.vehicle.state, pending=pending
             )
-            self._note(self.bluetooth, outcome)
-            if (error := _error(outcome, self.car)) is not None:
+            if result.error is None and not result.withheld:
+                self.bluetooth.async_request_update()
+            if (error := _bluetooth_error(result, self.vehicle)) is not None:
                 raise error
 
-    def _may_go(self, pending: PendingCommand) -> bool:
-        """Return whether a command may go over Bluetooth.
+    def _bluetooth_allowed(self, pending: PendingCommand) -> bool:
+        """Return whether a command may be sent over Bluetooth.
 
-        What opens or locks wants a person, or a computer whose key is known for sure.
+        Opening and locking require a user, or a computer whose key is confirmed.
         """
         computer = OPENING.get(pending.order.command)
         if computer is None or not self._runs[pending].automatic:
             return True
-        return self.car.trust.keys.settled(computer)
-
-    def _note(self, local: BluetoothVehicle, outcome: BluetoothResult) -> None:
-        if outcome.trouble is None and not outcome.withheld:
-            local.async_request_update()
+        return self.vehicle.trust.keys.settled(computer)
 
 
-def _nothing() -> None:
+def _ignore_change() -> None:
     pass
 
 
-def _error(outcome: BluetoothResult, car: Vehicle) -> HomeAssistantError | None:
-    """Say why a command was not done, None if it was."""
-    if outcome.done and outcome.confirmed:
+def _bluetooth_error(
+    result: CommandResult, vehicle: Vehicle
+) -> HomeAssistantError | None:
+    """Return the error for a command over Bluetooth, None if it was executed."""
+    if result.done and result.confirmed:
         return None
-    if outcome.withheld:
-        return command_error("command_too_late", car, CommandNotDeliveredError)
-    if not outcome.confirmed:
-        return command_error("command_unconfirmed", car)
-    if outcome.reason:
-        return command_error("command_failed", car, reason=outcome.reason)
-    if outcome.trouble is not None:
-        return command_error(
-            _BLUETOOTH_ERRORS[outcome.trouble], car, CommandNotDeliveredError
-        )
-    refusal = outcome.refusal or CommandRejection.OTHER
-    if (key := _KEY_ERRORS.get(refusal)) is not None:
-        return command_error(key, car, CommandNotDeliveredError)
-    return command_error(refusal.value, car)
+    if result.withheld:
+        return _not_delivered("command_too_late", vehicle)
+    if not result.confirmed:
+        return command_error("command_unconfirmed", vehicle)
+    if result.reason:
+        return command_error("command_failed", vehicle, reason=result.reason)
+    if result.error is not None:
+        return _not_delivered(_BLUETOOTH_ERRORS[result.error], vehicle)
+    rejection = result.rejection or CommandRejection.OTHER
+    if (key := _KEY_ERRORS.get(rejection)) is not None:
+        return _not_delivered(key, vehicle)
+    return command_error(rejection.value, vehicle)

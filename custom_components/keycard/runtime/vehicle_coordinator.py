@@ -16,10 +16,9 @@ from homeassistant.util.location import distance
 from ..bluetooth.vehicle_link import BluetoothVehicle
 from ..outage.evidence import Evidence
 from ..outage.models import Assessment
-from ..transport.cloud import Command
 from ..transport.routing import CloudHealth, Preference
 from ..vehicle.command_queue import PendingCommand
-from ..vehicle.commands import CHARGING, LEAST_AMPS, CommandCall, command_call
+from ..vehicle.commands import CHARGING, LEAST_AMPS, Command, CommandCall, command_call
 from ..vehicle.keys import PhysicalKey
 from ..vehicle.vehicle import Vehicle
 from .commands import CloudCommandSender, CommandRouter, command_error
@@ -130,16 +129,16 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self.bluetooth = local
         self._cloud: Connection | None = Connection.UNDETERMINED if sender else None
         self._sender = sender
-        self._dispatcher = CommandRouter(
-            car=car,
+        self._router = CommandRouter(
+            vehicle=car,
             cloud=sender,
             bluetooth=local,
             preference=preference,
             cloud_health=lambda: cloud_health(self._cloud),
-            sent=self._async_sent,
-            done=self._async_done,
-            ended=self._async_ended,
-            interrupted=self._async_interrupted,
+            on_sent=self._async_sent,
+            on_done=self._async_done,
+            on_ended=self._async_ended,
+            on_interrupted=self._async_interrupted,
         )
         self._save = save
         self._reachable: bool | None = None
@@ -266,18 +265,14 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
 
     async def async_stop(self) -> None:
         """Send no command any more."""
-        await self._dispatcher.async_stop()
+        await self._router.async_stop()
 
-    async def async_send(self, command: Command, **params: object) -> None:
-        """Send a command; raise a translated error unless the car did it."""
-        await self.async_send_all(command_call(command, **params))
-
-    async def async_send_all(self, *orders: CommandCall) -> None:
-        """Send what one press asks for, in turn, as long as each is done."""
+    async def async_execute(self, *calls: CommandCall) -> None:
+        """Execute the commands of one press in turn; raise an error if one fails."""
         pressed_at, wakes = time.monotonic(), False
-        for one in orders:
-            wakes = await self._dispatcher.async_send(
-                one, pressed_at=pressed_at, wakes=wakes
+        for call in calls:
+            wakes = await self._router.async_send(
+                call, pressed_at=pressed_at, wakes=wakes
             )
 
     async def async_set_charge_current(self, amps: int) -> None:
@@ -290,9 +285,9 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self.vehicle.low_amps = None
         state = self.vehicle.state
         if amps >= LEAST_AMPS or state is None or state.charging_state not in CHARGING:
-            await self.async_send_all(wanted)
+            await self.async_execute(wanted)
             return
-        await self.async_send_all(wanted, wanted)
+        await self.async_execute(wanted, wanted)
         since = dt_util.utcnow()
         for seconds in range(0, _PROOF_TIME, _PROOF_STEP):
             if seconds % _PROOF_PACE == 0:

@@ -20,7 +20,8 @@ from ..outage.classifier import classify
 from ..outage.detector import OutageDetector
 from ..outage.evidence import Classification, Reason, RequestType, Subject, Verdict
 from ..outage.models import Subsystem
-from ..transport.cloud import ApiCall, FleetClient
+from ..transport.cloud import FleetClient
+from ..transport.result import ApiCall
 from ..vehicle.cache import Cache
 from ..vehicle.poll_schedule import DataPollSchedule
 from ..vehicle.product_list import parse_products

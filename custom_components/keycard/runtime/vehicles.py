@@ -23,8 +23,8 @@ from ..const import (
 from ..outage.detector import OutageDetector
 from ..outage.models import Assessment
 from ..providers import Provider
-from ..transport.cloud import ApiCall
 from ..transport.key_pair import PrivateKey
+from ..transport.result import ApiCall
 from ..transport.routing import Preference
 from ..vehicle.computer_keys import Computer, Pairing
 from ..vehicle.keys import PhysicalKey

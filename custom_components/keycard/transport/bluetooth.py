@@ -24,15 +24,16 @@ from tesla_protocol.command.vcsec_pb2 import VehicleStatus
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from ..vehicle.command_queue import NotSentError, PendingCommand
-from ..vehicle.commands import COMMANDS, Command, read_result
+from ..vehicle.commands import COMMANDS, Command, CommandCall
 from ..vehicle.computer_keys import ComputerTrust
 from ..vehicle.state import ConnectivityState, VehicleState
 from .bluetooth_messages import DATA_REQUESTS, read_data, read_status, time_of
 from .bluetooth_vehicle import BluetoothVehicleClient, NoSessionError
 from .key_pair import PrivateKey
+from .library_commands import call_library
 from .log_filter import redact_library_log
 from .proven_vehicle import StrangerError, UnsealedError
-from .result import BluetoothError, BluetoothResult, CommandRejection
+from .result import BluetoothError, CommandRejection, CommandResult, parse_result
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,16 +54,16 @@ _LOOK_PACE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class PollResult:
-    """What a car told over Bluetooth: fields of its state, and when it took them.
+    """Result of polling a vehicle: fields of its state, and when it measured them.
 
-    Nothing is told if there was `trouble`, a `refusal`, or if the question was dropped
-    for a command.
+    `values` is empty after an `error` or `rejection`, or if the poll was dropped for a
+    command.
     """
 
     values: Mapping[str, Any]
     taken: datetime | None = None
-    trouble: BluetoothError | None = None
-    refusal: CommandRejection | None = None
+    error: BluetoothError | None = None
+    rejection: CommandRejection | None = None
     dropped: bool = False
 
 
@@ -72,7 +73,7 @@ class BluetoothClient:
     `find` returns the car as an adapter hears it now, or why none does. `trust` decides
     which device is the car, and `shun` takes the address of one that is not. `heard`
     takes what is broadcast on a connection, a reason to ask and no more. Nothing but
-    being cancelled raises: what went wrong stands in the outcome.
+    being cancelled raises: errors are in the result.
     """
 
     def __init__(
@@ -103,16 +104,15 @@ class BluetoothClient:
 
     async def command(
         self,
-        command: Command,
+        call: CommandCall,
         *,
-        known: VehicleState | None = None,
+        state: VehicleState | None = None,
         pending: PendingCommand | None = None,
-        **params: object,
-    ) -> BluetoothResult:
-        """Have a car do something once; the repertoire says which parameters it takes.
+    ) -> CommandResult:
+        """Send a command to a vehicle in `state`, and return its result.
 
-        It is sent again only if the car has proven that it never took it. `pending`
-        tells until when it may be sent, and is told when it is.
+        It is sent again only if the vehicle has proven that it did not accept it.
+        `pending` holds its deadline, and is notified when it is sent.
         """
         if self._holder is not None:
             # Pairing takes longer than a command may wait.
@@ -128,7 +128,7 @@ class BluetoothClient:
             if not await self._enter(expires):
                 return _withheld()
             try:
-                return await self._carry_out(command, params, known, pending, expires)
+                return await self._execute(call, state, pending, expires)
             finally:
                 self._gate.release()
         finally:
@@ -144,78 +144,72 @@ class BluetoothClient:
             return False
         return True
 
-    async def _carry_out(
+    async def _execute(
         self,
-        command: Command,
-        params: Mapping[str, object],
-        known: VehicleState | None,
+        call: CommandCall,
+        state: VehicleState | None,
         pending: PendingCommand | None,
         expires: float,
-    ) -> BluetoothResult:
+    ) -> CommandResult:
         car = self.car
-        outcome: BluetoothResult | None = None
+        result: CommandResult | None = None
         try:
             async with asyncio.timeout(expires - time.monotonic()) as car.limit:
-                while outcome is None:
+                while result is None:
                     car.reset(pending, expires)
-                    outcome = await self._try(command, params, known)
+                    result = await self._try(call, state)
                     # Waking the car may have taken longer.
                     expires = car.expires or expires
         except TimeoutError:
             if car.delivered:
-                return BluetoothResult(done=False, confirmed=False)
+                return CommandResult(done=False, confirmed=False)
             return _not_sent(self._timeout_error())
         finally:
             car.limit = car.pending = car.expires = None
-        return outcome
+        return result
 
     async def _try(
-        self,
-        command: Command,
-        params: Mapping[str, object],
-        known: VehicleState | None,
-    ) -> BluetoothResult | None:
-        """Send a command; return what came of it, None if it surely got nowhere."""
+        self, call: CommandCall, state: VehicleState | None
+    ) -> CommandResult | None:
+        """Send a command; return its result, None if it has to be sent again."""
         car = self.car
-        if (trouble := await self._select_device()) is not None:
-            return _not_sent(trouble)
+        if (error := await self._select_device()) is not None:
+            return _not_sent(error)
         try:
-            reply = await COMMANDS[command].send(car, params)
+            reply = await call_library(car, call)
         except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - each is told apart
             if isinstance(err, NotSentError):
                 return _withheld()
-            refusal = car.refusal(err)
+            rejection = car.rejection(err)
             if not car.delivered:
                 if isinstance(err, StrangerError) and await self._find_another():
                     return None
-                if refusal is not None:
-                    return BluetoothResult(done=False, confirmed=True, refusal=refusal)
+                if rejection is not None:
+                    return _rejected(rejection)
                 return _not_sent(self.bluetooth_error(err))
-            _LOGGER.debug("What came of a command is not known: %s", type(err).__name__)
+            _LOGGER.debug("Result of a command is unknown: %s", type(err).__name__)
         else:
-            refusal = None
-            if car.answered and (outcome := _read_reply(command, reply)) is not None:
-                return outcome
-        return await self._settle(command, params, known, refusal)
+            rejection = None
+            if car.answered and (result := _parse_reply(call.command, reply)):
+                return result
+        return await self._verify(call, state, rejection)
 
-    async def _settle(
+    async def _verify(
         self,
-        command: Command,
-        params: Mapping[str, object],
-        known: VehicleState | None,
-        refusal: CommandRejection | None,
-    ) -> BluetoothResult | None:
-        """Find out what came of a command; None if the car never took it.
+        call: CommandCall,
+        state: VehicleState | None,
+        rejection: CommandRejection | None,
+    ) -> CommandResult | None:
+        """Verify by its state whether a vehicle has executed a command.
 
-        A `refusal` is never sealed: it counts if the car proves that it never took the
-        command, or if its state goes on to show that nothing was done.
+        Return None if the vehicle did not accept it. A `rejection` is never sealed: it
+        counts if the vehicle proves that it did not accept the command, or if its state
+        continues to show no effect.
         """
-        refused = None
-        if refusal is not None:
-            refused = BluetoothResult(done=False, confirmed=True, refusal=refusal)
-        state = known or VehicleState(vin=self.vin)
-        wanted = COMMANDS[command].effect(params, state)
-        if command is Command.WAKE:
+        rejected = None if rejection is None else _rejected(rejection)
+        before = state or VehicleState(vin=self.vin)
+        wanted = COMMANDS[call.command].effect(call.params, before)
+        if call.command is Command.WAKE:
             wanted = {"presence": ConnectivityState.ONLINE}
         loop = asyncio.get_running_loop()
         until: float | None = None
@@ -223,36 +217,36 @@ class BluetoothClient:
             try:
                 taken = await self.car.was_accepted()
                 if taken is False:
-                    return refused
+                    return rejected
                 if taken is None or not wanted:
                     break
                 until = until or loop.time() + _AT_WORK
-                told = await self._read_effect(wanted)
+                values = await self._read_effect(wanted)
             except StrangerError, UnsealedError, NotOnWhitelistFault:
-                # Whoever is there now cannot tell what the car did.
+                # The device that is connected now cannot prove the vehicle's state.
                 break
             except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - asked again
-                _LOGGER.debug("Asking what came of it: %s", type(err).__name__)
+                _LOGGER.debug("Retrying to verify a command: %s", type(err).__name__)
                 if await self._select_device() is not None:
                     break
                 continue
-            if not wanted.keys() <= told.keys():
+            if not wanted.keys() <= values.keys():
                 break
-            if all(told[name] == value for name, value in wanted.items()):
-                return BluetoothResult(done=True, confirmed=True)
+            if all(values[name] == value for name, value in wanted.items()):
+                return CommandResult(done=True, confirmed=True)
             await asyncio.sleep(_LOOK_PACE)
         else:
-            if refused is not None:
-                return refused
-        return BluetoothResult(done=False, confirmed=False)
+            if rejected is not None:
+                return rejected
+        return CommandResult(done=False, confirmed=False)
 
     async def _read_effect(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Ask for what a command was to change."""
-        told = dict(read_status(await self.car.status()))
+        """Read the fields that a command changes."""
+        values = dict(read_status(await self.car.status()))
         for part, names in DATA_REQUESTS.items():
-            if names & (wanted.keys() - told.keys()):
-                told |= read_data(await self.car.data(part))
-        return told
+            if names & (wanted.keys() - values.keys()):
+                values |= read_data(await self.car.data(part))
+        return values
 
     # Questions
 
@@ -307,15 +301,15 @@ class BluetoothClient:
             self.car.reset()
             try:
                 async with asyncio.timeout(_QUESTION_DEADLINE):
-                    if (trouble := await self._select_device()) is not None:
-                        return PollResult(values={}, trouble=trouble)
+                    if (error := await self._select_device()) is not None:
+                        return PollResult(values={}, error=error)
                     return await ask()
             except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
                 if isinstance(err, StrangerError):
                     await self._find_another()
-                refusal = self.car.refusal(err)
-                trouble = None if refusal else self.bluetooth_error(err)
-                return PollResult(values={}, trouble=trouble, refusal=refusal)
+                rejection = self.car.rejection(err)
+                error = None if rejection else self.bluetooth_error(err)
+                return PollResult(values={}, error=error, rejection=rejection)
 
     def _handle_broadcast(self, status: VehicleStatus) -> None:
         if self._heard is not None:
@@ -358,15 +352,15 @@ class BluetoothClient:
         """Tell what kept a message from the car."""
         if isinstance(err, TimeoutError):
             return self._timeout_error()
-        trouble = bluetooth_error(err)
-        if trouble is BluetoothError.NO_ANSWER and self.car.hung_up:
+        error = bluetooth_error(err)
+        if error is BluetoothError.NO_ANSWER and self.car.hung_up:
             return BluetoothError.NO_CONNECTION
-        if trouble is BluetoothError.OUT_OF_RANGE and not isinstance(
+        if error is BluetoothError.OUT_OF_RANGE and not isinstance(
             self._find(), BluetoothError
         ):
             # It is heard, and takes no connection.
             return BluetoothError.NO_CONNECTION
-        return trouble
+        return error
 
     async def _find_another(self) -> bool:
         """Leave a device that is not the car; return whether another one may be."""
@@ -440,22 +434,24 @@ def advertised_name(vin: str) -> str:
     return TeslaBluetooth().get_name(vin)[:-1]
 
 
-def _not_sent(trouble: BluetoothError) -> BluetoothResult:
-    return BluetoothResult(done=False, confirmed=True, trouble=trouble)
+def _not_sent(error: BluetoothError) -> CommandResult:
+    return CommandResult(done=False, confirmed=True, error=error)
 
 
-def _withheld() -> BluetoothResult:
-    return BluetoothResult(done=False, confirmed=True, withheld=True)
+def _withheld() -> CommandResult:
+    return CommandResult(done=False, confirmed=True, withheld=True)
 
 
-def _read_reply(command: Command, reply: object) -> BluetoothResult | None:
-    """Read what the library made of a car's answer, None if it tells nothing."""
-    told = reply.get("response") if isinstance(reply, Mapping) else None
-    if not isinstance(told, Mapping):
+def _rejected(rejection: CommandRejection) -> CommandResult:
+    return CommandResult(done=False, confirmed=True, rejection=rejection)
+
+
+def _parse_reply(command: Command, reply: object) -> CommandResult | None:
+    """Parse the library's reply to a command, None if it is inconclusive."""
+    response = reply.get("response") if isinstance(reply, Mapping) else None
+    if not isinstance(response, Mapping):
         return None
-    if (result := read_result(command, told)) is None:
-        return None
-    return BluetoothResult(done=result.done, confirmed=True, reason=result.reason)
+    return parse_result(command, response)
 
 
 def bluetooth_error(err: BaseException) -> BluetoothError:

@@ -126,7 +126,7 @@ async def _check_paired(link: BluetoothClient) -> PairingResult | None:
             await car.status()
     except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
         # With a session from before, the car names it another way.
-        if car.refusal(err) is CommandRejection.KEY_NOT_PAIRED:
+        if car.rejection(err) is CommandRejection.KEY_NOT_PAIRED:
             return None
         if car.client is None and isinstance(err, TimeoutError):
             return PairingResult.NO_CONNECTION

@@ -308,14 +308,14 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
         return False
 
     @override
-    def refusal(self, error: BaseException | None) -> CommandRejection | None:
+    def rejection(self, error: BaseException | None) -> CommandRejection | None:
         """Return why the car says that it did not do the last command.
 
         A session info that is not authentic is no word of the car.
         """
         if isinstance(error, SessionInfoAuthenticationFault):
             return None
-        return super().refusal(error)
+        return super().rejection(error)
 
     # Asking for the key to be taken
 

@@ -9,35 +9,22 @@ import time
 from typing import cast
 
 import aiohttp
-from tesla_fleet_api.exceptions import MissingToken, TeslaFleetError
+from tesla_fleet_api.exceptions import TeslaFleetError
 from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
 from tesla_fleet_api.teslemetry.teslemetry import Teslemetry, register_client
 
-from ..vehicle.command_queue import NotSentError, PendingCommand
-from ..vehicle.commands import COMMANDS, Command, read_result
+from ..vehicle.command_queue import PendingCommand
+from ..vehicle.commands import COMMANDS, Command, CommandCall, command_call
 from ..vehicle.parsing import JsonObject
 from ..vehicle.state import ConnectivityState, unwrapped
-from .http import Failure, HttpResult, RequestWithheldError, recording, request
+from .http import Failure, HttpResult, recording, request
 from .key_pair import PrivateKey
+from .library_commands import call_library
 from .log_filter import redact_library_log
-from .proxy_answers import is_tesla_proxy, lost_parameters, read_object, read_refusal
+from .proxy_answers import is_tesla_proxy, lost_parameters, read_object, read_rejection
 from .rest_vehicle import RestVehicle
-from .result import CommandRejection, CommandResult
+from .result import ApiCall, CommandResult, parse_result
 from .signing import SessionMade, SignedVehicle
-
-__all__ = [
-    "ApiCall",
-    "CloudOutcome",
-    "Command",
-    "CommandRejection",
-    "CommandResult",
-    "FleetClient",
-    "PrivateKey",
-    "TokenSource",
-    "WakeResult",
-    "is_online",
-    "wake_and_wait",
-]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -54,8 +41,8 @@ _DIFFERENT = frozenset(
 )
 _PROBE_TIMEOUT = 5.0
 
-# Seconds between two looks at a car that wakes up.
-_WAKE_PACE = 3.0
+# Seconds between two polls of a vehicle that wakes up.
+_WAKE_POLL_INTERVAL = 3.0
 
 _ENDPOINTS = (
     "charge_state",
@@ -71,8 +58,8 @@ _NEVER_SENT = frozenset(
     {Failure.REFUSED, Failure.NAME, Failure.ADDRESS, Failure.CERTIFICATE}
 )
 
-# What may stand beside a response, and takes back its yes.
-_BESIDE = frozenset({"error", "queued"})
+# Keys beside a response that make its result inconclusive.
+_INCONCLUSIVE = frozenset({"error", "queued"})
 
 # What errors say, whatever their code, when the car did not do it.
 _NOT_EXECUTED = (
@@ -81,44 +68,6 @@ _NOT_EXECUTED = (
     "vehicle unavailable",
     "vehicle rejected request",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApiCall:
-    """What one call brought; a body only where a 2xx held a JSON object."""
-
-    answer: HttpResult
-    body: JsonObject | None = None
-    sent: bool = True
-    """False where no request was made: no token, or nothing that makes sense."""
-
-    error: BaseException | None = None
-    """What the library made of it, if it made nothing good."""
-
-    @property
-    def without_token(self) -> bool:
-        """Tell whether it was not made because nobody is signed in."""
-        return isinstance(self.error, MissingToken)
-
-    @property
-    def withheld(self) -> bool:
-        """Tell whether it was too late to make it."""
-        return isinstance(self.error, NotSentError | RequestWithheldError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CloudOutcome(CommandResult):
-    """What came of a command that was sent over the cloud."""
-
-    call: ApiCall
-    signed: bool = False
-
-    @property
-    def key_known(self) -> bool | None:
-        """Return whether the car knows the key that signed, None if it did not say."""
-        if self.refusal is CommandRejection.KEY_NOT_PAIRED:
-            return False
-        return True if self.signed and self.done else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +130,8 @@ class FleetClient:
         self.session_made: SessionMade = lambda vin, computer, point: None
         """Takes the public keys that computers of cars have in signed sessions."""
 
-        self._gates: defaultdict[tuple[str, bool], asyncio.Lock]
-        self._gates = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[tuple[str, bool], asyncio.Lock]
+        self._locks = defaultdict(asyncio.Lock)
 
     async def products(self) -> ApiCall:
         """List what the account has: cars and other things."""
@@ -246,65 +195,62 @@ class FleetClient:
     async def command(
         self,
         vin: str,
-        command: Command,
+        call: CommandCall,
         *,
         signed: bool = False,
         pending: PendingCommand | None = None,
-        **params: object,
-    ) -> CloudOutcome:
-        """Send a command once; the repertoire says which parameters it takes.
+    ) -> CommandResult:
+        """Send a command once.
 
-        `pending` tells until when it may be sent, and is told when it is.
+        `pending` holds its deadline, and is notified when it is sent.
         """
-        act = COMMANDS[command]
-        async with self._gates[vin, act.security]:
-            if (signed or act.signed) and self.can_sign and command is not Command.WAKE:
-                return await self._command_signed(vin, command, params, pending)
+        command, spec = call.command, COMMANDS[call.command]
+        signed = (signed or spec.signed) and command is not Command.WAKE
+        async with self._locks[vin, spec.security]:
+            if signed and self.can_sign:
+                return await self._signed_command(vin, call, pending)
             vehicle = await self._rest_vehicle(vin, command)
 
             async def send() -> object:
                 if pending is not None:
                     pending.start_sending(time.monotonic())
-                return await act.send(vehicle, params)
+                return await call_library(vehicle, call)
 
-            call = await _call(send, _COMMAND_TIMEOUT, pending)
-            if self.commands_through_server and params and lost_parameters(call.answer):
-                call = await _call(send, _COMMAND_TIMEOUT, pending)
+            api_call = await _call(send, _COMMAND_TIMEOUT, pending)
+            retry = self.commands_through_server and bool(call.params)
+            if retry and lost_parameters(api_call.answer):
+                api_call = await _call(send, _COMMAND_TIMEOUT, pending)
         if not self.commands_through_server:
-            return _outcome(command, call)
-        return _server_outcome(command, call)
+            return _command_result(command, api_call)
+        return _proxied_command_result(command, api_call)
 
-    async def _command_signed(
-        self,
-        vin: str,
-        command: Command,
-        params: Mapping[str, object],
-        pending: PendingCommand | None,
-    ) -> CloudOutcome:
-        place = vin, COMMANDS[command].security
-        if place not in self._signed:
-            self._signed[place] = SignedVehicle(self._api, vin, self.session_made)
-        car = self._signed[place]
+    async def _signed_command(
+        self, vin: str, call: CommandCall, pending: PendingCommand | None
+    ) -> CommandResult:
+        computer = vin, COMMANDS[call.command].security
+        if computer not in self._signed:
+            self._signed[computer] = SignedVehicle(self._api, vin, self.session_made)
+        vehicle = self._signed[computer]
         # The next command is sent only when this one has expired, or was answered.
         expires = None if pending is None else time.monotonic() + _COMMAND_TIMEOUT
         if pending is not None and expires is not None:
             expires = min(expires, pending.deadline)
-        car.reset(pending, expires)
+        vehicle.reset(pending, expires)
 
         async def send() -> object:
             async with asyncio.timeout(_COMMAND_DEADLINE):
-                return await COMMANDS[command].send(car, params)
+                return await call_library(vehicle, call)
 
-        call = await _call(send, _COMMAND_TIMEOUT, pending)
-        if call.body is not None and not car.answered:
-            call = replace(call, body=None)
-        outcome = replace(_outcome(command, call), signed=True)
-        if call.body is not None:
-            return outcome
-        refusal = car.refusal(call.error)
-        told = call.sent and outcome.confirmed
-        undone = not car.delivered or refusal is not None or told
-        return replace(outcome, confirmed=undone, refusal=refusal)
+        api_call = await _call(send, _COMMAND_TIMEOUT, pending)
+        if api_call.body is not None and not vehicle.answered:
+            api_call = replace(api_call, body=None)
+        result = replace(_command_result(call.command, api_call), signed=True)
+        if api_call.body is not None:
+            return result
+        rejection = vehicle.rejection(api_call.error)
+        answered = api_call.sent and result.confirmed
+        confirmed = not vehicle.delivered or rejection is not None or answered
+        return replace(result, confirmed=confirmed, rejection=rejection)
 
     def forget(self, vin: str) -> None:
         """Forget the sessions of a car that left the account."""
@@ -312,12 +258,12 @@ class FleetClient:
             self._signed.pop((vin, security), None)
 
     async def _rest_vehicle(self, vin: str, command: Command) -> RestVehicle:
-        """Return a vehicle that takes a command as whoever answers wants it."""
+        """Return a vehicle that sends a command in the form that the server expects."""
         if command is Command.WAKE:
             return RestVehicle(self._api, vin)
         tesla_proxy = False
         if self.commands_through_server and command in _DIFFERENT:
-            # Without a token it tells what it is, and asks nothing of Tesla.
+            # Without a token it identifies itself, and does not forward the request.
             answer = await request(
                 self._command_server.session,
                 "GET",
@@ -351,29 +297,32 @@ async def register_at_teslemetry(
 
 
 async def wake_and_wait(
-    link: FleetClient,
+    client: FleetClient,
     vin: str,
     *,
     deadline: float,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    observe: Callable[[ApiCall], None] = lambda _: None,
+    on_call: Callable[[ApiCall], None] = lambda _: None,
 ) -> WakeResult:
-    """Wake a car once, and look for it until it is online or `deadline` (s) is over.
+    """Wake a vehicle once, and poll it until it is online or `deadline` (s) is over.
 
-    `observe` takes each call as it is answered.
+    `on_call` is called with each call when it has been answered.
     """
-    began = time.monotonic()
-    outcome = await link.command(vin, Command.WAKE)
-    calls = [outcome.call]
-    observe(outcome.call)
-    online = is_online(outcome.call)
-    while not online and (outcome.done or not outcome.confirmed):
-        if time.monotonic() - began + _WAKE_PACE > deadline:
+    started = time.monotonic()
+    result = await client.command(vin, command_call(Command.WAKE))
+    calls: list[ApiCall] = []
+
+    def add(call: ApiCall) -> bool:
+        calls.append(call)
+        on_call(call)
+        return is_online(call)
+
+    online = result.call is not None and add(result.call)
+    while not online and (result.done or not result.confirmed):
+        if time.monotonic() - started + _WAKE_POLL_INTERVAL > deadline:
             break
-        await sleep(_WAKE_PACE)
-        calls.append(await link.vehicle(vin))
-        observe(calls[-1])
-        online = is_online(calls[-1])
+        await sleep(_WAKE_POLL_INTERVAL)
+        online = add(await client.vehicle(vin))
     return WakeResult(online=online, calls=tuple(calls))
 
 
@@ -425,32 +374,34 @@ def _lacks_scope(answer: HttpResult) -> bool:
     return answer.status == 403 and "scope" in answer.body.lower()
 
 
-def _outcome(command: Command, call: ApiCall) -> CloudOutcome:
-    """Tell what came of a command, and whether anybody can know."""
+def _command_result(command: Command, call: ApiCall) -> CommandResult:
+    """Return the result of a command from its API call."""
     if call.body is None:
-        confirmed = not call.sent or _definitely_not_executed(call.answer)
-        return CloudOutcome(done=False, confirmed=confirmed, call=call)
-    told = unwrapped(call.body)
-    if command is Command.WAKE and "state" in told:
-        return CloudOutcome(done=True, confirmed=True, call=call)
-    if any(call.body.get(name) for name in _BESIDE):
-        told = {**told, "queued": True}
-    if (result := read_result(command, told)) is None:
-        return CloudOutcome(done=False, confirmed=False, call=call)
-    return CloudOutcome(
-        done=result.done, confirmed=True, reason=result.reason, call=call
-    )
+        return CommandResult(
+            done=False,
+            confirmed=not call.sent or _definitely_not_executed(call.answer),
+            withheld=call.withheld,
+            call=call,
+        )
+    response = unwrapped(call.body)
+    if command is Command.WAKE and "state" in response:
+        return CommandResult(done=True, confirmed=True, call=call)
+    if any(call.body.get(name) for name in _INCONCLUSIVE):
+        response = {**response, "queued": True}
+    if (result := parse_result(command, response)) is None:
+        return CommandResult(done=False, confirmed=False, call=call)
+    return replace(result, call=call)
 
 
-def _server_outcome(command: Command, call: ApiCall) -> CloudOutcome:
-    """Tell what came of a command that a server between here and Tesla took."""
+def _proxied_command_result(command: Command, call: ApiCall) -> CommandResult:
+    """Return the result of a command that a server before Tesla accepted."""
     if call.body is None:
-        # The library reads no object that comes under the name of plain text.
+        # The library does not parse JSON that is sent as plain text.
         call = replace(call, body=read_object(call.answer))
-    outcome = _outcome(command, call)
-    if call.body is not None or (refusal := read_refusal(call.answer)) is None:
-        return outcome
-    return replace(outcome, confirmed=True, refusal=refusal)
+    result = _command_result(command, call)
+    if call.body is not None or (rejection := read_rejection(call.answer)) is None:
+        return result
+    return replace(result, confirmed=True, rejection=rejection)
 
 
 def _definitely_not_executed(answer: HttpResult) -> bool:

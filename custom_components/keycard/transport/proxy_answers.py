@@ -14,7 +14,7 @@ _BAD_TOKEN = ("malformed oauth token", "oauth token with invalid audiences")
 # Beside an error of Tesla's it says the name of the status, and no more.
 _NO_PARAMETERS = "bad request"
 
-_REFUSALS: Mapping[str, CommandRejection] = {
+_REJECTIONS: Mapping[str, CommandRejection] = {
     "pin codes must be": CommandRejection.SERVER_WANTS_PIN,
     "public key has not been paired": CommandRejection.SERVER_KEY_NOT_PAIRED,
     "messagefault_error_unknown_key_id": CommandRejection.SERVER_KEY_NOT_PAIRED,
@@ -40,7 +40,7 @@ _REFUSALS: Mapping[str, CommandRejection] = {
 }
 
 
-def read_refusal(answer: HttpResult) -> CommandRejection | None:
+def read_rejection(answer: HttpResult) -> CommandRejection | None:
     """Return why a command was surely not done, None if that is not said.
 
     What may have been done all the same, such as one whose time ran out, is no refusal.
@@ -48,9 +48,9 @@ def read_refusal(answer: HttpResult) -> CommandRejection | None:
     if answer.failure is not None or answer.status not in {400, 412, 500}:
         return None
     words = _words(answer)
-    for phrase, refusal in _REFUSALS.items():
+    for phrase, rejection in _REJECTIONS.items():
         if phrase in words:
-            return refusal
+            return rejection
     if answer.status == 400 and words.endswith(" param"):
         return CommandRejection.SERVER_LACKS_COMMAND
     return None

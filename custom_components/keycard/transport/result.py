@@ -1,11 +1,23 @@
-"""What came of a command, whichever link carried it."""
+"""Results of API calls and commands."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tesla_fleet_api.exceptions import MissingToken
+
+from ..vehicle.command_queue import NotSentError
+from ..vehicle.commands import COMMANDS, Command
+from ..vehicle.parsing import JsonObject
+from .http import HttpResult, RequestWithheldError
+
+_MAX_REASON_LENGTH = 255
+
+# Tesla's proxy prepends this to the reason of a vehicle.
+_PROXY_REASON_PREFIX = "car could not execute command: "
+
 
 class CommandRejection(StrEnum):
-    """Why a car, or a server before it, did not take a command."""
+    """Why a vehicle, or a server in front of it, did not accept a command."""
 
     KEY_NOT_PAIRED = "key_not_paired"
     KEY_NOT_ALLOWED = "key_not_allowed"
@@ -19,7 +31,7 @@ class CommandRejection(StrEnum):
 
 
 class BluetoothError(StrEnum):
-    """Why nothing reached a car over Bluetooth."""
+    """Why a vehicle was not reached over Bluetooth."""
 
     NO_ADAPTER = "no_adapter"
     OUT_OF_RANGE = "out_of_range"
@@ -33,26 +45,78 @@ class BluetoothError(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommandResult:
-    """What came of a command.
+class ApiCall:
+    """Result of one API call; `body` is set only for a 2xx with a JSON object."""
 
-    Without `confirmed` nobody knows whether the car did it. `reason` is the car's own
-    word for refusing, `refusal` why the command was not taken at all.
+    answer: HttpResult
+    body: JsonObject | None = None
+    sent: bool = True
+    """False if no request was made: no token, or invalid parameters."""
+
+    error: BaseException | None = None
+    """Exception that the library raised."""
+
+    @property
+    def without_token(self) -> bool:
+        """Return whether it was not made because there is no access token."""
+        return isinstance(self.error, MissingToken)
+
+    @property
+    def withheld(self) -> bool:
+        """Return whether it was not made because the deadline had passed."""
+        return isinstance(self.error, NotSentError | RequestWithheldError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandResult:
+    """Result of a command, whichever transport sent it.
+
+    Unless it is `confirmed`, it is unknown whether the vehicle executed the command.
     """
 
     done: bool
     confirmed: bool
     reason: str | None = None
-    refusal: CommandRejection | None = None
+    """Reason of the vehicle for not executing it."""
 
+    rejection: CommandRejection | None = None
+    """Why it was not accepted at all."""
 
-@dataclass(frozen=True, kw_only=True)
-class BluetoothResult(CommandResult):
-    """What came of a command that was sent over Bluetooth.
+    error: BluetoothError | None = None
+    """Why it was not sent over Bluetooth."""
 
-    `trouble` tells why the command surely never left for the car.
-    """
-
-    trouble: BluetoothError | None = None
     withheld: bool = False
-    """Whether it was too late to send it."""
+    """Whether it was not sent because the deadline had passed."""
+
+    signed: bool = False
+    """Whether it was signed and sent over the cloud."""
+
+    call: ApiCall | None = None
+    """The API call that sent it over the cloud."""
+
+    @property
+    def key_paired(self) -> bool | None:
+        """Return whether the signing key is paired, None if that is unknown."""
+        if self.rejection is CommandRejection.KEY_NOT_PAIRED:
+            return False
+        return True if self.signed and self.done else None
+
+
+def parse_result(command: Command, response: JsonObject) -> CommandResult | None:
+    """Parse the response of a vehicle to a command, None if it is inconclusive.
+
+    A command is done, too, if its effect holds already. A `result: true` beside an
+    error, or for a command that was only queued, is inconclusive.
+    """
+    match response.get("result"):
+        case True:
+            if response.get("error") or response.get("queued"):
+                return None
+            return CommandResult(done=True, confirmed=True)
+        case False:
+            text = str(response.get("reason") or "").removeprefix(_PROXY_REASON_PREFIX)
+            reason = text[:_MAX_REASON_LENGTH] or None
+            done = reason in COMMANDS[command].idempotent_reasons
+            return CommandResult(done=done, confirmed=True, reason=reason)
+        case _:
+            return None

@@ -200,7 +200,7 @@ class SendOnceMixin[ParentT: Tesla](Commands[ParentT]):
             self._undone = bool(msg.session_info)
             raise
 
-    def refusal(self, error: BaseException | None) -> CommandRejection | None:
+    def rejection(self, error: BaseException | None) -> CommandRejection | None:
         """Return why the car surely did not do the last command, None if it may have.
 
         Without a command that was sent, what kept the greeting from succeeding counts.

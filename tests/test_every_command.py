@@ -94,8 +94,8 @@ FATES = {
 def quick() -> Iterator[None]:
     """Let nobody wait long: cars wake at once, and doubts are settled at once."""
     with (
-        patch("simulator.vehicle.car.WAKING", 0.05),
-        patch("custom_components.keycard.transport.cloud._WAKE_PACE", 0.06),
+        patch("simulator.vehicle.car.WAKE_SECONDS", 0.05),
+        patch("custom_components.keycard.transport.cloud._WAKE_POLL_INTERVAL", 0.06),
         patch("custom_components.keycard.runtime.vehicle_poller.SOON", 0.0),
     ):
         yield
@@ -151,7 +151,7 @@ class Garage:
         state = coordinator.vehicle.state
         coordinator.vehicle.state = replace(state, presence=ConnectivityState.ONLINE)
         seen = self.told(name)
-        self.account.runtime_data.garage.sender.doubt(coordinator.vehicle.id)
+        self.account.runtime_data.garage.sender.request_refresh(coordinator.vehicle.id)
         await until(self.hass, lambda: self.told(name) > seen)
         await self.hass.async_block_till_done()
 

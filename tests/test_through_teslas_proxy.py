@@ -176,8 +176,8 @@ async def test_a_car_that_fell_asleep_is_woken_once(
     simulator.tesla_proxy.uses_2026_status_codes = newer
     simulator.set("car.Ada", "asleep")
     with (
-        patch("simulator.vehicle.car.WAKING", 0.05),
-        patch("custom_components.keycard.transport.cloud._WAKE_PACE", 0.06),
+        patch("simulator.vehicle.car.WAKE_SECONDS", 0.05),
+        patch("custom_components.keycard.transport.cloud._WAKE_POLL_INTERVAL", 0.06),
     ):
         await act(hass, "lock.ada_lock", "unlock", {})
     assert simulator.cars["Ada"].executed == {"wake_up": 1, "door_unlock": 1}

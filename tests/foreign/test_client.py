@@ -22,7 +22,7 @@ NOT_PAIRED = "not on whitelist"
 
 @pytest.fixture
 def fast_waking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.vehicle.car.WAKING", 0.05)
+    monkeypatch.setattr("simulator.vehicle.car.WAKE_SECONDS", 0.05)
 
 
 @pytest.fixture

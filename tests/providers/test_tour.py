@@ -113,8 +113,10 @@ async def test_a_sleeping_car_is_woken_for_a_command_only(
     *,
     provider: str,
 ) -> None:
-    monkeypatch.setattr("simulator.vehicle.car.WAKING", 0.5)
-    monkeypatch.setattr("custom_components.keycard.transport.cloud._WAKE_PACE", 0.2)
+    monkeypatch.setattr("simulator.vehicle.car.WAKE_SECONDS", 0.5)
+    monkeypatch.setattr(
+        "custom_components.keycard.transport.cloud._WAKE_POLL_INTERVAL", 0.2
+    )
     entry = await opened(hass, simulator, provider, set_up)
     ada = simulator.cars["Ada"]
     simulator.set("car.Ada", "asleep")

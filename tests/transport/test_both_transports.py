@@ -100,7 +100,7 @@ def test_every_command_is_among_them() -> None:
 @pytest.fixture
 def fast_waking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a car wake at once: that a sleeping one is silent only time would tell."""
-    monkeypatch.setattr("simulator.vehicle.car.WAKING", 0.0)
+    monkeypatch.setattr("simulator.vehicle.car.WAKE_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ async def test_an_answer_that_is_too_long_is_not_sent(driver: Aired) -> None:
     assert data.HasField("charge_state")
     # A car with more to tell than these have.
     with (
-        patch("simulator.bluetooth.framing.LONGEST", 500),
+        patch("simulator.bluetooth.framing.MAX_MESSAGE_BYTES", 500),
         pytest.raises(TeslaFleetMessageFaultResponseSizeExceedsMTU),
     ):
         await driver.vehicle_data(everything)

@@ -1,1 +1,1 @@
-"""Rehearsed outages."""
+"""Drills: simulated outages."""

@@ -1,4 +1,4 @@
-"""Who hears of a drill: automations that it sets off, and whom these send word to."""
+"""Track automations and notify calls triggered by a drill."""
 
 from homeassistant.components.automation import (
     EVENT_AUTOMATION_TRIGGERED,
@@ -24,10 +24,10 @@ _SERVICES = frozenset({"outage", "status", "key_to_take"})
 
 
 class DrillListeners:
-    """Follows what a drill of one entry sets off, by the contexts of its states."""
+    """Track what a drill triggers, by the contexts of its states."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._hass = hass
         self._entry_id = entry_id
         self._ran: set[str] = set()
@@ -40,13 +40,13 @@ class DrillListeners:
 
     @callback
     def async_stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         while self._unsubs:
             self._unsubs.pop()()
 
     @callback
     def async_result(self) -> NotificationResult:
-        """Tell who has heard of the drill until now, and who could have."""
+        """Return the automations and receivers reached so far."""
         names = {
             entity_id: state.name if state else entity_id
             for entity_id in self._ran | self._listening()
@@ -66,7 +66,7 @@ class DrillListeners:
         )
 
     def _listening(self) -> set[str]:
-        """Return the automations that name what tells of outages."""
+        """Return the automations that use outage entities or the device."""
         found: set[str] = set()
         for entity in self._entities():
             if entity.translation_key in _SERVICES:
@@ -84,7 +84,7 @@ class DrillListeners:
         )
 
     def _triggered_by_drill(self, context_id: str | None) -> bool:
-        """Tell whether a context is that of a state that a drill has set, or reset."""
+        """Return whether a context is that of a state that a drill set or reset."""
         return context_id is not None and any(
             state.context.id == context_id
             for entity in self._entities()

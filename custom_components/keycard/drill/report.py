@@ -1,4 +1,4 @@
-"""The readiness list: what a drill has shown of a household, and what to do."""
+"""Readiness report of a drill."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ..vehicle.keys import PhysicalKey
 
 @dataclass(frozen=True, kw_only=True)
 class AutomationResult:
-    """An automation that a drill set off, or could have."""
+    """Automation that a drill triggered, or could have."""
 
     entity_id: str
     name: str
@@ -24,7 +24,7 @@ class AutomationResult:
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationResult:
-    """Who heard of a drill; `receivers` are those to whom a message was sent."""
+    """Automations and message receivers of a drill."""
 
     automations: tuple[AutomationResult, ...] = ()
     receivers: tuple[str, ...] = ()
@@ -32,16 +32,16 @@ class NotificationResult:
 
 @dataclass(frozen=True, kw_only=True)
 class CarReadiness:
-    """What is known of the keys of a car; `key_tried` is in UTC."""
+    """Keys of a vehicle; `key_tried` is in UTC."""
 
     name: str
     key: PhysicalKey
     named: bool
-    """Whether its owner said which key it has."""
+    """Whether the user said which key it has."""
 
     key_tried: datetime | None
     pin_to_drive: bool | None
-    """Whether it asks for a PIN, None if nobody knows."""
+    """Whether it asks for a PIN, None if unknown."""
 
     bluetooth: bool | None
     """Whether Bluetooth reaches it now, None if it has no Bluetooth key."""
@@ -49,7 +49,7 @@ class CarReadiness:
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness:
-    """How ready a household is."""
+    """Readiness of a household."""
 
     notifications: NotificationResult
     cars: tuple[CarReadiness, ...]
@@ -81,7 +81,7 @@ class Readiness:
         }
 
     def as_markdown(self, words: Translations) -> str:
-        """Write the list for the household, in Markdown."""
+        """Return the report as Markdown."""
         told = [*_told(words, self.notifications)]
         parts = [_part(words.format("ready_told"), told)]
         parts += [

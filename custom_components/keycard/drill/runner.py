@@ -1,4 +1,4 @@
-"""Runs the drills of one entry: shows them, ends them, and says who is ready."""
+"""Run the drills of a config entry."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -48,10 +48,10 @@ GRACE = 1.0
 
 @dataclass(kw_only=True)
 class DrillRunner:
-    """The drill of one entry, over what is really judged, and what came of the last.
+    """The drill of one entry and the result of its last one.
 
-    `show` shows the cloud anew, `update` all that stands beside it, `keep` has it
-    written down. Nothing here reaches the judge, the journal or a car's commands.
+    `show` publishes the cloud's data, `update` the other entities. A drill never
+    touches the detector, the outage log or a vehicle's commands.
     """
 
     hass: HomeAssistant
@@ -73,14 +73,14 @@ class DrillRunner:
     # Showing
 
     def apply(self, real: CloudData) -> CloudData:
-        """Return what is to be shown of the cloud."""
+        """Return the cloud data, with the drill applied."""
         if self.drill is None:
             return real
         return apply_cloud_drill(real, self.drill.assessment)
 
     @callback
     def async_check(self, real: Assessment) -> None:
-        """End the drill if something real has happened; what is left is shown later."""
+        """End the drill if something real has happened."""
         if self.drill is not None and (
             self.drill.interrupted_by(real) or self._outage_is_known()
         ):
@@ -92,7 +92,7 @@ class DrillRunner:
             car.drill_assessment = None if self.drill is None else self.drill.assessment
 
     def _outage_is_known(self) -> bool:
-        """Tell whether any entry sees an outage of the region."""
+        """Return whether any entry sees an outage of the region."""
         journal = self.hass.data[DATA_STORE].journal
         return journal.open_outage(self.detector.region) is not None
 
@@ -107,7 +107,7 @@ class DrillRunner:
 
     @callback
     def async_start(self, plan: DrillRequest) -> None:
-        """Begin a drill; raise a translated error if there can be none now."""
+        """Start a drill; raise a ServiceValidationError if none is possible."""
         if self.drill is not None:
             raise _validation_error("drill_is_on")
         if outage_active(self.detector.assessment) or self._outage_is_known():
@@ -148,7 +148,7 @@ class DrillRunner:
         self.schedule_save()
 
     async def async_stop(self) -> Readiness:
-        """End the drill, and say who is ready; raise if there is none."""
+        """End the drill and return the readiness; raise without a drill."""
         if self.drill is None:
             raise _validation_error("no_drill_is_on")
         return await self._async_finish(EndReason.STOPPED)
@@ -181,7 +181,7 @@ class DrillRunner:
         return readiness
 
     def _end(self, ending: EndReason) -> DrillListeners:
-        """End the drill, and return who listened."""
+        """End the drill and return its listeners."""
         if TYPE_CHECKING:
             assert self.drill is not None
             assert self._listeners is not None
@@ -222,7 +222,7 @@ class DrillRunner:
 
     @callback
     def async_detach(self) -> None:
-        """Let go of everything; a drill that is on is ended at the next start."""
+        """Cancel timer and listeners; a running drill ends at the next start."""
         self._detached = True
         self._cancel_timer()
         if self._listeners is not None:
@@ -241,7 +241,7 @@ class DrillRunner:
 
     @callback
     def async_mark_key_tried(self, car: VehicleCoordinator) -> None:
-        """Note that the owner has tried card or fob of a car."""
+        """Record that the user tried the key of a vehicle."""
         car.key_tried = dt_util.utcnow()
         car.async_publish()
         self.schedule_save()
@@ -249,7 +249,7 @@ class DrillRunner:
     # Keeping
 
     def dump(self) -> StoredRehearsal:
-        """Return what is to be kept over a restart."""
+        """Return the data to store."""
         stored = StoredRehearsal(
             tried={
                 car_id: car.key_tried.isoformat()
@@ -266,7 +266,7 @@ class DrillRunner:
         return stored
 
     def restore(self, stored: StoredRehearsal) -> None:
-        """Take up what was kept, once the cars are there again."""
+        """Restore stored data, once the vehicles are restored."""
         try:
             check_type(stored, StoredRehearsal)
             tried = {

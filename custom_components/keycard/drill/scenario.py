@@ -1,4 +1,4 @@
-"""The drill: an outage that is rehearsed, made of what an owner asks for."""
+"""Drill of an outage, as requested."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ _PLANES: Mapping[Status, tuple[Subsystem, ...]] = {
     Status.DEGRADED: (Subsystem.COMMANDS,),
     Status.SIGN_IN_OUTAGE: (Subsystem.AUTH,),
 }
-# What an owner has to hear of, unless it was so before.
+# What a user has to hear of, unless it was so before.
 _TROUBLES = frozenset(
     {Status.PROVIDER_DOWN, Status.INTERNET_DOWN, Status.ACCOUNT_PROBLEM}
 )
 
 
 class InvalidDrill(StrEnum):
-    """Why nothing can be rehearsed of what was asked for."""
+    """Reason why a drill request is invalid."""
 
     DURATION = "drill_duration"
     SCOPE = "drill_scope"
@@ -42,7 +42,7 @@ class InvalidDrill(StrEnum):
 
 
 class InvalidDrillError(Exception):
-    """What was asked for makes no drill."""
+    """The drill request is invalid."""
 
     def __init__(self, why: InvalidDrill) -> None:
         """Say why."""
@@ -51,7 +51,7 @@ class InvalidDrillError(Exception):
 
 
 class EndReason(StrEnum):
-    """What ended a drill."""
+    """Reason for the end of a drill."""
 
     OVER = "over"
     STOPPED = "stopped"
@@ -61,7 +61,7 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class DrillRequest:
-    """What is to be rehearsed; `cars` are hit where the scope is a part of them."""
+    """Request for a drill; `cars` are hit where the scope is a part of them."""
 
     status: Status = Status.OUTAGE
     scope: Scope | None = None
@@ -74,7 +74,7 @@ class DrillRequest:
 class Drill:
     """An outage that is rehearsed since `began` (monotonic seconds).
 
-    `before` is what was really judged when it began.
+    `before` is the real assessment when it began.
     """
 
     assessment: Assessment
@@ -82,11 +82,11 @@ class Drill:
     began: float
 
     def length(self, now: float) -> timedelta:
-        """Return how long it has lasted."""
+        """Return the duration so far."""
         return timedelta(seconds=now - self.began)
 
     def interrupted_by(self, real: Assessment) -> bool:
-        """Tell whether something real has happened that an owner has to hear of."""
+        """Return whether the real assessment must end the drill."""
         if outage_active(real):
             return True
         if real.warning and set(real.other_regions) - set(self.before.other_regions):
@@ -95,7 +95,7 @@ class Drill:
 
 
 def outage_active(real: Assessment) -> bool:
-    """Tell whether an outage is really on, also while nobody can see its end."""
+    """Return whether a real outage is active, also while its end is unknown."""
     return real.status in OUTAGES or real.since is not None
 
 
@@ -109,7 +109,7 @@ def create_drill(
     wall: datetime,
     now: float,
 ) -> Drill:
-    """Make a drill for a home in a region; raise if the plan makes none.
+    """Create a drill; raise InvalidDrillError if the request is invalid.
 
     `others` are the other regions, `models` those of the home's cars by their ids.
     """
@@ -134,7 +134,7 @@ def create_drill(
 def _elsewhere(
     plan: DrillRequest, scope: Scope, region: str, others: frozenset[str]
 ) -> tuple[str, ...]:
-    """Return the other regions that fail, too."""
+    """Return the other regions that fail."""
     if region in plan.elsewhere:
         raise InvalidDrillError(InvalidDrill.ELSEWHERE_OWN)
     if scope is Scope.REGIONS:

@@ -1,4 +1,4 @@
-"""The cars that other integrations made: finds them, and finds them again."""
+"""Discover vehicles of other integrations."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from homeassistant.loader import IntegrationNotFound, async_get_integration
 from ..const import CONF_CARS, CONF_EXTERNAL, CONF_IDENTIFIERS, DOMAIN, MANUFACTURER
 from ..vehicle.keys import UNKNOWN_MODEL, PhysicalKey, decode_vin, default_key, is_vin
 
-# They ask the maker itself. Others are services in between.
+# They call Tesla's API themselves. Others are third parties.
 DIRECT = frozenset({"tesla_fleet", "tesla_custom"})
 
 # Their cars go by their VIN; energy sites and wall connectors do not.
@@ -34,7 +34,7 @@ _CYBERTRUCK = "cybertruck"
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceRef:
-    """A device that another integration made, with what finds it again."""
+    """Reference to a device of another integration."""
 
     domain: str
     device_id: str
@@ -83,7 +83,7 @@ class DeviceRef:
 
 @dataclass(frozen=True, kw_only=True)
 class DiscoveredVehicle:
-    """A car that one or more other integrations have."""
+    """Vehicle that other integrations provide."""
 
     name: str
     model: str
@@ -185,7 +185,7 @@ def async_describe(hass: HomeAssistant, device: DeviceEntry) -> DiscoveredVehicl
 
 
 async def async_integration_name(hass: HomeAssistant, device: DeviceRef) -> str:
-    """Return what owners call the integration that made a device."""
+    """Return the name of a device's integration."""
     if _is_teslamate(device.domain, device.identifiers):
         return _TESLAMATE_NAME
     try:

@@ -1,4 +1,4 @@
-"""Follows what other integrations show of the cars that an owner named."""
+"""Observe entities of other Tesla integrations."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class _SourceEntities:
 
 
 class ExternalStateObserver:
-    """Tell the judge what other integrations show, while Home Assistant runs."""
+    """Observer of other integrations' entities for the detector."""
 
     def __init__(
         self, hass: HomeAssistant, beside: StaleDataDetector, options: Mapping[str, Any]
@@ -278,7 +278,7 @@ def _device_class(entity: er.RegistryEntry) -> str | None:
 
 
 def _is_measurement(entity: er.RegistryEntry) -> bool:
-    """Tell whether an entity shows what the car measures, and no setting or clock."""
+    """Return whether an entity shows what the car measures, and no setting or clock."""
     if entity.domain == Platform.DEVICE_TRACKER:
         # Home Assistant holds all of these for diagnostic.
         return True
@@ -302,7 +302,7 @@ def _online(entities: list[er.RegistryEntry]) -> str | None:
 
 
 def _active(item: _SourceEntities, states: Mapping[str, State]) -> bool:
-    """Tell whether a car is said to be online, and to drive or charge."""
+    """Return whether a car is said to be online, and to drive or charge."""
 
     def said(entity_id: str | None) -> str:
         state = states.get(entity_id or "")
@@ -320,14 +320,14 @@ def _active(item: _SourceEntities, states: Mapping[str, State]) -> bool:
 
 
 def _is_charging_power(item: _SourceEntities, states: Mapping[str, State]) -> bool:
-    """Tell whether a car that charges is not known to draw nothing."""
+    """Return whether charging power is positive or unknown."""
     powers = [_number(states.get(entity_id)) for entity_id in item.power]
     known = [power for power in powers if power is not None]
     return any(known) or not known
 
 
 def _moved(old: State | None, new: State | None) -> bool:
-    """Tell whether a value of the car's has become another one.
+    """Return whether a measured value changed.
 
     What comes back after it was gone is old, or may be.
     """

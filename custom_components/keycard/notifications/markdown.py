@@ -1,4 +1,4 @@
-"""Shows words of others as they are where Home Assistant renders Markdown."""
+"""Escaping of text for Markdown."""
 
 import re
 from string import punctuation

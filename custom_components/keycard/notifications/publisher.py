@@ -1,4 +1,4 @@
-"""Hands the events of the cloud, in words, to whoever listens."""
+"""Publish outage events to listeners."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
@@ -19,7 +19,7 @@ MAX_PENDING = 16
 
 
 class OutageEventPublisher:
-    """The events of one entry; what nobody heard yet waits for a listener.
+    """Publisher of one entry's events, which wait for the first listener.
 
     `seen` names the cars by which only other integrations show what is judged, `near`
     those that Home Assistant reaches over Bluetooth now.
@@ -32,7 +32,7 @@ class OutageEventPublisher:
         seen: Callable[[Assessment], Collection[str]],
         near: Callable[[], Collection[str]],
     ) -> None:
-        """Start without words or listeners."""
+        """Initialize without translations or listeners."""
         self.listeners: list[Callable[[OutageNotice], None]] = []
         self.words: Translations
         self._seen = seen
@@ -41,14 +41,14 @@ class OutageEventPublisher:
         self._unheard: deque[OutageNotice] = deque(maxlen=MAX_PENDING)
 
     async def async_load_translations(self) -> None:
-        """Take the words of Home Assistant's language."""
+        """Load the translations of Home Assistant's language."""
         self.words = await async_load_translations(self._hass)
 
     @callback
     def async_add_listener(
         self, listener: Callable[[OutageNotice], None]
     ) -> CALLBACK_TYPE:
-        """Call back with each event, and with those that nobody heard yet."""
+        """Call a listener with each event, pending ones first."""
         self.listeners.append(listener)
         while self._unheard:
             with isolated("a listener of the notices"):
@@ -66,7 +66,7 @@ class OutageEventPublisher:
         drill: bool = False,
         early: str | None = None,
     ) -> tuple[str, str]:
-        """Put a notice into words, as it would be told now.
+        """Render title and text of a notice.
 
         If a `drill` ends early, `early` names the words that say why.
         """
@@ -93,7 +93,7 @@ class OutageEventPublisher:
         drill: bool = False,
         early: str | None = None,
     ) -> None:
-        """Tell of a happening; `keys` are to be taken, by the name of a car."""
+        """Publish an event; `keys` are to be taken, by the name of a car."""
         title, text = self.render(
             happening.kind,
             judgement,

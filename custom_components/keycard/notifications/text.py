@@ -1,4 +1,4 @@
-"""The words of a notice."""
+"""Texts of notices."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _TAKE_TITLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Translations:
-    """The words of a language, with their placeholders."""
+    """Translated texts of a language."""
 
     texts: Mapping[str, str]
 
@@ -68,7 +68,7 @@ def render_notice(
     stale_vehicles: Collection[str] = (),
     bluetooth_vehicles: Collection[str] = (),
 ) -> tuple[str, str]:
-    """Write title and text of a notice; its first line tells the most.
+    """Render title and text of a notice.
 
     `keys` holds the key to take by the name of each car; `start` is when the outage
     began (UTC), `now` is the present and `length` how long it was, once it is over;
@@ -133,7 +133,7 @@ def _cause(words: Translations, judgement: Assessment, since: str) -> str:
 
 def _degraded(judgement: Assessment) -> str:
     if Subsystem.API in judgement.subsystems:
-        # All cars fail by fits; some cars may just as well fail for good.
+        # All cars fail intermittently; some cars may just as well fail for good.
         return "notice_part" if judgement.scope in _AFFECTED else "notice_fits"
     if Subsystem.COMMANDS in judgement.subsystems:
         return "notice_commands"

@@ -1,1 +1,1 @@
-"""The judge: whose fault a failure is, and whom it hits."""
+"""Detection of outages of Tesla's cloud."""

@@ -1,4 +1,4 @@
-"""What the maker holds against the owner's account, and against single vehicles."""
+"""Refusals and limits of an account and its vehicles."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ _CALLS = frozenset({Subject.API, Subject.DATA, Subject.COMMANDS, Subject.THIRD_P
 
 
 class Category(StrEnum):
-    """What calls are limited and refused by."""
+    """Category of calls with limits of its own."""
 
     CALLS = "calls"
     DATA = "data"
@@ -46,7 +46,7 @@ type Key = tuple[Category, str | None] | None
 
 
 class StoredRefusal(TypedDict):
-    """A refusal that is kept over a restart; `paused` is in seconds."""
+    """Stored refusal; `paused` is in seconds."""
 
     category: str | None
     car: str | None
@@ -56,7 +56,7 @@ class StoredRefusal(TypedDict):
 
 
 class StoredAccount(TypedDict):
-    """What is kept of an account over a restart; `paused` is in seconds."""
+    """Stored data of an account; `paused` is in seconds."""
 
     reason: str | None
     paused: float
@@ -65,7 +65,7 @@ class StoredAccount(TypedDict):
 
 @dataclass(kw_only=True)
 class _Refusal:
-    """Why some calls are refused; times are monotonic seconds."""
+    """Refusal of some calls; times are monotonic seconds."""
 
     reason: Reason
     started_at: float = float("-inf")
@@ -76,11 +76,11 @@ class _Refusal:
 
 @dataclass(kw_only=True)
 class AccountStatus:
-    """The standing of one account with the maker.
+    """Refusals and limits of one account.
 
     The account has a problem if calls for it, or for all its vehicles, are refused; a
-    refusal of one vehicle's calls is that vehicle's. `proven` tells that the sign-in is
-    bad beyond doubt.
+    refusal of one vehicle's calls is that vehicle's. `auth_invalid` tells that the
+    sign-in is proven invalid.
     """
 
     vehicle_ids: Collection[str] = ()
@@ -92,7 +92,7 @@ class AccountStatus:
     _auth_refused_at: float | None = None
 
     def observe_answer(self, evidence: Evidence) -> bool:
-        """Take in a call's evidence, and tell whether it casts doubt on the sign-in."""
+        """Update from a call; return whether it may be an auth failure."""
         meaning = evidence.classification
         if meaning.reason in (Reason.UNAUTHORIZED, Reason.SIGN_IN):
             if self._auth_refused_at is None:
@@ -135,7 +135,7 @@ class AccountStatus:
         return category, evidence.car
 
     def _lift(self, evidence: Evidence) -> None:
-        """Lift what a good answer disproves: one car's is not another's."""
+        """Clear the refusals that a good answer disproves."""
         category = _CATEGORIES.get(evidence.kind, Category.CALLS)
         for key, refusal in list(self._refusals.items()):
             if evidence.sent_at < refusal.last_at:
@@ -153,14 +153,14 @@ class AccountStatus:
             self._auth_refused_at = self._auth_refusal = None
 
     def forget_vehicle(self, car: str) -> None:
-        """Forget a car that left the account."""
+        """Remove a vehicle that left the account."""
         for key in [key for key in self._refusals if key and key[1] == car]:
             del self._refusals[key]
 
     def evaluate_auth(self, *, sign_in_healthy: bool) -> None:
-        """Hold a refused sign-in for proven, if it is.
+        """Set `auth_invalid` once a refused sign-in is proven.
 
-        A plain 401 must repeat: on a bad day the maker hands them out by itself.
+        A plain 401 must repeat: on a bad day Tesla hands them out by itself.
         """
         if (
             self._auth_refusal is None
@@ -173,7 +173,7 @@ class AccountStatus:
             self.auth_invalid = True
 
     def expire_limits(self, now: float) -> None:
-        """Let go of limits whose time is over: nothing is asked to see that."""
+        """Remove expired rate limits; no call would clear them."""
         for key, refusal in list(self._refusals.items()):
             limited = refusal.reason is Reason.RATE_LIMITED
             if limited and now - refusal.until > RATE_PAUSE_MOST:
@@ -183,7 +183,7 @@ class AccountStatus:
 
     @property
     def reason(self) -> Reason | None:
-        """Return the problem of the account that is on."""
+        """Return the current problem of the account."""
         if self.auth_invalid:
             return Reason.SIGN_IN
         found = self._of_account()
@@ -216,7 +216,7 @@ class AccountStatus:
 
     @property
     def persistent(self) -> bool:
-        """Tell whether the problem that is on was named again after a pause."""
+        """Return whether the current problem recurred after a pause."""
         if self.auth_invalid:
             return True
         found = self._of_account()
@@ -272,7 +272,7 @@ class AccountStatus:
     # Keeping
 
     def dump_refusals(self, now: float) -> StoredAccount:
-        """Return what is to be kept over a restart."""
+        """Return the data to store."""
         return StoredAccount(
             reason=self.reason,
             paused=max(0.0, self.paused_until - now),
@@ -291,7 +291,7 @@ class AccountStatus:
     def restore_refusals(
         self, stored: StoredAccount, *, now: float, away: float
     ) -> None:
-        """Take up what was kept, `away` seconds later."""
+        """Restore stored data, `away` seconds later."""
         away = max(0.0, away)
         self.auth_invalid = stored["reason"] == Reason.SIGN_IN
         refusals = stored.get("refusals")
@@ -313,7 +313,7 @@ _OF_ACCOUNT = (Category.CALLS, Category.DATA)
 
 
 def _counts(category: Category, reason: Reason) -> bool:
-    """Tell whether a refusal of all vehicles' calls of a category is the account's."""
+    """Return whether a refusal of all vehicles' calls counts for the account."""
     return category is Category.CALLS or reason is Reason.RATE_LIMITED
 
 
@@ -328,7 +328,7 @@ def _pause(reason: Reason, key: Key, times: int) -> float:
 
 
 def _refusals_of(stored: StoredAccount) -> list[StoredRefusal]:
-    """Return the refusal that an earlier version has kept."""
+    """Return the refusal that an earlier version stored."""
     reason = stored["reason"]
     if reason is None or reason == Reason.SIGN_IN:
         return []

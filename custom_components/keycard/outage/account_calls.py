@@ -1,4 +1,4 @@
-"""The calls for all cars of an account, and for the account itself."""
+"""Health of the API calls of an account."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ACCOUNT = ""
 
 
 class StoredVehicle(TypedDict):
-    """What is kept of the calls for a car over a restart."""
+    """Stored data of the calls for a car."""
 
     model: str | None
     down: list[str]
@@ -24,7 +24,7 @@ class StoredVehicle(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleTally:
-    """The cars whose calls fail, whose calls work, and of which nothing is known."""
+    """Vehicles by the health of their calls."""
 
     failing: frozenset[str]
     fine: frozenset[str]
@@ -32,7 +32,7 @@ class VehicleTally:
 
 
 class AccountCallHealth:
-    """The calls for each car; those for the account stand in for unknown cars.
+    """Health of each vehicle's calls, or of the account's without vehicles.
 
     They count once a call has been answered well in this installation (`verified`).
     """
@@ -68,12 +68,12 @@ class AccountCallHealth:
     # Asking
 
     def request_now(self, now: float) -> None:
-        """Ask for every car at once."""
+        """Schedule a call for every vehicle now."""
         for calls in self.counted.values():
             calls.request_now(now)
 
     def due(self, now: float) -> list[tuple[str | None, Subsystem]]:
-        """Say which calls would settle a suspicion now; each is said once."""
+        """Return the calls that are due to settle a suspicion, each once."""
         return [
             (car or None, plane)
             for car, calls in self._calls.items()
@@ -81,7 +81,7 @@ class AccountCallHealth:
         ]
 
     def next_at(self) -> float:
-        """Return when `due` has something to say next."""
+        """Return when `due` next returns something."""
         return min(
             (calls.next_at() for calls in self._calls.values()), default=float("inf")
         )
@@ -89,7 +89,7 @@ class AccountCallHealth:
     # Observing and weighing
 
     def observe_vehicle_call(self, evidence: Evidence) -> bool:
-        """Take in what a call told; tell whether a suspicion begins by it."""
+        """Update from a call; return whether it starts a suspicion."""
         calls = self.get_or_create(evidence.car)
         calls.model = evidence.model or calls.model
         begins = calls.observe_answer(evidence)
@@ -136,13 +136,13 @@ class AccountCallHealth:
             calls.confirm(host, planes=planes)
 
     def _commands_fail_together(self) -> bool:
-        """Tell whether commands fail for several cars at once."""
+        """Return whether commands fail for several cars at once."""
         tracks = [calls.trackers[Subsystem.COMMANDS] for calls in self.counted.values()]
         bad = [one.last_bad for one in tracks if one.failing and one.last_bad]
         return len(bad) > 1 and max(bad) - min(bad) <= RECENT
 
     def update(self, now: float) -> None:
-        """Follow what changes with time."""
+        """Update what changes with time."""
         for calls in self._calls.values():
             calls.expire_commands(now)
             calls.update_intermittent()
@@ -150,7 +150,7 @@ class AccountCallHealth:
     def release_refused(
         self, account: AccountStatus, now: float, *, since: float
     ) -> None:
-        """Let go of calls that failed, then were refused: they tell nothing any more.
+        """Reset calls that failed and were then refused.
 
         Their host has answered well from `since` on, and for ten minutes.
         """
@@ -168,7 +168,7 @@ class AccountCallHealth:
     # Telling
 
     def has_evidence(self, now: float) -> bool:
-        """Tell whether anything was learnt since the start."""
+        """Return whether there is evidence since the start."""
         return any(
             calls.api.last_good is not None or calls.is_working(now, None) is False
             for calls in self._calls.values()
@@ -186,18 +186,18 @@ class AccountCallHealth:
         )
 
     def is_settling(self, count: VehicleTally, now: float) -> bool:
-        """Tell whether cars just follow one another, into a failure or out of it."""
+        """Return whether cars just follow one another, into a failure or out of it."""
         return any(
             self._calls[car].api.suspected_at is not None for car in count.fine
         ) or all(self._calls[car].api.is_recovering(now) for car in count.failing)
 
     @property
     def degraded(self) -> bool:
-        """Tell whether something of some car's calls is down or fails by fits."""
+        """Return whether any subsystem is down or fails intermittently."""
         return any(calls.degraded for calls in self.counted.values())
 
     def down(self, plane: Subsystem) -> frozenset[str]:
-        """Return the cars of which a plane is down."""
+        """Return the cars of which a subsystem is down."""
         return frozenset(
             car for car, calls in self.counted.items() if calls.trackers[plane].down
         )
@@ -223,12 +223,12 @@ class AccountCallHealth:
         )
 
     def is_recovering(self, hit: frozenset[str], now: float) -> bool:
-        """Tell whether all that is hit has begun to answer well."""
+        """Return whether all failing subsystems have begun to recover."""
         tracks = [track for car in hit for track in self._calls[car].trackers.values()]
         return all(track.is_recovering(now) for track in tracks if track.down)
 
     def intermittent(self) -> frozenset[str]:
-        """Return the cars whose calls fail by fits."""
+        """Return the cars whose calls fail intermittently."""
         return frozenset(
             car for car, calls in self.counted.items() if calls.intermittent
         )
@@ -248,7 +248,7 @@ class AccountCallHealth:
         return min((at for at in began if at is not None), default=None)
 
     def awaits_recovery_proof(self, now: float) -> bool:
-        """Tell whether some car's data must yet show that an outage is over."""
+        """Return whether an end of the outage awaits proof from a vehicle's data."""
         return any(
             car != _ACCOUNT
             and calls.recovery_proof_until is not None
@@ -259,7 +259,7 @@ class AccountCallHealth:
     # Keeping
 
     def dump_vehicles(self) -> dict[str, StoredVehicle]:
-        """Return what is to be kept over a restart."""
+        """Return the data to store."""
         return {
             car: StoredVehicle(
                 model=calls.model,
@@ -270,7 +270,7 @@ class AccountCallHealth:
         }
 
     def restore_vehicles(self, stored: dict[str, StoredVehicle]) -> None:
-        """Take up what was kept."""
+        """Restore stored data."""
         for car, kept in stored.items():
             calls = self.get_or_create(car or None)
             calls.model = kept["model"]

@@ -63,7 +63,7 @@ _UNRELATED_MARK = "success</body>"
 
 @dataclass(frozen=True, kw_only=True)
 class _Request:
-    """An answer with what was asked for, and its body read once."""
+    """HTTP result with the context of its request."""
 
     kind: RequestType
     answer: HttpResult
@@ -94,7 +94,7 @@ class _Request:
         if not body.startswith(("{", "[")):
             return False
         if self.answer.truncated:
-            # The rest was not kept.
+            # The rest of the body was dropped.
             return True
         try:
             json.loads(body)
@@ -115,7 +115,7 @@ class _Request:
 
     @property
     def elsewhere(self) -> bool:
-        """Tell whether the answer sends us to another host, or to none at all."""
+        """Return whether the answer redirects to another or an invalid host."""
         try:
             host = urlsplit(self.answer.location or "").hostname
         except ValueError:
@@ -124,7 +124,7 @@ class _Request:
 
 
 class _Rule(NamedTuple):
-    """One row of the table: what was asked, what came, of whom that tells what."""
+    """Row of the table: request types, condition, and classification."""
 
     kinds: frozenset[RequestType]
     when: Callable[[_Request], bool]
@@ -192,7 +192,7 @@ def _third_party(asked: _Request) -> bool:
 
 
 def _told_offline(asked: _Request) -> bool:
-    """Tell whether a 2xx says that the car is offline instead of what is due."""
+    """Return whether a 2xx says that the car is offline instead of what is due."""
     content = asked.content
     told = content.get("response", content)
     if told is None:
@@ -212,7 +212,7 @@ _out_of_reach = _both(_status(500, 503), _out_of_reach_words)
 
 
 def _without_token(asked: _Request) -> bool:
-    """Tell a command that fails for a car whose data come."""
+    """Return whether a command fails for a vehicle that delivers data."""
     unavailable = _says("vehicle is not available")
     return asked.status == 503 and asked.data_works and unavailable(asked)
 
@@ -236,7 +236,7 @@ _RULES = (
     ),
     _Rule(_ALL, _failed(Failure.TOO_LARGE), _GATEWAY, Verdict.BAD, Reason.MALFORMED),
     _Rule(_ALL, _failed(*Failure), _GATEWAY, Verdict.BAD, Reason.NO_ANSWER),
-    # The owner's network answers in the host's place.
+    # The user's network answers in the host's place.
     _Rule(
         _ALL,
         _both(_from_to(300, 399), _elsewhere),
@@ -358,13 +358,13 @@ def classify(
     readable: bool | None = None,
     third_party: bool = False,
 ) -> Classification:
-    """Read what an answer means.
+    """Classify an HTTP result; the first matching rule applies.
 
     `url` is what was asked, to know a redirect to another host. `data_works` tells
     that fresh data of the same car came lately: it turns a command's `vehicle is not
-    available` into a failure of the command plane. `readable` tells whether the whole
+    available` into a failure of `commands`. `readable` tells whether the whole
     body was the JSON that is due; without it the part that was kept decides.
-    `third_party` tells that somebody else than Tesla answered.
+    `third_party` tells that the answer is from a third party.
     """
     asked = _Request(
         kind=request_type,

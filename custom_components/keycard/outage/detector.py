@@ -1,4 +1,4 @@
-"""The judge: evidence over time becomes a judgement."""
+"""Detector that turns evidence over time into an assessment."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from .vehicle_calls import FailureExtent
 
 
 class StoredDetector(TypedDict):
-    """What is kept of a judge over a restart."""
+    """Stored data of the detector."""
 
     status: str
     scope: str
@@ -41,16 +41,16 @@ class StoredDetector(TypedDict):
 
 
 class OutageDetector:
-    """Judge the maker's cloud for the owner of one account, or of none.
+    """Detect outages of Tesla's cloud for one account, or without one.
 
-    A pure state machine: `observe` takes the evidence of calls, the watch that of the
-    hosts; `judge` says what holds. Times are monotonic seconds, but for `wall` (UTC).
+    A pure state machine: `observe_call` takes the evidence of calls, `HostMonitor`
+    that of hosts. Times are monotonic seconds, except `wall` (UTC).
     """
 
     def __init__(
         self, watch: HostMonitor, *, region: str, in_between: bool, now: float
     ) -> None:
-        """Judge for a home in a region; `in_between` where a service answers calls."""
+        """Initialize for a region; `in_between` if a third party answers calls."""
         self.host_monitor = watch
         self.region = region
         self.third_party = in_between
@@ -67,7 +67,7 @@ class OutageDetector:
     # Evidence
 
     def observe_call(self, evidence: Evidence) -> None:
-        """Take in what a call told; the car is None for calls about the account."""
+        """Update from a call; its vehicle is None for calls for the account."""
         if (
             self.third_party
             and evidence.classification == STALE
@@ -87,7 +87,7 @@ class OutageDetector:
             self.host_monitor.probe_region(self.region, evidence.at)
 
     def observe_token_refresh(self, evidence: Evidence) -> None:
-        """Take in how renewing the owner's sign-in with the maker went."""
+        """Update from a token refresh."""
         if evidence.classification.subject is Subject.AUTH:
             self._token_refresh.add_evidence(evidence)
         else:
@@ -96,16 +96,16 @@ class OutageDetector:
             self.host_monitor.probe_now(evidence.at)
 
     def forget(self, car: str) -> None:
-        """Forget a car that left the account."""
+        """Remove a vehicle that left the account."""
         self._calls.forget_vehicle(car)
         self.account.forget_vehicle(car)
 
     def calls_due(self, now: float) -> list[tuple[str | None, Subsystem]]:
-        """Say which calls would settle a suspicion now; each is said once."""
+        """Return the calls that are due to settle a suspicion, each once."""
         return self._calls.due(now)
 
     def next_call(self) -> float:
-        """Return when `calls_due` has something to say next."""
+        """Return when `calls_due` next returns something."""
         return self._calls.next_at()
 
     def waive_recovery_proof(self, car: str) -> None:
@@ -115,19 +115,19 @@ class OutageDetector:
         calls.can_confirm_recovery = False
 
     def calls_work(self, car: str, now: float) -> bool:
-        """Tell whether calls for a car get through."""
+        """Return whether calls for a car get through."""
         works = self._calls.get_or_create(car).is_working(now, None)
         return bool(works) and self.account.refusal_of(car) is None
 
     @property
     def auth_invalid(self) -> bool:
-        """Tell whether the owner must sign in again, beyond doubt."""
+        """Return whether the user must sign in again."""
         return self.account.auth_invalid
 
     # Judgement
 
     def assess(self, now: float, wall: datetime) -> Assessment:
-        """Say what holds now."""
+        """Return the current assessment."""
         own = self.host_monitor.tracker(self.region)
         self._update_trackers(own, now)
         found = self._evaluate_rules(own, now)
@@ -161,7 +161,7 @@ class OutageDetector:
             )
 
     def _follow_host(self, own: HealthTracker, now: float) -> None:
-        """Set the calls beside their host: ask both, and doubt both."""
+        """Restart or request calls when their host is suspected."""
         if own.suspected_at is None:
             if self._host_suspected_at is not None and not own.down:
                 self._calls.restart_suspicions(now, silent=not self._internet_was_down)
@@ -175,7 +175,7 @@ class OutageDetector:
         self._host_suspected_at = own.suspected_at
 
     def _evaluate_rules(self, own: HealthTracker, now: float) -> Assessment | None:
-        """Walk the decision table; None holds what was judged before."""
+        """Evaluate the decision table; None keeps the last assessment."""
         if not self._has_evidence(own, now):
             return None
         health = own.health(now)
@@ -216,7 +216,7 @@ class OutageDetector:
                 affected=None,
             )
         if outcome is FailureExtent.SOME_FAIL and (
-            # Through a service it is nobody's, unless the maker's outage began it.
+            # Through a service it is nobody's, unless Tesla's outage began it.
             not self.third_party or self.assessment.since is not None
         ):
             if self._calls.is_settling(count, now):
@@ -263,7 +263,7 @@ class OutageDetector:
         )
 
     def _has_evidence(self, own: HealthTracker, now: float) -> bool:
-        """Tell whether anything was learnt since the start."""
+        """Return whether there is evidence since the start."""
         return own.last_good is not None or own.failing or self._calls.has_evidence(now)
 
     def _counts_since(self, own: HealthTracker, health: Health) -> float | None:
@@ -282,7 +282,7 @@ class OutageDetector:
         )
 
     def _is_catching_up(self, own: HealthTracker, now: float) -> bool:
-        """Tell whether a service may still suffer from an outage of the maker's."""
+        """Return whether a third party may still be recovering from an outage."""
         return (
             self.assessment.status in OUTAGES
             and own.cleared_at is not None
@@ -322,7 +322,7 @@ class OutageDetector:
         if not self._calls.degraded:
             return None
         by_plane = {
-            # What comes through a service in between by fits may be its own doing.
+            # What comes through a third party intermittently may be its own doing.
             Subsystem.API: frozenset()
             if self.third_party
             else self._calls.intermittent(),
@@ -347,7 +347,7 @@ class OutageDetector:
     def _find_scope(
         self, hit: frozenset[str], now: float
     ) -> tuple[Scope, tuple[str, ...]]:
-        """Tell whom a plane's failure hits, and which models if it is theirs only."""
+        """Return scope and models of a subsystem's failure."""
         if self.assessment.status is Status.DEGRADED and self._calls.is_recovering(
             hit, now
         ):
@@ -393,7 +393,7 @@ class OutageDetector:
     # Keeping
 
     def dump_state(self, now: float) -> StoredDetector:
-        """Return what is to be kept over a restart."""
+        """Return the data to store."""
         held = self.assessment
         return StoredDetector(
             status=held.status,
@@ -411,9 +411,9 @@ class OutageDetector:
         )
 
     def restore_state(self, stored: StoredDetector, *, now: float, away: float) -> None:
-        """Take up what was kept, whole or not at all; `away` are the seconds since.
+        """Restore stored data completely or raise; `away` is their age in seconds.
 
-        After a day in which nobody watched, no failure of before says anything of now.
+        Failures older than a day are dropped.
         """
         check_type(stored, StoredDetector)
         if away > LONGEST_GAP.total_seconds():
@@ -449,7 +449,7 @@ _UNWELL = frozenset({Health.DOWN, Health.DOUBTFUL})
 
 
 def _without_failures(stored: StoredDetector) -> StoredDetector:
-    """Return what is to be kept of a judge though nobody watched for long."""
+    """Return the data that stay valid after a long gap."""
     fresh = Assessment()
     cars = stored["cars"].items()
     kept = StoredDetector(

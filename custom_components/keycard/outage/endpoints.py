@@ -1,4 +1,4 @@
-"""The hosts that are asked: Tesla's own, and unrelated ones."""
+"""Endpoints that are probed: Tesla's hosts and unrelated ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ _EMEA = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
-    """The hosts that a home asks: base URLs by region, and whole URLs."""
+    """Hosts of a home: base URLs by region, and full URLs."""
 
     regions: Mapping[str, str]
     sign_in: tuple[str, ...]
@@ -64,7 +64,7 @@ class Endpoints:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One thing to ask: its kind, the URL, and the region if it is one's host."""
+    """Endpoint to probe, with the region of a regional host."""
 
     kind: RequestType
     url: str
@@ -72,7 +72,7 @@ class Endpoint:
 
 
 def default_hosts(region: str) -> Endpoints:
-    """Return the hosts that suit a home in a region."""
+    """Return the default hosts for a region."""
     return Endpoints(
         regions=_REGION_HOSTS,
         sign_in=_SIGN_IN_CN if region == "cn" else _SIGN_IN,
@@ -96,7 +96,7 @@ def region_of_country(country: str | None) -> str:
 
 
 def list_endpoints(hosts: Endpoints) -> tuple[Endpoint, ...]:
-    """List everything that these hosts are asked."""
+    """Return the endpoints to probe."""
     return (
         *(
             Endpoint(kind=RequestType.STATUS, url=f"{base}/status", region=region)
@@ -114,7 +114,7 @@ def list_endpoints(hosts: Endpoints) -> tuple[Endpoint, ...]:
 
 
 def authorize_url(region: str) -> str:
-    """Return where an owner of a region signs in."""
+    """Return the authorize URL of a region."""
     return _AUTHORIZE[region]
 
 

@@ -8,7 +8,7 @@ from .models import MissingEvidence
 
 
 class RequestType(StrEnum):
-    """What was asked."""
+    """Type of a request."""
 
     STATUS = "status"
     UNRELATED = "unrelated"
@@ -21,7 +21,7 @@ class RequestType(StrEnum):
 
 
 class Subject(StrEnum):
-    """Whom an answer speaks of."""
+    """Subject that an answer is evidence about."""
 
     STATUS = "status"
     UNRELATED = "unrelated"
@@ -36,7 +36,7 @@ class Subject(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What an answer says of its subject."""
+    """Verdict of an answer about its subject."""
 
     GOOD = "good"
     WEAK = "weak"
@@ -44,7 +44,7 @@ class Verdict(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an answer counts as it does."""
+    """Reason for a verdict."""
 
     OK = "ok"
     GATEWAY = "gateway"
@@ -78,7 +78,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Classification:
-    """What an answer means, and of whom."""
+    """Subject, verdict and reason of an answer."""
 
     subject: Subject
     verdict: Verdict
@@ -87,10 +87,10 @@ class Classification:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """What one probe or one call tells about one subject, at one time.
+    """Result of one probe or call about one subject, at one time.
 
     Times are monotonic seconds; `retry_after` is in seconds. `car` and `model` are
-    names that the judge only compares. `answered` is False where no HTTP answer came.
+    names that the detector only compares. `answered` is False without an HTTP answer.
     `kind` is what was asked, None where no request stands behind it.
     """
 
@@ -105,11 +105,11 @@ class Evidence:
 
     @property
     def good(self) -> bool:
-        """Tell whether the subject works."""
+        """Return whether the verdict is not bad."""
         return self.classification.verdict is not Verdict.BAD
 
     def as_vehicle_evidence(self, *, car: str, model: str) -> Evidence:
-        """Return the same of a car's calls, if it spoke of a sign-in of their own."""
+        """Return it as a vehicle's evidence, an auth failure as one of the API."""
         meaning = self.classification
         if meaning.subject is Subject.AUTH:
             meaning = replace(meaning, subject=Subject.API)
@@ -133,7 +133,7 @@ def make_evidence(
     model: str | None = None,
     kind: RequestType | None = None,
 ) -> Evidence:
-    """Turn an answer and its meaning into a piece of evidence."""
+    """Create evidence from an HTTP result and its classification."""
     return Evidence(
         classification=meaning,
         sent_at=answer.sent_at,

@@ -1,4 +1,4 @@
-"""What is known of one subject: up, suspected, or down."""
+"""Health state machine for one subject."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ RECENT = 600.0
 
 
 class Health(StrEnum):
-    """What the evidence says of a subject now."""
+    """Current health of a subject."""
 
     UNKNOWN = "unknown"
     UP = "up"
@@ -19,7 +19,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmationRule:
-    """What confirms a failure, and what ends it.
+    """Conditions that confirm and end a failure.
 
     `weight` must have failed over at least `span` seconds, as asked since the
     suspicion began; `goods` good answers over at least `good_span` seconds end it.
@@ -47,7 +47,7 @@ _NEVER = float("-inf")
 
 @dataclass(kw_only=True)
 class HealthTracker:
-    """The history of one subject, as far as it still counts.
+    """Health of one subject over time.
 
     All times are monotonic seconds. A subject counts only once it has answered well
     (`verified`). `suspected_at` is set from the first failure to the next good answer,
@@ -75,7 +75,7 @@ class HealthTracker:
 
     @property
     def failing(self) -> bool:
-        """Tell whether the last answers were bad, confirmed or not."""
+        """Return whether the last answers were bad, confirmed or not."""
         return self.down or self.suspected_at is not None
 
     @property
@@ -90,11 +90,11 @@ class HealthTracker:
 
     @property
     def exhausted(self) -> bool:
-        """Tell whether a whole series of asks has brought no good answer."""
+        """Return whether a whole series of requests had no good answer."""
         return self.suspected_at is not None and self._failed_count >= self.rule.weight
 
     def is_settled(self, now: float) -> bool:
-        """Tell whether nothing is about to tell more than is known.
+        """Return whether no further evidence is pending.
 
         A series is on its way, or those who can testify were asked beside its end.
         """
@@ -106,7 +106,7 @@ class HealthTracker:
 
     @property
     def confirmable(self) -> bool:
-        """Tell whether enough has failed for long enough to confirm."""
+        """Return whether enough has failed for long enough to confirm."""
         return (
             self.suspected_at is not None
             and not self.down
@@ -115,7 +115,7 @@ class HealthTracker:
         )
 
     def suspect(self, now: float) -> bool:
-        """Begin a suspicion, and tell whether it is a new one."""
+        """Start a suspicion; return whether it is new."""
         if self.down or self.suspected_at is not None:
             return False
         self.restart(now)
@@ -133,12 +133,12 @@ class HealthTracker:
         self.answered = True
 
     def dismiss(self) -> None:
-        """Let go of a suspicion: something else explains it."""
+        """Dismiss a suspicion that something else explains."""
         self.suspected_at = None
         self.doubt = None
 
     def add_evidence(self, evidence: Evidence) -> bool:
-        """Take in a piece of evidence, and tell whether it begins a suspicion."""
+        """Update from evidence; return whether it starts a suspicion."""
         if evidence.good:
             self._count_good(evidence)
             return False
@@ -193,19 +193,19 @@ class HealthTracker:
             self.cleared_at = evidence.at
 
     def confirm(self) -> None:
-        """Hold the failure for confirmed."""
+        """Confirm the failure."""
         self._started_at = self.suspected_at
         self.suspected_at = None
         self.down = True
         self._good_answers = 0
 
     def reset(self) -> None:
-        """Hold the failure for over."""
+        """End the failure."""
         self.down = False
         self._started_at = None
 
     def is_recovering(self, now: float) -> bool:
-        """Tell whether a failed subject has lately begun to answer well."""
+        """Return whether a failed subject has lately begun to answer well."""
         return (
             self.down
             and self._good_answers > 0
@@ -213,7 +213,7 @@ class HealthTracker:
         )
 
     def health(self, now: float) -> Health:
-        """Tell what holds now: good answers count for ten minutes."""
+        """Return the current health; good answers count for ten minutes."""
         if self.down:
             return Health.DOWN
         if self.exhausted:

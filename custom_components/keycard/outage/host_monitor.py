@@ -1,4 +1,4 @@
-"""The watch over the hosts: when to ask which, and which of them fail."""
+"""Schedule of host probes, and health of the hosts."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ _LOST_AFTER = 60.0
 
 
 class StoredHost(TypedDict):
-    """What is kept of a host over a restart."""
+    """Stored data of a host."""
 
     verified: bool
     down: bool
@@ -44,7 +44,7 @@ class StoredHost(TypedDict):
 
 @dataclass(kw_only=True, eq=False)
 class _HostState:
-    """One target with its history and its next asks."""
+    """Endpoint with its health and its next probes."""
 
     endpoint: Endpoint
     tracker: HealthTracker
@@ -95,10 +95,10 @@ class _HostState:
 
 
 class HostMonitor:
-    """Watch the maker's hosts and unrelated ones for every entry of a home.
+    """Monitor Tesla's and unrelated hosts for all entries.
 
-    A pure state machine: `due` says what to ask now, `observe` takes what came. Times
-    are monotonic seconds, randomness is handed in.
+    A pure state machine: `due` returns what to probe, `observe_probe` takes results.
+    Times are monotonic seconds.
     """
 
     def __init__(self, hosts: Endpoints, *, random: Random, now: float) -> None:
@@ -133,7 +133,7 @@ class HostMonitor:
         return tuple(self._regions)
 
     def tracker(self, region: str) -> HealthTracker:
-        """Return the history of a region's host."""
+        """Return the health tracker of a region's host."""
         return self._regions[region].tracker
 
     def failing_regions(self) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ class HostMonitor:
 
     @property
     def sign_in_down(self) -> bool:
-        """Tell whether a sign-in host is down."""
+        """Return whether a sign-in host is down."""
         return any(item.tracker.down for item in self._sign_in)
 
     @property
@@ -154,7 +154,7 @@ class HostMonitor:
         return min((at for at in began if at is not None), default=None)
 
     def sign_in_healthy_since(self, since: float) -> bool:
-        """Tell whether every sign-in host answered well to an ask since then."""
+        """Return whether every sign-in host answered well to an ask since then."""
         return all(
             (item.tracker.last_good_sent or 0.0) > since and not item.tracker.failing
             for item in self._sign_in
@@ -162,7 +162,7 @@ class HostMonitor:
 
     @property
     def internet_down(self) -> bool:
-        """Tell whether every unrelated host that ever answered fails."""
+        """Return whether every unrelated host that ever answered fails."""
         witnesses = [item for item in self._control_hosts if item.tracker.verified]
         return (
             bool(witnesses)
@@ -181,7 +181,7 @@ class HostMonitor:
     # Asking
 
     def due(self, now: float) -> list[Endpoint]:
-        """Say what is to be asked now; every target is taken as asked."""
+        """Return the endpoints to probe now, and mark them as sent."""
         self._suspect_overdue(now)
         asked = [item for item in self._hosts.values() if item.due_at() <= now]
         asked += self._control_probes(asked, now)
@@ -202,7 +202,7 @@ class HostMonitor:
         return found
 
     def next_due(self) -> float:
-        """Return when `due` has something to say next."""
+        """Return when `due` next returns something."""
         times = [item.due_at() for item in self._hosts.values()]
         times += [
             item.overdue_at()
@@ -212,16 +212,16 @@ class HostMonitor:
         return min(times, default=float("inf"))
 
     def probe_now(self, now: float) -> None:
-        """Ask every host at once, because a call failed."""
+        """Probe every host now, because a call failed."""
         for item in self._hosts.values():
             self._probe_soon(item, now)
 
     def probe_region(self, region: str, now: float) -> None:
-        """Ask a region's host at once, to compare it with a call."""
+        """Probe a region's host now, to compare it with a call."""
         self._probe_soon(self._regions[region], now)
 
     def is_settled_since(self, asked_at: float, now: float) -> bool:
-        """Tell whether every host was asked since then, and what came is beyond doubt.
+        """Return whether every host was probed since then, and its health is settled.
 
         What was just asked is not asked again, so that counts, too.
         """
@@ -281,14 +281,14 @@ class HostMonitor:
 
     @property
     def outage_active(self) -> bool:
-        """Tell whether an outage is on, here or for an entry's account."""
+        """Return whether an outage is on, here or for an entry's account."""
         return bool(self._outage_reporters) or any(
             item.tracker.down for item in self._tesla_hosts
         )
 
     @property
     def _home_doubted(self) -> bool:
-        """Tell whether something stands between this home and a region of its own."""
+        """Return whether a network problem hides a home region."""
         return any(
             item.tracker.doubt is not None
             for region, item in self._regions.items()
@@ -296,7 +296,7 @@ class HostMonitor:
         )
 
     def set_outage_active(self, by: object, *, on: bool) -> None:
-        """Note whether somebody sees an outage; who is gone sees none."""
+        """Set whether a reporter sees an outage."""
         if on:
             self._outage_reporters.add(by)
         else:
@@ -305,7 +305,7 @@ class HostMonitor:
     # Observing
 
     def observe_probe(self, target: Endpoint, evidence: Evidence) -> None:
-        """Take in what one ask brought."""
+        """Update from the result of one probe."""
         item = self._hosts[target]
         if not item.unrelated and evidence.classification.subject is Subject.ACCOUNT:
             # Refused in the host's own words, so the host is well.
@@ -337,7 +337,7 @@ class HostMonitor:
             self._begin_series(item, evidence.at)
         if not evidence.good:
             if was_doubted and not self._home_doubted:
-                # What sign-in failed by so far was the owner's network.
+                # What sign-in failed by so far was the user's network.
                 for other in self._sign_in:
                     if other.tracker.suspected_at is not None:
                         other.tracker.restart(evidence.at)
@@ -366,14 +366,14 @@ class HostMonitor:
             self._restart_suspicions(evidence.at)
 
     def _restart_suspicions(self, now: float) -> None:
-        """Begin all suspicions anew: what failed was the owner's network."""
+        """Begin all suspicions anew: what failed was the user's network."""
         for item in self._tesla_hosts:
             if item.tracker.suspected_at is not None:
                 item.tracker.restart(now)
                 self._begin_series(item, now)
 
     def _confirmed_by_controls(self, suspect: _HostState) -> bool:
-        """Tell whether others answered all along while this host failed."""
+        """Return whether control hosts answered while this host failed."""
         if suspect in self._sign_in and self._home_doubted:
             return False
         first, last = suspect.tracker.failed_between
@@ -397,13 +397,13 @@ class HostMonitor:
         self._alert = self.outage_active
 
     def health(self, region: str, now: float) -> Health:
-        """Tell what holds of a region's host."""
+        """Return the health of a region's host."""
         return self._regions[region].tracker.health(now)
 
     # Keeping
 
     def dump_hosts(self) -> dict[str, StoredHost]:
-        """Return what is to be kept over a restart, by URL."""
+        """Return the data to store, by URL."""
         return {
             target.url: StoredHost(
                 verified=item.tracker.verified, down=item.tracker.down
@@ -412,7 +412,7 @@ class HostMonitor:
         }
 
     def restore_hosts(self, stored: dict[str, StoredHost]) -> None:
-        """Take up what was kept; hosts that are no longer asked are forgotten."""
+        """Restore stored data; hosts that are no longer asked are forgotten."""
         for target, item in self._hosts.items():
             if (kept := stored.get(target.url)) is not None:
                 item.tracker.verified = kept["verified"]

@@ -1,4 +1,4 @@
-"""The words of a judgement."""
+"""Assessment of Tesla's cloud."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What the maker's cloud is doing, as far as this home can tell."""
+    """Status of Tesla's cloud."""
 
     OPERATIONAL = "operational"
     DEGRADED = "degraded"
@@ -19,7 +19,7 @@ class Status(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whom a failure hits."""
+    """Extent of a failure."""
 
     NONE = "none"
     VEHICLE = "vehicle"
@@ -32,7 +32,7 @@ class Scope(StrEnum):
 
 
 class Subsystem(StrEnum):
-    """A part of the cloud that fails on its own."""
+    """Part of the cloud that can fail on its own."""
 
     STATUS = "status"
     API = "api"
@@ -42,7 +42,7 @@ class Subsystem(StrEnum):
 
 
 class MissingEvidence(StrEnum):
-    """What a judgement lacks while it is undetermined."""
+    """Evidence that an undetermined assessment lacks."""
 
     FIRST_ANSWER = "first_answer"
     UNRELATED_ANSWER = "unrelated_answer"
@@ -60,11 +60,11 @@ INCONCLUSIVE = frozenset({Status.INTERNET_DOWN, Status.UNDETERMINED})
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """Whose fault it is, whom it hits, and since when.
+    """Status of the cloud, with scope and start.
 
     `since` is the start (UTC) of the outage that is on, None without one.
     `affected` are the cars whose commands fail, None when that is all of them. `seen`
-    are the cars by which only other integrations show that data stand still.
+    are the cars whose stale data only other integrations show.
     """
 
     status: Status = Status.UNDETERMINED
@@ -79,5 +79,5 @@ class Assessment:
 
     @property
     def warning(self) -> bool:
-        """Tell whether another region fails while the owner's is fine."""
+        """Return whether another region fails while the user's is fine."""
         return self.status is Status.OPERATIONAL and bool(self.other_regions)

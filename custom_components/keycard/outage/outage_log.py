@@ -1,4 +1,4 @@
-"""The outages that were, and the notices that were sent."""
+"""Log of outages and of the notices sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _LONGEST = 10 * 365 * 86400.0  # seconds
 
 
 class EventType(StrEnum):
-    """What happened to an outage."""
+    """Type of an outage event."""
 
     STARTED = "started"
     CHANGED = "changed"
@@ -25,7 +25,7 @@ class EventType(StrEnum):
 
 
 class NoticeType(StrEnum):
-    """What the owner is told by it."""
+    """Type of the notice that an event sends."""
 
     TAKE = "take"
     ALL_CLEAR = "all_clear"
@@ -50,7 +50,7 @@ class StoredOutage(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class OutageEvent:
-    """Something that the entry of `reporter` is to report."""
+    """Event for a config entry to report."""
 
     entry_id: str
     kind: EventType
@@ -84,9 +84,9 @@ class Outage:
     _extended_at: float | None = field(default=None, compare=False)
 
     def extend(self, wall: datetime, now: float) -> None:
-        """Let it last until now.
+        """Extend the outage until now.
 
-        The wall clock is believed only for the time in which nothing ran: it may be
+        The system clock is believed only for the time in which nothing ran: it may be
         set meanwhile, and then neither it nor the start says how long it was. Nor does
         a time that is too long to have been spent in it.
         """
@@ -100,19 +100,19 @@ class Outage:
         self.last_seen, self._extended_at = wall, now
 
     def is_outdated(self, wall: datetime) -> bool:
-        """Tell whether it was last watched so long ago that it says nothing of now."""
+        """Return whether it was last seen too long ago to continue."""
         return self._extended_at is None and wall - self.last_seen > LONGEST_GAP
 
 
 class OutageLog:
-    """Keep the outages of a home and the ledger of its notices.
+    """Log of a home's outages and notices.
 
-    Entries report their judgements; what is new comes back as happenings. Each outage
+    Entries report their assessments; what is new comes back as events. Each outage
     is told once for each car and cleared once, whichever entry sees it first.
     """
 
     def __init__(self) -> None:
-        """Start with an empty journal."""
+        """Start with an empty log."""
         self.outages: list[Outage] = []
         self.uptime = Uptime()
         self._assessments: dict[str, Assessment] = {}
@@ -138,11 +138,11 @@ class OutageLog:
         return over[-1] if over else None
 
     def restore_last(self, reporter: str, judgement: Assessment) -> None:
-        """Take up an entry's judgement of before a restart: it is no news."""
+        """Restore an entry's last assessment without an event."""
         self._assessments[reporter] = judgement
 
     def rename_vehicles(self, names: Mapping[str, str]) -> None:
-        """Know cars under their new ids: what was told of them was told."""
+        """Rename vehicles that were notified."""
         for outage in self.outages:
             outage.notified_vehicles = {
                 names.get(car, car) for car in outage.notified_vehicles
@@ -158,7 +158,7 @@ class OutageLog:
         wall: datetime,
         now: float,
     ) -> list[OutageEvent]:
-        """Take in an entry's judgement and return what is to be reported.
+        """Update from an entry's assessment and return the events to report.
 
         `wanted` names the region's cars whose key is no longer the usual one; `wall`
         (UTC) and `now` (monotonic seconds) are the present.
@@ -268,7 +268,7 @@ class OutageLog:
     def forget_entry(
         self, reporter: str, *, wall: datetime, now: float
     ) -> list[OutageEvent]:
-        """Let go of an entry that was removed."""
+        """Remove a config entry."""
         self._assessments.pop(reporter, None)
         self.uptime.forget_entry(reporter)
         happenings = []
@@ -284,7 +284,7 @@ class OutageLog:
         return [item for item in happenings if item.entry_id != reporter]
 
     def dump_outages(self) -> list[StoredOutage]:
-        """Return what is to be kept over a restart."""
+        """Return the data to store."""
         return [
             StoredOutage(
                 region=outage.region,
@@ -305,7 +305,7 @@ class OutageLog:
     def restore_outages(
         self, stored: list[StoredOutage], skipped: Skipped | None = None
     ) -> None:
-        """Take up what was kept, but for outages that cannot be read."""
+        """Restore stored data, but for outages that cannot be read."""
         outages: list[Outage] = []
         if skipped is None:
             skipped = Skipped()

@@ -1,4 +1,4 @@
-"""The prober: asks the hosts, each in its own way."""
+"""Unauthenticated probes of hosts."""
 
 from collections.abc import Callable
 import socket
@@ -25,7 +25,7 @@ _METHODS = {
 
 
 class Prober:
-    """Ask the hosts; unauthenticated, unbilled, and never to fail loudly."""
+    """Probe hosts; errors are returned as evidence."""
 
     def __init__(self, sessions: SessionSource) -> None:
         """Ask through the sessions that `sessions` returns for an address family."""
@@ -33,7 +33,7 @@ class Prober:
         self._families: dict[str, socket.AddressFamily] = {}
 
     async def probe(self, target: Endpoint) -> Evidence:
-        """Ask one target and return what its answer tells."""
+        """Probe an endpoint and return its evidence."""
         answer = await request(
             self._sessions(self._family(target)),
             _METHODS[target.kind],
@@ -47,7 +47,7 @@ class Prober:
         return make_evidence(meaning, answer)
 
     def _family(self, target: Endpoint) -> socket.AddressFamily:
-        """Ask unrelated hosts over the address family that the maker's hosts use."""
+        """Return the address family; unrelated hosts use that of Tesla's hosts."""
         families = set(self._families.values())
         if target.kind is RequestType.UNRELATED and len(families) == 1:
             return families.pop()

@@ -31,7 +31,7 @@ def redirect_host(refusal: str, hosts: Collection[str], *, current: str) -> str 
 
 
 def may_move(to: str, moves: Iterable[Move], now: datetime) -> bool:
-    """Tell whether an account may move to a host now (UTC).
+    """Return whether an account may move to a host now (UTC).
 
     A move of the future was made before the clock was set back: it counts as just made.
     """

@@ -1,10 +1,10 @@
-"""What other integrations show of an owner's cars: weak evidence about the data.
+"""Stale data of vehicles, as other integrations show them: weak evidence.
 
-It speaks of the data plane only, and only while the region's own host is well: data
+It speaks of the data subsystem only, and only while the region's own host is well: data
 that stand still for a car that is said to be online and to drive or charge. The
 integration must go on writing what it gets, the data must have moved often enough
 before to know their pace, nothing may have moved for any other car meanwhile, and a
-service in between (`direct` names the others) is believed only when a second
+third party (`direct` names the others) is believed only when a second
 integration shows the same. Data that move again end it.
 
 What is left out:
@@ -12,8 +12,8 @@ What is left out:
 - That cars become unavailable. A token that ran out, a new password, a reload and the
   own internet look the same, alone or beside a host that fails.
 - That data move while a host fails. They may come by a way of their own, such as a
-  stream of the car's; and who asks the maker itself does so every ten minutes, while
-  the judge decides within one. To wait for that would keep owners from their keys.
+  stream of the car's; and who asks Tesla itself does so every ten minutes, while
+  the detector decides within one. To wait for that would keep users from their keys.
 - That a parked car's data do not change, and that an integration falls silent.
 
 So nothing here begins, puts off or ends an outage of a host.
@@ -51,7 +51,7 @@ class StoredInterval(TypedDict):
 
 
 class StoredStaleData(TypedDict):
-    """What is kept of other integrations over a restart."""
+    """Stored data of other integrations."""
 
     still: list[str]
     paces: list[StoredInterval]
@@ -59,7 +59,7 @@ class StoredStaleData(TypedDict):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceUpdate:
-    """What one integration (`path`) wrote of a car at one time (monotonic seconds).
+    """What one integration (`domain`) wrote of a car at one time (monotonic seconds).
 
     `moved` tells that a value of the car's is another than before, `active` that the
     car is said to be online and to drive or charge.
@@ -84,7 +84,7 @@ class SourceStatus:
 
 @dataclass(kw_only=True)
 class _Source:
-    """One car as one integration shows it."""
+    """One vehicle in one integration."""
 
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=GAPS_KEPT))
     moved_at: float | None = None
@@ -130,7 +130,7 @@ class _Source:
         self.unchanged_since = self.moved_at = None
 
     def is_stale(self, now: float, *, since: float) -> bool:
-        """Tell whether data should long have moved that have not."""
+        """Return whether data are unchanged for too long."""
         pace = self.interval
         if pace is None or self.unchanged_since is None:
             return False
@@ -142,15 +142,15 @@ class _Source:
 
 
 class StaleDataDetector:
-    """Hold what other integrations show, and say what it amounts to.
+    """Detect stale data by updates of other integrations.
 
-    A pure state machine: `observe` and `lose` take what is seen, `weigh` says when.
+    A pure state machine: `observe_update` takes updates, `evaluate` the time.
     """
 
     def __init__(self) -> None:
-        """Start without a witness."""
+        """Start without a source."""
         self.direct: Collection[str] = frozenset()
-        """The integrations that ask the maker itself."""
+        """The integrations that ask Tesla itself."""
 
         self.stale_vehicles: frozenset[str] = frozenset()
         """The cars whose data stand still, and should not."""
@@ -172,7 +172,7 @@ class StaleDataDetector:
     # Observing
 
     def observe_update(self, sight: SourceUpdate) -> None:
-        """Take in what an integration wrote."""
+        """Update from an integration."""
         self._source(sight.car, sight.domain).record(sight)
         if not sight.moved:
             return
@@ -183,7 +183,7 @@ class StaleDataDetector:
             self._moves_again = True
 
     def mark_unavailable(self, car: str, path: str) -> None:
-        """Take in that an integration shows nothing of a car."""
+        """Mark a vehicle as unavailable in an integration."""
         self._source(car, path).pause()
 
     def reset(self, car: str, path: str) -> None:
@@ -194,7 +194,7 @@ class StaleDataDetector:
         return self._sources.setdefault((car, path), _Source())
 
     def reset_timers(self, now: float) -> None:
-        """Begin anew: while a host or the internet fails, nothing need move."""
+        """Restart the timers: data may stand still while a host fails."""
         for witness in self._sources.values():
             if witness.unchanged_since is not None:
                 witness.pause()
@@ -203,7 +203,7 @@ class StaleDataDetector:
     # Weighing
 
     def evaluate(self, now: float) -> None:
-        """See whether data stand still, or move again."""
+        """Update which vehicles have stale data."""
         found = {
             key
             for key, witness in self._sources.items()
@@ -228,7 +228,7 @@ class StaleDataDetector:
             self._first_moved_at, self._moves_again = None, False
 
     def source_status(self, car: str, path: str, now: float) -> SourceStatus:
-        """Tell how an integration does as a witness."""
+        """Return the status of an integration as a source."""
         witness = self._source(car, path)
         since = witness.unchanged_since
         return SourceStatus(
@@ -241,7 +241,7 @@ class StaleDataDetector:
     # Keeping
 
     def dump_intervals(self) -> StoredStaleData:
-        """Return what is to be kept over a restart; a pace in whole minutes."""
+        """Return the data to store; intervals in whole minutes."""
         return StoredStaleData(
             still=sorted(self.stale_vehicles),
             paces=[
@@ -254,7 +254,7 @@ class StaleDataDetector:
         )
 
     def restore_intervals(self, stored: StoredStaleData, now: float) -> None:
-        """Take up what was kept."""
+        """Restore stored data."""
         self.stale_vehicles = frozenset(stored["still"])
         self._stale_at = now
         for kept in stored["paces"]:

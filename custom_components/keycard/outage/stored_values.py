@@ -1,4 +1,4 @@
-"""Checks what was stored before it is taken up: somebody else may have written it."""
+"""Validation of stored data."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from typing import (
     override,
 )
 
-# What comes of reading what somebody else has written.
+# Errors that invalid stored data raise.
 INVALID_DATA_ERRORS = (
     ArithmeticError,
     AttributeError,
@@ -89,7 +89,7 @@ def _is_plain(value: object, form: object) -> bool:
 
 
 def parse_stored_time(text: str) -> datetime:
-    """Return a stored time; raise a ValueError if it is none of ours."""
+    """Parse a stored time; raise a ValueError if it is invalid."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None or moment.year not in _YEARS:
         raise ValueError("a time is of another form")
@@ -97,7 +97,7 @@ def parse_stored_time(text: str) -> datetime:
 
 
 class Skipped:
-    """What was stored and is skipped, each with its reason."""
+    """Skipped parts of stored data, with reasons."""
 
     def __init__(self) -> None:
         """Start with nothing."""
@@ -105,7 +105,7 @@ class Skipped:
 
     @contextmanager
     def part(self, name: str) -> Generator[None]:
-        """Skip a part that cannot be read."""
+        """Skip a part that is invalid."""
         try:
             yield
         except INVALID_DATA_ERRORS as err:
@@ -121,6 +121,6 @@ class Skipped:
 
 
 def describe_error(err: Exception) -> str:
-    """Say why something stored was skipped, without quoting it."""
+    """Describe why stored data were skipped, without quoting them."""
     known = type(err) is ValueError and str(err).endswith(("form", "missing"))
     return str(err) if known else type(err).__name__

@@ -1,4 +1,4 @@
-"""How much of the time that was watched a region's cloud worked."""
+"""Uptime of each region's cloud."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from .models import INCONCLUSIVE, OUTAGES, Assessment, Status
 # How many days are kept: a year, and some to spare for a clock that was wrong.
 DAYS_KEPT = 400
 
-# A judgement counts for so many seconds: a region is asked once a minute.
+# An assessment counts for so many seconds: a region is asked once a minute.
 VALID_FOR = 300.0
 
 # After so many seconds of watching there is something to tell.
@@ -26,7 +26,7 @@ type StoredDays = dict[str, dict[str, dict[str, float]]]
 
 @dataclass(frozen=True, kw_only=True)
 class UptimeStats:
-    """What the watched time of some days was like, in percent.
+    """Uptime statistics of a period, in percent.
 
     All but `watched` are shares of the watched time. Only an `outage` counts against
     `uptime`, which is None where too little was watched.
@@ -51,10 +51,10 @@ class _Region:
 
 
 class Uptime:
-    """Count the time of each region, as the entries of a home judge it.
+    """Count the time by status for each region.
 
     Only time in which somebody judges counts: not while Home Assistant is off, and not
-    while the owner's internet is down. Seconds are monotonic; the wall clock only says
+    while the user's internet is down. Seconds are monotonic; the system clock only says
     of which day they are.
     """
 
@@ -71,7 +71,7 @@ class Uptime:
         wall: datetime,
         now: float,
     ) -> None:
-        """Count the time since the last report, and take in what holds from now on."""
+        """Count the time since the last report, and update the status."""
         known = self._regions.setdefault(region, _Region())
         before = _worst_status(known, now)
         day = known.days.setdefault(wall.date(), defaultdict(float))
@@ -90,12 +90,12 @@ class Uptime:
             known.days = dict(sorted(known.days.items())[-DAYS_KEPT:])
 
     def forget_entry(self, reporter: str) -> None:
-        """Count no longer what an entry judged that was removed."""
+        """Remove a config entry."""
         for known in self._regions.values():
             known.last_status.pop(reporter, None)
 
     def stats(self, region: str, days: int, wall: datetime) -> UptimeStats:
-        """Return what today and the days before it, together `days`, were like."""
+        """Return statistics of the last `days`, today included."""
         known = self._regions.get(region, _Region())
         today = wall.date()
         first = today - timedelta(days=days - 1)
@@ -120,7 +120,7 @@ class Uptime:
         )
 
     def dump_days(self) -> StoredDays:
-        """Return what is to be kept over a restart."""
+        """Return the data to store."""
         return {
             region: {
                 day.isoformat(): {
@@ -134,7 +134,7 @@ class Uptime:
         }
 
     def restore_days(self, stored: StoredDays) -> None:
-        """Take up what was kept."""
+        """Restore stored data."""
         self._regions = {
             region: _Region(
                 days={
@@ -149,7 +149,7 @@ class Uptime:
         }
 
 
-# From bad to good. What others tell counts where one cannot judge.
+# From bad to good. What others tell counts where one entry is undetermined.
 _RANKS = (
     Status.OUTAGE,
     Status.SIGN_IN_OUTAGE,

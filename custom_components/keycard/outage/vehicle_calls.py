@@ -1,4 +1,4 @@
-"""What the calls for one car tell."""
+"""Health of the API calls of one vehicle."""
 
 from collections import deque
 from collections.abc import Collection
@@ -52,13 +52,13 @@ _SUBSYSTEMS = {
     Subject.DATA: Subsystem.DATA,
     Subject.COMMANDS: Subsystem.COMMANDS,
 }
-# What only the plane itself can be blamed for.
+# What only the subsystem itself can be blamed for.
 _SUBSYSTEM_SPECIFIC = frozenset({Reason.STALE, Reason.COMMANDS_FAIL})
 _WORKS = Classification(subject=Subject.API, verdict=Verdict.GOOD, reason=Reason.OK)
 
 
 class FailureExtent(StrEnum):
-    """What the calls of a time come to."""
+    """Extent of failing calls."""
 
     ALL_FAIL = "all_fail"
     SOME_FAIL = "some_fail"
@@ -68,10 +68,10 @@ class FailureExtent(StrEnum):
 
 @dataclass(kw_only=True)
 class VehicleCallHealth:
-    """The calls for one car: a history for each plane.
+    """Health of one vehicle's calls, tracked by subsystem.
 
-    `flawed` tells that they fail by fits; `provable` that data can prove the end of an
-    outage, which those of a car that sleeps cannot. Of data that a `third_party` passes
+    `can_confirm_recovery` tells that data can prove the end of an outage,
+    which those of a car that sleeps cannot. Of data that a `third_party` passes
     on, nobody knows when Tesla gave them.
     """
 
@@ -107,18 +107,18 @@ class VehicleCallHealth:
 
     @property
     def degraded(self) -> bool:
-        """Tell whether a plane is down or calls fail by fits."""
+        """Return whether a subsystem is down or calls fail intermittently."""
         return self.intermittent or any(track.down for track in self.trackers.values())
 
     # Asking
 
     def request_now(self, now: float) -> None:
-        """Ask for the car at once, unless that is about to happen."""
+        """Schedule a call now, unless one is due."""
         if not self.confirmation_calls:
             self.confirmation_calls = [now]
 
     def due(self, now: float) -> list[Subsystem]:
-        """Say what is to be asked now; each is said once."""
+        """Return what is due now; each is returned once."""
         due = []
         if any(at <= now for at in (*self.confirmation_calls, *self.later_calls)):
             due.append(Subsystem.API)
@@ -138,7 +138,7 @@ class VehicleCallHealth:
         return due
 
     def next_at(self) -> float:
-        """Return when `due` has something to say next."""
+        """Return when `due` next returns something."""
         if not (
             self.confirmation_calls
             or self.later_calls
@@ -157,7 +157,7 @@ class VehicleCallHealth:
     # Observing
 
     def observe_answer(self, evidence: Evidence) -> bool:
-        """Take in evidence about this car; tell whether it begins a suspicion."""
+        """Update from a call; return whether it starts a suspicion."""
         plane = _SUBSYSTEMS.get(evidence.classification.subject)
         if plane is None:
             return self._observe_other_subject(evidence)
@@ -176,7 +176,7 @@ class VehicleCallHealth:
             passed_on = self.third_party and plane is Subsystem.DATA
             return False if passed_on else self._observe_api_working(evidence)
         if began:
-            # Is it this plane alone?
+            # Is it this subsystem alone?
             self.request_now(evidence.at)
         return False
 
@@ -184,7 +184,7 @@ class VehicleCallHealth:
         if evidence.classification.reason in (Reason.ASLEEP, Reason.IN_SERVICE):
             self.waive_recovery_proof()
         if evidence.classification.subject is Subject.ACCOUNT and not self.api.down:
-            # A refusal in the maker's own words: its cloud works.
+            # A refusal in Tesla's own words: its cloud works.
             return self._observe_api_working(evidence)
         return False
 
@@ -231,7 +231,7 @@ class VehicleCallHealth:
             )
 
     def _record_recent(self, evidence: Evidence) -> bool:
-        """Note an answer that the maker gave; tell whether a failure has passed."""
+        """Record an answer; return whether a failure has passed."""
         passed = evidence.good and bool(self.recent) and not self.recent[-1][1]
         if evidence.good or evidence.answered:
             self.recent.append((evidence.at, evidence.good))
@@ -240,7 +240,7 @@ class VehicleCallHealth:
         return passed
 
     def waive_recovery_proof(self) -> None:
-        """Ask no proof of this car's data: they cannot be had."""
+        """End an outage without proof from this vehicle's data."""
         self.recovery_proof_until = self.next_data_call = None
 
     # Weighing
@@ -257,7 +257,7 @@ class VehicleCallHealth:
                 self.next_data_call = now
 
     def confirm(self, host: HealthTracker, *, planes: Collection[Subsystem]) -> None:
-        """Confirm what has failed long enough, of some planes.
+        """Confirm what has failed long enough, of some subsystems.
 
         Answers that came prove themselves; silence needs the contrast of a host that
         did answer meanwhile, or the company of one that is down.
@@ -281,7 +281,7 @@ class VehicleCallHealth:
             self.trackers[plane].dismiss()
 
     def expire_commands(self, now: float) -> None:
-        """Let go of what nobody asks for to see whether it works."""
+        """Expire failures that no call would clear."""
         track = self.trackers[Subsystem.COMMANDS]
         if track.down and now - (track.last_bad or now) > COMMANDS_FADE:
             track.reset()
@@ -294,7 +294,7 @@ class VehicleCallHealth:
             data.reset()
 
     def update_intermittent(self) -> None:
-        """See whether the calls fail by fits."""
+        """Update whether calls fail intermittently."""
         if self.api.failing:
             # All of them fail, or none: that is settled by asking again.
             return
@@ -312,7 +312,7 @@ class VehicleCallHealth:
         self.intermittent = fits >= _INTERMITTENT and bad >= count * _INTERMITTENT_SHARE
 
     def is_working(self, now: float, since: float | None) -> bool | None:
-        """Tell whether the calls work, None where nothing counts.
+        """Return whether the calls work, None where nothing counts.
 
         With `since` only what was asked from then on counts, and never for longer than
         ten minutes.

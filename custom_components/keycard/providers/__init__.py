@@ -1,4 +1,4 @@
-"""Who speaks for the cars of an entry."""
+"""Providers of a config entry's vehicles."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ SERVICES: Mapping[str, Service] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderCredentials:
-    """What lets an owner's entry in: a token that is renewed, a key that signs."""
+    """Token and signing key of a config entry."""
 
     token: TokenSource | None = None
     private_key: PrivateKey | None = None

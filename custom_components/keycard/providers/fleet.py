@@ -1,4 +1,4 @@
-"""The maker's own Fleet API, with the sign-in of the owner."""
+"""Provider for the Tesla Fleet API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ..transport.pinning import pinned, read_pin
 from ..vehicle.parsing import read_text
 from .provider import Provider, configured_keys
 
-# What is asked of the owner at the sign-in: nothing that no entity needs.
+# What is asked of the user at the sign-in: nothing that no entity needs.
 OFFLINE = "offline_access"
 DATA = "vehicle_device_data"
 LOCATION = "vehicle_location"
@@ -32,9 +32,9 @@ WANTED = (LOCATION, COMMANDS, CHARGING)
 
 @dataclass(frozen=True, kw_only=True)
 class TokenClaims:
-    """What a token of the maker's says of itself.
+    """Claims of a Tesla access token.
 
-    `account` names the owner, `region` where the cars are, if it is a known one.
+    `account` names the user, `region` where the cars are, if it is a known one.
     """
 
     account: str | None = None
@@ -43,12 +43,12 @@ class TokenClaims:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Return the scopes that the owner did not grant."""
+        """Return the scopes that the user did not grant."""
         return tuple(scope for scope in (*NEEDED, *WANTED) if scope not in self.scopes)
 
 
 def read_claims(token: object) -> TokenClaims:
-    """Read what an access token says; one that cannot be read says nothing."""
+    """Read the claims of an access token; an invalid one has none."""
     try:
         claims = jwt.decode(str(token), options={"verify_signature": False})
     except jwt.InvalidTokenError, RecursionError, ValueError:

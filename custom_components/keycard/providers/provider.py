@@ -1,4 +1,4 @@
-"""What speaks for an owner's cars, whoever provides it."""
+"""Provider of vehicles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,10 +29,10 @@ from ..vehicle.vehicle import Vehicle
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """Who answers the calls for an entry's cars, if anybody does.
+    """Provider of a config entry's vehicles and API client.
 
-    `keys` are what the owner said to have, by VIN; `watched` the cars that the owner
-    named where no account tells of them.
+    `keys` are the keys that the user configured, by VIN; `configured_vehicles` those
+    that the user added without an account.
     """
 
     region: str
@@ -48,7 +48,7 @@ class Provider:
         return self.link is not None
 
     def third_party(self, hosts: Endpoints) -> bool:
-        """Return whether calls go to somebody else than the maker's own hosts."""
+        """Return whether calls go to a third party."""
         if self.link is None:
             return False
         return not is_teslas(self.link.base_url, hosts)
@@ -58,7 +58,7 @@ class Provider:
         return list(self.configured_vehicles)
 
     def restore(self, kept: JsonObject) -> Vehicle:
-        """Return a car as it was kept."""
+        """Restore a stored vehicle."""
         key = self.keys.get(read_text(kept.get("id")) or "")
         car = Vehicle.from_json(kept, owners_key=key)
         for named in self.configured_vehicles:
@@ -67,7 +67,7 @@ class Provider:
         return car
 
     def vehicle_from_vin(self, vin: str, name: str) -> Vehicle:
-        """Return a car of which the owner has told the VIN."""
+        """Return a car of which the user has told the VIN."""
         return Vehicle.from_vin(vin, name=name, owners_key=self.keys.get(vin))
 
     def vehicle_from_product(self, summary: JsonObject, now: datetime) -> Vehicle:
@@ -85,7 +85,7 @@ class Provider:
 
 
 def configured_keys(options: Mapping[str, Any]) -> dict[str, PhysicalKey]:
-    """Return the keys that an owner named in the options, by VIN."""
+    """Return the keys that a user named in the options, by VIN."""
     return {
         vin: PhysicalKey(car[CONF_KEY])
         for vin, car in options.get(CONF_CARS, {}).items()

@@ -1,4 +1,4 @@
-"""Services in between that speak like the Fleet API, each at an address of its own."""
+"""Third parties with an API like the Fleet API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from .provider import Provider, configured_keys
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A service that owners of cars subscribe to.
+    """Third party that users subscribe to.
 
     `console` is where its tokens are made, `authorize_url` and `exchange_url` where one
     signs in without a token, if one can. One that `refreshes` serves data that it

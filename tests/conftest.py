@@ -55,21 +55,21 @@ assert custom_components.keycard.PLATFORMS
 
 @pytest.fixture(autouse=True)
 def keycard_can_be_found(request: pytest.FixtureRequest) -> None:
-    """Let Home Assistant load Keycard, in tests that have a Home Assistant."""
+    """Enable custom integrations in tests with a Home Assistant."""
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
 
 
 @pytest.fixture(autouse=True)
 def no_adapters(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let no home have a Bluetooth adapter, which would be offered to be set up.
+    """Patch Bluetooth adapters away; Home Assistant would discover them.
 
-    Bluetooth itself is set up with Keycard; what it hears comes from proxies.
+    Keycard sets Bluetooth up; advertisements come from proxies.
     """
     asked = request.fixturenames
     with ExitStack() as stack:
         if "hass" in asked:
-            # It would look for sticks in a thread.
+            # The watcher would scan for USB devices in a thread.
             stack.enter_context(patch("homeassistant.components.usb.AIOUSBWatcher"))
             if "enable_bluetooth" not in asked:
                 adapters = "bluetooth_adapters.systems.linux.LinuxAdapters.adapters"
@@ -79,7 +79,7 @@ def no_adapters(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the key of each home apart."""
+    """Keep the key files in the folder of the test."""
     path = tmp_path / "keycard.key"
     monkeypatch.setattr(
         "custom_components.keycard.auth.keys.signing_key_path", lambda _hass: path
@@ -95,7 +95,7 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def simulator(
     request: pytest.FixtureRequest, socket_enabled: None
 ) -> AsyncIterator[Simulator]:
-    """Open the simulated cloud on loopback; it outlives what asks it."""
+    """Start the simulated cloud on loopback; it stops after Home Assistant."""
     async with Simulator(HOME) as running:
         yield running
         if "hass" in request.fixturenames:
@@ -103,37 +103,37 @@ async def simulator(
 
 
 async def unload(hass: HomeAssistant) -> None:
-    """Unload all entries, and let the last requests end."""
+    """Unload all entries and wait for the last requests."""
     await hass.async_block_till_done()
     loaded = [
         entry
         for entry in hass.config_entries.async_entries(DOMAIN)
-        # What a flow set up while the set-up was mocked has nothing to unload.
+        # An entry with a mocked set-up has nothing to unload.
         if entry.state is ConfigEntryState.LOADED and hasattr(entry, "runtime_data")
     ]
     for entry in loaded:
         assert await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     if loaded:
-        # A connection that was given up may still have to be accepted.
+        # The server may still have to accept a canceled connection.
         await asyncio.sleep(0.05)
 
 
 @pytest.fixture
 def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
-    """Hold the time limits of requests."""
+    """Control the timeouts of requests."""
     return held(monkeypatch)
 
 
 @pytest.fixture
 def compatible_entry(simulator: Simulator) -> MockConfigEntry:
-    """Return an entry for the cars of the simulated account."""
+    """Return an entry for the vehicles of the simulated account."""
     return compatible(simulator)
 
 
 @pytest.fixture
 def watching_entry(simulator: Simulator) -> MockConfigEntry:
-    """Return an entry that only watches."""
+    """Return an entry without an account."""
     return MockConfigEntry(
         domain=DOMAIN,
         title="Tesla cloud (Europe)",
@@ -145,7 +145,7 @@ def watching_entry(simulator: Simulator) -> MockConfigEntry:
 
 @pytest.fixture
 def set_up_entry() -> Iterator[AsyncMock]:
-    """Keep the flows from starting what they set up."""
+    """Mock the set-up of entries that flows create."""
     with patch(
         "custom_components.keycard.async_setup_entry", return_value=True
     ) as mock:
@@ -154,7 +154,7 @@ def set_up_entry() -> Iterator[AsyncMock]:
 
 @pytest.fixture
 def set_up(hass: HomeAssistant) -> SetUp:
-    """Set entries up."""
+    """Return a function that sets up an entry."""
 
     async def add(entry: MockConfigEntry) -> MockConfigEntry:
         entry.add_to_hass(hass)
@@ -167,7 +167,7 @@ def set_up(hass: HomeAssistant) -> SetUp:
 
 @pytest.fixture
 def every_entity() -> Iterator[None]:
-    """Have the entities, too, that are off until an owner wants them."""
+    """Enable the entities that are disabled by default."""
     with patch(
         "homeassistant.helpers.entity.Entity.entity_registry_enabled_default", True
     ):
@@ -176,7 +176,7 @@ def every_entity() -> Iterator[None]:
 
 @pytest.fixture
 def everything_fitted(simulator: Simulator) -> Iterator[None]:
-    """Fit a car out with all that can be commanded, and let commands be signed."""
+    """Give a vehicle all optional equipment, and let commands be signed."""
     simulator.cars["Ada"].config |= {
         "has_seat_cooling": True,
         "third_row_seats": "SixSeats",
@@ -192,9 +192,9 @@ async def sign_in(
     hass_client_no_auth: ClientSessionGenerator,
     current_request_with_host: None,
 ) -> AsyncIterator[SignIn]:
-    """Sign in as the owner does, on the page that a flow opens."""
+    """Return a function that signs in on the page that a flow opens."""
     assert await async_setup_component(hass, "application_credentials", {})
-    # Nothing can be shown any more once somebody has looked.
+    # The view of the public key must be registered before the first request.
     async_show_public_key(hass)
     client = await hass_client_no_auth()
     name = simulator.homes[0].name
@@ -217,7 +217,7 @@ async def sign_in(
 async def until(
     hass: HomeAssistant, holds: Callable[[], bool], timeout: float = 60.0
 ) -> None:
-    """Let requests and timers of the real clock run until something holds."""
+    """Run requests and timers with the real clock until a condition holds."""
     end = time.monotonic() + timeout
     while not holds():
         assert time.monotonic() < end, "it never came to hold"
@@ -229,7 +229,7 @@ async def until(
 async def account(
     hass: HomeAssistant, compatible_entry: MockConfigEntry, set_up: SetUp
 ) -> MockConfigEntry:
-    """Set up the simulated account, and wait until its cars are known."""
+    """Set up the simulated account and wait for the data of its vehicles."""
     await set_up(compatible_entry)
 
     def known() -> bool:
@@ -245,25 +245,25 @@ async def account(
 async def watch(
     hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
 ) -> MockConfigEntry:
-    """Set up the watch over the simulated cloud, and wait until it is judged."""
+    """Set up an entry without an account and wait for its assessment."""
     await set_up(watching_entry)
     await until(hass, lambda: judgement_of(watching_entry) == "operational")
     return watching_entry
 
 
 def judgement_of(entry: MockConfigEntry) -> str:
-    """Return the status that an entry judges."""
+    """Return the status of an entry's assessment."""
     return str(entry.runtime_data.data.assessment.status)
 
 
 def car_of(entry: MockConfigEntry, name: str) -> VehicleCoordinator:
-    """Return the coordinator of a car by its name."""
+    """Return the coordinator of a vehicle by its name."""
     cars: list[VehicleCoordinator] = list(entry.runtime_data.cars.values())
     return next(car for car in cars if car.vehicle.name == name)
 
 
 def show_state(car: VehicleCoordinator, **changes: Any) -> None:
-    """Let a car be known to be in another state."""
+    """Change the known state of a vehicle."""
     assert car.data.state is not None
     state = replace(car.data.state, **changes)
     car.actual = replace(car.actual, state=state)
@@ -271,7 +271,7 @@ def show_state(car: VehicleCoordinator, **changes: Any) -> None:
 
 
 def state_of(hass: HomeAssistant, entity_id: str) -> State:
-    """Return the state of an entity that must be there."""
+    """Return the state of an entity, which must exist."""
     state = hass.states.get(entity_id)
     assert state is not None
     return state

@@ -7,33 +7,33 @@ import pytest
 
 
 class Deadlines:
-    """The limits that `answer` sets: none of them ends by itself."""
+    """Timeouts of `transport.http` that never expire by themselves."""
 
     def __init__(self) -> None:
         self.asked: list[float | None] = []
         self._open: list[asyncio.Timeout] = []
 
     def timeout(self, delay: float | None) -> asyncio.Timeout:
-        """Take the place of `asyncio.timeout`."""
+        """Replace `asyncio.timeout`."""
         self.asked.append(delay)
         limit = asyncio.timeout(None)
         self._open.append(limit)
         return limit
 
     def expire(self) -> None:
-        """Let the limits end that are set now."""
+        """Let the open timeouts expire."""
         now = asyncio.get_running_loop().time()
         for limit in self._open:
             try:
                 limit.reschedule(now)
             except RuntimeError:
-                # It is over already.
+                # It is closed already.
                 continue
         self._open.clear()
 
 
 def held(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
-    """Hold the limits of requests until they are to end."""
+    """Patch the timeouts of requests."""
     deadlines = Deadlines()
     names = {name: getattr(asyncio, name) for name in dir(asyncio)}
     names["timeout"] = deadlines.timeout

@@ -21,7 +21,7 @@ LIFETIME = 8 * 3600.0
 
 
 def hosts_options(simulator: Simulator) -> dict[str, Any]:
-    """Return options with which nobody but the simulator is asked."""
+    """Return options that send all probes to the simulator."""
     urls = simulator.urls
     return {
         "hosts": {region: urls[region] for region in ("na", "eu", "cn")},
@@ -37,7 +37,7 @@ def hosts_options(simulator: Simulator) -> dict[str, Any]:
 
 
 def signed_in(simulator: Simulator, *, left: float = LIFETIME) -> dict[str, Any]:
-    """Return a token as the sign-in hands it out, with so many seconds left."""
+    """Return the token of a sign-in that expires in `left` seconds."""
     return {
         "access_token": simulator.token,
         "refresh_token": simulator.refresh_token(),
@@ -48,7 +48,7 @@ def signed_in(simulator: Simulator, *, left: float = LIFETIME) -> dict[str, Any]
 
 
 async def add_application(hass: HomeAssistant) -> None:
-    """Name an application to Home Assistant, as an owner does."""
+    """Add application credentials to Home Assistant."""
     assert await async_setup_component(hass, "application_credentials", {})
     await async_import_client_credential(
         hass, DOMAIN, ClientCredential("client-id", "client-secret"), APPLICATION
@@ -56,7 +56,7 @@ async def add_application(hass: HomeAssistant) -> None:
 
 
 def compatible(simulator: Simulator) -> MockConfigEntry:
-    """Return an entry with an address and a token."""
+    """Return an entry for a server with a fixed token."""
     return MockConfigEntry(
         domain=DOMAIN,
         title="Tesla cloud (test)",
@@ -72,7 +72,7 @@ def compatible(simulator: Simulator) -> MockConfigEntry:
 
 
 def behind_proxy(simulator: Simulator) -> MockConfigEntry:
-    """Return an entry with Tesla's own proxy, its certificate and a fixed token."""
+    """Return an entry for Tesla's own proxy, with its certificate and a fixed token."""
     return MockConfigEntry(
         domain=DOMAIN,
         title="Tesla cloud (test)",
@@ -91,7 +91,7 @@ def behind_proxy(simulator: Simulator) -> MockConfigEntry:
 async def fleet_entry(
     hass: HomeAssistant, simulator: Simulator, *, left: float = LIFETIME
 ) -> MockConfigEntry:
-    """Return an entry whose owner signed in with the maker."""
+    """Return an entry that is signed in with Tesla."""
     await add_application(hass)
     return MockConfigEntry(
         domain=DOMAIN,
@@ -110,7 +110,7 @@ async def fleet_entry(
 
 
 def service_entry(simulator: Simulator, provider: str) -> MockConfigEntry:
-    """Return an entry with the token of a service in between."""
+    """Return an entry with the fixed token of a third party."""
     tokens = {
         "teslemetry": simulator.teslemetry_token,
         "tessie": simulator.tessie_token,
@@ -132,7 +132,7 @@ def service_entry(simulator: Simulator, provider: str) -> MockConfigEntry:
 def teslemetry_entry(
     simulator: Simulator, *, left: float = LIFETIME
 ) -> MockConfigEntry:
-    """Return an entry whose owner signed in with a service in between."""
+    """Return an entry that is signed in with a third party."""
     url = simulator.urls["teslemetry"]
     return MockConfigEntry(
         domain=DOMAIN,
@@ -157,7 +157,7 @@ def teslemetry_entry(
 async def entry_of(
     hass: HomeAssistant, simulator: Simulator, provider: str
 ) -> MockConfigEntry:
-    """Return an entry of a provider that speaks for the simulated cars."""
+    """Return an entry of a provider for the simulated vehicles."""
     if provider == "fleet":
         return await fleet_entry(hass, simulator)
     if provider in SERVICES:

@@ -29,14 +29,14 @@ async def choose(hass: HomeAssistant, provider: str) -> ConfigFlowResult:
 async def answer(
     hass: HomeAssistant, form: ConfigFlowResult, **values: Any
 ) -> ConfigFlowResult:
-    """Fill a form in."""
+    """Submit a form."""
     return await hass.config_entries.flow.async_configure(form["flow_id"], values)
 
 
 def assert_leads_to_drill(hass: HomeAssistant, created: ConfigFlowResult) -> None:
-    """Check that the end of a set-up links to the action that begins a drill."""
+    """Check that the last page of a set-up links to the action that starts a drill."""
     assert created["type"] is FlowResultType.CREATE_ENTRY
-    # Home Assistant shows this text if none is named.
+    # Home Assistant shows the default text.
     assert created["description"] is None
     for language in ("en", "de"):
         text = dict(leaves(texts(language)))["config.create_entry.default"]
@@ -47,7 +47,7 @@ def assert_leads_to_drill(hass: HomeAssistant, created: ConfigFlowResult) -> Non
 
 
 def suggested(form: ConfigFlowResult) -> dict[str, Any]:
-    """Return what a form suggests, by field."""
+    """Return the suggested values of a form."""
     schema = form["data_schema"]
     assert schema is not None
     return {
@@ -65,7 +65,7 @@ def fields(form: ConfigFlowResult) -> set[str]:
 
 
 def server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
-    """Return what an owner enters for the simulated cloud."""
+    """Return the user input for the simulated cloud."""
     return {
         "base_url": simulator.urls["eu"],
         "token": simulator.token,
@@ -77,7 +77,7 @@ def server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
 async def open_options(
     hass: HomeAssistant, entry: MockConfigEntry, step: str
 ) -> ConfigFlowResult:
-    """Start the options flow and choose what to change."""
+    """Start the options flow and choose a step."""
     menu = await hass.config_entries.options.async_init(entry.entry_id)
     assert menu["type"] is FlowResultType.MENU
     return await hass.config_entries.options.async_configure(
@@ -88,5 +88,5 @@ async def open_options(
 async def change(
     hass: HomeAssistant, form: ConfigFlowResult, **values: Any
 ) -> ConfigFlowResult:
-    """Fill a form of the options in."""
+    """Submit a form of the options flow."""
     return await hass.config_entries.options.async_configure(form["flow_id"], values)

@@ -39,7 +39,7 @@ CY_VIN = "5YJSA1E20JF000002"
 
 @dataclass(frozen=True, kw_only=True)
 class Other:
-    """A device that is to be there, and the entities that it has."""
+    """A device to register, with its entities."""
 
     domain: str
     identifiers: tuple[Any, ...]
@@ -80,7 +80,7 @@ def add_other(
 
 
 def fleet_car(name: str = "Ada", vin: str = ADA_VIN) -> Other:
-    """Return a car as Home Assistant's own Tesla Fleet has it."""
+    """Return a vehicle of Home Assistant's Tesla Fleet integration."""
     return Other(
         domain="tesla_fleet",
         identifiers=(vin,),
@@ -92,7 +92,7 @@ def fleet_car(name: str = "Ada", vin: str = ADA_VIN) -> Other:
 
 
 def teslamate_car(name: str = "Ada", number: int = 1, model: str = "3") -> Other:
-    """Return a car as TeslaMate announces it over MQTT."""
+    """Return a vehicle that TeslaMate announces over MQTT."""
     return Other(
         domain="mqtt",
         identifiers=(f"teslamate_car_{number}",),
@@ -102,12 +102,12 @@ def teslamate_car(name: str = "Ada", number: int = 1, model: str = "3") -> Other
     )
 
 
-# An integration that runs
+# A running integration
 
 
 @dataclass(kw_only=True)
 class Polled:
-    """What a maker's cloud has for one car, and how an integration fares with it."""
+    """Data of one vehicle in Tesla's cloud, and the polls of an integration."""
 
     vin: str = ADA_VIN
     name: str = "Ada"
@@ -121,7 +121,7 @@ class Polled:
     polls: int = field(default=0, init=False)
 
     def read(self) -> dict[str, Any]:
-        """Answer a poll."""
+        """Return the data for a poll."""
         self.polls += 1
         if self.fails:
             raise UpdateFailed("no answer")
@@ -159,7 +159,7 @@ class _Entity(CoordinatorEntity[DataUpdateCoordinator[dict[str, Any]]]):
 
     @property
     def value(self) -> Any:
-        """Return what the last poll brought."""
+        """Return the value of the last poll."""
         return self.coordinator.data[self._key]
 
 
@@ -181,7 +181,7 @@ class _Power(_Sensor):
 
 
 class _Polls(_Sensor):
-    """A figure of the integration's own, which tells nothing of the car."""
+    """A diagnostic sensor that is independent of the vehicle."""
 
     _attr_entity_category = EntityCategory.DIAGNOSTIC
     _attr_native_unit_of_measurement = "s"
@@ -228,12 +228,12 @@ _ENTITIES: dict[str, tuple[tuple[type[_Entity], str], ...]] = {
 
 
 class OtherIntegration:
-    """An integration that polls cars, as it runs in Home Assistant."""
+    """An integration in Home Assistant that polls vehicles."""
 
     def __init__(
         self, hass: HomeAssistant, *cars: Polled, domain: str, every: float
     ) -> None:
-        """Let an integration of a domain poll cars once every so many seconds."""
+        """Create an integration that polls vehicles every so many seconds."""
         self.hass = hass
         self.cars = cars
         self.domain = domain
@@ -300,7 +300,7 @@ class OtherIntegration:
         self._handler.__exit__(None, None, None)
 
     def device(self, car: Polled) -> DeviceEntry:
-        """Return the device of a car."""
+        """Return the device of a vehicle."""
         device = dr.async_get(self.hass).async_get_device_by_identifier(
             (self.domain, car.vin), self.entry.entry_id
         )

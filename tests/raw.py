@@ -44,7 +44,7 @@ def sending(
     hang: bool = False,
     arrived: Callable[[], None] = lambda: None,
 ) -> Serve:
-    """Send parts of an answer, one after another, once a request has `arrived`."""
+    """Send the parts of an answer one after another; call `arrived` first."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         arrived()
@@ -59,7 +59,7 @@ def sending(
 
 
 def http(status: str, body: bytes = b"", *headers: str) -> bytes:
-    """Write an HTTP answer."""
+    """Return the bytes of an HTTP response."""
     lines = [
         f"HTTP/1.1 {status}",
         f"Content-Length: {len(body)}",

@@ -251,7 +251,7 @@ async def test_faults_of_a_server(
     assert ("anyway" in fields(form)) is may_pass
 
     if may_pass:
-        # Without the owner's word for it, the fault stays one.
+        # Without the user's word for it, the fault stays one.
         form = await answer(hass, form, **server(simulator), anyway=False)
         assert form["errors"] == {where: error}
 
@@ -407,7 +407,7 @@ async def test_an_account_without_cars(
     assert created["result"].unique_id == simulator.urls["eu"]
 
 
-async def test_the_makers_own_address_tells_the_region(
+async def test_teslas_own_address_tells_the_region(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
     own = default_hosts("na").regions["na"]

@@ -96,7 +96,7 @@ async def test_a_home_with_an_account(
     assert kept == found
 
 
-async def test_names_that_an_owner_chose(
+async def test_names_that_a_user_chose(
     hass: HomeAssistant, watch: MockConfigEntry
 ) -> None:
     """Entities are found by what they are; what is switched off is left out."""

@@ -73,7 +73,7 @@ async def test_event(hass: HomeAssistant, watch: MockConfigEntry) -> None:
         "since": SINCE.isoformat(),
     }
 
-    # What the owner was told when stays known until all is clear.
+    # What the user was told when stays known until all is clear.
     report(watch, "changed", "none")
     report(watch, "changed", "take")
     assert state_of(hass, EVENT).attributes["told_since"] == told_since

@@ -261,7 +261,7 @@ async def test_no_command_is_left_out(
 
 
 def test_every_command_of_the_simulator_is_given() -> None:
-    # They take back what an owner has set in the car.
+    # They take back what a user has set in the car.
     given_by_none = {
         "cancel_software_update",
         "clear_pin_to_drive_admin",

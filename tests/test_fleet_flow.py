@@ -39,8 +39,8 @@ DOMAIN_NAME = "home.example.org"
 
 
 @pytest.fixture(autouse=True)
-def maker(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    """Let the simulator stand where the maker's endpoints are."""
+def tesla(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """Let the simulator stand where Tesla's endpoints are."""
     urls = simulator.urls
     auth = f"{urls['auth']}/oauth2/v3"
     regions = {region: urls[region] for region in endpoints.REGIONS}
@@ -72,7 +72,7 @@ async def hosted(hass: HomeAssistant, simulator: Simulator) -> str:
 
 
 async def begin(hass: HomeAssistant, **changes: Any) -> ConfigFlowResult:
-    """Choose the maker, and answer the first form."""
+    """Choose Tesla, and answer the first form."""
     form = await choose(hass, "fleet")
     assert form["step_id"] == "fleet"
     values = {"region": "eu", "domain": DOMAIN_NAME, **changes}
@@ -97,7 +97,7 @@ async def test_sign_in(
     assert asked["client_id"] == ["client-id"]
     assert asked["scope"] == [" ".join(SCOPES)]
     assert asked["prompt_missing_scopes"] == ["true"]
-    # The application is known in the region before the owner signs in.
+    # The application is known in the region before the user signs in.
     assert simulator.apps.registration("client-id", "eu") is not None
 
     created = await sign_in(page)
@@ -183,7 +183,7 @@ async def test_a_key_that_is_not_shown(
     assert form["description_placeholders"] is not None
     assert pem in form["description_placeholders"]["pem"]
 
-    # The owner puts it right, and submits.
+    # The user puts it right, and submits.
     simulator.set("domain.key", "ok")
     simulator.apps.host(pem)
     page = await answer(hass, form, **({"anyway": False} if may_pass else {}))
@@ -202,7 +202,7 @@ async def test_the_key_of_somebody_else(
 
 
 @pytest.mark.usefixtures("application", "hosted", "current_request_with_host")
-async def test_a_domain_that_only_the_maker_reaches(
+async def test_a_domain_that_only_tesla_reaches(
     hass: HomeAssistant, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -280,7 +280,7 @@ async def test_a_registration_that_fails(
 
 
 @pytest.mark.usefixtures("application", "current_request_with_host")
-async def test_a_key_that_the_maker_does_not_find(
+async def test_a_key_that_tesla_does_not_find(
     hass: HomeAssistant, simulator: Simulator
 ) -> None:
     form = await begin(hass)
@@ -405,7 +405,7 @@ async def test_an_account_is_set_up_once(
 
 
 @pytest.mark.usefixtures("application", "hosted", "sign_in")
-async def test_an_owner_who_does_not_want_to(
+async def test_a_user_who_does_not_want_to(
     hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
 ) -> None:
     page = await begin(hass)

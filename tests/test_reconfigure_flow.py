@@ -26,7 +26,7 @@ async def test_reconfigure_the_region(
     assert list(watching_entry.options["cars"]) == ["ada", "cy"]
 
 
-async def test_reconfigure_keeps_a_title_of_the_owner(
+async def test_reconfigure_keeps_a_title_of_the_user(
     hass: HomeAssistant, watching_entry: MockConfigEntry, set_up_entry: AsyncMock
 ) -> None:
     watching_entry.add_to_hass(hass)

@@ -55,7 +55,7 @@ def test_translation_keys_are_slugs() -> None:
             assert re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", key), path
 
 
-def test_it_speaks_to_its_owners() -> None:
+def test_it_speaks_to_its_users() -> None:
     assert {*LANGUAGES} == {
         *("da", "de", "en", "es", "fr", "it", "nb", "nl", "pl", "pt-BR", "sv"),
         "zh-Hans",

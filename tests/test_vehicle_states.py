@@ -184,7 +184,7 @@ KEEP_THEIR_VALUE = {
     "switch.ada_valet_mode",
     "update.ada_software",
 }
-# What a car is shown with whose owner changed nothing
+# What a car is shown with whose user changed nothing
 ON_BY_DEFAULT = {
     "binary_sensor.ada_online",
     "button.ada_card_or_fob_tried",

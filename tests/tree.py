@@ -12,7 +12,7 @@ type Json = dict[str, Json] | list[Json] | str | int | float | bool | None
 
 
 def read_json(path: Path) -> dict[str, Json]:
-    """Read a JSON object and refuse keys that stand twice."""
+    """Read a JSON object and refuse duplicate keys."""
 
     def pairs(items: list[tuple[str, Json]]) -> dict[str, Json]:
         assert len({key for key, _ in items}) == len(items), f"twice in {path}"
@@ -34,7 +34,7 @@ def leaves(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]
 
 
 def has_path(value: Json, *path: str) -> bool:
-    """Tell whether nested objects hold a path."""
+    """Return whether nested objects contain a path."""
     for key in path:
         if not isinstance(value, Mapping) or key not in value:
             return False
@@ -43,7 +43,7 @@ def has_path(value: Json, *path: str) -> bool:
 
 
 def keys_at(value: Json, *path: str) -> set[str]:
-    """Return the keys of the object at a path, none where there is none."""
+    """Return the keys of the object at a path, none without it."""
     for key in path:
         if not isinstance(value, Mapping) or key not in value:
             return set()
@@ -95,12 +95,12 @@ def imports(tree: ast.Module, package: str) -> Iterator[str]:
 
 
 def package_of(path: Path) -> str:
-    """Name the package that a module of the integration belongs to."""
+    """Return the package of a module of the integration."""
     return ".".join(["custom_components", "keycard", *path.parent.parts])
 
 
 def called(node: ast.Call) -> str:
-    """Return the last part of the name that a call calls."""
+    """Return the last part of the name of the called function."""
     match node.func:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
@@ -111,7 +111,7 @@ def called(node: ast.Call) -> str:
 
 
 def text_argument(node: ast.Call, name: str) -> str | None:
-    """Return a keyword argument of a call if it is a plain text."""
+    """Return a keyword argument of a call if it is a string constant."""
     for keyword in node.keywords:
         if (
             keyword.arg == name
@@ -123,7 +123,7 @@ def text_argument(node: ast.Call, name: str) -> str | None:
 
 
 def calls() -> Iterator[tuple[Path, ast.Call]]:
-    """Yield every call in the integration with the module it stands in."""
+    """Yield every call in the integration with its module."""
     for path, tree in modules().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):

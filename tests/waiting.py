@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 import time
 
-PATIENCE = 60.0  # seconds, after which it never comes
+TIMEOUT = 60.0  # seconds
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Let the loop run until something holds."""
-    end = time.monotonic() + PATIENCE
+    """Run the event loop until a condition holds."""
+    end = time.monotonic() + TIMEOUT
     while not holds():
         assert time.monotonic() < end, "it never came to hold"
         await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from simulator.vehicle.car import Car
 
 @dataclass(frozen=True, kw_only=True)
 class Near:
-    """The car, the proxy that hears it, and the simulator of both."""
+    """A vehicle, the proxy in range of it, and the simulator of both."""
 
     car: Car
     proxy: BluetoothProxy
@@ -26,7 +26,7 @@ class Near:
 
 
 def assert_paired(car: Car, data: Mapping[str, Any]) -> None:
-    """Check what a pairing keeps: the address, and the keys of both computers."""
+    """Check that a pairing stored the address and the keys of both computers."""
     assert data["address"] == device_address(car.vin)
     computers = dict(data["computers"])
     assert computers.pop("paired_at")
@@ -35,7 +35,7 @@ def assert_paired(car: Car, data: Mapping[str, Any]) -> None:
 
 
 def subentry_of(car: Car, **data: Any) -> ConfigSubentryData:
-    """Return the subentry of a car that is paired."""
+    """Return the subentry of a paired vehicle."""
     keys = {computer: key.hex() for computer, key in public_keys(car.vin).items()}
     computers = {"paired_at": "2026-11-20T12:00:00+00:00", **keys}
     return ConfigSubentryData(
@@ -47,7 +47,7 @@ def subentry_of(car: Car, **data: Any) -> ConfigSubentryData:
 
 
 def paired(entry: MockConfigEntry, car: Car, **data: Any) -> MockConfigEntry:
-    """Return an entry as it is once a car of it was paired."""
+    """Return an entry with a paired vehicle."""
     return MockConfigEntry(
         domain=entry.domain,
         title=entry.title,

@@ -15,7 +15,7 @@ from .story import Story
 
 @dataclass(kw_only=True)
 class Page:
-    """What an owner sees of one flow."""
+    """The page of one flow, as the user sees it."""
 
     story: Story
     manager: FlowManager[Any, Any, Any]
@@ -23,38 +23,38 @@ class Page:
 
     @property
     def flow_id(self) -> str:
-        """Return the flow that the page shows."""
+        """Return the id of the flow."""
         return str(self.result["flow_id"])
 
     @property
     def progress(self) -> str | None:
-        """Return what the page says to be under way."""
+        """Return the progress action that the page shows."""
         action: str | None = self.result.get("progress_action")
         return action
 
     def shows(self, step: str, error: str | None = None) -> bool:
-        """Tell whether the page shows a form, and with just this error."""
+        """Check that the page shows a form with exactly this error."""
         assert self.result["type"] is FlowResultType.FORM, self.result
         shown = (self.result["step_id"], list(self.result["errors"].values()))
         assert shown == (step, [error] if error else []), shown
         return True
 
     def aborts(self, reason: str) -> bool:
-        """Tell whether the page says that it is over, and why."""
+        """Return whether the flow was aborted for a reason."""
         assert self.result["type"] is FlowResultType.ABORT, self.result
         return bool(self.result["reason"] == reason)
 
     def choices(self, field: str) -> list[str]:
-        """Return what can be chosen in a field."""
+        """Return the options of a field."""
         options = self.result["data_schema"].schema[field].config["options"]
         return [str(option["value"]) for option in options]
 
     def car(self, name: str) -> Car:
-        """Return a simulated car."""
+        """Return a simulated vehicle."""
         return self.story.simulator.cars[name]
 
     def computers(self, name: str) -> VehicleComputers:
-        """Return the computers of a simulated car."""
+        """Return the computers of a simulated vehicle."""
         return self.story.simulator.computers[name]
 
     async def fill(self, **values: Any) -> None:
@@ -64,19 +64,19 @@ class Page:
         )
 
     async def look(self) -> None:
-        """Look again, as the page does when it is told that something has changed."""
+        """Refresh the page, as the frontend does after a progress event."""
         self.result = await self.story.drive(self.manager.async_configure(self.flow_id))
 
     async def until_asked(self, name: str) -> None:
-        """Wait until the car waits for the card, and look."""
+        """Wait until the vehicle waits for the key card, and refresh."""
         whitelist = self.computers(name).whitelist
         await self.story.until(lambda: whitelist.pending is not None, 60)
-        # It may take a while until it is known whether the car got the question.
+        # The client needs some seconds to learn that the request was received.
         await self.story.go(6)
         await self.look()
 
     async def until_done(self) -> None:
-        """Wait until nothing is under way any more, and look."""
+        """Wait until the pairing step is over, and refresh."""
         await self.story.until(
             lambda: self.manager.async_get(self.flow_id)["step_id"] != "pairing", 150
         )
@@ -93,7 +93,7 @@ async def add_key(story: Story, entry: MockConfigEntry) -> Page:
 
 
 async def pair_again(story: Story, entry: MockConfigEntry) -> Page:
-    """Choose to pair a car again."""
+    """Choose to pair a vehicle again."""
     manager = story.hass.config_entries.subentries
     (subentry_id,) = entry.subentries
     result = await manager.async_init(
@@ -104,7 +104,7 @@ async def pair_again(story: Story, entry: MockConfigEntry) -> Page:
 
 
 async def set_up_alone(story: Story) -> Page:
-    """Choose to set up a car without an account."""
+    """Choose to set up a vehicle without an account."""
     manager = story.hass.config_entries.flow
     menu = await manager.async_init("keycard", context={"source": SOURCE_USER})
     page = Page(story=story, manager=manager, result=menu)

@@ -28,7 +28,7 @@ LOCK = "lock.ada_lock"
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """A Home Assistant, a simulated cloud, and the time that passes for both."""
+    """A Home Assistant and a simulated cloud with a common clock."""
 
     hass: HomeAssistant
     simulator: Simulator
@@ -40,7 +40,7 @@ class Story:
         await self.pace.reach(self.clock.monotonic() + seconds)
 
     async def until(self, holds: Callable[[], bool], within: float) -> float:
-        """Let time pass until something holds, and return the seconds it took."""
+        """Let time pass until a condition holds, and return the seconds it took."""
         began = self.clock.monotonic()
         await self.pace.settle()
         while not holds():
@@ -49,18 +49,18 @@ class Story:
         return self.clock.monotonic() - began
 
     async def drive[T](self, what: Coroutine[Any, Any, T], within: float = 120.0) -> T:
-        """Let time pass until something is done."""
+        """Let time pass until a coroutine is done."""
         return await self.pace.drive(asyncio.create_task(what), within)
 
     async def set_up(self, entry: MockConfigEntry) -> MockConfigEntry:
-        """Set an entry up; nothing is asked of time for that."""
+        """Set up an entry without letting time pass."""
         if self.hass.config_entries.async_get_entry(entry.entry_id) is None:
             entry.add_to_hass(self.hass)
         assert await self.hass.config_entries.async_setup(entry.entry_id)
         return entry
 
     async def settled(self, entry: MockConfigEntry) -> MockConfigEntry:
-        """Set an entry up, and let it come to rest."""
+        """Set up an entry and wait until it is operational."""
         await self.set_up(entry)
         await self.go(125)
         assert status_of(entry) == "operational"
@@ -74,7 +74,7 @@ class Story:
     async def act(
         self, action: str, entity_id: str = LOCK, **data: object
     ) -> HomeAssistantError | None:
-        """Take an action as an owner does, and return the error that is shown."""
+        """Perform an action and return its error, None without one."""
         domain = entity_id.partition(".")[0]
         try:
             await self.drive(
@@ -95,13 +95,13 @@ class Story:
         }
 
     def reauths(self) -> int:
-        """Return how often the owner is asked to sign in again."""
+        """Return the number of reauth flows."""
         flows = self.hass.config_entries.flow.async_progress_by_handler(DOMAIN)
         return sum(flow["context"]["source"] == SOURCE_REAUTH for flow in flows)
 
 
 def entity_ids(hass: HomeAssistant) -> list[str]:
-    """Return Keycard's entities that are not switched off."""
+    """Return the ids of Keycard's enabled entities."""
     return [
         entity.entity_id
         for entity in er.async_get(hass).entities.values()
@@ -110,12 +110,12 @@ def entity_ids(hass: HomeAssistant) -> list[str]:
 
 
 def status_of(entry: MockConfigEntry) -> str:
-    """Return what an entry judges."""
+    """Return the status of an entry's assessment."""
     return str(entry.runtime_data.judge.assessment.status)
 
 
 def assert_available(story: Story) -> None:
-    """Check that every entity is there and available."""
+    """Check that every entity exists and is available."""
     states = story.states()
     assert set(states) == set(entity_ids(story.hass))
     assert [one for one, state in states.items() if state == STATE_UNAVAILABLE] == []
@@ -135,7 +135,7 @@ def assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def assert_explained(error: HomeAssistantError) -> None:
-    """Check that an error is translated, with all that its text wants to know."""
+    """Check that an error is translated, with all placeholders of its text."""
     assert error.translation_domain == DOMAIN
     texts = json.loads((KEYCARD / "translations" / "en.json").read_text())
     text = texts["exceptions"][error.translation_key]["message"]
@@ -145,7 +145,7 @@ def assert_explained(error: HomeAssistantError) -> None:
 
 
 def news(events: list[Event[EventStateChangedData]], entity_id: str) -> list[str]:
-    """Return the states that an entity went through, in their order."""
+    """Return the states of an entity in the order of their events."""
     return [
         event.data["new_state"].state
         for event in events

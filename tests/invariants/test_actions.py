@@ -343,7 +343,7 @@ async def test_check_now_need_not_answer(
     )
 
 
-async def test_an_owner_may_ask_for_any_entity(
+async def test_a_user_may_ask_for_any_entity(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     await story.settled(compatible_entry)

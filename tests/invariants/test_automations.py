@@ -473,7 +473,7 @@ async def test_conditions_in_an_outage(
     story.simulator.apply(dict.fromkeys(ALL_DOWN, "ok"))
     await story.go(900)
     assert await passing() == {"fine", "reached"}
-    # The account is the owner's to mend; the maker is fine.
+    # The account is the user's to mend; Tesla is fine.
     story.simulator.set("eu.api", LIMIT)
     await story.go(300)
     assert await passing() == {"fine"}

@@ -258,7 +258,7 @@ async def test_a_budget_slows_the_polling_and_stops_it(
         assert set(paces) == {"usual", "slowed", "stopped"}
         assert gaps[1] < 1.1 * DRIVING
         assert gaps[-1] > 3 * DRIVING
-        # But what an owner wants is done, and whether it is online is asked.
+        # But what a user wants is done, and whether it is online is asked.
         await story.go(6 * HOUR)
         assert await story.act("unlock") is None
         await story.go(300)
@@ -348,7 +348,7 @@ async def test_idle_minutes_write_nothing(
     )
 
 
-async def test_a_pause_that_the_maker_asks_for_is_kept(
+async def test_a_pause_that_tesla_asks_for_is_kept(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(compatible_entry)

@@ -105,7 +105,7 @@ async def test_cars_confirm_in_more_than_one_form(
 @pytest.mark.parametrize(
     ("link", "calls"), [("cheapest", 0), ("cloud", 1)], ids=["cheapest", "cloud"]
 )
-async def test_the_owner_chooses_the_link_where_both_serve(
+async def test_the_user_chooses_the_link_where_both_serve(
     story: Story, compatible_entry: MockConfigEntry, near: Near, link: str, calls: int
 ) -> None:
     entry = paired(compatible_entry, near.car)
@@ -149,7 +149,7 @@ async def test_nothing_reaches_a_car_that_is_away_in_an_outage(
     ],
     ids=["refused", "silent", "no slot"],
 )
-async def test_an_owner_hears_what_is_in_the_way(
+async def test_a_user_hears_what_is_in_the_way(
     story: Story,
     near: Near,
     watching_entry: MockConfigEntry,
@@ -355,7 +355,7 @@ async def test_a_broadcast_makes_keycard_ask(
     assert rest(story) == 0
 
 
-async def test_an_owner_asks_for_the_state(
+async def test_a_user_asks_for_the_state(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
     """Without an outage Bluetooth is asked only if somebody wants it."""

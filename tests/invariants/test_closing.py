@@ -133,7 +133,7 @@ async def test_a_car_that_is_being_paired(
     assert page.shows("pair")
 
 
-async def test_an_owner_hears_that_the_car_is_being_paired(
+async def test_a_user_hears_that_the_car_is_being_paired(
     story: Story, watching_entry: MockConfigEntry, near: Near
 ) -> None:
     entry = await story.settled(paired(watching_entry, near.car))

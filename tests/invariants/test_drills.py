@@ -96,7 +96,7 @@ async def press(story: Story, name: str, of: str = CLOUD) -> str | None:
 
 
 def list_shown(story: Story, entry: MockConfigEntry) -> str | None:
-    """Return the list that an owner sees after a drill."""
+    """Return the list that a user sees after a drill."""
     found = notifications(story.hass).get(f"keycard_drill_{entry.entry_id}")
     return None if found is None else f"{found['title']}\n{found['message']}"
 

@@ -37,7 +37,7 @@ def ada() -> Polled:
 
 @pytest.fixture
 async def fleet(story: Story, ada: Polled) -> AsyncIterator[OtherIntegration]:
-    """Set up another integration, which asks the maker itself, every ten minutes."""
+    """Set up another integration, which asks Tesla itself, every ten minutes."""
     async with OtherIntegration(
         story.hass, ada, domain="tesla_fleet", every=POLL
     ) as other:

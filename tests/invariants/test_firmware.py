@@ -82,7 +82,7 @@ async def test_the_locks_work_while_the_screen_gives_no_session(
     assert story.clock.monotonic() - began < 400
 
 
-async def test_an_owner_without_an_account_is_told_to_restart_the_screen(
+async def test_a_user_without_an_account_is_told_to_restart_the_screen(
     story: Story, watching_entry: MockConfigEntry, near: Near
 ) -> None:
     entry = await story.settled(paired(watching_entry, near.car))

@@ -149,7 +149,7 @@ async def test_a_car_that_is_left_out_leaves_the_account(
     assert entry.runtime_data.garage.left_out == {}
 
 
-async def test_notices_use_the_owners_own_name(
+async def test_notices_use_the_users_own_name(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(compatible_entry)

@@ -40,7 +40,7 @@ async def near(
 
 
 class Presses:
-    """Presses of an owner, when each came and ended, and when the car obeyed."""
+    """Presses of a user, when each came and ended, and when the car obeyed."""
 
     def __init__(self, story: Story, car: Car) -> None:
         self.story = story

@@ -65,7 +65,7 @@ def key_of(entry: MockConfigEntry) -> ConfigSubentry:
     return subentry
 
 
-# The owner is at the car
+# The user is at the car
 
 
 async def test_a_car_is_paired_and_then_opens_over_bluetooth(
@@ -205,7 +205,7 @@ async def test_a_car_that_comes_while_it_is_looked_for_is_found(
 @pytest.mark.parametrize(
     ("refuses", "error"), [(True, "refused"), (False, "not_tapped")]
 )
-async def test_an_owner_who_says_no_or_nothing(
+async def test_a_user_who_says_no_or_nothing(
     story: Story, page: Page, refuses: bool, error: str, tells_wait: bool
 ) -> None:
     page.computers("Ada").reports_wait = tells_wait
@@ -427,7 +427,7 @@ async def test_a_car_is_paired_again(
     assert story.simulator.usage.count("door_lock") == calls
 
 
-async def test_the_owner_chooses_which_link_serves(
+async def test_the_user_chooses_which_link_serves(
     story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
     key = await async_get_bluetooth_key(story.hass)

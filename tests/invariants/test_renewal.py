@@ -320,7 +320,7 @@ async def test_a_broken_key_is_not_replaced(
     assert_available(story)
 
 
-# A service in between renews its own sign-ins
+# A third party renews its own sign-ins
 
 
 SERVICE_ANSWERS = {

@@ -285,7 +285,7 @@ async def test_a_kill_in_an_outage_is_as_a_restart(
     after = story.hass.states.get(event)
     assert after is not None
     assert (after.state, after.attributes) == (before.state, before.attributes)
-    # The relay still measures from when the owner was told.
+    # The relay still measures from when the user was told.
     story.simulator.apply(UP)
     await story.go(600)
     ended = story.hass.states.get(event)

@@ -22,7 +22,7 @@ ACCOUNT = "account_problem"
 
 
 def in_between(provider: str) -> bool:
-    """Tell whether calls go to somebody else than the maker."""
+    """Tell whether calls go to somebody else than Tesla."""
     return provider in SERVICES
 
 
@@ -30,9 +30,9 @@ def in_between(provider: str) -> bool:
 class Case:
     """What the cloud answers to every call, and what that comes to.
 
-    `status` is what is judged after five minutes; `error` what an owner is told who
+    `status` is what is judged after five minutes; `error` what a user is told who
     sends a command `after` so many seconds, None where it is done; `reauth` whether the
-    owner is to sign in.
+    user is to sign in.
     """
 
     answer: str

@@ -25,7 +25,7 @@ COMMANDS = 1000
 SEED = 20211119
 
 CLIMATE = "climate.ada_climate"
-# What an owner does -> entity, what the car executes for it, what holds then.
+# What a user does -> entity, what the car executes for it, what holds then.
 ACTS: dict[str, tuple[str, str, Callable[[Car], bool]]] = {
     "lock": (LOCK, "door_lock", lambda car: car.locked),
     "unlock": (LOCK, "door_unlock", lambda car: not car.locked),
@@ -84,7 +84,7 @@ def judge(
     holds: bool,
     told: str,
 ) -> None:
-    """Hold what an owner is told against what the car did."""
+    """Hold what a user is told against what the car did."""
     end = "done" if error is None else str(error.translation_key)
     tally.ended[end] += 1
     if executed > 1:

@@ -26,7 +26,7 @@ OTHERS = {"dot": {"name": "Dot", "model": "modelx", "year": 2017, "key": "fob"}}
 
 
 class Told:
-    """What the owner was told, by whom."""
+    """What the user was told, by whom."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         self._events = async_capture_events(hass, EVENT_STATE_CHANGED)

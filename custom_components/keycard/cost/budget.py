@@ -1,4 +1,4 @@
-"""What the calls of a calendar month cost so far, and how much may still be asked."""
+"""Usage, cost and budget of the billed calls of a calendar month."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,14 +9,15 @@ from typing import TypedDict
 
 from .pricing import Billing, Charge, Tariff
 
-# By how much money must be behind time before anything is slowed, and how sharply it
-# is then: with a power of one, three times the budget would be gone too soon.
+# Polling slows down once the remaining share of the month is this multiple of the
+# remaining share of the budget. With an exponent of one, a user whose polling costs
+# three times the budget would run out of it before the end of the month.
 TOLERANCE = 1.1
-SHARPNESS = 3
+EXPONENT = 3
 
 
 class BudgetState(StrEnum):
-    """What a budget does to the polling."""
+    """Effect of a budget on polling."""
 
     NORMAL = "usual"
     SLOWED = "slowed"
@@ -24,7 +25,7 @@ class BudgetState(StrEnum):
 
 
 class StoredSpending(TypedDict):
-    """What is kept of a month over a restart: its first day (ISO 8601), the calls."""
+    """Stored usage: the first day of the month (ISO 8601) and the number of calls."""
 
     month: str
     counts: dict[str, int]
@@ -32,7 +33,7 @@ class StoredSpending(TypedDict):
 
 @dataclass(kw_only=True)
 class MonthlyUsage:
-    """Count the billed calls of one account; all times are local times of the home."""
+    """Billed calls of one account in a month; all times are local."""
 
     tariff: Tariff
     budget: float | None = None
@@ -45,7 +46,7 @@ class MonthlyUsage:
         self.counts[charge] += 1
 
     def roll(self, now: datetime) -> bool:
-        """Begin a month anew if it is a new one; a clock set back begins none."""
+        """Start a new month if one has begun; a clock set back starts none."""
         month = begin_of_month(now)
         if month.date() <= self.month.date():
             return False
@@ -55,46 +56,47 @@ class MonthlyUsage:
 
     @property
     def cost(self) -> float | None:
-        """Return what the month's calls cost (USD), None where they have no price."""
+        """Return the cost of the month's calls (USD), None without prices."""
         return self.tariff.cost(self.counts)
 
     def interval_factor(self, now: datetime) -> float:
-        """Return how much slower the budget makes the polling: 1 is not at all.
+        """Return the factor by which the budget lengthens polling intervals.
 
-        It grows with the share of the month that is left by the share of the money, so
-        that whoever is slowed by it spends the last of both together.
+        It is 1 while the budget suffices and infinite once it is spent. In between it
+        grows with the ratio of the remaining share of the month to the remaining share
+        of the budget, so that both run out together.
         """
         if self.budget is None or (cost := self.cost) is None:
             return 1.0
         money = 1 - cost / self.budget
         if money <= 0:
             return inf
-        over = end_of_month(self.month) - self.month
-        left = min(1.0, max(0.0, (end_of_month(self.month) - now) / over))
-        behind = left / money
-        return behind**SHARPNESS if behind >= TOLERANCE else 1.0
+        end = end_of_month(self.month)
+        time = min(1.0, max(0.0, (end - now) / (end - self.month)))
+        ratio = time / money
+        return ratio**EXPONENT if ratio >= TOLERANCE else 1.0
 
     def budget_state(self, now: datetime) -> BudgetState:
-        """Say in a word what the budget does."""
-        slower = self.interval_factor(now)
-        if slower == inf:
+        """Return the effect of the budget on polling."""
+        factor = self.interval_factor(now)
+        if factor == inf:
             return BudgetState.STOPPED
-        return BudgetState.NORMAL if slower == 1 else BudgetState.SLOWED
+        return BudgetState.NORMAL if factor == 1 else BudgetState.SLOWED
 
     @property
     def can_be_limited(self) -> bool:
-        """Tell whether a budget makes sense: calls have a price."""
+        """Return whether a budget is possible, that is, whether calls have a price."""
         return self.tariff.billing is Billing.BY_CALL
 
     def dump(self) -> StoredSpending:
-        """Return what is to be kept over a restart."""
+        """Return the data to store."""
         return StoredSpending(
             month=self.month.date().isoformat(),
             counts={charge.value: count for charge, count in self.counts.items()},
         )
 
     def restore(self, stored: StoredSpending, now: datetime) -> None:
-        """Take up what was kept, unless its month is over."""
+        """Restore stored usage, unless its month is over."""
         counts = {Charge(name): int(count) for name, count in stored["counts"].items()}
         kept = datetime.fromisoformat(stored["month"]).replace(tzinfo=now.tzinfo)
         self.month, self.counts = begin_of_month(kept), Counter(counts)
@@ -102,11 +104,11 @@ class MonthlyUsage:
 
 
 def begin_of_month(moment: datetime) -> datetime:
-    """Return when the month of a local time began."""
+    """Return the local time at which a month began."""
     return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
 def end_of_month(month: datetime) -> datetime:
-    """Return when the month that begins at a local time is over."""
+    """Return the local time at which a month ends, from its beginning."""
     year, number = divmod(month.year * 12 + month.month, 12)
     return month.replace(year=year, month=number + 1)

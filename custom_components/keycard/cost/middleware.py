@@ -1,4 +1,4 @@
-"""Counts the billed calls where they leave: beneath whatever library makes them."""
+"""aiohttp client middleware that counts billed requests."""
 
 from collections.abc import Awaitable, Callable
 import re
@@ -7,21 +7,20 @@ import aiohttp
 
 from .pricing import Charge
 
-# How the paths of billed calls end, with the maker and with Tessie.
+# Ends of the paths of billed requests, of Tesla and of Tessie.
 _BILLED = (
     (re.compile(r"/(vehicle_data|state)$|/api/refresh/\w+$"), Charge.DATA),
     (re.compile(r"/(command/\w+|signed_command)$"), Charge.COMMANDS),
     (re.compile(r"/(wake_up|wake)$"), Charge.WAKES),
 )
 
-
 _CACHED = re.compile(r"/vehicle_data$")
 
 
 def charge_of(path: str, *, cached: bool = False) -> Charge | None:
-    """Return as what a request is billed, None where it is free.
+    """Return the charge for a request, None if it is free.
 
-    Where data are `cached`, reading them is free.
+    Reading data is free if the provider serves them `cached`.
     """
     if cached and _CACHED.search(path):
         return None
@@ -29,16 +28,16 @@ def charge_of(path: str, *, cached: bool = False) -> Charge | None:
 
 
 class UsageMiddleware:
-    """A client middleware that tells of each call which the maker bills.
+    """Client middleware that reports each billed request.
 
-    That is every data call, command and wake that was answered below 500. It belongs
-    below what bounds the answers, and sees each request that really is made.
+    Tesla bills data requests, commands and wakes that are answered below 500. The
+    middleware must be the innermost one to see each request that is made.
     """
 
     def __init__(
         self, count: Callable[[Charge], None], *, cached: bool = False
     ) -> None:
-        """Take who is told, and whether reading data is free."""
+        """Initialize the middleware; `cached` data are free to read."""
         self._count = count
         self._cached = cached
 
@@ -47,7 +46,7 @@ class UsageMiddleware:
         request: aiohttp.ClientRequest,
         handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
     ) -> aiohttp.ClientResponse:
-        """Send the request and count it."""
+        """Send the request and count it if it is billed."""
         response = await handler(request)
         charge = charge_of(request.url.path, cached=self._cached)
         if charge is not None and response.status < 500:

@@ -1,4 +1,4 @@
-"""What the calls of a month cost, by who provides them: the one table of prices."""
+"""Prices of the calls, by provider."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ CURRENCY = "USD"
 
 
 class Charge(StrEnum):
-    """What is billed call by call."""
+    """Kind of billed call."""
 
     DATA = "data"
     COMMANDS = "commands"
@@ -23,7 +23,7 @@ class Charge(StrEnum):
 
 
 class Billing(StrEnum):
-    """How calls are paid for."""
+    """Billing model of a provider."""
 
     BY_CALL = "by_call"
     SUBSCRIPTION = "subscription"
@@ -32,11 +32,11 @@ class Billing(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Tariff:
-    """What a provider bills; prices are in calls for one US dollar.
+    """Prices of a provider, in calls per US dollar.
 
-    `free` are the US dollars a month that are not asked for. Where `cached`, reading
-    data is free and having them renewed is not. `since` is when the prices
-    came into force (ISO 8601), `source` where they are told.
+    `free` is the monthly credit in US dollars. With `cached`, reading data is free and
+    refreshing them is billed. `since` is the date from which the prices apply
+    (ISO 8601), `source` the page that lists them.
     """
 
     billing: Billing
@@ -47,7 +47,7 @@ class Tariff:
     source: str | None = None
 
     def cost(self, counts: Mapping[Charge, int]) -> float | None:
-        """Return the US dollars for calls, None where they have no price."""
+        """Return the cost of calls (USD), None if they have no price."""
         if self.billing is not Billing.BY_CALL:
             return None
         return sum(count / self.per_dollar[charge] for charge, count in counts.items())
@@ -65,7 +65,7 @@ _TESLA = Tariff(
 
 _TARIFFS: Mapping[str, Tariff] = {
     PROVIDER_FLEET: _TESLA,
-    # 2,000 credits for 2.50 dollars: renewing data takes 2, a command 1, a wake 20.
+    # 2,000 credits cost $2.50: a refresh takes 2 credits, a command 1, a wake 20.
     PROVIDER_TESLEMETRY: Tariff(
         billing=Billing.BY_CALL,
         per_dollar={Charge.DATA: 400, Charge.COMMANDS: 800, Charge.WAKES: 40},
@@ -81,7 +81,10 @@ _TARIFFS: Mapping[str, Tariff] = {
 
 
 def tariff_of(provider: str, *, third_party: bool) -> Tariff:
-    """Return what a provider bills; `in_between` where the maker does not answer."""
+    """Return the tariff of a provider.
+
+    A compatible server is billed by Tesla unless it is a `third_party`.
+    """
     if provider == PROVIDER_COMPATIBLE and not third_party:
         return _TESLA
     return _TARIFFS.get(provider, UNKNOWN)

@@ -1,4 +1,4 @@
-"""The bill of one account: what its calls cost this month, by the clock of the home."""
+"""Usage of billed calls of one account in local time."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,10 +13,10 @@ from .isolation import isolated
 
 
 class UsageTracker:
-    """Count what is billed to an account, and say what its budget still allows."""
+    """Track the billed calls of an account and its budget."""
 
     def __init__(self, options: Mapping[str, Any], tariff: Tariff) -> None:
-        """Begin a month; what was kept of it can be restored."""
+        """Initialize the tracker with the current month."""
         self.spending = MonthlyUsage(
             tariff=tariff,
             budget=options.get(CONF_BUDGET),
@@ -26,24 +26,24 @@ class UsageTracker:
 
     @callback
     def async_restore(self, stored: StoredSpending) -> None:
-        """Take up what was kept."""
+        """Restore stored usage."""
         self.spending.restore(stored, dt_util.now())
 
     @callback
     def async_add_listener(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
-        """Call back when the bill changes."""
+        """Add a listener for changes; return a function that removes it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     @callback
     def async_count(self, charge: Charge) -> None:
-        """Count a call."""
+        """Count a call and notify listeners."""
         self.spending.add(charge, dt_util.now())
         self._notify()
 
     @callback
     def async_roll_month(self) -> None:
-        """Begin a month anew if it is a new one."""
+        """Start a new month if one has begun."""
         if self.spending.roll(dt_util.now()):
             self._notify()
 
@@ -53,5 +53,5 @@ class UsageTracker:
                 listener()
 
     def interval_factor(self) -> float:
-        """Return how much slower the budget makes the polling now."""
+        """Return the factor by which the budget lengthens polling intervals now."""
         return self.spending.interval_factor(dt_util.now())

@@ -76,7 +76,7 @@ def asked(
         ask(*args)
         asked.set()
 
-    monkeypatch.setattr(computers.whitelist, "ask", ask_and_tell)
+    monkeypatch.setattr(computers.whitelist, "request_add", ask_and_tell)
     return asked
 
 

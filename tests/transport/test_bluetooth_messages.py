@@ -129,16 +129,20 @@ DEEDS: dict[str, Callable[[Car], None]] = {
     "asleep": lambda car: car.set_connectivity("asleep"),
     "open": _open_up,
     "warm": _warm_up,
-    "warm wheel": _set(wheel=1),
-    "kept": _set(keeper=1, climate_on=True),
-    "dog mode": _set(keeper=2, climate_on=True),
-    "camping": _set(keeper=3, climate_on=True, user_present=True),
-    "too hot": _set(overheat="On", overheat_level=0, inside=45.0),
-    "ventilated": _set(overheat="FanOnly", overheat_level=1, inside=45.0),
-    "guarded": _set(sentry=True, valet=True, pin_to_drive=True, bioweapon=True),
+    "warm wheel": _set(steering_wheel_heater=1),
+    "kept": _set(climate_keeper=1, climate_on=True),
+    "dog mode": _set(climate_keeper=2, climate_on=True),
+    "camping": _set(climate_keeper=3, climate_on=True, user_present=True),
+    "too hot": _set(overheat_protection="On", overheat_level=0, inside_temp=45.0),
+    "ventilated": _set(
+        overheat_protection="FanOnly", overheat_level=1, inside_temp=45.0
+    ),
+    "guarded": _set(
+        sentry_mode=True, valet_mode=True, pin_to_drive=True, bioweapon_mode=True
+    ),
     "lent out": lambda car: car.enable_keyless_driving(120),
     "sun roof": _set(sun_roof="vent"),
-    "update": _set(offered="2026.40.1"),
+    "update": _set(available_update="2026.40.1"),
     "update soon": _updating,
 }
 

@@ -9,6 +9,14 @@ from collections.abc import Callable
 from random import Random
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from tesla_protocol.command.car_server_pb2 import (
+    ActionStatus,
+    GetChargeState,
+    GetClimateState,
+    GetVehicleData,
+    OperationStatus_E as ActionStatus_E,
+    Response,
+)
 from tesla_protocol.command.signatures_pb2 import (
     AES_GCM_Response_Signature_Data,
     Session_Info_Status,
@@ -31,6 +39,7 @@ from tesla_protocol.command.vcsec_pb2 import (
 
 from ..protocol import Role, Transport, VehicleComputers, Whitelist
 from ..protocol.vcsec import status_message
+from ..protocol.vehicle_data import vehicle_data
 from ..vehicle.car import Car
 from .spoofed_devices import copy_car
 
@@ -48,8 +57,9 @@ class Adversary:
     """Relay the messages of a car as the dice fall.
 
     `mischief` is the part of the messages that something happens to. Without
-    `forges_status` it injects no open status that is addressed to the client, neither
-    its own nor an old one of the car.
+    `forges_status` it injects no open status that is addressed to the client, and
+    without `forges_data` no open answer of infotainment: neither its own nor an old one
+    of the car.
     """
 
     def __init__(
@@ -61,6 +71,7 @@ class Adversary:
         *,
         mischief: float = 0.3,
         forges_status: bool = True,
+        forges_data: bool = True,
     ) -> None:
         self.actions: dict[str, int] = {}
         """How often it did what."""
@@ -68,8 +79,12 @@ class Adversary:
         self._computers = computers
         self._car = car
         self._chance = chance
+        self._now = now
         self._mischief = mischief
-        self._forges_status = forges_status
+        self._forges = {
+            Domain.DOMAIN_VEHICLE_SECURITY: forges_status,
+            Domain.DOMAIN_INFOTAINMENT: forges_data,
+        }
         self._own = VehicleComputers(
             copy_car(car),
             now,
@@ -86,8 +101,6 @@ class Adversary:
             self._forge_seal,
             self._forge_broadcast,
         ]
-        if forges_status:
-            self._answers += [self._forge_status] * 4
 
     @property
     def whitelist(self) -> Whitelist:
@@ -156,7 +169,8 @@ class Adversary:
 
     def _inbound(self, message: RoutableMessage, answers: list[bytes]) -> list[bytes]:
         """Return what reaches the client instead of the answers to a message."""
-        kept = [one for one in answers if self._forges_status or not _is_open(one)]
+        forges = self._forges.get(message.to_destination.domain, False)
+        kept = [one for one in answers if forges or not _is_open(one)]
         self._from_car = [*self._from_car, *kept][-_MEMORY:]
         match self._does("lose", "replay", "inject", "inject instead"):
             case "lose":
@@ -173,6 +187,8 @@ class Adversary:
     def _forge(self, message: RoutableMessage) -> list[bytes]:
         greets = message.HasField("session_info_request")
         choices = self._greetings if greets else self._answers
+        if not greets and self._forges.get(message.to_destination.domain):
+            choices = [*choices, *[self._forge_state] * 4]
         return [self._chance.choice(choices)(message)]
 
     def _reply(self, message: RoutableMessage) -> RoutableMessage:
@@ -188,9 +204,24 @@ class Adversary:
         other.locked = not self._car.locked
         return status_message(other)
 
-    def _forge_status(self, message: RoutableMessage) -> bytes:
+    def _lie_of_data(self) -> bytes:
+        """Return data with another charge limit, and the climate the other way."""
+        other = copy_car(self._car)
+        other.charge_limit = 150 - self._car.charge_limit
+        other.climate_on = not self._car.climate_on
+        question = GetVehicleData(
+            getChargeState=GetChargeState(), getClimateState=GetClimateState()
+        )
+        done = ActionStatus(result=ActionStatus_E.OPERATIONSTATUS_OK)
+        data = vehicle_data(other, question, self._now())
+        return bytes(Response(actionStatus=done, vehicleData=data).SerializeToString())
+
+    def _forge_state(self, message: RoutableMessage) -> bytes:
         reply = self._reply(message)
-        reply.protobuf_message_as_bytes = self._lie()
+        security = message.to_destination.domain == Domain.DOMAIN_VEHICLE_SECURITY
+        reply.protobuf_message_as_bytes = (
+            self._lie() if security else self._lie_of_data()
+        )
         return bytes(reply.SerializeToString())
 
     def _forge_broadcast(self, _message: RoutableMessage) -> bytes:

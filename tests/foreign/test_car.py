@@ -4,15 +4,18 @@ Its answers are open, as those of cars with firmware before 2024.38 are, and it
 confirms commands with its status.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 from bleak.backends.device import BLEDevice
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
 from custom_components.keycard.transport.bluetooth import BluetoothClient
+from custom_components.keycard.transport.bluetooth_pairing import PairingResult, pair
+from custom_components.keycard.transport.result import CommandRejection
 from custom_components.keycard.vehicle.commands import Command, command_call
-from custom_components.keycard.vehicle.computer_keys import ComputerTrust
+from custom_components.keycard.vehicle.computer_keys import Computer, ComputerTrust
 from custom_components.keycard.vehicle.state import ConnectivityState
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions, device_address
@@ -20,6 +23,13 @@ from simulator.bluetooth import LinkConditions, device_address
 from ..simulator.conftest import HOME
 from ..transport.bluetooth import connector
 from .car import ForeignCar
+
+DATA = {
+    "battery_level": 42,
+    "charge_limit": 75,
+    "climate_on": True,
+    "front_driver_window_open": True,
+}
 
 
 @pytest.fixture
@@ -75,3 +85,76 @@ async def test_its_status_is_read(link: BluetoothClient, car: ForeignCar) -> Non
     assert told.error is None
     assert told.values["locked"] is True
     assert told.values["presence"] is ConnectivityState.ASLEEP
+
+
+async def test_it_is_paired_and_then_opens(
+    link: BluetoothClient, car: ForeignCar
+) -> None:
+    """It takes the key at once, without a card."""
+    car.set("paired", False)
+    car.set("locked", True)
+    outcome = await link.command(command_call(Command.UNLOCK))
+    assert outcome.rejection is CommandRejection.KEY_NOT_PAIRED
+    asked: list[bool] = []
+    trust = ComputerTrust()
+    assert await pair(link, lambda: asked.append(True), trust) is PairingResult.PAIRED
+    assert asked == [True]
+    assert all(trust.keys.get(computer) for computer in Computer)
+    # The first command is confirmed like any later one.
+    outcome = await link.command(command_call(Command.UNLOCK))
+    assert (outcome.done, outcome.confirmed) == (True, True)
+    assert await pair(link, lambda: asked.append(True), trust) is PairingResult.PAIRED
+    assert asked == [True]
+
+
+@pytest.mark.parametrize(
+    ("command", "params", "wanted"),
+    [
+        (Command.CLIMATE_ON, {}, {"climate_on": True}),
+        (
+            Command.SET_TEMPS,
+            {"driver_temp": 21.5, "passenger_temp": 21.5},
+            {"target_temp": 21.5},
+        ),
+        (Command.CHARGE_LIMIT, {"percent": 70}, {"charge_limit": 70}),
+        (Command.PORT, {"open": True}, {"port_open": True}),
+        (Command.SENTRY, {"on": True}, {"sentry_mode": True}),
+    ],
+)
+async def test_it_does_as_it_is_told(
+    link: BluetoothClient,
+    command: Command,
+    params: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+) -> None:
+    """Its open answer confirms no command: the state does that is asked afterwards."""
+    before = await link.poll(lambda values: True)
+    assert all(before.values.get(name) != value for name, value in wanted.items())
+    outcome = await link.command(command_call(command, **params))
+    assert (outcome.done, outcome.confirmed) == (True, True)
+    told = await link.poll(lambda values: True)
+    assert {name: told.values[name] for name in wanted} == wanted
+
+
+async def test_its_data_are_read(link: BluetoothClient, car: ForeignCar) -> None:
+    car.set("battery_level", 42)
+    car.set("charge_limit", 75)
+    car.set("climate_on", True)
+    car.set("window_open", "driver_front", True)
+    told = await link.poll(lambda values: True)
+    assert told.error is None
+    found = {name: told.values.get(name) for name in DATA}
+    assert found == DATA
+
+
+async def test_its_data_are_not_read_once_it_has_sealed_some(
+    link: BluetoothClient, car: ForeignCar
+) -> None:
+    car.set("battery_level", 42)
+    link.car.trust.record_answer(Computer.INFOTAINMENT, sealed=True)
+    told = await link.poll(lambda values: True)
+    assert told.values["locked"] is True
+    assert "battery_level" not in told.values
+    assert link.car.trust.history.unsealed
+    outcome = await link.command(command_call(Command.CHARGE_LIMIT, percent=70))
+    assert not outcome.confirmed

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNKNOWN
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -16,9 +16,15 @@ from simulator.bluetooth import Adversary, LinkConditions
 from .bluetooth import Near, bring_near, paired
 from .story import Story, assert_explained
 from .test_bluetooth_in_an_outage import lock_of
+from .test_strangers import limit_of
 
 STEPS = 60
-SEEDS = {True: 20211119, False: 19112021}
+SEALS = {
+    "seals": (20211119, True, True),
+    "never seals": (19112021, False, True),
+    "infotainment never seals": (11192021, True, False),
+}
+"""Seeds, and whether the locks' computer and infotainment seal what they tell."""
 
 # Seconds. A question and its answer take no longer than this.
 LONGEST = 45.0
@@ -37,22 +43,38 @@ async def near(
     near.proxy.remove()
 
 
-@pytest.mark.parametrize("seals", SEEDS, ids=["seals", "never seals"])
+@pytest.mark.parametrize(("seed", "status", "data"), SEALS.values(), ids=SEALS)
 async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
-    story: Story, near: Near, watching_entry: MockConfigEntry, *, seals: bool
+    story: Story,
+    near: Near,
+    watching_entry: MockConfigEntry,
+    *,
+    seed: int,
+    status: bool,
+    data: bool,
 ) -> None:
-    """The limit: an open status that is injected where a car never seals its own."""
-    print(f"seed: {SEEDS[seals]}")
-    dice, car = Random(SEEDS[seals]), near.car
+    """The limit: an open answer that is injected where a computer seals none."""
+    print(f"seed: {seed}")
+    dice, car = Random(seed), near.car
     computers = story.simulator.computers["Ada"]
-    computers.seals_status = seals
+    computers.seals_status, computers.seals_infotainment = status, data
     entry = await story.settled(paired(watching_entry, car))
     lock = lock_of(story, entry)
-    adversary = Adversary(computers, car, dice, story.clock.time, forges_status=seals)
+    limit = limit_of(story, entry)
+    assert story.states()[limit] == f"{car.charge_limit:.0f}"
+    adversary = Adversary(
+        computers,
+        car,
+        dice,
+        story.clock.time,
+        forges_status=status,
+        forges_data=data,
+    )
     story.simulator.bluetooth.relays["Ada"] = adversary
     # What the lock of the car was, and since when.
     was: list[tuple[float, bool]] = [(0.0, car.locked)]
     wrong: list[str] = []
+    limits: set[str] = set()
     last_shown = [story.states()[lock]]
     ended: Counter[str] = Counter()
     pressed: Counter[str] = Counter()
@@ -74,6 +96,8 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
     @callback
     def shown(event: Event[EventStateChangedData]) -> None:
         state = event.data["new_state"]
+        if event.data["entity_id"] == limit and state is not None:
+            limits.add(state.state)
         if event.data["entity_id"] != lock or state is None:
             return
         if state.state not in SHOWN or state.state == last_shown[-1]:
@@ -110,6 +134,9 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
     unsub()
     print(ended, adversary.actions)
     assert wrong == []
+    # Nobody changes it, whatever the relay says.
+    assert limits <= {f"{car.charge_limit:.0f}", STATE_UNKNOWN}
+    assert story.states()[limit] == f"{car.charge_limit:.0f}"
     for act, command in (("lock", "door_lock"), ("unlock", "door_unlock")):
         assert car.executed[command] - executed[command] <= pressed[act]
     # It did its worst, and did not win every time.

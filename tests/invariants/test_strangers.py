@@ -8,6 +8,7 @@ from tesla_protocol.command.vcsec_pb2 import FromVCSECMessage, UnsignedMessage
 
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.keycard.auth.keys import async_get_key
@@ -238,6 +239,33 @@ async def test_a_car_that_stops_to_seal_is_said_so_and_paired_again(
     assert repairs(story) == {}
     near.car.locked = True
     await story.until(lambda: story.states()[lock] == "locked", 300)
+
+
+def limit_of(story: Story, entry: MockConfigEntry) -> str:
+    """Return the charge limit of a car that no account tells of."""
+    [limit] = [
+        one.entity_id
+        for one in er.async_entries_for_config_entry(
+            er.async_get(story.hass), entry.entry_id
+        )
+        if one.domain == "number" and one.unique_id.endswith("_charge_limit")
+    ]
+    return limit
+
+
+async def test_open_answers_of_an_infotainment_that_never_seals_count(
+    story: Story, near: Near, watching_entry: MockConfigEntry
+) -> None:
+    story.simulator.computers["Ada"].seals_infotainment = False
+    near.car.charge_limit = 70
+    entry = await story.settled(paired(watching_entry, near.car))
+    limit = limit_of(story, entry)
+    assert story.states()[limit] == "70"
+    error = await story.act("set_value", limit, value=60)
+    assert error is None
+    assert near.car.charge_limit == 60
+    assert story.states()[limit] == "60"
+    assert repairs(story) == {}
 
 
 # Provisional

@@ -152,6 +152,26 @@ def test_trust_notes_what_it_does_not_admit_and_tells_of_news_only() -> None:
     assert len(changes) == 3
 
 
+def test_each_computer_seals_or_does_not_on_its_own() -> None:
+    trust = ComputerTrust()
+    unsealed = []
+    for computer, sealed in (
+        (LOCKS, True),
+        (SCREEN, False),
+        (SCREEN, True),
+        (SCREEN, False),
+        # What one computer seals does not make up for the other.
+        (LOCKS, True),
+        (SCREEN, True),
+    ):
+        trust.record_answer(computer, sealed=sealed)
+        unsealed.append(trust.history.unsealed)
+    assert unsealed == [False, False, False, True, True, False]
+    assert ComputerKeys.from_json(trust.keys.to_json()) == trust.keys
+    trust.pair(Pairing(at="now", points={LOCKS: OTHER}))
+    assert not any(trust.keys.seals(computer) for computer in Computer)
+
+
 def test_a_broadcast_makes_keycard_ask_and_many_do_not_make_it_ask_more() -> None:
     listening = BluetoothPollSchedule()
     listening.follow(near=True, alone=False, now=0.0)

@@ -16,7 +16,7 @@ from tesla_fleet_api.exceptions import (
 from tesla_fleet_api.tesla import TeslaBluetooth
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 from tesla_protocol.command.car_server_pb2 import Action, Response
-from tesla_protocol.command.signatures_pb2 import SessionInfo
+from tesla_protocol.command.signatures_pb2 import Session_Info_Status, SessionInfo
 from tesla_protocol.command.universal_message_pb2 import Domain, RoutableMessage
 from tesla_protocol.command.vcsec_pb2 import (
     FromVCSECMessage,
@@ -28,6 +28,8 @@ from tesla_protocol.command.vehicle_pb2 import VehicleData
 from ..vehicle.computer_keys import COMPUTERS, Computer, ComputerTrust
 
 _LOGGER = logging.getLogger(__name__)
+
+_NOT_LISTED = Session_Info_Status.SESSION_INFO_STATUS_KEY_NOT_ON_WHITELIST
 
 # How often a connection may be lost between its proof and the message.
 _RECONNECTS = 3
@@ -180,8 +182,14 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
     ) -> None:
         """Compare the public key before anything of a session is believed."""
         computer = COMPUTERS[msg.from_destination.domain]
-        point = SessionInfo.FromString(msg.session_info).publicKey
+        info = SessionInfo.FromString(msg.session_info)
+        point = info.publicKey
         now = asyncio.get_running_loop().time()
+        if info.status == _NOT_LISTED and not msg.signature_data.session_info_tag.tag:
+            # It cannot be sealed. The library reads it only without a public key, and
+            # some vehicles send theirs.
+            self._trust.refuse(now)
+            raise NotOnWhitelistFault
         if point and not self._trust.admits(computer, point, now):
             raise StrangerError
         try:

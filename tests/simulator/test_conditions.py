@@ -14,7 +14,7 @@ from simulator.scenarios.conditions import (
     ConditionKind,
     validate_condition,
 )
-from tests.waiting import PATIENCE, until
+from tests.waiting import TIMEOUT, until
 
 from .conftest import Clock
 
@@ -85,7 +85,7 @@ async def ask(
     session: aiohttp.ClientSession,
     sim: Simulator,
     surface: Surface,
-    limit: float = PATIENCE,
+    limit: float = TIMEOUT,
 ) -> tuple[int, str, str]:
     async with (
         asyncio.timeout(limit),
@@ -117,7 +117,7 @@ async def test_a_condition_shows_and_goes(
     else:
         assert isinstance(outcome, type)
         # What is held up is never answered, however short the wait for it.
-        limit = 0.1 if condition == "timeout" else PATIENCE
+        limit = 0.1 if condition == "timeout" else TIMEOUT
         with pytest.raises(outcome):
             await ask(session, sim, surface, limit)
     sim.set(subject, "ok")

@@ -46,7 +46,7 @@ async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
 
     # A platform that starts with them all gets them in steps, too.
     got: list[list[VehicleCoordinator]] = []
-    garage.async_add_listener(got.append)
+    garage.async_add_new_vehicle_listener(got.append)
     assert [len(cars) for cars in got] == [AT_ONCE]
     steps = before + COUNT - AT_ONCE
     await until(hass, lambda: len(got) == 1 + steps)

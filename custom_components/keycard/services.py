@@ -27,6 +27,7 @@ from homeassistant.helpers import (
 )
 from homeassistant.util import dt as dt_util
 
+from .bluetooth.vehicle_link import BluetoothStatus
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
 from .dashboard import async_get_dashboard
@@ -35,7 +36,6 @@ from .outage.endpoints import REGIONS
 from .outage.models import OUTAGES, Scope, Status
 from .outage.outage_log import EventType, Outage
 from .runtime.storage import DATA_STORE
-from .runtime.views import BluetoothStatus
 from .vehicle.fields import PARKED, WINDOWS
 from .vehicle.state import VehicleState
 

@@ -12,13 +12,35 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
-from ..runtime.views import BluetoothStatus
 from ..transport.bluetooth import BluetoothClient
 from ..transport.key_pair import PrivateKey
 from ..transport.routing import BluetoothReach
 from ..vehicle.poll_schedule import LOOK, BluetoothPollSchedule
 from ..vehicle.vehicle import Vehicle
 from .scanner import VehicleScanner
+
+
+@dataclass(frozen=True, kw_only=True)
+class BluetoothStatus:
+    """Reception of a vehicle over Bluetooth.
+
+    `signal` is in dBm, `last_seen` is UTC; both are None until an advertisement came.
+    `key_lost` says that the vehicle seems to have lost the key. Data over Bluetooth are
+    `provisional` while they rest on a public key that was first seen there.
+    """
+
+    in_range: bool
+    signal: int | None = None
+    last_seen: datetime | None = None
+    key_lost: bool = False
+    provisional: bool = False
+    infotainment_answers: bool | None = None
+    """Whether infotainment answers as well, None until it was asked."""
+
+    @property
+    def usable(self) -> bool:
+        """Return whether commands can be sent over Bluetooth."""
+        return self.in_range and not self.key_lost
 
 
 @dataclass(kw_only=True)

@@ -128,7 +128,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         else:
             budget = ["budget"] if self.can_be_limited else []
             link = ["link"] if self._has_both_transports else []
-            account = self.config_entry.data[CONF_PROVIDER] != NO_ACCOUNT
+            account = self.config_entry.data[CONF_PROVIDER] not in NO_ACCOUNT
             location = ["location"] if account else []
             options = ["keys", "leave_out", *link, *location, *budget, "hosts"]
         return self.async_show_menu(step_id="init", menu_options=options)

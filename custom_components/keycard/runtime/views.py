@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ..bluetooth.vehicle_link import BluetoothStatus
 from ..outage.models import INCONCLUSIVE, Assessment, Status
 from ..vehicle.keys import PhysicalKey
 from ..vehicle.state import ConnectivityState, Transport, VehicleState
@@ -17,29 +18,6 @@ class CloudData:
     assessment: Assessment
     api_reachable: bool
     drill: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class BluetoothStatus:
-    """How a car is heard over Bluetooth.
-
-    `signal` is in dBm, `heard_at` is UTC; both are None until it was heard. `key_lost`
-    tells whether the car seems to have lost the key. What comes over Bluetooth is
-    `provisional` while it rests on a public key that was first seen there.
-    """
-
-    in_range: bool
-    signal: int | None = None
-    last_seen: datetime | None = None
-    key_lost: bool = False
-    provisional: bool = False
-    infotainment_answers: bool | None = None
-    """Whether infotainment answers, too, None until it was talked to."""
-
-    @property
-    def usable(self) -> bool:
-        """Return whether the car can be told something over Bluetooth."""
-        return self.in_range and not self.key_lost
 
 
 @dataclass(frozen=True, kw_only=True)

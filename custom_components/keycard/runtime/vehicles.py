@@ -27,7 +27,7 @@ from ..transport.key_pair import PrivateKey
 from ..transport.result import ApiCall
 from ..transport.routing import Preference
 from ..vehicle.computer_keys import Computer, Pairing
-from ..vehicle.keys import PhysicalKey
+from ..vehicle.keys import PhysicalKey, is_vin
 from ..vehicle.parsing import JsonObject, read_text
 from ..vehicle.product_list import (
     MOST_VEHICLES,
@@ -150,10 +150,12 @@ class VehicleManager:
         told_apart = unique_labels({vin: car.name for vin, car in cars.items()})
         names = dict[str, str]()
         for vin, car in cars.items():
-            car.device_name = None if car.named else told_apart[vin]
+            label = None if car.named else told_apart[vin]
+            # The ID of a vehicle without a VIN says nothing to a user.
+            car.device_name = label if is_vin(vin) else None
             device = self._device(vin)
             own = device and device.name_by_user and read_text(device.name_by_user)
-            names[vin] = own or car.device_name or car.name
+            names[vin] = own or label or car.name
         for vin, name in unique_labels(names).items():
             cars[vin].shown_as = name
 

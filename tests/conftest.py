@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+import tempfile
 import time
 from typing import Any
 from unittest.mock import AsyncMock, patch
 from urllib.parse import urlsplit
 
 import aiohttp
+from hypothesis.configuration import set_hypothesis_home_dir
 import pytest
 from yarl import URL
 
@@ -51,6 +53,9 @@ type SignIn = Callable[..., Awaitable[ConfigFlowResult]]
 type SetUp = Callable[[MockConfigEntry], Awaitable[MockConfigEntry]]
 
 assert custom_components.keycard.PLATFORMS
+
+# By default Hypothesis writes its examples to the checkout.
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "keycard-hypothesis")
 
 
 @pytest.fixture(autouse=True)

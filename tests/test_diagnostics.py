@@ -73,7 +73,7 @@ async def test_entry(
 
     assert told["entry"]["data"]["region"] == "eu"
     assert set(told["entry"]["options"]["cars"]) == {"car_1", "car_3"}
-    assert told["cloud"]["view"]["judgement"]["status"] == "operational"
+    assert told["cloud"]["view"]["assessment"]["status"] == "operational"
     assert told["cloud"]["service_in_between"] is False
     assert {host["kind"] for host in told["asked"]} == {
         "status",

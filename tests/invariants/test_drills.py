@@ -137,7 +137,7 @@ async def test_a_drill_from_the_button_to_its_end(
     assert_shown(story, drill=True)
     assert status_of(entry) == "operational"
     found = await async_get_config_entry_diagnostics(story.hass, entry)
-    assert found["cloud"]["view"]["judgement"]["status"] == "operational"
+    assert found["cloud"]["view"]["assessment"]["status"] == "operational"
     assert found["cloud"]["drill"] is True
     assert list_shown(story, entry) is None
 
@@ -581,7 +581,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert "- By script ran." in shown
     assert "- Held back did not run." in shown
     assert "- Switched off is switched off." in shown
-    assert "- A message went to: notify.family, notify.neighbours." in shown
+    assert r"- A message went to: notify\.family, notify\.neighbours." in shown
     assert "Never tried" in shown
     assert "The keycard was last tried on 20" in shown
     # A new drill takes the list of the last one away.

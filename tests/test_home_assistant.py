@@ -27,20 +27,20 @@ from .tree import KEYCARD
 # imported from them, and the one module of Keycard that may do so.
 IMPORTED: dict[str, dict[str, str]] = {
     "homeassistant.components.automation": {
-        "DOMAIN": "blueprints",
-        "EVENT_AUTOMATION_TRIGGERED": "audience",
-        "automations_with_device": "audience",
-        "automations_with_entity": "audience",
+        "DOMAIN": "blueprint_installer",
+        "EVENT_AUTOMATION_TRIGGERED": "listeners",
+        "automations_with_device": "listeners",
+        "automations_with_entity": "listeners",
     },
     "homeassistant.components.automation.config": {
-        "AUTOMATION_BLUEPRINT_SCHEMA": "blueprints",
+        "AUTOMATION_BLUEPRINT_SCHEMA": "blueprint_installer",
     },
     "homeassistant.components.automation.helpers": {
-        "async_get_blueprints": "blueprints",
+        "async_get_blueprints": "blueprint_installer",
     },
-    "homeassistant.components.blueprint.models": {"Blueprint": "blueprints"},
-    "homeassistant.config_entries": {"SIGNAL_CONFIG_ENTRY_CHANGED": "subentries"},
-    "homeassistant.helpers.automation": {"DomainSpec": "carriers"},
+    "homeassistant.components.blueprint.models": {"Blueprint": "blueprint_installer"},
+    "homeassistant.config_entries": {"SIGNAL_CONFIG_ENTRY_CHANGED": "registry"},
+    "homeassistant.helpers.automation": {"DomainSpec": "entity_filter"},
     "homeassistant.helpers.condition": {
         "Condition": "condition",
         "ConditionConfig": "condition",
@@ -48,8 +48,8 @@ IMPORTED: dict[str, dict[str, str]] = {
         "EntityStateConditionBase": "condition",
     },
     "homeassistant.helpers.restore_state": {
-        "StoredState": "vigil",
-        "async_get": "vigil",
+        "StoredState": "trigger",
+        "async_get": "trigger",
     },
     "homeassistant.helpers.target": {
         "TargetStateChangedData": "trigger",
@@ -79,13 +79,13 @@ PRIVATE: dict[str, set[str]] = {
     "_states": {"condition"},
     "_target": {"trigger"},
     "_to_states": {"trigger"},
-    "_token_lock": {"sign_in"},
+    "_token_lock": {"oauth"},
 }
 # What only some versions of Home Assistant have is looked for by its name.
-BY_NAME = {"async_get_stored_state": "vigil", "last_states": "vigil"}
+BY_NAME = {"async_get_stored_state": "trigger", "last_states": "trigger"}
 # Of these modules, most is promised.
 PARTLY_PUBLIC = {"homeassistant.config_entries"}
-MODULES = sorted(KEYCARD.glob("*.py"))
+MODULES = sorted(KEYCARD.rglob("*.py"))
 
 
 def imports(path: Path) -> set[tuple[str, str]]:
@@ -125,7 +125,7 @@ def test_private_members_are_used_where_they_are_named() -> None:
                 case ast.Constant(value=str(name)) if name in BY_NAME:
                     by_name.setdefault(name, set()).add(path.stem)
     # Keycard's own attributes may bear such a name, too, in no module of these bases.
-    bases = {"condition", "sign_in", "trigger"}
+    bases = {"condition", "oauth", "trigger"}
     assert {name: places & bases for name, places in found.items()} == PRIVATE
     assert by_name == {name: {place} for name, place in BY_NAME.items()}
 

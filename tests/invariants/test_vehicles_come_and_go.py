@@ -93,7 +93,7 @@ async def test_a_car_that_was_asked_for_while_it_went_is_not_judged(
     story.simulator.set("eu.api@models", "503 down")
     await story.go(120)
     assert status_of(entry) == "operational"
-    assert car.vehicle.id not in coordinator.judge.dump(0.0)["cars"]
+    assert car.vehicle.id not in coordinator.judge.dump_state(0.0)["cars"]
 
 
 async def test_a_command_to_a_car_that_went_meanwhile_is_not_judged(
@@ -109,7 +109,7 @@ async def test_a_command_to_a_car_that_went_meanwhile_is_not_judged(
     coordinator.garage.async_remove(car.vehicle.id)
     await story.go(10)
     await command
-    assert car.vehicle.id not in coordinator.judge.dump(0.0)["cars"]
+    assert car.vehicle.id not in coordinator.judge.dump_state(0.0)["cars"]
 
 
 @pytest.mark.parametrize(

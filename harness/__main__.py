@@ -1,11 +1,11 @@
-"""Puts the clock in place, before anything is imported that reads it, and begins."""
+"""Run a program of the harness, with the clock installed before other imports."""
 
 from importlib import import_module
 import sys
 
 from .clock import OffsetClock, install
 
-PLAYS = ("replay", "case", "demo")
+PLAYS = ("replay", "worker", "demo")
 
 
 def main() -> int:

@@ -61,7 +61,7 @@ class Replays:
                 return played
             process = subprocess.Popen(  # noqa: S603 - this very program
                 [
-                    *(sys.executable, "-m", "harness", "case", str(case.path)),
+                    *(sys.executable, "-m", "harness", "worker", str(case.path)),
                     *self._providers,
                 ],
                 stdout=subprocess.PIPE,

@@ -76,8 +76,10 @@ async def test_a_vehicle_that_fails_hides_no_other(
     ada, cy = car_of(account, "Ada"), car_of(account, "Cy")
     assert list(coordinator.cars.values()).index(ada) == 0
     shown: list[str] = []
-    monkeypatch.setattr(ada, "async_refresh_view", fail)
-    monkeypatch.setattr(cy, "async_refresh_view", lambda *_, **__: shown.append("cy"))
+    monkeypatch.setattr(ada, "async_update_presentation", fail)
+    monkeypatch.setattr(
+        cy, "async_update_presentation", lambda *_, **__: shown.append("cy")
+    )
     coordinator._async_assess()
     assert shown == ["cy"]
     assert_told(caplog)
@@ -143,7 +145,7 @@ async def test_bluetooth_that_fails_to_stop_keeps_nothing_from_being_stored(
 
     car = car_of(account, "Ada")
     local: Callable[[], object] = Broken
-    object.__setattr__(car, "local", local())
+    object.__setattr__(car, "bluetooth", local())
     await account.runtime_data.garage.async_stop()
     car.bluetooth = None
     assert_told(caplog)

@@ -86,7 +86,9 @@ async def test_options_keys(
         vins["Ada"]: {"key": "fob"},
         vins["Cy"]: {"key": "keycard"},
     }
-    assert compatible_entry.runtime_data.cars[vins["Cy"]].car.physical_key == "keycard"
+    assert (
+        compatible_entry.runtime_data.cars[vins["Cy"]].vehicle.physical_key == "keycard"
+    )
 
 
 async def test_options_keys_of_cars_of_one_name(

@@ -66,10 +66,13 @@ async def test_set_up_poll_lock_unlock_climate(
     simulator: Simulator,
     set_up: SetUp,
     act: Act,
+    monkeypatch: pytest.MonkeyPatch,
     *,
     provider: str,
     signing: str,
 ) -> None:
+    # Tessie's data are up to 15 s old, which nobody waits for here.
+    monkeypatch.setattr("simulator.cloud.services.tessie.CACHE_SECONDS", 0.0)
     simulator.set_signing("Ada", signing)
     simulator.pair("Ada", await async_get_key(hass))
     entry = await opened(hass, simulator, provider, set_up)

@@ -220,10 +220,10 @@ ACTIONS: dict[Platform, Callable[[Any], set[str]]] = {
         | ({"set_preset_mode"} if described in CLIMATES else set())
     ),
     Platform.COVER: lambda described: (
-        {"open_cover"} | ({"close_cover"} if described.close else set())
+        {"open_cover"} | ({"close_cover"} if described.close_command else set())
     ),
     Platform.LOCK: lambda described: (
-        {"unlock"} | ({"lock"} if described.lock else set())
+        {"unlock"} | ({"lock"} if described.lock_command else set())
     ),
     Platform.NUMBER: lambda _: {"set_value"},
     Platform.SELECT: lambda _: {"select_option"},

@@ -65,7 +65,7 @@ class ForeignCar:
         )
         return bytes(message.SerializeToString())
 
-    def chatter(self) -> tuple[bytes, ...]:
+    def unsolicited_messages(self) -> tuple[bytes, ...]:
         """Return what it says besides: nothing."""
         return ()
 

@@ -36,7 +36,7 @@ async def link(
     entry = await story.settled(paired(watching_entry, near.car))
     local = entry.runtime_data.cars[near.car.vin].bluetooth
     assert local is not None
-    link: BluetoothClient = local.link
+    link: BluetoothClient = local.client
     return link
 
 
@@ -139,7 +139,7 @@ async def test_a_user_hears_that_the_car_is_being_paired(
     entry = await story.settled(paired(watching_entry, near.car))
     local = entry.runtime_data.cars[near.car.vin].bluetooth
     assert local is not None
-    async with local.link.held() as trouble:
+    async with local.client.connection() as trouble:
         assert trouble is None
         locks = [one for one in story.states() if one.startswith("lock.")]
         (lock,) = (one for one in locks if "cable" not in one)

@@ -256,7 +256,7 @@ async def test_a_radio_that_is_busy_keeps_no_command_for_later(
         car for car in entry.runtime_data.cars.values() if car.bluetooth
     ).bluetooth
     presses = Presses(story, near.car)
-    async with local.link.held():
+    async with local.client.connection():
         presses.press("unlock")
         await story.go(40)
         assert presses.tasks[0].done()

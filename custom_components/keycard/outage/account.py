@@ -148,7 +148,9 @@ class AccountStatus:
                 or (refusal.reason is Reason.MOBILE_ACCESS and key[1] == evidence.car)
             ):
                 del self._refusals[key]
-        if self._auth_refusal is not None and evidence.sent_at >= self._auth_refusal.at:
+        invalid_since = None if self._auth_refusal is None else self._auth_refusal.at
+        # An invalid sign-in that was restored has no refusal of its own.
+        if invalid_since is None or evidence.sent_at >= invalid_since:
             self.auth_invalid = False
             self._auth_refused_at = self._auth_refusal = None
 

@@ -12,7 +12,7 @@ from custom_components.keycard.runtime.vehicle_coordinator import VehicleCoordin
 from custom_components.keycard.runtime.vehicles import AT_ONCE
 from custom_components.keycard.transport.http import HttpResult
 from custom_components.keycard.transport.result import ApiCall
-from custom_components.keycard.vehicle.product_list import MOST_VEHICLES
+from custom_components.keycard.vehicle.product_list import MAX_VEHICLES
 
 from .conftest import until
 
@@ -58,13 +58,13 @@ async def test_a_list_that_is_too_long_is_refused_as_a_whole(
 ) -> None:
     coordinator = account.runtime_data
     known = dict(coordinator.cars)
-    coordinator.garage.async_update_products(listing(account, MOST_VEHICLES - 1))
+    coordinator.garage.async_update_products(listing(account, MAX_VEHICLES - 1))
     assert coordinator.cars == known
     await coordinator.watcher.async_check()
     name = f"{account.entry_id}_too_many_vehicles"
     issue = ir.async_get(hass).async_get_issue("keycard", name)
     assert issue is not None
-    assert (issue.translation_placeholders or {})["count"] == str(MOST_VEHICLES + 1)
+    assert (issue.translation_placeholders or {})["count"] == str(MAX_VEHICLES + 1)
 
     coordinator.garage.async_update_products(listing(account, 0))
     coordinator.watcher._checked_at = float("-inf")
@@ -76,8 +76,8 @@ async def test_a_list_that_is_too_long_is_refused_as_a_whole(
 async def test_a_list_that_is_too_long_is_refused_by_the_flow(
     account: MockConfigEntry,
 ) -> None:
-    assert _check_products(listing(account, MOST_VEHICLES - 2), "").error is None
+    assert _check_products(listing(account, MAX_VEHICLES - 2), "").error is None
     assert (
-        _check_products(listing(account, MOST_VEHICLES - 1), "").error
+        _check_products(listing(account, MAX_VEHICLES - 1), "").error
         == "too_many_vehicles"
     )

@@ -23,7 +23,7 @@ from .outage.models import OUTAGES, Status
 from .providers import SERVICES
 from .transport.library import LIBRARY_VERSION, missing_members
 from .transport.pinning import spell_fingerprint
-from .vehicle.product_list import MOST_VEHICLES, parse_unpaired
+from .vehicle.product_list import MAX_VEHICLES, parse_unpaired
 
 DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
 
@@ -264,7 +264,7 @@ class Issues:
                 "fingerprint": spell_fingerprint(pin.refused.fingerprint)
             }
         if (count := self.coordinator.garage.too_many) is not None:
-            most = str(MOST_VEHICLES)
+            most = str(MAX_VEHICLES)
             found[IssueType.TOO_MANY_VEHICLES] = {"count": str(count), "most": most}
         now = time.monotonic()
         if silent := sorted(
@@ -286,16 +286,18 @@ class Issues:
         }
         names = {
             IssueType.BLUETOOTH_KEY_NOT_PAIRED: [
-                name for name, trust in cars.items() if trust.history.key_lost
+                name for name, trust in cars.items() if trust.history.is_key_removed
             ],
             IssueType.BLUETOOTH_STRANGER: [
-                name for name, trust in cars.items() if trust.history.pretender
+                name for name, trust in cars.items() if trust.history.has_impostor
             ],
             IssueType.BLUETOOTH_UNSEALED: [
-                name for name, trust in cars.items() if trust.history.unsealed
+                name
+                for name, trust in cars.items()
+                if trust.history.has_unsealed_answer
             ],
             IssueType.BLUETOOTH_PROVISIONAL: [
-                name for name, trust in cars.items() if trust.keys.provisional
+                name for name, trust in cars.items() if trust.keys.is_provisional
             ],
         }
         return {

@@ -15,7 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
-from .vehicle.commands import CHARGING, Command, CommandCall, command_call
+from .vehicle.commands import CHARGING_STATES, Command, CommandCall, command_call
 from .vehicle.state import ConnectivityState, VehicleState
 
 # Each vehicle queues its own commands.
@@ -37,7 +37,11 @@ def _charging(state: VehicleState) -> bool | None:
     """Return whether the vehicle charges; it does not while asleep."""
     if state.presence is ConnectivityState.ASLEEP:
         return False
-    return None if state.charging_state is None else state.charging_state in CHARGING
+    return (
+        None
+        if state.charging_state is None
+        else state.charging_state in CHARGING_STATES
+    )
 
 
 SWITCHES = (

@@ -155,6 +155,6 @@ async def test_its_data_are_not_read_once_it_has_sealed_some(
     told = await link.poll(lambda values: True)
     assert told.values["locked"] is True
     assert "battery_level" not in told.values
-    assert link.car.trust.history.unsealed
+    assert link.car.trust.history.has_unsealed_answer
     outcome = await link.command(command_call(Command.CHARGE_LIMIT, percent=70))
     assert not outcome.confirmed

@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.keycard.auth.keys import async_get_key
-from custom_components.keycard.vehicle.poll_schedule import DRIVING
+from custom_components.keycard.vehicle.poll_schedule import DRIVING_INTERVAL
 from simulator.vehicle.schedule import Day
 from tests.entries import fleet_entry
 
@@ -256,8 +256,8 @@ async def test_a_budget_slows_the_polling_and_stops_it(
             paces.append(shown(story)[1])
         assert paces == sorted(paces, key=["usual", "slowed", "stopped"].index)
         assert set(paces) == {"usual", "slowed", "stopped"}
-        assert gaps[1] < 1.1 * DRIVING
-        assert gaps[-1] > 3 * DRIVING
+        assert gaps[1] < 1.1 * DRIVING_INTERVAL
+        assert gaps[-1] > 3 * DRIVING_INTERVAL
         # But what a user wants is done, and whether it is online is asked.
         await story.go(6 * HOUR)
         assert await story.act("unlock") is None

@@ -184,7 +184,7 @@ async def test_a_signed_command_expires_in_the_car(
 
         async def send(command: Command) -> CommandResult:
             pending = PendingCommand(
-                order=command_call(command), pressed_at=story.clock.monotonic()
+                call=command_call(command), pressed_at=story.clock.monotonic()
             )
             return await story.drive(
                 link.command(
@@ -206,7 +206,7 @@ async def test_a_signed_command_expires_in_the_car(
         story.simulator.set("eu.commands", "ok")
         calls = story.simulator.usage.count("signed_command")
         pending = PendingCommand(
-            order=command_call(Command.UNLOCK), pressed_at=story.clock.monotonic() - 20
+            call=command_call(Command.UNLOCK), pressed_at=story.clock.monotonic() - 20
         )
         for signed in (True, False):
             outcome = await story.drive(

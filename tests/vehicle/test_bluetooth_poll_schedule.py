@@ -6,9 +6,9 @@ from math import inf
 import pytest
 
 from custom_components.keycard.vehicle.poll_schedule import (
-    LONGEST,
-    LOOK,
-    SOON,
+    BLUETOOTH_DELAY,
+    BLUETOOTH_INTERVAL,
+    MAX_RETRY_DELAY,
     BluetoothPollSchedule,
 )
 from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
@@ -22,63 +22,82 @@ AWAKE = VehicleState(
 
 def test_a_car_that_comes_is_looked_at_once() -> None:
     listening = BluetoothPollSchedule()
-    assert listening.due() == inf
-    listening.follow(near=False, alone=False, now=0)
-    assert listening.due() == inf
-    listening.follow(near=True, alone=False, now=10)
-    assert listening.due() == 10
-    listening.record_poll(11, heard=True, alone=False)
-    listening.follow(near=True, alone=False, now=5000)
-    assert listening.due() == inf
-    listening.follow(near=False, alone=False, now=6000)
-    listening.follow(near=True, alone=False, now=7000)
-    assert listening.due() == 7000
+    assert listening.next_poll_at() == inf
+    listening.update_reachability(in_range=False, cloud_unavailable=False, monotonic=0)
+    assert listening.next_poll_at() == inf
+    listening.update_reachability(in_range=True, cloud_unavailable=False, monotonic=10)
+    assert listening.next_poll_at() == 10
+    listening.record_poll(11, answered=True, cloud_unavailable=False)
+    listening.update_reachability(
+        in_range=True, cloud_unavailable=False, monotonic=5000
+    )
+    assert listening.next_poll_at() == inf
+    listening.update_reachability(
+        in_range=False, cloud_unavailable=False, monotonic=6000
+    )
+    listening.update_reachability(
+        in_range=True, cloud_unavailable=False, monotonic=7000
+    )
+    assert listening.next_poll_at() == 7000
 
 
 def test_a_car_of_which_nobody_else_tells_is_looked_at_again_and_again() -> None:
     listening = BluetoothPollSchedule()
-    listening.follow(near=True, alone=True, now=0)
-    for now in (0, LOOK, 2 * LOOK):
-        assert listening.due() == now
-        listening.record_poll(now, heard=True, alone=True)
+    listening.update_reachability(in_range=True, cloud_unavailable=True, monotonic=0)
+    for now in (0, BLUETOOTH_INTERVAL, 2 * BLUETOOTH_INTERVAL):
+        assert listening.next_poll_at() == now
+        listening.record_poll(now, answered=True, cloud_unavailable=True)
     # Once the cloud tells again, it is left alone.
-    listening.record_poll(3 * LOOK, heard=True, alone=False)
-    assert listening.due() == inf
-    listening.follow(near=True, alone=True, now=1000)
-    assert listening.due() == 1000 + LOOK
+    listening.record_poll(
+        3 * BLUETOOTH_INTERVAL, answered=True, cloud_unavailable=False
+    )
+    assert listening.next_poll_at() == inf
+    listening.update_reachability(in_range=True, cloud_unavailable=True, monotonic=1000)
+    assert listening.next_poll_at() == 1000 + BLUETOOTH_INTERVAL
 
 
 def test_nobody_looks_for_a_car_that_is_away() -> None:
     listening = BluetoothPollSchedule()
-    listening.follow(near=True, alone=True, now=0)
-    listening.follow(near=False, alone=True, now=1)
-    assert listening.due() == inf
+    listening.update_reachability(in_range=True, cloud_unavailable=True, monotonic=0)
+    listening.update_reachability(in_range=False, cloud_unavailable=True, monotonic=1)
+    assert listening.next_poll_at() == inf
 
 
 def test_after_a_command_it_is_looked_at_soon() -> None:
     listening = BluetoothPollSchedule()
-    listening.follow(near=True, alone=False, now=0)
-    listening.record_poll(0, heard=True, alone=False)
+    listening.update_reachability(in_range=True, cloud_unavailable=False, monotonic=0)
+    listening.record_poll(0, answered=True, cloud_unavailable=False)
     listening.request(100)
-    assert listening.due() == 100 + SOON
+    assert listening.next_poll_at() == 100 + BLUETOOTH_DELAY
 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_who_does_not_answer_is_left_alone_for_longer_each_time(alone: bool) -> None:
     listening, now, waits = BluetoothPollSchedule(), 0.0, []
-    listening.follow(near=True, alone=alone, now=now)
+    listening.update_reachability(in_range=True, cloud_unavailable=alone, monotonic=now)
     for _ in range(6):
-        listening.record_poll(now, heard=False, alone=alone)
-        waits.append(listening.due() - now)
-        now = listening.due()
-    assert waits == [2 * LOOK, 4 * LOOK, 8 * LOOK, LONGEST, LONGEST, LONGEST]
-    listening.record_poll(now, heard=True, alone=True)
-    assert listening.due() == now + LOOK
+        listening.record_poll(now, answered=False, cloud_unavailable=alone)
+        waits.append(listening.next_poll_at() - now)
+        now = listening.next_poll_at()
+    assert waits == [
+        2 * BLUETOOTH_INTERVAL,
+        4 * BLUETOOTH_INTERVAL,
+        8 * BLUETOOTH_INTERVAL,
+        MAX_RETRY_DELAY,
+        MAX_RETRY_DELAY,
+        MAX_RETRY_DELAY,
+    ]
+    listening.record_poll(now, answered=True, cloud_unavailable=True)
+    assert listening.next_poll_at() == now + BLUETOOTH_INTERVAL
     # Whoever goes and comes back is asked at once.
-    listening.record_poll(now, heard=False, alone=alone)
-    listening.follow(near=False, alone=alone, now=now + 1)
-    listening.follow(near=True, alone=alone, now=now + 2)
-    assert listening.due() <= now + LOOK
+    listening.record_poll(now, answered=False, cloud_unavailable=alone)
+    listening.update_reachability(
+        in_range=False, cloud_unavailable=alone, monotonic=now + 1
+    )
+    listening.update_reachability(
+        in_range=True, cloud_unavailable=alone, monotonic=now + 2
+    )
+    assert listening.next_poll_at() <= now + BLUETOOTH_INTERVAL
 
 
 @pytest.mark.parametrize(
@@ -94,7 +113,15 @@ def test_data_are_asked_for_only_while_awake_and_alone(
     state: VehicleState | None, *, alone: bool, due: bool
 ) -> None:
     listening = BluetoothPollSchedule()
-    assert listening.data_due(state, year=2022, alone=alone, now=0) is due
-    listening.data.asked(0)
-    assert not listening.data_due(state, year=2022, alone=alone, now=600)
-    assert listening.data_due(state, year=2022, alone=alone, now=1300) is due
+    assert (
+        listening.is_data_due(state, year=2022, cloud_unavailable=alone, monotonic=0)
+        is due
+    )
+    listening.data.record_poll(0)
+    assert not listening.is_data_due(
+        state, year=2022, cloud_unavailable=alone, monotonic=600
+    )
+    assert (
+        listening.is_data_due(state, year=2022, cloud_unavailable=alone, monotonic=1300)
+        is due
+    )

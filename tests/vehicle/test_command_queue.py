@@ -34,7 +34,7 @@ PARAMS = {"seat": "left", "open": True, "on": True}
 
 @pytest.mark.parametrize("command", Command)
 def test_what_opens_a_car_has_less_time(command: Command) -> None:
-    pending = PendingCommand(order=command_call(command, **PARAMS), pressed_at=100.0)
+    pending = PendingCommand(call=command_call(command, **PARAMS), pressed_at=100.0)
     assert pending.deadline == (120.0 if command in ACCESS else 130.0)
     pending.allow_wake()
     assert pending.deadline == (130.0 if command in ACCESS else 160.0)
@@ -42,51 +42,51 @@ def test_what_opens_a_car_has_less_time(command: Command) -> None:
 
 def test_nothing_is_sent_past_its_deadline() -> None:
     changes: list[tuple[bool, float]] = []
-    pending = PendingCommand(order=UNLOCK, pressed_at=0.0)
+    pending = PendingCommand(call=UNLOCK, pressed_at=0.0)
     pending.on_change = lambda: changes.append((pending.sent, pending.deadline))
     with pytest.raises(NotSentError, match="late"):
-        pending.start_sending(20.0)
+        pending.mark_sent(20.0)
     pending.allow_wake()
-    pending.start_sending(29.9)
-    pending.start_sending(29.9)
-    pending.note_not_sent()
+    pending.mark_sent(29.9)
+    pending.mark_sent(29.9)
+    pending.mark_not_sent()
     with pytest.raises(NotSentError) as error:
-        pending.start_sending(30.0)
+        pending.mark_sent(30.0)
     assert error.value.reason is NotSent.LATE
     assert changes == [(False, 30.0), (True, 30.0), (False, 30.0)]
 
 
 def test_a_press_joins_what_waits_and_keeps_its_deadline() -> None:
     queue = CommandQueue()
-    first = queue.press(UNLOCK, 0.0).pending
-    again = queue.press(UNLOCK, 15.0)
+    first = queue.add(UNLOCK, 0.0).pending
+    again = queue.add(UNLOCK, 15.0)
     assert (again.pending, again.joined, again.replaced) == (first, True, ())
     assert first.deadline == 20.0
     # What is too late is not joined.
-    late = queue.press(UNLOCK, 20.0)
+    late = queue.add(UNLOCK, 20.0)
     assert (late.joined, late.replaced) == (False, (first,))
 
 
 def test_a_contrary_press_replaces_what_waits_but_not_what_was_sent() -> None:
     queue = CommandQueue()
-    sent = queue.press(UNLOCK, 0.0).pending
-    sent.start_sending(1.0)
-    waiting = queue.press(UNLOCK, 2.0)
+    sent = queue.add(UNLOCK, 0.0).pending
+    sent.mark_sent(1.0)
+    waiting = queue.add(UNLOCK, 2.0)
     assert not waiting.joined
-    assert queue.ahead_of(waiting.pending) == [sent]
-    contrary = queue.press(LOCK, 3.0)
+    assert queue.preceding(waiting.pending) == [sent]
+    contrary = queue.add(LOCK, 3.0)
     assert contrary.replaced == (waiting.pending,)
     assert waiting.pending.withdrawn is NotSent.REPLACED
     assert sent.withdrawn is None
     with pytest.raises(NotSentError, match="replaced"):
-        waiting.pending.start_sending(3.0)
+        waiting.pending.mark_sent(3.0)
     # What the vehicle has surely not got can be replaced again.
-    sent.note_not_sent()
-    last = queue.press(UNLOCK, 4.0)
+    sent.mark_not_sent()
+    last = queue.add(UNLOCK, 4.0)
     assert last.replaced == (sent, contrary.pending)
     for one in (sent, waiting.pending, contrary.pending):
         queue.remove(one)
-    assert queue.ahead_of(last.pending) == []
+    assert queue.preceding(last.pending) == []
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def test_presses_of_other_things(
     first: CommandCall, second: CommandCall, *, joined: bool, replaced: bool
 ) -> None:
     queue = CommandQueue()
-    queue.press(first, 0.0)
-    press = queue.press(second, 1.0)
+    queue.add(first, 0.0)
+    press = queue.add(second, 1.0)
     assert (press.joined, bool(press.replaced)) == (joined, replaced)
 
 
 def test_a_second_step_has_the_time_of_its_press() -> None:
-    pending = CommandQueue().press(LOCK, 9.0, pressed_at=5.0, wakes=True).pending
+    pending = CommandQueue().add(LOCK, 9.0, pressed_at=5.0, needs_wake=True).pending
     assert pending.deadline == 35.0
 
 
@@ -151,26 +151,26 @@ def test_whatever_is_pressed_the_last_wish_is_sent_last(seed: int) -> None:
         now += dice.choice((0.0, 0.5, 3.0, 9.0))
         if dice.random() < 0.5:
             wish, wished_at = dice.choice((LOCK, UNLOCK)), now
-            pressed.append(queue.press(wish, now).pending)
+            pressed.append(queue.add(wish, now).pending)
         for one in [one for one in queue.commands if one.withdrawn is not None]:
             queue.remove(one)
         under_way = [one for one in queue.commands if one.sent]
         if under_way and dice.random() < 0.4:
             queue.remove(under_way[0])
-        free = [one for one in queue.commands if not queue.ahead_of(one)]
+        free = [one for one in queue.commands if not queue.preceding(one)]
         for one in free:
             if one.sent or dice.random() < 0.5:
                 continue
             try:
-                one.start_sending(now)
+                one.mark_sent(now)
             except NotSentError:
                 queue.remove(one)
             else:
-                sent.append((one.order, now))
+                sent.append((one.call, now))
                 assert now < one.deadline <= one.pressed_at + 20.0
                 # Nothing newer and contrary has been pressed before it.
                 newer = [two for two in pressed if two.pressed_at > one.pressed_at]
-                assert all(two.order == one.order for two in newer)
+                assert all(two.call == one.call for two in newer)
         # At most one is under way, and at most one waits.
         assert sum(one.sent for one in queue.commands) <= 1
         assert sum(not one.sent for one in queue.commands) <= 1

@@ -13,8 +13,8 @@ from custom_components.keycard.vehicle.computer_keys import (
     Pairing,
 )
 from custom_components.keycard.vehicle.poll_schedule import (
-    LOOK,
-    SOON,
+    BLUETOOTH_DELAY,
+    BLUETOOTH_INTERVAL,
     BluetoothPollSchedule,
 )
 from custom_components.keycard.vehicle.vehicle import Vehicle
@@ -25,33 +25,38 @@ HOUR = 3600.0
 
 
 def test_each_computer_has_a_key_of_its_own() -> None:
-    keys = ComputerKeys().seen(LOCKS, ONE)
+    keys = ComputerKeys().with_bluetooth_key(LOCKS, ONE)
     assert keys.contradicts(LOCKS, OTHER)
     assert not keys.contradicts(LOCKS, ONE)
     assert not keys.contradicts(SCREEN, OTHER)
-    assert keys.seen(LOCKS, OTHER) == keys
+    assert keys.with_bluetooth_key(LOCKS, OTHER) == keys
 
 
 def test_what_is_first_seen_is_provisional_until_cloud_or_pairing_settles_it() -> None:
     keys = ComputerKeys()
-    assert not keys.provisional
-    assert not keys.settled(LOCKS)
-    keys = keys.seen(LOCKS, ONE)
-    assert keys.provisional
-    assert not keys.settled(LOCKS)
-    paired = keys.paired(Pairing(at="now", points={LOCKS: OTHER}))
-    assert not paired.provisional
-    assert paired.settled(LOCKS)
+    assert not keys.is_provisional
+    assert not keys.is_verified(LOCKS)
+    keys = keys.with_bluetooth_key(LOCKS, ONE)
+    assert keys.is_provisional
+    assert not keys.is_verified(LOCKS)
+    paired = keys.with_pairing(Pairing(at="now", points={LOCKS: OTHER}))
+    assert not paired.is_provisional
+    assert paired.is_verified(LOCKS)
     assert paired.contradicts(LOCKS, ONE)
-    assert paired.seen(SCREEN, ONE).provisional
-    cloud = keys.received(LOCKS, OTHER)
-    assert not cloud.provisional
+    assert paired.with_bluetooth_key(SCREEN, ONE).is_provisional
+    cloud = keys.with_cloud_key(LOCKS, OTHER)
+    assert not cloud.is_provisional
     assert cloud.contradicts(LOCKS, ONE)
 
 
 def test_the_cloud_wins_over_a_pairing_and_a_pairing_begins_the_rest_anew() -> None:
-    keys = ComputerKeys().received(LOCKS, ONE).seen(SCREEN, ONE).sealing(LOCKS)
-    keys = keys.paired(Pairing(at="now", points={LOCKS: OTHER, SCREEN: OTHER}))
+    keys = (
+        ComputerKeys()
+        .with_cloud_key(LOCKS, ONE)
+        .with_bluetooth_key(SCREEN, ONE)
+        .with_sealed_answer(LOCKS)
+    )
+    keys = keys.with_pairing(Pairing(at="now", points={LOCKS: OTHER, SCREEN: OTHER}))
     assert keys.vehicle_security is not None
     assert (keys.vehicle_security.point, keys.vehicle_security.source) == (
         ONE,
@@ -61,13 +66,17 @@ def test_the_cloud_wins_over_a_pairing_and_a_pairing_begins_the_rest_anew() -> N
     assert keys.infotainment.source is KeySource.PAIRING
     assert not keys.seals_status
     # The same pairing counts once.
-    sealing = keys.sealing(LOCKS)
-    assert sealing.paired(Pairing(at="now", points={SCREEN: OTHER})) is sealing
+    sealing = keys.with_sealed_answer(LOCKS)
+    assert sealing.with_pairing(Pairing(at="now", points={SCREEN: OTHER})) is sealing
 
 
 def test_keys_are_kept_over_a_restart() -> None:
-    keys = ComputerKeys(paired_at="now").received(LOCKS, ONE).seen(SCREEN, OTHER)
-    keys = keys.sealing(LOCKS)
+    keys = (
+        ComputerKeys(paired_at="now")
+        .with_cloud_key(LOCKS, ONE)
+        .with_bluetooth_key(SCREEN, OTHER)
+    )
+    keys = keys.with_sealed_answer(LOCKS)
     assert ComputerKeys.from_json(keys.to_json()) == keys
     car = Vehicle(id="A", name="A", trust=ComputerTrust(keys))
     assert Vehicle.from_json(car.to_json()).trust.keys == keys
@@ -116,38 +125,47 @@ def test_a_key_is_lost_after_three_refusals_over_an_hour(
 ) -> None:
     history = BluetoothHistory()
     for now in refused_at:
-        history = history.refused(now)
-    assert history.key_lost is lost
+        history = history.with_refusal(now)
+    assert history.is_key_removed is lost
     assert len(history.refusals) <= 3
     # A proven session in between begins the count anew.
-    assert not history.proven(refused_at[-1]).refused(refused_at[-1] + HOUR).key_lost
+    assert (
+        not history.with_proven_session(refused_at[-1])
+        .with_refusal(refused_at[-1] + HOUR)
+        .is_key_removed
+    )
 
 
 def test_a_stranger_is_forgotten_an_hour_later_once_the_car_proves_itself() -> None:
-    history = BluetoothHistory().met_stranger(0.0)
-    assert history.pretender
-    assert history.proven(HOUR - 1).pretender
-    assert not history.proven(HOUR).pretender
-    assert not history.proven(HOUR).met_stranger(HOUR).proven(3 * HOUR).pretender
+    history = BluetoothHistory().with_stranger(0.0)
+    assert history.has_impostor
+    assert history.with_proven_session(HOUR - 1).has_impostor
+    assert not history.with_proven_session(HOUR).has_impostor
+    assert (
+        not history.with_proven_session(HOUR)
+        .with_stranger(HOUR)
+        .with_proven_session(3 * HOUR)
+        .has_impostor
+    )
 
 
 def test_trust_notes_what_it_does_not_admit_and_tells_of_news_only() -> None:
     trust = ComputerTrust()
     changes: list[ComputerKeys] = []
-    trust.changed = lambda: changes.append(trust.keys)
-    assert trust.admits(LOCKS, ONE, 0.0)
-    trust.prove(LOCKS, ONE, 0.0)
-    trust.prove(LOCKS, ONE, 1.0)
+    trust.on_change = lambda: changes.append(trust.keys)
+    assert trust.accept_session(LOCKS, ONE, 0.0)
+    trust.record_session(LOCKS, ONE, 0.0)
+    trust.record_session(LOCKS, ONE, 1.0)
     assert len(changes) == 1
-    assert not trust.admits(LOCKS, OTHER, 2.0)
-    assert trust.history.pretender
+    assert not trust.accept_session(LOCKS, OTHER, 2.0)
+    assert trust.history.has_impostor
     # An open status is no news where none was ever sealed.
     unsealed = []
     for sealed in (False, True, False):
         trust.record_answer(LOCKS, sealed=sealed)
-        unsealed.append(trust.history.unsealed)
+        unsealed.append(trust.history.has_unsealed_answer)
     assert unsealed == [False, False, True]
-    trust.pair(Pairing(at="now", points={LOCKS: OTHER}))
+    trust.apply_pairing(Pairing(at="now", points={LOCKS: OTHER}))
     assert trust.history == BluetoothHistory()
     assert len(changes) == 3
 
@@ -165,21 +183,21 @@ def test_each_computer_seals_or_does_not_on_its_own() -> None:
         (SCREEN, True),
     ):
         trust.record_answer(computer, sealed=sealed)
-        unsealed.append(trust.history.unsealed)
+        unsealed.append(trust.history.has_unsealed_answer)
     assert unsealed == [False, False, False, True, True, False]
     assert ComputerKeys.from_json(trust.keys.to_json()) == trust.keys
-    trust.pair(Pairing(at="now", points={LOCKS: OTHER}))
-    assert not any(trust.keys.seals(computer) for computer in Computer)
+    trust.apply_pairing(Pairing(at="now", points={LOCKS: OTHER}))
+    assert not any(trust.keys.has_sealed(computer) for computer in Computer)
 
 
 def test_a_broadcast_makes_keycard_ask_and_many_do_not_make_it_ask_more() -> None:
     listening = BluetoothPollSchedule()
-    listening.follow(near=True, alone=False, now=0.0)
-    listening.record_poll(0.0, heard=True, alone=False)
-    listening.hint(10.0)
-    assert listening.due() == 10.0 + SOON
-    listening.record_poll(12.0, heard=True, alone=False)
-    listening.hint(13.0)
-    assert listening.due() > 10.0 + LOOK
-    listening.hint(10.0 + LOOK)
-    assert listening.due() == 10.0 + LOOK + SOON
+    listening.update_reachability(in_range=True, cloud_unavailable=False, monotonic=0.0)
+    listening.record_poll(0.0, answered=True, cloud_unavailable=False)
+    listening.record_broadcast(10.0)
+    assert listening.next_poll_at() == 10.0 + BLUETOOTH_DELAY
+    listening.record_poll(12.0, answered=True, cloud_unavailable=False)
+    listening.record_broadcast(13.0)
+    assert listening.next_poll_at() > 10.0 + BLUETOOTH_INTERVAL
+    listening.record_broadcast(10.0 + BLUETOOTH_INTERVAL)
+    assert listening.next_poll_at() == 10.0 + BLUETOOTH_INTERVAL + BLUETOOTH_DELAY

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from custom_components.keycard.vehicle.poll_schedule import (
-    CHARGING_LEAST,
-    CHARGING_MOST,
-    DRIVING,
-    IDLE,
+    DRIVING_INTERVAL,
+    IDLE_INTERVAL,
+    MAX_CHARGING_INTERVAL,
+    MIN_CHARGING_INTERVAL,
     DataPollSchedule,
     IntervalReason,
     PollInterval,
-    pace,
+    poll_interval,
 )
 from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
-from custom_components.keycard.vehicle.vehicle import TRUSTED_FOR
+from custom_components.keycard.vehicle.vehicle import CURRENT_FOR
 
 LONG = 3600.0
 CHARGING: dict[str, Any] = {
@@ -42,24 +42,24 @@ def car(**values: Any) -> VehicleState:
 @pytest.mark.parametrize(
     ("state", "year", "quiet", "expected"),
     [
-        (None, 2022, LONG, PollInterval(inf, IntervalReason.AWAY)),
+        (None, 2022, LONG, PollInterval(inf, IntervalReason.NOT_ONLINE)),
         (
             car(presence=ConnectivityState.ASLEEP),
             2022,
             LONG,
-            PollInterval(inf, IntervalReason.AWAY),
+            PollInterval(inf, IntervalReason.NOT_ONLINE),
         ),
         (
             car(presence=ConnectivityState.OFFLINE, speed=60),
             2022,
             0,
-            PollInterval(inf, IntervalReason.AWAY),
+            PollInterval(inf, IntervalReason.NOT_ONLINE),
         ),
         (
             car(presence=ConnectivityState.UNKNOWN),
             2022,
             LONG,
-            PollInterval(inf, IntervalReason.AWAY),
+            PollInterval(inf, IntervalReason.NOT_ONLINE),
         ),
         (
             car(shift_state="d", speed=0),
@@ -137,7 +137,9 @@ def car(**values: Any) -> VehicleState:
 def test_the_pace(
     state: VehicleState | None, year: int | None, quiet: float, expected: PollInterval
 ) -> None:
-    assert pace(state, year=year, quiet=quiet) == pytest.approx(expected)
+    assert poll_interval(state, year=year, unchanged_for=quiet) == pytest.approx(
+        expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,37 +148,42 @@ def test_the_pace(
         (car(speed=31), 1.5, PollInterval(180, IntervalReason.DRIVING)),
         (car(), 1.5, PollInterval(2700, IntervalReason.IDLE)),
         (car(**CHARGING), 2.0, PollInterval(3600, IntervalReason.CHARGING)),
-        (car(speed=31), inf, PollInterval(inf, IntervalReason.SPENT)),
-        (car(), inf, PollInterval(inf, IntervalReason.SPENT)),
+        (car(speed=31), inf, PollInterval(inf, IntervalReason.BUDGET_SPENT)),
+        (car(), inf, PollInterval(inf, IntervalReason.BUDGET_SPENT)),
         (
             car(presence=ConnectivityState.ASLEEP),
             inf,
-            PollInterval(inf, IntervalReason.AWAY),
+            PollInterval(inf, IntervalReason.NOT_ONLINE),
         ),
     ],
 )
 def test_money_slows_everything_and_driving_least(
     state: VehicleState, slower: float, expected: PollInterval
 ) -> None:
-    assert pace(state, year=2022, quiet=LONG, interval_factor=slower) == expected
+    assert (
+        poll_interval(state, year=2022, unchanged_for=LONG, interval_factor=slower)
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
     ("fruitless", "seconds"), [(0, 120), (1, 240), (3, 960), (4, 1200), (99, 1200)]
 )
 def test_what_brings_nothing_is_asked_less(fruitless: int, seconds: float) -> None:
-    found = pace(car(speed=31), year=2022, quiet=LONG, unchanged_polls=fruitless)
+    found = poll_interval(
+        car(speed=31), year=2022, unchanged_for=LONG, unchanged_polls=fruitless
+    )
     assert found == PollInterval(seconds, IntervalReason.DRIVING)
-    old = pace(car(), year=2015, quiet=LONG, unchanged_polls=fruitless)
+    old = poll_interval(car(), year=2015, unchanged_for=LONG, unchanged_polls=fruitless)
     assert old == PollInterval(1500, IntervalReason.LET_SLEEP)
 
 
 def test_what_a_car_said_holds_until_it_is_asked_again() -> None:
     for year in (2015, 2022):
-        found = pace(car(), year=year, quiet=LONG)
-        assert found.seconds * 1.05 + 60 < TRUSTED_FOR.total_seconds()
-    assert CHARGING_LEAST >= DRIVING
-    assert CHARGING_MOST <= IDLE
+        found = poll_interval(car(), year=year, unchanged_for=LONG)
+        assert found.seconds * 1.05 + 60 < CURRENT_FOR.total_seconds()
+    assert MIN_CHARGING_INTERVAL >= DRIVING_INTERVAL
+    assert MAX_CHARGING_INTERVAL <= IDLE_INTERVAL
 
 
 class Teller:
@@ -186,19 +193,19 @@ class Teller:
         self.rhythm = rhythm
 
     def __call__(self, state: VehicleState | None, now: float, **kwargs: Any) -> float:
-        return self.rhythm.due(state, year=2022, now=now, **kwargs)
+        return self.rhythm.next_poll_at(state, year=2022, monotonic=now, **kwargs)
 
 
 def test_a_new_car_is_asked_at_once() -> None:
     due = Teller(DataPollSchedule())
     assert due(None, 1000) == inf
     assert due(car(data_at=None), 1000) < 1000
-    due.rhythm.asked(1000, late=1.05)
-    assert due(car(), 1001) == 1000 + 1.05 * IDLE
+    due.rhythm.record_poll(1000, jitter=1.05)
+    assert due(car(), 1001) == 1000 + 1.05 * IDLE_INTERVAL
 
 
 def test_a_restart_is_no_news() -> None:
-    due = Teller(DataPollSchedule(asked_at=400))
+    due = Teller(DataPollSchedule(polled_at=400))
     assert due(car(presence=ConnectivityState.UNKNOWN), 1000) == inf
     assert due(car(), 1001) == 1600
 
@@ -208,46 +215,46 @@ def test_a_restart_is_no_news() -> None:
 def test_a_car_that_comes_online_is_asked_at_once_but_not_for_each_wink(
     away: ConnectivityState, asked_at: float, expected: float
 ) -> None:
-    due = Teller(DataPollSchedule(asked_at=asked_at))
+    due = Teller(DataPollSchedule(polled_at=asked_at))
     assert due(car(presence=away), 4940) == inf
     assert due(car(), 5000) == expected
     assert due(car(), 5001) == expected
-    due.rhythm.asked(expected)
-    assert due(car(), expected + 1) == expected + IDLE
+    due.rhythm.record_poll(expected)
+    assert due(car(), expected + 1) == expected + IDLE_INTERVAL
 
 
 def test_what_changed_is_looked_at_once_more() -> None:
-    due = Teller(DataPollSchedule(asked_at=0))
-    assert due(car(speed=31), 0) == DRIVING
-    due.rhythm.asked(120)
+    due = Teller(DataPollSchedule(polled_at=0))
+    assert due(car(speed=31), 0) == DRIVING_INTERVAL
+    due.rhythm.record_poll(120)
     # It has just been parked.
     assert due(car(), 121) == 300
-    due.rhythm.asked(300)
+    due.rhythm.record_poll(300)
     assert due(car(), 301) == 480
-    assert due(car(), 480) == 300 + IDLE
+    assert due(car(), 480) == 300 + IDLE_INTERVAL
 
 
 def test_data_that_come_first_are_no_change() -> None:
     due = Teller(DataPollSchedule())
     assert due(car(data_at=None), 0) == -inf
-    due.rhythm.asked(0)
-    assert due(car(user_present=True), 1) == IDLE
+    due.rhythm.record_poll(0)
+    assert due(car(user_present=True), 1) == IDLE_INTERVAL
 
 
 def test_a_command_is_looked_after() -> None:
-    due = Teller(DataPollSchedule(asked_at=0))
+    due = Teller(DataPollSchedule(polled_at=0))
     due.rhythm.expect_change(500)
     assert due(car(), 500) == 530
     # Several commands in a row are one reason.
-    due.rhythm.asked(530)
+    due.rhythm.record_poll(530)
     due.rhythm.expect_change(560)
     assert due(car(), 560) == 710
-    due.rhythm.asked(710)
-    assert due(car(), 711) == 710 + IDLE
+    due.rhythm.record_poll(710)
+    assert due(car(), 711) == 710 + IDLE_INTERVAL
 
 
 def test_who_must_know_asks_whatever_it_costs() -> None:
-    due = Teller(DataPollSchedule(asked_at=0))
+    due = Teller(DataPollSchedule(polled_at=0))
     assert due(car(), 100, slower=inf) == inf
     due.rhythm.expect_change(100)
     assert due(car(), 100, slower=inf) == inf
@@ -255,14 +262,14 @@ def test_who_must_know_asks_whatever_it_costs() -> None:
     due.rhythm.request(150)
     assert due(car(), 100, slower=inf) == 102
     assert due(car(presence=ConnectivityState.ASLEEP), 100, slower=inf) == inf
-    due.rhythm.asked(102)
+    due.rhythm.record_poll(102)
     assert due(car(), 103, slower=inf) == inf
 
 
 def test_news_bring_the_usual_pace_back() -> None:
-    due = Teller(DataPollSchedule(asked_at=0))
-    due.rhythm.record_result(news=False)
-    due.rhythm.record_result(news=False)
-    assert due(car(speed=31), 10) == 4 * DRIVING
-    due.rhythm.record_result(news=True)
-    assert due(car(speed=31), 10) == DRIVING
+    due = Teller(DataPollSchedule(polled_at=0))
+    due.rhythm.record_result(is_new=False)
+    due.rhythm.record_result(is_new=False)
+    assert due(car(speed=31), 10) == 4 * DRIVING_INTERVAL
+    due.rhythm.record_result(is_new=True)
+    assert due(car(speed=31), 10) == DRIVING_INTERVAL

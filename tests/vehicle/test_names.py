@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_components.keycard.vehicle.parsing import read_text
+from custom_components.keycard.vehicle.parsing import parse_text
 from custom_components.keycard.vehicle.product_list import unique_labels
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -13,10 +13,10 @@ HEART = "\u2764\ufe0f"
 
 @pytest.mark.parametrize("emoji", [FAMILY, ENGLAND, THUMB, HEART])
 def test_emoji_stay_whole(emoji: str) -> None:
-    assert read_text(f" Ada {emoji} ") == f"Ada {emoji}"
-    assert read_text(f"{emoji}Ada") == f"{emoji}Ada"
+    assert parse_text(f" Ada {emoji} ") == f"Ada {emoji}"
+    assert parse_text(f"{emoji}Ada") == f"{emoji}Ada"
     for length in range(255 - len(emoji) - 1, 257):
-        text = read_text("a" * length + emoji + "b" * 9)
+        text = parse_text("a" * length + emoji + "b" * 9)
         assert text is not None
         assert len(text) <= 255
         assert text.rstrip("b") in {"a" * min(length, 255), "a" * length + emoji}
@@ -33,7 +33,7 @@ def test_emoji_stay_whole(emoji: str) -> None:
     ],
 )
 def test_what_joins_nothing_goes(value: str, text: str | None) -> None:
-    assert read_text(value) == text
+    assert parse_text(value) == text
 
 
 def test_equal_names_are_told_apart() -> None:

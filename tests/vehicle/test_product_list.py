@@ -6,7 +6,7 @@ import pytest
 
 from custom_components.keycard.vehicle.product_list import (
     AccountVehicles,
-    Change,
+    ProductChange,
     parse_products,
     parse_unpaired,
 )
@@ -19,8 +19,8 @@ HOUR = timedelta(hours=1)
 
 def test_cars_come_at_once() -> None:
     roster = AccountVehicles(known={"ada"})
-    assert roster.observe({"ada", "cy", "bo"}, NOW) == Change(added=("bo", "cy"))
-    assert roster.observe({"ada", "cy", "bo"}, NOW + HOUR) == Change()
+    assert roster.update({"ada", "cy", "bo"}, NOW) == ProductChange(added=("bo", "cy"))
+    assert roster.update({"ada", "cy", "bo"}, NOW + HOUR) == ProductChange()
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_cars_come_at_once() -> None:
 )
 def test_cars_go_on_lasting_proof(hours: tuple[int, ...], gone_at: int | None) -> None:
     roster = AccountVehicles(known={"ada", "bo"})
-    went = [hour for hour in hours if roster.observe({"bo"}, NOW + hour * HOUR).removed]
+    went = [hour for hour in hours if roster.update({"bo"}, NOW + hour * HOUR).removed]
     assert went == ([] if gone_at is None else [gone_at])
     assert ("ada" in roster.known) is (gone_at is None)
 
@@ -44,11 +44,11 @@ def test_cars_go_on_lasting_proof(hours: tuple[int, ...], gone_at: int | None) -
 def test_a_car_that_shows_up_again_has_not_been_away() -> None:
     roster = AccountVehicles(known={"ada"})
     for hour in (0, 12):
-        assert roster.observe(set(), NOW + hour * HOUR) == Change()
-    assert roster.observe({"ada"}, NOW + 20 * HOUR) == Change()
+        assert roster.update(set(), NOW + hour * HOUR) == ProductChange()
+    assert roster.update({"ada"}, NOW + 20 * HOUR) == ProductChange()
     for hour in (24, 25, 40):
-        assert roster.observe(set(), NOW + hour * HOUR) == Change()
-    assert roster.observe(set(), NOW + 48 * HOUR) == Change(removed=("ada",))
+        assert roster.update(set(), NOW + hour * HOUR) == ProductChange()
+    assert roster.update(set(), NOW + 48 * HOUR) == ProductChange(removed=("ada",))
 
 
 def test_cars_of_a_recorded_list() -> None:

@@ -12,7 +12,10 @@ from custom_components.keycard.transport.bluetooth_messages import (
     read_status,
     time_of,
 )
-from custom_components.keycard.vehicle.poll_schedule import LOOK, BluetoothPollSchedule
+from custom_components.keycard.vehicle.poll_schedule import (
+    BLUETOOTH_INTERVAL,
+    BluetoothPollSchedule,
+)
 from custom_components.keycard.vehicle.state import ConnectivityState
 from custom_components.keycard.vehicle.vehicle import Vehicle as KnownCar
 from simulator.protocol.vcsec import vehicle_status
@@ -52,8 +55,10 @@ class Home:
         self.looks = self.asks = 0
 
     def live(self, now: float) -> None:
-        self.listening.follow(near=True, alone=True, now=now)
-        if self.listening.due() > now:
+        self.listening.update_reachability(
+            in_range=True, cloud_unavailable=True, monotonic=now
+        )
+        if self.listening.next_poll_at() > now:
             return
         at = datetime.fromtimestamp(now, UTC)
         told = read_status(vehicle_status(self.car))
@@ -61,18 +66,21 @@ class Home:
         self.known.apply_bluetooth(told, None, at)
         asked = told[
             "presence"
-        ] is ConnectivityState.ONLINE and self.listening.data_due(
-            self.known.state, year=self.known.year, alone=True, now=now
+        ] is ConnectivityState.ONLINE and self.listening.is_data_due(
+            self.known.state,
+            year=self.known.year,
+            cloud_unavailable=True,
+            monotonic=now,
         )
         if asked:
             self.asks += 1
-            self.listening.data.asked(now)
+            self.listening.data.record_poll(now)
             before = self.known.data_at
             self.car.record_bluetooth_read()
             data = vehicle_data(self.car, everything(), now)
             self.known.apply_bluetooth(read_data(data), time_of(data), at)
-            self.listening.data.record_result(news=self.known.data_at != before)
-        self.listening.record_poll(now, heard=True, alone=True)
+            self.listening.data.record_result(is_new=self.known.data_at != before)
+        self.listening.record_poll(now, answered=True, cloud_unavailable=True)
 
 
 def slept(year: int, days: list[object], *, watched: bool) -> tuple[float, Home]:
@@ -101,5 +109,5 @@ def test_a_day_of_looks_costs_no_sleep(year: int, days: list[object]) -> None:
     # Two or three times the car has something to do: each may cost a few minutes.
     assert alone - watched <= 3 * 5 * 60
     # And it was looked at all the while.
-    assert home.looks > DAY / LOOK - 50
+    assert home.looks > DAY / BLUETOOTH_INTERVAL - 50
     assert home.asks > 10

@@ -43,7 +43,7 @@ def summary(presence: str, vin: str = VIN) -> dict[str, Any]:
 
 def known() -> Vehicle:
     """Return a car whose data came just now."""
-    car = Vehicle.from_vin(VIN, owners_key=PhysicalKey.FOB)
+    car = Vehicle.from_vin(VIN, configured_key=PhysicalKey.FOB)
     assert car.apply_data(data(), NOW)
     return car
 
@@ -170,7 +170,7 @@ def test_a_car_that_was_lost_sight_of_may_have_been_about() -> None:
         later += timedelta(minutes=1)
         car.apply_summary(summary("asleep"), later)
     assert not car.is_current(later)
-    shown = state_of(car).confirmed(car.fresh_fields(later))
+    shown = state_of(car).only_confirmed(car.fresh_fields(later))
     before = state_of(known())
     assert (shown.locked, shown.user_present, shown.front_driver_door_open) == (
         None,
@@ -254,15 +254,15 @@ def test_what_was_confirmed_after_a_gap_holds_while_the_car_sleeps(told: str) ->
 def test_presence_is_what_the_cloud_said_last() -> None:
     car = known()
     now = NOW
-    assert car.presence_told(now)
+    assert car.is_connectivity_known(now)
     for presence in ("offline", "online", "asleep"):
         now += timedelta(minutes=40)
-        assert not car.presence_told(now)
+        assert not car.is_connectivity_known(now)
         car.apply_summary(summary(presence), now)
-        assert car.presence_told(now)
+        assert car.is_connectivity_known(now)
         assert state_of(car).presence == presence
     restored = Vehicle.from_json(json.loads(json.dumps(car.to_json())))
-    assert not restored.presence_told(now)
+    assert not restored.is_connectivity_known(now)
 
 
 def test_data_of_long_ago_do_not_hold_now() -> None:
@@ -270,8 +270,10 @@ def test_data_of_long_ago_do_not_hold_now() -> None:
     later = NOW + timedelta(hours=10)
     assert car.apply_data(data(), later)
     assert not car.is_current(later)
-    assert car.presence_told(later)
-    assert state_of(car).confirmed(car.fresh_fields(later)).battery_level is not None
+    assert car.is_connectivity_known(later)
+    assert (
+        state_of(car).only_confirmed(car.fresh_fields(later)).battery_level is not None
+    )
     assert car.apply_data(data(later - timedelta(minutes=15)), later)
     assert car.is_current(later + timedelta(minutes=30))
 
@@ -441,7 +443,7 @@ def test_a_command_to_a_car_without_data() -> None:
 
 def test_restart() -> None:
     kept = json.loads(json.dumps(known().to_json()))
-    car = Vehicle.from_json(kept, owners_key=PhysicalKey.FOB)
+    car = Vehicle.from_json(kept, configured_key=PhysicalKey.FOB)
     assert (car.id, car.name, car.model, car.year) == (VIN, "Test", "modelx", 2019)
     assert (car.physical_key, car.restored, car.confirmed_at) == (
         PhysicalKey.FOB,
@@ -500,7 +502,7 @@ def test_an_odd_keepsake() -> None:
 def test_key_of_the_owner_and_of_the_vin() -> None:
     assert Vehicle.from_vin(VIN).physical_key is PhysicalKey.FOB
     assert (
-        Vehicle.from_vin(VIN, owners_key=PhysicalKey.KEYCARD).physical_key
+        Vehicle.from_vin(VIN, configured_key=PhysicalKey.KEYCARD).physical_key
         is PhysicalKey.KEYCARD
     )
     assert Vehicle.from_vin(SLEEPER).physical_key is PhysicalKey.KEYCARD

@@ -113,7 +113,7 @@ class Attempt:
         radio = VehicleScanner(
             hass=self.hass, vin=self.vin, address=self.address, on_change=lambda: None
         )
-        trust = ComputerTrust(self.known.of_cloud())
+        trust = ComputerTrust(self.known.only_cloud_keys())
         link = self.link or BluetoothClient(self.vin, key, radio.find, trust)
         try:
             end = await pair(link, self._asked.set, trust)
@@ -121,7 +121,7 @@ class Attempt:
             if link is not self.link:
                 await link.close()
         if end is PairingResult.PAIRED:
-            self.pairing = trust.keys.as_pairing(dt_util.utcnow().isoformat())
+            self.pairing = trust.keys.to_pairing(dt_util.utcnow().isoformat())
         return end
 
 

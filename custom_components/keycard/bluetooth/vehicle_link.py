@@ -15,7 +15,7 @@ from ..const import DOMAIN
 from ..transport.bluetooth import BluetoothClient
 from ..transport.key_pair import PrivateKey
 from ..transport.routing import BluetoothReach
-from ..vehicle.poll_schedule import LOOK, BluetoothPollSchedule
+from ..vehicle.poll_schedule import BLUETOOTH_INTERVAL, BluetoothPollSchedule
 from ..vehicle.vehicle import Vehicle
 from .scanner import VehicleScanner
 
@@ -112,8 +112,8 @@ class BluetoothVehicle:
             in_range=self.scanner.in_range,
             signal=last[0] if last else None,
             last_seen=last[1].replace(second=0, microsecond=0) if last else None,
-            key_lost=self.vehicle.trust.history.key_lost,
-            provisional=self.vehicle.trust.keys.provisional,
+            key_lost=self.vehicle.trust.history.is_key_removed,
+            provisional=self.vehicle.trust.keys.is_provisional,
             infotainment_answers=self.client.car.infotainment_answers,
         )
 
@@ -135,7 +135,7 @@ class BluetoothVehicle:
         """Ask the car itself if a broadcast says something else than is known."""
         state = self.vehicle.state
         if any(getattr(state, name, None) != value for name, value in values.items()):
-            self._schedule_state.hint(time.monotonic())
+            self._schedule_state.record_broadcast(time.monotonic())
             self._schedule()
 
     def _cancel_timer(self) -> None:
@@ -149,22 +149,28 @@ class BluetoothVehicle:
         if self._stopped:
             return
         now = time.monotonic()
-        self._schedule_state.follow(
-            near=self.scanner.in_range, alone=self.cloud_unavailable(), now=now
+        self._schedule_state.update_reachability(
+            in_range=self.scanner.in_range,
+            cloud_unavailable=self.cloud_unavailable(),
+            monotonic=now,
         )
-        delay = LOOK
+        delay = BLUETOOTH_INTERVAL
         if self._task is None:
-            delay = min(max(0.0, self._schedule_state.due() - now), LOOK)
+            delay = min(
+                max(0.0, self._schedule_state.next_poll_at() - now), BLUETOOTH_INTERVAL
+            )
         self._unsub = async_call_later(self.hass, delay, self._async_tick)
 
     @callback
     def _async_tick(self, _now: datetime) -> None:
         self._unsub = None
         now = time.monotonic()
-        self._schedule_state.follow(
-            near=self.scanner.in_range, alone=self.cloud_unavailable(), now=now
+        self._schedule_state.update_reachability(
+            in_range=self.scanner.in_range,
+            cloud_unavailable=self.cloud_unavailable(),
+            monotonic=now,
         )
-        if self._schedule_state.due() <= now and self._task is None:
+        if self._schedule_state.next_poll_at() <= now and self._task is None:
             self._task = self.hass.async_create_background_task(
                 self._async_poll(), f"{DOMAIN} looks at a car over Bluetooth"
             )
@@ -185,18 +191,21 @@ class BluetoothVehicle:
             nonlocal asked
             self.vehicle.apply_bluetooth(values, None, dt_util.utcnow())
             now = time.monotonic()
-            asked = listening.data_due(
-                self.vehicle.state, year=self.vehicle.year, alone=alone, now=now
+            asked = listening.is_data_due(
+                self.vehicle.state,
+                year=self.vehicle.year,
+                cloud_unavailable=alone,
+                monotonic=now,
             )
             if asked:
-                listening.data.asked(now)
+                listening.data.record_poll(now)
             return asked
 
         told = await self.client.poll(wants_data)
         self.vehicle.apply_bluetooth(told.values, told.taken, dt_util.utcnow())
         if asked:
-            listening.data.record_result(news=self.vehicle.data_at != before)
+            listening.data.record_result(is_new=self.vehicle.data_at != before)
         heard = bool(told.values) or told.dropped
-        listening.record_poll(time.monotonic(), heard=heard, alone=alone)
+        listening.record_poll(time.monotonic(), answered=heard, cloud_unavailable=alone)
         if told.values:
             self.on_data()

@@ -29,9 +29,9 @@ from ..transport.key_pair import PrivateKey, matches_public_key, public_key_hex
 from ..transport.pinning import Pin, pinned
 from ..transport.proxy_answers import refuses_token
 from ..transport.result import ApiCall
-from ..vehicle.parsing import read_text
-from ..vehicle.product_list import MOST_VEHICLES, parse_products, parse_unpaired
-from ..vehicle.state import unwrapped
+from ..vehicle.parsing import parse_text
+from ..vehicle.product_list import MAX_VEHICLES, parse_products, parse_unpaired
+from ..vehicle.state import unwrap_response
 
 BASE = "base"
 
@@ -160,7 +160,7 @@ async def find_region(hass: HomeAssistant, base_url: str, token: str) -> str | N
     """Return the region of the account, None if it is not reported."""
     async with _open_client(hass, base_url, token) as client:
         call = await client.region()
-    region = None if call.body is None else unwrapped(call.body).get("region")
+    region = None if call.body is None else unwrap_response(call.body).get("region")
     return region if isinstance(region, str) and region in REGIONS else None
 
 
@@ -183,14 +183,14 @@ def _check_products(call: ApiCall, base_url: str) -> ConnectionCheck:
     if reason is Reason.OK:
         if (cars := parse_products(call.body)) is None:
             return _REASONS[Reason.MALFORMED]
-        if len(cars) > MOST_VEHICLES:
+        if len(cars) > MAX_VEHICLES:
             return _TOO_MANY_VEHICLES
         accounts = [str(car["user_id"]) for car in cars.values() if car.get("user_id")]
         return ConnectionCheck(
             account=accounts[0] if accounts else None,
             vins=frozenset(cars),
             names={
-                vin: read_text(car.get("display_name")) for vin, car in cars.items()
+                vin: parse_text(car.get("display_name")) for vin, car in cars.items()
             },
         )
     if refuses_token(answer):
@@ -292,7 +292,7 @@ def _check_token_error(answer: HttpResult) -> ConnectionCheck:
 def _check_registration(call: ApiCall, key: PrivateKey) -> ConnectionCheck:
     """Check the response to a registration."""
     if call.body is not None:
-        registered = str(unwrapped(call.body).get("public_key") or "")
+        registered = str(unwrap_response(call.body).get("public_key") or "")
         if registered.lower() == public_key_hex(key):
             return ConnectionCheck()
         return ConnectionCheck(error="registered_with_another_key")
@@ -313,7 +313,7 @@ def _error_message(answer: HttpResult) -> str:
     """Return the error message of a response, or its status code."""
     body = _parse_json(answer)
     error = body.get("error") if isinstance(body, dict) else None
-    message = read_text(error)
+    message = parse_text(error)
     return message[:_MAX_MESSAGE] if message else str(answer.status or "")
 
 

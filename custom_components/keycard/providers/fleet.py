@@ -14,7 +14,7 @@ from ..outage.endpoints import REGIONS
 from ..transport.cloud import CommandServer, FleetClient, TokenSource
 from ..transport.key_pair import PrivateKey
 from ..transport.pinning import pinned, read_pin
-from ..vehicle.parsing import read_text
+from ..vehicle.parsing import parse_text
 from .provider import Provider, configured_keys
 
 # What is asked of the user at the sign-in: nothing that no entity needs.
@@ -56,7 +56,7 @@ def read_claims(token: object) -> TokenClaims:
     region = str(claims.get("ou_code") or "").lower()
     scopes = claims.get("scp")
     return TokenClaims(
-        account=read_text(claims.get("sub")),
+        account=parse_text(claims.get("sub")),
         region=region if region in REGIONS else None,
         scopes=frozenset(map(str, scopes)) if isinstance(scopes, list) else frozenset(),
     )

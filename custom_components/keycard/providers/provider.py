@@ -22,8 +22,8 @@ from ..outage.endpoints import Endpoints
 from ..transport.cloud import FleetClient, TokenSource
 from ..transport.pinning import Pin, pinned, read_pin
 from ..vehicle.keys import PhysicalKey, decode_vin
-from ..vehicle.parsing import JsonObject, read_text
-from ..vehicle.state import unwrapped
+from ..vehicle.parsing import JsonObject, parse_text
+from ..vehicle.state import unwrap_response
 from ..vehicle.vehicle import Vehicle
 
 
@@ -59,8 +59,8 @@ class Provider:
 
     def restore(self, kept: JsonObject) -> Vehicle:
         """Restore a stored vehicle."""
-        key = self.keys.get(read_text(kept.get("id")) or "")
-        car = Vehicle.from_json(kept, owners_key=key)
+        key = self.keys.get(parse_text(kept.get("id")) or "")
+        car = Vehicle.from_json(kept, configured_key=key)
         for named in self.configured_vehicles:
             if named.id == car.id:
                 car.name = named.name
@@ -68,17 +68,17 @@ class Provider:
 
     def vehicle_from_vin(self, vin: str, name: str) -> Vehicle:
         """Return a car of which the user has told the VIN."""
-        return Vehicle.from_vin(vin, name=name, owners_key=self.keys.get(vin))
+        return Vehicle.from_vin(vin, name=name, configured_key=self.keys.get(vin))
 
     def vehicle_from_product(self, summary: JsonObject, now: datetime) -> Vehicle:
         """Return a car that an account tells of (UTC)."""
-        vin = read_text(unwrapped(summary).get("vin")) or ""
+        vin = parse_text(unwrap_response(summary).get("vin")) or ""
         model, _ = decode_vin(vin)
         car = Vehicle.from_vin(
             vin,
             # Without a name of its own: its VIN is nobody's business.
             name=MODEL_NAMES.get(model, MANUFACTURER),
-            owners_key=self.keys.get(vin),
+            configured_key=self.keys.get(vin),
         )
         car.apply_product(summary, now)
         return car

@@ -27,7 +27,7 @@ from ..transport.cloud import FleetClient, wake_and_wait
 from ..transport.result import ApiCall, BluetoothError, CommandRejection, CommandResult
 from ..transport.routing import CloudHealth, Preference, transport_order
 from ..vehicle.command_queue import CommandQueue, NotSent, PendingCommand
-from ..vehicle.commands import COMMANDS, OPENING, Command, CommandCall
+from ..vehicle.commands import ACCESS_COMMANDS, COMMANDS, Command, CommandCall
 from ..vehicle.state import Transport, VehicleState, has_data
 from ..vehicle.vehicle import Vehicle
 from .caller import is_automatic
@@ -108,18 +108,18 @@ class CloudCommandSender:
         if vehicle.mobile_access_disabled:
             # The vehicle would wake up, and refuse the command.
             raise self._reason_error(Reason.MOBILE_ACCESS, vehicle)
-        if not vehicle.online and not self._skips_wake(vehicle, pending.order.command):
+        if not vehicle.online and not self._skips_wake(vehicle, pending.call.command):
             await self._async_wake(vehicle, pending)
-            if pending.order.command is Command.WAKE:
+            if pending.call.command is Command.WAKE:
                 return
-        call = pending.order
+        call = pending.call
         if _requires_location(vehicle, call):
             location = await self._async_locate(vehicle)
             call = replace(call, params={**call.params, **location})
         result, classification = await self._async_call(vehicle, call, pending)
         if _is_asleep(result, classification):
             # It fell asleep after its last update: the command did not reach it.
-            pending.note_not_sent()
+            pending.mark_not_sent()
             await self._async_wake(vehicle, pending)
             result, classification = await self._async_call(vehicle, call, pending)
         if result.withheld and result.confirmed:
@@ -325,7 +325,7 @@ class CloudCommandSender:
 def _requires_location(vehicle: Vehicle, call: CommandCall) -> bool:
     """Return whether a vehicle executes a command only for a user who is near."""
     unsigned = not vehicle.needs_signing and vehicle.model in BEFORE_MODEL_3
-    return unsigned and COMMANDS[call.command].near(call.params)
+    return unsigned and COMMANDS[call.command].needs_location(call.params)
 
 
 def _is_location_known(vehicle: Vehicle) -> bool:
@@ -449,13 +449,13 @@ class CommandRouter:
             raise self._cancelled_error(run)
         if (error := run.task.result()) is not None:
             raise error
-        return run.pending.wakes
+        return run.pending.needs_wake
 
     def _queue_command(
         self, call: CommandCall, pressed_at: float, *, wakes: bool
     ) -> _Run:
-        press = self._queue.press(
-            call, time.monotonic(), pressed_at=pressed_at, wakes=wakes
+        press = self._queue.add(
+            call, time.monotonic(), pressed_at=pressed_at, needs_wake=wakes
         )
         for one in press.replaced:
             self._runs[one].task.cancel()
@@ -466,7 +466,7 @@ class CommandRouter:
         run = self._runs[press.pending] = _Run(
             pending=press.pending, automatic=is_automatic()
         )
-        ahead = [self._runs[one].task for one in self._queue.ahead_of(press.pending)]
+        ahead = [self._runs[one].task for one in self._queue.preceding(press.pending)]
         run.task = asyncio.create_task(self._async_run(run, ahead))
         return run
 
@@ -476,7 +476,7 @@ class CommandRouter:
             return
         if run.pending.sent:
             run.interrupted = True
-            self.on_interrupted(run.pending.order)
+            self.on_interrupted(run.pending.call)
             return
         run.pending.withdraw(NotSent.STOPPED)
         run.task.cancel()
@@ -490,7 +490,7 @@ class CommandRouter:
         await asyncio.gather(*(run.task for run in runs), return_exceptions=True)
         for run in runs:
             if run.pending.sent and run.task.cancelled():
-                self.on_interrupted(run.pending.order)
+                self.on_interrupted(run.pending.call)
 
     def _cancelled_error(self, run: _Run) -> HomeAssistantError:
         """Return the error for a cancelled command."""
@@ -510,9 +510,9 @@ class CommandRouter:
             del self._runs[pending]
             self.on_ended(pending)
         if error is None:
-            self.on_done(pending.order)
+            self.on_done(pending.call)
         elif run.interrupted:
-            self.on_interrupted(pending.order)
+            self.on_interrupted(pending.call)
         return error
 
     async def _async_send_in_turn(
@@ -564,7 +564,7 @@ class CommandRouter:
             try:
                 await self._async_send_over(transport, pending)
             except CommandNotDeliveredError as err:
-                pending.note_not_sent()
+                pending.mark_not_sent()
                 if first is not None and first.translation_key in _ACTIONABLE:
                     raise first from err
                 if first is not None and cloud is CloudHealth.FAILS:
@@ -589,7 +589,7 @@ class CommandRouter:
             if not self._bluetooth_allowed(pending):
                 raise _not_delivered("bluetooth_provisional", self.vehicle)
             result = await self.bluetooth.client.command(
-                pending.order, state=self.vehicle.state, pending=pending
+                pending.call, state=self.vehicle.state, pending=pending
             )
             if result.error is None and not result.withheld:
                 self.bluetooth.async_request_update()
@@ -601,10 +601,10 @@ class CommandRouter:
 
         Opening and locking require a user, or a computer whose key is confirmed.
         """
-        computer = OPENING.get(pending.order.command)
+        computer = ACCESS_COMMANDS.get(pending.call.command)
         if computer is None or not self._runs[pending].automatic:
             return True
-        return self.vehicle.trust.keys.settled(computer)
+        return self.vehicle.trust.keys.is_verified(computer)
 
 
 def _ignore_change() -> None:

@@ -18,7 +18,13 @@ from ..outage.evidence import Evidence
 from ..outage.models import Assessment
 from ..transport.routing import CloudHealth, Preference
 from ..vehicle.command_queue import PendingCommand
-from ..vehicle.commands import CHARGING, LEAST_AMPS, Command, CommandCall, command_call
+from ..vehicle.commands import (
+    CHARGING_STATES,
+    MIN_SINGLE_COMMAND_AMPS,
+    Command,
+    CommandCall,
+    command_call,
+)
 from ..vehicle.keys import PhysicalKey
 from ..vehicle.vehicle import Vehicle
 from .commands import CloudCommandSender, CommandRouter, command_error
@@ -180,7 +186,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
             is_current=self.vehicle.is_current(now),
             restored=self.vehicle.restored,
             fresh_fields=self.vehicle.fresh_fields(now),
-            presence_told=self.vehicle.presence_told(now),
+            presence_told=self.vehicle.is_connectivity_known(now),
             last_contact=self.vehicle.last_contact,
             data_source=self.vehicle.data_source,
             cloud_link=cloud_link,
@@ -259,8 +265,8 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
     @callback
     def async_start(self) -> None:
         """Ask the car what a command has left unknown before a restart."""
-        if unsettled := self.vehicle.unsettled:
-            self.vehicle.unsettle(unsettled, dt_util.utcnow())
+        if unsettled := self.vehicle.uncertain_fields:
+            self.vehicle.mark_uncertain(unsettled, dt_util.utcnow())
             self._async_ask()
 
     async def async_stop(self) -> None:
@@ -282,9 +288,13 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         than that: it is asked twice, and what it draws is the proof.
         """
         wanted = command_call(Command.CHARGE_AMPS, amps=amps)
-        self.vehicle.low_amps = None
+        self.vehicle.low_charge_amps = None
         state = self.vehicle.state
-        if amps >= LEAST_AMPS or state is None or state.charging_state not in CHARGING:
+        if (
+            amps >= MIN_SINGLE_COMMAND_AMPS
+            or state is None
+            or state.charging_state not in CHARGING_STATES
+        ):
             await self.async_execute(wanted)
             return
         await self.async_execute(wanted, wanted)
@@ -293,23 +303,23 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
             if seconds % _PROOF_PACE == 0:
                 self._async_ask()
             await asyncio.sleep(_PROOF_STEP)
-            if self.vehicle.draws(amps, since):
-                self.vehicle.hold_low_amps(amps)
+            if self.vehicle.has_charged_with(amps, since):
+                self.vehicle.set_low_charge_amps(amps)
                 self.async_publish()
                 return
         raise command_error("current_unconfirmed", self.vehicle)
 
     @callback
     def _async_sent(self, pending: PendingCommand) -> None:
-        order = pending.order
-        self.vehicle.sending[pending] = self.vehicle.changed_by(
+        order = pending.call
+        self.vehicle.pending_changes[pending] = self.vehicle.changed_fields(
             order.command, order.params
         )
         self._save()
 
     @callback
     def _async_ended(self, pending: PendingCommand) -> None:
-        self.vehicle.sending.pop(pending, None)
+        self.vehicle.pending_changes.pop(pending, None)
 
     @callback
     def _async_done(self, order: CommandCall) -> None:
@@ -319,8 +329,8 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
     @callback
     def _async_interrupted(self, order: CommandCall) -> None:
         """Know no more what a command was to change, and ask the car."""
-        names = self.vehicle.changed_by(order.command, order.params)
-        self.vehicle.unsettle(names, dt_util.utcnow())
+        names = self.vehicle.changed_fields(order.command, order.params)
+        self.vehicle.mark_uncertain(names, dt_util.utcnow())
         self.async_publish()
         self._async_ask()
 

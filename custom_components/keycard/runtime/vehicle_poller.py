@@ -22,10 +22,10 @@ from ..outage.evidence import Classification, Reason, RequestType, Subject, Verd
 from ..outage.models import Subsystem
 from ..transport.cloud import FleetClient
 from ..transport.result import ApiCall
-from ..vehicle.cache import Cache
 from ..vehicle.poll_schedule import DataPollSchedule
 from ..vehicle.product_list import parse_products
-from ..vehicle.state import JsonObject, has_data, unwrapped
+from ..vehicle.state import JsonObject, has_data, unwrap_response
+from ..vehicle.third_party_cache import ThirdPartyCache
 from ..vehicle.vehicle import Vehicle
 
 PRODUCTS_INTERVAL = 600.0
@@ -70,7 +70,7 @@ _NO_CREDITS = Classification(
 )
 _HELD_BACK: Mapping[CallType, Callable[[JsonObject], bool]] = {
     CallType.PRODUCTS: lambda body: parse_products(body) is not None,
-    CallType.SUMMARY: lambda body: "state" in unwrapped(body),
+    CallType.SUMMARY: lambda body: "state" in unwrap_response(body),
     CallType.DATA: has_data,
     CallType.REFRESH: has_data,
 }
@@ -112,7 +112,7 @@ class VehiclePoller:
         default_factory=dict
     )
     _schedules: dict[str, DataPollSchedule] = field(default_factory=dict)
-    _caches: dict[str, Cache] = field(default_factory=dict)
+    _caches: dict[str, ThirdPartyCache] = field(default_factory=dict)
     _asking: set[str] = field(default_factory=set)
     """The cars whose data are being asked for."""
 
@@ -145,8 +145,8 @@ class VehiclePoller:
     def async_add_car(self, car: str, asked_at: float = -inf) -> None:
         """Call for one more car, whose data were asked for before or never."""
         self._add(CallType.SUMMARY, car, SUMMARY_INTERVAL, time.monotonic())
-        self._schedules[car] = DataPollSchedule(asked_at=asked_at)
-        self._caches[car] = Cache()
+        self._schedules[car] = DataPollSchedule(polled_at=asked_at)
+        self._caches[car] = ThirdPartyCache()
 
     def _add(self, ask: CallType, car: str | None, pace: float, next_at: float) -> None:
         self._tasks_due[ask, car] = PollTask(
@@ -202,10 +202,12 @@ class VehiclePoller:
         for name, rhythm in self._schedules.items():
             if name not in self._asking:
                 car = self.car(name)
-                self._caches[name].follow(online=car.online, now=now)
-                billed = not self.link.refreshes or self._caches[name].stands_still
+                self._caches[name].update_online(online=car.online, monotonic=now)
+                billed = not self.link.refreshes or self._caches[name].is_stale
                 slower = self.interval_factor() if billed else 1.0
-                due = rhythm.due(car.state, year=car.year, slower=slower, now=now)
+                due = rhythm.next_poll_at(
+                    car.state, year=car.year, interval_factor=slower, monotonic=now
+                )
                 paused, _ = self.judge.account.pause(Category.DATA, name)
                 yield name, max(due, paused)
 
@@ -250,8 +252,10 @@ class VehiclePoller:
     def _async_ask_data(self, car: str, now: float) -> None:
         self._asking.add(car)
         rhythm = self._schedules[car]
-        wanted = rhythm.wanted(now) or (rhythm.stirred and self.interval_factor() < inf)
-        rhythm.asked(now, late=self._jitter())
+        wanted = rhythm.is_requested(now) or (
+            rhythm.expects_change and self.interval_factor() < inf
+        )
+        rhythm.record_poll(now, jitter=self._jitter())
         self._async_task(self._async_data(car, wanted=wanted))
 
     def _jitter(self) -> float:
@@ -278,7 +282,7 @@ class VehiclePoller:
         finally:
             self._asking.discard(car)
             if (rhythm := self._schedules.get(car)) is not None:
-                rhythm.record_result(news=self.car(car).data_at != before)
+                rhythm.record_result(is_new=self.car(car).data_at != before)
             self.async_schedule()
 
     async def _async_refresh(
@@ -290,14 +294,18 @@ class VehiclePoller:
             return
         car = self.car(name)
         news = car.data_at != before
-        cache.observe(news=news, age=car.data_age(dt_util.utcnow()), now=now)
+        cache.record_data(
+            is_new=news, age=car.data_age(dt_util.utcnow()), monotonic=now
+        )
         spent = self.interval_factor() == inf
-        wants = cache.wants(now, news=news, wanted=wanted, spent=spent)
+        wants = cache.should_refresh(
+            now, is_new=news, requested=wanted, budget_spent=spent
+        )
         if not (car.online and wants):
             return
         call = await self._async_call(CallType.REFRESH, name)
         if call.answer.status == 402:
-            cache.refuse(time.monotonic())
+            cache.record_no_credits(time.monotonic())
         elif call.body is not None and not has_data(call.body):
             # It may tell no more than that it has done so.
             await self._async_call(CallType.DATA, name)

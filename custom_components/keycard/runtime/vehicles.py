@@ -28,9 +28,9 @@ from ..transport.result import ApiCall
 from ..transport.routing import Preference
 from ..vehicle.computer_keys import Computer, Pairing
 from ..vehicle.keys import PhysicalKey, is_vin
-from ..vehicle.parsing import JsonObject, read_text
+from ..vehicle.parsing import JsonObject, parse_text
 from ..vehicle.product_list import (
-    MOST_VEHICLES,
+    MAX_VEHICLES,
     AccountVehicles,
     parse_products,
     unique_labels,
@@ -150,14 +150,14 @@ class VehicleManager:
         told_apart = unique_labels({vin: car.name for vin, car in cars.items()})
         names = dict[str, str]()
         for vin, car in cars.items():
-            label = None if car.named else told_apart[vin]
+            label = None if car.has_name else told_apart[vin]
             # The ID of a vehicle without a VIN says nothing to a user.
             car.device_name = label if is_vin(vin) else None
             device = self._device(vin)
-            own = device and device.name_by_user and read_text(device.name_by_user)
+            own = device and device.name_by_user and parse_text(device.name_by_user)
             names[vin] = own or label or car.name
         for vin, name in unique_labels(names).items():
-            cars[vin].shown_as = name
+            cars[vin].label = name
 
     @callback
     def _async_describe(self, vin: str) -> None:
@@ -168,7 +168,7 @@ class VehicleManager:
         if device is None:
             return
         name = car.device_name or car.name
-        if car.named and device.name != car.name:
+        if car.has_name and device.name != car.name:
             self.async_name()
             name = car.name
         version = car.state.sw_version if car.state else None
@@ -179,7 +179,7 @@ class VehicleManager:
             )
 
     def _add(self, car: Vehicle, key: PhysicalKey) -> VehicleCoordinator:
-        car.trust.changed = self._keep
+        car.trust.on_change = self._keep
         coordinator = VehicleCoordinator(
             self._hass,
             self._entry,
@@ -234,7 +234,7 @@ class VehicleManager:
             return None
         pairing = Pairing.from_json(subentry.data.get(CONF_COMPUTERS))
         if pairing is not None:
-            car.trust.pair(pairing)
+            car.trust.apply_pairing(pairing)
         return BluetoothVehicle(
             hass=self._hass,
             vehicle=car,
@@ -262,7 +262,7 @@ class VehicleManager:
     def _async_session_made(self, vin: str, computer: Computer, point: bytes) -> None:
         """Take the public key of a computer that a session through the cloud has."""
         if (coordinator := self.cars.get(vin)) is not None:
-            coordinator.vehicle.trust.receive(computer, point)
+            coordinator.vehicle.trust.set_cloud_key(computer, point)
 
     @callback
     def async_start(self) -> None:
@@ -322,11 +322,11 @@ class VehicleManager:
         listed = parse_products(call.body)
         if listed is None or self.poller is None:
             return
-        self.too_many = len(listed) if len(listed) > MOST_VEHICLES else None
+        self.too_many = len(listed) if len(listed) > MAX_VEHICLES else None
         if self.too_many is not None:
             return
         now = dt_util.utcnow()
-        change = self._roster.observe(set(listed) - self._elsewhere(), now)
+        change = self._roster.update(set(listed) - self._elsewhere(), now)
         for vin, summary in listed.items():
             if vin in self.cars:
                 with isolated("what an account tells of a vehicle"):

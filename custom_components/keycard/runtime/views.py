@@ -70,7 +70,7 @@ class VehicleData:
             return None
         if not self.presence_told:
             state = replace(state, presence=ConnectivityState.UNKNOWN)
-        return state if self.is_current else state.confirmed(self.fresh_fields)
+        return state if self.is_current else state.only_confirmed(self.fresh_fields)
 
     def holds(self, name: str) -> bool:
         """Return whether a field was confirmed so lately that it holds now."""

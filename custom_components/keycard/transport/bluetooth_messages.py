@@ -19,7 +19,7 @@ from tesla_protocol.command.vcsec_pb2 import (
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from ..vehicle.fields import PARKED
-from ..vehicle.parsing import lookup, milliseconds, read_text
+from ..vehicle.parsing import lookup, parse_milliseconds, parse_text
 from ..vehicle.state import FIELDS, ConnectivityState, parse_bluetooth_fields
 
 # Locked is what nobody can get into from outside.
@@ -107,7 +107,7 @@ def read_data(data: VehicleData) -> Mapping[str, Any]:
     """Parse the data of the infotainment computer as changes of a `VehicleState`."""
     messages = {name: _as_dict(message) for name, message in _messages(data)}
     changes = parse_bluetooth_fields(messages)
-    if name := read_text(lookup(messages, _NAME)):
+    if name := parse_text(lookup(messages, _NAME)):
         changes["name"] = name
     return changes
 
@@ -115,7 +115,7 @@ def read_data(data: VehicleData) -> Mapping[str, Any]:
 def time_of(data: VehicleData) -> datetime | None:
     """Return when the car took the data (UTC)."""
     times = [
-        milliseconds(_as_dict(message).get("timestamp"))
+        parse_milliseconds(_as_dict(message).get("timestamp"))
         for _, message in _messages(data)
     ]
     return max((time for time in times if time is not None), default=None)

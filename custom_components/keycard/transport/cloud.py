@@ -16,7 +16,7 @@ from tesla_fleet_api.teslemetry.teslemetry import Teslemetry, register_client
 from ..vehicle.command_queue import PendingCommand
 from ..vehicle.commands import COMMANDS, Command, CommandCall, command_call
 from ..vehicle.parsing import JsonObject
-from ..vehicle.state import ConnectivityState, unwrapped
+from ..vehicle.state import ConnectivityState, unwrap_response
 from .http import Failure, HttpResult, recording, request
 from .key_pair import PrivateKey
 from .library_commands import call_library
@@ -205,15 +205,15 @@ class FleetClient:
         `pending` holds its deadline, and is notified when it is sent.
         """
         command, spec = call.command, COMMANDS[call.command]
-        signed = (signed or spec.signed) and command is not Command.WAKE
-        async with self._locks[vin, spec.security]:
+        signed = (signed or spec.requires_signing) and command is not Command.WAKE
+        async with self._locks[vin, spec.vehicle_security]:
             if signed and self.can_sign:
                 return await self._signed_command(vin, call, pending)
             vehicle = await self._rest_vehicle(vin, command)
 
             async def send() -> object:
                 if pending is not None:
-                    pending.start_sending(time.monotonic())
+                    pending.mark_sent(time.monotonic())
                 return await call_library(vehicle, call)
 
             api_call = await _call(send, _COMMAND_TIMEOUT, pending)
@@ -227,7 +227,7 @@ class FleetClient:
     async def _signed_command(
         self, vin: str, call: CommandCall, pending: PendingCommand | None
     ) -> CommandResult:
-        computer = vin, COMMANDS[call.command].security
+        computer = vin, COMMANDS[call.command].vehicle_security
         if computer not in self._signed:
             self._signed[computer] = SignedVehicle(self._api, vin, self.session_made)
         vehicle = self._signed[computer]
@@ -330,7 +330,7 @@ def is_online(call: ApiCall) -> bool:
     """Return whether a call says that its car is online."""
     return (
         call.body is not None
-        and unwrapped(call.body).get("state") == ConnectivityState.ONLINE.value
+        and unwrap_response(call.body).get("state") == ConnectivityState.ONLINE.value
     )
 
 
@@ -383,7 +383,7 @@ def _command_result(command: Command, call: ApiCall) -> CommandResult:
             withheld=call.withheld,
             call=call,
         )
-    response = unwrapped(call.body)
+    response = unwrap_response(call.body)
     if command is Command.WAKE and "state" in response:
         return CommandResult(done=True, confirmed=True, call=call)
     if any(call.body.get(name) for name in _INCONCLUSIVE):

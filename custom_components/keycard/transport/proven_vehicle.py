@@ -188,16 +188,16 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         if info.status == _NOT_LISTED and not msg.signature_data.session_info_tag.tag:
             # It cannot be sealed. The library reads it only without a public key, and
             # some vehicles send theirs.
-            self._trust.refuse(now)
+            self._trust.record_refusal(now)
             raise NotOnWhitelistFault
-        if point and not self._trust.admits(computer, point, now):
+        if point and not self._trust.accept_session(computer, point, now):
             raise StrangerError
         try:
             super()._authenticate_session_info(msg, request_uuid)
         except NotOnWhitelistFault:
-            self._trust.refuse(now)
+            self._trust.record_refusal(now)
             raise
-        self._trust.prove(computer, point, now)
+        self._trust.record_session(computer, point, now)
         self._proven.add(computer)
 
     @override
@@ -237,7 +237,7 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         computer = COMPUTERS.get(domain)
         if computer is None or not self.is_proven(domain):
             return False
-        if self._trust.keys.seals(computer):
+        if self._trust.keys.has_sealed(computer):
             self._discarded.add(computer)
             return False
         return True

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 import json
 
-from ..vehicle.parsing import JsonObject, read_text
+from ..vehicle.parsing import JsonObject, parse_text
 from .http import HttpResult
 from .result import CommandRejection
 
@@ -91,7 +91,7 @@ def _words(answer: HttpResult) -> str:
         return ""
     response = body.get("response")
     reason = response.get("reason") if isinstance(response, Mapping) else None
-    words = read_text(body.get("error")) or read_text(reason) or ""
+    words = parse_text(body.get("error")) or parse_text(reason) or ""
     return words.strip().lower()
 
 

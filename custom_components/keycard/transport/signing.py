@@ -179,7 +179,7 @@ class SendOnceMixin[ParentT: Tesla](Commands[ParentT]):
             raise DuplicateSendError
         self._check_time()
         if self.pending is not None:
-            self.pending.start_sending(time.monotonic())
+            self.pending.mark_sent(time.monotonic())
         self.delivered, self._undone = True, False
 
     def _note_answer(self, msg: RoutableMessage, reply: RoutableMessage) -> None:

@@ -1,1 +1,1 @@
-"""One car: its snapshot, its keys, its links. Nothing of Home Assistant is in here."""
+"""State, commands and polling of a vehicle, independent of Home Assistant."""

@@ -1,7 +1,4 @@
-"""Which commands wait for a vehicle, and until when each may be sent.
-
-All times are monotonic seconds and handed in.
-"""
+"""Queue and deadlines of the commands to a vehicle; times are monotonic seconds."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -11,7 +8,7 @@ from .commands import COMMANDS, CommandCall
 
 
 class NotSent(StrEnum):
-    """Why a command was not sent."""
+    """Reason for not sending a command."""
 
     LATE = "late"
     REPLACED = "replaced"
@@ -19,7 +16,7 @@ class NotSent(StrEnum):
 
 
 class NotSentError(Exception):
-    """A command may not be sent any more."""
+    """Raised when a command may no longer be sent."""
 
     def __init__(self, reason: NotSent) -> None:
         super().__init__(reason.value)
@@ -28,66 +25,66 @@ class NotSentError(Exception):
 
 @dataclass(kw_only=True, eq=False)
 class PendingCommand:
-    """A command on its way to a vehicle."""
+    """A command that waits or is under way."""
 
-    order: CommandCall
+    call: CommandCall
     pressed_at: float
-    wakes: bool = False
-    """Whether the vehicle has to be woken for it, which takes longer."""
+    needs_wake: bool = False
+    """Whether the vehicle must be woken first, which extends the deadline."""
 
     sent: bool = False
-    """Whether it may have been sent; until then it can be replaced."""
+    """Whether the command may have been sent and can no longer be replaced."""
 
     withdrawn: NotSent | None = None
     on_change: Callable[[], None] = lambda: None
-    """Called when the deadline or `sent` has changed."""
+    """Called when the deadline or `sent` changes."""
 
     @property
     def subject(self) -> Hashable:
-        """Return what the command sets, None where each press counts."""
-        return COMMANDS[self.order.command].subject(self.order.params)
+        """Return what the command sets, None if every press counts."""
+        return COMMANDS[self.call.command].subject(self.call.params)
 
     @property
     def deadline(self) -> float:
-        """Return the last moment at which it may be sent."""
-        limit = COMMANDS[self.order.command].limit
-        return self.pressed_at + (limit.asleep if self.wakes else limit.awake)
+        """Return the time after which the command must not be sent."""
+        limit = COMMANDS[self.call.command].limit
+        return self.pressed_at + (limit.asleep if self.needs_wake else limit.awake)
 
     def allow_wake(self) -> None:
-        """Give the command the time that waking the vehicle takes."""
-        if not self.wakes:
-            self.wakes = True
+        """Extend the deadline by the time that waking the vehicle takes."""
+        if not self.needs_wake:
+            self.needs_wake = True
             self.on_change()
 
-    def check(self, now: float) -> None:
+    def check(self, monotonic: float) -> None:
         """Raise a NotSentError if the command may not be sent now."""
         if self.withdrawn is not None:
             raise NotSentError(self.withdrawn)
-        if now >= self.deadline:
+        if monotonic >= self.deadline:
             raise NotSentError(NotSent.LATE)
 
-    def start_sending(self, now: float) -> None:
-        """Note that it is sent now; raise a NotSentError if it may not be."""
-        self.check(now)
+    def mark_sent(self, monotonic: float) -> None:
+        """Mark the command as sent; raise a NotSentError if it may not be."""
+        self.check(monotonic)
         if not self.sent:
             self.sent = True
             self.on_change()
 
-    def note_not_sent(self) -> None:
-        """Note that the vehicle has surely not got it: it waits again."""
+    def mark_not_sent(self) -> None:
+        """Mark the command as waiting again: the vehicle has not received it."""
         if self.sent:
             self.sent = False
             self.on_change()
 
     def withdraw(self, reason: NotSent) -> None:
-        """Never send it, unless it was sent before."""
+        """Prevent the command from being sent, unless it already was."""
         if not self.sent and self.withdrawn is None:
             self.withdrawn = reason
 
 
 @dataclass(frozen=True, kw_only=True)
-class Press:
-    """What becomes of a press: the command that stands for it, and those replaced."""
+class QueuedCommand:
+    """Result of queueing: the command, whether it was joined, and those replaced."""
 
     pending: PendingCommand
     joined: bool = False
@@ -96,48 +93,50 @@ class Press:
 
 @dataclass(kw_only=True)
 class CommandQueue:
-    """The commands to one vehicle that wait or are under way, in order of the press.
+    """Commands to one vehicle that wait or are under way, in order of their press.
 
-    A press joins the newest waiting command of the same subject if that asks for the
-    same, and keeps its deadline; else it replaces all that wait for the subject. One
-    that may have been sent is neither joined nor replaced.
+    An equal command joins the newest waiting one of its subject and keeps that one's
+    deadline; a different one replaces all waiting ones of the subject. A command that
+    may have been sent is neither joined nor replaced.
     """
 
     commands: list[PendingCommand] = field(default_factory=list)
 
-    def press(
+    def add(
         self,
-        order: CommandCall,
-        now: float,
+        call: CommandCall,
+        monotonic: float,
         *,
         pressed_at: float | None = None,
-        wakes: bool = False,
-    ) -> Press:
-        """Take in a press of now, or what one of before asks for in its turn."""
-        pressed_at = now if pressed_at is None else pressed_at
-        new = PendingCommand(order=order, pressed_at=pressed_at, wakes=wakes)
+        needs_wake: bool = False,
+    ) -> QueuedCommand:
+        """Add a command, pressed now or as a later step of an earlier press."""
+        pressed_at = monotonic if pressed_at is None else pressed_at
+        new = PendingCommand(call=call, pressed_at=pressed_at, needs_wake=needs_wake)
         if new.subject is None:
             self.commands.append(new)
-            return Press(pending=new)
+            return QueuedCommand(pending=new)
         waiting = [
-            one
-            for one in self.commands
-            if one.subject == new.subject and not one.sent and one.withdrawn is None
+            pending
+            for pending in self.commands
+            if pending.subject == new.subject
+            and not pending.sent
+            and pending.withdrawn is None
         ]
-        if waiting and waiting[-1].order == order and now < waiting[-1].deadline:
-            return Press(pending=waiting[-1], joined=True)
-        for one in waiting:
-            one.withdraw(NotSent.REPLACED)
+        if waiting and waiting[-1].call == call and monotonic < waiting[-1].deadline:
+            return QueuedCommand(pending=waiting[-1], joined=True)
+        for pending in waiting:
+            pending.withdraw(NotSent.REPLACED)
         self.commands.append(new)
-        return Press(pending=new, replaced=tuple(waiting))
+        return QueuedCommand(pending=new, replaced=tuple(waiting))
 
-    def ahead_of(self, pending: PendingCommand) -> list[PendingCommand]:
-        """Return the commands of the same subject that must end first."""
+    def preceding(self, pending: PendingCommand) -> list[PendingCommand]:
+        """Return the earlier commands of the same subject."""
         if pending.subject is None:
             return []
-        before = self.commands[: self.commands.index(pending)]
-        return [one for one in before if one.subject == pending.subject]
+        earlier = self.commands[: self.commands.index(pending)]
+        return [other for other in earlier if other.subject == pending.subject]
 
     def remove(self, pending: PendingCommand) -> None:
-        """Forget a command that has ended."""
+        """Remove a command that has ended."""
         self.commands.remove(pending)

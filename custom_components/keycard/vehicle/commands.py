@@ -12,13 +12,13 @@ from .state import VehicleState
 type Params = Mapping[str, object]
 type Changes = dict[str, Any]
 
-CHARGING = frozenset({"Starting", "Charging"})
+CHARGING_STATES = frozenset({"Starting", "Charging"})
 
-# Below this current (A) a vehicle has to be told twice.
-LEAST_AMPS = 5
+# Below this current (A) the command must be sent twice.
+MIN_SINGLE_COMMAND_AMPS = 5
 
-# Reasons of a vehicle for not executing what holds already.
-_ALREADY = frozenset({"already_set", "requested"})
+# Rejection reasons that mean that the effect is already in place.
+_ALREADY_DONE_REASONS = frozenset({"already_set", "requested"})
 
 
 class Command(StrEnum):
@@ -60,7 +60,7 @@ class Command(StrEnum):
     WAKE = "wake"
 
 
-def _no_effect(_params: Params, _known: VehicleState) -> Changes:
+def _no_effect(_params: Params, _state: VehicleState) -> Changes:
     return {}
 
 
@@ -86,10 +86,10 @@ class CommandSpec:
     effect: Callable[[Params, VehicleState], Changes] = _no_effect
     """Return the fields that the command changes."""
 
-    idempotent_reasons: frozenset[str] = _ALREADY
-    """Reasons for refusing it that mean that its effect holds already."""
+    idempotent_reasons: frozenset[str] = _ALREADY_DONE_REASONS
+    """Rejection reasons that mean that the effect is already in place."""
 
-    signed: bool = False
+    requires_signing: bool = False
     """Whether every vehicle requires it to be signed."""
 
     check_data: bool = False
@@ -97,12 +97,12 @@ class CommandSpec:
 
     limit: TimeLimit = TimeLimit()
     subject: Callable[[Params], Hashable] = lambda _: None
-    """Return what it sets (the last press wins), None if every press counts."""
+    """Return what the command sets (the last wins), None if every press counts."""
 
-    near: Callable[[Params], bool] = lambda _: False
+    needs_location: Callable[[Params], bool] = lambda _: False
     """Return whether older vehicles require the user's location if it is unsigned."""
 
-    security: bool = False
+    vehicle_security: bool = False
     """Whether the vehicle security computer executes it if it is signed."""
 
 
@@ -145,41 +145,43 @@ def text_param(params: Params, name: str) -> str:
     return str(params[name])
 
 
-def _port_effect(params: Params, known: VehicleState) -> Changes:
-    """Return that an opening port releases the cable; charging becomes unknown."""
+def _port_effect(params: Params, state: VehicleState) -> Changes:
+    """Return that an open port releases the cable and ends charging."""
     if not params["open"]:
         return {"port_open": False}
     changes: Changes = {"port_open": True, "cable_locked": False}
-    if known.charging_state in CHARGING:
+    if state.charging_state in CHARGING_STATES:
         changes["charging_state"] = None
     return changes
 
 
-def _charge_effect(params: Params, known: VehicleState) -> Changes:
-    charging = known.charging_state in CHARGING
+def _charge_effect(params: Params, state: VehicleState) -> Changes:
+    charging = state.charging_state in CHARGING_STATES
     if params["on"]:
         return {} if charging else {"charging_state": "Starting"}
     return {"charging_state": "Stopped"} if charging else {}
 
 
-def _amps_effect(params: Params, known: VehicleState) -> Changes:
-    """Return no current if it is so low that a charging vehicle sets another first."""
+def _amps_effect(params: Params, state: VehicleState) -> Changes:
+    """Return the current, unknown if so low that a charging vehicle sets another."""
     amps = integer_param(params, "amps")
-    charging = known.charging_state is None or known.charging_state in CHARGING
-    return {"charge_amps": None if amps < LEAST_AMPS and charging else amps}
+    charging = state.charging_state is None or state.charging_state in CHARGING_STATES
+    return {
+        "charge_amps": None if amps < MIN_SINGLE_COMMAND_AMPS and charging else amps
+    }
 
 
-def _closes(params: Params) -> bool:
+def _is_closing(params: Params) -> bool:
     return not flag_param(params, "open")
 
 
-def _pin_effect(params: Params, known: VehicleState) -> Changes:
-    """Return no effect on vehicles that do not report PIN to Drive."""
-    return {} if known.pin_to_drive is None else {"pin_to_drive": params["on"]}
+def _pin_effect(params: Params, state: VehicleState) -> Changes:
+    """Return no effect if the vehicle does not report PIN to Drive."""
+    return {} if state.pin_to_drive is None else {"pin_to_drive": params["on"]}
 
 
-def _of(*names: str) -> Callable[[Params], Hashable]:
-    """Return a function for a subject that parameters narrow."""
+def _subject(*names: str) -> Callable[[Params], Hashable]:
+    """Return a function for a subject with the values of some parameters."""
     subject, *narrowed = names
     return lambda params: (subject, *(params[name] for name in narrowed))
 
@@ -188,18 +190,18 @@ COMMANDS: Mapping[Command, CommandSpec] = {
     Command.LOCK: CommandSpec(
         effect=lambda *_: {"locked": True},
         limit=ACCESS_LIMIT,
-        subject=_of("lock"),
-        security=True,
+        subject=_subject("lock"),
+        vehicle_security=True,
     ),
     Command.UNLOCK: CommandSpec(
         effect=lambda *_: {"locked": False},
         limit=ACCESS_LIMIT,
-        subject=_of("lock"),
-        security=True,
+        subject=_subject("lock"),
+        vehicle_security=True,
     ),
     Command.CLIMATE_ON: CommandSpec(
         effect=lambda *_: {"climate_on": True},
-        subject=_of("climate"),
+        subject=_subject("climate"),
     ),
     Command.CLIMATE_OFF: CommandSpec(
         effect=lambda *_: {
@@ -207,7 +209,7 @@ COMMANDS: Mapping[Command, CommandSpec] = {
             "preconditioning": False,
             "keeper_mode": "off",
         },
-        subject=_of("climate"),
+        subject=_subject("climate"),
     ),
     # driver_temp, passenger_temp: °C
     Command.SET_TEMPS: CommandSpec(
@@ -215,7 +217,7 @@ COMMANDS: Mapping[Command, CommandSpec] = {
             "target_temp": params["driver_temp"],
             "passenger_temp": params["passenger_temp"],
         },
-        subject=_of("temps"),
+        subject=_subject("temps"),
     ),
     # mode: one of the keeper modes
     Command.KEEPER: CommandSpec(
@@ -223,7 +225,7 @@ COMMANDS: Mapping[Command, CommandSpec] = {
             "keeper_mode": params["mode"],
             **({} if params["mode"] == "off" else {"climate_on": True}),
         },
-        subject=_of("keeper"),
+        subject=_subject("keeper"),
     ),
     # on
     Command.PRECONDITION_MAX: CommandSpec(
@@ -231,25 +233,25 @@ COMMANDS: Mapping[Command, CommandSpec] = {
             "preconditioning": params["on"],
             **({"climate_on": True} if params["on"] else {}),
         },
-        subject=_of("precondition_max"),
+        subject=_subject("precondition_max"),
     ),
     # mode: one of the overheat modes
     Command.OVERHEAT: CommandSpec(
         effect=lambda params, _: {"overheat_mode": params["mode"]},
-        subject=_of("overheat"),
+        subject=_subject("overheat"),
     ),
     # temp: one of the overheat temperatures
     Command.OVERHEAT_TEMP: CommandSpec(
         effect=lambda params, _: {"overheat_temp": integer_param(params, "temp")},
         check_data=True,
-        subject=_of("overheat_temp"),
+        subject=_subject("overheat_temp"),
     ),
     # seat: one of the seats that heat; level: 0 to 3
     Command.SEAT_HEATER: CommandSpec(
         effect=lambda params, _: {
             f"seat_heater_{text_param(params, 'seat')}": params["level"]
         },
-        subject=_of("seat_heater", "seat"),
+        subject=_subject("seat_heater", "seat"),
     ),
     # seat: one of the seats that cool; level: 0 to 3
     Command.SEAT_COOLER: CommandSpec(
@@ -257,29 +259,29 @@ COMMANDS: Mapping[Command, CommandSpec] = {
             f"seat_cooler_{text_param(params, 'seat')}": params["level"]
         },
         check_data=True,
-        subject=_of("seat_cooler", "seat"),
+        subject=_subject("seat_cooler", "seat"),
     ),
     # level: 0, 1 or 3
     Command.WHEEL_HEATER: CommandSpec(
         effect=lambda params, _: {"wheel_heater": params["level"]},
-        subject=_of("wheel_heater"),
+        subject=_subject("wheel_heater"),
     ),
     # on; for vehicles without levels
     Command.WHEEL_HEATER_ON: CommandSpec(
         effect=lambda params, _: {"wheel_heater_on": params["on"]},
-        subject=_of("wheel_heater"),
+        subject=_subject("wheel_heater"),
     ),
     # seat, which is left or right, and on
     Command.AUTO_SEAT: CommandSpec(
         effect=lambda params, _: {
             f"auto_seat_{text_param(params, 'seat')}": params["on"]
         },
-        subject=_of("auto_seat", "seat"),
+        subject=_subject("auto_seat", "seat"),
     ),
     # on
     Command.AUTO_WHEEL: CommandSpec(
         effect=lambda params, _: {"auto_wheel": params["on"]},
-        subject=_of("auto_wheel"),
+        subject=_subject("auto_wheel"),
     ),
     # on
     Command.BIOWEAPON: CommandSpec(
@@ -288,78 +290,78 @@ COMMANDS: Mapping[Command, CommandSpec] = {
             **({"climate_on": True} if params["on"] else {}),
         },
         check_data=True,
-        subject=_of("bioweapon"),
+        subject=_subject("bioweapon"),
     ),
     # open: a gap
     Command.WINDOWS: CommandSpec(
         effect=lambda params, _: {
             f"{place}_window_open": params["open"] for place in WINDOWS
         },
-        near=_closes,
+        needs_location=_is_closing,
         limit=ACCESS_LIMIT,
-        subject=_of("windows"),
+        subject=_subject("windows"),
     ),
     # open: a gap
     Command.SUN_ROOF: CommandSpec(
         effect=lambda params, _: {"sun_roof_open": params["open"]},
         limit=ACCESS_LIMIT,
-        subject=_of("sun_roof"),
+        subject=_subject("sun_roof"),
     ),
     Command.FRONT_TRUNK: CommandSpec(
         effect=lambda *_: {"front_trunk_open": True},
         limit=ACCESS_LIMIT,
-        subject=_of("front_trunk"),
-        security=True,
+        subject=_subject("front_trunk"),
+        vehicle_security=True,
     ),
     # open: the state afterwards; the command toggles a power liftgate
     Command.REAR_TRUNK: CommandSpec(
         effect=lambda params, _: {"rear_trunk_open": params["open"]},
         limit=ACCESS_LIMIT,
-        subject=_of("rear_trunk"),
-        security=True,
+        subject=_subject("rear_trunk"),
+        vehicle_security=True,
     ),
     # open
     Command.PORT: CommandSpec(
         effect=_port_effect,
         limit=ACCESS_LIMIT,
-        security=True,
-        subject=_of("port"),
+        vehicle_security=True,
+        subject=_subject("port"),
     ),
     # on
     Command.CHARGE: CommandSpec(
         effect=_charge_effect,
-        idempotent_reasons=_ALREADY | {"is_charging", "not_charging"},
-        subject=_of("charge"),
+        idempotent_reasons=_ALREADY_DONE_REASONS | {"is_charging", "not_charging"},
+        subject=_subject("charge"),
     ),
     # percent
     Command.CHARGE_LIMIT: CommandSpec(
         effect=lambda params, _: {"charge_limit": integer_param(params, "percent")},
-        subject=_of("charge_limit"),
+        subject=_subject("charge_limit"),
     ),
     # amps
     Command.CHARGE_AMPS: CommandSpec(
         effect=_amps_effect,
-        subject=_of("charge_amps"),
+        subject=_subject("charge_amps"),
     ),
     # on
     Command.SENTRY: CommandSpec(
         effect=lambda params, _: {"sentry_mode": params["on"]},
-        subject=_of("sentry"),
+        subject=_subject("sentry"),
     ),
     # on; with the PIN that was set in the vehicle
     Command.VALET: CommandSpec(
         effect=lambda params, _: {"valet_mode": params["on"]},
-        subject=_of("valet"),
+        subject=_subject("valet"),
     ),
     # on; vehicles do not report it
     Command.GUEST: CommandSpec(
-        subject=_of("guest"),
+        subject=_subject("guest"),
     ),
-    # on; with the PIN that was set in the vehicle: it ignores another
+    # on; with the PIN that was set in the vehicle, which ignores any other
     Command.PIN_TO_DRIVE: CommandSpec(
         effect=_pin_effect,
-        signed=True,
-        subject=_of("pin_to_drive"),
+        requires_signing=True,
+        subject=_subject("pin_to_drive"),
     ),
     Command.INSTALL_UPDATE: CommandSpec(
         effect=lambda *_: {"update_status": "scheduled"},
@@ -368,19 +370,19 @@ COMMANDS: Mapping[Command, CommandSpec] = {
     Command.HONK: CommandSpec(),
     Command.KEYLESS_DRIVING: CommandSpec(
         limit=ACCESS_LIMIT,
-        security=True,
+        vehicle_security=True,
     ),
     # latitude, longitude: of the vehicle
     Command.HOMELINK: CommandSpec(
-        near=lambda _: True,
+        needs_location=lambda _: True,
         limit=ACCESS_LIMIT,
     ),
     Command.WAKE: CommandSpec(),
 }
 
 
-# Commands that open or lock something, and the computer that executes each.
-OPENING: Mapping[Command, Computer] = {
+# Commands that give or deny access, and the computer that executes each.
+ACCESS_COMMANDS: Mapping[Command, Computer] = {
     **dict.fromkeys(
         (
             Command.LOCK,

@@ -1,4 +1,4 @@
-"""Public keys of a vehicle's computers, and what is believed over Bluetooth."""
+"""Public keys of a vehicle's computers, and trust in Bluetooth devices."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -8,28 +8,28 @@ from typing import Self
 
 from tesla_protocol.command.universal_message_pb2 import Domain
 
-from .parsing import read_text
+from .parsing import parse_text
 
 # An uncompressed point of P-256.
 _POINT_LENGTH = 65
 
-# Seconds. A key is said to be gone after so many refusals over so long.
-REFUSALS = 3
-REFUSED_FOR = 3600.0
+# A key counts as removed after so many refusals over so many seconds.
+MIN_REFUSALS = 3
+MIN_REFUSAL_TIME = 3600.0
 
-# Seconds. A stranger that was met so lately may still be near.
-STRANGER_FOR = 3600.0
+# Seconds for which another device may still be in range.
+STRANGER_TIMEOUT = 3600.0
 
 
 class Computer(StrEnum):
-    """A computer of a vehicle that makes sessions with a key of its own."""
+    """A computer of a vehicle with its own key pair."""
 
     VEHICLE_SECURITY = "vehicle_security"
     INFOTAINMENT = "infotainment"
 
 
 class KeySource(StrEnum):
-    """How the public key of a computer became known."""
+    """Source of the public key of a computer."""
 
     CLOUD = "cloud"
     PAIRING = "pairing"
@@ -44,24 +44,24 @@ COMPUTERS: Mapping[int, Computer] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ComputerKey:
-    """The public key of a computer: an uncompressed point of P-256, and its source."""
+    """Public key of a computer (an uncompressed point of P-256) and its source."""
 
     point: bytes
     source: KeySource
 
     @property
-    def settled(self) -> bool:
-        """Return whether the key is more than what was first seen over Bluetooth."""
+    def is_verified(self) -> bool:
+        """Return whether the key was not only first seen over Bluetooth."""
         return self.source is not KeySource.FIRST_SEEN
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComputerKeys:
-    """The known public keys of a vehicle's computers, None while unknown.
+    """Public keys of a vehicle's computers, None while unknown.
 
-    `seals_status` and `seals_infotainment` tell whether the security computer was ever
-    seen to seal the status, and infotainment an answer. `paired_at` tells which pairing
-    the keys were last reset by (ISO 8601, UTC).
+    `seals_status` and `seals_infotainment` are True once the vehicle security computer
+    has sealed a status, or infotainment a reply. `paired_at` is the time of the pairing
+    that last reset the keys (ISO 8601, UTC).
     """
 
     vehicle_security: ComputerKey | None = None
@@ -77,66 +77,66 @@ class ComputerKeys:
         return self.infotainment
 
     def contradicts(self, computer: Computer, point: bytes) -> bool:
-        """Return whether a computer is known to have another key."""
-        known = self.get(computer)
-        return known is not None and known.point != point
+        """Return whether another key of a computer is known."""
+        key = self.get(computer)
+        return key is not None and key.point != point
 
-    def settled(self, computer: Computer) -> bool:
-        """Return whether the key of a computer is known for sure."""
-        known = self.get(computer)
-        return known is not None and known.settled
+    def is_verified(self, computer: Computer) -> bool:
+        """Return whether a verified key of a computer is known."""
+        key = self.get(computer)
+        return key is not None and key.is_verified
 
     @property
-    def provisional(self) -> bool:
-        """Return whether what comes over Bluetooth rests on a key first seen there."""
+    def is_provisional(self) -> bool:
+        """Return whether a key was only first seen over Bluetooth."""
         keys = (self.vehicle_security, self.infotainment)
-        return any(key is not None and not key.settled for key in keys)
+        return any(key is not None and not key.is_verified for key in keys)
 
-    def seen(self, computer: Computer, point: bytes) -> Self:
-        """Return the keys after a session over Bluetooth; known keys stay."""
+    def with_bluetooth_key(self, computer: Computer, point: bytes) -> Self:
+        """Return the keys after a Bluetooth session; known keys stay."""
         if self.get(computer) is not None:
             return self
         return self.with_key(computer, point, KeySource.FIRST_SEEN)
 
-    def received(self, computer: Computer, point: bytes) -> Self:
-        """Return the keys after a session through Tesla's cloud, which wins."""
+    def with_cloud_key(self, computer: Computer, point: bytes) -> Self:
+        """Return the keys after a session through Tesla's cloud; its key wins."""
         return self.with_key(computer, point, KeySource.CLOUD)
 
-    def seals(self, computer: Computer) -> bool:
-        """Return whether a computer was ever seen to seal what it is asked for."""
+    def has_sealed(self, computer: Computer) -> bool:
+        """Return whether a computer has ever sealed a reply."""
         if computer is Computer.VEHICLE_SECURITY:
             return self.seals_status
         return self.seals_infotainment
 
-    def sealing(self, computer: Computer) -> Self:
-        """Return the keys of a vehicle one of whose computers has sealed an answer."""
-        if self.seals(computer):
+    def with_sealed_answer(self, computer: Computer) -> Self:
+        """Return the keys after a computer has sealed a reply."""
+        if self.has_sealed(computer):
             return self
         if computer is Computer.VEHICLE_SECURITY:
             return replace(self, seals_status=True)
         return replace(self, seals_infotainment=True)
 
-    def of_cloud(self) -> Self:
-        """Return only the keys that were received through Tesla's cloud."""
+    def only_cloud_keys(self) -> Self:
+        """Return only the keys received through Tesla's cloud."""
         keys = type(self)()
         for computer in Computer:
             key = self.get(computer)
             if key is not None and key.source is KeySource.CLOUD:
-                keys = keys.received(computer, key.point)
+                keys = keys.with_cloud_key(computer, key.point)
         return keys
 
-    def paired(self, pairing: Pairing) -> Self:
-        """Return the keys after a pairing: what the cloud did not tell begins anew."""
+    def with_pairing(self, pairing: Pairing) -> Self:
+        """Return the keys after a pairing, which resets those not from the cloud."""
         if pairing.at == self.paired_at:
             return self
-        keys = replace(self.of_cloud(), paired_at=pairing.at)
+        keys = replace(self.only_cloud_keys(), paired_at=pairing.at)
         for computer, point in pairing.points.items():
             if keys.get(computer) is None:
                 keys = keys.with_key(computer, point, KeySource.PAIRING)
         return keys
 
-    def as_pairing(self, at: str) -> Pairing:
-        """Return the keys as those of a pairing (`at` in ISO 8601, UTC)."""
+    def to_pairing(self, at: str) -> Pairing:
+        """Return the keys as a pairing (`at` in ISO 8601, UTC)."""
         keys = {computer: self.get(computer) for computer in Computer}
         return Pairing(
             at=at,
@@ -144,14 +144,14 @@ class ComputerKeys:
         )
 
     def with_key(self, computer: Computer, point: bytes, source: KeySource) -> Self:
-        """Return the keys with another key of one computer."""
+        """Return the keys with the key of one computer replaced."""
         key = ComputerKey(point=point, source=source)
         if computer is Computer.VEHICLE_SECURITY:
             return replace(self, vehicle_security=key)
         return replace(self, infotainment=key)
 
     def to_json(self) -> dict[str, object]:
-        """Return what storage can hold."""
+        """Return the keys as JSON for storage."""
         return {
             **{
                 computer.value: {"point": key.point.hex(), "source": key.source.value}
@@ -165,35 +165,35 @@ class ComputerKeys:
 
     @classmethod
     def from_json(cls, stored: object) -> Self:
-        """Return stored keys; what cannot be read is unknown."""
+        """Restore stored keys, ignoring invalid ones."""
         if not isinstance(stored, Mapping):
             return cls()
         keys = cls(
             seals_status=stored.get("seals_status") is True,
             seals_infotainment=stored.get("seals_infotainment") is True,
-            paired_at=read_text(stored.get("paired_at")),
+            paired_at=parse_text(stored.get("paired_at")),
         )
         for computer in Computer:
             key = stored.get(computer.value)
             if not isinstance(key, Mapping) or key.get("source") not in KeySource:
                 continue
-            if (point := read_point(key.get("point"))) is not None:
+            if (point := parse_point(key.get("point"))) is not None:
                 keys = keys.with_key(computer, point, KeySource(key["source"]))
         return keys
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """The public keys that the computers of a vehicle had when it was paired.
+    """Public keys of the computers of a vehicle at the time of its pairing.
 
-    `at` is when that was (ISO 8601, UTC). A computer that made no session is missing.
+    `at` is that time (ISO 8601, UTC). A computer without a session is missing.
     """
 
     at: str
     points: Mapping[Computer, bytes]
 
     def to_json(self) -> dict[str, str]:
-        """Return what a config subentry can hold."""
+        """Return the pairing as JSON for a config subentry."""
         points = self.points.items()
         return {
             "paired_at": self.at,
@@ -202,19 +202,19 @@ class Pairing:
 
     @classmethod
     def from_json(cls, stored: object) -> Self | None:
-        """Return a stored pairing, None if nothing of it can be read."""
+        """Restore a stored pairing, None if it is invalid."""
         if not isinstance(stored, Mapping):
             return None
-        at = read_text(stored.get("paired_at"))
+        at = parse_text(stored.get("paired_at"))
         found = {
-            computer: read_point(stored.get(computer.value)) for computer in Computer
+            computer: parse_point(stored.get(computer.value)) for computer in Computer
         }
         points = {computer: point for computer, point in found.items() if point}
         return cls(at=at, points=points) if at and points else None
 
 
-def read_point(value: object) -> bytes | None:
-    """Return a public key from its hexadecimal digits, None if it is none."""
+def parse_point(value: object) -> bytes | None:
+    """Parse a hexadecimal public key."""
     if not isinstance(value, str):
         return None
     try:
@@ -226,106 +226,114 @@ def read_point(value: object) -> bytes | None:
 
 @dataclass(frozen=True, kw_only=True)
 class BluetoothHistory:
-    """Recent attempts to talk to a vehicle; times are monotonic seconds."""
+    """Recent connections to a vehicle; times are monotonic seconds."""
 
     stranger_at: float = -inf
-    """When a device was met last that is not the vehicle."""
+    """When a device other than the vehicle last answered."""
 
     refusals: tuple[float, ...] = ()
-    """When a device said that the key is not on its list, since the last proof."""
+    """When the key was reported as not on the list, since the last proven session."""
 
     unsealed_computers: frozenset[Computer] = frozenset()
-    """Computers that seal their answers, and whose last answer was an open one."""
+    """Computers that seal their replies, and whose last reply was unsealed."""
 
-    def proven(self, now: float) -> Self:
-        """Return the history after a session that a known key has proven."""
-        met = self.stranger_at if now - self.stranger_at < STRANGER_FOR else -inf
-        return replace(self, stranger_at=met, refusals=())
+    def with_proven_session(self, monotonic: float) -> Self:
+        """Return the history after a session proven by a known key."""
+        stranger_at = (
+            self.stranger_at
+            if monotonic - self.stranger_at < STRANGER_TIMEOUT
+            else -inf
+        )
+        return replace(self, stranger_at=stranger_at, refusals=())
 
-    def met_stranger(self, now: float) -> Self:
-        """Return the history after a session with another key, or a forged one."""
-        return replace(self, stranger_at=now)
+    def with_stranger(self, monotonic: float) -> Self:
+        """Return the history after a session with another key or a forged one."""
+        return replace(self, stranger_at=monotonic)
 
-    def refused(self, now: float) -> Self:
-        """Return the history after "not on the list", which cannot be sealed."""
-        # The first one and the last ones: more are not needed to decide.
-        first, *later = (*self.refusals, now)
-        return replace(self, refusals=(first, *later[1 - REFUSALS :]))
+    def with_refusal(self, monotonic: float) -> Self:
+        """Return the history after an (unsealed) "key not on the list"."""
+        # The first and the last ones suffice.
+        first, *later = (*self.refusals, monotonic)
+        return replace(self, refusals=(first, *later[1 - MIN_REFUSALS :]))
 
-    def answered(self, computer: Computer, *, sealed: bool) -> Self:
-        """Return the history after an answer of a computer that seals its answers."""
+    def with_answer(self, computer: Computer, *, sealed: bool) -> Self:
+        """Return the history after a reply of a computer that seals its replies."""
         others = self.unsealed_computers - {computer}
         unsealed = others if sealed else others | {computer}
         return replace(self, unsealed_computers=unsealed)
 
     @property
-    def unsealed(self) -> bool:
-        """Return whether a computer that seals its answers sent an open one instead."""
+    def has_unsealed_answer(self) -> bool:
+        """Return whether a computer that seals its replies has sent an unsealed one."""
         return bool(self.unsealed_computers)
 
     @property
-    def pretender(self) -> bool:
-        """Return whether something near may pretend to be the vehicle."""
+    def has_impostor(self) -> bool:
+        """Return whether a device in range may impersonate the vehicle."""
         return self.stranger_at > -inf
 
     @property
-    def key_lost(self) -> bool:
-        """Return whether the vehicle may have lost the key."""
-        if len(self.refusals) < REFUSALS:
+    def is_key_removed(self) -> bool:
+        """Return whether the key was probably removed from the vehicle."""
+        if len(self.refusals) < MIN_REFUSALS:
             return False
-        return self.refusals[-1] - self.refusals[0] >= REFUSED_FOR
+        return self.refusals[-1] - self.refusals[0] >= MIN_REFUSAL_TIME
 
 
 class ComputerTrust:
-    """Decide which device is believed to be a vehicle, over all connections to it.
+    """Trust in devices that answer as a vehicle, over all connections.
 
-    `changed` is called when the keys have changed and are to be stored.
+    `on_change` is called when the keys have changed and need to be stored.
     """
 
     def __init__(self, keys: ComputerKeys | None = None) -> None:
         self.keys = keys or ComputerKeys()
         self.history = BluetoothHistory()
-        self.changed: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
 
-    def admits(self, computer: Computer, point: bytes, now: float) -> bool:
-        """Tell whether a session with a public key may be made, and note if not."""
+    def accept_session(
+        self, computer: Computer, point: bytes, monotonic: float
+    ) -> bool:
+        """Return whether to accept a session with a public key; record a rejection."""
         if self.keys.contradicts(computer, point):
-            self.meet_stranger(now)
+            self.record_stranger(monotonic)
             return False
         return True
 
-    def prove(self, computer: Computer, point: bytes, now: float) -> None:
-        """Note that a session was made with an admitted public key."""
-        self.history = self.history.proven(now)
-        self._keep(self.keys.seen(computer, point))
+    def record_session(
+        self, computer: Computer, point: bytes, monotonic: float
+    ) -> None:
+        """Record a session with an accepted public key."""
+        self.history = self.history.with_proven_session(monotonic)
+        self._set_keys(self.keys.with_bluetooth_key(computer, point))
 
-    def receive(self, computer: Computer, point: bytes) -> None:
-        """Take the public key of a session that was made through Tesla's cloud."""
-        self._keep(self.keys.received(computer, point))
+    def set_cloud_key(self, computer: Computer, point: bytes) -> None:
+        """Set the public key of a session through Tesla's cloud."""
+        self._set_keys(self.keys.with_cloud_key(computer, point))
 
-    def meet_stranger(self, now: float) -> None:
-        """Note that a device answered that is not the vehicle."""
-        self.history = self.history.met_stranger(now)
+    def record_stranger(self, monotonic: float) -> None:
+        """Record that a device other than the vehicle answered."""
+        self.history = self.history.with_stranger(monotonic)
 
-    def refuse(self, now: float) -> None:
-        """Note that a device said that the key is not on its list."""
-        self.history = self.history.refused(now)
+    def record_refusal(self, monotonic: float) -> None:
+        """Record that the key was reported as not on the list."""
+        self.history = self.history.with_refusal(monotonic)
 
     def record_answer(self, computer: Computer, *, sealed: bool) -> None:
-        """Note whether a computer sealed the answer to a request."""
+        """Record whether a computer sealed the reply to a request."""
         if sealed:
-            self._keep(self.keys.sealing(computer))
-        if self.keys.seals(computer):
-            self.history = self.history.answered(computer, sealed=sealed)
+            self._set_keys(self.keys.with_sealed_answer(computer))
+        if self.keys.has_sealed(computer):
+            self.history = self.history.with_answer(computer, sealed=sealed)
 
-    def pair(self, pairing: Pairing) -> None:
-        """Take the public keys of a pairing, once."""
-        keys = self.keys.paired(pairing)
+    def apply_pairing(self, pairing: Pairing) -> None:
+        """Apply the public keys of a pairing, once."""
+        keys = self.keys.with_pairing(pairing)
         if keys is not self.keys:
             self.history = BluetoothHistory()
-            self._keep(keys)
+            self._set_keys(keys)
 
-    def _keep(self, keys: ComputerKeys) -> None:
+    def _set_keys(self, keys: ComputerKeys) -> None:
         if keys != self.keys:
             self.keys = keys
-            self.changed()
+            self.on_change()

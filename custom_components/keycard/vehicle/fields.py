@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from .parsing import Reader
+from .parsing import Parser
 
 KEEPER_MODES = ("off", "keep", "dog", "camp")
 OVERHEAT_MODES = ("off", "on", "fan_only")
@@ -40,14 +40,14 @@ class FieldSpec:
     """
 
     path: str
-    parse: Reader
-    stored: Reader | None = None
+    parse: Parser
+    stored: Parser | None = None
     """Parser of the stored value, None if it is the same."""
 
     bluetooth: tuple[str, ...]
     """Paths in Bluetooth messages; of several reported values the last one counts."""
 
-    parse_bluetooth: Reader | None = None
+    parse_bluetooth: Parser | None = None
     """Parser of the Bluetooth value, None if it is the same."""
 
     omitted_if_none: bool = False
@@ -68,23 +68,23 @@ class FieldSpec:
         return self.path.partition(".")[0]
 
     @property
-    def stored_parser(self) -> Reader:
+    def stored_parser(self) -> Parser:
         """Return the parser of the stored value."""
         return self.stored or self.parse
 
     @property
-    def bluetooth_parser(self) -> Reader:
+    def bluetooth_parser(self) -> Parser:
         """Return the parser of the Bluetooth value."""
         return self.parse_bluetooth or self.parse
 
 
 def api_field(
-    path: str, parse: Reader, *, bluetooth: tuple[str, ...] | None = None, **spec: Any
+    path: str, parse: Parser, *, bluetooth: tuple[str, ...] | None = None, **spec: Any
 ) -> Any:
-    """Declare a dataclass field that is parsed from API data, None by default.
+    """Declare a dataclass field parsed from API data, None by default.
 
     Without `bluetooth`, Bluetooth uses the path of the Fleet API.
     """
     bluetooth = (path,) if bluetooth is None else bluetooth
-    found = FieldSpec(path=path, parse=parse, bluetooth=bluetooth, **spec)
-    return field(default=None, metadata={"spec": found})
+    field_spec = FieldSpec(path=path, parse=parse, bluetooth=bluetooth, **spec)
+    return field(default=None, metadata={"spec": field_spec})

@@ -1,4 +1,4 @@
-"""Which key an owner takes along, and what a VIN tells about it."""
+"""Physical keys, and the one that a vehicle has according to its VIN."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ MODELS = ("model3", "modely", "models", "modelx", "cybertruck")
 
 
 class PhysicalKey(StrEnum):
-    """What to take along beside the phone."""
+    """Key to take in addition to the phone."""
 
     NONE = "usual"
     KEYCARD = "keycard"
@@ -27,11 +27,11 @@ _YEAR_BY_LETTER = {
 }
 
 # Model S and X came with a fob and no card until their refresh in model year 2021.
-_FOB_MODELS = frozenset({"models", "modelx"})
+_MODELS_WITH_FOB = frozenset({"models", "modelx"})
 _REFRESH_YEAR = 2021
 
-# The 8th letter of the cars of that year that still are of the old kind.
-_BEFORE_REFRESH = frozenset("1234")
+# 8th character of the VINs of that year from before the refresh.
+_PRE_REFRESH_DIGITS = frozenset("1234")
 
 
 def is_vin(text: str) -> bool:
@@ -46,27 +46,27 @@ def is_vin(text: str) -> bool:
 
 
 def decode_vin(vin: str) -> tuple[str, int | None]:
-    """Return the model and the model year that a VIN tells."""
+    """Return the model and the model year from a VIN."""
     if not is_vin(vin):
         return UNKNOWN_MODEL, None
     return _MODEL_BY_LETTER.get(vin[3], UNKNOWN_MODEL), _YEAR_BY_LETTER.get(vin[9])
 
 
 def default_key(model: str, year: int | None, vin: str = "") -> PhysicalKey:
-    """Return the key that a car most likely has; its owner knows better.
+    """Return the key that a vehicle most likely has.
 
-    An S or X of unknown age counts as one from before the refresh.
+    A Model S or X of an unknown year counts as from before the refresh.
     """
     older = is_pre_refresh(model, year, vin)
     return PhysicalKey.KEYCARD if older is False else PhysicalKey.FOB
 
 
 def is_pre_refresh(model: str, year: int | None, vin: str = "") -> bool | None:
-    """Return whether a car is an S or X of the old kind, None if nobody knows."""
-    if model not in _FOB_MODELS:
+    """Return whether it is a Model S or X before the refresh, None if unknown."""
+    if model not in _MODELS_WITH_FOB:
         return False
     if year is None:
         return None
     if year == _REFRESH_YEAR:
-        return is_vin(vin) and vin[7] in _BEFORE_REFRESH
+        return is_vin(vin) and vin[7] in _PRE_REFRESH_DIGITS
     return year < _REFRESH_YEAR

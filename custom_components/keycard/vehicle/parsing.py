@@ -1,4 +1,4 @@
-"""Readers of values that a cloud, or a file, may tell in any way."""
+"""Parsers of untrusted values; they return None for invalid ones."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -6,175 +6,180 @@ from enum import Enum
 from unicodedata import category
 
 type JsonObject = Mapping[str, object]
-type Reader = Callable[[object], object]
+type Parser = Callable[[object], object]
 
 
 class _Missing(Enum):
     MISSING = "missing"
 
 
-# A value that is not reported at all, not even as null.
+# A value that is absent, not even null.
 MISSING = _Missing.MISSING
 
-_EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-_LONGEST_TEXT = 255  # what a state of Home Assistant holds
+_MIN_DATETIME = datetime(2010, 1, 1, tzinfo=UTC)
+_MAX_DATETIME = datetime(2200, 1, 1, tzinfo=UTC)
+_MAX_TEXT_LENGTH = 255  # limit of a Home Assistant state
 
-# What joins emoji, keeps letters of some scripts apart, and names a flag's region.
-_JOINER = "\u200d"
-_JOINING = frozenset({_JOINER, "\u200c", *map(chr, range(0xE0020, 0xE0080))})
+# Zero-width joiner and non-joiner, and the tags of regional flags.
+_ZERO_WIDTH_JOINER = "\u200d"
+_JOINERS = frozenset({_ZERO_WIDTH_JOINER, "\u200c", *map(chr, range(0xE0020, 0xE0080))})
 _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
-# They print nothing by themselves.
-_BLANK = " " + "".join(sorted(_JOINING - {"\U000e007f"}))
+# Not printed by themselves.
+_INVISIBLE = " " + "".join(sorted(_JOINERS - {"\U000e007f"}))
 
 
-def read_flag(value: object) -> bool | None:
-    """Read a plain yes or no."""
+def parse_bool(value: object) -> bool | None:
+    """Parse a boolean."""
     return value if isinstance(value, bool) else None
 
 
 def number(low: float, high: float) -> Callable[[object], float | None]:
-    """Read a number within bounds."""
+    """Return a parser of numbers within bounds."""
 
-    def read(value: object) -> float | None:
+    def parse(value: object) -> float | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         return float(value) if low <= value <= high else None
 
-    return read
+    return parse
 
 
 def integer(low: int, high: int) -> Callable[[object], int | None]:
-    """Read a number within bounds, and round it."""
-    any_number = number(low, high)
+    """Return a parser that rounds numbers within bounds."""
+    parse_number = number(low, high)
 
-    def read(value: object) -> int | None:
-        found = any_number(value)
+    def parse(value: object) -> int | None:
+        found = parse_number(value)
         return None if found is None else round(found)
 
-    return read
+    return parse
 
 
 def hundredths(low: float, high: float) -> Callable[[object], float | None]:
-    """Parse a number within bounds, reported as an integer of hundredths."""
-    any_number = number(low, high)
+    """Return a parser of numbers reported as an integer of hundredths."""
+    parse_number = number(low, high)
 
-    def read(value: object) -> float | None:
-        return any_number(value / 100) if isinstance(value, int) else None
+    def parse(value: object) -> float | None:
+        return parse_number(value / 100) if isinstance(value, int) else None
 
-    return read
-
-
-def one_of(*words: str) -> Callable[[object], str | None]:
-    """Read one of some words."""
-    return lambda value: value if isinstance(value, str) and value in words else None
+    return parse
 
 
-def enum_map[T](names: Mapping[str, T]) -> Callable[[object], T | None]:
-    """Read what a word of the cloud's stands for."""
-    return lambda value: names.get(value) if isinstance(value, str) else None
+def one_of(*options: str) -> Callable[[object], str | None]:
+    """Return a parser of one of some strings."""
+    return lambda value: value if isinstance(value, str) and value in options else None
 
 
-def read_text(value: object) -> str | None:
-    """Read a short text, without what does not print, and with emoji whole."""
+def enum_map[T](values: Mapping[str, T]) -> Callable[[object], T | None]:
+    """Return a parser that maps strings to values."""
+    return lambda value: values.get(value) if isinstance(value, str) else None
+
+
+def parse_text(value: object) -> str | None:
+    """Parse a text; drop unprintable characters and shorten it between characters."""
     if not isinstance(value, str):
         return None
     clean = "".join(
-        letter for letter in value if letter.isprintable() or letter in _JOINING
-    ).strip(_BLANK)
-    end = min(len(clean), _LONGEST_TEXT)
-    while end < len(clean) and _goes_on(clean, end):
+        character
+        for character in value
+        if character.isprintable() or character in _JOINERS
+    ).strip(_INVISIBLE)
+    end = min(len(clean), _MAX_TEXT_LENGTH)
+    while end < len(clean) and _continues_character(clean, end):
         end -= 1
-    return clean[: end or _LONGEST_TEXT].strip(_BLANK) or None
+    return clean[: end or _MAX_TEXT_LENGTH].strip(_INVISIBLE) or None
 
 
-def _goes_on(text: str, at: int) -> bool:
-    """Return whether a letter belongs to the one before it."""
-    return at > 0 and (
-        text[at] in _JOINING
-        or text[at - 1] == _JOINER
-        or text[at] in _SKIN_TONES
-        or category(text[at]).startswith("M")
+def _continues_character(text: str, index: int) -> bool:
+    """Return whether a code point belongs to the character before it."""
+    return index > 0 and (
+        text[index] in _JOINERS
+        or text[index - 1] == _ZERO_WIDTH_JOINER
+        or text[index] in _SKIN_TONES
+        or category(text[index]).startswith("M")
     )
 
 
-def read_names(value: object) -> frozenset[str]:
-    """Read a list of names; what is none is left out."""
+def parse_names(value: object) -> frozenset[str]:
+    """Parse a list of names, ignoring other items."""
     if not isinstance(value, list):
         return frozenset()
     return frozenset(name for name in value if isinstance(name, str))
 
 
-def read_version(value: object) -> str | None:
-    """Read a version without the build hash behind it."""
-    text = read_text(value)
+def parse_version(value: object) -> str | None:
+    """Parse a version without its build hash."""
+    text = parse_text(value)
     return None if text is None else text.split(" ", maxsplit=1)[0]
 
 
 def parse_open(value: object) -> bool | None:
-    """Read whether something is open or on, told as a level."""
+    """Parse whether something is open or on, reported as a level."""
     level = integer(0, 100)(value)
     return None if level is None else level > 0
 
 
 def parse_multiple(value: object) -> bool | None:
-    """Read whether there are several of something, told as their number."""
+    """Parse whether there is more than one, reported as a count."""
     count = integer(0, 100)(value)
     return None if count is None else count > 1
 
 
-def has_kind(*, none: str) -> Callable[[object], bool | None]:
-    """Parse whether there is something, reported as its kind or as `none`."""
+def has_kind(*, none_value: str) -> Callable[[object], bool | None]:
+    """Return a parser of whether a kind other than `none_value` is reported."""
 
-    def read(value: object) -> bool | None:
-        return None if (found := read_text(value)) is None else found != none
+    def parse(value: object) -> bool | None:
+        return None if (found := parse_text(value)) is None else found != none_value
 
-    return read
-
-
-def kind(*, none: str) -> Callable[[object], str | None]:
-    """Parse Tesla's name for a kind, None if it is reported as `none`."""
-
-    def read(value: object) -> str | None:
-        return None if (found := read_text(value)) == none else found
-
-    return read
+    return parse
 
 
-def timestamp(per_second: int) -> Callable[[object], datetime | None]:
-    """Read a time since the epoch, told in parts of a second."""
+def kind(*, none_value: str) -> Callable[[object], str | None]:
+    """Return a parser of Tesla's name of a kind, None for `none_value`."""
+
+    def parse(value: object) -> str | None:
+        return None if (found := parse_text(value)) == none_value else found
+
+    return parse
+
+
+def timestamp(ticks_per_second: int) -> Callable[[object], datetime | None]:
+    """Return a parser of times since the epoch in fractions of a second."""
     any_number = number(
-        _EARLIEST.timestamp() * per_second, _LATEST.timestamp() * per_second
+        _MIN_DATETIME.timestamp() * ticks_per_second,
+        _MAX_DATETIME.timestamp() * ticks_per_second,
     )
 
-    def read(value: object) -> datetime | None:
+    def parse(value: object) -> datetime | None:
         found = any_number(value)
         return (
-            None if found is None else datetime.fromtimestamp(found / per_second, UTC)
+            None
+            if found is None
+            else datetime.fromtimestamp(found / ticks_per_second, UTC)
         )
 
-    return read
+    return parse
 
 
-def read_moment(value: object) -> datetime | None:
-    """Read a stored time."""
+def parse_datetime(value: object) -> datetime | None:
+    """Parse a stored ISO 8601 time with a time zone."""
     try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return None if found is None or found.tzinfo is None else found
+    return None if moment is None or moment.tzinfo is None else moment
 
 
-milliseconds = timestamp(1000)
-read_seconds = timestamp(1)
-read_temperature = number(-90, 100)
-read_year = integer(2008, 2100)
+parse_milliseconds = timestamp(1000)
+parse_seconds = timestamp(1)
+parse_temperature = number(-90, 100)
+parse_year = integer(2008, 2100)
 
 
-def section(car: JsonObject, name: str) -> JsonObject:
-    """Return a part of what is told of a car, empty if it is missing."""
-    found = car.get(name)
-    return found if isinstance(found, Mapping) else {}
+def section(json: JsonObject, name: str) -> JsonObject:
+    """Return an object by name, empty if it is missing."""
+    value = json.get(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def lookup(json: JsonObject, path: str) -> object:

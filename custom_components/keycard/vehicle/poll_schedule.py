@@ -1,4 +1,4 @@
-"""How often a car's data are worth their price."""
+"""When a vehicle is polled over the cloud or Bluetooth."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,39 +8,38 @@ from typing import NamedTuple, Self
 from .fields import DOORS, PARKED
 from .state import ConnectivityState, VehicleState
 
-# Seconds between two asks for the data of a car that is online.
-DRIVING = 120.0
-CHANGED = 180.0
-IDLE = 1200.0
-# An old car stays awake while its data are asked for; this is long enough for it to
-# fall asleep in between.
-LET_SLEEP = 1500.0
-CHARGING_LEAST = 120.0
-CHARGING_MOST = 900.0
+# Seconds between two polls of the data of an online vehicle.
+DRIVING_INTERVAL = 120.0
+CHANGED_INTERVAL = 180.0
+IDLE_INTERVAL = 1200.0
+# Polling keeps an older vehicle awake; in this time it falls asleep.
+LET_SLEEP_INTERVAL = 1500.0
+MIN_CHARGING_INTERVAL = 120.0
+MAX_CHARGING_INTERVAL = 900.0
 
-# Percent of the battery that are worth a look.
+# Battery percent charged between two polls.
 CHARGE_STEP = 2.0
 
-# Whether a car falls asleep although its data are asked for.
-SLEEPS_BY_ITSELF = 2021
+# From this model year on, vehicles fall asleep while they are polled.
+FIRST_YEAR_SLEEPING_WHILE_POLLED = 2021
 
-# For how long something that changed may go on changing.
-UNSETTLED = 300.0
-ATTENDED = 900.0
+# Further changes are likely for so long after a change, and while in use.
+CHANGED_FOR = 300.0
+IN_USE_FOR = 900.0
 
-# A car that comes online may be about to leave; but it may as well come and go.
-ONLINE_AGAIN = 600.0
-# After a command its owner is on the way, or the car is about to show what it did.
-AFTER_COMMAND = 30.0
+# A vehicle that comes online may be about to leave, but may also do so repeatedly.
+MIN_INTERVAL_AFTER_ONLINE = 600.0
+# A command shows its effect, or its user arrives, after so long.
+DELAY_AFTER_COMMAND = 30.0
 
-_DOUBLINGS = 4
+_MAX_DOUBLINGS = 4
 
 
 class IntervalReason(StrEnum):
-    """Why a car's data are asked for at a pace, or not at all."""
+    """Reason for an interval between polls."""
 
-    AWAY = "away"
-    SPENT = "spent"
+    NOT_ONLINE = "away"
+    BUDGET_SPENT = "spent"
     DRIVING = "driving"
     CHARGING = "charging"
     CHANGED = "changed"
@@ -49,31 +48,31 @@ class IntervalReason(StrEnum):
 
 
 class PollInterval(NamedTuple):
-    """Seconds from one ask to the next, infinite where none makes sense, and why."""
+    """Seconds between polls (infinite for no polls) and the reason."""
 
     seconds: float
-    why: IntervalReason
+    reason: IntervalReason
 
 
 class Activity(NamedTuple):
-    """What goes on with a car, as far as its data tell."""
+    """Reported activity of a vehicle."""
 
     driving: bool
     charging: bool
-    attended: bool
-    """Somebody sits in it, or has opened something."""
+    in_use: bool
+    """Whether a user is present, or a door or trunk is open."""
 
     @classmethod
-    def of(cls, state: VehicleState) -> Self:
-        """Tell what goes on; what nobody told does not."""
+    def from_state(cls, state: VehicleState) -> Self:
+        """Derive the activity; unknown fields count as inactive."""
         return cls(
             driving=state.shift_state not in (None, PARKED) or bool(state.speed),
             charging=state.charging_state in ("Starting", "Charging"),
-            attended=any(getattr(state, name) for name in _ATTENDED_BY),
+            in_use=any(getattr(state, name) for name in _FIELDS_OF_USE),
         )
 
 
-_ATTENDED_BY = (
+_FIELDS_OF_USE = (
     "user_present",
     "front_trunk_open",
     "rear_trunk_open",
@@ -81,211 +80,236 @@ _ATTENDED_BY = (
 )
 
 
-def pace(
+def poll_interval(
     state: VehicleState | None,
     *,
     year: int | None,
-    quiet: float,
+    unchanged_for: float,
     unchanged_polls: int = 0,
     interval_factor: float = 1.0,
 ) -> PollInterval:
-    """Say how often to ask for the data of a car.
+    """Return how often to poll the data of a vehicle.
 
-    `quiet` are the seconds since something changed, `fruitless` the asks in a row that
-    brought nothing new. `slower` is how much slower money makes it: 1 is not at all,
-    infinite that it is spent. Driving is slowed by it, everything else by its square.
+    `unchanged_for` are the seconds since the last change, `unchanged_polls` the
+    consecutive polls without new data. `interval_factor` stretches the interval to
+    save budget: 1 for not at all, infinite if the budget is spent. The interval while
+    driving is multiplied by it, all others by its square.
     """
     if state is None or state.presence is not ConnectivityState.ONLINE:
-        return PollInterval(inf, IntervalReason.AWAY)
+        return PollInterval(inf, IntervalReason.NOT_ONLINE)
     if interval_factor == inf:
-        return PollInterval(inf, IntervalReason.SPENT)
-    seconds, why = _usual(state, year or state.year, quiet)
-    patient = seconds * 2 ** min(unchanged_polls, _DOUBLINGS)
-    seconds = max(seconds, min(patient, IDLE))
+        return PollInterval(inf, IntervalReason.BUDGET_SPENT)
+    seconds, reason = _base_interval(state, year or state.year, unchanged_for)
+    doubled = seconds * 2 ** min(unchanged_polls, _MAX_DOUBLINGS)
+    seconds = max(seconds, min(doubled, IDLE_INTERVAL))
     return PollInterval(
         seconds
-        * (interval_factor if why is IntervalReason.DRIVING else interval_factor**2),
-        why,
+        * (interval_factor if reason is IntervalReason.DRIVING else interval_factor**2),
+        reason,
     )
 
 
-def _usual(state: VehicleState, year: int | None, quiet: float) -> PollInterval:
-    now = Activity.of(state)
-    if now.driving:
-        return PollInterval(DRIVING, IntervalReason.DRIVING)
-    if now.charging:
-        return PollInterval(_charging(state), IntervalReason.CHARGING)
-    if quiet < (ATTENDED if now.attended else UNSETTLED):
-        return PollInterval(CHANGED, IntervalReason.CHANGED)
-    sleeps_by_itself = year is not None and year >= SLEEPS_BY_ITSELF
-    stays_awake = now.attended or state.sentry_mode or state.climate_on
-    if sleeps_by_itself or stays_awake:
-        return PollInterval(IDLE, IntervalReason.IDLE)
-    return PollInterval(LET_SLEEP, IntervalReason.LET_SLEEP)
+def _base_interval(
+    state: VehicleState, year: int | None, unchanged_for: float
+) -> PollInterval:
+    activity = Activity.from_state(state)
+    if activity.driving:
+        return PollInterval(DRIVING_INTERVAL, IntervalReason.DRIVING)
+    if activity.charging:
+        return PollInterval(_charging_interval(state), IntervalReason.CHARGING)
+    if unchanged_for < (IN_USE_FOR if activity.in_use else CHANGED_FOR):
+        return PollInterval(CHANGED_INTERVAL, IntervalReason.CHANGED)
+    sleeps_while_polled = year is not None and year >= FIRST_YEAR_SLEEPING_WHILE_POLLED
+    stays_awake = activity.in_use or state.sentry_mode or state.climate_on
+    if sleeps_while_polled or stays_awake:
+        return PollInterval(IDLE_INTERVAL, IntervalReason.IDLE)
+    return PollInterval(LET_SLEEP_INTERVAL, IntervalReason.LET_SLEEP)
 
 
-def _charging(state: VehicleState) -> float:
-    """Return how long the battery takes for a step, or until it should be full."""
-    seconds = CHARGING_MOST
+def _charging_interval(state: VehicleState) -> float:
+    """Return the seconds until the battery gains a step or should be full."""
+    seconds = MAX_CHARGING_INTERVAL
     if state.battery_level and state.battery_range and state.charge_rate:
         step = state.battery_range / state.battery_level * CHARGE_STEP
         seconds = step / state.charge_rate * 3600
     if state.minutes_to_full:
         seconds = min(seconds, (state.minutes_to_full + 1) * 60)
-    return min(max(seconds, CHARGING_LEAST), CHARGING_MOST)
+    return min(max(seconds, MIN_CHARGING_INTERVAL), MAX_CHARGING_INTERVAL)
 
 
 @dataclass(kw_only=True)
 class DataPollSchedule:
-    """When the data of one car are asked for next; times are monotonic seconds."""
+    """Schedule of data polls of one vehicle; times are monotonic seconds."""
 
-    asked_at: float = -inf
-    _wanted_at: float = field(default=inf, init=False)
-    _soon: tuple[float, float] | None = field(default=None, init=False)
+    polled_at: float = -inf
+    _requested_at: float = field(default=inf, init=False)
+    _early_poll: tuple[float, float] | None = field(default=None, init=False)
     _changed_at: float = field(default=-inf, init=False)
     _unchanged_polls: int = field(default=0, init=False)
-    _late: float = field(default=1.0, init=False)
-    _away: bool = field(default=False, init=False)
+    _jitter: float = field(default=1.0, init=False)
+    _is_away: bool = field(default=False, init=False)
     _activity: Activity | None = field(default=None, init=False)
 
     def request(self, at: float) -> None:
-        """Ask at a time, whatever the pace and the money say: somebody must know."""
-        self._wanted_at = min(self._wanted_at, at)
+        """Request a poll at a time, regardless of interval and budget."""
+        self._requested_at = min(self._requested_at, at)
 
-    def wanted(self, now: float) -> bool:
-        """Tell whether somebody must know now."""
-        return self._wanted_at <= now
+    def is_requested(self, monotonic: float) -> bool:
+        """Return whether a requested poll is due."""
+        return self._requested_at <= monotonic
 
     @property
-    def stirred(self) -> bool:
-        """Tell whether the car has just done something, or come online."""
-        return self._soon is not None
+    def expects_change(self) -> bool:
+        """Return whether an early poll is planned after a command or coming online."""
+        return self._early_poll is not None
 
-    def expect_change(self, now: float) -> None:
-        """Ask soon: the car has done what it was told."""
-        self._soon = (now + AFTER_COMMAND, CHANGED)
+    def expect_change(self, monotonic: float) -> None:
+        """Plan an early poll after a command."""
+        self._early_poll = (monotonic + DELAY_AFTER_COMMAND, CHANGED_INTERVAL)
 
-    def asked(self, now: float, *, late: float = 1.0) -> None:
-        """Note an ask; the next comes `late` times the pace after it."""
-        self.asked_at, self._late = now, late
-        self._wanted_at, self._soon = inf, None
+    def record_poll(self, monotonic: float, *, jitter: float = 1.0) -> None:
+        """Record a poll; `jitter` multiplies the interval until the next one."""
+        self.polled_at, self._jitter = monotonic, jitter
+        self._requested_at, self._early_poll = inf, None
 
-    def record_result(self, *, news: bool) -> None:
-        """Note whether an ask brought anything new."""
-        self._unchanged_polls = 0 if news else self._unchanged_polls + 1
+    def record_result(self, *, is_new: bool) -> None:
+        """Record whether a poll returned new data."""
+        self._unchanged_polls = 0 if is_new else self._unchanged_polls + 1
 
-    def due(
+    def next_poll_at(
         self,
         state: VehicleState | None,
         *,
         year: int | None,
-        slower: float = 1.0,
-        now: float,
+        interval_factor: float = 1.0,
+        monotonic: float,
     ) -> float:
-        """Say when to ask next, as far as that can be known now."""
+        """Return when to poll next, infinite for not at all."""
         if state is None:
             return inf
-        self._follow(state, now)
-        found = pace(
+        self._update_state(state, monotonic)
+        interval = poll_interval(
             state,
             year=year,
-            quiet=now - self._changed_at,
+            unchanged_for=monotonic - self._changed_at,
             unchanged_polls=self._unchanged_polls,
-            interval_factor=slower,
+            interval_factor=interval_factor,
         )
-        if found.why is IntervalReason.AWAY:
+        if interval.reason is IntervalReason.NOT_ONLINE:
             return inf
-        at = self.asked_at + found.seconds * self._late
-        if self._soon is not None and found.why is not IntervalReason.SPENT:
-            soon, least = self._soon
-            at = min(at, max(soon, self.asked_at + least * slower))
-        return min(at, self._wanted_at)
+        next_at = self.polled_at + interval.seconds * self._jitter
+        if (
+            self._early_poll is not None
+            and interval.reason is not IntervalReason.BUDGET_SPENT
+        ):
+            earliest, min_interval = self._early_poll
+            next_at = min(
+                next_at, max(earliest, self.polled_at + min_interval * interval_factor)
+            )
+        return min(next_at, self._requested_at)
 
-    def _follow(self, state: VehicleState, now: float) -> None:
-        """Notice what has changed since the last look."""
+    def _update_state(self, state: VehicleState, monotonic: float) -> None:
+        """Update online state and activity."""
         if state.presence is ConnectivityState.ONLINE:
-            if self._away:
-                self._soon = self._soon or (now, ONLINE_AGAIN)
-            self._away = False
+            if self._is_away:
+                self._early_poll = self._early_poll or (
+                    monotonic,
+                    MIN_INTERVAL_AFTER_ONLINE,
+                )
+            self._is_away = False
         elif state.presence is not ConnectivityState.UNKNOWN:
-            self._away = True
+            self._is_away = True
         if state.data_at is None:
             return
-        activity = Activity.of(state)
+        activity = Activity.from_state(state)
         if self._activity is not None and activity != self._activity:
-            self._changed_at = now
+            self._changed_at = monotonic
         self._activity = activity
 
 
-# Seconds between two looks at a car that no cloud tells of.
-LOOK = 120.0
-# A car, or an adapter, that had no time is left alone for longer each time.
-LONGEST = 1800.0
-# What a command has done shows after a moment.
-SOON = 2.0
+# Seconds between two polls of a vehicle while the cloud is unavailable.
+BLUETOOTH_INTERVAL = 120.0
+# The delay after a failed poll doubles up to this.
+MAX_RETRY_DELAY = 1800.0
+# A command shows its effect after so long.
+BLUETOOTH_DELAY = 2.0
 
 
 @dataclass(kw_only=True)
 class BluetoothPollSchedule:
-    """When one car is asked next; times are monotonic seconds.
+    """Schedule of Bluetooth polls of one vehicle; times are monotonic seconds.
 
-    A look at its locks wakes nothing and costs nothing, but it takes a connection. So a
-    car is looked at when it comes into range, after commands, and from time to time
-    only while no cloud tells of it; its data are asked for at the pace of what goes on
-    with it, as over the cloud, for they keep a car awake.
+    A poll of the status wakes nothing, but takes a connection: it is due when the
+    vehicle comes into range, after commands, and regularly only while the cloud is
+    unavailable. Data keep a vehicle awake, so they follow the intervals of the cloud.
     """
 
     data: DataPollSchedule = field(default_factory=DataPollSchedule)
-    _near: bool = field(default=False, init=False)
+    _in_range: bool = field(default=False, init=False)
     _next_at: float = field(default=inf, init=False)
     _hint_after: float = field(default=-inf, init=False)
     _pause_until: float = field(default=-inf, init=False)
-    _failed: int = field(default=0, init=False)
-    _wanted: bool = field(default=False, init=False)
-    """Whether the data are asked for, whoever else tells of the car."""
+    _failures: int = field(default=0, init=False)
+    _data_requested: bool = field(default=False, init=False)
+    """Whether data were requested although the cloud is available."""
 
-    def follow(self, *, near: bool, alone: bool, now: float) -> None:
-        """Note whether the car is near, and whether nobody else tells of it."""
-        came, self._near = near and not self._near, near
-        if came:
-            self._failed, self._pause_until = 0, -inf
-            self._next_at = min(self._next_at, now)
-        if alone:
-            self._next_at = min(self._next_at, now + LOOK)
+    def update_reachability(
+        self, *, in_range: bool, cloud_unavailable: bool, monotonic: float
+    ) -> None:
+        """Update whether the vehicle is in range and the cloud unavailable."""
+        came_into_range, self._in_range = in_range and not self._in_range, in_range
+        if came_into_range:
+            self._failures, self._pause_until = 0, -inf
+            self._next_at = min(self._next_at, monotonic)
+        if cloud_unavailable:
+            self._next_at = min(self._next_at, monotonic + BLUETOOTH_INTERVAL)
 
-    def request(self, now: float, *, data: bool = False) -> None:
-        """Look soon: the car was told something, or somebody asks for its `data`."""
-        self._next_at = min(self._next_at, now + SOON)
+    def request(self, monotonic: float, *, data: bool = False) -> None:
+        """Request a poll soon, optionally with `data`."""
+        self._next_at = min(self._next_at, monotonic + BLUETOOTH_DELAY)
         if data:
-            self._wanted = True
-            self.data.request(now)
+            self._data_requested = True
+            self.data.request(monotonic)
 
-    def hint(self, now: float) -> None:
-        """Look soon: something was broadcast that is not known yet.
+    def record_broadcast(self, monotonic: float) -> None:
+        """Plan a poll soon after a broadcast with a new value.
 
-        Anybody can broadcast, so this counts once in the time between two looks.
+        Any device can broadcast, so this counts once per interval.
         """
-        if now >= self._hint_after:
-            self._hint_after = now + LOOK
-            self._next_at = min(self._next_at, now + SOON)
+        if monotonic >= self._hint_after:
+            self._hint_after = monotonic + BLUETOOTH_INTERVAL
+            self._next_at = min(self._next_at, monotonic + BLUETOOTH_DELAY)
 
-    def due(self) -> float:
-        """Return when the next look is due, infinite while there is nobody to ask."""
-        return max(self._next_at, self._pause_until) if self._near else inf
+    def next_poll_at(self) -> float:
+        """Return when to poll next, infinite while the vehicle is out of range."""
+        return max(self._next_at, self._pause_until) if self._in_range else inf
 
-    def data_due(
-        self, state: VehicleState | None, *, year: int | None, alone: bool, now: float
+    def is_data_due(
+        self,
+        state: VehicleState | None,
+        *,
+        year: int | None,
+        cloud_unavailable: bool,
+        monotonic: float,
     ) -> bool:
-        """Tell whether a look is to bring the data, too, of a car that is awake."""
-        wanted = alone or self._wanted
-        return wanted and self.data.due(state, year=year, now=now) <= now
+        """Return whether a poll of an awake vehicle should include its data."""
+        needed = cloud_unavailable or self._data_requested
+        return (
+            needed
+            and self.data.next_poll_at(state, year=year, monotonic=monotonic)
+            <= monotonic
+        )
 
-    def record_poll(self, now: float, *, heard: bool, alone: bool) -> None:
-        """Note a look, and whether the car answered."""
-        self._next_at = now + LOOK if alone else inf
-        self._wanted = self._wanted and not heard
-        self._failed = 0 if heard else self._failed + 1
-        if self._failed:
-            self._pause_until = now + min(LOOK * 2**self._failed, LONGEST)
-            # Whoever came and did not answer is asked again, ever more rarely.
-            self._next_at = now
+    def record_poll(
+        self, monotonic: float, *, answered: bool, cloud_unavailable: bool
+    ) -> None:
+        """Record a poll, and whether the vehicle answered."""
+        self._next_at = monotonic + BLUETOOTH_INTERVAL if cloud_unavailable else inf
+        self._data_requested = self._data_requested and not answered
+        self._failures = 0 if answered else self._failures + 1
+        if self._failures:
+            self._pause_until = monotonic + min(
+                BLUETOOTH_INTERVAL * 2**self._failures, MAX_RETRY_DELAY
+            )
+            # Retry until it answers, with growing delays.
+            self._next_at = monotonic

@@ -1,4 +1,4 @@
-"""Which cars an account holds: they come at once, and go only on lasting proof."""
+"""Product lists of an account, and the vehicles that they add or remove."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from .parsing import section
-from .state import JsonObject, unwrapped
+from .state import JsonObject, unwrap_response
 
-GONE_AFTER = timedelta(hours=24)
-GONE_ANSWERS = 3
-# A list of more vehicles than that is no owner's: it is refused as a whole.
-MOST_VEHICLES = 200
-_LONGEST_VIN = 17
+REMOVE_AFTER = timedelta(hours=24)
+MIN_ANSWERS_TO_REMOVE = 3
+# A longer list cannot be a user's and is rejected.
+MAX_VEHICLES = 200
+_MAX_VIN_LENGTH = 17
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """What a list of products brought: cars that came, and cars that are gone."""
+class ProductChange:
+    """VINs that a product list added or removed."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -26,36 +26,36 @@ class Change:
 
 @dataclass(kw_only=True)
 class AccountVehicles:
-    """Follow the lists of products of an account.
+    """Vehicles of an account.
 
-    One empty or short list proves nothing: a car is gone when no list of a whole day,
-    and no fewer than three, has held it.
+    A single empty or short list proves nothing: a vehicle is removed once it was
+    missing from all lists of a day, at least three.
     """
 
     known: set[str] = field(default_factory=set)
     _missing: dict[str, tuple[datetime, int]] = field(default_factory=dict)
 
-    def observe(self, listed: set[str], now: datetime) -> Change:
-        """Take in the VINs of one list at a time (UTC) and say what changed."""
-        came = listed - self.known
-        self.known |= came
+    def update(self, listed: set[str], utcnow: datetime) -> ProductChange:
+        """Update from the VINs of a list and return the change."""
+        added = listed - self.known
+        self.known |= added
         for vin in listed:
             self._missing.pop(vin, None)
-        gone = {vin for vin in self.known - listed if self._miss(vin, now)}
-        self.known -= gone
-        return Change(added=tuple(sorted(came)), removed=tuple(sorted(gone)))
+        removed = {vin for vin in self.known - listed if self._is_removed(vin, utcnow)}
+        self.known -= removed
+        return ProductChange(added=tuple(sorted(added)), removed=tuple(sorted(removed)))
 
-    def _miss(self, vin: str, now: datetime) -> bool:
-        since, answers = self._missing.get(vin, (now, 0))
-        self._missing[vin] = min(since, now), answers + 1
-        if now - since < GONE_AFTER or answers + 1 < GONE_ANSWERS:
+    def _is_removed(self, vin: str, utcnow: datetime) -> bool:
+        since, answers = self._missing.get(vin, (utcnow, 0))
+        self._missing[vin] = min(since, utcnow), answers + 1
+        if utcnow - since < REMOVE_AFTER or answers + 1 < MIN_ANSWERS_TO_REMOVE:
             return False
         del self._missing[vin]
         return True
 
 
 def parse_products(body: JsonObject | None) -> dict[str, JsonObject] | None:
-    """Return the cars of a products answer by VIN, None if it holds no list."""
+    """Return the vehicles of a `products` response by VIN, None without a list."""
     products = None if body is None else body.get("response")
     if not isinstance(products, list):
         return None
@@ -64,7 +64,7 @@ def parse_products(body: JsonObject | None) -> dict[str, JsonObject] | None:
         for product in products
         if isinstance(product, dict)
         and isinstance(vin := product.get("vin"), str)
-        and len(vin) <= _LONGEST_VIN
+        and len(vin) <= _MAX_VIN_LENGTH
         and vin.isascii()
         and vin.isalnum()
     }
@@ -93,12 +93,12 @@ def unique_labels(
 
 
 def parse_unpaired(body: JsonObject | None, vins: Collection[str]) -> list[str] | None:
-    """Return which cars take only signed commands and do not know the owner's key.
+    """Return the VINs that require signed commands and lack the user's key.
 
-    None where an answer to that question is none.
+    None if `body` is not a `fleet_status` response.
     """
-    told = {} if body is None else unwrapped(body)
-    unpaired, info = told.get("unpaired_vins"), section(told, "vehicle_info")
+    response = {} if body is None else unwrap_response(body)
+    unpaired, info = response.get("unpaired_vins"), section(response, "vehicle_info")
     if not isinstance(unpaired, list):
         return None
     return [

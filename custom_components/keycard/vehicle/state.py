@@ -1,4 +1,4 @@
-"""Typed snapshot of a car, read from whatever the cloud says."""
+"""Typed state of a vehicle, parsed from the Fleet API or Bluetooth."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -25,33 +25,33 @@ from .parsing import (
     integer,
     kind,
     lookup,
-    milliseconds,
     number,
     one_of,
+    parse_bool,
+    parse_datetime,
+    parse_milliseconds,
     parse_multiple,
     parse_open,
-    read_flag,
-    read_moment,
-    read_seconds,
-    read_temperature,
-    read_text,
-    read_version,
-    read_year,
+    parse_seconds,
+    parse_temperature,
+    parse_text,
+    parse_version,
+    parse_year,
     section,
 )
 
-_NO_SEATS = (None, "None", "<invalid>")
+_NO_THIRD_ROW = (None, "None", "<invalid>")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleConfig:
-    """What a car is fitted with."""
+    """Equipment of a vehicle."""
 
     trunks: bool
     """Whether the trunks open on command."""
 
     power_liftgate: bool
-    """Whether the rear trunk closes on command, too."""
+    """Whether the rear trunk also closes on command."""
 
     motorized_port: bool
     """Whether the charge port closes on command."""
@@ -65,9 +65,9 @@ class VehicleConfig:
 
     @classmethod
     def from_config(cls, config: JsonObject) -> Self | None:
-        """Read a `vehicle_config`, None if there is none.
+        """Parse a `vehicle_config`, None if it is empty.
 
-        What a car does not say is taken as most cars have it.
+        Missing values default to the equipment of most vehicles.
         """
         if not config:
             return None
@@ -77,20 +77,20 @@ class VehicleConfig:
             motorized_port=config.get("motorized_charge_port") is not False,
             rear_seat_heaters=config.get("rear_seat_heaters") != 0,
             seat_cooling=config.get("has_seat_cooling") is True,
-            third_row=config.get("third_row_seats") not in _NO_SEATS,
+            third_row=config.get("third_row_seats") not in _NO_THIRD_ROW,
             sun_roof=config.get("sun_roof_installed") in (True, 1, 2),
             overheat_temp=config.get("cop_user_set_temp_supported") is True,
         )
 
     @classmethod
     def from_json(cls, json: object) -> Self | None:
-        """Read what storage held."""
+        """Restore the stored equipment, None if it is invalid."""
         if not isinstance(json, dict):
             return None
         return cls(**{item.name: json.get(item.name) is True for item in fields(cls)})
 
     def to_json(self) -> dict[str, bool]:
-        """Return what storage can hold."""
+        """Return the equipment as JSON for storage."""
         return asdict(self)
 
 
@@ -102,12 +102,12 @@ __all__ = [
     "data_time",
     "has_data",
     "parse_fields",
-    "read_model",
-    "unwrapped",
+    "parse_model",
+    "unwrap_response",
 ]
 
-# What the cloud calls the models, beside the names used here.
-_CAR_TYPES = {
+# Models by the `car_type` of a `vehicle_config`.
+_MODEL_BY_CAR_TYPE = {
     **{model: model for model in MODELS},
     "models2": "models",
     "lychee": "models",
@@ -115,21 +115,21 @@ _CAR_TYPES = {
 }
 
 
-# What an answer may leave out without its being unknown.
+# Fields that keep their value if a response omits them.
 PERSISTENT_FIELDS = frozenset(
     {"name", "min_temp", "max_temp", "sw_version", "equipment", "needs_signing"}
 )
 
 
 class Transport(StrEnum):
-    """How a vehicle is reached."""
+    """Way to reach a vehicle."""
 
     CLOUD = "cloud"
     BLUETOOTH = "bluetooth"
 
 
 class ConnectivityState(StrEnum):
-    """Whether the cloud reaches a car."""
+    """Whether the cloud reaches a vehicle."""
 
     ONLINE = "online"
     ASLEEP = "asleep"
@@ -154,12 +154,12 @@ def _parse_shift_state(value: object) -> str | None:
 
 def _parse_bluetooth_charging(value: object) -> str | None:
     """Parse the charging state of a Bluetooth message."""
-    return None if value == "Unknown" else read_text(value)
+    return None if value == "Unknown" else parse_text(value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleState:
-    """What is known of a car; None is what nobody told or what made no sense.
+    """State of a vehicle; None for unknown or invalid values.
 
     Temperatures are in °C, distances in miles, speeds in mph, levels in percent,
     pressures in bar, powers in kW, energy in kWh.
@@ -172,47 +172,47 @@ class VehicleState:
     presence: ConnectivityState = ConnectivityState.UNKNOWN
     in_service: bool = False
     data_at: datetime | None = None
-    """When the car took its own data (UTC)."""
+    """The vehicle's own timestamp of its data (UTC)."""
 
     equipment: VehicleConfig | None = None
     needs_signing: bool | None = None
-    """Whether the car takes only signed commands."""
+    """Whether the vehicle accepts only signed commands."""
 
     locked: bool | None = api_field(
         "vehicle_state.locked",
-        read_flag,
+        parse_bool,
         bluetooth=("closures_state.locked",),
         current_only=True,
     )
     climate_on: bool | None = api_field(
-        "climate_state.is_climate_on", read_flag, asleep=False, current_only=True
+        "climate_state.is_climate_on", parse_bool, asleep=False, current_only=True
     )
     inside_temp: float | None = api_field(
         "climate_state.inside_temp",
-        read_temperature,
+        parse_temperature,
         bluetooth=("climate_state.inside_temp_celsius",),
         current_only=True,
     )
     outside_temp: float | None = api_field(
         "climate_state.outside_temp",
-        read_temperature,
+        parse_temperature,
         bluetooth=("climate_state.outside_temp_celsius",),
         current_only=True,
     )
     target_temp: float | None = api_field(
-        "climate_state.driver_temp_setting", read_temperature, current_only=True
+        "climate_state.driver_temp_setting", parse_temperature, current_only=True
     )
     passenger_temp: float | None = api_field(
-        "climate_state.passenger_temp_setting", read_temperature, current_only=True
+        "climate_state.passenger_temp_setting", parse_temperature, current_only=True
     )
     min_temp: float | None = api_field(
         "climate_state.min_avail_temp",
-        read_temperature,
+        parse_temperature,
         bluetooth=("climate_state.min_avail_temp_celsius",),
     )
     max_temp: float | None = api_field(
         "climate_state.max_avail_temp",
-        read_temperature,
+        parse_temperature,
         bluetooth=("climate_state.max_avail_temp_celsius",),
     )
     keeper_mode: str | None = api_field(
@@ -227,17 +227,17 @@ class VehicleState:
     preconditioning: bool | None = api_field(
         "climate_state.defrost_mode",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         parse_bluetooth=enum_map({"Off": False, "Normal": True, "Max": True}),
         asleep=False,
         current_only=True,
     )
-    """Whether the car defrosts or preconditions at full power."""
+    """Whether the vehicle defrosts or preconditions at full power."""
 
     cabin_preconditioning: bool | None = api_field(
-        "climate_state.is_preconditioning", read_flag, asleep=False, current_only=True
+        "climate_state.is_preconditioning", parse_bool, asleep=False, current_only=True
     )
-    """Whether the cabin is made ready for a departure."""
+    """Whether the cabin is preconditioned for a departure."""
 
     fan_status: int | None = api_field(
         "climate_state.fan_status", integer(0, 20), asleep=0, current_only=True
@@ -270,13 +270,13 @@ class VehicleState:
     )
     overheat_cooling: bool | None = api_field(
         "climate_state.cabin_overheat_protection_actively_cooling",
-        read_flag,
+        parse_bool,
         asleep=False,
         current_only=True,
     )
     overheat_fan_only: bool | None = api_field(
         "climate_state.supports_fan_only_cabin_overheat_protection",
-        read_flag,
+        parse_bool,
         current_only=True,
     )
     """Whether the fan alone can keep the cabin from overheating."""
@@ -328,39 +328,42 @@ class VehicleState:
     )
     wheel_heater_on: bool | None = api_field(
         "climate_state.steering_wheel_heater",
-        read_flag,
+        parse_bool,
         asleep=False,
         current_only=True,
     )
     auto_seat_left: bool | None = api_field(
-        "climate_state.auto_seat_climate_left", read_flag, current_only=True
+        "climate_state.auto_seat_climate_left", parse_bool, current_only=True
     )
     auto_seat_right: bool | None = api_field(
-        "climate_state.auto_seat_climate_right", read_flag, current_only=True
+        "climate_state.auto_seat_climate_right", parse_bool, current_only=True
     )
     auto_wheel: bool | None = api_field(
-        "climate_state.auto_steering_wheel_heat", read_flag, current_only=True
+        "climate_state.auto_steering_wheel_heat", parse_bool, current_only=True
     )
     bioweapon: bool | None = api_field(
         "climate_state.bioweapon_mode",
-        read_flag,
+        parse_bool,
         bluetooth=("climate_state.bioweapon_mode_on",),
         current_only=True,
     )
     front_defroster: bool | None = api_field(
         "climate_state.is_front_defroster_on",
-        read_flag,
+        parse_bool,
         asleep=False,
         current_only=True,
     )
     rear_defroster: bool | None = api_field(
-        "climate_state.is_rear_defroster_on", read_flag, asleep=False, current_only=True
+        "climate_state.is_rear_defroster_on",
+        parse_bool,
+        asleep=False,
+        current_only=True,
     )
     mirror_heaters: bool | None = api_field(
-        "climate_state.side_mirror_heaters", read_flag, asleep=False, current_only=True
+        "climate_state.side_mirror_heaters", parse_bool, asleep=False, current_only=True
     )
     wiper_heater: bool | None = api_field(
-        "climate_state.wiper_blade_heater", read_flag, asleep=False, current_only=True
+        "climate_state.wiper_blade_heater", parse_bool, asleep=False, current_only=True
     )
 
     latitude: float | None = api_field(
@@ -394,11 +397,11 @@ class VehicleState:
     )
     route_destination: str | None = api_field(
         "drive_state.active_route_destination",
-        read_text,
+        parse_text,
         omitted_if_none=True,
         current_only=True,
     )
-    """Where the car navigates to; without it nothing else is known of a route."""
+    """Destination of the navigation, None without an active route."""
 
     route_latitude: float | None = api_field(
         "drive_state.active_route_latitude",
@@ -422,7 +425,7 @@ class VehicleState:
         number(0, 100_000),
         current_only=True,
     )
-    """In minutes, with the delay by the traffic."""
+    """Minutes including the traffic delay."""
 
     route_delay: float | None = api_field(
         "drive_state.active_route_traffic_minutes_delay",
@@ -452,27 +455,27 @@ class VehicleState:
     )
     battery_temp_min: float | None = api_field(
         "charge_state.module_temp_min",
-        read_temperature,
+        parse_temperature,
         bluetooth=(),
         current_only=True,
     )
     battery_temp_max: float | None = api_field(
         "charge_state.module_temp_max",
-        read_temperature,
+        parse_temperature,
         bluetooth=(),
         current_only=True,
     )
     battery_heater: bool | None = api_field(
         "charge_state.battery_heater_on",
-        read_flag,
+        parse_bool,
         bluetooth=(),
         asleep=False,
         current_only=True,
     )
-    low_power_mode: bool | None = api_field("charge_state.low_power_mode", read_flag)
+    low_power_mode: bool | None = api_field("charge_state.low_power_mode", parse_bool)
     charging_state: str | None = api_field(
         "charge_state.charging_state",
-        read_text,
+        parse_text,
         parse_bluetooth=_parse_bluetooth_charging,
         current_only=True,
     )
@@ -506,7 +509,7 @@ class VehicleState:
     several_phases: bool | None = api_field(
         "charge_state.charger_phases",
         parse_multiple,
-        stored=read_flag,
+        stored=parse_bool,
         omitted_if_none=True,
         current_only=True,
     )
@@ -527,7 +530,7 @@ class VehicleState:
         "charge_state.minutes_to_full_charge", _parse_minutes, current_only=True
     )
     scheduled_charging: bool | None = api_field(
-        "charge_state.scheduled_charging_pending", read_flag
+        "charge_state.scheduled_charging_pending", parse_bool
     )
     charge_schedule: str | None = api_field(
         "charge_state.scheduled_charging_mode",
@@ -543,156 +546,156 @@ class VehicleState:
     )
     charging_at: datetime | None = api_field(
         "charge_state.scheduled_charging_start_time",
-        read_seconds,
-        stored=read_moment,
+        parse_seconds,
+        stored=parse_datetime,
         omitted_if_none=True,
     )
     departure_at: datetime | None = api_field(
         "charge_state.scheduled_departure_time",
-        read_seconds,
-        stored=read_moment,
-        parse_bluetooth=milliseconds,
+        parse_seconds,
+        stored=parse_datetime,
+        parse_bluetooth=parse_milliseconds,
         omitted_if_none=True,
     )
     preconditions: bool | None = api_field(
-        "charge_state.preconditioning_enabled", read_flag
+        "charge_state.preconditioning_enabled", parse_bool
     )
-    """Whether the cabin is made ready for scheduled departures."""
+    """Whether the cabin is preconditioned for scheduled departures."""
 
     off_peak_charging: bool | None = api_field(
-        "charge_state.off_peak_charging_enabled", read_flag, bluetooth=()
+        "charge_state.off_peak_charging_enabled", parse_bool, bluetooth=()
     )
     trip_charging: bool | None = api_field(
-        "charge_state.trip_charging", read_flag, current_only=True
+        "charge_state.trip_charging", parse_bool, current_only=True
     )
     fast_charger: bool | None = api_field(
-        "charge_state.fast_charger_present", read_flag, current_only=True
+        "charge_state.fast_charger_present", parse_bool, current_only=True
     )
     fast_charger_type: str | None = api_field(
         "charge_state.fast_charger_type",
-        kind(none="<invalid>"),
-        parse_bluetooth=kind(none="SNA"),
+        kind(none_value="<invalid>"),
+        parse_bluetooth=kind(none_value="SNA"),
         current_only=True,
     )
     port_open: bool | None = api_field(
         "charge_state.charge_port_door_open",
-        read_flag,
+        parse_bool,
         closure="chargePort",
         current_only=True,
     )
     cable_connected: bool | None = api_field(
         "charge_state.conn_charge_cable",
-        has_kind(none="<invalid>"),
-        stored=read_flag,
-        parse_bluetooth=has_kind(none="SNA"),
+        has_kind(none_value="<invalid>"),
+        stored=parse_bool,
+        parse_bluetooth=has_kind(none_value="SNA"),
         current_only=True,
     )
     cable_type: str | None = api_field(
         "charge_state.conn_charge_cable",
-        kind(none="<invalid>"),
-        parse_bluetooth=kind(none="SNA"),
+        kind(none_value="<invalid>"),
+        parse_bluetooth=kind(none_value="SNA"),
         current_only=True,
     )
     cable_locked: bool | None = api_field(
         "charge_state.charge_port_latch",
         enum_map({"Engaged": True, "Disengaged": False}),
-        stored=read_flag,
+        stored=parse_bool,
         current_only=True,
     )
     port_cold_weather: bool | None = api_field(
-        "charge_state.charge_port_cold_weather_mode", read_flag, current_only=True
+        "charge_state.charge_port_cold_weather_mode", parse_bool, current_only=True
     )
 
     front_driver_door_open: bool | None = api_field(
         "vehicle_state.df",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.door_open_driver_front",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         closure="frontDriverDoor",
         current_only=True,
     )
     front_passenger_door_open: bool | None = api_field(
         "vehicle_state.pf",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.door_open_passenger_front",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         closure="frontPassengerDoor",
         current_only=True,
     )
     rear_driver_door_open: bool | None = api_field(
         "vehicle_state.dr",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.door_open_driver_rear",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         closure="rearDriverDoor",
         current_only=True,
     )
     rear_passenger_door_open: bool | None = api_field(
         "vehicle_state.pr",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.door_open_passenger_rear",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         closure="rearPassengerDoor",
         current_only=True,
     )
     front_driver_window_open: bool | None = api_field(
         "vehicle_state.fd_window",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.window_open_driver_front",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         current_only=True,
     )
     front_passenger_window_open: bool | None = api_field(
         "vehicle_state.fp_window",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.window_open_passenger_front",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         current_only=True,
     )
     rear_driver_window_open: bool | None = api_field(
         "vehicle_state.rd_window",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.window_open_driver_rear",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         current_only=True,
     )
     rear_passenger_window_open: bool | None = api_field(
         "vehicle_state.rp_window",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.window_open_passenger_rear",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         current_only=True,
     )
     front_trunk_open: bool | None = api_field(
         "vehicle_state.ft",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.door_open_trunk_front",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         closure="frontTrunk",
         current_only=True,
     )
     rear_trunk_open: bool | None = api_field(
         "vehicle_state.rt",
         parse_open,
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.door_open_trunk_rear",),
-        parse_bluetooth=read_flag,
+        parse_bluetooth=parse_bool,
         closure="rearTrunk",
         current_only=True,
     )
     sun_roof_open: bool | None = api_field(
         "vehicle_state.sun_roof_state",
         enum_map({"open": True, "vent": True, "closed": False}),
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("closures_state.sun_roof_state",),
         parse_bluetooth=enum_map({"Open": True, "Vent": True, "Closed": False}),
         current_only=True,
@@ -732,7 +735,7 @@ class VehicleState:
     )
     front_left_pressure_low: bool | None = api_field(
         "vehicle_state.tpms_soft_warning_fl",
-        read_flag,
+        parse_bool,
         bluetooth=(
             "legacy_vehicle_state.tpms_soft_warning_fl",
             "tire_pressure_state.tpms_soft_warning_fl",
@@ -740,7 +743,7 @@ class VehicleState:
     )
     front_right_pressure_low: bool | None = api_field(
         "vehicle_state.tpms_soft_warning_fr",
-        read_flag,
+        parse_bool,
         bluetooth=(
             "legacy_vehicle_state.tpms_soft_warning_fr",
             "tire_pressure_state.tpms_soft_warning_fr",
@@ -748,7 +751,7 @@ class VehicleState:
     )
     rear_left_pressure_low: bool | None = api_field(
         "vehicle_state.tpms_soft_warning_rl",
-        read_flag,
+        parse_bool,
         bluetooth=(
             "legacy_vehicle_state.tpms_soft_warning_rl",
             "tire_pressure_state.tpms_soft_warning_rl",
@@ -756,7 +759,7 @@ class VehicleState:
     )
     rear_right_pressure_low: bool | None = api_field(
         "vehicle_state.tpms_soft_warning_rr",
-        read_flag,
+        parse_bool,
         bluetooth=(
             "legacy_vehicle_state.tpms_soft_warning_rr",
             "tire_pressure_state.tpms_soft_warning_rr",
@@ -771,7 +774,7 @@ class VehicleState:
     )
     user_present: bool | None = api_field(
         "vehicle_state.is_user_present",
-        read_flag,
+        parse_bool,
         bluetooth=("closures_state.is_user_present",),
         current_only=True,
     )
@@ -785,7 +788,7 @@ class VehicleState:
                 "Unavailable": False,
             }
         ),
-        stored=read_flag,
+        stored=parse_bool,
         bluetooth=("legacy_vehicle_state.dashcam_state",),
         parse_bluetooth=enum_map(
             {
@@ -799,7 +802,7 @@ class VehicleState:
     )
     sentry_mode: bool | None = api_field(
         "vehicle_state.sentry_mode",
-        read_flag,
+        parse_bool,
         bluetooth=("closures_state.sentry_mode_state",),
         parse_bluetooth=enum_map(
             {
@@ -814,27 +817,27 @@ class VehicleState:
         current_only=True,
     )
     valet_mode: bool | None = api_field(
-        "vehicle_state.valet_mode", read_flag, bluetooth=("closures_state.valet_mode",)
+        "vehicle_state.valet_mode", parse_bool, bluetooth=("closures_state.valet_mode",)
     )
     pin_to_drive: bool | None = api_field(
         "vehicle_state.pin_to_drive_enabled",
-        read_flag,
+        parse_bool,
         bluetooth=("legacy_vehicle_state.pin_to_drive_enabled",),
     )
     keyless_driving: bool | None = api_field(
         "vehicle_state.remote_start",
-        read_flag,
+        parse_bool,
         bluetooth=("closures_state.remote_start",),
     )
     homelink_nearby: bool | None = api_field(
         "vehicle_state.homelink_nearby",
-        read_flag,
+        parse_bool,
         bluetooth=("location_state.homelink_nearby",),
         current_only=True,
     )
     speed_limit_mode: bool | None = api_field(
         "vehicle_state.speed_limit_mode.active",
-        read_flag,
+        parse_bool,
         bluetooth=("closures_state.speed_limit_mode.active",),
     )
     speed_limit: float | None = api_field(
@@ -844,12 +847,12 @@ class VehicleState:
     )
     sw_version: str | None = api_field(
         "vehicle_state.car_version",
-        read_version,
+        parse_version,
         bluetooth=("legacy_vehicle_state.car_version",),
     )
     update_status: str | None = api_field(
         "vehicle_state.software_update.status",
-        read_text,
+        parse_text,
         bluetooth=(
             "legacy_vehicle_state.software_update_state.status",
             "software_update_state.status",
@@ -866,7 +869,7 @@ class VehicleState:
     )
     update_version: str | None = api_field(
         "vehicle_state.software_update.version",
-        read_version,
+        parse_version,
         bluetooth=(
             "legacy_vehicle_state.software_update_state.version",
             "software_update_state.version",
@@ -884,52 +887,58 @@ class VehicleState:
 
     @classmethod
     def from_data(cls, json: JsonObject) -> Self:
-        """Read a `vehicle_data` answer."""
-        car = unwrapped(json)
-        vin = read_text(car.get("vin")) or ""
+        """Parse a `vehicle_data` response."""
+        vehicle_json = unwrap_response(json)
+        vin = parse_text(vehicle_json.get("vin")) or ""
         model, year = decode_vin(vin)
         if model == UNKNOWN_MODEL:
-            car_type = read_text(section(car, "vehicle_config").get("car_type")) or ""
-            model = _CAR_TYPES.get(car_type, UNKNOWN_MODEL)
-        values = parse_fields(car)
+            car_type = (
+                parse_text(section(vehicle_json, "vehicle_config").get("car_type"))
+                or ""
+            )
+            model = _MODEL_BY_CAR_TYPE.get(car_type, UNKNOWN_MODEL)
+        values = parse_fields(vehicle_json)
         state = cls(vin=vin, model=model, year=year, data_at=data_time(json), **values)
         return state.with_summary(json)
 
     def with_summary(self, json: JsonObject) -> Self:
-        """Return this state with what a `vehicle` or `products` answer tells."""
-        car = unwrapped(json)
-        name = read_text(section(car, "vehicle_state").get("vehicle_name"))
-        equipment = VehicleConfig.from_config(section(car, "vehicle_config"))
-        signing = _read_signing(car.get("command_signing"))
+        """Return the state updated from a `vehicle` or `products` response."""
+        vehicle_json = unwrap_response(json)
+        name = parse_text(section(vehicle_json, "vehicle_state").get("vehicle_name"))
+        equipment = VehicleConfig.from_config(section(vehicle_json, "vehicle_config"))
+        signing = _parse_needs_signing(vehicle_json.get("command_signing"))
         return replace(
             self,
-            name=name or read_text(car.get("display_name")) or self.name,
-            presence=_presence(car.get("state")),
-            in_service=car.get("in_service") is True,
+            name=name or parse_text(vehicle_json.get("display_name")) or self.name,
+            presence=_parse_connectivity(vehicle_json.get("state")),
+            in_service=vehicle_json.get("in_service") is True,
             equipment=equipment or self.equipment,
             needs_signing=self.needs_signing if signing is None else signing,
         )
 
-    def confirmed(self, names: Collection[str]) -> Self:
-        """Return this state without what holds only while confirmed, save `names`."""
-        nothing: dict[str, Any] = dict.fromkeys(CURRENT_ONLY.difference(names))
-        return replace(self, **nothing)
+    def only_confirmed(self, names: Collection[str]) -> Self:
+        """Return the state without unconfirmed `current_only` fields.
+
+        `names` are the confirmed fields.
+        """
+        unknown: dict[str, Any] = dict.fromkeys(CURRENT_ONLY.difference(names))
+        return replace(self, **unknown)
 
     def to_json(self) -> dict[str, object]:
-        """Return what storage can hold."""
+        """Return the state as JSON for storage."""
         return {
-            item.name: _plain(value)
+            item.name: _to_plain_value(value)
             for item in fields(self)
             if (value := getattr(self, item.name)) is not None
         }
 
     @classmethod
     def from_json(cls, json: JsonObject) -> Self:
-        """Read what storage held."""
+        """Restore a stored state, ignoring invalid values."""
         values: dict[str, Any] = {
-            name: read(json.get(name)) for name, read in _STORED.items()
+            name: parse(json.get(name)) for name, parse in _STORED_PARSERS.items()
         }
-        return cls(vin=read_text(json.get("vin")) or "", **values)
+        return cls(vin=parse_text(json.get("vin")) or "", **values)
 
 
 FIELDS: Mapping[str, FieldSpec] = {
@@ -946,13 +955,13 @@ ASLEEP: Mapping[str, object] = {
 }
 
 
-def parse_fields(car: JsonObject) -> dict[str, Any]:
+def parse_fields(vehicle_json: JsonObject) -> dict[str, Any]:
     """Parse the reported fields of a vehicle from the Fleet API's sections."""
     return _validated(
         {
             name: spec.parse(value)
             for name, spec in FIELDS.items()
-            if (value := lookup(car, spec.path)) is not MISSING
+            if (value := lookup(vehicle_json, spec.path)) is not MISSING
         }
     )
 
@@ -979,86 +988,98 @@ def _bluetooth_value(messages: JsonObject, spec: FieldSpec) -> object:
 
 
 def _validated(values: dict[str, Any]) -> dict[str, Any]:
-    """Drop values that make no sense together."""
+    """Drop values that are invalid in combination."""
     if values.get("route_destination") is None:
-        _forget(values, _ROUTE, told="route_destination" in values)
-    for pair in _PAIRS:
+        _drop_fields(values, _ROUTE_FIELDS, mark_unknown="route_destination" in values)
+    for pair in _PAIRED_FIELDS:
         if any(values.get(name) is None for name in pair):
-            _forget(values, pair, told=all(name in values for name in pair))
+            _drop_fields(
+                values, pair, mark_unknown=all(name in values for name in pair)
+            )
     lowest, highest = values.get("min_temp"), values.get("max_temp")
     if lowest is not None and lowest >= highest:
-        _forget(values, ("min_temp", "max_temp"), told=True)
+        _drop_fields(values, ("min_temp", "max_temp"), mark_unknown=True)
     return values
 
 
-def _forget(values: dict[str, Any], names: Iterable[str], *, told: bool) -> None:
-    """Drop what says nothing by itself: as unknown if so much is told."""
+def _drop_fields(
+    values: dict[str, Any], names: Iterable[str], *, mark_unknown: bool
+) -> None:
+    """Drop fields, or set them to None if `mark_unknown`."""
     for name in names:
         values.pop(name, None)
-    if told:
+    if mark_unknown:
         values |= dict.fromkeys(names)
 
 
-def read_model(value: object) -> str:
-    """Read one of the models that have a name here."""
+def parse_model(value: object) -> str:
+    """Parse the name of a known model."""
     return value if isinstance(value, str) and value in MODELS else UNKNOWN_MODEL
 
 
-def _presence(value: object) -> ConnectivityState:
+def _parse_connectivity(value: object) -> ConnectivityState:
     try:
         return ConnectivityState(str(value))
     except ValueError:
         return ConnectivityState.UNKNOWN
 
 
-_read_signing = enum_map({"required": True, "allowed": False, "off": False})
+_parse_needs_signing = enum_map({"required": True, "allowed": False, "off": False})
 
-# Where one alone says nothing.
-_PAIRS = (
+# Fields that are valid only together.
+_PAIRED_FIELDS = (
     ("latitude", "longitude"),
     ("route_latitude", "route_longitude"),
     ("min_temp", "max_temp"),
 )
 
-# What a car goes on to tell when it navigates no more.
-_ROUTE = tuple(name for name in FIELDS if name.startswith("route_"))
+# Fields that a vehicle still reports after the navigation has ended.
+_ROUTE_FIELDS = tuple(name for name in FIELDS if name.startswith("route_"))
 
-# Sections that bear the time when the car took the data in them.
-_DATED = ("charge_state", "climate_state", "drive_state", "vehicle_state")
+# Sections with a timestamp of their data.
+_TIMESTAMPED_SECTIONS = (
+    "charge_state",
+    "climate_state",
+    "drive_state",
+    "vehicle_state",
+)
 
-_STORED: Mapping[str, Callable[[object], object]] = {
+_STORED_PARSERS: Mapping[str, Callable[[object], object]] = {
     **{name: spec.stored_parser for name, spec in FIELDS.items()},
-    "name": read_text,
-    "model": read_model,
-    "year": read_year,
-    "presence": _presence,
+    "name": parse_text,
+    "model": parse_model,
+    "year": parse_year,
+    "presence": _parse_connectivity,
     "in_service": lambda value: value is True,
-    "data_at": read_moment,
+    "data_at": parse_datetime,
     "equipment": VehicleConfig.from_json,
-    "needs_signing": read_flag,
+    "needs_signing": parse_bool,
 }
 
 
-def unwrapped(json: JsonObject) -> JsonObject:
-    """Return what an answer wraps, or the object itself."""
+def unwrap_response(json: JsonObject) -> JsonObject:
+    """Return the content of a wrapped response, or the object itself."""
     inner = json.get("response", json)
     return inner if isinstance(inner, Mapping) else {}
 
 
 def has_data(json: JsonObject) -> bool:
-    """Return whether an answer holds data of a car, and not only its name."""
-    car = unwrapped(json)
-    return any(section(car, name) for name in _DATED)
+    """Return whether a response contains vehicle data, not only a summary."""
+    vehicle_json = unwrap_response(json)
+    return any(section(vehicle_json, name) for name in _TIMESTAMPED_SECTIONS)
 
 
 def data_time(json: JsonObject) -> datetime | None:
-    """Return when the car took the data of an answer (UTC)."""
-    car = unwrapped(json)
-    times = [milliseconds(section(car, name).get("timestamp")) for name in _DATED]
+    """Return the latest timestamp of the data in a response (UTC)."""
+    vehicle_json = unwrap_response(json)
+    times = [
+        parse_milliseconds(section(vehicle_json, name).get("timestamp"))
+        for name in _TIMESTAMPED_SECTIONS
+    ]
     return max((time for time in times if time is not None), default=None)
 
 
-def _plain(value: object) -> object:
+def _to_plain_value(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, VehicleConfig):

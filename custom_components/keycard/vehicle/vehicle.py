@@ -1,14 +1,14 @@
-"""A vehicle: its snapshot, how long that holds, and its keys."""
+"""A vehicle: its state, how long that counts as current, and its keys."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from .commands import CHARGING, COMMANDS, Command
+from .commands import CHARGING_STATES, COMMANDS, Command
 from .computer_keys import ComputerKeys, ComputerTrust
 from .keys import UNKNOWN_MODEL, PhysicalKey, decode_vin, default_key
-from .parsing import JsonObject, read_moment, read_names, read_text, read_year
+from .parsing import JsonObject, parse_datetime, parse_names, parse_text, parse_year
 from .state import (
     ASLEEP,
     FIELDS,
@@ -18,26 +18,27 @@ from .state import (
     VehicleState,
     data_time,
     has_data,
-    read_model,
-    unwrapped,
+    parse_model,
+    unwrap_response,
 )
 
-TRUSTED_FOR = timedelta(minutes=30)
+# A confirmed state counts as current for so long.
+CURRENT_FOR = timedelta(minutes=30)
 
-# Data that a car took this long before a command show what was before it.
-_OVERTAKEN = timedelta(minutes=2)
+# Data taken less than this before a command do not show its effect yet.
+_COMMAND_LAG = timedelta(minutes=2)
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_MIN_DATETIME = datetime.min.replace(tzinfo=UTC)
 
-# A car's clock may be ahead of ours by this much.
-_AHEAD = timedelta(minutes=15)
+# A vehicle's clock may be ahead by so much.
+_MAX_CLOCK_SKEW = timedelta(minutes=15)
 
 
 @dataclass(kw_only=True)
 class Vehicle:
-    """A car of the owner's; all times are UTC and handed in.
+    """A vehicle of the user; all times are UTC.
 
-    `id` is the VIN, or a name of its own for a car that is only watched for.
+    `id` is the VIN, or an ID chosen by Keycard for a vehicle without an account.
     """
 
     id: str
@@ -45,50 +46,54 @@ class Vehicle:
     model: str = UNKNOWN_MODEL
     year: int | None = None
     device_name: str | None = None
-    """The name of its device, where that is not the car's own."""
+    """Name of the device, None if it is the vehicle's own name."""
 
-    shown_as: str | None = None
-    """What its owner calls it, unlike any other car."""
+    label: str | None = None
+    """Name that the user sees, distinct from those of other vehicles."""
 
     configured_key: PhysicalKey | None = None
-    """What the owner said to have; without it the VIN tells."""
+    """Key chosen by the user, None if it follows from the VIN."""
 
     state: VehicleState | None = None
     confirmed_at: datetime | None = None
-    """When the cloud last confirmed what the snapshot holds."""
+    """When the cloud last confirmed the state."""
 
     restored: bool = False
-    """Whether the snapshot is from before a restart."""
+    """Whether the state was restored from storage."""
 
     unpaired: bool = False
-    """Whether the car is known not to know the key that signs its commands."""
+    """Whether the vehicle lacks the key that signs its commands."""
 
     trust: ComputerTrust = field(default_factory=ComputerTrust, compare=False)
-    """Which device is believed to be the car over Bluetooth."""
+    """Which Bluetooth devices are trusted to be the vehicle."""
 
     mobile_access_disabled: bool = False
-    """Whether the account's list says that the car does not let the cloud in."""
+    """Whether the account's product list reports mobile access as disabled."""
 
-    low_amps: int | None = None
-    """The current below 5 A that the car charges with; its setting goes on saying 5."""
+    low_charge_amps: int | None = None
+    """Charging current below 5 A, for which the vehicle reports a setting of 5 A."""
 
-    sending: dict[object, frozenset[str]] = field(default_factory=dict, init=False)
-    """The fields that commands which may have been sent are about to change."""
-
-    _unsettled: dict[str, datetime] = field(default_factory=dict, init=False)
-    """Since when a field is unknown, for a command may have changed it."""
-
-    _pending_commands: dict[str, tuple[datetime, object]] = field(
+    pending_changes: dict[object, frozenset[str]] = field(
         default_factory=dict, init=False
     )
+    """Fields that commands under way change, by command."""
+
+    _uncertain: dict[str, datetime] = field(default_factory=dict, init=False)
+    """When a command with an unknown result may have changed a field."""
+
+    _commanded_values: dict[str, tuple[datetime, object]] = field(
+        default_factory=dict, init=False
+    )
+    """When a command changed a field, and the value it set."""
+
     _bluetooth_updated: dict[str, datetime] = field(default_factory=dict, init=False)
-    """When a field was last told over Bluetooth."""
+    """When a field was last received over Bluetooth."""
 
     _confirmed: dict[str, datetime] = field(default_factory=dict, init=False)
-    """When a field was last confirmed by anything but data from the cloud."""
+    """When a field was last confirmed other than by data from the cloud."""
 
-    _presence_at: datetime | None = field(default=None, init=False)
-    """When the cloud last told whether it reaches the car."""
+    _connectivity_at: datetime | None = field(default=None, init=False)
+    """When the cloud last reported the connectivity state."""
 
     @classmethod
     def from_vin(
@@ -96,226 +101,234 @@ class Vehicle:
         vin: str,
         *,
         name: str | None = None,
-        owners_key: PhysicalKey | None = None,
+        configured_key: PhysicalKey | None = None,
     ) -> Self:
-        """Return a car of which only the VIN is known for sure."""
+        """Create a vehicle of which only the VIN is known."""
         model, year = decode_vin(vin)
         return cls(
             id=vin,
             name=name or vin,
             model=model,
             year=year,
-            configured_key=owners_key,
+            configured_key=configured_key,
         )
 
     @property
     def title(self) -> str:
-        """Return the name by which its owner knows it."""
-        return self.shown_as or self.name
+        """Return the name that the user sees."""
+        return self.label or self.name
 
     @property
-    def named(self) -> bool:
-        """Return whether the car tells a name."""
+    def has_name(self) -> bool:
+        """Return whether the vehicle reports a name."""
         return self.state is not None and self.state.name is not None
 
     @property
     def physical_key(self) -> PhysicalKey:
-        """Return the key that the owner has for this car."""
+        """Return the key to take for this vehicle."""
         return self.configured_key or default_key(self.model, self.year, self.id)
 
     @property
     def online(self) -> bool:
-        """Return whether the car was online when it was last heard of."""
+        """Return whether the vehicle was online when last reported."""
         return (
             self.state is not None and self.state.presence is ConnectivityState.ONLINE
         )
 
     @property
     def needs_signing(self) -> bool:
-        """Return whether the car takes only signed commands."""
+        """Return whether the vehicle accepts only signed commands."""
         return self.state is not None and self.state.needs_signing is True
 
     @property
     def data_at(self) -> datetime | None:
-        """Return when the car took its own data (UTC), None without any."""
+        """Return the vehicle's own timestamp of its data, None without data."""
         return self.state.data_at if self.state else None
 
-    def data_age(self, now: datetime) -> float | None:
-        """Return how old the car's own data are, in seconds, None without any."""
-        return None if self.data_at is None else (now - self.data_at).total_seconds()
+    def data_age(self, utcnow: datetime) -> float | None:
+        """Return the age of the data in seconds, None without data."""
+        return None if self.data_at is None else (utcnow - self.data_at).total_seconds()
 
-    def is_current(self, now: datetime) -> bool:
-        """Return whether the snapshot may be shown as what holds now."""
-        return _recent(self.confirmed_at, now)
+    def is_current(self, utcnow: datetime) -> bool:
+        """Return whether the whole state counts as current."""
+        return _is_recent(self.confirmed_at, utcnow)
 
-    def fresh_fields(self, now: datetime) -> frozenset[str]:
-        """Return the fields that hold now, however old the snapshot is.
+    def fresh_fields(self, utcnow: datetime) -> frozenset[str]:
+        """Return the fields that are current even if the whole state is not.
 
-        Bluetooth, a command that was done or a summary has confirmed them.
+        Bluetooth, an executed command or a vehicle summary confirmed them.
         """
         return frozenset(
-            name for name, at in self._confirmed.items() if _recent(at, now)
+            name for name, at in self._confirmed.items() if _is_recent(at, utcnow)
         )
 
-    def presence_told(self, now: datetime) -> bool:
-        """Return whether it is known if the car is online."""
-        return _recent(self._presence_at, now) or "presence" in self.fresh_fields(now)
+    def is_connectivity_known(self, utcnow: datetime) -> bool:
+        """Return whether the connectivity state is current."""
+        return _is_recent(
+            self._connectivity_at, utcnow
+        ) or "presence" in self.fresh_fields(utcnow)
 
     @property
-    def _overheard_at(self) -> datetime | None:
+    def _last_bluetooth_update(self) -> datetime | None:
         return max(self._bluetooth_updated.values(), default=None)
 
     @property
     def last_contact(self) -> datetime | None:
-        """Return when the car told something last, over any link (UTC)."""
-        told = (self._overheard_at, self.data_at)
-        return max((at for at in told if at is not None), default=None)
+        """Return when the vehicle last reported something, over any transport."""
+        times = (self._last_bluetooth_update, self.data_at)
+        return max((at for at in times if at is not None), default=None)
 
     @property
     def data_source(self) -> Transport | None:
-        """Return the link over which the car told something last."""
+        """Return the transport of the last report."""
         if self.last_contact is None:
             return None
         return (
             Transport.BLUETOOTH
-            if self.last_contact == self._overheard_at
+            if self.last_contact == self._last_bluetooth_update
             else Transport.CLOUD
         )
 
     def is_stale(self, json: JsonObject) -> bool:
-        """Return whether a car that is online is shown as it was before."""
-        known = self.data_at
-        taken = data_time(json)
-        if known is None or taken is None or taken > known:
+        """Return whether an online vehicle's data are no newer than before."""
+        previous = self.data_at
+        data_at = data_time(json)
+        if previous is None or data_at is None or data_at > previous:
             return False
-        return unwrapped(json).get("state") == ConnectivityState.ONLINE.value
+        return unwrap_response(json).get("state") == ConnectivityState.ONLINE.value
 
-    def apply_data(self, json: JsonObject, now: datetime) -> bool:
-        """Take in a `vehicle_data` answer; return whether it told anything new."""
-        if not has_data(json) or not self._is_mine(json):
+    def apply_data(self, json: JsonObject, utcnow: datetime) -> bool:
+        """Update from a `vehicle_data` response; return whether it was newer."""
+        if not has_data(json) or not self._is_same_vehicle(json):
             return False
         fresh = replace(VehicleState.from_data(json), vin=self.id)
-        if fresh.data_at is not None and fresh.data_at > now + _AHEAD:
+        if fresh.data_at is not None and fresh.data_at > utcnow + _MAX_CLOCK_SKEW:
             fresh = replace(fresh, data_at=None)
-        known = self.state
-        if not _newer(fresh, known):
-            self.apply_summary(json, now)
+        previous = self.state
+        if not _is_newer(fresh, previous):
+            self.apply_summary(json, utcnow)
             return False
-        self._presence_at = now
-        if known is not None:
-            lasting: dict[str, Any] = {
-                name: getattr(known, name)
+        self._connectivity_at = utcnow
+        if previous is not None:
+            persistent: dict[str, Any] = {
+                name: getattr(previous, name)
                 for name in PERSISTENT_FIELDS
                 if getattr(fresh, name) is None
             }
-            fresh = replace(fresh, **lasting)
-        since: dict[str, Any] = self._done_since(fresh.data_at)
-        since |= self._told_since(fresh.data_at)
-        fresh = self._with_low_amps(fresh)
-        self._settle(self._told_again(fresh.data_at))
-        since |= dict.fromkeys(self._unsettled)
-        fresh = replace(fresh, **since)
+            fresh = replace(fresh, **persistent)
+        newer_values: dict[str, Any] = self._commanded_values_since(fresh.data_at)
+        newer_values |= self._bluetooth_values_since(fresh.data_at)
+        fresh = self._with_low_charge_amps(fresh)
+        self._mark_certain(self._reported_again(fresh.data_at))
+        newer_values |= dict.fromkeys(self._uncertain)
+        fresh = replace(fresh, **newer_values)
         self.state, self.restored = fresh, False
-        taken = fresh.data_at or now
-        # A cache may hold what was true long ago.
-        self.confirmed_at = now if _recent(taken, now) else taken
-        self._rest(now)
-        self._describe(fresh)
+        taken_at = fresh.data_at or utcnow
+        # A cache may return old data.
+        self.confirmed_at = utcnow if _is_recent(taken_at, utcnow) else taken_at
+        self._apply_sleep(utcnow)
+        self._update_name_and_model(fresh)
         return True
 
-    def apply_summary(self, json: JsonObject, now: datetime) -> None:
-        """Take in what a `vehicle` or `products` answer tells of this car."""
-        if "state" not in unwrapped(json) or not self._is_mine(json):
+    def apply_summary(self, json: JsonObject, utcnow: datetime) -> None:
+        """Update from a `vehicle` response or an entry of a `products` response."""
+        if "state" not in unwrap_response(json) or not self._is_same_vehicle(json):
             return
-        self.state = self._known().with_summary(json)
-        self._presence_at = now
-        self._rest(now)
-        self._describe(self.state)
+        self.state = self._state_or_empty().with_summary(json)
+        self._connectivity_at = utcnow
+        self._apply_sleep(utcnow)
+        self._update_name_and_model(self.state)
 
-    def apply_product(self, json: JsonObject, now: datetime) -> None:
-        """Take in what the account's list tells of this car."""
-        self.apply_summary(json, now)
+    def apply_product(self, json: JsonObject, utcnow: datetime) -> None:
+        """Update from the vehicle's entry in the product list of the account."""
+        self.apply_summary(json, utcnow)
         self.mobile_access_disabled = json.get("mobile_access_disabled") is True
 
     def apply_bluetooth(
-        self, values: Mapping[str, Any], taken: datetime | None, now: datetime
+        self, values: Mapping[str, Any], data_at: datetime | None, utcnow: datetime
     ) -> None:
-        """Take in fields of the state that the car itself has told over Bluetooth.
+        """Update fields that were received over Bluetooth.
 
-        `taken` is when the car took its data, None if it told no more than its status.
+        `data_at` is the vehicle's own timestamp, None for a status without data.
         """
         if not values:
             return
-        known = self._known()
-        self._settle(values)
-        self.state = self._with_low_amps(replace(known, **values))
-        self._bluetooth_updated |= dict.fromkeys(values, now)
-        self._confirmed |= dict.fromkeys(values, now)
-        if taken is not None and (known.data_at is None or taken > known.data_at):
-            self.state = replace(self.state, data_at=min(taken, now + _AHEAD))
+        previous = self._state_or_empty()
+        self._mark_certain(values)
+        self.state = self._with_low_charge_amps(replace(previous, **values))
+        self._bluetooth_updated |= dict.fromkeys(values, utcnow)
+        self._confirmed |= dict.fromkeys(values, utcnow)
+        if data_at is not None and (
+            previous.data_at is None or data_at > previous.data_at
+        ):
+            self.state = replace(
+                self.state, data_at=min(data_at, utcnow + _MAX_CLOCK_SKEW)
+            )
         if "presence" in values:
-            self._confirm_sleep(now)
-        self._describe(self.state)
+            self._confirm_sleep(utcnow)
+        self._update_name_and_model(self.state)
 
-    def draws(self, amps: int, since: datetime) -> bool:
-        """Return whether the car was measured to charge with a current since then."""
-        told = (self._bluetooth_updated.get("charger_current"), self.data_at)
-        if self.state is None or not any(at is not None and at > since for at in told):
+    def has_charged_with(self, amps: int, since: datetime) -> bool:
+        """Return whether a measured charging current equals `amps` since a time."""
+        reported = (self._bluetooth_updated.get("charger_current"), self.data_at)
+        if self.state is None or not any(
+            at is not None and at > since for at in reported
+        ):
             return False
         current = self.state.charger_current
-        charging = self.state.charging_state in CHARGING
+        charging = self.state.charging_state in CHARGING_STATES
         return charging and current is not None and round(current) == amps
 
-    def hold_low_amps(self, amps: int) -> None:
-        """Show a current that the car has proven, as long as it charges with it."""
-        self.low_amps = amps
-        self.state = self._with_low_amps(self._known())
+    def set_low_charge_amps(self, amps: int) -> None:
+        """Show a charging current below 5 A for as long as it is measured."""
+        self.low_charge_amps = amps
+        self.state = self._with_low_charge_amps(self._state_or_empty())
 
-    def _with_low_amps(self, state: VehicleState) -> VehicleState:
-        if self.low_amps is None:
+    def _with_low_charge_amps(self, state: VehicleState) -> VehicleState:
+        if self.low_charge_amps is None:
             return state
         current = state.charger_current
-        charging = state.charging_state in CHARGING
-        if not charging or current is None or round(current) > self.low_amps:
-            # Charging has ended or begun anew, or somebody has set it in the car.
-            self.low_amps = None
+        charging = state.charging_state in CHARGING_STATES
+        if not charging or current is None or round(current) > self.low_charge_amps:
+            # Charging has ended or restarted, or the current was set in the vehicle.
+            self.low_charge_amps = None
             return state
-        return replace(state, charge_amps=self.low_amps)
+        return replace(state, charge_amps=self.low_charge_amps)
 
-    def changed_by(
+    def changed_fields(
         self, command: Command, params: Mapping[str, object]
     ) -> frozenset[str]:
-        """Return the fields that a command changes."""
-        return frozenset(COMMANDS[command].effect(params, self._known()))
+        """Return the names of the fields that a command changes."""
+        return frozenset(COMMANDS[command].effect(params, self._state_or_empty()))
 
     @property
-    def unsettled(self) -> frozenset[str]:
-        """Return the fields that are unknown until the car is asked."""
-        return frozenset(self._unsettled)
+    def uncertain_fields(self) -> frozenset[str]:
+        """Return the fields that are unknown until the vehicle reports them."""
+        return frozenset(self._uncertain)
 
-    def unsettle(self, names: Iterable[str], now: datetime) -> None:
-        """Know no more of some fields than that a command may have changed them."""
-        self._unsettled |= dict.fromkeys(names, now)
-        if not self._unsettled:
+    def mark_uncertain(self, names: Iterable[str], utcnow: datetime) -> None:
+        """Make fields unknown that a command may have changed."""
+        self._uncertain |= dict.fromkeys(names, utcnow)
+        if not self._uncertain:
             return
-        unknown: dict[str, Any] = dict.fromkeys(self._unsettled)
-        self.state = replace(self._known(), **unknown)
+        unknown: dict[str, Any] = dict.fromkeys(self._uncertain)
+        self.state = replace(self._state_or_empty(), **unknown)
 
     def apply_command(
-        self, command: Command, params: Mapping[str, object], now: datetime
+        self, command: Command, params: Mapping[str, object], utcnow: datetime
     ) -> None:
-        """Take in what a car has done for sure."""
-        known = self._known()
-        changes = COMMANDS[command].effect(params, known)
-        self.state = replace(known, **changes)
-        self._settle(changes)
-        self._pending_commands |= {
-            name: (now, value) for name, value in changes.items()
+        """Update from a command that the vehicle has executed."""
+        previous = self._state_or_empty()
+        changes = COMMANDS[command].effect(params, previous)
+        self.state = replace(previous, **changes)
+        self._mark_certain(changes)
+        self._commanded_values |= {
+            name: (utcnow, value) for name, value in changes.items()
         }
-        self._confirmed |= dict.fromkeys(changes, now)
+        self._confirmed |= dict.fromkeys(changes, utcnow)
 
     def to_json(self) -> dict[str, object]:
-        """Return what storage can hold."""
+        """Return the vehicle as JSON for storage."""
         return {
             "id": self.id,
             "name": self.name,
@@ -325,7 +338,9 @@ class Vehicle:
             "confirmed_at": self.confirmed_at and self.confirmed_at.isoformat(),
             "overheard": _dump_times(self._bluetooth_updated),
             "confirmed": _dump_times(self._confirmed),
-            "unsettled": sorted(self.unsettled.union(*self.sending.values())),
+            "unsettled": sorted(
+                self.uncertain_fields.union(*self.pending_changes.values())
+            ),
             "computers": self.trust.keys.to_json(),
         }
 
@@ -334,144 +349,149 @@ class Vehicle:
         cls,
         json: JsonObject,
         *,
-        owners_key: PhysicalKey | None = None,
+        configured_key: PhysicalKey | None = None,
     ) -> Self:
-        """Return a car as it was before a restart; without an id that is an error."""
-        car_id = read_text(json.get("id"))
-        if car_id is None:
-            raise ValueError("A car was kept without its id")
-        car = cls(
-            id=car_id,
-            name=read_text(json.get("name")) or car_id,
-            model=read_model(json.get("model")),
-            year=read_year(json.get("year")),
-            configured_key=owners_key,
+        """Restore a stored vehicle; raise ValueError if it has no ID."""
+        vehicle_id = parse_text(json.get("id"))
+        if vehicle_id is None:
+            raise ValueError("Stored vehicle has no ID")
+        vehicle = cls(
+            id=vehicle_id,
+            name=parse_text(json.get("name")) or vehicle_id,
+            model=parse_model(json.get("model")),
+            year=parse_year(json.get("year")),
+            configured_key=configured_key,
             trust=ComputerTrust(ComputerKeys.from_json(json.get("computers"))),
         )
         stored = json.get("state")
         if isinstance(stored, Mapping):
             state = VehicleState.from_json(stored)
-            # Who knows where it is now.
-            car.state = replace(state, vin=car_id, presence=ConnectivityState.UNKNOWN)
-            car.confirmed_at = read_moment(json.get("confirmed_at"))
-            car._bluetooth_updated = _read_times(json.get("overheard"))
-            car._confirmed = _read_times(json.get("confirmed"))
-            car.restored = True
-            names = read_names(json.get("unsettled")) & FIELDS.keys()
-            car.unsettle(names, car.confirmed_at or _LONG_AGO)
-        return car
+            # It may have changed since.
+            vehicle.state = replace(
+                state, vin=vehicle_id, presence=ConnectivityState.UNKNOWN
+            )
+            vehicle.confirmed_at = parse_datetime(json.get("confirmed_at"))
+            vehicle._bluetooth_updated = _parse_times(json.get("overheard"))
+            vehicle._confirmed = _parse_times(json.get("confirmed"))
+            vehicle.restored = True
+            names = parse_names(json.get("unsettled")) & FIELDS.keys()
+            vehicle.mark_uncertain(names, vehicle.confirmed_at or _MIN_DATETIME)
+        return vehicle
 
-    def _known(self) -> VehicleState:
+    def _state_or_empty(self) -> VehicleState:
         return self.state or VehicleState(vin=self.id, model=self.model, year=self.year)
 
-    def _confirm_sleep(self, now: datetime) -> None:
-        """Confirm what is known of a car that is asleep.
+    def _confirm_sleep(self, utcnow: datetime) -> None:
+        """Confirm the current fields of a sleeping vehicle.
 
-        It is as it was when it fell asleep if it was known until now; otherwise it may
-        have been awake in between.
+        After a gap in the reports it may have been awake in between, so fields that
+        are no longer current stay unconfirmed.
         """
         if self.state is None or self.state.presence is not ConnectivityState.ASLEEP:
             return
-        for name in self.fresh_fields(now):
-            self._confirmed[name] = now
-        if self.is_current(now):
-            self.confirmed_at = now
+        for name in self.fresh_fields(utcnow):
+            self._confirmed[name] = utcnow
+        if self.is_current(utcnow):
+            self.confirmed_at = utcnow
 
-    def _rest(self, now: datetime) -> None:
-        """Take in that the cloud says a car is asleep: nothing runs in it."""
+    def _apply_sleep(self, utcnow: datetime) -> None:
+        """Switch off what cannot run in a vehicle that the cloud reports as asleep."""
         if self.state is None or self.state.presence is not ConnectivityState.ASLEEP:
             return
-        self._confirm_sleep(now)
-        # The cloud may not have noticed yet that the car was woken.
+        self._confirm_sleep(utcnow)
+        # The cloud may not have noticed yet that the vehicle was woken.
         changes = {
             name: value
-            for name, value in asleep(self.state).items()
-            if not self._was_told_lately(name, now)
+            for name, value in sleep_changes(self.state).items()
+            if not self._is_recently_updated(name, utcnow)
         }
         self.state = replace(self.state, **changes)
-        self._confirmed |= dict.fromkeys(changes, now)
+        self._confirmed |= dict.fromkeys(changes, utcnow)
 
-    def _was_told_lately(self, name: str, now: datetime) -> bool:
-        told = self._bluetooth_updated.get(name)
-        done, _ = self._pending_commands.get(name, (None, None))
-        return any(at is not None and now - at <= _OVERTAKEN for at in (told, done))
+    def _is_recently_updated(self, name: str, utcnow: datetime) -> bool:
+        reported_at = self._bluetooth_updated.get(name)
+        commanded_at, _ = self._commanded_values.get(name, (None, None))
+        return any(
+            at is not None and utcnow - at <= _COMMAND_LAG
+            for at in (reported_at, commanded_at)
+        )
 
-    def _is_mine(self, json: JsonObject) -> bool:
-        return unwrapped(json).get("vin", self.id) == self.id
+    def _is_same_vehicle(self, json: JsonObject) -> bool:
+        return unwrap_response(json).get("vin", self.id) == self.id
 
-    def _describe(self, state: VehicleState) -> None:
+    def _update_name_and_model(self, state: VehicleState) -> None:
         self.name = state.name or self.name
         if self.model == UNKNOWN_MODEL:
             self.model = state.model
 
-    def _settle(self, names: Iterable[str]) -> None:
-        """Note that some fields are known again."""
+    def _mark_certain(self, names: Iterable[str]) -> None:
+        """Clear the uncertainty of fields."""
         for name in names:
-            self._unsettled.pop(name, None)
+            self._uncertain.pop(name, None)
 
-    def _told_again(self, taken: datetime | None) -> list[str]:
-        """Return the unsettled fields that data tell which were taken since."""
+    def _reported_again(self, data_at: datetime | None) -> list[str]:
+        """Return the uncertain fields that newer data report again."""
         return [
             name
-            for name, since in self._unsettled.items()
-            if taken is None or taken > since
+            for name, since in self._uncertain.items()
+            if data_at is None or data_at > since
         ]
 
-    def _told_since(self, taken: datetime | None) -> dict[str, Any]:
-        """Return what the car told over Bluetooth after data were taken."""
-        if taken is None or self.state is None:
+    def _bluetooth_values_since(self, data_at: datetime | None) -> dict[str, Any]:
+        """Return field values received over Bluetooth after a data timestamp."""
+        if data_at is None or self.state is None:
             return {}
         return {
             name: getattr(self.state, name)
             for name, at in self._bluetooth_updated.items()
-            if at > taken
+            if at > data_at
         }
 
-    def _done_since(self, taken: datetime | None) -> dict[str, Any]:
-        """Return what commands have changed just after data were taken."""
-        commanded, self._pending_commands = self._pending_commands, {}
-        if taken is None:
+    def _commanded_values_since(self, data_at: datetime | None) -> dict[str, Any]:
+        """Return field values that commands set just after a data timestamp."""
+        values, self._commanded_values = self._commanded_values, {}
+        if data_at is None:
             return {}
         return {
             name: value
-            for name, (at, value) in commanded.items()
-            if at - _OVERTAKEN < taken < at
+            for name, (at, value) in values.items()
+            if at - _COMMAND_LAG < data_at < at
         }
 
 
-def asleep(state: VehicleState) -> dict[str, Any]:
-    """Return the fields that change, of those that are known, when a car sleeps."""
+def sleep_changes(state: VehicleState) -> dict[str, Any]:
+    """Return the known fields that change when a vehicle falls asleep."""
     changes = {
         name: value
         for name, value in ASLEEP.items()
         if getattr(state, name) is not None
     }
-    if state.charging_state in CHARGING:
-        # It has ended, nobody told how.
+    if state.charging_state in CHARGING_STATES:
+        # Charging has ended, the reason is unknown.
         changes |= {"charging_state": None, "minutes_to_full": None}
     return changes
 
 
-def _recent(at: datetime | None, now: datetime) -> bool:
-    return at is not None and abs(now - at) <= TRUSTED_FOR
+def _is_recent(at: datetime | None, utcnow: datetime) -> bool:
+    return at is not None and abs(utcnow - at) <= CURRENT_FOR
 
 
 def _dump_times(times: Mapping[str, datetime]) -> dict[str, str]:
     return {name: at.isoformat() for name, at in times.items()}
 
 
-def _read_times(stored: object) -> dict[str, datetime]:
+def _parse_times(stored: object) -> dict[str, datetime]:
     if not isinstance(stored, Mapping):
         return {}
     return {
         name: at
         for name, value in stored.items()
-        if name in FIELDS and (at := read_moment(value)) is not None
+        if name in FIELDS and (at := parse_datetime(value)) is not None
     }
 
 
-def _newer(fresh: VehicleState, known: VehicleState | None) -> bool:
-    """Return whether data are not known to be from the same time or before."""
-    if known is None or known.data_at is None or fresh.data_at is None:
+def _is_newer(fresh: VehicleState, previous: VehicleState | None) -> bool:
+    """Return whether data may be newer than the previous ones."""
+    if previous is None or previous.data_at is None or fresh.data_at is None:
         return True
-    return fresh.data_at > known.data_at
+    return fresh.data_at > previous.data_at

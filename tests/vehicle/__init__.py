@@ -1,1 +1,1 @@
-"""Tests of one car."""
+"""Tests of vehicle/."""

@@ -1,4 +1,4 @@
-"""Real answers of the Fleet API."""
+"""Recorded responses of the Fleet API."""
 
 import json
 from pathlib import Path
@@ -13,6 +13,6 @@ SLEEPER = "LRW3F7EK4NC700000"
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """Return a recorded answer."""
+    """Return a recorded response."""
     answer: dict[str, Any] = json.loads((_FOLDER / name).read_text())
     return answer

@@ -1,4 +1,4 @@
-"""How often a car is asked over Bluetooth."""
+"""Tests of the Bluetooth poll schedule."""
 
 from datetime import UTC, datetime
 from math import inf
@@ -20,65 +20,59 @@ AWAKE = VehicleState(
 )
 
 
-def test_a_car_that_comes_is_looked_at_once() -> None:
-    listening = BluetoothPollSchedule()
-    assert listening.next_poll_at() == inf
-    listening.update_reachability(in_range=False, cloud_unavailable=False, monotonic=0)
-    assert listening.next_poll_at() == inf
-    listening.update_reachability(in_range=True, cloud_unavailable=False, monotonic=10)
-    assert listening.next_poll_at() == 10
-    listening.record_poll(11, answered=True, cloud_unavailable=False)
-    listening.update_reachability(
-        in_range=True, cloud_unavailable=False, monotonic=5000
-    )
-    assert listening.next_poll_at() == inf
-    listening.update_reachability(
+def test_vehicle_coming_into_range_is_polled_at_once() -> None:
+    schedule = BluetoothPollSchedule()
+    assert schedule.next_poll_at() == inf
+    schedule.update_reachability(in_range=False, cloud_unavailable=False, monotonic=0)
+    assert schedule.next_poll_at() == inf
+    schedule.update_reachability(in_range=True, cloud_unavailable=False, monotonic=10)
+    assert schedule.next_poll_at() == 10
+    schedule.record_poll(11, answered=True, cloud_unavailable=False)
+    schedule.update_reachability(in_range=True, cloud_unavailable=False, monotonic=5000)
+    assert schedule.next_poll_at() == inf
+    schedule.update_reachability(
         in_range=False, cloud_unavailable=False, monotonic=6000
     )
-    listening.update_reachability(
-        in_range=True, cloud_unavailable=False, monotonic=7000
-    )
-    assert listening.next_poll_at() == 7000
+    schedule.update_reachability(in_range=True, cloud_unavailable=False, monotonic=7000)
+    assert schedule.next_poll_at() == 7000
 
 
-def test_a_car_of_which_nobody_else_tells_is_looked_at_again_and_again() -> None:
-    listening = BluetoothPollSchedule()
-    listening.update_reachability(in_range=True, cloud_unavailable=True, monotonic=0)
+def test_vehicle_is_polled_regularly_while_cloud_is_unavailable() -> None:
+    schedule = BluetoothPollSchedule()
+    schedule.update_reachability(in_range=True, cloud_unavailable=True, monotonic=0)
     for now in (0, BLUETOOTH_INTERVAL, 2 * BLUETOOTH_INTERVAL):
-        assert listening.next_poll_at() == now
-        listening.record_poll(now, answered=True, cloud_unavailable=True)
+        assert schedule.next_poll_at() == now
+        schedule.record_poll(now, answered=True, cloud_unavailable=True)
     # Once the cloud tells again, it is left alone.
-    listening.record_poll(
-        3 * BLUETOOTH_INTERVAL, answered=True, cloud_unavailable=False
-    )
-    assert listening.next_poll_at() == inf
-    listening.update_reachability(in_range=True, cloud_unavailable=True, monotonic=1000)
-    assert listening.next_poll_at() == 1000 + BLUETOOTH_INTERVAL
+    schedule.record_poll(3 * BLUETOOTH_INTERVAL, answered=True, cloud_unavailable=False)
+    assert schedule.next_poll_at() == inf
+    schedule.update_reachability(in_range=True, cloud_unavailable=True, monotonic=1000)
+    assert schedule.next_poll_at() == 1000 + BLUETOOTH_INTERVAL
 
 
-def test_nobody_looks_for_a_car_that_is_away() -> None:
-    listening = BluetoothPollSchedule()
-    listening.update_reachability(in_range=True, cloud_unavailable=True, monotonic=0)
-    listening.update_reachability(in_range=False, cloud_unavailable=True, monotonic=1)
-    assert listening.next_poll_at() == inf
+def test_vehicle_out_of_range_is_not_polled() -> None:
+    schedule = BluetoothPollSchedule()
+    schedule.update_reachability(in_range=True, cloud_unavailable=True, monotonic=0)
+    schedule.update_reachability(in_range=False, cloud_unavailable=True, monotonic=1)
+    assert schedule.next_poll_at() == inf
 
 
-def test_after_a_command_it_is_looked_at_soon() -> None:
-    listening = BluetoothPollSchedule()
-    listening.update_reachability(in_range=True, cloud_unavailable=False, monotonic=0)
-    listening.record_poll(0, answered=True, cloud_unavailable=False)
-    listening.request(100)
-    assert listening.next_poll_at() == 100 + BLUETOOTH_DELAY
+def test_vehicle_is_polled_soon_after_a_command() -> None:
+    schedule = BluetoothPollSchedule()
+    schedule.update_reachability(in_range=True, cloud_unavailable=False, monotonic=0)
+    schedule.record_poll(0, answered=True, cloud_unavailable=False)
+    schedule.request(100)
+    assert schedule.next_poll_at() == 100 + BLUETOOTH_DELAY
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_who_does_not_answer_is_left_alone_for_longer_each_time(alone: bool) -> None:
-    listening, now, waits = BluetoothPollSchedule(), 0.0, []
-    listening.update_reachability(in_range=True, cloud_unavailable=alone, monotonic=now)
+def test_delay_grows_with_each_failed_poll(alone: bool) -> None:
+    schedule, now, waits = BluetoothPollSchedule(), 0.0, []
+    schedule.update_reachability(in_range=True, cloud_unavailable=alone, monotonic=now)
     for _ in range(6):
-        listening.record_poll(now, answered=False, cloud_unavailable=alone)
-        waits.append(listening.next_poll_at() - now)
-        now = listening.next_poll_at()
+        schedule.record_poll(now, answered=False, cloud_unavailable=alone)
+        waits.append(schedule.next_poll_at() - now)
+        now = schedule.next_poll_at()
     assert waits == [
         2 * BLUETOOTH_INTERVAL,
         4 * BLUETOOTH_INTERVAL,
@@ -87,17 +81,17 @@ def test_who_does_not_answer_is_left_alone_for_longer_each_time(alone: bool) -> 
         MAX_RETRY_DELAY,
         MAX_RETRY_DELAY,
     ]
-    listening.record_poll(now, answered=True, cloud_unavailable=True)
-    assert listening.next_poll_at() == now + BLUETOOTH_INTERVAL
+    schedule.record_poll(now, answered=True, cloud_unavailable=True)
+    assert schedule.next_poll_at() == now + BLUETOOTH_INTERVAL
     # Whoever goes and comes back is asked at once.
-    listening.record_poll(now, answered=False, cloud_unavailable=alone)
-    listening.update_reachability(
+    schedule.record_poll(now, answered=False, cloud_unavailable=alone)
+    schedule.update_reachability(
         in_range=False, cloud_unavailable=alone, monotonic=now + 1
     )
-    listening.update_reachability(
+    schedule.update_reachability(
         in_range=True, cloud_unavailable=alone, monotonic=now + 2
     )
-    assert listening.next_poll_at() <= now + BLUETOOTH_INTERVAL
+    assert schedule.next_poll_at() <= now + BLUETOOTH_INTERVAL
 
 
 @pytest.mark.parametrize(
@@ -109,19 +103,19 @@ def test_who_does_not_answer_is_left_alone_for_longer_each_time(alone: bool) -> 
         (None, True, False),
     ],
 )
-def test_data_are_asked_for_only_while_awake_and_alone(
+def test_data_are_polled_only_while_awake_and_cloud_is_unavailable(
     state: VehicleState | None, *, alone: bool, due: bool
 ) -> None:
-    listening = BluetoothPollSchedule()
+    schedule = BluetoothPollSchedule()
     assert (
-        listening.is_data_due(state, year=2022, cloud_unavailable=alone, monotonic=0)
+        schedule.is_data_due(state, year=2022, cloud_unavailable=alone, monotonic=0)
         is due
     )
-    listening.data.record_poll(0)
-    assert not listening.is_data_due(
+    schedule.data.record_poll(0)
+    assert not schedule.is_data_due(
         state, year=2022, cloud_unavailable=alone, monotonic=600
     )
     assert (
-        listening.is_data_due(state, year=2022, cloud_unavailable=alone, monotonic=1300)
+        schedule.is_data_due(state, year=2022, cloud_unavailable=alone, monotonic=1300)
         is due
     )

@@ -1,4 +1,4 @@
-"""Which commands wait for a vehicle, and until when each may be sent."""
+"""Tests of the queue and the deadlines of commands."""
 
 from random import Random
 
@@ -33,7 +33,7 @@ PARAMS = {"seat": "left", "open": True, "on": True}
 
 
 @pytest.mark.parametrize("command", Command)
-def test_what_opens_a_car_has_less_time(command: Command) -> None:
+def test_access_commands_have_shorter_deadlines(command: Command) -> None:
     pending = PendingCommand(call=command_call(command, **PARAMS), pressed_at=100.0)
     assert pending.deadline == (120.0 if command in ACCESS else 130.0)
     pending.allow_wake()
@@ -56,7 +56,7 @@ def test_nothing_is_sent_past_its_deadline() -> None:
     assert changes == [(False, 30.0), (True, 30.0), (False, 30.0)]
 
 
-def test_a_press_joins_what_waits_and_keeps_its_deadline() -> None:
+def test_equal_press_joins_waiting_command_and_keeps_its_deadline() -> None:
     queue = CommandQueue()
     first = queue.add(UNLOCK, 0.0).pending
     again = queue.add(UNLOCK, 15.0)
@@ -67,7 +67,7 @@ def test_a_press_joins_what_waits_and_keeps_its_deadline() -> None:
     assert (late.joined, late.replaced) == (False, (first,))
 
 
-def test_a_contrary_press_replaces_what_waits_but_not_what_was_sent() -> None:
+def test_contrary_press_replaces_waiting_but_not_sent_commands() -> None:
     queue = CommandQueue()
     sent = queue.add(UNLOCK, 0.0).pending
     sent.mark_sent(1.0)
@@ -127,7 +127,7 @@ def test_a_contrary_press_replaces_what_waits_but_not_what_was_sent() -> None:
         (command_call(Command.HOMELINK), command_call(Command.HOMELINK), False, False),
     ],
 )
-def test_presses_of_other_things(
+def test_commands_of_other_subjects_are_independent(
     first: CommandCall, second: CommandCall, *, joined: bool, replaced: bool
 ) -> None:
     queue = CommandQueue()
@@ -136,14 +136,14 @@ def test_presses_of_other_things(
     assert (press.joined, bool(press.replaced)) == (joined, replaced)
 
 
-def test_a_second_step_has_the_time_of_its_press() -> None:
+def test_second_step_has_deadline_of_its_press() -> None:
     pending = CommandQueue().add(LOCK, 9.0, pressed_at=5.0, needs_wake=True).pending
     assert pending.deadline == 35.0
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_whatever_is_pressed_the_last_wish_is_sent_last(seed: int) -> None:
-    """Play random presses against a link that takes its time."""
+def test_last_press_is_sent_last(seed: int) -> None:
+    """Random presses on a slow transport."""
     dice, queue, now = Random(seed), CommandQueue(), 0.0
     sent: list[tuple[CommandCall, float]] = []
     wish, wished_at, pressed = LOCK, 0.0, []

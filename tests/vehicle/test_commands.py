@@ -1,4 +1,4 @@
-"""What holds of a car once it has done a command."""
+"""Tests of the effects of commands."""
 
 from dataclasses import fields
 from typing import Any
@@ -18,7 +18,7 @@ WINDOWS = (
 )
 
 
-def test_every_command_can_be_done() -> None:
+def test_every_command_has_a_spec() -> None:
     assert set(COMMANDS) == set(Command)
 
 

@@ -1,4 +1,4 @@
-"""Which device is believed to be a vehicle: pure decisions, times handed in."""
+"""Tests of the computer keys of a vehicle and the trust in Bluetooth devices."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ ONE, OTHER = (b"\x04" + bytes([digit]) * 64 for digit in (1, 2))
 HOUR = 3600.0
 
 
-def test_each_computer_has_a_key_of_its_own() -> None:
+def test_each_computer_has_its_own_key() -> None:
     keys = ComputerKeys().with_bluetooth_key(LOCKS, ONE)
     assert keys.contradicts(LOCKS, OTHER)
     assert not keys.contradicts(LOCKS, ONE)
@@ -32,7 +32,7 @@ def test_each_computer_has_a_key_of_its_own() -> None:
     assert keys.with_bluetooth_key(LOCKS, OTHER) == keys
 
 
-def test_what_is_first_seen_is_provisional_until_cloud_or_pairing_settles_it() -> None:
+def test_first_seen_key_is_provisional_until_cloud_or_pairing_verifies_it() -> None:
     keys = ComputerKeys()
     assert not keys.is_provisional
     assert not keys.is_verified(LOCKS)
@@ -49,7 +49,7 @@ def test_what_is_first_seen_is_provisional_until_cloud_or_pairing_settles_it() -
     assert cloud.contradicts(LOCKS, ONE)
 
 
-def test_the_cloud_wins_over_a_pairing_and_a_pairing_begins_the_rest_anew() -> None:
+def test_cloud_key_outranks_pairing_and_pairing_resets_other_keys() -> None:
     keys = (
         ComputerKeys()
         .with_cloud_key(LOCKS, ONE)
@@ -70,7 +70,7 @@ def test_the_cloud_wins_over_a_pairing_and_a_pairing_begins_the_rest_anew() -> N
     assert sealing.with_pairing(Pairing(at="now", points={SCREEN: OTHER})) is sealing
 
 
-def test_keys_are_kept_over_a_restart() -> None:
+def test_keys_survive_a_restart() -> None:
     keys = (
         ComputerKeys(paired_at="now")
         .with_cloud_key(LOCKS, ONE)
@@ -95,7 +95,7 @@ def test_keys_are_kept_over_a_restart() -> None:
         {"vehicle_security": {"point": 4, "source": "cloud"}},
     ],
 )
-def test_what_an_older_version_stored_is_nothing_known(stored: Any) -> None:
+def test_invalid_stored_keys_are_ignored(stored: Any) -> None:
     assert ComputerKeys.from_json(stored) == ComputerKeys()
     old = {"id": "A", "name": "A", "state": None}
     assert Vehicle.from_json(old).trust.keys == ComputerKeys()
@@ -105,7 +105,7 @@ def test_what_an_older_version_stored_is_nothing_known(stored: Any) -> None:
     "stored",
     [None, {}, {"paired_at": "now"}, {"vehicle_security": ONE.hex()}, {"paired_at": 1}],
 )
-def test_a_pairing_that_cannot_be_read_is_none(stored: Any) -> None:
+def test_invalid_stored_pairing_is_ignored(stored: Any) -> None:
     assert Pairing.from_json(stored) is None
     pairing = Pairing(at="now", points={LOCKS: ONE})
     assert Pairing.from_json(pairing.to_json()) == pairing
@@ -120,7 +120,7 @@ def test_a_pairing_that_cannot_be_read_is_none(stored: Any) -> None:
         ([0.0, *(float(second) for second in range(1, 50)), HOUR], True),
     ],
 )
-def test_a_key_is_lost_after_three_refusals_over_an_hour(
+def test_key_counts_as_removed_after_three_refusals_over_an_hour(
     refused_at: list[float], *, lost: bool
 ) -> None:
     history = BluetoothHistory()
@@ -136,7 +136,7 @@ def test_a_key_is_lost_after_three_refusals_over_an_hour(
     )
 
 
-def test_a_stranger_is_forgotten_an_hour_later_once_the_car_proves_itself() -> None:
+def test_stranger_is_forgotten_by_a_proven_session_an_hour_later() -> None:
     history = BluetoothHistory().with_stranger(0.0)
     assert history.has_impostor
     assert history.with_proven_session(HOUR - 1).has_impostor
@@ -149,7 +149,7 @@ def test_a_stranger_is_forgotten_an_hour_later_once_the_car_proves_itself() -> N
     )
 
 
-def test_trust_notes_what_it_does_not_admit_and_tells_of_news_only() -> None:
+def test_rejected_session_is_recorded_and_only_changes_are_reported() -> None:
     trust = ComputerTrust()
     changes: list[ComputerKeys] = []
     trust.on_change = lambda: changes.append(trust.keys)
@@ -170,7 +170,7 @@ def test_trust_notes_what_it_does_not_admit_and_tells_of_news_only() -> None:
     assert len(changes) == 3
 
 
-def test_each_computer_seals_or_does_not_on_its_own() -> None:
+def test_sealing_is_tracked_per_computer() -> None:
     trust = ComputerTrust()
     unsealed = []
     for computer, sealed in (
@@ -190,7 +190,7 @@ def test_each_computer_seals_or_does_not_on_its_own() -> None:
     assert not any(trust.keys.has_sealed(computer) for computer in Computer)
 
 
-def test_a_broadcast_makes_keycard_ask_and_many_do_not_make_it_ask_more() -> None:
+def test_many_broadcasts_request_one_poll() -> None:
     listening = BluetoothPollSchedule()
     listening.update_reachability(in_range=True, cloud_unavailable=False, monotonic=0.0)
     listening.record_poll(0.0, answered=True, cloud_unavailable=False)

@@ -1,4 +1,4 @@
-"""How often a car is asked, case by case, and what becomes of that over time."""
+"""Tests of the data poll schedule."""
 
 from datetime import UTC, datetime
 from math import inf
@@ -134,7 +134,7 @@ def car(**values: Any) -> VehicleState:
         (car(user_present=True), 2020, LONG, PollInterval(1200, IntervalReason.IDLE)),
     ],
 )
-def test_the_pace(
+def test_poll_interval(
     state: VehicleState | None, year: int | None, quiet: float, expected: PollInterval
 ) -> None:
     assert poll_interval(state, year=year, unchanged_for=quiet) == pytest.approx(
@@ -157,7 +157,7 @@ def test_the_pace(
         ),
     ],
 )
-def test_money_slows_everything_and_driving_least(
+def test_budget_stretches_every_interval_and_driving_least(
     state: VehicleState, slower: float, expected: PollInterval
 ) -> None:
     assert (
@@ -167,18 +167,23 @@ def test_money_slows_everything_and_driving_least(
 
 
 @pytest.mark.parametrize(
-    ("fruitless", "seconds"), [(0, 120), (1, 240), (3, 960), (4, 1200), (99, 1200)]
+    ("unchanged_polls", "seconds"),
+    [(0, 120), (1, 240), (3, 960), (4, 1200), (99, 1200)],
 )
-def test_what_brings_nothing_is_asked_less(fruitless: int, seconds: float) -> None:
+def test_interval_grows_with_unchanged_polls(
+    unchanged_polls: int, seconds: float
+) -> None:
     found = poll_interval(
-        car(speed=31), year=2022, unchanged_for=LONG, unchanged_polls=fruitless
+        car(speed=31), year=2022, unchanged_for=LONG, unchanged_polls=unchanged_polls
     )
     assert found == PollInterval(seconds, IntervalReason.DRIVING)
-    old = poll_interval(car(), year=2015, unchanged_for=LONG, unchanged_polls=fruitless)
+    old = poll_interval(
+        car(), year=2015, unchanged_for=LONG, unchanged_polls=unchanged_polls
+    )
     assert old == PollInterval(1500, IntervalReason.LET_SLEEP)
 
 
-def test_what_a_car_said_holds_until_it_is_asked_again() -> None:
+def test_data_stay_current_until_the_next_poll() -> None:
     for year in (2015, 2022):
         found = poll_interval(car(), year=year, unchanged_for=LONG)
         assert found.seconds * 1.05 + 60 < CURRENT_FOR.total_seconds()
@@ -186,90 +191,90 @@ def test_what_a_car_said_holds_until_it_is_asked_again() -> None:
     assert MAX_CHARGING_INTERVAL <= IDLE_INTERVAL
 
 
-class Teller:
-    """Asks a rhythm about a car of 2022, at the time that the test says."""
+class ScheduleAt:
+    """Poll schedule of a vehicle of 2022, at the time that a test sets."""
 
-    def __init__(self, rhythm: DataPollSchedule) -> None:
-        self.rhythm = rhythm
+    def __init__(self, schedule: DataPollSchedule) -> None:
+        self.schedule = schedule
 
     def __call__(self, state: VehicleState | None, now: float, **kwargs: Any) -> float:
-        return self.rhythm.next_poll_at(state, year=2022, monotonic=now, **kwargs)
+        return self.schedule.next_poll_at(state, year=2022, monotonic=now, **kwargs)
 
 
-def test_a_new_car_is_asked_at_once() -> None:
-    due = Teller(DataPollSchedule())
+def test_new_vehicle_is_polled_at_once() -> None:
+    due = ScheduleAt(DataPollSchedule())
     assert due(None, 1000) == inf
     assert due(car(data_at=None), 1000) < 1000
-    due.rhythm.record_poll(1000, jitter=1.05)
+    due.schedule.record_poll(1000, jitter=1.05)
     assert due(car(), 1001) == 1000 + 1.05 * IDLE_INTERVAL
 
 
-def test_a_restart_is_no_news() -> None:
-    due = Teller(DataPollSchedule(polled_at=400))
+def test_restart_is_no_change() -> None:
+    due = ScheduleAt(DataPollSchedule(polled_at=400))
     assert due(car(presence=ConnectivityState.UNKNOWN), 1000) == inf
     assert due(car(), 1001) == 1600
 
 
 @pytest.mark.parametrize("away", [ConnectivityState.ASLEEP, ConnectivityState.OFFLINE])
 @pytest.mark.parametrize(("asked_at", "expected"), [(4200, 5000), (4700, 5300)])
-def test_a_car_that_comes_online_is_asked_at_once_but_not_for_each_wink(
+def test_vehicle_coming_online_is_polled_at_once_but_not_repeatedly(
     away: ConnectivityState, asked_at: float, expected: float
 ) -> None:
-    due = Teller(DataPollSchedule(polled_at=asked_at))
+    due = ScheduleAt(DataPollSchedule(polled_at=asked_at))
     assert due(car(presence=away), 4940) == inf
     assert due(car(), 5000) == expected
     assert due(car(), 5001) == expected
-    due.rhythm.record_poll(expected)
+    due.schedule.record_poll(expected)
     assert due(car(), expected + 1) == expected + IDLE_INTERVAL
 
 
-def test_what_changed_is_looked_at_once_more() -> None:
-    due = Teller(DataPollSchedule(polled_at=0))
+def test_change_is_followed_by_another_poll() -> None:
+    due = ScheduleAt(DataPollSchedule(polled_at=0))
     assert due(car(speed=31), 0) == DRIVING_INTERVAL
-    due.rhythm.record_poll(120)
+    due.schedule.record_poll(120)
     # It has just been parked.
     assert due(car(), 121) == 300
-    due.rhythm.record_poll(300)
+    due.schedule.record_poll(300)
     assert due(car(), 301) == 480
     assert due(car(), 480) == 300 + IDLE_INTERVAL
 
 
-def test_data_that_come_first_are_no_change() -> None:
-    due = Teller(DataPollSchedule())
+def test_first_data_are_no_change() -> None:
+    due = ScheduleAt(DataPollSchedule())
     assert due(car(data_at=None), 0) == -inf
-    due.rhythm.record_poll(0)
+    due.schedule.record_poll(0)
     assert due(car(user_present=True), 1) == IDLE_INTERVAL
 
 
-def test_a_command_is_looked_after() -> None:
-    due = Teller(DataPollSchedule(polled_at=0))
-    due.rhythm.expect_change(500)
+def test_command_is_followed_by_an_early_poll() -> None:
+    due = ScheduleAt(DataPollSchedule(polled_at=0))
+    due.schedule.expect_change(500)
     assert due(car(), 500) == 530
     # Several commands in a row are one reason.
-    due.rhythm.record_poll(530)
-    due.rhythm.expect_change(560)
+    due.schedule.record_poll(530)
+    due.schedule.expect_change(560)
     assert due(car(), 560) == 710
-    due.rhythm.record_poll(710)
+    due.schedule.record_poll(710)
     assert due(car(), 711) == 710 + IDLE_INTERVAL
 
 
-def test_who_must_know_asks_whatever_it_costs() -> None:
-    due = Teller(DataPollSchedule(polled_at=0))
-    assert due(car(), 100, slower=inf) == inf
-    due.rhythm.expect_change(100)
-    assert due(car(), 100, slower=inf) == inf
-    due.rhythm.request(102)
-    due.rhythm.request(150)
-    assert due(car(), 100, slower=inf) == 102
-    assert due(car(presence=ConnectivityState.ASLEEP), 100, slower=inf) == inf
-    due.rhythm.record_poll(102)
-    assert due(car(), 103, slower=inf) == inf
+def test_requested_poll_ignores_the_budget() -> None:
+    due = ScheduleAt(DataPollSchedule(polled_at=0))
+    assert due(car(), 100, interval_factor=inf) == inf
+    due.schedule.expect_change(100)
+    assert due(car(), 100, interval_factor=inf) == inf
+    due.schedule.request(102)
+    due.schedule.request(150)
+    assert due(car(), 100, interval_factor=inf) == 102
+    assert due(car(presence=ConnectivityState.ASLEEP), 100, interval_factor=inf) == inf
+    due.schedule.record_poll(102)
+    assert due(car(), 103, interval_factor=inf) == inf
 
 
-def test_news_bring_the_usual_pace_back() -> None:
-    due = Teller(DataPollSchedule(polled_at=0))
-    due.rhythm.record_result(is_new=False)
-    due.rhythm.record_result(is_new=False)
+def test_new_data_reset_the_interval() -> None:
+    due = ScheduleAt(DataPollSchedule(polled_at=0))
+    due.schedule.record_result(is_new=False)
+    due.schedule.record_result(is_new=False)
     assert due(car(speed=31), 10) == 4 * DRIVING_INTERVAL
-    due.rhythm.record_result(is_new=True)
+    due.schedule.record_result(is_new=True)
     assert due(car(speed=31), 10) == DRIVING_INTERVAL

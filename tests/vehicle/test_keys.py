@@ -1,4 +1,4 @@
-"""Keys of cars, and what VINs tell."""
+"""Tests of physical keys and VINs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Names that owners give their cars: emoji stay whole, equal ones are told apart."""
+"""Tests of vehicle names: emoji stay whole, equal names get distinct labels."""
 
 import pytest
 
@@ -32,11 +32,11 @@ def test_emoji_stay_whole(emoji: str) -> None:
         pytest.param("\u0301" * 300, "\u0301" * 255, id="marks"),
     ],
 )
-def test_what_joins_nothing_goes(value: str, text: str | None) -> None:
+def test_joiners_without_neighbor_are_removed(value: str, text: str | None) -> None:
     assert parse_text(value) == text
 
 
-def test_equal_names_are_told_apart() -> None:
+def test_equal_names_get_distinct_labels() -> None:
     assert unique_labels({"5YJ1F7EK4KC700001": "Ada", "ada": "Bo"}) == {
         "5YJ1F7EK4KC700001": "Ada",
         "ada": "Bo",

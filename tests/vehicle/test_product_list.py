@@ -1,4 +1,4 @@
-"""Cars that come to an account, and cars that leave it."""
+"""Tests of vehicles added to and removed from an account."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def test_cars_come_at_once() -> None:
+def test_vehicles_are_added_at_once() -> None:
     roster = AccountVehicles(known={"ada"})
     assert roster.update({"ada", "cy", "bo"}, NOW) == ProductChange(added=("bo", "cy"))
     assert roster.update({"ada", "cy", "bo"}, NOW + HOUR) == ProductChange()
@@ -34,14 +34,16 @@ def test_cars_come_at_once() -> None:
         ((5, 4, 3, 28, 29), 28),
     ],
 )
-def test_cars_go_on_lasting_proof(hours: tuple[int, ...], gone_at: int | None) -> None:
+def test_vehicles_are_removed_only_after_a_day_of_lists(
+    hours: tuple[int, ...], gone_at: int | None
+) -> None:
     roster = AccountVehicles(known={"ada", "bo"})
     went = [hour for hour in hours if roster.update({"bo"}, NOW + hour * HOUR).removed]
     assert went == ([] if gone_at is None else [gone_at])
     assert ("ada" in roster.known) is (gone_at is None)
 
 
-def test_a_car_that_shows_up_again_has_not_been_away() -> None:
+def test_vehicle_that_reappears_is_not_removed() -> None:
     roster = AccountVehicles(known={"ada"})
     for hour in (0, 12):
         assert roster.update(set(), NOW + hour * HOUR) == ProductChange()
@@ -51,7 +53,7 @@ def test_a_car_that_shows_up_again_has_not_been_away() -> None:
     assert roster.update(set(), NOW + 48 * HOUR) == ProductChange(removed=("ada",))
 
 
-def test_cars_of_a_recorded_list() -> None:
+def test_vehicles_of_a_recorded_list() -> None:
     cars = parse_products(recorded(PRODUCTS))
     assert cars is not None
     assert list(cars) == [SLEEPER]
@@ -69,7 +71,7 @@ def test_cars_of_a_recorded_list() -> None:
         ({"response": [None, 5, "car", [], {}, {"vin": 17}, {"vin": None}]}, {}),
     ],
 )
-def test_odd_lists(body: dict[str, object] | None, cars: object) -> None:
+def test_invalid_lists(body: dict[str, object] | None, cars: object) -> None:
     assert parse_products(body) == cars
 
 
@@ -105,7 +107,7 @@ REQUIRED = {"vehicle_command_protocol_required": True}
         ({"unpaired_vins": ["a"]}, []),
     ],
 )
-def test_cars_that_do_not_know_the_key(
+def test_vehicles_without_the_signing_key(
     told: dict[str, object] | None, unpaired: list[str] | None
 ) -> None:
     body = None if told is None else {"response": told}

@@ -1,4 +1,4 @@
-"""A car that is looked at over Bluetooth sleeps as long as one that is not."""
+"""Tests that Bluetooth polls do not keep a vehicle awake."""
 
 from datetime import UTC, datetime
 
@@ -46,19 +46,19 @@ def everything() -> GetVehicleData:
 
 
 class Home:
-    """A home that alone tells of a car, and looks at it as the product does."""
+    """Polls a vehicle over Bluetooth as the integration does without the cloud."""
 
     def __init__(self, car: Car) -> None:
         self.car = car
         self.known = KnownCar.from_vin(car.vin)
-        self.listening = BluetoothPollSchedule()
+        self.schedule = BluetoothPollSchedule()
         self.looks = self.asks = 0
 
     def live(self, now: float) -> None:
-        self.listening.update_reachability(
+        self.schedule.update_reachability(
             in_range=True, cloud_unavailable=True, monotonic=now
         )
-        if self.listening.next_poll_at() > now:
+        if self.schedule.next_poll_at() > now:
             return
         at = datetime.fromtimestamp(now, UTC)
         told = read_status(vehicle_status(self.car))
@@ -66,7 +66,7 @@ class Home:
         self.known.apply_bluetooth(told, None, at)
         asked = told[
             "presence"
-        ] is ConnectivityState.ONLINE and self.listening.is_data_due(
+        ] is ConnectivityState.ONLINE and self.schedule.is_data_due(
             self.known.state,
             year=self.known.year,
             cloud_unavailable=True,
@@ -74,17 +74,17 @@ class Home:
         )
         if asked:
             self.asks += 1
-            self.listening.data.record_poll(now)
+            self.schedule.data.record_poll(now)
             before = self.known.data_at
             self.car.record_bluetooth_read()
             data = vehicle_data(self.car, everything(), now)
             self.known.apply_bluetooth(read_data(data), time_of(data), at)
-            self.listening.data.record_result(is_new=self.known.data_at != before)
-        self.listening.record_poll(now, answered=True, cloud_unavailable=True)
+            self.schedule.data.record_result(is_new=self.known.data_at != before)
+        self.schedule.record_poll(now, answered=True, cloud_unavailable=True)
 
 
 def slept(year: int, days: list[object], *, watched: bool) -> tuple[float, Home]:
-    """Return for how many seconds of a day a car sleeps, and how it was looked at."""
+    """Return the seconds of a day that a vehicle sleeps, and the polls of it."""
     now = MIDNIGHT
     spec = CarSpec(name="Ada", model="model3", year=year)
     car = Car(spec, region="eu", now=lambda: now)
@@ -102,7 +102,7 @@ def slept(year: int, days: list[object], *, watched: bool) -> tuple[float, Home]
 @pytest.mark.parametrize(
     ("year", "days"), [(2019, COMMUTE), (2023, COMMUTE), (2023, ERRAND)]
 )
-def test_a_day_of_looks_costs_no_sleep(year: int, days: list[object]) -> None:
+def test_a_day_of_polls_costs_no_sleep(year: int, days: list[object]) -> None:
     alone, _ = slept(year, days, watched=False)
     watched, home = slept(year, days, watched=True)
     assert alone > DAY / 2

@@ -1,4 +1,4 @@
-"""Snapshots of cars, from real answers and from odd ones."""
+"""Tests of vehicle states from recorded and invalid responses."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -295,7 +295,7 @@ def test_recorded_summary() -> None:
         ),
     ],
 )
-def test_one_odd_value(
+def test_invalid_value(
     *, section: str, key: str, value: object, field: str, expected: object
 ) -> None:
     answer = recorded(MODEL_3)
@@ -331,13 +331,13 @@ def test_equipment(*, key: str, value: object, name: str, expected: bool) -> Non
     assert getattr(equipment, name) is expected
 
 
-def test_equipment_that_is_not_told_stays_as_it_was() -> None:
+def test_missing_equipment_keeps_its_value() -> None:
     summary = {"response": {"state": "online"}}
     assert RECORDED.with_summary(summary).equipment == RECORDED.equipment
     assert VehicleState.from_data(summary).equipment is None
 
 
-def test_model_of_a_car_whose_vin_tells_none() -> None:
+def test_model_from_car_type_if_vin_has_none() -> None:
     answer = recorded(MODEL_3)
     answer["response"]["vin"] = "5YJ?F7EK4KC700000"
     for told, model in (
@@ -363,7 +363,7 @@ def test_model_of_a_car_whose_vin_tells_none() -> None:
         ({}, ConnectivityState.UNKNOWN),
     ],
 )
-def test_presence(told: object, presence: ConnectivityState) -> None:
+def test_connectivity_state(told: object, presence: ConnectivityState) -> None:
     answer = {"response": {"state": told, "in_service": True}}
     state = VehicleState(vin=VIN).with_summary(answer)
     assert state == VehicleState(vin=VIN, presence=presence, in_service=True)
@@ -391,13 +391,13 @@ def test_missing_section(section: str) -> None:
         {"response": {"vin": 17, "charge_state": [], "drive_state": "x"}},
     ],
 )
-def test_nothing_in_it(answer: dict[str, Any]) -> None:
+def test_response_without_data(answer: dict[str, Any]) -> None:
     assert VehicleState.from_data(answer) == VehicleState(vin="")
     assert not has_data(answer)
 
 
 def odd(random: Random, value: object, depth: int = 0) -> object:
-    """Return a value with some of it turned into something else."""
+    """Return a value with random parts replaced."""
     roll = random.random()
     if roll < 0.12 and depth:
         return random.choice(
@@ -431,7 +431,7 @@ def odd(random: Random, value: object, depth: int = 0) -> object:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_survives_anything(seed: int) -> None:
+def test_random_responses_raise_nothing(seed: int) -> None:
     random = Random(seed)
     kinds = {
         item.name: {type(getattr(RECORDED, item.name)), type(None)}

@@ -1,4 +1,4 @@
-"""A car over time: what is known of it, and how long that holds."""
+"""Tests of the state of a vehicle over time."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ NOW = TAKEN + timedelta(seconds=2)
 
 
 def data(taken: datetime = TAKEN, **sections: dict[str, Any]) -> dict[str, Any]:
-    """Return the recorded data as taken at another time."""
+    """Return the recorded data with another timestamp."""
     answer = recorded(MODEL_3)
     for section in answer["response"].values():
         if isinstance(section, dict) and "timestamp" in section:
@@ -37,19 +37,19 @@ def data(taken: datetime = TAKEN, **sections: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(presence: str, vin: str = VIN) -> dict[str, Any]:
-    """Return what the cloud says without asking the car."""
+    """Return a vehicle summary of the cloud."""
     return {"response": {"vin": vin, "state": presence, "in_service": False}}
 
 
 def known() -> Vehicle:
-    """Return a car whose data came just now."""
+    """Return a vehicle with current data."""
     car = Vehicle.from_vin(VIN, configured_key=PhysicalKey.FOB)
     assert car.apply_data(data(), NOW)
     return car
 
 
 def state_of(car: Vehicle) -> VehicleState:
-    """Return the snapshot that there must be."""
+    """Return the state, which must not be None."""
     assert car.state is not None
     return car.state
 
@@ -64,7 +64,7 @@ def test_first_data() -> None:
     assert car.is_current(NOW)
 
 
-def test_products_alone_tell_no_lock() -> None:
+def test_product_list_leaves_the_lock_unknown() -> None:
     car = Vehicle.from_vin(SLEEPER)
     car.apply_summary(recorded(PRODUCTS)["response"][0], NOW)
     assert (car.name, car.model) == ("Test", "model3")
@@ -82,13 +82,15 @@ def test_products_alone_tell_no_lock() -> None:
         (data(), SLEEPER),
     ],
 )
-def test_no_data_of_this_car(answer: dict[str, Any], vin: str) -> None:
+def test_response_without_data_of_this_vehicle_changes_nothing(
+    answer: dict[str, Any], vin: str
+) -> None:
     car = Vehicle.from_vin(vin)
     assert not car.apply_data(answer, NOW)
     assert (car.state, car.confirmed_at) == (None, None)
 
 
-def test_an_empty_summary_tells_nothing() -> None:
+def test_empty_summary_changes_nothing() -> None:
     car = known()
     before = car.state
     for answer in ({}, {"response": None}, summary("asleep", SLEEPER)):
@@ -105,11 +107,11 @@ def test_an_empty_summary_tells_nothing() -> None:
         (timedelta(days=-1), False),
     ],
 )
-def test_trust_ends(age: timedelta, trusted: bool) -> None:
+def test_state_stops_being_current(age: timedelta, trusted: bool) -> None:
     assert known().is_current(NOW + age) is trusted
 
 
-def test_a_sleeping_car_stays_as_it_was() -> None:
+def test_sleep_confirms_the_state() -> None:
     car = known()
     now = NOW
     for _ in range(5):
@@ -125,8 +127,8 @@ def test_a_sleeping_car_stays_as_it_was() -> None:
 ASLEEP: dict[str, Any] = {"locked": True, "presence": ConnectivityState.ASLEEP}
 
 
-def test_a_car_that_sleeps_over_bluetooth_stays_as_it_was() -> None:
-    """It reports no closures, and those that were known hold on."""
+def test_sleep_over_bluetooth_confirms_the_state() -> None:
+    """A sleep report without closures keeps those known before."""
     car = Vehicle.from_vin(VIN)
     awake = {"locked": True, "front_driver_door_open": True, "port_open": True}
     car.apply_bluetooth({**awake, "presence": ConnectivityState.ONLINE}, None, NOW)
@@ -142,7 +144,7 @@ def test_a_car_that_sleeps_over_bluetooth_stays_as_it_was() -> None:
     assert car.fresh_fields(now) == {"locked", "presence"}
 
 
-def test_what_either_link_says_of_sleep_confirms_what_the_other_told() -> None:
+def test_sleep_over_one_transport_confirms_fields_of_the_other() -> None:
     car = known()
     now = NOW + timedelta(minutes=29)
     car.apply_bluetooth(ASLEEP, None, now)
@@ -155,7 +157,7 @@ def test_what_either_link_says_of_sleep_confirms_what_the_other_told() -> None:
     assert car.last_contact == NOW
 
 
-def test_a_gap_in_what_bluetooth_says_of_sleep() -> None:
+def test_gap_in_bluetooth_sleep_reports_ends_confirmation() -> None:
     car = known()
     later = NOW + timedelta(minutes=31)
     car.apply_bluetooth(ASLEEP, None, later)
@@ -163,7 +165,7 @@ def test_a_gap_in_what_bluetooth_says_of_sleep() -> None:
     assert car.fresh_fields(later) == {"locked", "presence"}
 
 
-def test_a_car_that_was_lost_sight_of_may_have_been_about() -> None:
+def test_gap_in_sleep_reports_ends_confirmation() -> None:
     car = known()
     later = NOW + timedelta(hours=2)
     for _ in range(100):
@@ -185,7 +187,7 @@ def test_a_car_that_was_lost_sight_of_may_have_been_about() -> None:
     assert shown.sw_version == before.sw_version is not None
 
 
-def test_a_car_that_falls_asleep_runs_nothing() -> None:
+def test_falling_asleep_switches_off_climate() -> None:
     car = known()
     car.state = replace(
         state_of(car),
@@ -217,7 +219,7 @@ def test_a_car_that_falls_asleep_runs_nothing() -> None:
 
 
 @pytest.mark.parametrize("done", ["command", "bluetooth"])
-def test_the_cloud_may_not_know_yet_that_a_car_was_woken(done: str) -> None:
+def test_sleep_report_just_after_a_wake_changes_nothing(done: str) -> None:
     car = known()
     car.apply_summary(summary("asleep"), NOW)
     later = NOW + timedelta(minutes=40)
@@ -232,7 +234,7 @@ def test_the_cloud_may_not_know_yet_that_a_car_was_woken(done: str) -> None:
 
 
 @pytest.mark.parametrize("told", ["bluetooth", "command"])
-def test_what_was_confirmed_after_a_gap_holds_while_the_car_sleeps(told: str) -> None:
+def test_fields_confirmed_after_a_gap_stay_current_while_asleep(told: str) -> None:
     car = known()
     now = NOW + timedelta(hours=2)
     car.apply_summary(summary("asleep"), now)
@@ -251,7 +253,7 @@ def test_what_was_confirmed_after_a_gap_holds_while_the_car_sleeps(told: str) ->
     assert "locked" not in car.fresh_fields(now)
 
 
-def test_presence_is_what_the_cloud_said_last() -> None:
+def test_connectivity_is_the_last_report_of_the_cloud() -> None:
     car = known()
     now = NOW
     assert car.is_connectivity_known(now)
@@ -265,7 +267,7 @@ def test_presence_is_what_the_cloud_said_last() -> None:
     assert not restored.is_connectivity_known(now)
 
 
-def test_data_of_long_ago_do_not_hold_now() -> None:
+def test_old_data_are_not_current() -> None:
     car = Vehicle.from_vin(VIN)
     later = NOW + timedelta(hours=10)
     assert car.apply_data(data(), later)
@@ -278,7 +280,7 @@ def test_data_of_long_ago_do_not_hold_now() -> None:
     assert car.is_current(later + timedelta(minutes=30))
 
 
-def test_every_field_is_shown_while_confirmed_or_keeps_its_value() -> None:
+def test_every_field_is_current_only_or_persistent() -> None:
     keeps = FIELDS.keys() - CURRENT_ONLY
     assert FIELDS.keys() > CURRENT_ONLY
     assert RESTING.keys() < CURRENT_ONLY
@@ -343,7 +345,7 @@ def test_stale(answer: dict[str, Any], stale: bool) -> None:
     assert not Vehicle.from_vin(VIN).is_stale(answer)
 
 
-def test_old_data_of_a_sleeper_are_not_stale() -> None:
+def test_old_data_of_a_sleeping_vehicle_are_not_stale() -> None:
     answer = data()
     answer["response"]["state"] = "asleep"
     assert not known().is_stale(answer)
@@ -372,7 +374,7 @@ def test_newer_data_count() -> None:
     assert (state.min_temp, state.max_temp, state.inside_temp) == (15.0, 28.0, None)
 
 
-def test_a_date_that_has_not_come_is_none() -> None:
+def test_future_timestamp_is_ignored() -> None:
     car = known()
     assert car.apply_data(data(NOW + timedelta(days=400)), NOW)
     assert state_of(car).data_at is None
@@ -407,7 +409,7 @@ def test_a_date_that_has_not_come_is_none() -> None:
         (Command.WAKE, {}, {}),
     ],
 )
-def test_commands_that_were_done(
+def test_executed_commands_change_the_state(
     command: Command, params: dict[str, object], changes: dict[str, object]
 ) -> None:
     car = known()
@@ -417,7 +419,7 @@ def test_commands_that_were_done(
     assert car.confirmed_at == NOW
 
 
-def test_data_on_their_way_do_not_undo_a_command() -> None:
+def test_data_taken_before_a_command_do_not_undo_it() -> None:
     car = known()
     locked_at = NOW + timedelta(minutes=10)
     car.apply_command(Command.LOCK, {}, locked_at)
@@ -427,7 +429,7 @@ def test_data_on_their_way_do_not_undo_a_command() -> None:
     assert state_of(car).locked is False
 
 
-def test_a_clock_far_ahead_does_not_hold_a_command_for_ever() -> None:
+def test_clock_far_ahead_does_not_keep_a_commanded_value_forever() -> None:
     car = known()
     car.apply_command(Command.LOCK, {}, NOW + timedelta(days=30))
     assert car.apply_data(data(TAKEN + timedelta(minutes=10)), NOW + timedelta(days=30))
@@ -459,7 +461,7 @@ def test_restart() -> None:
     assert not car.restored
 
 
-def test_a_restart_keeps_what_bluetooth_told() -> None:
+def test_restart_keeps_fields_received_over_bluetooth() -> None:
     car = Vehicle.from_vin(VIN)
     car.apply_bluetooth({"locked": True}, None, NOW)
     kept = json.loads(json.dumps(car.to_json()))
@@ -482,12 +484,12 @@ def test_restart_of_a_car_without_data() -> None:
 
 
 @pytest.mark.parametrize("kept", [{}, {"id": 17}, {"id": ""}])
-def test_a_kept_car_has_an_id(kept: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="without its id"):
+def test_stored_vehicle_without_id_is_rejected(kept: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="has no ID"):
         Vehicle.from_json(kept)
 
 
-def test_an_odd_keepsake() -> None:
+def test_invalid_stored_state_is_ignored() -> None:
     kept = {"id": VIN, "state": {"locked": "yes"}, "confirmed_at": 5, "year": "old"}
     car = Vehicle.from_json(kept)
     assert (car.name, car.model, car.year, car.confirmed_at) == (
@@ -499,7 +501,7 @@ def test_an_odd_keepsake() -> None:
     assert state_of(car) == VehicleState(vin=VIN)
 
 
-def test_key_of_the_owner_and_of_the_vin() -> None:
+def test_configured_key_outranks_the_vin() -> None:
     assert Vehicle.from_vin(VIN).physical_key is PhysicalKey.FOB
     assert (
         Vehicle.from_vin(VIN, configured_key=PhysicalKey.KEYCARD).physical_key
@@ -508,7 +510,7 @@ def test_key_of_the_owner_and_of_the_vin() -> None:
     assert Vehicle.from_vin(SLEEPER).physical_key is PhysicalKey.KEYCARD
 
 
-def test_model_from_the_data_when_the_vin_tells_none() -> None:
+def test_model_from_data_if_vin_has_none() -> None:
     vin = "5YJ1F7EK4KC700000"
     answer = data()
     answer["response"]["vin"] = vin

@@ -194,7 +194,7 @@ def _notices(cloud: Entities) -> list[dict[str, Any]]:
             "hours_to_show": 7,
             "entities": [
                 {"entity": cloud["sensor", "status"], "name": "Status"},
-                {"entity": cloud["sensor", "scope"], "name": "Scope"},
+                {"entity": cloud["sensor", "scope"], "name": "Affected"},
             ],
         },
     ]

@@ -99,7 +99,7 @@ async def offered(editor: MockHAClientWebSocket, kind: str, **target: Any) -> se
 
 
 async def test_what_is_offered_for_an_entity(editor: MockHAClientWebSocket) -> None:
-    event = "event.tesla_cloud_europe_outage"
+    event = "event.tesla_cloud_europe_outage_notice"
     assert await offered(editor, "trigger", entity_id=[event]) == OF_EVENT
     assert await offered(editor, "condition", entity_id=[event]) == set()
     key = "sensor.ada_key_to_take"

@@ -108,7 +108,7 @@ async def test_names_that_a_user_chose(
         f"sensor.{CLOUD}_last_outage", disabled_by=er.RegistryEntryDisabler.USER
     )
     registry.async_update_entity(
-        f"event.{CLOUD}_outage", disabled_by=er.RegistryEntryDisabler.USER
+        f"event.{CLOUD}_outage_notice", disabled_by=er.RegistryEntryDisabler.USER
     )
     await hass.async_block_till_done()
     (view,) = (await dashboard(hass))["views"]
@@ -187,7 +187,7 @@ async def test_the_notice_that_is_shown(
     (view,) = (await dashboard(hass))["views"]
     notice, _ = markdown(view)
     hass.states.async_set(
-        f"event.{CLOUD}_outage",
+        f"event.{CLOUD}_outage_notice",
         "2026-11-23T12:00:00+00:00",
         {"title": "Take your keycard", "text": "One line.\nAnother."},
     )

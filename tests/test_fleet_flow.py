@@ -318,9 +318,9 @@ async def test_a_scope_that_is_missing_is_named(
     assert menu["step_id"] == "fleet_scopes"
     assert menu["menu_options"] == ["fleet_again", "fleet_region"]
     assert menu["description_placeholders"] == {
-        "missing": "- vehicle location: without it Keycard does not know where the "
-        "car is\n- vehicle charging management: without it charging cannot be "
-        "controlled"
+        "missing": "- vehicle location: without it, Keycard does not know where the "
+        "car is\n- vehicle charging management: without it, Keycard cannot control "
+        "charging"
     }
     # Another try, and then on without.
     page = await answer(hass, menu, next_step_id="fleet_again")

@@ -26,7 +26,7 @@ CLOUD = "sensor.tesla_cloud_europe"
 
 async def test_judgement(hass: HomeAssistant, watch: MockConfigEntry) -> None:
     assert state_of(hass, f"{CLOUD}_status").state == "operational"
-    assert state_of(hass, f"{CLOUD}_scope").state == "none"
+    assert state_of(hass, f"{CLOUD}_affected").state == "none"
     assert state_of(hass, f"{CLOUD}_outage_since").state == "unknown"
 
     watch.runtime_data.async_set_updated_data(
@@ -50,7 +50,7 @@ async def test_judgement(hass: HomeAssistant, watch: MockConfigEntry) -> None:
     assert status.attributes["elsewhere"] == ["na"]
     assert status.attributes["models"] == ["model3"]
     assert status.attributes["missing"] == ["name"]
-    scope = state_of(hass, f"{CLOUD}_scope")
+    scope = state_of(hass, f"{CLOUD}_affected")
     assert scope.state == "model"
     assert scope.attributes["options"] == [scope.value for scope in Scope]
     assert state_of(hass, f"{CLOUD}_outage_since").state == "2021-11-19T21:40:00+00:00"
@@ -123,7 +123,7 @@ async def test_a_watched_car_has_a_key_that_can_be_tried_and_nothing_else(
         entity_id
         for name in ("ada", "cy")
         for entity_id in (
-            f"button.{name}_card_or_fob_tried",
+            f"button.{name}_i_tried_the_card_or_fob",
             f"sensor.{name}_card_or_fob_last_tried",
             f"sensor.{name}_key_to_take",
         )

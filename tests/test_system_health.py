@@ -55,7 +55,7 @@ async def test_each_host_is_there(
     assert shown.pop("cars") == 2
     assert set(shown) == HOSTS
     for name, told in shown.items():
-        assert re.fullmatch(r"\d+ ms, asked \d+ s ago", told), name
+        assert re.fullmatch(r"\d+ ms, checked \d+ s ago", told), name
     assert simulator.usage.by_endpoint["cn.status"] == asked == 1
     text = str(shown)
     vins = [car.vin for car in simulator.cars.values()]
@@ -97,7 +97,7 @@ async def test_before_anything_was_asked(
 ) -> None:
     watch.runtime_data.watcher.answers.clear()
     shown = await health(hass, hass_ws_client)
-    assert {shown[name] for name in HOSTS} == {"not asked yet"}
+    assert {shown[name] for name in HOSTS} == {"not checked yet"}
 
 
 async def test_two_entries_with_other_hosts(

@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.keycard.blueprint_installer import async_install_blueprints
 
 TAKE = "keycard/take_your_keycard.yaml"
-EVENT = "event.tesla_cloud_europe_outage"
+EVENT = "event.tesla_cloud_europe_outage_notice"
 NOON = datetime(2026, 11, 23, 12, tzinfo=dt_util.UTC)
 
 type Tell = Callable[..., None]

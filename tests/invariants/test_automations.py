@@ -21,7 +21,7 @@ from tests.conftest import state_of
 from .story import Story
 
 CLOUD = "tesla_cloud_europe"
-OUTAGE = f"event.{CLOUD}_outage"
+OUTAGE = f"event.{CLOUD}_outage_notice"
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
 ALL_DOWN = {

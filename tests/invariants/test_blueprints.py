@@ -19,7 +19,7 @@ from tests.conftest import state_of
 
 from .story import LOCK, Story
 
-OUTAGE = "event.tesla_cloud_test_outage"
+OUTAGE = "event.tesla_cloud_test_outage_notice"
 WARNING = "binary_sensor.tesla_cloud_test_early_warning"
 LOCKS = [LOCK, "lock.cy_lock"]
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}

@@ -43,7 +43,7 @@ ALL = {
     "binary_sensor.{}_api_reachable": ("on", "off"),
     "binary_sensor.{}_drill": ("off", "on"),
     "sensor.{}_status": ("operational", "outage"),
-    "sensor.{}_scope": ("none", "region"),
+    "sensor.{}_affected": ("none", "region"),
     "sensor.ada_key_to_take": ("usual", "keycard"),
     "sensor.cy_key_to_take": ("usual", "fob"),
 }
@@ -126,8 +126,8 @@ async def test_a_drill_from_the_button_to_its_end(
     (event,) = told.events
     assert event["drill"] is True
     assert (event["event_type"], event["notice"]) == ("started", "take")
-    assert event["title"] == "Drill: Take your keys along"
-    assert event["text"].startswith("This is a drill, nothing has failed.\n")
+    assert event["title"] == "Drill: Take your keycard and key fob"
+    assert event["text"].startswith("This is a drill. Nothing has failed.\n")
     assert "Cy: take the key fob as well." in event["text"]
     since = datetime.fromisoformat(event["since"])
     assert abs(since - began) < timedelta(seconds=2)
@@ -154,7 +154,7 @@ async def test_a_drill_from_the_button_to_its_end(
     assert event["drill"] is True
     assert (event["event_type"], event["notice"]) == ("ended", "all_clear")
     assert event["title"] == "Drill: All clear"
-    assert "after 10 min" in event["text"]
+    assert "lasted 10 min" in event["text"]
     assert "Tell ran." in str(list_shown(story, entry))
     last = state_of(story.hass, f"sensor.{CLOUD}_last_drill")
     assert last.attributes["readiness"]["automations"][0]["ran"] is True
@@ -165,7 +165,7 @@ async def test_a_drill_from_the_button_to_its_end(
     await story.go(180)
     assert told.events[2]["event_type"] == "started"
     assert told.events[2]["drill"] is False
-    assert told.events[2]["title"] == "Take your keys along"
+    assert told.events[2]["title"] == "Take your keycard and key fob"
     assert state_of(story.hass, f"binary_sensor.{CLOUD}_outage").attributes == {
         "drill": False,
         "device_class": "problem",
@@ -181,14 +181,14 @@ async def test_a_drill_from_the_button_to_its_end(
             "outage",
             "regions",
             {"Ada": "keycard", "Cy": "fob"},
-            "Drill: Take your keys along",
+            "Drill: Take your keycard and key fob",
         ),
         (
             {"status": "sign_in_outage", "duration": {"hours": 2}},
             "sign_in_outage",
             "worldwide",
             {"Ada": "keycard", "Cy": "fob"},
-            "Drill: Take your keys along",
+            "Drill: Take your keycard and key fob",
         ),
         (
             {"status": "degraded", "scope": "model", "cars": ["Ada"]},
@@ -331,7 +331,7 @@ async def test_what_another_entry_sees_is_as_real(
     assert started["keys"] == {"Ada": "usual", "Cy": "fob", "Dot": "usual"}
     assert story.states()["sensor.dot_key_to_take"] == "usual"
     assert status_of(watching) == "operational"
-    assert told.only("all_clear")["title"] == "Drill: It ends early"
+    assert told.only("all_clear")["title"] == "Drill: Ended early"
     error = await refusal(story, "start_drill", **mine)
     assert error.translation_key == "outage_is_on"
 
@@ -371,7 +371,7 @@ async def test_what_is_real_ends_a_drill(
     _, ended, *real = told.events
     assert (ended["event_type"], ended["notice"]) == ("ended", "all_clear")
     assert ended["drill"] is True
-    assert ended["title"] == "Drill: It ends early"
+    assert ended["title"] == "Drill: Ended early"
     assert [(event["event_type"], event["notice"]) for event in real] == events
     assert [event["drill"] for event in real] == [False] * len(events)
     assert status_of(entry) == status
@@ -429,7 +429,7 @@ async def test_a_restart_ends_a_drill(
     assert told.notices == {"take": 1, "all_clear": 1}
     ended = told.only("all_clear")
     assert (ended["event_type"], ended["drill"]) == ("ended", True)
-    assert ended["title"] == "Drill: It ends early"
+    assert ended["title"] == "Drill: Ended early"
     await story.go(900)
     await story.restart(entry)
     await story.go(60)
@@ -493,7 +493,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     await story.restart(entry)
     await story.go(60)
     cloud = "tesla_cloud_test"
-    event = f"event.{cloud}_outage"
+    event = f"event.{cloud}_outage_notice"
     family = {"action": "notify.family", "data": {"message": "Take it"}}
     farewell = {"action": "notify.neighbours", "data": {"message": "All clear"}}
     other = {"action": "notify.stranger", "data": {"message": "Hello"}}
@@ -543,7 +543,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     ]
     assert await async_setup_component(hass, "automation", {"automation": automations})
     await story.pace.settle()
-    assert await press(story, "card_or_fob_tried", "cy") is None
+    assert await press(story, "i_tried_the_card_or_fob", "cy") is None
     day = story.clock.now()
     await act(story, "start_drill")
     await story.go(40)
@@ -577,11 +577,11 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert abs(tried - day) < timedelta(seconds=2)
     shown = list_shown(story, entry)
     assert shown is not None
-    assert "After the drill: who is ready" in shown
+    assert "Drill results" in shown
     assert "- By script ran." in shown
     assert "- Held back did not run." in shown
-    assert "- Switched off is switched off." in shown
-    assert r"- A message went to: notify\.family, notify\.neighbours." in shown
+    assert "- Switched off is turned off." in shown
+    assert r"- A message was sent to: notify\.family, notify\.neighbours." in shown
     assert "Never tried" in shown
     assert "The keycard was last tried on 20" in shown
     # A new drill takes the list of the last one away.
@@ -596,7 +596,7 @@ async def test_a_home_without_automations_is_told_so(
     await act(story, "start_drill")
     found = await act(story, "stop_drill")
     assert (found["automations"], found["receivers"]) == ([], [])
-    assert "no automation listens to Keycard" in str(list_shown(story, entry))
+    assert "no automation uses Keycard" in str(list_shown(story, entry))
 
 
 async def test_that_a_key_was_tried_is_kept(
@@ -605,7 +605,7 @@ async def test_that_a_key_was_tried_is_kept(
     entry = await story.settled(watching_entry)
     sensor = "sensor.ada_card_or_fob_last_tried"
     assert story.states()[sensor] == "unknown"
-    assert await press(story, "card_or_fob_tried", "ada") is None
+    assert await press(story, "i_tried_the_card_or_fob", "ada") is None
     at = story.states()[sensor]
     assert abs(datetime.fromisoformat(at) - story.clock.now()) < timedelta(seconds=2)
     await act(story, "start_drill")
@@ -638,11 +638,14 @@ async def test_the_blueprint_relays_a_drill_as_one(
         await story.hass.services.async_call("automation", "reload", blocking=True)
     await act(story, "start_drill")
     await act(story, "stop_drill")
-    assert ran.by == ["take Drill: Take your keys along", "all_clear Drill: All clear"]
+    assert ran.by == [
+        "take Drill: Take your keycard and key fob",
+        "all_clear Drill: All clear",
+    ]
     await act(story, "start_drill")
     story.simulator.apply(DOWN)
     await story.go(180)
-    assert ran.by[-1] == "take Take your keys along"
+    assert ran.by[-1] == "take Take your keycard and key fob"
     assert entry.state.recoverable
     # It would go along with the outage.
     await story.hass.services.async_call(

@@ -24,7 +24,7 @@ from tests.flows import change, open_options
 from .story import LOCK, Story, assert_quiet
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
-EVENT = "event.tesla_cloud_test_outage"
+EVENT = "event.tesla_cloud_test_outage_notice"
 CY_LOCK = "lock.cy_lock"
 
 

@@ -109,7 +109,7 @@ async def test_tell_the_kitchen(home: Story, told: list[ServiceCall]) -> None:
     await home.go(590)
     assert told == []
     await home.go(100)
-    assert [call.data["title"] for call in told] == ["Take your keys along"]
+    assert [call.data["title"] for call in told] == ["Take your keycard and key fob"]
     assert "Ada: take the keycard as well." in told[0].data["message"]
 
 

@@ -48,7 +48,7 @@ async def test_a_cache_that_stands_still_is_no_outage(
             await story.go(300)
             seen.add(status_of(entry))
     assert seen == {"operational"}
-    assert story.states()["event.tesla_cloud_test_outage"] == "unknown"
+    assert story.states()["event.tesla_cloud_test_outage_notice"] == "unknown"
     assert_quiet(caplog)
 
 

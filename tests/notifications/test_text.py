@@ -24,7 +24,7 @@ from ..tree import LANGUAGES, leaves, texts
 
 NOW = datetime(2021, 11, 20, 3, 30, tzinfo=UTC)
 START = datetime(2021, 11, 19, 21, 41, tzinfo=UTC)
-SINCE = "Since 2021-11-19 21:41"
+SINCE = "2021-11-19 21:41"
 KEYS: tuple[dict[str, PhysicalKey], ...] = (
     {},
     {"Ada": PhysicalKey.NONE},
@@ -234,9 +234,9 @@ TOLD = [
     (
         Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None),
         {"Ada": PhysicalKey.KEYCARD, "Cy": PhysicalKey.FOB},
-        "Take your keys along",
+        "Take your keycard and key fob",
         [
-            f"{SINCE} Tesla's cloud is down in your region.",
+            f"Tesla's cloud has been down in your region since {SINCE}.",
             "Ada: take the keycard as well.",
             "Cy: take the key fob as well.",
         ],
@@ -251,8 +251,8 @@ TOLD = [
         {"Cy": PhysicalKey.FOB},
         "Take your key fob",
         [
-            f"{SINCE} Tesla's cloud is down in your region and elsewhere.",
-            "It is down there, too: Europe, Middle East and Africa.",
+            f"Tesla's cloud has been down in your region and others since {SINCE}.",
+            "Also down: Europe, Middle East and Africa.",
             "Cy: take the key fob as well.",
         ],
     ),
@@ -265,13 +265,13 @@ TOLD = [
         ),
         {"Ada": PhysicalKey.KEYCARD},
         "Take your keycard",
-        [f"{SINCE} Tesla's cloud is down worldwide."],
+        [f"Tesla's cloud has been down worldwide since {SINCE}."],
     ),
     (
         Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None),
         {},
         "Tesla's cloud is down",
-        [f"{SINCE} Tesla's cloud is down in your region."],
+        [f"Tesla's cloud has been down in your region since {SINCE}."],
     ),
     (
         Assessment(
@@ -283,7 +283,10 @@ TOLD = [
         {},
         "Tesla's sign-in is down",
         [
-            f"{SINCE} Tesla's sign-in is down: whoever is signed out stays out.",
+            (
+                f"Tesla's sign-in has been down since {SINCE}. "
+                "If you are signed out, you cannot sign back in."
+            ),
         ],
     ),
     (
@@ -291,11 +294,11 @@ TOLD = [
             status=Status.DEGRADED, scope=Scope.REGION, subsystems=(Subsystem.DATA,)
         ),
         {"Ada": PhysicalKey.NONE},
-        "Tesla's cloud is disturbed",
+        "Tesla's cloud has problems",
         [
-            f"{SINCE} Tesla's cloud delivers old data or none for your cars.",
-            "What is shown of your car may be out of date.",
-            "No command is known to fail, so your usual key will do for now.",
+            f"Since {SINCE}, Tesla's cloud has sent old data or none for your cars.",
+            "The data shown for your car may be out of date.",
+            "No commands are known to fail, so your usual key is enough for now.",
         ],
     ),
     (
@@ -309,7 +312,7 @@ TOLD = [
         {"Ada": PhysicalKey.KEYCARD, "Cy": PhysicalKey.NONE},
         "Take your keycard",
         [
-            f"{SINCE} Tesla's cloud fails for Model 3, Model Y.",
+            f"Since {SINCE}, Tesla's cloud has been failing for Model 3, Model Y.",
             "Ada: take the keycard as well.",
         ],
     ),
@@ -323,8 +326,11 @@ TOLD = [
         {"Ada": PhysicalKey.KEYCARD},
         "Take your keycard",
         [
-            f"{SINCE} commands through Tesla's cloud fail for some cars.",
-            "What is shown of your car may be out of date.",
+            (
+                f"Since {SINCE}, commands through Tesla's cloud have failed for some "
+                "cars."
+            ),
+            "The data shown for your car may be out of date.",
             "Ada: take the keycard as well.",
         ],
     ),
@@ -338,7 +344,10 @@ TOLD = [
         {"Ada": PhysicalKey.KEYCARD},
         "Take your keycard",
         [
-            f"{SINCE} Tesla's cloud works only by fits and starts for your cars.",
+            (
+                f"Since {SINCE}, Tesla's cloud has worked only intermittently for your "
+                "cars."
+            ),
         ],
     ),
 ]
@@ -385,14 +394,14 @@ async def test_what_others_show_names_the_cars_and_its_doubt(
 async def test_the_day_is_left_out_when_it_is_today(english: Translations) -> None:
     outage = Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
     _, lines = tell(english, outage, {}, now=START + timedelta(minutes=3))
-    assert lines[0] == "Since 21:41 Tesla's cloud is down in your region."
+    assert lines[0] == "Tesla's cloud has been down in your region since 21:41."
     _, lines = tell(english, outage, {}, EventType.ENDED, START + timedelta(minutes=3))
     assert lines == [
-        "Tesla's cloud is back after 3 min. It had failed since 21:41.",
-        "Your usual key will do again.",
+        "Tesla's cloud is back. The problems began at 21:41 and lasted 3 min.",
+        "Your usual key is enough again.",
     ]
     _, lines = tell(english, outage, {}, EventType.ENDED, NOW)
-    assert lines[0].startswith("Tesla's cloud is back after 5 h 49 min.")
+    assert lines[0].endswith("and lasted 5 h 49 min.")
 
 
 async def test_a_clock_that_was_set_changes_no_length(english: Translations) -> None:
@@ -406,4 +415,4 @@ async def test_a_clock_that_was_set_changes_no_length(english: Translations) -> 
         now=START - timedelta(days=1),
         length=timedelta(hours=2, minutes=3),
     )
-    assert text.startswith("Tesla's cloud is back after 2 h 03 min.")
+    assert "and lasted 2 h 03 min." in text

@@ -36,7 +36,7 @@ from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import (
     Failure,
     HttpResult,
-    Recorder,
+    RecordingMiddleware,
     request,
 )
 from custom_components.keycard.transport.log_filter import redact
@@ -248,7 +248,7 @@ async def _opened(serve: Any) -> AsyncGenerator[tuple[Any, str]]:
         serving(serve) as port,
         aiohttp.ClientSession() as plain,
         aiohttp.ClientSession(
-            middlewares=(Recorder(),), response_class=HassClientResponse
+            middlewares=(RecordingMiddleware(),), response_class=HassClientResponse
         ) as recorded,
     ):
         yield (plain, recorded), f"http://127.0.0.1:{port}"

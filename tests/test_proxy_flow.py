@@ -17,8 +17,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
 from custom_components.keycard.transport.pinning import (
-    read_certificate,
-    spell_fingerprint,
+    format_fingerprint,
+    parse_certificate,
 )
 from simulator import Simulator
 
@@ -52,7 +52,7 @@ def assert_shows(form: ConfigFlowResult, simulator: Simulator, before: str) -> N
     assert fields(form) == {"trust"}
     shown = dict(form["description_placeholders"] or {})
     now = simulator.tesla_proxy_certificate.fingerprint
-    assert shown["fingerprint"] == spell_fingerprint(now)
+    assert shown["fingerprint"] == format_fingerprint(now)
     assert shown["before"] == before
     assert shown["subject"] == r"CN\=localhost"
     assert shown["expires"] == "2100-01-01"
@@ -156,7 +156,7 @@ async def test_a_changed_certificate_stops_everything_until_it_is_trusted(
     now = simulator.tesla_proxy_certificate.fingerprint
     assert issue.translation_placeholders is not None
     shown = issue.translation_placeholders["fingerprint"]
-    assert shown == spell_fingerprint(now)
+    assert shown == format_fingerprint(now)
     assert issue.learn_more_url == (
         "homeassistant://config/integrations/integration/keycard"
         f"#config_entry={entry.entry_id}"
@@ -165,7 +165,7 @@ async def test_a_changed_certificate_stops_everything_until_it_is_trusted(
     form = await entry.start_reconfigure_flow(hass)
     assert form["step_id"] == "reconfigure_compatible"
     form = await answer(hass, form, **own_server(simulator))
-    assert_shows(form, simulator, before=spell_fingerprint(before))
+    assert_shows(form, simulator, before=format_fingerprint(before))
     result = await answer(hass, form, trust=True)
     assert result["reason"] == "reconfigure_successful"
     assert entry.data["fingerprint"] == now
@@ -223,10 +223,10 @@ async def test_diagnostics_do_not_name_the_server(
 
 
 def test_what_is_no_certificate_has_a_fingerprint() -> None:
-    odd = read_certificate(b"\x30\x03odd")
+    odd = parse_certificate(b"\x30\x03odd")
     assert len(odd.fingerprint) == 64
     assert (odd.subject, odd.expires) == ("", None)
-    assert spell_fingerprint("ab01") == "AB:01"
+    assert format_fingerprint("ab01") == "AB:01"
 
 
 @pytest.mark.parametrize("token", ["wrong", "a.b.c"])

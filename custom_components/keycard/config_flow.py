@@ -39,7 +39,7 @@ from .flows.options import KeycardOptionsFlow
 from .flows.server_check import ConnectionCheck, check_server
 from .flows.services import ServerSteps, ServiceSteps
 from .flows.watch import WatchSteps
-from .transport.pinning import read_pin
+from .transport.pinning import pin_from_data
 
 FLEET_SERVER = "fleet_server"
 PROVIDER_MENU = (
@@ -135,7 +135,10 @@ class KeycardConfigFlow(
             check = ConnectionCheck(error="token_form", error_field=CONF_TOKEN)
             if token is not None:
                 check = await check_server(
-                    self.hass, entry.data[CONF_BASE_URL], token, read_pin(entry.data)
+                    self.hass,
+                    entry.data[CONF_BASE_URL],
+                    token,
+                    pin_from_data(entry.data),
                 )
                 check = (not check.error and check_same_account(entry, check)) or check
             if check.error is None:

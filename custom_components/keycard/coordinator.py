@@ -45,7 +45,7 @@ from .runtime.vehicle_coordinator import VehicleCoordinator
 from .runtime.vehicle_poller import VehiclePoller
 from .runtime.vehicles import VehicleManager
 from .runtime.views import CloudData, key_to_take, keys_by_name
-from .transport.http import connection_check
+from .transport.http import deadline_trace_config
 from .vehicle.keys import PhysicalKey
 from .vehicle.vehicle import Vehicle
 
@@ -84,7 +84,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                     recorder,
                     UsageMiddleware(self._async_billed, cached=cached),
                 ),
-                trace_configs=[connection_check()],
+                trace_configs=[deadline_trace_config()],
             ),
             entrance.access,
         )

@@ -22,7 +22,7 @@ from .outage.health import Health
 from .outage.models import OUTAGES, Status
 from .providers import SERVICES
 from .transport.library import LIBRARY_VERSION, missing_members
-from .transport.pinning import spell_fingerprint
+from .transport.pinning import format_fingerprint
 from .vehicle.product_list import MAX_VEHICLES, parse_unpaired
 
 DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
@@ -259,9 +259,9 @@ class Issues:
             else:
                 found[IssueType.BLUETOOTH_KEY_FILE] = {}
         pin = self.coordinator.provider.pin
-        if pin is not None and pin.refused is not None:
+        if pin is not None and pin.rejected is not None:
             found[IssueType.CERTIFICATE_CHANGED] = {
-                "fingerprint": spell_fingerprint(pin.refused.fingerprint)
+                "fingerprint": format_fingerprint(pin.rejected.fingerprint)
             }
         if (count := self.coordinator.garage.too_many) is not None:
             most = str(MAX_VEHICLES)

@@ -15,16 +15,16 @@ import pytest
 
 from custom_components.keycard.transport.key_pair import (
     UnusableKeyError,
-    load_key,
+    load_or_create_key,
     public_pem,
 )
 
 
 async def test_a_key_is_made_once(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    key = await load_key(path)
+    key = await load_or_create_key(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert public_pem(await load_key(path)) == public_pem(key)
+    assert public_pem(await load_or_create_key(path)) == public_pem(key)
     assert [one.name for one in tmp_path.iterdir()] == ["key"]
 
 
@@ -32,8 +32,8 @@ async def test_a_key_is_made_once(tmp_path: Path) -> None:
 async def test_an_empty_file_is_no_key(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "key"
     path.write_bytes(content)
-    key = await load_key(path)
-    assert public_pem(await load_key(path)) == public_pem(key)
+    key = await load_or_create_key(path)
+    assert public_pem(await load_or_create_key(path)) == public_pem(key)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -50,9 +50,9 @@ async def test_a_full_disk_leaves_nothing(
     with monkeypatch.context() as disk:
         disk.setattr(os, function, full)
         with pytest.raises(UnusableKeyError, match="No space left"):
-            await load_key(path)
+            await load_or_create_key(path)
     assert list(tmp_path.iterdir()) == []
-    assert isinstance(await load_key(path), ec.EllipticCurvePrivateKey)
+    assert isinstance(await load_or_create_key(path), ec.EllipticCurvePrivateKey)
 
 
 @pytest.mark.parametrize("kind", ["text", "rsa", "curve", "folder"])
@@ -73,13 +73,13 @@ async def test_what_is_there_is_never_replaced(tmp_path: Path, kind: str) -> Non
         )
     before = None if path.is_dir() else path.read_bytes()
     with pytest.raises(UnusableKeyError):
-        await load_key(path)
+        await load_or_create_key(path)
     assert (None if path.is_dir() else path.read_bytes()) == before
 
 
 async def test_a_file_for_everybody_becomes_its_owners(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    await load_key(path)
+    await load_or_create_key(path)
     path.chmod(0o644)
-    await load_key(path)
+    await load_or_create_key(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -151,10 +151,10 @@ async def test_its_data_are_not_read_once_it_has_sealed_some(
     link: BluetoothClient, car: ForeignCar
 ) -> None:
     car.set("battery_level", 42)
-    link.car.trust.record_answer(Computer.INFOTAINMENT, sealed=True)
+    link.vehicle.trust.record_answer(Computer.INFOTAINMENT, sealed=True)
     told = await link.poll(lambda values: True)
     assert told.values["locked"] is True
     assert "battery_level" not in told.values
-    assert link.car.trust.history.has_unsealed_answer
+    assert link.vehicle.trust.history.has_unsealed_answer
     outcome = await link.command(command_call(Command.CHARGE_LIMIT, percent=70))
     assert not outcome.confirmed

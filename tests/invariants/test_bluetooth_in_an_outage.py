@@ -344,7 +344,7 @@ async def test_a_broadcast_makes_keycard_ask(
     assert local is not None
     async with local.client.connection() as trouble:
         assert trouble is None
-        await local.client.car.connect_if_needed()
+        await local.client.vehicle.connect_if_needed()
         near.car.locked = False
         story.simulator.bluetooth.broadcast(near.car)
         await story.go(1)

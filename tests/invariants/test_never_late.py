@@ -13,7 +13,10 @@ from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.transport.cloud import FleetClient
-from custom_components.keycard.transport.http import Recorder, connection_check
+from custom_components.keycard.transport.http import (
+    RecordingMiddleware,
+    deadline_trace_config,
+)
 from custom_components.keycard.transport.result import CommandResult
 from custom_components.keycard.vehicle.command_queue import PendingCommand
 from custom_components.keycard.vehicle.commands import Command, command_call
@@ -178,7 +181,7 @@ async def test_a_signed_command_expires_in_the_car(
         return story.simulator.token
 
     async with aiohttp.ClientSession(
-        middlewares=(Recorder(),), trace_configs=[connection_check()]
+        middlewares=(RecordingMiddleware(),), trace_configs=[deadline_trace_config()]
     ) as session:
         link = FleetClient(session, story.simulator.urls["eu"], token, private_key=key)
 

@@ -17,7 +17,7 @@ from custom_components.keycard.auth.oauth import TeslaSignIn
 from custom_components.keycard.outage.endpoints import default_hosts
 from custom_components.keycard.providers import Provider, hosts_of, provider_of
 from custom_components.keycard.providers.fleet import read_claims
-from custom_components.keycard.transport.http import Recorder
+from custom_components.keycard.transport.http import RecordingMiddleware
 from custom_components.keycard.vehicle.keys import PhysicalKey
 from custom_components.keycard.vehicle.state import ConnectivityState
 from custom_components.keycard.vehicle.vehicle import Vehicle
@@ -33,7 +33,7 @@ COMPATIBLE = {
 }
 
 
-def no_session(_: Recorder) -> aiohttp.ClientSession:
+def no_session(_: RecordingMiddleware) -> aiohttp.ClientSession:
     raise AssertionError("Nobody is called")
 
 
@@ -105,9 +105,9 @@ async def test_compatible(session: aiohttp.ClientSession) -> None:
 
 
 async def test_opens_a_session_that_records(session: aiohttp.ClientSession) -> None:
-    recorders: list[Recorder] = []
+    recorders: list[RecordingMiddleware] = []
 
-    def open_session(recorder: Recorder) -> aiohttp.ClientSession:
+    def open_session(recorder: RecordingMiddleware) -> aiohttp.ClientSession:
         recorders.append(recorder)
         return session
 
@@ -127,7 +127,7 @@ async def test_shows_its_token() -> None:
     app.router.add_get("/api/1/products", handle)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server()
-    async with aiohttp.ClientSession(middlewares=(Recorder(),)) as session:
+    async with aiohttp.ClientSession(middlewares=(RecordingMiddleware(),)) as session:
         provider = compatible(session, str(server.make_url("")).rstrip("/"))
         assert provider.link is not None
         assert (await provider.link.products()).body == {"response": []}

@@ -1,4 +1,4 @@
-"""A Bluetooth link of its own to a simulated car, without Home Assistant."""
+"""A Bluetooth client connected to a simulated vehicle, without Home Assistant."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from simulator.bluetooth import BluetoothEnvironment, Connection, ConnectionLost
 
 
 class AirClient:
-    """What the library uses of bleak's client."""
+    """Part of bleak's client that the library uses."""
 
     def __init__(self, line: Connection) -> None:
         self.line = line
@@ -40,7 +40,7 @@ class AirClient:
 
 
 def connector(air: BluetoothEnvironment) -> Callable[..., Any]:
-    """Return what connects to a car on the air as bleak_retry_connector does."""
+    """Return a replacement of `establish_connection` for simulated vehicles."""
 
     async def establish_connection(
         _kind: object, device: BLEDevice, *_args: object, **_kwargs: object

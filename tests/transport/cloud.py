@@ -1,4 +1,4 @@
-"""A cloud that says what it is told to say."""
+"""A server with configurable answers."""
 
 import asyncio
 from collections import Counter
@@ -15,7 +15,7 @@ DONE = {"response": {"result": True, "reason": ""}}
 
 
 def replying(status: int, text: str, content_type: str = "application/json") -> Handler:
-    """Answer always the same."""
+    """Return a handler with a constant answer."""
 
     async def handle(_: web.Request) -> web.Response:
         return web.Response(
@@ -26,7 +26,7 @@ def replying(status: int, text: str, content_type: str = "application/json") -> 
 
 
 def saying(body: object, status: int = 200) -> Handler:
-    """Answer always the same JSON."""
+    """Return a handler with a constant JSON answer."""
 
     async def handle(_: web.Request) -> web.Response:
         return web.json_response(body, status=status)
@@ -41,14 +41,14 @@ async def hang(_: web.Request) -> web.StreamResponse:
 
 
 async def drop(request: web.Request) -> web.StreamResponse:
-    """Cut the connection instead of an answer."""
+    """Close the connection instead of answering."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
 
 
 async def cut(request: web.Request) -> web.StreamResponse:
-    """Cut the connection in the middle of the body."""
+    """Close the connection in the middle of the body."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     response.content_length = 500
     await response.prepare(request)
@@ -57,17 +57,17 @@ async def cut(request: web.Request) -> web.StreamResponse:
 
 
 async def elsewhere(_: web.Request) -> web.StreamResponse:
-    """Send the asker away, with the body it came with."""
+    """Answer with a redirect that preserves the method and body."""
     raise web.HTTPTemporaryRedirect("/elsewhere")
 
 
 @dataclass
 class Cloud:
-    """A server that says what it is told to say."""
+    """Server with configurable answers."""
 
     handler: Handler = hang
     late: Callable[[], None] = lambda: None
-    """Called when a request has arrived that is never answered."""
+    """Called when a request arrives that is never answered."""
 
     seen: list[tuple[str, str, Any]] = field(default_factory=list)
     running: Counter[str] = field(default_factory=Counter)
@@ -90,5 +90,5 @@ class Cloud:
 
 
 async def token() -> str:
-    """Return the only token that it takes."""
+    """Return the only valid token."""
     return TOKEN

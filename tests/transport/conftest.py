@@ -1,4 +1,4 @@
-"""A cloud and a link to it."""
+"""Fixtures of a server and a client for it."""
 
 from collections.abc import AsyncGenerator
 
@@ -8,7 +8,7 @@ from aiohttp.test_utils import TestServer
 import pytest
 
 from custom_components.keycard.transport.cloud import FleetClient
-from custom_components.keycard.transport.http import Recorder
+from custom_components.keycard.transport.http import RecordingMiddleware
 
 from .cloud import Cloud, token
 
@@ -27,7 +27,7 @@ async def cloud() -> AsyncGenerator[Cloud]:
 
 @pytest.fixture
 async def session() -> AsyncGenerator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(middlewares=(Recorder(),)) as session:
+    async with aiohttp.ClientSession(middlewares=(RecordingMiddleware(),)) as session:
         yield session
 
 

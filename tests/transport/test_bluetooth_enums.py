@@ -1,4 +1,4 @@
-"""What a car's words over Bluetooth stand for, one by one."""
+"""Tests of the enumerations in Bluetooth messages."""
 
 from datetime import UTC, datetime
 import math
@@ -22,7 +22,10 @@ from tesla_protocol.command.vehicle_pb2 import (
     VehicleState,
 )
 
-from custom_components.keycard.transport.bluetooth_messages import read_data, time_of
+from custom_components.keycard.transport.bluetooth_messages import (
+    data_timestamp,
+    parse_data,
+)
 from custom_components.keycard.vehicle.state import FIELDS
 
 
@@ -312,7 +315,7 @@ DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(
     ],
 )
 def test_data(data: VehicleData, expected: dict[str, Any]) -> None:
-    told = read_data(data)
+    told = parse_data(data)
     assert told == expected
     kinds = {name: type(value) for name, value in expected.items()}
     assert {name: type(value) for name, value in told.items()} == kinds
@@ -339,4 +342,4 @@ def test_data(data: VehicleData, expected: dict[str, Any]) -> None:
     ],
 )
 def test_time(data: VehicleData, expected: datetime | None) -> None:
-    assert time_of(data) == expected
+    assert data_timestamp(data) == expected

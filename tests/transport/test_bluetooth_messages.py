@@ -1,4 +1,4 @@
-"""What a car tells over Bluetooth, held against what the cloud tells of it."""
+"""Tests of Bluetooth messages, compared with the data of the cloud."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,9 +26,9 @@ from tesla_protocol.command.vehicle_pb2 import VehicleData
 
 from custom_components.keycard.transport.bluetooth_messages import (
     DATA_REQUESTS,
-    read_data,
-    read_status,
-    time_of,
+    data_timestamp,
+    parse_data,
+    parse_status,
 )
 from custom_components.keycard.vehicle.fields import DOORS
 from custom_components.keycard.vehicle.state import (
@@ -58,7 +58,7 @@ ONLY_BLUETOOTH = {"pin_to_drive"}
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """Manually advanced clock."""
 
     now = NOW
 
@@ -154,13 +154,15 @@ def clock_and_car(request: pytest.FixtureRequest) -> tuple[Clock, Car]:
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_both_ways_tell_the_same(clock_and_car: tuple[Clock, Car], deed: str) -> None:
+def test_cloud_and_bluetooth_data_are_equal(
+    clock_and_car: tuple[Clock, Car], deed: str
+) -> None:
     clock, car = clock_and_car
     DEEDS[deed](car)
     clock.now += 150
     cloud = from_cloud(car, clock)
     data = over_bluetooth(car, clock)
-    told = read_data(data)
+    told = parse_data(data)
     both = {name: value for name, value in told.items() if name not in ONLY_BLUETOOTH}
     assert both == pytest.approx({name: getattr(cloud, name) for name in both})
     for name, value in both.items():
@@ -170,15 +172,17 @@ def test_both_ways_tell_the_same(clock_and_car: tuple[Clock, Car], deed: str) ->
     } == ONLY_CLOUD
     assert told["pin_to_drive"] is car.pin_to_drive
     assert told["name"] == "Ada"
-    assert time_of(data) == cloud.data_at
+    assert data_timestamp(data) == cloud.data_at
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_the_locks_tell_the_same(clock_and_car: tuple[Clock, Car], deed: str) -> None:
+def test_cloud_data_and_bluetooth_status_are_equal(
+    clock_and_car: tuple[Clock, Car], deed: str
+) -> None:
     clock, car = clock_and_car
     DEEDS[deed](car)
     cloud = from_cloud(car, clock)
-    told = read_status(vehicle_status(car))
+    told = parse_status(vehicle_status(car))
     assert told == {name: getattr(cloud, name) for name in told}
     closures = {name for name in FIELDS if name.endswith(("door_open", "trunk_open"))}
     seen = {"locked", "presence", "user_present"}
@@ -191,7 +195,7 @@ def test_the_locks_tell_the_same(clock_and_car: tuple[Clock, Car], deed: str) ->
     assert set(told) == seen
 
 
-def test_what_is_over_does_not_stay() -> None:
+def test_ended_activities_are_cleared() -> None:
     clock = Clock()
     car = a_car(clock)
     car.drive()
@@ -199,17 +203,19 @@ def test_what_is_over_does_not_stay() -> None:
     assert (driving.speed, driving.route_destination) == (31, "Home")
     clock.now += 3600
     parked = from_cloud(car, clock)
-    told = read_data(over_bluetooth(car, clock))
+    told = parse_data(over_bluetooth(car, clock))
     for name in ("speed", "shift_state", *(n for n in FIELDS if n.startswith("route"))):
         assert told[name] == getattr(parked, name)
     # The locks say as much.
-    assert replace(driving, **read_status(vehicle_status(car))).speed is None
+    assert replace(driving, **parse_status(vehicle_status(car))).speed is None
 
 
 @pytest.mark.parametrize("part", DATA_REQUESTS)
-def test_each_part_tells_something_and_fits(part: BluetoothVehicleData) -> None:
+def test_each_request_reports_fields_and_fits_into_a_frame(
+    part: BluetoothVehicleData,
+) -> None:
     clock = Clock()
-    assert read_data(vehicle_data(a_car(clock), asked(part), NOW))
+    assert parse_data(vehicle_data(a_car(clock), asked(part), NOW))
     data = VehicleData()
     name = f"{part[3].lower()}{part[4:]}"
     name = "".join(f"_{one.lower()}" if one.isupper() else one for one in name)
@@ -227,17 +233,17 @@ def test_each_part_tells_something_and_fits(part: BluetoothVehicleData) -> None:
         request_uuid=bytes(16),
     )
     assert data.ByteSize() > 60
-    assert DATA_REQUESTS[part] <= read_data(data).keys()
+    assert DATA_REQUESTS[part] <= parse_data(data).keys()
     assert 2 + answer.ByteSize() <= FRAME
 
 
-def test_each_field_is_asked_for_once() -> None:
+def test_each_field_is_requested_once() -> None:
     fields = [name for names in DATA_REQUESTS.values() for name in names]
     assert sorted(fields) == sorted(set(FIELDS) - ONLY_CLOUD)
 
 
 def fill(message: Message) -> None:
-    """Say something in all fields that are known of a message."""
+    """Set all known fields of a message."""
     for field in message.DESCRIPTOR.fields:
         if field.is_repeated:
             continue
@@ -283,7 +289,7 @@ OPEN = {
 def test_closures(closure: str, name: str, word: str) -> None:
     closures: dict[str, Any] = {closure: f"CLOSURESTATE_{word}"}
     message = VehicleStatus(closureStatuses=ClosureStatuses(**closures))
-    told = read_status(message)
+    told = parse_status(message)
     assert told.get(name) is OPEN[word]
     others = {key: value for key, value in told.items() if key.endswith("_open")}
     others.pop(name, None)
@@ -326,14 +332,14 @@ def test_closures(closure: str, name: str, word: str) -> None:
     ],
 )
 def test_status(told: dict[str, Any], expected: dict[str, Any]) -> None:
-    """A broadcast tells no more than it holds."""
+    """Fields that a broadcast omits are unknown."""
     if told.get("vehicleLockState") == 1:
         expected = {"locked": True} | expected
-    assert read_status(VehicleStatus(**told), answered=False) == expected
+    assert parse_status(VehicleStatus(**told), is_reply=False) == expected
 
 
 def parsed(status: str) -> VehicleStatus:
-    """Return a status that a public capture shows, from its bytes."""
+    """Return a status from the bytes of a public capture."""
     found = VehicleStatus()
     found.ParseFromString(bytes.fromhex(status))
     return found
@@ -354,13 +360,13 @@ SHUT = dict.fromkeys(
 )
 
 
-def test_what_a_car_leaves_out_of_its_answer_is_shut() -> None:
-    """Bytes of real cars: the driver's door is open, and then nothing is."""
-    told = read_status(parsed("0a02080118012002"))
+def test_closures_omitted_in_a_reply_are_closed() -> None:
+    """Recorded bytes: first the driver's door is open, then nothing."""
+    told = parse_status(parsed("0a02080118012002"))
     assert closures_in(told) == SHUT | {"front_driver_door_open": True}
     # Somebody sits in it: whether it stands in park is not told.
     assert "shift_state" not in told
-    told = read_status(parsed("10011801200142020802"))
+    told = parse_status(parsed("10011801200142020802"))
     assert closures_in(told) == SHUT
     assert (told["locked"], told["presence"], told["user_present"]) == (
         True,
@@ -370,8 +376,8 @@ def test_what_a_car_leaves_out_of_its_answer_is_shut() -> None:
     assert (told["shift_state"], told["speed"]) == ("p", None)
 
 
-def test_what_a_broadcast_leaves_out_is_not_told() -> None:
-    told = read_status(parsed("10011801200142020802"), answered=False)
+def test_fields_omitted_in_a_broadcast_are_unknown() -> None:
+    told = parse_status(parsed("10011801200142020802"), is_reply=False)
     assert told == {
         "locked": True,
         "presence": ConnectivityState.ONLINE,
@@ -379,8 +385,8 @@ def test_what_a_broadcast_leaves_out_is_not_told() -> None:
     }
 
 
-def test_a_sleeping_car_tells_only_what_it_says_to_be_open() -> None:
-    told = read_status(parsed("100118022001"))
+def test_only_open_closures_of_a_sleeping_vehicle_count() -> None:
+    told = parse_status(parsed("100118022001"))
     assert (told["locked"], told["presence"], told["shift_state"]) == (
         True,
         ConnectivityState.ASLEEP,
@@ -396,23 +402,23 @@ def test_a_sleeping_car_tells_only_what_it_says_to_be_open() -> None:
             vehicleSleepStatus="VEHICLE_SLEEP_STATUS_ASLEEP",
             closureStatuses=ClosureStatuses(**closures),
         )
-        told = read_status(sleeping, answered=answered)
+        told = parse_status(sleeping, is_reply=answered)
         assert closures_in(told) == {"rear_trunk_open": True}
 
 
-def test_what_a_newer_car_may_tell_is_not_guessed_at() -> None:
+def test_unknown_values_of_newer_vehicles_are_ignored() -> None:
     odd: dict[str, Any] = {"vehicleLockState": 1, "vehicleSleepStatus": 99}
-    assert read_status(VehicleStatus(**odd)) == {"locked": True}
+    assert parse_status(VehicleStatus(**odd)) == {"locked": True}
     newer = VehicleStatus(closureStatuses=ClosureStatuses(frontTrunk=99))  # type: ignore[arg-type]
-    told = read_status(newer)
+    told = parse_status(newer)
     assert "front_trunk_open" not in told
     assert told["rear_trunk_open"] is False
     # Nothing but a field that nobody knows is no status.
-    assert read_status(parsed("42020802")) == {}
+    assert parse_status(parsed("42020802")) == {}
 
 
 def scramble(random: Random, message: Message, depth: int = 0) -> None:
-    """Say anything at all."""
+    """Set random values in a message."""
     for field in message.DESCRIPTOR.fields:
         if field.is_repeated or random.random() < 0.3:
             continue
@@ -440,7 +446,7 @@ ANYTHING: dict[int, tuple[object, ...]] = {
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_survives_anything(seed: int) -> None:
+def test_random_messages_raise_nothing(seed: int) -> None:
     random = Random(seed)
     kinds = get_type_hints(VehicleState)
     told: dict[str, Any] = {}
@@ -448,11 +454,11 @@ def test_survives_anything(seed: int) -> None:
         data, locks = VehicleData(), VehicleStatus()
         scramble(random, data)
         scramble(random, locks)
-        changes = {**read_status(locks), **read_data(data)}
+        changes = {**parse_status(locks), **parse_data(data)}
         assert all(isinstance(value, kinds[name]) for name, value in changes.items())
         for one, other in (("latitude", "longitude"), ("min_temp", "max_temp")):
             assert (changes.get(one) is None) is (changes.get(other) is None)
-        time_of(data)
+        data_timestamp(data)
         state = replace(VehicleState(vin="", data_at=datetime.now(UTC)), **changes)
         assert VehicleState.from_json(state.to_json()) == state
         told |= changes

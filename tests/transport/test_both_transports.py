@@ -1,4 +1,4 @@
-"""Every command over both transports, to a car that is awake and to one that sleeps."""
+"""Tests of every command over both transports, to awake and sleeping vehicles."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from pytest import Subtests  # noqa: PT013 - the fixture's type has no other hom
 
 from custom_components.keycard.transport.bluetooth import BluetoothClient
 from custom_components.keycard.transport.cloud import FleetClient
-from custom_components.keycard.transport.http import Recorder
+from custom_components.keycard.transport.http import RecordingMiddleware
 from custom_components.keycard.transport.key_pair import PrivateKey
 from custom_components.keycard.vehicle.commands import Command, command_call
 from custom_components.keycard.vehicle.computer_keys import ComputerTrust
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled", "fast_waking")
 
 @dataclass(frozen=True, kw_only=True)
 class Deed:
-    """A command with its parameters, and the command that the car executes for it."""
+    """Command with its parameters, and the command that the vehicle executes."""
 
     command: Command
     params: dict[str, Any]
@@ -93,13 +93,13 @@ DEEDS = [
 ]
 
 
-def test_every_command_is_among_them() -> None:
+def test_every_command_is_tested() -> None:
     assert {one.command for one in DEEDS} == set(Command)
 
 
 @pytest.fixture
 def fast_waking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a car wake at once: that a sleeping one is silent only time would tell."""
+    """Let a vehicle wake at once, since a silent one costs time."""
     monkeypatch.setattr("simulator.vehicle.car.WAKE_SECONDS", 0.0)
 
 
@@ -110,7 +110,7 @@ def key() -> PrivateKey:
 
 @pytest.fixture
 async def world(key: PrivateKey) -> AsyncIterator[Simulator]:
-    """Return a world whose ports stay shut."""
+    """Return a simulator whose ports are not opened."""
     world = Simulator(HOME)
     world.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     world.pair("Ada", key, Role.OWNER)
@@ -143,7 +143,7 @@ async def bluetooth(
 async def cloud(world: Simulator, key: PrivateKey) -> AsyncIterator[FleetClient]:
     async with (
         world,
-        aiohttp.ClientSession(middlewares=(Recorder(),)) as session,
+        aiohttp.ClientSession(middlewares=(RecordingMiddleware(),)) as session,
     ):
 
         async def token() -> str:
@@ -153,7 +153,7 @@ async def cloud(world: Simulator, key: PrivateKey) -> AsyncIterator[FleetClient]
 
 
 def prepare(car: Car, command: Command, params: dict[str, Any]) -> None:
-    """Let the car be so that it can do what it is told, and has done nothing yet."""
+    """Prepare the car so that each command changes its state."""
     car.set_connectivity("online")
     car.executed.clear()
     car.climate_on = "heater" in command or "cooler" in command or "auto" in command

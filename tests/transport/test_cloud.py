@@ -1,4 +1,4 @@
-"""The cloud link, with the real library and real HTTP."""
+"""Tests of the Fleet API client, with the real library and real HTTP."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 
 from custom_components.keycard.transport.cloud import FleetClient
-from custom_components.keycard.transport.http import Failure, Recorder
+from custom_components.keycard.transport.http import Failure, RecordingMiddleware
 from custom_components.keycard.vehicle.commands import Command, command_call
 from custom_components.keycard.vehicle.state import VehicleState
 from tests.deadlines import Deadlines
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 @pytest.fixture
 def hurry(socket_enabled: None, cloud: Cloud, deadlines: Deadlines) -> None:
-    """Wait for an answer that never comes until its request has arrived."""
+    """Start a request that is never answered, and wait until it has arrived."""
     cloud.late = deadlines.expire
 
 
@@ -52,7 +52,7 @@ async def test_recorded_data(cloud: Cloud, link: FleetClient) -> None:
     assert (state.latitude, state.longitude) == (-30.222626, -97.6236871)
 
 
-async def test_a_body_is_utf_8_whatever_it_says(
+async def test_body_is_decoded_as_utf_8_with_any_charset(
     cloud: Cloud, link: FleetClient
 ) -> None:
     cloud.handler = replying(200, '{"name": "Zoë"}', "application/json; charset=utf-16")
@@ -65,7 +65,7 @@ async def test_recorded_products(cloud: Cloud, link: FleetClient) -> None:
 
 
 async def test_the_session_of_home_assistant(hass: HomeAssistant, cloud: Cloud) -> None:
-    session = async_create_clientsession(hass, middlewares=(Recorder(),))
+    session = async_create_clientsession(hass, middlewares=(RecordingMiddleware(),))
     link = FleetClient(session, cloud.url, token)
     cloud.handler = saying(recorded(MODEL_3))
     assert (await link.vehicle_data(VIN)).body == recorded(MODEL_3)
@@ -76,7 +76,7 @@ async def test_the_session_of_home_assistant(hass: HomeAssistant, cloud: Cloud) 
     assert (call.answer.status, call.answer.body) == (503, "upstream connect error")
 
 
-async def test_what_is_asked(cloud: Cloud, link: FleetClient) -> None:
+async def test_requests(cloud: Cloud, link: FleetClient) -> None:
     async def handle(request: web.Request) -> web.Response:
         if request.path.endswith("/vehicle_data"):
             assert set(request.query["endpoints"].split(";")) == {
@@ -271,7 +271,7 @@ async def test_commands(
     ],
 )
 @pytest.mark.usefixtures("hurry")
-async def test_what_can_go_wrong(
+async def test_errors(
     cloud: Cloud,
     link: FleetClient,
     handler: Handler,
@@ -365,7 +365,7 @@ async def test_what_can_go_wrong(
     ],
 )
 @pytest.mark.usefixtures("hurry")
-async def test_outcomes(
+async def test_command_results(
     *,
     cloud: Cloud,
     link: FleetClient,
@@ -391,7 +391,7 @@ async def test_outcomes(
         (Command.LOCK, {}, "not_charging", False),
     ],
 )
-async def test_refusals_of_what_holds_already(
+async def test_rejection_of_an_effect_already_in_place_is_success(
     *,
     cloud: Cloud,
     link: FleetClient,
@@ -434,7 +434,7 @@ async def test_dead_server(session: aiohttp.ClientSession, cloud: Cloud) -> None
         (Command.SENTRY, {"on": "yes"}),
     ],
 )
-async def test_nonsense_is_not_sent(
+async def test_invalid_parameters_are_not_sent(
     cloud: Cloud, link: FleetClient, command: Command, params: dict[str, Any]
 ) -> None:
     outcome = await link.command(VIN, command_call(command, **params))
@@ -458,7 +458,9 @@ async def test_no_token(
     assert cloud.seen == []
 
 
-async def test_one_car_one_command_at_a_time(cloud: Cloud, link: FleetClient) -> None:
+async def test_one_command_at_a_time_per_vehicle(
+    cloud: Cloud, link: FleetClient
+) -> None:
     async def slowly(request: web.Request) -> web.Response:
         # Who could come in between has the time to.
         for _ in range(20):
@@ -480,7 +482,7 @@ async def test_one_car_one_command_at_a_time(cloud: Cloud, link: FleetClient) ->
     ]
 
 
-async def test_two_cars_do_not_wait_for_each_other(
+async def test_vehicles_do_not_wait_for_each_other(
     cloud: Cloud, link: FleetClient
 ) -> None:
     both = asyncio.Barrier(2)
@@ -497,7 +499,7 @@ async def test_two_cars_do_not_wait_for_each_other(
     assert all(outcome.done for outcome in outcomes)
 
 
-async def test_cancelling_goes_through_and_frees_the_car(
+async def test_cancellation_propagates_and_releases_the_vehicle(
     cloud: Cloud, link: FleetClient
 ) -> None:
     arrived = asyncio.Event()
@@ -516,7 +518,7 @@ async def test_cancelling_goes_through_and_frees_the_car(
     assert (await link.command(VIN, command_call(Command.LOCK))).done
 
 
-async def test_private_things_stay_out_of_the_log(
+async def test_log_is_redacted(
     cloud: Cloud, link: FleetClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     cloud.handler = saying(recorded(MODEL_3))

@@ -1,4 +1,4 @@
-"""What comes of one HTTP request, asked of real servers on this machine."""
+"""Tests of HTTP requests to local servers."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -22,7 +22,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from custom_components.keycard.transport.http import Failure, HttpResult, _read, request
+from custom_components.keycard.transport.http import (
+    Failure,
+    HttpResult,
+    _read_body,
+    request,
+)
 
 from ..deadlines import Deadlines
 from ..raw import Serve, http, sending, serving
@@ -31,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
 async def asked(serve: Serve, **kwargs: Any) -> HttpResult:
-    """Ask a server once."""
+    """Make one request to a server."""
     async with serving(serve) as port, aiohttp.ClientSession() as session:
         return await request(
             session, "GET", f"http://127.0.0.1:{port}/status", **kwargs
@@ -39,7 +44,7 @@ async def asked(serve: Serve, **kwargs: Any) -> HttpResult:
 
 
 class Names(AbstractResolver):
-    """Resolves every name to this machine."""
+    """Resolver of every name to localhost."""
 
     @override
     async def resolve(
@@ -69,7 +74,7 @@ async def named_session() -> AsyncGenerator[aiohttp.ClientSession]:
 
 
 def lookup_of(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Let every name have these addresses."""
+    """Resolve every name to these addresses."""
 
     async def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> list[Any]:
         try:
@@ -101,7 +106,7 @@ def unused_port() -> int:
 
 
 def certificate(folder: Path) -> ssl.SSLContext:
-    """Make the TLS side of a server that nobody vouches for."""
+    """Return an SSL context with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "elsewhere")])
     now = datetime.now(UTC)
@@ -165,7 +170,7 @@ async def test_other_answers(status: str, body: bytes, headers: tuple[str]) -> N
     assert answer.body == body.decode()
 
 
-async def test_redirect_is_told_and_not_followed() -> None:
+async def test_redirect_is_reported_and_not_followed() -> None:
     asks = 0
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -220,7 +225,7 @@ async def test_retry_after_a_date() -> None:
         (b"\xff\xfe\x00", "text/plain; charset=undefined", "\ufffd\ufffd\x00"),
     ],
 )
-async def test_odd_charsets(body: bytes, content_type: str, text: str) -> None:
+async def test_unusual_charsets(body: bytes, content_type: str, text: str) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n"
     head += f"Content-Type: {content_type}\r\n\r\n"
     if "\x00" in head:
@@ -231,7 +236,7 @@ async def test_odd_charsets(body: bytes, content_type: str, text: str) -> None:
 
 
 async def test_a_charset_does_not_block_the_loop() -> None:
-    """Decoding punycode takes time by the square of the length."""
+    """Decoding punycode takes quadratic time."""
     body = b"-" + b"a" * 900_000
     kind = "Content-Type: text/html; charset=punycode"
     began = time.process_time()
@@ -284,7 +289,7 @@ async def test_broken_answers(
     assert got.truncated is (got.body != "" and len(answer) > 5000)
 
 
-async def test_silence_times_out(deadlines: Deadlines) -> None:
+async def test_silent_server_times_out(deadlines: Deadlines) -> None:
     answer = await asked(sending(hang=True, arrived=deadlines.expire), timeout=7.0)
     assert (answer.failure, answer.status) == (Failure.TIMEOUT, None)
     assert answer.family is socket.AF_INET
@@ -292,12 +297,12 @@ async def test_silence_times_out(deadlines: Deadlines) -> None:
     assert answer.elapsed >= 0
 
 
-async def test_dripping_body_times_out(
+async def test_slow_body_times_out(
     deadlines: Deadlines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def begin(content: aiohttp.StreamReader, limit: int) -> bytes:
         deadlines.expire()
-        return await _read(content, limit)
+        return await _read_body(content, limit)
 
     # The head is there when the body begins to be read, and the limit ends.
     monkeypatch.setattr("custom_components.keycard.transport.http._read", begin)
@@ -380,7 +385,7 @@ async def test_hanging_lookup(
     assert answer.failure is Failure.NAME
 
 
-async def test_certificate_of_somebody_else(
+async def test_certificate_of_another_host(
     tmp_path: Path, named_session: aiohttp.ClientSession
 ) -> None:
     async with serving(sending(http("200 OK")), ssl=certificate(tmp_path)) as port:
@@ -399,7 +404,7 @@ async def test_certificate_behind_a_null_address(
     assert answer.failure is Failure.ADDRESS
 
 
-async def test_plain_text_where_tls_is_due() -> None:
+async def test_plain_text_instead_of_tls() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(http("400 Bad", b"no TLS here"))
         await writer.drain()
@@ -415,7 +420,7 @@ async def test_plain_text_where_tls_is_due() -> None:
     "url",
     ["", "status", "ftp://maker.example/", "http://", "http://[::/", "http://a:99999/"],
 )
-async def test_odd_addresses_are_answers_too(url: str) -> None:
+async def test_invalid_urls_are_failures(url: str) -> None:
     async with aiohttp.ClientSession() as session:
         assert (await request(session, "GET", url)).failure is Failure.OTHER
 
@@ -466,7 +471,7 @@ KEY = ConnectionKey("maker.example", 443, True, True, None, None, None)
         (RuntimeError(), Failure.OTHER),
     ],
 )
-async def test_errors_that_are_hard_to_come_by(
+async def test_rare_errors(
     err: Exception, failure: Failure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(
@@ -480,7 +485,7 @@ async def test_errors_that_are_hard_to_come_by(
     assert (answer.failure, answer.status) == (failure, None)
 
 
-async def test_cancelling_goes_through() -> None:
+async def test_cancellation_propagates() -> None:
     arrived = asyncio.Event()
     serve = sending(hang=True, arrived=arrived.set)
     async with serving(serve) as port, aiohttp.ClientSession() as session:

@@ -1,4 +1,4 @@
-"""Which tesla-fleet-api these tests run with: either end of the range that is taken."""
+"""Tests of the installed version of tesla-fleet-api."""
 
 import ast
 import os
@@ -10,13 +10,16 @@ import tesla_fleet_api
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 from tesla_fleet_api.tesla.vehicle.commands import Session
 
-from custom_components.keycard.transport.library import MEMBERS, missing_members
+from custom_components.keycard.transport.library import (
+    REQUIRED_MEMBERS,
+    missing_members,
+)
 from tests.tree import KEYCARD, ROOT, read_json
 
 NAME = "tesla-fleet-api"
 
 
-def test_it_is_the_one_that_is_meant() -> None:
+def test_library_has_the_expected_version() -> None:
     pins = (ROOT / "requirements_test.txt").read_text()
     pinned = re.search(rf"^{NAME}==(\S+)$", pins, re.MULTILINE)
     assert pinned is not None
@@ -34,7 +37,7 @@ def test_it_is_the_one_that_is_meant() -> None:
 # Private members of the library
 
 
-def test_the_library_has_every_member_that_is_used() -> None:
+def test_library_has_every_required_member() -> None:
     assert missing_members() == ()
 
 
@@ -42,7 +45,7 @@ def test_the_library_has_every_member_that_is_used() -> None:
     ("kind", "name"),
     [(VehicleBluetooth, "_resolve_timeout"), (Session, "commit")],
 )
-def test_a_member_that_is_missing_is_named(
+def test_missing_member_is_reported(
     monkeypatch: pytest.MonkeyPatch, kind: type, name: str
 ) -> None:
     monkeypatch.delattr(kind, name)
@@ -52,8 +55,8 @@ def test_a_member_that_is_missing_is_named(
 MODULES = ("bluetooth_vehicle", "proven_vehicle", "signing")
 
 
-def test_every_private_member_that_is_used_is_listed() -> None:
-    """What stands behind a dot, begins with an underscore and is made nowhere here."""
+def test_every_used_private_member_is_listed() -> None:
+    """Return the private attributes that are used, but not defined here."""
     used: set[str] = set()
     made: set[str] = set()
     for module in MODULES:
@@ -76,7 +79,7 @@ def test_every_private_member_that_is_used_is_listed() -> None:
                 case _:
                     pass
     private = {name for name in used - made if re.match(r"_[a-zA-Z]", name)}
-    listed = set[str]().union(*MEMBERS.values())
+    listed = set[str]().union(*REQUIRED_MEMBERS.values())
     # These the library makes and this package sets, too.
     assert private <= listed | {"_expiry"}
     assert {name for name in listed if name.startswith("_")} - private == {

@@ -1,4 +1,4 @@
-"""What the log of the library may show."""
+"""Tests of the redaction of the library's log."""
 
 from collections.abc import Generator
 import json
@@ -83,8 +83,8 @@ def test_texts(text: str, clean: str) -> None:
         "vin=\\",
     ],
 )
-def test_time_goes_by_the_length(part: str) -> None:
-    """A text of four times the length takes about four times as long, not sixteen."""
+def test_redaction_takes_linear_time(part: str) -> None:
+    """A text four times as long takes about four times as long, not sixteen."""
 
     def spent(size: int) -> float:
         text = (part * size)[:size]
@@ -99,7 +99,7 @@ def test_time_goes_by_the_length(part: str) -> None:
     assert spent(120_000) < 9 * spent(30_000) + 0.01
 
 
-def test_an_exception_is_redacted(
+def test_exception_is_redacted(
     library: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     redact_library_log()
@@ -139,13 +139,13 @@ def test_recorded_answers(
     assert caplog.text.count("Response JSON") == 1
 
 
-def test_the_library_logs_where_it_is_redacted(library: logging.Logger) -> None:
+def test_loggers_of_the_library_are_redacted(library: logging.Logger) -> None:
     from tesla_fleet_api.const import LOGGER
 
     assert LOGGER is library
 
 
-def test_who_connects_for_the_library_names_no_car(
+def test_log_of_the_bluetooth_connector_is_redacted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert bleak_retry_connector.__name__ == "bleak_retry_connector"

@@ -1,4 +1,4 @@
-"""The recorder beneath a library's session, with real servers on this machine."""
+"""Tests of the recording middleware with local servers."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,7 +12,7 @@ import pytest
 
 from custom_components.keycard.transport.http import (
     Failure,
-    Recorder,
+    RecordingMiddleware,
     RequestFailedError,
     recording,
 )
@@ -27,15 +27,15 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 async def recorded(
     serve: Serve, **kwargs: Any
 ) -> AsyncGenerator[tuple[aiohttp.ClientSession, str]]:
-    """Open a session that records, and serve for it."""
+    """Return a recording session and the URL of a server."""
     async with (
         serving(serve) as port,
-        aiohttp.ClientSession(middlewares=(Recorder(**kwargs),)) as session,
+        aiohttp.ClientSession(middlewares=(RecordingMiddleware(**kwargs),)) as session,
     ):
         yield session, f"http://127.0.0.1:{port}/"
 
 
-async def test_recorder_hands_the_answer_on() -> None:
+async def test_answer_is_passed_on() -> None:
     body = b'{"response": [1, 2, 3]}'
     answer = http("200 OK", body, "Content-Type: application/json")
     async with recorded(sending(answer[:60], answer[60:], pause=0.05)) as (
@@ -52,7 +52,7 @@ async def test_recorder_hands_the_answer_on() -> None:
 
 
 @pytest.mark.parametrize("charset", ["punycode", "utf-16", "hex", "klingon"])
-async def test_recorder_hands_on_utf_8_whatever_is_said(charset: str) -> None:
+async def test_body_is_passed_on_as_utf_8_with_any_charset(charset: str) -> None:
     body = json.dumps({"name": "Zoë", "long": "a" * 900_000}, ensure_ascii=False)
     kind = f"Content-Type: application/json; charset={charset}"
     serve = sending(http("200 OK", body.encode(), kind))
@@ -64,7 +64,7 @@ async def test_recorder_hands_on_utf_8_whatever_is_said(charset: str) -> None:
         assert time.process_time() - began < 2
 
 
-async def test_recorder_keeps_a_part_and_hands_on_all() -> None:
+async def test_long_body_is_recorded_in_part_and_passed_on_whole() -> None:
     body = b"x" * 300_000
     async with recorded(sending(http("200 OK", body))) as (session, url):
         with recording(timeout=60) as record:
@@ -75,7 +75,7 @@ async def test_recorder_keeps_a_part_and_hands_on_all() -> None:
     assert len(record.answer.body) == 4096
 
 
-async def test_recorder_works_unasked() -> None:
+async def test_requests_work_without_recording() -> None:
     async with (
         recorded(sending(http("200 OK", b"ok"))) as (session, url),
         session.get(url) as response,
@@ -93,7 +93,9 @@ async def test_recorder_works_unasked() -> None:
         (b"", Failure.RESET),
     ],
 )
-async def test_recorder_fails_once(answer: bytes, failure: Failure | None) -> None:
+async def test_failed_request_is_not_repeated(
+    answer: bytes, failure: Failure | None
+) -> None:
     asks = 0
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -111,7 +113,7 @@ async def test_recorder_fails_once(answer: bytes, failure: Failure | None) -> No
     assert record.answer.failure is failure
 
 
-async def test_recorder_bounds_time(deadlines: Deadlines) -> None:
+async def test_request_is_bounded_in_time(deadlines: Deadlines) -> None:
     serve = sending(hang=True, arrived=deadlines.expire)
     async with recorded(serve, timeout=60) as (session, url):
         with recording(timeout=7.0) as record, pytest.raises(RequestFailedError):
@@ -122,7 +124,7 @@ async def test_recorder_bounds_time(deadlines: Deadlines) -> None:
     assert record.answer.failure is Failure.TIMEOUT
 
 
-async def test_records_do_not_mix() -> None:
+async def test_concurrent_records_are_separate() -> None:
     together = asyncio.Barrier(8)
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

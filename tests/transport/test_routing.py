@@ -1,4 +1,4 @@
-"""Which link serves a command."""
+"""Tests of the order of transports."""
 
 import pytest
 
@@ -24,7 +24,7 @@ CLOUD, BLUETOOTH = (Transport.CLOUD,), (Transport.BLUETOOTH,)
         ("works", "near", BLUETOOTH + CLOUD, CLOUD + BLUETOOTH),
     ],
 )
-def test_which_link_serves(
+def test_transport_order(
     cloud: str,
     near: str,
     cheapest: tuple[Transport, ...],

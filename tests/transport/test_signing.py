@@ -1,4 +1,4 @@
-"""Signed commands through the link, to simulated cars that speak the protocol."""
+"""Tests of signed commands to simulated vehicles."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
 from custom_components.keycard.transport.cloud import FleetClient
-from custom_components.keycard.transport.http import Recorder
+from custom_components.keycard.transport.http import RecordingMiddleware
 from custom_components.keycard.transport.key_pair import (
     PrivateKey,
     UnusableKeyError,
-    load_key,
+    load_or_create_key,
     matches_public_key,
     public_key_hex,
     public_pem,
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A car that takes only signed commands, and a link with a key."""
+    """Vehicle that accepts only signed commands, and a client with a key."""
 
     simulator: Simulator
     link: FleetClient
@@ -58,7 +58,7 @@ def key() -> PrivateKey:
 async def scene(key: PrivateKey) -> AsyncIterator[Scene]:
     async with (
         Simulator(HOME) as simulator,
-        aiohttp.ClientSession(middlewares=(Recorder(),)) as session,
+        aiohttp.ClientSession(middlewares=(RecordingMiddleware(),)) as session,
     ):
         simulator.pair("Ada", key)
 
@@ -71,7 +71,7 @@ async def scene(key: PrivateKey) -> AsyncIterator[Scene]:
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the library not wait before it would send again."""
+    """Skip the delays before the library resends."""
 
     async def sleep(_seconds: float) -> None:
         return
@@ -138,7 +138,7 @@ async def test_commands(
     assert scene.executed(counted) == 1
 
 
-async def test_waking_is_never_signed(scene: Scene) -> None:
+async def test_wake_is_never_signed(scene: Scene) -> None:
     outcome = await scene.link.command(
         scene.vin, command_call(Command.WAKE), signed=True
     )
@@ -146,7 +146,7 @@ async def test_waking_is_never_signed(scene: Scene) -> None:
     assert scene.simulator.usage.count("eu.signed_command") == 0
 
 
-async def test_a_session_lasts_from_one_command_to_the_next(scene: Scene) -> None:
+async def test_session_is_reused_between_commands(scene: Scene) -> None:
     for _ in range(3):
         await scene.link.command(scene.vin, command_call(Command.UNLOCK), signed=True)
     # One greeting, and three commands.
@@ -156,7 +156,7 @@ async def test_a_session_lasts_from_one_command_to_the_next(scene: Scene) -> Non
 
 @dataclass(frozen=True, kw_only=True)
 class Mishap:
-    """What goes wrong inside the car, and what can be known of it."""
+    """Fault of the vehicle and the expected result."""
 
     name: str
     executed: int
@@ -192,7 +192,7 @@ async def test_no_command_is_sent_twice(
     assert scene.executed(counted) == mishap.executed + 1
 
 
-async def test_a_car_that_started_anew_is_greeted_again(scene: Scene) -> None:
+async def test_restarted_vehicle_gets_a_new_handshake(scene: Scene) -> None:
     assert (
         await scene.link.command(scene.vin, command_call(Command.UNLOCK), signed=True)
     ).done
@@ -204,7 +204,7 @@ async def test_a_car_that_started_anew_is_greeted_again(scene: Scene) -> None:
     assert scene.executed() == 2
 
 
-async def test_an_unproven_word_of_a_new_start_is_not_believed(
+async def test_unauthenticated_incorrect_epoch_is_not_trusted(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (
@@ -240,7 +240,7 @@ async def test_an_unproven_word_of_a_new_start_is_not_believed(
     assert scene.executed() == 2
 
 
-async def test_an_empty_answer_is_no_success(
+async def test_empty_reply_is_no_success(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (
@@ -251,14 +251,14 @@ async def test_an_empty_answer_is_no_success(
     computers = scene.simulator.computers["Ada"]
     monkeypatch.setattr(computers, "answer", lambda *_: b"")
     for command in (Command.CLIMATE_OFF, Command.UNLOCK):
-        scene.link.forget(scene.vin)
+        scene.link.remove_vehicle(scene.vin)
         outcome = await scene.link.command(
             scene.vin, command_call(command), signed=True
         )
         assert not outcome.done
 
 
-async def test_a_key_that_the_car_does_not_know(scene: Scene, key: PrivateKey) -> None:
+async def test_unpaired_key_is_rejected(scene: Scene, key: PrivateKey) -> None:
     scene.simulator.computers["Ada"].whitelist.remove(key)
     outcome = await scene.link.command(
         scene.vin, command_call(Command.UNLOCK), signed=True
@@ -269,7 +269,9 @@ async def test_a_key_that_the_car_does_not_know(scene: Scene, key: PrivateKey) -
     assert scene.executed() == 0
 
 
-async def test_only_a_signed_command_tells_that_the_key_is_known(scene: Scene) -> None:
+async def test_only_a_signed_command_proves_that_the_key_is_paired(
+    scene: Scene,
+) -> None:
     signed = await scene.link.command(
         scene.vin, command_call(Command.UNLOCK), signed=True
     )
@@ -279,7 +281,7 @@ async def test_only_a_signed_command_tells_that_the_key_is_known(scene: Scene) -
     assert (plain.done, plain.key_paired) == (True, None)
 
 
-async def test_a_key_that_was_taken_away(scene: Scene, key: PrivateKey) -> None:
+async def test_removed_key_is_rejected(scene: Scene, key: PrivateKey) -> None:
     assert (
         await scene.link.command(scene.vin, command_call(Command.UNLOCK), signed=True)
     ).done
@@ -292,7 +294,9 @@ async def test_a_key_that_was_taken_away(scene: Scene, key: PrivateKey) -> None:
     assert scene.executed() == 1
 
 
-async def test_a_key_that_may_not(scene: Scene, key: PrivateKey) -> None:
+async def test_key_without_permission_is_rejected(
+    scene: Scene, key: PrivateKey
+) -> None:
     scene.simulator.computers["Ada"].whitelist.remove(key)
     scene.simulator.pair("Ada", key, Role.CHARGING_MANAGER)
     outcome = await scene.link.command(
@@ -315,7 +319,7 @@ async def test_a_key_that_may_not(scene: Scene, key: PrivateKey) -> None:
         ("retry-after:60", True),
     ],
 )
-async def test_a_cloud_that_fails(scene: Scene, answer: str, confirmed: bool) -> None:
+async def test_failing_cloud(scene: Scene, answer: str, confirmed: bool) -> None:
     # Before the greeting nothing can have been done.
     scene.simulator.set("eu.api", answer)
     outcome = await scene.link.command(
@@ -336,7 +340,7 @@ async def test_a_cloud_that_fails(scene: Scene, answer: str, confirmed: bool) ->
     assert scene.executed() - executed <= 1
 
 
-async def test_a_car_that_sleeps(scene: Scene) -> None:
+async def test_sleeping_vehicle(scene: Scene) -> None:
     scene.simulator.set("car.Ada", "asleep")
     outcome = await scene.link.command(
         scene.vin, command_call(Command.UNLOCK), signed=True
@@ -346,11 +350,11 @@ async def test_a_car_that_sleeps(scene: Scene) -> None:
     assert outcome.call.answer.status == 408
 
 
-async def test_without_a_key_nothing_is_signed(scene: Scene) -> None:
+async def test_nothing_is_signed_without_a_key(scene: Scene) -> None:
     async def token() -> str:
         return scene.simulator.token
 
-    async with aiohttp.ClientSession(middlewares=(Recorder(),)) as session:
+    async with aiohttp.ClientSession(middlewares=(RecordingMiddleware(),)) as session:
         link = FleetClient(session, scene.simulator.urls["eu"], token)
         outcome = await link.command(
             scene.vin, command_call(Command.UNLOCK), signed=True
@@ -362,25 +366,25 @@ async def test_without_a_key_nothing_is_signed(scene: Scene) -> None:
 # The key
 
 
-async def test_a_key_is_made_once(tmp_path: Path) -> None:
+async def test_key_is_created_once(tmp_path: Path) -> None:
     path = tmp_path / "a.key"
-    key = await load_key(path)
+    key = await load_or_create_key(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert public_pem(await load_key(path)) == public_pem(key)
+    assert public_pem(await load_or_create_key(path)) == public_pem(key)
 
 
 @pytest.mark.parametrize("content", ["not a key", "-----BEGIN PRIVATE KEY-----"])
-async def test_a_file_that_holds_something_else_stays(
+async def test_file_with_other_content_is_not_replaced(
     tmp_path: Path, content: str
 ) -> None:
     path = tmp_path / "a.key"
     path.write_text(content)
     with pytest.raises(UnusableKeyError):
-        await load_key(path)
+        await load_or_create_key(path)
     assert path.read_text() == content
 
 
-def test_public_halves(key: PrivateKey) -> None:
+def test_public_key_formats(key: PrivateKey) -> None:
     other = ec.generate_private_key(ec.SECP256R1())
     assert matches_public_key(public_pem(key), key) is True
     assert matches_public_key(public_pem(other), key) is False

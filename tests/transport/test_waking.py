@@ -1,4 +1,4 @@
-"""Waking a car once, and waiting for it."""
+"""Tests of waking a vehicle."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
 def waking(*states: str, wake: Handler | None = None) -> Handler:
-    """Answer to waking and then with one state after another."""
+    """Answer to the wake, then with one state after another."""
     left = list(states)
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -43,7 +43,7 @@ def waking(*states: str, wake: Handler | None = None) -> Handler:
         ),
     ],
 )
-async def test_waking(
+async def test_wake_and_wait(
     *,
     cloud: Cloud,
     link: FleetClient,

@@ -8,9 +8,9 @@ from tesla_protocol.command.car_server_pb2 import GetVehicleData
 
 from custom_components.keycard.transport.bluetooth_messages import (
     DATA_REQUESTS,
-    read_data,
-    read_status,
-    time_of,
+    data_timestamp,
+    parse_data,
+    parse_status,
 )
 from custom_components.keycard.vehicle.poll_schedule import (
     BLUETOOTH_INTERVAL,
@@ -61,7 +61,7 @@ class Home:
         if self.schedule.next_poll_at() > now:
             return
         at = datetime.fromtimestamp(now, UTC)
-        told = read_status(vehicle_status(self.car))
+        told = parse_status(vehicle_status(self.car))
         self.looks += 1
         self.known.apply_bluetooth(told, None, at)
         asked = told[
@@ -78,7 +78,7 @@ class Home:
             before = self.known.data_at
             self.car.record_bluetooth_read()
             data = vehicle_data(self.car, everything(), now)
-            self.known.apply_bluetooth(read_data(data), time_of(data), at)
+            self.known.apply_bluetooth(parse_data(data), data_timestamp(data), at)
             self.schedule.data.record_result(is_new=self.known.data_at != before)
         self.schedule.record_poll(now, answered=True, cloud_unavailable=True)
 

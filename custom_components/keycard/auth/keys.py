@@ -12,7 +12,12 @@ from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_PROVIDER, DOMAIN, PROVIDER_FLEET
-from ..transport.key_pair import PrivateKey, UnusableKeyError, load_key, public_pem
+from ..transport.key_pair import (
+    PrivateKey,
+    UnusableKeyError,
+    load_or_create_key,
+    public_pem,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,7 +58,7 @@ async def async_keep_key(
                 await hass.async_add_executor_job(_make_folder, path)
             except OSError as err:
                 raise UnusableKeyError(str(err)) from err
-            hass.data[kept] = await load_key(path)
+            hass.data[kept] = await load_or_create_key(path)
     return hass.data[kept]
 
 

@@ -80,8 +80,8 @@ class BluetoothVehicle:
             self.key,
             self.scanner.find,
             self.vehicle.trust,
-            shun=self.scanner.async_shun,
-            heard=self._async_handle_broadcast,
+            exclude_device=self.scanner.async_shun,
+            on_broadcast=self._async_handle_broadcast,
         )
 
     @callback
@@ -103,7 +103,11 @@ class BluetoothVehicle:
     @property
     def reach(self) -> BluetoothReach:
         """Return whether the car can be reached."""
-        return BluetoothReach.NEAR if self.scanner.in_range else BluetoothReach.AWAY
+        return (
+            BluetoothReach.IN_RANGE
+            if self.scanner.in_range
+            else BluetoothReach.OUT_OF_RANGE
+        )
 
     def status(self) -> BluetoothStatus:
         """Return how the car is heard."""
@@ -114,7 +118,7 @@ class BluetoothVehicle:
             last_seen=last[1].replace(second=0, microsecond=0) if last else None,
             key_lost=self.vehicle.trust.history.is_key_removed,
             provisional=self.vehicle.trust.keys.is_provisional,
-            infotainment_answers=self.client.car.infotainment_answers,
+            infotainment_answers=self.client.vehicle.infotainment_responds,
         )
 
     @callback
@@ -202,7 +206,7 @@ class BluetoothVehicle:
             return asked
 
         told = await self.client.poll(wants_data)
-        self.vehicle.apply_bluetooth(told.values, told.taken, dt_util.utcnow())
+        self.vehicle.apply_bluetooth(told.values, told.data_at, dt_util.utcnow())
         if asked:
             listening.data.record_result(is_new=self.vehicle.data_at != before)
         heard = bool(told.values) or told.dropped

@@ -15,10 +15,10 @@ from ..notifications.markdown import escape_markdown
 from ..outage.endpoints import region_of_host
 from ..transport.pinning import (
     Certificate,
-    Pin,
-    async_read_certificate,
-    pin_of,
-    spell_fingerprint,
+    CertificatePin,
+    async_fetch_certificate,
+    create_pin,
+    format_fingerprint,
 )
 from .base import KeycardFlow
 from .server_check import ConnectionCheck
@@ -29,7 +29,7 @@ CERTIFICATE = "certificate"
 _SCHEMA = vol.Schema({vol.Required(CONF_TRUST, default=False): BooleanSelector()})
 
 type Step = Callable[[dict[str, Any]], Awaitable[ConfigFlowResult]]
-type PinnedCheck = Callable[[Pin | None], Awaitable[ConnectionCheck]]
+type PinnedCheck = Callable[[CertificatePin | None], Awaitable[ConnectionCheck]]
 
 
 class CertificateSteps(KeycardFlow):
@@ -55,7 +55,7 @@ class CertificateSteps(KeycardFlow):
         check = ConnectionCheck(error=CERTIFICATE)
         fingerprint = self._trusted.get(base_url, known)
         if fingerprint is not None:
-            check = await check_pinned(pin_of(fingerprint))
+            check = await check_pinned(create_pin(fingerprint))
         if check.error != CERTIFICATE:
             return check, fingerprint
         return await check_pinned(None), None
@@ -70,7 +70,7 @@ class CertificateSteps(KeycardFlow):
         if URL(base_url).scheme != "https" or region_of_host(base_url) is not None:
             return None
         session = async_get_clientsession(self.hass)
-        self._certificate = await async_read_certificate(session, base_url)
+        self._certificate = await async_fetch_certificate(session, base_url)
         if self._certificate is None:
             return None
         self._certificate_url, self._user_input = base_url, user_input
@@ -99,8 +99,8 @@ class CertificateSteps(KeycardFlow):
             errors=errors,
             description_placeholders={
                 "host": escape_markdown(URL(self._certificate_url).authority),
-                "fingerprint": spell_fingerprint(certificate.fingerprint),
-                "before": spell_fingerprint(before) if before else "-",
+                "fingerprint": format_fingerprint(certificate.fingerprint),
+                "before": format_fingerprint(before) if before else "-",
                 "subject": escape_markdown(certificate.subject[:200]) or "-",
                 "expires": expires.date().isoformat() if expires else "-",
             },

@@ -24,10 +24,10 @@ from ..outage.endpoints import REGIONS
 from ..outage.evidence import Reason, RequestType
 from ..providers import token_link
 from ..transport.cloud import FleetClient
-from ..transport.http import Failure, HttpResult, Recorder, request
+from ..transport.http import Failure, HttpResult, RecordingMiddleware, request
 from ..transport.key_pair import PrivateKey, matches_public_key, public_key_hex
-from ..transport.pinning import Pin, pinned
-from ..transport.proxy_answers import refuses_token
+from ..transport.pinning import CertificatePin, pin_session
+from ..transport.proxy_answers import rejects_token
 from ..transport.result import ApiCall
 from ..vehicle.parsing import parse_text
 from ..vehicle.product_list import MAX_VEHICLES, parse_products, parse_unpaired
@@ -105,14 +105,16 @@ _SERVER_ERROR = ConnectionCheck(error="server_error", can_override=True)
 
 @asynccontextmanager
 async def _open_session(
-    hass: HomeAssistant, pin: Pin | None, middlewares: tuple[ClientMiddlewareType, ...]
+    hass: HomeAssistant,
+    pin: CertificatePin | None,
+    middlewares: tuple[ClientMiddlewareType, ...],
 ) -> AsyncGenerator[ClientSession]:
     """Open a session that pins the certificate of the server, if any."""
     session = async_create_clientsession(
         hass, auto_cleanup=False, middlewares=middlewares
     )
     try:
-        yield pinned(session, pin)
+        yield pin_session(session, pin)
     finally:
         # The connector belongs to Home Assistant.
         session.detach()
@@ -120,15 +122,15 @@ async def _open_session(
 
 @asynccontextmanager
 async def _open_client(
-    hass: HomeAssistant, base_url: str, token: str, pin: Pin | None = None
+    hass: HomeAssistant, base_url: str, token: str, pin: CertificatePin | None = None
 ) -> AsyncGenerator[FleetClient]:
     """Open a client of the Fleet API."""
-    async with _open_session(hass, pin, (Recorder(),)) as session:
+    async with _open_session(hass, pin, (RecordingMiddleware(),)) as session:
         yield token_link(session, base_url, token)
 
 
 async def check_server(
-    hass: HomeAssistant, base_url: str, token: str, pin: Pin | None = None
+    hass: HomeAssistant, base_url: str, token: str, pin: CertificatePin | None = None
 ) -> ConnectionCheck:
     """Request the vehicles of the account."""
     async with _open_client(hass, base_url, token, pin) as client:
@@ -136,7 +138,7 @@ async def check_server(
 
 
 async def check_proxy(
-    hass: HomeAssistant, base_url: str, pin: Pin | None
+    hass: HomeAssistant, base_url: str, pin: CertificatePin | None
 ) -> ConnectionCheck:
     """Check whether a command proxy responds, without sending it a token."""
     async with _open_session(hass, pin, ()) as session:
@@ -193,7 +195,7 @@ def _check_products(call: ApiCall, base_url: str) -> ConnectionCheck:
                 vin: parse_text(car.get("display_name")) for vin, car in cars.items()
             },
         )
-    if refuses_token(answer):
+    if rejects_token(answer):
         return _REASONS[Reason.UNAUTHORIZED]
     if reason is Reason.WRONG_REGION:
         return replace(_WRONG_REGION, right_url=_find_url(answer.body))
@@ -245,7 +247,7 @@ async def check_key(
         "GET",
         public_key_url(domain),
         timeout=_TIMEOUT,
-        limit=8192,
+        max_size=8192,
     )
     if answer.failure is not None:
         return _DOMAIN_FAILURES.get(

@@ -39,7 +39,7 @@ class Prober:
             _METHODS[target.kind],
             target.url,
             timeout=TIMEOUT,
-            limit=MAX_BODY,
+            max_size=MAX_BODY,
         )
         if answer.family is not None and target.region is not None:
             self._families[target.url] = answer.family

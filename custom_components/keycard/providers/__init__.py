@@ -20,7 +20,7 @@ from ..const import (
 )
 from ..outage.endpoints import Endpoints, default_hosts
 from ..transport.cloud import TokenSource
-from ..transport.http import Recorder
+from ..transport.http import RecordingMiddleware
 from ..transport.key_pair import PrivateKey
 from .fleet import fleet
 from .provider import Provider, compatible, static_token, token_link, watch_only
@@ -37,7 +37,7 @@ __all__ = [
     "token_link",
 ]
 
-type OpenSession = Callable[[Recorder], aiohttp.ClientSession]
+type OpenSession = Callable[[RecordingMiddleware], aiohttp.ClientSession]
 """Opens a session with a recorder among its middlewares."""
 
 SERVICES: Mapping[str, Service] = {
@@ -69,7 +69,7 @@ def provider_of(
         return watch_only(data, options)
     if name not in {PROVIDER_COMPATIBLE, PROVIDER_FLEET, *SERVICES}:
         raise ValueError(f"Nobody provides {name!r}")
-    session = open_session(Recorder())
+    session = open_session(RecordingMiddleware())
     if name == PROVIDER_COMPATIBLE:
         return compatible(data, options, session, hosts_of(data, options))
     access = access or ProviderCredentials()

@@ -13,7 +13,7 @@ from ..const import CONF_ALL_CALLS, CONF_BASE_URL, CONF_SERVER
 from ..outage.endpoints import REGIONS
 from ..transport.cloud import CommandServer, FleetClient, TokenSource
 from ..transport.key_pair import PrivateKey
-from ..transport.pinning import pinned, read_pin
+from ..transport.pinning import pin_from_data, pin_session
 from ..vehicle.parsing import parse_text
 from .provider import Provider, configured_keys
 
@@ -85,10 +85,14 @@ def fleet(
             location=location,
         )
         return Provider(region=region, link=link, keys=keys)
-    pin = read_pin(data)
+    pin = pin_from_data(data)
     if data.get(CONF_ALL_CALLS):
         link = FleetClient(
-            pinned(session, pin), server, token, location=location, through_server=True
+            pin_session(session, pin),
+            server,
+            token,
+            location=location,
+            through_server=True,
         )
     else:
         link = FleetClient(
@@ -96,7 +100,9 @@ def fleet(
             data[CONF_BASE_URL],
             token,
             location=location,
-            command_server=CommandServer(session=pinned(session, pin), base_url=server),
+            command_server=CommandServer(
+                session=pin_session(session, pin), base_url=server
+            ),
         )
     return Provider(region=region, link=link, keys=keys, pin=pin)
 

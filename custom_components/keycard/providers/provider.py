@@ -20,7 +20,7 @@ from ..const import (
 )
 from ..outage.endpoints import Endpoints
 from ..transport.cloud import FleetClient, TokenSource
-from ..transport.pinning import Pin, pinned, read_pin
+from ..transport.pinning import CertificatePin, pin_from_data, pin_session
 from ..vehicle.keys import PhysicalKey, decode_vin
 from ..vehicle.parsing import JsonObject, parse_text
 from ..vehicle.state import unwrap_response
@@ -39,7 +39,7 @@ class Provider:
     link: FleetClient | None = None
     keys: Mapping[str, PhysicalKey] = field(default_factory=dict)
     configured_vehicles: tuple[Vehicle, ...] = ()
-    pin: Pin | None = None
+    pin: CertificatePin | None = None
     """What checks the certificate of a server of the user's own, if that is pinned."""
 
     @property
@@ -110,11 +110,11 @@ def compatible(
     hosts: Endpoints,
 ) -> Provider:
     """Return the provider of an entry with an address and a token."""
-    base_url, pin = data[CONF_BASE_URL], read_pin(data)
+    base_url, pin = data[CONF_BASE_URL], pin_from_data(data)
     return Provider(
         region=data[CONF_REGION],
         link=FleetClient(
-            pinned(session, pin),
+            pin_session(session, pin),
             base_url,
             static_token(data[CONF_TOKEN]),
             through_server=not is_teslas(base_url, hosts),

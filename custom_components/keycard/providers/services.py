@@ -44,7 +44,9 @@ def create_service_provider(
     """
     return Provider(
         region=data[CONF_REGION],
-        link=FleetClient(session, data[CONF_BASE_URL], token, refreshes=refreshes),
+        link=FleetClient(
+            session, data[CONF_BASE_URL], token, supports_refresh=refreshes
+        ),
         keys=configured_keys(options),
     )
 

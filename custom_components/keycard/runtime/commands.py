@@ -567,7 +567,7 @@ class CommandRouter:
                 pending.mark_not_sent()
                 if first is not None and first.translation_key in _ACTIONABLE:
                     raise first from err
-                if first is not None and cloud is CloudHealth.FAILS:
+                if first is not None and cloud is CloudHealth.FAILING:
                     raise command_error("nothing_reaches", self.vehicle) from err
                 first = err
             else:

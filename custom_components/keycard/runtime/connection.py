@@ -98,8 +98,8 @@ def cloud_health(cloud: Connection | None) -> CloudHealth:
     if cloud is None:
         return CloudHealth.NONE
     if cloud in REACHABLE or cloud is Connection.UNDETERMINED:
-        return CloudHealth.WORKS
-    return CloudHealth.FAILS
+        return CloudHealth.WORKING
+    return CloudHealth.FAILING
 
 
 def reachable(connection: Connection, *, before: bool | None) -> bool | None:

@@ -166,7 +166,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
     @property
     def cloud_unavailable(self) -> bool:
         """Tell whether no cloud tells of the car now."""
-        return cloud_health(self._cloud) is not CloudHealth.WORKS
+        return cloud_health(self._cloud) is not CloudHealth.WORKING
 
     @property
     def subscription_active(self) -> bool:

@@ -203,7 +203,7 @@ class VehiclePoller:
             if name not in self._asking:
                 car = self.car(name)
                 self._caches[name].update_online(online=car.online, monotonic=now)
-                billed = not self.link.refreshes or self._caches[name].is_stale
+                billed = not self.link.supports_refresh or self._caches[name].is_stale
                 slower = self.interval_factor() if billed else 1.0
                 due = rhythm.next_poll_at(
                     car.state, year=car.year, interval_factor=slower, monotonic=now
@@ -277,7 +277,7 @@ class VehiclePoller:
         before = self.car(car).data_at
         try:
             await self._async_call(CallType.DATA, car)
-            if self.link.refreshes:
+            if self.link.supports_refresh:
                 await self._async_refresh(car, before, wanted=wanted)
         finally:
             self._asking.discard(car)

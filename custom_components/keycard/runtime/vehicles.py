@@ -89,7 +89,7 @@ class VehicleManager:
 
         self._keep = keep
         if provider.link is not None:
-            provider.link.session_made = self._async_session_made
+            provider.link.on_session = self._async_session_made
         self._running = False
         self._roster = AccountVehicles()
         self._listeners: list[Callable[[list[VehicleCoordinator]], None]] = []
@@ -379,7 +379,7 @@ class VehicleManager:
             )
         self._judge.forget(vin)
         if self._provider.link is not None:
-            self._provider.link.forget(vin)
+            self._provider.link.remove_vehicle(vin)
         if self.poller is not None:
             self.poller.async_remove_car(vin)
         if (device := self._device(vin)) is not None:

@@ -1,4 +1,4 @@
-"""The Bluetooth link to a car: it connects on demand, and lets go at once."""
+"""Bluetooth client that connects on demand and disconnects at once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -27,7 +27,7 @@ from ..vehicle.command_queue import NotSentError, PendingCommand
 from ..vehicle.commands import COMMANDS, Command, CommandCall
 from ..vehicle.computer_keys import ComputerTrust
 from ..vehicle.state import ConnectivityState, VehicleState
-from .bluetooth_messages import DATA_REQUESTS, read_data, read_status, time_of
+from .bluetooth_messages import DATA_REQUESTS, data_timestamp, parse_data, parse_status
 from .bluetooth_vehicle import BluetoothVehicleClient, NoSessionError
 from .key_pair import PrivateKey
 from .library_commands import call_library
@@ -37,68 +37,68 @@ from .result import BluetoothError, CommandRejection, CommandResult, parse_resul
 
 _LOGGER = logging.getLogger(__name__)
 
-type _Ask = Callable[[], Coroutine[Any, Any, PollResult]]
-type Finder = Callable[[], BLEDevice | BluetoothError]
+type _Poll = Callable[[], Coroutine[Any, Any, PollResult]]
+type DeviceFinder = Callable[[], BLEDevice | BluetoothError]
 
-# Seconds that a command may take; a car that sleeps is given more.
-_DEADLINE = 12.0
-_QUESTION_DEADLINE = 40.0
-_LEAVING = 5.0
-# For so long a command goes on whose link is closed.
-_CLOSING = 5.0
+# Seconds for a command (extended for a sleeping vehicle), a poll and disconnecting.
+_COMMAND_TIMEOUT = 12.0
+_POLL_TIMEOUT = 40.0
+_DISCONNECT_TIMEOUT = 5.0
+# Seconds for the current command to end when the client is closed.
+_CLOSE_TIMEOUT = 5.0
 
-# How long the car is looked after whose answer left open whether it is still at work.
-_AT_WORK = 4.0
-_LOOK_PACE = 0.5
+# Seconds for verifying a command by the state, and between two checks.
+_VERIFY_TIMEOUT = 4.0
+_VERIFY_INTERVAL = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class PollResult:
-    """Result of polling a vehicle: fields of its state, and when it measured them.
+    """Result of a poll: fields of the state, and the timestamp of the data.
 
     `values` is empty after an `error` or `rejection`, or if the poll was dropped for a
     command.
     """
 
     values: Mapping[str, Any]
-    taken: datetime | None = None
+    data_at: datetime | None = None
     error: BluetoothError | None = None
     rejection: CommandRejection | None = None
     dropped: bool = False
 
 
 class BluetoothClient:
-    """One car, reached through whatever adapter hears it.
+    """Bluetooth client for one vehicle over all adapters.
 
-    `find` returns the car as an adapter hears it now, or why none does. `trust` decides
-    which device is the car, and `shun` takes the address of one that is not. `heard`
-    takes what is broadcast on a connection, a reason to ask and no more. Nothing but
-    being cancelled raises: errors are in the result.
+    `find` returns the device of the vehicle, or why there is none. `trust` decides
+    which device is the vehicle; `exclude_device` is called with the address of one that
+    is not. `on_broadcast` is called with values broadcast on a connection, which only
+    are a reason to poll. Only cancellation raises: errors are in the results.
     """
 
     def __init__(
         self,
         vin: str,
         key: PrivateKey,
-        find: Finder,
+        find: DeviceFinder,
         trust: ComputerTrust,
         *,
-        shun: Callable[[str], None] = lambda address: None,
-        heard: Callable[[Mapping[str, Any]], None] | None = None,
+        exclude_device: Callable[[str], None] = lambda address: None,
+        on_broadcast: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         redact_library_log()
         self.vin = vin
         self._find = find
-        self._shun = shun
-        self._heard = heard
-        self.car = BluetoothVehicleClient(vin, key, trust, self._handle_broadcast)
-        # A car does one thing after another, as its owner asked.
-        self._gate = asyncio.Lock()
-        self._waiting = 0
-        self._holder: asyncio.Task[Any] | None = None
+        self._exclude_device = exclude_device
+        self._on_broadcast = on_broadcast
+        self.vehicle = BluetoothVehicleClient(vin, key, trust, self._handle_broadcast)
+        # A vehicle executes commands one after another.
+        self._lock = asyncio.Lock()
+        self._waiting_count = 0
+        self._connection_task: asyncio.Task[Any] | None = None
         self._closed = False
-        self._question: asyncio.Task[PollResult] | None = None
-        self._leaving: asyncio.Task[None] | None = None
+        self._poll_task: asyncio.Task[PollResult] | None = None
+        self._disconnect_task: asyncio.Task[None] | None = None
 
     # Commands
 
@@ -114,32 +114,32 @@ class BluetoothClient:
         It is sent again only if the vehicle has proven that it did not accept it.
         `pending` holds its deadline, and is notified when it is sent.
         """
-        if self._holder is not None:
+        if self._connection_task is not None:
             # Pairing takes longer than a command may wait.
             return _not_sent(BluetoothError.PAIRING)
-        expires = time.monotonic() + _DEADLINE
+        expires = time.monotonic() + _COMMAND_TIMEOUT
         if pending is not None:
             expires = min(expires, pending.deadline)
-        self._waiting += 1
+        self._waiting_count += 1
         try:
-            if self._question is not None:
-                # Whoever asks for the state can ask again, a command cannot wait.
-                self._question.cancel()
-            if not await self._enter(expires):
+            if self._poll_task is not None:
+                # A poll can be repeated, a command cannot wait.
+                self._poll_task.cancel()
+            if not await self._acquire_lock(expires):
                 return _withheld()
             try:
                 return await self._execute(call, state, pending, expires)
             finally:
-                self._gate.release()
+                self._lock.release()
         finally:
-            self._waiting -= 1
+            self._waiting_count -= 1
             self._release()
 
-    async def _enter(self, until: float) -> bool:
-        """Wait for the gate until a monotonic time; return whether it is held."""
+    async def _acquire_lock(self, until: float) -> bool:
+        """Acquire the lock until a monotonic time; return whether it is held."""
         try:
             async with asyncio.timeout(until - time.monotonic()):
-                await self._gate.acquire()
+                await self._lock.acquire()
         except TimeoutError:
             return False
         return True
@@ -151,38 +151,40 @@ class BluetoothClient:
         pending: PendingCommand | None,
         expires: float,
     ) -> CommandResult:
-        car = self.car
+        vehicle = self.vehicle
         result: CommandResult | None = None
         try:
-            async with asyncio.timeout(expires - time.monotonic()) as car.limit:
+            async with asyncio.timeout(
+                expires - time.monotonic()
+            ) as vehicle.command_timeout:
                 while result is None:
-                    car.reset(pending, expires)
-                    result = await self._try(call, state)
-                    # Waking the car may have taken longer.
-                    expires = car.expires or expires
+                    vehicle.reset(pending, expires)
+                    result = await self._send(call, state)
+                    # Waking the vehicle extends the deadline.
+                    expires = vehicle.expires or expires
         except TimeoutError:
-            if car.delivered:
+            if vehicle.delivered:
                 return CommandResult(done=False, confirmed=False)
             return _not_sent(self._timeout_error())
         finally:
-            car.limit = car.pending = car.expires = None
+            vehicle.command_timeout = vehicle.pending = vehicle.expires = None
         return result
 
-    async def _try(
+    async def _send(
         self, call: CommandCall, state: VehicleState | None
     ) -> CommandResult | None:
         """Send a command; return its result, None if it has to be sent again."""
-        car = self.car
+        vehicle = self.vehicle
         if (error := await self._select_device()) is not None:
             return _not_sent(error)
         try:
-            reply = await call_library(car, call)
-        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - each is told apart
+            reply = await call_library(vehicle, call)
+        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - classified below
             if isinstance(err, NotSentError):
                 return _withheld()
-            rejection = car.rejection(err)
-            if not car.delivered:
-                if isinstance(err, StrangerError) and await self._find_another():
+            rejection = vehicle.rejection(err)
+            if not vehicle.delivered:
+                if isinstance(err, StrangerError) and await self._switch_device():
                     return None
                 if rejection is not None:
                     return _rejected(rejection)
@@ -190,7 +192,7 @@ class BluetoothClient:
             _LOGGER.debug("Result of a command is unknown: %s", type(err).__name__)
         else:
             rejection = None
-            if car.answered and (result := _parse_reply(call.command, reply)):
+            if vehicle.answered and (result := _parse_reply(call.command, reply)):
                 return result
         return await self._verify(call, state, rejection)
 
@@ -208,83 +210,87 @@ class BluetoothClient:
         """
         rejected = None if rejection is None else _rejected(rejection)
         before = state or VehicleState(vin=self.vin)
-        wanted = COMMANDS[call.command].effect(call.params, before)
+        expected = COMMANDS[call.command].effect(call.params, before)
         if call.command is Command.WAKE:
-            wanted = {"presence": ConnectivityState.ONLINE}
+            expected = {"presence": ConnectivityState.ONLINE}
         loop = asyncio.get_running_loop()
         until: float | None = None
         while until is None or loop.time() < until:
             try:
-                taken = await self.car.was_accepted()
-                if taken is False:
+                accepted = await self.vehicle.was_accepted()
+                if accepted is False:
                     return rejected
-                if taken is None or not wanted:
+                if accepted is None or not expected:
                     break
-                until = until or loop.time() + _AT_WORK
-                values = await self._read_effect(wanted)
+                until = until or loop.time() + _VERIFY_TIMEOUT
+                values = await self._read_effect(expected)
             except StrangerError, UnsealedError, NotOnWhitelistFault:
                 # The device that is connected now cannot prove the vehicle's state.
                 break
-            except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - asked again
+            except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - retried
                 _LOGGER.debug("Retrying to verify a command: %s", type(err).__name__)
                 if await self._select_device() is not None:
                     break
                 continue
-            if not wanted.keys() <= values.keys():
+            if not expected.keys() <= values.keys():
                 break
-            if all(values[name] == value for name, value in wanted.items()):
+            if all(values[name] == value for name, value in expected.items()):
                 return CommandResult(done=True, confirmed=True)
-            await asyncio.sleep(_LOOK_PACE)
+            await asyncio.sleep(_VERIFY_INTERVAL)
         else:
             if rejected is not None:
                 return rejected
         return CommandResult(done=False, confirmed=False)
 
-    async def _read_effect(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _read_effect(self, expected: Mapping[str, Any]) -> Mapping[str, Any]:
         """Read the fields that a command changes."""
-        values = dict(read_status(await self.car.status()))
+        values = dict(parse_status(await self.vehicle.status()))
         for part, names in DATA_REQUESTS.items():
-            if names & (wanted.keys() - values.keys()):
-                values |= read_data(await self.car.data(part))
+            if names & (expected.keys() - values.keys()):
+                values |= parse_data(await self.vehicle.data(part))
         return values
 
-    # Questions
+    # Polls
 
-    async def poll(self, wants_data: Callable[[Mapping[str, Any]], bool]) -> PollResult:
-        """Ask for lock, closures and whether the car sleeps: this wakes nothing.
+    async def poll(
+        self, should_read_data: Callable[[Mapping[str, Any]], bool]
+    ) -> PollResult:
+        """Poll lock, closures and sleep status; this wakes nothing.
 
-        A car that is awake is asked for all else, too, if that is wanted in the light
-        of what it told.
+        The data of an awake vehicle are polled, too, if `should_read_data` returns True
+        for these values.
         """
-        return await self._ask(partial(self._poll_all, wants_data))
+        return await self._run_poll(partial(self._poll_all, should_read_data))
 
     async def _poll_all(
-        self, wants_data: Callable[[Mapping[str, Any]], bool]
+        self, should_read_data: Callable[[Mapping[str, Any]], bool]
     ) -> PollResult:
-        values = dict(read_status(await self.car.status()))
-        if values.get("presence") is not ConnectivityState.ONLINE or not wants_data(
-            values
-        ):
+        values = dict(parse_status(await self.vehicle.status()))
+        if values.get(
+            "presence"
+        ) is not ConnectivityState.ONLINE or not should_read_data(values):
             return PollResult(values=values)
         data = VehicleData()
-        with self.car.extended_timeout():
+        with self.vehicle.extended_timeout():
             for part in DATA_REQUESTS:
                 try:
-                    data.MergeFrom(await self.car.data(part))
+                    data.MergeFrom(await self.vehicle.data(part))
                 except TeslaFleetMessageFault:
-                    # What one car does not tell is no reason not to ask for the rest.
+                    # Not every vehicle supports every request.
                     continue
                 except BluetoothTimeout, UnsealedError:
-                    # What the locks' computer has told is true all the same.
+                    # The status is valid nevertheless.
                     break
-        # What the locks' computer tells of itself is newer, and at first hand.
-        return PollResult(values={**read_data(data), **values}, taken=time_of(data))
+        # The status comes first-hand from vehicle security and is newer.
+        return PollResult(
+            values={**parse_data(data), **values}, data_at=data_timestamp(data)
+        )
 
-    async def _ask(self, ask: _Ask) -> PollResult:
-        if self._waiting or self._question is not None:
+    async def _run_poll(self, poll: _Poll) -> PollResult:
+        if self._waiting_count or self._poll_task is not None:
             return PollResult(values={}, dropped=True)
-        task: asyncio.Task[PollResult] = asyncio.create_task(self._question_of(ask))
-        self._question = task
+        task: asyncio.Task[PollResult] = asyncio.create_task(self._poll_with_lock(poll))
+        self._poll_task = task
         try:
             return await task
         except asyncio.CancelledError:
@@ -293,87 +299,87 @@ class BluetoothClient:
                 raise
             return PollResult(values={}, dropped=True)
         finally:
-            self._question = None
+            self._poll_task = None
             self._release()
 
-    async def _question_of(self, ask: _Ask) -> PollResult:
-        async with self._gate:
-            self.car.reset()
+    async def _poll_with_lock(self, poll: _Poll) -> PollResult:
+        async with self._lock:
+            self.vehicle.reset()
             try:
-                async with asyncio.timeout(_QUESTION_DEADLINE):
+                async with asyncio.timeout(_POLL_TIMEOUT):
                     if (error := await self._select_device()) is not None:
                         return PollResult(values={}, error=error)
-                    return await ask()
-            except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
+                    return await poll()
+            except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - classified below
                 if isinstance(err, StrangerError):
-                    await self._find_another()
-                rejection = self.car.rejection(err)
+                    await self._switch_device()
+                rejection = self.vehicle.rejection(err)
                 error = None if rejection else self.bluetooth_error(err)
                 return PollResult(values={}, error=error, rejection=rejection)
 
     def _handle_broadcast(self, status: VehicleStatus) -> None:
-        if self._heard is not None:
-            self._heard(read_status(status, answered=False))
+        if self._on_broadcast is not None:
+            self._on_broadcast(parse_status(status, is_reply=False))
 
     # The connection
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[BluetoothError | None]:
-        """Have the car for something longer; yields what is in the way, if any.
+        """Reserve the connection for a longer exchange; yields an error, if any.
 
-        Commands do not wait for its end. A link that is closed meanwhile cancels it.
+        Commands fail meanwhile instead of waiting. Closing the client cancels it.
         """
-        self._waiting += 1
-        self._holder = asyncio.current_task()
+        self._waiting_count += 1
+        self._connection_task = asyncio.current_task()
         try:
-            if self._question is not None:
-                self._question.cancel()
-            async with self._gate:
+            if self._poll_task is not None:
+                self._poll_task.cancel()
+            async with self._lock:
                 yield await self._select_device()
         finally:
-            self._holder = None
-            self._waiting -= 1
+            self._connection_task = None
+            self._waiting_count -= 1
             self._release()
 
     async def _select_device(self) -> BluetoothError | None:
-        """Take the adapter that hears the car best; return why there is none."""
-        if self._leaving is not None:
-            await self._leaving
+        """Select the device of the vehicle; return an error if there is none."""
+        if self._disconnect_task is not None:
+            await self._disconnect_task
         if self._closed:
             return BluetoothError.NO_CONNECTION
-        found = self._find()
-        if isinstance(found, BluetoothError):
-            # While it is connected, a car need not be heard.
-            return None if self._connected else found
-        self.car.set_device(found)
+        device = self._find()
+        if isinstance(device, BluetoothError):
+            # A connected vehicle need not advertise.
+            return None if self._connected else device
+        self.vehicle.set_device(device)
         return None
 
     def bluetooth_error(self, err: BaseException) -> BluetoothError:
-        """Tell what kept a message from the car."""
+        """Return the Bluetooth error for an exception."""
         if isinstance(err, TimeoutError):
             return self._timeout_error()
         error = bluetooth_error(err)
-        if error is BluetoothError.NO_ANSWER and self.car.hung_up:
+        if error is BluetoothError.NO_ANSWER and self.vehicle.closed_by_vehicle:
             return BluetoothError.NO_CONNECTION
         if error is BluetoothError.OUT_OF_RANGE and not isinstance(
             self._find(), BluetoothError
         ):
-            # It is heard, and takes no connection.
+            # It advertises, but accepts no connection.
             return BluetoothError.NO_CONNECTION
         return error
 
-    async def _find_another(self) -> bool:
-        """Leave a device that is not the car; return whether another one may be."""
-        device = self.car.get_device()
+    async def _switch_device(self) -> bool:
+        """Exclude a device that is not the vehicle; return whether there is another."""
+        device = self.vehicle.get_device()
         await self._disconnect()
         if device is None:
             return False
-        self._shun(device.address)
-        found = self._find()
-        return not isinstance(found, BluetoothError) and found.address != device.address
+        self._exclude_device(device.address)
+        other = self._find()
+        return not isinstance(other, BluetoothError) and other.address != device.address
 
     def _timeout_error(self) -> BluetoothError:
-        """Tell what there was no answer to: the question, or the wish to connect."""
+        """Return whether a timeout occurred while connected or connecting."""
         return (
             BluetoothError.NO_ANSWER
             if self._connected
@@ -382,55 +388,57 @@ class BluetoothClient:
 
     @property
     def _connected(self) -> bool:
-        client = self.car.client
+        client = self.vehicle.client
         return client is not None and client.is_connected
 
     def _release(self) -> None:
-        """Disconnect, unless somebody waits for the car."""
-        waited_for = self._waiting and not self._closed
-        if waited_for or self._gate.locked() or self._leaving is not None:
+        """Disconnect unless a command or poll is waiting."""
+        has_waiting = self._waiting_count and not self._closed
+        if has_waiting or self._lock.locked() or self._disconnect_task is not None:
             return
-        if self.car.client is not None:
-            self._leaving = asyncio.create_task(self._disconnect())
+        if self.vehicle.client is not None:
+            self._disconnect_task = asyncio.create_task(self._disconnect())
 
     async def _disconnect(self) -> None:
         try:
-            async with asyncio.timeout(_LEAVING):
-                await self.car.disconnect()
-        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - it is gone anyhow
-            _LOGGER.debug("Letting go of a car: %s", type(err).__name__)
+            async with asyncio.timeout(_DISCONNECT_TIMEOUT):
+                await self.vehicle.disconnect()
+        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - the client is discarded anyway
+            _LOGGER.debug("Disconnecting failed: %s", type(err).__name__)
         finally:
-            self.car.client = None
-            self._leaving = None
+            self.vehicle.client = None
+            self._disconnect_task = None
 
     async def close(self) -> None:
-        """Let go of the car for good; a command under way has a moment to end."""
+        """Close the client; a command under way gets a few seconds to end."""
         self._closed = True
-        for task in (self._question, self._holder):
+        for task in (self._poll_task, self._connection_task):
             if task is not None:
                 task.cancel()
         try:
-            async with asyncio.timeout(_CLOSING):
-                await self._gate.acquire()
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._lock.acquire()
         except TimeoutError:
-            self._give_up()
-            await self._gate.acquire()
-        self._gate.release()
+            self._cancel_command()
+            await self._lock.acquire()
+        self._lock.release()
         self._release()
-        if self._leaving is not None:
-            await self._leaving
+        if self._disconnect_task is not None:
+            await self._disconnect_task
 
-    def _give_up(self) -> None:
-        """End the command that is under way: what comes of it stays open."""
-        if self.car.limit is not None:
-            # It may be about to end anyway.
+    def _cancel_command(self) -> None:
+        """Cancel the command that is under way; its result is unknown."""
+        if self.vehicle.command_timeout is not None:
+            # The timeout may already have ended.
             with suppress(RuntimeError):
-                self.car.limit.reschedule(asyncio.get_running_loop().time())
+                self.vehicle.command_timeout.reschedule(
+                    asyncio.get_running_loop().time()
+                )
 
 
 def advertised_name(vin: str) -> str:
-    """Return how the name begins under which a car can be heard."""
-    # The letter behind it tells what the car does at the moment.
+    """Return the beginning of a vehicle's advertised name."""
+    # The last character depends on the state of the vehicle.
     return TeslaBluetooth().get_name(vin)[:-1]
 
 
@@ -455,7 +463,7 @@ def _parse_reply(command: Command, reply: object) -> CommandResult | None:
 
 
 def bluetooth_error(err: BaseException) -> BluetoothError:
-    """Tell what kept a message from a car."""
+    """Return the Bluetooth error for an exception."""
     if isinstance(err, StrangerError):
         return BluetoothError.STRANGER
     if isinstance(err, UnsealedError):

@@ -1,4 +1,4 @@
-"""What a car tells over Bluetooth, read as if the cloud had told it."""
+"""Parsing of Bluetooth messages to the fields of a `VehicleState`."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -22,14 +22,14 @@ from ..vehicle.fields import PARKED
 from ..vehicle.parsing import lookup, parse_milliseconds, parse_text
 from ..vehicle.state import FIELDS, ConnectivityState, parse_bluetooth_fields
 
-# Locked is what nobody can get into from outside.
+# Locked means that it cannot be opened from outside.
 _LOCKED: Mapping[int, bool] = {
     VehicleLockState_E.VEHICLELOCKSTATE_UNLOCKED: False,
     VehicleLockState_E.VEHICLELOCKSTATE_LOCKED: True,
     VehicleLockState_E.VEHICLELOCKSTATE_INTERNAL_LOCKED: True,
     VehicleLockState_E.VEHICLELOCKSTATE_SELECTIVE_UNLOCKED: False,
 }
-# Open is what is not shut yet, or no more. What failed to unlatch says neither.
+# Open means not completely closed. After a failed unlatch it is unknown.
 _OPEN: Mapping[int, bool] = {
     ClosureState_E.CLOSURESTATE_CLOSED: False,
     ClosureState_E.CLOSURESTATE_OPEN: True,
@@ -37,11 +37,11 @@ _OPEN: Mapping[int, bool] = {
     ClosureState_E.CLOSURESTATE_OPENING: True,
     ClosureState_E.CLOSURESTATE_CLOSING: True,
 }
-_PRESENCE: Mapping[int, ConnectivityState] = {
+_CONNECTIVITY: Mapping[int, ConnectivityState] = {
     VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_AWAKE: ConnectivityState.ONLINE,
     VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP: ConnectivityState.ASLEEP,
 }
-# A car that does not say that it sleeps does not.
+# A vehicle without a sleep status is awake.
 _AWAKE = (
     VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_UNKNOWN,
     VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_AWAKE,
@@ -61,49 +61,52 @@ _CLOSURES: Mapping[str, str] = {
 }
 
 
-def read_status(status: VehicleStatus, *, answered: bool = True) -> Mapping[str, Any]:
-    """Read what the vehicle security computer tells: changes of a `CarState`.
+def parse_status(status: VehicleStatus, *, is_reply: bool = True) -> Mapping[str, Any]:
+    """Parse the status of the vehicle security computer as changes of a `VehicleState`.
 
-    In the answer to a request, a car leaves out closures that are shut, and the gear
-    once it has been parked for a while. A broadcast need not hold either, so what it
-    leaves out is not told; `answered` says which of the two it is.
+    A reply omits closed closures, and the gear once the vehicle was parked for a while.
+    A broadcast may omit anything, so omitted fields are unknown unless `is_reply`.
     """
-    # Unlocked and closed are zeros, which look the same when they are not told at all.
+    # Unlocked and closed are zero, the same as an unset field.
     if not status.ListFields():
         return {}
-    presence = _PRESENCE.get(status.vehicleSleepStatus)
-    told: dict[str, Any] = {
+    connectivity = _CONNECTIVITY.get(status.vehicleSleepStatus)
+    values: dict[str, Any] = {
         "locked": _LOCKED.get(status.vehicleLockState),
-        "presence": presence,
+        "presence": connectivity,
         "user_present": _USER_PRESENT.get(status.userPresence),
         "shift_state": _GEARS.get(status.gear),
-        **_read_closures(status, answered=answered),
+        **_parse_closures(status, is_reply=is_reply),
     }
-    changes = {name: value for name, value in told.items() if value is not None}
-    left = changes.get("user_present") is False or presence is ConnectivityState.ASLEEP
-    if answered and left and not status.gear:
+    changes = {name: value for name, value in values.items() if value is not None}
+    unoccupied = (
+        changes.get("user_present") is False or connectivity is ConnectivityState.ASLEEP
+    )
+    if is_reply and unoccupied and not status.gear:
         changes["shift_state"] = PARKED
     if changes.get("shift_state") == PARKED:
-        # As the cloud tells it: no speed, rather than the last one.
+        # As in the cloud's data: no speed instead of the last one.
         changes["speed"] = None
     return changes
 
 
-def _read_closures(status: VehicleStatus, *, answered: bool) -> Mapping[str, Any]:
-    found = {
+def _parse_closures(status: VehicleStatus, *, is_reply: bool) -> Mapping[str, Any]:
+    closures = {
         name: _OPEN.get(getattr(status.closureStatuses, closure))
         for name, closure in _CLOSURES.items()
     }
     if status.vehicleSleepStatus == VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP:
-        # Asleep, a car reports the charge port as closed whatever it is, and may report
-        # the others as they were before: only what it says to be open is told.
-        del found["port_open"]
-        return {name: True for name, is_open in found.items() if is_open}
+        # A sleeping vehicle always reports the charge port as closed, and may report
+        # other closures as they were before: only open ones are reliable.
+        del closures["port_open"]
+        return {name: True for name, is_open in closures.items() if is_open}
     awake = status.vehicleSleepStatus in _AWAKE
-    return found if status.HasField("closureStatuses") or (answered and awake) else {}
+    return (
+        closures if status.HasField("closureStatuses") or (is_reply and awake) else {}
+    )
 
 
-def read_data(data: VehicleData) -> Mapping[str, Any]:
+def parse_data(data: VehicleData) -> Mapping[str, Any]:
     """Parse the data of the infotainment computer as changes of a `VehicleState`."""
     messages = {name: _as_dict(message) for name, message in _messages(data)}
     changes = parse_bluetooth_fields(messages)
@@ -112,8 +115,8 @@ def read_data(data: VehicleData) -> Mapping[str, Any]:
     return changes
 
 
-def time_of(data: VehicleData) -> datetime | None:
-    """Return when the car took the data (UTC)."""
+def data_timestamp(data: VehicleData) -> datetime | None:
+    """Return the latest timestamp of the data (UTC)."""
     times = [
         parse_milliseconds(_as_dict(message).get("timestamp"))
         for _, message in _messages(data)
@@ -127,7 +130,7 @@ _MESSAGES = frozenset(
 _NAME = "legacy_vehicle_state.vehicle_name"
 
 
-def _fields_of(name: str) -> frozenset[str]:
+def _reported_fields(name: str) -> frozenset[str]:
     """Return the fields that a message reports."""
     return frozenset(
         field
@@ -136,26 +139,28 @@ def _fields_of(name: str) -> frozenset[str]:
     )
 
 
-# What infotainment is asked for, and which fields each part tells that none before it
-# does. Each is asked for by itself: an answer has to fit into one frame of 1,024 bytes,
-# and cars have been seen to refuse two in one. What matters most comes first.
+# Requests to infotainment in order of importance, and the fields that each reports and
+# none before. Each is sent by itself: a reply must fit into a frame of 1,024 bytes, and
+# vehicles have rejected two requests in one.
 DATA_REQUESTS: dict[BluetoothVehicleData, frozenset[str]] = {
-    BluetoothVehicleData.CLOSURES_STATE: _fields_of("closures_state"),
-    BluetoothVehicleData.CHARGE_STATE: _fields_of("charge_state"),
-    BluetoothVehicleData.CLIMATE_STATE: _fields_of("climate_state"),
-    BluetoothVehicleData.DRIVE_STATE: _fields_of("drive_state"),
-    BluetoothVehicleData.LOCATION_STATE: _fields_of("location_state"),
-    BluetoothVehicleData.TIRE_PRESSURE_STATE: _fields_of("tire_pressure_state"),
-    BluetoothVehicleData.SOFTWARE_UPDATE_STATE: _fields_of("software_update_state"),
+    BluetoothVehicleData.CLOSURES_STATE: _reported_fields("closures_state"),
+    BluetoothVehicleData.CHARGE_STATE: _reported_fields("charge_state"),
+    BluetoothVehicleData.CLIMATE_STATE: _reported_fields("climate_state"),
+    BluetoothVehicleData.DRIVE_STATE: _reported_fields("drive_state"),
+    BluetoothVehicleData.LOCATION_STATE: _reported_fields("location_state"),
+    BluetoothVehicleData.TIRE_PRESSURE_STATE: _reported_fields("tire_pressure_state"),
+    BluetoothVehicleData.SOFTWARE_UPDATE_STATE: _reported_fields(
+        "software_update_state"
+    ),
 }
-# With the names of what is played it may not fit; nothing else depends on it.
-DATA_REQUESTS[BluetoothVehicleData.LEGACY_VEHICLE_STATE] = _fields_of(
+# With media titles it may not fit; no other request depends on it.
+DATA_REQUESTS[BluetoothVehicleData.LEGACY_VEHICLE_STATE] = _reported_fields(
     "legacy_vehicle_state"
 ).difference(*DATA_REQUESTS.values())
 
 
 def _messages(data: VehicleData) -> Iterator[tuple[str, Message]]:
-    """Return the messages that report something, by name."""
+    """Yield the messages with values, by name."""
     for field, message in data.ListFields():
         if field.name in _MESSAGES and message.ListFields():
             yield field.name, message
@@ -178,9 +183,9 @@ def _value(field: FieldDescriptor, value: object) -> object:
         case Message():
             return _as_dict(value)
         case float() if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT:
-            # As many digits as it has: 21.6 rather than 21.600000381469727.
+            # The precision of a float: 21.6 instead of 21.600000381469727.
             return float(f"{value:.7g}")
         case int() if field.enum_type is not None:
-            known = field.enum_type.values_by_number.get(value)
-            return None if known is None else known.name
+            member = field.enum_type.values_by_number.get(value)
+            return None if member is None else member.name
     return value

@@ -1,4 +1,4 @@
-"""Has a car know the Bluetooth key of this home."""
+"""Pairing of a vehicle with the Bluetooth key."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,15 +25,15 @@ from .bluetooth import BluetoothClient
 from .bluetooth_vehicle import BluetoothVehicleClient
 from .result import BluetoothError, CommandRejection
 
-# Seconds. A car waits half a minute for the card, and then for a touch of its screen.
+# Seconds. A vehicle waits 30 s for the card, and then for a confirmation on its screen.
 _CHECK_TIMEOUT = 20.0
-_TAP = 75.0
-_PACE = 1.0
-_INFOTAINMENT = 15.0
+_TAP_TIMEOUT = 75.0
+_CHECK_INTERVAL = 1.0
+_INFOTAINMENT_TIMEOUT = 15.0
 
 
 class PairingResult(StrEnum):
-    """How pairing ended."""
+    """Result of pairing."""
 
     PAIRED = "paired"
     NO_ADAPTER = "no_adapter"
@@ -66,104 +66,106 @@ _RESULTS: dict[type[WhitelistOperationStatus], PairingResult] = {
 
 
 def supports_phone_key(vin: str) -> bool:
-    """Return whether a car is new enough for keys over Bluetooth."""
+    """Return whether a vehicle is new enough for Bluetooth keys."""
     return is_pre_refresh(*decode_vin(vin), vin) is not True
 
 
 async def pair(
-    link: BluetoothClient, asked: Callable[[], None], trust: ComputerTrust
+    client: BluetoothClient, on_requested: Callable[[], None], trust: ComputerTrust
 ) -> PairingResult:
-    """Ask a car to take the key, and wait until its owner has tapped the card.
+    """Request that a vehicle adds the key, and wait until the user has tapped the card.
 
-    The key gets the role of a driver, the least that locks, unlocks and runs the
-    climate. `asked` is called once the car has got the question: the card counts only
-    from then on. The question is put once, for the car would ask anew each time.
-    `trust` takes the public keys of the car's computers: what it knows from the cloud
-    holds, all else is what the owner stands beside.
+    The key gets the role of a driver, the least that locks, unlocks and controls the
+    climate. `on_requested` is called once the vehicle has received the request, as the
+    card counts only from then on. The request is sent once, since each one prompts the
+    user again. `trust` receives the public keys of the vehicle's computers; its keys
+    from the cloud stay, all others are those of the vehicle next to the user.
     """
-    async with link.connection() as trouble:
-        if trouble is not None:
-            return _end_of_trouble(trouble)
-        car = link.car
-        before, car.trust = car.trust, trust
+    async with client.connection() as error:
+        if error is not None:
+            return _result_of_error(error)
+        vehicle = client.vehicle
+        previous_trust, vehicle.trust = vehicle.trust, trust
         try:
-            end = await _ask(link, asked)
-            if end is PairingResult.PAIRED:
-                await _meet_infotainment(car)
+            result = await _request_key(client, on_requested)
+            if result is PairingResult.PAIRED:
+                await _learn_infotainment_key(vehicle)
         finally:
-            car.trust = before
-        return end
+            vehicle.trust = previous_trust
+        return result
 
 
-async def _ask(link: BluetoothClient, asked: Callable[[], None]) -> PairingResult:
-    if (end := await _check_paired(link)) is not None:
-        return end
-    car = link.car
-    car.reset()
+async def _request_key(
+    client: BluetoothClient, on_requested: Callable[[], None]
+) -> PairingResult:
+    if (result := await _check_paired(client)) is not None:
+        return result
+    vehicle = client.vehicle
+    vehicle.reset()
     try:
-        await car.ask_for_key(Role.ROLE_DRIVER)
-    except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
-        return _end_of_trouble(link.bluetooth_error(err))
-    if (end := _refusal(car)) is not None:
-        return end
-    asked()
-    return await _wait_for_card(link)
+        await vehicle.request_key(Role.ROLE_DRIVER)
+    except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - classified below
+        return _result_of_error(client.bluetooth_error(err))
+    if (result := _rejection(vehicle)) is not None:
+        return result
+    on_requested()
+    return await _wait_for_card(client)
 
 
-async def _meet_infotainment(car: BluetoothVehicleClient) -> None:
-    """Let the infotainment computer make a session, so that its key is known, too."""
+async def _learn_infotainment_key(vehicle: BluetoothVehicleClient) -> None:
+    """Make a session with infotainment to learn its public key."""
     with suppress(Exception, TeslaFleetError):
-        async with asyncio.timeout(_INFOTAINMENT):
-            await car.ensure_awake()
+        async with asyncio.timeout(_INFOTAINMENT_TIMEOUT):
+            await vehicle.ensure_awake()
 
 
-async def _check_paired(link: BluetoothClient) -> PairingResult | None:
-    """Return PAIRED if the car knows the key, None if it does not, else the trouble."""
-    car = link.car
+async def _check_paired(client: BluetoothClient) -> PairingResult | None:
+    """Return PAIRED if the vehicle has the key, None if it has not, or the error."""
+    vehicle = client.vehicle
     try:
         async with asyncio.timeout(_CHECK_TIMEOUT):
-            # The status is asked for with the key: whoever gets it can use the key.
-            await car.status()
-    except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - told apart
-        # With a session from before, the car names it another way.
-        if car.rejection(err) is CommandRejection.KEY_NOT_PAIRED:
+            # A status request is signed, so a reply proves that the key is paired.
+            await vehicle.status()
+    except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - classified below
+        # With an existing session, the vehicle reports it as another error.
+        if vehicle.rejection(err) is CommandRejection.KEY_NOT_PAIRED:
             return None
-        if car.client is None and isinstance(err, TimeoutError):
+        if vehicle.client is None and isinstance(err, TimeoutError):
             return PairingResult.NO_CONNECTION
-        return _end_of_trouble(link.bluetooth_error(err))
+        return _result_of_error(client.bluetooth_error(err))
     return PairingResult.PAIRED
 
 
-async def _wait_for_card(link: BluetoothClient) -> PairingResult:
-    """Listen until the car tells what became of the key, or time is over.
+async def _wait_for_card(client: BluetoothClient) -> PairingResult:
+    """Wait until the vehicle reports a result, or time out.
 
-    The car may have told it while the connection was lost, so it is asked, too.
+    The report may be lost with the connection, so the vehicle is also checked.
     """
-    car = link.car
+    vehicle = client.vehicle
     try:
-        async with asyncio.timeout(_TAP):
-            while (end := _refusal(car)) is None:
-                if await _check_paired(link) is PairingResult.PAIRED:
+        async with asyncio.timeout(_TAP_TIMEOUT):
+            while (result := _rejection(vehicle)) is None:
+                if await _check_paired(client) is PairingResult.PAIRED:
                     return PairingResult.PAIRED
-                await asyncio.sleep(_PACE)
-            return end
+                await asyncio.sleep(_CHECK_INTERVAL)
+            return result
     except TimeoutError:
-        return _refusal(car) or PairingResult.NOT_TAPPED
+        return _rejection(vehicle) or PairingResult.NOT_TAPPED
 
 
-def _refusal(car: BluetoothVehicleClient) -> PairingResult | None:
-    """Return why the car did not take the key, as far as it has said so."""
-    if car.key_change is None:
+def _rejection(vehicle: BluetoothVehicleClient) -> PairingResult | None:
+    """Return why the vehicle did not add the key, None if it reported nothing."""
+    if vehicle.key_error is None:
         return None
-    end = _RESULTS.get(car.key_change, PairingResult.NOT_TAKEN)
-    # Whether a key is there shows when it is used.
-    return None if end is PairingResult.PAIRED else end
+    result = _RESULTS.get(vehicle.key_error, PairingResult.NOT_TAKEN)
+    # Only using a key proves that it was added.
+    return None if result is PairingResult.PAIRED else result
 
 
-def _end_of_trouble(trouble: BluetoothError) -> PairingResult:
-    # Who stops to seal in the middle of pairing is another one.
+def _result_of_error(error: BluetoothError) -> PairingResult:
+    # A device that stops sealing during pairing is another one.
     return (
         PairingResult.STRANGER
-        if trouble is BluetoothError.UNSEALED
-        else PairingResult(trouble)
+        if error is BluetoothError.UNSEALED
+        else PairingResult(error)
     )

@@ -1,4 +1,4 @@
-"""A car as the library meets it over Bluetooth: proven, and each command sent once."""
+"""The library's Bluetooth vehicle, proven, with commands that are sent once."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -58,82 +58,83 @@ from .signing import SendOnceMixin
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds. A computer that is awake answers a short question in a third of one.
-_ANSWER = 2.0
-_ANSWER_OF_DATA = 5.0
+# Seconds. An awake computer replies to a short request in a third of a second.
+_REPLY_TIMEOUT = 2.0
+_DATA_REPLY_TIMEOUT = 5.0
 _HANDSHAKE_ATTEMPTS = 4
-_GREETINGS_IN_VAIN = 2
+_SILENT_HANDSHAKE_ATTEMPTS = 2
 
-# Seconds. The locks' computer does not name the question that it answers: its late
-# answer to one is taken for that to the next, which does not open it.
-_LATE = 1.0
-_LATE_ANSWERS = (InvalidTag, SignedCommandResponseReplayed)
+# Seconds. Vehicle security does not identify the request that it replies to, so a late
+# reply is taken for one to the next request, which cannot decrypt it.
+_LATE_REPLY_TIME = 1.0
+_LATE_REPLY_ERRORS = (InvalidTag, SignedCommandResponseReplayed)
 
-# How long a car may take until its infotainment computer can be talked to, and the
-# pace of looking after it. A car that sleeps on after so long is woken once more.
-_WAKE = 40.0
-_WAKE_PACE = 1.0
-_WAKE_AGAIN = 20.0
+# Seconds for waking until infotainment responds, between two checks of it, and until a
+# vehicle that still sleeps is woken again.
+_WAKE_TIMEOUT = 40.0
+_WAKE_INTERVAL = 1.0
+_WAKE_RETRY_AFTER = 20.0
 
 
 class NoSessionError(BluetoothTimeout):
-    """The infotainment of a car that is awake does not answer, while its locks do."""
+    """Raised when only the infotainment of an awake vehicle does not respond."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _UsedCounter:
-    """The counter that the last command was signed with."""
+    """Counter of the signature of the last command."""
 
     domain: Domain
     epoch: bytes
     counter: int
 
 
-# The library's own bases differ in how a thing or two is called.
+# The library's base classes differ in the signatures of some methods.
 class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
-    """A car in range of an adapter.
+    """Vehicle in range of a Bluetooth adapter.
 
-    `heard` takes each status that is broadcast on a connection; it proves nothing.
+    `on_broadcast` is called with each status broadcast on a connection, which proves
+    nothing.
     """
 
-    _default_timeout = _ANSWER
+    _default_timeout = _REPLY_TIMEOUT
 
     def __init__(
         self,
         vin: str,
         key: ec.EllipticCurvePrivateKey,
         trust: ComputerTrust,
-        heard: Callable[[VehicleStatus], None],
+        on_broadcast: Callable[[VehicleStatus], None],
     ) -> None:
         super().__init__(vin, key, trust)
-        self._let_expire()
-        self.limit: asyncio.Timeout | None = None
-        """What ends the command at hand; waking the car takes longer."""
+        self._use_expiring_sessions()
+        self.command_timeout: asyncio.Timeout | None = None
+        """Timeout of the current command, extended for waking the vehicle."""
 
-        self.key_change: type[WhitelistOperationStatus] | None = None
-        """Why the car did not take a new key, as far as it said."""
+        self.key_error: type[WhitelistOperationStatus] | None = None
+        """Error that the vehicle reported for adding a key."""
 
-        self._pairing_answered = asyncio.Event()
-        self.hung_up = False
-        """Whether the car ended the connection instead of answering."""
+        self._pairing_reply = asyncio.Event()
+        self.closed_by_vehicle = False
+        """Whether the vehicle closed the connection instead of replying."""
 
-        self.infotainment_answers: bool | None = None
-        """Whether infotainment answered when it was last talked to."""
+        self.infotainment_responds: bool | None = None
+        """Whether infotainment responded to the last request."""
 
-        self._asking = self._acting = False
-        self._used: _UsedCounter | None = None
-        self._told: dict[int, SessionInfo] = {}
-        self._heard = heard
+        self._is_query = self._is_command = False
+        self._used_counter: _UsedCounter | None = None
+        self._session_infos: dict[int, SessionInfo] = {}
+        self._on_broadcast = on_broadcast
 
     @override
     def reset(
         self, pending: PendingCommand | None = None, expires: float | None = None
     ) -> None:
-        """Forget the last command, and take up the next one."""
+        """Prepare for the next command."""
         super().reset(pending, expires)
-        self._used = None
+        self._used_counter = None
 
-    # The way out
+    # Sending
 
     @override
     async def _send(
@@ -146,14 +147,14 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
         optimistic: bool = False,
         confirm_broadcast: Callable[[VehicleStatus], bool] | None = None,
     ) -> RoutableMessage:
-        greets = msg.HasField("session_info_request")
-        self._acting = acts = not (greets or self._asking)
-        if greets and timeout is None:
-            # A greeting is short, whatever follows it.
-            timeout = _ANSWER
-        if acts:
-            self._sending()
-            self._note_counter(msg)
+        is_handshake = msg.HasField("session_info_request")
+        self._is_command = is_command = not (is_handshake or self._is_query)
+        if is_handshake and timeout is None:
+            # A handshake is short.
+            timeout = _REPLY_TIMEOUT
+        if is_command:
+            self._mark_sent()
+            self._record_counter(msg)
         try:
             reply = await super()._send(
                 msg,
@@ -163,95 +164,97 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
                 optimistic=optimistic,
             )
         except BluetoothTransportError, NotSentError, UnprovenError:
-            if acts:
-                # It failed before the first byte.
+            if is_command:
+                # Nothing was sent.
                 self.delivered = False
             raise
         except BluetoothTimeout:
-            self.hung_up = self.client is not None and not self.client.is_connected
+            self.closed_by_vehicle = (
+                self.client is not None and not self.client.is_connected
+            )
             raise
         finally:
-            self._acting = False
-        self.hung_up = False
+            self._is_command = False
+        self.closed_by_vehicle = False
         if reply.from_destination.domain == Domain.DOMAIN_INFOTAINMENT:
-            self.infotainment_answers = True
-        if greets and reply.session_info:
+            self.infotainment_responds = True
+        if is_handshake and reply.session_info:
             domain = reply.from_destination.domain
-            self._told[domain] = SessionInfo.FromString(reply.session_info)
-        elif acts:
-            self._note_answer(msg, reply)
-            # What is not sealed may come from anybody.
+            self._session_infos[domain] = SessionInfo.FromString(reply.session_info)
+        elif is_command:
+            self._record_reply(msg, reply)
+            # An unsealed reply may come from another device.
             self.answered = self.answered and is_sealed(reply)
         return reply
 
     @override
     async def connect_if_needed(self, *args: Any, **kwargs: Any) -> None:
-        """Connect, and check once more whether it is not too late for the command."""
+        """Connect, then check the deadline of the command again."""
         await super().connect_if_needed(*args, **kwargs)
-        if self._acting:
-            self._check_time()
+        if self._is_command:
+            self._check_deadline()
 
     @override
     def _expiry(self) -> float | None:
-        # A question may be asked again.
-        return None if self._asking else self.expires
+        # A query may be repeated.
+        return None if self._is_query else self.expires
 
-    def _note_counter(self, msg: RoutableMessage) -> None:
+    def _record_counter(self, msg: RoutableMessage) -> None:
         if not msg.signature_data.HasField("AES_GCM_Personalized_data"):
             return
-        signature = msg.signature_data.AES_GCM_Personalized_data
-        self._used = _UsedCounter(
+        data = msg.signature_data.AES_GCM_Personalized_data
+        self._used_counter = _UsedCounter(
             domain=msg.to_destination.domain,
-            epoch=signature.epoch,
-            counter=signature.counter,
+            epoch=data.epoch,
+            counter=data.counter,
         )
 
     @contextmanager
-    def _ask(self) -> Iterator[None]:
-        """Let what is sent meanwhile be a question, which may be asked again."""
-        before, self._asking = self._asking, True
+    def _query(self) -> Iterator[None]:
+        """Send messages in this context as queries, which may be repeated."""
+        previous, self._is_query = self._is_query, True
         try:
             yield
         finally:
-            self._asking = before
+            self._is_query = previous
 
     @override
     async def _getVehicleSecurity(self, command: UnsignedMessage) -> VehicleStatus:
-        with self._ask():
+        with self._query():
             return await super()._getVehicleSecurity(command)
 
     @override
     async def _getInfotainment(self, command: Action) -> VehicleData:
-        with self._ask():
+        with self._query():
             return await super()._getInfotainment(command)
 
     @override
     async def _sendInfotainment(
         self, command: Action, *, mutating: bool = True
     ) -> dict[str, Any]:
-        """Send to a computer that sleeps with the car, and wakes with it."""
+        """Wake the vehicle, then send to infotainment."""
         await self.ensure_awake()
         return await super()._sendInfotainment(command, mutating=mutating)
 
     @override
     async def charge_port_door_open(self) -> dict[str, Any]:
-        """Open the port like any closure, also of a car that sleeps.
+        """Open the port like any closure, even of a sleeping vehicle.
 
-        Newer versions of the library refuse that, or ask infotainment first.
+        Newer versions of the library reject that or query infotainment first.
         """
         return await super(VehicleBluetooth, self).charge_port_door_open()
 
     @override
     async def _ensure_handshake(self, domain: Domain) -> None:
-        """Greet until the car answers: a greeting may get lost.
+        """Repeat the handshake until the vehicle replies, as one may get lost.
 
-        Raises NoSessionError where only infotainment is silent. It is then greeted
-        less often, until it answers.
+        Raises NoSessionError if only infotainment does not respond; it gets fewer
+        attempts until it responds again.
         """
         infotainment = domain == Domain.DOMAIN_INFOTAINMENT
-        silent = infotainment and self.infotainment_answers is False
+        silent = infotainment and self.infotainment_responds is False
         for left in reversed(
-            range(_GREETINGS_IN_VAIN if silent else _HANDSHAKE_ATTEMPTS)
+            range(_SILENT_HANDSHAKE_ATTEMPTS if silent else _HANDSHAKE_ATTEMPTS)
         ):
             if self.is_proven(domain) and not silent:
                 return
@@ -261,74 +264,74 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
                 if left:
                     continue
                 if infotainment:
-                    await self._explain_silence(err)
+                    await self._raise_if_only_infotainment_silent(err)
                 raise
             silent = False
 
-    async def _explain_silence(self, err: BluetoothTimeout) -> None:
-        """Raise a NoSessionError if only infotainment is silent, though awake."""
-        if not _asleep(await self.status()):
-            self.infotainment_answers = False
+    async def _raise_if_only_infotainment_silent(self, err: BluetoothTimeout) -> None:
+        """Raise a NoSessionError if the vehicle is awake."""
+        if not _is_asleep(await self.status()):
+            self.infotainment_responds = False
             raise NoSessionError from err
 
-    # What came of it
+    # Results
 
     @override
     async def _resolve_timeout(
         self, plan: VerifyPlan | None, timeout: BluetoothTimeout
     ) -> dict[str, Any] | None:
-        """Leave it open: a question now would use up the counter that is the proof."""
+        """Return no result; a query would use up the counter that serves as proof."""
         return None
 
     async def was_accepted(self) -> bool | None:
-        """Tell whether the car took the last command, None if that cannot be known.
+        """Return whether the vehicle accepted the last command, None if unknown.
 
-        A car tells the highest counter that it has taken from a key; a command with a
-        higher one has not been taken, and behind the greeting it will not be any more.
-        That holds as long as nothing was asked since the command.
+        In a handshake a vehicle reports the highest counter that it has accepted from a
+        key. A command with a higher one was not accepted, and will not be after the
+        handshake. This holds only if nothing was sent since the command.
         """
-        used = self._used
+        used = self._used_counter
         if used is None:
             return None
-        self._told.pop(used.domain, None)
+        self._session_infos.pop(used.domain, None)
         try:
             await self._handshake(used.domain)
         except BluetoothTimeout:
             if used.domain == Domain.DOMAIN_INFOTAINMENT:
-                self.infotainment_answers = False
+                self.infotainment_responds = False
             raise
-        told = self._told.get(used.domain)
-        if told is None or told.epoch != used.epoch:
+        info = self._session_infos.get(used.domain)
+        if info is None or info.epoch != used.epoch:
             return None
-        if told.counter >= used.counter:
+        if info.counter >= used.counter:
             return True
-        # What is sent instead bears the same counter: if the first copy is only late,
-        # the car takes one of the two.
+        # A resent command uses the same counter: if the first copy is only late, the
+        # vehicle accepts one of the two.
         self._sessions[used.domain].counter = used.counter - 1
         return False
 
     @override
     def rejection(self, error: BaseException | None) -> CommandRejection | None:
-        """Return why the car says that it did not do the last command.
+        """Return why the vehicle did not execute the last command.
 
-        A session info that is not authentic is no word of the car.
+        Session info that is not authentic proves nothing.
         """
         if isinstance(error, SessionInfoAuthenticationFault):
             return None
         return super().rejection(error)
 
-    # Asking for the key to be taken
+    # Pairing
 
-    async def ask_for_key(self, role: Role) -> None:
-        """Ask once for the key to be added; `key_change` notes why it was not.
+    async def request_key(self, role: Role) -> None:
+        """Request once that the key is added; `key_error` is set if it is rejected.
 
-        The request has the form of Tesla's own client, the only one that every car
-        takes: it names no sender, so the car's answer is addressed to nobody. A newer
-        car says nothing before somebody has tapped the card: whoever hangs up
-        meanwhile, as the library does, never hears that it was canceled.
+        The request has the format of Tesla's own client, the only one that every
+        vehicle accepts. It names no sender, so the reply has no recipient. Newer
+        vehicles reply only once the card was tapped; the library disconnects before
+        and misses a cancellation.
         """
-        self.key_change = None
-        self._pairing_answered.clear()
+        self.key_error = None
+        self._pairing_reply.clear()
         change = PermissionChange(
             key=PublicKey(PublicKeyRaw=self._public_key), keyRole=role
         )
@@ -353,99 +356,101 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
         except BleakCharacteristicNotFoundError as err:
             raise BluetoothTransportError from err
         except BleakError, TimeoutError:
-            # The car may have got it all the same, and must not be asked twice.
-            _LOGGER.debug("Whether the car was asked for the key is not known")
+            # The vehicle may have received it and must not be asked twice.
+            _LOGGER.debug("The key request may not have been received")
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ANSWER):
-                await self._pairing_answered.wait()
+            async with asyncio.timeout(_REPLY_TIMEOUT):
+                await self._pairing_reply.wait()
 
-    # Asking
+    # Queries
 
     async def status(self) -> VehicleStatus:
-        """Ask the computer of the locks, which never sleeps; raises as the library."""
+        """Query vehicle security, which never sleeps; raises the library's errors."""
         domain = Domain.DOMAIN_VEHICLE_SECURITY
         for left in reversed(range(_HANDSHAKE_ATTEMPTS)):
             try:
                 await self._ensure_handshake(domain)
-                told: object = await self.vehicle_state()
+                reply: object = await self.vehicle_state()
             except BluetoothTimeout:
                 if not left:
                     raise
-            except _LATE_ANSWERS:
-                await self._let_pass(domain)
+            except _LATE_REPLY_ERRORS:
+                await self._discard_late_replies(domain)
             else:
-                # Anything else acknowledges the question, and does not answer it.
-                if isinstance(told, VehicleStatus):
-                    return told
+                # Anything else only acknowledges the request.
+                if isinstance(reply, VehicleStatus):
+                    return reply
         raise BluetoothTimeout
 
     async def data(self, part: BluetoothVehicleData) -> VehicleData:
-        """Ask infotainment for a part of its data; raises as the library."""
+        """Query a part of infotainment's data; raises the library's errors."""
         for _ in range(_HANDSHAKE_ATTEMPTS):
             await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT)
             try:
-                told: object = await self.vehicle_data([part])
+                reply: object = await self.vehicle_data([part])
             except BluetoothTimeout as err:
-                await self._explain_silence(err)
+                await self._raise_if_only_infotainment_silent(err)
                 raise
-            except _LATE_ANSWERS:
-                await self._let_pass(Domain.DOMAIN_INFOTAINMENT)
+            except _LATE_REPLY_ERRORS:
+                await self._discard_late_replies(Domain.DOMAIN_INFOTAINMENT)
             else:
-                if isinstance(told, VehicleData):
-                    return told
+                if isinstance(reply, VehicleData):
+                    return reply
         raise BluetoothTimeout
 
-    async def _let_pass(self, domain: Domain) -> None:
-        """Drop answers that come late: to the next question they would be wrong."""
-        await asyncio.sleep(_LATE)
+    async def _discard_late_replies(self, domain: Domain) -> None:
+        """Discard late replies, which do not belong to the next request."""
+        await asyncio.sleep(_LATE_REPLY_TIME)
         queue = self._queues[domain]
         while not queue.empty():
             queue.get_nowait()
 
     @contextmanager
     def extended_timeout(self) -> Iterator[None]:
-        """Wait longer for each answer: data come in many pieces."""
-        self._default_timeout = _ANSWER_OF_DATA
+        """Wait longer for each reply, as data arrive in many fragments."""
+        self._default_timeout = _DATA_REPLY_TIMEOUT
         try:
             yield
         finally:
-            self._default_timeout = _ANSWER
+            self._default_timeout = _REPLY_TIMEOUT
 
     # Waking
 
     async def ensure_awake(self) -> None:
-        """Wake the car if it sleeps, until its infotainment computer answers."""
+        """Wake the vehicle if it sleeps, until infotainment responds."""
         status = await self.status()
-        if _asleep(status):
+        if _is_asleep(status):
             loop = asyncio.get_running_loop()
-            if self.limit is not None:
-                self.limit.reschedule(loop.time() + self._allow_wake())
+            if self.command_timeout is not None:
+                self.command_timeout.reschedule(loop.time() + self._extend_for_wake())
             await self._wake(loop)
         await self._ensure_handshake(Domain.DOMAIN_INFOTAINMENT)
 
-    def _allow_wake(self) -> float:
-        """Return for how many seconds the car may be woken and told what to do."""
-        now, seconds = time.monotonic(), _WAKE
+    def _extend_for_wake(self) -> float:
+        """Extend the deadline for waking; return the seconds left."""
+        monotonic, seconds = time.monotonic(), _WAKE_TIMEOUT
         if self.pending is not None:
             self.pending.allow_wake()
-            seconds = min(seconds, self.pending.deadline - now)
-        self.expires = now + seconds
+            seconds = min(seconds, self.pending.deadline - monotonic)
+        self.expires = monotonic + seconds
         return seconds
 
     async def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        end = loop.time() + _WAKE
+        deadline = loop.time() + _WAKE_TIMEOUT
         woken_at = None
-        while loop.time() < end:
-            sleeps = woken_at is None or _asleep(await self.status())
-            if sleeps and (woken_at is None or loop.time() - woken_at > _WAKE_AGAIN):
+        while loop.time() < deadline:
+            is_asleep = woken_at is None or _is_asleep(await self.status())
+            if is_asleep and (
+                woken_at is None or loop.time() - woken_at > _WAKE_RETRY_AFTER
+            ):
                 woken_at = loop.time()
-                # Whether it was heard shows in what follows.
-                with self._ask(), suppress(BluetoothTimeout, BluetoothCommandFailed):
+                # The next status shows whether it was received.
+                with self._query(), suppress(BluetoothTimeout, BluetoothCommandFailed):
                     await self._sendVehicleSecurity(_WAKE_UP)
             try:
                 await self._handshake(Domain.DOMAIN_INFOTAINMENT)
             except BluetoothTimeout:
-                await asyncio.sleep(_WAKE_PACE)
+                await asyncio.sleep(_WAKE_INTERVAL)
             else:
                 return
 
@@ -458,35 +463,35 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
         super()._on_message(msg)
 
     def _handle_broadcast(self, msg: RoutableMessage) -> None:
-        """Note what the computer of the locks tells without being asked.
+        """Handle unsealed messages of vehicle security that are not requested.
 
-        Only what is not sealed can be read here; of the rest, the library takes care.
+        The library handles sealed ones.
         """
         broadcast = msg.to_destination.routing_address != self._from_destination
         if not msg.protobuf_message_as_bytes or msg.HasField("signature_data"):
             return
         try:
-            told = FromVCSECMessage.FromString(msg.protobuf_message_as_bytes)
+            message = FromVCSECMessage.FromString(msg.protobuf_message_as_bytes)
         except DecodeError:
             return
-        if told.HasField("vehicleStatus"):
+        if message.HasField("vehicleStatus"):
             if broadcast:
-                self._heard(told.vehicleStatus)
+                self._on_broadcast(message.vehicleStatus)
             return
-        if told.HasField("commandStatus"):
-            self._pairing_answered.set()
-        if told.commandStatus.HasField("whitelistOperationStatus"):
-            change = told.commandStatus.whitelistOperationStatus
-            number = change.whitelistOperationInformation
+        if message.HasField("commandStatus"):
+            self._pairing_reply.set()
+        if message.commandStatus.HasField("whitelistOperationStatus"):
+            status = message.commandStatus.whitelistOperationStatus
+            number = status.whitelistOperationInformation
             if number:
                 known = number < len(WHITELIST_OPERATION_STATUS)
-                found = WHITELIST_OPERATION_STATUS[number] if known else None
-                self.key_change = found or WhitelistOperationStatus
+                error = WHITELIST_OPERATION_STATUS[number] if known else None
+                self.key_error = error or WhitelistOperationStatus
 
 
 _WAKE_UP = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_WAKE_VEHICLE)
 
 
-def _asleep(status: VehicleStatus) -> bool:
-    asleep = VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP
-    return bool(status.vehicleSleepStatus == asleep)
+def _is_asleep(status: VehicleStatus) -> bool:
+    sleeping = VehicleSleepStatus_E.VEHICLE_SLEEP_STATUS_ASLEEP
+    return bool(status.vehicleSleepStatus == sleeping)

@@ -1,4 +1,4 @@
-"""Links to a car: the one place where `tesla-fleet-api` is called."""
+"""Client for Tesla's Fleet API and compatible servers, based on `tesla-fleet-api`."""
 
 import asyncio
 from collections import defaultdict
@@ -21,10 +21,15 @@ from .http import Failure, HttpResult, recording, request
 from .key_pair import PrivateKey
 from .library_commands import call_library
 from .log_filter import redact_library_log
-from .proxy_answers import is_tesla_proxy, lost_parameters, read_object, read_rejection
+from .proxy_answers import (
+    has_lost_parameters,
+    is_tesla_proxy,
+    parse_object,
+    parse_rejection,
+)
 from .rest_vehicle import RestVehicle
 from .result import ApiCall, CommandResult, parse_result
-from .signing import SessionMade, SignedVehicle
+from .signing import SessionCallback, SignedVehicle
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,11 +37,11 @@ type TokenSource = Callable[[], Awaitable[str | None]]
 
 _READ_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 30.0
-_COMMAND_DEADLINE = 60.0  # of a signed command, which may need a greeting before it
-_ANSWER_TIMEOUT = 10.0  # of a command that was sent just before its deadline
+_COMMAND_DEADLINE = 60.0  # of a signed command, including its handshake
+_ANSWER_TIMEOUT = 10.0  # of a command sent just before its deadline
 
-# What servers that are not Tesla's number or know otherwise.
-_DIFFERENT = frozenset(
+# Commands whose parameters differ on Tesla's proxy.
+_PROXY_SPECIFIC_COMMANDS = frozenset(
     {Command.SEAT_COOLER, Command.OVERHEAT_TEMP, Command.WHEEL_HEATER}
 )
 _PROBE_TIMEOUT = 5.0
@@ -53,15 +58,15 @@ _ENDPOINTS = (
 )
 _LOCATION = "location_data"
 
-# The request did not get out, or not to the cloud.
-_NEVER_SENT = frozenset(
+# The request was not sent, or not to the cloud.
+_NOT_SENT_FAILURES = frozenset(
     {Failure.REFUSED, Failure.NAME, Failure.ADDRESS, Failure.CERTIFICATE}
 )
 
 # Keys beside a response that make its result inconclusive.
 _INCONCLUSIVE = frozenset({"error", "queued"})
 
-# What errors say, whatever their code, when the car did not do it.
+# Error texts of commands that were not executed, with any status code.
 _NOT_EXECUTED = (
     "vehicle is offline or asleep",
     "vehicle is not available",
@@ -72,7 +77,7 @@ _NOT_EXECUTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class WakeResult:
-    """Whether a car woke up in time, and the calls that were made for it."""
+    """Whether a vehicle woke up in time, and the API calls made."""
 
     online: bool
     calls: tuple[ApiCall, ...]
@@ -80,21 +85,21 @@ class WakeResult:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandServer:
-    """A server between here and Tesla that takes the commands, and signs them."""
+    """A self-hosted server that signs commands and forwards them to Tesla."""
 
     session: aiohttp.ClientSession
     base_url: str
 
 
 class FleetClient:
-    """The cars of one account, reached through a cloud.
+    """Client for the vehicles of one account.
 
-    Its session has a `Recorder` among its middlewares. Nothing but being cancelled
-    raises: what went wrong stands in the answer. With a `private_key` it signs the
-    commands of cars that require it. `location` tells whether the account lets it ask
-    where the cars are, `refreshes` whether the server keeps data and renews them when
-    told to, `through_server` whether a server of the user's own stands before Tesla. A
-    `command_server` takes the commands only, but for waking a car.
+    The session needs a `RecordingMiddleware`. Only cancellation raises: errors are in
+    the returned calls. Commands that must be signed are signed with `private_key`.
+    `location` is whether the token may read the location, `supports_refresh` whether
+    the server caches data and can refresh them, `through_server` whether a self-hosted
+    server forwards all requests. A `command_server` receives only the commands, except
+    for waking a vehicle.
     """
 
     def __init__(
@@ -105,7 +110,7 @@ class FleetClient:
         *,
         private_key: PrivateKey | None = None,
         location: bool = True,
-        refreshes: bool = False,
+        supports_refresh: bool = False,
         through_server: bool = False,
         command_server: CommandServer | None = None,
     ) -> None:
@@ -113,8 +118,10 @@ class FleetClient:
         self.base_url = base_url
         self._api = TeslaFleetApi(session, token_source, server=base_url)
         self._api.private_key = private_key
-        self._keeper = (
-            Teslemetry(session, token_source, server=base_url) if refreshes else None
+        self._teslemetry = (
+            Teslemetry(session, token_source, server=base_url)
+            if supports_refresh
+            else None
         )
         self.only_commands_through_server = command_server is not None
         self.commands_through_server = through_server or command_server is not None
@@ -124,72 +131,76 @@ class FleetClient:
             server.session, token_source, server=server.base_url
         )
         self._endpoints = [*_ENDPOINTS, *([_LOCATION] if location else [])]
-        # Each computer of a car has sessions of its own, and does one thing after
-        # another, as its owner asked: the locks wait for nothing else.
-        self._signed: dict[tuple[str, bool], SignedVehicle] = {}
-        self.session_made: SessionMade = lambda vin, computer, point: None
-        """Takes the public keys that computers of cars have in signed sessions."""
+        # Each computer of a vehicle has its own sessions and executes its commands in
+        # order, so that locking does not wait for infotainment.
+        self._signed_vehicles: dict[tuple[str, bool], SignedVehicle] = {}
+        self.on_session: SessionCallback = lambda vin, computer, point: None
+        """Called with the public key of a computer after a signed handshake."""
 
         self._locks: defaultdict[tuple[str, bool], asyncio.Lock]
         self._locks = defaultdict(asyncio.Lock)
 
     async def products(self) -> ApiCall:
-        """List what the account has: cars and other things."""
-        return await _call(self._api.products, _READ_TIMEOUT)
+        """Request the product list of the account."""
+        return await _send_request(self._api.products, _READ_TIMEOUT)
 
     async def region(self) -> ApiCall:
-        """Ask which region's host serves the account."""
-        return await _call(self._api.user.region, _READ_TIMEOUT)
+        """Request the region that serves the account."""
+        return await _send_request(self._api.user.region, _READ_TIMEOUT)
 
     async def vehicle(self, vin: str) -> ApiCall:
-        """Ask whether a car is online; this costs nothing and wakes nothing."""
-        return await _call(self._vehicle(vin).vehicle, _READ_TIMEOUT)
+        """Request whether a vehicle is online; not billed, wakes nothing."""
+        return await _send_request(self._vehicle(vin).vehicle, _READ_TIMEOUT)
 
     async def vehicle_data(self, vin: str) -> ApiCall:
-        """Ask an online car for all its data; this is billed.
+        """Request all data of an online vehicle; billed.
 
-        A token that may not see the location gets everything else.
+        If the token lacks the location scope, request everything else.
         """
         vehicle = self._vehicle(vin)
 
-        async def ask() -> object:
+        async def request_data() -> object:
             return await vehicle.vehicle_data(self._endpoints)
 
-        call = await _call(ask, _READ_TIMEOUT)
+        call = await _send_request(request_data, _READ_TIMEOUT)
         if _LOCATION in self._endpoints and _lacks_scope(call.answer):
             self._endpoints.remove(_LOCATION)
-            call = await _call(ask, _READ_TIMEOUT)
+            call = await _send_request(request_data, _READ_TIMEOUT)
             if call.body is None:
                 self._endpoints.append(_LOCATION)
             else:
-                _LOGGER.info("The account does not show where its cars are")
+                _LOGGER.info("Polling without the location: the token lacks the scope")
         return call
 
     @property
-    def refreshes(self) -> bool:
-        """Tell whether the server keeps data and renews them when told to."""
-        return self._keeper is not None
+    def supports_refresh(self) -> bool:
+        """Return whether the server caches data and can refresh them."""
+        return self._teslemetry is not None
 
     async def refresh(self, vin: str) -> ApiCall:
-        """Have a server that keeps data ask an online car for them; this is billed."""
-        if (keeper := self._keeper) is None:
-            raise RuntimeError("This server keeps no data")
-        return await _call(lambda: keeper.vehicle_data_refresh(vin), _COMMAND_TIMEOUT)
+        """Have the server refresh its cached data of an online vehicle; billed."""
+        if (teslemetry := self._teslemetry) is None:
+            raise RuntimeError("This server does not cache data")
+        return await _send_request(
+            lambda: teslemetry.vehicle_data_refresh(vin), _COMMAND_TIMEOUT
+        )
 
     async def fleet_status(self, vins: Sequence[str]) -> ApiCall:
-        """Ask which cars hold the public key of the application."""
-        return await _call(
+        """Request which vehicles have the public key of the application."""
+        return await _send_request(
             lambda: self._api.vehicles.Fleet(self._api, "").fleet_status(list(vins)),
             _READ_TIMEOUT,
         )
 
     async def register_partner(self, domain: str) -> ApiCall:
-        """Register an application in the region, under the domain of its key."""
-        return await _call(lambda: self._api.partner.register(domain), _COMMAND_TIMEOUT)
+        """Register an application with its domain in the region."""
+        return await _send_request(
+            lambda: self._api.partner.register(domain), _COMMAND_TIMEOUT
+        )
 
     @property
     def can_sign(self) -> bool:
-        """Tell whether it can sign commands itself."""
+        """Return whether the client signs commands itself."""
         return self._api.private_key is not None
 
     async def command(
@@ -216,10 +227,10 @@ class FleetClient:
                     pending.mark_sent(time.monotonic())
                 return await call_library(vehicle, call)
 
-            api_call = await _call(send, _COMMAND_TIMEOUT, pending)
+            api_call = await _send_request(send, _COMMAND_TIMEOUT, pending)
             retry = self.commands_through_server and bool(call.params)
-            if retry and lost_parameters(api_call.answer):
-                api_call = await _call(send, _COMMAND_TIMEOUT, pending)
+            if retry and has_lost_parameters(api_call.answer):
+                api_call = await _send_request(send, _COMMAND_TIMEOUT, pending)
         if not self.commands_through_server:
             return _command_result(command, api_call)
         return _proxied_command_result(command, api_call)
@@ -228,20 +239,22 @@ class FleetClient:
         self, vin: str, call: CommandCall, pending: PendingCommand | None
     ) -> CommandResult:
         computer = vin, COMMANDS[call.command].vehicle_security
-        if computer not in self._signed:
-            self._signed[computer] = SignedVehicle(self._api, vin, self.session_made)
-        vehicle = self._signed[computer]
-        # The next command is sent only when this one has expired, or was answered.
-        expires = None if pending is None else time.monotonic() + _COMMAND_TIMEOUT
-        if pending is not None and expires is not None:
-            expires = min(expires, pending.deadline)
-        vehicle.reset(pending, expires)
+        if computer not in self._signed_vehicles:
+            self._signed_vehicles[computer] = SignedVehicle(
+                self._api, vin, self.on_session
+            )
+        vehicle = self._signed_vehicles[computer]
+        # The next command is sent only once this one was answered or has expired.
+        expires_at = None if pending is None else time.monotonic() + _COMMAND_TIMEOUT
+        if pending is not None and expires_at is not None:
+            expires_at = min(expires_at, pending.deadline)
+        vehicle.reset(pending, expires_at)
 
         async def send() -> object:
             async with asyncio.timeout(_COMMAND_DEADLINE):
                 return await call_library(vehicle, call)
 
-        api_call = await _call(send, _COMMAND_TIMEOUT, pending)
+        api_call = await _send_request(send, _COMMAND_TIMEOUT, pending)
         if api_call.body is not None and not vehicle.answered:
             api_call = replace(api_call, body=None)
         result = replace(_command_result(call.command, api_call), signed=True)
@@ -252,18 +265,18 @@ class FleetClient:
         confirmed = not vehicle.delivered or rejection is not None or answered
         return replace(result, confirmed=confirmed, rejection=rejection)
 
-    def forget(self, vin: str) -> None:
-        """Forget the sessions of a car that left the account."""
+    def remove_vehicle(self, vin: str) -> None:
+        """Discard the sessions of a vehicle that left the account."""
         for security in (False, True):
-            self._signed.pop((vin, security), None)
+            self._signed_vehicles.pop((vin, security), None)
 
     async def _rest_vehicle(self, vin: str, command: Command) -> RestVehicle:
-        """Return a vehicle that sends a command in the form that the server expects."""
+        """Return a vehicle that sends a command in the format of the server."""
         if command is Command.WAKE:
             return RestVehicle(self._api, vin)
         tesla_proxy = False
-        if self.commands_through_server and command in _DIFFERENT:
-            # Without a token it identifies itself, and does not forward the request.
+        if self.commands_through_server and command in _PROXY_SPECIFIC_COMMANDS:
+            # Without a token the proxy identifies itself and forwards nothing.
             answer = await request(
                 self._command_server.session,
                 "GET",
@@ -274,7 +287,7 @@ class FleetClient:
         return RestVehicle(self._command_api, vin, tesla_proxy=tesla_proxy)
 
     def _vehicle(self, vin: str) -> VehicleFleet[TeslaFleetApi]:
-        # A new one for each call: the library's would outlive a car that was sold.
+        # New for each call: the library keeps its vehicles forever.
         return VehicleFleet(self._api, vin)
 
 
@@ -285,13 +298,13 @@ async def register_at_teslemetry(
     software_id: str,
     software_version: str,
 ) -> str | None:
-    """Have a service know this home; return its client id, None if that failed."""
+    """Register this Home Assistant at Teslemetry; return the client ID or None."""
     try:
         registration = await register_client(
             session, name, software_id, software_version
         )
-    except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - each way is a failure
-        _LOGGER.debug("Not registered: %s", type(err).__name__)
+    except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - every error means failed
+        _LOGGER.debug("Registration at Teslemetry failed: %s", type(err).__name__)
         return None
     return registration.client_id
 
@@ -304,9 +317,9 @@ async def wake_and_wait(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     on_call: Callable[[ApiCall], None] = lambda _: None,
 ) -> WakeResult:
-    """Wake a vehicle once, and poll it until it is online or `deadline` (s) is over.
+    """Wake a vehicle once and poll until it is online, at most `deadline` seconds.
 
-    `on_call` is called with each call when it has been answered.
+    `on_call` is called with each API call.
     """
     started = time.monotonic()
     result = await client.command(vin, command_call(Command.WAKE))
@@ -327,20 +340,20 @@ async def wake_and_wait(
 
 
 def is_online(call: ApiCall) -> bool:
-    """Return whether a call says that its car is online."""
+    """Return whether an API call reports its vehicle as online."""
     return (
         call.body is not None
         and unwrap_response(call.body).get("state") == ConnectivityState.ONLINE.value
     )
 
 
-async def _call(
+async def _send_request(
     send: Callable[[], Awaitable[object]],
     timeout: float,
     pending: PendingCommand | None = None,
 ) -> ApiCall:
-    """Let the library make one request, and return what came of it."""
-    began = time.monotonic()
+    """Make one request through the library and return the API call."""
+    started = time.monotonic()
     body: object = None
     error: BaseException | None = None
 
@@ -350,27 +363,27 @@ async def _call(
     def seconds() -> float:
         if pending is None:
             return timeout
-        left = pending.deadline - time.monotonic()
-        return min(timeout, max(left, _ANSWER_TIMEOUT))
+        remaining = pending.deadline - time.monotonic()
+        return min(timeout, max(remaining, _ANSWER_TIMEOUT))
 
     with recording(timeout=seconds, may_send=may_send) as record:
         try:
             body = await send()
-        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - the answer tells
+        except (Exception, TeslaFleetError) as err:  # noqa: BLE001 - recorded in the call
             error = err
             if record.answer is None:
-                _LOGGER.debug("No request was made: %s", type(err).__name__)
+                _LOGGER.debug("Request was not sent: %s", type(err).__name__)
     if record.answer is None:
-        elapsed = time.monotonic() - began
-        nothing = HttpResult(sent_at=began, elapsed=elapsed, failure=Failure.OTHER)
-        return ApiCall(answer=nothing, sent=False, error=error)
+        elapsed = time.monotonic() - started
+        no_answer = HttpResult(sent_at=started, elapsed=elapsed, failure=Failure.OTHER)
+        return ApiCall(answer=no_answer, sent=False, error=error)
     if not isinstance(body, Mapping):
         return ApiCall(answer=record.answer, error=error)
     return ApiCall(answer=record.answer, body=cast(JsonObject, body))
 
 
 def _lacks_scope(answer: HttpResult) -> bool:
-    """Tell whether an answer says that the token may not see what was asked for."""
+    """Return whether an answer reports a missing scope of the token."""
     return answer.status == 403 and "scope" in answer.body.lower()
 
 
@@ -394,20 +407,20 @@ def _command_result(command: Command, call: ApiCall) -> CommandResult:
 
 
 def _proxied_command_result(command: Command, call: ApiCall) -> CommandResult:
-    """Return the result of a command that a server before Tesla accepted."""
+    """Return the result of a command sent to a self-hosted server."""
     if call.body is None:
         # The library does not parse JSON that is sent as plain text.
-        call = replace(call, body=read_object(call.answer))
+        call = replace(call, body=parse_object(call.answer))
     result = _command_result(command, call)
-    if call.body is not None or (rejection := read_rejection(call.answer)) is None:
+    if call.body is not None or (rejection := parse_rejection(call.answer)) is None:
         return result
     return replace(result, confirmed=True, rejection=rejection)
 
 
 def _definitely_not_executed(answer: HttpResult) -> bool:
-    """Return whether a failed command cannot have got into the car."""
+    """Return whether a failed command cannot have reached the vehicle."""
     if answer.failure is not None:
-        return answer.failure in _NEVER_SENT
+        return answer.failure in _NOT_SENT_FAILURES
     if answer.status is None or answer.status < 300:
         return False
     if any(words in answer.body.lower() for words in _NOT_EXECUTED):

@@ -1,4 +1,4 @@
-"""What one HTTP request brought, raw and bounded."""
+"""Bounded HTTP requests that return a result instead of raising."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -21,19 +21,19 @@ from yarl import URL
 
 MAX_BODY = 4096  # bytes
 _LOOKUP_TIMEOUT = 2.0  # seconds, after a failure
-_RETRY_AFTER_MOST = 30 * 24 * 3600.0  # seconds
+_MAX_RETRY_AFTER = 30 * 24 * 3600.0  # seconds
 
-# A number beyond this is a time of the clock, no length of time.
-_SINCE_1970 = 1e9
+# A larger number is a time since the epoch, not a duration.
+_MIN_EPOCH_TIME = 1e9
 
-# How limits name their end: all together, or each category its own.
-_RESET = re.compile(r"(?:x-)?ratelimit-(?:[\w-]+-)?reset", re.IGNORECASE)
-_RETRY_IN = re.compile(
+# Headers with the end of a rate limit, for all or for one category of calls.
+_RESET_HEADER = re.compile(r"(?:x-)?ratelimit-(?:[\w-]+-)?reset", re.IGNORECASE)
+_RETRY_IN_BODY = re.compile(
     r'retry in (\d{1,9}) seconds?|"after"\s*:\s*(\d{1,9})', re.IGNORECASE
 )
 
-# Where no public host lives. Not `is_private`: that holds networks, like those for
-# documentation, which nobody uses to block a name.
+# Networks of addresses that block a name. `is_private` would add networks that are
+# not used for that, such as those for documentation.
 _PRIVATE_V4 = (
     IPv4Network("0.0.0.0/32"),
     IPv4Network("10.0.0.0/8"),
@@ -51,12 +51,12 @@ _PRIVATE_V6 = (
 
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
-# Names that may well live at a private address, like a proxy's at home.
+# Suffixes of names that may resolve to a private address, such as a proxy at home.
 _LOCAL_NAMES = (".arpa", ".home", ".internal", ".lan", ".local", ".localhost")
 
 
 class Failure(StrEnum):
-    """Why no usable HTTP answer came."""
+    """Why a request got no usable answer."""
 
     REFUSED = "refused"
     RESET = "reset"
@@ -68,7 +68,7 @@ class Failure(StrEnum):
     OTHER = "other"
 
 
-_BY_ERRNO = {
+_FAILURE_BY_ERRNO = {
     errno.EADDRNOTAVAIL: Failure.REFUSED,
     errno.ECONNABORTED: Failure.RESET,
     errno.ECONNREFUSED: Failure.REFUSED,
@@ -82,72 +82,72 @@ _BY_ERRNO = {
 
 @dataclass(frozen=True, kw_only=True)
 class HttpResult:
-    """What one request brought.
+    """Result of one request.
 
-    Look at `failure` first: beside one, the rest is what had come before it.
+    With a `failure`, the other fields hold what was received before it.
     """
 
     sent_at: float
     """Monotonic time of sending."""
 
     elapsed: float
-    """Seconds until the answer was there or had failed."""
+    """Seconds until the answer was received or the request failed."""
 
     status: int | None = None
     content_type: str = ""
     """In lower case, without parameters."""
 
     body: str = ""
-    """At most 4 KiB unless more was asked for, decoded leniently as UTF-8."""
+    """At most `max_body` bytes, decoded as UTF-8 with replacement characters."""
 
     truncated: bool = False
-    """Whether the body was longer than what is kept of it."""
+    """Whether `body` is only the beginning."""
 
     location: str | None = None
-    """Where a 3xx points to; it is never followed."""
+    """Target of a redirect, which is never followed."""
 
     retry_after: float | None = None
     """Seconds."""
 
     failure: Failure | None = None
     family: socket.AddressFamily | None = None
-    """Of the connection, if known; after a failure, of the host if it has only one."""
+    """Of the connection, or of the host's addresses if the request failed."""
 
 
 class RequestFailedError(aiohttp.ClientError):
-    """A recorded request brought nothing of use.
+    """Raised when a recorded request got no usable answer.
 
-    No kind of error on which aiohttp would send an idempotent request again.
+    Not an error after which aiohttp would send an idempotent request again.
     """
 
 
 class RequestWithheldError(RequestFailedError):
-    """A request was not sent, since it may not be any more."""
+    """Raised when a request may no longer be sent."""
 
 
 class _TooLargeError(Exception):
-    """A body is longer than it may be."""
+    """Raised when a body exceeds its maximum size."""
 
 
 @dataclass(kw_only=True)
-class Record:
-    """Holds the answer to the request that is made while recording."""
+class RequestRecord:
+    """Result of the request that is made while recording."""
 
     timeout: Callable[[], float]
-    """Return the seconds that a request may take from now on."""
+    """Return the seconds that a request may take."""
 
     may_send: Callable[[], bool] = lambda: True
-    """Whether a request may still be sent; checked last."""
+    """Return whether a request may still be sent."""
 
     answer: HttpResult | None = None
 
     def check(self) -> None:
-        """Raise a RequestWithheldError if no request may be sent any more."""
+        """Raise a RequestWithheldError if no request may be sent."""
         if not self.may_send():
             raise RequestWithheldError("Too late to be sent")
 
 
-_record: ContextVar[Record | None] = ContextVar("keycard_record", default=None)
+_record: ContextVar[RequestRecord | None] = ContextVar("keycard_record", default=None)
 
 
 @contextmanager
@@ -155,14 +155,14 @@ def recording(
     *,
     timeout: float | Callable[[], float],
     may_send: Callable[[], bool] = lambda: True,
-) -> Generator[Record]:
-    """Collect the answer to the request that the current task makes in here.
+) -> Generator[RequestRecord]:
+    """Record the result of the request that the current task makes in this context.
 
-    `timeout` are seconds for each request, `may_send` tells whether one may still be
-    sent.
+    `timeout` is in seconds and applies to each request; `may_send` returns whether one
+    may still be sent.
     """
     seconds = timeout if callable(timeout) else lambda: timeout
-    record = Record(timeout=seconds, may_send=may_send)
+    record = RequestRecord(timeout=seconds, may_send=may_send)
     token = _record.set(record)
     try:
         yield record
@@ -170,45 +170,45 @@ def recording(
         _record.reset(token)
 
 
-class Recorder:
-    """Client middleware that records answers, bounds them, and refuses redirects.
+class RecordingMiddleware:
+    """Client middleware that records and bounds answers and rejects redirects.
 
-    For the session of a library that drops the answers it has no use for.
+    For the session of a library that discards bodies of failed requests.
     """
 
-    def __init__(self, *, timeout: float = 30.0, limit: int = 1 << 20) -> None:
+    def __init__(self, *, timeout: float = 30.0, max_size: int = 1 << 20) -> None:
         self._timeout = timeout
-        self._limit = limit
+        self._max_size = max_size
 
     async def __call__(
         self,
         request: aiohttp.ClientRequest,
         handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
     ) -> aiohttp.ClientResponse:
-        """Send the request once and keep its answer."""
-        record = _record.get() or Record(timeout=lambda: self._timeout)
+        """Send the request once and record its result."""
+        record = _record.get() or RequestRecord(timeout=lambda: self._timeout)
         record.check()
-        asking = _PendingResult(url=request.url)
+        pending = _PendingResult(url=request.url)
         try:
             async with asyncio.timeout(record.timeout()):
                 response = await handler(request)
-                body = await asking.receive(response, self._limit)
+                body = await pending.read_response(response, self._max_size)
         except RequestWithheldError:
             raise
         except Exception as err:
-            record.answer = await asking.failed(err)
+            record.answer = await pending.to_failed_result(err)
             raise RequestFailedError(f"No answer: {record.answer.failure}") from err
-        record.answer = asking.answered()
+        record.answer = pending.to_result()
         if 300 <= response.status < 400:
             raise RequestFailedError("A redirect is not followed")
-        response.content = _stream(body)
-        # The session sets the class of its responses: one is changed in its place.
+        response.content = _body_stream(body)
+        # The session determines the response class, so the instance is patched.
         response.get_encoding = _encoding  # type: ignore[method-assign]
         return response
 
 
-def connection_check() -> aiohttp.TraceConfig:
-    """Return what checks once more, when there is a connection, before it is used.
+def deadline_trace_config() -> aiohttp.TraceConfig:
+    """Return a trace config that checks the deadline when a connection is available.
 
     A request may wait long for its connection.
     """
@@ -231,14 +231,14 @@ async def request(
     timeout: float = 10.0,
     data: Mapping[str, str] | str | None = None,
     headers: Mapping[str, str] | None = None,
-    limit: int = 65536,
+    max_size: int = 65536,
     max_body: int = MAX_BODY,
 ) -> HttpResult:
-    """Make one bounded request that follows no redirect and never raises.
+    """Make one request without redirects; errors are in the result.
 
-    Of the body at most `kept` bytes are kept.
+    At most `max_size` bytes of the body are read, and `max_body` bytes returned.
     """
-    asking = _PendingResult(url=url, max_body=max_body)
+    pending = _PendingResult(url=url, max_body=max_body)
     try:
         async with (
             asyncio.timeout(timeout),
@@ -251,15 +251,15 @@ async def request(
                 timeout=aiohttp.ClientTimeout(total=None),
             ) as response,
         ):
-            await asking.receive(response, limit)
-    except Exception as err:  # noqa: BLE001 - each way to fail is an answer
-        return await asking.failed(err)
-    return asking.answered()
+            await pending.read_response(response, max_size)
+    except Exception as err:  # noqa: BLE001 - every failure is a result
+        return await pending.to_failed_result(err)
+    return pending.to_result()
 
 
 @dataclass(kw_only=True)
 class _PendingResult:
-    """Gathers an answer while its request is under way."""
+    """Result of a request that is under way."""
 
     url: str | URL
     max_body: int = MAX_BODY
@@ -275,34 +275,36 @@ class _PendingResult:
     def __post_init__(self) -> None:
         self.sent_at = time.monotonic()
 
-    async def receive(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
-        """Read a response, but no more than the limit."""
-        self.family = _family_of(response)
+    async def read_response(
+        self, response: aiohttp.ClientResponse, max_size: int
+    ) -> bytes:
+        """Read a response up to `max_size` bytes."""
+        self.family = _address_family(response)
         self.status = response.status
         content_type = response.headers.get("Content-Type", "")
         self.content_type = content_type.partition(";")[0].strip().lower()[:128]
-        self.retry_after = _retry_after(response.headers)
+        self.retry_after = _retry_after_from_headers(response.headers)
         if 300 <= response.status < 400:
             location = response.headers.get("Location", "")
             self.location = location.encode(errors="replace").decode()[:2048] or None
         try:
-            body = await _read(response.content, limit)
+            body = await _read_body(response.content, max_size)
         except BaseException:
             response.close()
             raise
         self.body = body[: self.max_body].decode(_encoding(), errors="replace")
         if self.status == 429 and self.retry_after is None:
-            self.retry_after = _told_to_retry(self.body)
+            self.retry_after = _retry_after_from_body(self.body)
         self.truncated = len(body) > self.max_body
-        if len(body) > limit:
+        if len(body) > max_size:
             response.close()
-            # A long page is an answer all the same.
+            # A long HTML page can still be classified.
             if response.ok and self.content_type != "text/html":
                 raise _TooLargeError
         return body
 
-    def answered(self, failure: Failure | None = None) -> HttpResult:
-        """Return the answer as far as it came."""
+    def to_result(self, failure: Failure | None = None) -> HttpResult:
+        """Return the result of what was received."""
         return HttpResult(
             sent_at=self.sent_at,
             elapsed=time.monotonic() - self.sent_at,
@@ -316,17 +318,19 @@ class _PendingResult:
             family=self.family,
         )
 
-    async def failed(self, err: Exception) -> HttpResult:
-        """Return the answer to a request that ended in an error."""
-        failure = _failure_of(err)
-        answer = self.answered(failure)
+    async def to_failed_result(self, err: Exception) -> HttpResult:
+        """Return the result of a request that raised an error."""
+        failure = _classify_error(err)
+        answer = self.to_result(failure)
         if self.status is not None:
             return answer
-        addresses = await _addresses_of(self.url)
+        addresses = await _resolve_addresses(self.url)
         families = {_FAMILIES[address.version] for address in addresses or ()}
         if addresses is None and failure is Failure.TIMEOUT:
             failure = Failure.NAME
-        elif any(map(_is_private, addresses or ())) and not _may_be_private(self.url):
+        elif any(map(_is_private, addresses or ())) and not _allows_private_address(
+            self.url
+        ):
             failure = Failure.ADDRESS
         return replace(
             answer,
@@ -335,18 +339,18 @@ class _PendingResult:
         )
 
 
-async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
-    """Read a body, or so much of it that it is known to be too long."""
+async def _read_body(content: aiohttp.StreamReader, max_size: int) -> bytes:
+    """Read a body, at most one byte more than the limit."""
     body = bytearray()
     async for chunk in content.iter_any():
         body += chunk
-        if len(body) > limit:
+        if len(body) > max_size:
             break
-    return bytes(body[: limit + 1])
+    return bytes(body[: max_size + 1])
 
 
-def _failure_of(err: Exception) -> Failure:
-    """Tell why a request ended in an error."""
+def _classify_error(err: Exception) -> Failure:
+    """Return the failure for an error."""
     match err:
         case _TooLargeError():
             return Failure.TOO_LARGE
@@ -359,46 +363,46 @@ def _failure_of(err: Exception) -> Failure:
         ):
             return Failure.CERTIFICATE
         case aiohttp.ClientConnectorError():
-            return _failure_to_connect(err.os_error)
+            return _classify_connection_error(err.os_error)
         case TimeoutError():
             return Failure.TIMEOUT
         case aiohttp.ServerDisconnectedError() | ConnectionError():
             return Failure.RESET
         case aiohttp.ClientPayloadError():
-            # Cut short, or packed in a way that nobody can unpack.
+            # Incomplete, or with an invalid content encoding.
             broken = isinstance(err.__cause__, ContentEncodingError)
             return Failure.OTHER if broken else Failure.RESET
         case OSError():
-            return _BY_ERRNO.get(err.errno or 0, Failure.OTHER)
+            return _FAILURE_BY_ERRNO.get(err.errno or 0, Failure.OTHER)
         case _:
             return Failure.OTHER
 
 
-def _failure_to_connect(err: OSError) -> Failure:
+def _classify_connection_error(err: OSError) -> Failure:
     match err:
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError():
             return Failure.RESET
         case ssl.SSLError():
-            # No certificate was seen, but whoever speaks there is not the host.
+            # The server is not the host, even without a certificate.
             return Failure.CERTIFICATE
         case TimeoutError():
             return Failure.TIMEOUT
         case OSError(errno=None):
-            # Several addresses failed, each for a reason of its own.
+            # Several addresses failed for different reasons.
             return Failure.REFUSED
         case _:
-            return _BY_ERRNO.get(err.errno or 0, Failure.OTHER)
+            return _FAILURE_BY_ERRNO.get(err.errno or 0, Failure.OTHER)
 
 
-async def _addresses_of(url: str | URL) -> list[IPv4Address | IPv6Address] | None:
-    """Return the addresses of a host, None if its name leads nowhere in time."""
+async def _resolve_addresses(url: str | URL) -> list[IPv4Address | IPv6Address] | None:
+    """Return the addresses of a host, None if it cannot be resolved in time."""
     loop = asyncio.get_running_loop()
     try:
         host = URL(url).host or ""
         async with asyncio.timeout(_LOOKUP_TIMEOUT):
-            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-    except Exception:  # noqa: BLE001 - whatever it is, the name leads nowhere
+            infos = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in infos]
+    except Exception:  # noqa: BLE001 - every error means not resolved
         return None
 
 
@@ -410,8 +414,8 @@ def _is_private(address: IPv4Address | IPv6Address) -> bool:
     return any(address in network for network in _PRIVATE_V4)
 
 
-def _may_be_private(url: str | URL) -> bool:
-    """Return whether a private address is no surprise for a host."""
+def _allows_private_address(url: str | URL) -> bool:
+    """Return whether a host may have a private address."""
     host = (URL(url).host or "").rstrip(".").lower()
     try:
         ip_address(host)
@@ -420,8 +424,8 @@ def _may_be_private(url: str | URL) -> bool:
     return True
 
 
-def _family_of(response: aiohttp.ClientResponse) -> socket.AddressFamily | None:
-    """Return the family of a connection that is still at hand."""
+def _address_family(response: aiohttp.ClientResponse) -> socket.AddressFamily | None:
+    """Return the address family of an open connection."""
     connection = response.connection
     if connection is None or connection.transport is None:
         return None
@@ -429,45 +433,47 @@ def _family_of(response: aiohttp.ClientResponse) -> socket.AddressFamily | None:
     return None if peer is None else socket.AddressFamily(peer.family)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return for how many seconds headers ask to wait, the longest of several."""
-    if (told := _seconds(headers.get("Retry-After"))) is not None:
-        return told
+def _retry_after_from_headers(headers: Mapping[str, str]) -> float | None:
+    """Return the longest delay that headers request, in seconds."""
+    if (seconds := _parse_retry_after(headers.get("Retry-After"))) is not None:
+        return seconds
     resets = [
-        _seconds(value) for name, value in headers.items() if _RESET.fullmatch(name)
+        _parse_retry_after(value)
+        for name, value in headers.items()
+        if _RESET_HEADER.fullmatch(name)
     ]
     return max((reset for reset in resets if reset is not None), default=None)
 
 
-def _told_to_retry(body: str) -> float | None:
-    """Return for how many seconds a body asks to wait."""
-    told = _RETRY_IN.search(body)
-    return _seconds(told[1] or told[2]) if told else None
+def _retry_after_from_body(body: str) -> float | None:
+    """Return the delay that a body requests, in seconds."""
+    match = _RETRY_IN_BODY.search(body)
+    return _parse_retry_after(match[1] or match[2]) if match else None
 
 
-def _seconds(header: str | None) -> float | None:
-    """Read a Retry-After, which is seconds or a date."""
+def _parse_retry_after(header: str | None) -> float | None:
+    """Parse a Retry-After header (seconds or a date) to seconds."""
     if header is None:
         return None
     try:
         if header.strip().isdecimal():
             seconds = float(int(header))
-            if seconds > _SINCE_1970:
+            if seconds > _MIN_EPOCH_TIME:
                 seconds -= time.time()
         else:
             seconds = parsedate_to_datetime(header).timestamp() - time.time()
     except ValueError, OverflowError, OSError:
         return None
-    return min(max(seconds, 0.0), _RETRY_AFTER_MOST)
+    return min(max(seconds, 0.0), _MAX_RETRY_AFTER)
 
 
 def _encoding() -> str:
-    """Return how every body is decoded, whatever its charset: some take minutes."""
+    """Return UTF-8 for every body; decoding some other charsets takes minutes."""
     return "utf-8"
 
 
-def _stream(body: bytes) -> aiohttp.StreamReader:
-    """Return a stream that holds a body which was read before."""
+def _body_stream(body: bytes) -> aiohttp.StreamReader:
+    """Return a stream of a body that was already read."""
     loop = asyncio.get_running_loop()
     stream = aiohttp.StreamReader(BaseProtocol(loop), limit=len(body) + 1, loop=loop)
     stream.feed_data(body)

@@ -1,4 +1,4 @@
-"""The key pair that signs commands: made once, kept in a file of the owner's."""
+"""Key pair that signs commands, stored in a file."""
 
 import asyncio
 import os
@@ -20,48 +20,48 @@ type PrivateKey = ec.EllipticCurvePrivateKey
 
 
 class UnusableKeyError(Exception):
-    """The file of the key cannot be read or written, or holds something else."""
+    """Raised when the key file cannot be read or written, or holds no usable key."""
 
 
-async def load_key(path: Path) -> PrivateKey:
-    """Return the key in a file; make it, for its owner's eyes only, if there is none.
+async def load_or_create_key(path: Path) -> PrivateKey:
+    """Load the key from a file, or create it, readable by its owner only.
 
-    Raises UnusableKeyError. A file that holds anything is never replaced: cars know
-    its key. An empty one is no key: a full disk left it.
+    Raises UnusableKeyError. A file with any content is never replaced, as vehicles may
+    have its key; an empty one, as left by a full disk, is.
     """
     try:
-        return await asyncio.to_thread(_load_or_make, path)
+        return await asyncio.to_thread(_load_or_create, path)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as err:
         raise UnusableKeyError(str(err)) from err
 
 
-def _load_or_make(path: Path) -> PrivateKey:
+def _load_or_create(path: Path) -> PrivateKey:
     try:
         pem = path.read_bytes()
     except FileNotFoundError:
         pem = b""
     if not pem.strip():
-        return _make(path)
+        return _create(path)
     key = load_pem_private_key(pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("The file holds a key of another kind")
+        raise TypeError("The file holds a key of another type")
     if not isinstance(key.curve, ec.SECP256R1):
-        raise TypeError("The file holds a key of another curve")
+        raise TypeError("The file holds a key on another curve")
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)
     return key
 
 
-def _make(path: Path) -> PrivateKey:
-    """Make a key, whose file is there whole or not at all."""
+def _create(path: Path) -> PrivateKey:
+    """Create a key and write its file atomically."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
     )
-    # A temporary file is its owner's alone from the start.
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # A temporary file is readable by its owner only from the start.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(number, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
@@ -73,7 +73,7 @@ def _make(path: Path) -> PrivateKey:
 
 
 def public_pem(key: PrivateKey) -> str:
-    """Return the public half, as a domain shows it."""
+    """Return the public key in PEM, as published on a domain."""
     return (
         key.public_key()
         .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -82,18 +82,18 @@ def public_pem(key: PrivateKey) -> str:
 
 
 def public_key_hex(key: PrivateKey) -> str:
-    """Return the public half as the maker names it: uncompressed, in hexadecimal."""
+    """Return the public key in Tesla's format: uncompressed, in hexadecimal."""
     point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return point.hex()
 
 
 def matches_public_key(pem: str, key: PrivateKey) -> bool | None:
-    """Return whether a PEM is the public half of a key, None if it is no public key."""
+    """Return whether a PEM is the public key of a key, None if it is no public key."""
     try:
-        shown = load_pem_public_key(pem.encode())
+        public_key = load_pem_public_key(pem.encode())
     except ValueError:
         return None
     own = key.public_key()
-    return isinstance(shown, ec.EllipticCurvePublicKey) and (
-        shown.public_numbers() == own.public_numbers()
+    return isinstance(public_key, ec.EllipticCurvePublicKey) and (
+        public_key.public_numbers() == own.public_numbers()
     )

@@ -1,6 +1,6 @@
-"""Private parts of the library that this package overrides or uses.
+"""Private members of the library that this package overrides or uses.
 
-A range of versions is accepted, and a newer one may lack any of them.
+A range of versions is accepted, and a newer one may lack some of them.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ LIBRARY_VERSION = tesla_fleet_api.__version__
 
 _VIN = "5YJ30123456789ABC"
 
-MEMBERS: Mapping[type, frozenset[str]] = {
+REQUIRED_MEMBERS: Mapping[type, frozenset[str]] = {
     VehicleBluetooth: frozenset(
         {
             "_authenticate_session_info",
@@ -59,7 +59,7 @@ def missing_members() -> tuple[str, ...]:
     session = Session(vehicle, Domain.DOMAIN_VEHICLE_SECURITY)
     return tuple(
         f"{kind.__name__}.{name}"
-        for kind, found in ((VehicleBluetooth, vehicle), (Session, session))
-        for name in sorted(MEMBERS[kind])
-        if not hasattr(found, name)
+        for kind, instance in ((VehicleBluetooth, vehicle), (Session, session))
+        for name in sorted(REQUIRED_MEMBERS[kind])
+        if not hasattr(instance, name)
     )

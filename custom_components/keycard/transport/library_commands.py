@@ -1,4 +1,4 @@
-"""Send commands with the methods of `tesla_fleet_api`."""
+"""Commands as method calls of `tesla_fleet_api`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -27,7 +27,7 @@ type _Method = Callable[[LibraryVehicle, Params], Awaitable[object]]
 
 
 async def call_library(vehicle: LibraryVehicle, call: CommandCall) -> object:
-    """Send a command with the method that the library has for it."""
+    """Send a command with the library's method for it."""
     return await _METHODS[call.command](vehicle, call.params)
 
 

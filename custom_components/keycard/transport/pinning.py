@@ -1,4 +1,4 @@
-"""A server's certificate that the user trusts: this one and no other."""
+"""Certificate pinning for servers with a certificate that the user has accepted."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,59 +13,59 @@ from cryptography.hazmat.primitives import hashes
 from ..const import CONF_FINGERPRINT
 
 _TIMEOUT = 10.0
-_NOTHING = bytes(hashes.SHA256.digest_size)
+_NO_FINGERPRINT = bytes(hashes.SHA256.digest_size)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """What a server shows; the fingerprint is its SHA-256, in lower case."""
+    """Certificate of a server; the fingerprint is its SHA-256 in lower case."""
 
     fingerprint: str
     subject: str
     expires: datetime | None = None
 
 
-class Pin(aiohttp.Fingerprint):
-    """Accept one certificate, whatever its name and date, before anything is sent.
+class CertificatePin(aiohttp.Fingerprint):
+    """Accepts one certificate, regardless of its name and date, before sending.
 
-    `refused` is the other one that the server has shown last.
+    `rejected` is the certificate that the server presented last if it is another one.
     """
 
     def __init__(self, fingerprint: bytes) -> None:
-        """Take the SHA-256 of the certificate."""
+        """Initialize with the SHA-256 of the certificate."""
         super().__init__(fingerprint)
-        self.refused: Certificate | None = None
+        self.rejected: Certificate | None = None
         self._listeners: list[Callable[[], None]] = []
 
     def add_listener(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Have a listener called when another certificate came or went."""
+        """Call a listener when `rejected` changes."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     @override
     def check(self, transport: asyncio.Transport) -> None:
-        """Raise a ServerFingerprintMismatch unless the certificate is the one."""
+        """Raise a ServerFingerprintMismatch for another certificate."""
         try:
             super().check(transport)
         except aiohttp.ServerFingerprintMismatch:
             tls = transport.get_extra_info("ssl_object")
-            self._note(read_certificate(tls.getpeercert(binary_form=True)))
+            self._set_rejected(parse_certificate(tls.getpeercert(binary_form=True)))
             raise
-        self._note(None)
+        self._set_rejected(None)
 
-    def _note(self, refused: Certificate | None) -> None:
-        if refused == self.refused:
+    def _set_rejected(self, rejected: Certificate | None) -> None:
+        if rejected == self.rejected:
             return
-        self.refused = refused
+        self.rejected = rejected
         for listener in list(self._listeners):
             listener()
 
 
 class PinnedSession:
-    """A session whose every request goes to a server with the pinned certificate."""
+    """Session that makes requests only to a server with the pinned certificate."""
 
-    def __init__(self, session: aiohttp.ClientSession, pin: Pin) -> None:
-        """Take the session that makes the requests."""
+    def __init__(self, session: aiohttp.ClientSession, pin: CertificatePin) -> None:
+        """Initialize with the session that makes the requests."""
         self._session = session
         self._pin = pin
 
@@ -74,44 +74,46 @@ class PinnedSession:
         return self._session.request(method, url, **{**options, "ssl": self._pin})
 
 
-def read_pin(data: Mapping[str, Any]) -> Pin | None:
-    """Return the pin that an entry's data hold, None without one."""
+def pin_from_data(data: Mapping[str, Any]) -> CertificatePin | None:
+    """Return the pin of a config entry's data, None without one."""
     fingerprint = data.get(CONF_FINGERPRINT)
-    return None if fingerprint is None else pin_of(fingerprint)
+    return None if fingerprint is None else create_pin(fingerprint)
 
 
-def pin_of(fingerprint: str) -> Pin:
-    """Return the pin of a certificate, by its SHA-256 in hexadecimal."""
-    return Pin(bytes.fromhex(fingerprint))
+def create_pin(fingerprint: str) -> CertificatePin:
+    """Return the pin of a certificate from its SHA-256 in hexadecimal."""
+    return CertificatePin(bytes.fromhex(fingerprint))
 
 
-def pinned(session: aiohttp.ClientSession, pin: Pin | None) -> aiohttp.ClientSession:
-    """Return a session for a library that makes requests, and nothing else, with it."""
+def pin_session(
+    session: aiohttp.ClientSession, pin: CertificatePin | None
+) -> aiohttp.ClientSession:
+    """Return a session with a pin, for a library that only calls `request`."""
     if pin is None:
         return session
     return cast(aiohttp.ClientSession, PinnedSession(session, pin))
 
 
-async def async_read_certificate(
+async def async_fetch_certificate(
     session: aiohttp.ClientSession, url: str
 ) -> Certificate | None:
-    """Return the certificate that a server shows, None if it shows none.
+    """Fetch the certificate of a server, None if it presents none.
 
-    Nothing is sent: the connection ends at the certificate.
+    Nothing is sent: the connection ends after the certificate.
     """
-    pin = Pin(_NOTHING)
+    pin = CertificatePin(_NO_FINGERPRINT)
     try:
         async with (
             asyncio.timeout(_TIMEOUT),
             session.request("HEAD", url, ssl=pin, allow_redirects=False),
         ):
             return None
-    except Exception:  # noqa: BLE001 - being refused is how it ends well
-        return pin.refused
+    except Exception:  # noqa: BLE001 - the rejection is the expected end
+        return pin.rejected
 
 
-def read_certificate(der: bytes) -> Certificate:
-    """Read a certificate; one that cannot be parsed has a fingerprint all the same."""
+def parse_certificate(der: bytes) -> Certificate:
+    """Parse a certificate; an invalid one has only a fingerprint."""
     digest = hashes.Hash(hashes.SHA256())
     digest.update(der)
     fingerprint = digest.finalize().hex()
@@ -124,7 +126,7 @@ def read_certificate(der: bytes) -> Certificate:
     return Certificate(fingerprint=fingerprint, subject=subject, expires=expires)
 
 
-def spell_fingerprint(fingerprint: str) -> str:
-    """Return a fingerprint as other programs show it: AB:CD:..."""
+def format_fingerprint(fingerprint: str) -> str:
+    """Return a fingerprint in the common notation AB:CD:..."""
     pairs = (fingerprint[at : at + 2] for at in range(0, len(fingerprint), 2))
     return ":".join(pairs).upper()

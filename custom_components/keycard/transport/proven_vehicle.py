@@ -1,4 +1,4 @@
-"""A vehicle over Bluetooth that is believed only as far as its keys prove it."""
+"""Bluetooth vehicle whose sessions must be proven by known public keys."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -31,30 +31,30 @@ _LOGGER = logging.getLogger(__name__)
 
 _NOT_LISTED = Session_Info_Status.SESSION_INFO_STATUS_KEY_NOT_ON_WHITELIST
 
-# How often a connection may be lost between its proof and the message.
-_RECONNECTS = 3
+# Connections that may be lost between handshake and message.
+_MAX_RECONNECTS = 3
 
 
 class StrangerError(Exception):
-    """The device that answered is not the vehicle."""
+    """Raised when the device that answered is not the vehicle."""
 
 
 class UnsealedError(Exception):
-    """A computer that seals its answers sent an open one."""
+    """Raised when a computer that seals its replies sent an unsealed one."""
 
 
 class UnprovenError(Exception):
-    """A signed message was about to be sent on a connection without a proof."""
+    """Raised when a signed message would be sent on an unproven connection."""
 
 
 class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
-    """A vehicle whose sessions are compared with the known keys of its computers.
+    """Bluetooth vehicle that compares sessions with the known keys of its computers.
 
-    The library keeps its sessions over connections and takes any device that
-    completes a handshake, any broadcast for a confirmation and any open answer for
-    the vehicle's. Here each connection is proven by a handshake of its own before
-    something signed is sent, broadcasts confirm nothing, and an open answer is taken on
-    a proven connection only, from a computer that was never seen to seal one.
+    The library reuses sessions on new connections and accepts any device that
+    completes a handshake, any broadcast as a confirmation and any unsealed reply. Here
+    each connection needs its own handshake before a signed message is sent, broadcasts
+    confirm nothing, and unsealed replies are accepted only on a proven connection from
+    a computer that has never sealed one.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         self._trust = trust
         self._proven: set[Computer] = set()
         self._requests: dict[int, bytes] = {}
-        self._sealed = False
-        self._discarded: set[Computer] = set()
+        self._reply_sealed = False
+        self._discarded_unsealed: set[Computer] = set()
 
     @property
     def trust(self) -> ComputerTrust:
-        """Return what decides which device is the vehicle."""
+        """Return the trust that decides which device is the vehicle."""
         return self._trust
 
     @trust.setter
@@ -86,7 +86,7 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         self._proven.clear()
 
     def is_proven(self, domain: Domain) -> bool:
-        """Return whether a computer has proven itself on this connection."""
+        """Return whether a computer has proven its key on this connection."""
         return (
             self.client is not None
             and self.client.is_connected
@@ -109,8 +109,8 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         expects_data: bool = True,
         confirm_broadcast: Callable[[VehicleStatus], bool] | None = None,
     ) -> dict[str, Any]:
-        """Prove the connection, then sign and send a message on it."""
-        for _ in range(_RECONNECTS):
+        """Prove the connection by a handshake, then sign and send a message."""
+        for _ in range(_MAX_RECONNECTS):
             await self.connect_if_needed()
             await self._ensure_handshake(domain)
             try:
@@ -118,10 +118,10 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
                     domain, command, attempt, expects_data=expects_data
                 )
             except UnprovenError:
-                _LOGGER.debug("The connection was lost before anything was sent")
+                _LOGGER.debug("Reconnecting: the connection was lost before sending")
                 continue
-            if self._sealed and domain == Domain.DOMAIN_INFOTAINMENT:
-                # Unlike the security computer, it seals all of its answers or none.
+            if self._reply_sealed and domain == Domain.DOMAIN_INFOTAINMENT:
+                # Unlike vehicle security, infotainment seals all replies or none.
                 self._trust.record_answer(Computer.INFOTAINMENT, sealed=True)
             return reply
         raise BluetoothTransportError
@@ -137,85 +137,85 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         optimistic: bool = False,
         confirm_broadcast: Callable[[VehicleStatus], bool] | None = None,
     ) -> RoutableMessage:
-        """Send a message; a broadcast confirms none, whatever the library asks."""
+        """Send a message; never accept a broadcast as its confirmation."""
         domain = msg.to_destination.domain
         if msg.HasField("signature_data") and not self.is_proven(domain):
             raise UnprovenError
         self._requests[domain] = msg.uuid
-        self._sealed = False
-        self._discarded.clear()
+        self._reply_sealed = False
+        self._discarded_unsealed.clear()
         reply = await super()._send(
             msg, requires, expects_data, timeout=timeout, optimistic=optimistic
         )
-        self._sealed = is_sealed(reply)
+        self._reply_sealed = is_sealed(reply)
         return reply
 
     @override
     async def _getVehicleSecurity(self, command: UnsignedMessage) -> VehicleStatus:
-        with self._explain_discarded(Computer.VEHICLE_SECURITY):
+        with self._raise_if_discarded(Computer.VEHICLE_SECURITY):
             status = await super()._getVehicleSecurity(command)
-        if self._sealed:
+        if self._reply_sealed:
             self._trust.record_answer(Computer.VEHICLE_SECURITY, sealed=True)
         return status
 
     @override
     async def _getInfotainment(self, command: Action) -> VehicleData:
-        with self._explain_discarded(Computer.INFOTAINMENT):
+        with self._raise_if_discarded(Computer.INFOTAINMENT):
             return await super()._getInfotainment(command)
 
     @contextmanager
-    def _explain_discarded(self, computer: Computer) -> Iterator[None]:
-        """Raise an UnsealedError if the only answer was one that had to be sealed."""
+    def _raise_if_discarded(self, computer: Computer) -> Iterator[None]:
+        """Raise an UnsealedError if the only reply was discarded as unsealed."""
         try:
             yield
         except BluetoothTimeout:
-            if computer not in self._discarded:
+            if computer not in self._discarded_unsealed:
                 raise
             self._trust.record_answer(computer, sealed=False)
             raise UnsealedError from None
 
-    # Answers
+    # Replies
 
     @override
     def _authenticate_session_info(
         self, msg: RoutableMessage, request_uuid: bytes
     ) -> None:
-        """Compare the public key before anything of a session is believed."""
+        """Compare the public key before accepting a session."""
         computer = COMPUTERS[msg.from_destination.domain]
         info = SessionInfo.FromString(msg.session_info)
         point = info.publicKey
-        now = asyncio.get_running_loop().time()
+        monotonic = asyncio.get_running_loop().time()
         if info.status == _NOT_LISTED and not msg.signature_data.session_info_tag.tag:
-            # It cannot be sealed. The library reads it only without a public key, and
+            # It is never sealed. The library reads it only without a public key, but
             # some vehicles send theirs.
-            self._trust.record_refusal(now)
+            self._trust.record_refusal(monotonic)
             raise NotOnWhitelistFault
-        if point and not self._trust.accept_session(computer, point, now):
+        if point and not self._trust.accept_session(computer, point, monotonic):
             raise StrangerError
         try:
             super()._authenticate_session_info(msg, request_uuid)
         except NotOnWhitelistFault:
-            self._trust.record_refusal(now)
+            self._trust.record_refusal(monotonic)
             raise
-        self._trust.record_session(computer, point, now)
+        self._trust.record_session(computer, point, monotonic)
         self._proven.add(computer)
 
     @override
     def _on_message(self, msg: RoutableMessage) -> None:
-        """Pass a message on to the library, unless nothing may follow from it."""
+        """Pass a message on to the library if it is acceptable."""
         addressed = msg.to_destination.routing_address == self._from_destination
-        if addressed and not self._may_answer(msg):
-            _LOGGER.debug("Discarding a message that answers nothing")
+        if addressed and not self._is_acceptable(msg):
+            _LOGGER.debug("Discarding a message that is no acceptable reply")
             return
         super()._on_message(msg)
 
-    def _may_answer(self, msg: RoutableMessage) -> bool:
+    def _is_acceptable(self, msg: RoutableMessage) -> bool:
         domain = msg.from_destination.domain
         if msg.request_uuid and msg.request_uuid != self._requests.get(domain):
             return False
         if is_sealed(msg):
             if not msg.HasField("protobuf_message_as_bytes"):
-                # An empty payload that was sealed; the library would wait for one.
+                # The sealed payload is empty; the library would wait for one.
                 msg.protobuf_message_as_bytes = b""
             return True
         if not msg.HasField("protobuf_message_as_bytes"):
@@ -223,22 +223,22 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         try:
             if domain == Domain.DOMAIN_INFOTAINMENT:
                 Response.FromString(msg.protobuf_message_as_bytes)
-                return bool(msg.request_uuid) and self._may_be_open(domain)
-            told = FromVCSECMessage.FromString(msg.protobuf_message_as_bytes)
+                return bool(msg.request_uuid) and self._accepts_unsealed(domain)
+            message = FromVCSECMessage.FromString(msg.protobuf_message_as_bytes)
         except DecodeError:
             return False
-        return not told.HasField("vehicleStatus") or self._may_be_open(domain)
+        return not message.HasField("vehicleStatus") or self._accepts_unsealed(domain)
 
-    def _may_be_open(self, domain: Domain) -> bool:
-        """Return whether an open answer of a computer is to be read, and note if not.
+    def _accepts_unsealed(self, domain: Domain) -> bool:
+        """Return whether to read an unsealed reply of a computer; record if not.
 
-        What it says of a command confirms nothing; what it says of a state is taken.
+        It may report a state, but never confirms a command.
         """
         computer = COMPUTERS.get(domain)
         if computer is None or not self.is_proven(domain):
             return False
         if self._trust.keys.has_sealed(computer):
-            self._discarded.add(computer)
+            self._discarded_unsealed.add(computer)
             return False
         return True
 

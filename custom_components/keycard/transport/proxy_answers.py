@@ -1,4 +1,4 @@
-"""What a proxy between here and Tesla says of its own: Tesla's `tesla-http-proxy`."""
+"""Answers that originate from Tesla's `tesla-http-proxy`, not from Tesla."""
 
 from collections.abc import Mapping
 import json
@@ -7,12 +7,12 @@ from ..vehicle.parsing import JsonObject, parse_text
 from .http import HttpResult
 from .result import CommandRejection
 
-# What it says to whoever shows no token: nothing is asked of Tesla for that.
+# Answer to a request without a token, which is not forwarded to Tesla.
 _NO_TOKEN = "did not provide an oauth token"
-# What it says to a token that is none of Tesla's.
+# Answers to a token that Tesla did not issue.
 _BAD_TOKEN = ("malformed oauth token", "oauth token with invalid audiences")
-# Beside an error of Tesla's it says the name of the status, and no more.
-_NO_PARAMETERS = "bad request"
+# Of an error of Tesla it only returns the name of the status.
+_LOST_PARAMETERS = "bad request"
 
 _REJECTIONS: Mapping[str, CommandRejection] = {
     "pin codes must be": CommandRejection.SERVER_WANTS_PIN,
@@ -40,62 +40,62 @@ _REJECTIONS: Mapping[str, CommandRejection] = {
 }
 
 
-def read_rejection(answer: HttpResult) -> CommandRejection | None:
-    """Return why a command was surely not done, None if that is not said.
+def parse_rejection(answer: HttpResult) -> CommandRejection | None:
+    """Return why a command was not executed, None if it may have been.
 
-    What may have been done all the same, such as one whose time ran out, is no refusal.
+    A command that timed out may have been executed, so it is not rejected.
     """
     if answer.failure is not None or answer.status not in {400, 412, 500}:
         return None
-    words = _words(answer)
+    text = _error_text(answer)
     for phrase, rejection in _REJECTIONS.items():
-        if phrase in words:
+        if phrase in text:
             return rejection
-    if answer.status == 400 and words.endswith(" param"):
+    if answer.status == 400 and text.endswith(" param"):
         return CommandRejection.SERVER_LACKS_COMMAND
     return None
 
 
-def lost_parameters(answer: HttpResult) -> bool:
-    """Tell whether Tesla refused a command that a proxy may have sent without its body.
+def has_lost_parameters(answer: HttpResult) -> bool:
+    """Return whether a proxy may have sent a command without its parameters.
 
-    That proxy does so once for each car that takes no signed commands.
+    It does so once for each vehicle that does not accept signed commands.
     """
-    return answer.status == 400 and _words(answer) == _NO_PARAMETERS
+    return answer.status == 400 and _error_text(answer) == _LOST_PARAMETERS
 
 
 def is_tesla_proxy(answer: HttpResult) -> bool:
-    """Tell whether Tesla's proxy answered a request that showed no token."""
-    return answer.status == 403 and _NO_TOKEN in _words(answer)
+    """Return whether Tesla's proxy answered a request without a token."""
+    return answer.status == 403 and _NO_TOKEN in _error_text(answer)
 
 
-def refuses_token(answer: HttpResult) -> bool:
-    """Tell whether Tesla's proxy sees that a token is none of Tesla's."""
-    words = _words(answer)
-    return answer.status == 403 and any(phrase in words for phrase in _BAD_TOKEN)
+def rejects_token(answer: HttpResult) -> bool:
+    """Return whether Tesla's proxy rejected a token that Tesla did not issue."""
+    text = _error_text(answer)
+    return answer.status == 403 and any(phrase in text for phrase in _BAD_TOKEN)
 
 
-def read_object(answer: HttpResult) -> JsonObject | None:
-    """Return the JSON object of a good answer, whatever content type it names."""
+def parse_object(answer: HttpResult) -> JsonObject | None:
+    """Return the JSON object of a successful answer of any content type."""
     if answer.failure is not None or answer.truncated:
         return None
     if answer.status is None or not 200 <= answer.status < 300:
         return None
-    return _object(answer.body)
+    return _parse_json_object(answer.body)
 
 
-def _words(answer: HttpResult) -> str:
-    """Return the error that an answer names, in lower case."""
-    body = _object(answer.body)
+def _error_text(answer: HttpResult) -> str:
+    """Return the error text of an answer in lower case."""
+    body = _parse_json_object(answer.body)
     if body is None:
         return ""
     response = body.get("response")
     reason = response.get("reason") if isinstance(response, Mapping) else None
-    words = parse_text(body.get("error")) or parse_text(reason) or ""
-    return words.strip().lower()
+    text = parse_text(body.get("error")) or parse_text(reason) or ""
+    return text.strip().lower()
 
 
-def _object(text: str) -> JsonObject | None:
+def _parse_json_object(text: str) -> JsonObject | None:
     try:
         body = json.loads(text)
     except ValueError, RecursionError:

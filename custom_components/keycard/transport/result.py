@@ -58,12 +58,12 @@ class ApiCall:
 
     @property
     def without_token(self) -> bool:
-        """Return whether it was not made because there is no access token."""
+        """Return whether no request was made because there is no access token."""
         return isinstance(self.error, MissingToken)
 
     @property
     def withheld(self) -> bool:
-        """Return whether it was not made because the deadline had passed."""
+        """Return whether no request was made because the deadline had passed."""
         return isinstance(self.error, NotSentError | RequestWithheldError)
 
 
@@ -77,22 +77,22 @@ class CommandResult:
     done: bool
     confirmed: bool
     reason: str | None = None
-    """Reason of the vehicle for not executing it."""
+    """Reason of the vehicle for not executing the command."""
 
     rejection: CommandRejection | None = None
-    """Why it was not accepted at all."""
+    """Why the command was not accepted."""
 
     error: BluetoothError | None = None
-    """Why it was not sent over Bluetooth."""
+    """Why the command was not sent over Bluetooth."""
 
     withheld: bool = False
-    """Whether it was not sent because the deadline had passed."""
+    """Whether the command was not sent because its deadline had passed."""
 
     signed: bool = False
-    """Whether it was signed and sent over the cloud."""
+    """Whether the command was signed and sent over the cloud."""
 
     call: ApiCall | None = None
-    """The API call that sent it over the cloud."""
+    """API call that sent the command over the cloud."""
 
     @property
     def key_paired(self) -> bool | None:
@@ -105,8 +105,8 @@ class CommandResult:
 def parse_result(command: Command, response: JsonObject) -> CommandResult | None:
     """Parse the response of a vehicle to a command, None if it is inconclusive.
 
-    A command is done, too, if its effect holds already. A `result: true` beside an
-    error, or for a command that was only queued, is inconclusive.
+    A command also counts as done if its effect is already in place. A `result: true`
+    with an error, or for a command that was only queued, is inconclusive.
     """
     match response.get("result"):
         case True:

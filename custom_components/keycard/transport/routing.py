@@ -1,4 +1,4 @@
-"""Which link serves a command: decided here, before it is sent."""
+"""Order of the transports for a command."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -7,62 +7,62 @@ from ..vehicle.state import Transport
 
 
 class Preference(StrEnum):
-    """Which link an owner wants to serve where both would."""
+    """The user's preferred transport if both work."""
 
     CHEAPEST = "cheapest"
     CLOUD = "cloud"
 
 
 class CloudHealth(StrEnum):
-    """How far the cloud can be relied on for a car."""
+    """Whether the cloud can reach a vehicle."""
 
     NONE = "none"
-    FAILS = "fails"
-    WORKS = "works"
+    FAILING = "fails"
+    WORKING = "works"
 
 
 class BluetoothReach(StrEnum):
-    """Whether a car can be reached over Bluetooth."""
+    """Whether a vehicle can be reached over Bluetooth."""
 
-    AWAY = "away"
-    NEAR = "near"
+    OUT_OF_RANGE = "away"
+    IN_RANGE = "near"
 
 
 def transport_order(
-    cloud: CloudHealth, near: BluetoothReach, preference: Preference
+    cloud: CloudHealth, bluetooth: BluetoothReach, preference: Preference
 ) -> tuple[Transport, ...]:
-    """Return the links to a car, the one that serves first.
+    """Return the transports to a vehicle in the order in which to try them.
 
-    The next one serves only if the car has surely not got the command over the first.
-    A link that is known to fail comes last, and Bluetooth, which costs nothing and does
-    not need anybody, first, unless the owner wants it otherwise.
+    The next one is tried only if the vehicle cannot have received the command over the
+    one before. A failing transport comes last; otherwise Bluetooth, which costs nothing
+    and needs no server, comes first unless the user prefers the cloud.
     """
-    return _WAYS[cloud, near](preference)
+    return _ORDERS[cloud, bluetooth](preference)
 
 
-type _Choice = Callable[[Preference], tuple[Transport, ...]]
+type _OrderFn = Callable[[Preference], tuple[Transport, ...]]
 
 
-def _always(*found: Transport) -> _Choice:
-    return lambda _preference: found
+def _always(*transports: Transport) -> _OrderFn:
+    return lambda _preference: transports
 
 
-def _as_wanted(preference: Preference) -> tuple[Transport, ...]:
+def _by_preference(preference: Preference) -> tuple[Transport, ...]:
     if preference is Preference.CLOUD:
         return (Transport.CLOUD, Transport.BLUETOOTH)
     return (Transport.BLUETOOTH, Transport.CLOUD)
 
 
-_WAYS: dict[tuple[CloudHealth, BluetoothReach], _Choice] = {
-    (CloudHealth.NONE, BluetoothReach.AWAY): _always(Transport.BLUETOOTH),
-    (CloudHealth.NONE, BluetoothReach.NEAR): _always(Transport.BLUETOOTH),
-    # It costs nothing to look whether it has come into range since.
-    (CloudHealth.FAILS, BluetoothReach.AWAY): _always(
+_ORDERS: dict[tuple[CloudHealth, BluetoothReach], _OrderFn] = {
+    (CloudHealth.NONE, BluetoothReach.OUT_OF_RANGE): _always(Transport.BLUETOOTH),
+    (CloudHealth.NONE, BluetoothReach.IN_RANGE): _always(Transport.BLUETOOTH),
+    # It may have come into range since.
+    (CloudHealth.FAILING, BluetoothReach.OUT_OF_RANGE): _always(
         Transport.BLUETOOTH, Transport.CLOUD
     ),
-    (CloudHealth.FAILS, BluetoothReach.NEAR): _always(
+    (CloudHealth.FAILING, BluetoothReach.IN_RANGE): _always(
         Transport.BLUETOOTH, Transport.CLOUD
     ),
-    (CloudHealth.WORKS, BluetoothReach.AWAY): _always(Transport.CLOUD),
-    (CloudHealth.WORKS, BluetoothReach.NEAR): _as_wanted,
+    (CloudHealth.WORKING, BluetoothReach.OUT_OF_RANGE): _always(Transport.CLOUD),
+    (CloudHealth.WORKING, BluetoothReach.IN_RANGE): _by_preference,
 }

@@ -1,4 +1,4 @@
-"""Signed commands: each is sent once, and what came of it is not taken on trust."""
+"""Signed commands that are sent once and expire in the vehicle."""
 
 from collections.abc import Callable
 from math import floor
@@ -40,10 +40,10 @@ from ..vehicle.command_queue import NotSent, NotSentError, PendingCommand
 from ..vehicle.computer_keys import COMPUTERS, Computer
 from .result import CommandRejection
 
-type SessionMade = Callable[[str, Computer, bytes], None]
-"""Takes a VIN, and the public key of a computer that made a session."""
+type SessionCallback = Callable[[str, Computer, bytes], None]
+"""Called with a VIN, and a computer and its public key after a handshake."""
 
-_REFUSALS: dict[type[BaseException], CommandRejection] = {
+_REJECTIONS: dict[type[BaseException], CommandRejection] = {
     NotOnWhitelistFault: CommandRejection.KEY_NOT_PAIRED,
     TeslaFleetMessageFaultUnknownKeyId: CommandRejection.KEY_NOT_PAIRED,
     TeslaFleetMessageFaultInactiveKey: CommandRejection.KEY_NOT_PAIRED,
@@ -59,8 +59,8 @@ _REFUSALS: dict[type[BaseException], CommandRejection] = {
     TeslaFleetMessageFaultTimeExpired: CommandRejection.CLOCK,
 }
 
-# A car that says this may have done it, now or with an earlier copy of the message.
-_UNSURE = (
+# After these the command may have been executed, or an earlier copy of it.
+_INCONCLUSIVE_FAULTS = (
     TeslaFleetMessageFaultBusy,
     TeslaFleetMessageFaultTimeout,
     TeslaFleetMessageFaultInternal,
@@ -71,14 +71,14 @@ _UNSURE = (
 
 
 class DuplicateSendError(Exception):
-    """The library was about to send a command that may have been done."""
+    """Raised when the library would resend a command that may have been executed."""
 
 
 class ExpiringSession[ParentT: Tesla](Session[ParentT]):
-    """A session whose commands expire in the vehicle when their time is over.
+    """Session whose commands expire in the vehicle at their deadline.
 
-    `expires` returns the monotonic time at which the command at hand expires, None
-    where the time that the library gives it will do.
+    `expires` returns the monotonic time at which the current command expires, None for
+    the library's default.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ExpiringSession[ParentT: Tesla](Session[ParentT]):
     ) -> None:
         super().__init__(parent, domain)
         self._expires = expires
-        self._ahead = 0.0  # of the vehicle's clock to the monotonic one, at least
+        self._clock_offset = 0.0  # vehicle's clock minus the monotonic one, at least
 
     @override
     def commit(
@@ -99,64 +99,64 @@ class ExpiringSession[ParentT: Tesla](Session[ParentT]):
         hmac_key: bytes,
         session_info_key: bytes,
     ) -> bool:
-        """Take in session info, and what time it is for the vehicle."""
-        taken = super().commit(session_info, shared_key, hmac_key, session_info_key)
-        if taken:
-            self._ahead = session_info.clock_time - time.monotonic()
-        return taken
+        """Update the session and the clock offset from session info."""
+        accepted = super().commit(session_info, shared_key, hmac_key, session_info_key)
+        if accepted:
+            self._clock_offset = session_info.clock_time - time.monotonic()
+        return accepted
 
     @override
     def hmac_personalized(self) -> HMAC_Personalized_Signature_Data:
-        """Return what a command is signed with."""
+        """Return the HMAC signature data with an expiry."""
         signature = super().hmac_personalized()
         signature.expires_at = self._expiry(signature.expires_at)
         return signature
 
     @override
     def aes_gcm_personalized(self) -> AES_GCM_Personalized_Signature_Data:
-        """Return what a command is sealed with."""
+        """Return the AES-GCM signature data with an expiry."""
         signature = super().aes_gcm_personalized()
         signature.expires_at = self._expiry(signature.expires_at)
         return signature
 
-    def _expiry(self, usual: int) -> int:
-        if (expires := self._expires()) is None:
-            return usual
-        # A vehicle counts whole seconds, and takes what expires in the one at hand.
-        return max(1, floor(self._ahead + expires) - 1)
+    def _expiry(self, default: int) -> int:
+        if (expires_at := self._expires()) is None:
+            return default
+        # A vehicle counts whole seconds and accepts until the end of the second.
+        return max(1, floor(self._clock_offset + expires_at) - 1)
 
 
 class SendOnceMixin[ParentT: Tesla](Commands[ParentT]):
-    """What a car is sent once; its sessions last from one command to the next.
+    """Vehicle that sends each command once; sessions are reused between commands.
 
-    The library signs and sends again what a car lets wait or finds fault with. Here
-    that happens only when the car has proven that it was not done: it knows the message
-    as one from before its last start.
+    The library resends commands after timeouts and faults. Here it may do so only
+    after the vehicle has proven that the command was not executed: with an incorrect
+    epoch, that of a session from before its last restart.
     """
 
     delivered = False
-    """Whether the command itself, and not only the greeting, was sent."""
+    """Whether the command was sent, not only its handshake."""
 
     answered = False
-    """Whether the car's part that was asked has answered."""
+    """Whether the addressed computer has answered."""
 
     pending: PendingCommand | None = None
-    """The command at hand."""
+    """The current command."""
 
     expires: float | None = None
-    """The monotonic time from which on the command at hand may not be done."""
+    """Monotonic time at which the current command expires."""
 
-    _undone = False
+    _not_executed = False
 
     def reset(
         self, pending: PendingCommand | None = None, expires: float | None = None
     ) -> None:
-        """Forget the last command, and take up the next one."""
-        self.delivered = self.answered = self._undone = False
+        """Prepare for the next command."""
+        self.delivered = self.answered = self._not_executed = False
         self.pending, self.expires = pending, expires
 
-    def _let_expire(self) -> None:
-        """Have sessions whose commands expire; called once, before the first one."""
+    def _use_expiring_sessions(self) -> None:
+        """Replace the library's sessions; called once at construction."""
         self._sessions = {
             domain: ExpiringSession(self, Domain.ValueType(domain), self._expiry)
             for domain in self._sessions
@@ -165,68 +165,68 @@ class SendOnceMixin[ParentT: Tesla](Commands[ParentT]):
     def _expiry(self) -> float | None:
         return self.expires
 
-    def _check_time(self) -> None:
-        """Raise a NotSentError if the command may not be sent any more."""
-        now = time.monotonic()
-        if self.expires is not None and now >= self.expires:
+    def _check_deadline(self) -> None:
+        """Raise a NotSentError if the command may no longer be sent."""
+        monotonic = time.monotonic()
+        if self.expires is not None and monotonic >= self.expires:
             raise NotSentError(NotSent.LATE)
         if self.pending is not None:
-            self.pending.check(now)
+            self.pending.check(monotonic)
 
-    def _sending(self) -> None:
-        """Note that the command leaves, unless it may have been done before."""
-        if self.delivered and not self._undone:
+    def _mark_sent(self) -> None:
+        """Mark the command as sent; raise if it may already have been executed."""
+        if self.delivered and not self._not_executed:
             raise DuplicateSendError
-        self._check_time()
+        self._check_deadline()
         if self.pending is not None:
             self.pending.mark_sent(time.monotonic())
-        self.delivered, self._undone = True, False
+        self.delivered, self._not_executed = True, False
 
-    def _note_answer(self, msg: RoutableMessage, reply: RoutableMessage) -> None:
+    def _record_reply(self, msg: RoutableMessage, reply: RoutableMessage) -> None:
         domain = msg.to_destination.domain
         self.answered = reply.from_destination.domain == domain and (
-            # Locks and closures confirm without a word, all else reports.
+            # Vehicle security confirms with an empty reply.
             domain == Domain.DOMAIN_VEHICLE_SECURITY
             or reply.HasField("protobuf_message_as_bytes")
         )
 
     @override
     def validate_msg(self, msg: RoutableMessage, request_uuid: bytes) -> None:
-        """Check a reply, and note whether the car proves that nothing was done."""
+        """Validate a reply, and note whether it proves that nothing was executed."""
         try:
             super().validate_msg(msg, request_uuid)
         except TeslaFleetMessageFaultIncorrectEpoch:
-            # Its session info was checked before: it is the car's own answer to this.
-            self._undone = bool(msg.session_info)
+            # The session info was authenticated, so the vehicle itself answered.
+            self._not_executed = bool(msg.session_info)
             raise
 
     def rejection(self, error: BaseException | None) -> CommandRejection | None:
-        """Return why the car surely did not do the last command, None if it may have.
+        """Return why the last command was not executed, None if it may have been.
 
-        Without a command that was sent, what kept the greeting from succeeding counts.
+        If no command was sent, the error of the handshake counts.
         """
-        if error is None or isinstance(error, _UNSURE):
+        if error is None or isinstance(error, _INCONCLUSIVE_FAULTS):
             return None
         if isinstance(error, SessionInfoAuthenticationFault):
             return None if self.delivered else CommandRejection.OTHER
         if isinstance(error, (TeslaFleetMessageFault, NotOnWhitelistFault)):
-            return _REFUSALS.get(type(error), CommandRejection.OTHER)
+            return _REJECTIONS.get(type(error), CommandRejection.OTHER)
         return None
 
 
-# The library's own bases differ in how two commands of navigation are called.
+# The library's base classes differ in the signatures of two navigation commands.
 class SignedVehicle(SendOnceMixin[TeslaFleetApi], VehicleSigned[TeslaFleetApi]):  # type: ignore[misc]
-    """A car that takes signed commands over the cloud.
+    """Vehicle that receives signed commands over the cloud.
 
-    `session_made` takes the public key of each session, once it is authenticated.
+    `on_session` is called with the public key of each authenticated session.
     """
 
     def __init__(
-        self, parent: TeslaFleetApi, vin: str, session_made: SessionMade
+        self, parent: TeslaFleetApi, vin: str, on_session: SessionCallback
     ) -> None:
         super().__init__(parent, vin)
-        self._let_expire()
-        self._session_made = session_made
+        self._use_expiring_sessions()
+        self._on_session = on_session
 
     @override
     def _authenticate_session_info(
@@ -235,7 +235,7 @@ class SignedVehicle(SendOnceMixin[TeslaFleetApi], VehicleSigned[TeslaFleetApi]):
         super()._authenticate_session_info(msg, request_uuid)
         domain = msg.from_destination.domain
         if point := self._sessions[domain].publicKey:
-            self._session_made(self.vin, COMPUTERS[domain], point)
+            self._on_session(self.vin, COMPUTERS[domain], point)
 
     @override
     async def _send(
@@ -248,7 +248,7 @@ class SignedVehicle(SendOnceMixin[TeslaFleetApi], VehicleSigned[TeslaFleetApi]):
     ) -> RoutableMessage:
         if msg.HasField("session_info_request"):
             return await super()._send(msg, requires, expects_data)
-        self._sending()
+        self._mark_sent()
         reply = await super()._send(msg, requires, expects_data)
-        self._note_answer(msg, reply)
+        self._record_reply(msg, reply)
         return reply

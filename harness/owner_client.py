@@ -15,7 +15,7 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.config_entry_oauth2_flow import _decode_jwt
 from homeassistant.setup import async_setup_component
 
-from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
@@ -178,7 +178,7 @@ async def prepare_sign_in(
     """Name an application and show its key; returns what goes to the sign-in page."""
     hass = house.hass
     await house.task(_name_application(house))
-    key = await house.task(async_get_key(hass))
+    key = await house.task(async_get_signing_key(hass))
     simulator.apps.host(public_pem(key))
 
     async def sign_in(result: Result) -> Result:

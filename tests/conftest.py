@@ -24,7 +24,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 import custom_components.keycard
-from custom_components.keycard.auth.keys import async_show_public_key
+from custom_components.keycard.auth.keys import async_publish_public_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.coordinator import VehicleCoordinator
 from custom_components.keycard.runtime.vehicles import VehicleManager
@@ -200,7 +200,7 @@ async def sign_in(
     """Return a function that signs in on the page that a flow opens."""
     assert await async_setup_component(hass, "application_credentials", {})
     # The view of the public key must be registered before the first request.
-    async_show_public_key(hass)
+    async_publish_public_key(hass)
     client = await hass_client_no_auth()
     name = simulator.homes[0].name
     async with aiohttp.ClientSession() as browser:

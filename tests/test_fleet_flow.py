@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.keycard.application_credentials import (
     async_get_description_placeholders,
 )
-from custom_components.keycard.auth.keys import PUBLIC_KEY_PATH, async_get_key
+from custom_components.keycard.auth.keys import PUBLIC_KEY_PATH, async_get_signing_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.outage import endpoints
 from custom_components.keycard.providers.fleet import SCOPES
@@ -66,7 +66,7 @@ async def application(hass: HomeAssistant) -> None:
 @pytest.fixture
 async def hosted(hass: HomeAssistant, simulator: Simulator) -> str:
     """Show the key of this home at the domain."""
-    pem = public_pem(await async_get_key(hass))
+    pem = public_pem(await async_get_signing_key(hass))
     simulator.apps.host(pem)
     return pem
 
@@ -179,7 +179,7 @@ async def test_a_key_that_is_not_shown(
     assert form["step_id"] == "fleet_key"
     assert form["errors"] == {"base": error}
     assert ("anyway" in fields(form)) is may_pass
-    pem = public_pem(await async_get_key(hass))
+    pem = public_pem(await async_get_signing_key(hass))
     assert form["description_placeholders"] is not None
     assert pem in form["description_placeholders"]["pem"]
 
@@ -231,7 +231,7 @@ async def test_home_assistant_shows_the_key_itself(
     client = await hass_client_no_auth()
     response = await client.get(PUBLIC_KEY_PATH)
     assert response.status == 200
-    assert await response.text() == public_pem(await async_get_key(hass))
+    assert await response.text() == public_pem(await async_get_signing_key(hass))
     assert "PRIVATE" not in await response.text()
 
 
@@ -389,7 +389,7 @@ async def test_paired_cars_want_nothing(
     set_up_entry: AsyncMock,
 ) -> None:
     simulator.set_signing("Ada", "required")
-    simulator.pair("Ada", await async_get_key(hass))
+    simulator.pair("Ada", await async_get_signing_key(hass))
     created = await sign_in(await begin(hass))
     assert created["type"] is FlowResultType.CREATE_ENTRY
 

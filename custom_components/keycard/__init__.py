@@ -8,9 +8,9 @@ from homeassistant.helpers.typing import ConfigType
 
 from .auth.credentials import async_load_credentials
 from .auth.keys import (
-    async_forget_bluetooth_key,
-    async_forget_key,
-    async_show_public_key,
+    async_publish_public_key,
+    async_remove_bluetooth_key,
+    async_remove_signing_key,
 )
 from .blueprint_installer import async_install_blueprints
 from .const import DOMAIN, ENTRY_VERSION
@@ -49,7 +49,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     await ledger.async_load()
     hass.data[DATA_STORE] = ledger
     async_setup_services(hass)
-    async_show_public_key(hass)
+    async_publish_public_key(hass)
     await async_install_blueprints(hass)
     return True
 
@@ -91,8 +91,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> 
     """Forget what an entry kept, and let go of its outages."""
     async_report(hass, hass.data[DATA_STORE].async_forget(entry.entry_id))
     await async_forget(hass, entry.entry_id)
-    await async_forget_key(hass)
-    await async_forget_bluetooth_key(hass)
+    await async_remove_signing_key(hass)
+    await async_remove_bluetooth_key(hass)
 
 
 async def async_remove_config_entry_device(

@@ -9,7 +9,7 @@ from homeassistant.helpers.config_entry_oauth2_flow import (
 )
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 
-from .auth.oauth import TeslaSignIn
+from .auth.oauth import TeslaOAuthImplementation
 from .const import DASHBOARD
 from .outage.endpoints import region_of_country
 
@@ -19,7 +19,7 @@ async def async_get_auth_implementation(
 ) -> AbstractOAuth2Implementation:
     """Return the OAuth implementation for the region of this home."""
     region = region_of_country(hass.config.country)
-    return TeslaSignIn(hass, auth_domain, credential, region=region)
+    return TeslaOAuthImplementation(hass, auth_domain, credential, region=region)
 
 
 async def async_get_description_placeholders(hass: HomeAssistant) -> dict[str, str]:

@@ -14,7 +14,7 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_TOKEN
 from homeassistant.core import callback
 
-from .auth.oauth import TESLEMETRY_SIGN_IN
+from .auth.oauth import TESLEMETRY_IMPLEMENTATION
 from .const import (
     CONF_BASE_URL,
     CONF_IMPLEMENTATION,
@@ -156,6 +156,6 @@ class KeycardConfigFlow(
     @override
     async def async_oauth_create_entry(self, data: dict[str, Any]) -> ConfigFlowResult:
         """Continue after the user has signed in."""
-        if data[CONF_IMPLEMENTATION] == TESLEMETRY_SIGN_IN:
+        if data[CONF_IMPLEMENTATION] == TESLEMETRY_IMPLEMENTATION:
             return await self.async_teslemetry_signed_in(data)
         return await self.async_fleet_signed_in(data)

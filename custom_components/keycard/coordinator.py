@@ -86,7 +86,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                 ),
                 trace_configs=[deadline_trace_config()],
             ),
-            entrance.access,
+            entrance.provider_credentials,
         )
         self.region = provider.region
         self.watcher = async_get_host_poller(hass, hosts)
@@ -141,13 +141,13 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             hosts=hosts,
             detector=self.judge,
             vehicles=self.garage,
-            sign_in=entrance.sign_in,
+            sign_in=entrance.session,
             record_evidence=self._async_handle_evidence,
             renewed=self._async_renewed,
             schedule_save=self._memory.async_save_later,
         )
-        if entrance.sign_in is not None:
-            entrance.sign_in.observe = intake.async_renewed
+        if entrance.session is not None:
+            entrance.session.on_refresh = intake.async_renewed
         if provider.link is not None:
             self._poller = VehiclePoller(
                 hass=hass,

@@ -12,10 +12,10 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.issue_registry import IssueSeverity
 
-from .auth.keys import pairing_link
+from .auth.keys import pairing_url
 from .const import CONF_PROVIDER, CONF_SERVER, DASHBOARD, DOMAIN, PROVIDER_FLEET
 from .coordinator import KeycardConfigEntry, KeycardCoordinator
-from .external.owner_api import async_find_users
+from .external.owner_api import async_find_affected_integrations
 from .notifications.markdown import escape_markdown
 from .outage.evidence import Reason
 from .outage.health import Health
@@ -242,7 +242,7 @@ class Issues:
         domain = self.entry.data.get(CONF_DOMAIN, "")
         if links := sorted(
             f"- [{escape_markdown(car.vehicle.title)}]"
-            f"({pairing_link(domain, car.vehicle.id)})"
+            f"({pairing_url(domain, car.vehicle.id)})"
             for car in cars
             if car.vehicle.unpaired
         ):
@@ -312,7 +312,11 @@ class Issues:
         loaded = hass.config_entries.async_loaded_entries(DOMAIN)
         first = min((one.entry_id for one in loaded), default=self.entry.entry_id)
         healthy = self.coordinator.judge.assessment.status in _RESPONDING
-        users = async_find_users(hass) if first >= self.entry.entry_id else []
+        users = (
+            async_find_affected_integrations(hass)
+            if first >= self.entry.entry_id
+            else []
+        )
         if not users:
             self._owner_api_since = None
         elif self._owner_api_since is None and healthy:

@@ -205,7 +205,7 @@ def _departure(state: VehicleState) -> datetime | None:
 
 def _connection_attributes(data: VehicleData) -> dict[str, Any]:
     """Return whether the vehicle, the cloud and infotainment can be reached."""
-    screen = None if data.bluetooth is None else data.bluetooth.infotainment_answers
+    screen = None if data.bluetooth is None else data.bluetooth.infotainment_responds
     return {
         ATTR_DRILL: data.drill,
         ATTR_REACHABLE: data.reachable,

@@ -16,7 +16,7 @@ from custom_components.keycard.external.discovery import (
     DiscoveredVehicle,
     async_discover_vehicles,
     async_integration_name,
-    model_in,
+    model_from_text,
 )
 
 from ..others import ADA_VIN, CY_VIN, Other, add_other, fleet_car, teslamate_car
@@ -112,7 +112,7 @@ async def test_cars_are_found(
     (named,) = car.devices
     assert named.domain == other.domain
     assert await async_integration_name(hass, named) == integration
-    assert DeviceRef.from_option(named.as_option()) == named
+    assert DeviceRef.from_option(named.to_option()) == named
     assert named.async_find(hass) == device
 
 
@@ -232,7 +232,7 @@ async def test_a_car_is_found_once(
     watching_entry.add_to_hass(hass)
     (car,) = async_discover_vehicles(hass)
     cars = dict(watching_entry.options["cars"])
-    cars["ada"] = {**cars["ada"], "beside": [one.as_option() for one in car.devices]}
+    cars["ada"] = {**cars["ada"], "beside": [one.to_option() for one in car.devices]}
     hass.config_entries.async_update_entry(
         watching_entry, options={**watching_entry.options, "cars": cars}
     )
@@ -278,7 +278,7 @@ async def test_a_device_is_found_again_by_its_identifiers(hass: HomeAssistant) -
     ],
 )
 def test_model_in_a_text(text: str, model: str) -> None:
-    assert model_in(text) == model
+    assert model_from_text(text) == model
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def seen(
         )
         (car,) = async_discover_vehicles(hass)
         beside = StaleDataDetector()
-        options = {"cars": {"ada": {"beside": [car.devices[0].as_option()]}}}
+        options = {"cars": {"ada": {"beside": [car.devices[0].to_option()]}}}
         ExternalStateObserver(hass, beside, options).async_start()
 
         def tell(**states: str) -> StaleDataDetector:

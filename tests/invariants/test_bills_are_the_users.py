@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
-from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.vehicle.poll_schedule import DRIVING_INTERVAL
 from simulator.vehicle.schedule import Day
 from tests.entries import fleet_entry
@@ -155,7 +155,7 @@ async def test_each_request_of_a_signed_command_is_counted(story: Story) -> None
     story.simulator.set("car.Cy", "asleep")
     entry = await fleet_entry(story.hass, story.simulator)
     await story.settled(entry)
-    key = await async_get_key(story.hass)
+    key = await async_get_signing_key(story.hass)
     story.simulator.pair("Ada", key)
     story.simulator.set_signing("Ada", "required")
     await story.go(660)

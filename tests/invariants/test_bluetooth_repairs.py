@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueSeverity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.bluetooth.pairing import async_find_trouble
+from custom_components.keycard.bluetooth.pairing import async_check_requirements
 from custom_components.keycard.bluetooth.vehicle_link import BluetoothStatus
 from custom_components.keycard.runtime.connection import Connection
 from custom_components.keycard.runtime.vehicle_coordinator import is_unreachable_at_home
@@ -82,7 +82,7 @@ async def test_a_library_that_lacks_what_is_needed(
         await story.set_up(entry)
         names = assert_told(story, entry, "bluetooth_library")
         assert names["version"] == tesla_fleet_api.__version__
-        assert await async_find_trouble(story.hass) == "bluetooth_library"
+        assert await async_check_requirements(story.hass) == "bluetooth_library"
     await story.restart(entry)
     assert repairs(story) == {}
 

@@ -65,7 +65,7 @@ def entry_beside(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
                     "model": car.model,
                     "year": car.year,
                     "key": car.key.value,
-                    "beside": [device.as_option() for device in car.devices],
+                    "beside": [device.to_option() for device in car.devices],
                 }
                 for car in found
             },
@@ -83,7 +83,7 @@ async def learnt(story: Story, entry: MockConfigEntry) -> MockConfigEntry:
     """Set the watch up, and let it see how often the data move."""
     await story.settled(entry)
     await story.go(LEARNS)
-    assert witness(entry)["pace"] == pytest.approx(POLL, abs=2)
+    assert witness(entry)["interval"] == pytest.approx(POLL, abs=2)
     assert status_of(entry) == "operational"
     return entry
 
@@ -239,7 +239,7 @@ async def test_a_service_in_between_is_not_believed_alone(story: Story) -> None:
     async with OtherIntegration(story.hass, ada, domain="tessie", every=30.0):
         entry = await story.settled(entry_beside(story.hass, story.simulator))
         await story.go(HOUR)
-        assert witness(entry)["pace"] is not None
+        assert witness(entry)["interval"] is not None
         ada.stale = True
         await story.go(3 * HOUR)
         assert status_of(entry) == "operational"
@@ -257,7 +257,7 @@ async def test_a_restart_keeps_what_was_learnt_and_told(
     await story.go(50 * MINUTE)
     assert status_of(entry) == "degraded"
     assert entry.runtime_data.judge.assessment.since == since
-    assert witness(entry)["pace"] == pytest.approx(POLL, abs=60)
+    assert witness(entry)["interval"] == pytest.approx(POLL, abs=60)
     assert told.events == []
     ada.stale = False
     await story.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
@@ -296,9 +296,9 @@ async def test_diagnostics_name_no_car(
     told = await async_get_config_entry_diagnostics(story.hass, entry)
     (seen,) = told["cars"]["car_1"]["beside"]
     assert seen["integration"] == "tesla_fleet"
-    assert seen["asks_the_maker"] is True
+    assert seen["calls_tesla"] is True
     assert seen["found"] is True
-    assert seen["moving"] == 3
+    assert seen["measurements"] == 3
     assert seen["active"] is True
     assert ADA_VIN not in str(told)
     assert "Ada" not in str(told)

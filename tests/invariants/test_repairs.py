@@ -9,7 +9,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.issue_registry import IssueEntry, IssueSeverity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
@@ -145,7 +145,7 @@ async def test_a_car_without_a_subscription_is_named(story: Story) -> None:
 
 async def registered(story: Story) -> MockConfigEntry:
     """Return an entry that signs, with an application whose key is at its domain."""
-    story.simulator.apps.host(public_pem(await async_get_key(story.hass)))
+    story.simulator.apps.host(public_pem(await async_get_signing_key(story.hass)))
     story.simulator.apps.register("home.example.org", "eu")
     return await fleet_entry(story.hass, story.simulator)
 
@@ -156,7 +156,7 @@ async def paired(story: Story, *names: str) -> MockConfigEntry:
     for name in story.simulator.cars:
         story.simulator.set_signing(name, "required")
     for name in names:
-        story.simulator.pair(name, await async_get_key(story.hass))
+        story.simulator.pair(name, await async_get_signing_key(story.hass))
     return await story.settled(entry)
 
 
@@ -169,7 +169,7 @@ async def test_a_refused_command_names_car_and_link(story: Story) -> None:
     entry = await paired(story, "Ada", "Cy")
     await story.go(7200)
     assert repairs(story) == {}
-    key = await async_get_key(story.hass)
+    key = await async_get_signing_key(story.hass)
     story.simulator.computers["Ada"].whitelist.remove(key)
     error = await story.act("unlock")
     assert error is not None
@@ -196,7 +196,7 @@ async def test_what_a_set_up_left_unpaired_is_found_and_followed(
     names = assert_told(story, entry, "key_not_paired")
     both = sorted(link(story.simulator, name) for name in ("Ada", "Cy"))
     assert names["links"].split("\n") == both
-    key = await async_get_key(story.hass)
+    key = await async_get_signing_key(story.hass)
     story.simulator.pair("Cy", key)
     await story.go(3700)
     names = assert_told(story, entry, "key_not_paired")

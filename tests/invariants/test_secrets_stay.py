@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.runtime.storage import DATA_STORE
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
@@ -44,7 +44,7 @@ async def test_a_whole_tour_tells_the_log_nothing_private(
     simulator = story.simulator
     if provider != "compatible":
         simulator.set_signing("Ada", "required")
-    simulator.pair("Ada", await async_get_key(story.hass))
+    simulator.pair("Ada", await async_get_signing_key(story.hass))
     nameless = simulator.add_car(CarSpec(name="Nameless", model="model3", year=2022))
     nameless.name = ""
     for logger in ("", "custom_components.keycard", "tesla_fleet_api", "aiohttp"):

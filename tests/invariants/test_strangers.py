@@ -11,7 +11,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
-from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.vehicle.computer_keys import KeySource
 from simulator import Simulator
 from simulator.bluetooth import (
@@ -345,7 +345,7 @@ async def test_session_info_through_the_cloud_settles_and_contradicts(
     signing = await registered(story)
     for name in story.simulator.cars:
         story.simulator.set_signing(name, "required")
-    story.simulator.pair("Ada", await async_get_key(story.hass))
+    story.simulator.pair("Ada", await async_get_signing_key(story.hass))
     entry = await story.settled(unconfirmed(signing, near.car))
     trust = car_of(entry, "Ada").vehicle.trust
     story.simulator.set("car.Ada", "gone")

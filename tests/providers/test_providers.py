@@ -13,7 +13,7 @@ import pytest
 from homeassistant.components.application_credentials import ClientCredential
 from homeassistant.core import HomeAssistant
 
-from custom_components.keycard.auth.oauth import TeslaSignIn
+from custom_components.keycard.auth.oauth import TeslaOAuthImplementation
 from custom_components.keycard.outage.endpoints import default_hosts
 from custom_components.keycard.providers import Provider, hosts_of, provider_of
 from custom_components.keycard.providers.fleet import read_claims
@@ -187,7 +187,7 @@ def test_hosts_of_the_owner() -> None:
 
 def test_china_has_hosts_of_its_own(hass: HomeAssistant) -> None:
     credential = ClientCredential("client-id", "client-secret")
-    sign_in = TeslaSignIn(hass, "application", credential, region="eu")
+    sign_in = TeslaOAuthImplementation(hass, "application", credential, region="eu")
     assert sign_in.authorize_url == "https://auth.tesla.com/oauth2/v3/authorize"
     china = sign_in.in_region("cn")
     assert china.authorize_url == "https://auth.tesla.cn/oauth2/v3/authorize"

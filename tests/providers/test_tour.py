@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.auth.keys import async_get_key
+from custom_components.keycard.auth.keys import async_get_signing_key
 from simulator import Simulator
 from tests.conftest import SetUp, car_of, judgement_of, state_of, until
 from tests.entries import PROVIDERS, entry_of
@@ -74,7 +74,7 @@ async def test_set_up_poll_lock_unlock_climate(
     # Tessie's data are up to 15 s old, which nobody waits for here.
     monkeypatch.setattr("simulator.cloud.services.tessie.CACHE_SECONDS", 0.0)
     simulator.set_signing("Ada", signing)
-    simulator.pair("Ada", await async_get_key(hass))
+    simulator.pair("Ada", await async_get_signing_key(hass))
     entry = await opened(hass, simulator, provider, set_up)
     ada = simulator.cars["Ada"]
     assert state_of(hass, LOCK).state == "locked"
@@ -139,7 +139,7 @@ async def test_a_key_that_is_not_paired_is_named(
     assert caught.value.translation_key == "key_not_paired"
     assert state_of(hass, LOCK).state == "locked"
     # Nobody but this car is to blame: the cloud is judged as before.
-    simulator.pair("Ada", await async_get_key(hass))
+    simulator.pair("Ada", await async_get_signing_key(hass))
     await act("unlock", LOCK)
     assert simulator.cars["Ada"].executed["door_unlock"] == 1
 
@@ -188,7 +188,7 @@ async def test_a_scope_that_is_missing_stops_only_what_needs_it(
 async def test_what_is_signed_everywhere_is_there_where_somebody_signs(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, act: Act, provider: str
 ) -> None:
-    simulator.pair("Ada", await async_get_key(hass))
+    simulator.pair("Ada", await async_get_signing_key(hass))
     await opened(hass, simulator, provider, set_up)
     await hass.async_block_till_done()
     simulator.cars["Ada"].drive_pin = "1234"

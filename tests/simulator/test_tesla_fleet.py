@@ -157,7 +157,7 @@ async def test_keycard_finds_its_cars_and_reads_them(
     }
 
     beside = StaleDataDetector()
-    named = [device.as_option() for device in cars["Ada"].devices]
+    named = [device.to_option() for device in cars["Ada"].devices]
     witnesses = ExternalStateObserver(
         hass, beside, {"cars": {"ada": {"beside": named}}}
     )
@@ -165,9 +165,9 @@ async def test_keycard_finds_its_cars_and_reads_them(
     await poll(hass)
     (told,) = witnesses.describe()["ada"]
     assert told["found"]
-    assert told["asks_the_maker"]
-    assert told["tells_online"]
-    assert told["moving"] >= 5
+    assert told["calls_tesla"]
+    assert told["reports_online"]
+    assert told["measurements"] >= 5
     assert told["active"]
 
     ada.charging = False

@@ -31,51 +31,53 @@ from ..providers import SERVICES, hosts_of
 from ..providers.fleet import SCOPES
 from ..transport.http import HttpResult, request
 
-# The answer holds two or three tokens of a kilobyte or two each.
-_TOKENS_KEPT = 32 * 1024
+# A response contains two or three tokens of up to 2 KB each.
+_MAX_BODY = 32 * 1024
 _TIMEOUT = 10.0
 
-# How long a sign-in is left alone after it was renewed, or could not be.
+# Seconds between two refreshes, successful or not.
 _RETRY_DELAY = 60.0
-# A token that is refused while it should be good is renewed at most so often.
+# Seconds between two refreshes of a token that was rejected before its expiry.
 _INVALIDATE_INTERVAL = 600.0
 
-# Seconds that a token may last, and what one is taken to last that says nothing sane.
-_SHORTEST = 60.0
-_LONGEST = 90 * 24 * 3600.0
-_USUAL = 3600
+# Bounds of a token's lifetime in seconds, and the default for an invalid one.
+_MIN_LIFETIME = 60.0
+_MAX_LIFETIME = 90 * 24 * 3600.0
+_DEFAULT_LIFETIME = 3600
 
-TESLEMETRY_SIGN_IN = "teslemetry"
+TESLEMETRY_IMPLEMENTATION = "teslemetry"
 
-# All that is stored of an answer of the sign-in host, with `expires_in`.
-_TEXTS = ("access_token", "refresh_token", "token_type")
-_KNOWN = frozenset({*_TEXTS, "expires_in", "expires_at"})
-# What can stand in a header, and in a file: no space, no control, no lone surrogate.
+# Fields of a token response that are stored in addition to `expires_in`.
+_TEXT_FIELDS = ("access_token", "refresh_token", "token_type")
+_STORED_FIELDS = frozenset({*_TEXT_FIELDS, "expires_in", "expires_at"})
+# Characters that are valid in a header and in a file.
 _TOKEN = re.compile(r"[!-~]+")
 
 
 class TokenRequestFailedError(OAuth2TokenRequestConnectionError):
-    """The sign-in host gave no token; the answer tells why."""
+    """Raised when the sign-in host returned no usable token."""
 
     def __init__(self, answer: HttpResult) -> None:
-        """Keep the answer."""
+        """Initialize with the answer of the host."""
         super().__init__(domain=DOMAIN)
         self.answer = answer
 
 
 class _RecordingImplementation(LocalOAuth2Implementation):
-    """A sign-in whose answers are read before anybody is held for refused."""
+    """OAuth implementation that keeps the answer of a failed token request."""
 
     @override
     async def _token_request(self, data: dict[str, Any]) -> dict[str, Any]:
-        secret = {"client_secret": self.client_secret} if self.client_secret else {}
+        client_secret = (
+            {"client_secret": self.client_secret} if self.client_secret else {}
+        )
         answer = await request(
             async_get_clientsession(self.hass),
             "POST",
             self.token_url,
             timeout=_TIMEOUT,
-            data={**data, "client_id": self.client_id, **secret},
-            max_body=_TOKENS_KEPT,
+            data={**data, "client_id": self.client_id, **client_secret},
+            max_body=_MAX_BODY,
         )
         token = classify_token_response(answer)
         if token is None:
@@ -83,8 +85,8 @@ class _RecordingImplementation(LocalOAuth2Implementation):
         return token
 
 
-class TeslaSignIn(_RecordingImplementation):
-    """The sign-in of the maker, with the application of the owner."""
+class TeslaOAuthImplementation(_RecordingImplementation):
+    """Tesla's OAuth implementation with the user's application."""
 
     def __init__(
         self,
@@ -94,7 +96,7 @@ class TeslaSignIn(_RecordingImplementation):
         *,
         region: str,
     ) -> None:
-        """Sign in where the cars of a region belong."""
+        """Initialize for the sign-in host of a region."""
         super().__init__(
             hass,
             auth_domain,
@@ -106,14 +108,16 @@ class TeslaSignIn(_RecordingImplementation):
 
         self._credential = credential
 
-    def in_region(self, region: str) -> TeslaSignIn:
-        """Return the same sign-in for the cars of another region."""
-        return TeslaSignIn(self.hass, self.domain, self._credential, region=region)
+    def in_region(self, region: str) -> TeslaOAuthImplementation:
+        """Return the implementation for another region."""
+        return TeslaOAuthImplementation(
+            self.hass, self.domain, self._credential, region=region
+        )
 
     async def async_application_token(self, base_url: str) -> str:
-        """Return a token of the application's own, for the API of a region.
+        """Return a token of the application for the API of a region.
 
-        Raises SignInFailedError.
+        Raises TokenRequestFailedError.
         """
         token = await self._token_request(
             {
@@ -127,13 +131,13 @@ class TeslaSignIn(_RecordingImplementation):
     @property
     @override
     def name(self) -> str:
-        """Return what the owner calls the application."""
+        """Return the name of the application."""
         return self._credential.name or self.client_id
 
     @property
     @override
     def extra_authorize_data(self) -> dict[str, Any]:
-        """Ask for what the entities need, and again for what was refused before."""
+        """Request the needed scopes, prompting again for those denied before."""
         return {
             "scope": " ".join(SCOPES),
             "prompt_missing_scopes": "true",
@@ -142,16 +146,18 @@ class TeslaSignIn(_RecordingImplementation):
         }
 
 
-class TeslemetrySignIn(_RecordingImplementation, LocalOAuth2ImplementationWithPkce):
-    """The sign-in of Teslemetry, with a client that was registered for this home."""
+class TeslemetryOAuthImplementation(
+    _RecordingImplementation, LocalOAuth2ImplementationWithPkce
+):
+    """Teslemetry's OAuth implementation with the client registered by Keycard."""
 
     def __init__(self, hass: HomeAssistant, client_id: str) -> None:
-        """Sign in as a client that the service knows."""
+        """Initialize with a registered client ID."""
         service = SERVICES[PROVIDER_TESLEMETRY]
         LocalOAuth2ImplementationWithPkce.__init__(
             self,
             hass,
-            TESLEMETRY_SIGN_IN,
+            TESLEMETRY_IMPLEMENTATION,
             client_id,
             service.authorize_url or "",
             service.exchange_url or "",
@@ -166,13 +172,13 @@ class TeslemetrySignIn(_RecordingImplementation, LocalOAuth2ImplementationWithPk
     @property
     @override
     def extra_authorize_data(self) -> dict[str, Any]:
-        """Name this home."""
+        """Add the name of the home."""
         return {"name": self.hass.config.location_name, **super().extra_authorize_data}
 
     @property
     @override
     def extra_token_resolve_data(self) -> dict[str, Any]:
-        """Name this home."""
+        """Add the name of the home."""
         return {
             "name": self.hass.config.location_name,
             **super().extra_token_resolve_data,
@@ -182,26 +188,27 @@ class TeslemetrySignIn(_RecordingImplementation, LocalOAuth2ImplementationWithPk
 async def async_implementation(
     hass: HomeAssistant, entry: ConfigEntry
 ) -> _RecordingImplementation | None:
-    """Return how the owner of an entry signed in, None if that is no longer known."""
-    if entry.data[CONF_IMPLEMENTATION] == TESLEMETRY_SIGN_IN:
-        return TeslemetrySignIn(hass, entry.data[CONF_CLIENT_ID])
+    """Return the OAuth implementation of an entry, None if it is not available."""
+    if entry.data[CONF_IMPLEMENTATION] == TESLEMETRY_IMPLEMENTATION:
+        return TeslemetryOAuthImplementation(hass, entry.data[CONF_CLIENT_ID])
     try:
-        known = await async_get_config_entry_implementation(hass, entry)
+        found = await async_get_config_entry_implementation(hass, entry)
     except ImplementationUnavailableError, UnknownImplementationError:
         return None
-    if not isinstance(known, TeslaSignIn):
+    if not isinstance(found, TeslaOAuthImplementation):
         return None
-    implementation = known.in_region(entry.data[CONF_REGION])
-    if (own := hosts_of(entry.data, entry.options).token_url) is not None:
-        implementation.token_url = own
+    implementation = found.in_region(entry.data[CONF_REGION])
+    if (own_token_url := hosts_of(entry.data, entry.options).token_url) is not None:
+        implementation.token_url = own_token_url
     return implementation
 
 
 class OAuthSession(OAuth2Session):
-    """The sign-in of an entry: renewed when it ends, kept while it cannot be.
+    """OAuth session of an entry that keeps its token while it cannot be refreshed.
 
-    It never starts a reauth. `observe` takes the answer of each renewal that failed,
-    and None after a good one: the judge says when the credentials are bad.
+    It never starts a reauth; the detector decides when credentials are invalid.
+    `on_refresh` is called with the answer of a failed refresh, None after a successful
+    one.
     """
 
     implementation: _RecordingImplementation
@@ -212,15 +219,15 @@ class OAuthSession(OAuth2Session):
         entry: ConfigEntry,
         implementation: _RecordingImplementation,
     ) -> None:
-        """Take the sign-in of an entry."""
+        """Initialize the session."""
         super().__init__(hass, entry, implementation)
-        self.observe: Callable[[HttpResult | None], None] = lambda _: None
-        self._refused = False
-        self._refused_at = float("-inf")
+        self.on_refresh: Callable[[HttpResult | None], None] = lambda _: None
+        self._invalidated = False
+        self._invalidated_at = float("-inf")
         self._retry_at = float("-inf")
 
     async def async_token(self) -> str | None:
-        """Return a token that should be good, None while there is none."""
+        """Return a valid token, None without one."""
         try:
             await self.async_ensure_token_valid()
         except OAuth2TokenRequestBaseError:
@@ -229,107 +236,109 @@ class OAuthSession(OAuth2Session):
         return token if isinstance(token, str) else None
 
     def async_invalidate(self) -> None:
-        """Renew the token before it is used again: it was refused."""
-        now = time.monotonic()
-        if now - self._refused_at > _INVALIDATE_INTERVAL:
-            self._refused, self._refused_at = True, now
+        """Have a rejected token refreshed before it is used again."""
+        monotonic = time.monotonic()
+        if monotonic - self._invalidated_at > _INVALIDATE_INTERVAL:
+            self._invalidated, self._invalidated_at = True, monotonic
 
     @property
     @override
     def token(self) -> dict[str, Any]:
-        """Return the token, empty if the entry holds none that makes sense."""
+        """Return the known fields of the token, empty if the entry has none."""
         token = self.config_entry.data.get(CONF_TOKEN)
         if not isinstance(token, Mapping):
             return {}
-        return {name: value for name, value in token.items() if name in _KNOWN}
+        return {name: value for name, value in token.items() if name in _STORED_FIELDS}
 
     @property
     @override
     def valid_token(self) -> bool:
-        """Return whether the token has time left."""
-        expires = self.token.get("expires_at")
-        return isinstance(expires, int | float) and expires > time.time() + _TIMEOUT
+        """Return whether the token has not expired."""
+        expires_at = self.token.get("expires_at")
+        return (
+            isinstance(expires_at, int | float) and expires_at > time.time() + _TIMEOUT
+        )
 
     @override
     async def async_ensure_token_valid(self) -> None:
-        """Renew the token if it ends; raise if there is none that could be good."""
+        """Refresh the token if needed; raise if there is no valid one."""
         async with self._token_lock:
-            if self.valid_token and not self._refused:
+            if self.valid_token and not self._invalidated:
                 return
             try:
-                await self._async_renew()
+                await self._async_refresh()
             except OAuth2TokenRequestBaseError:
                 if not self.valid_token:
                     raise
 
-    async def _async_renew(self) -> None:
-        now = time.monotonic()
-        if now < self._retry_at or not self.token.get("refresh_token"):
+    async def _async_refresh(self) -> None:
+        monotonic = time.monotonic()
+        if monotonic < self._retry_at or not self.token.get("refresh_token"):
             raise OAuth2TokenRequestConnectionError(domain=DOMAIN)
-        self._retry_at = now + _RETRY_DELAY
+        self._retry_at = monotonic + _RETRY_DELAY
         try:
             token = await self.implementation.async_refresh_token(self.token)
         except TokenRequestFailedError as err:
-            self._keep_refresh_token(err.answer)
-            self.observe(err.answer)
+            self._store_refresh_token(err.answer)
+            self.on_refresh(err.answer)
             raise
-        self._refused = False
-        self._keep(token)
-        self.observe(None)
+        self._invalidated = False
+        self._store_token(token)
+        self.on_refresh(None)
 
-    def _keep_refresh_token(self, answer: HttpResult) -> None:
-        """Keep what came to renew with next, though the token beside it is unusable."""
-        refresh_token = _texts(_read(answer)).get("refresh_token")
+    def _store_refresh_token(self, answer: HttpResult) -> None:
+        """Store a new refresh token although the access token is unusable."""
+        refresh_token = _text_fields(_parse_response(answer)).get("refresh_token")
         if refresh_token is not None:
-            self._keep({**self.token, "refresh_token": refresh_token})
+            self._store_token({**self.token, "refresh_token": refresh_token})
 
-    def _keep(self, token: dict[str, Any]) -> None:
+    def _store_token(self, token: dict[str, Any]) -> None:
         self.hass.config_entries.async_update_entry(
             self.config_entry, data={**self.config_entry.data, CONF_TOKEN: token}
         )
 
 
 def classify_token_response(answer: HttpResult) -> dict[str, Any] | None:
-    """Return the token in an answer, None if it holds none that can be used.
+    """Return the token of a response, None without a usable one.
 
-    Only known fields are taken, as text that can be sent and stored, and a lifetime
-    (seconds) within bounds.
+    It contains only known fields with valid characters, and a lifetime in seconds
+    within bounds.
     """
-    told = _read(answer)
-    token: dict[str, Any] = _texts(told)
+    response = _parse_response(answer)
+    token: dict[str, Any] = _text_fields(response)
     if "access_token" not in token:
         return None
-    return {**token, "expires_in": _lifetime(told.get("expires_in"))}
+    return {**token, "expires_in": _lifetime(response.get("expires_in"))}
 
 
-def _read(answer: HttpResult) -> Mapping[str, object]:
-    """Return what a good answer tells, empty for any other."""
+def _parse_response(answer: HttpResult) -> Mapping[str, object]:
+    """Return the JSON object of a successful answer, empty for any other."""
     if answer.failure is not None or answer.status != 200:
         return {}
     try:
-        # As floats: an integer of thousands of digits is an error of its own.
-        told = json.loads(answer.body, parse_int=float)
+        # As floats, since an integer of thousands of digits raises an error.
+        response = json.loads(answer.body, parse_int=float)
     except ValueError, RecursionError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return response if isinstance(response, dict) else {}
 
 
-def _texts(told: Mapping[str, object]) -> dict[str, str]:
+def _text_fields(response: Mapping[str, object]) -> dict[str, str]:
     return {
         name: value
-        for name in _TEXTS
-        if isinstance(value := told.get(name), str) and _TOKEN.fullmatch(value)
+        for name in _TEXT_FIELDS
+        if isinstance(value := response.get(name), str) and _TOKEN.fullmatch(value)
     }
 
 
-def _lifetime(told: object) -> int:
-    """Return how many seconds a token is taken to last."""
-    if isinstance(told, bool) or not isinstance(told, int | float | str):
-        return _USUAL
+def _lifetime(value: object) -> int:
+    """Return the lifetime of a token in seconds, within bounds."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return _DEFAULT_LIFETIME
     try:
-        seconds = float(told)
+        seconds = float(value)
     except ValueError, OverflowError:
-        return _USUAL
-    if not math.isfinite(seconds) or seconds < _SHORTEST:
-        return _USUAL
-    return int(min(seconds, _LONGEST))
+        return _DEFAULT_LIFETIME
+    if not math.isfinite(seconds) or seconds < _MIN_LIFETIME:
+        return _DEFAULT_LIFETIME
+    return int(min(seconds, _MAX_LIFETIME))

@@ -1,4 +1,4 @@
-"""One attempt to have a car know the Bluetooth key of this home."""
+"""Attempt to pair a vehicle with the Bluetooth key."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -25,111 +25,115 @@ from .scanner import (
     async_wait_for_slot,
 )
 
-# What can be in the way beside what a car says to it
+# Reasons for not starting, in addition to PairingResult
 LISTENS_ONLY = "listens_only"
 KEY_FILE = "bluetooth_key_file"
 LIBRARY = "bluetooth_library"
 
-# A page that is closed does not end what it began: whoever begins anew, does.
-_UNDER_WAY: HassKey[dict[str, asyncio.Task[str]]] = HassKey(f"{DOMAIN}.pairing")
+# Closing the page does not end an attempt; starting a new one does.
+_RUNNING: HassKey[dict[str, asyncio.Task[str]]] = HassKey(f"{DOMAIN}.pairing")
 
 
 @dataclass(kw_only=True)
-class Attempt:
-    """Ask a car to take the key of this home, and wait for the card of its owner.
+class PairingAttempt:
+    """Attempt to add the Bluetooth key to a vehicle, confirmed with its keycard.
 
-    `link` is the one that the car has already, if any, `known` what is known of its
-    computers. A car is asked by one attempt at a time: the next one ends the last.
+    `client` is the existing client of the vehicle, if any; `known_keys` are the known
+    keys of its computers. A new attempt for the vehicle cancels the previous one.
     """
 
     hass: HomeAssistant
     vin: str
-    link: BluetoothClient | None = None
-    known: ComputerKeys = field(default_factory=ComputerKeys)
+    client: BluetoothClient | None = None
+    known_keys: ComputerKeys = field(default_factory=ComputerKeys)
     address: str | None = field(default=None, init=False)
-    """Under which the car was heard."""
+    """Bluetooth address of the vehicle."""
 
     pairing: Pairing | None = field(default=None, init=False)
-    """The public keys that the computers of the car have, once it is paired."""
+    """Public keys of the vehicle's computers, once it is paired."""
 
     task: asyncio.Task[str] = field(init=False)
-    """What is under way; it returns a PairingEnd, or what else is in the way."""
+    """Running attempt; returns a PairingResult or the reason for not starting."""
 
-    question: asyncio.Task[object] = field(init=False)
-    """Is done once the car has got the question, or everything is over."""
+    request_task: asyncio.Task[object] = field(init=False)
+    """Ends when the vehicle has received the request, or the attempt ends."""
 
-    _asked: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _requested: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     @callback
     def async_start(self) -> None:
-        """Begin."""
-        under_way = self.hass.data.setdefault(_UNDER_WAY, {})
-        before = under_way.get(self.vin)
-        self.task = under_way[self.vin] = self._in_background(self._async_pair(before))
-        self.question = self._in_background(self._asked.wait())
+        """Start the attempt."""
+        running = self.hass.data.setdefault(_RUNNING, {})
+        previous = running.get(self.vin)
+        self.task = running[self.vin] = self._create_background_task(
+            self._async_pair(previous)
+        )
+        self.request_task = self._create_background_task(self._requested.wait())
 
-    def _in_background[T](self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _create_background_task[T](
+        self, work: Coroutine[Any, Any, T]
+    ) -> asyncio.Task[T]:
         return self.hass.async_create_background_task(
-            work, f"{DOMAIN} pairs a car", eager_start=False
+            work, f"{DOMAIN} pairing", eager_start=False
         )
 
     @property
-    def waits_for_card(self) -> bool:
-        """Tell whether the car has got the question."""
-        return self._asked.is_set()
+    def is_waiting_for_card(self) -> bool:
+        """Return whether the vehicle has received the request."""
+        return self._requested.is_set()
 
     @property
-    def end(self) -> str | None:
-        """Return how it ended, None if somebody ended it."""
+    def result(self) -> str | None:
+        """Return the result of the ended attempt, None if it was canceled."""
         return None if self.task.cancelled() else self.task.result()
 
     @callback
     def async_stop(self) -> None:
-        """Let go of the car."""
+        """Cancel the attempt."""
         self.task.cancel()
-        self.question.cancel()
+        self.request_task.cancel()
 
-    async def _async_pair(self, before: asyncio.Task[str] | None) -> str:
+    async def _async_pair(self, previous: asyncio.Task[str] | None) -> str:
         try:
-            if before is not None:
-                before.cancel()
-                await asyncio.wait({before})
-            return await self._async_ask()
+            if previous is not None:
+                previous.cancel()
+                await asyncio.wait({previous})
+            return await self._async_run()
         finally:
-            self._asked.set()
+            self._requested.set()
 
-    async def _async_ask(self) -> str:
-        if (trouble := await async_find_trouble(self.hass)) is not None:
-            return trouble
+    async def _async_run(self) -> str:
+        if (error := await async_check_requirements(self.hass)) is not None:
+            return error
         key = await async_get_bluetooth_key(self.hass)
-        heard = await async_wait_for_advertisement(self.hass, self.vin)
-        if heard is None:
-            by_all = async_last_advertisement(self.hass, self.vin, connectable=False)
-            listened = by_all is not None and not by_all.connectable
-            return LISTENS_ONLY if listened else PairingResult.OUT_OF_RANGE
-        self.address = heard.address
-        if not await async_wait_for_slot(self.hass, heard.address):
+        advertisement = await async_wait_for_advertisement(self.hass, self.vin)
+        if advertisement is None:
+            passive = async_last_advertisement(self.hass, self.vin, connectable=False)
+            passive_only = passive is not None and not passive.connectable
+            return LISTENS_ONLY if passive_only else PairingResult.OUT_OF_RANGE
+        self.address = advertisement.address
+        if not await async_wait_for_slot(self.hass, advertisement.address):
             return PairingResult.NO_SLOT
-        radio = VehicleScanner(
+        scanner = VehicleScanner(
             hass=self.hass, vin=self.vin, address=self.address, on_change=lambda: None
         )
-        trust = ComputerTrust(self.known.only_cloud_keys())
-        link = self.link or BluetoothClient(self.vin, key, radio.find, trust)
+        trust = ComputerTrust(self.known_keys.only_cloud_keys())
+        link = self.client or BluetoothClient(self.vin, key, scanner.find, trust)
         try:
-            end = await pair(link, self._asked.set, trust)
+            result = await pair(link, self._requested.set, trust)
         finally:
-            if link is not self.link:
+            if link is not self.client:
                 await link.close()
-        if end is PairingResult.PAIRED:
+        if result is PairingResult.PAIRED:
             self.pairing = trust.keys.to_pairing(dt_util.utcnow().isoformat())
-        return end
+        return result
 
 
-async def async_find_trouble(hass: HomeAssistant) -> str | None:
-    """Return what is in the way here, before anything is asked of a car.
+async def async_check_requirements(hass: HomeAssistant) -> str | None:
+    """Return why an attempt cannot start, None if it can.
 
-    A page hears of the end of an attempt only once it shows it: one that ends at once
-    would be shown for ever.
+    Checked beforehand, because a progress page never notices an attempt that ends
+    before the page is shown.
     """
     if missing_members():
         return LIBRARY
@@ -137,12 +141,12 @@ async def async_find_trouble(hass: HomeAssistant) -> str | None:
         await async_get_bluetooth_key(hass)
     except UnusableKeyError:
         return KEY_FILE
-    return async_adapter_trouble(hass)
+    return async_check_adapters(hass)
 
 
 @callback
-def async_adapter_trouble(hass: HomeAssistant) -> str | None:
-    """Return what is in the way if nothing here can connect to a car."""
+def async_check_adapters(hass: HomeAssistant) -> str | None:
+    """Return why no adapter can connect, None if one can."""
     if bluetooth.async_scanner_count(hass, connectable=True):
         return None
     if bluetooth.async_scanner_count(hass, connectable=False):

@@ -1,4 +1,4 @@
-"""What the Bluetooth adapters of the home hear of one car."""
+"""Scanner for the Bluetooth advertisements of a vehicle."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,57 +23,59 @@ from ..const import DOMAIN
 from ..transport.bluetooth import advertised_name
 from ..transport.result import BluetoothError
 
-# Seconds: how long a car is waited for, and how often to look.
+# Seconds to wait for an advertisement, and between two checks.
 _ADVERTISEMENT_TIMEOUT = 15.0
 _POLL_INTERVAL = 1.0
 
-# Seconds. A car is heard every few; one that was heard longer ago has left.
-FRESH = 120.0
+# Seconds since the last advertisement; vehicles advertise every few seconds.
+IN_RANGE_FOR = 120.0
 
-# Seconds. A device that was found not to be the car is tried last for so long.
-_SHUNNED = 3600.0
+# Seconds for which a device that is not the vehicle is used only as a last resort.
+_EXCLUDED_FOR = 3600.0
 
 
 @callback
 def async_last_advertisement(
     hass: HomeAssistant, vin: str, *, connectable: bool = True
 ) -> BluetoothServiceInfoBleak | None:
-    """Return what an adapter that can connect heard of a car last, if it is there."""
+    """Return the last advertisement of a vehicle, None without one."""
     name = advertised_name(vin)
-    heard = bluetooth.async_discovered_service_info(hass, connectable=connectable)
-    found = [info for info in heard if (info.name or "").startswith(name)]
-    return max(found, key=lambda info: info.time, default=None)
+    advertisements = bluetooth.async_discovered_service_info(
+        hass, connectable=connectable
+    )
+    matching = [info for info in advertisements if (info.name or "").startswith(name)]
+    return max(matching, key=lambda info: info.time, default=None)
 
 
 async def async_wait_for_advertisement(
     hass: HomeAssistant, vin: str
 ) -> BluetoothServiceInfoBleak | None:
-    """Return what is heard of a car from now on, None if that is nothing for a while.
+    """Wait for a new advertisement of a vehicle, None on timeout.
 
-    What was heard before may be of a car that has left since. Until somebody asks, a
-    car may advertise its address without its name.
+    An earlier one may be of a vehicle that has left since. Some vehicles advertise
+    their name only during an active scan.
     """
-    before = async_last_advertisement(hass, vin)
-    if before is None:
+    previous = async_last_advertisement(hass, vin)
+    if previous is None:
         hass.async_create_background_task(
             bluetooth.async_request_active_scan(hass, _ADVERTISEMENT_TIMEOUT),
-            f"{DOMAIN} asks for names",
+            f"{DOMAIN} active scan",
         )
-    end = time.monotonic() + _ADVERTISEMENT_TIMEOUT
-    while (heard := async_last_advertisement(hass, vin)) is before:
-        if time.monotonic() > end:
+    deadline = time.monotonic() + _ADVERTISEMENT_TIMEOUT
+    while (advertisement := async_last_advertisement(hass, vin)) is previous:
+        if time.monotonic() > deadline:
             return None
         await asyncio.sleep(_POLL_INTERVAL)
-    return heard
+    return advertisement
 
 
 async def async_wait_for_slot(hass: HomeAssistant, address: str) -> bool:
-    """Return whether an adapter that hears a car has a connection left for it.
+    """Wait until an adapter in range has a free connection slot; return whether it has.
 
-    What another device has of it may be over in a moment.
+    A connection to another device may end in a moment.
     """
-    end = time.monotonic() + _ADVERTISEMENT_TIMEOUT
-    while time.monotonic() < end:
+    deadline = time.monotonic() + _ADVERTISEMENT_TIMEOUT
+    while time.monotonic() < deadline:
         if _has_slot(hass, address):
             return True
         await asyncio.sleep(_POLL_INTERVAL)
@@ -81,28 +83,30 @@ async def async_wait_for_slot(hass: HomeAssistant, address: str) -> bool:
 
 
 def _has_slot(hass: HomeAssistant, address: str) -> bool:
-    slots = [
-        found.scanner.get_allocations()
-        for found in bluetooth.async_scanner_devices_by_address(
+    allocations = [
+        device.scanner.get_allocations()
+        for device in bluetooth.async_scanner_devices_by_address(
             hass, address, connectable=True
         )
     ]
-    # Who does not count them may have one.
-    return not slots or any(counted is None or counted.free for counted in slots)
+    # An adapter that does not report its slots may have one.
+    return not allocations or any(
+        counted is None or counted.free for counted in allocations
+    )
 
 
 def _is_fresh(info: BluetoothServiceInfoBleak) -> bool:
-    return bool(MONOTONIC_TIME() - info.time <= FRESH)
+    return bool(MONOTONIC_TIME() - info.time <= IN_RANGE_FOR)
 
 
 @dataclass(kw_only=True)
 class VehicleScanner:
-    """Listen for a car.
+    """Scanner for one vehicle.
 
-    It is known by the name that it advertises, and by its address where an adapter
-    hears no name. `changed` is called when it comes, goes, or gets another `address`.
-    Anybody can advertise the name: an address is kept while it is heard, unless the
-    device behind it was found to be another one.
+    The vehicle is identified by its advertised name, or by its address if an adapter
+    receives no name. `on_change` is called when it comes into range, leaves, or gets
+    another `address`. Any device can advertise the name, so an address stays selected
+    while it is received, unless its device was excluded.
     """
 
     hass: HomeAssistant
@@ -110,13 +114,13 @@ class VehicleScanner:
     address: str | None
     on_change: Callable[[], None]
     _unsubs: list[CALLBACK_TYPE] = field(default_factory=list, init=False)
-    _unsub_gone: CALLBACK_TYPE | None = field(default=None, init=False)
-    _remembered: tuple[int, datetime] | None = field(default=None, init=False)
-    _shunned: dict[str, float] = field(default_factory=dict, init=False)
+    _unsub_unavailable: CALLBACK_TYPE | None = field(default=None, init=False)
+    _last_reception: tuple[int, datetime] | None = field(default=None, init=False)
+    _excluded: dict[str, float] = field(default_factory=dict, init=False)
 
     @callback
     def async_start(self) -> None:
-        """Begin to listen."""
+        """Start scanning."""
         matcher = BluetoothCallbackMatcher(
             local_name=f"{advertised_name(self.vin)}*", connectable=True
         )
@@ -132,68 +136,71 @@ class VehicleScanner:
 
     @callback
     def async_stop(self) -> None:
-        """Listen no more."""
+        """Stop scanning."""
         while self._unsubs:
             self._unsubs.pop()()
-        if self._unsub_gone is not None:
-            self._unsub_gone()
-            self._unsub_gone = None
+        if self._unsub_unavailable is not None:
+            self._unsub_unavailable()
+            self._unsub_unavailable = None
 
     @callback
     def _async_handle_advertisement(
         self, info: BluetoothServiceInfoBleak, _change: BluetoothChange
     ) -> None:
-        self._async_choose(info)
+        self._async_select_address(info)
         self.on_change()
 
     @callback
-    def _async_choose(self, heard: BluetoothServiceInfoBleak | None = None) -> None:
-        """Use another address if nothing is heard of the current one, or it is shunned.
+    def _async_select_address(
+        self, received: BluetoothServiceInfoBleak | None = None
+    ) -> None:
+        """Select another address if the current one is out of range or excluded.
 
-        Home Assistant calls back only with what is news: what was passed over before
-        is looked up.
+        Callbacks report only changed advertisements, so earlier ones are looked up.
         """
-        info = self._last
-        if info is not None and _is_fresh(info) and not self._is_shunned(info.address):
+        info = self._last_advertisement
+        if info is not None and _is_fresh(info) and not self._is_excluded(info.address):
             return
         name = advertised_name(self.vin)
-        found = [
+        matching = [
             info
             for info in bluetooth.async_discovered_service_info(
                 self.hass, connectable=True
             )
             if (info.name or "").startswith(name)
         ]
-        others = [
+        candidates = [
             info
-            for info in (*found, *([heard] if heard else []))
+            for info in (*matching, *([received] if received else []))
             if info.address != self.address
             and _is_fresh(info)
-            and (self.address is None or not self._is_shunned(info.address))
+            and (self.address is None or not self._is_excluded(info.address))
         ]
-        if others:
-            self.address = max(others, key=lambda info: info.time).address
+        if candidates:
+            self.address = max(candidates, key=lambda info: info.time).address
             self._async_track_unavailable()
 
-    def _is_shunned(self, address: str) -> bool:
-        at = self._shunned.get(address)
-        return at is not None and time.monotonic() - at < _SHUNNED
+    def _is_excluded(self, address: str) -> bool:
+        excluded_at = self._excluded.get(address)
+        return (
+            excluded_at is not None and time.monotonic() - excluded_at < _EXCLUDED_FOR
+        )
 
     @callback
-    def async_shun(self, address: str) -> None:
-        """Use another address, if one is heard: the device is not the car."""
-        self._shunned[address] = time.monotonic()
-        self._async_choose()
+    def async_exclude(self, address: str) -> None:
+        """Exclude a device that is not the vehicle, and select another one."""
+        self._excluded[address] = time.monotonic()
+        self._async_select_address()
         self.on_change()
 
     @callback
     def _async_track_unavailable(self) -> None:
-        """Hear when nobody hears the car any more."""
-        if self._unsub_gone is not None:
-            self._unsub_gone()
-            self._unsub_gone = None
+        """Track when the address becomes unavailable."""
+        if self._unsub_unavailable is not None:
+            self._unsub_unavailable()
+            self._unsub_unavailable = None
         if self.address is not None and self._unsubs:
-            self._unsub_gone = bluetooth.async_track_unavailable(
+            self._unsub_unavailable = bluetooth.async_track_unavailable(
                 self.hass,
                 lambda _info: self.on_change(),
                 self.address,
@@ -201,16 +208,16 @@ class VehicleScanner:
             )
 
     def find(self) -> BLEDevice | BluetoothError:
-        """Return the car as the best adapter hears it, or why none can connect."""
+        """Return the device at the best adapter, or why none can connect."""
         if not bluetooth.async_scanner_count(self.hass, connectable=True):
             return BluetoothError.NO_ADAPTER
-        self._async_choose()
+        self._async_select_address()
         if self.address is None or not self.in_range:
             return BluetoothError.OUT_OF_RANGE
         if not bluetooth.async_scanner_devices_by_address(
             self.hass, self.address, connectable=True
         ):
-            # Whoever heard it is gone.
+            # The adapter in range is gone.
             return BluetoothError.OUT_OF_RANGE
         if not _has_slot(self.hass, self.address):
             return BluetoothError.NO_SLOT
@@ -221,24 +228,24 @@ class VehicleScanner:
 
     @property
     def in_range(self) -> bool:
-        """Tell whether the car was heard lately by an adapter that can connect.
+        """Return whether the vehicle advertised recently.
 
-        Home Assistant goes on to name for minutes what it heard last.
+        Home Assistant keeps the last advertisement for minutes.
         """
-        self._async_choose()
-        info = self._last
+        self._async_select_address()
+        info = self._last_advertisement
         return info is not None and _is_fresh(info)
 
     @property
     def last_seen(self) -> tuple[int, datetime] | None:
-        """Return the signal (dBm) and the time (UTC) of when it was heard last."""
-        if (info := self._last) is not None:
-            ago = timedelta(seconds=max(0.0, MONOTONIC_TIME() - info.time))
-            self._remembered = info.rssi, dt_util.utcnow() - ago
-        return self._remembered
+        """Return signal (dBm) and time (UTC) of the last advertisement."""
+        if (info := self._last_advertisement) is not None:
+            age = timedelta(seconds=max(0.0, MONOTONIC_TIME() - info.time))
+            self._last_reception = info.rssi, dt_util.utcnow() - age
+        return self._last_reception
 
     @property
-    def _last(self) -> BluetoothServiceInfoBleak | None:
+    def _last_advertisement(self) -> BluetoothServiceInfoBleak | None:
         if self.address is None:
             return None
         return bluetooth.async_last_service_info(

@@ -1,4 +1,4 @@
-"""One car as this home reaches it over Bluetooth."""
+"""Connection to one vehicle over Home Assistant's Bluetooth."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -24,31 +24,31 @@ from .scanner import VehicleScanner
 class BluetoothStatus:
     """Reception of a vehicle over Bluetooth.
 
-    `signal` is in dBm, `last_seen` is UTC; both are None until an advertisement came.
-    `key_lost` says that the vehicle seems to have lost the key. Data over Bluetooth are
-    `provisional` while they rest on a public key that was first seen there.
+    `signal` is in dBm, `last_seen` is UTC; both are None before an advertisement.
+    `key_removed` is whether the key was probably removed from the vehicle. Data over
+    Bluetooth are `provisional` while a public key was only first seen there.
     """
 
     in_range: bool
     signal: int | None = None
     last_seen: datetime | None = None
-    key_lost: bool = False
+    key_removed: bool = False
     provisional: bool = False
-    infotainment_answers: bool | None = None
-    """Whether infotainment answers as well, None until it was asked."""
+    infotainment_responds: bool | None = None
+    """Whether infotainment responds, None before the first request."""
 
     @property
     def usable(self) -> bool:
         """Return whether commands can be sent over Bluetooth."""
-        return self.in_range and not self.key_lost
+        return self.in_range and not self.key_removed
 
 
 @dataclass(kw_only=True)
 class BluetoothVehicle:
-    """Reach a car over Bluetooth, and look at it where nobody else does.
+    """Vehicle over Bluetooth, polled regularly while the cloud is unavailable.
 
-    `alone` tells whether no cloud tells of the car now; `changed` is called when the
-    car comes or goes, `learnt` when it told something.
+    `on_range_change` is called when it comes into range or leaves, `on_data` after a
+    poll with values.
     """
 
     hass: HomeAssistant
@@ -60,7 +60,7 @@ class BluetoothVehicle:
     on_data: Callable[[], None]
     client: BluetoothClient = field(init=False)
     scanner: VehicleScanner = field(init=False)
-    _schedule_state: BluetoothPollSchedule = field(
+    _poll_schedule: BluetoothPollSchedule = field(
         default_factory=BluetoothPollSchedule, init=False
     )
     _unsub: CALLBACK_TYPE | None = field(default=None, init=False)
@@ -68,7 +68,7 @@ class BluetoothVehicle:
     _stopped: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        """Prepare the link; nothing is listened to before it starts."""
+        """Create scanner and client."""
         self.scanner = VehicleScanner(
             hass=self.hass,
             vin=self.vehicle.id,
@@ -80,19 +80,19 @@ class BluetoothVehicle:
             self.key,
             self.scanner.find,
             self.vehicle.trust,
-            exclude_device=self.scanner.async_shun,
+            exclude_device=self.scanner.async_exclude,
             on_broadcast=self._async_handle_broadcast,
         )
 
     @callback
     def async_start(self) -> None:
-        """Begin to listen."""
+        """Start scanning and polling."""
         self._stopped = False
         self.scanner.async_start()
         self._schedule()
 
     async def async_stop(self) -> None:
-        """Let go of the car."""
+        """Stop polling and disconnect."""
         self._stopped = True
         self.scanner.async_stop()
         self._cancel_timer()
@@ -102,7 +102,7 @@ class BluetoothVehicle:
 
     @property
     def reach(self) -> BluetoothReach:
-        """Return whether the car can be reached."""
+        """Return whether the vehicle is in range."""
         return (
             BluetoothReach.IN_RANGE
             if self.scanner.in_range
@@ -110,24 +110,24 @@ class BluetoothVehicle:
         )
 
     def status(self) -> BluetoothStatus:
-        """Return how the car is heard."""
+        """Return the reception of the vehicle."""
         last = self.scanner.last_seen
         return BluetoothStatus(
             in_range=self.scanner.in_range,
             signal=last[0] if last else None,
             last_seen=last[1].replace(second=0, microsecond=0) if last else None,
-            key_lost=self.vehicle.trust.history.is_key_removed,
+            key_removed=self.vehicle.trust.history.is_key_removed,
             provisional=self.vehicle.trust.keys.is_provisional,
-            infotainment_answers=self.client.vehicle.infotainment_responds,
+            infotainment_responds=self.client.vehicle.infotainment_responds,
         )
 
     @callback
     def async_request_update(self, *, data: bool = False) -> None:
-        """Look at the car soon, and at all of its `data` if it is awake."""
-        self._schedule_state.request(time.monotonic(), data=data)
+        """Request a poll soon, with `data` if the vehicle is awake."""
+        self._poll_schedule.request(time.monotonic(), data=data)
         self._schedule()
 
-    # Looking
+    # Polling
 
     @callback
     def _async_handle_range_change(self) -> None:
@@ -136,10 +136,10 @@ class BluetoothVehicle:
 
     @callback
     def _async_handle_broadcast(self, values: Mapping[str, Any]) -> None:
-        """Ask the car itself if a broadcast says something else than is known."""
+        """Plan a poll if a broadcast differs from the known state."""
         state = self.vehicle.state
         if any(getattr(state, name, None) != value for name, value in values.items()):
-            self._schedule_state.record_broadcast(time.monotonic())
+            self._poll_schedule.record_broadcast(time.monotonic())
             self._schedule()
 
     def _cancel_timer(self) -> None:
@@ -152,31 +152,32 @@ class BluetoothVehicle:
         self._cancel_timer()
         if self._stopped:
             return
-        now = time.monotonic()
-        self._schedule_state.update_reachability(
+        monotonic = time.monotonic()
+        self._poll_schedule.update_reachability(
             in_range=self.scanner.in_range,
             cloud_unavailable=self.cloud_unavailable(),
-            monotonic=now,
+            monotonic=monotonic,
         )
         delay = BLUETOOTH_INTERVAL
         if self._task is None:
             delay = min(
-                max(0.0, self._schedule_state.next_poll_at() - now), BLUETOOTH_INTERVAL
+                max(0.0, self._poll_schedule.next_poll_at() - monotonic),
+                BLUETOOTH_INTERVAL,
             )
         self._unsub = async_call_later(self.hass, delay, self._async_tick)
 
     @callback
     def _async_tick(self, _now: datetime) -> None:
         self._unsub = None
-        now = time.monotonic()
-        self._schedule_state.update_reachability(
+        monotonic = time.monotonic()
+        self._poll_schedule.update_reachability(
             in_range=self.scanner.in_range,
             cloud_unavailable=self.cloud_unavailable(),
-            monotonic=now,
+            monotonic=monotonic,
         )
-        if self._schedule_state.next_poll_at() <= now and self._task is None:
+        if self._poll_schedule.next_poll_at() <= monotonic and self._task is None:
             self._task = self.hass.async_create_background_task(
-                self._async_poll(), f"{DOMAIN} looks at a car over Bluetooth"
+                self._async_poll(), f"{DOMAIN} Bluetooth poll"
             )
             self._task.add_done_callback(self._async_poll_done)
         self._schedule()
@@ -187,29 +188,31 @@ class BluetoothVehicle:
         self._schedule()
 
     async def _async_poll(self) -> None:
-        listening, alone = self._schedule_state, self.cloud_unavailable()
-        before = self.vehicle.data_at
-        asked = False
+        schedule, cloud_unavailable = self._poll_schedule, self.cloud_unavailable()
+        previous_data_at = self.vehicle.data_at
+        reads_data = False
 
-        def wants_data(values: Mapping[str, Any]) -> bool:
-            nonlocal asked
+        def should_read_data(values: Mapping[str, Any]) -> bool:
+            nonlocal reads_data
             self.vehicle.apply_bluetooth(values, None, dt_util.utcnow())
-            now = time.monotonic()
-            asked = listening.is_data_due(
+            monotonic = time.monotonic()
+            reads_data = schedule.is_data_due(
                 self.vehicle.state,
                 year=self.vehicle.year,
-                cloud_unavailable=alone,
-                monotonic=now,
+                cloud_unavailable=cloud_unavailable,
+                monotonic=monotonic,
             )
-            if asked:
-                listening.data.record_poll(now)
-            return asked
+            if reads_data:
+                schedule.data.record_poll(monotonic)
+            return reads_data
 
-        told = await self.client.poll(wants_data)
-        self.vehicle.apply_bluetooth(told.values, told.data_at, dt_util.utcnow())
-        if asked:
-            listening.data.record_result(is_new=self.vehicle.data_at != before)
-        heard = bool(told.values) or told.dropped
-        listening.record_poll(time.monotonic(), answered=heard, cloud_unavailable=alone)
-        if told.values:
+        result = await self.client.poll(should_read_data)
+        self.vehicle.apply_bluetooth(result.values, result.data_at, dt_util.utcnow())
+        if reads_data:
+            schedule.data.record_result(is_new=self.vehicle.data_at != previous_data_at)
+        answered = bool(result.values) or result.dropped
+        schedule.record_poll(
+            time.monotonic(), answered=answered, cloud_unavailable=cloud_unavailable
+        )
+        if result.values:
             self.on_data()

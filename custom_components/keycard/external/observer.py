@@ -36,37 +36,42 @@ from homeassistant.helpers.start import async_at_started
 
 from ..const import CONF_CARS
 from ..outage.stale_data import SourceUpdate, StaleDataDetector
-from .discovery import DIRECT, DeviceRef, async_entities_of, device_refs
+from .discovery import (
+    DIRECT_INTEGRATIONS,
+    DeviceRef,
+    async_device_entities,
+    device_refs,
+)
 
-# A registry that changes changes more than once.
-_SETTLES = 2.0
+# Seconds to wait for further registry updates.
+_REGISTRY_DELAY = 2.0
 
-_ONLINE_ENDINGS = ("-state", "_online")
-_SPEED = re.compile(r"(drive_state|vehicle|\d)[-_/]speed$")
-_WORD = re.compile(r"\d[_/]state$")
+_ONLINE_SUFFIXES = ("-state", "_online")
+_SPEED_KEY = re.compile(r"(drive_state|vehicle|\d)[-_/]speed$")
+_STATE_KEY = re.compile(r"\d[_/]state$")
 _CHARGING_KEY = "charging_state"
 _SHIFT_KEY = "shift_state"
 
-# TeslaMate tells all of it with one word.
-_ONLINE_WORDS = frozenset({"online", "driving", "charging", "updating"})
-_ACTIVE_WORDS = frozenset({"driving", "charging"})
+# States of TeslaMate, which reports connectivity and activity in one sensor.
+_ONLINE_STATES = frozenset({"online", "driving", "charging", "updating"})
+_ACTIVE_STATES = frozenset({"driving", "charging"})
 _CHARGING = "charging"
 _GEARS = frozenset({"d", "r"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class _SourceEntities:
-    """The entities by which an integration shows a car, each by what it tells.
+    """Entities of one vehicle in another integration.
 
-    `moving` hold what the car measures; `online` is whether it is said to be online,
-    by an entity of its own or by a word.
+    `measurements` are values that the vehicle measures. `online` is a connectivity
+    entity, `state` a sensor with TeslaMate's combined state.
     """
 
-    car: str
-    path: str
-    moving: frozenset[str]
+    vehicle_id: str
+    domain: str
+    measurements: frozenset[str]
     online: str | None
-    word: str | None
+    state: str | None
     charging: frozenset[str]
     power: frozenset[str]
     gear: str | None
@@ -74,42 +79,49 @@ class _SourceEntities:
 
     @property
     def entity_ids(self) -> frozenset[str]:
-        singles = (self.online, self.word, self.gear, self.speed)
-        found = {entity_id for entity_id in singles if entity_id is not None}
-        return self.moving | self.charging | self.power | found
+        single = (self.online, self.state, self.gear, self.speed)
+        present = {entity_id for entity_id in single if entity_id is not None}
+        return self.measurements | self.charging | self.power | present
 
 
 class ExternalStateObserver:
     """Observer of other integrations' entities for the detector."""
 
     def __init__(
-        self, hass: HomeAssistant, beside: StaleDataDetector, options: Mapping[str, Any]
+        self,
+        hass: HomeAssistant,
+        stale_data: StaleDataDetector,
+        options: Mapping[str, Any],
     ) -> None:
-        """Prepare to follow the devices that the cars of the options name."""
+        """Initialize with the external devices in the options."""
         self._hass = hass
-        self._beside = beside
-        self._named = [
-            (car_id, device)
-            for car_id, car in options.get(CONF_CARS, {}).items()
-            for device in device_refs(car)
+        self._stale_data = stale_data
+        self._devices = [
+            (vehicle_id, device)
+            for vehicle_id, vehicle_options in options.get(CONF_CARS, {}).items()
+            for device in device_refs(vehicle_options)
         ]
-        self._followed: dict[tuple[str, str], _SourceEntities] = {}
-        self._by_entity: dict[str, _SourceEntities] = {}
+        self._sources: dict[tuple[str, str], _SourceEntities] = {}
+        self._source_by_entity: dict[str, _SourceEntities] = {}
         self._unsubs: list[CALLBACK_TYPE] = []
-        self._unfollow: list[CALLBACK_TYPE] = []
+        self._unsub_entities: list[CALLBACK_TYPE] = []
         self._unsub_timer: CALLBACK_TYPE | None = None
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
-        """Follow the devices once all has started; return what ends it."""
-        self._beside.direct = DIRECT
-        self._beside.retain({(car, device.domain) for car, device in self._named})
-        if self._named:
-            self._unsubs.append(async_at_started(self._hass, self._async_begin))
+        """Start observing when Home Assistant has started; return a stop function."""
+        self._stale_data.direct = DIRECT_INTEGRATIONS
+        self._stale_data.retain(
+            {(vehicle_id, device.domain) for vehicle_id, device in self._devices}
+        )
+        if self._devices:
+            self._unsubs.append(
+                async_at_started(self._hass, self._async_start_tracking)
+            )
         return self._async_stop
 
     @callback
-    def _async_begin(self, _hass: HomeAssistant) -> None:
+    def _async_start_tracking(self, _hass: HomeAssistant) -> None:
         self._unsubs += [
             self._hass.bus.async_listen(kind, self._async_registry_changed)
             for kind in (
@@ -121,155 +133,169 @@ class ExternalStateObserver:
 
     @callback
     def _async_stop(self) -> None:
-        for unsubs in (self._unsubs, self._unfollow):
+        for unsubs in (self._unsubs, self._unsub_entities):
             while unsubs:
                 unsubs.pop()()
         if self._unsub_timer is not None:
             self._unsub_timer()
             self._unsub_timer = None
 
-    # Whom to follow
+    # Sources
 
     @callback
     def _async_registry_changed(self, _event: Event[Any]) -> None:
         if self._unsub_timer is None:
             self._unsub_timer = async_call_later(
-                self._hass, _SETTLES, self._async_update_sources
+                self._hass, _REGISTRY_DELAY, self._async_update_sources
             )
 
     @callback
     def _async_update_sources(self, _now: datetime | None = None) -> None:
-        """Follow the entities that the devices have now."""
+        """Track the current entities of the devices."""
         self._unsub_timer = None
-        followed = {
-            (found.car, found.path): found
-            for car, device in self._named
-            if (found := self._find_entities(car, device)) is not None
+        sources = {
+            (source.vehicle_id, source.domain): source
+            for vehicle_id, device in self._devices
+            if (source := self._find_entities(vehicle_id, device)) is not None
         }
-        if followed == self._followed:
+        if sources == self._sources:
             return
-        for key in self._followed.keys() | followed.keys():
-            before, now = self._followed.get(key), followed.get(key)
-            if before is None:
+        for key in self._sources.keys() | sources.keys():
+            previous, current = self._sources.get(key), sources.get(key)
+            if previous is None:
                 continue
-            if now is None:
-                self._beside.mark_unavailable(*key)
-            elif now != before:
-                # Other values move at another pace.
-                self._beside.reset(*key)
-        self._followed = followed
-        self._by_entity = {
-            entity_id: item
-            for item in followed.values()
-            for entity_id in item.entity_ids
+            if current is None:
+                self._stale_data.mark_unavailable(*key)
+            elif current != previous:
+                # Other values have another interval.
+                self._stale_data.reset(*key)
+        self._sources = sources
+        self._source_by_entity = {
+            entity_id: source
+            for source in sources.values()
+            for entity_id in source.entity_ids
         }
-        while self._unfollow:
-            self._unfollow.pop()()
-        self._unfollow = [
+        while self._unsub_entities:
+            self._unsub_entities.pop()()
+        self._unsub_entities = [
             async_track_state_change_event(
-                self._hass, self._by_entity, self._async_changed
+                self._hass, self._source_by_entity, self._async_changed
             ),
             async_track_state_report_event(
-                self._hass, self._by_entity, self._async_reported
+                self._hass, self._source_by_entity, self._async_reported
             ),
         ]
 
-    def _find_entities(self, car: str, named: DeviceRef) -> _SourceEntities | None:
-        device = named.async_find(self._hass)
+    def _find_entities(
+        self, vehicle_id: str, device_ref: DeviceRef
+    ) -> _SourceEntities | None:
+        device = device_ref.async_find(self._hass)
         if device is None:
             return None
         entities = [
             entity
-            for entity in async_entities_of(self._hass, device)
+            for entity in async_device_entities(self._hass, device)
             if not entity.disabled
         ]
         sensors = [item for item in entities if item.domain == Platform.SENSOR]
         return _SourceEntities(
-            car=car,
-            path=named.domain,
-            moving=_ids(item for item in entities if _is_measurement(item)),
-            online=_online(entities),
-            word=_first(item for item in sensors if _WORD.search(item.unique_id)),
-            charging=_ids(
+            vehicle_id=vehicle_id,
+            domain=device_ref.domain,
+            measurements=_entity_ids(
+                item for item in entities if _is_measurement(item)
+            ),
+            online=_connectivity_entity(entities),
+            state=_first_entity_id(
+                item for item in sensors if _STATE_KEY.search(item.unique_id)
+            ),
+            charging=_entity_ids(
                 item
                 for item in entities
                 if _device_class(item) == BinarySensorDeviceClass.BATTERY_CHARGING
                 or (item.domain == Platform.SENSOR and _CHARGING_KEY in item.unique_id)
             ),
-            power=_ids(
+            power=_entity_ids(
                 item
                 for item in sensors
                 if _device_class(item) == SensorDeviceClass.POWER
             ),
-            gear=_first(item for item in sensors if _SHIFT_KEY in item.unique_id),
-            speed=_first(item for item in sensors if _SPEED.search(item.unique_id)),
+            gear=_first_entity_id(
+                item for item in sensors if _SHIFT_KEY in item.unique_id
+            ),
+            speed=_first_entity_id(
+                item for item in sensors if _SPEED_KEY.search(item.unique_id)
+            ),
         )
 
-    # What they show
+    # Updates
 
     @callback
     def _async_changed(self, event: Event[EventStateChangedData]) -> None:
         entity_id = event.data["entity_id"]
-        item = self._by_entity[entity_id]
-        moved = entity_id in item.moving and _moved(
+        source = self._source_by_entity[entity_id]
+        value_changed = entity_id in source.measurements and _value_changed(
             event.data["old_state"], event.data["new_state"]
         )
-        self._handle_update(item, moved=moved)
+        self._handle_update(source, value_changed=value_changed)
 
     @callback
     def _async_reported(self, event: Event[EventStateReportedData]) -> None:
-        self._handle_update(self._by_entity[event.data["entity_id"]], moved=False)
+        self._handle_update(
+            self._source_by_entity[event.data["entity_id"]], value_changed=False
+        )
 
-    def _handle_update(self, item: _SourceEntities, *, moved: bool) -> None:
+    def _handle_update(self, source: _SourceEntities, *, value_changed: bool) -> None:
         states = {
             entity_id: state
-            for entity_id in item.entity_ids
+            for entity_id in source.entity_ids
             if (state := self._hass.states.get(entity_id)) is not None
             and state.state != STATE_UNAVAILABLE
         }
         if not states:
-            self._beside.mark_unavailable(item.car, item.path)
+            self._stale_data.mark_unavailable(source.vehicle_id, source.domain)
             return
-        self._beside.observe_update(
+        self._stale_data.observe_update(
             SourceUpdate(
-                car=item.car,
-                domain=item.path,
+                car=source.vehicle_id,
+                domain=source.domain,
                 at=time.monotonic(),
-                moved=moved,
-                active=_active(item, states),
+                moved=value_changed,
+                active=_is_active(source, states),
             )
         )
 
     # For diagnostics
 
     def describe(self) -> dict[str, list[dict[str, Any]]]:
-        """Tell of each car how other integrations do as witnesses."""
-        now = time.monotonic()
-        told: dict[str, list[dict[str, Any]]] = {}
-        for car, device in self._named:
-            item = self._followed.get((car, device.domain))
-            standing = self._beside.source_status(car, device.domain, now)
-            told.setdefault(car, []).append(
+        """Describe the sources of each vehicle for diagnostics."""
+        monotonic = time.monotonic()
+        description: dict[str, list[dict[str, Any]]] = {}
+        for vehicle_id, device in self._devices:
+            source = self._sources.get((vehicle_id, device.domain))
+            status = self._stale_data.source_status(
+                vehicle_id, device.domain, monotonic
+            )
+            description.setdefault(vehicle_id, []).append(
                 {
                     "integration": device.domain,
-                    "asks_the_maker": device.domain in DIRECT,
-                    "found": item is not None,
-                    "moving": len(item.moving) if item else 0,
-                    "tells_online": item is not None
-                    and (item.online or item.word) is not None,
-                    "active": standing.active,
-                    "pace": standing.interval,
-                    "still_for": standing.unchanged_for,
+                    "calls_tesla": device.domain in DIRECT_INTEGRATIONS,
+                    "found": source is not None,
+                    "measurements": len(source.measurements) if source else 0,
+                    "reports_online": source is not None
+                    and (source.online or source.state) is not None,
+                    "active": status.active,
+                    "interval": status.interval,
+                    "unchanged_for": status.unchanged_for,
                 }
             )
-        return told
+        return description
 
 
-def _ids(entities: Iterable[er.RegistryEntry]) -> frozenset[str]:
+def _entity_ids(entities: Iterable[er.RegistryEntry]) -> frozenset[str]:
     return frozenset(item.entity_id for item in entities)
 
 
-def _first(entities: Iterable[er.RegistryEntry]) -> str | None:
+def _first_entity_id(entities: Iterable[er.RegistryEntry]) -> str | None:
     return min((item.entity_id for item in entities), default=None)
 
 
@@ -278,9 +304,9 @@ def _device_class(entity: er.RegistryEntry) -> str | None:
 
 
 def _is_measurement(entity: er.RegistryEntry) -> bool:
-    """Return whether an entity shows what the car measures, and no setting or clock."""
+    """Return whether an entity is a measurement, not a setting or time."""
     if entity.domain == Platform.DEVICE_TRACKER:
-        # Home Assistant holds all of these for diagnostic.
+        # Device trackers are always in the diagnostic category.
         return True
     return (
         entity.domain == Platform.SENSOR
@@ -289,64 +315,66 @@ def _is_measurement(entity: er.RegistryEntry) -> bool:
     )
 
 
-def _online(entities: list[er.RegistryEntry]) -> str | None:
-    """Return the entity that tells whether the car is online, if that is clear."""
-    found = [
+def _connectivity_entity(entities: list[er.RegistryEntry]) -> str | None:
+    """Return the connectivity entity, None if it is ambiguous."""
+    candidates = [
         item
         for item in entities
         if _device_class(item) == BinarySensorDeviceClass.CONNECTIVITY
     ]
-    named = [item for item in found if item.unique_id.endswith(_ONLINE_ENDINGS)]
-    best = named or found
-    return best[0].entity_id if len(best) == 1 else None
+    named = [item for item in candidates if item.unique_id.endswith(_ONLINE_SUFFIXES)]
+    selected = named or candidates
+    return selected[0].entity_id if len(selected) == 1 else None
 
 
-def _active(item: _SourceEntities, states: Mapping[str, State]) -> bool:
-    """Return whether a car is said to be online, and to drive or charge."""
+def _is_active(source: _SourceEntities, states: Mapping[str, State]) -> bool:
+    """Return whether a vehicle is reported as online, and driving or charging."""
 
-    def said(entity_id: str | None) -> str:
+    def state_of(entity_id: str | None) -> str:
         state = states.get(entity_id or "")
         return state.state.lower() if state else ""
 
-    word = said(item.word)
-    if said(item.online) != STATE_ON and word not in _ONLINE_WORDS:
+    combined = state_of(source.state)
+    if state_of(source.online) != STATE_ON and combined not in _ONLINE_STATES:
         return False
-    if word in _ACTIVE_WORDS or said(item.gear) in _GEARS:
-        return word != _CHARGING or _is_charging_power(item, states)
-    if (_number(states.get(item.speed or "")) or 0.0) > 0.0:
+    if combined in _ACTIVE_STATES or state_of(source.gear) in _GEARS:
+        return combined != _CHARGING or _is_charging_power(source, states)
+    if (_parse_number(states.get(source.speed or "")) or 0.0) > 0.0:
         return True
-    charging = any(said(one) in (STATE_ON, _CHARGING) for one in item.charging)
-    return charging and _is_charging_power(item, states)
+    charging = any(state_of(item) in (STATE_ON, _CHARGING) for item in source.charging)
+    return charging and _is_charging_power(source, states)
 
 
-def _is_charging_power(item: _SourceEntities, states: Mapping[str, State]) -> bool:
+def _is_charging_power(source: _SourceEntities, states: Mapping[str, State]) -> bool:
     """Return whether charging power is positive or unknown."""
-    powers = [_number(states.get(entity_id)) for entity_id in item.power]
+    powers = [_parse_number(states.get(entity_id)) for entity_id in source.power]
     known = [power for power in powers if power is not None]
     return any(known) or not known
 
 
-def _moved(old: State | None, new: State | None) -> bool:
+def _value_changed(old: State | None, new: State | None) -> bool:
     """Return whether a measured value changed.
 
-    What comes back after it was gone is old, or may be.
+    A value that returns after being unavailable may be old.
     """
     if old is None or new is None or STATE_UNAVAILABLE in (old.state, new.state):
         return False
     if new.domain == Platform.DEVICE_TRACKER:
-        before, now = _place(old), _place(new)
-        return None not in (*before, *now) and before != now
+        old_position, new_position = _position(old), _position(new)
+        return (
+            None not in (*old_position, *new_position) and old_position != new_position
+        )
     if ATTR_UNIT_OF_MEASUREMENT not in new.attributes:
         return False
-    values = _number(old), _number(new)
+    values = _parse_number(old), _parse_number(new)
     return None not in values and values[0] != values[1]
 
 
-def _place(state: State) -> tuple[float | None, float | None]:
+def _position(state: State) -> tuple[float | None, float | None]:
     return state.attributes.get(ATTR_LATITUDE), state.attributes.get(ATTR_LONGITUDE)
 
 
-def _number(state: State | None) -> float | None:
+def _parse_number(state: State | None) -> float | None:
     try:
         return float(state.state) if state else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Other integrations that still ask Tesla's Owner API, which is closed."""
+"""Other integrations that still use Tesla's closed Owner API."""
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
@@ -8,25 +8,25 @@ from homeassistant.helpers import entity_registry as er
 TESLA_CUSTOM = "tesla_custom"
 TESLA_CUSTOM_NAME = "Tesla Custom Integration"
 
-# With the address of a proxy it asks the Fleet API.
-_PROXY = "api_proxy_url"
+# With the URL of a proxy it uses the Fleet API.
+_PROXY_URL = "api_proxy_url"
 
-_FAILED = frozenset({ConfigEntryState.SETUP_ERROR, ConfigEntryState.SETUP_RETRY})
+_FAILED_STATES = frozenset({ConfigEntryState.SETUP_ERROR, ConfigEntryState.SETUP_RETRY})
 
 
 @callback
-def async_find_users(hass: HomeAssistant) -> list[str]:
-    """Return the names of the integrations that ask the Owner API and get nothing."""
+def async_find_affected_integrations(hass: HomeAssistant) -> list[str]:
+    """Return the names of failing integrations that use the Owner API."""
     entries = hass.config_entries.async_entries(TESLA_CUSTOM, include_disabled=False)
-    uses = any(
-        not entry.data.get(_PROXY) and _gets_nothing(hass, entry) for entry in entries
+    affected = any(
+        not entry.data.get(_PROXY_URL) and _is_failing(hass, entry) for entry in entries
     )
-    return [TESLA_CUSTOM_NAME] if uses else []
+    return [TESLA_CUSTOM_NAME] if affected else []
 
 
-def _gets_nothing(hass: HomeAssistant, entry: ConfigEntry) -> bool:
-    """Return whether an entry did not start, or all its entities are unavailable."""
-    if entry.state in _FAILED:
+def _is_failing(hass: HomeAssistant, entry: ConfigEntry) -> bool:
+    """Return whether an entry failed to set up, or all its entities are unavailable."""
+    if entry.state in _FAILED_STATES:
         return True
     if entry.state is not ConfigEntryState.LOADED:
         return False

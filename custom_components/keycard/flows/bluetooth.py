@@ -28,7 +28,11 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
 )
 
-from ..bluetooth.pairing import Attempt, async_adapter_trouble, async_find_trouble
+from ..bluetooth.pairing import (
+    PairingAttempt,
+    async_check_adapters,
+    async_check_requirements,
+)
 from ..const import (
     CONF_CARS,
     CONF_COMPUTERS,
@@ -87,7 +91,7 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         self.name = ""
         self.address: str | None = None
         self.computers: dict[str, str] = {}
-        self._attempt: Attempt | None = None
+        self._attempt: PairingAttempt | None = None
         self._error: str | None = None
 
     @abstractmethod
@@ -118,13 +122,13 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         if user_input is not None:
             if user_input.get(CONF_LATER):
                 return await self.async_step_paired()
-            self._error = await async_find_trouble(self.hass)
+            self._error = await async_check_requirements(self.hass)
             if self._error is None:
-                self._attempt = Attempt(
+                self._attempt = PairingAttempt(
                     hass=self.hass,
                     vin=self.vin,
-                    link=self.existing_client,
-                    known=self.known_keys,
+                    client=self.existing_client,
+                    known_keys=self.known_keys,
                 )
                 self._attempt.async_start()
                 return await self.async_step_pairing()
@@ -144,14 +148,14 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
         if attempt is None:
             return self.async_show_progress_done(next_step_id="pair")
         if not attempt.task.done():
-            waits = attempt.waits_for_card
+            waits = attempt.is_waiting_for_card
             return self.async_show_progress(
                 step_id="pairing",
                 progress_action="tapping" if waits else "asking",
-                progress_task=attempt.task if waits else attempt.question,
+                progress_task=attempt.task if waits else attempt.request_task,
                 description_placeholders={"car": escape_markdown(self.name)},
             )
-        self._attempt, self._error = None, attempt.end
+        self._attempt, self._error = None, attempt.result
         if self._error != PairingResult.PAIRED:
             return self.async_show_progress_done(next_step_id="pair")
         self.address = attempt.address
@@ -270,7 +274,7 @@ class BluetoothKeyFlow(
         entry: KeycardConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
-        if (reason := async_adapter_trouble(self.hass)) is not None:
+        if (reason := async_check_adapters(self.hass)) is not None:
             return self.async_abort(reason=reason)
         cars = {
             vehicle_id: car.vehicle.title

@@ -30,11 +30,11 @@ from ..const import CONF_CARS, CONF_EXTERNAL, DOMAIN, MODEL_NAMES
 from ..external.discovery import (
     DeviceRef,
     DiscoveredVehicle,
-    async_describe,
+    async_describe_vehicle,
     async_discover_vehicles,
     async_integration_name,
     device_refs,
-    domain_of,
+    integration_domain,
 )
 from ..notifications.text import async_load_translations
 from ..registry import vehicle_options
@@ -89,10 +89,14 @@ def _chosen_vehicles(
         device = registry.async_get(
             device_id, include_child_devices=False, include_composite_devices=False
         )
-        if device is None or device.id in taken or domain_of(hass, device) == DOMAIN:
+        if (
+            device is None
+            or device.id in taken
+            or integration_domain(hass, device) == DOMAIN
+        ):
             continue
         taken.add(device.id)
-        vehicles.append(async_describe(hass, device))
+        vehicles.append(async_describe_vehicle(hass, device))
     return vehicles
 
 
@@ -161,7 +165,7 @@ class ExternalVehicleSteps[
                     year=vehicle.year,
                     key=user_input[labels[vehicle.id]],
                 ),
-                CONF_EXTERNAL: [device.as_option() for device in vehicle.devices],
+                CONF_EXTERNAL: [device.to_option() for device in vehicle.devices],
             }
         return await self.async_add_external(options)
 
@@ -241,7 +245,7 @@ class ExternalOptions(
         ]
         chosen = user_input.get(CONF_EXTERNAL, ())
         devices = [
-            device.as_option()
+            device.to_option()
             for device in (*known, *found)
             if device.device_id in chosen
         ]
@@ -250,7 +254,7 @@ class ExternalOptions(
     async def _async_device_label(self, ref: DeviceRef) -> str:
         device = ref.async_find(self.hass)
         if device is not None:
-            vehicle = async_describe(self.hass, device)
+            vehicle = async_describe_vehicle(self.hass, device)
             return await _async_label(self.hass, vehicle, ref)
         translations = await async_load_translations(self.hass)
         return translations.format(

@@ -20,8 +20,8 @@ from homeassistant.helpers.selector import (
     TextSelector,
 )
 
-from ..auth.keys import async_get_key, async_show_public_key, pairing_link
-from ..auth.oauth import TeslaSignIn
+from ..auth.keys import async_get_signing_key, async_publish_public_key, pairing_url
+from ..auth.oauth import TeslaOAuthImplementation
 from ..const import (
     CONF_ALL_CALLS,
     CONF_BASE_URL,
@@ -81,7 +81,7 @@ _SERVER_SCHEMA = vol.Schema(
 class FleetSteps(CertificateSteps):
     """Steps for the user's own application at Tesla and the sign-in with it."""
 
-    _application: TeslaSignIn
+    _application: TeslaOAuthImplementation
 
     def __init__(self) -> None:
         """Initialize the flow."""
@@ -221,7 +221,7 @@ class FleetSteps(CertificateSteps):
         return server, check
 
     async def _async_use_proxy(
-        self, region: str, application: TeslaSignIn
+        self, region: str, application: TeslaOAuthImplementation
     ) -> ConfigFlowResult:
         """Update an entry of the same region, or go to the sign-in."""
         entry = self.changed_entry
@@ -243,11 +243,11 @@ class FleetSteps(CertificateSteps):
     ) -> ConfigFlowResult:
         """Check the public key at the domain, and show it if it is missing."""
         try:
-            key = await async_get_key(self.hass)
+            key = await async_get_signing_key(self.hass)
         except UnusableKeyError:
             return self.async_abort(reason="key_file")
         # No entry may have been set up before.
-        async_show_public_key(self.hass)
+        async_publish_public_key(self.hass)
         check = await check_key(self.hass, self._fleet_domain, key)
         if is_accepted(check, user_input):
             return await self.async_step_fleet_register()
@@ -262,7 +262,7 @@ class FleetSteps(CertificateSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Register the application in the region."""
-        key = await async_get_key(self.hass)
+        key = await async_get_signing_key(self.hass)
         check = await check_registration(
             self.hass,
             self._application,
@@ -376,7 +376,7 @@ class FleetSteps(CertificateSteps):
         links = [
             (
                 escape_markdown(self._check.names.get(vin) or vin[-6:]),
-                pairing_link(self._fleet_domain, vin),
+                pairing_url(self._fleet_domain, vin),
             )
             for vin in unpaired
         ]
@@ -420,23 +420,27 @@ class FleetSteps(CertificateSteps):
         self._use_application(application, entry.data[CONF_REGION])
         return await self.async_step_auth()
 
-    def _use_application(self, application: TeslaSignIn, region: str) -> None:
+    def _use_application(
+        self, application: TeslaOAuthImplementation, region: str
+    ) -> None:
         """Use an application in a region."""
         self._application = application.in_region(region)
         self.flow_impl = self._application
 
 
-async def _async_applications(hass: HomeAssistant) -> dict[str, TeslaSignIn]:
+async def _async_applications(
+    hass: HomeAssistant,
+) -> dict[str, TeslaOAuthImplementation]:
     """Return the application credentials of the user."""
     return {
         key: found
         for key, found in (await async_get_implementations(hass, DOMAIN)).items()
-        if isinstance(found, TeslaSignIn)
+        if isinstance(found, TeslaOAuthImplementation)
     }
 
 
 def _with_application_choice(
-    schema: vol.Schema, applications: dict[str, TeslaSignIn]
+    schema: vol.Schema, applications: dict[str, TeslaOAuthImplementation]
 ) -> vol.Schema:
     """Return the schema, extended by a choice if there are several applications."""
     if len(applications) < 2:

@@ -17,7 +17,7 @@ from homeassistant.helpers.aiohttp_client import (
 )
 
 from ..auth.keys import PUBLIC_KEY_PATH
-from ..auth.oauth import TeslaSignIn, TokenRequestFailedError
+from ..auth.oauth import TeslaOAuthImplementation, TokenRequestFailedError
 from ..const import CONF_BASE_URL, CONF_SERVER
 from ..outage.classifier import classify
 from ..outage.endpoints import REGIONS
@@ -269,7 +269,7 @@ async def check_key(
 
 async def check_registration(
     hass: HomeAssistant,
-    sign_in: TeslaSignIn,
+    sign_in: TeslaOAuthImplementation,
     base_url: str,
     domain: str,
     key: PrivateKey,

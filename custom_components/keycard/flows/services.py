@@ -11,7 +11,7 @@ from homeassistant.const import CONF_CLIENT_ID, CONF_REGION, CONF_TOKEN
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.loader import async_get_integration
 
-from ..auth.oauth import TeslemetrySignIn
+from ..auth.oauth import TeslemetryOAuthImplementation
 from ..const import (
     CONF_BASE_URL,
     CONF_FINGERPRINT,
@@ -208,7 +208,7 @@ class ServiceSteps(KeycardFlow):
 
     async def _async_sign_in_to_teslemetry(self, client_id: str) -> ConfigFlowResult:
         self._client_id = client_id
-        self.flow_impl = TeslemetrySignIn(self.hass, client_id)
+        self.flow_impl = TeslemetryOAuthImplementation(self.hass, client_id)
         return await self.async_step_auth()
 
     async def async_teslemetry_signed_in(

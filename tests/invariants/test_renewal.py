@@ -316,7 +316,7 @@ async def test_a_broken_key_is_not_replaced(
     entry = await fleet_entry(story.hass, story.simulator)
     await story.settled(entry)
     assert key_file.read_text() == "not a key"
-    assert "commands cannot be signed" in caplog.text
+    assert "Cannot sign commands" in caplog.text
     assert_available(story)
 
 

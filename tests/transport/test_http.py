@@ -241,7 +241,7 @@ async def test_a_charset_does_not_block_the_loop() -> None:
     kind = "Content-Type: text/html; charset=punycode"
     began = time.process_time()
     answer = await asked(
-        sending(http("200 OK", body, kind)), limit=1 << 20, max_body=1 << 20
+        sending(http("200 OK", body, kind)), max_size=1 << 20, max_body=1 << 20
     )
     assert time.process_time() - began < 2
     assert len(answer.body) == len(body)
@@ -305,7 +305,7 @@ async def test_slow_body_times_out(
         return await _read_body(content, limit)
 
     # The head is there when the body begins to be read, and the limit ends.
-    monkeypatch.setattr("custom_components.keycard.transport.http._read", begin)
+    monkeypatch.setattr("custom_components.keycard.transport.http._read_body", begin)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"
     answer = await asked(sending(head, b"x", hang=True))
     assert (answer.failure, answer.status) == (Failure.TIMEOUT, 200)

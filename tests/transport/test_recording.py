@@ -104,7 +104,7 @@ async def test_failed_request_is_not_repeated(
         writer.write(answer)
         await writer.drain()
 
-    async with recorded(serve, limit=1000) as (session, url):
+    async with recorded(serve, max_size=1000) as (session, url):
         with recording(timeout=60) as record, pytest.raises(RequestFailedError):
             async with session.get(url):
                 pass

@@ -21,6 +21,7 @@ from custom_components.keycard.outage.outage_log import (
     OutageLog,
     StoredOutage,
 )
+from custom_components.keycard.outage.stale_data import StaleDataDetector
 
 from .world import OK, TIMEOUT, Ask, World, told
 
@@ -181,14 +182,18 @@ class Home:
         entry = Entry(
             name=name,
             judge=OutageDetector(
-                self.watch, region=region, in_between=in_between, now=self.now
+                self.watch,
+                region=region,
+                in_between=in_between,
+                now=self.now,
+                vehicle_ids=(by_name := {car.name: car for car in cars}),
+                stale_data=StaleDataDetector(direct=("tesla_fleet",)),
             ),
             region=region,
-            cars={car.name: car for car in cars},
+            cars=by_name,
             account=bool(cars) if account is None else account,
             in_between=in_between,
         )
-        entry.judge.account.vehicle_ids = entry.cars
         self.watch.home_regions[region] += 1
         self.entries.append(entry)
         if entry.account:

@@ -238,7 +238,7 @@ async def account(
     await set_up(compatible_entry)
 
     def known() -> bool:
-        cars = compatible_entry.runtime_data.cars.values()
+        cars = compatible_entry.runtime_data.vehicles.values()
         return len(cars) == len(HOME.cars) and all(car.data.is_current for car in cars)
 
     await until(hass, known)
@@ -258,12 +258,12 @@ async def watch(
 
 def judgement_of(entry: MockConfigEntry) -> str:
     """Return the status of an entry's assessment."""
-    return str(entry.runtime_data.data.assessment.status)
+    return str(entry.runtime_data.coordinator.data.assessment.status)
 
 
 def car_of(entry: MockConfigEntry, name: str) -> VehicleCoordinator:
     """Return the coordinator of a vehicle by its name."""
-    cars: list[VehicleCoordinator] = list(entry.runtime_data.cars.values())
+    cars: list[VehicleCoordinator] = list(entry.runtime_data.vehicles.values())
     return next(car for car in cars if car.vehicle.name == name)
 
 

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.outage.models import Assessment, Status
-from custom_components.keycard.runtime.views import CloudData
+from custom_components.keycard.runtime.presentation import CloudData
 from custom_components.keycard.vehicle.state import ConnectivityState
 
 from .conftest import car_of, show_state, state_of
@@ -46,7 +46,7 @@ async def test_outage_and_early_warning(
     outage: str,
     warning: str,
 ) -> None:
-    watch.runtime_data.async_set_updated_data(
+    watch.runtime_data.coordinator.async_set_updated_data(
         CloudData(assessment=judgement, api_reachable=True)
     )
     assert state_of(hass, f"{CLOUD}_outage").state == outage
@@ -56,7 +56,7 @@ async def test_outage_and_early_warning(
 async def test_api_reachable(hass: HomeAssistant, watch: MockConfigEntry) -> None:
     entity_id = f"{CLOUD}_api_reachable"
     assert state_of(hass, entity_id).state == "on"
-    coordinator = watch.runtime_data
+    coordinator = watch.runtime_data.coordinator
     coordinator.async_set_updated_data(replace(coordinator.data, api_reachable=False))
     assert state_of(hass, entity_id).state == "off"
 
@@ -64,7 +64,7 @@ async def test_api_reachable(hass: HomeAssistant, watch: MockConfigEntry) -> Non
 async def test_cloud_stays_available_when_an_update_fails(
     hass: HomeAssistant, watch: MockConfigEntry
 ) -> None:
-    watch.runtime_data.async_set_update_error(RuntimeError("never seen"))
+    watch.runtime_data.coordinator.async_set_update_error(RuntimeError("never seen"))
     for name in ("api_reachable", "outage", "early_warning"):
         assert state_of(hass, f"{CLOUD}_{name}").state in {"on", "off"}
 

@@ -383,7 +383,7 @@ async def test_the_same_cars_are_set_up_once(
     set_up: SetUp,
 ) -> None:
     await set_up(compatible_entry)
-    await until(hass, lambda: len(compatible_entry.runtime_data.cars) == 2)
+    await until(hass, lambda: len(compatible_entry.runtime_data.vehicles) == 2)
     form = await choose(hass, "compatible")
     proxy = server(simulator, base_url=simulator.urls["proxy"])
     result = await answer(hass, form, **proxy)

@@ -11,13 +11,13 @@ from pytest_homeassistant_custom_component.common import (
     mock_restore_cache_with_extra_data,
 )
 
+from custom_components.keycard.notifications.publisher import OutageNotice
 from custom_components.keycard.outage.models import Assessment, Scope, Status
 from custom_components.keycard.outage.outage_log import (
     EventType,
     NoticeType,
     OutageEvent,
 )
-from custom_components.keycard.runtime.views import OutageNotice
 from custom_components.keycard.vehicle.keys import PhysicalKey
 
 from .conftest import SetUp, state_of
@@ -36,7 +36,7 @@ def report(entry: MockConfigEntry, kind: str, notice: str) -> None:
         assessment=Assessment(status=Status.OUTAGE, scope=Scope.REGION, since=SINCE),
         keys={"Ada": PhysicalKey.KEYCARD},
     )
-    for listener in list(entry.runtime_data.bulletin.listeners):
+    for listener in list(entry.runtime_data.publisher.listeners):
         listener(event)
 
 
@@ -88,7 +88,7 @@ async def test_news_of_the_cloud_are_no_event(
 ) -> None:
     report(watch, "started", "take")
     state = state_of(hass, EVENT)
-    watch.runtime_data.async_update_listeners()
+    watch.runtime_data.coordinator.async_update_listeners()
     assert state_of(hass, EVENT) is state
 
 
@@ -162,7 +162,7 @@ async def test_what_happens_during_a_start_waits_for_its_end(
 ) -> None:
     hass.set_state(CoreState.not_running)
     await set_up(watching_entry)
-    bulletin = watching_entry.runtime_data.bulletin
+    bulletin = watching_entry.runtime_data.publisher
     for kind in (EventType.STARTED, EventType.CHANGED):
         happening = OutageEvent(entry_id="", kind=kind, notice=NoticeType.NONE)
         bulletin.async_publish(happening, Assessment(status=Status.OUTAGE), {})

@@ -151,7 +151,7 @@ class Garage:
         state = coordinator.vehicle.state
         coordinator.vehicle.state = replace(state, presence=ConnectivityState.ONLINE)
         seen = self.told(name)
-        self.account.runtime_data.garage.sender.request_refresh(coordinator.vehicle.id)
+        self.account.runtime_data.command_sender.request_refresh(coordinator.vehicle.id)
         await until(self.hass, lambda: self.told(name) > seen)
         await self.hass.async_block_till_done()
 

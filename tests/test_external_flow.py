@@ -285,7 +285,7 @@ async def test_a_car_lives_on_without_its_device(
     assert await hass.config_entries.async_reload(watching_entry.entry_id)
     await hass.async_block_till_done()
     assert state_of(hass, "sensor.ada_key_to_take_2").state == "usual"
-    (told,) = watching_entry.runtime_data.witnesses.describe()["ada_2"]
+    (told,) = watching_entry.runtime_data.external_observer.describe()["ada_2"]
     assert told["found"] is not gone
 
     form = await open_options(hass, watching_entry, "change_car")

@@ -123,7 +123,7 @@ async def test_the_cars_come_and_obey(
     created = await sign_in(await begin(hass))
     entry = created["result"]
     await hass.async_block_till_done()
-    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
     await until(hass, lambda: hass.states.get("lock.ada_lock") is not None)
     await hass.services.async_call(
         "lock", "unlock", {"entity_id": "lock.ada_lock"}, blocking=True
@@ -612,7 +612,7 @@ async def test_sign_in_with_a_server_between(
         "fingerprint": simulator.tesla_proxy_certificate.fingerprint,
         "auth_implementation": APPLICATION,
     }
-    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
     await until(hass, lambda: hass.states.get("lock.ada_lock") is not None)
     await hass.services.async_call(
         "lock", "unlock", {"entity_id": "lock.ada_lock"}, blocking=True
@@ -631,11 +631,11 @@ async def test_the_server_fails_and_tesla_is_not_blamed(
 ) -> None:
     created = await sign_in(await trust(hass, simulator))
     entry = created["result"]
-    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
     await until(hass, lambda: hass.states.get("lock.ada_lock") is not None)
 
     def judged() -> str:
-        return str(entry.runtime_data.data.assessment.status)
+        return str(entry.runtime_data.coordinator.data.assessment.status)
 
     await until(hass, lambda: judged() == "operational")
     simulator.set("tesla_proxy.api", "503 down")

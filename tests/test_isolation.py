@@ -47,7 +47,7 @@ async def test_an_entry_that_fails_blinds_no_other(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     one = await set_up(compatible(simulator))
-    watcher = one.runtime_data.watcher
+    watcher = one.runtime_data.host_poller
     other = await set_up(
         MockConfigEntry(
             domain=DOMAIN,
@@ -55,8 +55,8 @@ async def test_an_entry_that_fails_blinds_no_other(
             options=hosts_options(simulator),
         )
     )
-    assert other.runtime_data.watcher is watcher
-    watcher._followers[one.entry_id] = fail
+    assert other.runtime_data.host_poller is watcher
+    watcher._subscribers[one.entry_id] = fail
     watcher._listeners.insert(0, fail)
     heard: list[int] = []
     watcher.async_add_listener(lambda: heard.append(1))
@@ -72,15 +72,15 @@ async def test_a_vehicle_that_fails_hides_no_other(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    coordinator = account.runtime_data
+    data = account.runtime_data
     ada, cy = car_of(account, "Ada"), car_of(account, "Cy")
-    assert list(coordinator.cars.values()).index(ada) == 0
+    assert list(data.vehicles.values()).index(ada) == 0
     shown: list[str] = []
-    monkeypatch.setattr(ada, "async_update_presentation", fail)
+    monkeypatch.setattr(ada, "async_update_assessment", fail)
     monkeypatch.setattr(
-        cy, "async_update_presentation", lambda *_, **__: shown.append("cy")
+        cy, "async_update_assessment", lambda *_, **__: shown.append("cy")
     )
-    coordinator._async_assess()
+    data.coordinator._async_assess()
     assert shown == ["cy"]
     assert_told(caplog)
 
@@ -89,7 +89,7 @@ async def test_an_entity_that_fails_hides_no_other(
     account: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard: list[str] = []
-    for coordinator in (account.runtime_data, car_of(account, "Ada")):
+    for coordinator in (account.runtime_data.coordinator, car_of(account, "Ada")):
         first = coordinator.async_add_listener(fail)
         second = coordinator.async_add_listener(lambda: heard.append("entity"))
         coordinator.async_update_listeners()
@@ -103,10 +103,10 @@ async def test_a_listener_of_the_bill_fails_for_itself(
     account: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard: list[str] = []
-    bill = account.runtime_data.bill
-    bill.async_add_listener(fail)
-    bill.async_add_listener(lambda: heard.append("bill"))
-    bill.async_count(Charge.DATA)
+    usage = account.runtime_data.usage
+    usage.async_add_listener(fail)
+    usage.async_add_listener(lambda: heard.append("bill"))
+    usage.async_count(Charge.DATA)
     assert heard == ["bill"]
     assert_told(caplog)
 
@@ -115,9 +115,9 @@ async def test_a_listener_of_the_notices_fails_for_itself(
     hass: HomeAssistant, account: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard: list[object] = []
-    bulletin: OutageEventPublisher = account.runtime_data.bulletin
-    bulletin.listeners[:] = [fail, heard.append]
-    account.runtime_data.rehearsal._tell_end("over", None, told=False)
+    publisher: OutageEventPublisher = account.runtime_data.publisher
+    publisher.listeners[:] = [fail, heard.append]
+    account.runtime_data.drill._tell_end("over", None, told=False)
     assert len(heard) == 1
     assert_told(caplog)
 
@@ -127,10 +127,10 @@ async def test_a_platform_that_fails_keeps_no_vehicle_away(
     simulator: Simulator,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    garage, came = account.runtime_data.garage, list[str]()
-    garage._listeners.insert(0, fail)
-    garage._listeners.append(lambda cars: came.extend(car.vehicle.id for car in cars))
-    garage._discover({"vin": VIN}, dt_util.utcnow())
+    manager, came = account.runtime_data.vehicle_manager, list[str]()
+    manager._listeners.insert(0, fail)
+    manager._listeners.append(lambda cars: came.extend(car.vehicle.id for car in cars))
+    manager._discover({"vin": VIN}, dt_util.utcnow())
     assert came == [VIN]
     assert_told(caplog)
 
@@ -146,6 +146,6 @@ async def test_bluetooth_that_fails_to_stop_keeps_nothing_from_being_stored(
     car = car_of(account, "Ada")
     local: Callable[[], object] = Broken
     object.__setattr__(car, "bluetooth", local())
-    await account.runtime_data.garage.async_stop()
+    await account.runtime_data.vehicle_manager.async_stop()
     car.bluetooth = None
     assert_told(caplog)

@@ -9,7 +9,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.flows.server_check import _check_products
 from custom_components.keycard.runtime.vehicle_coordinator import VehicleCoordinator
-from custom_components.keycard.runtime.vehicles import AT_ONCE
+from custom_components.keycard.runtime.vehicles import BATCH_SIZE
 from custom_components.keycard.transport.http import HttpResult
 from custom_components.keycard.transport.result import ApiCall
 from custom_components.keycard.vehicle.product_list import MAX_VEHICLES
@@ -21,7 +21,7 @@ COUNT = 16
 
 def listing(entry: MockConfigEntry, count: int) -> ApiCall:
     """Return an answer that lists so many vehicles beside those that are there."""
-    vins = [*entry.runtime_data.cars, *(f"LRW3E7EK4NC{n:06}" for n in range(count))]
+    vins = [*entry.runtime_data.vehicles, *(f"LRW3E7EK4NC{n:06}" for n in range(count))]
     body: dict[str, Any] = {"response": [{"vin": vin, "state": "x"} for vin in vins]}
     answer = HttpResult(sent_at=0.0, elapsed=0.1, status=200)
     return ApiCall(answer=answer, body=body)
@@ -30,14 +30,14 @@ def listing(entry: MockConfigEntry, count: int) -> ApiCall:
 async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
-    garage = account.runtime_data.garage
-    before = len(garage.cars)
-    garage.async_update_products(listing(account, COUNT))
-    counts = [len(garage.cars) - before]
-    assert counts == [AT_ONCE]
+    manager = account.runtime_data.vehicle_manager
+    before = len(manager.vehicles)
+    manager.async_update_products(listing(account, COUNT))
+    counts = [len(manager.vehicles) - before]
+    assert counts == [BATCH_SIZE]
     while counts[-1] < COUNT:
         await asyncio.sleep(0)
-        counts.append(len(garage.cars) - before)
+        counts.append(len(manager.vehicles) - before)
         assert counts[-1] - counts[-2] <= 1
     await hass.async_block_till_done()
     assert sum("key_to_take" in one for one in hass.states.async_entity_ids()) == (
@@ -46,9 +46,9 @@ async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
 
     # A platform that starts with them all gets them in steps, too.
     got: list[list[VehicleCoordinator]] = []
-    garage.async_add_new_vehicle_listener(got.append)
-    assert [len(cars) for cars in got] == [AT_ONCE]
-    steps = before + COUNT - AT_ONCE
+    manager.async_add_new_vehicle_listener(got.append)
+    assert [len(cars) for cars in got] == [BATCH_SIZE]
+    steps = before + COUNT - BATCH_SIZE
     await until(hass, lambda: len(got) == 1 + steps)
     assert [len(cars) for cars in got[1:]] == [1] * steps
 
@@ -56,21 +56,21 @@ async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
 async def test_a_list_that_is_too_long_is_refused_as_a_whole(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
-    coordinator = account.runtime_data
-    known = dict(coordinator.cars)
-    coordinator.garage.async_update_products(listing(account, MAX_VEHICLES - 1))
-    assert coordinator.cars == known
-    await coordinator.watcher.async_check()
+    data = account.runtime_data
+    known = dict(data.vehicles)
+    data.vehicle_manager.async_update_products(listing(account, MAX_VEHICLES - 1))
+    assert data.vehicles == known
+    await data.host_poller.async_check()
     name = f"{account.entry_id}_too_many_vehicles"
     issue = ir.async_get(hass).async_get_issue("keycard", name)
     assert issue is not None
     assert (issue.translation_placeholders or {})["count"] == str(MAX_VEHICLES + 1)
 
-    coordinator.garage.async_update_products(listing(account, 0))
-    coordinator.watcher._checked_at = float("-inf")
-    await coordinator.watcher.async_check()
+    data.vehicle_manager.async_update_products(listing(account, 0))
+    data.host_poller._checked_at = float("-inf")
+    await data.host_poller.async_check()
     assert ir.async_get(hass).async_get_issue("keycard", name) is None
-    assert coordinator.cars == known
+    assert data.vehicles == known
 
 
 async def test_a_list_that_is_too_long_is_refused_by_the_flow(

@@ -75,7 +75,7 @@ async def test_the_repair_that_asks_to_pair_names_a_car_by_its_letters(
     car = car_of(account, "Ada")
     car.vehicle.label, car.vehicle.unpaired = EVIL, True
     hass.config_entries.async_update_entry(account, title=EVIL)
-    await account.runtime_data.watcher.async_check()
+    await account.runtime_data.host_poller.async_check()
     issue = ir.async_get(hass).async_get_issue(
         "keycard", f"{account.entry_id}_key_not_paired"
     )

@@ -74,9 +74,10 @@ async def test_options_keys(
     set_up: SetUp,
 ) -> None:
     await set_up(compatible_entry)
-    await until(hass, lambda: len(compatible_entry.runtime_data.cars) == 2)
+    await until(hass, lambda: len(compatible_entry.runtime_data.vehicles) == 2)
     vins = {
-        car.vehicle.name: vin for vin, car in compatible_entry.runtime_data.cars.items()
+        car.vehicle.name: vin
+        for vin, car in compatible_entry.runtime_data.vehicles.items()
     }
     form = await open_options(hass, compatible_entry, "keys")
     assert fields(form) == {"Ada", "Cy"}
@@ -87,7 +88,8 @@ async def test_options_keys(
         vins["Cy"]: {"key": "keycard"},
     }
     assert (
-        compatible_entry.runtime_data.cars[vins["Cy"]].vehicle.physical_key == "keycard"
+        compatible_entry.runtime_data.vehicles[vins["Cy"]].vehicle.physical_key
+        == "keycard"
     )
 
 
@@ -98,8 +100,8 @@ async def test_options_keys_of_cars_of_one_name(
     set_up: SetUp,
 ) -> None:
     await set_up(compatible_entry)
-    await until(hass, lambda: len(compatible_entry.runtime_data.cars) == 2)
-    cars = [car.vehicle for car in compatible_entry.runtime_data.cars.values()]
+    await until(hass, lambda: len(compatible_entry.runtime_data.vehicles) == 2)
+    cars = [car.vehicle for car in compatible_entry.runtime_data.vehicles.values()]
     for car in cars:
         car.name = "Car"
     form = await open_options(hass, compatible_entry, "keys")
@@ -214,7 +216,7 @@ async def test_options_limit_what_a_month_costs(
     await change(hass, form, budget=2.5)
     await hass.async_block_till_done()
     assert account.options["budget"] == 2.5
-    assert account.runtime_data.bill.spending.budget == 2.5
+    assert account.runtime_data.usage.monthly_usage.budget == 2.5
     # Other options leave it alone.
     form = await open_options(hass, account, "hosts")
     hosts = {**suggested(form), "unrelated": []}
@@ -234,7 +236,7 @@ async def test_options_take_a_budget_away(
     await change(hass, form)
     await hass.async_block_till_done()
     assert account.options == before
-    assert account.runtime_data.bill.spending.budget is None
+    assert account.runtime_data.usage.monthly_usage.budget is None
 
 
 async def test_options_let_a_place_be_told_away_from_home(

@@ -136,7 +136,7 @@ async def test_a_changed_certificate_stops_everything_until_it_is_trusted(
     simulator.pair("Ada", simulator.tesla_proxy.key)
     entry = behind_proxy(simulator)
     await set_up(entry)
-    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
     await until(hass, lambda: state_of(hass, "lock.ada_lock").state == "locked")
     before = entry.data["fingerprint"]
     assert certificate_issue(hass, entry) is None
@@ -244,7 +244,7 @@ async def test_a_token_of_eight_hours_is_asked_for_anew(
 ) -> None:
     entry = behind_proxy(simulator)
     await set_up(entry)
-    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
     simulator.set_token("expired")
     with patch("custom_components.keycard.outage.account._PROOF_AFTER", 0.0):
         for _ in range(2):

@@ -14,7 +14,7 @@ from custom_components.keycard.outage.models import (
     Status,
     Subsystem,
 )
-from custom_components.keycard.runtime.views import CloudData
+from custom_components.keycard.runtime.presentation import CloudData
 from custom_components.keycard.vehicle.keys import PhysicalKey
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
@@ -29,7 +29,7 @@ async def test_judgement(hass: HomeAssistant, watch: MockConfigEntry) -> None:
     assert state_of(hass, f"{CLOUD}_affected").state == "none"
     assert state_of(hass, f"{CLOUD}_outage_since").state == "unknown"
 
-    watch.runtime_data.async_set_updated_data(
+    watch.runtime_data.coordinator.async_set_updated_data(
         CloudData(
             assessment=Assessment(
                 status=Status.DEGRADED,
@@ -136,9 +136,9 @@ async def test_a_car_that_comes_later(
 ) -> None:
     assert hass.states.get("sensor.bo_key_to_take") is None
     simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
-    coordinator = account.runtime_data
-    answer = await coordinator.provider.link.products()
-    coordinator.garage.async_update_products(answer)
+    data = account.runtime_data
+    answer = await data.provider.link.products()
+    data.vehicle_manager.async_update_products(answer)
     await hass.async_block_till_done()
     for entity_id in (
         "binary_sensor.bo_online",

@@ -89,7 +89,7 @@ async def test_the_cars_come_and_obey(
     created = await answer(hass, form, token=token_of(simulator, service))
     entry = created["result"]
     await hass.async_block_till_done()
-    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
     await until(hass, lambda: hass.states.get("lock.ada_lock") is not None)
     await hass.services.async_call(
         "lock", "unlock", {"entity_id": "lock.ada_lock"}, blocking=True
@@ -301,4 +301,4 @@ async def test_the_sign_in_is_renewed(
     )
     await hass.config_entries.async_reload(entry.entry_id)
     await until(hass, lambda: entry.data["token"]["access_token"] != before)
-    await until(hass, lambda: len(entry.runtime_data.cars) == 2)
+    await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)

@@ -38,8 +38,8 @@ async def health(hass: HomeAssistant, ws: WebSocketGenerator) -> dict[str, Any]:
 
 def asked_all(entry: MockConfigEntry) -> Callable[[], bool]:
     """Tell when every host has answered once."""
-    watcher = entry.runtime_data.watcher
-    return lambda: set(watcher.targets) == set(watcher.answers)
+    poller = entry.runtime_data.host_poller
+    return lambda: set(poller.endpoints) == set(poller.answers)
 
 
 async def test_each_host_is_there(
@@ -95,7 +95,7 @@ async def test_before_anything_was_asked(
     hass_ws_client: WebSocketGenerator,
     watch: MockConfigEntry,
 ) -> None:
-    watch.runtime_data.watcher.answers.clear()
+    watch.runtime_data.host_poller.answers.clear()
     shown = await health(hass, hass_ws_client)
     assert {shown[name] for name in HOSTS} == {"not checked yet"}
 

@@ -52,7 +52,7 @@ async def proxied(
     await set_up(entry)
 
     def known() -> bool:
-        cars = entry.runtime_data.cars.values()
+        cars = entry.runtime_data.vehicles.values()
         return len(cars) == 2 and all(car.data.is_current for car in cars)
 
     await until(hass, known)

@@ -163,8 +163,8 @@ async def test_what_a_car_may_lack_waits_until_that_is_told(
         await until(hass, lambda: shown(hass, "lock.ada_lock") == "locked")
         assert hass.states.get("cover.ada_front_trunk") is None
     answer = await compatible_entry.runtime_data.provider.link.products()
-    compatible_entry.runtime_data.garage.async_update_products(answer)
-    compatible_entry.runtime_data._async_assess()
+    compatible_entry.runtime_data.vehicle_manager.async_update_products(answer)
+    compatible_entry.runtime_data.coordinator._async_assess()
     await hass.async_block_till_done()
     assert shown(hass, "cover.ada_front_trunk") == "closed"
     assert hass.states.get("cover.ada_sun_roof") is None

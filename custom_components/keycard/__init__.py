@@ -1,4 +1,4 @@
-"""Keycard: knows when the maker's cloud is down, and keeps the car yours."""
+"""The Keycard integration."""
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
@@ -44,10 +44,10 @@ PLATFORMS = [
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Read the ledger, and offer the actions, the public key and the blueprints."""
-    ledger = HomeStore(hass)
-    await ledger.async_load()
-    hass.data[DATA_STORE] = ledger
+    """Load the outage log; set up actions, the public key and the blueprints."""
+    store = HomeStore(hass)
+    await store.async_load()
+    hass.data[DATA_STORE] = store
     async_setup_services(hass)
     async_publish_public_key(hass)
     await async_install_blueprints(hass)
@@ -55,40 +55,40 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
-    """Set up an entry from what is kept: no host needs to answer for that."""
+    """Set up an entry from its storage, without a request."""
     await async_migrate_to_vin(hass, entry)
-    entrance = await async_load_credentials(hass, entry)
-    coordinator = KeycardCoordinator(hass, entry, entrance)
+    credentials = await async_load_credentials(hass, entry)
+    coordinator = KeycardCoordinator(hass, entry, credentials)
     await coordinator.async_restore()
-    entry.runtime_data = coordinator
+    entry.runtime_data = coordinator.runtime_data
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     async_remove_stale_entities(hass, entry)
     coordinator.async_start()
-    async_track_issues(entry)
+    async_track_issues(hass, entry)
     async_track_subentries(hass, entry)
     async_track_devices(hass, entry)
     return True
 
 
 async def async_migrate_entry(_hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
-    """Take entries of this major version; a minor one only adds to them."""
-    # An entry of a newer Keycard is left as it is until that is installed again.
+    """Return whether this major version reads the entry; minor ones only add to it."""
+    # An entry of a newer version is left as it is.
     return entry.version == ENTRY_VERSION
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
-    """Unload an entry and write down what it knows."""
+    """Unload an entry and store its data."""
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
-    await entry.runtime_data.async_stop()
+    await entry.runtime_data.coordinator.async_stop()
     if entry.disabled_by is not None:
-        # Nobody is to wait for its all-clear.
+        # Other entries must not wait for its all-clear.
         async_report(hass, hass.data[DATA_STORE].async_forget(entry.entry_id))
     return True
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
-    """Forget what an entry kept, and let go of its outages."""
+    """Remove the stored data of an entry."""
     async_report(hass, hass.data[DATA_STORE].async_forget(entry.entry_id))
     await async_forget(hass, entry.entry_id)
     await async_remove_signing_key(hass)
@@ -98,8 +98,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> 
 async def async_remove_config_entry_device(
     _hass: HomeAssistant, entry: KeycardConfigEntry, device: DeviceEntry
 ) -> bool:
-    """Let an owner remove the device of a car that is no longer there."""
-    present = {entry.entry_id, *entry.runtime_data.garage.vins}
+    """Return whether the user may remove a device: its vehicle must be gone."""
+    present = {entry.entry_id, *entry.runtime_data.vehicle_manager.vins}
     return not any(
         domain == DOMAIN and name in present for domain, name in device.identifiers
     )

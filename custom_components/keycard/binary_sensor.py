@@ -22,7 +22,7 @@ from .entity import (
     async_add_vehicle_entities,
 )
 from .outage.models import OUTAGES
-from .runtime.views import CloudData, VehicleData
+from .runtime.presentation import CloudData, VehicleData
 from .vehicle.fields import DOORS, TIRES, WINDOWS
 from .vehicle.state import ConnectivityState, VehicleState
 
@@ -209,8 +209,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the binary sensors of the cloud and of its vehicles."""
     async_add_entities(
-        CloudBinarySensor(entry.runtime_data, description)
-        for description in CLOUD_SENSORS
+        CloudBinarySensor(entry, description) for description in CLOUD_SENSORS
     )
     async_add_vehicle_entities(
         entry, async_add_entities, VEHICLE_SENSORS, VehicleBinarySensor

@@ -109,9 +109,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the buttons of the cloud and of its vehicles."""
-    async_add_entities(
-        DrillButton(entry.runtime_data, description) for description in DRILL_BUTTONS
-    )
+    async_add_entities(DrillButton(entry, description) for description in DRILL_BUTTONS)
     async_add_vehicle_entities(entry, async_add_entities, BUTTONS, VehicleButton)
     async_add_vehicle_entities(entry, async_add_entities, [KEY_TESTED], KeyTestedButton)
 
@@ -124,7 +122,7 @@ class DrillButton(CloudEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Start or stop a drill."""
-        await self.entity_description.press_fn(self.coordinator.rehearsal)
+        await self.entity_description.press_fn(self._runtime_data.drill)
 
 
 class KeyTestedButton(VehicleEntity, ButtonEntity):
@@ -140,7 +138,7 @@ class KeyTestedButton(VehicleEntity, ButtonEntity):
     ) -> None:
         """Initialize the button."""
         super().__init__(entry, coordinator, description)
-        self._drill = entry.runtime_data.rehearsal
+        self._drill = entry.runtime_data.drill
 
     @override
     async def async_press(self) -> None:

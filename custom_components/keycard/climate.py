@@ -1,5 +1,6 @@
 """Climate control and cabin overheat protection for Keycard."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, override
 
@@ -45,13 +46,22 @@ OVERHEAT_MODES = {
 class VehicleClimateDescription(ClimateEntityDescription, VehicleEntityDescription):
     """Describe a climate entity of a vehicle."""
 
+    target_temperature_fn: Callable[[VehicleState], float | None]
 
-CLIMATES = (VehicleClimateDescription(key="climate", translation_key="climate"),)
+
+CLIMATES = (
+    VehicleClimateDescription(
+        key="climate",
+        translation_key="climate",
+        target_temperature_fn=lambda state: state.target_temp,
+    ),
+)
 OVERHEAT_PROTECTIONS = (
     VehicleClimateDescription(
         key="overheat_protection",
         translation_key="overheat_protection",
         entity_registry_enabled_default=False,
+        target_temperature_fn=lambda state: state.overheat_temp,
     ),
 )
 
@@ -112,13 +122,17 @@ class VehicleClimateBase(VehicleEntity, ClimateEntity):
     names where a class has both.
     """
 
+    entity_description: VehicleClimateDescription
+
     @property
     def _inside_temperature(self) -> float | None:
         return self.usable_state.inside_temp if self.usable_state else None
 
     @property
     def _requested_temperature(self) -> float | None:
-        raise NotImplementedError
+        if self.usable_state is None:
+            return None
+        return self.entity_description.target_temperature_fn(self.usable_state)
 
     # Type checks accept the names of one version only.
     if not TYPE_CHECKING:
@@ -200,12 +214,6 @@ class VehicleClimate(VehicleClimateBase):
     def hvac_action(self) -> HVACAction | None:
         """Return the current action, None if unknown."""
         return get_hvac_action(self.usable_state) if self.usable_state else None
-
-    @property
-    @override
-    def _requested_temperature(self) -> float | None:
-        """Return the target temperature of the driver."""
-        return self.usable_state.target_temp if self.usable_state else None
 
     @property
     @override
@@ -310,12 +318,6 @@ class VehicleOverheatProtection(VehicleClimateBase):
             return HVACAction.IDLE
         cooling = self.hvac_mode is HVACMode.COOL
         return HVACAction.COOLING if cooling else HVACAction.FAN
-
-    @property
-    @override
-    def _requested_temperature(self) -> float | None:
-        """Return the temperature above which the protection starts."""
-        return self.usable_state.overheat_temp if self.usable_state else None
 
     @override
     async def async_turn_on(self) -> None:

@@ -27,7 +27,7 @@ from .entity_filter import (
     filter_entities,
 )
 from .outage.models import Status
-from .runtime.connection import OVER_BLUETOOTH, OVER_CLOUD, REACHABLE, Connection
+from .runtime.presentation import OVER_BLUETOOTH, OVER_CLOUD, REACHABLE, Connection
 from .vehicle.keys import PhysicalKey
 from .vehicle.state import Transport
 

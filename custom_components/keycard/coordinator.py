@@ -1,6 +1,7 @@
-"""Ties the judge and the cars to Home Assistant's clock."""
+"""Coordinator for Keycard."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 import logging
 from random import Random
 import time
@@ -19,245 +20,321 @@ from .cost.budget import StoredSpending
 from .cost.middleware import UsageMiddleware
 from .cost.pricing import Charge, tariff_of
 from .drill.runner import DrillRunner
+from .external.discovery import DIRECT_INTEGRATIONS
 from .external.observer import ExternalStateObserver
 from .notifications.publisher import OutageEventPublisher
 from .outage.detector import OutageDetector, StoredDetector
+from .outage.endpoints import Endpoints
 from .outage.evidence import Evidence, Subject
-from .outage.health import Health
-from .outage.models import Status
 from .outage.outage_log import OutageEvent
+from .outage.stale_data import StaleDataDetector
 from .outage.stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
-from .providers import hosts_of, provider_of
+from .providers import Provider, hosts_of, provider_of
 from .runtime.call_handler import ApiCallHandler
 from .runtime.commands import CloudCommandSender
-from .runtime.connection import cloud_connection
-from .runtime.host_poller import async_get_host_poller
+from .runtime.host_poller import HostPoller, async_get_host_poller
 from .runtime.isolation import IsolatedCoordinator, isolated
+from .runtime.presentation import CloudData, key_to_take, keys_by_name, present_cloud
 from .runtime.storage import (
     DATA_STORE,
     EntryStore,
+    StoredDrill,
     StoredEntry,
     StoredEvent,
-    StoredRehearsal,
 )
 from .runtime.usage_tracker import UsageTracker
 from .runtime.vehicle_coordinator import VehicleCoordinator
-from .runtime.vehicle_poller import VehiclePoller
+from .runtime.vehicle_poller import CallType, VehiclePoller
 from .runtime.vehicles import VehicleManager
-from .runtime.views import CloudData, key_to_take, keys_by_name
 from .transport.http import deadline_trace_config
+from .transport.result import ApiCall
 from .vehicle.keys import PhysicalKey
 from .vehicle.vehicle import Vehicle
 
 __all__ = [
     "KeycardConfigEntry",
     "KeycardCoordinator",
+    "KeycardData",
     "VehicleCoordinator",
     "async_report",
 ]
 
 _LOGGER = logging.getLogger(__name__)
 
-_UNREACHABLE = frozenset({Status.OUTAGE, Status.INTERNET_DOWN, Status.PROVIDER_DOWN})
+type KeycardConfigEntry = ConfigEntry[KeycardData]
 
-type KeycardConfigEntry = ConfigEntry[KeycardCoordinator]
+
+@dataclass(frozen=True, kw_only=True)
+class KeycardData:
+    """Runtime data of a config entry.
+
+    `vehicles` are those of `vehicle_manager`, by VIN or by the id of a vehicle that is
+    not known by its VIN. Entries without an account have no `vehicle_poller` and no
+    `command_sender`.
+    """
+
+    coordinator: KeycardCoordinator
+    provider: Provider
+    endpoints: Endpoints
+    detector: OutageDetector
+    host_poller: HostPoller
+    vehicle_manager: VehicleManager
+    vehicles: Mapping[str, VehicleCoordinator]
+    vehicle_poller: VehiclePoller | None
+    command_sender: CloudCommandSender | None
+    external_observer: ExternalStateObserver
+    usage: UsageTracker
+    publisher: OutageEventPublisher
+    drill: DrillRunner
+    store: EntryStore
+
+    @property
+    def region(self) -> str:
+        """Return the region of the entry's vehicles."""
+        return self.provider.region
 
 
 class KeycardCoordinator(IsolatedCoordinator[CloudData]):
-    """Judge the cloud for one entry, and keep its cars."""
+    """Coordinator of the cloud's assessment for one entry.
+
+    It builds the runtime data of the entry: their callbacks are its methods.
+    """
 
     config_entry: KeycardConfigEntry
 
     def __init__(
-        self, hass: HomeAssistant, entry: KeycardConfigEntry, entrance: Credentials
+        self, hass: HomeAssistant, entry: KeycardConfigEntry, credentials: Credentials
     ) -> None:
-        """Prepare an entry; nothing is asked before it starts."""
+        """Initialize without making a request."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
-        self.hosts = hosts = hosts_of(entry.data, entry.options)
+        endpoints = hosts_of(entry.data, entry.options)
         cached = tariff_of(entry.data[CONF_PROVIDER], third_party=True).cached
-        self.provider = provider = provider_of(
+        self._provider = provider = provider_of(
             entry.data,
             entry.options,
             lambda recorder: async_create_clientsession(
                 hass,
                 middlewares=(
                     recorder,
-                    UsageMiddleware(self._async_billed, cached=cached),
+                    UsageMiddleware(self._async_count_charge, cached=cached),
                 ),
                 trace_configs=[deadline_trace_config()],
             ),
-            entrance.provider_credentials,
+            credentials.provider_credentials,
         )
-        self.region = provider.region
-        self.watcher = async_get_host_poller(hass, hosts)
-        in_between = provider.third_party(hosts)
-        self.judge = OutageDetector(
-            self.watcher.watch,
-            region=self.region,
-            in_between=in_between,
+        third_party = provider.third_party(endpoints)
+        self._credentials = credentials
+        self._region = provider.region
+        self._host_poller = async_get_host_poller(hass, endpoints)
+        self._home_store = hass.data[DATA_STORE]
+        self._store = EntryStore(hass, entry.entry_id, self._dump)
+        self._usage = UsageTracker(
+            entry.options,
+            tariff_of(entry.data[CONF_PROVIDER], third_party=third_party),
+        )
+        vehicles: dict[str, VehicleCoordinator] = {}
+        self._vehicles: Mapping[str, VehicleCoordinator] = vehicles
+        self._detector = OutageDetector(
+            self._host_poller.host_monitor,
+            region=self._region,
+            in_between=third_party,
             now=time.monotonic(),
+            vehicle_ids=vehicles.keys(),
+            stale_data=StaleDataDetector(direct=DIRECT_INTEGRATIONS),
         )
-        self._memory = EntryStore(hass, entry.entry_id, self._dump)
-        self.garage = VehicleManager(
-            hass,
-            entry,
-            provider,
-            self.judge,
-            lambda: {vin for other in self._others() for vin in other.garage.vins},
-            key=entrance.bluetooth_key,
-            save=self._async_save_now,
-            keep=self._memory.async_save_soon,
+        self._external_observer = ExternalStateObserver(
+            hass, self._detector.stale_data, entry.options
         )
-        self.cars = self.judge.account.vehicle_ids = self.garage.cars
-        self.witnesses = ExternalStateObserver(
-            hass, self.judge.stale_data, entry.options
-        )
-        tariff = tariff_of(entry.data[CONF_PROVIDER], third_party=in_between)
-        self.bill = UsageTracker(entry.options, tariff)
-        self.bulletin = OutageEventPublisher(
-            hass, seen=self.garage.stale_vehicles, near=self.garage.bluetooth_reachable
-        )
-        self._ledger = hass.data[DATA_STORE]
-        self.rehearsal = DrillRunner(
-            hass=hass,
-            entry_id=entry.entry_id,
-            detector=self.judge,
-            cars=self.cars,
-            publisher=self.bulletin,
-            show=self._async_publish,
-            update=self.async_update_listeners,
-            schedule_save=self._memory.async_save_soon,
-        )
-        self.last_event: StoredEvent | None = None
-        """What was told last."""
-
-        self._kept: StoredDetector | None = None
-        self._poller: VehiclePoller | None = None
-        self._unsubs: list[CALLBACK_TYPE] = []
-        self._entrance = entrance
-        intake = ApiCallHandler(
-            hass=hass,
-            entry=entry,
-            hosts=hosts,
-            detector=self.judge,
-            vehicles=self.garage,
-            sign_in=entrance.session,
-            record_evidence=self._async_handle_evidence,
-            renewed=self._async_renewed,
-            schedule_save=self._memory.async_save_later,
-        )
-        if entrance.session is not None:
-            entrance.session.on_refresh = intake.async_renewed
+        self._vehicle_poller: VehiclePoller | None = None
+        command_sender: CloudCommandSender | None = None
         if provider.link is not None:
-            self._poller = VehiclePoller(
+            self._vehicle_poller = VehiclePoller(
                 hass=hass,
-                link=provider.link,
-                judge=self.judge,
-                car=lambda car: self.cars[car].vehicle,
-                on_call=intake.async_handle_call,
-                interval_factor=self.bill.interval_factor,
+                client=provider.link,
+                detector=self._detector,
+                account=self._detector.account,
+                get_vehicle=lambda vin: vehicles[vin].vehicle,
+                on_call=self._async_handle_call,
+                interval_factor=self._usage.interval_factor,
                 random=Random(),
             )
-            self.garage.poller = self._poller
-            self.garage.sender = CloudCommandSender(
+            command_sender = CloudCommandSender(
                 client=provider.link,
-                detector=self.judge,
+                account=self._detector.account,
+                third_party=third_party,
                 record_evidence=self._async_handle_evidence,
-                request_refresh=self._poller.async_request_data,
-                location_allowed=self._location_allowed,
+                request_refresh=self._vehicle_poller.async_request_data,
+                location_allowed=self._is_location_allowed,
             )
+        self._vehicle_manager = VehicleManager(
+            hass=hass,
+            entry=entry,
+            provider=provider,
+            detector=self._detector,
+            vehicles=vehicles,
+            other_vins=self._other_vins,
+            poller=self._vehicle_poller,
+            command_sender=command_sender,
+            bluetooth_key=credentials.bluetooth_key,
+            save=self._async_save_now,
+            schedule_save=self._store.async_save_soon,
+        )
+        self._publisher = OutageEventPublisher(
+            hass,
+            seen=self._vehicle_manager.stale_vehicles,
+            near=self._vehicle_manager.bluetooth_reachable,
+        )
+        self._drill = DrillRunner(
+            hass=hass,
+            entry_id=entry.entry_id,
+            detector=self._detector,
+            vehicles=vehicles,
+            publisher=self._publisher,
+            show=self._async_publish,
+            update=self.async_update_listeners,
+            schedule_save=self._store.async_save_soon,
+        )
+        self._call_handler = ApiCallHandler(
+            hass=hass,
+            entry=entry,
+            hosts=endpoints,
+            detector=self._detector,
+            vehicles=self._vehicle_manager,
+            sign_in=credentials.session,
+            record_evidence=self._async_handle_evidence,
+            on_token_refresh=self._async_handle_token_refresh,
+            schedule_save=self._store.async_save_later,
+        )
+        if credentials.session is not None:
+            credentials.session.add_refresh_listener(
+                self._call_handler.async_handle_token_refresh
+            )
+        self.last_event: StoredEvent | None = None
+        """The last event, which Home Assistant stores much later."""
 
-    def _location_allowed(self, latitude: float, longitude: float) -> bool:
-        """Return whether a car's place may be told as the user's."""
+        self._stored_detector: StoredDetector | None = None
+        self._unsubs: list[CALLBACK_TYPE] = []
+        self.runtime_data = KeycardData(
+            coordinator=self,
+            provider=provider,
+            endpoints=endpoints,
+            detector=self._detector,
+            host_poller=self._host_poller,
+            vehicle_manager=self._vehicle_manager,
+            vehicles=vehicles,
+            vehicle_poller=self._vehicle_poller,
+            command_sender=command_sender,
+            external_observer=self._external_observer,
+            usage=self._usage,
+            publisher=self._publisher,
+            drill=self._drill,
+            store=self._store,
+        )
+
+    def _is_location_allowed(self, latitude: float, longitude: float) -> bool:
+        """Return whether the location of a vehicle may be sent as the user's."""
         if self.config_entry.options.get(CONF_LOCATION_AWAY, False):
             return True
         home = self.hass.config
         away = distance(latitude, longitude, home.latitude, home.longitude)
         return away is not None and away <= home.radius
 
+    def _others(self) -> Iterator[KeycardData]:
+        """Yield the runtime data of the other entries."""
+        return (data for data in _runtime_data(self.hass) if data.coordinator != self)
+
+    def _other_vins(self) -> set[str]:
+        """Return the VINs of the other entries."""
+        return {vin for other in self._others() for vin in other.vehicle_manager.vins}
+
     # Start and stop
 
     async def async_restore(self) -> None:
         """Restore assessment, vehicles and keys from storage."""
-        cars, keys = self.provider.vehicles(), dict[str, PhysicalKey]()
-        rehearsed: StoredRehearsal | None = None
-        if (stored := await self._memory.async_load()) is not None:
+        vehicles, keys = self._provider.vehicles(), dict[str, PhysicalKey]()
+        drill: StoredDrill | None = None
+        if (stored := await self._store.async_load()) is not None:
             skipped = Skipped()
-            cars = self._restore_cars(stored, skipped)
+            vehicles = self._read_vehicles(stored, skipped)
             with skipped.part("judge"):
-                keys = self._restore_judgement(stored, skipped)
+                keys = self._restore_assessment(stored, skipped)
             with skipped.part("spending"):
                 if (spending := stored.get("spending")) is not None:
                     check_type(spending, StoredSpending)
-                    self.bill.async_restore(spending)
+                    self._usage.async_restore(spending)
             with skipped.part("event"):
                 if (event := stored.get("event")) is not None:
                     check_type(event, StoredEvent)
                     parse_stored_time(event["at"])
                     self.last_event = event
-            rehearsed = stored.get("rehearsal")
+            drill = stored.get("rehearsal")
             if skipped:
                 _LOGGER.warning(
-                    "%s: what was kept cannot be read: %s", self.name, skipped
+                    "%s: Ignoring invalid storage data: %s", self.name, skipped
                 )
-        known = {car.id for car in cars}
-        cars += [
-            self.provider.vehicle_from_vin(vin, subentry.title)
-            for vin, subentry in self.garage.paired_subentries.items()
+        known = {vehicle.id for vehicle in vehicles}
+        vehicles += [
+            self._provider.vehicle_from_vin(vin, subentry.title)
+            for vin, subentry in self._vehicle_manager.paired_subentries.items()
             if vin not in known
         ]
-        self.garage.async_restore(cars, keys)
-        self.data = self.real_view()
-        await self.bulletin.async_load_translations()
-        if rehearsed is not None:
-            self.rehearsal.restore(rehearsed)
+        self._vehicle_manager.async_restore(vehicles, keys)
+        self.data = self.actual_data()
+        await self._publisher.async_load_translations()
+        if drill is not None:
+            self._drill.restore(drill)
 
-    def _restore_cars(
+    def _read_vehicles(
         self, stored: Mapping[str, Any], skipped: Skipped
     ) -> list[Vehicle]:
-        """Return the cars that were kept, and those that are known without it."""
-        cars: dict[str, Vehicle] = {}
-        local = self.garage.paired_subentries
+        """Return the stored vehicles, and those that are known without storage."""
+        vehicles: dict[str, Vehicle] = {}
+        paired = self._vehicle_manager.paired_subentries
         with skipped.part("cars"):
-            for car_id, kept in stored["cars"].items():
-                if self.provider.cars_from_account or car_id in local:
+            for vehicle_id, stored_vehicle in stored["cars"].items():
+                if self._provider.cars_from_account or vehicle_id in paired:
                     with skipped.part("a car"):
-                        check_type(kept, dict[str, object])
-                        cars[car_id] = self.provider.restore(kept)
-        named = [car for car in self.provider.vehicles() if car.id not in cars]
-        return [*named, *cars.values()]
+                        check_type(stored_vehicle, dict[str, object])
+                        vehicles[vehicle_id] = self._provider.restore(stored_vehicle)
+        configured = [
+            vehicle
+            for vehicle in self._provider.vehicles()
+            if vehicle.id not in vehicles
+        ]
+        return [*configured, *vehicles.values()]
 
-    def _restore_judgement(
+    def _restore_assessment(
         self, stored: Mapping[str, Any], skipped: Skipped
     ) -> dict[str, PhysicalKey]:
-        """Take up what was judged, and return the keys that were named last."""
+        """Restore the detector, and return the keys to take that were shown last."""
         away = dt_util.utcnow() - parse_stored_time(stored["saved"])
-        self.judge.restore_state(
+        self._detector.restore_state(
             stored["judge"], now=time.monotonic(), away=away.total_seconds()
         )
-        self._ledger.journal.restore_last(
-            self.config_entry.entry_id, self.judge.assessment
+        self._home_store.outage_log.restore_last(
+            self.config_entry.entry_id, self._detector.assessment
         )
         keys: dict[str, PhysicalKey] = {}
         with skipped.part("keys"):
             if away <= LONGEST_GAP:
                 keys = {
-                    car_id: PhysicalKey(key) for car_id, key in stored["keys"].items()
+                    vehicle_id: PhysicalKey(key)
+                    for vehicle_id, key in stored["keys"].items()
                 }
         return keys
 
     @callback
-    def async_keep_event(self, event: StoredEvent) -> None:
-        """Keep what was told last: Home Assistant itself writes it much later."""
+    def async_store_event(self, event: StoredEvent) -> None:
+        """Store the last event; Home Assistant itself does so much later."""
         self.last_event = event
-        self._memory.async_save_soon()
+        self._store.async_save_soon()
 
     @callback
     def async_start(self) -> None:
-        """Begin to watch and to call."""
+        """Start probing and polling."""
         self._unsubs = [
-            self.watcher.async_subscribe(
-                self.config_entry.entry_id, self.region, self._async_assess
+            self._host_poller.async_subscribe(
+                self.config_entry.entry_id, self._region, self._async_assess
             ),
             self.hass.bus.async_listen(
                 EVENT_CORE_CONFIG_UPDATE, self._async_config_updated
@@ -265,226 +342,237 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             self.hass.bus.async_listen(
                 EVENT_HOMEASSISTANT_STOP, self._async_save_at_stop
             ),
-            self.witnesses.async_start(),
+            self._external_observer.async_start(),
         ]
-        if self._entrance.reauth_required:
+        if self._credentials.reauth_required:
             self.config_entry.async_start_reauth_if_available(self.hass)
-        self.garage.async_start()
-        if self._poller is not None:
+        self._vehicle_manager.async_start()
+        if self._vehicle_poller is not None:
             self._unsubs += [
-                self._poller.async_stop,
-                self.bill.async_add_listener(self._poller.async_schedule),
+                self._vehicle_poller.async_stop,
+                self._usage.async_add_listener(self._vehicle_poller.async_schedule),
             ]
-            self._poller.async_start(
+            self._vehicle_poller.async_start(
                 {
-                    car_id: car.vehicle.data_age(dt_util.utcnow())
-                    for car_id, car in self.cars.items()
+                    vehicle_id: coordinator.vehicle.data_age(dt_util.utcnow())
+                    for vehicle_id, coordinator in self._vehicles.items()
                 }
             )
-        self.garage.async_ask()
+        self._vehicle_manager.async_request_unsettled()
 
     async def async_stop(self) -> None:
-        """Watch and call no more, and write down what is to be kept."""
+        """Stop probing, polling and commands, and store the data."""
         while self._unsubs:
             self._unsubs.pop()()
-        self.rehearsal.async_detach()
-        await self.garage.async_stop()
-        await self._memory.async_save()
+        self._drill.async_detach()
+        await self._vehicle_manager.async_stop()
+        await self._store.async_save()
 
     @callback
     def _async_save_at_stop(self, _event: Event) -> None:
-        # The store writes it at the end, beside what it had planned to write.
-        self._memory.async_save_soon()
+        # The store writes this together with its own delayed writes.
+        self._store.async_save_soon()
 
     @callback
     def _async_save_now(self) -> None:
         self.config_entry.async_create_task(
-            self.hass, self._memory.async_save(), f"{DOMAIN} saves"
+            self.hass, self._store.async_save(), f"{DOMAIN} save"
         )
 
     def _dump(self) -> StoredEntry:
-        left_out = self.garage.left_out
+        """Return the data to store."""
+        left_out = self._vehicle_manager.left_out
         stored = StoredEntry(
             saved=dt_util.utcnow().isoformat(),
-            judge=self.judge.dump_state(time.monotonic()),
+            judge=self._detector.dump_state(time.monotonic()),
             cars={
-                **{car_id: car.to_json() for car_id, car in left_out.items()},
-                **{car_id: car.vehicle.to_json() for car_id, car in self.cars.items()},
+                **{vin: vehicle.to_json() for vin, vehicle in left_out.items()},
+                **{
+                    vehicle_id: coordinator.vehicle.to_json()
+                    for vehicle_id, coordinator in self._vehicles.items()
+                },
             },
-            keys={car_id: car.actual.key_to_take for car_id, car in self.cars.items()},
-            spending=self.bill.spending.dump(),
-            rehearsal=self.rehearsal.dump(),
+            keys={
+                vehicle_id: coordinator.actual.key_to_take
+                for vehicle_id, coordinator in self._vehicles.items()
+            },
+            spending=self._usage.monthly_usage.dump(),
+            rehearsal=self._drill.dump(),
         )
         if self.last_event is not None:
             stored["event"] = self.last_event
         return stored
 
     async def _async_config_updated(self, _event: Event) -> None:
-        await self.bulletin.async_load_translations()
-
-    # Cars
-
-    def _others(self) -> Iterator[KeycardCoordinator]:
-        return (found for found in _coordinators(self.hass) if found is not self)
+        await self._publisher.async_load_translations()
 
     # Evidence
 
     @callback
-    def _async_renewed(self) -> None:
-        """Judge anew, for the sign-in was renewed, or could not be."""
+    def _async_handle_call(
+        self, call_type: CallType, vin: str | None, call: ApiCall
+    ) -> None:
+        self._call_handler.async_handle_call(call_type, vin, call)
+
+    @callback
+    def _async_handle_token_refresh(self) -> None:
+        """Reassess after a token refresh."""
         if not self._unsubs:
             return
-        self.watcher.async_schedule()
+        self._host_poller.async_schedule()
         self._async_assess()
 
     @callback
-    def _async_handle_evidence(self, found: Evidence) -> None:
-        if not self._unsubs or not (found.car is None or found.car in self.cars):
-            # The entry was unloaded, or the car left the account, meanwhile.
+    def _async_handle_evidence(self, evidence: Evidence) -> None:
+        """Update vehicle and detector from the evidence of a call."""
+        vehicle_id = evidence.car
+        if not self._unsubs or not (vehicle_id is None or vehicle_id in self._vehicles):
+            # Meanwhile the entry was unloaded, or the vehicle left the account.
             return
-        if found.car is not None:
-            self.cars[found.car].async_record_evidence(found)
-        done = found.good and found.classification.subject is Subject.COMMANDS
-        if self._poller is not None and found.car and done:
-            self._poller.async_expect_change(found.car)
-        self.judge.observe_call(found)
-        self.watcher.async_schedule()
+        if vehicle_id is not None:
+            self._vehicles[vehicle_id].async_record_evidence(evidence)
+        executed = evidence.good and evidence.classification.subject is Subject.COMMANDS
+        if self._vehicle_poller is not None and vehicle_id and executed:
+            self._vehicle_poller.async_expect_change(vehicle_id)
+        self._detector.observe_call(evidence)
+        self._host_poller.async_schedule()
         self._async_assess()
 
     @callback
-    def _async_billed(self, charge: Charge) -> None:
-        self.bill.async_count(charge)
+    def _async_count_charge(self, charge: Charge) -> None:
+        self._usage.async_count(charge)
         if self._unsubs:
-            self._memory.async_save_later()
+            self._store.async_save_later()
 
-    # Judgement
+    # Assessment
 
     @callback
     def _async_assess(self) -> None:
-        """Judge anew, and show and report what changed."""
-        self.bill.async_roll_month()
-        before = self.judge.assessment.status
-        judgement = self.judge.assess(time.monotonic(), dt_util.utcnow())
-        if self._poller is not None:
-            # A doubt about the hosts is one about the calls, too.
-            self._poller.async_schedule()
-        self.rehearsal.async_check(judgement)
+        """Reassess and publish changes."""
+        self._usage.async_roll_month()
+        before = self._detector.assessment.status
+        assessment = self._detector.assess(time.monotonic(), dt_util.utcnow())
+        if self._vehicle_poller is not None:
+            # Suspected hosts make calls due.
+            self._vehicle_poller.async_schedule()
+        self._drill.async_check(assessment)
         now = time.monotonic()
         keys = {
-            car_id: key_to_take(
-                judgement,
-                car_id,
-                owned=car.vehicle.physical_key,
-                before=car.actual.key_to_take,
+            vehicle_id: key_to_take(
+                assessment,
+                vehicle_id,
+                owned=coordinator.vehicle.physical_key,
+                before=coordinator.actual.key_to_take,
             )
-            for car_id, car in self.cars.items()
+            for vehicle_id, coordinator in self._vehicles.items()
         }
-        happenings = self._ledger.journal.report(
+        events = self._home_store.outage_log.report(
             self.config_entry.entry_id,
-            self.region,
-            judgement,
+            self._region,
+            assessment,
             wanted=frozenset(
-                car_id
-                for car_id, (_, key) in self._keys_of_region(keys).items()
+                vehicle_id
+                for vehicle_id, (_, key) in self._region_keys(keys).items()
                 if key is not PhysicalKey.NONE
             ),
             wall=dt_util.utcnow(),
             now=now,
         )
-        for car_id, car in self.cars.items():
+        for vehicle_id, coordinator in self._vehicles.items():
             with isolated("a vehicle that is shown"):
-                calls_work = self.judge.calls_work(car_id, now)
-                connection = cloud_connection(
-                    judgement,
-                    car_id,
-                    car.vehicle.state,
-                    calls_work=calls_work,
-                    mobile_access=car.mobile_access,
-                    refused=self.judge.account.refusal_of(car_id),
-                )
-                car.async_update_presentation(
-                    keys[car_id], connection, cloud_link=calls_work
+                coordinator.async_update_assessment(
+                    assessment,
+                    calls_work=self._detector.calls_work(vehicle_id, now),
+                    refusal=self._detector.refusal_of(vehicle_id),
                 )
         self._async_publish()
-        if happenings:
-            self._ledger.async_save()
-        async_report(self.hass, happenings)
-        if judgement.status is not before:
-            _LOGGER.info("%s: %s", self.name, judgement.status)
-        if (kept := self.judge.dump_state(0.0)) != self._kept:
-            self._kept = kept
-            self._memory.async_save_soon()
-        if self.judge.auth_invalid:
+        if events:
+            self._home_store.async_save()
+        async_report(self.hass, events)
+        if assessment.status is not before:
+            _LOGGER.info("%s: %s", self.name, assessment.status)
+        if (stored := self._detector.dump_state(0.0)) != self._stored_detector:
+            self._stored_detector = stored
+            self._store.async_save_soon()
+        if self._detector.auth_invalid:
             self.config_entry.async_start_reauth_if_available(self.hass)
 
     @callback
     def _async_publish(self) -> None:
-        if (view := self.rehearsal.apply(self.real_view())) != self.data:
-            self.async_set_updated_data(view)
+        if (data := self._drill.apply(self.actual_data())) != self.data:
+            self.async_set_updated_data(data)
 
-    def real_view(self) -> CloudData:
-        """Return what is known of the cloud, whatever a drill shows."""
-        judgement = self.judge.assessment
-        health = self.watcher.watch.health(self.region, time.monotonic())
-        linked = any(car.actual.cloud_link for car in self.cars.values())
-        return CloudData(
-            assessment=judgement,
-            api_reachable=judgement.status not in _UNREACHABLE
-            and (health is Health.UP or linked),
+    def actual_data(self) -> CloudData:
+        """Return the data of the cloud without a drill."""
+        return present_cloud(
+            self._detector.assessment,
+            host=self._host_poller.health(self._region),
+            calls_work=any(
+                coordinator.actual.cloud_link for coordinator in self._vehicles.values()
+            ),
         )
 
     @callback
-    def async_report(self, happening: OutageEvent) -> None:
-        """Report a happening through the event entity."""
-        own = {car_id: car.actual.key_to_take for car_id, car in self.cars.items()}
-        keys = keys_by_name(self._keys_of_region(own).values())
-        self.bulletin.async_publish(happening, self.judge.assessment, keys)
-
-    def _keys_of_region(
-        self, own: Mapping[str, PhysicalKey]
-    ) -> dict[str, tuple[str, PhysicalKey]]:
-        """Return name and key to take of each car, those of other entries included.
-
-        An outage is told once, by whoever sees it first; the others are about to.
-        """
+    def async_report_event(self, event: OutageEvent) -> None:
+        """Publish an outage event."""
         keys = {
-            car_id: (
-                car.vehicle.title,
-                key_to_take(
-                    self.judge.assessment,
-                    car_id,
-                    owned=car.vehicle.physical_key,
-                    before=car.actual.key_to_take,
-                )
-                if car.actual.key_to_take is PhysicalKey.NONE
-                else car.actual.key_to_take,
-            )
-            for coordinator in self._others()
-            if coordinator.region == self.region
-            for car_id, car in coordinator.cars.items()
+            vehicle_id: coordinator.actual.key_to_take
+            for vehicle_id, coordinator in self._vehicles.items()
         }
-        return keys | {
-            car_id: (self.cars[car_id].vehicle.title, key)
-            for car_id, key in own.items()
+        self._publisher.async_publish(
+            event,
+            self._detector.assessment,
+            keys_by_name(self._region_keys(keys).values()),
+        )
+
+    def _region_keys(
+        self, keys: Mapping[str, PhysicalKey]
+    ) -> dict[str, tuple[str, PhysicalKey]]:
+        """Return name and key to take of each vehicle of the region.
+
+        The vehicles of other entries are included: the first entry that sees an outage
+        reports it for all.
+        """
+        assessment = self._detector.assessment
+        other_keys = {
+            vehicle_id: (
+                coordinator.vehicle.title,
+                key_to_take(
+                    assessment,
+                    vehicle_id,
+                    owned=coordinator.vehicle.physical_key,
+                    before=coordinator.actual.key_to_take,
+                )
+                if coordinator.actual.key_to_take is PhysicalKey.NONE
+                else coordinator.actual.key_to_take,
+            )
+            for other in self._others()
+            if other.region == self._region
+            for vehicle_id, coordinator in other.vehicles.items()
+        }
+        return other_keys | {
+            vehicle_id: (self._vehicles[vehicle_id].vehicle.title, key)
+            for vehicle_id, key in keys.items()
         }
 
 
 @callback
-def async_report(hass: HomeAssistant, happenings: Iterable[OutageEvent]) -> None:
-    """Hand each happening to the entry that is to report it."""
+def async_report(hass: HomeAssistant, events: Collection[OutageEvent]) -> None:
+    """Publish each event by the entry that is to report it."""
+    if not events:
+        return
     coordinators = {
-        coordinator.config_entry.entry_id: coordinator
-        for coordinator in _coordinators(hass)
+        data.coordinator.config_entry.entry_id: data.coordinator
+        for data in _runtime_data(hass)
     }
-    for happening in happenings:
-        if (coordinator := coordinators.get(happening.entry_id)) is not None:
+    for event in events:
+        if (coordinator := coordinators.get(event.entry_id)) is not None:
             with isolated("an entry that reports an outage"):
-                coordinator.async_report(happening)
+                coordinator.async_report_event(event)
 
 
-def _coordinators(hass: HomeAssistant) -> Iterator[KeycardCoordinator]:
-    """Return what runs, or is about to."""
+def _runtime_data(hass: HomeAssistant) -> Iterator[KeycardData]:
+    """Yield the runtime data of the entries that are set up or about to be."""
     for entry in hass.config_entries.async_entries(DOMAIN):
-        coordinator = getattr(entry, "runtime_data", None)
-        if isinstance(coordinator, KeycardCoordinator):
-            yield coordinator
+        if isinstance(data := getattr(entry, "runtime_data", None), KeycardData):
+            yield data

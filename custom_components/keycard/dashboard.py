@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
 from .const import DOMAIN
-from .coordinator import KeycardCoordinator
+from .coordinator import KeycardConfigEntry
 from .notifications.text import Translations, async_load_translations
 from .outage.endpoints import REGIONS
 from .vehicle.keys import PhysicalKey
@@ -35,15 +35,12 @@ _INCONCLUSIVE = "['undetermined', 'internet_down']"
 
 
 async def async_get_dashboard(
-    hass: HomeAssistant, coordinators: Iterable[KeycardCoordinator]
+    hass: HomeAssistant, entries: Iterable[KeycardConfigEntry]
 ) -> dict[str, Any]:
     """Return a dashboard with a view for each entry."""
     translations = await async_load_translations(hass)
     return {
-        "views": [
-            _ViewBuilder(coordinator, translations).build()
-            for coordinator in coordinators
-        ]
+        "views": [_ViewBuilder(hass, entry, translations).build() for entry in entries]
     }
 
 
@@ -51,17 +48,19 @@ class _ViewBuilder:
     """Builder of the view of an entry, from its enabled entities."""
 
     def __init__(
-        self, coordinator: KeycardCoordinator, translations: Translations
+        self,
+        hass: HomeAssistant,
+        entry: KeycardConfigEntry,
+        translations: Translations,
     ) -> None:
-        self._coordinator = coordinator
-        self._entry = coordinator.config_entry
+        self._entry = entry
         self._translations = translations
-        self._registry = er.async_get(coordinator.hass)
+        self._registry = er.async_get(hass)
 
     @callback
     def build(self) -> dict[str, Any]:
         """Return the view."""
-        cars = self._coordinator.cars
+        vehicles = self._entry.runtime_data.vehicles
         return {
             "title": self._entry.title,
             "path": f"keycard-{self._entry.entry_id.lower()}",
@@ -75,8 +74,8 @@ class _ViewBuilder:
                     self._notice_section(),
                     self._cloud_section(),
                     *(
-                        self._vehicle_section(vehicle_id, car.vehicle.title)
-                        for vehicle_id, car in cars.items()
+                        self._vehicle_section(vehicle_id, coordinator.vehicle.title)
+                        for vehicle_id, coordinator in vehicles.items()
                     ),
                     self._history_section(),
                 )
@@ -160,7 +159,7 @@ class _ViewBuilder:
         status = self._entity_id(SENSOR_DOMAIN, self._entry.entry_id, "status")
         if outage is None or status is None:
             return
-        own = self._coordinator.region
+        own = self._entry.runtime_data.region
         lines = [
             (
                 f"{{% set fails = state_attr('{status}', 'elsewhere') or [] %}}"

@@ -29,7 +29,7 @@ from .const import (
     CONF_UNRELATED,
     DOMAIN,
 )
-from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .coordinator import KeycardConfigEntry, KeycardData
 from .outage.endpoints import REGIONS, default_hosts, list_endpoints
 from .runtime.storage import DATA_STORE
 from .transport.log_filter import redact_vins
@@ -67,17 +67,17 @@ async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: KeycardConfigEntry
 ) -> dict[str, Any]:
     """Return diagnostics for a config entry."""
-    coordinator = entry.runtime_data
+    data = entry.runtime_data
     return _redact(
-        coordinator,
+        hass,
+        entry,
         {
             "entry": {"data": dict(entry.data), "options": dict(entry.options)},
-            "cloud": _cloud(coordinator),
-            "asked": _hosts(coordinator),
-            "outages": hass.data[DATA_STORE].journal.dump_outages(),
+            "cloud": _cloud(data),
+            "asked": _hosts(data),
+            "outages": hass.data[DATA_STORE].outage_log.dump_outages(),
             "cars": {
-                vehicle_id: _vehicle(coordinator, vehicle_id)
-                for vehicle_id in coordinator.cars
+                vehicle_id: _vehicle(data, vehicle_id) for vehicle_id in data.vehicles
             },
         },
     )
@@ -87,32 +87,32 @@ async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: KeycardConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
     """Return diagnostics for a vehicle or for the cloud."""
-    coordinator = entry.runtime_data
-    for vehicle_id in coordinator.cars:
+    data = entry.runtime_data
+    for vehicle_id in data.vehicles:
         if (DOMAIN, vehicle_id) in device.identifiers:
-            return _redact(coordinator, {"car": _vehicle(coordinator, vehicle_id)})
-    return _redact(
-        coordinator, {"cloud": _cloud(coordinator), "asked": _hosts(coordinator)}
-    )
+            return _redact(hass, entry, {"car": _vehicle(data, vehicle_id)})
+    return _redact(hass, entry, {"cloud": _cloud(data), "asked": _hosts(data)})
 
 
-def _cloud(coordinator: KeycardCoordinator) -> dict[str, Any]:
+def _cloud(data: KeycardData) -> dict[str, Any]:
     """Return the assessment of the cloud and the state of the detector."""
-    link = coordinator.provider.link
+    client = data.provider.link
     return {
-        "region": coordinator.region,
-        "service_in_between": coordinator.provider.third_party(coordinator.hosts),
-        "commands_through_server": link is not None and link.commands_through_server,
-        "view": asdict(coordinator.real_view()),
-        "drill": coordinator.data.drill,
-        "judge": coordinator.judge.dump_state(time.monotonic()),
-        "spending": coordinator.bill.spending.dump(),
+        "region": data.region,
+        "service_in_between": data.detector.third_party,
+        "commands_through_server": (
+            client is not None and client.commands_through_server
+        ),
+        "view": asdict(data.coordinator.actual_data()),
+        "drill": data.coordinator.data.drill,
+        "judge": data.detector.dump_state(time.monotonic()),
+        "spending": data.usage.monthly_usage.dump(),
     }
 
 
-def _hosts(coordinator: KeycardCoordinator) -> list[dict[str, Any]]:
+def _hosts(data: KeycardData) -> list[dict[str, Any]]:
     """Return the state of each host; the addresses of the user's own are redacted."""
-    states = coordinator.watcher.watch.dump_hosts()
+    states = data.host_poller.host_monitor.dump_hosts()
     return [
         {
             "kind": endpoint.kind.value,
@@ -120,13 +120,13 @@ def _hosts(coordinator: KeycardCoordinator) -> list[dict[str, Any]]:
             "url": endpoint.url if endpoint.url in _PUBLIC_URLS else REDACTED,
             **states[endpoint.url],
         }
-        for endpoint in list_endpoints(coordinator.hosts)
+        for endpoint in list_endpoints(data.endpoints)
     ]
 
 
-def _vehicle(entry: KeycardCoordinator, vehicle_id: str) -> dict[str, Any]:
+def _vehicle(data: KeycardData, vehicle_id: str) -> dict[str, Any]:
     """Return the state of a vehicle and of its other integrations."""
-    coordinator = entry.cars[vehicle_id]
+    coordinator = data.vehicles[vehicle_id]
     vehicle = coordinator.vehicle
     return {
         "model": vehicle.model,
@@ -135,17 +135,19 @@ def _vehicle(entry: KeycardCoordinator, vehicle_id: str) -> dict[str, Any]:
         "commandable": coordinator.commandable,
         "confirmed_at": vehicle.confirmed_at,
         "view": asdict(coordinator.actual),
-        "beside": entry.witnesses.describe().get(vehicle_id, []),
+        "beside": data.external_observer.describe().get(vehicle_id, []),
     }
 
 
-def _redact(coordinator: KeycardCoordinator, data: dict[str, Any]) -> dict[str, Any]:
+def _redact(
+    hass: HomeAssistant, entry: KeycardConfigEntry, data: dict[str, Any]
+) -> dict[str, Any]:
     """Redact secrets and locations, and replace vehicle ids by numbers."""
-    options = coordinator.config_entry.options
+    options = entry.options
     vehicle_ids = dict.fromkeys(
         [
-            *coordinator.cars,
-            *coordinator.garage.left_out,
+            *entry.runtime_data.vehicles,
+            *entry.runtime_data.vehicle_manager.left_out,
             *options.get(CONF_CARS, {}),
             *options.get(CONF_LEFT_OUT, ()),
         ]
@@ -154,7 +156,7 @@ def _redact(coordinator: KeycardCoordinator, data: dict[str, Any]) -> dict[str, 
         vehicle_id: f"car_{number}" for number, vehicle_id in enumerate(vehicle_ids, 1)
     }
     # The outage log also holds vehicles of other entries and removed ones.
-    outages = coordinator.hass.data[DATA_STORE].journal.outages
+    outages = hass.data[DATA_STORE].outage_log.outages
     logged = {
         vehicle_id for outage in outages for vehicle_id in outage.notified_vehicles
     }

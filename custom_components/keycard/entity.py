@@ -65,11 +65,11 @@ class CloudEntity(KeycardEntity[KeycardCoordinator]):
     """Base of the entities of the cloud."""
 
     def __init__(
-        self, coordinator: KeycardCoordinator, description: EntityDescription
+        self, entry: KeycardConfigEntry, description: EntityDescription
     ) -> None:
         """Initialize the entity."""
-        super().__init__(coordinator)
-        entry = coordinator.config_entry
+        super().__init__(entry.runtime_data.coordinator)
+        self._runtime_data = entry.runtime_data
         self.entity_description = description
         self._attr_unique_id = f"{entry.entry_id}_{description.key}"
         self._attr_device_info = cloud_device(entry)
@@ -77,8 +77,9 @@ class CloudEntity(KeycardEntity[KeycardCoordinator]):
     @override
     async def async_update(self) -> None:
         """Probe the hosts on request, once for all entities."""
-        if self.enabled and not self.coordinator.watcher.check_cooldown:
-            await self.coordinator.watcher.async_check()
+        poller = self._runtime_data.host_poller
+        if self.enabled and not poller.check_cooldown:
+            await poller.async_check()
 
 
 class VehicleEntity(KeycardEntity[VehicleCoordinator]):
@@ -226,5 +227,5 @@ def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
             add_vehicle(coordinator)
 
     entry.async_on_unload(
-        entry.runtime_data.garage.async_add_new_vehicle_listener(add_vehicles)
+        entry.runtime_data.vehicle_manager.async_add_new_vehicle_listener(add_vehicles)
     )

@@ -16,9 +16,9 @@ from homeassistant.util import dt as dt_util
 from .const import ATTR_DRILL, ATTR_SINCE
 from .coordinator import KeycardConfigEntry
 from .entity import CloudEntity
+from .notifications.publisher import OutageNotice
 from .outage.outage_log import EventType, NoticeType
 from .runtime.storage import StoredEvent
-from .runtime.views import OutageNotice
 
 # The entity follows the events of its coordinator.
 PARALLEL_UPDATES = 0
@@ -38,7 +38,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the event entity of the cloud."""
-    async_add_entities([OutageEventEntity(entry.runtime_data, OUTAGE_EVENT)])
+    async_add_entities([OutageEventEntity(entry, OUTAGE_EVENT)])
 
 
 class OutageEventEntity(CloudEntity, EventEntity):
@@ -94,7 +94,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
     @callback
     def _subscribe(self) -> None:
         self.async_on_remove(
-            self.coordinator.bulletin.async_add_listener(self._handle_event)
+            self._runtime_data.publisher.async_add_listener(self._handle_event)
         )
 
     @callback
@@ -117,7 +117,7 @@ class OutageEventEntity(CloudEntity, EventEntity):
             ATTR_TOLD_SINCE: self._notified_since and self._notified_since.isoformat(),
         }
         self._trigger_event(event.kind, attributes)
-        self.coordinator.async_keep_event(
+        self.coordinator.async_store_event(
             StoredEvent(type=event.kind, at=self.state or "", attributes=attributes)
         )
         if event.notice == NoticeType.ALL_CLEAR:

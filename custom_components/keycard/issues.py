@@ -7,20 +7,21 @@ from enum import StrEnum
 import time
 
 from homeassistant.const import CONF_DOMAIN
-from homeassistant.core import CALLBACK_TYPE, HassJob, callback
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.issue_registry import IssueSeverity
 
 from .auth.keys import pairing_url
 from .const import CONF_PROVIDER, CONF_SERVER, DASHBOARD, DOMAIN, PROVIDER_FLEET
-from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .coordinator import KeycardConfigEntry
 from .external.owner_api import async_find_affected_integrations
 from .notifications.markdown import escape_markdown
 from .outage.evidence import Reason
 from .outage.health import Health
 from .outage.models import OUTAGES, Status
 from .providers import SERVICES
+from .transport.cloud import FleetClient
 from .transport.library import LIBRARY_VERSION, missing_members
 from .transport.pinning import format_fingerprint
 from .vehicle.product_list import MAX_VEHICLES, parse_unpaired
@@ -43,7 +44,9 @@ class SigningKeyCheck:
     calls `on_update` after each response.
     """
 
-    coordinator: KeycardCoordinator
+    hass: HomeAssistant
+    entry: KeycardConfigEntry
+    client: FleetClient
     on_update: Callable[[], None]
     _checked_vins: frozenset[str] = field(default=frozenset(), init=False)
     _unsub: CALLBACK_TYPE | None = field(default=None, init=False)
@@ -62,41 +65,37 @@ class SigningKeyCheck:
 
     def _schedule(self, delay: float) -> None:
         job = HassJob(self._async_check_due, cancel_on_shutdown=True)
-        self._unsub = async_call_later(self.coordinator.hass, delay, job)
+        self._unsub = async_call_later(self.hass, delay, job)
 
     @callback
     def _async_check_due(self, _now: datetime) -> None:
         self._schedule(_CHECK_INTERVAL)
         if self._should_check():
-            self.coordinator.config_entry.async_create_background_task(
-                self.coordinator.hass,
-                self._async_check(),
-                f"{DOMAIN} signing key check",
+            self.entry.async_create_background_task(
+                self.hass, self._async_check(), f"{DOMAIN} signing key check"
             )
 
     def _should_check(self) -> bool:
         """Return whether vehicles are unchecked or unpaired, and Tesla can be asked."""
-        cars, judge = self.coordinator.cars, self.coordinator.judge
-        if judge.assessment.status is not Status.OPERATIONAL:
+        data = self.entry.runtime_data
+        if data.detector.assessment.status is not Status.OPERATIONAL:
             return False
-        if time.monotonic() < judge.account.paused_until:
+        if data.detector.calls_paused(time.monotonic()):
             return False
-        return any(car.vehicle.unpaired for car in cars.values()) or (
-            not self._checked_vins >= set(cars)
+        return any(one.vehicle.unpaired for one in data.vehicles.values()) or (
+            not self._checked_vins >= set(data.vehicles)
         )
 
     async def _async_check(self) -> None:
-        link = self.coordinator.provider.link
-        if link is None or not link.can_sign:
-            return
-        vins = frozenset(self.coordinator.cars)
-        call = await link.fleet_status(sorted(vins))
+        vehicles = self.entry.runtime_data.vehicles
+        vins = frozenset(vehicles)
+        call = await self.client.fleet_status(sorted(vins))
         unpaired = parse_unpaired(call.body, vins)
         if unpaired is None:
             return
         self._checked_vins = vins
-        for vin in vins & self.coordinator.cars.keys():
-            self.coordinator.cars[vin].vehicle.unpaired = vin in unpaired
+        for vin in vins & vehicles.keys():
+            vehicles[vin].vehicle.unpaired = vin in unpaired
         self.on_update()
 
 
@@ -165,8 +164,8 @@ class Issues:
     an existing issue stays until a response shows that it is resolved.
     """
 
+    hass: HomeAssistant
     entry: KeycardConfigEntry
-    coordinator: KeycardCoordinator
     _shown: FoundIssues = field(default_factory=dict, init=False)
     _owner_api_since: float | None = field(default=None, init=False)
 
@@ -175,7 +174,7 @@ class Issues:
         """Create new issues, and delete resolved ones."""
         found = self._find()
         for issue in self._shown.keys() - found.keys():
-            ir.async_delete_issue(self.coordinator.hass, DOMAIN, self._issue_id(issue))
+            ir.async_delete_issue(self.hass, DOMAIN, self._issue_id(issue))
         for issue, names in found.items():
             if self._shown.get(issue) != names:
                 self._create(issue, names)
@@ -185,7 +184,7 @@ class Issues:
     def async_stop(self) -> None:
         """Delete all issues."""
         for issue in self._shown:
-            ir.async_delete_issue(self.coordinator.hass, DOMAIN, self._issue_id(issue))
+            ir.async_delete_issue(self.hass, DOMAIN, self._issue_id(issue))
         self._shown = {}
 
     def _issue_id(self, issue: IssueType) -> str:
@@ -195,7 +194,7 @@ class Issues:
     def _create(self, issue: IssueType, names: Mapping[str, str]) -> None:
         blocking = issue in _ENTRY_BLOCKING or issue is IssueType.CERTIFICATE_CHANGED
         ir.async_create_issue(
-            self.coordinator.hass,
+            self.hass,
             DOMAIN,
             self._issue_id(issue),
             is_fixable=False,
@@ -222,7 +221,8 @@ class Issues:
 
     def _find(self) -> FoundIssues:
         """Return the current issues."""
-        named = self.coordinator.cars
+        data = self.entry.runtime_data
+        named = data.vehicles
         cars = named.values()
         found: FoundIssues = {}
         if (issue := self._account_issue()) is not None:
@@ -231,7 +231,7 @@ class Issues:
             car.vehicle.title for car in cars if not car.subscription_active
         ):
             found[IssueType.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
-        refused = self.coordinator.judge.account.refused_vehicles()
+        refused = data.detector.account.refused_vehicles()
         if found.keys().isdisjoint(_ENTRY_BLOCKING) and refused:
             names = sorted(
                 car.vehicle.title for vin, car in named.items() if vin in refused
@@ -247,23 +247,23 @@ class Issues:
             if car.vehicle.unpaired
         ):
             found[IssueType.KEY_NOT_PAIRED] = {"links": "\n".join(links)}
-        link = self.coordinator.provider.link
+        link = data.provider.link
         fleet = self.entry.data[CONF_PROVIDER] == PROVIDER_FLEET
         signs_itself = fleet and CONF_SERVER not in self.entry.data
         if signs_itself and not (link and link.can_sign):
             found[IssueType.KEY_FILE] = {}
         found |= self._bluetooth_issues()
-        if self.coordinator.garage.key_lost:
+        if data.vehicle_manager.key_lost:
             if missing_members():
                 found[IssueType.BLUETOOTH_LIBRARY] = {"version": LIBRARY_VERSION}
             else:
                 found[IssueType.BLUETOOTH_KEY_FILE] = {}
-        pin = self.coordinator.provider.pin
+        pin = data.provider.pin
         if pin is not None and pin.rejected is not None:
             found[IssueType.CERTIFICATE_CHANGED] = {
                 "fingerprint": format_fingerprint(pin.rejected.fingerprint)
             }
-        if (count := self.coordinator.garage.too_many) is not None:
+        if (count := data.vehicle_manager.too_many) is not None:
             most = str(MAX_VEHICLES)
             found[IssueType.TOO_MANY_VEHICLES] = {"count": str(count), "most": most}
         now = time.monotonic()
@@ -281,7 +281,7 @@ class Issues:
         """Return the issues of the vehicles with a Bluetooth key."""
         cars = {
             car.vehicle.title: car.vehicle.trust
-            for car in self.coordinator.cars.values()
+            for car in self.entry.runtime_data.vehicles.values()
             if car.bluetooth is not None
         }
         names = {
@@ -308,12 +308,12 @@ class Issues:
 
     def _find_owner_api_users(self) -> list[str]:
         """Return the integrations that use the closed Owner API, for one entry only."""
-        hass = self.coordinator.hass
-        loaded = hass.config_entries.async_loaded_entries(DOMAIN)
+        detector = self.entry.runtime_data.detector
+        loaded = self.hass.config_entries.async_loaded_entries(DOMAIN)
         first = min((one.entry_id for one in loaded), default=self.entry.entry_id)
-        healthy = self.coordinator.judge.assessment.status in _RESPONDING
+        healthy = detector.assessment.status in _RESPONDING
         users = (
-            async_find_affected_integrations(hass)
+            async_find_affected_integrations(self.hass)
             if first >= self.entry.entry_id
             else []
         )
@@ -332,15 +332,15 @@ class Issues:
 
     def _account_issue(self) -> IssueType | None:
         """Return the issue of the account, if Tesla reported it repeatedly."""
-        account = self.coordinator.judge.account
+        account = self.entry.runtime_data.detector.account
         issue = None if account.reason is None else _ACCOUNT_ISSUES.get(account.reason)
         if issue in self._shown or account.persistent:
             return issue
         return None
 
     def _may_create(self, issue: IssueType) -> bool:
-        coordinator = self.coordinator
-        status = coordinator.judge.assessment.status
+        data = self.entry.runtime_data
+        status = data.detector.assessment.status
         if issue in _LOCAL:
             return True
         if issue is IssueType.NO_POWER:
@@ -348,7 +348,7 @@ class Issues:
         if issue not in _ENTRY_BLOCKING:
             return status not in OUTAGES
         # A host that fails may reject valid requests.
-        health = coordinator.watcher.watch.health(coordinator.region, time.monotonic())
+        health = data.host_poller.health(data.region)
         return status is Status.ACCOUNT_PROBLEM and health is Health.UP
 
 
@@ -359,16 +359,18 @@ def _with_escaped(names: Mapping[str, str]) -> dict[str, str]:
 
 
 @callback
-def async_track_issues(entry: KeycardConfigEntry) -> None:
+def async_track_issues(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     """Keep the repair issues of an entry up to date while it is loaded."""
-    coordinator = entry.runtime_data
-    link = coordinator.provider.link
-    issues = Issues(entry=entry, coordinator=coordinator)
+    data = entry.runtime_data
+    client = data.provider.link
+    issues = Issues(hass=hass, entry=entry)
     entry.async_on_unload(issues.async_stop)
-    entry.async_on_unload(coordinator.watcher.async_add_listener(issues.async_update))
-    if (pin := coordinator.provider.pin) is not None:
+    entry.async_on_unload(data.host_poller.async_add_listener(issues.async_update))
+    if (pin := data.provider.pin) is not None:
         entry.async_on_unload(pin.add_listener(issues.async_update))
-    if link is not None and link.can_sign:
-        check = SigningKeyCheck(coordinator=coordinator, on_update=issues.async_update)
+    if client is not None and client.can_sign:
+        check = SigningKeyCheck(
+            hass=hass, entry=entry, client=client, on_update=issues.async_update
+        )
         entry.async_on_unload(check.async_start())
     issues.async_update()

@@ -29,7 +29,7 @@ from .const import (
     NO_ACCOUNT,
     SUBENTRY_BLUETOOTH_KEY,
 )
-from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .coordinator import KeycardConfigEntry, KeycardData
 from .runtime.storage import DATA_STORE, async_rename
 from .sensor import VEHICLE_SENSORS
 from .vehicle.keys import UNKNOWN_MODEL, decode_vin, default_key
@@ -71,16 +71,16 @@ def async_track_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
         if event.data["action"] != "update":
             return
         device = devices.async_get(event.data["device_id"])
-        if device is None or entry.entry_id not in device.config_entries:
+        if device is None or device.config_entry_id != entry.entry_id:
             return
         changes = event.data["changes"]
         if "name_by_user" in changes:
-            entry.runtime_data.garage.async_name()
+            entry.runtime_data.vehicle_manager.async_update_names()
         if "disabled_by" in changes and entry.state is ConfigEntryState.LOADED:
-            left_out = entry.runtime_data.garage.left_out
+            left_out = entry.runtime_data.vehicle_manager.left_out
             disabled = device.disabled_by is dr.DeviceEntryDisabler.USER
             vins = {name for domain, name in device.identifiers if domain == DOMAIN}
-            if vins & (entry.runtime_data.cars if disabled else left_out).keys():
+            if vins & (entry.runtime_data.vehicles if disabled else left_out).keys():
                 hass.config_entries.async_schedule_reload(entry.entry_id)
 
     entry.async_on_unload(
@@ -92,14 +92,14 @@ def async_track_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
 def async_remove_stale_entities(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     """Remove the devices and entities of transports that are no longer set up."""
     devices, entities = dr.async_get(hass), er.async_get(hass)
-    coordinator = entry.runtime_data
+    data = entry.runtime_data
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
         car_id = next(name for domain, name in device.identifiers if domain == DOMAIN)
-        car = coordinator.cars.get(car_id)
-        if car_id in coordinator.garage.left_out:
+        car = data.vehicles.get(car_id)
+        if car_id in data.vehicle_manager.left_out:
             continue
         if car is None:
-            if car_id != entry.entry_id and not coordinator.provider.cars_from_account:
+            if car_id != entry.entry_id and not data.provider.cars_from_account:
                 # The vehicle was only set up for its Bluetooth key.
                 devices.async_remove_device(device.id)
         elif car.bluetooth is None:
@@ -128,13 +128,10 @@ def _is_orphaned(hass: HomeAssistant, entity: er.RegistryEntry) -> bool:
 def entry_of_vehicle(hass: HomeAssistant, vin: str) -> ConfigEntry | None:
     """Return the entry that has a vehicle already."""
     for entry in hass.config_entries.async_entries(DOMAIN):
-        coordinator = getattr(entry, "runtime_data", None)
+        data = getattr(entry, "runtime_data", None)
         paired = entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
         if (
-            (
-                isinstance(coordinator, KeycardCoordinator)
-                and vin in coordinator.garage.vins
-            )
+            (isinstance(data, KeycardData) and vin in data.vehicle_manager.vins)
             or vin in configured_vehicle_options(entry)
             or any(subentry.unique_id == vin for subentry in paired)
         ):

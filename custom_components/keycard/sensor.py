@@ -33,7 +33,7 @@ from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
 from .const import ATTR_DRILL, ATTR_REACHABLE
-from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .coordinator import KeycardConfigEntry
 from .cost.pricing import CURRENCY, Charge
 from .entity import (
     CloudEntity,
@@ -44,9 +44,8 @@ from .entity import (
 from .outage.models import Scope, Status
 from .outage.outage_log import Outage, OutageLog
 from .outage.uptime import UptimeStats
-from .runtime.connection import Connection
+from .runtime.presentation import CloudData, Connection, VehicleData
 from .runtime.storage import DATA_STORE
-from .runtime.views import CloudData, VehicleData
 from .vehicle.fields import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TIRES
 from .vehicle.keys import PhysicalKey
 from .vehicle.state import Transport, VehicleState
@@ -489,24 +488,18 @@ async def async_setup_entry(
     """Set up the sensors of the cloud and of its vehicles."""
     async_add_entities(
         [
+            *(CloudSensor(entry, description) for description in CLOUD_SENSORS),
+            LastDrillSensor(entry, LAST_DRILL),
+            LatencySensor(entry, API_LATENCY),
+            *(UptimeSensor(entry, description) for description in UPTIME_SENSORS),
             *(
-                CloudSensor(entry.runtime_data, description)
-                for description in CLOUD_SENSORS
-            ),
-            LastDrillSensor(entry.runtime_data, LAST_DRILL),
-            LatencySensor(entry.runtime_data, API_LATENCY),
-            *(
-                UptimeSensor(entry.runtime_data, description)
-                for description in UPTIME_SENSORS
-            ),
-            *(
-                LastOutageSensor(entry.runtime_data, description)
+                LastOutageSensor(entry, description)
                 for description in LAST_OUTAGE_SENSORS
             ),
         ]
     )
     if entry.runtime_data.provider.cars_from_account:
-        async_add_entities([CostSensor(entry.runtime_data)])
+        async_add_entities([CostSensor(entry)])
     async_add_vehicle_entities(
         entry, async_add_entities, VEHICLE_SENSORS, VehicleSensor
     )
@@ -538,35 +531,35 @@ class CloudSensor(CloudEntity, SensorEntity):
 class CostSensor(CloudEntity, SensorEntity):
     """Estimated cost of this month's calls; follows the usage, not the assessment."""
 
-    def __init__(self, coordinator: KeycardCoordinator) -> None:
+    def __init__(self, entry: KeycardConfigEntry) -> None:
         """Initialize the sensor."""
-        super().__init__(coordinator, ESTIMATED_COST)
-        self._bill = coordinator.bill
+        super().__init__(entry, ESTIMATED_COST)
+        self._usage = entry.runtime_data.usage
 
     @override
     async def async_added_to_hass(self) -> None:
         """Subscribe to the usage."""
         await super().async_added_to_hass()
-        self.async_on_remove(self._bill.async_add_listener(self.async_write_ha_state))
+        self.async_on_remove(self._usage.async_add_listener(self.async_write_ha_state))
 
     @property
     @override
     def native_value(self) -> float | None:
         """Return the cost in US dollars, None if the price of a call is unknown."""
-        cost = self._bill.spending.cost
+        cost = self._usage.monthly_usage.cost
         return None if cost is None else round(cost, 4)
 
     @property
     @override
     def last_reset(self) -> datetime:
         """Return the start of the month."""
-        return self._bill.spending.month
+        return self._usage.monthly_usage.month
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
         """Return the counts, the tariff, and the state of the budget."""
-        spending = self._bill.spending
+        spending = self._usage.monthly_usage
         tariff = spending.tariff
         return {
             **{charge.value: spending.counts[charge] for charge in Charge},
@@ -588,13 +581,13 @@ class LastDrillSensor(CloudEntity, SensorEntity):
     @override
     def native_value(self) -> datetime | None:
         """Return the end of the last drill."""
-        return self.coordinator.rehearsal.last
+        return self._runtime_data.drill.last
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
         """Return the report of the last drill."""
-        return {ATTR_READINESS: self.coordinator.rehearsal.readiness}
+        return {ATTR_READINESS: self._runtime_data.drill.readiness}
 
 
 class LatencySensor(CloudEntity, SensorEntity):
@@ -604,13 +597,15 @@ class LatencySensor(CloudEntity, SensorEntity):
     async def async_added_to_hass(self) -> None:
         """Subscribe to the probes."""
         await super().async_added_to_hass()
-        watcher = self.coordinator.watcher
+        watcher = self._runtime_data.host_poller
         self.async_on_remove(watcher.async_add_listener(self._handle_probe))
 
     @callback
     def _handle_probe(self) -> None:
         """Write the latency of the last good answer if it changed."""
-        latency = self.coordinator.watcher.latencies.get(self.coordinator.region)
+        latency = self._runtime_data.host_poller.latencies.get(
+            self._runtime_data.region
+        )
         value = None if latency is None else round(latency * 1000)
         if value != self._attr_native_value:
             self._attr_native_value = value
@@ -648,7 +643,7 @@ class HistorySensor(CloudEntity, SensorEntity):
 
     @property
     def _journal(self) -> OutageLog:
-        return self.coordinator.hass.data[DATA_STORE].journal
+        return self.coordinator.hass.data[DATA_STORE].outage_log
 
 
 class UptimeSensor(HistorySensor):
@@ -659,7 +654,7 @@ class UptimeSensor(HistorySensor):
     @property
     def _stats(self) -> UptimeStats:
         return self._journal.uptime.stats(
-            self.coordinator.region, self.entity_description.days, dt_util.utcnow()
+            self._runtime_data.region, self.entity_description.days, dt_util.utcnow()
         )
 
     @property
@@ -689,7 +684,7 @@ class LastOutageSensor(HistorySensor):
 
     @property
     def _outage(self) -> Outage | None:
-        return self._journal.last_outage(self.coordinator.region)
+        return self._journal.last_outage(self._runtime_data.region)
 
     @property
     @override

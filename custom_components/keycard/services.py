@@ -29,7 +29,7 @@ from homeassistant.util import dt as dt_util
 
 from .bluetooth.vehicle_link import BluetoothStatus
 from .const import DOMAIN
-from .coordinator import KeycardConfigEntry, KeycardCoordinator
+from .coordinator import KeycardConfigEntry
 from .dashboard import async_get_dashboard
 from .drill.scenario import DURATION, SCOPES, DrillRequest
 from .outage.endpoints import REGIONS
@@ -97,22 +97,22 @@ def async_setup_services(hass: HomeAssistant) -> None:
         )
 
 
-def _get_coordinator(hass: HomeAssistant, call: ServiceCall) -> KeycardCoordinator:
-    """Return the coordinator of the entry in a call, or of the only entry."""
+def _get_entry(hass: HomeAssistant, call: ServiceCall) -> KeycardConfigEntry:
+    """Return the entry in a call, or the only entry."""
     entry: KeycardConfigEntry = service.async_get_config_entry(
         hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
     )
-    return entry.runtime_data
+    return entry
 
 
 async def _async_get_status(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
     """Return the status of the cloud and of the vehicles."""
-    return build_status(_get_coordinator(hass, call))
+    return build_status(hass, _get_entry(hass, call))
 
 
 async def _async_get_history(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
     """Return the outages between two times."""
-    region = _get_coordinator(hass, call).region
+    region = _get_entry(hass, call).runtime_data.region
     utcnow = dt_util.utcnow()
     end = dt_util.as_utc(call.data.get(ATTR_END, utcnow))
     start = dt_util.as_utc(call.data.get(ATTR_START, end - DEFAULT_HISTORY))
@@ -123,7 +123,7 @@ async def _async_get_history(hass: HomeAssistant, call: ServiceCall) -> ServiceR
     return {
         "outages": [
             _outage_response(outage)
-            for outage in hass.data[DATA_STORE].journal.outages
+            for outage in hass.data[DATA_STORE].outage_log.outages
             if outage.region == region and _overlaps(outage, start, end, utcnow)
         ]
     }
@@ -153,47 +153,48 @@ async def _async_get_dashboard(
 ) -> ServiceResponse:
     """Return a dashboard for the entry in a call, or for all entries."""
     if ATTR_CONFIG_ENTRY_ID in call.data:
-        return await async_get_dashboard(hass, [_get_coordinator(hass, call)])
+        return await async_get_dashboard(hass, [_get_entry(hass, call)])
     entries: list[KeycardConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
-    return await async_get_dashboard(hass, [entry.runtime_data for entry in entries])
+    return await async_get_dashboard(hass, entries)
 
 
 async def _async_check_now(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
     """Probe the hosts now."""
-    coordinator = _get_coordinator(hass, call)
-    if seconds := math.ceil(coordinator.watcher.check_cooldown):
+    entry = _get_entry(hass, call)
+    poller = entry.runtime_data.host_poller
+    if seconds := math.ceil(poller.check_cooldown):
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="checked_just_now",
             translation_placeholders={"seconds": str(seconds)},
         )
-    await coordinator.watcher.async_check()
-    return build_status(coordinator) if call.return_response else None
+    await poller.async_check()
+    return build_status(hass, entry) if call.return_response else None
 
 
 async def _async_start_drill(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
     """Start a drill."""
-    coordinator = _get_coordinator(hass, call)
-    coordinator.rehearsal.async_start(
+    entry = _get_entry(hass, call)
+    entry.runtime_data.drill.async_start(
         DrillRequest(
             status=call.data[ATTR_STATUS],
             scope=call.data.get(ATTR_SCOPE),
             elsewhere=frozenset(call.data[ATTR_ELSEWHERE]),
-            cars=frozenset(_vehicle_ids(hass, coordinator, call.data[ATTR_CARS])),
+            cars=frozenset(_vehicle_ids(hass, entry, call.data[ATTR_CARS])),
             duration=call.data[ATTR_DURATION],
         )
     )
-    return build_status(coordinator) if call.return_response else None
+    return build_status(hass, entry) if call.return_response else None
 
 
 def _vehicle_ids(
-    hass: HomeAssistant, coordinator: KeycardCoordinator, device_ids: list[str]
+    hass: HomeAssistant, entry: KeycardConfigEntry, device_ids: list[str]
 ) -> Iterator[str]:
     """Yield the ids of the vehicles of devices."""
     for device_id in device_ids:
         device = dr.async_get(hass).async_get(device_id)
         identifiers = {name for _, name in device.identifiers} if device else set()
-        if not (vehicle_ids := identifiers & coordinator.cars.keys()):
+        if not (vehicle_ids := identifiers & entry.runtime_data.vehicles.keys()):
             raise ServiceValidationError(
                 translation_domain=DOMAIN, translation_key="drill_not_a_car"
             )
@@ -202,7 +203,7 @@ def _vehicle_ids(
 
 async def _async_stop_drill(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
     """Stop a drill and return its report."""
-    report = await _get_coordinator(hass, call).rehearsal.async_stop()
+    report = await _get_entry(hass, call).runtime_data.drill.async_stop()
     return report.as_dict() if call.return_response else None
 
 
@@ -228,13 +229,15 @@ def urgent_conditions(state: VehicleState | None) -> list[UrgentCondition]:
     return [condition for condition, met in conditions.items() if met]
 
 
-def build_status(coordinator: KeycardCoordinator) -> dict[str, Any]:
+def build_status(hass: HomeAssistant, entry: KeycardConfigEntry) -> dict[str, Any]:
     """Return the status of the cloud of an entry, and of its vehicles."""
-    assessment = coordinator.data.assessment
-    title, text = _current_notice(coordinator)
+    data = entry.runtime_data
+    cloud = data.coordinator.data
+    assessment = cloud.assessment
+    title, text = _current_notice(hass, entry)
     return {
-        "region": coordinator.region,
-        "drill": coordinator.data.drill,
+        "region": data.region,
+        "drill": cloud.drill,
         "status": assessment.status.value,
         "scope": assessment.scope.value,
         "planes": [subsystem.value for subsystem in assessment.subsystems],
@@ -244,13 +247,13 @@ def build_status(coordinator: KeycardCoordinator) -> dict[str, Any]:
         "since": assessment.since and assessment.since.isoformat(),
         "affected_cars": [
             vehicle.vehicle.title
-            for vehicle_id, vehicle in coordinator.cars.items()
+            for vehicle_id, vehicle in data.vehicles.items()
             if assessment.affected is None or vehicle_id in assessment.affected
         ],
         "cars": [
             {
                 "name": vehicle.vehicle.title,
-                "device_id": _device_id(coordinator, vehicle_id),
+                "device_id": _device_id(hass, entry, vehicle_id),
                 "connection": (
                     vehicle.data.connection.value if vehicle.commandable else None
                 ),
@@ -263,7 +266,7 @@ def build_status(coordinator: KeycardCoordinator) -> dict[str, Any]:
                     for condition in urgent_conditions(vehicle.data.state)
                 ],
             }
-            for vehicle_id, vehicle in coordinator.cars.items()
+            for vehicle_id, vehicle in data.vehicles.items()
         ],
         "title": title,
         "text": text,
@@ -281,35 +284,41 @@ def _bluetooth_response(status: BluetoothStatus | None) -> dict[str, Any] | None
     }
 
 
-def _device_id(coordinator: KeycardCoordinator, vehicle_id: str) -> str | None:
+def _device_id(
+    hass: HomeAssistant, entry: KeycardConfigEntry, vehicle_id: str
+) -> str | None:
     """Return the device id of a vehicle, None before it is registered."""
-    device = dr.async_get(coordinator.hass).async_get_device_by_identifier(
-        (DOMAIN, vehicle_id), coordinator.config_entry.entry_id
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, vehicle_id), entry.entry_id
     )
     return device.id if device else None
 
 
-def _current_notice(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
+def _current_notice(
+    hass: HomeAssistant, entry: KeycardConfigEntry
+) -> tuple[str | None, str | None]:
     """Return title and text of the current notice, None without one."""
-    assessment = coordinator.data.assessment
+    data = entry.runtime_data
+    assessment = data.coordinator.data.assessment
     if assessment.status not in OUTAGES and assessment.since is not None:
         # The evidence is inconclusive, so the last notice of the outage still holds.
-        return _last_notice(coordinator)
+        return _last_notice(hass, entry)
     if assessment.status not in OUTAGES and not assessment.warning:
         return None, None
-    vehicles = coordinator.cars.values()
-    return coordinator.bulletin.render(
+    vehicles = data.vehicles.values()
+    return data.publisher.render(
         EventType.WARNING if assessment.warning else EventType.CHANGED,
         assessment,
         {vehicle.vehicle.title: vehicle.data.key_to_take for vehicle in vehicles},
         start=assessment.since,
-        drill=coordinator.data.drill,
+        drill=data.coordinator.data.drill,
     )
 
 
-def _last_notice(coordinator: KeycardCoordinator) -> tuple[str | None, str | None]:
+def _last_notice(
+    hass: HomeAssistant, entry: KeycardConfigEntry
+) -> tuple[str | None, str | None]:
     """Return title and text of the last event of the event entity."""
-    hass, entry = coordinator.hass, coordinator.config_entry
     entity_id = er.async_get(hass).async_get_entity_id(
         EVENT_DOMAIN, DOMAIN, f"{entry.entry_id}_outage"
     )

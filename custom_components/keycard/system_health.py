@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.loader import async_get_integration
 
 from .const import DOMAIN
-from .coordinator import KeycardCoordinator
+from .coordinator import KeycardData
 from .notifications.text import Translations, async_load_translations
 from .outage.endpoints import Endpoint
 from .outage.evidence import Evidence, Reason, RequestType
@@ -49,8 +49,8 @@ async def async_info(hass: HomeAssistant) -> dict[str, Any]:
     vehicles = {
         vehicle_id
         for entry in hass.config_entries.async_loaded_entries(DOMAIN)
-        if isinstance(coordinator := entry.runtime_data, KeycardCoordinator)
-        for vehicle_id in coordinator.cars
+        if isinstance(data := entry.runtime_data, KeycardData)
+        for vehicle_id in data.vehicles
     }
     return {
         "version": str(integration.version),
@@ -66,7 +66,7 @@ def _hosts(hass: HomeAssistant) -> Iterator[tuple[str, Evidence | None]]:
     """Yield name and last answer of each host."""
     numbers: dict[str, count[int]] = {}
     for poller in hass.data.get(HOST_POLLERS, {}).values():
-        for endpoint in poller.targets:
+        for endpoint in poller.endpoints:
             name = _name(endpoint)
             number = next(numbers.setdefault(name, count(1)))
             numbered = name if number == 1 else f"{name}_{number}"

@@ -59,7 +59,7 @@ from .entity_filter import (
 )
 from .outage.models import Status
 from .outage.outage_log import EventType
-from .runtime.connection import Connection
+from .runtime.presentation import Connection
 from .vehicle.keys import PhysicalKey
 
 type RunAction = Callable[[dict[str, Any], str, Context | None], object]

@@ -111,7 +111,7 @@ def entity_ids(hass: HomeAssistant) -> list[str]:
 
 def status_of(entry: MockConfigEntry) -> str:
     """Return the status of an entry's assessment."""
-    return str(entry.runtime_data.judge.assessment.status)
+    return str(entry.runtime_data.detector.assessment.status)
 
 
 def assert_available(story: Story) -> None:

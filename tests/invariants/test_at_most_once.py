@@ -219,7 +219,7 @@ async def test_what_makes_no_sense_is_not_sent(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(compatible_entry)
-    (car, *_) = entry.runtime_data.cars.values()
+    (car, *_) = entry.runtime_data.vehicles.values()
     with pytest.raises(HomeAssistantError) as error:
         await car.async_execute(
             command_call(Command.SET_TEMPS, driver_temp="warm", passenger_temp=20.0)
@@ -233,7 +233,7 @@ async def test_a_car_that_is_only_watched_takes_no_commands(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(watching_entry)
-    (car, *_) = entry.runtime_data.cars.values()
+    (car, *_) = entry.runtime_data.vehicles.values()
     assert not car.commandable
     with pytest.raises(RuntimeError):
         await car.async_execute(command_call(Command.LOCK))

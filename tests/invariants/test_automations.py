@@ -295,7 +295,8 @@ async def test_an_outage_that_has_lasted_before_it_was_seen(
     entry = await story.settled(watching_entry)
     story.simulator.apply(DOWN)
     await story.until(
-        lambda: entry.runtime_data.watcher.watch.tracker("eu").failing, within=70
+        lambda: entry.runtime_data.host_poller.host_monitor.tracker("eu").failing,
+        within=70,
     )
     await story.go(5)
     await automate(

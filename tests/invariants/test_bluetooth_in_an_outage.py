@@ -505,8 +505,8 @@ async def test_a_car_that_comes_and_goes_is_logged_once(
     caplog.set_level("INFO", "custom_components.keycard")
     near.proxy.remove()
     await story.go(1800)
-    assert caplog.text.count("a car is not heard over Bluetooth any more") == 1
-    assert caplog.text.count("a car is heard over Bluetooth") == 0
+    assert caplog.text.count("A vehicle is out of range of Bluetooth") == 1
+    assert caplog.text.count("A vehicle is in range of Bluetooth") == 0
 
 
 async def test_the_entities_of_a_link_go_with_it(

@@ -179,7 +179,7 @@ async def test_a_car_lives_without_an_account(
     assert_available(story)
     assert story.states()[KEY] == "usual"
     assert LOCK not in story.states()
-    assert ada(story).vin in entry.runtime_data.cars
+    assert ada(story).vin in entry.runtime_data.vehicles
 
 
 async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
@@ -253,7 +253,7 @@ async def test_region_and_key_of_a_car_without_an_account(
     await story.pace.settle()
     vin = ada(story).vin
     assert entry.options["cars"][vin]["name"] == "Ada"
-    assert entry.runtime_data.cars[vin].vehicle.physical_key == "fob"
+    assert entry.runtime_data.vehicles[vin].vehicle.physical_key == "fob"
 
 
 # A car that was named by hand
@@ -287,7 +287,7 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
         "year": 2021,
         "key": "keycard",
     }
-    assert set(entry.runtime_data.cars) == {vin, "cy"}
+    assert set(entry.runtime_data.vehicles) == {vin, "cy"}
     after = devices.async_get_device_by_identifier((DOMAIN, vin), entry.entry_id)
     assert after is not None
     assert after.id == before.id
@@ -330,7 +330,7 @@ async def test_another_car_joins_those_that_are_watched(
     await change(hass, form, name="Ada", model="model3", remove=True)
     await story.pace.settle()
     assert entry.subentries == {}
-    assert set(entry.runtime_data.cars) == {"cy"}
+    assert set(entry.runtime_data.vehicles) == {"cy"}
     assert (
         len(dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)) == 2
     )

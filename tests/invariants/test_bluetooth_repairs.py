@@ -14,9 +14,11 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.bluetooth.pairing import async_check_requirements
 from custom_components.keycard.bluetooth.vehicle_link import BluetoothStatus
-from custom_components.keycard.runtime.connection import Connection
-from custom_components.keycard.runtime.vehicle_coordinator import is_unreachable_at_home
-from custom_components.keycard.runtime.views import VehicleData
+from custom_components.keycard.runtime.presentation import (
+    Connection,
+    VehicleData,
+    is_unreachable_at_home,
+)
 from custom_components.keycard.vehicle.keys import PhysicalKey
 from custom_components.keycard.vehicle.state import VehicleState
 from simulator import Simulator

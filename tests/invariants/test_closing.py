@@ -34,7 +34,7 @@ async def link(
     story: Story, watching_entry: MockConfigEntry, near: Near
 ) -> BluetoothClient:
     entry = await story.settled(paired(watching_entry, near.car))
-    local = entry.runtime_data.cars[near.car.vin].bluetooth
+    local = entry.runtime_data.vehicles[near.car.vin].bluetooth
     assert local is not None
     link: BluetoothClient = local.client
     return link
@@ -137,7 +137,7 @@ async def test_a_user_hears_that_the_car_is_being_paired(
     story: Story, watching_entry: MockConfigEntry, near: Near
 ) -> None:
     entry = await story.settled(paired(watching_entry, near.car))
-    local = entry.runtime_data.cars[near.car.vin].bluetooth
+    local = entry.runtime_data.vehicles[near.car.vin].bluetooth
     assert local is not None
     async with local.client.connection() as trouble:
         assert trouble is None

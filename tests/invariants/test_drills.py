@@ -73,7 +73,7 @@ def assert_shown(story: Story, *, drill: bool, cloud: str = CLOUD) -> None:
 
 def truth(story: Story) -> dict[str, Any]:
     """Return what a drill must not touch."""
-    journal = story.hass.data[DATA_STORE].journal
+    journal = story.hass.data[DATA_STORE].outage_log
     return deepcopy(
         {
             "outages": journal.dump_outages(),
@@ -470,7 +470,7 @@ async def test_what_was_kept_of_drills_and_cannot_be_read(
         assert await story.hass.config_entries.async_unload(entry.entry_id)
         hass_storage[f"keycard.{entry.entry_id}"]["data"]["rehearsal"] = spoilt
         await story.set_up(entry)
-        assert "What was kept of drills cannot be read" in caplog.text
+        assert "Ignoring invalid storage data of drills" in caplog.text
         caplog.clear()
     assert status_of(entry) == "operational"
     assert_available(story)
@@ -484,7 +484,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     entry = await story.settled(compatible_entry)
     cy = next(
         car_id
-        for car_id, car in entry.runtime_data.cars.items()
+        for car_id, car in entry.runtime_data.vehicles.items()
         if car.vehicle.name == "Cy"
     )
     hass.config_entries.async_update_entry(

@@ -50,7 +50,10 @@ async def test_two_entries_ask_each_host_once(
     )
     assert all(done)
     assert len(story.hass.data[HOST_POLLERS]) == 1
-    assert compatible_entry.runtime_data.watcher is watching_entry.runtime_data.watcher
+    assert (
+        compatible_entry.runtime_data.host_poller
+        is watching_entry.runtime_data.host_poller
+    )
     await story.go(600)
     before = story.simulator.usage.by_endpoint.copy()
     await story.go(3600)
@@ -70,7 +73,7 @@ async def test_an_entry_that_is_set_up_while_another_leaves_shares_with_the_next
     )
     await story.go(60)
     watchers = {
-        entry.runtime_data.watcher for entry in (compatible_entry, watching_entry)
+        entry.runtime_data.host_poller for entry in (compatible_entry, watching_entry)
     }
     assert len(story.hass.data[HOST_POLLERS]) == 1
     assert watchers == set(story.hass.data[HOST_POLLERS].values())
@@ -80,11 +83,11 @@ async def test_a_watcher_without_followers_takes_only_itself_away(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(watching_entry)
-    old = entry.runtime_data.watcher
+    old = entry.runtime_data.host_poller
     story.hass.data[HOST_POLLERS].clear()
     unfollow = old.async_subscribe("second", "eu", lambda: None)
     assert list(story.hass.data[HOST_POLLERS].values()) == [old]
-    new = HostPoller(story.hass, entry.runtime_data.hosts)
+    new = HostPoller(story.hass, entry.runtime_data.endpoints)
     for targets in story.hass.data[HOST_POLLERS]:
         story.hass.data[HOST_POLLERS][targets] = new
     unfollow()
@@ -103,7 +106,7 @@ async def test_nothing_is_left_of_an_entry(
     entry = await story.settled(compatible_entry)
     story.simulator.apply({"eu.api": condition, "eu.status": condition})
     await story.go(75)
-    coordinator = entry.runtime_data
+    data = entry.runtime_data
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     await story.pace.settle()
     # What is written down soon is all that may be left.
@@ -116,7 +119,7 @@ async def test_nothing_is_left_of_an_entry(
 
     await story.set_up(entry)
     await story.go(300)
-    assert entry.runtime_data is not coordinator
+    assert entry.runtime_data is not data
     assert await story.hass.config_entries.async_remove(entry.entry_id)
     await story.go(300)
     assert ours(story.hass) == []
@@ -205,14 +208,14 @@ async def test_a_car_of_two_accounts_is_there_once(
     story.simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
     await story.set_up(proxy)
     await story.go(60)
-    assert {car.vehicle.name for car in proxy.runtime_data.cars.values()} == {"Bo"}
+    assert {car.vehicle.name for car in proxy.runtime_data.vehicles.values()} == {"Bo"}
     await story.go(700)
     assert status_of(proxy) == "operational"
-    assert len(compatible_entry.runtime_data.cars) == 2
+    assert len(compatible_entry.runtime_data.vehicles) == 2
     # It passes to the other when the first one goes.
     await story.hass.config_entries.async_remove(compatible_entry.entry_id)
     await story.go(700)
-    assert len(proxy.runtime_data.cars) == 3
+    assert len(proxy.runtime_data.vehicles) == 3
     assert story.states()[LOCK] == "locked"
     assert_available(story)
     assert_quiet(caplog)

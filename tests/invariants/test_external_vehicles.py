@@ -75,7 +75,7 @@ def entry_beside(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
 
 def witness(entry: MockConfigEntry) -> dict[str, Any]:
     """Return how the other integration does as a witness."""
-    (told,) = entry.runtime_data.witnesses.describe()["ada"]
+    (told,) = entry.runtime_data.external_observer.describe()["ada"]
     return dict(told)
 
 
@@ -252,11 +252,11 @@ async def test_a_restart_keeps_what_was_learnt_and_told(
     ada.stale = True
     await story.until(lambda: status_of(entry) == "degraded", within=2 * HOUR)
     told = Told(story.hass)
-    since = entry.runtime_data.judge.assessment.since
+    since = entry.runtime_data.detector.assessment.since
     await story.restart(entry)
     await story.go(50 * MINUTE)
     assert status_of(entry) == "degraded"
-    assert entry.runtime_data.judge.assessment.since == since
+    assert entry.runtime_data.detector.assessment.since == since
     assert witness(entry)["interval"] == pytest.approx(POLL, abs=60)
     assert told.events == []
     ada.stale = False

@@ -40,7 +40,7 @@ async def link(
     entry = await story.settled(paired(compatible_entry, near.car))
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
-    local = entry.runtime_data.cars[near.car.vin].bluetooth
+    local = entry.runtime_data.vehicles[near.car.vin].bluetooth
     assert local is not None
     link: BluetoothClient = local.client
     return link
@@ -119,7 +119,7 @@ async def test_a_car_that_refuses_connections_for_a_while_is_not_away(
 ) -> None:
     entry = await story.settled(paired(watching_entry, near.car))
     near.simulator.bluetooth.set_link_conditions(weather)
-    link = entry.runtime_data.cars[near.car.vin].bluetooth.client
+    link = entry.runtime_data.vehicles[near.car.vin].bluetooth.client
     told = await story.drive(link.poll(lambda _values: False))
     assert told.error == "no_connection"
     locks = [one for one in story.states() if one.startswith("lock.")]

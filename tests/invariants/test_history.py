@@ -36,7 +36,7 @@ async def restart(story: Story, entry: MockConfigEntry, away: float) -> None:
     """Stop, and start again with what was written to disk."""
     hass = story.hass
     assert await hass.config_entries.async_unload(entry.entry_id)
-    await hass.data[DATA_STORE]._keeper.async_save()
+    await hass.data[DATA_STORE]._writer.async_save()
     story.clock.jump(away)
     hass.data[DATA_STORE] = HomeStore(hass)
     await hass.data[DATA_STORE].async_load()

@@ -161,12 +161,12 @@ async def test_a_kill_in_the_middle_of_a_command_is_known_at_the_next_start(
     await story.pace.settle()
     # Whatever stops it now: it stands on disk.
     vin = story.simulator.cars["Ada"].vin
-    stored = await entry.runtime_data._memory.async_load()
+    stored = await entry.runtime_data.store.async_load()
     assert stored["cars"][vin]["unsettled"] == ["locked"]
     await story.until(task.done, 60)
     assert isinstance(task.exception(), HomeAssistantError)
     await story.go(70)
-    stored = await entry.runtime_data._memory.async_load()
+    stored = await entry.runtime_data.store.async_load()
     assert stored["cars"][vin]["unsettled"] == []
 
 

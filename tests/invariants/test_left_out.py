@@ -146,7 +146,7 @@ async def test_a_car_that_is_left_out_leaves_the_account(
     story.simulator.remove_car("Cy")
     await story.go(26 * 3600)
     assert dr.async_get(story.hass).async_get(device.id) is None
-    assert entry.runtime_data.garage.left_out == {}
+    assert entry.runtime_data.vehicle_manager.left_out == {}
 
 
 async def test_notices_use_the_users_own_name(
@@ -177,7 +177,7 @@ async def test_cars_of_one_name_are_told_apart(
     await story.go(700)
     names = {
         vin: coordinator.vehicle.title
-        for vin, coordinator in entry.runtime_data.cars.items()
+        for vin, coordinator in entry.runtime_data.vehicles.items()
     }
     assert names == {
         first.vin: f"Model 3 ({first.vin[-6:]})",
@@ -211,4 +211,4 @@ async def test_a_device_follows_the_name_and_the_software(
     assert er.async_get(story.hass).async_get(LOCK) == entity
     assert LOCK in story.states()
     assert not [one for one in changes if one.data["new_state"] is None]
-    assert entry.runtime_data.cars[ada.vin].vehicle.title == "Lovelace 👩‍🔬"
+    assert entry.runtime_data.vehicles[ada.vin].vehicle.title == "Lovelace 👩‍🔬"

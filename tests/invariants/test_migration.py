@@ -62,10 +62,10 @@ async def test_an_entry_of_an_earlier_version_in_the_middle_of_an_outage(
     story.simulator.apply(failing)
     await story.set_up(entry)
     await story.hass.async_block_till_done()
-    since = entry.runtime_data.judge.assessment.since
+    since = entry.runtime_data.detector.assessment.since
     assert status_of(entry) == "outage"
     assert since.isoformat() == kept["memory"]["data"]["judge"]["since"]
-    assert {car.vehicle.name for car in entry.runtime_data.cars.values()} == {
+    assert {car.vehicle.name for car in entry.runtime_data.vehicles.values()} == {
         "Ada",
         "Cy",
     }

@@ -256,7 +256,7 @@ async def test_a_radio_that_is_busy_keeps_no_command_for_later(
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
     local = next(
-        car for car in entry.runtime_data.cars.values() if car.bluetooth
+        car for car in entry.runtime_data.vehicles.values() if car.bluetooth
     ).bluetooth
     presses = Presses(story, near.car)
     async with local.client.connection():

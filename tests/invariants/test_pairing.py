@@ -393,7 +393,7 @@ async def test_what_is_paired_or_not_running_is_not_offered(
     await story.go(10)
     page = await add_key(story, entry)
     assert page.choices("car") == [page.car("Cy").vin]
-    entry.runtime_data.garage.async_remove(page.car("Cy").vin)
+    entry.runtime_data.vehicle_manager.async_remove(page.car("Cy").vin)
     assert (await add_key(story, entry)).aborts("all_paired")
     await story.hass.config_entries.async_unload(entry.entry_id)
     assert (await add_key(story, entry)).aborts("not_loaded")

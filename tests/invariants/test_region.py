@@ -23,7 +23,7 @@ async def test_the_named_host_is_used_and_kept(
     assert compatible_entry.data["base_url"] == urls["eu"]
     assert compatible_entry.data["region"] == "eu"
     assert status_of(compatible_entry) == "operational"
-    assert len(compatible_entry.runtime_data.cars) == len(story.simulator.cars)
+    assert len(compatible_entry.runtime_data.vehicles) == len(story.simulator.cars)
     assert_quiet(caplog)
 
 

@@ -155,7 +155,7 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
 
     assert [one for one in words if found(one)] == []
     # Diagnostics, with a car that is not this entry's in the outages that were told.
-    outage = story.hass.data[DATA_STORE].journal.outages[-1]
+    outage = story.hass.data[DATA_STORE].outage_log.outages[-1]
     outage.notified_vehicles.add(LEFT)
     assert await async_setup_component(story.hass, "diagnostics", {})
     told = json.dumps(

@@ -219,10 +219,10 @@ async def test_what_cannot_be_read_is_asked_anew(
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     spoil(hass_storage[f"keycard.{entry.entry_id}"]["data"])
     await story.set_up(entry)
-    assert caplog.text.count("what was kept cannot be read") == 1
+    assert caplog.text.count(": Ignoring invalid storage data") == 1
     await story.go(700)
     assert status_of(entry) == "operational"
-    assert len(entry.runtime_data.cars) == len(HOME.cars)
+    assert len(entry.runtime_data.vehicles) == len(HOME.cars)
     assert_available(story)
     assert_quiet(caplog)
 
@@ -245,7 +245,7 @@ async def test_a_journal_that_cannot_be_read_is_begun_anew(
 ) -> None:
     hass_storage[STORE_KEY] = {"version": 1, "data": spoilt}
     await story.settled(watching_entry)
-    assert caplog.text.count("The outages that were kept cannot be read") == 1
+    assert caplog.text.count("Ignoring invalid storage data of outages") == 1
     assert_quiet(caplog)
 
 
@@ -257,7 +257,7 @@ async def test_what_is_private_is_kept_private(
 ) -> None:
     entry = await story.settled(compatible_entry)
     story.hass.config.config_dir = str(tmp_path)
-    store = entry.runtime_data._memory._store
+    store = entry.runtime_data.store._store
     await story.hass.async_add_executor_job(store._write_data, {"data": {}})
     file = await story.hass.async_add_executor_job(Path(store.path).stat)
     assert file.st_mode & 0o777 == 0o600

@@ -87,7 +87,7 @@ async def test_stores_that_cannot_be_read_are_set_aside(
         # It has looked for files before.
         get_internal_store_manager(story.hass).async_invalidate(name)
     entry = await story.settled(compatible_entry)
-    assert len(entry.runtime_data.cars) == 2
+    assert len(entry.runtime_data.vehicles) == 2
     assert_available(story)
     issues = ir.async_get(story.hass)
     for name in names:
@@ -151,11 +151,11 @@ async def test_a_part_that_cannot_be_read_is_skipped_whole_and_told_once(
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     spoil(hass_storage[f"keycard.{entry.entry_id}"]["data"])
     await story.set_up(entry)
-    assert entry.runtime_data.judge.assessment.status == status
-    judge = entry.runtime_data.judge
+    assert entry.runtime_data.detector.assessment.status == status
+    judge = entry.runtime_data.detector
     assert (judge.assessment.since is None) is (status != "outage")
-    assert len(entry.runtime_data.cars) == 2
-    (line,) = [one for one in caplog.messages if "was kept cannot be read" in one]
+    assert len(entry.runtime_data.vehicles) == 2
+    (line,) = [one for one in caplog.messages if "Ignoring invalid storage data" in one]
     assert told in line
     await story.go(120)
     assert status_of(entry) == "outage"
@@ -192,8 +192,8 @@ async def test_an_outage_that_cannot_be_read_hides_no_other(
     data = {"outages": [bad[0], good, *bad[1:]], "hosts": {}, "days": {"eu": []}}
     hass_storage[STORE_KEY] = {"version": 1, "minor_version": 1, "data": data}
     entry = await story.settled(watching_entry)
-    assert len(entry.runtime_data._ledger.journal.outages) == 1
-    told = [one for one in caplog.messages if "outages that were kept cannot" in one]
+    assert len(entry.runtime_data.coordinator._home_store.outage_log.outages) == 1
+    told = [one for one in caplog.messages if "invalid storage data of outages" in one]
     assert len(told) == 1
     assert "an outage (" in told[0]
     assert "uptime (" in told[0]
@@ -220,7 +220,7 @@ async def test_a_backup_of_long_ago_is_no_outage_since_then(
     await story.go(600)
     assert story.states()["sensor.ada_key_to_take"] == "keycard"
     ledger = story.hass.data[DATA_STORE]
-    (outage,) = ledger.journal.outages
+    (outage,) = ledger.outage_log.outages
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     name = f"keycard.{entry.entry_id}"
     hass_storage[name] = moved(hass_storage[name], -timedelta(days=60))
@@ -240,7 +240,7 @@ async def test_a_backup_of_long_ago_is_no_outage_since_then(
     # One that is on now is another one.
     story.simulator.apply(DOWN)
     await story.go(120)
-    assert len(ledger.journal.outages) == 2
+    assert len(ledger.outage_log.outages) == 2
     assert_quiet(caplog)
 
 
@@ -307,11 +307,11 @@ async def test_disabling_and_enabling_in_an_outage_writes_it_once(
     await manager.async_set_disabled_by(entry.entry_id, None)
     await story.go(300)
     assert status_of(entry) == "outage"
-    (outage,) = entry.runtime_data._ledger.journal.outages
+    (outage,) = entry.runtime_data.coordinator._home_store.outage_log.outages
     assert outage.end is None
     story.simulator.apply(UP)
     await story.go(600)
-    (outage,) = entry.runtime_data._ledger.journal.outages
+    (outage,) = entry.runtime_data.coordinator._home_store.outage_log.outages
     assert outage.end is not None
     assert timedelta(minutes=15) < outage.length < timedelta(minutes=25)
     await story.go(5)

@@ -65,7 +65,7 @@ async def test_a_streaming_car_is_refreshed_at_a_price(story: Story) -> None:
     assert 1 <= refreshed <= 5
     # What the cache serves is free, what it is told to renew is not.
     assert simulator.usage.billed == refreshed
-    assert entry.runtime_data.bill.spending.cost == pytest.approx(refreshed / 400)
+    assert entry.runtime_data.usage.monthly_usage.cost == pytest.approx(refreshed / 400)
 
 
 async def test_without_credits_what_is_kept_is_shown(

@@ -89,7 +89,7 @@ async def test_once_over_restarts(
     assert "Ada: take the keycard as well." in text
     assert "Cy: take the key fob as well." in text
     assert told.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
-    since = entry.runtime_data.judge.assessment.since
+    since = entry.runtime_data.detector.assessment.since
     assert since is not None
     assert abs((since - began).total_seconds()) < 70
 
@@ -109,16 +109,16 @@ async def test_a_reload_in_the_middle_of_an_outage_keeps_it(
     entry = await story.settled(compatible_entry)
     story.simulator.apply(DOWN)
     await story.go(180)
-    since = entry.runtime_data.judge.assessment.since
+    since = entry.runtime_data.detector.assessment.since
     before = story.states()
     assert await story.hass.config_entries.async_reload(entry.entry_id)
-    assert entry.runtime_data.judge.assessment.since == since
+    assert entry.runtime_data.detector.assessment.since == since
     assert status_of(entry) == "outage"
     for entity_id, state in before.items():
         if "key_to_take" in entity_id or "tesla_cloud" in entity_id:
             assert story.states()[entity_id] == state, entity_id
     await story.go(600)
-    assert entry.runtime_data.judge.assessment.since == since
+    assert entry.runtime_data.detector.assessment.since == since
     assert told.notices == {"take": 1}
 
 
@@ -188,7 +188,7 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
     story.simulator.apply(DOWN)
     await story.go(240)
     assert told.notices == {"take": 1}
-    (outage,) = hass.data[DATA_STORE].journal.outages
+    (outage,) = hass.data[DATA_STORE].outage_log.outages
     told_by = outage.notified_by == compatible_entry.entry_id
     goes = compatible_entry if told_by is teller else watching_entry
     if leaves == "removed":
@@ -215,7 +215,7 @@ async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
     await story.settled(compatible_entry)
     story.simulator.apply(DOWN)
     await story.go(240)
-    (outage,) = story.hass.data[DATA_STORE].journal.outages
+    (outage,) = story.hass.data[DATA_STORE].outage_log.outages
     assert outage.notified_by == watching_entry.entry_id
     story.simulator.set("eu.status", "ok")
     await story.go(600)
@@ -241,7 +241,7 @@ async def test_the_last_one_in_an_outage_goes(
     assert told.notices == {"take": 1}
     await story.hass.config_entries.async_remove(compatible_entry.entry_id)
     await story.go(60)
-    (outage,) = story.hass.data[DATA_STORE].journal.outages
+    (outage,) = story.hass.data[DATA_STORE].outage_log.outages
     assert outage.end is not None
     assert story.hass.config_entries.async_entries(DOMAIN) == [watching_entry]
 
@@ -250,18 +250,18 @@ async def test_an_event_that_nobody_could_hear_is_told_when_somebody_can(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(watching_entry)
-    coordinator = entry.runtime_data
-    listeners, coordinator.bulletin.listeners = coordinator.bulletin.listeners, []
+    data = entry.runtime_data
+    listeners, data.publisher.listeners = data.publisher.listeners, []
     story.simulator.apply(DOWN)
     await story.go(180)
     heard: list[Any] = []
-    unsub = coordinator.bulletin.async_add_listener(heard.append)
+    unsub = data.publisher.async_add_listener(heard.append)
     assert [(event.kind, event.notice) for event in heard] == [("started", "take")]
     unsub()
     again: list[Any] = []
-    coordinator.bulletin.async_add_listener(again.append)()
+    data.publisher.async_add_listener(again.append)()
     assert again == []
-    coordinator.bulletin.listeners = listeners
+    data.publisher.listeners = listeners
 
 
 async def test_a_hiccup_is_no_news(

@@ -84,32 +84,32 @@ async def test_a_car_that_was_asked_for_while_it_went_is_not_judged(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(compatible_entry)
-    coordinator = entry.runtime_data
-    car = next(car for car in coordinator.cars.values() if car.vehicle.name == "Cy")
+    data = entry.runtime_data
+    car = next(car for car in data.vehicles.values() if car.vehicle.name == "Cy")
     story.simulator.set("eu.api@models", "timeout")
     await story.go(65)
-    coordinator.garage.async_remove(car.vehicle.id)
+    data.vehicle_manager.async_remove(car.vehicle.id)
     assert story.simulator.held > 0
     story.simulator.set("eu.api@models", "503 down")
     await story.go(120)
     assert status_of(entry) == "operational"
-    assert car.vehicle.id not in coordinator.judge.dump_state(0.0)["cars"]
+    assert car.vehicle.id not in data.detector.dump_state(0.0)["cars"]
 
 
 async def test_a_command_to_a_car_that_went_meanwhile_is_not_judged(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(compatible_entry)
-    coordinator = entry.runtime_data
-    car = next(car for car in coordinator.cars.values() if car.vehicle.name == "Cy")
+    data = entry.runtime_data
+    car = next(car for car in data.vehicles.values() if car.vehicle.name == "Cy")
     story.simulator.set("eu.commands", "slow:5")
     command = asyncio.create_task(car.async_execute(command_call(Command.LOCK)))
     await story.pace.settle()
     assert story.simulator.held == 1
-    coordinator.garage.async_remove(car.vehicle.id)
+    data.vehicle_manager.async_remove(car.vehicle.id)
     await story.go(10)
     await command
-    assert car.vehicle.id not in coordinator.judge.dump_state(0.0)["cars"]
+    assert car.vehicle.id not in data.detector.dump_state(0.0)["cars"]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_products_that_are_no_cars_are_passed_over(
     for product in products:
         story.simulator.add_product(product)
     entry = await story.settled(compatible_entry)
-    assert {car.vehicle.name for car in entry.runtime_data.cars.values()} == {
+    assert {car.vehicle.name for car in entry.runtime_data.vehicles.values()} == {
         "Ada",
         "Cy",
     }

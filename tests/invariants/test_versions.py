@@ -35,7 +35,7 @@ async def test_stores_of_other_versions(
     story.simulator.apply({"eu.api": "503 down", "eu.status": "503 down"})
     await story.set_up(entry)
     known = version == 1
-    assert len(entry.runtime_data.cars) == (2 if known else 0)
+    assert len(entry.runtime_data.vehicles) == (2 if known else 0)
     if known:
         assert story.states()[LOCK] == "locked"
 
@@ -111,10 +111,10 @@ async def test_a_car_out_of_reach_is_logged_once(
     for times in (1, 2):
         story.simulator.set("car.Ada", "offline")
         await story.go(900)
-        assert logged("a car is out of reach: offline") == times
-        assert logged("a car is in reach again") == times - 1
+        assert logged("A vehicle is out of reach: offline") == times
+        assert logged("A vehicle is reachable again") == times - 1
         story.simulator.set("car.Ada", "online")
         await story.go(900)
-        assert logged("a car is out of reach: offline") == times
-        assert logged("a car is in reach again: cloud") == times
+        assert logged("A vehicle is out of reach: offline") == times
+        assert logged("A vehicle is reachable again: cloud") == times
     assert "Ada" not in caplog.text

@@ -43,8 +43,7 @@ class Showcase:
     """Lets integrations show cars, and time pass."""
 
     def __init__(self, *showing: Showing) -> None:
-        self.beside = StaleDataDetector()
-        self.beside.direct = {DIRECT, "tesla_custom"}
+        self.beside = StaleDataDetector(direct={DIRECT, "tesla_custom"})
         self.showing = showing
         self.now = 0.0
         self.ever: set[str] = set()
@@ -319,7 +318,6 @@ def witnessed(home: Home, ada: Showing) -> StaleDataDetector:
     """Settle a home that only watches, beside an integration that shows a car."""
     entry = settle(home)
     beside = entry.judge.stale_data
-    beside.direct = {DIRECT}
 
     def poll() -> None:
         show(beside, ada, home.now)
@@ -413,7 +411,6 @@ def test_a_restart_in_the_middle_tells_nothing_twice(home: Home) -> None:
 def test_a_month_of_ordinary_life(home: Home) -> None:
     """Drives, charges, sleep, reloads, expired tokens and slow sources: nothing."""
     beside = settle(home).judge.stale_data
-    beside.direct = {DIRECT}
     ada = Showing()
     draw = home.random
 

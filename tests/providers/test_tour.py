@@ -44,7 +44,7 @@ async def opened(
     await set_up(entry)
 
     def known() -> bool:
-        cars = entry.runtime_data.cars.values()
+        cars = entry.runtime_data.vehicles.values()
         return len(cars) == 2 and all(car.data.is_current for car in cars)
 
     await until(hass, known)
@@ -102,7 +102,7 @@ async def test_set_up_poll_lock_unlock_climate(
 
     # The car's own doing is seen with the next data.
     ada.locked = False
-    entry.runtime_data._poller.async_request_data(ada.vin)
+    entry.runtime_data.vehicle_poller.async_request_data(ada.vin)
     await until(hass, lambda: state_of(hass, LOCK).state == "unlocked")
 
 
@@ -172,7 +172,7 @@ async def test_a_scope_that_is_missing_stops_only_what_needs_it(
         options=dict(entry.options),
     )
     await set_up(narrow)
-    await until(hass, lambda: len(narrow.runtime_data.cars) == 2)
+    await until(hass, lambda: len(narrow.runtime_data.vehicles) == 2)
     await until(hass, lambda: hass.states.get(LOCK) is not None)
     await until(hass, lambda: state_of(hass, LOCK).state == "locked")
     # It was not asked where the car is: that would have been refused.

@@ -152,7 +152,7 @@ def test_stranger_is_forgotten_by_a_proven_session_an_hour_later() -> None:
 def test_rejected_session_is_recorded_and_only_changes_are_reported() -> None:
     trust = ComputerTrust()
     changes: list[ComputerKeys] = []
-    trust.on_change = lambda: changes.append(trust.keys)
+    trust.add_listener(lambda: changes.append(trust.keys))
     assert trust.accept_session(LOCKS, ONE, 0.0)
     trust.record_session(LOCKS, ONE, 0.0)
     trust.record_session(LOCKS, ONE, 1.0)

@@ -203,12 +203,14 @@ async def async_implementation(
     return implementation
 
 
+type RefreshListener = Callable[[HttpResult | None], None]
+
+
 class OAuthSession(OAuth2Session):
     """OAuth session of an entry that keeps its token while it cannot be refreshed.
 
     It never starts a reauth; the detector decides when credentials are invalid.
-    `on_refresh` is called with the answer of a failed refresh, None after a successful
-    one.
+    Listeners get the answer of each failed refresh, and None after a successful one.
     """
 
     implementation: _RecordingImplementation
@@ -221,7 +223,7 @@ class OAuthSession(OAuth2Session):
     ) -> None:
         """Initialize the session."""
         super().__init__(hass, entry, implementation)
-        self.on_refresh: Callable[[HttpResult | None], None] = lambda _: None
+        self._refresh_listeners: list[RefreshListener] = []
         self._invalidated = False
         self._invalidated_at = float("-inf")
         self._retry_at = float("-inf")
@@ -234,6 +236,10 @@ class OAuthSession(OAuth2Session):
             return None
         token = self.token.get("access_token")
         return token if isinstance(token, str) else None
+
+    def add_refresh_listener(self, listener: RefreshListener) -> None:
+        """Call a listener after each token refresh."""
+        self._refresh_listeners.append(listener)
 
     def async_invalidate(self) -> None:
         """Have a rejected token refreshed before it is used again."""
@@ -280,11 +286,15 @@ class OAuthSession(OAuth2Session):
             token = await self.implementation.async_refresh_token(self.token)
         except TokenRequestFailedError as err:
             self._store_refresh_token(err.answer)
-            self.on_refresh(err.answer)
+            self._notify(err.answer)
             raise
         self._invalidated = False
         self._store_token(token)
-        self.on_refresh(None)
+        self._notify(None)
+
+    def _notify(self, failure: HttpResult | None) -> None:
+        for listener in self._refresh_listeners:
+            listener(failure)
 
     def _store_refresh_token(self, answer: HttpResult) -> None:
         """Store a new refresh token although the access token is unusable."""

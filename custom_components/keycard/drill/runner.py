@@ -25,9 +25,9 @@ from ..outage.stored_values import (
     describe_error,
     parse_stored_time,
 )
-from ..runtime.storage import DATA_STORE, StoredRehearsal
+from ..runtime.presentation import CloudData, apply_cloud_drill, keys_by_name
+from ..runtime.storage import DATA_STORE, StoredDrill
 from ..runtime.vehicle_coordinator import VehicleCoordinator
-from ..runtime.views import CloudData, apply_cloud_drill, keys_by_name
 from ..vehicle.keys import PhysicalKey
 from .listeners import DrillListeners
 from .report import CarReadiness, Readiness
@@ -57,7 +57,7 @@ class DrillRunner:
     hass: HomeAssistant
     entry_id: str
     detector: OutageDetector
-    cars: Mapping[str, VehicleCoordinator]
+    vehicles: Mapping[str, VehicleCoordinator]
     publisher: OutageEventPublisher
     show: Callable[[], None]
     update: Callable[[], None]
@@ -88,18 +88,19 @@ class DrillRunner:
         self._tell_cars()
 
     def _tell_cars(self) -> None:
-        for car in self.cars.values():
-            car.drill_assessment = None if self.drill is None else self.drill.assessment
+        assessment = None if self.drill is None else self.drill.assessment
+        for coordinator in self.vehicles.values():
+            coordinator.async_set_drill(assessment)
 
     def _outage_is_known(self) -> bool:
         """Return whether any entry sees an outage of the region."""
-        journal = self.hass.data[DATA_STORE].journal
+        journal = self.hass.data[DATA_STORE].outage_log
         return journal.open_outage(self.detector.region) is not None
 
     @callback
     def _async_show(self) -> None:
         self._tell_cars()
-        for car in self.cars.values():
+        for car in self.vehicles.values():
             car.async_publish()
         self.show()
 
@@ -118,7 +119,9 @@ class DrillRunner:
                 plan,
                 region=self.detector.region,
                 others=others,
-                models={car_id: car.vehicle.model for car_id, car in self.cars.items()},
+                models={
+                    car_id: car.vehicle.model for car_id, car in self.vehicles.items()
+                },
                 real=self.detector.assessment,
                 wall=dt_util.utcnow(),
                 now=time.monotonic(),
@@ -131,7 +134,7 @@ class DrillRunner:
         persistent_notification.async_dismiss(self.hass, self._notification)
         self._async_show()
         keys = keys_by_name(
-            (car.vehicle.title, car.data.key_to_take) for car in self.cars.values()
+            (car.vehicle.title, car.data.key_to_take) for car in self.vehicles.values()
         )
         self._told = any(key is not PhysicalKey.NONE for key in keys.values())
         self.publisher.async_publish(
@@ -165,7 +168,7 @@ class DrillRunner:
         audience.async_stop()
         readiness = Readiness(
             notifications=audience.async_result(),
-            cars=tuple(_readiness(car) for car in self.cars.values()),
+            cars=tuple(_readiness(car) for car in self.vehicles.values()),
         )
         words = self.publisher.words
         persistent_notification.async_create(
@@ -214,7 +217,7 @@ class DrillRunner:
             self.detector.assessment,
             keys_by_name(
                 (car.vehicle.title, car.actual.key_to_take)
-                for car in self.cars.values()
+                for car in self.vehicles.values()
             ),
             drill=True,
             early=_EARLY.get(ending),
@@ -242,18 +245,17 @@ class DrillRunner:
     @callback
     def async_mark_key_tried(self, car: VehicleCoordinator) -> None:
         """Record that the user tried the key of a vehicle."""
-        car.key_tried = dt_util.utcnow()
-        car.async_publish()
+        car.async_set_key_tried(dt_util.utcnow())
         self.schedule_save()
 
     # Keeping
 
-    def dump(self) -> StoredRehearsal:
+    def dump(self) -> StoredDrill:
         """Return the data to store."""
-        stored = StoredRehearsal(
+        stored = StoredDrill(
             tried={
                 car_id: car.key_tried.isoformat()
-                for car_id, car in self.cars.items()
+                for car_id, car in self.vehicles.items()
                 if car.key_tried is not None
             }
         )
@@ -265,10 +267,10 @@ class DrillRunner:
             stored["readiness"] = self.readiness
         return stored
 
-    def restore(self, stored: StoredRehearsal) -> None:
+    def restore(self, stored: StoredDrill) -> None:
         """Restore stored data, once the vehicles are restored."""
         try:
-            check_type(stored, StoredRehearsal)
+            check_type(stored, StoredDrill)
             tried = {
                 car_id: parse_stored_time(at) for car_id, at in stored["tried"].items()
             }
@@ -280,16 +282,15 @@ class DrillRunner:
             told = stored["told"] if since is not None else False
         except INVALID_DATA_ERRORS as err:
             reason = describe_error(err)
-            _LOGGER.warning("What was kept of drills cannot be read: %s", reason)
+            _LOGGER.warning("Ignoring invalid storage data of drills: %s", reason)
             return
         if last is not None:
             self.last, self.readiness = last, readiness
         if since is not None:
             self._tell_end(EndReason.RESTARTED, since, told=told)
         for car_id, at in tried.items():
-            if (car := self.cars.get(car_id)) is not None:
-                car.key_tried = at
-                car.async_publish()
+            if (car := self.vehicles.get(car_id)) is not None:
+                car.async_set_key_tried(at)
 
 
 _EARLY = {EndReason.BROKEN: "drill_broken", EndReason.RESTARTED: "drill_restarted"}

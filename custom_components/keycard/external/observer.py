@@ -110,7 +110,6 @@ class ExternalStateObserver:
     @callback
     def async_start(self) -> CALLBACK_TYPE:
         """Start observing when Home Assistant has started; return a stop function."""
-        self._stale_data.direct = DIRECT_INTEGRATIONS
         self._stale_data.retain(
             {(vehicle_id, device.domain) for vehicle_id, device in self._devices}
         )

@@ -278,9 +278,9 @@ class BluetoothKeyFlow(
             return self.async_abort(reason=reason)
         cars = {
             vehicle_id: car.vehicle.title
-            for vehicle_id, car in entry.runtime_data.cars.items()
+            for vehicle_id, car in entry.runtime_data.vehicles.items()
         }
-        paired = entry.runtime_data.garage.paired_subentries
+        paired = entry.runtime_data.vehicle_manager.paired_subentries
         unpaired = {
             vehicle_id: name
             for vehicle_id, name in cars.items()
@@ -365,7 +365,7 @@ class BluetoothKeyFlow(
         entry: KeycardConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return None
-        car = entry.runtime_data.cars.get(self.vin)
+        car = entry.runtime_data.vehicles.get(self.vin)
         return (
             car.bluetooth.client
             if car is not None and car.bluetooth is not None
@@ -379,7 +379,7 @@ class BluetoothKeyFlow(
         entry: KeycardConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return ComputerKeys()
-        car = entry.runtime_data.cars.get(self.vin)
+        car = entry.runtime_data.vehicles.get(self.vin)
         return ComputerKeys() if car is None else car.vehicle.trust.keys
 
     @override

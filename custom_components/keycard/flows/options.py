@@ -90,7 +90,7 @@ class BudgetStep(OptionsFlowWithReload):
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return False
         entry: KeycardConfigEntry = self.config_entry
-        return entry.runtime_data.bill.spending.can_be_limited
+        return entry.runtime_data.usage.monthly_usage.can_be_limited
 
     async def async_step_budget(
         self, user_input: dict[str, Any] | None = None
@@ -207,10 +207,12 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         entry: KeycardConfigEntry = self.config_entry
-        cars = [coordinator.vehicle for coordinator in entry.runtime_data.cars.values()]
+        cars = [
+            coordinator.vehicle for coordinator in entry.runtime_data.vehicles.values()
+        ]
         if not cars:
             return self.async_abort(reason="no_cars")
-        entry.runtime_data.garage.async_name()
+        entry.runtime_data.vehicle_manager.async_update_names()
         label = unique_labels({car.id: car.title for car in cars})
         if user_input is not None:
             keys = {
@@ -240,9 +242,9 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         entry: KeycardConfigEntry = self.config_entry
-        garage = entry.runtime_data.garage
-        names = {vin: car.vehicle.title for vin, car in garage.cars.items()}
-        names |= {vin: car.title for vin, car in garage.left_out.items()}
+        manager = entry.runtime_data.vehicle_manager
+        names = {vin: car.vehicle.title for vin, car in manager.vehicles.items()}
+        names |= {vin: car.title for vin, car in manager.left_out.items()}
         if not names:
             return self.async_abort(reason="no_cars")
         if user_input is not None:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -10,12 +11,24 @@ from homeassistant.util import dt as dt_util
 from ..outage.models import Assessment
 from ..outage.outage_log import EventType, OutageEvent
 from ..runtime.isolation import isolated
-from ..runtime.views import OutageNotice
 from ..vehicle.keys import PhysicalKey
 from .text import Translations, async_load_translations, mark_as_drill, render_notice
 
 # As many events wait for somebody who can hear them.
 MAX_PENDING = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutageNotice:
+    """An event and its notice; `keys` are those to take, by the name of a vehicle."""
+
+    kind: str
+    notice: str
+    title: str
+    text: str
+    assessment: Assessment
+    keys: Mapping[str, PhysicalKey]
+    drill: bool = False
 
 
 class OutageEventPublisher:

@@ -1,12 +1,13 @@
 """Detector that turns evidence over time into an assessment."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NotRequired, TypedDict
 
 from .account import AccountStatus, StoredAccount
 from .account_calls import AccountCallHealth, StoredVehicle, VehicleTally
-from .evidence import CACHED, STALE, Evidence, Subject
+from .evidence import CACHED, STALE, Evidence, Reason, Subject
 from .health import RECENT, RENEWALS, Health, HealthTracker
 from .host_monitor import HostMonitor
 from .models import (
@@ -48,14 +49,24 @@ class OutageDetector:
     """
 
     def __init__(
-        self, watch: HostMonitor, *, region: str, in_between: bool, now: float
+        self,
+        watch: HostMonitor,
+        *,
+        region: str,
+        in_between: bool,
+        now: float,
+        vehicle_ids: Collection[str] = (),
+        stale_data: StaleDataDetector | None = None,
     ) -> None:
-        """Initialize for a region; `in_between` if a third party answers calls."""
+        """Initialize for a region; `in_between` if a third party answers calls.
+
+        `vehicle_ids` are those of the account, which may change.
+        """
         self.host_monitor = watch
         self.region = region
         self.third_party = in_between
-        self.account = AccountStatus()
-        self.stale_data = StaleDataDetector()
+        self.account = AccountStatus(vehicle_ids=vehicle_ids)
+        self.stale_data = stale_data or StaleDataDetector()
         self.assessment = Assessment(missing_evidence=(MissingEvidence.FIRST_ANSWER,))
         self._calls = AccountCallHealth(third_party=in_between)
         # Some sign-ins may not be renewed while their host seems well.
@@ -118,6 +129,14 @@ class OutageDetector:
         """Return whether calls for a car get through."""
         works = self._calls.get_or_create(car).is_working(now, None)
         return bool(works) and self.account.refusal_of(car) is None
+
+    def refusal_of(self, car: str) -> Reason | None:
+        """Return why calls for a vehicle are refused, None if they are not."""
+        return self.account.refusal_of(car)
+
+    def calls_paused(self, now: float) -> bool:
+        """Return whether calls of any kind are paused for the account."""
+        return now < self.account.paused_until
 
     @property
     def auth_invalid(self) -> bool:

@@ -147,11 +147,12 @@ class StaleDataDetector:
     A pure state machine: `observe_update` takes updates, `evaluate` the time.
     """
 
-    def __init__(self) -> None:
-        """Start without a source."""
-        self.direct: Collection[str] = frozenset()
-        """The integrations that ask Tesla itself."""
+    def __init__(self, *, direct: Collection[str] = frozenset()) -> None:
+        """Initialize without a source.
 
+        `direct` are the integrations that call Tesla itself.
+        """
+        self._direct = direct
         self.stale_vehicles: frozenset[str] = frozenset()
         """The cars whose data stand still, and should not."""
 
@@ -219,7 +220,7 @@ class StaleDataDetector:
                 self.stale_vehicles |= cars
             return
         paths = {path for _, path in found}
-        if len(paths) > 1 or any(path in self.direct for path in paths):
+        if len(paths) > 1 or any(path in self._direct for path in paths):
             since = [self._sources[key].unchanged_since for key in found]
             self.started_at = max(
                 self._moved_at, min(at for at in since if at is not None)

@@ -1,4 +1,4 @@
-"""What the calls of an entry bring: to its cars, and to its judge."""
+"""Handle the results of API calls."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,10 +40,10 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ApiCallHandler:
-    """Take in what calls bring.
+    """Handle the results of the API calls of an entry.
 
-    `observe` takes the evidence of each, `renewed` is called once the judge has heard
-    how renewing the sign-in went, `learnt` when a car told something to be kept.
+    `record_evidence` gets the evidence of each call, `on_token_refresh` is called once
+    the detector knows the result of a refresh, `schedule_save` after new data.
     """
 
     hass: HomeAssistant
@@ -53,62 +53,73 @@ class ApiCallHandler:
     vehicles: VehicleManager
     sign_in: OAuthSession | None
     record_evidence: Callable[[Evidence], None]
-    renewed: Callable[[], None]
+    on_token_refresh: Callable[[], None]
     schedule_save: Callable[[], None]
 
     @callback
-    def async_handle_call(self, ask: CallType, vin: str | None, call: ApiCall) -> None:
-        """Take in what a call brought."""
-        cars = self.vehicles.cars
-        if not call.sent or not (vin is None or vin in cars):
+    def async_handle_call(
+        self, call_type: CallType, vin: str | None, call: ApiCall
+    ) -> None:
+        """Update vehicle and evidence from a call; `vin` is None for the account's."""
+        vehicles = self.vehicles.vehicles
+        if not call.sent or not (vin is None or vin in vehicles):
             return
         third_party = self.detector.third_party
-        meaning = classify_call(ask, call, third_party=third_party)
-        car = None if vin is None else cars[vin].vehicle
-        if meaning.verdict is Verdict.GOOD and call.body is not None:
-            meaning = self._apply(ask, call, car, meaning)
-        if meaning.reason is Reason.WRONG_REGION:
+        classification = classify_call(call_type, call, third_party=third_party)
+        vehicle = None if vin is None else vehicles[vin].vehicle
+        if classification.verdict is Verdict.GOOD and call.body is not None:
+            classification = self._apply(call_type, call, vehicle, classification)
+        if classification.reason is Reason.WRONG_REGION:
             self._async_switch_region(call.answer.body)
-        if meaning.reason is Reason.UNAUTHORIZED and self.sign_in is not None:
+        if classification.reason is Reason.UNAUTHORIZED and self.sign_in is not None:
             self.sign_in.async_invalidate()
-        if vin is not None and not cars[vin].vehicle.online:
-            self.detector.waive_recovery_proof(vin)
-        model = car.model if car else None
+        if vehicle is not None and not vehicle.online:
+            self.detector.waive_recovery_proof(vehicle.id)
         self.record_evidence(
-            make_evidence(meaning, call.answer, car=vin, model=model, kind=ask.kind)
+            make_evidence(
+                classification,
+                call.answer,
+                car=vin,
+                model=vehicle.model if vehicle else None,
+                kind=call_type.kind,
+            )
         )
 
     def _apply(
-        self, ask: CallType, call: ApiCall, car: Vehicle | None, meaning: Classification
+        self,
+        call_type: CallType,
+        call: ApiCall,
+        vehicle: Vehicle | None,
+        classification: Classification,
     ) -> Classification:
-        """Tell the cars what is new, and return what that means in their light."""
+        """Update the vehicles, and return the classification in view of their data."""
         now = dt_util.utcnow()
-        if ask is CallType.PRODUCTS:
+        if call_type is CallType.PRODUCTS:
             self.vehicles.async_update_products(call)
-        if car is None or call.body is None:
-            return meaning
-        if ask is CallType.SUMMARY:
-            car.apply_summary(call.body, now)
-        elif self._is_old(car, call.body):
-            car.apply_summary(call.body, now)
-            return STALE if car.is_stale(call.body) else CACHED
+        if vehicle is None or call.body is None:
+            return classification
+        if call_type is CallType.SUMMARY:
+            vehicle.apply_summary(call.body, now)
+        elif self._is_old(vehicle, call.body):
+            vehicle.apply_summary(call.body, now)
+            return STALE if vehicle.is_stale(call.body) else CACHED
         else:
-            car.apply_data(call.body, now)
+            vehicle.apply_data(call.body, now)
             self.schedule_save()
-        return meaning
+        return classification
 
-    def _is_old(self, car: Vehicle, body: JsonObject) -> bool:
-        """Tell whether data are no newer than what is known.
+    def _is_old(self, vehicle: Vehicle, body: JsonObject) -> bool:
+        """Return whether data are no newer than the known ones.
 
-        A third party also shows those of a car that has fallen asleep.
+        A third party also returns those of a vehicle that has fallen asleep.
         """
         if not self.detector.third_party:
-            return car.is_stale(body)
-        known, taken = car.data_at, data_time(body)
+            return vehicle.is_stale(body)
+        known, taken = vehicle.data_at, data_time(body)
         return known is not None and taken is not None and taken <= known
 
     def _async_switch_region(self, refusal: str) -> None:
-        """Use and store the host that Tesla names for this account, if it may be used.
+        """Switch to the host of the account's region that Tesla named, if allowed.
 
         Two regions that name each other must not send it back and forth for ever.
         """
@@ -122,7 +133,7 @@ class ApiCallHandler:
         if named is None or not may_move(named, moves, now):
             return
         region = next(one for one, url in regions.items() if url == named)
-        _LOGGER.info("%s: the account belongs to region %s", entry.title, region)
+        _LOGGER.info("%s: The account belongs to region %s", entry.title, region)
         moves.append(Move(left=current, at=now))
         self.hass.config_entries.async_update_entry(
             entry,
@@ -139,30 +150,31 @@ class ApiCallHandler:
         self.hass.config_entries.async_schedule_reload(entry.entry_id)
 
     @callback
-    def async_renewed(self, answer: HttpResult | None) -> None:
-        """Take in how renewing the sign-in went; None is that it went well."""
-        if answer is None:
+    def async_handle_token_refresh(self, failure: HttpResult | None) -> None:
+        """Update the detector from a token refresh; `failure` is None if it worked."""
+        if failure is None:
             now = time.monotonic()
-            found = Evidence(classification=RENEWED, sent_at=now, at=now)
+            evidence = Evidence(classification=RENEWED, sent_at=now, at=now)
         else:
-            # An answer of 200 failed for it held no token that can be used.
-            readable = False if answer.status == 200 else None
-            found = make_evidence(
-                classify(RequestType.TOKEN, answer, readable=readable), answer
+            # An answer of 200 failed because it held no usable token.
+            readable = False if failure.status == 200 else None
+            evidence = make_evidence(
+                classify(RequestType.TOKEN, failure, readable=readable), failure
             )
         if not self.detector.third_party:
-            self.detector.observe_token_refresh(found)
-        elif not found.good:
-            # A service in between renews its own sign-ins: no car can be called.
-            for vin, car in self.vehicles.cars.items():
+            self.detector.observe_token_refresh(evidence)
+        elif not evidence.good:
+            # A third party renews its own tokens: no vehicle can be called.
+            for vin, coordinator in self.vehicles.vehicles.items():
+                model = coordinator.vehicle.model
                 self.detector.observe_call(
-                    found.as_vehicle_evidence(car=vin, model=car.vehicle.model)
+                    evidence.as_vehicle_evidence(car=vin, model=model)
                 )
-        self.renewed()
+        self.on_token_refresh()
 
 
 def _moves_of(entry: ConfigEntry) -> Iterator[Move]:
-    """Return how the account of an entry has moved between regions."""
-    for kept in entry.data.get(CONF_MOVES, ()):
-        if (at := dt_util.parse_datetime(kept["at"])) is not None:
-            yield Move(left=kept[CONF_BASE_URL], at=at)
+    """Yield the stored region switches of an account."""
+    for stored in entry.data.get(CONF_MOVES, ()):
+        if (at := dt_util.parse_datetime(stored["at"])) is not None:
+            yield Move(left=stored[CONF_BASE_URL], at=at)

@@ -12,9 +12,8 @@ from homeassistant.util import dt as dt_util
 
 from ..bluetooth.vehicle_link import BluetoothVehicle
 from ..const import DOMAIN
-from ..outage.account import Category
+from ..outage.account import AccountStatus, Category
 from ..outage.classifier import classify
-from ..outage.detector import OutageDetector
 from ..outage.evidence import (
     Classification,
     Evidence,
@@ -94,7 +93,8 @@ class CloudCommandSender:
     """
 
     client: FleetClient
-    detector: OutageDetector
+    account: AccountStatus
+    third_party: bool
     record_evidence: Callable[[Evidence], None]
     request_refresh: Callable[[str], None]
     location_allowed: Callable[[float, float], bool] = lambda *_: False
@@ -199,7 +199,7 @@ class CloudCommandSender:
         self, vehicle: Vehicle, category: Category = Category.COMMANDS
     ) -> None:
         """Raise an error while calls of a category are paused for the account."""
-        reason = self.detector.account.pause(category, vehicle.id)[1]
+        reason = self.account.pause(category, vehicle.id)[1]
         if reason is not None and self._pause(vehicle, category) > 0:
             raise self._reason_error(reason, vehicle, category)
 
@@ -210,7 +210,7 @@ class CloudCommandSender:
 
     def _pause(self, vehicle: Vehicle, category: Category) -> float:
         """Return for how many seconds calls of a category are paused."""
-        until, _ = self.detector.account.pause(category, vehicle.id)
+        until, _ = self.account.pause(category, vehicle.id)
         return max(0.0, until - time.monotonic())
 
     async def _async_wake(self, vehicle: Vehicle, pending: PendingCommand) -> None:
@@ -283,7 +283,7 @@ class CloudCommandSender:
             call.answer,
             data_works=vehicle.online,
             readable=None if call.body is None else True,
-            third_party=self.detector.third_party or from_server,
+            third_party=self.third_party or from_server,
         )
         evidence = make_evidence(
             classification,

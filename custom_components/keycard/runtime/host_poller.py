@@ -1,4 +1,4 @@
-"""The watch over the hosts, driven by Home Assistant's clock."""
+"""Probe hosts at the times of the host monitor."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,109 +17,114 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import DOMAIN
 from ..outage.endpoints import Endpoint, Endpoints, list_endpoints
 from ..outage.evidence import Evidence
+from ..outage.health import Health
 from ..outage.host_monitor import HostMonitor
 from ..outage.prober import Prober
 from .isolation import isolated
 from .storage import DATA_STORE
 
-# An owner may ask for a check once in so many seconds.
+# Seconds between two checks on request.
 CHECK_INTERVAL = 60.0
 
-# A suspicion is settled within this, if it can be.
+# Seconds in which a suspicion is settled, if it can be.
 CHECK_TIMEOUT = 60.0
 
 
 class HostPoller:
-    """Ask the hosts when the watch wants it; shared by the entries with these hosts."""
+    """Probe hosts for all entries that use them."""
 
     def __init__(self, hass: HomeAssistant, hosts: Endpoints) -> None:
-        """Prepare to watch; nothing is asked before somebody follows."""
-        self.targets = list_endpoints(hosts)
-        self.watch = HostMonitor(hosts, random=Random(), now=time.monotonic())
+        """Initialize without a probe; the first subscriber starts them."""
+        self.endpoints = list_endpoints(hosts)
+        self.host_monitor = HostMonitor(hosts, random=Random(), now=time.monotonic())
         self.latencies: dict[str, float] = {}
         self.answers: dict[Endpoint, Evidence] = {}
-        """What each host answered last."""
+        """The last answer of each host."""
 
         self._hass = hass
         self._prober = Prober(self._session)
-        self._followers: dict[str, Callable[[], None]] = {}
+        self._subscribers: dict[str, Callable[[], None]] = {}
         self._listeners: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsub_timer: CALLBACK_TYPE | None = None
         self._checked_at = float("-inf")
-        hass.data[DATA_STORE].restore(self.watch)
+        hass.data[DATA_STORE].restore_hosts(self.host_monitor)
 
     def _session(self, family: socket.AddressFamily) -> aiohttp.ClientSession:
         return async_get_clientsession(self._hass, family=family)
 
     @callback
     def async_subscribe(
-        self, follower: str, region: str, update: Callable[[], None]
+        self, entry_id: str, region: str, update: Callable[[], None]
     ) -> CALLBACK_TYPE:
-        """Watch for an entry of a region, and call back after every answer."""
-        # The last follower may have left while this one was being set up.
-        self._hass.data[HOST_POLLERS].setdefault(self.targets, self)
-        self._followers[follower] = update
-        self.watch.home_regions[region] += 1
+        """Probe for an entry of a region, and call it after every answer."""
+        # The last subscriber may have left while this one was being set up.
+        self._hass.data[HOST_POLLERS].setdefault(self.endpoints, self)
+        self._subscribers[entry_id] = update
+        self.host_monitor.home_regions[region] += 1
         self.async_schedule()
 
         @callback
-        def unfollow() -> None:
-            self._followers.pop(follower)
-            self.watch.home_regions[region] -= 1
-            if not self._followers:
+        def unsubscribe() -> None:
+            self._subscribers.pop(entry_id)
+            self.host_monitor.home_regions[region] -= 1
+            if not self._subscribers:
                 self._stop()
 
-        return unfollow
+        return unsubscribe
 
     def _stop(self) -> None:
-        """End what is under way: nobody asks any more."""
+        """Cancel all probes."""
         self._cancel_timer()
         for task in self._tasks:
             task.cancel()
-        watchers = self._hass.data[HOST_POLLERS]
-        if watchers.get(self.targets) is self:
-            del watchers[self.targets]
+        pollers = self._hass.data[HOST_POLLERS]
+        if pollers.get(self.endpoints) is self:
+            del pollers[self.endpoints]
 
     @callback
     def async_add_listener(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
-        """Call back after every answer, without a region to watch for."""
+        """Call a listener after every answer."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def health(self, region: str) -> Health:
+        """Return the health of a region's host."""
+        return self.host_monitor.health(region, time.monotonic())
+
     @property
     def check_cooldown(self) -> float:
-        """Return in how many seconds a check may be asked for, 0 if it may now."""
+        """Return in how many seconds a check is possible, 0 for now."""
         return max(0.0, self._checked_at + CHECK_INTERVAL - time.monotonic())
 
     async def async_check(self) -> None:
-        """Ask every host at once, and wait until what comes of it is beyond doubt."""
-        began = self._checked_at = time.monotonic()
-        heard = asyncio.Event()
+        """Probe all hosts, and wait until no suspicion is left."""
+        started_at = self._checked_at = time.monotonic()
+        settled = asyncio.Event()
 
         @callback
-        def look() -> None:
-            if self.watch.is_settled_since(began, time.monotonic()):
-                heard.set()
+        def check() -> None:
+            if self.host_monitor.is_settled_since(started_at, time.monotonic()):
+                settled.set()
 
-        self.watch.probe_now(began)
+        self.host_monitor.probe_now(started_at)
         self.async_schedule()
-        unsub = self.async_add_listener(look)
+        unsub = self.async_add_listener(check)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
-                await heard.wait()
+                await settled.wait()
         except TimeoutError:
-            # Nobody can tell more now; the judgement says so.
+            # The assessment says that it is undetermined.
             pass
         finally:
             unsub()
 
     @callback
     def async_schedule(self) -> None:
-        """Set the timer for what the watch wants next."""
+        """Schedule the next probe."""
         self._cancel_timer()
-        if self._followers:
-            delay = max(0.0, self.watch.next_due() - time.monotonic())
+        if self._subscribers:
+            delay = max(0.0, self.host_monitor.next_due() - time.monotonic())
             self._unsub_timer = async_call_later(self._hass, delay, self._async_tick)
 
     def _cancel_timer(self) -> None:
@@ -129,25 +134,25 @@ class HostPoller:
 
     @callback
     def _async_tick(self, _now: datetime) -> None:
-        """Ask what is due."""
+        """Start the probes that are due."""
         self._unsub_timer = None
-        for target in self.watch.due(time.monotonic()):
+        for endpoint in self.host_monitor.due(time.monotonic()):
             task = self._hass.async_create_background_task(
-                self._async_probe(target), f"{DOMAIN} asks {target.kind}"
+                self._async_probe(endpoint), f"{DOMAIN} probe {endpoint.kind}"
             )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self.async_schedule()
 
-    async def _async_probe(self, target: Endpoint) -> None:
-        evidence = await self._prober.probe(target)
-        self.watch.observe_probe(target, evidence)
-        self.answers[target] = evidence
-        if target.region is not None and evidence.good:
-            self.latencies[target.region] = evidence.at - evidence.sent_at
-        self._hass.data[DATA_STORE].update_hosts(self.watch)
-        for update in (*self._followers.values(), *self._listeners):
-            with isolated("an entry that follows the hosts"):
+    async def _async_probe(self, endpoint: Endpoint) -> None:
+        evidence = await self._prober.probe(endpoint)
+        self.host_monitor.observe_probe(endpoint, evidence)
+        self.answers[endpoint] = evidence
+        if endpoint.region is not None and evidence.good:
+            self.latencies[endpoint.region] = evidence.at - evidence.sent_at
+        self._hass.data[DATA_STORE].update_hosts(self.host_monitor)
+        for update in (*self._subscribers.values(), *self._listeners):
+            with isolated("an entry that a host poller updates"):
                 update()
         self.async_schedule()
 
@@ -159,9 +164,9 @@ HOST_POLLERS: HassKey[dict[tuple[Endpoint, ...], HostPoller]] = HassKey(
 
 @callback
 def async_get_host_poller(hass: HomeAssistant, hosts: Endpoints) -> HostPoller:
-    """Return the watcher of these hosts."""
-    watchers = hass.data.setdefault(HOST_POLLERS, {})
-    wanted = list_endpoints(hosts)
-    if wanted not in watchers:
-        watchers[wanted] = HostPoller(hass, hosts)
-    return watchers[wanted]
+    """Return the poller of these hosts."""
+    pollers = hass.data.setdefault(HOST_POLLERS, {})
+    endpoints = list_endpoints(hosts)
+    if endpoints not in pollers:
+        pollers[endpoints] = HostPoller(hass, hosts)
+    return pollers[endpoints]

@@ -1,4 +1,4 @@
-"""Keeps an error of one listener, entry or vehicle from all others."""
+"""Keep errors of one listener, entry or vehicle from the others."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -16,24 +16,24 @@ _LOGGER = logging.getLogger(__name__)
 
 @contextmanager
 def isolated(what: str) -> Generator[None]:
-    """Log an error of what is done in here, without secrets, and go on after it."""
+    """Log errors without secrets, and continue; `what` names the failing part."""
     try:
         yield
-    except Exception:  # noqa: BLE001 - whatever it is, it is not the others'
-        told = redact(traceback.format_exc())
-        # Without the exception itself, whose text may hold a VIN.
-        _LOGGER.log(logging.ERROR, "Error in %s: %s", what, told)
+    except Exception:  # noqa: BLE001 - no error may affect the others
+        redacted = redact(traceback.format_exc())
+        # The exception itself may contain a VIN.
+        _LOGGER.log(logging.ERROR, "Error in %s: %s", what, redacted)
 
 
 class IsolatedCoordinator[DataT](DataUpdateCoordinator[DataT]):
-    """A coordinator of which no listener blinds another."""
+    """Coordinator whose listeners are isolated from each other."""
 
     @callback
     @override
     def async_add_listener(
         self, update_callback: CALLBACK_TYPE, context: Any = None
     ) -> Callable[[], None]:
-        """Call back when there is news."""
+        """Add a listener for updates."""
 
         @callback
         def update() -> None:

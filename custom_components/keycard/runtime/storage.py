@@ -1,4 +1,4 @@
-"""What one entry keeps over a restart: its judgement, its cars, their keys."""
+"""Storage of the entries and of the home."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -6,7 +6,7 @@ from itertools import count
 import logging
 from pathlib import Path
 import time
-from typing import Any, NotRequired, TypedDict, cast, override
+from typing import Any, NotRequired, TypedDict, cast
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
@@ -37,8 +37,8 @@ SAVE_DELAY = 1.0
 VEHICLES_DELAY = 60.0
 
 
-class StoredRehearsal(TypedDict):
-    """What is kept of drills: the last list, and, to end it, the one that is on."""
+class StoredDrill(TypedDict):
+    """Stored data of drills: the last report, and the start of an active drill."""
 
     tried: dict[str, str]
     on_since: NotRequired[str]
@@ -48,7 +48,7 @@ class StoredRehearsal(TypedDict):
 
 
 class StoredEvent(TypedDict):
-    """What was told last: type, time (ISO 8601) and attributes of the event."""
+    """Stored last event: type, time (ISO 8601) and attributes."""
 
     type: str
     at: str
@@ -56,26 +56,22 @@ class StoredEvent(TypedDict):
 
 
 class StoredEntry(TypedDict):
-    """An entry on disk; `saved` is in ISO 8601, cars and keys are by the car's id."""
+    """Stored data of an entry; `saved` is in ISO 8601."""
 
     saved: str
     judge: StoredDetector
     cars: dict[str, dict[str, object]]
     keys: dict[str, str]
     spending: NotRequired[StoredSpending]
-    rehearsal: NotRequired[StoredRehearsal]
+    rehearsal: NotRequired[StoredDrill]
     event: NotRequired[StoredEvent]
 
 
 class VersionedStore[StoredT: Mapping[str, Any]](Store[StoredT]):
-    """A store that a later version may have written.
-
-    A minor version only adds to the form, and what is added is ignored. A major one
-    cannot be read, and is set aside.
-    """
+    """Store that reads later minor versions, which only add to the data."""
 
     def __init__(self, hass: HomeAssistant, key: str, *, private: bool = False) -> None:
-        """Open the store of a key at the version of today."""
+        """Initialize the store with the current version."""
         super().__init__(
             hass,
             ENTRY_STORE_VERSION,
@@ -84,26 +80,17 @@ class VersionedStore[StoredT: Mapping[str, Any]](Store[StoredT]):
             minor_version=STORE_MINOR_VERSION,
         )
 
-    @override
-    async def _async_migrate_func(
-        self, old_major_version: int, old_minor_version: int, old_data: Any
-    ) -> Any:
-        """Return what another version stored in the form of this one."""
-        if old_major_version != ENTRY_STORE_VERSION:
-            raise NotImplementedError
-        return old_data
-
 
 class MinDelayWriter[StoredT: Mapping[str, Any]]:
-    """Writes a store by the soonest time that somebody wished for.
+    """Write a store after the shortest requested delay.
 
-    The store itself would let a later wish put off a sooner one.
+    A store itself lets a later request postpone an earlier one.
     """
 
     def __init__(
         self, hass: HomeAssistant, store: Store[StoredT], dump: Callable[[], StoredT]
     ) -> None:
-        """Keep what `dump` returns at the time of writing."""
+        """Initialize; `dump` returns the data when they are written."""
         self._hass = hass
         self._store = store
         self._dump = dump
@@ -111,65 +98,65 @@ class MinDelayWriter[StoredT: Mapping[str, Any]]:
 
     @callback
     def async_save_in(self, delay: float) -> None:
-        """Write within so many seconds."""
+        """Write within a delay (s)."""
         due = self._hass.loop.time() + delay
         if self._due is None or due < self._due:
             self._due = due
-            self._store.async_delay_save(self._take, delay)
+            self._store.async_delay_save(self._dump_now, delay)
 
-    def _take(self) -> StoredT:
+    def _dump_now(self) -> StoredT:
         self._due = None
         return self._dump()
 
     async def async_save(self) -> None:
-        """Write now."""
-        await self._store.async_save(self._take())
+        """Write the data now."""
+        await self._store.async_save(self._dump_now())
 
 
 class EntryStore:
-    """The memory of one entry, kept beside its configuration."""
+    """Storage of an entry."""
 
     def __init__(
         self, hass: HomeAssistant, entry_id: str, dump: Callable[[], StoredEntry]
     ) -> None:
-        """Keep what `dump` returns at the time of writing."""
+        """Initialize; `dump` returns the data when they are written."""
         self._hass = hass
         self._store = VersionedStore[StoredEntry](hass, _key(entry_id), private=True)
-        self._keeper = MinDelayWriter(hass, self._store, dump)
+        self._writer = MinDelayWriter(hass, self._store, dump)
 
     async def async_load(self) -> Mapping[str, Any] | None:
-        """Read what was kept; its parts may be of any form."""
+        """Load the data, whose parts may be of any form."""
         return await async_load_or_set_aside(self._hass, self._store)
 
     @callback
     def async_save_soon(self) -> None:
-        """Write within a second."""
-        self._keeper.async_save_in(SAVE_DELAY)
+        """Write the data within a second."""
+        self._writer.async_save_in(SAVE_DELAY)
 
     @callback
     def async_save_later(self) -> None:
-        """Write within a minute: what is lost until then is asked again."""
-        self._keeper.async_save_in(VEHICLES_DELAY)
+        """Write data within a minute that would be requested again if lost."""
+        self._writer.async_save_in(VEHICLES_DELAY)
 
     async def async_save(self) -> None:
-        """Write now."""
-        await self._keeper.async_save()
+        """Write the data now."""
+        await self._writer.async_save()
 
 
 async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
-    """Forget what an entry kept."""
+    """Remove the stored data of an entry."""
     store = VersionedStore[StoredEntry](hass, _key(entry_id))
     ir.async_delete_issue(hass, DOMAIN, _issue(store))
     try:
         await store.async_remove()
     except OSError as err:
-        _LOGGER.warning("What was stored of an entry cannot be removed: %s", err)
+        _LOGGER.warning("Storage data of an entry cannot be removed: %s", err)
 
 
 async def async_rename(
     hass: HomeAssistant, entry_id: str, names: Mapping[str, str]
 ) -> None:
-    """Keep the keys that an entry named last for some cars under their new ids."""
+    """Rename vehicles in the stored keys to take of an entry."""
     store = VersionedStore[StoredEntry](hass, _key(entry_id), private=True)
     if (stored := await async_load_or_set_aside(hass, store)) is None:
         return
@@ -181,22 +168,21 @@ async def async_rename(
 async def async_load_or_set_aside(
     hass: HomeAssistant, store: Store[Any]
 ) -> Mapping[str, Any] | None:
-    """Return what a store holds, None if that is nothing.
+    """Return the data of a store, None without any.
 
-    What cannot be read, for whatever reason, is set aside under another name and said
-    so in a repair: it is begun anew.
+    An unreadable file is renamed and reported in a repair issue.
     """
     try:
         stored = await store.async_load()
         if stored is None or isinstance(stored, Mapping):
             return stored
-        reason = "another form"
-    except Exception as err:  # noqa: BLE001 - nothing that is stored stops the watch
+        reason = "invalid data"
+    except Exception as err:  # noqa: BLE001 - nothing that is stored stops the set-up
         reason = type(err).__name__
     path = Path(store.path)
     aside = await hass.async_add_executor_job(_set_aside, path)
     _LOGGER.warning(
-        "%s could not be read (%s): it is kept as %s and begun anew",
+        "Ignoring unreadable storage file %s (%s), renamed to %s",
         path.name,
         reason,
         aside.name,
@@ -214,13 +200,13 @@ async def async_load_or_set_aside(
 
 
 def _set_aside(path: Path) -> Path:
-    """Rename a file, or a folder in its place; return its name."""
+    """Rename a file, or a folder in its place, and return its path."""
     names = (path.with_name(f"{path.name}.unreadable.{n}") for n in count(1))
     aside = next(name for name in names if not name.exists())
     try:
         path.rename(aside)
     except OSError:
-        # Then it cannot be written over either.
+        # It cannot be overwritten either.
         return path
     return aside
 
@@ -235,12 +221,12 @@ def _key(entry_id: str) -> str:
 
 STORE_KEY = f"{DOMAIN}.ledger"
 SAVE_DELAY = 1.0
-# What is lost after a crash counts as not watched.
+# Uptime that is lost in a crash counts as not watched.
 HOSTS_DELAY = 900.0
 
 
 class StoredHome(TypedDict):
-    """The ledger on disk."""
+    """Stored data of the home."""
 
     hosts: dict[str, StoredHost]
     outages: list[StoredOutage]
@@ -249,28 +235,28 @@ class StoredHome(TypedDict):
 
 
 class HomeStore:
-    """The journal of outages and the hosts that ever answered, kept on disk."""
+    """Storage of the outage log and of the hosts of all entries."""
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Start an empty ledger."""
-        self.journal = OutageLog()
+        """Initialize without data."""
+        self.outage_log = OutageLog()
         self._hass = hass
         self._hosts: dict[str, StoredHost] = {}
         self._store = VersionedStore[StoredHome](hass, STORE_KEY)
-        self._keeper = MinDelayWriter(hass, self._store, self._dump)
+        self._writer = MinDelayWriter(hass, self._store, self._dump)
 
     async def async_load(self) -> None:
-        """Read what was kept; what makes no sense is no reason to stand still."""
+        """Load stored data, ignoring invalid content."""
         stored = await async_load_or_set_aside(self._hass, self._store)
         if stored is None:
             return
         skipped = Skipped()
         with skipped.part("outages"):
-            self.journal.restore_outages(stored["outages"], skipped)
+            self.outage_log.restore_outages(stored["outages"], skipped)
         with skipped.part("uptime"):
             days = stored.get("days", {})
             check_type(days, StoredDays)
-            self.journal.uptime.restore_days(days)
+            self.outage_log.uptime.restore_days(days)
         recent = True
         with skipped.part("saved"):
             if (saved := stored.get("saved")) is not None:
@@ -283,46 +269,46 @@ class HomeStore:
                         verified=host["verified"], down=host["down"] and recent
                     )
         if skipped:
-            _LOGGER.warning("The outages that were kept cannot be read: %s", skipped)
+            _LOGGER.warning("Ignoring invalid storage data of outages: %s", skipped)
 
-    def restore(self, watch: HostMonitor) -> None:
-        """Give a watch what is known of its hosts."""
-        watch.restore_hosts(self._hosts)
+    def restore_hosts(self, monitor: HostMonitor) -> None:
+        """Restore the hosts of a monitor."""
+        monitor.restore_hosts(self._hosts)
 
     @callback
-    def update_hosts(self, watch: HostMonitor) -> None:
-        """Take what a watch learnt about its hosts; while it does, time is counted."""
-        hosts = {**self._hosts, **watch.dump_hosts()}
+    def update_hosts(self, monitor: HostMonitor) -> None:
+        """Update from the hosts of a monitor, and save the uptime."""
+        hosts = {**self._hosts, **monitor.dump_hosts()}
         if hosts != self._hosts:
             self._hosts = hosts
             self.async_save()
-        self._keeper.async_save_in(HOSTS_DELAY)
+        self._writer.async_save_in(HOSTS_DELAY)
 
     @callback
-    def async_forget(self, reporter: str) -> list[OutageEvent]:
-        """Let go of an entry, and return what the others are to report for it."""
-        happenings = self.journal.forget_entry(
-            reporter, wall=dt_util.utcnow(), now=time.monotonic()
+    def async_forget(self, entry_id: str) -> list[OutageEvent]:
+        """Remove an entry, and return the events that others are to report."""
+        events = self.outage_log.forget_entry(
+            entry_id, wall=dt_util.utcnow(), now=time.monotonic()
         )
         self.async_save()
-        return happenings
+        return events
 
     @callback
     def async_rename(self, names: Mapping[str, str]) -> None:
-        """Know cars under their new ids."""
-        self.journal.rename_vehicles(names)
+        """Rename vehicles in the outage log."""
+        self.outage_log.rename_vehicles(names)
         self.async_save()
 
     @callback
     def async_save(self) -> None:
-        """Write the ledger to disk soon."""
-        self._keeper.async_save_in(SAVE_DELAY)
+        """Write the data soon."""
+        self._writer.async_save_in(SAVE_DELAY)
 
     def _dump(self) -> StoredHome:
         return StoredHome(
             hosts=self._hosts,
-            outages=self.journal.dump_outages(),
-            days=self.journal.uptime.dump_days(),
+            outages=self.outage_log.dump_outages(),
+            days=self.outage_log.uptime.dump_days(),
             saved=dt_util.utcnow().isoformat(),
         )
 

@@ -17,7 +17,7 @@ class UsageTracker:
 
     def __init__(self, options: Mapping[str, Any], tariff: Tariff) -> None:
         """Initialize the tracker with the current month."""
-        self.spending = MonthlyUsage(
+        self.monthly_usage = MonthlyUsage(
             tariff=tariff,
             budget=options.get(CONF_BUDGET),
             month=begin_of_month(dt_util.now()),
@@ -27,7 +27,7 @@ class UsageTracker:
     @callback
     def async_restore(self, stored: StoredSpending) -> None:
         """Restore stored usage."""
-        self.spending.restore(stored, dt_util.now())
+        self.monthly_usage.restore(stored, dt_util.now())
 
     @callback
     def async_add_listener(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
@@ -38,20 +38,20 @@ class UsageTracker:
     @callback
     def async_count(self, charge: Charge) -> None:
         """Count a call and notify listeners."""
-        self.spending.add(charge, dt_util.now())
+        self.monthly_usage.add(charge, dt_util.now())
         self._notify()
 
     @callback
     def async_roll_month(self) -> None:
         """Start a new month if one has begun."""
-        if self.spending.roll(dt_util.now()):
+        if self.monthly_usage.roll(dt_util.now()):
             self._notify()
 
     def _notify(self) -> None:
         for listener in list(self._listeners):
-            with isolated("a listener of the bill"):
+            with isolated("a listener of the usage"):
                 listener()
 
     def interval_factor(self) -> float:
         """Return the factor by which the budget lengthens polling intervals now."""
-        return self.spending.interval_factor(dt_util.now())
+        return self.monthly_usage.interval_factor(dt_util.now())

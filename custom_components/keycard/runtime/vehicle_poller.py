@@ -15,7 +15,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
-from ..outage.account import Category
+from ..outage.account import AccountStatus, Category
 from ..outage.classifier import classify
 from ..outage.detector import OutageDetector
 from ..outage.evidence import Classification, Reason, RequestType, Subject, Verdict
@@ -100,9 +100,10 @@ class VehiclePoller:
     """
 
     hass: HomeAssistant
-    link: FleetClient
-    judge: OutageDetector
-    car: Callable[[str], Vehicle]
+    client: FleetClient
+    detector: OutageDetector
+    account: AccountStatus
+    get_vehicle: Callable[[str], Vehicle]
     on_call: Callable[[CallType, str | None, ApiCall], None]
     interval_factor: Callable[[], float]
     """How much slower money makes it; 1 is not at all."""
@@ -130,7 +131,7 @@ class VehiclePoller:
         now = time.monotonic()
         self._add(CallType.PRODUCTS, None, PRODUCTS_INTERVAL, now)
         for car, age in cars.items():
-            self.async_add_car(car, -inf if age is None or age < 0 else now - age)
+            self.async_add_vehicle(car, -inf if age is None or age < 0 else now - age)
         self.async_schedule()
 
     @callback
@@ -142,7 +143,7 @@ class VehiclePoller:
             task.cancel()
 
     @callback
-    def async_add_car(self, car: str, asked_at: float = -inf) -> None:
+    def async_add_vehicle(self, car: str, asked_at: float = -inf) -> None:
         """Call for one more car, whose data were asked for before or never."""
         self._add(CallType.SUMMARY, car, SUMMARY_INTERVAL, time.monotonic())
         self._schedules[car] = DataPollSchedule(polled_at=asked_at)
@@ -154,7 +155,7 @@ class VehiclePoller:
         )
 
     @callback
-    def async_remove_car(self, car: str) -> None:
+    def async_remove_vehicle(self, car: str) -> None:
         """Call for a car no more."""
         self._tasks_due.pop((CallType.SUMMARY, car), None)
         self._schedules.pop(car, None)
@@ -186,7 +187,7 @@ class VehiclePoller:
         )
 
     def _next_times(self, now: float) -> Iterator[float]:
-        yield max(self.judge.next_call(), self.judge.account.paused_until)
+        yield max(self.detector.next_call(), self.account.paused_until)
         yield from (self._due(item) for item in self._tasks_due.values())
         yield from (at for _, at in self._data_due(now))
 
@@ -194,21 +195,21 @@ class VehiclePoller:
         """Return when a free call is due, and allowed."""
         if item.running:
             return inf
-        paused, _ = self.judge.account.pause(Category.CALLS, item.car)
+        paused, _ = self.account.pause(Category.CALLS, item.car)
         return max(item.next_at, paused)
 
     def _data_due(self, now: float) -> Iterator[tuple[str, float]]:
         """Say when the data of each car are due that are not being asked for."""
         for name, rhythm in self._schedules.items():
             if name not in self._asking:
-                car = self.car(name)
+                car = self.get_vehicle(name)
                 self._caches[name].update_online(online=car.online, monotonic=now)
-                billed = not self.link.supports_refresh or self._caches[name].is_stale
+                billed = not self.client.supports_refresh or self._caches[name].is_stale
                 slower = self.interval_factor() if billed else 1.0
                 due = rhythm.next_poll_at(
                     car.state, year=car.year, interval_factor=slower, monotonic=now
                 )
-                paused, _ = self.judge.account.pause(Category.DATA, name)
+                paused, _ = self.account.pause(Category.DATA, name)
                 yield name, max(due, paused)
 
     def _cancel_timer(self) -> None:
@@ -221,8 +222,8 @@ class VehiclePoller:
         """Make the calls that are due."""
         self._unsub = None
         now = time.monotonic()
-        if now >= self.judge.account.paused_until:
-            for car, plane in self.judge.calls_due(now):
+        if now >= self.account.paused_until:
+            for car, plane in self.detector.calls_due(now):
                 self._async_settle(car, plane, now)
         for item in list(self._tasks_due.values()):
             if self._due(item) <= now:
@@ -239,7 +240,7 @@ class VehiclePoller:
             self._async_task(self._async_call(CallType.PRODUCTS, None))
         elif plane is Subsystem.API:
             self._async_task(self._async_call(CallType.SUMMARY, car))
-        elif (rhythm := self._schedules.get(car)) and self.car(car).online:
+        elif (rhythm := self._schedules.get(car)) and self.get_vehicle(car).online:
             rhythm.request(now)
 
     @callback
@@ -274,15 +275,15 @@ class VehiclePoller:
             self.async_schedule()
 
     async def _async_data(self, car: str, *, wanted: bool) -> None:
-        before = self.car(car).data_at
+        before = self.get_vehicle(car).data_at
         try:
             await self._async_call(CallType.DATA, car)
-            if self.link.supports_refresh:
+            if self.client.supports_refresh:
                 await self._async_refresh(car, before, wanted=wanted)
         finally:
             self._asking.discard(car)
             if (rhythm := self._schedules.get(car)) is not None:
-                rhythm.record_result(is_new=self.car(car).data_at != before)
+                rhythm.record_result(is_new=self.get_vehicle(car).data_at != before)
             self.async_schedule()
 
     async def _async_refresh(
@@ -292,7 +293,7 @@ class VehiclePoller:
         cache, now = self._caches.get(name), time.monotonic()
         if self._stopped or cache is None:
             return
-        car = self.car(name)
+        car = self.get_vehicle(name)
         news = car.data_at != before
         cache.record_data(
             is_new=news, age=car.data_age(dt_util.utcnow()), monotonic=now
@@ -312,13 +313,13 @@ class VehiclePoller:
 
     async def _async_call(self, ask: CallType, car: str | None) -> ApiCall:
         if car is None:
-            call = await self.link.products()
+            call = await self.client.products()
         elif ask is CallType.SUMMARY:
-            call = await self.link.vehicle(car)
+            call = await self.client.vehicle(car)
         elif ask is CallType.DATA:
-            call = await self.link.vehicle_data(car)
+            call = await self.client.vehicle_data(car)
         else:
-            call = await self.link.refresh(car)
+            call = await self.client.refresh(car)
         if not self._stopped:
             self.on_call(ask, car, call)
         return call

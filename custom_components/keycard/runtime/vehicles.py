@@ -1,4 +1,4 @@
-"""The cars of one entry: those that are there, that come, and that go."""
+"""Manager of the vehicles of a config entry."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Set as AbstractSet
@@ -45,94 +45,99 @@ DISABLED_BY_USER = dr.DeviceEntryDisabler.USER
 
 _LOGGER = logging.getLogger(__name__)
 
-# As many vehicles are added at once; more come one by one, for each takes a while.
-AT_ONCE = 10
+# So many vehicles are added at once, and more one by one: each takes a while.
+BATCH_SIZE = 10
+
+
+type NewVehicleListener = Callable[[list[VehicleCoordinator]], None]
 
 
 class VehicleManager:
-    """Keep the cars of an entry, and follow the account that tells of them.
-
-    `sender` and `poller` are those of the account, if there is one. `elsewhere` names
-    the cars of other entries: what two accounts share is the entry's that had it first.
-    With the `key` it reaches the cars that are paired over Bluetooth. `save` writes
-    down what is known of the cars at once, `keep` soon.
-    """
+    """Manage the vehicles of an entry, and follow the list of its account."""
 
     def __init__(
         self,
+        *,
         hass: HomeAssistant,
         entry: ConfigEntry,
         provider: Provider,
-        judge: OutageDetector,
-        elsewhere: Callable[[], set[str]],
-        *,
-        key: PrivateKey | None = None,
-        save: Callable[[], None] = lambda: None,
-        keep: Callable[[], None] = lambda: None,
+        detector: OutageDetector,
+        vehicles: dict[str, VehicleCoordinator],
+        other_vins: Callable[[], set[str]],
+        poller: VehiclePoller | None,
+        command_sender: CloudCommandSender | None,
+        bluetooth_key: PrivateKey | None,
+        save: Callable[[], None],
+        schedule_save: Callable[[], None],
     ) -> None:
-        """Start without a car."""
-        self.cars: dict[str, VehicleCoordinator] = {}
-        self.left_out: dict[str, Vehicle] = {}
-        """The cars that the owner has nothing done with, by VIN."""
+        """Initialize without a vehicle; `vehicles` is filled.
 
-        self.sender: CloudCommandSender | None = None
-        self.poller: VehiclePoller | None = None
+        `other_vins` returns the vehicles of other entries: what two accounts share
+        belongs to the entry that had it first. An entry without an account has neither
+        `poller` nor `command_sender`. `save` stores the vehicles at once.
+        """
+        self.vehicles = vehicles
+        self.left_out: dict[str, Vehicle] = {}
+        """The vehicles that the user disabled, by VIN."""
+
+        self.too_many: int | None = None
+        """The length of the last list of vehicles, if that was too long."""
+
         self._hass = hass
         self._entry = entry
         self._provider = provider
-        self._judge = judge
-        self._elsewhere = elsewhere
-        self._key = key
+        self._detector = detector
+        self._other_vins = other_vins
+        self._poller = poller
+        self._command_sender = command_sender
+        self._bluetooth_key = bluetooth_key
         self._save = save
-        self.too_many: int | None = None
-        """How many vehicles the last list held, if they were too many."""
-
-        self._keep = keep
-        if provider.link is not None:
-            provider.link.on_session = self._async_session_made
+        self._schedule_save = schedule_save
         self._running = False
-        self._roster = AccountVehicles()
-        self._listeners: list[Callable[[list[VehicleCoordinator]], None]] = []
+        self._account_vehicles = AccountVehicles()
+        self._listeners: list[NewVehicleListener] = []
+        if provider.link is not None:
+            provider.link.add_session_listener(self._async_handle_session)
 
     @property
     def can_sign(self) -> bool:
-        """Tell whether somebody signs commands: the link, or a service in between."""
+        """Return whether Keycard, a server or a third party signs commands."""
         link = self._provider.link
         return link is not None and (
             link.can_sign
             or link.only_commands_through_server
-            or self._judge.third_party
+            or self._detector.third_party
         )
 
     @callback
     def async_restore(
-        self, cars: Iterable[Vehicle], keys: dict[str, PhysicalKey]
+        self, vehicles: Iterable[Vehicle], keys: dict[str, PhysicalKey]
     ) -> None:
-        """Put the cars in that are known from before, with the keys named last."""
-        for car in cars:
-            if self._is_left_out(car.id):
-                self._leave_out(car)
+        """Add the known vehicles, with their last keys to take."""
+        for vehicle in vehicles:
+            if self._is_left_out(vehicle.id):
+                self._leave_out(vehicle)
             else:
-                self._add(car, keys.get(car.id, PhysicalKey.NONE))
-        self.async_name()
-        self._roster = AccountVehicles(known=set(self.vins))
+                self._add(vehicle, keys.get(vehicle.id, PhysicalKey.NONE))
+        self.async_update_names()
+        self._account_vehicles = AccountVehicles(known=set(self.vins))
 
     @property
     def vins(self) -> AbstractSet[str]:
-        """Return the cars, with those that are left out."""
-        return self.cars.keys() | self.left_out.keys()
+        """Return the vehicles, including disabled ones."""
+        return self.vehicles.keys() | self.left_out.keys()
 
     def _is_left_out(self, vin: str) -> bool:
-        """Tell whether the owner wants nothing done with a car."""
+        """Return whether the user disabled a vehicle."""
         if vin in self._entry.options.get(CONF_LEFT_OUT, ()):
             return True
         device = self._device(vin)
         return device is not None and device.disabled_by is DISABLED_BY_USER
 
-    def _leave_out(self, car: Vehicle) -> None:
-        self.left_out[car.id] = car
-        self._judge.forget(car.id)
-        device = self._device(car.id)
+    def _leave_out(self, vehicle: Vehicle) -> None:
+        self.left_out[vehicle.id] = vehicle
+        self._detector.forget(vehicle.id)
+        device = self._device(vehicle.id)
         if device is not None and device.disabled_by is not DISABLED_BY_USER:
             dr.async_get(self._hass).async_remove_device(device.id)
 
@@ -144,111 +149,115 @@ class VehicleManager:
     # Names
 
     @callback
-    def async_name(self) -> None:
-        """Find a name for each car that its owner knows and no other car has."""
-        cars = {vin: coordinator.vehicle for vin, coordinator in self.cars.items()}
-        told_apart = unique_labels({vin: car.name for vin, car in cars.items()})
+    def async_update_names(self) -> None:
+        """Update the names, so that the user can tell the vehicles apart."""
+        vehicles = {
+            vin: coordinator.vehicle for vin, coordinator in self.vehicles.items()
+        }
+        labels = unique_labels({vin: one.name for vin, one in vehicles.items()})
         names = dict[str, str]()
-        for vin, car in cars.items():
-            label = None if car.has_name else told_apart[vin]
+        for vin, vehicle in vehicles.items():
+            label = None if vehicle.has_name else labels[vin]
             # The ID of a vehicle without a VIN says nothing to a user.
-            car.device_name = label if is_vin(vin) else None
+            vehicle.device_name = label if is_vin(vin) else None
             device = self._device(vin)
             own = device and device.name_by_user and parse_text(device.name_by_user)
-            names[vin] = own or label or car.name
+            names[vin] = own or label or vehicle.name
         for vin, name in unique_labels(names).items():
-            cars[vin].label = name
+            vehicles[vin].label = name
 
     @callback
-    def _async_describe(self, vin: str) -> None:
-        """Let the device of a car have the name and the software that it tells."""
-        if (coordinator := self.cars.get(vin)) is None:
+    def _async_update_device(self, vin: str) -> None:
+        """Update name and software version of a vehicle's device."""
+        if (coordinator := self.vehicles.get(vin)) is None:
             return
-        car, device = coordinator.vehicle, self._device(vin)
+        vehicle, device = coordinator.vehicle, self._device(vin)
         if device is None:
             return
-        name = car.device_name or car.name
-        if car.has_name and device.name != car.name:
-            self.async_name()
-            name = car.name
-        version = car.state.sw_version if car.state else None
+        name = vehicle.device_name or vehicle.name
+        if vehicle.has_name and device.name != vehicle.name:
+            self.async_update_names()
+            name = vehicle.name
+        version = vehicle.state.sw_version if vehicle.state else None
         version = version or device.sw_version
         if (name, version) != (device.name, device.sw_version):
             dr.async_get(self._hass).async_update_device(
                 device.id, name=name, sw_version=version
             )
 
-    def _add(self, car: Vehicle, key: PhysicalKey) -> VehicleCoordinator:
-        car.trust.on_change = self._keep
+    def _add(self, vehicle: Vehicle, key: PhysicalKey) -> VehicleCoordinator:
+        vehicle.trust.add_listener(self._schedule_save)
         coordinator = VehicleCoordinator(
             self._hass,
             self._entry,
-            car,
-            self.sender,
-            key,
-            local=self._local(car),
+            vehicle,
+            command_sender=self._command_sender,
+            key_to_take=key,
+            supports_signing=self.can_sign,
+            bluetooth=self._bluetooth_vehicle(vehicle),
             preference=Preference(
                 self._entry.options.get(CONF_LINK, Preference.CHEAPEST)
             ),
             save=self._save,
         )
-        coordinator.supports_signing = self.can_sign
-        self.cars[car.id] = coordinator
-        coordinator.async_add_listener(partial(self._async_describe, car.id))
+        self.vehicles[vehicle.id] = coordinator
+        coordinator.async_add_listener(partial(self._async_update_device, vehicle.id))
         if self._running and coordinator.bluetooth is not None:
             coordinator.bluetooth.async_start()
         return coordinator
 
-    def stale_vehicles(self, judgement: Assessment) -> list[str]:
-        """Return the names of the cars by which only other integrations show it."""
+    def stale_vehicles(self, assessment: Assessment) -> list[str]:
+        """Return the names of the vehicles whose stale data show an outage."""
         return [
-            car.vehicle.title
-            for vin, car in self.cars.items()
-            if vin in judgement.stale_vehicles
+            coordinator.vehicle.title
+            for vin, coordinator in self.vehicles.items()
+            if vin in assessment.stale_vehicles
         ]
 
     # Bluetooth
 
     def bluetooth_reachable(self) -> list[str]:
-        """Return the names of the cars that Bluetooth reaches now."""
+        """Return the names of the vehicles that are reachable over Bluetooth."""
         return [
-            car.vehicle.title
-            for car in self.cars.values()
-            if car.actual.bluetooth is not None and car.actual.bluetooth.usable
+            coordinator.vehicle.title
+            for coordinator in self.vehicles.values()
+            if coordinator.actual.bluetooth is not None
+            and coordinator.actual.bluetooth.usable
         ]
 
     @property
     def paired_subentries(self) -> dict[str, ConfigSubentry]:
-        """Return the cars that know the Bluetooth key, by VIN."""
+        """Return the subentries of the vehicles with a Bluetooth key, by VIN."""
         found = self._entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
         return {one.unique_id: one for one in found if one.unique_id}
 
     @property
     def key_lost(self) -> bool:
-        """Tell whether cars are paired, and the key cannot be used."""
-        return self._key is None and bool(self.paired_subentries)
+        """Return whether vehicles are paired, but the Bluetooth key is unusable."""
+        return self._bluetooth_key is None and bool(self.paired_subentries)
 
-    def _local(self, car: Vehicle) -> BluetoothVehicle | None:
-        vin, subentry = car.id, self.paired_subentries.get(car.id)
-        if subentry is None or self._key is None:
+    def _bluetooth_vehicle(self, vehicle: Vehicle) -> BluetoothVehicle | None:
+        vin, subentry = vehicle.id, self.paired_subentries.get(vehicle.id)
+        if subentry is None or self._bluetooth_key is None:
             return None
         pairing = Pairing.from_json(subentry.data.get(CONF_COMPUTERS))
         if pairing is not None:
-            car.trust.apply_pairing(pairing)
+            vehicle.trust.apply_pairing(pairing)
         return BluetoothVehicle(
             hass=self._hass,
-            vehicle=car,
-            key=self._key,
+            vehicle=vehicle,
+            key=self._bluetooth_key,
             address=subentry.data.get(CONF_ADDRESS),
-            cloud_unavailable=lambda: self.cars[vin].cloud_unavailable,
-            on_range_change=lambda: self._async_noticed(vin),
-            on_data=lambda: self._async_noticed(vin),
+            cloud_unavailable=lambda: self.vehicles[vin].cloud_unavailable,
+            on_range_change=lambda: self._async_handle_bluetooth(vin),
+            on_data=lambda: self._async_handle_bluetooth(vin),
         )
 
     @callback
-    def _async_noticed(self, vin: str) -> None:
-        """Show what Bluetooth tells, and keep the address of the car."""
-        coordinator, subentry = self.cars.get(vin), self.paired_subentries.get(vin)
+    def _async_handle_bluetooth(self, vin: str) -> None:
+        """Publish news over Bluetooth, and store the address of the vehicle."""
+        coordinator = self.vehicles.get(vin)
+        subentry = self.paired_subentries.get(vin)
         if coordinator is None or coordinator.bluetooth is None or not self._running:
             return
         coordinator.async_publish()
@@ -259,103 +268,108 @@ class VehicleManager:
             )
 
     @callback
-    def _async_session_made(self, vin: str, computer: Computer, point: bytes) -> None:
-        """Take the public key of a computer that a session through the cloud has."""
-        if (coordinator := self.cars.get(vin)) is not None:
+    def _async_handle_session(self, vin: str, computer: Computer, point: bytes) -> None:
+        """Update the public key of a computer from a session over the cloud."""
+        if (coordinator := self.vehicles.get(vin)) is not None:
             coordinator.vehicle.trust.set_cloud_key(computer, point)
+
+    # Start and stop
 
     @callback
     def async_start(self) -> None:
-        """Begin to listen for the cars that are paired."""
+        """Start Bluetooth for the paired vehicles."""
         self._running = True
-        for coordinator in self.cars.values():
+        for coordinator in self.vehicles.values():
             if coordinator.bluetooth is not None:
                 with isolated("the Bluetooth of a vehicle"):
                     coordinator.bluetooth.async_start()
 
     @callback
-    def async_ask(self) -> None:
-        """Ask the cars of which a command has left something unknown."""
-        for coordinator in self.cars.values():
+    def async_request_unsettled(self) -> None:
+        """Request what commands before a restart left unknown."""
+        for coordinator in self.vehicles.values():
             with isolated("a vehicle"):
-                coordinator.async_start()
+                coordinator.async_request_unsettled()
 
     async def async_stop(self) -> None:
-        """Let go of the cars."""
+        """Stop commands and Bluetooth."""
         self._running = False
         await asyncio.gather(
-            *(car.async_stop() for car in self.cars.values()), return_exceptions=True
+            *(coordinator.async_stop() for coordinator in self.vehicles.values()),
+            return_exceptions=True,
         )
-        if self.sender is not None:
-            await self.sender.async_stop()
+        if self._command_sender is not None:
+            await self._command_sender.async_stop()
         await asyncio.gather(
             *(
                 _async_stop(coordinator.bluetooth)
-                for coordinator in self.cars.values()
+                for coordinator in self.vehicles.values()
                 if coordinator.bluetooth is not None
             )
         )
 
     @callback
     def async_add_new_vehicle_listener(
-        self, listener: Callable[[list[VehicleCoordinator]], None]
+        self, listener: NewVehicleListener
     ) -> CALLBACK_TYPE:
-        """Call back with the cars that are there, and with each that comes."""
+        """Call a listener with the vehicles, a batch at a time, and with new ones."""
         self._listeners.append(listener)
-        cars = list(self.cars.values())
-        listener(cars[:AT_ONCE])
-        if later := cars[AT_ONCE:]:
-            self._async_in_steps(later, lambda car: self._present(listener, car))
+        coordinators = list(self.vehicles.values())
+        listener(coordinators[:BATCH_SIZE])
+        if later := coordinators[BATCH_SIZE:]:
+            self._async_in_turns(later, lambda one: self._present(listener, one))
         return lambda: self._listeners.remove(listener)
 
     def _present(
         self,
-        listener: Callable[[list[VehicleCoordinator]], None],
-        car: VehicleCoordinator,
+        listener: NewVehicleListener,
+        coordinator: VehicleCoordinator,
     ) -> None:
-        if self.cars.get(car.vehicle.id) is car:
-            listener([car])
+        if self.vehicles.get(coordinator.vehicle.id) is coordinator:
+            listener([coordinator])
+
+    # The account
 
     @callback
     def async_update_products(self, call: ApiCall) -> None:
-        """Follow what the account lists."""
+        """Update the vehicles from the list of the account."""
         listed = parse_products(call.body)
-        if listed is None or self.poller is None:
+        if listed is None or self._poller is None:
             return
         self.too_many = len(listed) if len(listed) > MAX_VEHICLES else None
         if self.too_many is not None:
             return
         now = dt_util.utcnow()
-        change = self._roster.update(set(listed) - self._elsewhere(), now)
+        change = self._account_vehicles.update(set(listed) - self._other_vins(), now)
         for vin, summary in listed.items():
-            if vin in self.cars:
-                with isolated("what an account tells of a vehicle"):
-                    self.cars[vin].vehicle.apply_product(summary, now)
-        came = [listed[vin] for vin in change.added]
-        for summary in came[:AT_ONCE]:
+            if vin in self.vehicles:
+                with isolated("the product list's update of a vehicle"):
+                    self.vehicles[vin].vehicle.apply_product(summary, now)
+        added = [listed[vin] for vin in change.added]
+        for summary in added[:BATCH_SIZE]:
             self._discover(summary, now)
-        if later := came[AT_ONCE:]:
-            self._async_in_steps(later, lambda summary: self._discover(summary, now))
+        if later := added[BATCH_SIZE:]:
+            self._async_in_turns(later, lambda summary: self._discover(summary, now))
         for vin in change.removed:
             self.async_remove(vin)
 
-    def _discover(self, summary: JsonObject, now: datetime) -> None:
-        """Take in a car that an account tells of."""
-        found = self._provider.vehicle_from_product(summary, now)
-        if self._is_left_out(found.id):
-            self._leave_out(found)
+    def _discover(self, summary: JsonObject, utcnow: datetime) -> None:
+        """Add a vehicle of the account."""
+        vehicle = self._provider.vehicle_from_product(summary, utcnow)
+        if self._is_left_out(vehicle.id):
+            self._leave_out(vehicle)
             return
-        car = self._add(found, PhysicalKey.NONE)
-        self.async_name()
-        if self.poller is not None:
-            self.poller.async_add_car(car.vehicle.id)
+        coordinator = self._add(vehicle, PhysicalKey.NONE)
+        self.async_update_names()
+        if self._poller is not None:
+            self._poller.async_add_vehicle(vehicle.id)
         for listener in list(self._listeners):
             with isolated("a platform that adds a vehicle"):
-                listener([car])
+                listener([coordinator])
 
     @callback
-    def _async_in_steps[T](self, items: list[T], take: Callable[[T], None]) -> None:
-        """Take one item after another, and let others run in between."""
+    def _async_in_turns[T](self, items: list[T], take: Callable[[T], None]) -> None:
+        """Take one item in each turn of the event loop."""
 
         async def run() -> None:
             for item in items:
@@ -364,28 +378,28 @@ class VehicleManager:
                     take(item)
 
         self._entry.async_create_background_task(
-            self._hass, run(), f"{DOMAIN} adds vehicles", eager_start=False
+            self._hass, run(), f"{DOMAIN} add vehicles", eager_start=False
         )
 
     @callback
     def async_remove(self, vin: str) -> None:
-        """Let a car go, with all that is known of it."""
-        _LOGGER.info("%s: a car has left the account", self._entry.title)
+        """Remove a vehicle and its device."""
+        _LOGGER.info("%s: A vehicle has left the account", self._entry.title)
         self.left_out.pop(vin, None)
-        gone = self.cars.pop(vin, None)
-        if gone is not None and (local := gone.bluetooth) is not None:
+        removed = self.vehicles.pop(vin, None)
+        if removed is not None and (bluetooth := removed.bluetooth) is not None:
             self._entry.async_create_background_task(
-                self._hass, local.async_stop(), f"{DOMAIN} lets go of a car"
+                self._hass, bluetooth.async_stop(), f"{DOMAIN} Bluetooth stop"
             )
-        self._judge.forget(vin)
+        self._detector.forget(vin)
         if self._provider.link is not None:
             self._provider.link.remove_vehicle(vin)
-        if self.poller is not None:
-            self.poller.async_remove_car(vin)
+        if self._poller is not None:
+            self._poller.async_remove_vehicle(vin)
         if (device := self._device(vin)) is not None:
             dr.async_get(self._hass).async_remove_device(device.id)
 
 
-async def _async_stop(local: BluetoothVehicle) -> None:
+async def _async_stop(bluetooth: BluetoothVehicle) -> None:
     with isolated("the Bluetooth of a vehicle"):
-        await local.async_stop()
+        await bluetooth.async_stop()

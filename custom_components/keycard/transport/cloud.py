@@ -15,6 +15,7 @@ from tesla_fleet_api.teslemetry.teslemetry import Teslemetry, register_client
 
 from ..vehicle.command_queue import PendingCommand
 from ..vehicle.commands import COMMANDS, Command, CommandCall, command_call
+from ..vehicle.computer_keys import Computer
 from ..vehicle.parsing import JsonObject
 from ..vehicle.state import ConnectivityState, unwrap_response
 from .http import Failure, HttpResult, recording, request
@@ -134,11 +135,17 @@ class FleetClient:
         # Each computer of a vehicle has its own sessions and executes its commands in
         # order, so that locking does not wait for infotainment.
         self._signed_vehicles: dict[tuple[str, bool], SignedVehicle] = {}
-        self.on_session: SessionCallback = lambda vin, computer, point: None
-        """Called with the public key of a computer after a signed handshake."""
-
+        self._session_listeners: list[SessionCallback] = []
         self._locks: defaultdict[tuple[str, bool], asyncio.Lock]
         self._locks = defaultdict(asyncio.Lock)
+
+    def add_session_listener(self, listener: SessionCallback) -> None:
+        """Call a listener with the computer's public key after a signed handshake."""
+        self._session_listeners.append(listener)
+
+    def _notify_session(self, vin: str, computer: Computer, point: bytes) -> None:
+        for listener in self._session_listeners:
+            listener(vin, computer, point)
 
     async def products(self) -> ApiCall:
         """Request the product list of the account."""
@@ -241,7 +248,7 @@ class FleetClient:
         computer = vin, COMMANDS[call.command].vehicle_security
         if computer not in self._signed_vehicles:
             self._signed_vehicles[computer] = SignedVehicle(
-                self._api, vin, self.on_session
+                self._api, vin, self._notify_session
             )
         vehicle = self._signed_vehicles[computer]
         # The next command is sent only once this one was answered or has expired.

@@ -281,15 +281,16 @@ class BluetoothHistory:
 
 
 class ComputerTrust:
-    """Trust in devices that answer as a vehicle, over all connections.
-
-    `on_change` is called when the keys have changed and need to be stored.
-    """
+    """Trust in devices that answer as a vehicle, over all connections."""
 
     def __init__(self, keys: ComputerKeys | None = None) -> None:
         self.keys = keys or ComputerKeys()
         self.history = BluetoothHistory()
-        self.on_change: Callable[[], None] = lambda: None
+        self._listeners: list[Callable[[], None]] = []
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call a listener whenever the keys change."""
+        self._listeners.append(listener)
 
     def accept_session(
         self, computer: Computer, point: bytes, monotonic: float
@@ -336,4 +337,5 @@ class ComputerTrust:
     def _set_keys(self, keys: ComputerKeys) -> None:
         if keys != self.keys:
             self.keys = keys
-            self.on_change()
+            for listener in self._listeners:
+                listener()

@@ -12,8 +12,9 @@ from custom_components.keycard.outage.evidence import (
     Verdict,
 )
 from custom_components.keycard.outage.models import Assessment, Status
-from custom_components.keycard.runtime.connection import (
+from custom_components.keycard.runtime.presentation import (
     NEARLY_EMPTY,
+    CloudAccess,
     Connection,
     cloud_connection,
     count_payment_errors,
@@ -83,9 +84,7 @@ def test_status_and_state(
         judged(status),
         ADA,
         state,
-        calls_work=True,
-        mobile_access=True,
-        refused=None,
+        CloudAccess(calls_work=True),
     )
     assert found is connection
 
@@ -154,9 +153,9 @@ def test_calls_and_account(
         judgement,
         ADA,
         VehicleState(vin=ADA, presence=ConnectivityState.ONLINE),
-        calls_work=calls_work,
-        mobile_access=mobile_access,
-        refused=refused,
+        CloudAccess(
+            calls_work=calls_work, mobile_access=mobile_access, refusal=refused
+        ),
     )
     assert found is connection
 
@@ -167,9 +166,7 @@ def test_a_car_that_was_never_heard_of(status: Status) -> None:
         judged(status),
         ADA,
         None,
-        calls_work=True,
-        mobile_access=True,
-        refused=None,
+        CloudAccess(calls_work=True),
     )
     assert found is not Connection.CLOUD
 

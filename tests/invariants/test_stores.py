@@ -100,7 +100,7 @@ async def test_stores_that_cannot_be_read_are_set_aside(
             assert issue is not None
             placeholders = {"file": name, "aside": aside.name}
             assert issue.translation_placeholders == placeholders
-            told = [f"{name} could not be read" in one for one in caplog.messages]
+            told = [f"unreadable storage file {name}" in one for one in caplog.messages]
             assert sum(told) == 1
     assert await story.hass.config_entries.async_remove(entry.entry_id)
     assert issues.async_get_issue(DOMAIN, f"{names[1]}_unreadable") is None

@@ -94,7 +94,7 @@ def table(keycard: Played, peer: Played, story: Story) -> Table:
         ratio = f"{ours / theirs:.2f}" if theirs else ""
         found.add_row(name, format(ours, form), format(theirs, form), ratio)
 
-    for charge in TARIFF.per_dollar:
+    for charge in TARIFF.calls_per_dollar:
         add(f"billed: {charge}", "d", _billed(charge))
     add("cost before the discount, USD", ".2f", lambda one: one.cost)
     for doing, name in (

@@ -30,7 +30,7 @@ from custom_components.keycard.outage.stored_values import (
     INVALID_DATA_ERRORS,
     check_type,
 )
-from custom_components.keycard.providers.fleet import read_claims
+from custom_components.keycard.providers.fleet import parse_claims
 from custom_components.keycard.runtime.vehicle_poller import CallType, classify_call
 from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import (
@@ -340,7 +340,7 @@ def test_tokens(answer: HttpResult) -> None:
     assert token["access_token"].isascii()
     assert token["access_token"].isprintable()
     assert 60 <= token["expires_in"] <= 90 * 24 * 3600
-    read_claims(token["access_token"])
+    parse_claims(token["access_token"])
 
 
 @fuzz(20)

@@ -14,9 +14,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.drill.report import (
     AutomationResult,
-    CarReadiness,
     NotificationResult,
     Readiness,
+    VehicleReadiness,
 )
 from custom_components.keycard.notifications.markdown import escape_markdown
 from custom_components.keycard.notifications.text import async_load_translations
@@ -100,16 +100,16 @@ async def test_the_report_of_a_drill(hass: HomeAssistant) -> None:
     listener = AutomationResult(
         entity_id="automation.a", name=EVIL, triggered=True, disabled=False
     )
-    car = CarReadiness(
+    car = VehicleReadiness(
         name=EVIL,
         key=PhysicalKey.KEYCARD,
-        named=True,
+        key_configured=True,
         key_tried=None,
         pin_to_drive=None,
         bluetooth=None,
     )
     told = NotificationResult(automations=(listener,), receivers=(EVIL,))
-    report = Readiness(notifications=told, cars=(car,)).as_markdown(words)
+    report = Readiness(notifications=told, vehicles=(car,)).as_markdown(words)
     # Its own words are written with emphasis.
     own = ("em_open", "em_close", "strong_open", "strong_close")
     assert letters(report, *own).count(EVIL) == 3

@@ -66,7 +66,7 @@ async def test_a_token(
     form = await ask_for_token(hass, service)
     assert form["description_placeholders"] == {
         "service": SERVICES[service].name,
-        "console": SERVICES[service].console,
+        "console": SERVICES[service].console_url,
     }
     token = token_of(simulator, service)
     created = await answer(hass, form, token=f" {token} ")

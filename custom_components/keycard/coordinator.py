@@ -16,7 +16,7 @@ from homeassistant.util.location import distance
 
 from .auth.credentials import Credentials
 from .const import CONF_LOCATION_AWAY, CONF_PROVIDER, DOMAIN
-from .cost.budget import StoredSpending
+from .cost.budget import StoredUsage
 from .cost.middleware import UsageMiddleware
 from .cost.pricing import Charge, tariff_of
 from .drill.runner import DrillRunner
@@ -29,7 +29,7 @@ from .outage.evidence import Evidence, Subject
 from .outage.outage_log import OutageEvent
 from .outage.stale_data import StaleDataDetector
 from .outage.stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
-from .providers import Provider, hosts_of, provider_of
+from .providers import Provider, create_provider, endpoints_from_config
 from .runtime.call_handler import ApiCallHandler
 from .runtime.commands import CloudCommandSender
 from .runtime.host_poller import HostPoller, async_get_host_poller
@@ -107,9 +107,9 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
     ) -> None:
         """Initialize without making a request."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
-        endpoints = hosts_of(entry.data, entry.options)
+        endpoints = endpoints_from_config(entry.data, entry.options)
         cached = tariff_of(entry.data[CONF_PROVIDER], third_party=True).cached
-        self._provider = provider = provider_of(
+        self._provider = provider = create_provider(
             entry.data,
             entry.options,
             lambda recorder: async_create_clientsession(
@@ -147,10 +147,10 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         )
         self._vehicle_poller: VehiclePoller | None = None
         command_sender: CloudCommandSender | None = None
-        if provider.link is not None:
+        if provider.client is not None:
             self._vehicle_poller = VehiclePoller(
                 hass=hass,
-                client=provider.link,
+                client=provider.client,
                 detector=self._detector,
                 account=self._detector.account,
                 get_vehicle=lambda vin: vehicles[vin].vehicle,
@@ -159,7 +159,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                 random=Random(),
             )
             command_sender = CloudCommandSender(
-                client=provider.link,
+                client=provider.client,
                 account=self._detector.account,
                 third_party=third_party,
                 record_evidence=self._async_handle_evidence,
@@ -190,8 +190,8 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             detector=self._detector,
             vehicles=vehicles,
             publisher=self._publisher,
-            show=self._async_publish,
-            update=self.async_update_listeners,
+            publish_cloud=self._async_publish,
+            update_listeners=self.async_update_listeners,
             schedule_save=self._store.async_save_soon,
         )
         self._call_handler = ApiCallHandler(
@@ -260,7 +260,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                 keys = self._restore_assessment(stored, skipped)
             with skipped.part("spending"):
                 if (spending := stored.get("spending")) is not None:
-                    check_type(spending, StoredSpending)
+                    check_type(spending, StoredUsage)
                     self._usage.async_restore(spending)
             with skipped.part("event"):
                 if (event := stored.get("event")) is not None:
@@ -292,10 +292,12 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         paired = self._vehicle_manager.paired_subentries
         with skipped.part("cars"):
             for vehicle_id, stored_vehicle in stored["cars"].items():
-                if self._provider.cars_from_account or vehicle_id in paired:
+                if self._provider.has_account or vehicle_id in paired:
                     with skipped.part("a car"):
                         check_type(stored_vehicle, dict[str, object])
-                        vehicles[vehicle_id] = self._provider.restore(stored_vehicle)
+                        vehicles[vehicle_id] = self._provider.restore_vehicle(
+                            stored_vehicle
+                        )
         configured = [
             vehicle
             for vehicle in self._provider.vehicles()

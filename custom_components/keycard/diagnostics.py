@@ -96,7 +96,7 @@ async def async_get_device_diagnostics(
 
 def _cloud(data: KeycardData) -> dict[str, Any]:
     """Return the assessment of the cloud and the state of the detector."""
-    client = data.provider.link
+    client = data.provider.client
     return {
         "region": data.region,
         "service_in_between": data.detector.third_party,

@@ -31,7 +31,7 @@ class VehicleEntityDescription(EntityDescription):
     """Whether the configuration of a vehicle supports the entity, None for all."""
 
     supported_fn: Callable[[VehicleState], object] | None = None
-    """A value that only vehicles report that support the entity."""
+    """A value that only vehicles with the needed equipment report."""
 
     signed_only: bool = False
     """Whether the entity needs signed commands."""

@@ -212,7 +212,7 @@ class Issues:
             issue in (IssueType.PAYMENT_NEEDED, IssueType.CAR_PAYMENT_NEEDED)
             and service
         ):
-            return service.console
+            return service.console_url
         if issue is IssueType.BILLING_LIMIT and service is None:
             return DASHBOARD
         if issue is IssueType.CERTIFICATE_CHANGED:
@@ -247,7 +247,7 @@ class Issues:
             if car.vehicle.unpaired
         ):
             found[IssueType.KEY_NOT_PAIRED] = {"links": "\n".join(links)}
-        link = data.provider.link
+        link = data.provider.client
         fleet = self.entry.data[CONF_PROVIDER] == PROVIDER_FLEET
         signs_itself = fleet and CONF_SERVER not in self.entry.data
         if signs_itself and not (link and link.can_sign):
@@ -362,7 +362,7 @@ def _with_escaped(names: Mapping[str, str]) -> dict[str, str]:
 def async_track_issues(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     """Keep the repair issues of an entry up to date while it is loaded."""
     data = entry.runtime_data
-    client = data.provider.link
+    client = data.provider.client
     issues = Issues(hass=hass, entry=entry)
     entry.async_on_unload(issues.async_stop)
     entry.async_on_unload(data.host_poller.async_add_listener(issues.async_update))

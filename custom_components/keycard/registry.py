@@ -99,7 +99,7 @@ def async_remove_stale_entities(hass: HomeAssistant, entry: KeycardConfigEntry) 
         if car_id in data.vehicle_manager.left_out:
             continue
         if car is None:
-            if car_id != entry.entry_id and not data.provider.cars_from_account:
+            if car_id != entry.entry_id and not data.provider.has_account:
                 # The vehicle was only set up for its Bluetooth key.
                 devices.async_remove_device(device.id)
         elif car.bluetooth is None:

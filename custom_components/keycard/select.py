@@ -33,7 +33,7 @@ class VehicleHeaterSelectDescription(SelectEntityDescription, VehicleEntityDescr
 
 
 def _equipped(seat: str) -> Callable[[VehicleConfig], bool] | None:
-    """Return a function that tells whether a vehicle can heat a seat."""
+    """Return a function that returns whether a seat can be heated."""
     if seat.startswith("third_row"):
         return lambda equipment: equipment.third_row
     if seat.startswith("rear"):
@@ -42,13 +42,13 @@ def _equipped(seat: str) -> Callable[[VehicleConfig], bool] | None:
 
 
 def _level(field: str) -> Callable[[VehicleState], int | None]:
-    """Return a function that reads a level."""
+    """Return a function that returns a level."""
 
-    def read(state: VehicleState) -> int | None:
+    def value_fn(state: VehicleState) -> int | None:
         level: int | None = getattr(state, field)
         return level
 
-    return read
+    return value_fn
 
 
 SELECTS = (

@@ -498,7 +498,7 @@ async def async_setup_entry(
             ),
         ]
     )
-    if entry.runtime_data.provider.cars_from_account:
+    if entry.runtime_data.provider.has_account:
         async_add_entities([CostSensor(entry)])
     async_add_vehicle_entities(
         entry, async_add_entities, VEHICLE_SENSORS, VehicleSensor
@@ -564,7 +564,7 @@ class CostSensor(CloudEntity, SensorEntity):
         return {
             **{charge.value: spending.counts[charge] for charge in Charge},
             "billing": tariff.billing.value,
-            "free": tariff.free,
+            "free": tariff.monthly_credit,
             "prices_since": tariff.since,
             "budget": spending.budget,
             "pace": spending.budget_state(dt_util.now()).value,
@@ -581,7 +581,7 @@ class LastDrillSensor(CloudEntity, SensorEntity):
     @override
     def native_value(self) -> datetime | None:
         """Return the end of the last drill."""
-        return self._runtime_data.drill.last
+        return self._runtime_data.drill.last_completed
 
     @property
     @override

@@ -31,7 +31,7 @@ from .bluetooth.vehicle_link import BluetoothStatus
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry
 from .dashboard import async_get_dashboard
-from .drill.scenario import DURATION, SCOPES, DrillRequest
+from .drill.scenario import DEFAULT_DURATION, SCOPES, DrillRequest
 from .outage.endpoints import REGIONS
 from .outage.models import OUTAGES, Scope, Status
 from .outage.outage_log import EventType, Outage
@@ -57,7 +57,7 @@ _HISTORY_SCHEMA = _ENTRY_SCHEMA.extend(
 )
 _DRILL_SCHEMA = _ENTRY_SCHEMA.extend(
     {
-        vol.Optional(ATTR_DURATION, default=DURATION): cv.time_period,
+        vol.Optional(ATTR_DURATION, default=DEFAULT_DURATION): cv.time_period,
         vol.Optional(ATTR_STATUS, default=Status.OUTAGE): vol.All(
             vol.In(list(SCOPES)), vol.Coerce(Status)
         ),
@@ -179,8 +179,8 @@ async def _async_start_drill(hass: HomeAssistant, call: ServiceCall) -> ServiceR
         DrillRequest(
             status=call.data[ATTR_STATUS],
             scope=call.data.get(ATTR_SCOPE),
-            elsewhere=frozenset(call.data[ATTR_ELSEWHERE]),
-            cars=frozenset(_vehicle_ids(hass, entry, call.data[ATTR_CARS])),
+            other_regions=frozenset(call.data[ATTR_ELSEWHERE]),
+            vehicles=frozenset(_vehicle_ids(hass, entry, call.data[ATTR_CARS])),
             duration=call.data[ATTR_DURATION],
         )
     )

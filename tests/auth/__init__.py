@@ -1,1 +1,1 @@
-"""Tests of the sign-in."""
+"""Tests of auth/."""

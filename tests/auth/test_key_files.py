@@ -1,4 +1,4 @@
-"""The file of a key is there whole or not at all, and for its owner only."""
+"""Tests of key files: atomic, and readable by their owner only."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ from custom_components.keycard.transport.key_pair import (
 )
 
 
-async def test_a_key_is_made_once(tmp_path: Path) -> None:
+async def test_key_is_created_once(tmp_path: Path) -> None:
     path = tmp_path / "key"
     key = await load_or_create_key(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -29,7 +29,7 @@ async def test_a_key_is_made_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\n"])
-async def test_an_empty_file_is_no_key(tmp_path: Path, content: bytes) -> None:
+async def test_empty_file_is_replaced(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "key"
     path.write_bytes(content)
     key = await load_or_create_key(path)
@@ -38,7 +38,7 @@ async def test_an_empty_file_is_no_key(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("function", ["fsync", "fdopen"])
-async def test_a_full_disk_leaves_nothing(
+async def test_full_disk_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
     path, real = tmp_path / "key", getattr(os, function)
@@ -56,7 +56,7 @@ async def test_a_full_disk_leaves_nothing(
 
 
 @pytest.mark.parametrize("kind", ["text", "rsa", "curve", "folder"])
-async def test_what_is_there_is_never_replaced(tmp_path: Path, kind: str) -> None:
+async def test_file_with_content_is_never_replaced(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "key"
     if kind == "folder":
         path.mkdir()
@@ -77,7 +77,7 @@ async def test_what_is_there_is_never_replaced(tmp_path: Path, kind: str) -> Non
     assert (None if path.is_dir() else path.read_bytes()) == before
 
 
-async def test_a_file_for_everybody_becomes_its_owners(tmp_path: Path) -> None:
+async def test_file_permissions_are_restricted(tmp_path: Path) -> None:
     path = tmp_path / "key"
     await load_or_create_key(path)
     path.chmod(0o644)

@@ -1,4 +1,4 @@
-"""What is taken of the answers of a sign-in host."""
+"""Tests of token responses."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from custom_components.keycard.auth.oauth import classify_token_response
-from custom_components.keycard.providers.fleet import read_claims
+from custom_components.keycard.providers.fleet import parse_claims
 from custom_components.keycard.transport.http import Failure, HttpResult
 
 HOUR = 3600
@@ -48,19 +48,19 @@ def answer(
         (10**400, HOUR),
     ],
 )
-def test_a_lifetime_is_bounded(told: object, taken: int) -> None:
+def test_lifetime_is_bounded(told: object, taken: int) -> None:
     assert classify_token_response(answer({**GOOD, "expires_in": told})) == {
         **GOOD,
         "expires_in": taken,
     }
 
 
-def test_a_lifetime_of_thousands_of_digits_is_an_hour() -> None:
+def test_lifetime_of_thousands_of_digits_is_an_hour() -> None:
     body = json.dumps({**GOOD, "expires_in": 7}).replace("7", "9" * 5000)
     assert classify_token_response(answer(body)) == {**GOOD, "expires_in": HOUR}
 
 
-def test_a_lifetime_that_is_not_told_is_an_hour() -> None:
+def test_missing_lifetime_is_an_hour() -> None:
     assert classify_token_response(answer(GOOD)) == {**GOOD, "expires_in": HOUR}
 
 
@@ -72,14 +72,14 @@ def test_a_lifetime_that_is_not_told_is_an_hour() -> None:
         {"scope": 5, "expires_at": 5, "created_at": "\ud800"},
     ],
 )
-def test_only_known_fields_are_taken(more: dict[str, Any]) -> None:
+def test_only_known_fields_are_stored(more: dict[str, Any]) -> None:
     found = classify_token_response(answer({**GOOD, "expires_in": HOUR, **more}))
     assert found == {**GOOD, "expires_in": HOUR}
 
 
 @pytest.mark.parametrize("field", ["refresh_token", "token_type"])
 @pytest.mark.parametrize("value", ["", "a\r\nb", "a b", "\ud800", None, 5, ["a"], "ä"])
-def test_a_field_that_cannot_be_used_is_left_out(field: str, value: object) -> None:
+def test_invalid_field_is_ignored(field: str, value: object) -> None:
     found = classify_token_response(answer({**GOOD, "expires_in": HOUR, field: value}))
     assert found is not None
     assert field not in found
@@ -90,7 +90,7 @@ def test_a_field_that_cannot_be_used_is_left_out(field: str, value: object) -> N
     "token",
     [None, "", "a\r\nHost: evil", "a\x00b", "a\tb", ["a"], {}, 5, True, "\udcff", "ä"],
 )
-def test_a_token_that_cannot_be_sent_is_none(token: object) -> None:
+def test_token_with_invalid_characters_is_ignored(token: object) -> None:
     assert (
         classify_token_response(
             answer({**GOOD, "expires_in": HOUR, "access_token": token})
@@ -118,9 +118,9 @@ def test_no_token(body: object, status: int, failure: Failure | None) -> None:
 @pytest.mark.parametrize(
     "claims", ["[" * 20_000, "9" * 5000, "null", '{"sub": "\\ud800"}']
 )
-def test_claims_that_cannot_be_read_say_nothing(claims: str) -> None:
+def test_invalid_claims_are_empty(claims: str) -> None:
     def part(text: str) -> str:
         return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
     head = part('{"alg": "none"}')
-    assert read_claims(f"{head}.{part(claims)}.").account is None
+    assert parse_claims(f"{head}.{part(claims)}.").account is None

@@ -1,4 +1,4 @@
-"""A month's calls have a price, and a budget slows what spends it."""
+"""Tests of usage, prices and budget."""
 
 from datetime import datetime, timedelta
 from math import inf
@@ -10,9 +10,9 @@ import pytest
 from custom_components.keycard.cost.budget import (
     BudgetState,
     MonthlyUsage,
-    StoredSpending,
-    begin_of_month,
+    StoredUsage,
     end_of_month,
+    start_of_month,
 )
 from custom_components.keycard.cost.middleware import charge_of
 from custom_components.keycard.cost.pricing import Billing, Charge, tariff_of
@@ -34,10 +34,10 @@ def spending(budget: float | None = None, data: int = 0, **kwargs: Any) -> Month
         # 1,000 data calls, 100 commands, 10 wakes.
         ("fleet", False, Billing.BY_CALL, 2.0 + 0.1 + 0.2),
         ("compatible", False, Billing.BY_CALL, 2.0 + 0.1 + 0.2),
-        ("compatible", True, Billing.UNKNOWN, None),
+        ("compatible", True, Billing.UNKNOWN_TARIFF, None),
         ("teslemetry", True, Billing.BY_CALL, 2.5 + 0.125 + 0.25),
         ("tessie", True, Billing.SUBSCRIPTION, None),
-        ("watch_only", False, Billing.UNKNOWN, None),
+        ("watch_only", False, Billing.UNKNOWN_TARIFF, None),
     ],
 )
 def test_prices(
@@ -71,15 +71,15 @@ def test_prices(
         ("/status", None),
     ],
 )
-def test_what_is_billed(path: str, charge: Charge | None) -> None:
+def test_billed_requests(path: str, charge: Charge | None) -> None:
     assert charge_of(path) is charge
 
 
-def test_a_month_begins_at_midnight_of_the_home() -> None:
+def test_month_starts_at_local_midnight() -> None:
     month = spending(data=7)
-    assert not month.roll(datetime(2026, 10, 31, 23, 59, 59, tzinfo=HOME))
+    assert not month.roll_month(datetime(2026, 10, 31, 23, 59, 59, tzinfo=HOME))
     assert month.counts[Charge.DATA] == 7
-    assert month.roll(datetime(2026, 11, 1, tzinfo=HOME))
+    assert month.roll_month(datetime(2026, 11, 1, tzinfo=HOME))
     assert (month.month, month.cost) == (datetime(2026, 11, 1, tzinfo=HOME), 0)
     month.add(Charge.WAKES, datetime(2026, 11, 30, 12, tzinfo=HOME))
     month.add(Charge.WAKES, datetime(2026, 12, 1, 12, tzinfo=HOME))
@@ -87,9 +87,9 @@ def test_a_month_begins_at_midnight_of_the_home() -> None:
     assert end_of_month(datetime(2026, 12, 1, tzinfo=HOME)).year == 2027
 
 
-def test_a_clock_that_is_set_back_begins_no_month() -> None:
+def test_clock_set_back_starts_no_month() -> None:
     month = spending(data=7)
-    assert not month.roll(datetime(1970, 1, 1, tzinfo=HOME))
+    assert not month.roll_month(datetime(1970, 1, 1, tzinfo=HOME))
     assert month.counts[Charge.DATA] == 7
 
 
@@ -102,17 +102,17 @@ def test_a_clock_that_is_set_back_begins_no_month() -> None:
         (datetime(2026, 11, 1, tzinfo=HOME), {}),
     ],
 )
-def test_what_was_counted_is_kept(now: datetime, counts: dict[Charge, int]) -> None:
+def test_usage_survives_a_restart(now: datetime, counts: dict[Charge, int]) -> None:
     before = spending(data=5)
     before.add(Charge.WAKES, OCTOBER)
-    after = MonthlyUsage(tariff=MAKER, month=begin_of_month(now))
+    after = MonthlyUsage(tariff=MAKER, month=start_of_month(now))
     after.restore(before.dump(), now)
     assert after.counts == counts
 
 
 @pytest.mark.parametrize("counts", [{"data": "many"}, {"more": 1}])
-def test_what_makes_no_sense_is_not_taken_up(counts: dict[str, Any]) -> None:
-    stored = StoredSpending(month="2026-10-01", counts=counts)
+def test_invalid_stored_usage_is_ignored(counts: dict[str, Any]) -> None:
+    stored = StoredUsage(month="2026-10-01", counts=counts)
     with pytest.raises(ValueError):  # noqa: PT011 - any text will do
         spending().restore(stored, OCTOBER)
 
@@ -133,7 +133,7 @@ def test_what_makes_no_sense_is_not_taken_up(counts: dict[str, Any]) -> None:
         (10, 11.0, 0, inf, BudgetState.STOPPED),
     ],
 )
-def test_a_budget_slows(
+def test_budget_stretches_intervals(
     budget: float | None, spent: float, days: float, slower: float, thrift: BudgetState
 ) -> None:
     # Days of the clock on the wall: one of October's has an hour more.
@@ -143,7 +143,7 @@ def test_a_budget_slows(
     assert month.budget_state(now) is thrift
 
 
-def test_without_prices_there_is_nothing_to_limit() -> None:
+def test_no_limit_without_prices() -> None:
     month = MonthlyUsage(
         tariff=tariff_of("tessie", third_party=True), month=OCTOBER, budget=1
     )
@@ -155,10 +155,8 @@ def test_without_prices_there_is_nothing_to_limit() -> None:
 
 @pytest.mark.parametrize("times", [1.5, 3.0, 20.0])
 @pytest.mark.parametrize("power", [1, 2])
-def test_who_asks_for_too_much_becomes_slower_and_is_not_stopped(
-    times: float, power: int
-) -> None:
-    """Ask so often that the budget would go `times` over, at a slowed pace."""
+def test_excessive_polling_is_slowed_but_not_stopped(times: float, power: int) -> None:
+    """Poll so often that the budget would be spent `times` over without slowing."""
     month = spending(5.0)
     end = end_of_month(OCTOBER)
     usual = (end - OCTOBER) / (5.0 * 500 * times)
@@ -176,7 +174,7 @@ def test_who_asks_for_too_much_becomes_slower_and_is_not_stopped(
     assert times * 0.9 < slowest**power < times * 5
 
 
-def test_who_asks_for_less_than_the_budget_is_never_slowed() -> None:
+def test_polling_within_the_budget_is_never_slowed() -> None:
     month = spending(5.0)
     end = end_of_month(OCTOBER)
     now = OCTOBER

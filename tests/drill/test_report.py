@@ -1,4 +1,4 @@
-"""The readiness list in words, in every language."""
+"""Tests of the readiness report in every language."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,9 +9,9 @@ from homeassistant.core import HomeAssistant
 
 from custom_components.keycard.drill.report import (
     AutomationResult,
-    CarReadiness,
     NotificationResult,
     Readiness,
+    VehicleReadiness,
 )
 from custom_components.keycard.notifications.text import (
     Translations,
@@ -19,18 +19,18 @@ from custom_components.keycard.notifications.text import (
 )
 from custom_components.keycard.vehicle.keys import PhysicalKey
 
-ADA = CarReadiness(
+ADA = VehicleReadiness(
     name="Ada",
     key=PhysicalKey.KEYCARD,
-    named=True,
+    key_configured=True,
     key_tried=None,
     pin_to_drive=None,
     bluetooth=None,
 )
-CY = CarReadiness(
+CY = VehicleReadiness(
     name="Cy",
     key=PhysicalKey.FOB,
-    named=False,
+    key_configured=False,
     key_tried=datetime(2026, 11, 3, 23, 30, tzinfo=UTC),
     pin_to_drive=None,
     bluetooth=True,
@@ -47,9 +47,9 @@ async def words(hass: HomeAssistant, request: pytest.FixtureRequest) -> Translat
 
 
 def in_words(
-    words: Translations, told: NotificationResult, *cars: CarReadiness
+    words: Translations, told: NotificationResult, *cars: VehicleReadiness
 ) -> list[str]:
-    return Readiness(notifications=told, cars=cars).as_markdown(words).split("\n")
+    return Readiness(notifications=told, vehicles=cars).as_markdown(words).split("\n")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def in_words(
         ),
     ],
 )
-async def test_who_was_told(
+async def test_notification_lines(
     words: Translations,
     told: NotificationResult,
     said: list[tuple[str, dict[str, str]]],
@@ -90,7 +90,7 @@ async def test_who_was_told(
     ]
 
 
-async def test_the_keys_of_each_car(words: Translations) -> None:
+async def test_key_lines_of_each_vehicle(words: Translations) -> None:
     keycard, fob = words.format("ready_key_keycard"), words.format("ready_key_fob")
     lines = in_words(words, NotificationResult(), replace(ADA, pin_to_drive=True), CY)
     assert lines[lines.index("**Ada**") :] == [

@@ -1,4 +1,4 @@
-"""The drill: what is rehearsed of what is asked for, and what ends it."""
+"""Tests of the simulated outage of a drill and its interruptions."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from custom_components.keycard.drill.scenario import (
-    LONGEST,
+    MAX_DURATION,
+    MIN_DURATION,
     SCOPES,
-    SHORTEST,
     Drill,
     DrillRequest,
-    InvalidDrill,
     InvalidDrillError,
+    InvalidDrillReason,
     create_drill,
 )
 from custom_components.keycard.outage.models import (
@@ -38,8 +38,8 @@ def made(
         others=frozenset({"na", "cn"}),
         models=MODELS if models is None else models,
         real=before,
-        wall=WALL,
-        now=NOW,
+        utcnow=WALL,
+        monotonic=NOW,
     )
 
 
@@ -92,7 +92,7 @@ def some(*items: str) -> frozenset[str]:
         ),
     ],
 )
-def test_what_is_rehearsed(
+def test_assessment_of_a_drill(
     *,
     plan: dict[str, Any],
     scope: Scope,
@@ -116,60 +116,72 @@ def test_what_is_rehearsed(
         since=WALL,
         affected=affected,
     )
-    assert drill.began == NOW
+    assert drill.started_at == NOW
     assert drill.length(NOW + 90) == timedelta(seconds=90)
 
 
 @pytest.mark.parametrize(
     ("plan", "why"),
     [
-        ({"duration": SHORTEST - timedelta(seconds=1)}, InvalidDrill.DURATION),
-        ({"duration": LONGEST + timedelta(seconds=1)}, InvalidDrill.DURATION),
-        ({"duration": -SHORTEST}, InvalidDrill.DURATION),
+        (
+            {"duration": MIN_DURATION - timedelta(seconds=1)},
+            InvalidDrillReason.DEFAULT_DURATION,
+        ),
+        (
+            {"duration": MAX_DURATION + timedelta(seconds=1)},
+            InvalidDrillReason.DEFAULT_DURATION,
+        ),
+        ({"duration": -MIN_DURATION}, InvalidDrillReason.DEFAULT_DURATION),
         *(
-            ({"status": status, "scope": scope}, InvalidDrill.SCOPE)
+            ({"status": status, "scope": scope}, InvalidDrillReason.SCOPE)
             for status, scopes in SCOPES.items()
             for scope in set(Scope) - set(scopes)
         ),
-        ({"scope": Scope.REGIONS}, InvalidDrill.ELSEWHERE_MISSING),
-        ({"scope": Scope.REGIONS, "elsewhere": some("eu")}, InvalidDrill.ELSEWHERE_OWN),
+        ({"scope": Scope.REGIONS}, InvalidDrillReason.OTHER_REGIONS_MISSING),
+        (
+            {"scope": Scope.REGIONS, "elsewhere": some("eu")},
+            InvalidDrillReason.OWN_REGION,
+        ),
         (
             {"scope": Scope.REGIONS, "elsewhere": some("na", "cn")},
-            InvalidDrill.ELSEWHERE_ALL,
+            InvalidDrillReason.ALL_OTHER_REGIONS,
         ),
-        ({"elsewhere": some("na")}, InvalidDrill.ELSEWHERE_UNUSED),
+        ({"elsewhere": some("na")}, InvalidDrillReason.OTHER_REGIONS_UNUSED),
         (
             {"scope": Scope.WORLDWIDE, "elsewhere": some("na")},
-            InvalidDrill.ELSEWHERE_UNUSED,
+            InvalidDrillReason.OTHER_REGIONS_UNUSED,
         ),
         (
             {"status": Status.DEGRADED, "elsewhere": some("na")},
-            InvalidDrill.ELSEWHERE_UNUSED,
+            InvalidDrillReason.OTHER_REGIONS_UNUSED,
         ),
-        ({"cars": some("ada")}, InvalidDrill.CARS_UNUSED),
-        ({"status": Status.DEGRADED, "cars": some("ada")}, InvalidDrill.CARS_UNUSED),
+        ({"cars": some("ada")}, InvalidDrillReason.VEHICLES_UNUSED),
+        (
+            {"status": Status.DEGRADED, "cars": some("ada")},
+            InvalidDrillReason.VEHICLES_UNUSED,
+        ),
         (
             {"status": Status.DEGRADED, "scope": Scope.VEHICLE, "models": {}},
-            InvalidDrill.NO_CARS,
+            InvalidDrillReason.NO_VEHICLES,
         ),
         (
             {"status": Status.DEGRADED, "scope": Scope.MODEL, "models": {}},
-            InvalidDrill.NO_CARS,
+            InvalidDrillReason.NO_VEHICLES,
         ),
     ],
 )
-def test_what_makes_no_drill(plan: dict[str, Any], why: InvalidDrill) -> None:
+def test_invalid_requests(plan: dict[str, Any], why: InvalidDrillReason) -> None:
     with pytest.raises(InvalidDrillError) as caught:
         made(**plan)
-    assert caught.value.why is why
+    assert caught.value.reason is why
 
 
-@pytest.mark.parametrize("duration", [SHORTEST, LONGEST])
-def test_the_bounds_of_a_duration_are_within_it(duration: timedelta) -> None:
-    assert made(duration=duration).began == NOW
+@pytest.mark.parametrize("duration", [MIN_DURATION, MAX_DURATION])
+def test_shortest_and_longest_durations_are_valid(duration: timedelta) -> None:
+    assert made(duration=duration).started_at == NOW
 
 
-def test_every_outage_can_be_rehearsed() -> None:
+def test_every_outage_status_has_a_drill() -> None:
     assert set(SCOPES) == OUTAGES
 
 
@@ -207,7 +219,7 @@ def judged(status: Status, **more: Any) -> Assessment:
         (judged(Status.OPERATIONAL, other_regions=("na",)), FINE, False),
     ],
 )
-def test_what_is_real_and_new_ends_it(
+def test_new_real_problem_interrupts_a_drill(
     *, before: Assessment, real: Assessment, broken: bool
 ) -> None:
     assert made(before=before).interrupted_by(real) is broken

@@ -1,4 +1,4 @@
-"""The cars of other integrations: how they are found, and found again."""
+"""Tests of the discovery of vehicles of other integrations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -97,7 +97,7 @@ CARS = [
 
 
 @pytest.mark.parametrize(("other", "known", "integration"), CARS)
-async def test_cars_are_found(
+async def test_vehicles_are_discovered(
     *,
     hass: HomeAssistant,
     other: Other,
@@ -178,12 +178,12 @@ NO_CARS = [
 
 
 @pytest.mark.parametrize("other", NO_CARS)
-async def test_other_things_are_no_cars(hass: HomeAssistant, other: Other) -> None:
+async def test_other_devices_are_no_vehicles(hass: HomeAssistant, other: Other) -> None:
     add_other(hass, other)
     assert async_discover_vehicles(hass) == []
 
 
-async def test_an_integration_that_is_switched_off_has_no_cars(
+async def test_disabled_integration_has_no_vehicles(
     hass: HomeAssistant,
 ) -> None:
     entry = MockConfigEntry(domain="tesla_fleet", disabled_by=ConfigEntryDisabler.USER)
@@ -192,7 +192,7 @@ async def test_an_integration_that_is_switched_off_has_no_cars(
     assert async_discover_vehicles(hass) == []
 
 
-async def test_one_car_of_two_integrations_is_one(hass: HomeAssistant) -> None:
+async def test_vehicle_of_two_integrations_is_merged(hass: HomeAssistant) -> None:
     fleet = add_other(hass, fleet_car())
     add_other(hass, fleet_car("Cy", CY_VIN))
     mate = add_other(hass, teslamate_car("ada"))
@@ -209,14 +209,16 @@ async def test_one_car_of_two_integrations_is_one(hass: HomeAssistant) -> None:
     assert cy.vin == CY_VIN
 
 
-async def test_what_names_no_vin_learns_it_from_the_other(hass: HomeAssistant) -> None:
+async def test_missing_vin_comes_from_the_other_integration(
+    hass: HomeAssistant,
+) -> None:
     add_other(hass, teslamate_car("Ada", model="Tesla"))
     add_other(hass, fleet_car())
     (ada,) = async_discover_vehicles(hass)
     assert (ada.model, ada.year, ada.vin) == ("model3", 2021, ADA_VIN)
 
 
-async def test_cars_that_only_have_a_name_in_common_are_two(
+async def test_different_vehicles_of_equal_name_are_not_merged(
     hass: HomeAssistant,
 ) -> None:
     add_other(hass, fleet_car("Car"))
@@ -225,7 +227,7 @@ async def test_cars_that_only_have_a_name_in_common_are_two(
     assert len(async_discover_vehicles(hass)) == 3
 
 
-async def test_a_car_is_found_once(
+async def test_selected_vehicle_is_not_discovered_again(
     hass: HomeAssistant, watching_entry: MockConfigEntry
 ) -> None:
     device = add_other(hass, fleet_car())
@@ -244,13 +246,13 @@ async def test_a_car_is_found_once(
     assert async_discover_vehicles(hass) == []
 
 
-async def test_a_car_of_an_account_is_not_found_again(hass: HomeAssistant) -> None:
+async def test_vehicle_of_an_account_is_not_discovered(hass: HomeAssistant) -> None:
     add_other(hass, Other(domain=DOMAIN, identifiers=(ADA_VIN,), name="Ada"))
     add_other(hass, fleet_car())
     assert async_discover_vehicles(hass) == []
 
 
-async def test_a_device_is_found_again_by_its_identifiers(hass: HomeAssistant) -> None:
+async def test_device_is_found_by_its_identifiers(hass: HomeAssistant) -> None:
     registry = dr.async_get(hass)
     device = add_other(hass, fleet_car())
     named = async_discover_vehicles(hass)[0].devices[0]
@@ -277,7 +279,7 @@ async def test_a_device_is_found_again_by_its_identifiers(hass: HomeAssistant) -
         ("", "unknown"),
     ],
 )
-def test_model_in_a_text(text: str, model: str) -> None:
+def test_model_from_text(text: str, model: str) -> None:
     assert model_from_text(text) == model
 
 
@@ -289,7 +291,7 @@ def test_model_in_a_text(text: str, model: str) -> None:
         ("", "unknown", None, "keycard"),
     ],
 )
-def test_the_key_follows_from_the_vin(
+def test_key_follows_from_the_vin(
     vin: str, model: str, year: int | None, key: str
 ) -> None:
     car = DiscoveredVehicle(name="Car", model=model, year=year, vin=vin, devices=())

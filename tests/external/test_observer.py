@@ -1,4 +1,4 @@
-"""How the entities of each integration are read."""
+"""Tests of the observation of other integrations' entities."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ CHARGING = {"original_device_class": "battery_charging"}
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """The entities of an integration's car, and the states that make it active."""
+    """Entities of a vehicle in an integration, and states in which it is active."""
 
     name: str
     domain: str
@@ -38,14 +38,14 @@ class Case:
     entities: tuple[Registered, ...]
     active: Mapping[str, str]
     idle: tuple[Mapping[str, str], ...]
-    """What makes it one that need not move, each alone."""
+    """States in which it is inactive, each by itself."""
 
     moving: str
     vin: str = ADA_VIN
 
 
 def by_vin(domain: str) -> Case:
-    """Return a car as Tesla Fleet, Teslemetry and Tessie make it."""
+    """Return a case for Tesla Fleet, Teslemetry and Tessie."""
     return Case(
         name=domain,
         domain=domain,
@@ -123,7 +123,7 @@ CASES = [
 def seen(
     hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Case], Callable[..., StaleDataDetector]]:
-    """Follow the car of a case; what is returned sets states, time passing between."""
+    """Observe the vehicle of a case; return a function that sets its states."""
     clock = [0.0]
     monkeypatch.setattr(
         "custom_components.keycard.external.observer.time",
@@ -161,7 +161,7 @@ def seen(
 
 
 def entity_of(hass: HomeAssistant, ending: str) -> er.RegistryEntry:
-    """Return the entity whose unique id ends like that, and no longer word does."""
+    """Return the entity with a suffix of its unique ID, as a whole word."""
     found = [
         entity
         for entity in er.async_get(hass).entities.values()
@@ -171,7 +171,7 @@ def entity_of(hass: HomeAssistant, ending: str) -> er.RegistryEntry:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_entities_are_read(
+async def test_source_entities(
     hass: HomeAssistant,
     seen: Callable[[Case], Callable[..., StaleDataDetector]],
     case: Case,
@@ -192,7 +192,7 @@ async def test_entities_are_read(
     assert beside.source_status("ada", case.domain, 0.0).learned
 
 
-async def test_a_place_that_changes_has_moved(
+async def test_changed_position_counts_as_change(
     hass: HomeAssistant, seen: Callable[[Case], Callable[..., StaleDataDetector]]
 ) -> None:
     case = by_vin("tesla_fleet")
@@ -206,7 +206,7 @@ async def test_a_place_that_changes_has_moved(
     assert tell().source_status("ada", "tesla_fleet", 0.0).learned
 
 
-async def test_what_was_gone_has_not_moved(
+async def test_value_after_unavailable_is_no_change(
     hass: HomeAssistant, seen: Callable[[Case], Callable[..., StaleDataDetector]]
 ) -> None:
     case = by_vin("tesla_fleet")
@@ -219,7 +219,7 @@ async def test_what_was_gone_has_not_moved(
     assert not tell().source_status("ada", "tesla_fleet", 0.0).learned
 
 
-async def test_two_entities_that_tell_it_leave_it_open(
+async def test_two_connectivity_entities_are_ambiguous(
     hass: HomeAssistant, seen: Callable[[Case], Callable[..., StaleDataDetector]]
 ) -> None:
     case = Case(

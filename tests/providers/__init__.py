@@ -1,1 +1,1 @@
-"""Tests of who speaks for the cars."""
+"""Tests of providers/."""

@@ -1,4 +1,4 @@
-"""Who speaks for the cars, by an entry's data."""
+"""Tests of the provider of a config entry."""
 
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -15,8 +15,12 @@ from homeassistant.core import HomeAssistant
 
 from custom_components.keycard.auth.oauth import TeslaOAuthImplementation
 from custom_components.keycard.outage.endpoints import default_hosts
-from custom_components.keycard.providers import Provider, hosts_of, provider_of
-from custom_components.keycard.providers.fleet import read_claims
+from custom_components.keycard.providers import (
+    Provider,
+    create_provider,
+    endpoints_from_config,
+)
+from custom_components.keycard.providers.fleet import parse_claims
 from custom_components.keycard.transport.http import RecordingMiddleware
 from custom_components.keycard.vehicle.keys import PhysicalKey
 from custom_components.keycard.vehicle.state import ConnectivityState
@@ -47,7 +51,7 @@ def compatible(
     session: aiohttp.ClientSession, base_url: str, options: dict[str, Any] | None = None
 ) -> Provider:
     data = COMPATIBLE | {"base_url": base_url}
-    return provider_of(data, options or {}, lambda _: session)
+    return create_provider(data, options or {}, lambda _: session)
 
 
 def test_watch_only() -> None:
@@ -55,9 +59,9 @@ def test_watch_only() -> None:
         "ada": {"name": "Ada", "model": "models", "year": 2016, "key": "keycard"},
         "cy": {"name": "Cy", "model": "modelx", "year": None},
     }
-    provider = provider_of(WATCH_ONLY, {"cars": cars}, no_session)
-    assert (provider.region, provider.link) == ("na", None)
-    assert not provider.cars_from_account
+    provider = create_provider(WATCH_ONLY, {"cars": cars}, no_session)
+    assert (provider.region, provider.client) == ("na", None)
+    assert not provider.has_account
     assert not provider.third_party(default_hosts("na"))
     assert provider.vehicles() == [
         Vehicle(
@@ -75,15 +79,15 @@ def test_watch_only() -> None:
     ]
 
 
-def test_watch_only_without_cars() -> None:
-    assert provider_of(WATCH_ONLY, {}, no_session).vehicles() == []
+def test_watch_only_without_vehicles() -> None:
+    assert create_provider(WATCH_ONLY, {}, no_session).vehicles() == []
 
 
 async def test_compatible(session: aiohttp.ClientSession) -> None:
     options = {"cars": {VIN: {"key": "fob"}, "other": {}}}
     provider = compatible(session, "http://127.0.0.1:4430", options)
     assert provider.region == "eu"
-    assert provider.cars_from_account
+    assert provider.has_account
     assert provider.vehicles() == []
     car = provider.vehicle_from_product(
         {"vin": VIN, "state": "asleep", "display_name": "Bo"}, NOW
@@ -96,7 +100,7 @@ async def test_compatible(session: aiohttp.ClientSession) -> None:
     )
     assert car.state is not None
     assert car.state.presence is ConnectivityState.ASLEEP
-    restored = provider.restore(car.to_json())
+    restored = provider.restore_vehicle(car.to_json())
     assert (restored.name, restored.physical_key, restored.restored) == (
         "Bo",
         PhysicalKey.FOB,
@@ -104,19 +108,21 @@ async def test_compatible(session: aiohttp.ClientSession) -> None:
     )
 
 
-async def test_opens_a_session_that_records(session: aiohttp.ClientSession) -> None:
+async def test_session_has_a_recording_middleware(
+    session: aiohttp.ClientSession,
+) -> None:
     recorders: list[RecordingMiddleware] = []
 
     def open_session(recorder: RecordingMiddleware) -> aiohttp.ClientSession:
         recorders.append(recorder)
         return session
 
-    provider_of(COMPATIBLE, {}, open_session)
+    create_provider(COMPATIBLE, {}, open_session)
     assert len(recorders) == 1
 
 
 @pytest.mark.usefixtures("socket_enabled")
-async def test_shows_its_token() -> None:
+async def test_static_token() -> None:
     shown: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -129,8 +135,8 @@ async def test_shows_its_token() -> None:
     await server.start_server()
     async with aiohttp.ClientSession(middlewares=(RecordingMiddleware(),)) as session:
         provider = compatible(session, str(server.make_url("")).rstrip("/"))
-        assert provider.link is not None
-        assert (await provider.link.products()).body == {"response": []}
+        assert provider.client is not None
+        assert (await provider.client.products()).body == {"response": []}
     await server.close()
     assert shown == ["Bearer a-token"]
 
@@ -146,33 +152,35 @@ async def test_shows_its_token() -> None:
         ("http://127.0.0.1:4430", True),
     ],
 )
-async def test_in_between(
+async def test_third_party(
     session: aiohttp.ClientSession, base_url: str, *, in_between: bool
 ) -> None:
     provider = compatible(session, base_url)
     assert provider.third_party(default_hosts("eu")) is in_between
 
 
-async def test_a_proxy_that_the_owner_made_a_host(
+async def test_proxy_configured_as_host_is_no_third_party(
     session: aiohttp.ClientSession,
 ) -> None:
-    hosts = hosts_of(COMPATIBLE, {"hosts": {"eu": "http://127.0.0.1:4430/"}})
+    hosts = endpoints_from_config(
+        COMPATIBLE, {"hosts": {"eu": "http://127.0.0.1:4430/"}}
+    )
     assert not compatible(session, "http://127.0.0.1:4430").third_party(hosts)
 
 
 def test_unknown_provider() -> None:
     with pytest.raises(ValueError, match="Nobody provides 'fax'"):
-        provider_of({"provider": "fax", "region": "na"}, {}, no_session)
+        create_provider({"provider": "fax", "region": "na"}, {}, no_session)
 
 
 @pytest.mark.parametrize("region", ["na", "eu", "cn"])
 def test_default_hosts(region: str) -> None:
-    assert hosts_of({"region": region}, {}) == default_hosts(region)
+    assert endpoints_from_config({"region": region}, {}) == default_hosts(region)
 
 
-def test_hosts_of_the_owner() -> None:
+def test_configured_hosts() -> None:
     default = default_hosts("na")
-    hosts = hosts_of(
+    hosts = endpoints_from_config(
         {"region": "na"},
         {
             "hosts": {"na": "http://127.0.0.1:1"},
@@ -185,7 +193,7 @@ def test_hosts_of_the_owner() -> None:
     assert hosts.unrelated == ()
 
 
-def test_china_has_hosts_of_its_own(hass: HomeAssistant) -> None:
+def test_china_has_its_own_hosts(hass: HomeAssistant) -> None:
     credential = ClientCredential("client-id", "client-secret")
     sign_in = TeslaOAuthImplementation(hass, "application", credential, region="eu")
     assert sign_in.authorize_url == "https://auth.tesla.com/oauth2/v3/authorize"
@@ -196,11 +204,11 @@ def test_china_has_hosts_of_its_own(hass: HomeAssistant) -> None:
     assert default_hosts("cn").regions["cn"].endswith(".tesla.cn")
 
 
-def test_what_a_token_says() -> None:
+def test_token_claims() -> None:
     claims = {"sub": "owner", "ou_code": "EU", "scp": ["openid", "vehicle_cmds"]}
-    grant = read_claims(jwt.encode(claims, "a" * 32))
+    grant = parse_claims(jwt.encode(claims, "a" * 32))
     assert (grant.account, grant.region) == ("owner", "eu")
-    assert grant.missing == (
+    assert grant.missing_scopes == (
         "offline_access",
         "vehicle_device_data",
         "vehicle_location",
@@ -208,5 +216,5 @@ def test_what_a_token_says() -> None:
     )
     odd = {"sub": 5, "ou_code": "MARS", "scp": "all"}
     for token in (None, "", "no token", jwt.encode(odd, "a" * 32)):
-        grant = read_claims(token)
+        grant = parse_claims(token)
         assert (grant.account, grant.region, grant.scopes) == (None, None, frozenset())

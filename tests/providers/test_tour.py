@@ -1,4 +1,4 @@
-"""One tour through Keycard, with each provider that speaks for the cars."""
+"""Tests of the main functions with each provider."""
 
 from collections.abc import Awaitable, Callable
 
@@ -23,7 +23,7 @@ each_provider = pytest.mark.parametrize("provider", PROVIDERS)
 
 @pytest.fixture
 def act(hass: HomeAssistant) -> Act:
-    """Take an action as an owner does."""
+    """Call an action as a user does."""
 
     async def take(action: str, entity_id: str, **data: object) -> None:
         await hass.services.async_call(
@@ -39,7 +39,7 @@ def act(hass: HomeAssistant) -> Act:
 async def opened(
     hass: HomeAssistant, simulator: Simulator, provider: str, set_up: SetUp
 ) -> MockConfigEntry:
-    """Set an entry up, and wait until its cars are known."""
+    """Set up an entry and wait for its vehicles."""
     entry = await entry_of(hass, simulator, provider)
     await set_up(entry)
 
@@ -107,7 +107,7 @@ async def test_set_up_poll_lock_unlock_climate(
 
 
 @each_provider
-async def test_a_sleeping_car_is_woken_for_a_command_only(
+async def test_sleeping_vehicle_is_woken_only_for_a_command(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,
@@ -129,7 +129,7 @@ async def test_a_sleeping_car_is_woken_for_a_command_only(
     assert car_of(entry, "Ada").vehicle.online
 
 
-async def test_a_key_that_is_not_paired_is_named(
+async def test_unpaired_key_is_reported(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, act: Act
 ) -> None:
     simulator.set_signing("Ada", "required")
@@ -144,7 +144,7 @@ async def test_a_key_that_is_not_paired_is_named(
     assert simulator.cars["Ada"].executed["door_unlock"] == 1
 
 
-async def test_a_bare_token_signs_nothing_and_says_so(
+async def test_token_without_key_rejects_signed_commands(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, act: Act
 ) -> None:
     simulator.set_signing("Ada", "required")
@@ -158,7 +158,7 @@ async def test_a_bare_token_signs_nothing_and_says_so(
     assert simulator.cars["Cy"].executed["door_unlock"] == 1
 
 
-async def test_a_scope_that_is_missing_stops_only_what_needs_it(
+async def test_missing_scope_stops_only_its_commands(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, act: Act
 ) -> None:
     entry = await entry_of(hass, simulator, "fleet")
@@ -185,7 +185,7 @@ async def test_a_scope_that_is_missing_stops_only_what_needs_it(
 
 @pytest.mark.usefixtures("every_entity")
 @each_provider
-async def test_what_is_signed_everywhere_is_there_where_somebody_signs(
+async def test_signed_entities_exist_only_with_a_signing_key(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, act: Act, provider: str
 ) -> None:
     simulator.pair("Ada", await async_get_signing_key(hass))

@@ -27,7 +27,7 @@ from homeassistant.helpers.config_entry_oauth2_flow import (
 
 from ..const import CONF_IMPLEMENTATION, DOMAIN, PROVIDER_TESLEMETRY
 from ..outage.endpoints import authorize_url, token_url
-from ..providers import SERVICES, hosts_of
+from ..providers import SERVICES, endpoints_from_config
 from ..providers.fleet import SCOPES
 from ..transport.http import HttpResult, request
 
@@ -198,7 +198,9 @@ async def async_implementation(
     if not isinstance(found, TeslaOAuthImplementation):
         return None
     implementation = found.in_region(entry.data[CONF_REGION])
-    if (own_token_url := hosts_of(entry.data, entry.options).token_url) is not None:
+    if (
+        own_token_url := endpoints_from_config(entry.data, entry.options).token_url
+    ) is not None:
         implementation.token_url = own_token_url
     return implementation
 

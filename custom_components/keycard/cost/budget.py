@@ -24,7 +24,7 @@ class BudgetState(StrEnum):
     STOPPED = "stopped"
 
 
-class StoredSpending(TypedDict):
+class StoredUsage(TypedDict):
     """Stored usage: the first day of the month (ISO 8601) and the number of calls."""
 
     month: str
@@ -40,14 +40,14 @@ class MonthlyUsage:
     month: datetime
     counts: Counter[Charge] = field(default_factory=Counter)
 
-    def add(self, charge: Charge, now: datetime) -> None:
+    def add(self, charge: Charge, local_now: datetime) -> None:
         """Count a call."""
-        self.roll(now)
+        self.roll_month(local_now)
         self.counts[charge] += 1
 
-    def roll(self, now: datetime) -> bool:
+    def roll_month(self, local_now: datetime) -> bool:
         """Start a new month if one has begun; a clock set back starts none."""
-        month = begin_of_month(now)
+        month = start_of_month(local_now)
         if month.date() <= self.month.date():
             return False
         self.month = month
@@ -59,7 +59,7 @@ class MonthlyUsage:
         """Return the cost of the month's calls (USD), None without prices."""
         return self.tariff.cost(self.counts)
 
-    def interval_factor(self, now: datetime) -> float:
+    def interval_factor(self, local_now: datetime) -> float:
         """Return the factor by which the budget lengthens polling intervals.
 
         It is 1 while the budget suffices and infinite once it is spent. In between it
@@ -72,13 +72,13 @@ class MonthlyUsage:
         if money <= 0:
             return inf
         end = end_of_month(self.month)
-        time = min(1.0, max(0.0, (end - now) / (end - self.month)))
+        time = min(1.0, max(0.0, (end - local_now) / (end - self.month)))
         ratio = time / money
         return ratio**EXPONENT if ratio >= TOLERANCE else 1.0
 
-    def budget_state(self, now: datetime) -> BudgetState:
+    def budget_state(self, local_now: datetime) -> BudgetState:
         """Return the effect of the budget on polling."""
-        factor = self.interval_factor(now)
+        factor = self.interval_factor(local_now)
         if factor == inf:
             return BudgetState.STOPPED
         return BudgetState.NORMAL if factor == 1 else BudgetState.SLOWED
@@ -88,22 +88,24 @@ class MonthlyUsage:
         """Return whether a budget is possible, that is, whether calls have a price."""
         return self.tariff.billing is Billing.BY_CALL
 
-    def dump(self) -> StoredSpending:
+    def dump(self) -> StoredUsage:
         """Return the data to store."""
-        return StoredSpending(
+        return StoredUsage(
             month=self.month.date().isoformat(),
             counts={charge.value: count for charge, count in self.counts.items()},
         )
 
-    def restore(self, stored: StoredSpending, now: datetime) -> None:
+    def restore(self, stored: StoredUsage, local_now: datetime) -> None:
         """Restore stored usage, unless its month is over."""
         counts = {Charge(name): int(count) for name, count in stored["counts"].items()}
-        kept = datetime.fromisoformat(stored["month"]).replace(tzinfo=now.tzinfo)
-        self.month, self.counts = begin_of_month(kept), Counter(counts)
-        self.roll(now)
+        stored_month = datetime.fromisoformat(stored["month"]).replace(
+            tzinfo=local_now.tzinfo
+        )
+        self.month, self.counts = start_of_month(stored_month), Counter(counts)
+        self.roll_month(local_now)
 
 
-def begin_of_month(moment: datetime) -> datetime:
+def start_of_month(moment: datetime) -> datetime:
     """Return the local time at which a month began."""
     return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
 

@@ -8,13 +8,13 @@ import aiohttp
 from .pricing import Charge
 
 # Ends of the paths of billed requests, of Tesla and of Tessie.
-_BILLED = (
+_BILLED_PATHS = (
     (re.compile(r"/(vehicle_data|state)$|/api/refresh/\w+$"), Charge.DATA),
     (re.compile(r"/(command/\w+|signed_command)$"), Charge.COMMANDS),
     (re.compile(r"/(wake_up|wake)$"), Charge.WAKES),
 )
 
-_CACHED = re.compile(r"/vehicle_data$")
+_CACHED_PATH = re.compile(r"/vehicle_data$")
 
 
 def charge_of(path: str, *, cached: bool = False) -> Charge | None:
@@ -22,9 +22,11 @@ def charge_of(path: str, *, cached: bool = False) -> Charge | None:
 
     Reading data is free if the provider serves them `cached`.
     """
-    if cached and _CACHED.search(path):
+    if cached and _CACHED_PATH.search(path):
         return None
-    return next((charge for end, charge in _BILLED if end.search(path)), None)
+    return next(
+        (charge for pattern, charge in _BILLED_PATHS if pattern.search(path)), None
+    )
 
 
 class UsageMiddleware:

@@ -27,7 +27,7 @@ class Billing(StrEnum):
 
     BY_CALL = "by_call"
     SUBSCRIPTION = "subscription"
-    UNKNOWN = "unknown"
+    UNKNOWN_TARIFF = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ class Tariff:
     """
 
     billing: Billing
-    per_dollar: Mapping[Charge, int] = field(default_factory=dict)
-    free: float = 0.0
+    calls_per_dollar: Mapping[Charge, int] = field(default_factory=dict)
+    monthly_credit: float = 0.0
     cached: bool = False
     since: str | None = None
     source: str | None = None
@@ -50,15 +50,17 @@ class Tariff:
         """Return the cost of calls (USD), None if they have no price."""
         if self.billing is not Billing.BY_CALL:
             return None
-        return sum(count / self.per_dollar[charge] for charge, count in counts.items())
+        return sum(
+            count / self.calls_per_dollar[charge] for charge, count in counts.items()
+        )
 
 
-UNKNOWN = Tariff(billing=Billing.UNKNOWN)
+UNKNOWN_TARIFF = Tariff(billing=Billing.UNKNOWN_TARIFF)
 
 _TESLA = Tariff(
     billing=Billing.BY_CALL,
-    per_dollar={Charge.DATA: 500, Charge.COMMANDS: 1000, Charge.WAKES: 50},
-    free=10.0,
+    calls_per_dollar={Charge.DATA: 500, Charge.COMMANDS: 1000, Charge.WAKES: 50},
+    monthly_credit=10.0,
     since="2025-02-01",
     source="https://developer.tesla.com/docs/fleet-api/billing-and-limits",
 )
@@ -68,7 +70,7 @@ _TARIFFS: Mapping[str, Tariff] = {
     # 2,000 credits cost $2.50: a refresh takes 2 credits, a command 1, a wake 20.
     PROVIDER_TESLEMETRY: Tariff(
         billing=Billing.BY_CALL,
-        per_dollar={Charge.DATA: 400, Charge.COMMANDS: 800, Charge.WAKES: 40},
+        calls_per_dollar={Charge.DATA: 400, Charge.COMMANDS: 800, Charge.WAKES: 40},
         cached=True,
         since="2025-02-01",
         source="https://teslemetry.com/pricing",
@@ -87,4 +89,4 @@ def tariff_of(provider: str, *, third_party: bool) -> Tariff:
     """
     if provider == PROVIDER_COMPATIBLE and not third_party:
         return _TESLA
-    return _TARIFFS.get(provider, UNKNOWN)
+    return _TARIFFS.get(provider, UNKNOWN_TARIFF)

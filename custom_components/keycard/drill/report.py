@@ -31,31 +31,31 @@ class NotificationResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CarReadiness:
+class VehicleReadiness:
     """Keys of a vehicle; `key_tried` is in UTC."""
 
     name: str
     key: PhysicalKey
-    named: bool
-    """Whether the user said which key it has."""
+    key_configured: bool
+    """Whether the user configured the key."""
 
     key_tried: datetime | None
     pin_to_drive: bool | None
-    """Whether it asks for a PIN, None if unknown."""
+    """Whether the vehicle requires a PIN, None if unknown."""
 
     bluetooth: bool | None
-    """Whether Bluetooth reaches it now, None if it has no Bluetooth key."""
+    """Whether Bluetooth can be used now, None without a Bluetooth key."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness:
-    """Readiness of a household."""
+    """Readiness for an outage."""
 
     notifications: NotificationResult
-    cars: tuple[CarReadiness, ...]
+    vehicles: tuple[VehicleReadiness, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the list for an action's answer and a sensor's attribute."""
+        """Return the report for an action response and a sensor attribute."""
         return {
             "automations": [
                 {
@@ -69,64 +69,73 @@ class Readiness:
             "receivers": list(self.notifications.receivers),
             "cars": [
                 {
-                    "name": car.name,
-                    "key": car.key.value,
-                    "key_named_by_owner": car.named,
-                    "key_tried": car.key_tried and car.key_tried.isoformat(),
-                    "pin_to_drive": car.pin_to_drive,
-                    "bluetooth": car.bluetooth,
+                    "name": vehicle.name,
+                    "key": vehicle.key.value,
+                    "key_named_by_owner": vehicle.key_configured,
+                    "key_tried": vehicle.key_tried and vehicle.key_tried.isoformat(),
+                    "pin_to_drive": vehicle.pin_to_drive,
+                    "bluetooth": vehicle.bluetooth,
                 }
-                for car in self.cars
+                for vehicle in self.vehicles
             ],
         }
 
-    def as_markdown(self, words: Translations) -> str:
+    def as_markdown(self, translations: Translations) -> str:
         """Return the report as Markdown."""
-        told = [*_told(words, self.notifications)]
-        parts = [_part(words.format("ready_told"), told)]
-        parts += [
-            _part(escape_markdown(car.name), _of_car(words, car)) for car in self.cars
+        lines = [*_notification_lines(translations, self.notifications)]
+        sections = [_section(translations.format("ready_told"), lines)]
+        sections += [
+            _section(
+                escape_markdown(vehicle.name), _vehicle_lines(translations, vehicle)
+            )
+            for vehicle in self.vehicles
         ]
-        return "\n\n".join(parts)
+        return "\n\n".join(sections)
 
 
-def _part(head: str, lines: Iterable[str]) -> str:
-    return "\n".join([f"**{head}**", "", *(f"- {line}" for line in lines)])
+def _section(heading: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"**{heading}**", "", *(f"- {line}" for line in lines)])
 
 
-def _told(words: Translations, told: NotificationResult) -> Iterator[str]:
-    for automation in told.automations:
+def _notification_lines(
+    translations: Translations, results: NotificationResult
+) -> Iterator[str]:
+    for automation in results.automations:
         name = escape_markdown(automation.name)
         if automation.triggered:
-            yield words.format("ready_ran", name=name)
+            yield translations.format("ready_ran", name=name)
         elif automation.disabled:
-            yield words.format("ready_off", name=name)
+            yield translations.format("ready_off", name=name)
         else:
-            yield words.format("ready_did_not_run", name=name)
-    if not told.automations:
-        yield words.format("ready_no_automation")
-    if told.receivers:
-        receivers = ", ".join(map(escape_markdown, told.receivers))
-        yield words.format("ready_sent", receivers=receivers)
-    elif told.automations:
-        yield words.format("ready_not_sent")
+            yield translations.format("ready_did_not_run", name=name)
+    if not results.automations:
+        yield translations.format("ready_no_automation")
+    if results.receivers:
+        receivers = ", ".join(map(escape_markdown, results.receivers))
+        yield translations.format("ready_sent", receivers=receivers)
+    elif results.automations:
+        yield translations.format("ready_not_sent")
 
 
-def _of_car(words: Translations, car: CarReadiness) -> Iterator[str]:
-    key = words.format(f"ready_key_{car.key}")
-    yield words.format("ready_key_named" if car.named else "ready_key_guessed", key=key)
-    if car.key_tried is None:
-        yield words.format("ready_never_tried", key=key)
+def _vehicle_lines(
+    translations: Translations, vehicle: VehicleReadiness
+) -> Iterator[str]:
+    key = translations.format(f"ready_key_{vehicle.key}")
+    yield translations.format(
+        "ready_key_named" if vehicle.key_configured else "ready_key_guessed", key=key
+    )
+    if vehicle.key_tried is None:
+        yield translations.format("ready_never_tried", key=key)
     else:
-        day = dt_util.as_local(car.key_tried)
-        yield words.format("ready_tried", key=key, day=f"{day:%Y-%m-%d}")
-    if car.pin_to_drive is not None:
-        pin = "ready_pin_on" if car.pin_to_drive else "ready_pin_off"
-        yield words.format(pin, key=key)
-    yield words.format(_BLUETOOTH[car.bluetooth])
+        day = dt_util.as_local(vehicle.key_tried)
+        yield translations.format("ready_tried", key=key, day=f"{day:%Y-%m-%d}")
+    if vehicle.pin_to_drive is not None:
+        pin = "ready_pin_on" if vehicle.pin_to_drive else "ready_pin_off"
+        yield translations.format(pin, key=key)
+    yield translations.format(_BLUETOOTH_KEYS[vehicle.bluetooth])
 
 
-_BLUETOOTH = {
+_BLUETOOTH_KEYS = {
     None: "ready_bluetooth_none",
     True: "ready_bluetooth_near",
     False: "ready_bluetooth_away",

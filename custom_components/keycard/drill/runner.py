@@ -30,7 +30,7 @@ from ..runtime.storage import DATA_STORE, StoredDrill
 from ..runtime.vehicle_coordinator import VehicleCoordinator
 from ..vehicle.keys import PhysicalKey
 from .listeners import DrillListeners
-from .report import CarReadiness, Readiness
+from .report import Readiness, VehicleReadiness
 from .scenario import (
     Drill,
     DrillRequest,
@@ -42,16 +42,16 @@ from .scenario import (
 
 _LOGGER = logging.getLogger(__name__)
 
-# How long after its end a drill may still set off something.
-GRACE = 1.0
+# Seconds after the end in which a drill may still trigger automations.
+GRACE_PERIOD = 1.0
 
 
 @dataclass(kw_only=True)
 class DrillRunner:
-    """The drill of one entry and the result of its last one.
+    """Runner of the drill of one entry, with the report of the last one.
 
-    `show` publishes the cloud's data, `update` the other entities. A drill never
-    touches the detector, the outage log or a vehicle's commands.
+    `publish_cloud` publishes the cloud's data, `update_listeners` updates the other
+    entities. A drill never changes the detector, the outage log or vehicle commands.
     """
 
     hass: HomeAssistant
@@ -59,89 +59,93 @@ class DrillRunner:
     detector: OutageDetector
     vehicles: Mapping[str, VehicleCoordinator]
     publisher: OutageEventPublisher
-    show: Callable[[], None]
-    update: Callable[[], None]
+    publish_cloud: Callable[[], None]
+    update_listeners: Callable[[], None]
     schedule_save: Callable[[], None]
     drill: Drill | None = field(default=None, init=False)
-    last: datetime | None = field(default=None, init=False)
+    last_completed: datetime | None = field(default=None, init=False)
     readiness: dict[str, Any] | None = field(default=None, init=False)
-    _told: bool = field(default=False, init=False)
+    _notified: bool = field(default=False, init=False)
     _detached: bool = field(default=False, init=False)
     _listeners: DrillListeners | None = field(default=None, init=False)
     _timer: CALLBACK_TYPE | None = field(default=None, init=False)
 
-    # Showing
+    # Presentation
 
     def apply(self, real: CloudData) -> CloudData:
-        """Return the cloud data, with the drill applied."""
+        """Return the cloud data with the drill applied."""
         if self.drill is None:
             return real
         return apply_cloud_drill(real, self.drill.assessment)
 
     @callback
     def async_check(self, real: Assessment) -> None:
-        """End the drill if something real has happened."""
+        """End the drill if the real assessment interrupts it."""
         if self.drill is not None and (
-            self.drill.interrupted_by(real) or self._outage_is_known()
+            self.drill.interrupted_by(real) or self._has_open_outage()
         ):
-            self._end(EndReason.BROKEN).async_stop()
-        self._tell_cars()
+            self._end(EndReason.INTERRUPTED).async_stop()
+        self._apply_to_vehicles()
 
-    def _tell_cars(self) -> None:
+    def _apply_to_vehicles(self) -> None:
         assessment = None if self.drill is None else self.drill.assessment
         for coordinator in self.vehicles.values():
             coordinator.async_set_drill(assessment)
 
-    def _outage_is_known(self) -> bool:
-        """Return whether any entry sees an outage of the region."""
-        journal = self.hass.data[DATA_STORE].outage_log
-        return journal.open_outage(self.detector.region) is not None
+    def _has_open_outage(self) -> bool:
+        """Return whether the outage log has an open outage of the region."""
+        outage_log = self.hass.data[DATA_STORE].outage_log
+        return outage_log.open_outage(self.detector.region) is not None
 
     @callback
-    def _async_show(self) -> None:
-        self._tell_cars()
-        for car in self.vehicles.values():
-            car.async_publish()
-        self.show()
+    def _async_publish(self) -> None:
+        self._apply_to_vehicles()
+        for coordinator in self.vehicles.values():
+            coordinator.async_publish()
+        self.publish_cloud()
 
-    # Beginning and ending
+    # Start and end
 
     @callback
-    def async_start(self, plan: DrillRequest) -> None:
+    def async_start(self, request: DrillRequest) -> None:
         """Start a drill; raise a ServiceValidationError if none is possible."""
         if self.drill is not None:
             raise _validation_error("drill_is_on")
-        if outage_active(self.detector.assessment) or self._outage_is_known():
+        if outage_active(self.detector.assessment) or self._has_open_outage():
             raise _validation_error("outage_is_on")
         others = frozenset(self.detector.host_monitor.regions) - {self.detector.region}
         try:
             drill = create_drill(
-                plan,
+                request,
                 region=self.detector.region,
                 others=others,
                 models={
-                    car_id: car.vehicle.model for car_id, car in self.vehicles.items()
+                    vehicle_id: coordinator.vehicle.model
+                    for vehicle_id, coordinator in self.vehicles.items()
                 },
                 real=self.detector.assessment,
-                wall=dt_util.utcnow(),
-                now=time.monotonic(),
+                utcnow=dt_util.utcnow(),
+                monotonic=time.monotonic(),
             )
         except InvalidDrillError as err:
-            raise _validation_error(err.why.value) from err
+            raise _validation_error(err.reason.value) from err
         self.drill = drill
         self._listeners = DrillListeners(self.hass, self.entry_id)
-        self._timer = async_call_later(self.hass, plan.duration, self._async_over)
-        persistent_notification.async_dismiss(self.hass, self._notification)
-        self._async_show()
-        keys = keys_by_name(
-            (car.vehicle.title, car.data.key_to_take) for car in self.vehicles.values()
+        self._timer = async_call_later(
+            self.hass, request.duration, self._async_handle_timeout
         )
-        self._told = any(key is not PhysicalKey.NONE for key in keys.values())
+        persistent_notification.async_dismiss(self.hass, self._notification_id)
+        self._async_publish()
+        keys = keys_by_name(
+            (coordinator.vehicle.title, coordinator.data.key_to_take)
+            for coordinator in self.vehicles.values()
+        )
+        self._notified = any(key is not PhysicalKey.NONE for key in keys.values())
         self.publisher.async_publish(
             OutageEvent(
                 entry_id=self.entry_id,
                 kind=EventType.STARTED,
-                notice=NoticeType.TAKE if self._told else NoticeType.NONE,
+                notice=NoticeType.TAKE if self._notified else NoticeType.NONE,
                 start=drill.assessment.since,
             ),
             drill.assessment,
@@ -154,73 +158,77 @@ class DrillRunner:
         """End the drill and return the readiness; raise without a drill."""
         if self.drill is None:
             raise _validation_error("no_drill_is_on")
-        return await self._async_finish(EndReason.STOPPED)
+        return await self._async_complete(EndReason.STOPPED)
 
-    async def _async_over(self, _now: datetime) -> None:
+    async def _async_handle_timeout(self, _now: datetime) -> None:
         self._timer = None
-        await self._async_finish(EndReason.OVER)
+        await self._async_complete(EndReason.COMPLETED)
 
-    async def _async_finish(self, ending: EndReason) -> Readiness:
-        """End a drill that came to its end, and tell the household how ready it is."""
-        audience = self._end(ending)
-        # Whoever listens for the end is heard, too.
-        await asyncio.sleep(GRACE)
-        audience.async_stop()
+    async def _async_complete(self, reason: EndReason) -> Readiness:
+        """End a drill that was not interrupted, and show its readiness report."""
+        listeners = self._end(reason)
+        # Automations triggered by the end count as well.
+        await asyncio.sleep(GRACE_PERIOD)
+        listeners.async_stop()
         readiness = Readiness(
-            notifications=audience.async_result(),
-            cars=tuple(_readiness(car) for car in self.vehicles.values()),
+            notifications=listeners.async_result(),
+            vehicles=tuple(
+                _readiness(coordinator) for coordinator in self.vehicles.values()
+            ),
         )
-        words = self.publisher.words
+        translations = self.publisher.words
         persistent_notification.async_create(
             self.hass,
-            readiness.as_markdown(words),
-            words.format("ready_title"),
-            self._notification,
+            readiness.as_markdown(translations),
+            translations.format("ready_title"),
+            self._notification_id,
         )
         if not self._detached:
-            self.last, self.readiness = dt_util.utcnow(), readiness.as_dict()
+            self.last_completed, self.readiness = dt_util.utcnow(), readiness.as_dict()
             self.schedule_save()
-            self.update()
+            self.update_listeners()
         return readiness
 
-    def _end(self, ending: EndReason) -> DrillListeners:
+    def _end(self, reason: EndReason) -> DrillListeners:
         """End the drill and return its listeners."""
         if TYPE_CHECKING:
             assert self.drill is not None
             assert self._listeners is not None
         drill, self.drill = self.drill, None
         self._cancel_timer()
-        if ending is not EndReason.BROKEN:
-            # What broke it is about to be shown.
-            self._async_show()
+        if reason is not EndReason.INTERRUPTED:
+            # After an interruption, the caller publishes the real data.
+            self._async_publish()
         length = drill.length(time.monotonic())
-        self._tell_end(ending, drill.assessment.since, length=length, told=self._told)
+        self._publish_end(
+            reason, drill.assessment.since, length=length, notified=self._notified
+        )
         self.schedule_save()
         return self._listeners
 
-    def _tell_end(
+    def _publish_end(
         self,
-        ending: EndReason,
+        reason: EndReason,
         start: datetime | None,
         *,
-        told: bool,
+        notified: bool,
         length: timedelta | None = None,
     ) -> None:
         self.publisher.async_publish(
             OutageEvent(
                 entry_id=self.entry_id,
                 kind=EventType.ENDED,
-                notice=NoticeType.ALL_CLEAR if told else NoticeType.NONE,
+                notice=NoticeType.ALL_CLEAR if notified else NoticeType.NONE,
                 start=start,
                 length=length,
             ),
             self.detector.assessment,
             keys_by_name(
-                (car.vehicle.title, car.actual.key_to_take)
-                for car in self.vehicles.values()
+                (coordinator.vehicle.title, coordinator.actual.key_to_take)
+                for coordinator in self.vehicles.values()
             ),
             drill=True,
-            early=_EARLY.get(ending),
+            early=_EARLY_END_TEXTS.get(reason),
         )
 
     @callback
@@ -237,33 +245,33 @@ class DrillRunner:
             self._timer = None
 
     @property
-    def _notification(self) -> str:
+    def _notification_id(self) -> str:
         return f"{DOMAIN}_drill_{self.entry_id}"
 
-    # The tick
+    # Physical key
 
     @callback
-    def async_mark_key_tried(self, car: VehicleCoordinator) -> None:
+    def async_mark_key_tried(self, coordinator: VehicleCoordinator) -> None:
         """Record that the user tried the key of a vehicle."""
-        car.async_set_key_tried(dt_util.utcnow())
+        coordinator.async_set_key_tried(dt_util.utcnow())
         self.schedule_save()
 
-    # Keeping
+    # Storage
 
     def dump(self) -> StoredDrill:
         """Return the data to store."""
         stored = StoredDrill(
             tried={
-                car_id: car.key_tried.isoformat()
-                for car_id, car in self.vehicles.items()
-                if car.key_tried is not None
+                vehicle_id: coordinator.key_tried.isoformat()
+                for vehicle_id, coordinator in self.vehicles.items()
+                if coordinator.key_tried is not None
             }
         )
         if self.drill is not None and self.drill.assessment.since is not None:
             stored["on_since"] = self.drill.assessment.since.isoformat()
-            stored["told"] = self._told
-        if self.last is not None and self.readiness is not None:
-            stored["last"] = self.last.isoformat()
+            stored["told"] = self._notified
+        if self.last_completed is not None and self.readiness is not None:
+            stored["last"] = self.last_completed.isoformat()
             stored["readiness"] = self.readiness
         return stored
 
@@ -271,40 +279,46 @@ class DrillRunner:
         """Restore stored data, once the vehicles are restored."""
         try:
             check_type(stored, StoredDrill)
-            tried = {
-                car_id: parse_stored_time(at) for car_id, at in stored["tried"].items()
+            tried_at = {
+                vehicle_id: parse_stored_time(at)
+                for vehicle_id, at in stored["tried"].items()
             }
             last = parse_stored_time(stored["last"]) if "last" in stored else None
             readiness = dict(stored["readiness"]) if last is not None else None
             since = (
                 parse_stored_time(stored["on_since"]) if "on_since" in stored else None
             )
-            told = stored["told"] if since is not None else False
+            notified = stored["told"] if since is not None else False
         except INVALID_DATA_ERRORS as err:
             reason = describe_error(err)
             _LOGGER.warning("Ignoring invalid storage data of drills: %s", reason)
             return
         if last is not None:
-            self.last, self.readiness = last, readiness
+            self.last_completed, self.readiness = last, readiness
         if since is not None:
-            self._tell_end(EndReason.RESTARTED, since, told=told)
-        for car_id, at in tried.items():
-            if (car := self.vehicles.get(car_id)) is not None:
-                car.async_set_key_tried(at)
+            self._publish_end(EndReason.RESTARTED, since, notified=notified)
+        for vehicle_id, at in tried_at.items():
+            if (coordinator := self.vehicles.get(vehicle_id)) is not None:
+                coordinator.async_set_key_tried(at)
 
 
-_EARLY = {EndReason.BROKEN: "drill_broken", EndReason.RESTARTED: "drill_restarted"}
+_EARLY_END_TEXTS = {
+    EndReason.INTERRUPTED: "drill_broken",
+    EndReason.RESTARTED: "drill_restarted",
+}
 
 
-def _readiness(car: VehicleCoordinator) -> CarReadiness:
-    state = car.actual.state
-    return CarReadiness(
-        name=car.vehicle.title,
-        key=car.vehicle.physical_key,
-        named=car.vehicle.configured_key is not None,
-        key_tried=car.key_tried,
+def _readiness(coordinator: VehicleCoordinator) -> VehicleReadiness:
+    state = coordinator.actual.state
+    return VehicleReadiness(
+        name=coordinator.vehicle.title,
+        key=coordinator.vehicle.physical_key,
+        key_configured=coordinator.vehicle.configured_key is not None,
+        key_tried=coordinator.key_tried,
         pin_to_drive=state.pin_to_drive if state else None,
-        bluetooth=car.actual.bluetooth.usable if car.actual.bluetooth else None,
+        bluetooth=coordinator.actual.bluetooth.usable
+        if coordinator.actual.bluetooth
+        else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Drill of an outage, as requested."""
+"""Simulated outage of a drill, and what interrupts it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,91 +7,94 @@ from enum import StrEnum
 
 from ..outage.models import OUTAGES, Assessment, Scope, Status, Subsystem
 
-DURATION = timedelta(minutes=10)
-SHORTEST = timedelta(minutes=1)
-LONGEST = timedelta(hours=24)
+DEFAULT_DURATION = timedelta(minutes=10)
+MIN_DURATION = timedelta(minutes=1)
+MAX_DURATION = timedelta(hours=24)
 
-# Whom a failure may hit; the first is meant when nobody says.
+# Scopes by status; the first one is the default.
 SCOPES: Mapping[Status, tuple[Scope, ...]] = {
     Status.OUTAGE: (Scope.REGION, Scope.REGIONS, Scope.WORLDWIDE),
     Status.DEGRADED: (Scope.REGION, Scope.MODEL, Scope.VEHICLE),
     Status.SIGN_IN_OUTAGE: (Scope.WORLDWIDE,),
 }
-_PLANES: Mapping[Status, tuple[Subsystem, ...]] = {
+_SUBSYSTEMS: Mapping[Status, tuple[Subsystem, ...]] = {
     Status.OUTAGE: (Subsystem.STATUS, Subsystem.API),
     Status.DEGRADED: (Subsystem.COMMANDS,),
     Status.SIGN_IN_OUTAGE: (Subsystem.AUTH,),
 }
-# What a user has to hear of, unless it was so before.
-_TROUBLES = frozenset(
+# Problems that interrupt a drill, unless they existed before it.
+_INTERRUPTING_STATUSES = frozenset(
     {Status.PROVIDER_DOWN, Status.INTERNET_DOWN, Status.ACCOUNT_PROBLEM}
 )
 
 
-class InvalidDrill(StrEnum):
+class InvalidDrillReason(StrEnum):
     """Reason why a drill request is invalid."""
 
-    DURATION = "drill_duration"
+    DEFAULT_DURATION = "drill_duration"
     SCOPE = "drill_scope"
-    ELSEWHERE_MISSING = "drill_elsewhere_missing"
-    ELSEWHERE_OWN = "drill_elsewhere_own"
-    ELSEWHERE_ALL = "drill_elsewhere_all"
-    ELSEWHERE_UNUSED = "drill_elsewhere_unused"
-    CARS_UNUSED = "drill_cars_unused"
-    NO_CARS = "drill_no_cars"
+    OTHER_REGIONS_MISSING = "drill_elsewhere_missing"
+    OWN_REGION = "drill_elsewhere_own"
+    ALL_OTHER_REGIONS = "drill_elsewhere_all"
+    OTHER_REGIONS_UNUSED = "drill_elsewhere_unused"
+    VEHICLES_UNUSED = "drill_cars_unused"
+    NO_VEHICLES = "drill_no_cars"
 
 
 class InvalidDrillError(Exception):
-    """The drill request is invalid."""
+    """Raised when a drill request is invalid."""
 
-    def __init__(self, why: InvalidDrill) -> None:
-        """Say why."""
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: InvalidDrillReason) -> None:
+        """Initialize with the reason."""
+        super().__init__(reason)
+        self.reason = reason
 
 
 class EndReason(StrEnum):
     """Reason for the end of a drill."""
 
-    OVER = "over"
+    COMPLETED = "over"
     STOPPED = "stopped"
-    BROKEN = "broken"
+    INTERRUPTED = "broken"
     RESTARTED = "restarted"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrillRequest:
-    """Request for a drill; `cars` are hit where the scope is a part of them."""
+    """Request for a drill; `vehicles` apply to the scopes vehicle and model."""
 
     status: Status = Status.OUTAGE
     scope: Scope | None = None
-    elsewhere: frozenset[str] = frozenset()
-    cars: frozenset[str] = frozenset()
-    duration: timedelta = DURATION
+    other_regions: frozenset[str] = frozenset()
+    vehicles: frozenset[str] = frozenset()
+    duration: timedelta = DEFAULT_DURATION
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drill:
-    """An outage that is rehearsed since `began` (monotonic seconds).
+    """Simulated outage since `started_at` (monotonic seconds).
 
-    `before` is the real assessment when it began.
+    `previous` is the real assessment at its start.
     """
 
     assessment: Assessment
-    before: Assessment
-    began: float
+    previous: Assessment
+    started_at: float
 
-    def length(self, now: float) -> timedelta:
+    def length(self, monotonic: float) -> timedelta:
         """Return the duration so far."""
-        return timedelta(seconds=now - self.began)
+        return timedelta(seconds=monotonic - self.started_at)
 
     def interrupted_by(self, real: Assessment) -> bool:
         """Return whether the real assessment must end the drill."""
         if outage_active(real):
             return True
-        if real.warning and set(real.other_regions) - set(self.before.other_regions):
+        if real.warning and set(real.other_regions) - set(self.previous.other_regions):
             return True
-        return real.status in _TROUBLES and real.status is not self.before.status
+        return (
+            real.status in _INTERRUPTING_STATUSES
+            and real.status is not self.previous.status
+        )
 
 
 def outage_active(real: Assessment) -> bool:
@@ -100,69 +103,71 @@ def outage_active(real: Assessment) -> bool:
 
 
 def create_drill(
-    plan: DrillRequest,
+    request: DrillRequest,
     *,
     region: str,
     others: frozenset[str],
     models: Mapping[str, str],
     real: Assessment,
-    wall: datetime,
-    now: float,
+    utcnow: datetime,
+    monotonic: float,
 ) -> Drill:
     """Create a drill; raise InvalidDrillError if the request is invalid.
 
-    `others` are the other regions, `models` those of the home's cars by their ids.
+    `others` are the other regions, `models` those of the vehicles by ID.
     """
-    if not SHORTEST <= plan.duration <= LONGEST:
-        raise InvalidDrillError(InvalidDrill.DURATION)
-    scope = plan.scope or SCOPES[plan.status][0]
-    if scope not in SCOPES[plan.status]:
-        raise InvalidDrillError(InvalidDrill.SCOPE)
-    affected, named = _hit(plan, scope, models)
-    judgement = Assessment(
-        status=plan.status,
+    if not MIN_DURATION <= request.duration <= MAX_DURATION:
+        raise InvalidDrillError(InvalidDrillReason.DEFAULT_DURATION)
+    scope = request.scope or SCOPES[request.status][0]
+    if scope not in SCOPES[request.status]:
+        raise InvalidDrillError(InvalidDrillReason.SCOPE)
+    affected, affected_models = _affected_vehicles(request, scope, models)
+    assessment = Assessment(
+        status=request.status,
         scope=scope,
-        subsystems=_PLANES[plan.status],
-        other_regions=_elsewhere(plan, scope, region, others),
-        models=named,
-        since=wall,
+        subsystems=_SUBSYSTEMS[request.status],
+        other_regions=_other_regions(request, scope, region, others),
+        models=affected_models,
+        since=utcnow,
         affected=affected,
     )
-    return Drill(assessment=judgement, before=real, began=now)
+    return Drill(assessment=assessment, previous=real, started_at=monotonic)
 
 
-def _elsewhere(
-    plan: DrillRequest, scope: Scope, region: str, others: frozenset[str]
+def _other_regions(
+    request: DrillRequest, scope: Scope, region: str, others: frozenset[str]
 ) -> tuple[str, ...]:
     """Return the other regions that fail."""
-    if region in plan.elsewhere:
-        raise InvalidDrillError(InvalidDrill.ELSEWHERE_OWN)
+    if region in request.other_regions:
+        raise InvalidDrillError(InvalidDrillReason.OWN_REGION)
     if scope is Scope.REGIONS:
-        if not plan.elsewhere:
-            raise InvalidDrillError(InvalidDrill.ELSEWHERE_MISSING)
-        if plan.elsewhere >= others:
-            raise InvalidDrillError(InvalidDrill.ELSEWHERE_ALL)
-        return tuple(sorted(plan.elsewhere))
-    if plan.elsewhere:
-        raise InvalidDrillError(InvalidDrill.ELSEWHERE_UNUSED)
-    # A sign-in that fails everywhere is no failure of the regions.
-    whole = plan.status is Status.OUTAGE and scope is Scope.WORLDWIDE
-    return tuple(sorted(others)) if whole else ()
+        if not request.other_regions:
+            raise InvalidDrillError(InvalidDrillReason.OTHER_REGIONS_MISSING)
+        if request.other_regions >= others:
+            raise InvalidDrillError(InvalidDrillReason.ALL_OTHER_REGIONS)
+        return tuple(sorted(request.other_regions))
+    if request.other_regions:
+        raise InvalidDrillError(InvalidDrillReason.OTHER_REGIONS_UNUSED)
+    # A worldwide sign-in outage is no failure of the regions.
+    all_fail = request.status is Status.OUTAGE and scope is Scope.WORLDWIDE
+    return tuple(sorted(others)) if all_fail else ()
 
 
-def _hit(
-    plan: DrillRequest, scope: Scope, models: Mapping[str, str]
+def _affected_vehicles(
+    request: DrillRequest, scope: Scope, models: Mapping[str, str]
 ) -> tuple[frozenset[str] | None, tuple[str, ...]]:
-    """Return the cars that are hit, None for all, and which models these are."""
+    """Return the affected vehicles (None for all) and their models."""
     if scope not in (Scope.VEHICLE, Scope.MODEL):
-        if plan.cars:
-            raise InvalidDrillError(InvalidDrill.CARS_UNUSED)
+        if request.vehicles:
+            raise InvalidDrillError(InvalidDrillReason.VEHICLES_UNUSED)
         return None, ()
-    cars = plan.cars or frozenset(models)
-    if not cars:
-        raise InvalidDrillError(InvalidDrill.NO_CARS)
+    vehicles = request.vehicles or frozenset(models)
+    if not vehicles:
+        raise InvalidDrillError(InvalidDrillReason.NO_VEHICLES)
     if scope is Scope.VEHICLE:
-        return cars, ()
-    hit = {models[car] for car in cars}
-    affected = frozenset(car for car, model in models.items() if model in hit)
-    return affected, tuple(sorted(hit))
+        return vehicles, ()
+    affected_models = {models[vehicle_id] for vehicle_id in vehicles}
+    affected = frozenset(
+        vehicle_id for vehicle_id, model in models.items() if model in affected_models
+    )
+    return affected, tuple(sorted(affected_models))

@@ -36,7 +36,7 @@ from ..const import (
 from ..notifications.markdown import escape_markdown
 from ..notifications.text import async_load_translations
 from ..outage.endpoints import default_hosts, region_of_country, region_of_host
-from ..providers.fleet import NEEDED, TokenClaims, read_claims
+from ..providers.fleet import REQUIRED_SCOPES, TokenClaims, parse_claims
 from ..transport.key_pair import UnusableKeyError, public_pem
 from .base import cloud_title, is_accepted
 from .certificate import CERTIFICATE, CertificateSteps
@@ -300,13 +300,13 @@ class FleetSteps(CertificateSteps):
     ) -> ConfigFlowResult:
         """Check the claims of the token."""
         self._signed_in = signed_in
-        self._claims = read_claims(signed_in[CONF_TOKEN]["access_token"])
+        self._claims = parse_claims(signed_in[CONF_TOKEN]["access_token"])
         if self._claims.account is None:
             return self.async_abort(reason="token_unreadable")
         entry = self.changed_entry
         if entry is not None and entry.unique_id != self._claims.account:
             return self.async_abort(reason="other_account")
-        if self._claims.missing:
+        if self._claims.missing_scopes:
             return await self.async_step_fleet_scopes()
         return await self.async_step_fleet_region()
 
@@ -316,10 +316,11 @@ class FleetSteps(CertificateSteps):
         """Show the scopes that the user did not grant."""
         translations = await async_load_translations(self.hass)
         missing = [
-            translations.format(f"scope_{scope}") for scope in self._claims.missing
+            translations.format(f"scope_{scope}")
+            for scope in self._claims.missing_scopes
         ]
         options = ["fleet_again"]
-        if not set(NEEDED) & set(self._claims.missing):
+        if not set(REQUIRED_SCOPES) & set(self._claims.missing_scopes):
             options.append("fleet_region")
         return self.async_show_menu(
             step_id="fleet_scopes",

@@ -22,7 +22,7 @@ from ..const import CONF_BASE_URL, CONF_SERVER
 from ..outage.classifier import classify
 from ..outage.endpoints import REGIONS
 from ..outage.evidence import Reason, RequestType
-from ..providers import token_link
+from ..providers import create_token_client
 from ..transport.cloud import FleetClient
 from ..transport.http import Failure, HttpResult, RecordingMiddleware, request
 from ..transport.key_pair import PrivateKey, matches_public_key, public_key_hex
@@ -126,7 +126,7 @@ async def _open_client(
 ) -> AsyncGenerator[FleetClient]:
     """Open a client of the Fleet API."""
     async with _open_session(hass, pin, (RecordingMiddleware(),)) as session:
-        yield token_link(session, base_url, token)
+        yield create_token_client(session, base_url, token)
 
 
 async def check_server(

@@ -280,7 +280,7 @@ class ServiceSteps(KeycardFlow):
             errors=check.form_errors(schema),
             description_placeholders={
                 "service": SERVICES[provider].name,
-                "console": SERVICES[provider].console,
+                "console": SERVICES[provider].console_url,
             },
         )
 

@@ -3,10 +3,10 @@
 import re
 from string import punctuation
 
-# CommonMark lets each of these be escaped; without them nothing is a link either.
+# CommonMark allows escaping each of these; without them there are no links either.
 _SPECIAL = re.compile(f"[{re.escape(punctuation)}]")
 
 
 def escape_markdown(text: str) -> str:
-    """Return Markdown, of one line, that is rendered as the letters of a text."""
+    """Return a text as one line of escaped Markdown."""
     return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))

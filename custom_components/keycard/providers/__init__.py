@@ -22,8 +22,14 @@ from ..outage.endpoints import Endpoints, default_hosts
 from ..transport.cloud import TokenSource
 from ..transport.http import RecordingMiddleware
 from ..transport.key_pair import PrivateKey
-from .fleet import fleet
-from .provider import Provider, compatible, static_token, token_link, watch_only
+from .fleet import create_fleet_provider
+from .provider import (
+    Provider,
+    create_compatible_provider,
+    create_token_client,
+    create_watch_only_provider,
+    static_token,
+)
 from .services import TESLEMETRY, TESSIE, Service, create_service_provider
 
 __all__ = [
@@ -32,13 +38,13 @@ __all__ = [
     "Provider",
     "ProviderCredentials",
     "Service",
-    "hosts_of",
-    "provider_of",
-    "token_link",
+    "create_provider",
+    "create_token_client",
+    "endpoints_from_config",
 ]
 
 type OpenSession = Callable[[RecordingMiddleware], aiohttp.ClientSession]
-"""Opens a session with a recorder among its middlewares."""
+"""Open a session with a recording middleware."""
 
 SERVICES: Mapping[str, Service] = {
     PROVIDER_TESLEMETRY: TESLEMETRY,
@@ -54,36 +60,39 @@ class ProviderCredentials:
     private_key: PrivateKey | None = None
 
 
-def provider_of(
+def create_provider(
     data: Mapping[str, Any],
     options: Mapping[str, Any],
     open_session: OpenSession,
-    access: ProviderCredentials | None = None,
+    credentials: ProviderCredentials | None = None,
 ) -> Provider:
-    """Return the provider that an entry's data name; nothing is asked for it.
-
-    A token that stands in the data as a text stays the same.
-    """
+    """Create the provider of an entry without making a request."""
     name = data[CONF_PROVIDER]
     if name in NO_ACCOUNT:
-        return watch_only(data, options)
+        return create_watch_only_provider(data, options)
     if name not in {PROVIDER_COMPATIBLE, PROVIDER_FLEET, *SERVICES}:
-        raise ValueError(f"Nobody provides {name!r}")
+        raise ValueError(f"Unknown provider {name!r}")
     session = open_session(RecordingMiddleware())
     if name == PROVIDER_COMPATIBLE:
-        return compatible(data, options, session, hosts_of(data, options))
-    access = access or ProviderCredentials()
-    token = access.token or static_token(str(data[CONF_TOKEN]))
-    if name in SERVICES:
-        refreshes = SERVICES[name].refreshes
-        return create_service_provider(
-            data, options, session, token, refreshes=refreshes
+        return create_compatible_provider(
+            data, options, session, endpoints_from_config(data, options)
         )
-    return fleet(data, options, session, token=token, private_key=access.private_key)
+    credentials = credentials or ProviderCredentials()
+    token = credentials.token or static_token(str(data[CONF_TOKEN]))
+    if name in SERVICES:
+        refreshes = SERVICES[name].supports_refresh
+        return create_service_provider(
+            data, options, session, token, supports_refresh=refreshes
+        )
+    return create_fleet_provider(
+        data, options, session, token=token, private_key=credentials.private_key
+    )
 
 
-def hosts_of(data: Mapping[str, Any], options: Mapping[str, Any]) -> Endpoints:
-    """Return the hosts that an entry asks; an option that is missing is its default."""
+def endpoints_from_config(
+    data: Mapping[str, Any], options: Mapping[str, Any]
+) -> Endpoints:
+    """Return the hosts of an entry, with defaults for missing options."""
     default = default_hosts(data[CONF_REGION])
     return Endpoints(
         regions={**default.regions, **options.get(CONF_HOSTS, {})},

@@ -17,24 +17,31 @@ from ..transport.pinning import pin_from_data, pin_session
 from ..vehicle.parsing import parse_text
 from .provider import Provider, configured_keys
 
-# What is asked of the user at the sign-in: nothing that no entity needs.
-OFFLINE = "offline_access"
-DATA = "vehicle_device_data"
-LOCATION = "vehicle_location"
-COMMANDS = "vehicle_cmds"
-CHARGING = "vehicle_charging_cmds"
-SCOPES = ("openid", OFFLINE, DATA, LOCATION, COMMANDS, CHARGING)
+# Scopes requested at the sign-in; each is needed by an entity.
+SCOPE_OFFLINE = "offline_access"
+SCOPE_DATA = "vehicle_device_data"
+SCOPE_LOCATION = "vehicle_location"
+SCOPE_COMMANDS = "vehicle_cmds"
+SCOPE_CHARGING = "vehicle_charging_cmds"
+SCOPES = (
+    "openid",
+    SCOPE_OFFLINE,
+    SCOPE_DATA,
+    SCOPE_LOCATION,
+    SCOPE_COMMANDS,
+    SCOPE_CHARGING,
+)
 
-# Without these there is nothing to show, or only for a few hours.
-NEEDED = (OFFLINE, DATA)
-WANTED = (LOCATION, COMMANDS, CHARGING)
+# Without these there are no data, or only for a few hours.
+REQUIRED_SCOPES = (SCOPE_OFFLINE, SCOPE_DATA)
+OPTIONAL_SCOPES = (SCOPE_LOCATION, SCOPE_COMMANDS, SCOPE_CHARGING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenClaims:
     """Claims of a Tesla access token.
 
-    `account` names the user, `region` where the cars are, if it is a known one.
+    `account` is the user's ID, `region` that of the vehicles if it is known.
     """
 
     account: str | None = None
@@ -42,13 +49,17 @@ class TokenClaims:
     scopes: frozenset[str] = frozenset()
 
     @property
-    def missing(self) -> tuple[str, ...]:
+    def missing_scopes(self) -> tuple[str, ...]:
         """Return the scopes that the user did not grant."""
-        return tuple(scope for scope in (*NEEDED, *WANTED) if scope not in self.scopes)
+        return tuple(
+            scope
+            for scope in (*REQUIRED_SCOPES, *OPTIONAL_SCOPES)
+            if scope not in self.scopes
+        )
 
 
-def read_claims(token: object) -> TokenClaims:
-    """Read the claims of an access token; an invalid one has none."""
+def parse_claims(token: object) -> TokenClaims:
+    """Parse the claims of an access token; an invalid one has none."""
     try:
         claims = jwt.decode(str(token), options={"verify_signature": False})
     except jwt.InvalidTokenError, RecursionError, ValueError:
@@ -62,7 +73,7 @@ def read_claims(token: object) -> TokenClaims:
     )
 
 
-def fleet(
+def create_fleet_provider(
     data: Mapping[str, Any],
     options: Mapping[str, Any],
     session: aiohttp.ClientSession,
@@ -70,24 +81,24 @@ def fleet(
     token: TokenSource,
     private_key: PrivateKey | None,
 ) -> Provider:
-    """Return the provider of an entry whose user signed in with Tesla.
+    """Create the provider of an entry that uses Tesla's OAuth.
 
-    A server of the user's own may stand before Tesla, and sign the commands.
+    A self-hosted proxy may sign the commands or forward all calls.
     """
-    location = LOCATION in read_claims(_access_token(data)).scopes
+    location = SCOPE_LOCATION in parse_claims(_access_token(data)).scopes
     region, keys = data[CONF_REGION], configured_keys(options)
     if (server := data.get(CONF_SERVER)) is None:
-        link = FleetClient(
+        client = FleetClient(
             session,
             data[CONF_BASE_URL],
             token,
             private_key=private_key,
             location=location,
         )
-        return Provider(region=region, link=link, keys=keys)
+        return Provider(region=region, client=client, keys=keys)
     pin = pin_from_data(data)
     if data.get(CONF_ALL_CALLS):
-        link = FleetClient(
+        client = FleetClient(
             pin_session(session, pin),
             server,
             token,
@@ -95,7 +106,7 @@ def fleet(
             through_server=True,
         )
     else:
-        link = FleetClient(
+        client = FleetClient(
             session,
             data[CONF_BASE_URL],
             token,
@@ -104,7 +115,7 @@ def fleet(
                 session=pin_session(session, pin), base_url=server
             ),
         )
-    return Provider(region=region, link=link, keys=keys, pin=pin)
+    return Provider(region=region, client=client, keys=keys, pin=pin)
 
 
 def _access_token(data: Mapping[str, Any]) -> object:

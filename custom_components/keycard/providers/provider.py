@@ -36,65 +36,65 @@ class Provider:
     """
 
     region: str
-    link: FleetClient | None = None
+    client: FleetClient | None = None
     keys: Mapping[str, PhysicalKey] = field(default_factory=dict)
     configured_vehicles: tuple[Vehicle, ...] = ()
     pin: CertificatePin | None = None
-    """What checks the certificate of a server of the user's own, if that is pinned."""
+    """Pin of a self-hosted server's certificate, None without one."""
 
     @property
-    def cars_from_account(self) -> bool:
-        """Return whether an account tells which cars there are."""
-        return self.link is not None
+    def has_account(self) -> bool:
+        """Return whether the vehicles come from an account."""
+        return self.client is not None
 
     def third_party(self, hosts: Endpoints) -> bool:
         """Return whether calls go to a third party."""
-        if self.link is None:
+        if self.client is None:
             return False
-        return not is_teslas(self.link.base_url, hosts)
+        return not is_tesla_host(self.client.base_url, hosts)
 
     def vehicles(self) -> list[Vehicle]:
-        """Return the cars that are known without asking anybody."""
+        """Return the vehicles that are known without a request."""
         return list(self.configured_vehicles)
 
-    def restore(self, kept: JsonObject) -> Vehicle:
+    def restore_vehicle(self, stored: JsonObject) -> Vehicle:
         """Restore a stored vehicle."""
-        key = self.keys.get(parse_text(kept.get("id")) or "")
-        car = Vehicle.from_json(kept, configured_key=key)
-        for named in self.configured_vehicles:
-            if named.id == car.id:
-                car.name = named.name
-        return car
+        key = self.keys.get(parse_text(stored.get("id")) or "")
+        vehicle = Vehicle.from_json(stored, configured_key=key)
+        for configured in self.configured_vehicles:
+            if configured.id == vehicle.id:
+                vehicle.name = configured.name
+        return vehicle
 
     def vehicle_from_vin(self, vin: str, name: str) -> Vehicle:
-        """Return a car of which the user has told the VIN."""
+        """Create a vehicle from a VIN that the user entered."""
         return Vehicle.from_vin(vin, name=name, configured_key=self.keys.get(vin))
 
-    def vehicle_from_product(self, summary: JsonObject, now: datetime) -> Vehicle:
-        """Return a car that an account tells of (UTC)."""
+    def vehicle_from_product(self, summary: JsonObject, utcnow: datetime) -> Vehicle:
+        """Create a vehicle from its entry in a product list."""
         vin = parse_text(unwrap_response(summary).get("vin")) or ""
         model, _ = decode_vin(vin)
-        car = Vehicle.from_vin(
+        vehicle = Vehicle.from_vin(
             vin,
-            # Without a name of its own: its VIN is nobody's business.
+            # Not the VIN, which is private.
             name=MODEL_NAMES.get(model, MANUFACTURER),
             configured_key=self.keys.get(vin),
         )
-        car.apply_product(summary, now)
-        return car
+        vehicle.apply_product(summary, utcnow)
+        return vehicle
 
 
 def configured_keys(options: Mapping[str, Any]) -> dict[str, PhysicalKey]:
-    """Return the keys that a user named in the options, by VIN."""
+    """Return the keys configured in the options, by VIN."""
     return {
-        vin: PhysicalKey(car[CONF_KEY])
-        for vin, car in options.get(CONF_CARS, {}).items()
-        if CONF_KEY in car
+        vin: PhysicalKey(vehicle_options[CONF_KEY])
+        for vin, vehicle_options in options.get(CONF_CARS, {}).items()
+        if CONF_KEY in vehicle_options
     }
 
 
-def is_teslas(base_url: str, hosts: Endpoints) -> bool:
-    """Return whether an address is that of one of Tesla's hosts."""
+def is_tesla_host(base_url: str, hosts: Endpoints) -> bool:
+    """Return whether a URL belongs to one of Tesla's hosts."""
     return _origin(base_url) in map(_origin, hosts.regions.values())
 
 
@@ -103,56 +103,60 @@ def _origin(address: str) -> tuple[str, str | None, int | None]:
     return url.scheme, url.host, url.port
 
 
-def compatible(
+def create_compatible_provider(
     data: Mapping[str, Any],
     options: Mapping[str, Any],
     session: aiohttp.ClientSession,
     hosts: Endpoints,
 ) -> Provider:
-    """Return the provider of an entry with an address and a token."""
+    """Create the provider of an entry with a URL and a token."""
     base_url, pin = data[CONF_BASE_URL], pin_from_data(data)
     return Provider(
         region=data[CONF_REGION],
-        link=FleetClient(
+        client=FleetClient(
             pin_session(session, pin),
             base_url,
             static_token(data[CONF_TOKEN]),
-            through_server=not is_teslas(base_url, hosts),
+            through_server=not is_tesla_host(base_url, hosts),
         ),
         keys=configured_keys(options),
         pin=pin,
     )
 
 
-def token_link(
+def create_token_client(
     session: aiohttp.ClientSession, base_url: str, token: str
 ) -> FleetClient:
-    """Return a link that shows the same token to its server each time."""
+    """Create a client with a static token."""
     return FleetClient(session, base_url, static_token(token))
 
 
 def static_token(token: str) -> TokenSource:
-    """Return the source of a token that stays the same."""
+    """Return the token source of a static token."""
 
-    async def show() -> str:
+    async def get_token() -> str:
         return token
 
-    return show
+    return get_token
 
 
-def watch_only(data: Mapping[str, Any], options: Mapping[str, Any]) -> Provider:
-    """Return the provider of an entry that only watches."""
+def create_watch_only_provider(
+    data: Mapping[str, Any], options: Mapping[str, Any]
+) -> Provider:
+    """Create the provider of an entry without an account."""
     return Provider(
         region=data[CONF_REGION],
         keys=configured_keys(options),
         configured_vehicles=tuple(
             Vehicle(
-                id=car_id,
-                name=car[CONF_NAME],
-                model=car[CONF_MODEL],
-                year=car.get(CONF_YEAR),
-                configured_key=PhysicalKey(car[CONF_KEY]) if CONF_KEY in car else None,
+                id=vehicle_id,
+                name=vehicle_options[CONF_NAME],
+                model=vehicle_options[CONF_MODEL],
+                year=vehicle_options.get(CONF_YEAR),
+                configured_key=PhysicalKey(vehicle_options[CONF_KEY])
+                if CONF_KEY in vehicle_options
+                else None,
             )
-            for car_id, car in options.get(CONF_CARS, {}).items()
+            for vehicle_id, vehicle_options in options.get(CONF_CARS, {}).items()
         ),
     )

@@ -17,17 +17,17 @@ from .provider import Provider, configured_keys
 class Service:
     """Third party that users subscribe to.
 
-    `console` is where its tokens are made, `authorize_url` and `exchange_url` where one
-    signs in without a token, if one can. One that `refreshes` serves data that it
-    keeps, and renews them when told to.
+    `console_url` is the page that issues tokens; `authorize_url` and `exchange_url` are
+    those of its OAuth, if any. With `supports_refresh` it caches data and can refresh
+    them.
     """
 
     name: str
     base_url: str
-    console: str
+    console_url: str
     authorize_url: str | None = None
     exchange_url: str | None = None
-    refreshes: bool = False
+    supports_refresh: bool = False
 
 
 def create_service_provider(
@@ -36,16 +36,13 @@ def create_service_provider(
     session: aiohttp.ClientSession,
     token: TokenSource,
     *,
-    refreshes: bool = False,
+    supports_refresh: bool = False,
 ) -> Provider:
-    """Return the provider of an entry whose cars a service speaks for.
-
-    It signs commands itself where a car requires that.
-    """
+    """Create the provider of an entry with a service, which signs commands itself."""
     return Provider(
         region=data[CONF_REGION],
-        link=FleetClient(
-            session, data[CONF_BASE_URL], token, supports_refresh=refreshes
+        client=FleetClient(
+            session, data[CONF_BASE_URL], token, supports_refresh=supports_refresh
         ),
         keys=configured_keys(options),
     )
@@ -54,15 +51,15 @@ def create_service_provider(
 TESLEMETRY: Final = Service(
     name="Teslemetry",
     base_url="https://api.teslemetry.com",
-    console="https://teslemetry.com/console",
+    console_url="https://teslemetry.com/console",
     authorize_url="https://teslemetry.com/connect",
     exchange_url="https://api.teslemetry.com/oauth/token",
-    refreshes=True,
+    supports_refresh=True,
 )
 
 
 TESSIE: Final = Service(
     name="Tessie",
     base_url="https://api.tessie.com",
-    console="https://my.tessie.com/settings/api",
+    console_url="https://my.tessie.com/settings/api",
 )

@@ -16,7 +16,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
-from ..cost.budget import StoredSpending
+from ..cost.budget import StoredUsage
 from ..outage.detector import StoredDetector
 from ..outage.host_monitor import HostMonitor, StoredHost
 from ..outage.outage_log import OutageEvent, OutageLog, StoredOutage
@@ -62,7 +62,7 @@ class StoredEntry(TypedDict):
     judge: StoredDetector
     cars: dict[str, dict[str, object]]
     keys: dict[str, str]
-    spending: NotRequired[StoredSpending]
+    spending: NotRequired[StoredUsage]
     rehearsal: NotRequired[StoredDrill]
     event: NotRequired[StoredEvent]
 

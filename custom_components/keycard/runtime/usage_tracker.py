@@ -7,7 +7,7 @@ from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import CONF_BUDGET
-from ..cost.budget import MonthlyUsage, StoredSpending, begin_of_month
+from ..cost.budget import MonthlyUsage, StoredUsage, start_of_month
 from ..cost.pricing import Charge, Tariff
 from .isolation import isolated
 
@@ -20,12 +20,12 @@ class UsageTracker:
         self.monthly_usage = MonthlyUsage(
             tariff=tariff,
             budget=options.get(CONF_BUDGET),
-            month=begin_of_month(dt_util.now()),
+            month=start_of_month(dt_util.now()),
         )
         self._listeners: list[Callable[[], None]] = []
 
     @callback
-    def async_restore(self, stored: StoredSpending) -> None:
+    def async_restore(self, stored: StoredUsage) -> None:
         """Restore stored usage."""
         self.monthly_usage.restore(stored, dt_util.now())
 
@@ -44,7 +44,7 @@ class UsageTracker:
     @callback
     def async_roll_month(self) -> None:
         """Start a new month if one has begun."""
-        if self.monthly_usage.roll(dt_util.now()):
+        if self.monthly_usage.roll_month(dt_util.now()):
             self._notify()
 
     def _notify(self) -> None:

@@ -96,13 +96,13 @@ class VehicleManager:
         self._running = False
         self._account_vehicles = AccountVehicles()
         self._listeners: list[NewVehicleListener] = []
-        if provider.link is not None:
-            provider.link.add_session_listener(self._async_handle_session)
+        if provider.client is not None:
+            provider.client.add_session_listener(self._async_handle_session)
 
     @property
     def can_sign(self) -> bool:
         """Return whether Keycard, a server or a third party signs commands."""
-        link = self._provider.link
+        link = self._provider.client
         return link is not None and (
             link.can_sign
             or link.only_commands_through_server
@@ -392,8 +392,8 @@ class VehicleManager:
                 self._hass, bluetooth.async_stop(), f"{DOMAIN} Bluetooth stop"
             )
         self._detector.forget(vin)
-        if self._provider.link is not None:
-            self._provider.link.remove_vehicle(vin)
+        if self._provider.client is not None:
+            self._provider.client.remove_vehicle(vin)
         if self._poller is not None:
             self._poller.async_remove_vehicle(vin)
         if (device := self._device(vin)) is not None:

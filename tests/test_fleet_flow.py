@@ -26,7 +26,7 @@ from custom_components.keycard.application_credentials import (
 from custom_components.keycard.auth.keys import PUBLIC_KEY_PATH, async_get_signing_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.outage import endpoints
-from custom_components.keycard.providers.fleet import SCOPES
+from custom_components.keycard.providers.scopes import SCOPES
 from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
 

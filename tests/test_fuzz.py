@@ -30,7 +30,7 @@ from custom_components.keycard.outage.stored_values import (
     INVALID_DATA_ERRORS,
     check_type,
 )
-from custom_components.keycard.providers.fleet import parse_claims
+from custom_components.keycard.providers.scopes import parse_claims
 from custom_components.keycard.runtime.vehicle_poller import CallType, classify_call
 from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import (

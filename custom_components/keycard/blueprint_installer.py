@@ -34,21 +34,21 @@ async def _async_install(hass: HomeAssistant, _component: str) -> None:
     """Install or update all bundled blueprints."""
     store = VersionedStore[dict[str, str]](hass, STORE_KEY)
     try:
-        known = await store.async_load() or {}
-        installed = dict(known)
+        digests = await store.async_load() or {}
+        installed = dict(digests)
         for source in await hass.async_add_executor_job(_list_bundled):
             path = f"{DOMAIN}/{source.name}"
-            digest = await _async_install_one(hass, source, path, known.get(path))
+            digest = await _async_install_one(hass, source, path, digests.get(path))
             if digest is not None:
                 installed[path] = digest
-        if installed != known:
+        if installed != digests:
             await store.async_save(installed)
     except (OSError, HomeAssistantError) as err:
         _LOGGER.warning("Failed to install the blueprints: %s", err)
 
 
 async def _async_install_one(
-    hass: HomeAssistant, source: Path, path: str, known: str | None
+    hass: HomeAssistant, source: Path, path: str, installed_digest: str | None
 ) -> str | None:
     """Install a blueprint and return its digest, None if it is left alone.
 
@@ -64,10 +64,10 @@ async def _async_install_one(
     )
     wanted = _digest(blueprint.yaml())
     current = await hass.async_add_executor_job(_read, target)
-    if current is None and known is not None:
+    if current is None and installed_digest is not None:
         _LOGGER.debug("Skipping blueprint %s, as it was deleted", path)
         return None
-    if current is not None and _digest(current) not in (known, wanted):
+    if current is not None and _digest(current) not in (installed_digest, wanted):
         _LOGGER.debug("Skipping blueprint %s, as it was edited", path)
         return None
     if current is None or _digest(current) != wanted:

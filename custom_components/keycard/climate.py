@@ -20,7 +20,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
 from .vehicle.commands import Command, CommandCall, command_call
-from .vehicle.fields import OVERHEAT_TEMPS
+from .vehicle.field_spec import OVERHEAT_TEMPS
 from .vehicle.state import VehicleState
 
 # Each vehicle queues its own commands.

@@ -18,7 +18,7 @@ from .const import DOMAIN
 from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
 from .vehicle.commands import Command, CommandCall, command_call
-from .vehicle.fields import WINDOWS
+from .vehicle.field_spec import WINDOWS
 from .vehicle.state import VehicleConfig, VehicleState
 
 # Each vehicle queues its own commands.

@@ -93,19 +93,19 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
     ) -> None:
         """Initialize the entity."""
         super().__init__(coordinator)
-        car = coordinator.vehicle
+        vehicle = coordinator.vehicle
         self.entity_description = description
-        self._attr_unique_id = f"{car.id}_{description.key}"
+        self._attr_unique_id = f"{vehicle.id}_{description.key}"
         cloud = dr.async_get(coordinator.hass).async_get_or_create(
             config_entry_id=entry.entry_id, **cloud_device(entry)
         )
         self._attr_device_info = DeviceInfo(
-            identifiers={(DOMAIN, car.id)},
+            identifiers={(DOMAIN, vehicle.id)},
             manufacturer=MANUFACTURER,
-            model=MODEL_NAMES.get(car.model),
-            name=car.device_name or car.name,
-            serial_number=car.id if coordinator.commandable else None,
-            sw_version=car.state.sw_version if car.state else None,
+            model=MODEL_NAMES.get(vehicle.model),
+            name=vehicle.device_name or vehicle.name,
+            serial_number=vehicle.id if coordinator.commandable else None,
+            sw_version=vehicle.state.sw_version if vehicle.state else None,
             via_device_id=cloud.id,
         )
 

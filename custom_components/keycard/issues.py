@@ -223,34 +223,38 @@ class Issues:
         """Return the current issues."""
         data = self.entry.runtime_data
         named = data.vehicles
-        cars = named.values()
+        coordinators = named.values()
         found: FoundIssues = {}
         if (issue := self._account_issue()) is not None:
             found[issue] = {}
         if unpaid := sorted(
-            car.vehicle.title for car in cars if not car.subscription_active
+            coordinator.vehicle.title
+            for coordinator in coordinators
+            if not coordinator.subscription_active
         ):
             found[IssueType.CAR_PAYMENT_NEEDED] = {"cars": ", ".join(unpaid)}
         refused = data.detector.account.refused_vehicles()
         if found.keys().isdisjoint(_ENTRY_BLOCKING) and refused:
             names = sorted(
-                car.vehicle.title for vin, car in named.items() if vin in refused
+                coordinator.vehicle.title
+                for vin, coordinator in named.items()
+                if vin in refused
             )
             found[IssueType.CAR_REFUSED] = {"cars": ", ".join(names)}
         if users := self._find_owner_api_users():
             found[IssueType.OWNER_API_CLOSED] = {"integration": ", ".join(users)}
         domain = self.entry.data.get(CONF_DOMAIN, "")
         if links := sorted(
-            f"- [{escape_markdown(car.vehicle.title)}]"
-            f"({pairing_url(domain, car.vehicle.id)})"
-            for car in cars
-            if car.vehicle.unpaired
+            f"- [{escape_markdown(coordinator.vehicle.title)}]"
+            f"({pairing_url(domain, coordinator.vehicle.id)})"
+            for coordinator in coordinators
+            if coordinator.vehicle.unpaired
         ):
             found[IssueType.KEY_NOT_PAIRED] = {"links": "\n".join(links)}
-        link = data.provider.client
+        client = data.provider.client
         fleet = self.entry.data[CONF_PROVIDER] == PROVIDER_FLEET
         signs_itself = fleet and CONF_SERVER not in self.entry.data
-        if signs_itself and not (link and link.can_sign):
+        if signs_itself and not (client and client.can_sign):
             found[IssueType.KEY_FILE] = {}
         found |= self._bluetooth_issues()
         if data.vehicle_manager.key_lost:
@@ -266,9 +270,11 @@ class Issues:
         if (count := data.vehicle_manager.too_many) is not None:
             most = str(MAX_VEHICLES)
             found[IssueType.TOO_MANY_VEHICLES] = {"count": str(count), "most": most}
-        now = time.monotonic()
+        monotonic = time.monotonic()
         if silent := sorted(
-            car.vehicle.title for car in cars if car.unreachable_timer.expired(now)
+            coordinator.vehicle.title
+            for coordinator in coordinators
+            if coordinator.unreachable_timer.expired(monotonic)
         ):
             found[IssueType.NO_POWER] = {"cars": ", ".join(silent)}
         return {
@@ -279,25 +285,31 @@ class Issues:
 
     def _bluetooth_issues(self) -> FoundIssues:
         """Return the issues of the vehicles with a Bluetooth key."""
-        cars = {
-            car.vehicle.title: car.vehicle.trust
-            for car in self.entry.runtime_data.vehicles.values()
-            if car.bluetooth is not None
+        trust_by_name = {
+            coordinator.vehicle.title: coordinator.vehicle.trust
+            for coordinator in self.entry.runtime_data.vehicles.values()
+            if coordinator.bluetooth is not None
         }
         names = {
             IssueType.BLUETOOTH_KEY_NOT_PAIRED: [
-                name for name, trust in cars.items() if trust.history.is_key_removed
+                name
+                for name, trust in trust_by_name.items()
+                if trust.history.is_key_removed
             ],
             IssueType.BLUETOOTH_STRANGER: [
-                name for name, trust in cars.items() if trust.history.has_impostor
+                name
+                for name, trust in trust_by_name.items()
+                if trust.history.has_impostor
             ],
             IssueType.BLUETOOTH_UNSEALED: [
                 name
-                for name, trust in cars.items()
+                for name, trust in trust_by_name.items()
                 if trust.history.has_unsealed_answer
             ],
             IssueType.BLUETOOTH_PROVISIONAL: [
-                name for name, trust in cars.items() if trust.keys.is_provisional
+                name
+                for name, trust in trust_by_name.items()
+                if trust.keys.is_provisional
             ],
         }
         return {
@@ -310,7 +322,7 @@ class Issues:
         """Return the integrations that use the closed Owner API, for one entry only."""
         detector = self.entry.runtime_data.detector
         loaded = self.hass.config_entries.async_loaded_entries(DOMAIN)
-        first = min((one.entry_id for one in loaded), default=self.entry.entry_id)
+        first = min((entry.entry_id for entry in loaded), default=self.entry.entry_id)
         healthy = detector.assessment.status in _RESPONDING
         users = (
             async_find_affected_integrations(self.hass)

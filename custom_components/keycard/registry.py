@@ -94,23 +94,25 @@ def async_remove_stale_entities(hass: HomeAssistant, entry: KeycardConfigEntry) 
     devices, entities = dr.async_get(hass), er.async_get(hass)
     data = entry.runtime_data
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
-        car_id = next(name for domain, name in device.identifiers if domain == DOMAIN)
-        car = data.vehicles.get(car_id)
-        if car_id in data.vehicle_manager.left_out:
+        vehicle_id = next(
+            name for domain, name in device.identifiers if domain == DOMAIN
+        )
+        coordinator = data.vehicles.get(vehicle_id)
+        if vehicle_id in data.vehicle_manager.left_out:
             continue
-        if car is None:
-            if car_id != entry.entry_id and not data.provider.has_account:
+        if coordinator is None:
+            if vehicle_id != entry.entry_id and not data.provider.has_account:
                 # The vehicle was only set up for its Bluetooth key.
                 devices.async_remove_device(device.id)
-        elif car.bluetooth is None:
-            bluetooth_ids = {f"{car_id}_{key}" for key in _BLUETOOTH_KEYS}
+        elif coordinator.bluetooth is None:
+            bluetooth_ids = {f"{vehicle_id}_{key}" for key in _BLUETOOTH_KEYS}
             for entity in er.async_entries_for_device(
                 entities, device.id, include_disabled_entities=True
             ):
                 over_bluetooth = entity.unique_id in bluetooth_ids
                 if entity.disabled_by is not None and not over_bluetooth:
                     continue
-                provided = car.commandable and not over_bluetooth
+                provided = coordinator.commandable and not over_bluetooth
                 if not provided and _is_orphaned(hass, entity):
                     entities.async_remove(entity.entity_id)
 
@@ -171,28 +173,28 @@ async def async_migrate_to_vin(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """
     if entry.data[CONF_PROVIDER] not in NO_ACCOUNT:
         return
-    cars, new_ids = configured_vehicle_options(entry), dict[str, str]()
+    vehicles, new_ids = configured_vehicle_options(entry), dict[str, str]()
     for subentry in entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY):
         vin, previous_id = subentry.unique_id, subentry.data.get(CONF_PREVIOUS_ID)
-        if vin is None or vin in cars:
+        if vin is None or vin in vehicles:
             continue
-        if previous_id in cars:
+        if previous_id in vehicles:
             new_ids[previous_id] = vin
-            cars = {
-                new_ids.get(vehicle_id, vehicle_id): car
-                for vehicle_id, car in cars.items()
+            vehicles = {
+                new_ids.get(vehicle_id, vehicle_id): vehicle_options
+                for vehicle_id, vehicle_options in vehicles.items()
             }
-            cars[vin] |= _model_options(vin)
+            vehicles[vin] |= _model_options(vin)
         else:
-            cars[vin] = vehicle_options_from_vin(vin, subentry.title)
-    if cars == configured_vehicle_options(entry):
+            vehicles[vin] = vehicle_options_from_vin(vin, subentry.title)
+    if vehicles == configured_vehicle_options(entry):
         return
     for previous_id, vin in new_ids.items():
         _rename_device(hass, entry, previous_id, vin)
     await async_rename(hass, entry.entry_id, new_ids)
     hass.data[DATA_STORE].async_rename(new_ids)
     hass.config_entries.async_update_entry(
-        entry, options={**entry.options, CONF_CARS: cars}
+        entry, options={**entry.options, CONF_CARS: vehicles}
     )
 
 

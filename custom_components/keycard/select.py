@@ -11,7 +11,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
 from .vehicle.commands import Command, CommandCall, command_call
-from .vehicle.fields import COOLED_SEATS, SEATS
+from .vehicle.field_spec import COOLED_SEATS, SEATS
 from .vehicle.state import VehicleConfig, VehicleState
 
 # Each vehicle queues its own commands.

@@ -36,7 +36,7 @@ from .outage.endpoints import REGIONS
 from .outage.models import OUTAGES, Scope, Status
 from .outage.outage_log import EventType, Outage
 from .runtime.storage import DATA_STORE
-from .vehicle.fields import PARKED, WINDOWS
+from .vehicle.field_spec import PARKED, WINDOWS
 from .vehicle.state import VehicleState
 
 ATTR_START: Final = "start_time"

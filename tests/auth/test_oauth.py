@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from custom_components.keycard.auth.oauth import classify_token_response
-from custom_components.keycard.providers.fleet import parse_claims
+from custom_components.keycard.providers.scopes import parse_claims
 from custom_components.keycard.transport.http import Failure, HttpResult
 
 HOUR = 3600

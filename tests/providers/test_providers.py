@@ -20,7 +20,7 @@ from custom_components.keycard.providers import (
     create_provider,
     endpoints_from_config,
 )
-from custom_components.keycard.providers.fleet import parse_claims
+from custom_components.keycard.providers.scopes import parse_claims
 from custom_components.keycard.transport.http import RecordingMiddleware
 from custom_components.keycard.vehicle.keys import PhysicalKey
 from custom_components.keycard.vehicle.state import ConnectivityState

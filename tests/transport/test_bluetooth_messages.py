@@ -30,7 +30,7 @@ from custom_components.keycard.transport.bluetooth_messages import (
     parse_data,
     parse_status,
 )
-from custom_components.keycard.vehicle.fields import DOORS
+from custom_components.keycard.vehicle.field_spec import DOORS
 from custom_components.keycard.vehicle.state import (
     FIELDS,
     ConnectivityState,

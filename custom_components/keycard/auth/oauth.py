@@ -28,7 +28,7 @@ from homeassistant.helpers.config_entry_oauth2_flow import (
 from ..const import CONF_IMPLEMENTATION, DOMAIN, PROVIDER_TESLEMETRY
 from ..outage.endpoints import authorize_url, token_url
 from ..providers import SERVICES, endpoints_from_config
-from ..providers.fleet import SCOPES
+from ..providers.scopes import SCOPES
 from ..transport.http import HttpResult, request
 
 # A response contains two or three tokens of up to 2 KB each.

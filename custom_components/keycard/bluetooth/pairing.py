@@ -118,12 +118,12 @@ class PairingAttempt:
             hass=self.hass, vin=self.vin, address=self.address, on_change=lambda: None
         )
         trust = ComputerTrust(self.known_keys.only_cloud_keys())
-        link = self.client or BluetoothClient(self.vin, key, scanner.find, trust)
+        client = self.client or BluetoothClient(self.vin, key, scanner.find, trust)
         try:
-            result = await pair(link, self._requested.set, trust)
+            result = await pair(client, self._requested.set, trust)
         finally:
-            if link is not self.client:
-                await link.close()
+            if client is not self.client:
+                await client.close()
         if result is PairingResult.PAIRED:
             self.pairing = trust.keys.to_pairing(dt_util.utcnow().isoformat())
         return result

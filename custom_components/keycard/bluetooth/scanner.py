@@ -20,7 +20,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
-from ..transport.bluetooth import advertised_name
+from ..transport.bluetooth import advertised_name_prefix
 from ..transport.result import BluetoothError
 
 # Seconds to wait for an advertisement, and between two checks.
@@ -39,7 +39,7 @@ def async_last_advertisement(
     hass: HomeAssistant, vin: str, *, connectable: bool = True
 ) -> BluetoothServiceInfoBleak | None:
     """Return the last advertisement of a vehicle, None without one."""
-    name = advertised_name(vin)
+    name = advertised_name_prefix(vin)
     advertisements = bluetooth.async_discovered_service_info(
         hass, connectable=connectable
     )
@@ -122,7 +122,7 @@ class VehicleScanner:
     def async_start(self) -> None:
         """Start scanning."""
         matcher = BluetoothCallbackMatcher(
-            local_name=f"{advertised_name(self.vin)}*", connectable=True
+            local_name=f"{advertised_name_prefix(self.vin)}*", connectable=True
         )
         self._unsubs.append(
             bluetooth.async_register_callback(
@@ -161,7 +161,7 @@ class VehicleScanner:
         info = self._last_advertisement
         if info is not None and _is_fresh(info) and not self._is_excluded(info.address):
             return
-        name = advertised_name(self.vin)
+        name = advertised_name_prefix(self.vin)
         matching = [
             info
             for info in bluetooth.async_discovered_service_info(

@@ -125,8 +125,8 @@ def check_same_account(
     entry: ConfigEntry, check: ConnectionCheck
 ) -> ConnectionCheck | None:
     """Return an error if the token belongs to another account."""
-    known = account_of(entry)
-    if known and check.account and check.account != known:
+    account = account_of(entry)
+    if account and check.account and check.account != account:
         return ConnectionCheck(error="other_account", error_field=CONF_TOKEN)
     return None
 

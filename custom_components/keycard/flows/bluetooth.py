@@ -58,7 +58,7 @@ from .fields import (
     REGION_FIELD,
     REGION_SCHEMA,
     VIN_SCHEMA,
-    read_vin,
+    parse_vin,
 )
 
 CONF_CAR = "car"
@@ -172,11 +172,11 @@ class PairingSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], Handler
             self._attempt.async_stop()
 
 
-def read_new_vin(
+def parse_new_vin(
     hass: HomeAssistant, user_input: Mapping[str, Any]
 ) -> tuple[str, dict[str, str], str]:
     """Return the normalized VIN, the errors, and the title of an entry that has it."""
-    vin, errors = read_vin(user_input)
+    vin, errors = parse_vin(user_input)
     if not errors and (entry := entry_of_vehicle(hass, vin)) is not None:
         return vin, {CONF_VIN: "known_car"}, entry.title
     return vin, errors, ""
@@ -201,7 +201,7 @@ class BluetoothSteps(
         errors: dict[str, str] = {}
         entry_title = ""
         if user_input is not None:
-            vin, errors, entry_title = read_new_vin(self.hass, user_input)
+            vin, errors, entry_title = parse_new_vin(self.hass, user_input)
             if not errors:
                 # A closed browser page leaves its flow in progress.
                 await self.async_set_unique_id(vin, raise_on_progress=False)
@@ -276,17 +276,17 @@ class BluetoothKeyFlow(
             return self.async_abort(reason="not_loaded")
         if (reason := async_check_adapters(self.hass)) is not None:
             return self.async_abort(reason=reason)
-        cars = {
-            vehicle_id: car.vehicle.title
-            for vehicle_id, car in entry.runtime_data.vehicles.items()
+        vehicles = {
+            vehicle_id: coordinator.vehicle.title
+            for vehicle_id, coordinator in entry.runtime_data.vehicles.items()
         }
         paired = entry.runtime_data.vehicle_manager.paired_subentries
         unpaired = {
             vehicle_id: name
-            for vehicle_id, name in cars.items()
+            for vehicle_id, name in vehicles.items()
             if vehicle_id not in paired
         }
-        can_add = _is_watch_only(entry) or not cars
+        can_add = _is_watch_only(entry) or not vehicles
         if not unpaired and not can_add:
             return self.async_abort(reason="all_paired")
         if not unpaired:
@@ -296,7 +296,7 @@ class BluetoothKeyFlow(
             chosen = user_input[CONF_CAR]
             if chosen == _ANOTHER:
                 return await self.async_step_vin()
-            self.name = cars[chosen]
+            self.name = vehicles[chosen]
             if not is_vin(chosen):
                 self._previous_id = chosen
                 return await self.async_step_vin()
@@ -334,7 +334,7 @@ class BluetoothKeyFlow(
         errors: dict[str, str] = {}
         entry_title = ""
         if user_input is not None:
-            vin, errors, entry_title = read_new_vin(self.hass, user_input)
+            vin, errors, entry_title = parse_new_vin(self.hass, user_input)
             if not errors:
                 self.vin = vin
                 self.name = self.name or user_input[CONF_NAME].strip()
@@ -365,10 +365,10 @@ class BluetoothKeyFlow(
         entry: KeycardConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return None
-        car = entry.runtime_data.vehicles.get(self.vin)
+        coordinator = entry.runtime_data.vehicles.get(self.vin)
         return (
-            car.bluetooth.client
-            if car is not None and car.bluetooth is not None
+            coordinator.bluetooth.client
+            if coordinator is not None and coordinator.bluetooth is not None
             else None
         )
 
@@ -379,8 +379,8 @@ class BluetoothKeyFlow(
         entry: KeycardConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return ComputerKeys()
-        car = entry.runtime_data.vehicles.get(self.vin)
-        return ComputerKeys() if car is None else car.vehicle.trust.keys
+        coordinator = entry.runtime_data.vehicles.get(self.vin)
+        return ComputerKeys() if coordinator is None else coordinator.vehicle.trust.keys
 
     @override
     async def async_step_paired(

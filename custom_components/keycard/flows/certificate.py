@@ -45,7 +45,7 @@ class CertificateSteps(KeycardFlow):
         self._user_input: dict[str, Any] = {}
 
     async def async_check_pinned(
-        self, base_url: str, known: str | None, check_pinned: PinnedCheck
+        self, base_url: str, known_fingerprint: str | None, check_pinned: PinnedCheck
     ) -> tuple[ConnectionCheck, str | None]:
         """Check a server, and return the fingerprint that is pinned for it, if any.
 
@@ -53,7 +53,7 @@ class CertificateSteps(KeycardFlow):
         of a trusted authority needs no pin.
         """
         check = ConnectionCheck(error=CERTIFICATE)
-        fingerprint = self._trusted.get(base_url, known)
+        fingerprint = self._trusted.get(base_url, known_fingerprint)
         if fingerprint is not None:
             check = await check_pinned(create_pin(fingerprint))
         if check.error != CERTIFICATE:

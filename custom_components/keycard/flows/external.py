@@ -177,14 +177,14 @@ class ExternalOptions(
     """Options flow steps for vehicles of other integrations."""
 
     @property
-    def _cars(self) -> dict[str, Any]:
+    def _vehicles(self) -> dict[str, Any]:
         """Return the vehicles of the options."""
         return dict(self.config_entry.options.get(CONF_CARS, {}))
 
-    def _save_cars(self, cars: Mapping[str, Any]) -> ConfigFlowResult:
+    def _save_vehicles(self, vehicles: Mapping[str, Any]) -> ConfigFlowResult:
         """Save the vehicles, and keep the other options."""
         return self.async_create_entry(
-            data={**self.config_entry.options, CONF_CARS: cars}
+            data={**self.config_entry.options, CONF_CARS: vehicles}
         )
 
     async def async_step_add_beside(
@@ -200,18 +200,18 @@ class ExternalOptions(
         self, vehicles: dict[str, dict[str, Any]]
     ) -> ConfigFlowResult:
         """Add the chosen vehicles to the options."""
-        return self._save_cars({**self._cars, **vehicles})
+        return self._save_vehicles({**self._vehicles, **vehicles})
 
     def _suggested_vehicle(self, vehicle_id: str) -> dict[str, Any]:
         """Return the suggested values of a vehicle, without its devices."""
-        car = self._cars[vehicle_id]
-        return {name: value for name, value in car.items() if name != CONF_EXTERNAL}
+        options = self._vehicles[vehicle_id]
+        return {name: value for name, value in options.items() if name != CONF_EXTERNAL}
 
     async def _async_device_fields(self, vehicle_id: str) -> dict[vol.Marker, Any]:
         """Return the field for the devices of a vehicle, if there are any."""
         options = {
             device.device_id: await self._async_device_label(device)
-            for device in device_refs(self._cars[vehicle_id])
+            for device in device_refs(self._vehicles[vehicle_id])
         }
         default = list(options)
         for vehicle in async_discover_vehicles(self.hass):
@@ -237,7 +237,7 @@ class ExternalOptions(
         self, vehicle_id: str, user_input: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the option with the devices that the user selected."""
-        known = list(device_refs(self._cars[vehicle_id]))
+        current = list(device_refs(self._vehicles[vehicle_id]))
         found = [
             device
             for vehicle in async_discover_vehicles(self.hass)
@@ -246,7 +246,7 @@ class ExternalOptions(
         chosen = user_input.get(CONF_EXTERNAL, ())
         devices = [
             device.to_option()
-            for device in (*known, *found)
+            for device in (*current, *found)
             if device.device_id in chosen
         ]
         return {CONF_EXTERNAL: devices} if devices else {}

@@ -118,7 +118,7 @@ VIN_SCHEMA = vol.Schema({vol.Required(CONF_VIN): TextSelector()})
 NAMED_VIN_SCHEMA = VIN_SCHEMA.extend({vol.Required(CONF_NAME): TextSelector()})
 
 
-def read_vin(user_input: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+def parse_vin(user_input: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """Return the normalized VIN, and the errors by field."""
     vin = "".join(user_input[CONF_VIN].split()).upper()
     errors: dict[str, str] = {}
@@ -182,14 +182,14 @@ def clean_token(text: str) -> str | None:
 def new_vehicle_id(hass: HomeAssistant, name: str, taken: Container[str]) -> str:
     """Return an ID for a vehicle that no entry uses yet."""
     used = {
-        car_id
+        vehicle_id
         for entry in hass.config_entries.async_entries(DOMAIN)
-        for car_id in entry.options.get(CONF_CARS, {})
+        for vehicle_id in entry.options.get(CONF_CARS, {})
     }
     slug = slugify(name)
     numbered = (f"{slug}_{number}" for number in count(2))
     return next(
-        car_id
-        for car_id in chain([slug], numbered)
-        if car_id not in used and car_id not in taken
+        vehicle_id
+        for vehicle_id in chain([slug], numbered)
+        if vehicle_id not in used and vehicle_id not in taken
     )

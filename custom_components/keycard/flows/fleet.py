@@ -36,7 +36,7 @@ from ..const import (
 from ..notifications.markdown import escape_markdown
 from ..notifications.text import async_load_translations
 from ..outage.endpoints import default_hosts, region_of_country, region_of_host
-from ..providers.fleet import REQUIRED_SCOPES, TokenClaims, parse_claims
+from ..providers.scopes import REQUIRED_SCOPES, TokenClaims, parse_claims
 from ..transport.key_pair import UnusableKeyError, public_pem
 from .base import cloud_title, is_accepted
 from .certificate import CERTIFICATE, CertificateSteps
@@ -55,8 +55,8 @@ from .server_check import (
     check_registration,
     check_server,
     find_unpaired,
+    parse_domain,
     public_key_url,
-    read_domain,
 )
 
 CONF_QR_CODE = "qr_code"
@@ -113,7 +113,7 @@ class FleetSteps(CertificateSteps):
             return self.async_abort(reason="missing_credentials")
         errors: dict[str, str] = {}
         if user_input is not None:
-            domain = read_domain(user_input[CONF_DOMAIN])
+            domain = parse_domain(user_input[CONF_DOMAIN])
             if domain is not None:
                 chosen = user_input.get(CONF_IMPLEMENTATION, next(iter(applications)))
                 self._fleet_region = user_input[CONF_REGION]
@@ -210,11 +210,11 @@ class FleetSteps(CertificateSteps):
             return server, ConnectionCheck(
                 error="not_encrypted", error_field=CONF_SERVER
             )
-        entry, known = self.changed_entry, None
+        entry, known_fingerprint = self.changed_entry, None
         if entry is not None and entry.data.get(CONF_SERVER) == url:
-            known = entry.data.get(CONF_FINGERPRINT)
+            known_fingerprint = entry.data.get(CONF_FINGERPRINT)
         check, fingerprint = await self.async_check_pinned(
-            url, known, lambda pin: check_proxy(self.hass, url, pin)
+            url, known_fingerprint, lambda pin: check_proxy(self.hass, url, pin)
         )
         if fingerprint is not None:
             server[CONF_FINGERPRINT] = fingerprint
@@ -226,13 +226,13 @@ class FleetSteps(CertificateSteps):
         """Update an entry of the same region, or go to the sign-in."""
         entry = self.changed_entry
         if entry is not None and entry.data[CONF_REGION] == region:
-            kept = {
+            data = {
                 key: value
                 for key, value in entry.data.items()
                 if key not in (CONF_SERVER, CONF_ALL_CALLS, CONF_FINGERPRINT)
             }
             return self.async_update_reload_and_abort(
-                entry, data={**kept, **self._server}
+                entry, data={**data, **self._server}
             )
         self._fleet_region = region
         self._use_application(application, region)
@@ -416,8 +416,10 @@ class FleetSteps(CertificateSteps):
         applications = await _async_applications(self.hass)
         if not applications:
             return self.async_abort(reason="missing_credentials")
-        known = entry.data[CONF_IMPLEMENTATION]
-        application = applications.get(known) or next(iter(applications.values()))
+        implementation = entry.data[CONF_IMPLEMENTATION]
+        application = applications.get(implementation) or next(
+            iter(applications.values())
+        )
         self._use_application(application, entry.data[CONF_REGION])
         return await self.async_step_auth()
 
@@ -458,7 +460,7 @@ def _with_application_choice(
 def _external_domain(hass: HomeAssistant) -> str:
     """Return the external domain of this Home Assistant, if it is valid."""
     host = URL(hass.config.external_url or "").host or ""
-    return read_domain(host) or ""
+    return parse_domain(host) or ""
 
 
 def _base_url(region: str) -> str:

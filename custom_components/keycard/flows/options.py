@@ -98,8 +98,10 @@ class BudgetStep(OptionsFlowWithReload):
         """Ask for the monthly budget; an empty one removes it."""
         options = self.config_entry.options
         if user_input is not None:
-            kept = {key: value for key, value in options.items() if key != CONF_BUDGET}
-            return self.async_create_entry(data={**kept, **user_input})
+            other_options = {
+                key: value for key, value in options.items() if key != CONF_BUDGET
+            }
+            return self.async_create_entry(data={**other_options, **user_input})
         return self.async_show_form(
             step_id="budget",
             data_schema=self.add_suggested_values_to_schema(_BUDGET_SCHEMA, options),
@@ -120,17 +122,17 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         """Show the menu of the options."""
         if self.config_entry.data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
             options = [
-                *(["change_car"] if self._cars else []),
+                *(["change_car"] if self._vehicles else []),
                 *(["add_beside"] if async_discover_vehicles(self.hass) else []),
                 "add_car",
                 "hosts",
             ]
         else:
             budget = ["budget"] if self.can_be_limited else []
-            link = ["link"] if self._has_both_transports else []
+            transport = ["link"] if self._has_both_transports else []
             account = self.config_entry.data[CONF_PROVIDER] not in NO_ACCOUNT
             location = ["location"] if account else []
-            options = ["keys", "leave_out", *link, *location, *budget, "hosts"]
+            options = ["keys", "leave_out", *transport, *location, *budget, "hosts"]
         return self.async_show_menu(step_id="init", menu_options=options)
 
     async def async_step_add_car(
@@ -141,11 +143,11 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         if user_input is not None:
             if user_input[CONF_NAME].strip():
                 vehicle_id = new_vehicle_id(self.hass, user_input[CONF_NAME], ())
-                cars = {
-                    **self._cars,
+                vehicles = {
+                    **self._vehicles,
                     vehicle_id: vehicle_options_from_input(user_input),
                 }
-                return self._save_cars(cars)
+                return self._save_vehicles(vehicles)
             errors[CONF_NAME] = "no_name"
         return self.async_show_form(
             step_id="add_car",
@@ -162,8 +164,8 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
             return await self.async_step_car()
         choices = SelectSelectorConfig(
             options=[
-                SelectOptionDict(value=vehicle_id, label=car[CONF_NAME])
-                for vehicle_id, car in self._cars.items()
+                SelectOptionDict(value=vehicle_id, label=vehicle[CONF_NAME])
+                for vehicle_id, vehicle in self._vehicles.items()
             ]
         )
         return self.async_show_form(
@@ -177,17 +179,17 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         """Change or remove a vehicle."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            cars = dict(self._cars)
+            vehicles = dict(self._vehicles)
             if user_input[CONF_REMOVE]:
-                cars.pop(self._vehicle_id)
+                vehicles.pop(self._vehicle_id)
                 self._remove_vehicle(self._vehicle_id)
-                return self._save_cars(cars)
+                return self._save_vehicles(vehicles)
             if user_input[CONF_NAME].strip():
-                cars[self._vehicle_id] = {
+                vehicles[self._vehicle_id] = {
                     **vehicle_options_from_input(user_input),
                     **self._device_options(self._vehicle_id, user_input),
                 }
-                return self._save_cars(cars)
+                return self._save_vehicles(vehicles)
             errors[CONF_NAME] = "no_name"
         return self.async_show_form(
             step_id="car",
@@ -207,30 +209,30 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         entry: KeycardConfigEntry = self.config_entry
-        cars = [
+        vehicles = [
             coordinator.vehicle for coordinator in entry.runtime_data.vehicles.values()
         ]
-        if not cars:
+        if not vehicles:
             return self.async_abort(reason="no_cars")
         entry.runtime_data.vehicle_manager.async_update_names()
-        label = unique_labels({car.id: car.title for car in cars})
+        label = unique_labels({vehicle.id: vehicle.title for vehicle in vehicles})
         if user_input is not None:
             keys = {
-                car.id: {
-                    **self._cars.get(car.id, {}),
-                    CONF_KEY: user_input[label[car.id]],
+                vehicle.id: {
+                    **self._vehicles.get(vehicle.id, {}),
+                    CONF_KEY: user_input[label[vehicle.id]],
                 }
-                for car in cars
+                for vehicle in vehicles
             }
-            return self._save_cars({**self._cars, **keys})
+            return self._save_vehicles({**self._vehicles, **keys})
         return self.async_show_form(
             step_id="keys",
             data_schema=vol.Schema(
                 {
                     vol.Required(
-                        label[car.id], default=car.physical_key.value
+                        label[vehicle.id], default=vehicle.physical_key.value
                     ): KEY_FIELD
-                    for car in cars
+                    for vehicle in vehicles
                 }
             ),
         )
@@ -243,8 +245,11 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
             return self.async_abort(reason="not_loaded")
         entry: KeycardConfigEntry = self.config_entry
         manager = entry.runtime_data.vehicle_manager
-        names = {vin: car.vehicle.title for vin, car in manager.vehicles.items()}
-        names |= {vin: car.title for vin, car in manager.left_out.items()}
+        names = {
+            vin: coordinator.vehicle.title
+            for vin, coordinator in manager.vehicles.items()
+        }
+        names |= {vin: vehicle.title for vin, vehicle in manager.left_out.items()}
         if not names:
             return self.async_abort(reason="no_cars")
         if user_input is not None:
@@ -258,7 +263,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
             ],
             multiple=True,
         )
-        known = [
+        left_out = [
             vin
             for vin in self.config_entry.options.get(CONF_LEFT_OUT, ())
             if vin in names
@@ -266,7 +271,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
         return self.async_show_form(
             step_id="leave_out",
             data_schema=vol.Schema(
-                {vol.Required(CONF_LEFT_OUT, default=known): SelectSelector(choices)}
+                {vol.Required(CONF_LEFT_OUT, default=left_out): SelectSelector(choices)}
             ),
         )
 

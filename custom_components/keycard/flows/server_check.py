@@ -183,16 +183,21 @@ def _check_products(call: ApiCall, base_url: str) -> ConnectionCheck:
     readable = None if call.body is None else True
     reason = classify(RequestType.CALL, answer, url=base_url, readable=readable).reason
     if reason is Reason.OK:
-        if (cars := parse_products(call.body)) is None:
+        if (vehicles := parse_products(call.body)) is None:
             return _REASONS[Reason.MALFORMED]
-        if len(cars) > MAX_VEHICLES:
+        if len(vehicles) > MAX_VEHICLES:
             return _TOO_MANY_VEHICLES
-        accounts = [str(car["user_id"]) for car in cars.values() if car.get("user_id")]
+        accounts = [
+            str(vehicle["user_id"])
+            for vehicle in vehicles.values()
+            if vehicle.get("user_id")
+        ]
         return ConnectionCheck(
             account=accounts[0] if accounts else None,
-            vins=frozenset(cars),
+            vins=frozenset(vehicles),
             names={
-                vin: parse_text(car.get("display_name")) for vin, car in cars.items()
+                vin: parse_text(vehicle.get("display_name"))
+                for vin, vehicle in vehicles.items()
             },
         )
     if rejects_token(answer):
@@ -224,7 +229,7 @@ _REGISTRATION_REASONS = {
 }
 
 
-def read_domain(text: str) -> str | None:
+def parse_domain(text: str) -> str | None:
     """Return a normalized domain, None if it is invalid."""
     bare = text.strip().lower().removeprefix("https://").split("/")[0]
     return bare if _DOMAIN.fullmatch(bare) else None

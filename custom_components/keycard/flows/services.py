@@ -150,12 +150,12 @@ class ServerSteps(CertificateSteps):
             )
         if token is None:
             return data, ConnectionCheck(error="token_form", error_field=CONF_TOKEN)
-        entry, known = self.changed_entry, None
+        entry, known_fingerprint = self.changed_entry, None
         if entry is not None and entry.data[CONF_BASE_URL] == base_url:
-            known = entry.data.get(CONF_FINGERPRINT)
+            known_fingerprint = entry.data.get(CONF_FINGERPRINT)
         check, fingerprint = await self.async_check_pinned(
             base_url,
-            known,
+            known_fingerprint,
             lambda pin: check_server(self.hass, base_url, token, pin),
         )
         if fingerprint is not None:

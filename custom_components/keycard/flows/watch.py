@@ -113,7 +113,8 @@ class WatchSteps(
             errors=errors,
             description_placeholders={
                 "cars": ", ".join(
-                    escape_markdown(car[CONF_NAME]) for car in self._cars.values()
+                    escape_markdown(vehicle[CONF_NAME])
+                    for vehicle in self._cars.values()
                 )
                 or "-"
             },

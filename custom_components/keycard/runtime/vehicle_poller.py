@@ -22,14 +22,16 @@ from ..outage.evidence import Classification, Reason, RequestType, Subject, Verd
 from ..outage.models import Subsystem
 from ..transport.cloud import FleetClient
 from ..transport.result import ApiCall
-from ..vehicle.poll_schedule import DataPollSchedule
+from ..vehicle.poll_schedule import (
+    PRODUCTS_INTERVAL,
+    SUMMARY_INTERVAL,
+    DataPollSchedule,
+)
 from ..vehicle.product_list import parse_products
 from ..vehicle.state import JsonObject, has_data, unwrap_response
 from ..vehicle.third_party_cache import ThirdPartyCache
 from ..vehicle.vehicle import Vehicle
 
-PRODUCTS_INTERVAL = 600.0
-SUMMARY_INTERVAL = 60.0
 JITTER = 0.05
 SOON = 2.0
 

@@ -436,7 +436,7 @@ class BluetoothClient:
                 )
 
 
-def advertised_name(vin: str) -> str:
+def advertised_name_prefix(vin: str) -> str:
     """Return the beginning of a vehicle's advertised name."""
     # The last character depends on the state of the vehicle.
     return TeslaBluetooth().get_name(vin)[:-1]

@@ -14,7 +14,7 @@ from ..vehicle.commands import (
     number_param,
     text_param,
 )
-from ..vehicle.fields import (
+from ..vehicle.field_spec import (
     COOLED_SEATS,
     KEEPER_MODES,
     OVERHEAT_MODES,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from .computer_keys import Computer
-from .fields import WINDOWS
+from .field_spec import WINDOWS
 from .state import VehicleState
 
 type Params = Mapping[str, object]

@@ -5,8 +5,13 @@ from enum import StrEnum
 from math import inf
 from typing import NamedTuple, Self
 
-from .fields import DOORS, PARKED
+from .field_spec import DOORS, PARKED
 from .state import ConnectivityState, VehicleState
+
+# Seconds between two requests of the product list, and of whether a vehicle is online.
+# The latter is not billed and does not wake a sleeping vehicle.
+PRODUCTS_INTERVAL = 600.0
+SUMMARY_INTERVAL = 60.0
 
 # Seconds between two polls of the data of an online vehicle.
 DRIVING_INTERVAL = 120.0

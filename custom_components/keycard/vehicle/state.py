@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from .fields import (
+from .field_spec import (
     CHARGE_SCHEDULES,
     KEEPER_MODES,
     OVERHEAT_MODES,

@@ -1,4 +1,4 @@
-"""Declaration of the vehicle fields, and the values that they take."""
+"""Specification of vehicle fields, and the values of some of them."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -12,7 +12,7 @@ RATE_PAUSE = 60.0
 RATE_PAUSE_MOST = 900.0
 _PROOF_AFTER = 30.0
 
-# What an answer says of the whole account, whatever was asked.
+# Reasons that apply to the whole account, with any request.
 _WHOLE_ACCOUNT = frozenset(
     {Reason.BILLING_LIMIT, Reason.PAYMENT, Reason.NOT_REGISTERED, Reason.WRONG_REGION}
 )
@@ -79,8 +79,8 @@ class AccountStatus:
     """Refusals and limits of one account.
 
     The account has a problem if calls for it, or for all its vehicles, are refused; a
-    refusal of one vehicle's calls is that vehicle's. `auth_invalid` tells that the
-    sign-in is proven invalid.
+    refusal of one vehicle's calls affects only that vehicle. `auth_invalid` is True
+    once the sign-in is proven invalid.
     """
 
     vehicle_ids: Collection[str] = ()
@@ -144,7 +144,7 @@ class AccountStatus:
                 key is None
                 or key == (category, evidence.car)
                 or (key[1] is None and key[0] is category)
-                # Data and commands come from a car that lets the cloud in.
+                # A vehicle with data or commands has mobile access enabled.
                 or (refusal.reason is Reason.MOBILE_ACCESS and key[1] == evidence.car)
             ):
                 del self._refusals[key]
@@ -162,7 +162,7 @@ class AccountStatus:
     def evaluate_auth(self, *, sign_in_healthy: bool) -> None:
         """Set `auth_invalid` once a refused sign-in is proven.
 
-        A plain 401 must repeat: on a bad day Tesla hands them out by itself.
+        A plain 401 must repeat, as Tesla also returns them during outages.
         """
         if (
             self._auth_refusal is None
@@ -181,7 +181,7 @@ class AccountStatus:
             if limited and now - refusal.until > RATE_PAUSE_MOST:
                 del self._refusals[key]
 
-    # Telling
+    # State
 
     @property
     def reason(self) -> Reason | None:
@@ -192,13 +192,13 @@ class AccountStatus:
         return found.reason if found else None
 
     def _of_account(self) -> _Refusal | None:
-        """Return the refusal that hits the account, None if there is none."""
+        """Return the current refusal of the account, None without one."""
         found = [self._refusals.get(None)]
         for category in _OF_ACCOUNT:
             found.append(self._refusals.get((category, None)))
             hit = [self._refusals.get((category, car)) for car in self.vehicle_ids]
             if all(hit):
-                # Data that are refused, while all else is answered, are the vehicles'.
+                # Refused data alone concern the vehicles.
                 found += [one for one in hit if one and _counts(category, one.reason)]
         return max(
             filter(None, found), key=lambda refusal: refusal.last_at, default=None
@@ -231,7 +231,7 @@ class AccountStatus:
         return found.until if found else 0.0
 
     def pause(self, category: Category, car: str | None) -> tuple[float, Reason | None]:
-        """Return until when calls of a category for a car may not be made, and why."""
+        """Return until when calls of a category for a vehicle are paused, and why."""
         found = list(self._covering(category, car))
         last = max(found, key=lambda refusal: refusal.until, default=None)
         return (last.until, last.reason) if last else (0.0, None)
@@ -239,14 +239,14 @@ class AccountStatus:
     def _covering(self, category: Category, car: str | None) -> Iterator[_Refusal]:
         keys: set[Key] = {None, (category, car), (category, None)}
         if category is Category.DATA:
-            # Who may ask for nothing asks for no data either.
+            # Refused calls also apply to data.
             keys |= {(Category.CALLS, car), (Category.CALLS, None)}
         yield from (one for key, one in self._refusals.items() if key in keys)
 
     def refusal_of(self, car: str) -> Reason | None:
-        """Return why calls for a car are refused, commands among them.
+        """Return why calls for a vehicle are refused, including commands.
 
-        A limit on asking leaves commands alone, and so do data that are refused.
+        Rate limits of other calls and refused data do not affect commands.
         """
         if self.auth_invalid:
             return Reason.SIGN_IN
@@ -262,7 +262,7 @@ class AccountStatus:
         return self._auth_refused_at
 
     def refused_at(self, car: str | None) -> float | None:
-        """Return when calls for a car were last refused, None if they are not."""
+        """Return when calls for a vehicle were last refused, None if they are not."""
         keys: set[Key] = {None}
         for category in Category:
             keys |= {(category, car), (category, None)}
@@ -271,7 +271,7 @@ class AccountStatus:
             found.append(self._auth_refusal.at)
         return max(found, default=None)
 
-    # Keeping
+    # Storage
 
     def dump_refusals(self, now: float) -> StoredAccount:
         """Return the data to store."""
@@ -309,7 +309,7 @@ class AccountStatus:
             )
 
 
-# Refused commands and wakes are told to who sent them.
+# Refused commands and wakes raise an error at their caller.
 _ON_DEMAND = frozenset({Category.WAKES, Category.COMMANDS})
 _OF_ACCOUNT = (Category.CALLS, Category.DATA)
 
@@ -324,7 +324,7 @@ def _pause(reason: Reason, key: Key, times: int) -> float:
     if reason is Reason.RATE_LIMITED:
         return min(RATE_PAUSE * 2.0 ** min(times - 1, 10), RATE_PAUSE_MOST)
     if reason is Reason.FORBIDDEN and key is not None and key[0] in _ON_DEMAND:
-        # Who sends it again may have put it right.
+        # The user may have resolved the reason before sending it again.
         return 0.0
     return _PAUSES.get(reason, 0.0)
 

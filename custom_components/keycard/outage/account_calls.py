@@ -10,12 +10,12 @@ from .health import RECENT, HealthTracker
 from .models import Subsystem
 from .vehicle_calls import VehicleCallHealth
 
-# Calls that are for no car, like the one for the list of them.
+# Key of the calls without a vehicle, such as the product list.
 _ACCOUNT = ""
 
 
 class StoredVehicle(TypedDict):
-    """Stored data of the calls for a car."""
+    """Stored data of the calls for a vehicle."""
 
     model: str | None
     down: list[str]
@@ -34,20 +34,20 @@ class VehicleTally:
 class AccountCallHealth:
     """Health of each vehicle's calls, or of the account's without vehicles.
 
-    They count once a call has been answered well in this installation (`verified`).
+    Calls count once one had a good answer in this installation (`verified`).
     """
 
     def __init__(self, *, third_party: bool = False) -> None:
-        """Start without any car; a third party may answer the calls."""
+        """Initialize without vehicles."""
         self.third_party = third_party
         self.verified = False
         self.counted: Mapping[str, VehicleCallHealth] = {}
-        """What is judged by: the cars, or the account while there are none."""
+        """Calls that are assessed: the vehicles', or the account's without vehicles."""
 
         self._calls: dict[str, VehicleCallHealth] = {}
 
     def get_or_create(self, car: str | None) -> VehicleCallHealth:
-        """Return the calls for a car, or for the account."""
+        """Return the calls for a vehicle, or for the account."""
         key = car or _ACCOUNT
         if key not in self._calls:
             self._calls[key] = VehicleCallHealth(
@@ -57,7 +57,7 @@ class AccountCallHealth:
         return self._calls[key]
 
     def forget_vehicle(self, car: str) -> None:
-        """Forget a car that left the account."""
+        """Remove a vehicle that left the account."""
         self._calls.pop(car, None)
         self._recount()
 
@@ -65,7 +65,7 @@ class AccountCallHealth:
         cars = {car: calls for car, calls in self._calls.items() if car != _ACCOUNT}
         self.counted = cars or dict(self._calls)
 
-    # Asking
+    # Requests
 
     def request_now(self, now: float) -> None:
         """Schedule a call for every vehicle now."""
@@ -86,7 +86,7 @@ class AccountCallHealth:
             (calls.next_at() for calls in self._calls.values()), default=float("inf")
         )
 
-    # Observing and weighing
+    # Evidence
 
     def observe_vehicle_call(self, evidence: Evidence) -> bool:
         """Update from a call; return whether it starts a suspicion."""
@@ -99,12 +99,12 @@ class AccountCallHealth:
             if calls.trackers[Subsystem.DATA].is_recovering(evidence.at):
                 self._ask_data(evidence.at)
             return False
-        # Does it hit the other cars, too?
+        # Check whether other vehicles are affected.
         self.request_now(evidence.at)
         return True
 
     def _ask_data(self, now: float) -> None:
-        """Ask for the data of all cars whose data fail: one car's are back."""
+        """Request the data of all vehicles with failing data, as one's recovered."""
         for calls in self.counted.values():
             track = calls.trackers[Subsystem.DATA]
             if (
@@ -115,15 +115,15 @@ class AccountCallHealth:
                 calls.next_data_call = now
 
     def restart_suspicions(self, now: float, *, silent: bool) -> None:
-        """Begin suspicions anew, if `silent` those to which no answer came."""
+        """Restart suspicions, if `silent` only those without an HTTP answer."""
         for calls in self._calls.values():
             calls.restart_suspicions(now, silent=silent)
 
     def confirm(self, host: HealthTracker, *, outage: bool) -> None:
-        """Confirm what has failed long enough; `outage` tells that one is on.
+        """Confirm failures that lasted long enough.
 
-        Data and commands that fail through a third party alone are no evidence against
-        Tesla's: something else must fail with them.
+        Without an `outage`, data and commands that fail only through a third party are
+        no evidence against Tesla.
         """
         if not self.verified:
             return
@@ -136,13 +136,13 @@ class AccountCallHealth:
             calls.confirm(host, planes=planes)
 
     def _commands_fail_together(self) -> bool:
-        """Return whether commands fail for several cars at once."""
+        """Return whether commands of several vehicles fail at the same time."""
         tracks = [calls.trackers[Subsystem.COMMANDS] for calls in self.counted.values()]
         bad = [one.last_bad for one in tracks if one.failing and one.last_bad]
         return len(bad) > 1 and max(bad) - min(bad) <= RECENT
 
     def update(self, now: float) -> None:
-        """Update what changes with time."""
+        """Update time-dependent state."""
         for calls in self._calls.values():
             calls.expire_commands(now)
             calls.update_intermittent()
@@ -152,7 +152,7 @@ class AccountCallHealth:
     ) -> None:
         """Reset calls that failed and were then refused.
 
-        Their host has answered well from `since` on, and for ten minutes.
+        `since` is when their host started to answer well; that must be ten minutes ago.
         """
         for car, calls in self._calls.items():
             refused = account.refused_at(car or None)
@@ -165,7 +165,7 @@ class AccountCallHealth:
             ):
                 calls.api.reset()
 
-    # Telling
+    # State
 
     def has_evidence(self, now: float) -> bool:
         """Return whether there is evidence since the start."""
@@ -175,7 +175,7 @@ class AccountCallHealth:
         )
 
     def count(self, now: float, since: float | None) -> VehicleTally:
-        """Sort the cars; with `since` only what was asked from then on counts."""
+        """Count the vehicles by health; `since` limits it to later requests."""
         works = {
             car: calls.is_working(now, since) for car, calls in self.counted.items()
         }
@@ -186,7 +186,7 @@ class AccountCallHealth:
         )
 
     def is_settling(self, count: VehicleTally, now: float) -> bool:
-        """Return whether cars just follow one another, into a failure or out of it."""
+        """Return whether vehicles are just failing or recovering one by one."""
         return any(
             self._calls[car].api.suspected_at is not None for car in count.fine
         ) or all(self._calls[car].api.is_recovering(now) for car in count.failing)
@@ -197,15 +197,15 @@ class AccountCallHealth:
         return any(calls.degraded for calls in self.counted.values())
 
     def down(self, plane: Subsystem) -> frozenset[str]:
-        """Return the cars of which a subsystem is down."""
+        """Return the vehicles for which a subsystem is down."""
         return frozenset(
             car for car, calls in self.counted.items() if calls.trackers[plane].down
         )
 
     def unaffected(self, hit: frozenset[str]) -> frozenset[str]:
-        """Return the cars that work while others are hit.
+        """Return the vehicles that work while others are affected.
 
-        Data come rarely: only what came since those of others stand still counts.
+        Data are polled rarely, so only data since the others became stale count.
         """
         down = [
             self._calls[car].trackers[Subsystem.DATA]
@@ -228,17 +228,17 @@ class AccountCallHealth:
         return all(track.is_recovering(now) for track in tracks if track.down)
 
     def intermittent(self) -> frozenset[str]:
-        """Return the cars whose calls fail intermittently."""
+        """Return the vehicles whose calls fail intermittently."""
         return frozenset(
             car for car, calls in self.counted.items() if calls.intermittent
         )
 
     def models(self, cars: Iterable[str]) -> frozenset[str | None]:
-        """Return the models of cars, None for an unknown one."""
+        """Return the models of vehicles, None for an unknown one."""
         return frozenset(self._calls[car].model for car in cars)
 
     def started_at(self) -> float | None:
-        """Return when the first of what is down began to fail, if that was seen."""
+        """Return the earliest start of current failures, None if unknown."""
         began = [
             track.started_at
             for calls in self.counted.values()
@@ -256,7 +256,7 @@ class AccountCallHealth:
             for car, calls in self.counted.items()
         )
 
-    # Keeping
+    # Storage
 
     def dump_vehicles(self) -> dict[str, StoredVehicle]:
         """Return the data to store."""

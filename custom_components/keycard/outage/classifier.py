@@ -15,7 +15,7 @@ CAR_PHRASES = (
     "vehicle unavailable",
 )
 
-# What Tesla's own HTTP proxy says of the car, the key, the command or the account.
+# Errors of Tesla's HTTP proxy about the vehicle, key, command or account.
 _PROXY_PHRASES = (
     "vehicle rejected request",
     "public key has not been paired",
@@ -192,7 +192,7 @@ def _third_party(asked: _Request) -> bool:
 
 
 def _told_offline(asked: _Request) -> bool:
-    """Return whether a 2xx says that the car is offline instead of what is due."""
+    """Return whether a 2xx reports an offline vehicle instead of the expected data."""
     content = asked.content
     told = content.get("response", content)
     if told is None:
@@ -217,7 +217,7 @@ def _without_token(asked: _Request) -> bool:
     return asked.status == 503 and asked.data_works and unavailable(asked)
 
 
-# First match wins. A row of the subject itself speaks of what was asked.
+# The first matching rule applies. Without a subject, it is that of the request type.
 _RULES = (
     _Rule(_UNRELATED, _unrelated_good, _GATEWAY, Verdict.GOOD, Reason.OK),
     _Rule(_UNRELATED, _always, _GATEWAY, Verdict.BAD, Reason.NO_ANSWER),
@@ -263,7 +263,7 @@ _RULES = (
         Reason.BLOCKED,
     ),
     _Rule(_PROBES, _from_to(300, 499), _GATEWAY, Verdict.WEAK, Reason.GATEWAY),
-    # Calls: the car.
+    # Calls: the vehicle.
     _Rule(_COMMAND, _without_token, _GATEWAY, Verdict.BAD, Reason.COMMANDS_FAIL),
     _Rule(_CALLS, _out_of_reach, _CAR, Verdict.BAD, Reason.ASLEEP),
     _Rule(_CALLS, _status(408, 540), _CAR, Verdict.BAD, Reason.ASLEEP),
@@ -282,7 +282,7 @@ _RULES = (
         Verdict.BAD,
         Reason.REFUSED,
     ),
-    # Commands: what this car, or this sign-in, takes. The others are not hit.
+    # Commands: limits of this vehicle or token, which affect no others.
     _Rule(
         _COMMAND | _DATA,
         _both(_status(403), _says(*_MISSING_SCOPES)),
@@ -360,11 +360,11 @@ def classify(
 ) -> Classification:
     """Classify an HTTP result; the first matching rule applies.
 
-    `url` is what was asked, to know a redirect to another host. `data_works` tells
-    that fresh data of the same car came lately: it turns a command's `vehicle is not
-    available` into a failure of `commands`. `readable` tells whether the whole
-    body was the JSON that is due; without it the part that was kept decides.
-    `third_party` tells that the answer is from a third party.
+    `url` is the requested URL, to detect a redirect to another host. With
+    `data_works`, the vehicle has returned data recently, so a command's `vehicle is not
+    available` is a failure of `commands`. `readable` is whether the whole body was the
+    expected JSON; None checks the recorded part. `third_party` is whether a third party
+    answered.
     """
     asked = _Request(
         kind=request_type,

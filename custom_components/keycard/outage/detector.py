@@ -45,7 +45,7 @@ class OutageDetector:
     """Detect outages of Tesla's cloud for one account, or without one.
 
     A pure state machine: `observe_call` takes the evidence of calls, `HostMonitor`
-    that of hosts. Times are monotonic seconds, except `wall` (UTC).
+    that of hosts. Times are monotonic seconds, `wall` is UTC.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class OutageDetector:
         self.stale_data = stale_data or StaleDataDetector()
         self.assessment = Assessment(missing_evidence=(MissingEvidence.FIRST_ANSWER,))
         self._calls = AccountCallHealth(third_party=in_between)
-        # Some sign-ins may not be renewed while their host seems well.
+        # Refreshing some tokens may fail while their host seems healthy.
         self._token_refresh = HealthTracker(rule=RENEWALS, verified=True)
         self._started_at = now
         self._host_suspected_at: float | None = None
@@ -84,17 +84,17 @@ class OutageDetector:
             and evidence.classification == STALE
             and self.assessment.since is None
         ):
-            # A cache that stands still is a third party's own.
+            # A stale cache is a problem of the third party.
             evidence = replace(evidence, classification=CACHED)
         doubts = self.account.observe_answer(evidence)
-        # While their host is down, who refuses calls may just stand in front of it.
+        # While the host is down, a gateway in front of it may refuse calls.
         refused = evidence.classification.subject is Subject.ACCOUNT
         if not (refused and self.host_monitor.tracker(self.region).down):
             doubts = self._calls.observe_vehicle_call(evidence) or doubts
         if doubts:
             self.host_monitor.probe_now(evidence.at)
         elif not evidence.good and not evidence.answered:
-            # Silence tells something only beside a host that does answer.
+            # A timeout is evidence only if the host answers probes meanwhile.
             self.host_monitor.probe_region(self.region, evidence.at)
 
     def observe_token_refresh(self, evidence: Evidence) -> None:
@@ -120,13 +120,13 @@ class OutageDetector:
         return self._calls.next_at()
 
     def waive_recovery_proof(self, car: str) -> None:
-        """Ask no proof of a car's data with its next evidence: it is not online."""
+        """Require no recovery proof from the data of a vehicle that is not online."""
         calls = self._calls.get_or_create(car)
         calls.waive_recovery_proof()
         calls.can_confirm_recovery = False
 
     def calls_work(self, car: str, now: float) -> bool:
-        """Return whether calls for a car get through."""
+        """Return whether calls for a vehicle work."""
         works = self._calls.get_or_create(car).is_working(now, None)
         return bool(works) and self.account.refusal_of(car) is None
 
@@ -143,7 +143,7 @@ class OutageDetector:
         """Return whether the user must sign in again."""
         return self.account.auth_invalid
 
-    # Judgement
+    # Assessment
 
     def assess(self, now: float, wall: datetime) -> Assessment:
         """Return the current assessment."""
@@ -235,7 +235,7 @@ class OutageDetector:
                 affected=None,
             )
         if outcome is FailureExtent.SOME_FAIL and (
-            # Through a service it is nobody's, unless Tesla's outage began it.
+            # Through a third party the cause is unknown, unless an outage is active.
             not self.third_party or self.assessment.since is not None
         ):
             if self._calls.is_settling(count, now):
@@ -286,7 +286,7 @@ class OutageDetector:
         return own.last_good is not None or own.failing or self._calls.has_evidence(now)
 
     def _counts_since(self, own: HealthTracker, health: Health) -> float | None:
-        """Return from when on calls count beside what fails."""
+        """Return the time since which calls count during the current failure."""
         if health not in _UNWELL:
             return self._calls.started_at()
         return self._started_at if own.started_at is None else own.started_at
@@ -294,7 +294,7 @@ class OutageDetector:
     def _outcome(self, count: VehicleTally) -> FailureExtent:
         if not count.failing:
             return FailureExtent.FINE if count.fine else FailureExtent.NONE
-        # Where only some were hit, silence about the others does not make it all.
+        # Missing evidence of the others does not make a partial failure a full one.
         partial = bool(self.assessment.affected) and count.unknown
         return (
             FailureExtent.SOME_FAIL if count.fine or partial else FailureExtent.ALL_FAIL
@@ -341,7 +341,7 @@ class OutageDetector:
         if not self._calls.degraded:
             return None
         by_plane = {
-            # What comes through a third party intermittently may be its own doing.
+            # Intermittent failures may be caused by a third party.
             Subsystem.API: frozenset()
             if self.third_party
             else self._calls.intermittent(),
@@ -370,7 +370,7 @@ class OutageDetector:
         if self.assessment.status is Status.DEGRADED and self._calls.is_recovering(
             hit, now
         ):
-            # The cars come back one by one.
+            # Vehicles recover one by one.
             return self.assessment.scope, self.assessment.models
         spared = self._calls.unaffected(hit)
         if not spared:
@@ -409,7 +409,7 @@ class OutageDetector:
         seen = min((at for at in began if at is not None), default=now)
         return wall - timedelta(seconds=now - seen)
 
-    # Keeping
+    # Storage
 
     def dump_state(self, now: float) -> StoredDetector:
         """Return the data to store."""
@@ -437,7 +437,7 @@ class OutageDetector:
         check_type(stored, StoredDetector)
         if away > LONGEST_GAP.total_seconds():
             stored = _without_failures(stored)
-        # What cannot be read raises here, and leaves all as it is.
+        # Invalid data raise here, before anything is changed.
         trial = OutageDetector(
             self.host_monitor, region=self.region, in_between=self.third_party, now=now
         )

@@ -90,8 +90,8 @@ class Evidence:
     """Result of one probe or call about one subject, at one time.
 
     Times are monotonic seconds; `retry_after` is in seconds. `car` and `model` are
-    names that the detector only compares. `answered` is False without an HTTP answer.
-    `kind` is what was asked, None where no request stands behind it.
+    IDs that the detector only compares. `answered` is False without an HTTP answer.
+    `kind` is the request type, None without a request.
     """
 
     classification: Classification
@@ -120,7 +120,7 @@ STALE = Classification(subject=Subject.DATA, verdict=Verdict.BAD, reason=Reason.
 CACHED = Classification(
     subject=Subject.THIRD_PARTY, verdict=Verdict.GOOD, reason=Reason.CACHED
 )
-"""Data of a third party that are no newer than what is known."""
+"""Cached data of a third party that are no newer than before."""
 
 RENEWED = Classification(subject=Subject.AUTH, verdict=Verdict.GOOD, reason=Reason.OK)
 

@@ -21,8 +21,9 @@ class Health(StrEnum):
 class ConfirmationRule:
     """Conditions that confirm and end a failure.
 
-    `weight` must have failed over at least `span` seconds, as asked since the
-    suspicion began; `goods` good answers over at least `good_span` seconds end it.
+    Failures with a total `weight`, of requests sent over at least `span` seconds since
+    the suspicion started, confirm it; `good_answers` over at least `good_span` seconds
+    end it.
     """
 
     weight: int
@@ -37,7 +38,7 @@ DATA = ConfirmationRule(weight=6, span=0.0)
 RENEWALS = ConfirmationRule(weight=5, span=240.0, good_answers=1, good_span=0.0)
 COMMANDS = ConfirmationRule(weight=1, span=0.0, good_answers=1, good_span=0.0)
 
-# One more stale answer proves what takes six failed ones: each of them is billed.
+# A second stale response suffices, as each one is billed.
 _WEIGHTS = {Reason.STALE: 6}
 
 _RECOVERS_WITHIN = 300.0
@@ -49,9 +50,9 @@ _NEVER = float("-inf")
 class HealthTracker:
     """Health of one subject over time.
 
-    All times are monotonic seconds. A subject counts only once it has answered well
+    All times are monotonic seconds. A subject counts only once it had a good answer
     (`verified`). `suspected_at` is set from the first failure to the next good answer,
-    `down` once the failure is confirmed; `cleared_at` is when the last one was over.
+    `down` once the failure is confirmed; `cleared_at` is the end of the last failure.
     """
 
     rule: ConfirmationRule
@@ -80,12 +81,12 @@ class HealthTracker:
 
     @property
     def started_at(self) -> float | None:
-        """Return when the failure that is on began, if it was seen since the start."""
+        """Return the start of the current failure, None if unknown."""
         return self._started_at if self.down else self.suspected_at
 
     @property
     def failed_between(self) -> tuple[float, float]:
-        """Return when the first and the last ask that count for it were sent."""
+        """Return when the first and the last failed request that count were sent."""
         return self._first_failed_sent, self._last_failed_sent
 
     @property
@@ -96,7 +97,7 @@ class HealthTracker:
     def is_settled(self, now: float) -> bool:
         """Return whether no further evidence is pending.
 
-        A series is on its way, or those who can testify were asked beside its end.
+        Pending are the rest of a series, and the control probes at its end.
         """
         if self.suspected_at is None:
             return True
@@ -122,7 +123,7 @@ class HealthTracker:
         return True
 
     def restart(self, now: float) -> None:
-        """Begin the suspicion anew: what was asked before no longer counts."""
+        """Restart the suspicion; earlier requests no longer count."""
         self.suspected_at = now
         self.doubt = None
         self._failed_count = 0
@@ -143,7 +144,7 @@ class HealthTracker:
             self._count_good(evidence)
             return False
         if evidence.sent_at < (self.last_good_sent or _NEVER):
-            # A later ask was answered well before this one came to its end.
+            # A later request had a good answer before this one failed.
             return False
         heard = max(self.last_bad or _NEVER, self.suspected_at or _NEVER)
         self.last_bad = evidence.at
@@ -162,7 +163,7 @@ class HealthTracker:
         if self._failed_count == self.rule.weight:
             self._exhausted_at = evidence.at
         if evidence.classification.subject is Subject.NETWORK:
-            # Something stands between: what failed before may be its work as well.
+            # A network problem may also explain the earlier failures.
             self.doubt = evidence.classification.reason
             self._forget_failures()
             return
@@ -170,7 +171,7 @@ class HealthTracker:
         if not self._weight:
             self._first_failed_sent = self._last_failed_sent = evidence.sent_at
         self._weight += _WEIGHTS.get(evidence.classification.reason, 1)
-        # Answers may come in another order than they were asked for.
+        # Answers may arrive in another order than their requests.
         self._first_failed_sent = min(self._first_failed_sent, evidence.sent_at)
         self._last_failed_sent = max(self._last_failed_sent, evidence.sent_at)
         self.answered = self.answered and evidence.answered
@@ -205,7 +206,7 @@ class HealthTracker:
         self._started_at = None
 
     def is_recovering(self, now: float) -> bool:
-        """Return whether a failed subject has lately begun to answer well."""
+        """Return whether a failed subject has recently started to answer well."""
         return (
             self.down
             and self._good_answers > 0

@@ -20,18 +20,18 @@ ALERT_INTERVAL = 120.0
 CONTROL_INTERVAL = 60.0
 UNRELATED_RETRY = 5.0
 
-# Contrast: a witness answered well to an ask of about the time of the last failing one,
-# and to another, this much earlier, of the same suspicion.
+# Contrast: a control host had a good answer to a request at about the time of the last
+# failed one, and to another one this much earlier during the same suspicion.
 _CONTRAST_BEFORE = 5.0
 _CONTRAST_AFTER = 2.0
 _CONTRAST_SPAN = 8.0
 _MAX_GOOD = 16
 
-# A witness is not asked twice within so many seconds for two hosts that fail.
+# Seconds between two control probes of a host for several failing hosts.
 _CONTROL_GAP = 2.0
 _CONTROL_FAILURES = 2
 
-# An ask without an answer for so long has been lost.
+# A request without a result for so many seconds is lost.
 _LOST_AFTER = 60.0
 
 
@@ -63,7 +63,7 @@ class _HostState:
         return min(self.next_at, self.series[0]) if self.series else self.next_at
 
     def mark_sent(self, now: float) -> None:
-        """Take what is due of the series; a late one keeps its distances."""
+        """Record a probe; a late one shifts the rest of its series."""
         if self.series and self.series[0] <= now:
             late = now - self.series[0]
             self.series = [at + late for at in self.series[1:]]
@@ -71,19 +71,19 @@ class _HostState:
         self.sent_at = now
 
     def settle(self, evidence: Evidence) -> None:
-        """Strike off the ask that an answer belongs to: it went out a bit later."""
+        """Remove the pending probe of an answer, which was sent slightly later."""
         before = [at for at in self.pending if at <= evidence.sent_at]
         if evidence.good:
-            # It settles what was asked earlier, too.
+            # It also settles earlier probes.
             self.pending = self.pending[len(before) :]
             self.good_sent.append(evidence.sent_at)
         elif before:
             self.pending.remove(before[-1])
 
     def overdue_at(self) -> float:
-        """Return when the oldest ask since the last good answer should be answered.
+        """Return when the oldest probe since the last good answer is overdue.
 
-        A host that answers slowly does answer: what was sent before does not count.
+        A slow answer is a good answer, so probes sent before it do not count.
         """
         heard = self.tracker.last_good
         waiting = (at for at in self.pending if heard is None or at > heard)
@@ -102,7 +102,7 @@ class HostMonitor:
     """
 
     def __init__(self, hosts: Endpoints, *, random: Random, now: float) -> None:
-        """Start watching; everything is asked once at the beginning."""
+        """Initialize with all hosts due."""
         self.home_regions: Counter[str] = Counter()
         self._outage_reporters: WeakSet[object] = WeakSet()
         self._random = random
@@ -129,7 +129,7 @@ class HostMonitor:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Return the regions that are watched."""
+        """Return the probed regions."""
         return tuple(self._regions)
 
     def tracker(self, region: str) -> HealthTracker:
@@ -149,12 +149,12 @@ class HostMonitor:
 
     @property
     def sign_in_failing_since(self) -> float | None:
-        """Return when sign-in began to fail, if that was seen since the start."""
+        """Return when sign-in started to fail, None if unknown."""
         began = [item.tracker.started_at for item in self._sign_in if item.tracker.down]
         return min((at for at in began if at is not None), default=None)
 
     def sign_in_healthy_since(self, since: float) -> bool:
-        """Return whether every sign-in host answered well to an ask since then."""
+        """Return whether every sign-in host answered a later probe well."""
         return all(
             (item.tracker.last_good_sent or 0.0) > since and not item.tracker.failing
             for item in self._sign_in
@@ -162,7 +162,7 @@ class HostMonitor:
 
     @property
     def internet_down(self) -> bool:
-        """Return whether every unrelated host that ever answered fails."""
+        """Return whether all unrelated hosts that have ever answered fail."""
         witnesses = [item for item in self._control_hosts if item.tracker.verified]
         return (
             bool(witnesses)
@@ -170,7 +170,7 @@ class HostMonitor:
         )
 
     def _control_hosts_of(self, suspect: _HostState) -> list[_HostState]:
-        """Return who can testify: without unrelated hosts, the other regions."""
+        """Return the control hosts; without unrelated ones, those of other regions."""
         found = [item for item in self._control_hosts if item.tracker.verified]
         return found or [
             item
@@ -178,7 +178,7 @@ class HostMonitor:
             if item is not suspect and item.tracker.verified and not item.tracker.down
         ]
 
-    # Asking
+    # Probes
 
     def due(self, now: float) -> list[Endpoint]:
         """Return the endpoints to probe now, and mark them as sent."""
@@ -191,7 +191,7 @@ class HostMonitor:
         return [item.endpoint for item in asked]
 
     def _control_probes(self, asked: list[_HostState], now: float) -> list[_HostState]:
-        """Return who is asked beside the hosts that are suspected, to compare."""
+        """Return the control hosts to probe together with suspected hosts."""
         found: list[_HostState] = []
         for suspect in asked:
             if suspect.unrelated or suspect.tracker.suspected_at is None:
@@ -223,7 +223,7 @@ class HostMonitor:
     def is_settled_since(self, asked_at: float, now: float) -> bool:
         """Return whether every host was probed since then, and its health is settled.
 
-        What was just asked is not asked again, so that counts, too.
+        A probe just before also counts, as it is not repeated.
         """
         return all(
             item.sent_at > asked_at - GOOD_WITHIN
@@ -270,7 +270,7 @@ class HostMonitor:
         else:
             pace = ALERT_INTERVAL if self.outage_active else INTERVAL
         if item.endpoint not in self._started:
-            # A random phase: homes that start together do not ask together.
+            # Homes that start together must not probe together.
             self._started.add(item.endpoint)
             return self._random.uniform(0, pace)
         return self._jittered(pace)
@@ -281,7 +281,7 @@ class HostMonitor:
 
     @property
     def outage_active(self) -> bool:
-        """Return whether an outage is on, here or for an entry's account."""
+        """Return whether a host is down or an entry sees an outage."""
         return bool(self._outage_reporters) or any(
             item.tracker.down for item in self._tesla_hosts
         )
@@ -296,19 +296,19 @@ class HostMonitor:
         )
 
     def set_outage_active(self, by: object, *, on: bool) -> None:
-        """Set whether a reporter sees an outage."""
+        """Set whether a detector sees an outage."""
         if on:
             self._outage_reporters.add(by)
         else:
             self._outage_reporters.discard(by)
 
-    # Observing
+    # Results
 
     def observe_probe(self, target: Endpoint, evidence: Evidence) -> None:
         """Update from the result of one probe."""
         item = self._hosts[target]
         if not item.unrelated and evidence.classification.subject is Subject.ACCOUNT:
-            # Refused in the host's own words, so the host is well.
+            # The host itself refused, so it works.
             meaning = replace(
                 evidence.classification,
                 subject=Subject.AUTH,
@@ -337,7 +337,7 @@ class HostMonitor:
             self._begin_series(item, evidence.at)
         if not evidence.good:
             if was_doubted and not self._home_doubted:
-                # What sign-in failed by so far was the user's network.
+                # Earlier failures of sign-in were caused by the user's network.
                 for other in self._sign_in:
                     if other.tracker.suspected_at is not None:
                         other.tracker.restart(evidence.at)
@@ -347,7 +347,7 @@ class HostMonitor:
             for other in self._control_hosts:
                 other.failures = 0
         elif self.internet_down:
-            # Somebody answers again: see whether it is the internet that is back.
+            # A host answers again, so check the internet connection.
             for other in self._control_hosts:
                 self._probe_soon(other, evidence.at)
         if was_doubted and not self._home_doubted:
@@ -366,7 +366,7 @@ class HostMonitor:
             self._restart_suspicions(evidence.at)
 
     def _restart_suspicions(self, now: float) -> None:
-        """Begin all suspicions anew: what failed was the user's network."""
+        """Restart all suspicions after a problem of the user's network."""
         for item in self._tesla_hosts:
             if item.tracker.suspected_at is not None:
                 item.tracker.restart(now)
@@ -400,7 +400,7 @@ class HostMonitor:
         """Return the health of a region's host."""
         return self._regions[region].tracker.health(now)
 
-    # Keeping
+    # Storage
 
     def dump_hosts(self) -> dict[str, StoredHost]:
         """Return the data to store, by URL."""
@@ -412,7 +412,7 @@ class HostMonitor:
         }
 
     def restore_hosts(self, stored: dict[str, StoredHost]) -> None:
-        """Restore stored data; hosts that are no longer asked are forgotten."""
+        """Restore stored data of the hosts that are still probed."""
         for target, item in self._hosts.items():
             if (kept := stored.get(target.url)) is not None:
                 item.tracker.verified = kept["verified"]

@@ -62,9 +62,9 @@ INCONCLUSIVE = frozenset({Status.INTERNET_DOWN, Status.UNDETERMINED})
 class Assessment:
     """Status of the cloud, with scope and start.
 
-    `since` is the start (UTC) of the outage that is on, None without one.
-    `affected` are the cars whose commands fail, None when that is all of them. `seen`
-    are the cars whose stale data only other integrations show.
+    `since` is the start (UTC) of the current outage, None without one. `affected` are
+    the vehicles whose commands fail, None for all of them. `stale_vehicles` are those
+    whose stale data only other integrations show.
     """
 
     status: Status = Status.UNDETERMINED

@@ -10,7 +10,7 @@ from .models import INCONCLUSIVE, OUTAGES, Assessment, Scope, Status
 from .stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
 from .uptime import Uptime
 
-# How many outages are kept; the newest, and whatever is still on.
+# Number of stored outages; open ones are never dropped.
 MAX_OUTAGES = 200
 _LONGEST = 10 * 365 * 86400.0  # seconds
 
@@ -33,7 +33,7 @@ class NoticeType(StrEnum):
 
 
 class StoredOutage(TypedDict):
-    """One outage as it is kept: times as ISO 8601 in UTC, `length` in seconds."""
+    """Stored outage: times in ISO 8601 and UTC, `length` in seconds."""
 
     region: str
     start: str
@@ -57,15 +57,15 @@ class OutageEvent:
     notice: NoticeType
     start: datetime | None = None
     length: timedelta | None = None
-    """How long the outage lasted, once it is over."""
+    """Duration of an ended outage."""
 
 
 @dataclass(kw_only=True)
 class Outage:
-    """One outage of a region: from `start` to `end` (UTC), as bad as it got.
+    """Outage of a region from `start` to `end` (UTC), with its worst status and scope.
 
-    `length` is how long it has lasted when it was last reported; an end is always the
-    start and that. `seen` (UTC) is when that was.
+    `length` is its duration at the last report, at `last_seen` (UTC); `end` is always
+    the start plus this duration.
     """
 
     region: str
@@ -79,16 +79,15 @@ class Outage:
     notified_vehicles: set[str] = field(default_factory=set)
     entry_ids: set[str] = field(default_factory=set)
     abandoned: bool = False
-    """Whether it ended only because whoever watched it was disabled or removed."""
+    """Whether it ended only because its last entry was disabled or removed."""
 
     _extended_at: float | None = field(default=None, compare=False)
 
     def extend(self, wall: datetime, now: float) -> None:
         """Extend the outage until now.
 
-        The system clock is believed only for the time in which nothing ran: it may be
-        set meanwhile, and then neither it nor the start says how long it was. Nor does
-        a time that is too long to have been spent in it.
+        The system clock may be changed at any time, so it is used only for the time
+        before the start of Home Assistant; a gap that is too long is not counted.
         """
         if self.is_outdated(wall):
             return
@@ -107,8 +106,8 @@ class Outage:
 class OutageLog:
     """Log of a home's outages and notices.
 
-    Entries report their assessments; what is new comes back as events. Each outage
-    is told once for each car and cleared once, whichever entry sees it first.
+    Entries report their assessments and get events for changes. Each outage is notified
+    once per vehicle and cleared once, whichever entry sees it first.
     """
 
     def __init__(self) -> None:
@@ -118,7 +117,7 @@ class OutageLog:
         self._assessments: dict[str, Assessment] = {}
 
     def open_outage(self, region: str) -> Outage | None:
-        """Return the outage of a region that is on."""
+        """Return the open outage of a region."""
         return next(
             (
                 outage
@@ -129,7 +128,7 @@ class OutageLog:
         )
 
     def last_outage(self, region: str) -> Outage | None:
-        """Return the outage of a region that was over last."""
+        """Return the last ended outage of a region."""
         over = [
             outage
             for outage in self.outages
@@ -160,8 +159,8 @@ class OutageLog:
     ) -> list[OutageEvent]:
         """Update from an entry's assessment and return the events to report.
 
-        `wanted` names the region's cars whose key is no longer the usual one; `wall`
-        (UTC) and `now` (monotonic seconds) are the present.
+        `wanted` are the region's vehicles whose key to take is not the usual one;
+        `wall` is in UTC, `now` in monotonic seconds.
         """
         self.uptime.report(reporter, region, judgement, wall=wall, now=now)
         if (outage := self.open_outage(region)) is not None:
@@ -217,7 +216,7 @@ class OutageLog:
             )
             outage.extend(wall, now)
             self.outages = _bounded([*self.outages, outage])
-        # Who told of it and waits for the others is in it still.
+        # An entry that notified and awaits the others' end still belongs to it.
         new = reporter not in outage.entry_ids | {outage.notified_by}
         outage.entry_ids.add(reporter)
         if _rank(judgement.status, judgement.scope) > _rank(
@@ -241,7 +240,7 @@ class OutageLog:
         ]
 
     def _abandoned(self, region: str, judgement: Assessment) -> Outage | None:
-        """Return the outage that is judged, if it was left while it was on."""
+        """Return the abandoned outage that the assessment continues."""
         last, since = self.last_outage(region), judgement.since
         if last is None or not last.abandoned or last.end is None or since is None:
             return None
@@ -254,7 +253,7 @@ class OutageLog:
         outage.entry_ids.discard(reporter)
         if outage.entry_ids:
             if outage.notified_by == reporter:
-                # Its all-clear follows when the last entry is out of it.
+                # The all-clear follows when it ends for the last entry.
                 return []
             return [_ended(reporter, NoticeType.NONE, outage)]
         outage.end = outage.start + outage.length
@@ -305,7 +304,7 @@ class OutageLog:
     def restore_outages(
         self, stored: list[StoredOutage], skipped: Skipped | None = None
     ) -> None:
-        """Restore stored data, but for outages that cannot be read."""
+        """Restore stored data, skipping invalid outages."""
         outages: list[Outage] = []
         if skipped is None:
             skipped = Skipped()
@@ -319,7 +318,7 @@ class OutageLog:
 def _outage_from_stored(kept: StoredOutage) -> Outage:
     start = parse_stored_time(kept["start"])
     end = parse_stored_time(kept["end"]) if kept["end"] else None
-    # What was kept before there were lengths has a start and perhaps an end.
+    # Earlier versions stored no length.
     length = kept.get("length", ((end or start) - start).total_seconds())
     if not 0 <= length < _LONGEST:
         raise ValueError("a length is of another form")
@@ -340,7 +339,7 @@ def _outage_from_stored(kept: StoredOutage) -> Outage:
 
 
 def _bounded(outages: list[Outage]) -> list[Outage]:
-    """Drop the oldest that are over; whoever is in one still needs it."""
+    """Drop the oldest ended outages beyond the maximum number."""
     over = [outage for outage in outages if outage.end is not None]
     dropped = {id(outage) for outage in over[: max(0, len(outages) - MAX_OUTAGES)]}
     return [outage for outage in outages if id(outage) not in dropped]

@@ -15,7 +15,7 @@ MAX_BODY = 64 * 1024
 
 type SessionSource = Callable[[socket.AddressFamily], aiohttp.ClientSession]
 
-# What each kind of target is asked with.
+# HTTP method for each type of endpoint.
 _METHODS = {
     RequestType.STATUS: "GET",
     RequestType.AUTHORIZE: "GET",
@@ -28,7 +28,7 @@ class Prober:
     """Probe hosts; errors are returned as evidence."""
 
     def __init__(self, sessions: SessionSource) -> None:
-        """Ask through the sessions that `sessions` returns for an address family."""
+        """Initialize with a function that returns a session for an address family."""
         self._sessions = sessions
         self._families: dict[str, socket.AddressFamily] = {}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 import re
 
-# One move an hour, and none back to where one came from within a day.
+# At most one move per hour, and none back to an earlier host within a day.
 MOVE_EVERY = timedelta(hours=1)
 NEVER_BACK_WITHIN = timedelta(days=1)
 
@@ -21,9 +21,9 @@ class Move:
 
 
 def redirect_host(refusal: str, hosts: Collection[str], *, current: str) -> str | None:
-    """Return which of the `hosts` the body of a 421 names, beside the current one.
+    """Return the other one of `hosts` that the body of a 421 names.
 
-    Only those of Tesla's own regions are handed in: a token is shown to nobody else.
+    `hosts` must be Tesla's own, as the token is sent to the returned one.
     """
     named = {url.rstrip("./,:").lower() for url in _URL.findall(refusal)}
     found = [host for host in hosts if host.lower() in named and host != current]
@@ -33,7 +33,7 @@ def redirect_host(refusal: str, hosts: Collection[str], *, current: str) -> str 
 def may_move(to: str, moves: Iterable[Move], now: datetime) -> bool:
     """Return whether an account may move to a host now (UTC).
 
-    A move of the future was made before the clock was set back: it counts as just made.
+    A move in the future, before the clock was set back, counts as one just made.
     """
     for move in moves:
         age = max(now - move.at, timedelta())
@@ -43,5 +43,5 @@ def may_move(to: str, moves: Iterable[Move], now: datetime) -> bool:
 
 
 def recent_moves(moves: Iterable[Move], now: datetime) -> list[Move]:
-    """Return the moves that still forbid something."""
+    """Return the moves that still restrict others."""
     return [move for move in moves if now - move.at < NEVER_BACK_WITHIN]

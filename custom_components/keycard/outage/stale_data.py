@@ -1,22 +1,22 @@
-"""Stale data of vehicles, as other integrations show them: weak evidence.
+"""Stale data of vehicles in other integrations, which are weak evidence.
 
-It speaks of the data subsystem only, and only while the region's own host is well: data
-that stand still for a car that is said to be online and to drive or charge. The
-integration must go on writing what it gets, the data must have moved often enough
-before to know their pace, nothing may have moved for any other car meanwhile, and a
-third party (`direct` names the others) is believed only when a second
-integration shows the same. Data that move again end it.
+They are evidence for the data subsystem only, while the region's host is healthy: data
+of a vehicle that is reported as online and driving or charging do not change. The
+integration must continue to report, enough earlier changes must show the usual interval
+between changes, no other vehicle's data may change meanwhile, and a third party needs a
+second integration that shows the same (`direct` are the integrations that call Tesla).
+Changing data end it.
 
-What is left out:
+Not used as evidence are:
 
-- That cars become unavailable. A token that ran out, a new password, a reload and the
-  own internet look the same, alone or beside a host that fails.
-- That data move while a host fails. They may come by a way of their own, such as a
-  stream of the car's; and who asks Tesla itself does so every ten minutes, while
-  the detector decides within one. To wait for that would keep users from their keys.
-- That a parked car's data do not change, and that an integration falls silent.
+- unavailable vehicles: an expired token, a new password, a reload and the user's own
+  internet have the same effect, even while a host fails;
+- changing data while a host fails: they may arrive on another path, such as a vehicle's
+  own stream, and other integrations poll every ten minutes, while the detector decides
+  within one;
+- unchanged data of a parked vehicle, and an integration that stops reporting.
 
-So nothing here begins, puts off or ends an outage of a host.
+So nothing here starts, delays or ends an outage of a host.
 """
 
 from collections import deque
@@ -24,26 +24,26 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-# The pace is known after so many gaps between moves; the longest of the last ones
-# counts. What moves within a burst is one move.
+# The interval is known after so many gaps between changes; the longest of the last ones
+# counts. Changes within a burst are one change.
 GAPS_NEEDED = 12
 GAPS_KEPT = 32
 BURST = 5.0
 
-# Data stand still after so long, and after so many times their pace.
+# Data are stale after so many seconds, and so many intervals.
 STALE_AFTER = 2700.0
 STALE_GAPS = 6.0
 
-# Somebody still asks: what he got was written without a longer break.
+# An integration still polls if it reports without a longer gap.
 REPORTED_WITHIN = 1200.0
 
-# Two moves, so far apart, end it. So does an hour in which nobody can tell any more.
+# Two changes with this gap end it, and so does an hour without a stale source.
 MOVES_APART = 60.0
 EXPIRES_AFTER = 3600.0
 
 
 class StoredInterval(TypedDict):
-    """How long a car's data stand still at most, as one integration shows them."""
+    """Stored interval between changes of a vehicle's data in one integration."""
 
     car: str
     path: str
@@ -59,10 +59,10 @@ class StoredStaleData(TypedDict):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceUpdate:
-    """What one integration (`domain`) wrote of a car at one time (monotonic seconds).
+    """Update of a vehicle in one integration (`domain`); `at` is monotonic.
 
-    `moved` tells that a value of the car's is another than before, `active` that the
-    car is said to be online and to drive or charge.
+    `moved` is whether a value changed, `active` whether the vehicle is reported as
+    online, and driving or charging.
     """
 
     car: str
@@ -74,7 +74,7 @@ class SourceUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceStatus:
-    """How one integration does as a witness for a car; times are in seconds."""
+    """Status of an integration as a source for a vehicle; times are in seconds."""
 
     active: bool
     learned: bool
@@ -107,7 +107,7 @@ class _Source:
             self.unchanged_since is None
             or sight.at - self.reported_at > REPORTED_WITHIN
         ):
-            # Who was silent has not asked all the time.
+            # An integration that did not report has not polled all the time.
             self.start_timer(sight.at)
         self.reported_at = sight.at
         if sight.moved:
@@ -122,15 +122,15 @@ class _Source:
             self.moved_at = at
 
     def start_timer(self, at: float) -> None:
-        """Count from here how long data stand still."""
+        """Start the timer for unchanged data."""
         self.unchanged_since = self.reported_at = at
 
     def pause(self) -> None:
-        """Expect nothing to move, and learn nothing over the break."""
+        """Stop the timer; the gap does not count as an interval."""
         self.unchanged_since = self.moved_at = None
 
     def is_stale(self, now: float, *, since: float) -> bool:
-        """Return whether data are unchanged for too long."""
+        """Return whether data have been unchanged for too long."""
         pace = self.interval
         if pace is None or self.unchanged_since is None:
             return False
@@ -154,7 +154,7 @@ class StaleDataDetector:
         """
         self._direct = direct
         self.stale_vehicles: frozenset[str] = frozenset()
-        """The cars whose data stand still, and should not."""
+        """Vehicles with stale data."""
 
         self.started_at: float | None = None
         self._sources: dict[tuple[str, str], _Source] = {}
@@ -164,13 +164,13 @@ class StaleDataDetector:
         self._stale_at = float("-inf")
 
     def retain(self, named: Collection[tuple[str, str]]) -> None:
-        """Forget all cars and integrations but these, which may come to testify."""
+        """Keep only these vehicles and integrations as sources."""
         self._sources = {key: self._sources.get(key, _Source()) for key in named}
         self.stale_vehicles &= {car for car, _ in named}
         if not self.stale_vehicles:
             self.started_at = None
 
-    # Observing
+    # Updates
 
     def observe_update(self, sight: SourceUpdate) -> None:
         """Update from an integration."""
@@ -188,20 +188,20 @@ class StaleDataDetector:
         self._source(car, path).pause()
 
     def reset(self, car: str, path: str) -> None:
-        """Forget a pace: other values are looked at from now on."""
+        """Reset a source after its measured entities have changed."""
         self._sources[car, path] = _Source()
 
     def _source(self, car: str, path: str) -> _Source:
         return self._sources.setdefault((car, path), _Source())
 
     def reset_timers(self, now: float) -> None:
-        """Restart the timers: data may stand still while a host fails."""
+        """Restart the timers, as data may be unchanged while a host fails."""
         for witness in self._sources.values():
             if witness.unchanged_since is not None:
                 witness.pause()
                 witness.start_timer(now)
 
-    # Weighing
+    # Evaluation
 
     def evaluate(self, now: float) -> None:
         """Update which vehicles have stale data."""
@@ -239,7 +239,7 @@ class StaleDataDetector:
             unchanged_for=None if since is None else now - since,
         )
 
-    # Keeping
+    # Storage
 
     def dump_intervals(self) -> StoredStaleData:
         """Return the data to store; intervals in whole minutes."""

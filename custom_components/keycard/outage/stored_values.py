@@ -23,7 +23,7 @@ INVALID_DATA_ERRORS = (
     ValueError,
 )
 
-# What was seen longer ago says nothing of now: nobody watched in between.
+# Stored failures are valid for so long.
 LONGEST_GAP = timedelta(days=1)
 
 _LARGEST = 1e12
@@ -31,10 +31,10 @@ _YEARS = range(1970, 2200)
 
 
 def check_type(value: object, form: object, name: str = "it") -> None:
-    """Raise a ValueError unless a value of JSON has a form.
+    """Raise a ValueError unless a JSON value is of a type.
 
-    `form` is a TypedDict, or made of `list`, `dict`, unions and plain types. Keys that
-    a TypedDict does not name may be there: a newer version wrote them.
+    `form` is a TypedDict, or consists of `list`, `dict`, unions and plain types. Extra
+    keys, as of a newer version, are allowed.
     """
     if isinstance(form, TypeAliasType):
         form = form.__value__
@@ -100,7 +100,7 @@ class Skipped:
     """Skipped parts of stored data, with reasons."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
+        """Initialize without skipped parts."""
         self._reasons: dict[str, str] = {}
 
     @contextmanager

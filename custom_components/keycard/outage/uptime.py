@@ -6,19 +6,19 @@ from datetime import date, datetime, timedelta
 
 from .models import INCONCLUSIVE, OUTAGES, Assessment, Status
 
-# How many days are kept: a year, and some to spare for a clock that was wrong.
+# Number of stored days: a year, and a margin for a wrong clock.
 DAYS_KEPT = 400
 
-# An assessment counts for so many seconds: a region is asked once a minute.
+# Seconds for which an assessment counts; a region is probed once a minute.
 VALID_FOR = 300.0
 
-# After so many seconds of watching there is something to tell.
+# Minimum of watched seconds for statistics.
 MIN_WATCHED = 3600.0
 
 _DAY = 86400.0
 
 type DayTotals = defaultdict[Status, float]
-"""Seconds by status; up is `OPERATIONAL`, whatever else it was."""
+"""Seconds by status; all statuses without an outage count as `OPERATIONAL`."""
 
 type StoredDays = dict[str, dict[str, dict[str, float]]]
 """Seconds by region, by day (ISO 8601, UTC), and by status."""
@@ -29,7 +29,7 @@ class UptimeStats:
     """Uptime statistics of a period, in percent.
 
     All but `watched` are shares of the watched time. Only an `outage` counts against
-    `uptime`, which is None where too little was watched.
+    `uptime`, which is None if the watched time is too short.
     """
 
     uptime: float | None
@@ -41,25 +41,24 @@ class UptimeStats:
 
 @dataclass(kw_only=True)
 class _Region:
-    """The days of one region, and what is judged of it now, by whom and when."""
+    """Days of one region, and its last status by entry with the time."""
 
     days: dict[date, DayTotals] = field(default_factory=dict)
     last_status: dict[str, tuple[Status, float]] = field(default_factory=dict)
     counted_at: float | None = None
     up_for: float = 0.0
-    """How long it has been up, without a break, until `at`."""
+    """Seconds for which it has been up continuously until `counted_at`."""
 
 
 class Uptime:
     """Count the time by status for each region.
 
-    Only time in which somebody judges counts: not while Home Assistant is off, and not
-    while the user's internet is down. Seconds are monotonic; the system clock only says
-    of which day they are.
+    Only time with a conclusive assessment counts, not while Home Assistant is off or
+    the user's internet is down. Seconds are monotonic; the system clock sets the day.
     """
 
     def __init__(self) -> None:
-        """Start without a day."""
+        """Initialize without days."""
         self._regions: dict[str, _Region] = {}
 
     def report(
@@ -79,7 +78,7 @@ class Uptime:
         known.last_status[reporter] = (judgement.status, now)
         began = judgement.since
         if judgement.status in OUTAGES and before not in OUTAGES and began is not None:
-            # It took a while to be sure.
+            # The outage started before it was confirmed.
             seen = (wall - began).total_seconds()
             moved = max(0.0, min(seen, known.up_for, day[Status.OPERATIONAL]))
             day[Status.OPERATIONAL] -= moved
@@ -149,7 +148,7 @@ class Uptime:
         }
 
 
-# From bad to good. What others tell counts where one entry is undetermined.
+# From bad to good. Other entries count while one is undetermined.
 _RANKS = (
     Status.OUTAGE,
     Status.SIGN_IN_OUTAGE,
@@ -159,7 +158,7 @@ _RANKS = (
 
 
 def _worst_status(known: _Region, now: float) -> Status | None:
-    """Return the worst that is judged of a region, None if nobody can."""
+    """Return the worst status of a region, None without a conclusive one."""
     found = {
         status if status in OUTAGES else Status.OPERATIONAL
         for status, at in known.last_status.values()
@@ -171,7 +170,7 @@ def _worst_status(known: _Region, now: float) -> Status | None:
 def _count_time(
     known: _Region, day: DayTotals, status: Status | None, now: float
 ) -> None:
-    """Count the time since the last report for what was judged meanwhile."""
+    """Count the time since the last report for the status at that time."""
     spent = 0.0 if known.counted_at is None else now - known.counted_at
     known.counted_at = now
     if status is None or spent > VALID_FOR:

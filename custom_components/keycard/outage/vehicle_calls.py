@@ -18,28 +18,28 @@ from .health import (
 )
 from .models import Subsystem
 
-# A suspicion about a car's calls is settled by asking again after so many seconds.
+# Seconds after which calls are repeated to confirm or dismiss a suspicion.
 SERIES = (0.0, 6.0, 12.0, 18.0, 24.0, 31.0)
-# When a failure has passed: does it come and go?
+# Seconds after a passed failure, to detect intermittent ones.
 AFTERWARDS = (15.0, 30.0, 45.0)
-# When calls that were down work again: do they keep working?
+# Seconds after the first good call of a recovery, to confirm it.
 RETURN = (61.0, 122.0)
 DATA_AGAIN = 65.0
 COMMANDS_FADE = 3600.0
 PROOF_WITHIN = 900.0
 
-# By fits: so many separate failures in ten minutes, a fifth of the calls or more. It
-# ends when less than a tenth of enough calls fail.
+# Intermittent: so many separate failures in ten minutes, at least a fifth of the calls.
+# It ends when less than a tenth of enough calls fail.
 _INTERMITTENT = 6
 _INTERMITTENT_SHARE = 0.2
 _INTERMITTENT_SPAN = 0.1
 _INTERMITTENT_CALLS = 8
 
-# A claim about data that a third party passed on ends after so long without any proof:
-# its cache may never move again.
+# Stale data of a third party expire after so many seconds without proof, as its cache
+# may never be refreshed.
 THIRD_PARTY_FADES = 6 * 3600.0
 
-# How long before the last failing call its host may have answered well.
+# Seconds before the last failed call in which a good answer of its host counts.
 _CONTRAST = 5.0
 
 _RULES: dict[Subsystem, ConfirmationRule] = {
@@ -52,7 +52,7 @@ _SUBSYSTEMS = {
     Subject.DATA: Subsystem.DATA,
     Subject.COMMANDS: Subsystem.COMMANDS,
 }
-# What only the subsystem itself can be blamed for.
+# Reasons that only the subsystem itself can cause.
 _SUBSYSTEM_SPECIFIC = frozenset({Reason.STALE, Reason.COMMANDS_FAIL})
 _WORKS = Classification(subject=Subject.API, verdict=Verdict.GOOD, reason=Reason.OK)
 
@@ -70,9 +70,9 @@ class FailureExtent(StrEnum):
 class VehicleCallHealth:
     """Health of one vehicle's calls, tracked by subsystem.
 
-    `can_confirm_recovery` tells that data can prove the end of an outage,
-    which those of a car that sleeps cannot. Of data that a `third_party` passes
-    on, nobody knows when Tesla gave them.
+    `can_confirm_recovery` is whether the vehicle's data can prove the end of an outage;
+    those of a sleeping vehicle cannot. With a `third_party`, the age of Tesla's
+    response is unknown.
     """
 
     model: str | None = None
@@ -91,10 +91,10 @@ class VehicleCallHealth:
     intermittent: bool = False
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
     data_failing_since: float | None = None
-    """When a third party's data were first held against Tesla."""
+    """When stale data of a third party were first confirmed."""
 
     def __post_init__(self) -> None:
-        """Let the first newer data end what a third party's data began."""
+        """Let the first newer data of a third party end a failure."""
         if self.third_party:
             self.trackers[Subsystem.DATA].rule = replace(
                 DATA, good_answers=1, good_span=0.0
@@ -102,7 +102,7 @@ class VehicleCallHealth:
 
     @property
     def api(self) -> HealthTracker:
-        """Return the history of the calls as such."""
+        """Return the health tracker of the calls in general."""
         return self.trackers[Subsystem.API]
 
     @property
@@ -110,7 +110,7 @@ class VehicleCallHealth:
         """Return whether a subsystem is down or calls fail intermittently."""
         return self.intermittent or any(track.down for track in self.trackers.values())
 
-    # Asking
+    # Requests
 
     def request_now(self, now: float) -> None:
         """Schedule a call now, unless one is due."""
@@ -118,7 +118,7 @@ class VehicleCallHealth:
             self.confirmation_calls = [now]
 
     def due(self, now: float) -> list[Subsystem]:
-        """Return what is due now; each is returned once."""
+        """Return the requests that are due, each once."""
         due = []
         if any(at <= now for at in (*self.confirmation_calls, *self.later_calls)):
             due.append(Subsystem.API)
@@ -154,7 +154,7 @@ class VehicleCallHealth:
         self.confirmation_calls = [now + offset for offset in SERIES]
         self.later_calls = []
 
-    # Observing
+    # Evidence
 
     def observe_answer(self, evidence: Evidence) -> bool:
         """Update from a call; return whether it starts a suspicion."""
@@ -176,7 +176,7 @@ class VehicleCallHealth:
             passed_on = self.third_party and plane is Subsystem.DATA
             return False if passed_on else self._observe_api_working(evidence)
         if began:
-            # Is it this subsystem alone?
+            # Check whether only this subsystem fails.
             self.request_now(evidence.at)
         return False
 
@@ -184,7 +184,7 @@ class VehicleCallHealth:
         if evidence.classification.reason in (Reason.ASLEEP, Reason.IN_SERVICE):
             self.waive_recovery_proof()
         if evidence.classification.subject is Subject.ACCOUNT and not self.api.down:
-            # A refusal in Tesla's own words: its cloud works.
+            # Tesla itself refused, so its cloud works.
             return self._observe_api_working(evidence)
         return False
 
@@ -212,8 +212,8 @@ class VehicleCallHealth:
             return False
         self.later_calls = []
         if self.can_confirm_recovery:
-            # An end needs proof from the data, too: in 2021 they stood still for
-            # hours after the calls worked again.
+            # The end also needs proof from the data: in 2021 they were stale for hours
+            # after the calls worked again.
             self.recovery_proof_until = evidence.at + PROOF_WITHIN
             self.next_data_call = evidence.at
         return False
@@ -243,10 +243,10 @@ class VehicleCallHealth:
         """End an outage without proof from this vehicle's data."""
         self.recovery_proof_until = self.next_data_call = None
 
-    # Weighing
+    # Evaluation
 
     def restart_suspicions(self, now: float, *, silent: bool) -> None:
-        """Begin suspicions anew, if `silent` those to which no answer came."""
+        """Restart suspicions, if `silent` only those without an HTTP answer."""
         for plane, track in self.trackers.items():
             if track.suspected_at is None or (silent and track.answered):
                 continue
@@ -257,10 +257,10 @@ class VehicleCallHealth:
                 self.next_data_call = now
 
     def confirm(self, host: HealthTracker, *, planes: Collection[Subsystem]) -> None:
-        """Confirm what has failed long enough, of some subsystems.
+        """Confirm failures of some subsystems that lasted long enough.
 
-        Answers that came prove themselves; silence needs the contrast of a host that
-        did answer meanwhile, or the company of one that is down.
+        Bad answers suffice; timeouts count only if the host has answered meanwhile, or
+        is down as well.
         """
         for plane in planes:
             track = self.trackers[plane]
@@ -296,7 +296,7 @@ class VehicleCallHealth:
     def update_intermittent(self) -> None:
         """Update whether calls fail intermittently."""
         if self.api.failing:
-            # All of them fail, or none: that is settled by asking again.
+            # Repeated calls show whether all fail.
             return
         count = len(self.recent)
         goods = [good for _, good in self.recent]
@@ -312,10 +312,9 @@ class VehicleCallHealth:
         self.intermittent = fits >= _INTERMITTENT and bad >= count * _INTERMITTENT_SHARE
 
     def is_working(self, now: float, since: float | None) -> bool | None:
-        """Return whether the calls work, None where nothing counts.
+        """Return whether the calls work, None without evidence.
 
-        With `since` only what was asked from then on counts, and never for longer than
-        ten minutes.
+        Requests count for ten minutes, with `since` only later ones.
         """
         if self.api.down:
             return False

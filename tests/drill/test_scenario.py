@@ -48,12 +48,12 @@ def some(*items: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize(
-    ("plan", "scope", "elsewhere", "models", "affected"),
+    ("plan", "scope", "other_regions", "models", "affected"),
     [
         ({}, Scope.REGION, (), (), None),
         ({"scope": Scope.WORLDWIDE}, Scope.WORLDWIDE, ("cn", "na"), (), None),
         (
-            {"scope": Scope.REGIONS, "elsewhere": some("na")},
+            {"scope": Scope.REGIONS, "other_regions": some("na")},
             Scope.REGIONS,
             ("na",),
             (),
@@ -62,7 +62,7 @@ def some(*items: str) -> frozenset[str]:
         ({"status": Status.SIGN_IN_OUTAGE}, Scope.WORLDWIDE, (), (), None),
         ({"status": Status.DEGRADED}, Scope.REGION, (), (), None),
         (
-            {"status": Status.DEGRADED, "scope": Scope.VEHICLE, "cars": some("cy")},
+            {"status": Status.DEGRADED, "scope": Scope.VEHICLE, "vehicles": some("cy")},
             Scope.VEHICLE,
             (),
             (),
@@ -77,7 +77,7 @@ def some(*items: str) -> frozenset[str]:
         ),
         (
             # A model is hit whole, whichever of its cars is named.
-            {"status": Status.DEGRADED, "scope": Scope.MODEL, "cars": some("ada")},
+            {"status": Status.DEGRADED, "scope": Scope.MODEL, "vehicles": some("ada")},
             Scope.MODEL,
             (),
             ("model3",),
@@ -96,7 +96,7 @@ def test_assessment_of_a_drill(
     *,
     plan: dict[str, Any],
     scope: Scope,
-    elsewhere: tuple[str, ...],
+    other_regions: tuple[str, ...],
     models: tuple[str, ...],
     affected: frozenset[str] | None,
 ) -> None:
@@ -111,7 +111,7 @@ def test_assessment_of_a_drill(
         status=status,
         scope=scope,
         subsystems=planes[status],
-        other_regions=elsewhere,
+        other_regions=other_regions,
         models=models,
         since=WALL,
         affected=affected,
@@ -139,25 +139,25 @@ def test_assessment_of_a_drill(
         ),
         ({"scope": Scope.REGIONS}, InvalidDrillReason.OTHER_REGIONS_MISSING),
         (
-            {"scope": Scope.REGIONS, "elsewhere": some("eu")},
+            {"scope": Scope.REGIONS, "other_regions": some("eu")},
             InvalidDrillReason.OWN_REGION,
         ),
         (
-            {"scope": Scope.REGIONS, "elsewhere": some("na", "cn")},
+            {"scope": Scope.REGIONS, "other_regions": some("na", "cn")},
             InvalidDrillReason.ALL_OTHER_REGIONS,
         ),
-        ({"elsewhere": some("na")}, InvalidDrillReason.OTHER_REGIONS_UNUSED),
+        ({"other_regions": some("na")}, InvalidDrillReason.OTHER_REGIONS_UNUSED),
         (
-            {"scope": Scope.WORLDWIDE, "elsewhere": some("na")},
+            {"scope": Scope.WORLDWIDE, "other_regions": some("na")},
             InvalidDrillReason.OTHER_REGIONS_UNUSED,
         ),
         (
-            {"status": Status.DEGRADED, "elsewhere": some("na")},
+            {"status": Status.DEGRADED, "other_regions": some("na")},
             InvalidDrillReason.OTHER_REGIONS_UNUSED,
         ),
-        ({"cars": some("ada")}, InvalidDrillReason.VEHICLES_UNUSED),
+        ({"vehicles": some("ada")}, InvalidDrillReason.VEHICLES_UNUSED),
         (
-            {"status": Status.DEGRADED, "cars": some("ada")},
+            {"status": Status.DEGRADED, "vehicles": some("ada")},
             InvalidDrillReason.VEHICLES_UNUSED,
         ),
         (

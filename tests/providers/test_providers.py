@@ -169,7 +169,7 @@ async def test_proxy_configured_as_host_is_no_third_party(
 
 
 def test_unknown_provider() -> None:
-    with pytest.raises(ValueError, match="Nobody provides 'fax'"):
+    with pytest.raises(ValueError, match="Unknown provider 'fax'"):
         create_provider({"provider": "fax", "region": "na"}, {}, no_session)
 
 

@@ -31,8 +31,8 @@ LEAST: dict[str, dict[str, Any]] = {
     "take_your_keycard.yaml": {"outage_event": EVENT},
 }
 NAMES = {
-    "it_has_begun_elsewhere.yaml": "It has begun elsewhere",
-    "lock_up_in_an_outage.yaml": "Lock up in an outage",
+    "it_has_begun_elsewhere.yaml": "Tesla outage: early warning from another region",
+    "lock_up_in_an_outage.yaml": "Tesla outage: lock the cars",
     "take_your_keycard.yaml": "Take your keycard",
 }
 

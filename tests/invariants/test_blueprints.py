@@ -170,7 +170,7 @@ async def test_what_is_locked(
     assert locked(story) == commanded
     assert len(mail) == bool(told)
     if told:
-        assert mail[0].data["title"] == "Locked up in an outage"
+        assert mail[0].data["title"] == "Cars locked during an outage"
         lines = mail[0].data["message"].splitlines()
         assert len(lines) == len(told)
         for names in told.values():
@@ -276,7 +276,7 @@ async def test_what_is_told_of_elsewhere(
     if "reached" in told:
         assert "Ada: take the keycard as well." in texts["reached"]["message"]
     if "over" in told:
-        assert texts["over"]["title"] == "Over elsewhere"
+        assert texts["over"]["title"] == "Over in the other region"
 
 
 async def test_a_restart_tells_of_no_warning_twice(

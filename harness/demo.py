@@ -25,12 +25,12 @@ from .console import StoryConsole
 from .environment import ScenarioEnvironment, build_network, trust
 from .event_loop import HarnessLoop
 from .frontend_client import (
+    DASHBOARD,
     HOST,
     PARTS,
     SIGN_IN,
     FrontendClient,
     complete_onboarding,
-    dashboard,
     seed,
 )
 from .home_assistant import ROOT, HomeAssistantInstance, LogCollector, boot_whole
@@ -176,7 +176,10 @@ class Demo:
             )
             tempo = Tempo(self._clock, self._loop, traffic, simulator)
             self._screen.write(f"Home Assistant is at {self.url} (you are signed in).")
-            return await self._tell(Showing(simulator, house, tempo, hands), tempo)
+            showing = Showing(
+                simulator, house, tempo, hands, screen=self._screen, url=self.url
+            )
+            return await self._tell(showing, tempo)
 
     def _furnish(self, house: HomeAssistantInstance, folder: Path) -> None:
         house.configure(
@@ -241,14 +244,21 @@ class Showing(ScenarioEnvironment):
         house: HomeAssistantInstance,
         pace: TimeControl,
         hands: FrontendClient,
+        *,
+        screen: StoryConsole,
+        url: str,
     ) -> None:
-        """Take a screen in addition."""
+        """Take the frontend's client, the console and the frontend's address."""
         super().__init__(simulator, house, pace, hands)
         self._front = hands
+        self._screen = screen
+        self._url = url
 
     @override
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
-        """Set Keycard up for a home and show it on the dashboard."""
+        """Set Keycard up for a home; the first one brings the wall view."""
+        first = not self.entries
         await super().install(home, near)
-        devices = [self.entities(entry_id) for entry_id in self.entries.values()]
-        await self._front.save_dashboard(dashboard(devices))
+        if first:
+            await self._front.save_wall_view()
+            self._screen.write(f"Open the wall view: {self._url}/{DASHBOARD}")

@@ -1,6 +1,5 @@
-"""The screen of the house: signing in, settings over HTTP, and a dashboard."""
+"""The screen of the house: signing in, settings over HTTP, and the wall view."""
 
-from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 import json
@@ -29,24 +28,7 @@ SIGN_IN = [
         "allow_bypass_login": True,
     }
 ]
-_CLOUD_TILES = (
-    ("sensor", "status"),
-    ("sensor", "scope"),
-    ("binary_sensor", "outage"),
-    ("sensor", "outage_since"),
-    ("binary_sensor", "early_warning"),
-    ("binary_sensor", "api_reachable"),
-)
-_CAR_TILES = (
-    ("sensor", "key_to_take"),
-    ("lock", "lock"),
-    ("climate", "climate"),
-    ("sensor", "connection"),
-    ("sensor", "battery_level"),
-    ("sensor", "last_contact"),
-)
-
-type Entities = Mapping[tuple[str, str], str]
+WALL_VIEW = {"strategy": {"type": "custom:keycard"}}
 
 
 def seed(folder: Path, port: int) -> None:
@@ -88,7 +70,6 @@ class FrontendClient:
         self._session = session
         self._url = url
         self._token = token
-        self._shown = False
         self.desk: FlowClient = self
 
     async def _post(self, path: str, data: dict[str, Any]) -> Any:
@@ -124,8 +105,8 @@ class FrontendClient:
         settings = {name: value for name, value in automation.items() if name != "id"}
         await self._post(f"config/automation/config/{automation['id']}", settings)
 
-    async def save_dashboard(self, config: dict[str, Any]) -> None:
-        """Save the dashboard and make it the one that opens first."""
+    async def save_wall_view(self) -> None:
+        """Save the wall view as a dashboard and make it the one that opens first."""
         create = {
             "type": "lovelace/dashboards/create",
             "url_path": DASHBOARD,
@@ -135,17 +116,14 @@ class FrontendClient:
         saved = {
             "type": "lovelace/config/save",
             "url_path": DASHBOARD,
-            "config": config,
+            "config": WALL_VIEW,
         }
         first = {
             "type": "frontend/set_system_data",
             "key": "core",
             "value": {"default_panel": DASHBOARD},
         }
-        messages: list[dict[str, Any]] = (
-            [saved] if self._shown else [create, saved, first]
-        )
-        self._shown = True
+        messages: list[dict[str, Any]] = [create, saved, first]
         async with self._session.ws_connect(f"{self._url}/api/websocket") as socket:
             await socket.receive_json()
             await socket.send_json({"type": "auth", "access_token": self._token})
@@ -155,60 +133,3 @@ class FrontendClient:
                 answer = await socket.receive_json()
                 if not answer.get("success"):
                     raise HarnessError(f"{message['type']}: {answer.get('error')}")
-
-
-def dashboard(homes: Iterable[Mapping[str, Entities]]) -> dict[str, Any]:
-    """Describe a dashboard of standard cards: a view for each home, by its devices."""
-    return {"views": [_view(devices) for devices in homes]}
-
-
-def _view(devices: Mapping[str, Entities]) -> dict[str, Any]:
-    title, cloud = next(
-        (name, entities)
-        for name, entities in devices.items()
-        if ("event", "outage") in entities
-    )
-    sections = [
-        _section("The maker's cloud", _tiles(cloud, _CLOUD_TILES)),
-        _section("Notices", _notices(cloud)),
-    ]
-    sections.extend(
-        _section(name, _tiles(entities, _CAR_TILES))
-        for name, entities in sorted(devices.items())
-        if entities is not cloud
-    )
-    return {"title": title, "type": "sections", "sections": sections}
-
-
-def _notices(cloud: Entities) -> list[dict[str, Any]]:
-    event = cloud["event", "outage"]
-    content = (
-        f"**{{{{ state_attr('{event}', 'title') or 'None so far' }}}}**\n\n"
-        f"{{{{ state_attr('{event}', 'text') or '' }}}}"
-    )
-    return [
-        {"type": "markdown", "title": "Last notice", "content": content},
-        {
-            "type": "history-graph",
-            "title": "The story",
-            "hours_to_show": 7,
-            "entities": [
-                {"entity": cloud["sensor", "status"], "name": "Status"},
-                {"entity": cloud["sensor", "scope"], "name": "Affected"},
-            ],
-        },
-    ]
-
-
-def _section(heading: str, cards: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"type": "grid", "cards": [{"type": "heading", "heading": heading}, *cards]}
-
-
-def _tiles(
-    entities: Entities, wanted: Iterable[tuple[str, str]]
-) -> list[dict[str, Any]]:
-    return [
-        {"type": "tile", "entity": entities[one], "name": {"type": "entity"}}
-        for one in wanted
-        if one in entities
-    ]

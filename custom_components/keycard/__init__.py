@@ -15,6 +15,7 @@ from .auth.keys import (
 from .blueprint_installer import async_install_blueprints
 from .const import DOMAIN, ENTRY_VERSION
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
+from .dashboard import async_setup_frontend
 from .issues import async_track_issues
 from .registry import (
     async_migrate_to_vin,
@@ -50,6 +51,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     hass.data[DATA_STORE] = store
     async_setup_services(hass)
     async_publish_public_key(hass)
+    await async_setup_frontend(hass)
     await async_install_blueprints(hass)
     return True
 

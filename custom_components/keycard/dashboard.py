@@ -1,32 +1,50 @@
-"""Dashboard of the cloud, the vehicles and the uptime, from standard cards."""
+"""Dashboard of the cloud, the vehicles and the uptime."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
+import voluptuous as vol
+
+from homeassistant.components import websocket_api
 from homeassistant.components.binary_sensor import DOMAIN as BINARY_SENSOR_DOMAIN
 from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
-from homeassistant.components.lock import DOMAIN as LOCK_DOMAIN
+from homeassistant.components.frontend import (
+    DOMAIN as FRONTEND_DOMAIN,
+    add_extra_js_url,
+)
+from homeassistant.components.http import StaticPathConfig
+from homeassistant.components.lock import DOMAIN as LOCK_DOMAIN, LockState
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.loader import async_get_integration
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .coordinator import KeycardConfigEntry
 from .notifications.text import Translations, async_load_translations
 from .outage.endpoints import REGIONS
+from .outage.uptime import DAYS_KEPT
+from .runtime.storage import DATA_STORE
 from .vehicle.keys import PhysicalKey
 
 type Card = dict[str, Any]
 
+FRONTEND_URL: Final = "/keycard/frontend"
 COLUMNS = 3
 UPTIME_DAYS = 30
 HISTORY_HOURS = 7 * 24
 
 # Icons of a region that works, that fails, or whose status is unknown
-ICON_WORKS = '<font color="#43a047"><ha-icon icon="mdi:check-circle"></ha-icon></font>'
-ICON_FAILS = '<font color="#e53935"><ha-icon icon="mdi:alert-circle"></ha-icon></font>'
-ICON_UNKNOWN = '<font color="#9e9e9e"><ha-icon icon="mdi:help-circle"></ha-icon></font>'
+ICON_WORKS = '<ha-icon icon="mdi:check-circle"></ha-icon>'
+ICON_FAILS = '<ha-icon icon="mdi:alert-circle"></ha-icon>'
+ICON_UNKNOWN = '<ha-icon icon="mdi:help-circle"></ha-icon>'
+
+# Cards of their own, in frontend/keycard.js
+KEY_CARD = "custom:keycard-key-card"
+UPTIME_CARD = "custom:keycard-uptime-card"
 
 # Template filter that escapes Markdown: the text holds names from outside.
 _ESCAPE_MARKDOWN = r"regex_replace('([!-/:-@\\[-`{-~])', '\\\\\\1')"
@@ -34,14 +52,118 @@ _FULL_WIDTH: Mapping[str, Any] = {"grid_options": {"columns": "full"}}
 _INCONCLUSIVE = "['undetermined', 'internet_down']"
 
 
-async def async_get_dashboard(
-    hass: HomeAssistant, entries: Iterable[KeycardConfigEntry]
-) -> dict[str, Any]:
-    """Return a dashboard with a view for each entry."""
-    translations = await async_load_translations(hass)
-    return {
-        "views": [_ViewBuilder(hass, entry, translations).build() for entry in entries]
+async def async_setup_frontend(hass: HomeAssistant) -> None:
+    """Serve the cards and the dashboard strategy, and the data that they request."""
+    websocket_api.async_register_command(hass, _websocket_dashboard)
+    websocket_api.async_register_command(hass, _websocket_uptime)
+    await hass.http.async_register_static_paths(
+        [StaticPathConfig(FRONTEND_URL, str(Path(__file__).parent / "frontend"))]
+    )
+    if FRONTEND_DOMAIN in hass.config.components:
+        integration = await async_get_integration(hass, DOMAIN)
+        # Browsers load the file again once the version changes.
+        add_extra_js_url(hass, f"{FRONTEND_URL}/keycard.js?v={integration.version}")
+
+
+@websocket_api.websocket_command(
+    {
+        vol.Required("type"): "keycard/dashboard",
+        vol.Optional("config_entry_id"): str,
+        vol.Optional("language"): str,
     }
+)
+@websocket_api.async_response
+async def _websocket_dashboard(
+    hass: HomeAssistant,
+    connection: websocket_api.ActiveConnection,
+    message: dict[str, Any],
+) -> None:
+    """Send the dashboard of an entry, or of all, in the language of the user."""
+    entry_id = message.get("config_entry_id")
+    dashboard = await async_get_dashboard(
+        hass,
+        [
+            entry
+            for entry in hass.config_entries.async_loaded_entries(DOMAIN)
+            if entry_id in {None, entry.entry_id}
+        ],
+        message.get("language"),
+    )
+    connection.send_result(message["id"], dashboard)
+
+
+@websocket_api.websocket_command(
+    {
+        vol.Required("type"): "keycard/uptime",
+        vol.Required("config_entry_id"): str,
+        vol.Optional("days", default=UPTIME_DAYS): vol.All(
+            int, vol.Range(min=1, max=DAYS_KEPT)
+        ),
+    }
+)
+@callback
+def _websocket_uptime(
+    hass: HomeAssistant,
+    connection: websocket_api.ActiveConnection,
+    message: dict[str, Any],
+) -> None:
+    """Send the uptime of each of the last days in the region of an entry."""
+    entry = next(
+        (
+            entry
+            for entry in hass.config_entries.async_loaded_entries(DOMAIN)
+            if entry.entry_id == message["config_entry_id"]
+        ),
+        None,
+    )
+    if entry is None:
+        connection.send_error(
+            message["id"], websocket_api.ERR_NOT_FOUND, "Entry is not loaded"
+        )
+        return
+    days = hass.data[DATA_STORE].outage_log.uptime.daily(
+        entry.runtime_data.region, message["days"], dt_util.utcnow()
+    )
+    connection.send_result(
+        message["id"],
+        {
+            "days": [
+                {
+                    "date": day.day.isoformat(),
+                    "uptime": None if day.uptime is None else round(day.uptime, 3),
+                    "watched_hours": round(day.watched / 3600, 2),
+                }
+                for day in days
+            ]
+        },
+    )
+
+
+async def async_get_dashboard(
+    hass: HomeAssistant,
+    entries: Iterable[KeycardConfigEntry],
+    language: str | None = None,
+) -> dict[str, Any]:
+    """Return a view for each entry, and a view of all vehicles for several entries."""
+    translations = await async_load_translations(hass, language)
+    builders = [
+        _ViewBuilder(hass, entry, translations)
+        for entry in sorted(entries, key=lambda entry: entry.title.casefold())
+    ]
+    views = [builder.build() for builder in builders]
+    if len(builders) > 1:
+        views.insert(0, _build_overview(builders, translations))
+    return {"views": views}
+
+
+def _build_overview(
+    builders: Iterable[_ViewBuilder], translations: Translations
+) -> dict[str, Any]:
+    """Return a view of the vehicles of all entries."""
+    sections = [section for builder in builders for section in builder.summary()]
+    return _view(
+        translations.format("dashboard_all_cars"), "keycard", "mdi:car-key", sections
+    )
 
 
 class _ViewBuilder:
@@ -60,28 +182,33 @@ class _ViewBuilder:
     @callback
     def build(self) -> dict[str, Any]:
         """Return the view."""
-        vehicles = self._entry.runtime_data.vehicles
-        return {
-            "title": self._entry.title,
-            "path": f"keycard-{self._entry.entry_id.lower()}",
-            "icon": "mdi:card-account-details-outline",
-            "type": "sections",
-            "max_columns": COLUMNS,
-            "dense_section_placement": True,
-            "sections": [
-                section
-                for section in (
-                    self._notice_section(),
-                    self._cloud_section(),
-                    *(
-                        self._vehicle_section(vehicle_id, coordinator.vehicle.title)
-                        for vehicle_id, coordinator in vehicles.items()
-                    ),
-                    self._history_section(),
-                )
-                if any(card["type"] != "heading" for card in section["cards"])
+        return _view(
+            self._entry.title,
+            f"keycard-{self._entry.entry_id.lower()}",
+            "mdi:card-account-details-outline",
+            [
+                *self.summary(),
+                *(
+                    self._vehicle_section(vehicle_id, title)
+                    for vehicle_id, title in self._vehicle_titles()
+                ),
+                self._history_section(),
             ],
-        }
+        )
+
+    @callback
+    def summary(self) -> Sequence[Card]:
+        """Return the sections of the keys to take, of the notice and of the cloud."""
+        return self._key_section(), self._notice_section(), self._cloud_section()
+
+    def _vehicle_titles(self) -> Sequence[tuple[str, str]]:
+        """Return the id and the title of each vehicle, sorted by title."""
+        vehicles = self._entry.runtime_data.vehicles
+        titles = (
+            (vehicle_id, coordinator.vehicle.title)
+            for vehicle_id, coordinator in vehicles.items()
+        )
+        return sorted(titles, key=lambda vehicle: vehicle[1].casefold())
 
     def _entity_id(self, domain: str, prefix: str, key: str) -> str | None:
         """Return the id of an enabled entity, None without it.
@@ -106,6 +233,33 @@ class _ViewBuilder:
                 "name": {"type": "entity"},
                 **options,
             }
+
+    def _key_section(self) -> Card:
+        """Return the section of the keys to take, one banner for each vehicle."""
+        labels = {
+            key.value: self._translations.format(f"dashboard_key_{key.value}")
+            for key in PhysicalKey
+        }
+        labels["drill"] = self._translations.format("dashboard_drill")
+        return {
+            "type": "grid",
+            "column_span": COLUMNS,
+            "cards": [
+                {
+                    "type": KEY_CARD,
+                    "entity": entity_id,
+                    "name": title,
+                    "labels": labels,
+                    **_FULL_WIDTH,
+                }
+                for vehicle_id, title in self._vehicle_titles()
+                if (
+                    entity_id := self._entity_id(
+                        SENSOR_DOMAIN, vehicle_id, "key_to_take"
+                    )
+                )
+            ],
+        }
 
     def _cloud_section(self) -> Card:
         """Return the section of the cloud."""
@@ -183,17 +337,9 @@ class _ViewBuilder:
         return _section(
             name,
             "mdi:car",
-            *self._signal_tiles(
-                vehicle_id,
-                "key_to_take",
-                self._entity_id(SENSOR_DOMAIN, vehicle_id, "key_to_take"),
-                good=PhysicalKey.NONE.value,
-            ),
             *self._tile(SENSOR_DOMAIN, vehicle_id, "connection", color="blue"),
             *self._tile(SENSOR_DOMAIN, vehicle_id, "last_contact"),
-            *self._tile(
-                LOCK_DOMAIN, vehicle_id, "lock", features=[{"type": "lock-commands"}]
-            ),
+            *self._lock_tiles(vehicle_id, name),
             *self._tile(
                 SENSOR_DOMAIN,
                 vehicle_id,
@@ -202,6 +348,37 @@ class _ViewBuilder:
                 color="green",
             ),
         )
+
+    def _lock_tiles(self, vehicle_id: str, name: str) -> Iterable[Card]:
+        """Yield tiles of the lock: one tap locks, and unlocking asks first."""
+        entity_id = self._entity_id(LOCK_DOMAIN, vehicle_id, "lock")
+        if entity_id is None:
+            return
+        locks: Mapping[str, Any] = {
+            "action": "perform-action",
+            "perform_action": "lock.lock",
+            "target": {"entity_id": entity_id},
+        }
+        question = self._translations.format("dashboard_unlock", car=name)
+        unlocks: Mapping[str, Any] = {
+            **locks,
+            "perform_action": "lock.unlock",
+            "confirmation": {"text": question},
+        }
+        for action, operator in ((unlocks, "state"), (locks, "state_not")):
+            yield from self._tile(
+                LOCK_DOMAIN,
+                vehicle_id,
+                "lock",
+                icon_tap_action=action,
+                visibility=[
+                    {
+                        "condition": "state",
+                        "entity": entity_id,
+                        operator: LockState.LOCKED.value,
+                    }
+                ],
+            )
 
     def _signal_tiles(
         self, prefix: str, key: str, watched: str | None, *, good: str
@@ -243,18 +420,19 @@ class _ViewBuilder:
         outage = self._entity_id(BINARY_SENSOR_DOMAIN, cloud, "outage")
         cards: list[Card] = []
         if uptime is not None:
-            cards.append(_heading(self._translations.format("dashboard_uptime")))
             cards.append(
                 {
-                    "type": "statistics-graph",
-                    "entities": [{"entity": uptime, "name": self._entry.title}],
-                    "days_to_show": UPTIME_DAYS,
-                    "period": "day",
-                    "stat_types": ["min"],
-                    "chart_type": "bar",
-                    "min_y_axis": 90,
-                    "max_y_axis": 100,
-                    "hide_legend": True,
+                    "type": UPTIME_CARD,
+                    "entity": uptime,
+                    "config_entry_id": cloud,
+                    "days": UPTIME_DAYS,
+                    "labels": {
+                        "title": self._translations.format("dashboard_uptime"),
+                        # The card fills it in.
+                        "watched": self._translations.format(
+                            "dashboard_watched", hours="{hours}"
+                        ),
+                    },
                     **_FULL_WIDTH,
                 }
             )
@@ -276,6 +454,23 @@ class _ViewBuilder:
             *cards,
         )
         return {**section, "column_span": COLUMNS}
+
+
+def _view(title: str, path: str, icon: str, sections: Iterable[Card]) -> dict[str, Any]:
+    """Return a view of the sections that hold more than a heading."""
+    return {
+        "title": title,
+        "path": path,
+        "icon": icon,
+        "type": "sections",
+        "max_columns": COLUMNS,
+        "dense_section_placement": True,
+        "sections": [
+            section
+            for section in sections
+            if any(card["type"] != "heading" for card in section["cards"])
+        ],
+    }
 
 
 def _heading(heading: str) -> Card:

@@ -48,10 +48,12 @@ class Translations:
         return "; ".join(self.format(f"region_{region}") for region in regions)
 
 
-async def async_load_translations(hass: HomeAssistant) -> Translations:
-    """Return the words in Home Assistant's language."""
+async def async_load_translations(
+    hass: HomeAssistant, language: str | None = None
+) -> Translations:
+    """Return the texts in a language, by default that of Home Assistant."""
     texts = await async_get_translations(
-        hass, hass.config.language, _CATEGORY, [DOMAIN]
+        hass, language or hass.config.language, _CATEGORY, [DOMAIN]
     )
     return Translations(texts=texts)
 

@@ -1,6 +1,7 @@
 """Uptime of each region's cloud."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -37,6 +38,18 @@ class UptimeStats:
     outage: float
     degraded: float
     sign_in_outage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayUptime:
+    """Uptime of a day (UTC) in percent, None without watched time.
+
+    `watched` is in seconds.
+    """
+
+    day: date
+    uptime: float | None
+    watched: float
 
 
 @dataclass(kw_only=True)
@@ -117,6 +130,20 @@ class Uptime:
             degraded=share(Status.DEGRADED),
             sign_in_outage=share(Status.SIGN_IN_OUTAGE),
         )
+
+    def daily(self, region: str, days: int, utcnow: datetime) -> list[DayUptime]:
+        """Return the uptime of each of the last `days`, oldest first, with today."""
+        known = self._regions.get(region, _Region())
+        today = utcnow.date()
+        found = []
+        for ago in reversed(range(days)):
+            day = today - timedelta(days=ago)
+            totals: Mapping[Status, float] = known.days.get(day, {})
+            watched = sum(totals.values())
+            outage = totals.get(Status.OUTAGE, 0.0)
+            uptime = 100 * (1 - outage / watched) if watched else None
+            found.append(DayUptime(day=day, uptime=uptime, watched=watched))
+        return found
 
     def dump_days(self) -> StoredDays:
         """Return the data to store."""

@@ -222,8 +222,8 @@ class Issues:
     def _find(self) -> FoundIssues:
         """Return the current issues."""
         data = self.entry.runtime_data
-        named = data.vehicles
-        coordinators = named.values()
+        vehicles = data.vehicles
+        coordinators = vehicles.values()
         found: FoundIssues = {}
         if (issue := self._account_issue()) is not None:
             found[issue] = {}
@@ -237,7 +237,7 @@ class Issues:
         if found.keys().isdisjoint(_ENTRY_BLOCKING) and refused:
             names = sorted(
                 coordinator.vehicle.title
-                for vin, coordinator in named.items()
+                for vin, coordinator in vehicles.items()
                 if vin in refused
             )
             found[IssueType.CAR_REFUSED] = {"cars": ", ".join(names)}

@@ -119,12 +119,12 @@ def _status_attributes(data: CloudData) -> dict[str, Any]:
 def _usable(
     value_fn: Callable[[VehicleState], SensorValue],
 ) -> Callable[[VehicleData], SensorValue]:
-    """Return a function that reads from the usable state, None without one."""
+    """Return a function of the vehicle data for one of the usable state."""
 
-    def read(data: VehicleData) -> SensorValue:
+    def usable_value_fn(data: VehicleData) -> SensorValue:
         return value_fn(data.usable_state) if data.usable_state else None
 
-    return read
+    return usable_value_fn
 
 
 def _measurement(
@@ -621,7 +621,7 @@ class HistorySensor(CloudEntity, SensorEntity):
     async def async_added_to_hass(self) -> None:
         """Schedule reading the outage log."""
         await super().async_added_to_hass()
-        self._written = self._read()
+        self._written = self._state_and_attributes()
         self.async_on_remove(
             async_track_time_interval(
                 self.hass,
@@ -634,15 +634,15 @@ class HistorySensor(CloudEntity, SensorEntity):
     @callback
     def _async_refresh(self, _now: datetime) -> None:
         """Write the state if it changed."""
-        if (read := self._read()) != self._written:
-            self._written = read
+        if (state := self._state_and_attributes()) != self._written:
+            self._written = state
             self.async_write_ha_state()
 
-    def _read(self) -> tuple[object, object]:
+    def _state_and_attributes(self) -> tuple[object, object]:
         return self.native_value, self.extra_state_attributes
 
     @property
-    def _journal(self) -> OutageLog:
+    def _outage_log(self) -> OutageLog:
         return self.coordinator.hass.data[DATA_STORE].outage_log
 
 
@@ -653,7 +653,7 @@ class UptimeSensor(HistorySensor):
 
     @property
     def _stats(self) -> UptimeStats:
-        return self._journal.uptime.stats(
+        return self._outage_log.uptime.stats(
             self._runtime_data.region, self.entity_description.days, dt_util.utcnow()
         )
 
@@ -684,7 +684,7 @@ class LastOutageSensor(HistorySensor):
 
     @property
     def _outage(self) -> Outage | None:
-        return self._journal.last_outage(self._runtime_data.region)
+        return self._outage_log.last_outage(self._runtime_data.region)
 
     @property
     @override

@@ -37,7 +37,7 @@ def made(
         region="eu",
         others=frozenset({"na", "cn"}),
         models=MODELS if models is None else models,
-        real=before,
+        actual=before,
         utcnow=WALL,
         monotonic=NOW,
     )

@@ -73,7 +73,7 @@ async def test_it_is_locked_and_unlocked(
 ) -> None:
     car.set("locked", not locked)
     outcome = await link.command(command_call(command))
-    assert (outcome.done, outcome.confirmed) == (True, True)
+    assert (outcome.done, outcome.known) == (True, True)
     told = await link.poll(lambda values: False)
     assert told.values["locked"] is locked
 
@@ -102,7 +102,7 @@ async def test_it_is_paired_and_then_opens(
     assert all(trust.keys.get(computer) for computer in Computer)
     # The first command is confirmed like any later one.
     outcome = await link.command(command_call(Command.UNLOCK))
-    assert (outcome.done, outcome.confirmed) == (True, True)
+    assert (outcome.done, outcome.known) == (True, True)
     assert await pair(link, lambda: asked.append(True), trust) is PairingResult.PAIRED
     assert asked == [True]
 
@@ -131,7 +131,7 @@ async def test_it_does_as_it_is_told(
     before = await link.poll(lambda values: True)
     assert all(before.values.get(name) != value for name, value in wanted.items())
     outcome = await link.command(command_call(command, **params))
-    assert (outcome.done, outcome.confirmed) == (True, True)
+    assert (outcome.done, outcome.known) == (True, True)
     told = await link.poll(lambda values: True)
     assert {name: told.values[name] for name in wanted} == wanted
 
@@ -157,4 +157,4 @@ async def test_its_data_are_not_read_once_it_has_sealed_some(
     assert "battery_level" not in told.values
     assert link.vehicle.trust.history.has_unsealed_answer
     outcome = await link.command(command_call(Command.CHARGE_LIMIT, percent=70))
-    assert not outcome.confirmed
+    assert not outcome.known

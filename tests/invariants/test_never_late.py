@@ -201,7 +201,7 @@ async def test_a_signed_command_expires_in_the_car(
         # The cloud takes the command at once, and brings it late.
         story.simulator.set("eu.commands", f"late:{late}")
         outcome = await send(Command.UNLOCK)
-        assert (outcome.done, outcome.confirmed) == (runs, runs)
+        assert (outcome.done, outcome.known) == (runs, runs)
         await story.go(60)
         assert car.locked is not runs
         assert car.executed["door_unlock"] == int(runs)
@@ -222,7 +222,7 @@ async def test_a_signed_command_expires_in_the_car(
             )
             assert outcome.call is not None
             assert outcome.call.withheld
-            assert (outcome.done, outcome.confirmed) == (False, True)
+            assert (outcome.done, outcome.known) == (False, True)
         assert story.simulator.usage.count("signed_command") == calls
         assert story.simulator.usage.count("door_unlock") == 0
 

@@ -176,7 +176,7 @@ async def test_over_bluetooth(
             if asleep:
                 ada.set_connectivity("asleep")
             outcome = await bluetooth.command(command_call(deed.command, **deed.params))
-            assert (outcome.done, outcome.confirmed) == (True, True)
+            assert (outcome.done, outcome.known) == (True, True)
             assert ada.executed[deed.executed] == 1
 
 
@@ -197,9 +197,9 @@ async def test_over_the_cloud(
             if asleep and deed.command is not Command.WAKE:
                 ada.set_connectivity("asleep")
                 outcome = await send()
-                assert (outcome.done, outcome.confirmed) == (False, True)
+                assert (outcome.done, outcome.known) == (False, True)
                 assert not ada.executed[deed.executed]
                 assert (await cloud.command(ada.vin, command_call(Command.WAKE))).done
             outcome = await send()
-            assert (outcome.done, outcome.confirmed) == (True, True)
+            assert (outcome.done, outcome.known) == (True, True)
             assert ada.executed[deed.executed] == 1

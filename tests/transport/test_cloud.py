@@ -234,7 +234,7 @@ async def test_commands(
 ) -> None:
     cloud.handler = saying(DONE)
     outcome = await link.command(VIN, command_call(command, **params))
-    assert (outcome.done, outcome.confirmed, outcome.reason) == (True, True, None)
+    assert (outcome.done, outcome.known, outcome.reason) == (True, True, None)
     assert cloud.seen == [("POST", f"/api/1/vehicles/{VIN}/{path}", body)]
 
 
@@ -376,7 +376,7 @@ async def test_command_results(
 ) -> None:
     cloud.handler = handler
     outcome = await link.command(VIN, command_call(Command.UNLOCK))
-    assert (outcome.done, outcome.confirmed) == (done, confirmed)
+    assert (outcome.done, outcome.known) == (done, confirmed)
     assert outcome.reason == reason
     assert len(cloud.seen) == 1
 
@@ -406,7 +406,7 @@ async def test_rejection_of_an_effect_already_in_place_is_success(
             {"response": {"result": False, "reason": f"{prefix}{reason}"}}
         )
         outcome = await link.command(VIN, command_call(command, **params))
-        assert (outcome.done, outcome.confirmed) == (done, True)
+        assert (outcome.done, outcome.known) == (done, True)
         assert outcome.reason == reason
 
 
@@ -416,7 +416,7 @@ async def test_dead_server(session: aiohttp.ClientSession, cloud: Cloud) -> None
     link = FleetClient(session, str(server.make_url("")).rstrip("/"), token)
     await server.close()
     outcome = await link.command(VIN, command_call(Command.LOCK))
-    assert (outcome.done, outcome.confirmed) == (False, True)
+    assert (outcome.done, outcome.known) == (False, True)
     assert outcome.call is not None
     assert outcome.call.answer.failure is Failure.REFUSED
 
@@ -439,7 +439,7 @@ async def test_invalid_parameters_are_not_sent(
 ) -> None:
     outcome = await link.command(VIN, command_call(command, **params))
     assert outcome.call is not None
-    assert (outcome.done, outcome.confirmed, outcome.call.sent) == (False, True, False)
+    assert (outcome.done, outcome.known, outcome.call.sent) == (False, True, False)
     assert cloud.seen == []
 
 

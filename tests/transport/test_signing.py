@@ -130,11 +130,11 @@ async def test_commands(
     outcome = await scene.link.command(
         scene.vin, command_call(command, **params), signed=True
     )
-    assert (outcome.done, outcome.confirmed) == (True, True)
+    assert (outcome.done, outcome.known) == (True, True)
     assert scene.executed(counted) == 1
     # Unsigned, the same is refused.
     plain = await scene.link.command(scene.vin, command_call(command, **params))
-    assert (plain.done, plain.confirmed) == (False, True)
+    assert (plain.done, plain.known) == (False, True)
     assert scene.executed(counted) == 1
 
 
@@ -160,7 +160,7 @@ class Mishap:
 
     name: str
     executed: int
-    confirmed: bool = False
+    known: bool = False
 
 
 MISHAPS = [
@@ -182,13 +182,13 @@ async def test_no_command_is_sent_twice(
     scene.simulator.inject_fault("Ada", mishap.name)
     outcome = await scene.link.command(scene.vin, command_call(command), signed=True)
     assert not outcome.done
-    assert outcome.confirmed is mishap.confirmed
+    assert outcome.known is mishap.known
     assert scene.executed(counted) == mishap.executed
     assert scene.simulator.usage.count("eu.signed_command") == 2
 
     # The next one is none the worse for it.
     outcome = await scene.link.command(scene.vin, command_call(command), signed=True)
-    assert (outcome.done, outcome.confirmed) == (True, True)
+    assert (outcome.done, outcome.known) == (True, True)
     assert scene.executed(counted) == mishap.executed + 1
 
 
@@ -236,7 +236,7 @@ async def test_unauthenticated_incorrect_epoch_is_not_trusted(
         scene.vin, command_call(Command.UNLOCK), signed=True
     )
     assert not outcome.done
-    assert not outcome.confirmed
+    assert not outcome.known
     assert scene.executed() == 2
 
 
@@ -263,7 +263,7 @@ async def test_unpaired_key_is_rejected(scene: Scene, key: PrivateKey) -> None:
     outcome = await scene.link.command(
         scene.vin, command_call(Command.UNLOCK), signed=True
     )
-    assert (outcome.done, outcome.confirmed) == (False, True)
+    assert (outcome.done, outcome.known) == (False, True)
     assert outcome.rejection is CommandRejection.KEY_NOT_PAIRED
     assert outcome.key_paired is False
     assert scene.executed() == 0
@@ -289,7 +289,7 @@ async def test_removed_key_is_rejected(scene: Scene, key: PrivateKey) -> None:
     outcome = await scene.link.command(
         scene.vin, command_call(Command.UNLOCK), signed=True
     )
-    assert (outcome.done, outcome.confirmed) == (False, True)
+    assert (outcome.done, outcome.known) == (False, True)
     assert outcome.rejection is CommandRejection.KEY_NOT_PAIRED
     assert scene.executed() == 1
 
@@ -302,13 +302,13 @@ async def test_key_without_permission_is_rejected(
     outcome = await scene.link.command(
         scene.vin, command_call(Command.UNLOCK), signed=True
     )
-    assert (outcome.done, outcome.confirmed) == (False, True)
+    assert (outcome.done, outcome.known) == (False, True)
     assert outcome.rejection is CommandRejection.KEY_NOT_ALLOWED
     assert scene.executed() == 0
 
 
 @pytest.mark.parametrize(
-    ("answer", "confirmed"),
+    ("answer", "known"),
     [
         ('500 {"error":"upstream internal error"}', False),
         ("503 Server Maintenance", False),
@@ -319,13 +319,13 @@ async def test_key_without_permission_is_rejected(
         ("retry-after:60", True),
     ],
 )
-async def test_failing_cloud(scene: Scene, answer: str, confirmed: bool) -> None:
+async def test_failing_cloud(scene: Scene, answer: str, known: bool) -> None:
     # Before the greeting nothing can have been done.
     scene.simulator.set("eu.api", answer)
     outcome = await scene.link.command(
         scene.vin, command_call(Command.UNLOCK), signed=True
     )
-    assert (outcome.done, outcome.confirmed) == (False, True)
+    assert (outcome.done, outcome.known) == (False, True)
     scene.simulator.set("eu.api", "ok")
     assert (
         await scene.link.command(scene.vin, command_call(Command.UNLOCK), signed=True)
@@ -336,7 +336,7 @@ async def test_failing_cloud(scene: Scene, answer: str, confirmed: bool) -> None
     outcome = await scene.link.command(
         scene.vin, command_call(Command.UNLOCK), signed=True
     )
-    assert (outcome.done, outcome.confirmed) == (False, confirmed)
+    assert (outcome.done, outcome.known) == (False, known)
     assert scene.executed() - executed <= 1
 
 
@@ -345,7 +345,7 @@ async def test_sleeping_vehicle(scene: Scene) -> None:
     outcome = await scene.link.command(
         scene.vin, command_call(Command.UNLOCK), signed=True
     )
-    assert (outcome.done, outcome.confirmed) == (False, True)
+    assert (outcome.done, outcome.known) == (False, True)
     assert outcome.call is not None
     assert outcome.call.answer.status == 408
 
@@ -359,7 +359,7 @@ async def test_nothing_is_signed_without_a_key(scene: Scene) -> None:
         outcome = await link.command(
             scene.vin, command_call(Command.UNLOCK), signed=True
         )
-    assert (outcome.done, outcome.confirmed) == (False, True)
+    assert (outcome.done, outcome.known) == (False, True)
     assert scene.simulator.usage.count("eu.signed_command") == 0
 
 

@@ -72,17 +72,17 @@ class DrillRunner:
 
     # Presentation
 
-    def apply(self, real: CloudData) -> CloudData:
+    def apply(self, actual: CloudData) -> CloudData:
         """Return the cloud data with the drill applied."""
         if self.drill is None:
-            return real
-        return apply_cloud_drill(real, self.drill.assessment)
+            return actual
+        return apply_cloud_drill(actual, self.drill.assessment)
 
     @callback
-    def async_check(self, real: Assessment) -> None:
+    def async_check(self, actual: Assessment) -> None:
         """End the drill if the real assessment interrupts it."""
         if self.drill is not None and (
-            self.drill.interrupted_by(real) or self._has_open_outage()
+            self.drill.interrupted_by(actual) or self._has_open_outage()
         ):
             self._end(EndReason.INTERRUPTED).async_stop()
         self._apply_to_vehicles()
@@ -123,7 +123,7 @@ class DrillRunner:
                     vehicle_id: coordinator.vehicle.model
                     for vehicle_id, coordinator in self.vehicles.items()
                 },
-                real=self.detector.assessment,
+                actual=self.detector.assessment,
                 utcnow=dt_util.utcnow(),
                 monotonic=time.monotonic(),
             )

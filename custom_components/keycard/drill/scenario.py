@@ -85,21 +85,23 @@ class Drill:
         """Return the duration so far."""
         return timedelta(seconds=monotonic - self.started_at)
 
-    def interrupted_by(self, real: Assessment) -> bool:
+    def interrupted_by(self, actual: Assessment) -> bool:
         """Return whether the real assessment must end the drill."""
-        if outage_active(real):
+        if outage_active(actual):
             return True
-        if real.warning and set(real.other_regions) - set(self.previous.other_regions):
+        if actual.warning and set(actual.other_regions) - set(
+            self.previous.other_regions
+        ):
             return True
         return (
-            real.status in _INTERRUPTING_STATUSES
-            and real.status is not self.previous.status
+            actual.status in _INTERRUPTING_STATUSES
+            and actual.status is not self.previous.status
         )
 
 
-def outage_active(real: Assessment) -> bool:
+def outage_active(actual: Assessment) -> bool:
     """Return whether a real outage is active, also while its end is unknown."""
-    return real.status in OUTAGES or real.since is not None
+    return actual.status in OUTAGES or actual.since is not None
 
 
 def create_drill(
@@ -108,7 +110,7 @@ def create_drill(
     region: str,
     others: frozenset[str],
     models: Mapping[str, str],
-    real: Assessment,
+    actual: Assessment,
     utcnow: datetime,
     monotonic: float,
 ) -> Drill:
@@ -131,7 +133,7 @@ def create_drill(
         since=utcnow,
         affected=affected,
     )
-    return Drill(assessment=assessment, previous=real, started_at=monotonic)
+    return Drill(assessment=assessment, previous=actual, started_at=monotonic)
 
 
 def _other_regions(

@@ -321,8 +321,10 @@ def _connectivity_entity(entities: list[er.RegistryEntry]) -> str | None:
         for item in entities
         if _device_class(item) == BinarySensorDeviceClass.CONNECTIVITY
     ]
-    named = [item for item in candidates if item.unique_id.endswith(_ONLINE_SUFFIXES)]
-    selected = named or candidates
+    online_entities = [
+        item for item in candidates if item.unique_id.endswith(_ONLINE_SUFFIXES)
+    ]
+    selected = online_entities or candidates
     return selected[0].entity_id if len(selected) == 1 else None
 
 

@@ -122,14 +122,14 @@ class CloudCommandSender:
             pending.mark_not_sent()
             await self._async_wake(vehicle, pending)
             result, classification = await self._async_call(vehicle, call, pending)
-        if result.withheld and result.confirmed:
+        if result.withheld and result.known:
             raise _not_delivered("command_too_late", vehicle)
-        if result.done and result.confirmed:
+        if result.done and result.known:
             spec = COMMANDS[call.command]
             if self.client.commands_through_server and spec.check_data:
                 await self._async_check_data(vehicle, call)
             return
-        if not result.confirmed:
+        if not result.known:
             self.request_refresh(vehicle.id)
             raise command_error("command_unconfirmed", vehicle)
         if result.reason:
@@ -338,7 +338,7 @@ def _is_location_known(vehicle: Vehicle) -> bool:
 def _is_asleep(result: CommandResult, classification: Classification | None) -> bool:
     """Return whether a command did not reach a vehicle because it is asleep."""
     return (
-        result.confirmed
+        result.known
         and not result.done
         and classification is not None
         and classification.reason is Reason.ASLEEP
@@ -615,11 +615,11 @@ def _bluetooth_error(
     result: CommandResult, vehicle: Vehicle
 ) -> HomeAssistantError | None:
     """Return the error for a command over Bluetooth, None if it was executed."""
-    if result.done and result.confirmed:
+    if result.done and result.known:
         return None
     if result.withheld:
         return _not_delivered("command_too_late", vehicle)
-    if not result.confirmed:
+    if not result.known:
         return command_error("command_unconfirmed", vehicle)
     if result.reason:
         return command_error("command_failed", vehicle, reason=result.reason)

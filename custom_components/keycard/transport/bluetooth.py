@@ -164,7 +164,7 @@ class BluetoothClient:
                     expires = vehicle.expires or expires
         except TimeoutError:
             if vehicle.delivered:
-                return CommandResult(done=False, confirmed=False)
+                return CommandResult(done=False, known=False)
             return _not_sent(self._timeout_error())
         finally:
             vehicle.command_timeout = vehicle.pending = vehicle.expires = None
@@ -235,12 +235,12 @@ class BluetoothClient:
             if not expected.keys() <= values.keys():
                 break
             if all(values[name] == value for name, value in expected.items()):
-                return CommandResult(done=True, confirmed=True)
+                return CommandResult(done=True, known=True)
             await asyncio.sleep(_VERIFY_INTERVAL)
         else:
             if rejected is not None:
                 return rejected
-        return CommandResult(done=False, confirmed=False)
+        return CommandResult(done=False, known=False)
 
     async def _read_effect(self, expected: Mapping[str, Any]) -> Mapping[str, Any]:
         """Read the fields that a command changes."""
@@ -443,15 +443,15 @@ def advertised_name_prefix(vin: str) -> str:
 
 
 def _not_sent(error: BluetoothError) -> CommandResult:
-    return CommandResult(done=False, confirmed=True, error=error)
+    return CommandResult(done=False, known=True, error=error)
 
 
 def _withheld() -> CommandResult:
-    return CommandResult(done=False, confirmed=True, withheld=True)
+    return CommandResult(done=False, known=True, withheld=True)
 
 
 def _rejected(rejection: CommandRejection) -> CommandResult:
-    return CommandResult(done=False, confirmed=True, rejection=rejection)
+    return CommandResult(done=False, known=True, rejection=rejection)
 
 
 def _parse_reply(command: Command, reply: object) -> CommandResult | None:

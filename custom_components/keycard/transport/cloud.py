@@ -268,9 +268,9 @@ class FleetClient:
         if api_call.body is not None:
             return result
         rejection = vehicle.rejection(api_call.error)
-        answered = api_call.sent and result.confirmed
-        confirmed = not vehicle.delivered or rejection is not None or answered
-        return replace(result, confirmed=confirmed, rejection=rejection)
+        answered = api_call.sent and result.known
+        known = not vehicle.delivered or rejection is not None or answered
+        return replace(result, known=known, rejection=rejection)
 
     def remove_vehicle(self, vin: str) -> None:
         """Discard the sessions of a vehicle that left the account."""
@@ -338,7 +338,7 @@ async def wake_and_wait(
         return is_online(call)
 
     online = result.call is not None and add(result.call)
-    while not online and (result.done or not result.confirmed):
+    while not online and (result.done or not result.known):
         if time.monotonic() - started + _WAKE_POLL_INTERVAL > deadline:
             break
         await sleep(_WAKE_POLL_INTERVAL)
@@ -399,17 +399,17 @@ def _command_result(command: Command, call: ApiCall) -> CommandResult:
     if call.body is None:
         return CommandResult(
             done=False,
-            confirmed=not call.sent or _definitely_not_executed(call.answer),
+            known=not call.sent or _definitely_not_executed(call.answer),
             withheld=call.withheld,
             call=call,
         )
     response = unwrap_response(call.body)
     if command is Command.WAKE and "state" in response:
-        return CommandResult(done=True, confirmed=True, call=call)
+        return CommandResult(done=True, known=True, call=call)
     if any(call.body.get(name) for name in _INCONCLUSIVE):
         response = {**response, "queued": True}
     if (result := parse_result(command, response)) is None:
-        return CommandResult(done=False, confirmed=False, call=call)
+        return CommandResult(done=False, known=False, call=call)
     return replace(result, call=call)
 
 
@@ -421,7 +421,7 @@ def _proxied_command_result(command: Command, call: ApiCall) -> CommandResult:
     result = _command_result(command, call)
     if call.body is not None or (rejection := parse_rejection(call.answer)) is None:
         return result
-    return replace(result, confirmed=True, rejection=rejection)
+    return replace(result, known=True, rejection=rejection)
 
 
 def _definitely_not_executed(answer: HttpResult) -> bool:

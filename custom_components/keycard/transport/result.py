@@ -71,11 +71,11 @@ class ApiCall:
 class CommandResult:
     """Result of a command, whichever transport sent it.
 
-    Unless it is `confirmed`, it is unknown whether the vehicle executed the command.
+    Unless it is `known`, it is unclear whether the vehicle executed the command.
     """
 
     done: bool
-    confirmed: bool
+    known: bool
     reason: str | None = None
     """Reason of the vehicle for not executing the command."""
 
@@ -112,11 +112,11 @@ def parse_result(command: Command, response: JsonObject) -> CommandResult | None
         case True:
             if response.get("error") or response.get("queued"):
                 return None
-            return CommandResult(done=True, confirmed=True)
+            return CommandResult(done=True, known=True)
         case False:
             text = str(response.get("reason") or "").removeprefix(_PROXY_REASON_PREFIX)
             reason = text[:_MAX_REASON_LENGTH] or None
             done = reason in COMMANDS[command].idempotent_reasons
-            return CommandResult(done=done, confirmed=True, reason=reason)
+            return CommandResult(done=done, known=True, reason=reason)
         case _:
             return None

@@ -9,7 +9,7 @@ import yaml
 
 from homeassistant.const import Platform
 
-from custom_components.keycard.bluetooth.pairing import KEY_FILE, LISTENS_ONLY
+from custom_components.keycard.bluetooth.pairing_attempt import KEY_FILE, LISTENS_ONLY
 from custom_components.keycard.const import SUBENTRY_BLUETOOTH_KEY
 from custom_components.keycard.runtime import commands
 from custom_components.keycard.transport.bluetooth_pairing import PairingResult

@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueSeverity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.bluetooth.pairing import async_check_requirements
+from custom_components.keycard.bluetooth.pairing_attempt import async_check_requirements
 from custom_components.keycard.bluetooth.vehicle_link import BluetoothStatus
 from custom_components.keycard.runtime.presentation import (
     Connection,

@@ -28,7 +28,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
 )
 
-from ..bluetooth.pairing import (
+from ..bluetooth.pairing_attempt import (
     PairingAttempt,
     async_check_adapters,
     async_check_requirements,

@@ -119,12 +119,12 @@ BAD_PARTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
     ),
     "a time without a zone": (
         lambda data: data["judge"].update(since="2026-01-01T00:00:00"),
-        "judge (a time is of another form)",
+        "judge (a time has an invalid format)",
         "undetermined",
     ),
     "a model": (
         lambda data: data["judge"].update(models=[5]),
-        "judge (an item of models is of another form)",
+        "judge (an item of models has an invalid format)",
         "undetermined",
     ),
     "spending": (

@@ -119,10 +119,10 @@ def authorize_url(region: str) -> str:
 
 
 def token_url(region: str) -> str:
-    """Return where the sign-ins of a region are exchanged for tokens."""
+    """Return the token URL of a region."""
     url = default_hosts(region).token_url
     if url is None:
-        raise ValueError(f"Nobody renews the tokens of {region}")
+        raise ValueError(f"No token URL for region {region!r}")
     return url
 
 

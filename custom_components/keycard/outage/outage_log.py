@@ -321,7 +321,7 @@ def _outage_from_stored(kept: StoredOutage) -> Outage:
     # Earlier versions stored no length.
     length = kept.get("length", ((end or start) - start).total_seconds())
     if not 0 <= length < _LONGEST:
-        raise ValueError("a length is of another form")
+        raise ValueError("a length has an invalid format")
     seen = kept.get("seen", kept["end"] or kept["start"])
     return Outage(
         region=kept["region"],

@@ -43,7 +43,7 @@ def check_type(value: object, form: object, name: str = "it") -> None:
         _check_fields(value, form, name)
     elif origin is UnionType:
         if not any(_fits(value, one) for one in arguments):
-            raise _other_form(name)
+            raise _invalid_format(name)
     elif origin is list and isinstance(value, list):
         for item in value:
             check_type(item, arguments[0], f"an item of {name}")
@@ -51,12 +51,12 @@ def check_type(value: object, form: object, name: str = "it") -> None:
         for item in value.values():
             check_type(item, arguments[1], f"an item of {name}")
     elif not _is_plain(value, form):
-        raise _other_form(name)
+        raise _invalid_format(name)
 
 
 def _check_fields(value: object, form: Any, name: str) -> None:
     if not isinstance(value, Mapping):
-        raise _other_form(name)
+        raise _invalid_format(name)
     if missing := sorted(form.__required_keys__ - value.keys()):
         raise ValueError(f"{missing[0]} is missing")
     for key, hint in get_type_hints(form).items():
@@ -64,8 +64,8 @@ def _check_fields(value: object, form: Any, name: str) -> None:
             check_type(value[key], hint, key)
 
 
-def _other_form(name: str) -> ValueError:
-    return ValueError(f"{name} is of another form")
+def _invalid_format(name: str) -> ValueError:
+    return ValueError(f"{name} has an invalid format")
 
 
 def _fits(value: object, form: object) -> bool:
@@ -92,7 +92,7 @@ def parse_stored_time(text: str) -> datetime:
     """Parse a stored time; raise a ValueError if it is invalid."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None or moment.year not in _YEARS:
-        raise ValueError("a time is of another form")
+        raise ValueError("a time has an invalid format")
     return moment
 
 
@@ -122,5 +122,5 @@ class Skipped:
 
 def describe_error(err: Exception) -> str:
     """Describe why stored data were skipped, without quoting them."""
-    known = type(err) is ValueError and str(err).endswith(("form", "missing"))
+    known = type(err) is ValueError and str(err).endswith(("format", "missing"))
     return str(err) if known else type(err).__name__

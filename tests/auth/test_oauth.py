@@ -24,7 +24,7 @@ def answer(
 
 
 @pytest.mark.parametrize(
-    ("told", "taken"),
+    ("value", "taken"),
     [
         (28800, 28800),
         (28800.5, 28800),
@@ -48,8 +48,8 @@ def answer(
         (10**400, HOUR),
     ],
 )
-def test_lifetime_is_bounded(told: object, taken: int) -> None:
-    assert classify_token_response(answer({**GOOD, "expires_in": told})) == {
+def test_lifetime_is_bounded(value: object, taken: int) -> None:
+    assert classify_token_response(answer({**GOOD, "expires_in": value})) == {
         **GOOD,
         "expires_in": taken,
     }

@@ -19,17 +19,17 @@ from custom_components.keycard.cost.pricing import Billing, Charge, tariff_of
 
 HOME = ZoneInfo("Europe/Berlin")
 OCTOBER = datetime(2026, 10, 1, tzinfo=HOME)
-MAKER = tariff_of("fleet", third_party=False)
+TESLA = tariff_of("fleet", third_party=False)
 
 
 def spending(budget: float | None = None, data: int = 0, **kwargs: Any) -> MonthlyUsage:
-    found = MonthlyUsage(tariff=MAKER, month=OCTOBER, budget=budget, **kwargs)
+    found = MonthlyUsage(tariff=TESLA, month=OCTOBER, budget=budget, **kwargs)
     found.counts[Charge.DATA] = data
     return found
 
 
 @pytest.mark.parametrize(
-    ("provider", "in_between", "billing", "cost"),
+    ("provider", "third_party", "billing", "cost"),
     [
         # 1,000 data calls, 100 commands, 10 wakes.
         ("fleet", False, Billing.BY_CALL, 2.0 + 0.1 + 0.2),
@@ -41,9 +41,9 @@ def spending(budget: float | None = None, data: int = 0, **kwargs: Any) -> Month
     ],
 )
 def test_prices(
-    provider: str, in_between: bool, billing: Billing, cost: float | None
+    provider: str, third_party: bool, billing: Billing, cost: float | None
 ) -> None:
-    tariff = tariff_of(provider, third_party=in_between)
+    tariff = tariff_of(provider, third_party=third_party)
     assert tariff.billing is billing
     counts = {Charge.DATA: 1000, Charge.COMMANDS: 100, Charge.WAKES: 10}
     assert tariff.cost(counts) == (cost and pytest.approx(cost))
@@ -105,7 +105,7 @@ def test_clock_set_back_starts_no_month() -> None:
 def test_usage_survives_a_restart(now: datetime, counts: dict[Charge, int]) -> None:
     before = spending(data=5)
     before.add(Charge.WAKES, OCTOBER)
-    after = MonthlyUsage(tariff=MAKER, month=start_of_month(now))
+    after = MonthlyUsage(tariff=TESLA, month=start_of_month(now))
     after.restore(before.dump(), now)
     assert after.counts == counts
 
@@ -118,7 +118,7 @@ def test_invalid_stored_usage_is_ignored(counts: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "spent", "days", "slower", "thrift"),
+    ("budget", "spent", "days", "factor", "thrift"),
     [
         (None, 100.0, 30, 1.0, BudgetState.NORMAL),
         (10, 0.0, 0, 1.0, BudgetState.NORMAL),
@@ -134,12 +134,12 @@ def test_invalid_stored_usage_is_ignored(counts: dict[str, Any]) -> None:
     ],
 )
 def test_budget_stretches_intervals(
-    budget: float | None, spent: float, days: float, slower: float, thrift: BudgetState
+    budget: float | None, spent: float, days: float, factor: float, thrift: BudgetState
 ) -> None:
     # Days of the clock on the wall: one of October's has an hour more.
     now = OCTOBER + timedelta(days=days)
     month = spending(budget, data=round(spent * 500))
-    assert month.interval_factor(now) == pytest.approx(slower)
+    assert month.interval_factor(now) == pytest.approx(factor)
     assert month.budget_state(now) is thrift
 
 
@@ -163,12 +163,12 @@ def test_excessive_polling_is_slowed_but_not_stopped(times: float, power: int) -
     now, slowest, at_half = OCTOBER, 1.0, 0.0
     while now < end - timedelta(hours=1):
         month.add(Charge.DATA, now)
-        slower = month.interval_factor(now)
-        assert slower < inf
-        slowest = max(slowest, slower)
+        factor = month.interval_factor(now)
+        assert factor < inf
+        slowest = max(slowest, factor)
         if not at_half and now > OCTOBER + (end - OCTOBER) / 2:
             at_half = month.cost or 0.0
-        now += usual * slower**power
+        now += usual * factor**power
     assert 2.5 < at_half < 4.5
     assert 4.9 < (month.cost or 0.0) <= 5.0
     assert times * 0.9 < slowest**power < times * 5

@@ -47,13 +47,15 @@ async def words(hass: HomeAssistant, request: pytest.FixtureRequest) -> Translat
 
 
 def in_words(
-    words: Translations, told: NotificationResult, *cars: VehicleReadiness
+    words: Translations, results: NotificationResult, *cars: VehicleReadiness
 ) -> list[str]:
-    return Readiness(notifications=told, vehicles=cars).as_markdown(words).split("\n")
+    return (
+        Readiness(notifications=results, vehicles=cars).as_markdown(words).split("\n")
+    )
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("results", "said"),
     [
         (NotificationResult(), [("ready_no_automation", {})]),
         (
@@ -80,10 +82,10 @@ def in_words(
 )
 async def test_notification_lines(
     words: Translations,
-    told: NotificationResult,
+    results: NotificationResult,
     said: list[tuple[str, dict[str, str]]],
 ) -> None:
-    assert in_words(words, told) == [
+    assert in_words(words, results) == [
         f"**{words.format('ready_told')}**",
         "",
         *(f"- {words.format(key, **values)}" for key, values in said),

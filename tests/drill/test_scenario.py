@@ -101,7 +101,7 @@ def test_assessment_of_a_drill(
     affected: frozenset[str] | None,
 ) -> None:
     drill = made(**plan)
-    planes = {
+    subsystems = {
         Status.OUTAGE: (Subsystem.STATUS, Subsystem.API),
         Status.DEGRADED: (Subsystem.COMMANDS,),
         Status.SIGN_IN_OUTAGE: (Subsystem.AUTH,),
@@ -110,7 +110,7 @@ def test_assessment_of_a_drill(
     assert drill.assessment == Assessment(
         status=status,
         scope=scope,
-        subsystems=planes[status],
+        subsystems=subsystems[status],
         other_regions=other_regions,
         models=models,
         since=WALL,
@@ -185,7 +185,7 @@ def test_every_outage_status_has_a_drill() -> None:
     assert set(SCOPES) == OUTAGES
 
 
-def judged(status: Status, **more: Any) -> Assessment:
+def assessed(status: Status, **more: Any) -> Assessment:
     return Assessment(status=status, **more)
 
 
@@ -193,30 +193,30 @@ def judged(status: Status, **more: Any) -> Assessment:
     ("before", "real", "broken"),
     [
         (FINE, FINE, False),
-        *((FINE, judged(status, since=WALL), True) for status in OUTAGES),
+        *((FINE, assessed(status, since=WALL), True) for status in OUTAGES),
         # An outage whose end nobody can see is one.
-        (FINE, judged(Status.UNDETERMINED, since=WALL), True),
-        (FINE, judged(Status.UNDETERMINED), False),
-        (FINE, judged(Status.INTERNET_DOWN), True),
-        (FINE, judged(Status.PROVIDER_DOWN), True),
-        (FINE, judged(Status.ACCOUNT_PROBLEM), True),
-        (FINE, judged(Status.OPERATIONAL, other_regions=("na",)), True),
+        (FINE, assessed(Status.UNDETERMINED, since=WALL), True),
+        (FINE, assessed(Status.UNDETERMINED), False),
+        (FINE, assessed(Status.INTERNET_DOWN), True),
+        (FINE, assessed(Status.PROVIDER_DOWN), True),
+        (FINE, assessed(Status.ACCOUNT_PROBLEM), True),
+        (FINE, assessed(Status.OPERATIONAL, other_regions=("na",)), True),
         # What was so before is no news, nor is that it is over.
-        (judged(Status.ACCOUNT_PROBLEM), judged(Status.ACCOUNT_PROBLEM), False),
-        (judged(Status.ACCOUNT_PROBLEM), FINE, False),
-        (judged(Status.ACCOUNT_PROBLEM), judged(Status.INTERNET_DOWN), True),
-        (judged(Status.UNDETERMINED), FINE, False),
+        (assessed(Status.ACCOUNT_PROBLEM), assessed(Status.ACCOUNT_PROBLEM), False),
+        (assessed(Status.ACCOUNT_PROBLEM), FINE, False),
+        (assessed(Status.ACCOUNT_PROBLEM), assessed(Status.INTERNET_DOWN), True),
+        (assessed(Status.UNDETERMINED), FINE, False),
         (
-            judged(Status.OPERATIONAL, other_regions=("na",)),
-            judged(Status.OPERATIONAL, other_regions=("na",)),
+            assessed(Status.OPERATIONAL, other_regions=("na",)),
+            assessed(Status.OPERATIONAL, other_regions=("na",)),
             False,
         ),
         (
-            judged(Status.OPERATIONAL, other_regions=("na",)),
-            judged(Status.OPERATIONAL, other_regions=("cn", "na")),
+            assessed(Status.OPERATIONAL, other_regions=("na",)),
+            assessed(Status.OPERATIONAL, other_regions=("cn", "na")),
             True,
         ),
-        (judged(Status.OPERATIONAL, other_regions=("na",)), FINE, False),
+        (assessed(Status.OPERATIONAL, other_regions=("na",)), FINE, False),
     ],
 )
 def test_new_real_problem_interrupts_a_drill(

@@ -142,9 +142,9 @@ def seen(
             ),
         )
         (car,) = async_discover_vehicles(hass)
-        beside = StaleDataDetector()
+        detector = StaleDataDetector()
         options = {"cars": {"ada": {"beside": [car.devices[0].to_option()]}}}
-        ExternalStateObserver(hass, beside, options).async_start()
+        ExternalStateObserver(hass, detector, options).async_start()
 
         def tell(**states: str) -> StaleDataDetector:
             clock[0] += BURST + 1
@@ -153,7 +153,7 @@ def seen(
                 unit = entity.unit_of_measurement
                 attributes = {"unit_of_measurement": unit} if unit else {}
                 hass.states.async_set(entity.entity_id, state, attributes)
-            return beside
+            return detector
 
         return tell
 
@@ -177,19 +177,19 @@ async def test_source_entities(
     case: Case,
 ) -> None:
     tell = seen(case)
-    beside = tell(**case.active)
+    detector = tell(**case.active)
     for idle in case.idle:
-        beside = tell(**idle)
-        assert not beside.source_status("ada", case.domain, 0.0).active, idle
-        beside = tell(**case.active)
-        assert beside.source_status("ada", case.domain, 0.0).active, idle
+        detector = tell(**idle)
+        assert not detector.source_status("ada", case.domain, 0.0).active, idle
+        detector = tell(**case.active)
+        assert detector.source_status("ada", case.domain, 0.0).active, idle
     # What moves teaches the pace, what is written again does not.
     for _ in range(GAPS_NEEDED + 1):
-        beside = tell(**{case.moving: case.active[case.moving]})
-    assert not beside.source_status("ada", case.domain, 0.0).learned
+        detector = tell(**{case.moving: case.active[case.moving]})
+    assert not detector.source_status("ada", case.domain, 0.0).learned
     for number in range(1, GAPS_NEEDED + 2):
-        beside = tell(**{case.moving: str(number)})
-    assert beside.source_status("ada", case.domain, 0.0).learned
+        detector = tell(**{case.moving: str(number)})
+    assert detector.source_status("ada", case.domain, 0.0).learned
 
 
 async def test_changed_position_counts_as_change(
@@ -237,5 +237,5 @@ async def test_two_connectivity_entities_are_ambiguous(
         moving="",
         vin="",
     )
-    beside = seen(case)(**case.active)
-    assert not beside.source_status("ada", "something", 0.0).active
+    detector = seen(case)(**case.active)
+    assert not detector.source_status("ada", "something", 0.0).active

@@ -142,7 +142,7 @@ async def test_static_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base_url", "in_between"),
+    ("base_url", "third_party"),
     [
         ("https://fleet-api.prd.eu.vn.cloud.tesla.com", False),
         ("https://FLEET-API.prd.na.vn.cloud.tesla.com:443", False),
@@ -153,10 +153,10 @@ async def test_static_token() -> None:
     ],
 )
 async def test_third_party(
-    session: aiohttp.ClientSession, base_url: str, *, in_between: bool
+    session: aiohttp.ClientSession, base_url: str, *, third_party: bool
 ) -> None:
     provider = compatible(session, base_url)
-    assert provider.third_party(default_hosts("eu")) is in_between
+    assert provider.third_party(default_hosts("eu")) is third_party
 
 
 async def test_proxy_configured_as_host_is_no_third_party(

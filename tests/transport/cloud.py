@@ -56,7 +56,7 @@ async def cut(request: web.Request) -> web.StreamResponse:
     return await drop(request)
 
 
-async def elsewhere(_: web.Request) -> web.StreamResponse:
+async def redirecting(_: web.Request) -> web.StreamResponse:
     """Answer with a redirect that preserves the method and body."""
     raise web.HTTPTemporaryRedirect("/elsewhere")
 

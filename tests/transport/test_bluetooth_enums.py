@@ -50,16 +50,16 @@ def drive(**values: Any) -> VehicleData:
     return VehicleData(drive_state=DriveState(**values))
 
 
-def keeper(told: str) -> VehicleData:
-    return climate(climate_keeper_mode=one_of(ClimateState.ClimateKeeperMode, told))
+def keeper(values: str) -> VehicleData:
+    return climate(climate_keeper_mode=one_of(ClimateState.ClimateKeeperMode, values))
 
 
-def defrost(told: str) -> VehicleData:
-    return climate(defrost_mode=one_of(ClimateState.DefrostMode, told))
+def defrost(values: str) -> VehicleData:
+    return climate(defrost_mode=one_of(ClimateState.DefrostMode, values))
 
 
-def charging(told: str) -> VehicleData:
-    return charge(charging_state=one_of(ChargeState.ChargingState, told))
+def charging(values: str) -> VehicleData:
+    return charge(charging_state=one_of(ChargeState.ChargingState, values))
 
 
 def update(**values: Any) -> VehicleData:
@@ -153,8 +153,8 @@ DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(
         ),
         (closures(speed_limit_mode=SpeedLimitMode()), {}),
         *(
-            (closures(sun_roof_state=one_of(ClosuresState.SunRoofState, told)), value)
-            for told, value in (
+            (closures(sun_roof_state=one_of(ClosuresState.SunRoofState, values)), value)
+            for values, value in (
                 ("Unknown", {"sun_roof_open": None}),
                 ("Calibrating", {"sun_roof_open": None}),
                 ("Moving", {"sun_roof_open": None}),
@@ -165,10 +165,12 @@ DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(
         ),
         *(
             (
-                closures(sentry_mode_state=one_of(ClosuresState.SentryModeState, told)),
-                {"sentry_mode": told != "Off"},
+                closures(
+                    sentry_mode_state=one_of(ClosuresState.SentryModeState, values)
+                ),
+                {"sentry_mode": values != "Off"},
             )
-            for told in ("Off", "Idle", "Armed", "Aware", "Panic", "Quiet")
+            for values in ("Off", "Idle", "Armed", "Aware", "Panic", "Quiet")
         ),
         (charge(battery_level=0), CHARGE | {"battery_level": 0}),
         (charge(battery_level=101), CHARGE | {"battery_level": None}),
@@ -197,10 +199,10 @@ DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(
         ),
         *(
             (
-                charge(charge_port_latch=one_of(ChargePortLatchState, told)),
+                charge(charge_port_latch=one_of(ChargePortLatchState, values)),
                 CHARGE | {"cable_locked": value},
             )
-            for told, value in (
+            for values, value in (
                 ("SNA", None),
                 ("Blocking", None),
                 ("Disengaged", False),
@@ -231,10 +233,10 @@ DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(
         (drive(odometer_in_hundredths_of_a_mile=-1), DRIVE | {"odometer": None}),
         *(
             (
-                drive(shift_state=one_of(ShiftState, told)),
+                drive(shift_state=one_of(ShiftState, values)),
                 DRIVE | {"shift_state": value},
             )
-            for told, value in (
+            for values, value in (
                 ("Invalid", None),
                 ("SNA", None),
                 ("P", "p"),
@@ -284,11 +286,11 @@ DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(
         *(
             (
                 update(
-                    status=one_of(SoftwareUpdateState.SoftwareUpdateStatus, told),
+                    status=one_of(SoftwareUpdateState.SoftwareUpdateStatus, values),
                 ),
                 {"update_status": value},
             )
-            for told, value in (
+            for values, value in (
                 ("Unknown", None),
                 ("Installing", "installing"),
                 ("Scheduled", "scheduled"),
@@ -315,10 +317,10 @@ DRIVE: dict[str, Any] = {"speed": None} | dict.fromkeys(
     ],
 )
 def test_data(data: VehicleData, expected: dict[str, Any]) -> None:
-    told = parse_data(data)
-    assert told == expected
+    values = parse_data(data)
+    assert values == expected
     kinds = {name: type(value) for name, value in expected.items()}
-    assert {name: type(value) for name, value in told.items()} == kinds
+    assert {name: type(value) for name, value in values.items()} == kinds
 
 
 @pytest.mark.parametrize(

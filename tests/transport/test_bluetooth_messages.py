@@ -153,37 +153,39 @@ def clock_and_car(request: pytest.FixtureRequest) -> tuple[Clock, Car]:
     return clock, a_car(clock, *request.param)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("action", DEEDS)
 def test_cloud_and_bluetooth_data_are_equal(
-    clock_and_car: tuple[Clock, Car], deed: str
+    clock_and_car: tuple[Clock, Car], action: str
 ) -> None:
     clock, car = clock_and_car
-    DEEDS[deed](car)
+    DEEDS[action](car)
     clock.now += 150
     cloud = from_cloud(car, clock)
     data = over_bluetooth(car, clock)
-    told = parse_data(data)
-    both = {name: value for name, value in told.items() if name not in ONLY_BLUETOOTH}
+    values = parse_data(data)
+    both = {name: value for name, value in values.items() if name not in ONLY_BLUETOOTH}
     assert both == pytest.approx({name: getattr(cloud, name) for name in both})
     for name, value in both.items():
         assert type(value) is type(getattr(cloud, name))
     assert {
-        name for name in FIELDS if name not in told and getattr(cloud, name) is not None
+        name
+        for name in FIELDS
+        if name not in values and getattr(cloud, name) is not None
     } == ONLY_CLOUD
-    assert told["pin_to_drive"] is car.pin_to_drive
-    assert told["name"] == "Ada"
+    assert values["pin_to_drive"] is car.pin_to_drive
+    assert values["name"] == "Ada"
     assert data_timestamp(data) == cloud.data_at
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("action", DEEDS)
 def test_cloud_data_and_bluetooth_status_are_equal(
-    clock_and_car: tuple[Clock, Car], deed: str
+    clock_and_car: tuple[Clock, Car], action: str
 ) -> None:
     clock, car = clock_and_car
-    DEEDS[deed](car)
+    DEEDS[action](car)
     cloud = from_cloud(car, clock)
-    told = parse_status(vehicle_status(car))
-    assert told == {name: getattr(cloud, name) for name in told}
+    values = parse_status(vehicle_status(car))
+    assert values == {name: getattr(cloud, name) for name in values}
     closures = {name for name in FIELDS if name.endswith(("door_open", "trunk_open"))}
     seen = {"locked", "presence", "user_present"}
     if car.connectivity != "asleep":
@@ -192,7 +194,7 @@ def test_cloud_data_and_bluetooth_status_are_equal(
         seen |= {"shift_state", "speed"}
     elif cloud.speed:
         seen |= {"shift_state"}
-    assert set(told) == seen
+    assert set(values) == seen
 
 
 def test_ended_activities_are_cleared() -> None:
@@ -203,9 +205,9 @@ def test_ended_activities_are_cleared() -> None:
     assert (driving.speed, driving.route_destination) == (31, "Home")
     clock.now += 3600
     parked = from_cloud(car, clock)
-    told = parse_data(over_bluetooth(car, clock))
+    values = parse_data(over_bluetooth(car, clock))
     for name in ("speed", "shift_state", *(n for n in FIELDS if n.startswith("route"))):
-        assert told[name] == getattr(parked, name)
+        assert values[name] == getattr(parked, name)
     # The locks say as much.
     assert replace(driving, **parse_status(vehicle_status(car))).speed is None
 
@@ -289,15 +291,15 @@ OPEN = {
 def test_closures(closure: str, name: str, word: str) -> None:
     closures: dict[str, Any] = {closure: f"CLOSURESTATE_{word}"}
     message = VehicleStatus(closureStatuses=ClosureStatuses(**closures))
-    told = parse_status(message)
-    assert told.get(name) is OPEN[word]
-    others = {key: value for key, value in told.items() if key.endswith("_open")}
+    values = parse_status(message)
+    assert values.get(name) is OPEN[word]
+    others = {key: value for key, value in values.items() if key.endswith("_open")}
     others.pop(name, None)
     assert list(others.values()) == [False] * 6
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("values", "expected"),
     [
         ({}, {}),
         # Unlocked is a zero, which is told as soon as anything is.
@@ -331,11 +333,11 @@ def test_closures(closure: str, name: str, word: str) -> None:
         ),
     ],
 )
-def test_status(told: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_status(values: dict[str, Any], expected: dict[str, Any]) -> None:
     """Fields that a broadcast omits are unknown."""
-    if told.get("vehicleLockState") == 1:
+    if values.get("vehicleLockState") == 1:
         expected = {"locked": True} | expected
-    assert parse_status(VehicleStatus(**told), is_reply=False) == expected
+    assert parse_status(VehicleStatus(**values), is_reply=False) == expected
 
 
 def parsed(status: str) -> VehicleStatus:
@@ -345,8 +347,8 @@ def parsed(status: str) -> VehicleStatus:
     return found
 
 
-def closures_in(told: Mapping[str, Any]) -> dict[str, bool]:
-    return {name: value for name, value in told.items() if name.endswith("_open")}
+def closures_in(values: Mapping[str, Any]) -> dict[str, bool]:
+    return {name: value for name, value in values.items() if name.endswith("_open")}
 
 
 SHUT = dict.fromkeys(
@@ -362,23 +364,23 @@ SHUT = dict.fromkeys(
 
 def test_closures_omitted_in_a_reply_are_closed() -> None:
     """Recorded bytes: first the driver's door is open, then nothing."""
-    told = parse_status(parsed("0a02080118012002"))
-    assert closures_in(told) == SHUT | {"front_driver_door_open": True}
+    values = parse_status(parsed("0a02080118012002"))
+    assert closures_in(values) == SHUT | {"front_driver_door_open": True}
     # Somebody sits in it: whether it stands in park is not told.
-    assert "shift_state" not in told
-    told = parse_status(parsed("10011801200142020802"))
-    assert closures_in(told) == SHUT
-    assert (told["locked"], told["presence"], told["user_present"]) == (
+    assert "shift_state" not in values
+    values = parse_status(parsed("10011801200142020802"))
+    assert closures_in(values) == SHUT
+    assert (values["locked"], values["presence"], values["user_present"]) == (
         True,
         ConnectivityState.ONLINE,
         False,
     )
-    assert (told["shift_state"], told["speed"]) == ("p", None)
+    assert (values["shift_state"], values["speed"]) == ("p", None)
 
 
 def test_fields_omitted_in_a_broadcast_are_unknown() -> None:
-    told = parse_status(parsed("10011801200142020802"), is_reply=False)
-    assert told == {
+    values = parse_status(parsed("10011801200142020802"), is_reply=False)
+    assert values == {
         "locked": True,
         "presence": ConnectivityState.ONLINE,
         "user_present": False,
@@ -386,13 +388,13 @@ def test_fields_omitted_in_a_broadcast_are_unknown() -> None:
 
 
 def test_only_open_closures_of_a_sleeping_vehicle_count() -> None:
-    told = parse_status(parsed("100118022001"))
-    assert (told["locked"], told["presence"], told["shift_state"]) == (
+    values = parse_status(parsed("100118022001"))
+    assert (values["locked"], values["presence"], values["shift_state"]) == (
         True,
         ConnectivityState.ASLEEP,
         "p",
     )
-    assert closures_in(told) == {}
+    assert closures_in(values) == {}
     closures: dict[str, Any] = {
         "rearTrunk": "CLOSURESTATE_OPEN",
         "chargePort": "CLOSURESTATE_OPEN",
@@ -402,17 +404,17 @@ def test_only_open_closures_of_a_sleeping_vehicle_count() -> None:
             vehicleSleepStatus="VEHICLE_SLEEP_STATUS_ASLEEP",
             closureStatuses=ClosureStatuses(**closures),
         )
-        told = parse_status(sleeping, is_reply=answered)
-        assert closures_in(told) == {"rear_trunk_open": True}
+        values = parse_status(sleeping, is_reply=answered)
+        assert closures_in(values) == {"rear_trunk_open": True}
 
 
 def test_unknown_values_of_newer_vehicles_are_ignored() -> None:
     odd: dict[str, Any] = {"vehicleLockState": 1, "vehicleSleepStatus": 99}
     assert parse_status(VehicleStatus(**odd)) == {"locked": True}
     newer = VehicleStatus(closureStatuses=ClosureStatuses(frontTrunk=99))  # type: ignore[arg-type]
-    told = parse_status(newer)
-    assert "front_trunk_open" not in told
-    assert told["rear_trunk_open"] is False
+    values = parse_status(newer)
+    assert "front_trunk_open" not in values
+    assert values["rear_trunk_open"] is False
     # Nothing but a field that nobody knows is no status.
     assert parse_status(parsed("42020802")) == {}
 
@@ -449,7 +451,7 @@ ANYTHING: dict[int, tuple[object, ...]] = {
 def test_random_messages_raise_nothing(seed: int) -> None:
     random = Random(seed)
     kinds = get_type_hints(VehicleState)
-    told: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for _ in range(20):
         data, locks = VehicleData(), VehicleStatus()
         scramble(random, data)
@@ -461,5 +463,5 @@ def test_random_messages_raise_nothing(seed: int) -> None:
         data_timestamp(data)
         state = replace(VehicleState(vin="", data_at=datetime.now(UTC)), **changes)
         assert VehicleState.from_json(state.to_json()) == state
-        told |= changes
-    assert not set(FIELDS) - set(told) - ONLY_CLOUD
+        values |= changes
+    assert not set(FIELDS) - set(values) - ONLY_CLOUD

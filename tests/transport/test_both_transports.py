@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled", "fast_waking")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deed:
+class Case:
     """Command with its parameters, and the command that the vehicle executes."""
 
     command: Command
@@ -45,51 +45,51 @@ class Deed:
         return "-".join([self.command, *(str(one) for one in self.params.values())])
 
 
-def deed(command: Command, executed: str, **params: Any) -> Deed:
-    return Deed(command=command, params=params, executed=executed)
+def case(command: Command, executed: str, **params: Any) -> Case:
+    return Case(command=command, params=params, executed=executed)
 
 
 DEEDS = [
-    deed(Command.LOCK, "door_lock"),
-    deed(Command.UNLOCK, "door_unlock"),
-    deed(Command.CLIMATE_ON, "auto_conditioning_start"),
-    deed(Command.CLIMATE_OFF, "auto_conditioning_stop"),
-    deed(Command.SET_TEMPS, "set_temps", driver_temp=21.0, passenger_temp=20.5),
-    deed(Command.KEEPER, "set_climate_keeper_mode", mode="dog"),
-    deed(Command.PRECONDITION_MAX, "set_preconditioning_max", on=True),
-    deed(Command.OVERHEAT, "set_cabin_overheat_protection", mode="fan_only"),
-    deed(Command.OVERHEAT_TEMP, "set_cop_temp", temp=35.0),
-    deed(Command.SEAT_HEATER, "remote_seat_heater_request", seat="left", level=2),
-    deed(Command.SEAT_COOLER, "remote_seat_cooler_request", seat="left", level=2),
-    deed(Command.WHEEL_HEATER, "remote_steering_wheel_heat_level_request", level=3),
-    deed(Command.WHEEL_HEATER_ON, "remote_steering_wheel_heater_request", on=True),
-    deed(Command.AUTO_SEAT, "remote_auto_seat_climate_request", seat="left", on=True),
-    deed(
+    case(Command.LOCK, "door_lock"),
+    case(Command.UNLOCK, "door_unlock"),
+    case(Command.CLIMATE_ON, "auto_conditioning_start"),
+    case(Command.CLIMATE_OFF, "auto_conditioning_stop"),
+    case(Command.SET_TEMPS, "set_temps", driver_temp=21.0, passenger_temp=20.5),
+    case(Command.KEEPER, "set_climate_keeper_mode", mode="dog"),
+    case(Command.PRECONDITION_MAX, "set_preconditioning_max", on=True),
+    case(Command.OVERHEAT, "set_cabin_overheat_protection", mode="fan_only"),
+    case(Command.OVERHEAT_TEMP, "set_cop_temp", temp=35.0),
+    case(Command.SEAT_HEATER, "remote_seat_heater_request", seat="left", level=2),
+    case(Command.SEAT_COOLER, "remote_seat_cooler_request", seat="left", level=2),
+    case(Command.WHEEL_HEATER, "remote_steering_wheel_heat_level_request", level=3),
+    case(Command.WHEEL_HEATER_ON, "remote_steering_wheel_heater_request", on=True),
+    case(Command.AUTO_SEAT, "remote_auto_seat_climate_request", seat="left", on=True),
+    case(
         Command.AUTO_WHEEL,
         "remote_auto_steering_wheel_heat_climate_request",
         on=True,
     ),
-    deed(Command.BIOWEAPON, "set_bioweapon_mode", on=True),
-    deed(Command.WINDOWS, "window_control", open=True),
-    deed(Command.SUN_ROOF, "sun_roof_control", open=True),
-    deed(Command.FRONT_TRUNK, "actuate_trunk"),
-    deed(Command.REAR_TRUNK, "actuate_trunk", open=True),
-    deed(Command.PORT, "charge_port_door_open", open=True),
-    deed(Command.PORT, "charge_port_door_close", open=False),
-    deed(Command.CHARGE, "charge_start", on=True),
-    deed(Command.CHARGE, "charge_stop", on=False),
-    deed(Command.CHARGE_LIMIT, "set_charge_limit", percent=85.0),
-    deed(Command.CHARGE_AMPS, "set_charging_amps", amps=8.0),
-    deed(Command.SENTRY, "set_sentry_mode", on=True),
-    deed(Command.VALET, "set_valet_mode", on=True),
-    deed(Command.GUEST, "guest_mode", on=True),
-    deed(Command.PIN_TO_DRIVE, "set_pin_to_drive", on=True),
-    deed(Command.INSTALL_UPDATE, "schedule_software_update"),
-    deed(Command.FLASH, "flash_lights"),
-    deed(Command.HONK, "honk_horn"),
-    deed(Command.KEYLESS_DRIVING, "remote_start_drive"),
-    deed(Command.HOMELINK, "trigger_homelink", latitude=52.0, longitude=13.0),
-    deed(Command.WAKE, "wake_up"),
+    case(Command.BIOWEAPON, "set_bioweapon_mode", on=True),
+    case(Command.WINDOWS, "window_control", open=True),
+    case(Command.SUN_ROOF, "sun_roof_control", open=True),
+    case(Command.FRONT_TRUNK, "actuate_trunk"),
+    case(Command.REAR_TRUNK, "actuate_trunk", open=True),
+    case(Command.PORT, "charge_port_door_open", open=True),
+    case(Command.PORT, "charge_port_door_close", open=False),
+    case(Command.CHARGE, "charge_start", on=True),
+    case(Command.CHARGE, "charge_stop", on=False),
+    case(Command.CHARGE_LIMIT, "set_charge_limit", percent=85.0),
+    case(Command.CHARGE_AMPS, "set_charging_amps", amps=8.0),
+    case(Command.SENTRY, "set_sentry_mode", on=True),
+    case(Command.VALET, "set_valet_mode", on=True),
+    case(Command.GUEST, "guest_mode", on=True),
+    case(Command.PIN_TO_DRIVE, "set_pin_to_drive", on=True),
+    case(Command.INSTALL_UPDATE, "schedule_software_update"),
+    case(Command.FLASH, "flash_lights"),
+    case(Command.HONK, "honk_horn"),
+    case(Command.KEYLESS_DRIVING, "remote_start_drive"),
+    case(Command.HOMELINK, "trigger_homelink", latitude=52.0, longitude=13.0),
+    case(Command.WAKE, "wake_up"),
 ]
 
 
@@ -170,14 +170,14 @@ def prepare(car: Car, command: Command, params: dict[str, Any]) -> None:
 async def test_over_bluetooth(
     bluetooth: BluetoothClient, ada: Car, subtests: Subtests, asleep: bool
 ) -> None:
-    for deed in DEEDS:
-        with subtests.test(deed=str(deed)):
-            prepare(ada, deed.command, deed.params)
+    for case in DEEDS:
+        with subtests.test(case=str(case)):
+            prepare(ada, case.command, case.params)
             if asleep:
                 ada.set_connectivity("asleep")
-            outcome = await bluetooth.command(command_call(deed.command, **deed.params))
+            outcome = await bluetooth.command(command_call(case.command, **case.params))
             assert (outcome.done, outcome.known) == (True, True)
-            assert ada.executed[deed.executed] == 1
+            assert ada.executed[case.executed] == 1
 
 
 @pytest.mark.parametrize("asleep", [False, True], ids=["awake", "asleep"])
@@ -185,21 +185,21 @@ async def test_over_bluetooth(
 async def test_over_the_cloud(
     cloud: FleetClient, ada: Car, subtests: Subtests, signed: bool, asleep: bool
 ) -> None:
-    for deed in DEEDS:
-        with subtests.test(deed=str(deed)):
-            prepare(ada, deed.command, deed.params)
+    for case in DEEDS:
+        with subtests.test(case=str(case)):
+            prepare(ada, case.command, case.params)
             send = partial(
                 cloud.command,
                 ada.vin,
-                command_call(deed.command, **deed.params),
+                command_call(case.command, **case.params),
                 signed=signed,
             )
-            if asleep and deed.command is not Command.WAKE:
+            if asleep and case.command is not Command.WAKE:
                 ada.set_connectivity("asleep")
                 outcome = await send()
                 assert (outcome.done, outcome.known) == (False, True)
-                assert not ada.executed[deed.executed]
+                assert not ada.executed[case.executed]
                 assert (await cloud.command(ada.vin, command_call(Command.WAKE))).done
             outcome = await send()
             assert (outcome.done, outcome.known) == (True, True)
-            assert ada.executed[deed.executed] == 1
+            assert ada.executed[case.executed] == 1

@@ -26,8 +26,8 @@ from .cloud import (
     Handler,
     cut,
     drop,
-    elsewhere,
     hang,
+    redirecting,
     replying,
     saying,
     token,
@@ -69,7 +69,7 @@ async def test_the_session_of_home_assistant(hass: HomeAssistant, cloud: Cloud) 
     link = FleetClient(session, cloud.url, token)
     cloud.handler = saying(recorded(MODEL_3))
     assert (await link.vehicle_data(VIN)).body == recorded(MODEL_3)
-    cloud.handler = elsewhere
+    cloud.handler = redirecting
     assert (await link.vehicle_data(VIN)).answer.status == 307
     cloud.handler = replying(503, "upstream connect error", "text/plain")
     call = await link.vehicle_data(VIN)
@@ -264,7 +264,7 @@ async def test_commands(
         (replying(200, "[1]", "application/json"), 200, None),
         (replying(200, "null", "application/json"), 200, None),
         (replying(200, "x" * 2_000_000, "application/json"), 200, Failure.TOO_LARGE),
-        (elsewhere, 307, None),
+        (redirecting, 307, None),
         (hang, None, Failure.TIMEOUT),
         (drop, None, Failure.RESET),
         (cut, 200, Failure.RESET),
@@ -341,7 +341,7 @@ async def test_errors(
         (saying({"response": None}), False, False, None),
         (saying({}), False, False, None),
         (replying(200, "<html>", "text/html"), False, False, None),
-        (elsewhere, False, True, None),
+        (redirecting, False, True, None),
         (saying({"error": "login_required"}, 401), False, True, None),
         (saying({"error": "forbidden"}, 403), False, True, None),
         (saying({"error": "vehicle is offline or asleep"}, 408), False, True, None),

@@ -23,13 +23,13 @@ def test_library_has_the_expected_version() -> None:
     pins = (ROOT / "requirements_test.txt").read_text()
     pinned = re.search(rf"^{NAME}==(\S+)$", pins, re.MULTILINE)
     assert pinned is not None
-    wanted = os.environ.get("KEYCARD_LIBRARY", pinned[1])
-    assert tesla_fleet_api.__version__ == wanted
+    expected = os.environ.get("KEYCARD_LIBRARY", pinned[1])
+    assert tesla_fleet_api.__version__ == expected
     listed = read_json(KEYCARD / "manifest.json")["requirements"]
     assert isinstance(listed, list)
     requirements = [Requirement(str(one)) for one in listed]
     (taken,) = (one for one in requirements if one.name == NAME)
-    assert taken.specifier.contains(wanted)
+    assert taken.specifier.contains(expected)
     # The pinned one is the oldest: the range begins with it.
     assert f">={pinned[1]}" in str(taken.specifier)
 

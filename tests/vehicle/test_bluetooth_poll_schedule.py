@@ -65,12 +65,14 @@ def test_vehicle_is_polled_soon_after_a_command() -> None:
     assert schedule.next_poll_at() == 100 + BLUETOOTH_DELAY
 
 
-@pytest.mark.parametrize("alone", [True, False])
-def test_delay_grows_with_each_failed_poll(alone: bool) -> None:
+@pytest.mark.parametrize("unavailable", [True, False])
+def test_delay_grows_with_each_failed_poll(unavailable: bool) -> None:
     schedule, now, waits = BluetoothPollSchedule(), 0.0, []
-    schedule.update_reachability(in_range=True, cloud_unavailable=alone, monotonic=now)
+    schedule.update_reachability(
+        in_range=True, cloud_unavailable=unavailable, monotonic=now
+    )
     for _ in range(6):
-        schedule.record_poll(now, answered=False, cloud_unavailable=alone)
+        schedule.record_poll(now, answered=False, cloud_unavailable=unavailable)
         waits.append(schedule.next_poll_at() - now)
         now = schedule.next_poll_at()
     assert waits == [
@@ -84,18 +86,18 @@ def test_delay_grows_with_each_failed_poll(alone: bool) -> None:
     schedule.record_poll(now, answered=True, cloud_unavailable=True)
     assert schedule.next_poll_at() == now + BLUETOOTH_INTERVAL
     # Whoever goes and comes back is asked at once.
-    schedule.record_poll(now, answered=False, cloud_unavailable=alone)
+    schedule.record_poll(now, answered=False, cloud_unavailable=unavailable)
     schedule.update_reachability(
-        in_range=False, cloud_unavailable=alone, monotonic=now + 1
+        in_range=False, cloud_unavailable=unavailable, monotonic=now + 1
     )
     schedule.update_reachability(
-        in_range=True, cloud_unavailable=alone, monotonic=now + 2
+        in_range=True, cloud_unavailable=unavailable, monotonic=now + 2
     )
     assert schedule.next_poll_at() <= now + BLUETOOTH_INTERVAL
 
 
 @pytest.mark.parametrize(
-    ("state", "alone", "due"),
+    ("state", "unavailable", "due"),
     [
         (AWAKE, True, True),
         (AWAKE, False, False),
@@ -104,18 +106,22 @@ def test_delay_grows_with_each_failed_poll(alone: bool) -> None:
     ],
 )
 def test_data_are_polled_only_while_awake_and_cloud_is_unavailable(
-    state: VehicleState | None, *, alone: bool, due: bool
+    state: VehicleState | None, *, unavailable: bool, due: bool
 ) -> None:
     schedule = BluetoothPollSchedule()
     assert (
-        schedule.is_data_due(state, year=2022, cloud_unavailable=alone, monotonic=0)
+        schedule.is_data_due(
+            state, year=2022, cloud_unavailable=unavailable, monotonic=0
+        )
         is due
     )
     schedule.data.record_poll(0)
     assert not schedule.is_data_due(
-        state, year=2022, cloud_unavailable=alone, monotonic=600
+        state, year=2022, cloud_unavailable=unavailable, monotonic=600
     )
     assert (
-        schedule.is_data_due(state, year=2022, cloud_unavailable=alone, monotonic=1300)
+        schedule.is_data_due(
+            state, year=2022, cloud_unavailable=unavailable, monotonic=1300
+        )
         is due
     )

@@ -191,13 +191,15 @@ def test_sealing_is_tracked_per_computer() -> None:
 
 
 def test_many_broadcasts_request_one_poll() -> None:
-    listening = BluetoothPollSchedule()
-    listening.update_reachability(in_range=True, cloud_unavailable=False, monotonic=0.0)
-    listening.record_poll(0.0, answered=True, cloud_unavailable=False)
-    listening.record_broadcast(10.0)
-    assert listening.next_poll_at() == 10.0 + BLUETOOTH_DELAY
-    listening.record_poll(12.0, answered=True, cloud_unavailable=False)
-    listening.record_broadcast(13.0)
-    assert listening.next_poll_at() > 10.0 + BLUETOOTH_INTERVAL
-    listening.record_broadcast(10.0 + BLUETOOTH_INTERVAL)
-    assert listening.next_poll_at() == 10.0 + BLUETOOTH_INTERVAL + BLUETOOTH_DELAY
+    poll_schedule = BluetoothPollSchedule()
+    poll_schedule.update_reachability(
+        in_range=True, cloud_unavailable=False, monotonic=0.0
+    )
+    poll_schedule.record_poll(0.0, answered=True, cloud_unavailable=False)
+    poll_schedule.record_broadcast(10.0)
+    assert poll_schedule.next_poll_at() == 10.0 + BLUETOOTH_DELAY
+    poll_schedule.record_poll(12.0, answered=True, cloud_unavailable=False)
+    poll_schedule.record_broadcast(13.0)
+    assert poll_schedule.next_poll_at() > 10.0 + BLUETOOTH_INTERVAL
+    poll_schedule.record_broadcast(10.0 + BLUETOOTH_INTERVAL)
+    assert poll_schedule.next_poll_at() == 10.0 + BLUETOOTH_INTERVAL + BLUETOOTH_DELAY

@@ -143,7 +143,7 @@ def test_poll_interval(
 
 
 @pytest.mark.parametrize(
-    ("state", "slower", "expected"),
+    ("state", "factor", "expected"),
     [
         (car(speed=31), 1.5, PollInterval(180, IntervalReason.DRIVING)),
         (car(), 1.5, PollInterval(2700, IntervalReason.IDLE)),
@@ -158,10 +158,10 @@ def test_poll_interval(
     ],
 )
 def test_budget_stretches_every_interval_and_driving_least(
-    state: VehicleState, slower: float, expected: PollInterval
+    state: VehicleState, factor: float, expected: PollInterval
 ) -> None:
     assert (
-        poll_interval(state, year=2022, unchanged_for=LONG, interval_factor=slower)
+        poll_interval(state, year=2022, unchanged_for=LONG, interval_factor=factor)
         == expected
     )
 

@@ -79,7 +79,7 @@ REQUIRED = {"vehicle_command_protocol_required": True}
 
 
 @pytest.mark.parametrize(
-    ("told", "unpaired"),
+    ("reported", "unpaired"),
     [
         (None, None),
         ({}, None),
@@ -108,7 +108,7 @@ REQUIRED = {"vehicle_command_protocol_required": True}
     ],
 )
 def test_vehicles_without_the_signing_key(
-    told: dict[str, object] | None, unpaired: list[str] | None
+    reported: dict[str, object] | None, unpaired: list[str] | None
 ) -> None:
-    body = None if told is None else {"response": told}
+    body = None if reported is None else {"response": reported}
     assert parse_unpaired(body, {"a", "b", "c"}) == unpaired

@@ -61,10 +61,10 @@ class Home:
         if self.schedule.next_poll_at() > now:
             return
         at = datetime.fromtimestamp(now, UTC)
-        told = parse_status(vehicle_status(self.car))
+        values = parse_status(vehicle_status(self.car))
         self.looks += 1
-        self.known.apply_bluetooth(told, None, at)
-        asked = told[
+        self.known.apply_bluetooth(values, None, at)
+        asked = values[
             "presence"
         ] is ConnectivityState.ONLINE and self.schedule.is_data_due(
             self.known.state,
@@ -103,11 +103,11 @@ def slept(year: int, days: list[object], *, watched: bool) -> tuple[float, Home]
     ("year", "days"), [(2019, COMMUTE), (2023, COMMUTE), (2023, ERRAND)]
 )
 def test_a_day_of_polls_costs_no_sleep(year: int, days: list[object]) -> None:
-    alone, _ = slept(year, days, watched=False)
+    polled_days, _ = slept(year, days, watched=False)
     watched, home = slept(year, days, watched=True)
-    assert alone > DAY / 2
+    assert polled_days > DAY / 2
     # Two or three times the car has something to do: each may cost a few minutes.
-    assert alone - watched <= 3 * 5 * 60
+    assert polled_days - watched <= 3 * 5 * 60
     # And it was looked at all the while.
     assert home.looks > DAY / BLUETOOTH_INTERVAL - 50
     assert home.asks > 10

@@ -340,7 +340,7 @@ def test_missing_equipment_keeps_its_value() -> None:
 def test_model_from_car_type_if_vin_has_none() -> None:
     answer = recorded(MODEL_3)
     answer["response"]["vin"] = "5YJ?F7EK4KC700000"
-    for told, model in (
+    for reported, model in (
         ("model3", "model3"),
         ("models2", "models"),
         ("lychee", "models"),
@@ -348,12 +348,12 @@ def test_model_from_car_type_if_vin_has_none() -> None:
         ("unicycle", "unknown"),
         (["model3"], "unknown"),
     ):
-        answer["response"]["vehicle_config"]["car_type"] = told
+        answer["response"]["vehicle_config"]["car_type"] = reported
         assert VehicleState.from_data(answer).model == model
 
 
 @pytest.mark.parametrize(
-    ("told", "presence"),
+    ("reported", "presence"),
     [
         ("online", ConnectivityState.ONLINE),
         ("asleep", ConnectivityState.ASLEEP),
@@ -363,8 +363,8 @@ def test_model_from_car_type_if_vin_has_none() -> None:
         ({}, ConnectivityState.UNKNOWN),
     ],
 )
-def test_connectivity_state(told: object, presence: ConnectivityState) -> None:
-    answer = {"response": {"state": told, "in_service": True}}
+def test_connectivity_state(reported: object, presence: ConnectivityState) -> None:
+    answer = {"response": {"state": reported, "in_service": True}}
     state = VehicleState(vin=VIN).with_summary(answer)
     assert state == VehicleState(vin=VIN, presence=presence, in_service=True)
 
@@ -445,9 +445,9 @@ def test_random_responses_raise_nothing(seed: int) -> None:
             assert type(getattr(state, name)) in allowed
         again = json.loads(json.dumps(state.to_json(), allow_nan=False))
         assert VehicleState.from_json(again) == state
-        kept = odd(random, again)
-        assert isinstance(kept, dict)
-        restored = VehicleState.from_json(kept)
+        restored_state = odd(random, again)
+        assert isinstance(restored_state, dict)
+        restored = VehicleState.from_json(restored_state)
         for name, allowed in kinds.items():
             assert type(getattr(restored, name)) in allowed
 

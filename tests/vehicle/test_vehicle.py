@@ -233,12 +233,12 @@ def test_sleep_report_just_after_a_wake_changes_nothing(done: str) -> None:
     assert state_of(car).climate_on is False
 
 
-@pytest.mark.parametrize("told", ["bluetooth", "command"])
-def test_fields_confirmed_after_a_gap_stay_current_while_asleep(told: str) -> None:
+@pytest.mark.parametrize("reported", ["bluetooth", "command"])
+def test_fields_confirmed_after_a_gap_stay_current_while_asleep(reported: str) -> None:
     car = known()
     now = NOW + timedelta(hours=2)
     car.apply_summary(summary("asleep"), now)
-    if told == "command":
+    if reported == "command":
         car.apply_command(Command.LOCK, {}, now)
     else:
         car.apply_bluetooth({"locked": True}, None, now)
@@ -444,8 +444,8 @@ def test_a_command_to_a_car_without_data() -> None:
 
 
 def test_restart() -> None:
-    kept = json.loads(json.dumps(known().to_json()))
-    car = Vehicle.from_json(kept, configured_key=PhysicalKey.FOB)
+    stored = json.loads(json.dumps(known().to_json()))
+    car = Vehicle.from_json(stored, configured_key=PhysicalKey.FOB)
     assert (car.id, car.name, car.model, car.year) == (VIN, "Test", "modelx", 2019)
     assert (car.physical_key, car.restored, car.confirmed_at) == (
         PhysicalKey.FOB,
@@ -464,8 +464,8 @@ def test_restart() -> None:
 def test_restart_keeps_fields_received_over_bluetooth() -> None:
     car = Vehicle.from_vin(VIN)
     car.apply_bluetooth({"locked": True}, None, NOW)
-    kept = json.loads(json.dumps(car.to_json()))
-    restored = Vehicle.from_json(kept)
+    stored = json.loads(json.dumps(car.to_json()))
+    restored = Vehicle.from_json(stored)
     later = NOW + timedelta(minutes=5)
     assert restored.fresh_fields(later) == {"locked"}
     assert (restored.last_contact, restored.data_source) == (NOW, Transport.BLUETOOTH)
@@ -473,7 +473,7 @@ def test_restart_keeps_fields_received_over_bluetooth() -> None:
     odds: tuple[object, ...] = ([], {"locked": "noon", "wings": NOW.isoformat()})
     for odd in odds:
         assert (
-            Vehicle.from_json(kept | {"confirmed": odd}).fresh_fields(later)
+            Vehicle.from_json(stored | {"confirmed": odd}).fresh_fields(later)
             == frozenset()
         )
 
@@ -483,15 +483,15 @@ def test_restart_of_a_car_without_data() -> None:
     assert car == Vehicle(id="ada", name="Ada", model="model3")
 
 
-@pytest.mark.parametrize("kept", [{}, {"id": 17}, {"id": ""}])
-def test_stored_vehicle_without_id_is_rejected(kept: dict[str, object]) -> None:
+@pytest.mark.parametrize("stored", [{}, {"id": 17}, {"id": ""}])
+def test_stored_vehicle_without_id_is_rejected(stored: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="has no ID"):
-        Vehicle.from_json(kept)
+        Vehicle.from_json(stored)
 
 
 def test_invalid_stored_state_is_ignored() -> None:
-    kept = {"id": VIN, "state": {"locked": "yes"}, "confirmed_at": 5, "year": "old"}
-    car = Vehicle.from_json(kept)
+    stored = {"id": VIN, "state": {"locked": "yes"}, "confirmed_at": 5, "year": "old"}
+    car = Vehicle.from_json(stored)
     assert (car.name, car.model, car.year, car.confirmed_at) == (
         VIN,
         "unknown",

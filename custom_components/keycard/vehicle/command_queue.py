@@ -83,7 +83,7 @@ class PendingCommand:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueuedCommand:
+class QueueResult:
     """Result of queueing: the command, whether it was joined, and those replaced."""
 
     pending: PendingCommand
@@ -109,13 +109,13 @@ class CommandQueue:
         *,
         pressed_at: float | None = None,
         needs_wake: bool = False,
-    ) -> QueuedCommand:
+    ) -> QueueResult:
         """Add a command, pressed now or as a later step of an earlier press."""
         pressed_at = monotonic if pressed_at is None else pressed_at
         new = PendingCommand(call=call, pressed_at=pressed_at, needs_wake=needs_wake)
         if new.subject is None:
             self.commands.append(new)
-            return QueuedCommand(pending=new)
+            return QueueResult(pending=new)
         waiting = [
             pending
             for pending in self.commands
@@ -124,11 +124,11 @@ class CommandQueue:
             and pending.withdrawn is None
         ]
         if waiting and waiting[-1].call == call and monotonic < waiting[-1].deadline:
-            return QueuedCommand(pending=waiting[-1], joined=True)
+            return QueueResult(pending=waiting[-1], joined=True)
         for pending in waiting:
             pending.withdraw(NotSent.REPLACED)
         self.commands.append(new)
-        return QueuedCommand(pending=new, replaced=tuple(waiting))
+        return QueueResult(pending=new, replaced=tuple(waiting))
 
     def preceding(self, pending: PendingCommand) -> list[PendingCommand]:
         """Return the earlier commands of the same subject."""

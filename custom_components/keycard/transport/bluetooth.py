@@ -392,7 +392,7 @@ class BluetoothClient:
         return client is not None and client.is_connected
 
     def _release(self) -> None:
-        """Disconnect unless a command or poll is waiting."""
+        """Disconnect unless the connection is in use or awaited."""
         has_waiting = self._waiting_count and not self._closed
         if has_waiting or self._lock.locked() or self._disconnect_task is not None:
             return

@@ -199,7 +199,8 @@ async def sign_in(
 ) -> AsyncIterator[SignIn]:
     """Return a function that signs in on the page that a flow opens."""
     assert await async_setup_component(hass, "application_credentials", {})
-    # The view of the public key must be registered before the first request.
+    # Views and static paths must be registered before the first request.
+    assert await async_setup_component(hass, DOMAIN, {})
     async_publish_public_key(hass)
     client = await hass_client_no_auth()
     name = simulator.homes[0].name

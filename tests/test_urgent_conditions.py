@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from custom_components.keycard.services import in_use, urgent_conditions
 from custom_components.keycard.vehicle.state import VehicleState
+from custom_components.keycard.vehicle.urgency import in_use, urgent_conditions
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,15 @@ SUBENTRY_BLUETOOTH_KEY: Final = "bluetooth_key"
 CONF_COMPUTERS: Final = "computers"
 CONF_PREVIOUS_ID: Final = "was"
 
+# A subentry per receiver of notifications; its unique ID is that of the receiver. Data:
+# CONF_KIND, CONF_TARGET, the ID of a device or of an entity, CONF_WHEN and, if it
+# belongs to one, CONF_PERSON
+SUBENTRY_RECEIVER: Final = "receiver"
+CONF_KIND: Final = "kind"
+CONF_TARGET: Final = "target"
+CONF_PERSON: Final = "person"
+CONF_WHEN: Final = "when"
+
 # Data: also CONF_REGION, CONF_TOKEN and, with the user's own application, CONF_DOMAIN
 CONF_PROVIDER: Final = "provider"
 CONF_BASE_URL: Final = "base_url"
@@ -49,6 +58,20 @@ CONF_BUDGET: Final = "budget"
 CONF_LINK: Final = "link"
 CONF_LEFT_OUT: Final = "left_out"
 CONF_LOCATION_AWAY: Final = "location_away"
+CONF_NOTIFICATIONS: Final = "notifications"
+
+# The options of notifications
+CONF_ENABLED: Final = "enabled"
+CONF_WAIT: Final = "wait"
+CONF_REMINDER: Final = "reminder"
+CONF_QUIET: Final = "quiet"
+CONF_QUIET_FROM: Final = "quiet_from"
+CONF_QUIET_TO: Final = "quiet_to"
+CONF_BREAKS: Final = "breaks_quiet"
+CONF_WARNINGS: Final = "warnings"
+CONF_ALL_CLEAR: Final = "all_clear"
+# Whether the entry is from before there were receivers
+CONF_BEFORE: Final = "before"
 
 # A vehicle of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"

@@ -23,6 +23,7 @@ from .drill.runner import DrillRunner
 from .external.discovery import DIRECT_INTEGRATIONS
 from .external.observer import ExternalStateObserver
 from .notifications.publisher import OutageEventPublisher
+from .notifications.text import NoticeVehicle, notice_vehicle
 from .outage.detector import OutageDetector, StoredDetector
 from .outage.endpoints import Endpoints
 from .outage.evidence import Evidence, Subject
@@ -49,6 +50,7 @@ from .runtime.vehicles import VehicleManager
 from .transport.http import deadline_trace_config
 from .transport.result import ApiCall
 from .vehicle.keys import PhysicalKey
+from .vehicle.urgency import urgent_conditions
 from .vehicle.vehicle import Vehicle
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "KeycardData",
     "VehicleCoordinator",
     "async_report",
+    "describe_vehicle",
 ]
 
 _LOGGER = logging.getLogger(__name__)
@@ -182,7 +185,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         self._publisher = OutageEventPublisher(
             hass,
             seen=self._vehicle_manager.stale_vehicles,
-            near=self._vehicle_manager.bluetooth_reachable,
+            describe=self._describe,
         )
         self._drill = DrillRunner(
             hass=hass,
@@ -527,6 +530,20 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             keys_by_name(self._region_keys(keys).values()),
         )
 
+    def _describe(self, keys: Mapping[str, PhysicalKey]) -> list[NoticeVehicle]:
+        """Return the vehicles of keys by name, those of other entries included."""
+        vehicles = {
+            coordinator.vehicle.title: coordinator
+            for found in (*self._others(), self.runtime_data)
+            for coordinator in found.vehicles.values()
+        }
+        return [
+            describe_vehicle(vehicles[name], key)
+            if name in vehicles
+            else NoticeVehicle(name=name, key=key)
+            for name, key in keys.items()
+        ]
+
     def _region_keys(
         self, keys: Mapping[str, PhysicalKey]
     ) -> dict[str, tuple[str, PhysicalKey]]:
@@ -556,6 +573,22 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             vehicle_id: (self._vehicles[vehicle_id].vehicle.title, key)
             for vehicle_id, key in keys.items()
         }
+
+
+def describe_vehicle(
+    coordinator: VehicleCoordinator, key: PhysicalKey
+) -> NoticeVehicle:
+    """Return a vehicle as a notice names it."""
+    vehicle, bluetooth = coordinator.vehicle, coordinator.actual.bluetooth
+    return notice_vehicle(
+        vehicle.title,
+        key,
+        model=vehicle.model,
+        year=vehicle.year,
+        vin=vehicle.id,
+        bluetooth=bluetooth is not None and bluetooth.usable,
+        urgent=urgent_conditions(vehicle.state),
+    )
 
 
 @callback

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import partial
 import math
 from typing import Any, Final
@@ -36,8 +35,7 @@ from .outage.endpoints import REGIONS
 from .outage.models import OUTAGES, Scope, Status
 from .outage.outage_log import EventType, Outage
 from .runtime.storage import DATA_STORE
-from .vehicle.field_spec import PARKED, WINDOWS
-from .vehicle.state import VehicleState
+from .vehicle.urgency import in_use, urgent_conditions
 
 ATTR_START: Final = "start_time"
 ATTR_END: Final = "end_time"
@@ -48,8 +46,6 @@ ATTR_ELSEWHERE: Final = "elsewhere"
 ATTR_CARS: Final = "cars"
 
 DEFAULT_HISTORY = timedelta(days=30)
-
-DOG_MODE = "dog"
 
 _ENTRY_SCHEMA = vol.Schema({vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string})
 _HISTORY_SCHEMA = _ENTRY_SCHEMA.extend(
@@ -71,14 +67,6 @@ _DRILL_SCHEMA = _ENTRY_SCHEMA.extend(
         vol.Optional(ATTR_CARS, default=list): vol.All(cv.ensure_list, [cv.string]),
     }
 )
-
-
-class UrgentCondition(StrEnum):
-    """Condition of a vehicle that needs attention while it cannot be reached."""
-
-    DOG_MODE = "dog_mode"
-    UNLOCKED = "unlocked"
-    WINDOW_OPEN = "window_open"
 
 
 @callback
@@ -205,28 +193,6 @@ async def _async_stop_drill(hass: HomeAssistant, call: ServiceCall) -> ServiceRe
     """Stop a drill and return its report."""
     report = await _get_entry(hass, call).runtime_data.drill.async_stop()
     return report.as_dict() if call.return_response else None
-
-
-def in_use(state: VehicleState | None) -> bool | None:
-    """Return whether a vehicle is occupied or driven, None if unknown."""
-    if state is None:
-        return None
-    if state.shift_state not in (None, PARKED):
-        return True
-    return state.user_present
-
-
-def urgent_conditions(state: VehicleState | None) -> list[UrgentCondition]:
-    """Return the urgent conditions of a vehicle, none while it is in use."""
-    if state is None or in_use(state):
-        return []
-    windows = (getattr(state, f"{place}_window_open") for place in WINDOWS)
-    conditions = {
-        UrgentCondition.DOG_MODE: state.keeper_mode == DOG_MODE,
-        UrgentCondition.UNLOCKED: state.locked is False,
-        UrgentCondition.WINDOW_OPEN: any(windows),
-    }
-    return [condition for condition, met in conditions.items() if met]
 
 
 def build_status(hass: HomeAssistant, entry: KeycardConfigEntry) -> dict[str, Any]:

@@ -9,19 +9,27 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
+from custom_components.keycard.notifications.record import FailedCommand
 from custom_components.keycard.notifications.text import (
+    CardReader,
+    NoticeVehicle,
     Translations,
     async_load_translations,
     mark_as_drill,
+    notice_vehicle,
     render_notice,
+    render_state,
 )
 from custom_components.keycard.outage.endpoints import REGIONS
 from custom_components.keycard.outage.models import Assessment, Scope, Status, Subsystem
 from custom_components.keycard.outage.outage_log import EventType
+from custom_components.keycard.vehicle.commands import Command
 from custom_components.keycard.vehicle.keys import MODELS, PhysicalKey
+from custom_components.keycard.vehicle.urgency import UrgentCondition
 
 from ..tree import LANGUAGES, leaves, texts
 
+KEY = PhysicalKey
 NOW = datetime(2021, 11, 20, 3, 30, tzinfo=UTC)
 START = datetime(2021, 11, 19, 21, 41, tzinfo=UTC)
 SINCE = "2021-11-19 21:41"
@@ -120,17 +128,30 @@ def tell(
     keys: Mapping[str, PhysicalKey],
     kind: EventType = EventType.STARTED,
     now: datetime = NOW,
+    *,
+    drill: bool = False,
 ) -> tuple[str, list[str]]:
     title, text = render_notice(
         words,
         kind=kind,
         judgement=judgement,
-        keys=keys,
+        vehicles=vehicles(keys),
         start=START,
         now=now,
         length=now - START,
+        drill=drill,
     )
     return title, text.split("\n")
+
+
+def vehicles(keys: Mapping[str, PhysicalKey]) -> list[NoticeVehicle]:
+    """Return a Model 3 for each keycard, and an old Model S for each fob."""
+    return [
+        notice_vehicle(name, key, model="models", year=2018)
+        if key is PhysicalKey.FOB
+        else notice_vehicle(name, key, model="model3", year=2021)
+        for name, key in keys.items()
+    ]
 
 
 @pytest.fixture(params=LANGUAGES)
@@ -160,42 +181,164 @@ def test_every_notice_fits_and_promises_nothing(words: Translations) -> None:
         title, lines = tell(words, judgement, keys, kind)
         assert 0 < len(title) <= 40, title
         assert len(lines[0]) <= 110, lines[0]
-        assert "2021-11-19 21:41" in lines[0]
         for line in lines:
             assert line, lines
             assert "{" not in line, line
             assert not is_never_said(line), line
         text = "\n".join(lines)
-        # Each car that wants a key is named with it, each other car is not.
-        for name, key in keys.items():
-            assert (f"{name}" in text) is (key is not PhysicalKey.NONE)
-        # What not to do now.
-        assert words.format("notice_leave") in lines
+        wanted = {name: key for name, key in keys.items() if key is not KEY.NONE}
+        # The first line is what to do, the second says why and since when.
+        spared = judgement.affected == frozenset()
+        assert ("2021-11-19 21:41" in lines[0]) is not (bool(wanted) or spared)
+        assert "2021-11-19 21:41" in "".join(lines[:2])
+        # Each car that wants a key is named in the first line, each other in none.
+        for name in keys:
+            assert (name in lines[0]) is (name in wanted)
+            assert (name in text) is (name in wanted)
+        # What not to do now; an old Model S has no phone key.
+        no_phone = bool(wanted) and set(wanted.values()) == {KEY.FOB}
+        assert (words.format("notice_leave") in lines) is not no_phone
+        assert (words.format("notice_leave_old") in lines) is no_phone
         # How to use the card, for those who are to take one.
-        assert (words.format("notice_card") in lines) is (
-            PhysicalKey.KEYCARD in keys.values()
-        )
-        assert (words.format("notice_phone") in lines) is (
-            PhysicalKey.KEYCARD in keys.values()
-        )
-        assert (words.format("notice_usual") in lines) is (
-            judgement.affected == frozenset()
-        )
+        cards = KEY.KEYCARD in wanted.values()
+        assert (words.format("notice_card") in lines) is cards
+        assert (words.format("notice_drive_cup_holders") in lines) is cards
+        assert (words.format("notice_phone") in text) is cards
+        assert (words.format("notice_usual") in lines) is (spared and not wanted)
+
+
+@pytest.mark.parametrize("count", [2, 4, 9, 30])
+@pytest.mark.parametrize("key", [PhysicalKey.KEYCARD, PhysicalKey.FOB])
+def test_more_cars_than_fit_are_counted_and_their_names_follow(
+    words: Translations, count: int, key: PhysicalKey
+) -> None:
+    names = [f"The car of the neighbor {number}" for number in range(count)]
+    outage = Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
+    for drill in (False, True):
+        title, lines = tell(words, outage, dict.fromkeys(names, key), drill=drill)
+        if drill:
+            title, _ = mark_as_drill(words, EventType.STARTED, (title, ""))
+        assert len(title) <= 40, title
+        assert len(lines[0]) <= 110
+        assert all(name in lines[0] + lines[1] for name in names)
+        if count > 4:
+            assert str(count) in lines[0]
+    mixed = dict.fromkeys(names, key) | {"Ada": KEY.KEYCARD, "Cy": KEY.FOB}
+    title, lines = tell(words, outage, mixed)
+    assert len(title) <= 40
+    assert len(lines[0]) <= 110
+    assert all(name in "".join(lines[:3]) for name in mixed)
+
+
+@pytest.mark.parametrize(
+    ("model", "year", "reader", "phone_key"),
+    [
+        ("model3", 2021, CardReader.CUP_HOLDERS, True),
+        ("modely", 2023, CardReader.CUP_HOLDERS, True),
+        ("modely", 2026, CardReader.CONSOLE, True),
+        ("model3", None, CardReader.CONSOLE, True),
+        ("models", 2022, CardReader.CHARGER, True),
+        ("modelx", 2022, CardReader.CHARGER, True),
+        ("models", 2018, CardReader.CONSOLE, False),
+        ("modelx", None, CardReader.CONSOLE, False),
+        ("cybertruck", 2024, CardReader.CONSOLE, True),
+        ("unknown", None, CardReader.CONSOLE, True),
+    ],
+)
+async def test_where_the_card_is_laid_follows_the_model(
+    english: Translations,
+    model: str,
+    year: int | None,
+    reader: CardReader,
+    *,
+    phone_key: bool,
+) -> None:
+    car = notice_vehicle("Ada", KEY.KEYCARD, model=model, year=year)
+    assert (car.reader, car.phone_key) == (reader, phone_key)
+    outage = Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
+    _, text = render_notice(
+        english,
+        kind=EventType.STARTED,
+        judgement=outage,
+        vehicles=[car],
+        start=START,
+        now=NOW,
+    )
+    assert english.format(f"notice_drive_{reader}") in text.split("\n")
+    assert ("phone" in text.replace("wireless phone charger", "")) is phone_key
+
+
+async def test_different_cars_are_told_apart(english: Translations) -> None:
+    outage = Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
+    _, text = render_notice(
+        english,
+        kind=EventType.STARTED,
+        judgement=outage,
+        vehicles=[
+            notice_vehicle("Ada", KEY.KEYCARD, model="model3", year=2021),
+            notice_vehicle("Dot", KEY.KEYCARD, model="modelx", year=2022),
+            notice_vehicle("Cy", KEY.FOB, model="models", year=2018, bluetooth=True),
+        ],
+        start=START,
+        now=NOW,
+    )
+    lines = text.split("\n")
+    assert lines[0] == "Take the keycard for Ada and Dot and the key fob for Cy."
+    phone = english.format("notice_phone")
+    assert f"Ada and Dot: {phone}" in lines
+    assert f"Ada: {english.format('notice_drive_cup_holders')}" in lines
+    assert f"Dot: {english.format('notice_drive_charger')}" in lines
+    assert english.format("notice_near", cars="Cy") in lines
+
+
+def test_the_all_clear_lists_what_failed(words: Translations) -> None:
+    well = Assessment(status=Status.OPERATIONAL, scope=Scope.NONE)
+    at = START + timedelta(minutes=29)
+    _, text = render_notice(
+        words,
+        kind=EventType.ENDED,
+        judgement=well,
+        vehicles=[],
+        start=START,
+        now=NOW,
+        length=timedelta(hours=6),
+        failed=[
+            FailedCommand(at=at, car="Ada", command=command.value)
+            for command in Command
+        ],
+    )
+    line = text.split("\n")[-1]
+    assert line.count("Ada") == len(Command)
+    assert words.format("command_lock") in line
+    assert words.format("command_other") in line
+    assert "22:10" in line
+
+
+def test_what_cannot_wait_is_said_apart(words: Translations) -> None:
+    cars = [
+        notice_vehicle("Ada", KEY.KEYCARD, urgent=UrgentCondition),
+        notice_vehicle("Cy", KEY.FOB, urgent=[UrgentCondition.UNLOCKED]),
+        notice_vehicle("Dot", KEY.FOB),
+    ]
+    lines = list(render_state(words, cars))
+    assert len(lines) == len(UrgentCondition)
+    assert ["Cy" in line for line in lines] == [False, True, False]
+    assert not any("Dot" in line for line in lines)
 
 
 def test_every_notice_of_a_drill_fits_and_says_so(words: Translations) -> None:
     drill = words.format("drill_text")
     for kind, judgement, keys in CASES:
-        said, lines = tell(words, judgement, keys, kind)
+        said, lines = tell(words, judgement, keys, kind, drill=True)
         title, text = mark_as_drill(words, kind, (said, "\n".join(lines)))
         assert len(title) <= 40, title
         assert title == words.format("drill_title", title=said)
-        assert text.split("\n") == [drill, *lines]
+        assert text.split("\n") == [*lines, drill]
     well = Assessment(status=Status.OPERATIONAL, scope=Scope.NONE)
     said, lines = tell(words, well, {}, EventType.ENDED)
     title, text = mark_as_drill(words, EventType.ENDED, (said, "\n".join(lines)))
     assert len(title) <= 40
-    assert text.split("\n") == [drill, *lines]
+    assert text.split("\n") == [*lines, drill]
 
 
 @pytest.mark.parametrize("early", ["drill_broken", "drill_restarted"])
@@ -236,9 +379,8 @@ TOLD = [
         {"Ada": PhysicalKey.KEYCARD, "Cy": PhysicalKey.FOB},
         "Take your keycard and key fob",
         [
+            "Take the keycard for Ada and the key fob for Cy.",
             f"Tesla's cloud has been down in your region since {SINCE}.",
-            "Ada: take the keycard as well.",
-            "Cy: take the key fob as well.",
         ],
     ),
     (
@@ -249,11 +391,11 @@ TOLD = [
             affected=None,
         ),
         {"Cy": PhysicalKey.FOB},
-        "Take your key fob",
+        "Take the key fob for Cy",
         [
+            "Take the key fob for Cy.",
             f"Tesla's cloud has been down in your region and others since {SINCE}.",
             "Also down: Europe, Middle East and Africa.",
-            "Cy: take the key fob as well.",
         ],
     ),
     (
@@ -264,8 +406,11 @@ TOLD = [
             affected=None,
         ),
         {"Ada": PhysicalKey.KEYCARD},
-        "Take your keycard",
-        [f"Tesla's cloud has been down worldwide since {SINCE}."],
+        "Take the keycard for Ada",
+        [
+            "Take the keycard for Ada.",
+            f"Tesla's cloud has been down worldwide since {SINCE}.",
+        ],
     ),
     (
         Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None),
@@ -296,9 +441,9 @@ TOLD = [
         {"Ada": PhysicalKey.NONE},
         "Tesla's cloud has problems",
         [
+            "No commands are known to fail, so your usual key is enough for now.",
             f"Since {SINCE}, Tesla's cloud has sent old data or none for your cars.",
             "The data shown for your car may be out of date.",
-            "No commands are known to fail, so your usual key is enough for now.",
         ],
     ),
     (
@@ -310,10 +455,10 @@ TOLD = [
             affected=frozenset({"ada"}),
         ),
         {"Ada": PhysicalKey.KEYCARD, "Cy": PhysicalKey.NONE},
-        "Take your keycard",
+        "Take the keycard for Ada",
         [
+            "Take the keycard for Ada.",
             f"Since {SINCE}, Tesla's cloud has been failing for Model 3, Model Y.",
-            "Ada: take the keycard as well.",
         ],
     ),
     (
@@ -324,14 +469,14 @@ TOLD = [
             affected=frozenset({"ada"}),
         ),
         {"Ada": PhysicalKey.KEYCARD},
-        "Take your keycard",
+        "Take the keycard for Ada",
         [
+            "Take the keycard for Ada.",
             (
                 f"Since {SINCE}, commands through Tesla's cloud have failed for some "
                 "cars."
             ),
             "The data shown for your car may be out of date.",
-            "Ada: take the keycard as well.",
         ],
     ),
     (
@@ -342,8 +487,9 @@ TOLD = [
             affected=frozenset({"ada"}),
         ),
         {"Ada": PhysicalKey.KEYCARD},
-        "Take your keycard",
+        "Take the keycard for Ada",
         [
+            "Take the keycard for Ada.",
             (
                 f"Since {SINCE}, Tesla's cloud has worked only intermittently for your "
                 "cars."
@@ -379,13 +525,12 @@ async def test_what_others_show_names_the_cars_and_its_doubt(
         words,
         kind=EventType.STARTED,
         judgement=judgement,
-        keys={},
+        vehicles=[],
         start=START,
         now=NOW,
         stale_vehicles=["Ada", "Cy"],
     )
-    line = words.format("notice_seen", cars="Ada, Cy")
-    assert "Ada, Cy" in line
+    line = words.format("notice_seen", cars=words.list_of(["Ada", "Cy"]))
     assert line in text.split("\n")
     _, lines = tell(words, judgement, {})
     assert line not in lines
@@ -410,7 +555,7 @@ async def test_a_clock_that_was_set_changes_no_length(english: Translations) -> 
         english,
         kind=EventType.ENDED,
         judgement=outage,
-        keys={},
+        vehicles=[],
         start=START,
         now=START - timedelta(days=1),
         length=timedelta(hours=2, minutes=3),

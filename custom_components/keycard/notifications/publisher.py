@@ -1,7 +1,7 @@
 """Publish outage events to listeners."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,13 @@ from ..outage.models import Assessment
 from ..outage.outage_log import EventType, OutageEvent
 from ..runtime.isolation import isolated
 from ..vehicle.keys import PhysicalKey
-from .text import Translations, async_load_translations, mark_as_drill, render_notice
+from .text import (
+    NoticeVehicle,
+    Translations,
+    async_load_translations,
+    mark_as_drill,
+    render_notice,
+)
 
 # As many events wait for somebody who can hear them.
 MAX_PENDING = 16
@@ -34,8 +40,8 @@ class OutageNotice:
 class OutageEventPublisher:
     """Publisher of one entry's events, which wait for the first listener.
 
-    `seen` names the cars by which only other integrations show what is judged, `near`
-    those that Home Assistant reaches over Bluetooth now.
+    `seen` names the vehicles by which only other integrations show the assessment,
+    `describe` returns the vehicles of keys by name.
     """
 
     def __init__(
@@ -43,13 +49,13 @@ class OutageEventPublisher:
         hass: HomeAssistant,
         *,
         seen: Callable[[Assessment], Collection[str]],
-        near: Callable[[], Collection[str]],
+        describe: Callable[[Mapping[str, PhysicalKey]], Sequence[NoticeVehicle]],
     ) -> None:
         """Initialize without translations or listeners."""
         self.listeners: list[Callable[[OutageNotice], None]] = []
         self.words: Translations
         self._seen = seen
-        self._near = near
+        self._describe = describe
         self._hass = hass
         self._unheard: deque[OutageNotice] = deque(maxlen=MAX_PENDING)
 
@@ -87,12 +93,12 @@ class OutageEventPublisher:
             self.words,
             kind=kind,
             judgement=judgement,
-            keys=keys,
+            vehicles=self._describe(keys),
             stale_vehicles=self._seen(judgement),
-            bluetooth_vehicles=self._near(),
             start=start,
             length=length,
             now=dt_util.utcnow(),
+            drill=drill,
         )
         return mark_as_drill(self.words, kind, notice, early=early) if drill else notice
 

@@ -1,8 +1,10 @@
 """Texts of notices."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import reduce
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import async_get_translations
@@ -11,10 +13,15 @@ from homeassistant.util import dt as dt_util
 from ..const import DOMAIN
 from ..outage.models import Assessment, Scope, Status, Subsystem
 from ..outage.outage_log import EventType
-from ..vehicle.keys import PhysicalKey
+from ..vehicle.keys import UNKNOWN_MODEL, PhysicalKey, is_pre_refresh
+from ..vehicle.urgency import UrgentCondition
+from .record import FailedCommand
 
 _CATEGORY = "common"
 _PREFIX = f"component.{DOMAIN}.{_CATEGORY}."
+
+MAX_TITLE = 40
+MAX_ORDER = 110
 
 _OUTAGES = {
     Scope.REGION: "notice_region",
@@ -26,6 +33,8 @@ _TITLES = {
     Status.OUTAGE: "notice_title_outage",
     Status.SIGN_IN_OUTAGE: "notice_title_sign_in",
 }
+# From this model year on, the card reader of a Model 3 or Y may lie elsewhere.
+_NEW_CONSOLE_YEAR = 2024
 _TAKE_TITLES = {
     frozenset({PhysicalKey.KEYCARD}): "notice_title_keycard",
     frozenset({PhysicalKey.FOB}): "notice_title_fob",
@@ -47,6 +56,19 @@ class Translations:
         """Return the names of regions in a row."""
         return "; ".join(self.format(f"region_{region}") for region in regions)
 
+    def list_of(self, names: Iterable[str]) -> str:
+        """Return names in a row, as in a sentence."""
+        *others, last = names
+        if not others:
+            return last
+        first = reduce(lambda one, two: self.format("list", one=one, two=two), others)
+        return self.format("list_end", one=first, two=last)
+
+    def command(self, command: str) -> str:
+        """Return the name of a command."""
+        name = f"{_PREFIX}command_{command}"
+        return self.texts[name if name in self.texts else f"{_PREFIX}command_other"]
+
 
 async def async_load_translations(
     hass: HomeAssistant, language: str | None = None
@@ -58,24 +80,76 @@ async def async_load_translations(
     return Translations(texts=texts)
 
 
+class CardReader(StrEnum):
+    """Where a keycard is laid to drive."""
+
+    CUP_HOLDERS = "cup_holders"
+    CHARGER = "charger"
+    CONSOLE = "console"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeVehicle:
+    """A vehicle as a notice names it."""
+
+    name: str
+    key: PhysicalKey
+    reader: CardReader = CardReader.CONSOLE
+    phone_key: bool = True
+    """Whether a phone can be its key."""
+
+    bluetooth: bool = False
+    """Whether Home Assistant reaches it over Bluetooth now."""
+
+    urgent: tuple[UrgentCondition, ...] = ()
+
+
+def notice_vehicle(
+    name: str,
+    key: PhysicalKey,
+    *,
+    model: str = UNKNOWN_MODEL,
+    year: int | None = None,
+    vin: str = "",
+    bluetooth: bool = False,
+    urgent: Iterable[UrgentCondition] = (),
+) -> NoticeVehicle:
+    """Return a vehicle for a notice; its ID may be a VIN."""
+    older = is_pre_refresh(model, year, vin)
+    reader = CardReader.CONSOLE
+    if model in ("model3", "modely") and year is not None and year < _NEW_CONSOLE_YEAR:
+        reader = CardReader.CUP_HOLDERS
+    elif model in ("models", "modelx") and older is False:
+        reader = CardReader.CHARGER
+    return NoticeVehicle(
+        name=name,
+        key=key,
+        reader=reader,
+        phone_key=older is False,
+        bluetooth=bluetooth,
+        urgent=tuple(urgent),
+    )
+
+
 def render_notice(
     words: Translations,
     *,
     kind: EventType,
     judgement: Assessment,
-    keys: Mapping[str, PhysicalKey],
+    vehicles: Sequence[NoticeVehicle],
     start: datetime | None,
     now: datetime,
     length: timedelta | None = None,
     stale_vehicles: Collection[str] = (),
-    bluetooth_vehicles: Collection[str] = (),
+    failed: Sequence[FailedCommand] = (),
+    drill: bool = False,
 ) -> tuple[str, str]:
-    """Render title and text of a notice.
+    """Render title and text of a notice; the first line says what to do.
 
-    `keys` holds the key to take by the name of each car; `start` is when the outage
-    began (UTC), `now` is the present and `length` how long it was, once it is over;
-    `seen` are the names of the cars by which only other integrations show it, `near`
-    those of the cars that Home Assistant reaches over Bluetooth.
+    `start` is when the outage began (UTC), `now` is the present and `length` how long
+    it was, once it is over. `stale_vehicles` are the names of the vehicles by which
+    only other integrations show it, `failed` the commands that failed meanwhile. The
+    title of a `drill` leaves room for the mark.
     """
     since = _moment(start or now, now)
     if kind is EventType.WARNING:
@@ -92,19 +166,93 @@ def render_notice(
             [
                 words.format("notice_over", since=since, duration=duration),
                 words.format("notice_over_key"),
+                *_failed(words, failed, now),
             ]
         )
-    lines = [_cause(words, judgement, since), *_beside(words, judgement)]
+    wanted = [one for one in vehicles if one.key is not PhysicalKey.NONE]
+    spared = not wanted and judgement.affected == frozenset()
+    room = MAX_TITLE - (len(words.format("drill_title", title="")) if drill else 0)
+    lines = [*_order(words, wanted)]
+    if spared:
+        lines.append(words.format("notice_usual"))
+    lines += [_cause(words, judgement, since), *_beside(words, judgement)]
     if stale_vehicles:
-        lines.append(words.format("notice_seen", cars=", ".join(stale_vehicles)))
-    wanted = {name: key for name, key in keys.items() if key is not PhysicalKey.NONE}
-    lines += _advice(
-        words, wanted, near=bluetooth_vehicles, spared=judgement.affected == frozenset()
+        lines.append(words.format("notice_seen", cars=words.list_of(stale_vehicles)))
+    lines += _advice(words, wanted)
+    return _title(words, judgement, wanted, room), "\n".join(lines)
+
+
+def _title(
+    words: Translations,
+    judgement: Assessment,
+    wanted: Sequence[NoticeVehicle],
+    room: int,
+) -> str:
+    """Return the title: what to take, for which vehicles if that fits."""
+    if not wanted:
+        key = "notice_title_other"
+        if judgement.affected != frozenset():
+            key = _TITLES.get(judgement.status, key)
+        return words.format(key)
+    titles = _orders(words, wanted)
+    short = words.format(_TAKE_TITLES[frozenset(one.key for one in wanted)])
+    return next((title for title in titles if len(title) <= room), short)
+
+
+def _orders(words: Translations, wanted: Sequence[NoticeVehicle]) -> Iterator[str]:
+    """Yield what to take, for which vehicles and then for how many."""
+    card, fob = (
+        [one.name for one in wanted if one.key is key]
+        for key in (PhysicalKey.KEYCARD, PhysicalKey.FOB)
     )
-    title = _TAKE_TITLES.get(frozenset(wanted.values())) or _TITLES.get(
-        judgement.status, "notice_title_other"
+    if card and fob:
+        yield words.format(
+            "order_both",
+            card_cars=words.list_of(card),
+            fob_cars=words.list_of(fob),
+        )
+        return
+    key = "order_keycard" if card else "order_fob"
+    yield words.format(key, cars=words.list_of(card or fob))
+    if len(wanted) > 1:
+        yield words.format(f"{key}_many", count=str(len(wanted)))
+
+
+def _order(words: Translations, wanted: Sequence[NoticeVehicle]) -> Iterator[str]:
+    """Yield the first lines: what to take, and for which vehicles if that fits."""
+    if not wanted:
+        return
+    short = words.format(_TAKE_TITLES[frozenset(one.key for one in wanted)])
+    orders = [words.format("sentence", text=text) for text in _orders(words, wanted)]
+    if len(orders[0]) <= MAX_ORDER:
+        yield orders[0]
+        return
+    yield next(
+        (order for order in orders if len(order) <= MAX_ORDER),
+        words.format("sentence", text=short),
     )
-    return words.format(title), "\n".join(lines)
+    for key, text in (
+        (PhysicalKey.KEYCARD, "notice_keycard"),
+        (PhysicalKey.FOB, "notice_fob"),
+    ):
+        if cars := [one.name for one in wanted if one.key is key]:
+            yield words.format(text, cars=words.list_of(cars))
+
+
+def _failed(
+    words: Translations, failed: Sequence[FailedCommand], now: datetime
+) -> Iterator[str]:
+    """Yield what failed in the outage."""
+    if items := [
+        words.format(
+            "failed_item",
+            car=one.car,
+            command=words.command(one.command),
+            time=_moment(one.at, now),
+        )
+        for one in failed
+    ]:
+        yield words.format("notice_failed", commands="; ".join(items))
 
 
 def mark_as_drill(
@@ -114,12 +262,21 @@ def mark_as_drill(
     *,
     early: str | None = None,
 ) -> tuple[str, str]:
-    """Say of a notice that it is but a drill's; one that ends `early` says why."""
+    """Mark a notice as that of a drill; `early` names why one ends before its time."""
     title, text = notice
     if kind is EventType.ENDED:
         title = words.format("drill_title_early" if early else "drill_title_over")
-    text = words.format(early) if early else f"{words.format('drill_text')}\n{text}"
+    text = words.format(early) if early else f"{text}\n{words.format('drill_text')}"
     return words.format("drill_title", title=title), text
+
+
+def render_state(
+    words: Translations, vehicles: Iterable[NoticeVehicle]
+) -> Iterator[str]:
+    """Yield what about the vehicles cannot wait; not for a locked screen."""
+    for condition in UrgentCondition:
+        if cars := [one.name for one in vehicles if condition in one.urgent]:
+            yield words.format(f"state_{condition}", cars=words.list_of(cars))
 
 
 def _cause(words: Translations, judgement: Assessment, since: str) -> str:
@@ -152,29 +309,32 @@ def _beside(words: Translations, judgement: Assessment) -> Iterable[str]:
         yield words.format("notice_old")
 
 
-def _advice(
-    words: Translations,
-    wanted: Mapping[str, PhysicalKey],
-    *,
-    near: Collection[str],
-    spared: bool,
-) -> Iterable[str]:
-    """Tell what to take, how to use it, and what to leave alone."""
-    for key, text in (
-        (PhysicalKey.KEYCARD, "notice_keycard"),
-        (PhysicalKey.FOB, "notice_fob"),
-    ):
-        if cars := [name for name, taken in wanted.items() if taken is key]:
-            yield words.format(text, cars=", ".join(cars))
-    if PhysicalKey.KEYCARD in wanted.values():
+def _advice(words: Translations, wanted: Sequence[NoticeVehicle]) -> Iterator[str]:
+    """Yield what to leave alone, what still works, and how to use a card."""
+    phones = [one.name for one in wanted if one.phone_key]
+    yield words.format("notice_leave_old" if wanted and not phones else "notice_leave")
+    if phones and len(phones) < len(wanted):
+        yield words.format(
+            "of_cars", cars=words.list_of(phones), text=words.format("notice_phone")
+        )
+    elif phones:
         yield words.format("notice_phone")
-    if reached := [name for name in wanted if name in near]:
-        yield words.format("notice_near", cars=", ".join(reached))
-    if PhysicalKey.KEYCARD in wanted.values():
+    if reached := [one.name for one in wanted if one.bluetooth]:
+        yield words.format("notice_near", cars=words.list_of(reached))
+    if cards := [one for one in wanted if one.key is PhysicalKey.KEYCARD]:
         yield words.format("notice_card")
-    if spared:
-        yield words.format("notice_usual")
-    yield words.format("notice_leave")
+        yield from _by_reader(words, cards)
+
+
+def _by_reader(words: Translations, cards: Sequence[NoticeVehicle]) -> Iterator[str]:
+    """Yield where to lay the card to drive."""
+    readers = dict.fromkeys(one.reader for one in cards)
+    for reader in readers:
+        text = words.format(f"notice_drive_{reader}")
+        if len(readers) > 1:
+            cars = words.list_of(one.name for one in cards if one.reader is reader)
+            text = words.format("of_cars", cars=cars, text=text)
+        yield text
 
 
 def _moment(at: datetime, now: datetime) -> str:

@@ -216,15 +216,6 @@ class VehicleManager:
 
     # Bluetooth
 
-    def bluetooth_reachable(self) -> list[str]:
-        """Return the names of the vehicles that are reachable over Bluetooth."""
-        return [
-            coordinator.vehicle.title
-            for coordinator in self.vehicles.values()
-            if coordinator.actual.bluetooth is not None
-            and coordinator.actual.bluetooth.usable
-        ]
-
     @property
     def paired_subentries(self) -> dict[str, ConfigSubentry]:
         """Return the subentries of the vehicles with a Bluetooth key, by VIN."""

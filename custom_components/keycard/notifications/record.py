@@ -1,0 +1,407 @@
+"""Record of notifications: what each receiver was sent, and what is still due."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, NotRequired, TypedDict
+
+from ..outage.stored_values import Skipped, check_type, parse_stored_time
+from ..vehicle.keys import PhysicalKey
+
+# As many situations and failed commands are stored.
+MAX_SITUATIONS = 50
+MAX_FAILED = 20
+MAX_PRESSES = 10
+
+REMIND_LATER = timedelta(hours=1)
+REPAIR_AFTER = timedelta(hours=1)
+
+_RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 30))
+
+
+class SituationKind(StrEnum):
+    """What a receiver is told of."""
+
+    OUTAGE = "outage"
+    WARNING = "warning"
+    DRILL = "drill"
+
+
+class Button(StrEnum):
+    """Button of a notification."""
+
+    GOT_IT = "got_it"
+    LATER = "later"
+
+
+class StoredReceiver(TypedDict):
+    """Stored state of a receiver in a situation; times are in ISO 8601."""
+
+    token: str
+    name: NotRequired[str]
+    keys: NotRequired[dict[str, str] | None]
+    regions: NotRequired[list[str]]
+    at: NotRequired[str | None]
+    received: NotRequired[str | None]
+    presses: NotRequired[list[list[str]]]
+    got_it: NotRequired[bool]
+    later: NotRequired[str | None]
+    home: NotRequired[bool | None]
+    left: NotRequired[bool]
+    calmer: NotRequired[str | None]
+    closed: NotRequired[bool]
+    failures: NotRequired[int]
+    failed: NotRequired[str | None]
+    retry: NotRequired[str | None]
+
+
+class StoredFailure(TypedDict):
+    """A command that failed in an outage."""
+
+    at: str
+    car: str
+    command: str
+
+
+class StoredSituation(TypedDict):
+    """Stored situation with its receivers by their ID."""
+
+    kind: str
+    seen: str
+    receivers: dict[str, Any]
+    failed: NotRequired[list[Any]]
+
+
+class StoredDay(TypedDict):
+    """Number of notifications of a person on a day."""
+
+    day: str
+    count: int
+    summary: bool
+
+
+class StoredRecord(TypedDict):
+    """The stored record."""
+
+    situations: dict[str, Any]
+    days: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedCommand:
+    """A command that failed in an outage."""
+
+    at: datetime
+    car: str
+    command: str
+
+
+@dataclass(kw_only=True)
+class ReceiverState:
+    """What one receiver was told of one situation; times are in UTC.
+
+    The times of `at`, `received` and `presses` are kept apart: a notification that was
+    handed over need not have been received, and one that was received not seen.
+    """
+
+    token: str
+    name: str = ""
+    keys: Mapping[str, PhysicalKey] | None = None
+    """The keys that it was told to take, by vehicle; None before the first notice."""
+
+    regions: frozenset[str] = frozenset()
+    at: datetime | None = None
+    """When the last notification was handed over."""
+
+    received: datetime | None = None
+    presses: list[tuple[Button, datetime]] = field(default_factory=list)
+    got_it: bool = False
+    later: datetime | None = None
+    """When a reminder was asked for."""
+
+    home: bool | None = None
+    """Whether its person was at home when that was last known."""
+
+    left: bool = False
+    """Whether the person has left home since the last notification."""
+
+    calmer: datetime | None = None
+    """Since when fewer keys are needed than it was told."""
+
+    closed: bool = False
+    failures: int = 0
+    failed: datetime | None = None
+    """Since when nothing could be handed over."""
+
+    retry: datetime | None = None
+
+    @property
+    def told(self) -> bool:
+        """Return whether it has been told of the situation."""
+        return self.keys is not None
+
+    def limit_to(self, now: datetime) -> None:
+        """Correct times after the clock was set back, so that nothing due is lost."""
+        self.at = _not_after(self.at, now)
+        self.calmer = _not_after(self.calmer, now)
+        self.failed = _not_after(self.failed, now)
+        self.later = _not_after(self.later, now + REMIND_LATER)
+        self.retry = _not_after(self.retry, now + _RETRIES[-1])
+
+    def observe_place(self, *, home: bool | None) -> None:
+        """Note whether the person is at home; unknown changes nothing."""
+        if home is None:
+            return
+        if home:
+            self.left = False
+        elif self.home:
+            self.left = True
+        self.home = home
+
+    def mark_failed(self, now: datetime) -> None:
+        """Note that a notification could not be handed over, and plan a retry."""
+        self.failed = self.failed or now
+        self.retry = now + _RETRIES[min(self.failures, len(_RETRIES) - 1)]
+        self.failures += 1
+
+    def mark_reached(self) -> None:
+        """Note that the receiver can be reached."""
+        self.failures, self.failed, self.retry = 0, None, None
+
+    def unreachable(self, now: datetime) -> bool:
+        """Return whether it could not be reached for so long that the user must act."""
+        return self.failed is not None and now - self.failed >= REPAIR_AFTER
+
+    def as_stored(self) -> StoredReceiver:
+        """Return the data to store."""
+        return StoredReceiver(
+            token=self.token,
+            name=self.name,
+            keys=None
+            if self.keys is None
+            else {vehicle: key.value for vehicle, key in self.keys.items()},
+            regions=sorted(self.regions),
+            at=_text(self.at),
+            received=_text(self.received),
+            presses=[[button.value, at.isoformat()] for button, at in self.presses],
+            got_it=self.got_it,
+            later=_text(self.later),
+            home=self.home,
+            left=self.left,
+            calmer=_text(self.calmer),
+            closed=self.closed,
+            failures=self.failures,
+            failed=_text(self.failed),
+            retry=_text(self.retry),
+        )
+
+    @classmethod
+    def from_stored(cls, stored: StoredReceiver) -> ReceiverState:
+        """Return a stored state; raise an error if it is invalid."""
+        check_type(stored, StoredReceiver)
+        keys = stored.get("keys")
+        return cls(
+            token=stored["token"],
+            name=stored.get("name", ""),
+            keys=None
+            if keys is None
+            else {vehicle: PhysicalKey(key) for vehicle, key in keys.items()},
+            regions=frozenset(stored.get("regions", ())),
+            at=_time(stored.get("at")),
+            received=_time(stored.get("received")),
+            presses=[
+                (Button(button), parse_stored_time(at))
+                for button, at in stored.get("presses", [])
+            ],
+            got_it=stored.get("got_it", False),
+            later=_time(stored.get("later")),
+            home=stored.get("home"),
+            left=stored.get("left", False),
+            calmer=_time(stored.get("calmer")),
+            closed=stored.get("closed", False),
+            failures=max(0, stored.get("failures", 0)),
+            failed=_time(stored.get("failed")),
+            retry=_time(stored.get("retry")),
+        )
+
+
+@dataclass(kw_only=True)
+class SituationRecord:
+    """What is recorded of a situation."""
+
+    kind: SituationKind
+    seen: datetime
+    receivers: dict[str, ReceiverState] = field(default_factory=dict)
+    failed: list[FailedCommand] = field(default_factory=list)
+
+    @property
+    def open(self) -> bool:
+        """Return whether a receiver has still to hear of its end."""
+        return any(one.told and not one.closed for one in self.receivers.values())
+
+    def as_stored(self) -> StoredSituation:
+        """Return the data to store."""
+        return StoredSituation(
+            kind=self.kind.value,
+            seen=self.seen.isoformat(),
+            receivers={
+                receiver: state.as_stored()
+                for receiver, state in self.receivers.items()
+            },
+            failed=[
+                StoredFailure(at=one.at.isoformat(), car=one.car, command=one.command)
+                for one in self.failed
+            ],
+        )
+
+    @classmethod
+    def from_stored(cls, stored: StoredSituation, skipped: Skipped) -> SituationRecord:
+        """Return a stored situation without the parts that cannot be read."""
+        check_type(stored, StoredSituation)
+        found = cls(
+            kind=SituationKind(stored["kind"]), seen=parse_stored_time(stored["seen"])
+        )
+        for receiver, state in stored["receivers"].items():
+            with skipped.part("a receiver"):
+                found.receivers[receiver] = ReceiverState.from_stored(state)
+        for one in stored.get("failed", []):
+            with skipped.part("a command"):
+                check_type(one, StoredFailure)
+                at = parse_stored_time(one["at"])
+                found.failed.append(
+                    FailedCommand(at=at, car=one["car"], command=one["command"])
+                )
+        return found
+
+
+@dataclass(kw_only=True)
+class Day:
+    """Number of notifications of a person on a local day."""
+
+    day: date
+    count: int = 0
+    summary: bool = False
+
+
+class NotificationRecord:
+    """Record of all situations of a home.
+
+    Each situation has an ID that lasts over restarts; `new_token` returns a secret.
+    """
+
+    def __init__(self, new_token: Callable[[], str]) -> None:
+        """Start with an empty record."""
+        self.situations: dict[str, SituationRecord] = {}
+        self._days: dict[str, Day] = {}
+        self._new_token = new_token
+
+    def situation(
+        self, situation_id: str, kind: SituationKind, now: datetime
+    ) -> SituationRecord:
+        """Return the record of a situation, which is begun if it is new."""
+        if (found := self.situations.get(situation_id)) is None:
+            found = self.situations[situation_id] = SituationRecord(kind=kind, seen=now)
+            self._prune()
+        found.seen = min(found.seen, now)
+        return found
+
+    def receiver(self, situation: SituationRecord, receiver_id: str) -> ReceiverState:
+        """Return the state of a receiver, which is begun if it is new."""
+        if (found := situation.receivers.get(receiver_id)) is None:
+            found = situation.receivers[receiver_id] = ReceiverState(
+                token=self._new_token()
+            )
+        return found
+
+    def find_token(self, token: str) -> tuple[str, str, ReceiverState] | None:
+        """Return the situation, the receiver and its state that a token belongs to."""
+        for situation_id, situation in self.situations.items():
+            for receiver_id, state in situation.receivers.items():
+                if state.token == token:
+                    return situation_id, receiver_id, state
+        return None
+
+    def add_failed(self, situation_id: str, failed: FailedCommand) -> None:
+        """Record a command that failed, if the situation is recorded."""
+        if (situation := self.situations.get(situation_id)) is not None:
+            situation.failed = [*situation.failed, failed][-MAX_FAILED:]
+
+    def forget_receivers(self, known: Iterable[str]) -> None:
+        """Forget the receivers that were removed."""
+        kept = frozenset(known)
+        for situation in self.situations.values():
+            for receiver_id in situation.receivers.keys() - kept:
+                del situation.receivers[receiver_id]
+
+    # Daily limit
+
+    def day(self, owner: str, today: date) -> Day:
+        """Return the notifications of a person today."""
+        found = self._days.get(owner)
+        if found is None or found.day != today:
+            found = self._days[owner] = Day(day=today)
+        return found
+
+    # Storage
+
+    def _prune(self) -> None:
+        """Forget the oldest situations, those that are over first."""
+        surplus = len(self.situations) - MAX_SITUATIONS
+        oldest = sorted(self.situations, key=lambda one: self.situations[one].open)
+        for situation_id in oldest[: max(0, surplus)]:
+            del self.situations[situation_id]
+
+    def dump(self) -> StoredRecord:
+        """Return the data to store."""
+        return StoredRecord(
+            situations={
+                situation_id: situation.as_stored()
+                for situation_id, situation in self.situations.items()
+            },
+            days={
+                owner: StoredDay(
+                    day=day.day.isoformat(), count=day.count, summary=day.summary
+                )
+                for owner, day in self._days.items()
+            },
+        )
+
+    def restore(self, stored: Mapping[str, Any], skipped: Skipped) -> None:
+        """Restore stored data without the parts that cannot be read."""
+        for situation_id, situation in _items(stored, "situations", skipped):
+            with skipped.part("a situation"):
+                self.situations[situation_id] = SituationRecord.from_stored(
+                    situation, skipped
+                )
+        for owner, day in _items(stored, "days", skipped):
+            with skipped.part("a day"):
+                check_type(day, StoredDay)
+                self._days[owner] = Day(
+                    day=date.fromisoformat(day["day"]),
+                    count=day["count"],
+                    summary=day["summary"],
+                )
+        self._prune()
+
+
+def _items(
+    stored: Mapping[str, Any], name: str, skipped: Skipped
+) -> Iterator[tuple[str, Any]]:
+    found: dict[str, Any] = {}
+    with skipped.part(name):
+        check_type(stored[name], dict[str, object])
+        found = stored[name]
+    yield from found.items()
+
+
+def _not_after(at: datetime | None, latest: datetime) -> datetime | None:
+    return at if at is None else min(at, latest)
+
+
+def _text(at: datetime | None) -> str | None:
+    return at and at.isoformat()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else parse_stored_time(text)

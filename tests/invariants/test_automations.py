@@ -142,7 +142,7 @@ async def test_an_outage_that_grows_and_ends(
     story.simulator.apply(DOWN)
     await story.go(180)
     assert sorted(ran.by) == ["key_to_take_changed", "outage_started"]
-    assert "Ada: take the keycard as well." in ran.data("outage_started")[0]["text"]
+    assert "Take the keycard for Ada" in ran.data("outage_started")[0]["text"]
     assert ran.data("key_to_take_changed")[0]["state"] == "keycard"
     story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
     await story.go(600)
@@ -321,7 +321,7 @@ async def test_a_start_in_the_middle_of_an_outage(
     await start(story, entry, takes=240)
     assert state_of(story.hass, "binary_sensor.tesla_cloud_europe_outage").state == "on"
     assert ran.by == ["outage_started"]
-    assert "Ada: take the keycard as well." in ran.data("outage_started")[0]["text"]
+    assert "Take the keycard for Ada" in ran.data("outage_started")[0]["text"]
     await story.go(300)
     assert ran.by == ["outage_started"]
     # It is told already, so another start is no news.

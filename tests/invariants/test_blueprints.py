@@ -274,7 +274,7 @@ async def test_what_is_told_of_elsewhere(
     ]
     texts = {call.data["notice"]: call.data for call in own}
     if "reached" in told:
-        assert "Ada: take the keycard as well." in texts["reached"]["message"]
+        assert "Take the keycard for Ada" in texts["reached"]["message"]
     if "over" in told:
         assert texts["over"]["title"] == "Over in the other region"
 

@@ -127,8 +127,8 @@ async def test_a_drill_from_the_button_to_its_end(
     assert event["drill"] is True
     assert (event["event_type"], event["notice"]) == ("started", "take")
     assert event["title"] == "Drill: Take your keycard and key fob"
-    assert event["text"].startswith("This is a drill. Nothing has failed.\n")
-    assert "Cy: take the key fob as well." in event["text"]
+    assert event["text"].endswith("\nThis is a drill. Nothing has failed.")
+    assert "the key fob for Cy." in event["text"]
     since = datetime.fromisoformat(event["since"])
     assert abs(since - began) < timedelta(seconds=2)
     assert state_of(story.hass, f"sensor.{CLOUD}_outage_since").attributes["drill"]
@@ -195,7 +195,7 @@ async def test_a_drill_from_the_button_to_its_end(
             "degraded",
             "model",
             {"Ada": "keycard", "Cy": "usual"},
-            "Drill: Take your keycard",
+            "Drill: Take the keycard for Ada",
         ),
     ],
 )

@@ -272,7 +272,7 @@ async def test_a_host_that_fails_is_told_as_ever(
     took = await story.until(lambda: status_of(entry) == "outage", within=120)
     assert took < 90
     assert story.states()[KEY] == "keycard"
-    assert "Ada: take the keycard as well." in told.only("take")["text"]
+    assert "Take the keycard for Ada" in told.only("take")["text"]
 
 
 async def test_a_device_that_comes_back_is_followed_again(

@@ -110,7 +110,7 @@ async def test_tell_the_kitchen(home: Story, told: list[ServiceCall]) -> None:
     assert told == []
     await home.go(100)
     assert [call.data["title"] for call in told] == ["Take your keycard and key fob"]
-    assert "Ada: take the keycard as well." in told[0].data["message"]
+    assert "Take the keycard for Ada" in told[0].data["message"]
 
 
 async def test_warm_the_car(home: Story, told: list[ServiceCall]) -> None:
@@ -124,7 +124,7 @@ async def test_warm_the_car(home: Story, told: list[ServiceCall]) -> None:
     assert home.simulator.cars["Ada"].executed["auto_conditioning_start"] == 1
     (call,) = told
     assert call.data["message"].startswith("Ada was not warmed: maker_down.")
-    assert "take the keycard as well" in call.data["message"]
+    assert "Take the keycard for" in call.data["message"]
 
 
 async def test_ask_before_i_leave(home: Story, told: list[ServiceCall]) -> None:
@@ -132,7 +132,7 @@ async def test_ask_before_i_leave(home: Story, told: list[ServiceCall]) -> None:
     await automate(home, "Ask before I leave")
     for moment, conditions, said in (
         ("1", {}, "No outage is known."),
-        ("2", DOWN, "Ada: take the keycard as well."),
+        ("2", DOWN, "Take the keycard for Ada"),
     ):
         home.simulator.apply(conditions)
         for again in ("", "again"):

@@ -86,8 +86,8 @@ async def test_once_over_restarts(
         assert told.notices == {"take": 1}
         await story.restart(entry)
     text = told.only("take")["text"]
-    assert "Ada: take the keycard as well." in text
-    assert "Cy: take the key fob as well." in text
+    assert "Take the keycard for Ada" in text
+    assert "the key fob for Cy." in text
     assert told.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
     since = entry.runtime_data.detector.assessment.since
     assert since is not None
@@ -288,4 +288,4 @@ async def test_the_words_follow_the_language(
     story.simulator.apply(DOWN)
     await story.go(180)
     assert told.only("take")["title"] == "Nimm deine Schlüssel mit"
-    assert "Cy: Nimm auch den Funkschlüssel mit." in told.only("take")["text"]
+    assert "den Funkschlüssel für Cy mit." in told.only("take")["text"]

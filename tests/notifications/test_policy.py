@@ -115,6 +115,7 @@ class World:
     def go(self, duration: timedelta = timedelta()) -> list[tuple[str, str]]:
         """Let time pass, deciding whenever it is asked for; return what was sent."""
         begin, end = len(self.sent), self.now + duration
+        following: datetime | None = None
         while True:
             for _ in range(20):
                 following, tried = self.step()
@@ -571,6 +572,8 @@ def test_told_once_nobody_forgotten_and_quiet_hours_kept(
                 world.now -= timedelta(minutes=minutes)
             case "unknown":
                 world.known = not world.known
+            case _:
+                pass
         world.go(timedelta(minutes=minutes))
         check()
     # Nobody is forgotten: all that hinders falls away.

@@ -400,7 +400,7 @@ def _not_after(at: datetime | None, latest: datetime) -> datetime | None:
 
 
 def _text(at: datetime | None) -> str | None:
-    return at and at.isoformat()
+    return None if at is None else at.isoformat()
 
 
 def _time(text: str | None) -> datetime | None:

@@ -45,7 +45,7 @@ from simulator.vehicle.car import Car
 NOW = 1767225600.5  # 1 January 2026
 FRAME = 1024  # what the library takes
 
-# What the simulated cars tell one way only; README has the same list.
+# What the simulated cars tell one way only; docs/bluetooth.md has the same list.
 ONLY_CLOUD = {
     "battery_heater",
     "battery_temp_max",

@@ -1,4 +1,4 @@
-"""The automations of the README work as documented."""
+"""The automations of docs/automations.md work as documented."""
 
 from collections.abc import AsyncIterator
 import re
@@ -25,7 +25,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     automation["alias"]: automation
     for block in re.findall(
         r"^```yaml\n(.*?)^```$",
-        (ROOT / "README.md").read_text(),
+        (ROOT / "docs" / "automations.md").read_text(),
         re.DOTALL | re.MULTILINE,
     )
     for automation in [yaml.safe_load(block)]
@@ -45,7 +45,7 @@ def lamp(story: Story) -> list[ServiceCall]:
 
 @pytest.fixture
 async def home(story: Story, compatible_entry: MockConfigEntry) -> AsyncIterator[Story]:
-    """Set up the cloud and the cars that the README names."""
+    """Set up the cloud and the cars that the page names."""
     compatible_entry.add_to_hass(story.hass)
     story.hass.config_entries.async_update_entry(
         compatible_entry, title="Tesla cloud (Europe)"

@@ -1,4 +1,4 @@
-"""Tesla's cloud and cars on localhost, with faults on demand."""
+"""Simulator of Tesla's cloud and vehicles on localhost."""
 
 from .scenarios.conditions import ConditionError
 from .scenarios.scenario import CaseError, Scenario, load_case

@@ -1,4 +1,4 @@
-"""Run the simulator from the command line."""
+"""Command-line interface of the simulator."""
 
 import argparse
 import asyncio
@@ -189,7 +189,10 @@ async def play(
     console: Console,
     stopped: asyncio.Event,
 ) -> None:
-    """Set what the case's steps say at their times; tell what only a replay does."""
+    """Apply the conditions of a case's timeline in real time.
+
+    Steps that only a replay can run (`do`, `restart`, `clock`) are printed and skipped.
+    """
     started = asyncio.get_running_loop().time()
     for step in case.timeline:
         left = started + step.at / speed - asyncio.get_running_loop().time()

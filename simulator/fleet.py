@@ -1,4 +1,4 @@
-"""The cars of a simulator, the keys that they obey and what may befall them."""
+"""Cars of a simulator with their computers, keys and registered apps."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from .vehicle.car import Car
 
 
 class Fleet:
-    """Cars by name, each with its computers, and the air around them."""
+    """Cars by name, each with its computers, and their Bluetooth environment."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.cars: dict[str, Car] = {}
@@ -29,21 +29,21 @@ class Fleet:
         self._now = now
 
     def car(self, name: str) -> Car:
-        """Return a car; raise a ConditionError if there is none of this name."""
+        """Return a car by name; raise ConditionError if it is unknown."""
         if name not in self.cars:
             message = f"unknown car {name!r}; the cars are: {', '.join(self.cars)}"
             raise ConditionError(message)
         return self.cars[name]
 
     def set_signing(self, name: str, signing: str) -> None:
-        """Set whether a car's commands must be signed: required, allowed or off."""
+        """Set whether commands must be signed: `required`, `allowed` or `off`."""
         if signing not in SIGNING:
             message = f"unknown signing {signing!r}; allowed: {', '.join(SIGNING)}"
             raise ConditionError(message)
         self.car(name).signing = signing
 
     def pair(self, name: str, key: Key, role: Role = Role.FLEET_MANAGER) -> None:
-        """Let a car obey a key, as after the owner has followed the pairing link."""
+        """Add a key to a car's whitelist, as the pairing link does."""
         self.car(name)
         try:
             self.computers[name].whitelist.add(key, role)
@@ -51,17 +51,17 @@ class Fleet:
             raise ConditionError(str(err)) from err
 
     def tap_card(self, name: str) -> PairingState:
-        """Hold a keycard to a car's console: a key that waits for it gets in."""
+        """Tap a keycard on a car's console, which confirms a pending key."""
         self.car(name)
         return self.computers[name].whitelist.tap_card()
 
     def cancel_pairing(self, name: str) -> PairingState:
-        """Press Cancel on a car's screen, which asks for a card."""
+        """Press Cancel in the pairing dialog on a car's screen."""
         self.car(name)
         return self.computers[name].whitelist.cancel_pairing()
 
     def pair_app(self, name: str, client: str = CLIENT) -> None:
-        """Let a car obey the key of an app, as its pairing link has it."""
+        """Pair the key of a registered app with a car."""
         region = self.car(name).region
         if (registration := self.apps.registration(client, region)) is None:
             message = f"the app {client!r} is not registered in {region}"
@@ -69,7 +69,7 @@ class Fleet:
         self.pair(name, registration.point)
 
     def inject_fault(self, name: str, fault: str, times: int = 1) -> None:
-        """Let something go wrong with a car's next signed commands."""
+        """Inject a fault into the next signed commands of a car."""
         self.car(name)
         try:
             self.computers[name].inject_fault(fault, times)

@@ -1,4 +1,4 @@
-"""The simulator as a whole: hosts, accounts, cars, and what is wrong with them."""
+"""The simulator: hosts, accounts, cars and the conditions set on them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ from .scenarios.conditions import (
 from .scenarios.scenario import CarSpec, Home
 from .vehicle.car import Car
 
-# What a car is and what a person does to it at the start of everything.
+# Conditions that every car and subject starts with.
 _START = ("ok", "online", "gone")
 DEFAULT_HOME = Home(
     cars=(
@@ -47,7 +47,7 @@ DEFAULT_HOME = Home(
     ),
     lively=True,
 )
-# Which subjects a port serves; it is shut when all of them are out of reach.
+# Subjects served by each port; the port closes when all of them are unreachable.
 _PORTS = {
     **{region: (f"{region}.status", f"{region}.api") for region in REGIONS},
     "auth": AUTH,
@@ -61,15 +61,15 @@ _BEHIND_DNS = (*REGIONS, "auth")
 
 
 class PortTakenError(OSError):
-    """A port that was asked for is in use."""
+    """Error raised when a requested port is in use."""
 
 
 class Simulator(Fleet):
     """Tesla's cloud and cars on 127.0.0.1.
 
-    `home` is one home or several; `now` is the wall clock of the cars and tokens;
-    `tls` serves https with a throw-away authority's certificates, and plain http for
-    the unrelated hosts on ports of their own (`controls1_http`, `controls2_http`).
+    `home` is one home or several; `now` returns the Unix time of cars and tokens, in
+    seconds; `tls` serves https with certificates of a temporary authority, and plain
+    http for the control hosts on separate ports (`controls1_http`, `controls2_http`).
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Simulator(Fleet):
         await self.stop()
 
     async def start(self) -> None:
-        """Open the ports; raise a PortTakenError if one is in use."""
+        """Open the ports; raise PortTakenError if one is in use."""
         for one in self._listeners.values():
             try:
                 one.reserve()
@@ -146,7 +146,7 @@ class Simulator(Fleet):
         self._update_ports()
 
     async def stop(self) -> None:
-        """Close everything."""
+        """Close all connections and ports."""
         self.bluetooth.close()
         self._faults.close()
         for one in self._listeners.values():
@@ -156,60 +156,59 @@ class Simulator(Fleet):
 
     @property
     def urls(self) -> dict[str, str]:
-        """Return the addresses.
+        """Return the base URL of each host.
 
-        na, eu, cn, auth (that of China, too), controls1, controls2, proxy,
-        tesla_proxy (https with a certificate that its owner made), domain, teslemetry,
-        tessie.
+        Keys: na, eu, cn, auth (for China too), controls1, controls2, proxy, tesla_proxy
+        (https with a self-signed certificate), domain, teslemetry, tessie.
         """
         return {name: one.url for name, one in self._listeners.items()}
 
     @property
     def token(self) -> str:
-        """Return a bearer token of the first home's account."""
+        """Return an access token of the first home's account."""
         return self.tokens[self.homes[0].name]
 
     def renew_certificate(self) -> None:
-        """Have Tesla's proxy started again with another certificate."""
+        """Restart Tesla's proxy with a new certificate."""
         self.tesla_proxy_certificate.renew()
         self.tesla_proxy.restart()
         self._listeners["tesla_proxy"].drop_idle()
 
     def prepare_certificates(self, names: Iterable[str]) -> None:
-        """Prepare the certificates of host names: signing takes files and time."""
+        """Create the certificates of host names ahead of time, as signing is slow."""
         if self._authority is not None:
             self._authority.prepare(names)
 
     @property
     def ca_file(self) -> Path | None:
-        """Return the file of the authority that a client must trust."""
+        """Return the certificate file of the authority, None without TLS."""
         return self._authority.ca_file if self._authority else None
 
     @property
     def busy(self) -> int:
-        """Return what is under way, and not held up on purpose: requests, messages."""
+        """Return the number of requests and messages in progress that are not held."""
         return self._traffic.busy + self.bluetooth.busy
 
     @property
     def held(self) -> int:
-        """Return the requests that a condition holds up."""
+        """Return the number of requests held by a condition."""
         return self._traffic.held
 
     @property
     def conditions(self) -> dict[str, str]:
-        """Return every condition that is not ok."""
+        """Return all active conditions by subject."""
         return self._conditions.as_dict()
 
     def condition(self, subject: str) -> Condition:
-        """Return the condition of a subject; the first one if it names several."""
+        """Return the condition of a subject, or the first one of several subjects."""
         return self._conditions.first_of(expand_subject(subject, self.cars))
 
     def set(self, subject: str, condition: str) -> None:
-        """Set a condition; raise a ConditionError if there is no such thing."""
+        """Set a condition; raise ConditionError if subject or condition is invalid."""
         self.apply({subject: condition})
 
     def apply(self, conditions: Mapping[str, str]) -> None:
-        """Set several conditions at once."""
+        """Set several conditions at once; raise ConditionError if one is invalid."""
         for subject, condition in conditions.items():
             validate_condition(subject, condition, self.cars)
             if condition.strip() == ConditionKind.TLS and self._authority is None:
@@ -223,7 +222,7 @@ class Simulator(Fleet):
         self._update_ports()
 
     def reset(self) -> None:
-        """Make everything well again, as at the start of a case."""
+        """Reset conditions, cars and links to their initial state."""
         self.apply(dict.fromkeys(self.conditions, "ok"))
         for car in self.cars.values():
             car.in_range = False
@@ -234,7 +233,7 @@ class Simulator(Fleet):
         self._api.unfreeze_data()
 
     def set_token(self, state: str, home: str | None = None) -> None:
-        """Let the access tokens be "expired", or "ok" again."""
+        """Set the state of the access tokens: "expired" or "ok"."""
         if state not in {"ok", "expired"}:
             message = f"unknown state of a token {state!r}; allowed: ok, expired"
             raise ConditionError(message)
@@ -250,7 +249,7 @@ class Simulator(Fleet):
                     self.tessie.tokens.restore_tokens(account)
 
     def refresh_token(self, home: str | None = None) -> str:
-        """Return a refresh token, as if the owner had signed in."""
+        """Return a refresh token, as issued by a sign-in."""
         return self._sign_in.refresh_token(self._account_of(home))
 
     def teslemetry_token(self, home: str | None = None) -> str:
@@ -258,7 +257,7 @@ class Simulator(Fleet):
         return self.teslemetry.tokens.issue(self._account_of(home))
 
     def teslemetry_refresh_token(self, home: str | None = None) -> str:
-        """Return a refresh token of Teslemetry, as if the owner had signed in."""
+        """Return a refresh token of Teslemetry, as issued by a sign-in."""
         return self.teslemetry.refresh_token(self._account_of(home))
 
     def tessie_token(self, home: str | None = None) -> str:
@@ -272,14 +271,14 @@ class Simulator(Fleet):
         lifetime: float = LONG_LIFETIME,
         client: str = CLIENT,
     ) -> str:
-        """Return an access token with these scopes only."""
+        """Return an access token limited to the given scopes."""
         account = self._account_of(home)
         return self._tokens.issue(
             account, scopes=scopes, lifetime=lifetime, client=client
         )
 
     def set_mobile_access(self, allowed: bool, home: str | None = None) -> None:
-        """Switch mobile access on or off in the cars."""
+        """Switch mobile access of an account's cars on or off."""
         self._account_of(home).mobile_access = allowed
 
     def add_car(self, spec: CarSpec, home: str | None = None) -> Car:
@@ -293,11 +292,11 @@ class Simulator(Fleet):
         return car
 
     def add_product(self, product: dict[str, object], home: str | None = None) -> None:
-        """Add something that is no car to an account's product list."""
+        """Add another product, such as an energy site, to an account."""
         self._account_of(home).other_products.append(product)
 
     def remove_car(self, name: str) -> Car:
-        """Take a car from its account."""
+        """Remove a car from its account."""
         self.car(name).in_range = False
         car = self.cars.pop(name)
         del self.computers[name]

@@ -1,6 +1,6 @@
-"""Cars near a home, heard and connected to over Bluetooth.
+"""Simulated Bluetooth between a home and its cars.
 
-Only the radio is simulated: what goes over it are the bytes of the vehicle protocol.
+Only the radio is simulated: it carries the bytes of the vehicle protocol.
 """
 
 from .adversary import Adversary

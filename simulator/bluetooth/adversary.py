@@ -1,8 +1,8 @@
 """A relay between a home and a car that drops, delays, replays and injects messages.
 
-It has a key pair of its own and has read everything that went over the air. It has
-neither the car's private keys nor the home's, so it can forge what the protocol leaves
-open and nothing that is sealed.
+It has a key pair of its own and has recorded all messages. It has neither the car's
+private keys nor the home's, so it can forge unauthenticated messages and nothing that
+is sealed.
 """
 
 from collections.abc import Callable
@@ -54,12 +54,11 @@ _MEMORY = 200  # messages
 
 
 class Adversary:
-    """Relay the messages of a car as the dice fall.
+    """Relay that attacks messages of a car at random.
 
-    `mischief` is the part of the messages that something happens to. Without
-    `forges_status` it injects no open status that is addressed to the client, and
-    without `forges_data` no open answer of infotainment: neither its own nor an old one
-    of the car.
+    `attack_rate` is the probability of an attack on a message. Without `forges_status`
+    it injects no unsealed status addressed to the client, and without `forges_data` no
+    unsealed answer of infotainment, neither its own nor a recorded one.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class Adversary:
         self._to_car: list[bytes] = []
         self._from_car: list[bytes] = []
         self._held: list[bytes] = []
-        # What it answers to a greeting, and to a signed message.
+        # Forgeries in answer to a session request, and to a signed message.
         self._greetings = [self._forge_denial, self._forge_session, self._forge_fault]
         self._answers = [
             self._forge_confirmation,
@@ -104,7 +103,7 @@ class Adversary:
 
     @property
     def whitelist(self) -> Whitelist:
-        """Return the list of the car."""
+        """Return the whitelist of the car."""
         return self._computers.whitelist
 
     def answer(
@@ -113,10 +112,10 @@ class Adversary:
         over: Transport = Transport.BLUETOOTH,
         tell_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
-        """Relay a message to the car, and its answer back, if the dice say so."""
+        """Relay a message and its answers, or attack them."""
         message = RoutableMessage.FromString(data)
         if self._does("swallow", "pass on", "pass on") == "swallow":
-            # The car hears nothing of it, and the client what suits.
+            # The car receives nothing, the client a forgery.
             for forged in self._forge(message):
                 tell_later(forged)
             return None
@@ -130,17 +129,17 @@ class Adversary:
         return None
 
     def broadcast(self) -> bytes:
-        """Return what the car broadcasts, or the contrary."""
+        """Return the broadcast of the car, or one with a false status."""
         if self._chance.random() < self._mischief:
             return self._forge_broadcast(RoutableMessage())
         return self._computers.broadcast()
 
     def unsolicited_messages(self) -> list[bytes]:
-        """Return what the car says besides."""
+        """Return the unsolicited messages of the car."""
         return self._computers.unsolicited_messages()
 
     def response_too_long(self, data: bytes) -> bytes:
-        """Return the car's answer to a message whose answer is too long."""
+        """Return the car's fault for an answer that exceeds the MTU."""
         return self._computers.response_too_long(data)
 
     def _does(self, *deeds: str) -> str:
@@ -151,7 +150,7 @@ class Adversary:
         return deed
 
     def _outbound(self, data: bytes) -> list[bytes]:
-        """Return what reaches the car instead of a message."""
+        """Return the messages that reach the car."""
         late, self._held = self._held, []
         self._to_car = [*self._to_car[1 - _MEMORY :], data]
         match self._does("drop", "delay", "double", "replay to the car"):
@@ -168,7 +167,7 @@ class Adversary:
                 return [data, *late]
 
     def _inbound(self, message: RoutableMessage, answers: list[bytes]) -> list[bytes]:
-        """Return what reaches the client instead of the answers to a message."""
+        """Return the messages that reach the client."""
         forges = self._forges.get(message.to_destination.domain, False)
         kept = [one for one in answers if forges or not _is_open(one)]
         self._from_car = [*self._from_car, *kept][-_MEMORY:]
@@ -199,13 +198,13 @@ class Adversary:
         )
 
     def _lie(self) -> bytes:
-        """Return the status of the car, with the lock the other way."""
+        """Return the status of the car with the opposite lock state."""
         other = copy_car(self._car)
         other.locked = not self._car.locked
         return status_message(other)
 
     def _lie_of_data(self) -> bytes:
-        """Return data with another charge limit, and the climate the other way."""
+        """Return data with another charge limit and the opposite climate state."""
         other = copy_car(self._car)
         other.charge_limit = 150 - self._car.charge_limit
         other.climate_on = not self._car.climate_on
@@ -260,12 +259,12 @@ class Adversary:
         return bytes(reply.SerializeToString())
 
     def _forge_session(self, message: RoutableMessage) -> bytes:
-        """Answer a greeting with a key pair of its own."""
+        """Answer a session request with a key pair of its own."""
         self._own.whitelist.add(message.session_info_request.public_key, Role.DRIVER)
         return self._own.answer(message.SerializeToString()) or b""
 
     def _forge_seal(self, message: RoutableMessage) -> bytes:
-        """Answer with bytes that look sealed."""
+        """Answer with random bytes in the format of a sealed payload."""
         reply = self._reply(message)
         reply.protobuf_message_as_bytes = self._chance.randbytes(8)
         reply.signature_data.CopyFrom(
@@ -281,7 +280,7 @@ class Adversary:
 
 
 def _is_open(data: bytes) -> bool:
-    """Return whether a message holds a payload that is not sealed."""
+    """Return whether a message has an unsealed payload."""
     message = RoutableMessage.FromString(data)
     sealed = message.signature_data.HasField("AES_GCM_Response_data")
     return message.HasField("protobuf_message_as_bytes") and not sealed

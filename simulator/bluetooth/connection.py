@@ -1,4 +1,4 @@
-"""One connection to a car."""
+"""A Bluetooth connection to a car."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,37 +14,37 @@ from .link_conditions import LinkConditions
 
 
 class ConnectionLostError(ConnectionError):
-    """The line was cut; nobody can say whether the car got the message."""
+    """Error raised when the connection is lost; the message may have arrived."""
 
 
 class ConnectionEnvironment(Protocol):
-    """What a line has of the air around it."""
+    """The part of the Bluetooth environment that a connection uses."""
 
     random: Random
     sleep: Callable[[float], Awaitable[None]]
 
     def link_conditions_of(self, car: Car) -> LinkConditions:
-        """Return what may go wrong for a car."""
+        """Return the link conditions of a car."""
 
     def count_lost_message(self, car: Car) -> None:
-        """Count a message that is lost."""
+        """Count a lost message."""
 
     def connection_ended(self, line: Connection) -> None:
-        """Be told that a line is no more."""
+        """Remove a closed connection."""
 
     def start_card_timeout(self, whitelist: Whitelist) -> None:
-        """Give the owner some time to tap."""
+        """Start the time limit for tapping a keycard."""
 
     def transfer(self) -> AbstractContextManager[None]:
-        """Count what needs but a moment to arrive."""
+        """Count a message in transfer."""
 
 
 class Device(Protocol):
-    """What is at the other end of a line: a car's computers, or a stranger."""
+    """The peer of a connection: a car's computers or a spoofed device."""
 
     @property
     def whitelist(self) -> Whitelist:
-        """Return the list of the keys that it obeys."""
+        """Return the whitelist of the device."""
 
     def answer(
         self,
@@ -52,20 +52,20 @@ class Device(Protocol):
         over: Transport = Transport.BLUETOOTH,
         tell_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
-        """Answer a message; None if there is no answer."""
+        """Return the answer to a message, None if there is none."""
 
     def broadcast(self) -> bytes:
-        """Return what it tells everybody who is connected."""
+        """Return the broadcast of the status."""
 
     def unsolicited_messages(self) -> list[bytes]:
-        """Return what it says besides to everybody."""
+        """Return the messages sent to every new connection."""
 
     def response_too_long(self, data: bytes) -> bytes:
-        """Return the answer to a message whose answer is too long for the line."""
+        """Return the fault for an answer that exceeds the MTU."""
 
 
 class Connection:
-    """A connection: framed messages go in, chunks of framed messages come out."""
+    """A connection that takes framed messages and returns chunks of framed messages."""
 
     def __init__(
         self, ether: ConnectionEnvironment, car: Car, computers: Device
@@ -78,18 +78,18 @@ class Connection:
         self._on_chunk: Callable[[bytes], None] | None = None
         self._heard = framing.FrameDecoder()
         self._to_say: asyncio.Queue[bytes] = asyncio.Queue()
-        # It belongs to the car, not to who has connected.
+        # Keep the task out of the client's context, as it belongs to the car.
         self._loop = asyncio.get_running_loop()
         self._talking = self._loop.create_task(self._send_queue(), context=Context())
 
     @property
     def device_name(self) -> str:
-        """Return what the car has as the name of its device."""
+        """Return the device name of the car."""
         return f"🔑 {self.car.name}"
 
     @property
     def on_chunk(self) -> Callable[[bytes], None] | None:
-        """Return who hears what the car sends."""
+        """Return the callback for chunks sent by the car."""
         return self._on_chunk
 
     @on_chunk.setter
@@ -103,23 +103,26 @@ class Connection:
                 self.notify(message)
 
     async def write(self, data: bytes) -> None:
-        """Send a framed message, or a part of one; raise a CutError if it is cut."""
+        """Send a framed message or a part of one.
+
+        Raise ConnectionLostError if the connection is closed before or meanwhile.
+        """
         self._check()
         for message in self._heard.feed(data):
             await self._deliver(message)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._end()
 
     def drop(self) -> None:
-        """Be cut off by the car or by the weather."""
+        """Drop the connection, as the car or bad reception does."""
         if self.is_open:
             self._end()
             self.on_disconnect()
 
     def notify(self, message: bytes) -> None:
-        """Let the car send a message, after those that are still to be sent."""
+        """Queue a message of the car."""
         if self.is_open:
             self._to_say.put_nowait(message)
 
@@ -138,7 +141,7 @@ class Connection:
         elif chance.random() < weather.lose_to_car:
             self._ether.count_lost_message(self.car)
         elif weather.late:
-            # The radio has it, and brings it whether the line stays or not.
+            # A message on its way arrives even if the connection is closed.
             self._loop.call_later(weather.late, self._reach, message, context=Context())
         else:
             self._reach(message)

@@ -1,4 +1,4 @@
-"""The air around a home: which cars are heard there, and who is connected to them."""
+"""Bluetooth environment of a home: advertisements and connections."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -15,26 +15,26 @@ from .connection import Connection, Device
 from .link_conditions import LinkConditions
 from .spoofed_devices import SpoofedDevice
 
-MAX_CONNECTIONS = 3  # connections that a car takes
+MAX_CONNECTIONS = 3  # accepted by a car
 DEFAULT_RSSI = -60
-_RANDOM_STATIC = 0xC0  # the kind of address that the car has
+_RANDOM_STATIC = 0xC0  # address type of cars
 
 
 class DeviceNotFoundError(ConnectionError):
-    """No car of this address answers."""
+    """No connectable car has this address."""
 
 
 class ConnectionSlotsFullError(ConnectionError):
-    """The car has as many connections as it takes."""
+    """The car accepts no further connection."""
 
 
 class ConnectionRejectedError(ConnectionError):
-    """The connection does not come about."""
+    """The connection attempt failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Advertisement:
-    """What is heard of one car."""
+    """Advertisement of a car."""
 
     address: str
     name: str
@@ -44,31 +44,31 @@ class Advertisement:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkStatistics:
-    """What has been on the air between a car and this home."""
+    """Statistics of the connections between a car and this home."""
 
     connections: int
-    longest: float  # seconds that a line was held
+    longest: float  # seconds that a connection was open
     open: int
     lost: int
 
 
 def device_address(vin: str) -> str:
-    """Return the address of a car's radio."""
+    """Return the Bluetooth address of a car."""
     digest = bytearray(hashlib.sha256(vin.encode()).digest()[:6])
     digest[0] |= _RANDOM_STATIC
     return digest.hex(":").upper()
 
 
 def local_name(vin: str) -> str:
-    """Return the name that a car advertises."""
+    """Return the local name that a car advertises."""
     digest = hashlib.sha1(vin.encode(), usedforsecurity=False).hexdigest()
     return f"S{digest[:16]}C"
 
 
 class BluetoothEnvironment:
-    """The cars that are heard at a home.
+    """The cars and spoofed devices in range of a home.
 
-    `chance` and `sleep` can be handed in, so that all that goes wrong can be replayed.
+    Pass `random` and `sleep` for reproducible link conditions.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class BluetoothEnvironment:
         self.random = chance or Random()
         self.sleep = sleep
         self.link_conditions = LinkConditions()
-        self.phones: Counter[str] = Counter()  # lines of others, by VIN
+        self.phones: Counter[str] = Counter()  # connections of others, by VIN
         self.rssi: dict[str, int] = {}  # by VIN
-        self.busy = 0  # messages that will have arrived in a moment
+        self.busy = 0  # messages in transfer
         self.connections: list[Connection] = []
         self.spoofed_devices: list[SpoofedDevice] = []
         self.relays: dict[str, Device] = {}
@@ -103,7 +103,7 @@ class BluetoothEnvironment:
         self._timers: set[asyncio.Task[None]] = set()
 
     def advertisements(self) -> list[Advertisement]:
-        """Return what is heard now."""
+        """Return the current advertisements."""
         return [
             Advertisement(
                 address=device_address(car.vin),
@@ -124,18 +124,24 @@ class BluetoothEnvironment:
         ]
 
     def add_spoofed_device(self, stranger: SpoofedDevice) -> None:
-        """Let a stranger come in range."""
+        """Add a spoofed device in range."""
         self.spoofed_devices.append(stranger)
         for listener in tuple(self._listeners):
             listener()
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Be told when a car comes in range or leaves it; return how to end that."""
+        """Call `changed` when a car enters or leaves the range; return a callback.
+
+        The returned callback ends the subscription.
+        """
         self._listeners.append(changed)
         return lambda: self._listeners.remove(changed)
 
     async def connect(self, address: str) -> Connection:
-        """Connect to a car; raise a NotHeardError, FullError or RefusedError."""
+        """Connect to a device.
+
+        Raise DeviceNotFoundError, ConnectionSlotsFullError or ConnectionRejectedError.
+        """
         for stranger in self.spoofed_devices:
             if stranger.address == address:
                 return self._open(stranger.car, stranger.device)
@@ -167,18 +173,18 @@ class BluetoothEnvironment:
     def set_link_conditions(
         self, weather: LinkConditions, car: str | None = None
     ) -> None:
-        """Let the messages of one car fare so, or of all that have no own weather."""
+        """Set the link conditions of one car, or of all others."""
         if car is None:
             self.link_conditions = weather
         else:
             self._local[car] = weather
 
     def link_conditions_of(self, car: Car) -> LinkConditions:
-        """Return what may go wrong for a car."""
+        """Return the link conditions of a car."""
         return self._local.get(car.name, self.link_conditions)
 
     def statistics(self, car: Car) -> LinkStatistics:
-        """Return what has been on the air between a car and this home."""
+        """Return the statistics of a car."""
         lines = [line for line in self.connections if line.car is car]
         held = [self._now() - self._since[line] for line in lines]
         return LinkStatistics(
@@ -189,20 +195,20 @@ class BluetoothEnvironment:
         )
 
     def broadcast(self, car: Car) -> None:
-        """Let a car tell its status to all that it has a line to."""
+        """Broadcast the status of a car to all its connections."""
         if lines := [line for line in self.connections if line.car is car]:
             message = self._computers[car.name].broadcast()
             for line in lines:
                 line.notify(message)
 
     def update_car(self, car: Car) -> None:
-        """Look at a car that has moved, or that something was done to."""
+        """Update connections and advertisements after a change of a car."""
         lines = [line for line in self.connections if line.car is car]
         if not car.advertising:
             for line in lines:
                 line.drop()
         elif lines:
-            # What the car answers comes before what it tells everybody.
+            # The answer of the car is sent before its broadcast.
             asyncio.get_running_loop().call_soon(self.broadcast, car)
         if self._heard.get(car.vin, False) is not car.advertising:
             self._heard[car.vin] = car.advertising
@@ -210,7 +216,7 @@ class BluetoothEnvironment:
                 listener()
 
     def reset(self) -> None:
-        """Let the weather be fine and the other phones be away."""
+        """Reset link conditions, other phones, spoofed devices and relays."""
         self.link_conditions = LinkConditions()
         self._local.clear()
         self.phones.clear()
@@ -218,24 +224,24 @@ class BluetoothEnvironment:
         self.relays.clear()
 
     def close(self) -> None:
-        """Cut every line."""
+        """Drop all connections."""
         for line in tuple(self.connections):
             line.drop()
         for timer in self._timers:
             timer.cancel()
 
     def count_lost_message(self, car: Car) -> None:
-        """Count a message that is lost."""
+        """Count a lost message."""
         self._lost[car.vin] += 1
 
     def connection_ended(self, line: Connection) -> None:
-        """Be told that a line is no more."""
+        """Remove a closed connection."""
         self.connections.remove(line)
         held = self._now() - self._since.pop(line)
         self._longest[line.car.vin] = max(self._longest[line.car.vin], held)
 
     def start_card_timeout(self, whitelist: Whitelist) -> None:
-        """Give the owner some time to tap."""
+        """Start the time limit for tapping a keycard."""
         asking = whitelist.pending
 
         async def time_out() -> None:
@@ -248,7 +254,7 @@ class BluetoothEnvironment:
 
     @contextmanager
     def transfer(self) -> Iterator[None]:
-        """Count what needs but a moment to arrive."""
+        """Count a message in transfer."""
         self.busy += 1
         try:
             yield

@@ -1,4 +1,4 @@
-"""What may go wrong between a car and who talks to it."""
+"""Link conditions between a car and a client."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,40 +11,39 @@ MAX_SECONDS = 600.0
 
 
 class LinkConditionsError(ConditionError):
-    """There is no such weather."""
+    """Error raised for invalid link conditions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinkConditions:
-    """How messages fare: probabilities, each of one whole message, and seconds.
+    """Probabilities for each message or connection attempt, and delays in seconds.
 
-    A line that is cut before the car got the message and one that is cut after it
-    look the same from the other end. Owners report of firmware of 2026 that refuses
-    connections for a while, hangs up at once, or lets the wish for a connection go
-    unanswered, and is heard all the same.
+    A client cannot tell a connection lost before the car got the message from one lost
+    after it. Users report of firmware of 2026 that rejects connections for a while,
+    disconnects at once, or ignores connection requests while it advertises.
     """
 
     lose_to_car: float = 0.0
     lose_to_phone: float = 0.0
     cut_before: float = 0.0
     cut_after: float = 0.0
-    refuse: float = 0.0  # a connection
-    hang_up: float = 0.0  # as soon as it has come about
-    ignore: float = 0.0  # the wish for one: nobody answers
-    slow_rate: float = 1.0  # how many of the car's messages take `slow` seconds more
+    refuse: float = 0.0  # rejects a connection attempt
+    hang_up: float = 0.0  # disconnects after connecting
+    ignore: float = 0.0  # ignores a connection attempt
+    slow_rate: float = 1.0  # share of the car's messages delayed by `slow`
     slow: float = 0.0
-    late: float = 0.0  # how long what was sent takes until the car gets to it
+    late: float = 0.0  # until the car receives a message
     latency: float = 0.01  # of each message
-    connect: float = 0.05  # the time that it takes to connect
+    connect: float = 0.05  # duration of a connection attempt
 
     @classmethod
     def names(cls) -> list[str]:
-        """Return what can be told of it."""
+        """Return the names of the fields."""
         return [field.name for field in fields(cls)]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
-        """Return a weather by its words; raise a WeatherError if there is none such."""
+        """Return link conditions from a dict; raise LinkConditionsError if invalid."""
         names = cls.names()
         numbers: dict[str, float] = {}
         for name, value in values.items():

@@ -1,9 +1,9 @@
-"""Devices near a home that advertise the name of a car and are not that car.
+"""Devices that advertise the local name of a car without being that car.
 
-The name is a hash of the VIN and goes over the air in the clear, so that anybody can
-advertise it. A session is keyed by an exchange of the car's key and the client's: who
-has neither cannot forge a session info or a sealed answer of the car, but can make a
-session with a key of its own, and can send whatever the protocol leaves open.
+The local name is a hash of the VIN and is advertised in the clear, so that anyone can
+use it. A session key derives from an exchange of the car's key and the client's: a
+device that has neither cannot forge a session info or a sealed answer of the car, but
+can open a session with a key of its own and send unauthenticated messages.
 """
 
 from collections import Counter
@@ -19,11 +19,11 @@ from ..protocol import Key, Role, Transport, VehicleComputers, Whitelist
 from ..vehicle.car import Car
 from .connection import Device
 
-SPOOFED_RSSI = -40  # nearer than the car
+SPOOFED_RSSI = -40  # stronger than the car's
 
 
 class _Everybody(Whitelist):
-    """A list that has every key on it."""
+    """A whitelist that contains every key."""
 
     @override
     def role_of(self, key: Key) -> Role | None:
@@ -32,10 +32,9 @@ class _Everybody(Whitelist):
 
 @dataclass(kw_only=True)
 class SpoofedDevice:
-    """A device that advertises the name of a car under an address of its own.
+    """A device that advertises the local name of a car with another address.
 
-    `car` is what the device claims to be: it has the VIN of the car and a state of
-    its own. `device` answers what is sent to it.
+    `car` is the impersonated car: same VIN, separate state. `device` answers messages.
     """
 
     car: Car
@@ -45,7 +44,7 @@ class SpoofedDevice:
 
 
 def copy_car(car: Car) -> Car:
-    """Return a car of the same VIN and name, with a state of its own."""
+    """Return a copy of a car with the same VIN and name and a separate state."""
     other = copy.copy(car)
     other.executed = Counter()
     other.doors, other.windows = dict(car.doors), dict(car.windows)
@@ -55,25 +54,25 @@ def copy_car(car: Car) -> Car:
 
 
 class _Quiet:
-    """A device that says no more than its kind makes it say."""
+    """A device without unsolicited messages."""
 
     def unsolicited_messages(self) -> list[bytes]:
-        """Return nothing besides."""
+        """Return no messages."""
         return []
 
     def response_too_long(self, data: bytes) -> bytes:
-        """Return nothing that a client would understand."""
+        """Return an invalid answer."""
         return data
 
 
 @dataclass
 class BroadcastingDevice(_Quiet):
-    """A device that answers nothing and broadcasts the open status of its car."""
+    """A device that answers nothing and broadcasts an unsealed status."""
 
     car: Car
     whitelist: Whitelist
     received: int = field(default=0, init=False)
-    """How many messages were sent to it."""
+    """Number of messages received."""
 
     def answer(
         self,
@@ -81,23 +80,23 @@ class BroadcastingDevice(_Quiet):
         over: Transport = Transport.BLUETOOTH,
         tell_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
-        """Broadcast once more, and answer nothing."""
+        """Broadcast the status instead of answering."""
         del over
         self.received += 1
         tell_later(self.broadcast())
         return None
 
     def broadcast(self) -> bytes:
-        """Return the open status."""
+        """Return the unsealed status."""
         return VehicleComputers(self.car, lambda: 0.0).broadcast()
 
 
 @dataclass
 class ReplayingDevice(_Quiet):
-    """A device that answers with what the car answered to an earlier request.
+    """A device that replays recorded answers of the car.
 
-    `recorded` are answers of the car, the oldest first: each request is answered with
-    the next one that holds the same kind of content.
+    `recorded` holds the answers, the oldest first. A request is answered with the next
+    answer of the same type.
     """
 
     recorded: list[bytes]
@@ -111,7 +110,7 @@ class ReplayingDevice(_Quiet):
         over: Transport = Transport.BLUETOOTH,
         tell_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
-        """Return an old answer to the same kind of request, if there is one."""
+        """Return a recorded answer of the same type, None if there is none."""
         del over, tell_later
         greets = RoutableMessage.FromString(data).HasField("session_info_request")
         for index, old in enumerate(self.recorded):
@@ -122,12 +121,12 @@ class ReplayingDevice(_Quiet):
         return None
 
     def broadcast(self) -> bytes:
-        """Return the open status that the car broadcast."""
+        """Return the recorded broadcast."""
         return self.status()
 
 
 def broadcasting_device(car: Car, now: Callable[[], float]) -> SpoofedDevice:
-    """Return a device that only broadcasts an open status."""
+    """Return a device that only broadcasts an unsealed status."""
     claimed = copy_car(car)
     return SpoofedDevice(
         car=claimed, device=BroadcastingDevice(claimed, Whitelist(now))
@@ -135,7 +134,7 @@ def broadcasting_device(car: Car, now: Callable[[], float]) -> SpoofedDevice:
 
 
 def spoofed_vehicle(car: Car, now: Callable[[], float]) -> SpoofedDevice:
-    """Return a device with key pairs of its own, which knows the key of everybody."""
+    """Return a device with key pairs of its own that accepts every key."""
     claimed = copy_car(car)
     device = VehicleComputers(
         claimed,
@@ -147,23 +146,23 @@ def spoofed_vehicle(car: Car, now: Callable[[], float]) -> SpoofedDevice:
 
 
 def rejecting_device(car: Car, now: Callable[[], float]) -> SpoofedDevice:
-    """Return a device that answers everybody that the key is not on its list."""
+    """Return a device that rejects every key as not on its whitelist."""
     claimed = copy_car(car)
     return SpoofedDevice(car=claimed, device=VehicleComputers(claimed, now))
 
 
 @dataclass
 class RecordingRelay:
-    """A device between a home and the car that keeps what the car answers."""
+    """A relay that records the answers of the car."""
 
     computers: VehicleComputers
     recorded: list[bytes] = field(default_factory=list)
     unsigned: set[str] = field(default_factory=set)
-    """Which kinds of content were sent to the car without a signature."""
+    """Types of the messages sent to the car without a signature."""
 
     @property
     def whitelist(self) -> Whitelist:
-        """Return the list of the car."""
+        """Return the whitelist of the car."""
         return self.computers.whitelist
 
     def answer(
@@ -172,7 +171,7 @@ class RecordingRelay:
         over: Transport = Transport.BLUETOOTH,
         tell_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
-        """Return what the car answers, and keep it."""
+        """Return and record the answer of the car."""
         message = RoutableMessage.FromString(data)
         if not message.HasField("signature_data"):
             self.unsigned.add(str(message.WhichOneof("payload")))
@@ -182,13 +181,13 @@ class RecordingRelay:
         return answer
 
     def broadcast(self) -> bytes:
-        """Return what the car broadcasts."""
+        """Return the broadcast of the car."""
         return self.computers.broadcast()
 
     def unsolicited_messages(self) -> list[bytes]:
-        """Return what the car says besides."""
+        """Return the unsolicited messages of the car."""
         return self.computers.unsolicited_messages()
 
     def response_too_long(self, data: bytes) -> bytes:
-        """Return the car's answer to a message whose answer is too long."""
+        """Return the car's fault for an answer that exceeds the MTU."""
         return self.computers.response_too_long(data)

@@ -1,4 +1,4 @@
-"""Accounts, and the tokens that prove them: JWTs of the shape that Tesla's have."""
+"""Accounts and their access tokens: JWTs in the format of Tesla's."""
 
 import base64
 from collections.abc import Callable, Collection
@@ -26,14 +26,14 @@ AUDIENCE = (
     "https://fleet-api.prd.eu.vn.cloud.tesla.com",
     "https://fleet-auth.tesla.com/oauth2/v3/userinfo",
 )
-CLIENT = "simulator"  # the app of the tokens that are handed out at the start
+CLIENT = "simulator"  # client of the tokens issued at the start
 _PARTNER = "partner:"
-LIFETIME = 8 * 3600  # of a token that somebody signed in for
-LONG_LIFETIME = 20 * 365 * 24 * 3600  # of the token that is handed out at the start
+LIFETIME = 8 * 3600  # of tokens from a sign-in
+LONG_LIFETIME = 20 * 365 * 24 * 3600  # of the tokens issued at the start
 
 
 class Account:
-    """The account of one home: its region, its cars, its tokens."""
+    """Account of one home: region, cars and tokens."""
 
     def __init__(self, home: Home, cars: list[Car]) -> None:
         self.home = home
@@ -41,22 +41,22 @@ class Account:
         self.cars = cars
         self.other_products: list[dict[str, object]] = []
         self.subject = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{home.name}.invalid"))
-        self.issued: set[str] = set()  # the ids of the tokens
+        self.issued: set[str] = set()  # token ids
         self.expired: set[str] = set()
         self.mobile_access = True
 
     def expire_tokens(self) -> None:
-        """Let every token end that was issued so far."""
+        """Expire all tokens issued so far."""
         self.expired |= self.issued
 
     def car(self, name: str) -> Car | None:
-        """Return a car by its VIN or its id."""
+        """Return a car by VIN or id."""
         return next((car for car in self.cars if name in {car.vin, str(car.id)}), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenGrant:
-    """What a valid token allows, and whose app it was issued to."""
+    """Account, scopes and client of a valid token."""
 
     account: Account
     scopes: frozenset[str]
@@ -65,13 +65,13 @@ class TokenGrant:
 
 @dataclass(frozen=True, kw_only=True)
 class Partner:
-    """An app that speaks for itself, not for an owner."""
+    """An app authenticated with client credentials."""
 
     client: str
 
 
 class Tokens:
-    """Issues tokens and knows which are good."""
+    """Issues and validates access tokens."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -100,12 +100,12 @@ class Tokens:
         return self._sign(claims)
 
     def issue_partner(self, client: str) -> str:
-        """Return a token of an app that speaks for itself."""
+        """Return a partner token of an app."""
         claims = self._claims(f"{_PARTNER}{client}", client, LIFETIME)
         return self._sign(claims | {"gty": "client-credentials", "scp": ["openid"]})
 
     def partner(self, token: str) -> Partner | None:
-        """Return the app that speaks for itself with this token."""
+        """Return the app of a valid partner token."""
         claims = self._read(token) or {}
         client, expires = claims.get("azp"), claims.get("exp")
         if not isinstance(client, str) or claims.get("sub") != f"{_PARTNER}{client}":
@@ -115,7 +115,7 @@ class Tokens:
         return Partner(client=client)
 
     def check(self, token: str, accounts: Collection[Account]) -> TokenGrant | str:
-        """Return what a token allows, or Tesla's words for why it is not good."""
+        """Return the grant of a token, or Tesla's error message if it is invalid."""
         if (claims := self._read(token)) is None:
             return "invalid bearer token"
         account = next(

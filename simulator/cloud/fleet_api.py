@@ -1,4 +1,4 @@
-"""The Fleet API of one region, when nothing is wrong with it."""
+"""The Fleet API of all regions, without faults."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ SIGNED_ONLY = (
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """What a path means."""
+    """The endpoint of a path."""
 
     endpoint: str
     subsystem: str = "api"  # status, api, data or commands
@@ -47,23 +47,23 @@ class Route:
 
     @property
     def billable(self) -> bool:
-        """Return whether Tesla bills it."""
+        """Return whether Tesla bills the endpoint."""
         return self.subsystem in {"data", "commands"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiRequest:
-    """A request that has reached the API."""
+    """A request that reached the API."""
 
     region: str
     route: Route
     token: str
     query: Mapping[str, str]
     body: Mapping[str, object]
-    hidden_models: frozenset[str] = frozenset()  # models that product lists leave out
+    hidden_models: frozenset[str] = frozenset()  # models missing from product lists
     stale: bool = False
-    signed_by_proxy: bool = False  # a service in between signs what it passes on
-    domain_reply: Reply | None = None  # what an app's domain answers, if it is not well
+    signed_by_proxy: bool = False  # a proxy signs the commands
+    domain_reply: Reply | None = None  # faulty reply of an app's domain
 
 
 _ACCOUNT = {
@@ -84,13 +84,13 @@ _ONE_CAR = {
     ("GET", "/vehicle_data"): ("vehicle_data", "data", "vehicle_device_data"),
     ("GET", "/mobile_enabled"): ("mobile_enabled", "api", "vehicle_device_data"),
     ("POST", "/wake_up"): ("wake_up", "commands", "vehicle_device_data"),
-    # Which scopes it needs depends on what is signed.
+    # The required scope depends on the signed command.
     ("POST", "/signed_command"): ("signed_command", "commands", None),
 }
 
 
 def find_route(method: str, path: str) -> Route:
-    """Return what a request asks for."""
+    """Return the route of a request."""
     if path == "/status":
         return Route(endpoint="status", subsystem="status")
     rest = path.removeprefix("/api/1/")
@@ -113,7 +113,7 @@ def find_route(method: str, path: str) -> Route:
 
 
 class FleetApi:
-    """Answers for the accounts of all regions; each belongs to one of them."""
+    """Answers API requests for all accounts; each account belongs to one region."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class FleetApi:
         self._frozen: dict[str, Json] | None = None
 
     def freeze_data(self) -> None:
-        """Keep what was last served for each car, for stale answers to come."""
+        """Keep the last served data of each car for stale replies."""
         if self._frozen is not None:
             return
         self._frozen = {
@@ -145,7 +145,7 @@ class FleetApi:
         }
 
     def unfreeze_data(self) -> None:
-        """Forget what stale answers would show."""
+        """Drop the data kept for stale replies."""
         self._frozen = None
 
     def answer(self, ask: ApiRequest) -> Reply:
@@ -180,7 +180,7 @@ class FleetApi:
         return self._answer_car(car, account, grant, ask)
 
     def region_of(self, token: str) -> str | None:
-        """Return the region of the account that a token belongs to."""
+        """Return the region of the account of a token."""
         grant = self._tokens.check(token, self._accounts)
         return None if isinstance(grant, str) else grant.account.region
 
@@ -314,7 +314,7 @@ class FleetApi:
         return vehicle_data(car, self._now())
 
     def _computers_of(self, car: Car) -> VehicleComputers:
-        # The name that an owner gave it may have changed.
+        # A user can rename a car; the VIN stays.
         return next(one for one in self._computers.values() if one.vin == car.vin)
 
     def _fleet_status(self, cars: list[Car], grant: TokenGrant) -> Json:

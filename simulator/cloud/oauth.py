@@ -1,4 +1,4 @@
-"""Tesla's sign-in: authorize, token, and the page that describes both."""
+"""OAuth endpoints: authorize, token and the OpenID configuration."""
 
 import base64
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +20,7 @@ _UNKNOWN_CLIENT = (
 )
 _WRONG_SECRET = "We don't recognize this client_id and client_secret combination"
 _CODE_LIFETIME = 300.0
-_REFRESH_OVERLAP = 24 * 3600.0  # a refresh token still works after its successor came
+_REFRESH_OVERLAP = 24 * 3600.0  # a replaced refresh token stays valid for a day
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class _Refresh:
 
 
 class TokenIssuer(Protocol):
-    """Who makes the tokens that a sign-in ends in."""
+    """Issues the access tokens of a sign-in."""
 
     def issue(
         self,
@@ -56,16 +56,16 @@ class TokenIssuer(Protocol):
 
 
 class TeslaTokenIssuer(TokenIssuer, Protocol):
-    """An issuer that also lets an app speak for itself."""
+    """Token issuer that also issues partner tokens."""
 
     def issue_partner(self, client: str) -> str:
-        """Return a token of an app."""
+        """Return a partner token of an app."""
 
 
 class SignIn:
-    """A sign-in's answers when it is well: consent, codes, tokens.
+    """OAuth endpoints without faults: consent, codes and tokens.
 
-    `page` is where the consent is given; `lifetime` is that of an access token.
+    `page` is the path of the consent page; `lifetime` is that of access tokens.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class SignIn:
         return token
 
     def authorize(self, query: Mapping[str, str]) -> Reply:
-        """Ask for consent, or go back to who asked."""
+        """Show the consent page, or redirect with a code or an error."""
         redirect = query.get("redirect_uri", "")
         if urlsplit(redirect).scheme not in {"http", "https"}:
             return _error(400, "invalid_request", "redirect_uri is missing")
@@ -136,7 +136,7 @@ class SignIn:
         return _redirect(redirect, query, code=code)
 
     def token(self, form: Mapping[str, str]) -> Reply:
-        """Exchange a code or a refresh token."""
+        """Exchange a code or a refresh token for tokens."""
         client, secret = form.get("client_id", ""), form.get("client_secret", "")
         match form.get("grant_type"):
             case None:
@@ -155,7 +155,7 @@ class SignIn:
     def issue_tokens(
         self, account: Account, scopes: Collection[str], client: str
     ) -> Reply:
-        """Hand out tokens, as at the end of a sign-in."""
+        """Return a token reply for an account."""
         token = self._tokens.issue(
             account, scopes=scopes, client=client, lifetime=self._lifetime
         )
@@ -188,7 +188,7 @@ class SignIn:
 
 
 class TeslaSignIn(SignIn):
-    """The maker's sign-in host: it describes itself, and apps can sign in, too."""
+    """Tesla's sign-in host, with OpenID configuration and partner tokens."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Apps: their credentials, the keys that they host and where they are registered."""
+"""Partner apps: credentials, hosted public keys and registrations."""
 
 from dataclasses import dataclass, field
 import re
@@ -15,7 +15,7 @@ _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """An app that is known in one region, with the key of its domain."""
+    """Registration of an app in one region, with its public key."""
 
     domain: str
     point: bytes
@@ -23,11 +23,11 @@ class Registration:
 
 @dataclass(kw_only=True)
 class PartnerApps:
-    """What Tesla knows of the apps that call it.
+    """Partner apps known to Tesla.
 
-    Without `credentials` any client id is taken, with any secret. `must_register`
-    has calls refused of apps that are not registered in the region. `hosted` holds
-    what each domain serves as its public key; an empty name stands for any domain.
+    Without `credentials` any client id and secret are accepted. With `must_register`
+    calls of apps that are not registered in the region fail. `hosted` maps domains to
+    the PEM that they serve as public key; an empty name stands for any domain.
     """
 
     credentials: dict[str, str] = field(default_factory=dict)
@@ -36,28 +36,28 @@ class PartnerApps:
     registered: dict[tuple[str, str], Registration] = field(default_factory=dict)
 
     def host(self, pem: str, domain: str = "") -> None:
-        """Let a domain serve a public key."""
+        """Host a public key at a domain."""
         self.hosted[domain] = pem
 
     def hosted_at(self, domain: str) -> str | None:
-        """Return what a domain serves, None if it serves nothing."""
+        """Return the PEM hosted at a domain, None if there is none."""
         return self.hosted.get(domain.partition(":")[0], self.hosted.get(""))
 
     def is_known(self, client: str, secret: str | None) -> bool:
-        """Return whether credentials are good; without a secret, the id alone."""
+        """Return whether credentials are valid; with no secret, check the id only."""
         if not self.credentials:
             return bool(client)
         known = self.credentials.get(client)
         return known is not None and secret in {None, known}
 
     def registration(self, client: str, region: str) -> Registration | None:
-        """Return what an app is registered with in a region."""
+        """Return the registration of an app in a region."""
         return self.registered.get((client, region))
 
     def register(
         self, domain: str, region: str, *, client: str = CLIENT
     ) -> Registration:
-        """Register an app; raise a WhitelistError unless its domain serves a key."""
+        """Register an app; raise WhitelistError unless its domain hosts a valid key."""
         point = public_point(self.hosted_at(domain) or "")
         registration = Registration(domain=domain, point=point)
         self.registered[client, region] = registration
@@ -71,7 +71,7 @@ class PartnerApps:
         return Reply(body=pem, content_type="application/x-pem-file")
 
     def is_paired(self, whitelist: Whitelist, client: str, region: str) -> bool:
-        """Return whether a car obeys the key of an app."""
+        """Return whether the key of an app is paired with a car."""
         registration = self.registration(client, region)
         return (
             registration is not None
@@ -81,7 +81,10 @@ class PartnerApps:
     def answer_register(
         self, client: str, region: str, domain: object, read: Reply | None
     ) -> Reply:
-        """Answer the registration of an app, given what its domain answers outside."""
+        """Answer a registration request.
+
+        `domain_reply` is the faulty reply of the app's domain, None if it works.
+        """
         if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
             return failure(
                 400,
@@ -110,7 +113,7 @@ class PartnerApps:
         return json_reply({"response": _shown(client, registration)})
 
     def answer_public_key(self, region: str, domain: str) -> Reply:
-        """Answer which key a domain is registered with."""
+        """Answer a request for the public key of a domain."""
         for (_, place), registration in self.registered.items():
             if place == region and registration.domain == domain:
                 body = {"public_key": registration.point.hex()}
@@ -127,7 +130,7 @@ def _trouble(read: Reply) -> str:
 
 
 def not_registered(client: str, url: str) -> Reply:
-    """Return the refusal of an app that is not registered in a region."""
+    """Return the error for an app that is not registered in a region."""
     see = "https://developer.tesla.com/docs/fleet-api/endpoints/partner-endpoints"
     words = (
         f"Account {client} must be registered in the current region {url},"

@@ -1,4 +1,4 @@
-"""The way of a signed command through Tesla's cloud to the car."""
+"""The `signed_command` endpoint of the Fleet API."""
 
 import base64
 import binascii
@@ -20,14 +20,14 @@ from ..vehicle.commands import CHARGING_COMMANDS
 def answer_signed(
     computers: VehicleComputers, scopes: Collection[str], body: Mapping[str, object]
 ) -> Reply:
-    """Hand a message to a car that is online, and its answer back."""
+    """Pass a message to an online car and return its answer."""
     try:
         data = base64.b64decode(str(body.get("routable_message", "")), validate=True)
         message = RoutableMessage.FromString(data)
     except binascii.Error, DecodeError:
         return failure(400, "invalid_command")
     if message.signature_data.HasField("AES_GCM_Personalized_data"):
-        # The cloud passes on only what it can hold against the token's scopes.
+        # The cloud only forwards messages that it can check against the token's scopes.
         return failure(400, "invalid_command")
     if not _may(scopes, message):
         return failure(403, "Unauthorized missing scopes")

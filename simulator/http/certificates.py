@@ -1,4 +1,4 @@
-"""A throw-away certificate authority for any host name, and an impostor."""
+"""Temporary certificate authority and self-signed certificates."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# Stories are told at any time: the certificates are valid in all of them.
+# Scenarios run at any date: the certificates are valid in all of them.
 _FROM = datetime(2000, 1, 1, tzinfo=UTC)
 _UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 _LOCAL = ("localhost", "127.0.0.1")
 
 
 class CertificateAuthority:
-    """Signs a certificate for every host name that is asked for."""
+    """Certificate authority that signs a certificate for any host name."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="simulator-ca-")
@@ -39,12 +39,15 @@ class CertificateAuthority:
         self._folder.cleanup()
 
     def prepare(self, names: Iterable[str]) -> None:
-        """Sign certificates for host names before anybody asks for them."""
+        """Sign certificates for host names ahead of the first connection."""
         for name in names:
             self._named(name)
 
     def context(self, impostor: Callable[[], bool]) -> ssl.SSLContext:
-        """Return a server context; an impostor shows somebody else's certificate."""
+        """Return a server context.
+
+        It presents a certificate of an unknown authority while `impostor` is True.
+        """
 
         def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
             tls.context = self._impostor if impostor() else self._named(name)
@@ -96,9 +99,9 @@ class CertificateAuthority:
 
 
 class SelfSignedCertificate:
-    """A certificate that a server's owner made, as the README of Tesla's proxy says.
+    """Self-signed certificate as described in the README of `tesla-http-proxy`.
 
-    It is for the name localhost and has no alternative name, wherever it serves.
+    Its common name is localhost, without an alternative name.
     """
 
     def __init__(self) -> None:
@@ -113,7 +116,7 @@ class SelfSignedCertificate:
         return self._context
 
     def renew(self) -> None:
-        """Show another certificate from the next connection on."""
+        """Replace the certificate for new connections."""
         key = ec.generate_private_key(ec.SECP384R1())
         usage = x509.KeyUsage(
             digital_signature=True,

@@ -1,4 +1,4 @@
-"""The control port: conditions, cars and counters over HTTP."""
+"""Control API: conditions, cars and counters over HTTP."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
@@ -66,7 +66,7 @@ def _open_door(car: Car) -> None:
     car.doors["df"] = True
 
 
-# What a person does to the car, by hand.
+# Manual actions of a person at the car.
 ACTIONS: dict[str, Callable[[Car], None]] = {
     "drive": Car.drive,
     "plug": Car.plug,
@@ -81,7 +81,7 @@ ACTIONS: dict[str, Callable[[Car], None]] = {
 }
 
 
-# JSON keys of /car, and the attributes of VehicleComputers that they set.
+# JSON keys of /car, mapped to attributes of VehicleComputers.
 _COMPUTER_OPTIONS = {
     "screen_hangs": "infotainment_hangs",
     "tells_wait": "reports_wait",
@@ -90,7 +90,7 @@ _COMPUTER_OPTIONS = {
 
 
 class ControlApi:
-    """Serves the control port of a simulator."""
+    """HTTP server of the control API."""
 
     def __init__(self, simulator: Simulator, port: int = 0) -> None:
         self._simulator = simulator
@@ -99,11 +99,11 @@ class ControlApi:
 
     @property
     def url(self) -> str:
-        """Return the address."""
+        """Return the base URL."""
         return f"http://{HOST}:{self._port}"
 
     async def start(self) -> None:
-        """Open the port; raise a PortTakenError if it is in use."""
+        """Open the port; raise PortTakenError if it is in use."""
         app = web.Application(middlewares=[_complain])
         app.add_routes(
             [
@@ -158,7 +158,7 @@ class ControlApi:
         body = await _body(request)
         self._simulator.apply(
             {
-                # The name of one condition is null in YAML and None in JSON.
+                # The condition `null` is null in YAML and None in JSON.
                 subject: "null" if condition is None else str(condition)
                 for subject, condition in body.items()
             }
@@ -357,7 +357,7 @@ class ControlApi:
 
 
 def describe(car: Car) -> dict[str, object]:
-    """Return what can be seen of a car."""
+    """Return the visible state of a car."""
     car.advance()
     return {
         "vin": car.vin,
@@ -390,7 +390,7 @@ def _whole(body: Mapping[str, object], name: str, least: int, most: int) -> int:
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    # A page in a browser cannot send this type to another host unasked.
+    # Browsers cannot send this content type cross-origin without a preflight.
     if request.content_type != "application/json":
         message = "the body must be JSON, with Content-Type: application/json"
         raise ConditionError(message)

@@ -1,9 +1,9 @@
-"""What a condition makes of a request.
+"""Effects of conditions on requests.
 
-What comes before the maker (refuse, timeout, portal, CODE...) keeps a command from the
-car; when only the answer is cut or spoiled (reset, garbage), the command has run. One
-that is late is taken at once and brought to the car so many seconds after, whether its
-client still waits or not, as a queue in a cloud does.
+Conditions in front of Tesla's API (refuse, timeout, portal, CODE...) keep a command
+from the car; when only the answer is cut or corrupted (reset, garbage), the command has
+run. A late command is accepted at once and delivered after the delay, even if the
+client has disconnected, like a queue in a cloud.
 """
 
 import asyncio
@@ -32,16 +32,16 @@ GARBAGE = '{"response":{"result":tr'
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What the conditions of a request's subjects come to."""
+    """Combined conditions of the subjects of one request."""
 
     condition: Condition = OK
     stale: bool = False
-    delay: float = 0.0  # seconds after which it is brought to the car
-    hidden_models: frozenset[str] = frozenset()  # models that product lists leave out
+    delay: float = 0.0  # seconds until the request is delivered to the car
+    hidden_models: frozenset[str] = frozenset()  # models missing from product lists
 
 
 class FaultInjector:
-    """Finds the fault of a request; holds it up where a condition says so."""
+    """Finds the fault of a request and holds it for `slow` and `timeout`."""
 
     def __init__(
         self, conditions: Conditions, traffic: Traffic, now: Callable[[], float]
@@ -58,11 +58,11 @@ class FaultInjector:
         lists: Collection[str] = (),
         remote: bool = False,
     ) -> Fault:
-        """Return the fault of a request; the broadest subject comes first.
+        """Return the fault of a request; `subjects` start with the broadest.
 
-        `lists` are subjects of single models: they can leave cars out of a list, and
-        nothing else. A remote request does not come from the owner's network: what
-        is wrong there is not for it, and it does not wait for a host that hangs.
+        `list_subjects` are subjects of single models that only hide cars in product
+        lists. A remote request does not come from the user's network: local network
+        faults do not apply to it, and it does not wait for a host that hangs.
         """
         waited: set[str] = set()
         while True:
@@ -93,7 +93,7 @@ class FaultInjector:
                 return Fault(stale=stale, delay=late, hidden_models=hidden)
 
     async def delay_reply(self, seconds: float, good: Callable[[], Reply]) -> Reply:
-        """Return an answer of after a while; it is made even if nobody waits for it."""
+        """Return a reply after a delay; a disconnect does not cancel it."""
 
         async def bring() -> Reply:
             await asyncio.sleep(seconds)
@@ -106,7 +106,7 @@ class FaultInjector:
             return await asyncio.shield(task)
 
     def close(self) -> None:
-        """Bring nothing any more."""
+        """Cancel delayed replies."""
         for task in self._late:
             task.cancel()
 
@@ -126,7 +126,7 @@ class FaultInjector:
         return hidden
 
     def apply_fault(self, fault: Fault, good: Callable[[], Reply]) -> Reply:
-        """Return the answer under a fault; `good` gives the one without."""
+        """Return the reply under a fault; `make_reply` creates the regular one."""
         condition = fault.condition
         if condition.kind in UNREACHABLE | {ConditionKind.TLS, ConditionKind.TIMEOUT}:
             return REFUSED

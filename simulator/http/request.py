@@ -1,4 +1,4 @@
-"""A request as the hosts read it: also one that a service makes in turn."""
+"""Parsed HTTP requests, as received by a host or made by a third party."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, kw_only=True)
 class HostRequest:
-    """A request; its body is None if it is neither JSON nor a form."""
+    """An HTTP request; `body` is None if it is neither JSON nor a form."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class HostRequest:
 
     @property
     def form(self) -> dict[str, str]:
-        """Return the texts of the body."""
+        """Return the string values of the body."""
         return {
             key: value
             for key, value in (self.body or {}).items()
@@ -32,7 +32,7 @@ class HostRequest:
 
 
 async def read_request(request: web.BaseRequest) -> HostRequest:
-    """Read a request."""
+    """Parse an HTTP request."""
     return HostRequest(
         method=request.method,
         path=request.path,

@@ -1,4 +1,4 @@
-"""The hosts: each request finds what is wrong with its subjects, then its answer."""
+"""Request routing: apply the conditions of the subjects, then answer."""
 
 from collections.abc import Mapping
 import json
@@ -44,7 +44,7 @@ _UNRELATED = {
 
 
 class HostRouter:
-    """Answers for the regions, the sign-in, the unrelated hosts and the proxy."""
+    """Answers for the regions, sign-in, control hosts, proxies and third parties."""
 
     def __init__(
         self,
@@ -70,12 +70,12 @@ class HostRouter:
         self._proxied = proxied
 
     async def region(self, region: str, request: web.BaseRequest) -> Reply:
-        """Answer as a region's API."""
+        """Answer as the Fleet API of a region."""
         asked = await read_request(request)
         return await self._ask_region(region, asked, (DNS,), remote=False)
 
     async def proxy(self, request: web.BaseRequest) -> Reply:
-        """Answer as a service in between, which asks its region in turn."""
+        """Answer as a third party that forwards calls to its region."""
         route = find_route(request.method, request.path)
         endpoint = f"proxy.{route.endpoint}"
         fault = await self._find(endpoint, (PROXY,))
@@ -91,7 +91,7 @@ class HostRouter:
         return self._counted(endpoint, reply)
 
     async def tesla_proxy(self, request: web.BaseRequest) -> Reply:
-        """Answer as Tesla's own proxy, which passes the client's token on."""
+        """Answer as `tesla-http-proxy`, which forwards the client's token."""
         asked = await read_request(request)
         endpoint = f"tesla_proxy.{find_route(asked.method, asked.path).endpoint}"
         fault = await self._find(endpoint, (TESLA_PROXY,))
@@ -126,28 +126,28 @@ class HostRouter:
         return self._counted(endpoint, reply)
 
     async def unrelated(self, name: str, request: web.BaseRequest) -> Reply:
-        """Answer as a host that has nothing to do with the maker."""
+        """Answer as a control host unrelated to Tesla."""
         endpoint = f"{name}.{request.path.strip('/')}"
         fault = await self._find(endpoint, (name,))
         good = _UNRELATED.get(request.path, Reply(status=404, body="not found"))
         return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
 
     async def domain(self, request: web.BaseRequest) -> Reply:
-        """Answer as the host that holds an app's public key."""
+        """Answer as the host of an app's public key."""
         endpoint = "domain.key"
         fault = await self._find(endpoint, (DOMAIN,))
         good = self._apps.answer_domain(request.path, request.host)
         return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
 
     async def _read_domain(self) -> Reply | None:
-        """Return what the maker reads at an app's domain, if something is wrong."""
+        """Return the faulty reply Tesla gets from an app's domain, None if it works."""
         fault = await self._faults.find_fault((DOMAIN,), remote=True)
         if fault.condition.kind is ConditionKind.OK:
             return None
         return self._faults.apply_fault(fault, lambda: Reply(cut="middle"))
 
     async def service(self, name: str, request: web.BaseRequest) -> Reply:
-        """Answer as a service in between that has tokens and words of its own."""
+        """Answer as a third party with its own tokens and endpoints."""
         service, asked = self._services[name], await read_request(request)
         endpoint = f"{name}.{service.endpoint(asked)}"
         fault = await self._find(endpoint, (f"{name}.api",))
@@ -187,7 +187,7 @@ class HostRouter:
     async def _serve_cached(
         self, service: Service, cached: CachedRequest, fault: Fault
     ) -> Reply:
-        """Answer with what a service keeps; who is forced to renew it pays for that."""
+        """Answer from a third party's cache; a forced refresh costs credits."""
         cache, kept, region = cached.cache, cached.cache.reply, cached.account.region
         stale = fault.stale and kept is not None
         if cached.forced or kept is None or (cached.due and not stale):
@@ -211,7 +211,7 @@ class HostRouter:
         return await self._with_presence(kept or Reply(), region, cached.car)
 
     async def _with_presence(self, kept: Reply, region: str, car: Car) -> Reply:
-        """Return kept data with where the car is now, as far as that is known."""
+        """Return cached data with the current connectivity, if it can be read."""
         route = Route(endpoint="vehicle", car=car.vin)
         fault = await self._faults.find_fault(
             _subjects(region, route, car), remote=True
@@ -290,7 +290,7 @@ class HostRouter:
             reply = await self._faults.delay_reply(fault.delay, good)
         else:
             reply = self._faults.apply_fault(fault, good)
-        # What a portal answers has never reached the maker.
+        # A request answered by a captive portal never reached Tesla.
         billable = (
             billed
             and route.billable

@@ -1,4 +1,4 @@
-"""One port of the simulator: a host that can be refused, held up or cut off."""
+"""HTTP port that can be closed, held or cut off."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -15,15 +15,15 @@ from .certificates import CertificateAuthority, SelfSignedCertificate
 
 HOST = "127.0.0.1"
 JSON = "application/json"
-_FOR_EVER = 10.0**8  # idle connections stay, however far a story's clock jumps
-_ABORT = struct.pack("ii", 1, 0)  # linger for no time: the peer sees a reset
+_FOR_EVER = 10.0**8  # idle connections survive jumps of the clock
+_ABORT = struct.pack("ii", 1, 0)  # no linger: the peer sees a reset
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What goes back: an answer, or a cut connection.
+    """An HTTP reply or a cut connection.
 
-    `cut` is "" for a whole answer, "before" for none and "middle" for half a body.
+    `cut` is "" for a complete reply, "before" for none and "middle" for half a body.
     """
 
     status: int = 200
@@ -34,13 +34,13 @@ class Reply:
 
 
 def json_reply(data: object, status: int = 200) -> Reply:
-    """Return an answer of JSON."""
+    """Return a JSON reply."""
     body = json.dumps(data, separators=(",", ":"))
     return Reply(status=status, body=body, content_type=JSON)
 
 
 def failure(status: int, error: str) -> Reply:
-    """Return an error in Tesla's words."""
+    """Return an error in the format of the Fleet API."""
     return json_reply(
         {"response": None, "error": error, "error_description": ""}, status
     )
@@ -51,14 +51,14 @@ REFUSED = Reply(cut="before")
 
 @dataclass(kw_only=True)
 class Traffic:
-    """The requests under way: those at work, and those held up on purpose."""
+    """Counters of requests in progress and of requests held by a condition."""
 
     busy: int = 0
     held: int = 0
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Count a request as under way."""
+        """Count a request as in progress."""
         self.busy += 1
         try:
             yield
@@ -67,7 +67,7 @@ class Traffic:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Count the request at hand as held up on purpose."""
+        """Count the current request as held."""
         self.busy -= 1
         self.held += 1
         try:
@@ -81,7 +81,7 @@ type ReplyHandler = Callable[[web.BaseRequest], Awaitable[Reply]]
 
 
 class Listener:
-    """A port that can be closed and opened again without losing its number."""
+    """HTTP port that keeps its number while it is closed and opened."""
 
     def __init__(
         self,
@@ -108,20 +108,20 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Return the address."""
+        """Return the base URL."""
         return f"http{'s' if self._tls else ''}://{HOST}:{self.port}"
 
     def reserve(self) -> None:
-        """Take the port, without listening yet; raise an OSError if it is taken."""
+        """Reserve the port without listening; raise OSError if it is taken."""
         if self.port:
-            # Sharing below would hide that another simulator has the port.
+            # SO_REUSEPORT below would hide that another simulator has the port.
             with socket.socket() as probe:
                 probe.bind((HOST, self.port))
         self._socket = _bound(self.port)
         self.port = self._socket.getsockname()[1]
 
     async def start(self, *, closed: bool) -> None:
-        """Begin to serve, unless the port is to be shut."""
+        """Start serving, unless the port is closed."""
         self._web = web.Server(
             self._handle,
             handler_cancellation=True,
@@ -133,7 +133,7 @@ class Listener:
             await self.settle()
 
     async def stop(self) -> None:
-        """End all connections and give the port back."""
+        """End all connections and release the port."""
         self.close_port()
         await self.settle()
         if self._web is not None:
@@ -145,12 +145,12 @@ class Listener:
             self._socket = None
 
     async def settle(self) -> None:
-        """Wait until the port is open, if it is about to open."""
+        """Wait until the port is open if it is being opened."""
         if self._opening is not None:
             await asyncio.wait([self._opening])
 
     def open_port(self) -> None:
-        """Listen; connections are queued from this moment on."""
+        """Listen; connections are queued from now on."""
         if self._listening or self._socket is None or self._web is None:
             return
         self._listening = True
@@ -160,9 +160,9 @@ class Listener:
         )
 
     def close_port(self) -> None:
-        """Stop listening, keep the port, drop the connections that nobody works on."""
+        """Stop listening, keep the port and drop idle connections."""
         if self._listening and self._socket is not None:
-            # The two share the port for a moment, so that it is never free.
+            # Both sockets share the port for a moment, so that it is never free.
             listening, self._socket = self._socket, _bound(self.port)
             if self._opening is not None and not self._opening.done():
                 self._opening.cancel()
@@ -173,7 +173,7 @@ class Listener:
         self.drop_idle()
 
     def drop_idle(self) -> None:
-        """Reset idle connections, and let the others end with their request."""
+        """Reset idle connections; close the others after their request."""
         if self._web is None:
             return
         self._closing |= self._working

@@ -1,4 +1,4 @@
-"""Counts what was asked, and what Tesla would bill."""
+"""Request counters, and the calls that Tesla would bill."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 @dataclass(kw_only=True)
 class Usage:
-    """The calls that reached the simulated cloud.
+    """Counters of requests to the simulated cloud.
 
-    `by_endpoint` counts by host and endpoint: "na.vehicle_data", "na.status",
+    `by_endpoint` is keyed by host and endpoint: "na.vehicle_data", "na.status",
     "auth.token", "na.door_lock", "controls1.generate_204", "proxy.products".
     """
 
@@ -18,15 +18,15 @@ class Usage:
     unbilled: int = 0
 
     def record_request(self, endpoint: str) -> None:
-        """Count a call that came in, whatever becomes of it."""
+        """Count a received request."""
         self.by_endpoint[endpoint] += 1
 
     def record_reply(
         self, endpoint: str, status: int | None, *, billable: bool
     ) -> None:
-        """Count what a call came to; a status of None means that it was cut.
+        """Count a reply; `status` is None if the connection was cut.
 
-        Tesla bills data, commands and wakes whose answer is below 500.
+        Tesla bills data, commands and wakes with a status below 500.
         """
         self.by_status[f"{endpoint} {status or 'cut'}"] += 1
         if billable and status is not None and status < 500:
@@ -35,7 +35,7 @@ class Usage:
             self.unbilled += 1
 
     def count(self, endpoint: str) -> int:
-        """Return the calls of one endpoint, on any host if none is named."""
+        """Return the requests to an endpoint, on all hosts if none is named."""
         if "." in endpoint:
             return self.by_endpoint[endpoint]
         return sum(
@@ -45,7 +45,7 @@ class Usage:
         )
 
     def as_dict(self) -> dict[str, object]:
-        """Return the counters as JSON."""
+        """Return the counters as JSON data."""
         return {
             "by_endpoint": dict(sorted(self.by_endpoint.items())),
             "by_status": dict(sorted(self.by_status.items())),

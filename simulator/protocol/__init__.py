@@ -1,7 +1,6 @@
-"""A car's computers as a client meets them: Tesla's vehicle command protocol.
+"""Tesla's vehicle command protocol: the computers of a car.
 
-Bytes of a RoutableMessage go in and bytes come out; who carries them, the cloud or
-Bluetooth, is no matter of this package.
+They take and return bytes of a RoutableMessage, independent of the transport.
 """
 
 from .command_decoder import DecodedCommand, UnknownCommandError, decode_commands

@@ -1,4 +1,4 @@
-"""What a message asks for: in the names that the commands have everywhere else."""
+"""Decode protocol messages into commands of the Fleet API."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from .whitelist import Privilege
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedCommand:
-    """One command as the car executes it; without a name it is a question."""
+    """A command that a car executes; without a name it is a request for data."""
 
     command: str = ""
     body: Mapping[str, object] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class DecodedCommand:
 
 
 class UnknownCommandError(ValueError):
-    """The car has no such command."""
+    """Error raised for a command that the car does not know."""
 
 
 _ASK = DecodedCommand(privilege=Privilege.READ)
@@ -72,10 +72,10 @@ INFORMATION_REQUESTS = frozenset(
 def decode_commands(
     message: RoutableMessage, payload: bytes | None = None
 ) -> list[DecodedCommand]:
-    """Return what a message asks for, given what it says if that was sealed.
+    """Return the commands of a message; `payload` is its decrypted content.
 
-    Raise an UnknownOrderError if the car knows no such thing, a DecodeError if it
-    cannot be read.
+    Raise UnknownCommandError for a command that the car does not know, DecodeError for
+    an invalid payload.
     """
     if payload is None:
         payload = message.protobuf_message_as_bytes
@@ -85,7 +85,7 @@ def decode_commands(
 
 
 def decode_security_commands(message: UnsignedMessage) -> list[DecodedCommand]:
-    """Return what the computer of the locks is asked for."""
+    """Decode a message to the vehicle security computer."""
     match message.WhichOneof("sub_message"):
         case "RKEAction" if message.RKEAction in _KEYS:
             return [_KEYS[message.RKEAction]]
@@ -145,7 +145,7 @@ def _order(
 
 
 def _switch(field_name: str, command: str, *also: str) -> Read:
-    """Return a reader of an action that switches something `on`."""
+    """Return a decoder of an action with an `on` field."""
 
     def read(action: VehicleAction) -> DecodedCommand:
         switch = getattr(action, field_name)
@@ -163,7 +163,7 @@ def _hvac(action: VehicleAction) -> DecodedCommand:
 def _temperatures(action: VehicleAction) -> DecodedCommand:
     asked = action.hvacTemperatureAdjustmentAction
     body = {
-        # The protocol's numbers are single precision: 21.1 comes as 21.100000381.
+        # The protocol has single precision: 21.1 arrives as 21.100000381.
         "driver_temp": round(asked.driver_temp_celsius, 2),
         "passenger_temp": round(asked.passenger_temp_celsius, 2),
     }
@@ -323,7 +323,7 @@ _SEAT_LEVELS = {
 
 
 def decode_actions(action: Action) -> list[DecodedCommand]:
-    """Return what infotainment is asked for."""
+    """Decode an action for infotainment."""
     asked = action.vehicleAction
     match name := asked.WhichOneof("vehicle_action_msg"):
         case "hvacSeatHeaterActions":

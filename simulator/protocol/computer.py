@@ -1,4 +1,4 @@
-"""One computer of a car: it hands out sessions and checks what comes signed."""
+"""A computer of a car: opens sessions and verifies signed messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _ENCRYPT = 1 << Flags.FLAG_ENCRYPT_RESPONSE
 
 
 class MessageFaultError(Exception):
-    """A message that is not obeyed, and why; some refusals tell the session anew."""
+    """Error raised for a rejected message; the reply includes the session's info."""
 
     def __init__(self, fault: MessageFault_E, session: Session | None = None) -> None:
         super().__init__(MessageFault_E.Name(fault))
@@ -46,7 +46,7 @@ class MessageFaultError(Exception):
 
 
 class Session:
-    """What a computer and one key share."""
+    """Shared state of a computer and a key."""
 
     def __init__(
         self, point: bytes, secret: SharedSecret, counter: ReplayCounter
@@ -58,7 +58,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedMessage:
-    """A message that is in order: whose it is, and what it says."""
+    """The content of a verified message, with session and role of its key."""
 
     session: Session
     role: Role
@@ -67,14 +67,14 @@ class VerifiedMessage:
 
 
 def computer_key(vin: str, domain: Domain) -> ec.EllipticCurvePrivateKey:
-    """Return the key pair that a computer of a simulated car has for life."""
+    """Return the key pair of a computer of a simulated car, derived from its VIN."""
     digest = hashlib.sha256(f"{vin} {Domain.Name(domain)}".encode()).digest()
-    # Any number below the order of the curve will do; this one is.
+    # Any number below the order of the curve is a valid key.
     return ec.derive_private_key(int.from_bytes(digest) >> 1, ec.SECP256R1())
 
 
 class Computer:
-    """A computer with a key, a clock and sessions of its own."""
+    """A computer with its key, clock and sessions."""
 
     def __init__(
         self,
@@ -93,16 +93,16 @@ class Computer:
 
     @property
     def is_vehicle_security(self) -> bool:
-        """Return whether it is the one that holds the locks: it is short of memory."""
+        """Return whether this is the vehicle security computer, short of memory."""
         return self.domain == int(Domain.DOMAIN_VEHICLE_SECURITY)
 
     def restart(self) -> None:
-        """Switch it off and on: sessions are gone, and a new epoch begins."""
+        """Restart: drop all sessions and begin a new epoch."""
         self._sessions.clear()
         self.clock.restart()
 
     def open_session(self, message: RoutableMessage) -> RoutableMessage:
-        """Answer a request for a session."""
+        """Answer a session info request."""
         try:
             point = public_point(message.session_info_request.public_key)
         except WhitelistError:
@@ -119,10 +119,10 @@ class Computer:
         )
 
     def verify(self, message: RoutableMessage) -> VerifiedMessage:
-        """Return what a signed message says; raise a RefusedError if it is not good.
+        """Verify a signed message; raise MessageFaultError if it is rejected.
 
         The rules for counters and expiry are those of the verifier that Tesla publishes
-        with its own client.
+        with its client.
         """
         data = message.signature_data
         kind = data.WhichOneof("sig_type")
@@ -142,7 +142,7 @@ class Computer:
         session = self._session(point)
         self._check_time(signature, session)
         payload = self._check_signature(message, signature, session)
-        # A message without a counter may come in any order, and more than once.
+        # A message without a counter is accepted in any order, and repeatedly.
         if signature.counter and not session.counter.use(signature.counter):
             raise MessageFaultError(
                 MessageFault_E.MESSAGEFAULT_ERROR_INVALID_TOKEN_OR_COUNTER, session
@@ -162,9 +162,9 @@ class Computer:
         *,
         names_request: bool = False,
     ) -> RoutableMessage:
-        """Return an answer, sealed if the client wants it so.
+        """Return an answer, sealed if the client requested encryption.
 
-        With `names_request` it bears the `request_uuid` whichever computer answers.
+        With `names_request` it has a `request_uuid`, whichever computer answers.
         """
         reply = self._reply(message)
         if names_request:
@@ -172,7 +172,7 @@ class Computer:
         if not message.flags & _ENCRYPT:
             reply.protobuf_message_as_bytes = payload
             return reply
-        counter = 1  # of the answers to this one request
+        counter = 1  # of the answers to this request
         about = metadata(
             {
                 Tag.TAG_SIGNATURE_TYPE: bytes(
@@ -204,7 +204,7 @@ class Computer:
         return reply
 
     def acknowledge(self, message: RoutableMessage) -> RoutableMessage:
-        """Return what says only that a request has come."""
+        """Return an acknowledgment of a message."""
         reply = self._reply(message)
         reply.request_uuid = message.uuid
         return reply
@@ -215,7 +215,7 @@ class Computer:
         status: OperationStatus_E,
         fault: MessageFault_E = MessageFault_E.MESSAGEFAULT_ERROR_NONE,
     ) -> RoutableMessage:
-        """Return an answer that holds nothing but how it stands."""
+        """Return an answer with an operation status only."""
         reply = self._reply(message)
         reply.signedMessageStatus.CopyFrom(
             MessageStatus(operation_status=status, signed_message_fault=fault)
@@ -228,7 +228,7 @@ class Computer:
         fault: MessageFault_E,
         session: Session | None = None,
     ) -> RoutableMessage:
-        """Return a refusal."""
+        """Return an answer with a fault."""
         reply = self.status(message, OperationStatus_E.OPERATIONSTATUS_ERROR, fault)
         return (
             reply
@@ -268,8 +268,8 @@ class Computer:
                 Tag.TAG_CHALLENGE: message.uuid,
             }
         )
-        # Clients take the UUID in the reply for the challenge of the tag: it is there
-        # even when the computer of the locks is the one that replies.
+        # Clients use the UUID of the reply as challenge of the tag: the vehicle
+        # security computer includes it here, too.
         reply.request_uuid = message.uuid
         reply.session_info = info
         reply.signature_data.CopyFrom(
@@ -288,7 +288,7 @@ class Computer:
             )
         expires_at, counter = signature.expires_at, signature.counter
         left = expires_at - self.clock.time
-        # Without an expiry it is good as long as its counter is in order.
+        # Without an expiry the counter alone decides.
         if expires_at and left < 0:
             raise MessageFaultError(
                 MessageFault_E.MESSAGEFAULT_ERROR_TIME_EXPIRED, session
@@ -316,7 +316,7 @@ class Computer:
             Tag.TAG_SIGNATURE_TYPE: bytes((kind,)),
             Tag.TAG_DOMAIN: bytes((self.domain,)),
             Tag.TAG_PERSONALIZATION: self._vin.encode(),
-            # The client may leave it out, but it signs it all the same.
+            # A client may omit the epoch, but always signs it.
             Tag.TAG_EPOCH: self.clock.epoch,
             Tag.TAG_EXPIRES_AT: signature.expires_at,
             Tag.TAG_COUNTER: signature.counter,

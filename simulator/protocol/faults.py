@@ -1,39 +1,39 @@
-"""What can go wrong inside a car on purpose, for the next few commands."""
+"""Injected faults of the next commands."""
 
 from collections import deque
 from enum import StrEnum
 
 
 class CommandFault(StrEnum):
-    """What becomes of one command that is otherwise in order."""
+    """Fault of a command that is otherwise valid."""
 
-    WAIT = "wait"  # answers that it is at work, and does nothing
-    WAIT_DONE = "wait-done"  # answers that it is at work, and has done it
+    WAIT = "wait"  # replies that it is busy, and does not execute
+    WAIT_DONE = "wait-done"  # replies that it is busy, and executes
     BUSY = "busy"
     BUSY_DONE = "busy-done"
     LOST = "lost"  # never arrives
-    LOST_DONE = "lost-done"  # is executed, and the answer never arrives
+    LOST_DONE = "lost-done"  # is executed, and the answer is lost
 
     @property
     def executes(self) -> bool:
-        """Return whether the command is executed all the same."""
+        """Return whether the command is executed despite the fault."""
         return self.value.endswith("-done")
 
 
 class CommandFaults:
-    """Those that are still to come, in order."""
+    """Queue of faults."""
 
     def __init__(self) -> None:
         self._coming: deque[CommandFault] = deque()
 
     def inject_fault(self, fault: CommandFault, times: int = 1) -> None:
-        """Let something go wrong with the next commands."""
+        """Inject a fault into the next commands."""
         self._coming.extend([fault] * times)
 
     def clear(self) -> None:
-        """Let nothing more go wrong."""
+        """Remove all pending faults."""
         self._coming.clear()
 
     def next_fault(self) -> CommandFault | None:
-        """Return what goes wrong with the command at hand."""
+        """Return the fault of the current command."""
         return self._coming.popleft() if self._coming else None

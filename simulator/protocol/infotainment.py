@@ -1,4 +1,4 @@
-"""What infotainment answers; it sleeps when the car does."""
+"""The infotainment computer, which sleeps when the car does."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from .vehicle_data import vehicle_data
 def answer(
     car: Car, payload: bytes, orders: Sequence[DecodedCommand], now: float
 ) -> bytes:
-    """Obey, or answer a question."""
+    """Execute commands or answer a request for data."""
     asked = Action.FromString(payload).vehicleAction
     match asked.WhichOneof("vehicle_action_msg"):
         case "getVehicleData":

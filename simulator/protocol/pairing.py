@@ -1,4 +1,4 @@
-"""What the computer of the locks answers to those who have no key yet."""
+"""Unsigned requests to the vehicle security computer."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ _ENDS = {
 
 
 class SignatureRequiredError(Exception):
-    """Only who has a key may ask for it."""
+    """The request needs a signature."""
 
 
 def answer(
@@ -30,12 +30,11 @@ def answer(
     payload: bytes,
     tell_later: Callable[[bytes], None],
 ) -> bytes | None:
-    """Tell the status or the list of keys, or wait for a card that lets a new key in.
+    """Answer a request for information, or wait for a keycard to add a key.
 
-    Tesla's own client asks for the status and for the list of keys unsigned.
-    What becomes of the key is told later, when somebody has tapped the card or not.
-    None: firmware of 2026 ignores a request that is malformed, as owners report of one
-    that left out the key.
+    Tesla's client requests the status and the list of keys unsigned. The result of
+    adding a key is sent once a keycard is tapped or not. Return None for a malformed
+    request: users report that firmware of 2026 ignores one without a key.
     """
     message = UnsignedMessage.FromString(payload)
     match message.WhichOneof("sub_message"):

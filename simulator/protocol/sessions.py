@@ -1,15 +1,15 @@
-"""Sessions: a computer's clock, and what each key has signed in its time."""
+"""Clocks and replay counters of sessions."""
 
 from collections.abc import Callable
 import secrets
 
 EPOCH_LENGTH = 1 << 30
-COUNTER_WINDOW = 32  # counters that may come late, where order does not matter
-MAX_LATE_SECONDS = 30  # seconds that a message that comes late may have left
+COUNTER_WINDOW = 32  # late counters accepted by infotainment
+MAX_LATE_SECONDS = 30  # remaining lifetime of a message out of order
 
 
 class Clock:
-    """The time of one computer: seconds since it was switched on."""
+    """Clock of a computer: seconds since its start."""
 
     def __init__(self, now: Callable[[], float], ran: float = 3600.0) -> None:
         self._now = now
@@ -29,9 +29,9 @@ class Clock:
 
 
 class ReplayCounter:
-    """The counters that one key has used in this epoch.
+    """Counters used by a key in this epoch.
 
-    VCSEC takes them in order only; infotainment keeps a window for late ones.
+    VCSEC only accepts increasing counters; infotainment keeps a window for late ones.
     """
 
     def __init__(self, *, ordered: bool) -> None:
@@ -44,7 +44,7 @@ class ReplayCounter:
         return counter < self.highest
 
     def use(self, counter: int) -> bool:
-        """Take a counter; return False if it was used, or may have been."""
+        """Use a counter; return False if it is or may be used."""
         if counter <= 0 or counter in self._used:
             return False
         if counter < self.highest and (

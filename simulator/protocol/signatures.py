@@ -1,4 +1,4 @@
-"""What is signed, sealed and derived from the secret that a car and a key share."""
+"""Signatures and encryption with the shared secret of a car and a key."""
 
 from collections.abc import Mapping
 import hashlib
@@ -15,7 +15,7 @@ _TAG_LENGTH = 16
 
 
 def metadata(values: Mapping[int, bytes | int]) -> bytes:
-    """Return metadata as it is signed: tag, length and value, sorted by tag."""
+    """Return metadata for signing: tag, length and value, sorted by tag."""
     parts = bytearray()
     for tag in sorted(values):
         value = values[tag]
@@ -25,26 +25,26 @@ def metadata(values: Mapping[int, bytes | int]) -> bytes:
 
 
 class SharedSecret:
-    """What a car and one client share; each derives it for itself."""
+    """Shared secret of a car and a client."""
 
     def __init__(self, own: ec.EllipticCurvePrivateKey, point: bytes) -> None:
         other = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
         exchanged = own.exchange(ec.ECDH(), other)
-        # The protocol has it so; the key is used for nothing but this session.
+        # The protocol requires SHA-1; the key is only used for this session.
         self._key = hashlib.sha1(exchanged, usedforsecurity=False).digest()[:16]
 
     def command_tag(self, signed: bytes) -> bytes:
-        """Return the tag of a command that is sent in the clear."""
+        """Return the HMAC tag of an unencrypted command."""
         return self._tag(b"authenticated command", signed)
 
     def session_tag(self, signed: bytes) -> bytes:
-        """Return the tag of a session's data."""
+        """Return the HMAC tag of a session info."""
         return self._tag(b"session info", signed)
 
     def decrypt(
         self, sealed: bytes, nonce: bytes, tag: bytes, about: bytes
     ) -> bytes | None:
-        """Return what is sealed, None unless it was sealed with this key."""
+        """Return the decrypted payload, None if it was not sealed with this key."""
         try:
             return AESGCM(self._key).decrypt(
                 nonce, sealed + tag, hashlib.sha256(about).digest()
@@ -53,7 +53,7 @@ class SharedSecret:
             return None
 
     def encrypt(self, plain: bytes, about: bytes) -> tuple[bytes, bytes, bytes]:
-        """Return what is sealed, the nonce and the tag."""
+        """Return the sealed payload, the nonce and the tag."""
         nonce = secrets.token_bytes(12)
         sealed = AESGCM(self._key).encrypt(nonce, plain, hashlib.sha256(about).digest())
         return sealed[:-_TAG_LENGTH], nonce, sealed[-_TAG_LENGTH:]

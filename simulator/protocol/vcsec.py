@@ -1,4 +1,4 @@
-"""What the computer of the locks (VCSEC) answers; it never sleeps."""
+"""The vehicle security computer (VCSEC), which never sleeps."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -38,11 +38,11 @@ from .whitelist import Entry, Role, Whitelist, WhitelistError, WhitelistFullErro
 
 
 class Confirmation(StrEnum):
-    """How the computer of the locks says that it did what it was told.
+    """How the vehicle security computer confirms a command.
 
-    Both forms are known of real cars: a Model 3 of 2019 with firmware of 2026 sends an
-    empty payload, others their status in a reply that bears the `request_uuid`. No
-    car sends a command status then: Tesla's own client goes on waiting behind one.
+    Real cars use both: a Model 3 of 2019 with firmware of 2026 sends an empty payload,
+    others their status in a reply with a `request_uuid`. No car sends a command status:
+    Tesla's client would keep waiting after it.
     """
 
     EMPTY = "empty"
@@ -50,9 +50,9 @@ class Confirmation(StrEnum):
 
 
 _TWICE = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
-# What a car sends to everybody that it has a line to, as public captures show it: it
-# asks for the authentication of a key (20 bytes are the key's id), about once a second
-# until one has proven itself, and a field that is in none of Tesla's definitions.
+# Messages to every connection, as in public captures: a request to authenticate a
+# key (20 bytes are the key's id), about once a second until one has, and a field that
+# is in none of Tesla's definitions.
 UNSOLICITED_PAYLOADS = (
     bytes.fromhex("1a1d12160a14") + bytes(range(20)) + bytes.fromhex("1802220101"),
     bytes.fromhex("e00201"),
@@ -80,7 +80,7 @@ def answer(
     signer: bytes,
     confirmation: Confirmation,
 ) -> bytes:
-    """Obey, or answer a question."""
+    """Execute commands or answer a request for information."""
     message = UnsignedMessage.FromString(payload)
     match message.WhichOneof("sub_message"):
         case "InformationRequest":
@@ -93,24 +93,24 @@ def answer(
 
 
 def wait_reply() -> bytes:
-    """Return the answer of a computer that is still at work, or waits for a card."""
+    """Return the answer of a computer that is busy or waits for a keycard."""
     status = CommandStatus(operationStatus=OperationStatus_E.OPERATIONSTATUS_WAIT)
     return bytes(FromVCSECMessage(commandStatus=status).SerializeToString())
 
 
 def status_message(car: Car) -> bytes:
-    """Return what it tells unasked."""
+    """Return the status that is broadcast."""
     return bytes(
         FromVCSECMessage(vehicleStatus=vehicle_status(car)).SerializeToString()
     )
 
 
 def vehicle_status(car: Car) -> VehicleStatus:
-    """Return what can be asked, and heard, without waking the car.
+    """Return the status, which is available without waking the car.
 
-    As public captures of 2025 and 2026 show it: closures are left out while all are
-    shut, the gear once the car has been parked for a while, and a field stands at the
-    end that is in none of Tesla's published definitions.
+    As in public captures of 2025 and 2026: closures are omitted while all are closed,
+    the gear once the car has been parked for a while, and a field is appended that is
+    in none of Tesla's published definitions.
     """
     car.advance()
     closures = ClosureStatuses(
@@ -161,7 +161,7 @@ def _obey(
 def answer_information_request(
     car: Car, whitelist: Whitelist, request: InformationRequest
 ) -> bytes:
-    """Answer a question."""
+    """Answer a request for information."""
     return bytes(_inform(car, whitelist, request).SerializeToString())
 
 
@@ -208,7 +208,7 @@ def _entry(whitelist: Whitelist, request: InformationRequest) -> FromVCSECMessag
 
 
 def _identifier(entry: Entry) -> KeyIdentifier:
-    # Four bytes tell the keys of one car apart.
+    # Four bytes identify a key of one car.
     digest = hashlib.sha1(entry.point, usedforsecurity=False).digest()
     return KeyIdentifier(publicKeySHA1=digest[:4])
 
@@ -239,7 +239,7 @@ def _change(
 
 
 def operation_result(information: Information) -> FromVCSECMessage:
-    """Return what became of a change to the list of keys."""
+    """Return the result of a change to the whitelist."""
     failed = information != information_value("NONE")
     state = (
         OperationStatus_E.OPERATIONSTATUS_ERROR
@@ -257,14 +257,14 @@ def operation_result(information: Information) -> FromVCSECMessage:
 
 
 def information_value(word: str) -> Information:
-    """Return the number of one of the protocol's words."""
+    """Return a value of the enum by the end of its name."""
     name = f"WHITELISTOPERATION_INFORMATION_{word}"
     number: Information = Information.Value(name)
     return number
 
 
 def rejection_reason(whitelist: Whitelist, change: PermissionChange) -> Information:
-    """Return what speaks against a new key, whoever asks for it."""
+    """Return the reason to reject a new key, NONE if it is acceptable."""
     role = Role(change.keyRole)
     if role is Role.NONE:
         return information_value("ATTEMPTING_TO_ADD_KEY_WITHOUT_ROLE")

@@ -1,4 +1,4 @@
-"""A car's data as the protocol's messages; what REST names alike is filled by name."""
+"""Vehicle data as protocol messages; fields named as in the Fleet API are copied."""
 
 from collections.abc import Mapping
 
@@ -65,7 +65,7 @@ _UPDATE = {
 
 
 def vehicle_data(car: Car, asked: GetVehicleData, now: float) -> VehicleData:
-    """Return the states that are asked for."""
+    """Return the requested states."""
     car.advance()
     data = VehicleData()
     at = int(now * 1000)
@@ -256,6 +256,6 @@ def _vehicle(car: Car, at: int) -> VehicleState:
 
 
 def _one[T: Message](kind: type[T], name: str) -> T:
-    """Return a message that says which of its words holds."""
+    """Return a message with the named member of a oneof set."""
     message: T = kind(**{name: Void()})
     return message

@@ -1,4 +1,4 @@
-"""All of a car that speaks the protocol: bytes in, bytes out."""
+"""The computers of a car behind one interface: bytes in, bytes out."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -25,14 +25,14 @@ from .whitelist import PRIVILEGES, Role, Whitelist, public_point
 
 
 class Transport(StrEnum):
-    """What brings a message to the car."""
+    """Transport of a message."""
 
     CLOUD = "cloud"
     BLUETOOTH = "bluetooth"
 
 
 class VehicleComputers:
-    """The computers of one car, the keys that they obey and what may go wrong."""
+    """The computers of a car, its whitelist and its faults."""
 
     def __init__(
         self,
@@ -45,25 +45,29 @@ class VehicleComputers:
         self.whitelist = whitelist or Whitelist(now)
         self.faults = CommandFaults()
         self.bluetooth_executed: Counter[str] = Counter()
-        """How often the car executed each command that came over Bluetooth."""
+        """Number of executions of each command received over Bluetooth."""
 
         self.confirmation = vcsec.Confirmation.EMPTY
-        """How the computer of the locks confirms a command."""
+        """How the vehicle security computer confirms a command."""
 
         self.reports_wait = False
-        """Whether it says that it waits for a card: newer cars do not."""
+        """Whether it reports that it waits for a keycard: newer cars do not."""
 
         self.infotainment_hangs = False
-        """Whether infotainment is silent over Bluetooth, until it is restarted.
+        """Whether infotainment does not answer over Bluetooth until a restart.
 
-        Owners report so of firmware of 2026: the locks answer all the while.
+        Users report this of firmware of 2026; the vehicle security computer answers.
         """
 
         self.sends_acknowledgments = False
-        """Whether a bare acknowledgment comes before each answer over Bluetooth."""
+        """Whether an acknowledgment precedes each answer over Bluetooth."""
+
         self.seals_status = True
-        """Whether the locks' computer seals its status. Both kinds are reckoned with:
-        Tesla's own client asks for the status unsigned, and takes an open answer."""
+        """Whether the vehicle security computer seals its status.
+
+        Both exist: Tesla's client requests the status unsigned and accepts an unsealed
+        answer.
+        """
 
         self.seals_infotainment = True
         """Whether infotainment seals its answers: not before firmware 2024.38."""
@@ -79,11 +83,11 @@ class VehicleComputers:
         }
 
     def inject_fault(self, fault: CommandFault | str, times: int = 1) -> None:
-        """Let something go wrong with the next commands."""
+        """Inject a fault into the next commands."""
         self.faults.inject_fault(CommandFault(fault), times)
 
     def restart(self) -> None:
-        """Switch all of them off and on: every session is void."""
+        """Restart all computers, which drops every session."""
         self.infotainment_hangs = False
         for computer in self._computers.values():
             computer.restart()
@@ -94,9 +98,10 @@ class VehicleComputers:
         over: Transport = Transport.CLOUD,
         tell_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
-        """Answer a message; None if nobody does: the car sleeps or did not hear.
+        """Return the answer to a message, None if the computer sleeps or hangs.
 
-        What the car says of a key that waits for a card comes later.
+        `send_later` receives messages sent besides the answer, such as the result of
+        pairing.
         """
         try:
             message = RoutableMessage.FromString(data)
@@ -133,13 +138,13 @@ class VehicleComputers:
         return _encoded(answered)
 
     def broadcast(self) -> bytes:
-        """Return what the car tells everybody that it has a line to."""
+        """Return the status broadcast to all connections."""
         return self._to_everybody(vcsec.status_message(self._car))
 
     def unsolicited_messages(self) -> list[bytes]:
-        """Return what it says besides to everybody, until a key has proven itself.
+        """Return the messages sent to a connection until a key has authenticated.
 
-        Some of it comes without a message around it.
+        One of them is not wrapped in a RoutableMessage.
         """
         bare = vcsec.UNSOLICITED_PAYLOADS[0]
         return [bare, *map(self._to_everybody, vcsec.UNSOLICITED_PAYLOADS)]
@@ -154,7 +159,7 @@ class VehicleComputers:
         )
 
     def response_too_long(self, data: bytes) -> bytes:
-        """Return the answer to a message whose answer is too long for the line."""
+        """Return the fault for an answer that exceeds the MTU."""
         message = RoutableMessage.FromString(data)
         computer = self._computers[message.to_destination.domain]
         fault = MessageFault_E.MESSAGEFAULT_ERROR_RESPONSE_MTU_EXCEEDED
@@ -236,7 +241,7 @@ class VehicleComputers:
 
 
 def public_keys(vin: str) -> dict[str, bytes]:
-    """Return the public keys of a simulated car's computers: points of P-256."""
+    """Return the public keys of a simulated car's computers as points of P-256."""
     return {
         "vehicle_security": public_point(
             computer_key(vin, Domain.DOMAIN_VEHICLE_SECURITY)
@@ -281,10 +286,9 @@ def _acts(orders: list[DecodedCommand]) -> bool:
 
 
 def _key_request(data: bytes) -> RoutableMessage | None:
-    """Return Tesla's own form of the request to add a key, None if it is not that.
+    """Return the request of Tesla's client to add a key, None for other messages.
 
-    Tesla's client puts it in the older envelope, which names no sender: what the car
-    says of it goes to everybody.
+    Tesla's client uses the older envelope, which has no sender: answers are broadcast.
     """
     try:
         envelope = ToVCSECMessage.FromString(data)
@@ -301,9 +305,9 @@ def _key_request(data: bytes) -> RoutableMessage | None:
 
 
 def _misdirected(message: RoutableMessage) -> RoutableMessage:
-    """Return the refusal of a message to a computer that the car does not have.
+    """Return the fault for a domain that the car does not have.
 
-    It bears the domain and the UUID of the request, or no client would hear it.
+    It has the domain and the UUID of the request, as clients ignore it otherwise.
     """
     reply = _unread(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_DOMAINS)
     reply.to_destination.CopyFrom(message.from_destination)

@@ -1,4 +1,4 @@
-"""The keys that a car obeys, each with its role, and how a new one comes in."""
+"""Whitelist of a car: keys, roles and pairing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 SLOTS = 20
-CARD_TIMEOUT = 30.0  # for so long the car waits for the card
+CARD_TIMEOUT = 30.0  # seconds until the car stops waiting for a keycard
 
 
 class Role(IntEnum):
-    """Whom a key belongs to; the numbers are the protocol's."""
+    """Roles of keys, with the protocol's numbers."""
 
     NONE = 0
     SERVICE = 1
@@ -26,7 +26,7 @@ class Role(IntEnum):
 
 
 class Privilege(Enum):
-    """What a command asks of the key that signs it."""
+    """Privileges that a command requires of its key."""
 
     READ = "read"
     CHARGE = "charge"
@@ -51,7 +51,7 @@ PRIVILEGES: dict[Role, frozenset[Privilege]] = {
 
 
 class PairingState(StrEnum):
-    """How far a key has come that asked to be added."""
+    """State of pairing a key."""
 
     IDLE = "idle"
     WAITING = "waiting for the card"
@@ -61,27 +61,27 @@ class PairingState(StrEnum):
 
 
 class WhitelistError(ValueError):
-    """The list cannot be changed so."""
+    """Error raised for an invalid change of the whitelist."""
 
 
 class WhitelistFullError(WhitelistError):
-    """Every slot is taken."""
+    """Error raised when all slots are taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A key that the car obeys: an uncompressed point of P-256 and its role."""
+    """A key on the whitelist: an uncompressed point of P-256 and its role."""
 
     point: bytes
     role: Role
-    form_factor: int = 0  # the form factor, as the protocol numbers it
+    form_factor: int = 0  # with the protocol's number
 
 
 type Key = bytes | str | ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
 
 
 def public_point(key: Key) -> bytes:
-    """Return a key as an uncompressed point; raise a WhitelistError if it is none."""
+    """Return a key as uncompressed point; raise WhitelistError if it is invalid."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return public_point(key.public_key())
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -108,7 +108,7 @@ def public_point(key: Key) -> bytes:
 
 
 class Whitelist:
-    """The keys of one car."""
+    """The keys of a car."""
 
     def __init__(self, now: Callable[[], float], slots: int = SLOTS) -> None:
         self.slots = slots
@@ -121,16 +121,16 @@ class Whitelist:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """Return what is on the list, in the order of the slots."""
+        """Return the entries in the order of their slots."""
         return tuple(self._entries.values())
 
     def role_of(self, key: Key) -> Role | None:
-        """Return the role of a key, None if the car does not know it."""
+        """Return the role of a key, None if it is not on the whitelist."""
         entry = self._entries.get(public_point(key))
         return None if entry is None else entry.role
 
     def add(self, key: Key, role: Role = Role.OWNER, form: int = 0) -> Entry:
-        """Add a key, or give it another role; raise a FullError if none fits in."""
+        """Add a key or change its role; raise WhitelistFullError if there is no slot."""
         entry = Entry(point=public_point(key), role=role, form_factor=form)
         if entry.point not in self._entries and self.is_full:
             message = f"all {self.slots} slots are taken"
@@ -139,21 +139,21 @@ class Whitelist:
         return entry
 
     def remove(self, key: Key) -> None:
-        """Take a key off the list; raise a WhitelistError if it is not on it."""
+        """Remove a key; raise WhitelistError if it is not on the whitelist."""
         if self._entries.pop(public_point(key), None) is None:
             message = "the key is not on the list"
             raise WhitelistError(message)
 
     @property
     def pairing(self) -> PairingState:
-        """Return how far the last key has come that asked to be added."""
+        """Return the pairing state of the last requested key."""
         if self._now() - self._asked_at > CARD_TIMEOUT:
             self.time_out(self.pending)
         return PairingState.WAITING if self.pending else self._outcome
 
     @property
     def is_full(self) -> bool:
-        """Return whether every slot is taken."""
+        """Return whether all slots are taken."""
         return len(self._entries) >= self.slots
 
     def request_add(
@@ -163,16 +163,16 @@ class Whitelist:
         form: int = 0,
         then: Callable[[PairingState], None] | None = None,
     ) -> None:
-        """Ask for a key to be added: the car now waits for a card on its console.
+        """Request to add a key, which waits for a keycard on the console.
 
-        `then` is told what became of it.
+        `then` is called with the result.
         """
         self.pending = Entry(point=public_point(key), role=role, form_factor=form)
         self._asked_at = self._now()
         self._then = then
 
     def tap_card(self) -> PairingState:
-        """Hold a keycard to the console: this lets in the key that asked."""
+        """Tap a keycard on the console, which adds the pending key."""
         if self.pairing is not PairingState.WAITING or self.pending is None:
             return self.pairing
         asking = self.pending
@@ -191,7 +191,7 @@ class Whitelist:
         return self.pairing
 
     def time_out(self, asking: Entry | None) -> None:
-        """Wait no longer for the card, if it is still for this key."""
+        """Stop waiting for a keycard if this key is still pending."""
         if asking is not None and asking is self.pending:
             self._end(PairingState.TIMED_OUT)
 

@@ -1,4 +1,4 @@
-"""Scenarios: outages as data, and the conditions that they set on the simulator."""
+"""Scenarios: outages as data, and the conditions that they set."""
 
 from .conditions import Condition, ConditionError, Conditions
 from .scenario import CarSpec, CaseError, Home, Scenario, Step, load_case, load_homes

@@ -1,11 +1,10 @@
-"""Subjects, and the conditions that can be set on them.
+"""Conditions of the simulator and the subjects they apply to.
 
 Subjects: REGION.status, REGION.api, REGION.data, REGION.commands (REGION is na, eu,
 cn, or all), auth.token, auth.authorize, controls (or one of controls1, controls2),
-dns.tesla, proxy.api, tesla_proxy.api (Tesla's own proxy), teslemetry.api,
-tessie.api (services in between), domain.key
-(where an app holds its public key) and car.NAME. A suffix @MODEL narrows api, data and
-commands to cars of that model.
+dns.tesla, proxy.api, tesla_proxy.api (Tesla's own proxy), teslemetry.api, tessie.api
+(third parties), domain.key (the host of an app's public key) and car.NAME. A suffix
+@MODEL narrows api, data and commands to cars of that model.
 """
 
 import asyncio
@@ -28,11 +27,11 @@ CAR_CONDITIONS = ("online", "asleep", "offline", "near", "gone")
 
 
 class ConditionError(ValueError):
-    """A subject or a condition is unknown, or the two do not go together."""
+    """Error raised for an invalid subject, condition or combination of both."""
 
 
 class ConditionKind(StrEnum):
-    """What a condition does to a request."""
+    """Kinds of conditions."""
 
     OK = "ok"
     REFUSE = "refuse"
@@ -51,9 +50,9 @@ class ConditionKind(StrEnum):
     LATE = "late:SECONDS"
 
 
-# No request reaches a host in one of these.
+# No request reaches a host with one of these conditions.
 UNREACHABLE = frozenset({ConditionKind.REFUSE, ConditionKind.DNS, ConditionKind.NULL})
-# These belong to the owner's own network: a service in between does not see them.
+# These affect the user's network: third parties do not see them.
 LOCAL_NETWORK = frozenset(
     {ConditionKind.DNS, ConditionKind.NULL, ConditionKind.TLS, ConditionKind.PORTAL}
 )
@@ -68,7 +67,7 @@ _ONE_CAR = _EVERYWHERE - _NAMES
 _COMMANDS = _ONE_CAR | {ConditionKind.LATE}
 _WORDS = frozenset({kind for kind in ConditionKind if kind.value.isalpha()})
 
-# What may be set on each part of a host, and on cars of one model only.
+# Conditions allowed for each part of a host, and for cars of one model.
 _ALLOWED = {
     "status": _EVERYWHERE,
     "api": frozenset(ConditionKind) - {ConditionKind.LATE},
@@ -78,7 +77,7 @@ _ALLOWED = {
     "data@": _ONE_CAR | {ConditionKind.STALE},
     "commands@": _COMMANDS,
     "proxy": _EVERYWHERE | {ConditionKind.EMPTY},
-    # Its certificate is nobody's: it is changed by renewing it.
+    # Its certificate is self-signed: it changes by renewal, not by a condition.
     "tesla_proxy": _EVERYWHERE - {ConditionKind.TLS} | {ConditionKind.EMPTY},
     "teslemetry": _EVERYWHERE | {ConditionKind.EMPTY},
     "tessie": _EVERYWHERE | {ConditionKind.EMPTY, ConditionKind.STALE},
@@ -90,7 +89,7 @@ _ALLOWED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """A condition: its text and what the text says."""
+    """A parsed condition."""
 
     text: str
     kind: ConditionKind
@@ -100,7 +99,7 @@ class Condition:
     set_at: float = 0.0
 
     def seconds_left(self, now: float) -> int:
-        """Return the whole seconds that a Retry-After still has to run."""
+        """Return the remaining whole seconds of a Retry-After."""
         return max(0, round(self.seconds - (now - self.set_at)))
 
 
@@ -108,7 +107,7 @@ OK = Condition(text="ok", kind=ConditionKind.OK)
 
 
 def parse_condition(text: str, now: float = 0.0) -> Condition:
-    """Read a condition."""
+    """Parse a condition; raise ConditionError if it is invalid."""
     text = text.strip()
     if text in _WORDS:
         return Condition(text=text, kind=ConditionKind(text))
@@ -128,7 +127,7 @@ def parse_condition(text: str, now: float = 0.0) -> Condition:
 
 
 def expand_subject(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the single subjects that a subject names."""
+    """Return the single subjects of a subject; raise ConditionError if invalid."""
     host, dot, rest = subject.partition(".")
     part, at, model = rest.partition("@")
     if host == "car" and dot:
@@ -163,7 +162,7 @@ def expand_subject(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
 
 
 def validate_condition(subject: str, condition: str, cars: Iterable[str] = ()) -> None:
-    """Raise a ConditionError unless the condition may be set on the subject."""
+    """Raise ConditionError unless the condition is allowed for the subject."""
     single = expand_subject(subject, cars)[0]
     if single.startswith("car.") and condition.strip() in CAR_CONDITIONS:
         return
@@ -187,7 +186,7 @@ def validate_condition(subject: str, condition: str, cars: Iterable[str] = ()) -
 
 
 class Conditions:
-    """The conditions that are on, and a signal for those who wait for a change."""
+    """Active conditions by subject, with a signal for changes."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -195,7 +194,7 @@ class Conditions:
         self._changed = asyncio.Event()
 
     def set(self, subject: str, condition: str) -> None:
-        """Set the condition of one single subject."""
+        """Set the condition of a single subject."""
         parsed = parse_condition(condition, self._now())
         if parsed.kind is ConditionKind.OK:
             self._on.pop(subject, None)
@@ -204,20 +203,20 @@ class Conditions:
         self.notify()
 
     def notify(self) -> None:
-        """Let those who wait look again."""
+        """Wake all waiting requests."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     def get(self, subject: str) -> Condition:
-        """Return the condition of one single subject."""
+        """Return the condition of a single subject."""
         return self._on.get(subject, OK)
 
     def first_of(self, subjects: Iterable[str]) -> Condition:
-        """Return the first condition that is not ok among the subjects."""
+        """Return the first active condition of the subjects."""
         return next((self._on[one] for one in subjects if one in self._on), OK)
 
     def as_dict(self) -> dict[str, str]:
-        """Return what is not ok."""
+        """Return the active conditions."""
         return {subject: condition.text for subject, condition in self._on.items()}
 
     async def wait_for_change(self) -> None:

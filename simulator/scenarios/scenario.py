@@ -60,7 +60,7 @@ PROVIDERS = (
     "teslemetry",
     "tessie",
 )
-# What an owner asks for, and the command that the car then executes.
+# Actions of a user, mapped to the command that the car executes.
 REQUEST_COMMANDS = {
     "lock": "door_lock",
     "unlock": "door_unlock",
@@ -77,12 +77,12 @@ class CarSpec:
     name: str
     model: str
     year: int
-    signing: str | None = None  # what the car is like, unless it is said
+    signing: str | None = None  # None: the default of the model
 
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """One household."""
+    """A household with its account and cars."""
 
     name: str = "home"
     region: str = "na"
@@ -94,7 +94,7 @@ class Home:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the owner asks for: `unlock.Ada`."""
+    """A command of the user: `unlock.Ada`."""
 
     action: str
     car: str
@@ -107,7 +107,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What must hold; None where the case says nothing."""
+    """Expected state; None where the case does not specify it."""
 
     within: float
     status: str | None = None
@@ -127,7 +127,7 @@ class Expectation:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step of the timeline; times in seconds."""
+    """A step of the timeline; times in seconds."""
 
     at: float
     set: Mapping[str, str] = field(default_factory=dict)
@@ -139,13 +139,13 @@ class Step:
 
     @property
     def within(self) -> float:
-        """Return the longest time that an expectation of this step has."""
+        """Return the longest time limit of the step's expectations."""
         return max((one.within for one in self.expect.values()), default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One outage, as data."""
+    """An outage as data."""
 
     name: str
     source: str
@@ -155,7 +155,7 @@ class Scenario:
 
     @property
     def end(self) -> float:
-        """Return when the case ends, in seconds."""
+        """Return the end of the case in seconds."""
         return self.timeline[-1].at + self.timeline[-1].within
 
     @property
@@ -165,7 +165,7 @@ class Scenario:
 
 
 def load_case(path: Path | str) -> Scenario:
-    """Read a case file; raise a CaseError that says what is wrong, and where."""
+    """Load a case file; raise CaseError with the line of the first mistake."""
     place = read_yaml(Path(path))
     place.allow_keys("name", "source", "home", "homes", "timeline")
     name = place.require("name").text()
@@ -187,7 +187,7 @@ def load_case(path: Path | str) -> Scenario:
 
 
 def load_homes(path: Path | str) -> tuple[Home, ...]:
-    """Read the homes alone, of a case or of a file without a timeline."""
+    """Load the homes of a case, or of a file without a timeline."""
     place = read_yaml(Path(path))
     place.allow_keys("name", "source", "home", "homes", "timeline")
     return _homes(place)
@@ -258,7 +258,7 @@ def _step(place: YamlNode, homes: tuple[Home, ...]) -> Step:
 def _conditions(place: YamlNode, cars: list[str]) -> dict[str, str]:
     conditions: dict[str, str] = {}
     for subject, one in place.entries():
-        # YAML reads an unquoted null as nothing and an unquoted 503 as a number.
+        # YAML parses an unquoted null as None and an unquoted 503 as a number.
         condition = "null" if one.value is None else str(one.value)
         try:
             validate_condition(subject, condition, cars)

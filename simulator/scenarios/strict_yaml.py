@@ -1,4 +1,4 @@
-"""YAML read strictly: every complaint names the file, the place and what is allowed."""
+"""Strict YAML parsing: errors name the file, the line and the allowed values."""
 
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
@@ -9,11 +9,11 @@ import yaml
 
 
 class CaseError(ValueError):
-    """A file that is no case."""
+    """Error raised for an invalid case file."""
 
 
 class _Mapping(dict[Hashable, object]):
-    """A mapping that knows the lines of its keys."""
+    """A mapping with the line numbers of its keys."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class _Mapping(dict[Hashable, object]):
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader that keeps line numbers and refuses a key that comes twice."""
+    """YAML loader that keeps line numbers and rejects duplicate keys."""
 
     @override
     def construct_mapping(
@@ -48,7 +48,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
 
 
 class YamlNode:
-    """A value in a file, and where it stands."""
+    """A value in a YAML file and its position."""
 
     def __init__(
         self, value: object, file: Path, where: str = "", line: int = 1
@@ -59,13 +59,13 @@ class YamlNode:
         self._line = line
 
     def fail(self, message: str) -> Never:
-        """Raise an error about this place."""
+        """Raise a CaseError for this position."""
         where = f"{self._where}: " if self._where else ""
         error = f"{self._file}:{self._line}: {where}{message}"
         raise CaseError(error)
 
     def allow_keys(self, *allowed: str) -> None:
-        """Insist on a mapping with no other keys than these."""
+        """Raise CaseError unless this is a mapping with allowed keys only."""
         for key, place in self.entries():
             if key not in allowed:
                 place.fail(f"unknown key; allowed: {', '.join(allowed)}")
@@ -96,39 +96,39 @@ class YamlNode:
         ]
 
     def get(self, key: str) -> YamlNode | None:
-        """Return an entry, or None."""
+        """Return an entry, None if it is missing."""
         return dict(self.entries()).get(key)
 
     def require(self, key: str) -> YamlNode:
-        """Return an entry that must be there."""
+        """Return a required entry."""
         if (place := self.get(key)) is None:
             self.fail(f"{key} is missing")
         return place
 
     def read[T](self, key: str, reader: Callable[[YamlNode], T]) -> T | None:
-        """Read an entry, or None if it is not there."""
+        """Parse an entry, None if it is missing."""
         return None if (place := self.get(key)) is None else reader(place)
 
     def text(self) -> str:
-        """Return a text that is not empty."""
+        """Return a non-empty string."""
         if not isinstance(self.value, str) or not self.value.strip():
             self.fail(f"must be a text, not {self.value!r}")
         return self.value
 
     def flag(self) -> bool:
-        """Return true or false."""
+        """Return a boolean."""
         if not isinstance(self.value, bool):
             self.fail(f"must be true or false, not {self.value!r}")
         return self.value
 
     def number(self, low: int, high: int) -> int:
-        """Return a whole number within bounds."""
+        """Return an integer from `low` to `high`."""
         if type(self.value) is not int or not low <= self.value <= high:
             self.fail(f"must be a whole number from {low} to {high}")
         return self.value
 
     def one_of(self, allowed: tuple[str, ...]) -> str:
-        """Return one of some words."""
+        """Return one of the allowed strings."""
         if not isinstance(self.value, str) or self.value not in allowed:
             self.fail(f"unknown value {self.value!r}; allowed: {', '.join(allowed)}")
         return self.value
@@ -147,14 +147,14 @@ class YamlNode:
 
 
 def read_yaml(path: Path) -> YamlNode:
-    """Read a file; what it holds must be a mapping."""
+    """Load a YAML file with a mapping; raise CaseError if it is invalid."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as err:
         message = f"{path}: cannot be read: {err}"
         raise CaseError(message) from err
     try:
-        # A loader that builds plain values only, like the safe one it comes from.
+        # Builds plain values only, like the SafeLoader that it extends.
         value = yaml.load(text, Loader=_Loader)  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError) as err:
         mark = getattr(err, "problem_mark", None)

@@ -1,4 +1,4 @@
-"""Cars with behaviour: all of it is computed from the time that went by."""
+"""Simulated car; its state is computed from the elapsed time."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from .commands import COMMANDS, CommandResult
 from .models import MODEL_SPECIFICATIONS, build_config, build_vin, default_signing
 from .schedule import Day, Drive, Position, Schedule, ScheduledEvent, Trip
 
-# Where the data tell what -> the number or the key in a command.
+# Seats in the data, mapped to their number in commands.
 SEATS = {
     "left": 0,
     "right": 1,
@@ -22,10 +22,10 @@ SEATS = {
 DOORS = ("df", "pf", "dr", "pr")
 WINDOWS = ("fd_window", "fp_window", "rd_window", "rp_window")
 COP_TEMPS = (30, 35, 40)
-IDLE_SECONDS = 15 * 60.0  # an idle car falls asleep after this
+IDLE_SECONDS = 15 * 60.0  # until an idle car falls asleep
 WAKE_SECONDS = 12.0
-GEAR_SECONDS = 5 * 60.0  # for so long a parked car goes on telling its gear
-CABIN_IDLE = 40 * 60.0  # time constants of the cabin's temperature
+GEAR_SECONDS = 5 * 60.0  # during which a parked car still reports its gear
+CABIN_IDLE = 40 * 60.0  # time constant of the cabin temperature
 CABIN_DRIVEN = 4 * 60.0
 VOLTS = 230
 PHASES = 3
@@ -39,12 +39,12 @@ HOME_POSITIONS = {
     "cn": (30.9, 121.77),
 }
 
-UPDATE_WAIT = 2 * 60.0  # what the car's screen counts down
+UPDATE_WAIT = 2 * 60.0  # countdown on the car's screen
 UPDATE_TIME = 25 * 60.0
 
 
 class Car:
-    """One simulated car."""
+    """A simulated car."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Car:
         self.lively = lively
         self.executed: Counter[str] = Counter()
         self._near = False
-        # Whoever listens to the car: it has moved, or something was done to it.
+        # Called after a change of connectivity, range or state.
         self.on_change: Callable[[], None] = lambda: None
         self.connectivity = "online"
         self.in_service = False
@@ -103,7 +103,7 @@ class Car:
         self.charging = False
         self.charge_limit = 80
         self.charge_amps = 16
-        self.low_amps: int | None = None  # what it charges with while the setting is 5
+        self.low_amps: int | None = None  # actual current while the setting is 5 A
         self.battery_level = 64.0
         self.energy_added = 0.0  # kWh of this charge
         self.odometer = 12_345.6
@@ -116,7 +116,7 @@ class Car:
         self.heading = 90
         self.route: Trip | None = None
         self.software_version = "2026.32.6"
-        self.available_update: str | None = None  # a newer version, already loaded
+        self.available_update: str | None = None  # newer version, already downloaded
         self.install_at: float | None = None
 
         self._now = now
@@ -129,7 +129,7 @@ class Car:
 
     @property
     def in_range(self) -> bool:
-        """Return whether the car is in range of the home's radio."""
+        """Return whether the car is in Bluetooth range of the home."""
         return self._near
 
     @in_range.setter
@@ -139,7 +139,7 @@ class Car:
 
     @property
     def advertising(self) -> bool:
-        """Return whether it can be heard: older Model S and X have no such radio."""
+        """Return whether the car advertises; a Model S/X before 2021 never does."""
         return self._near and default_signing(self.model, self.year) != "off"
 
     @property
@@ -149,14 +149,14 @@ class Car:
 
     @property
     def cabin_temp_limit(self) -> int | None:
-        """Return what the cabin is kept below, in °C, while nobody is in."""
+        """Return the limit of cabin overheat protection in °C, None if inactive."""
         if self.overheat_protection == "Off" or self.user_present:
             return None
         return COP_TEMPS[self.overheat_level]
 
     @property
     def update_status(self) -> str:
-        """Return how far the new software is, as the car words it."""
+        """Return the status of the software update, as in Tesla's data."""
         if self.available_update is None:
             return ""
         if self.install_at is None:
@@ -165,22 +165,22 @@ class Car:
 
     @property
     def is_model_s_or_x(self) -> bool:
-        """Return whether the car has HomeLink and a filter against anything."""
+        """Return whether this is a Model S or X (HomeLink, bioweapon defense mode)."""
         return self.model in {"models", "modelx"}
 
     @property
     def at_home(self) -> bool:
-        """Return whether the car stands in its own drive."""
+        """Return whether the car is at its home position."""
         return (self.latitude, self.longitude) == self.home_position
 
     @property
     def reports_gear(self) -> bool:
-        """Return whether the status holds the gear: not once it stood for a while."""
+        """Return whether the status contains the gear: not long after parking."""
         return self.route is not None or self._at - self._parked_at < GEAR_SECONDS
 
     @property
     def open_closures(self) -> frozenset[str]:
-        """Return what stands open."""
+        """Return the open closures."""
         closures = {
             **self.doors,
             "rear_trunk": self.rear_trunk,
@@ -191,10 +191,10 @@ class Car:
 
     @property
     def reported_open_closures(self) -> frozenset[str]:
-        """Return what the vehicle security computer reports as open.
+        """Return the closures that the vehicle security computer reports as open.
 
-        Tesla says of a car that sleeps: its charge port is reported as closed in any
-        case, and other closures as they were last seen before it fell asleep.
+        Tesla documents for a sleeping car: its charge port is reported as closed in any
+        case, and other closures as last seen before it fell asleep.
         """
         return (
             self._open_asleep if self.connectivity == "asleep" else self.open_closures
@@ -202,11 +202,11 @@ class Car:
 
     @property
     def waking(self) -> bool:
-        """Return whether the car is about to wake."""
+        """Return whether the car is waking up."""
         return self._waking_until is not None
 
     def set_connectivity(self, presence: str) -> None:
-        """Put the car online, asleep or offline."""
+        """Set the connectivity: online, asleep or offline."""
         self.advance()
         self.connectivity = presence
         self._open_asleep = self.open_closures - {"port"}
@@ -218,7 +218,7 @@ class Car:
         self.on_change()
 
     def wake(self) -> None:
-        """Begin to wake; a car without a connection does not hear it."""
+        """Start waking up; an offline car is not reached."""
         self.advance()
         self.executed["wake_up"] += 1
         if self.connectivity == "asleep" and not self.waking:
@@ -226,12 +226,12 @@ class Car:
         self._active_at = self._now()
 
     def finish_waking(self) -> None:
-        """Be awake at once, as for somebody who has waited for it."""
+        """Finish waking up at once."""
         if self.waking:
             self.set_connectivity("online")
 
     def drive(self) -> None:
-        """Set out: a quarter of an hour, there and back."""
+        """Start a round trip of a quarter of an hour."""
         self.advance()
         self.set_connectivity("online")
         self.unplug()
@@ -240,31 +240,31 @@ class Car:
         self._set_out(self._now(), TRIP_TIME, self._outing)
 
     def close(self) -> None:
-        """Close everything that can be opened, but the charge port."""
+        """Close doors, windows and trunks."""
         self.doors = dict.fromkeys(DOORS, False)
         self.windows = dict.fromkeys(WINDOWS, 0)
         self.front_trunk = self.rear_trunk = False
 
     def schedule_update(self, seconds: float) -> None:
-        """Have the new software installed in a while."""
+        """Schedule the software update."""
         self.install_at = self._now() + max(seconds, UPDATE_WAIT)
 
     def cancel_update(self) -> None:
-        """Leave the new software for later."""
+        """Cancel the scheduled software update."""
         self.install_at = None
 
     def enable_keyless_driving(self, seconds: float) -> None:
-        """Let anybody drive off without a key for a while."""
+        """Enable keyless driving for a while."""
         self.keyless_driving_until = self._now() + seconds
 
     def plug(self) -> None:
-        """Plug the charging cable in."""
+        """Plug in the charging cable."""
         self.advance()
         self._plug_in()
         self._active_at = self._now()
 
     def unplug(self) -> None:
-        """Take the charging cable out."""
+        """Unplug the charging cable."""
         self.advance()
         self._pull_out()
         self._active_at = self._now()
@@ -281,29 +281,29 @@ class Car:
         ) = False
 
     def set_schedule(self, days: Sequence[Day], midnight: float | None = None) -> None:
-        """Live these days, again and again, from a midnight on (default: from now)."""
+        """Repeat these days from `midnight` (Unix time) on, by default from now."""
         self.advance()
         start = self._now() if midnight is None else midnight
         self._plan = Schedule(days=tuple(days), midnight=start)
 
     def record_data_read(self) -> None:
-        """Have its data read: this keeps a car from before 2021 awake."""
+        """Record a read of vehicle data, which keeps a car before 2021 awake."""
         self.advance()
         if self._plan is not None and self.year < 2021:
             self._active_at = self._now()
 
     def record_bluetooth_read(self) -> None:
-        """Have its infotainment talk over Bluetooth: this keeps any car awake.
+        """Record a message to infotainment over Bluetooth, which keeps any car awake.
 
-        Owners report so of cars whose data are polled; the status of the locks, which
-        another computer tells, keeps none awake.
+        Users report this of cars whose data are polled; reading the status of the
+        vehicle security computer keeps no car awake.
         """
         self.advance()
         if self.connectivity == "online":
             self._active_at = self._now()
 
     def advance(self) -> None:
-        """Bring the car up to now."""
+        """Advance the state to the current time."""
         now = self._now()
         if self._plan is not None:
             for deed in self._plan.events_between(self._at, now):
@@ -399,10 +399,10 @@ class Car:
             self.inside_temp = min(self.inside_temp, self.cabin_temp_limit)
 
     def set_amps(self, amps: int) -> None:
-        """Set the current to charge with.
+        """Set the charging current in A.
 
-        Below 5 A a car that charges takes 5 first, and less only when it is asked
-        again; its setting goes on showing 5, as owners report.
+        Below 5 A a charging car first uses 5 A, and less only after a second request;
+        its setting still shows 5 A, as users report.
         """
         if not self.charging or amps >= MIN_CHARGING_AMPS:
             self.charge_amps, self.low_amps = amps, None
@@ -413,14 +413,14 @@ class Car:
 
     @property
     def charging_current(self) -> int:
-        """Return the current that flows, in A."""
+        """Return the actual charging current in A."""
         if not self.charging:
             return 0
         return self.charge_amps if self.low_amps is None else self.low_amps
 
     @property
     def charge_power(self) -> float:
-        """Return what flows in, in kW."""
+        """Return the charging power in kW."""
         return self.charging_current * VOLTS * PHASES / 1000
 
     def _charge(self, seconds: float) -> None:
@@ -453,7 +453,7 @@ class Car:
                 self._plug_in()
 
     def execute(self, command: str, body: Mapping[str, object]) -> CommandResult:
-        """Run a command that has reached the car."""
+        """Execute a command and return its result."""
         self.advance()
         self._active_at = self._now()
         result = COMMANDS[command](self, body)

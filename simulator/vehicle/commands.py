@@ -7,7 +7,7 @@ from typing import Protocol
 
 type Parameters = Mapping[str, object]
 type CommandResult = tuple[bool, str]
-"""The `result` and the `reason` of Tesla's answer."""
+"""The `result` and `reason` of a command reply."""
 
 MAX_DISTANCE = 0.001  # degrees
 KEYLESS_DRIVING_SECONDS = 2 * 60.0
@@ -280,7 +280,7 @@ def _actuate_trunk(car: ControlledCar, body: Parameters) -> CommandResult:
         case "rear" if body.get("to") == ("open" if car.rear_trunk else "close"):
             return DONE
         case "rear":
-            # Without a motor it only lets go; with one it moves either way.
+            # Without a power liftgate the trunk can only be opened.
             car.rear_trunk = not (car.rear_trunk and car.config["plg"])
         case _:
             return False, "invalid_trunk"
@@ -336,7 +336,7 @@ def _clear_drive_pin(car: ControlledCar, _body: Parameters) -> CommandResult:
 
 
 def is_user_near(car: ControlledCar, body: Parameters) -> bool:
-    """Return whether a user is where a car stands, as far as a command tells."""
+    """Return whether the location in a command is that of the car."""
     latitude, longitude = _number(body, "lat"), _number(body, "lon")
     if latitude is None or longitude is None:
         return False
@@ -346,10 +346,10 @@ def is_user_near(car: ControlledCar, body: Parameters) -> bool:
 
 
 def requires_proximity(command: str, body: Parameters) -> bool:
-    """Return whether a plain command works only for a user who is near the car.
+    """Return whether an unsigned command requires the user to be near the car.
 
-    As Tesla documents it for cars before Model 3: closing the windows moves something
-    that nobody may be watching, and HomeLink opens the garage.
+    Tesla documents this for cars before Model 3: closing windows can trap someone, and
+    HomeLink opens the garage.
     """
     if command == "window_control":
         return body.get("command") == "close"
@@ -383,7 +383,7 @@ def _allow_driving(car: ControlledCar, _body: Parameters) -> CommandResult:
 
 
 def _signal(_car: ControlledCar, _body: Parameters) -> CommandResult:
-    """Flash or honk: nothing stays of it but the count."""
+    """Flash or honk, which only counts as executed."""
     return DONE
 
 
@@ -396,8 +396,7 @@ _CHARGING: dict[str, CommandHandler] = {
     "set_charging_amps": _set_amps,
 }
 CHARGING_COMMANDS = frozenset(_CHARGING)
-# Without one of these there is nothing to do, and Tesla refuses: in which words is not
-# known.
+# Parameters without which Tesla rejects the command; its message is not known.
 REQUIRED_PARAMETERS: Mapping[str, str] = {
     "actuate_trunk": "which_trunk",
     "guest_mode": "enable",
@@ -422,7 +421,7 @@ REQUIRED_PARAMETERS: Mapping[str, str] = {
     "sun_roof_control": "state",
     "window_control": "command",
 }
-# Tesla takes these signed only, whatever the car else takes.
+# Tesla accepts these as signed commands only.
 SIGNED_COMMANDS = frozenset({"reset_pin_to_drive_pin"})
 COMMANDS: dict[str, CommandHandler] = _CHARGING | {
     "actuate_trunk": _actuate_trunk,

@@ -1,4 +1,4 @@
-"""What the models differ in, and the VINs that tell them."""
+"""Model specifications and VINs."""
 
 from dataclasses import dataclass
 import zlib
@@ -11,7 +11,7 @@ _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpecification:
-    """One model: what Tesla's data say of it."""
+    """Specification of a model, as in Tesla's data."""
 
     vin_letter: str
     manufacturer: str
@@ -73,7 +73,7 @@ MODEL_SPECIFICATIONS = {
     ),
 }
 
-# What the data of every car say it is made of; a market or a model changes some.
+# Vehicle config of every car, before changes by market and model.
 BASE_CONFIG: dict[str, object] = {
     "aux_park_lamps": "NaPremium",
     "badge_version": 1,
@@ -129,19 +129,19 @@ EUROPEAN_CONFIG: dict[str, object] = {
 
 
 def default_signing(model: str, year: int) -> str:
-    """Return whether a car takes signed commands, as its product tells it."""
+    """Return the default `command_signing` of a car."""
     return "off" if model in {"models", "modelx"} and year < 2021 else "allowed"
 
 
 def build_config(model: str, year: int, region: str) -> dict[str, object]:
-    """Return what a car is made of: some older Model S have a sun roof."""
+    """Return the vehicle config of a car; an older Model S has a sun roof."""
     market = EUROPEAN_CONFIG if region == "eu" else {}
     roof = {"sun_roof_installed": 1} if model == "models" and year < 2019 else {}
     return {**BASE_CONFIG, **market, **MODEL_SPECIFICATIONS[model].config, **roof}
 
 
 def build_vin(name: str, model: str, year: int) -> str:
-    """Return a VIN whose digits tell model and year, and whose check digit holds."""
+    """Return a VIN with model, year and a valid check digit."""
     table = MODEL_SPECIFICATIONS[model]
     motor = "5" if year >= 2021 else "2"
     serial = 100_000 + zlib.crc32(f"{name} {model} {year}".encode()) % 899_999

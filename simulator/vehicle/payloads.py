@@ -1,4 +1,4 @@
-"""A car as Tesla's JSON: miles, mph, °C, bar, `timestamp` in milliseconds."""
+"""Fleet API payloads of a car: miles, mph, °C, bar, `timestamp` in milliseconds."""
 
 from collections.abc import Collection
 
@@ -44,7 +44,7 @@ _LOCATION = (
 
 
 def product(car: Car, now: float) -> Json:
-    """Return a car as an item of the product list."""
+    """Return the car as an item of the product list."""
     return vehicle_summary(car) | {
         "vehicle_config": vehicle_config(car, now),
         "command_signing": car.signing,
@@ -53,7 +53,7 @@ def product(car: Car, now: float) -> Json:
 
 
 def vehicle_summary(car: Car) -> Json:
-    """Return a car without its data."""
+    """Return the vehicle without its data."""
     state = "offline" if car.waking else car.connectivity
     return {
         "id": car.id,
@@ -79,7 +79,7 @@ def vehicle_summary(car: Car) -> Json:
 
 
 def vehicle_data(car: Car, now: float) -> Json:
-    """Return everything that can be asked of an awake car."""
+    """Return all sections of vehicle data of an awake car."""
     at = int(now * 1000)
     data = vehicle_summary(car)
     del data["display_name"], data["option_codes"], data["cached_data"]
@@ -100,7 +100,7 @@ def vehicle_data(car: Car, now: float) -> Json:
 
 
 def filter_sections(data: Json, sections: Collection[str]) -> Json:
-    """Return the asked sections of a car's data; places only with location_data."""
+    """Return the requested sections; location needs `location_data`."""
     if "vehicle_data_combo" in sections:
         sections = {*sections, *SECTIONS}
     wanted = set(sections or DEFAULT_SECTIONS)
@@ -120,7 +120,7 @@ def filter_sections(data: Json, sections: Collection[str]) -> Json:
 
 
 def charge_state(car: Car, at: int) -> Json:
-    """Return the charge state."""
+    """Return the section `charge_state`."""
     full = car.specification.range_miles
     level = int(car.battery_level)
     power = car.charge_power
@@ -204,7 +204,7 @@ def charge_state(car: Car, at: int) -> Json:
 
 
 def charge_rate(car: Car) -> float:
-    """Return what charging adds, in miles an hour."""
+    """Return the charge rate in miles per hour."""
     return round(
         car.charge_power
         / car.specification.battery_capacity
@@ -214,7 +214,7 @@ def charge_rate(car: Car) -> float:
 
 
 def climate_state(car: Car, at: int) -> Json:
-    """Return the climate state."""
+    """Return the section `climate_state`."""
     limit = car.cabin_temp_limit
     seats = [
         seat
@@ -267,7 +267,7 @@ def climate_state(car: Car, at: int) -> Json:
 
 
 def drive_state(car: Car, at: int) -> Json:
-    """Return the drive state, places included."""
+    """Return the section `drive_state` with the location."""
     moving = car.speed is not None
     latitude, longitude = round(car.latitude, 6), round(car.longitude, 6)
     return {
@@ -293,7 +293,7 @@ def drive_state(car: Car, at: int) -> Json:
 
 
 def gui_settings(at: int) -> Json:
-    """Return the settings of the car's screen."""
+    """Return the section `gui_settings`."""
     return {
         "gui_24_hour_time": True,
         "gui_charge_rate_units": "kW",
@@ -307,12 +307,12 @@ def gui_settings(at: int) -> Json:
 
 
 def vehicle_config(car: Car, now: float) -> Json:
-    """Return what the car is made of."""
+    """Return the section `vehicle_config`."""
     return car.config | {"timestamp": int(now * 1000)}
 
 
 def closures_state(car: Car, at: int) -> Json:
-    """Return doors, windows and lock."""
+    """Return the section `closures_state`."""
     return {
         **{door: int(is_open) for door, is_open in car.doors.items()},
         **car.windows,
@@ -324,7 +324,7 @@ def closures_state(car: Car, at: int) -> Json:
 
 
 def vehicle_state(car: Car, at: int) -> Json:
-    """Return the lock, the doors, the tyres and the software."""
+    """Return the section `vehicle_state`."""
     wheels = ("fl", "fr", "rl", "rr")
     tyres: Json = {"tpms_rcp_front_value": 2.9, "tpms_rcp_rear_value": 2.9}
     for wheel in wheels:

@@ -1,8 +1,8 @@
-"""Ordinary days: what a car does at which time, as data.
+"""Daily schedules of cars.
 
-A plan is a list of days that are lived one after the other, again and again. Each
-drive goes to the other end: from home to work, from work home. The car is awake while
-it is driven, charges or was touched in the last quarter of an hour, and sleeps else.
+A schedule is a list of days that repeats. Each drive goes to the other end: from home
+to work, or from work home. The car is awake while it drives, charges or was used in the
+last quarter of an hour, and asleep otherwise.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ type Position = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Drive:
-    """A drive: when it begins, in seconds of the day, and how long it takes."""
+    """A drive: its start as seconds of the day, and its duration in seconds."""
 
     at: float
     duration: float
@@ -25,7 +25,7 @@ class Drive:
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """One day: its drives, and when the car is plugged in at home."""
+    """A day: its drives, and when the car is plugged in at home."""
 
     drives: tuple[Drive, ...] = ()
     plug_in_at: float | None = None
@@ -33,7 +33,7 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledEvent:
-    """What is done to the car at a moment: a drive, or plugging in."""
+    """A scheduled drive, or plugging in if `drive` is None."""
 
     at: float
     drive: Drive | None = None
@@ -41,13 +41,13 @@ class ScheduledEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Days from a midnight on."""
+    """Days that repeat from a midnight (Unix time) on."""
 
     days: tuple[Day, ...]
     midnight: float
 
     def events_between(self, after: float, until: float) -> Iterator[ScheduledEvent]:
-        """Yield what is done after a moment, up to and with another, in order."""
+        """Yield the events after `after` up to and including `until`, in order."""
         first = max(0, int((after - self.midnight) // DAY))
         last = int((until - self.midnight) // DAY)
         for number in range(first, last + 1):
@@ -66,14 +66,14 @@ def _of_day(day: Day, start: float) -> list[ScheduledEvent]:
 
 @dataclass(frozen=True, kw_only=True)
 class Trip:
-    """A drive under way, along a line of places."""
+    """A drive in progress along a line of positions."""
 
     started_at: float
     duration: float
     positions: tuple[Position, ...]
 
     def position_at(self, now: float) -> tuple[Position, int]:
-        """Return where it has come to, and the way it heads."""
+        """Return the position and the heading."""
         legs = len(self.positions) - 1
         gone = min(1.0, (now - self.started_at) / self.duration) * legs
         leg = min(legs - 1, int(gone))
@@ -86,7 +86,7 @@ class Trip:
         return place, 45 if end[0] > start[0] else 225
 
     def is_over(self, now: float) -> bool:
-        """Return whether it has come to its end."""
+        """Return whether the trip is over."""
         return now >= self.started_at + self.duration
 
 
@@ -100,7 +100,7 @@ DEFAULT_DAY = Day(
 
 
 def parse_days(data: object) -> tuple[Day, ...]:
-    """Read days: [{"drives": [{"at": "7:30", "minutes": 30}], "plug": "18:00"}]."""
+    """Parse days: [{"drives": [{"at": "7:30", "minutes": 30}], "plug": "18:00"}]."""
     if not isinstance(data, list) or not data:
         message = "days must be a list that is not empty"
         raise ConditionError(message)

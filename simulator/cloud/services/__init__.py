@@ -1,4 +1,4 @@
-"""Services in between: they hold the owner's sign-in and ask the maker themselves."""
+"""Third parties that call the Fleet API with the user's authorization."""
 
 from .service import (
     CachedRequest,

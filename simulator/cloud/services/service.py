@@ -1,4 +1,4 @@
-"""What services in between have in common."""
+"""Base classes for third parties."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
@@ -14,10 +14,10 @@ from ..accounts import CLIENT, LONG_LIFETIME, SCOPES, Account, Tokens
 
 @dataclass(frozen=True, kw_only=True)
 class ForwardedRequest:
-    """What a service asks the maker, one after the other while it goes well.
+    """Requests to the Fleet API, sent in order until one fails.
 
-    `woken` is a car that the service wakes first, and waits for; `shape` makes the
-    service's answer of the maker's last one.
+    `wakes` is a car that is awake after each successful request; `transform` turns the
+    last reply into that of the third party.
     """
 
     account: Account
@@ -28,7 +28,7 @@ class ForwardedRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheRefresh:
-    """Cars whose data a service renews if it can, before it answers."""
+    """Refresh the cache of cars, if possible, before answering."""
 
     account: Account
     cars: tuple[Car, ...]
@@ -37,7 +37,7 @@ class CacheRefresh:
 
 @dataclass(kw_only=True)
 class Cache:
-    """The data of one car as a service keeps them; `at` is when it got them."""
+    """Cached data of one car; `at` is the Unix time of the last refresh."""
 
     reply: Reply | None = None
     at: float = float("-inf")
@@ -45,11 +45,11 @@ class Cache:
 
 @dataclass(frozen=True, kw_only=True)
 class CachedRequest:
-    """Data that a service keeps, and renews at times.
+    """Request for vehicle data that is answered from a cache.
 
-    It asks the maker if it has none, if it is `forced` to, or if what it has is `due`;
-    then it serves what it had, unless it asks `first`. `renewed` is called if that went
-    well.
+    The Fleet API is called if the cache is empty, the refresh is `forced` or the data
+    are `due`. The cached data are returned, unless `refresh_first` is set.
+    `on_refreshed` is called after a successful forced refresh.
     """
 
     account: Account
@@ -66,7 +66,7 @@ type Answer = Reply | ForwardedRequest | CacheRefresh | CachedRequest
 
 
 class ServiceTokens:
-    """The tokens of one service: words that mean nothing to anybody else."""
+    """Opaque access tokens of one third party."""
 
     def __init__(self, prefix: str, now: Callable[[], float]) -> None:
         self._prefix = prefix
@@ -83,27 +83,27 @@ class ServiceTokens:
         client: str = CLIENT,
     ) -> str:
         """Return an access token."""
-        del scopes, client  # these tokens reach all that the service may reach
+        del scopes, client  # tokens of a third party are not limited
         token = f"{self._prefix}{secrets.token_hex(16)}"
         self._known[token] = (account, self._now() + lifetime)
         return token
 
     def account(self, token: str) -> Account | None:
-        """Return whose token it is, None if it is not good."""
+        """Return the account of a token, None if the token is invalid."""
         account, until = self._known.get(token, (None, 0.0))
         return account if until > self._now() and token not in self._void else None
 
     def expire(self, account: Account) -> None:
-        """Let every token of an account end that was issued so far."""
+        """Expire all tokens of an account issued so far."""
         self._void |= {one for one, (it, _) in self._known.items() if it is account}
 
     def restore_tokens(self, account: Account) -> None:
-        """Let the tokens of an account be good again."""
+        """Make the expired tokens of an account valid again."""
         self._void -= {one for one, (it, _) in self._known.items() if it is account}
 
 
 class Service(ABC):
-    """A service in between, when nothing is wrong with it."""
+    """A third party without faults."""
 
     def __init__(
         self,
@@ -120,23 +120,23 @@ class Service(ABC):
 
     @property
     def now(self) -> float:
-        """Return the time of the wall clock, in seconds."""
+        """Return the Unix time in seconds."""
         return self._now()
 
     def cache(self, car: Car) -> Cache:
-        """Return what is kept of a car."""
+        """Return the cache of a car."""
         return self._caches.setdefault(car.vin, Cache())
 
     @abstractmethod
     def answer(self, asked: HostRequest) -> Answer:
-        """Answer a request, or say what is to be asked for it."""
+        """Return a reply, or the requests needed for it."""
 
     @abstractmethod
     def endpoint(self, asked: HostRequest) -> str:
         """Return the name under which a request is counted."""
 
     def forward(self, account: Account, asked: HostRequest) -> HostRequest:
-        """Return a request as the service makes it of the maker, with its own token."""
+        """Return a request as forwarded to Tesla, with the third party's token."""
         return HostRequest(
             method=asked.method,
             path=asked.path,
@@ -151,7 +151,7 @@ class Service(ABC):
 
 
 def json_object(reply: Reply) -> dict[str, object]:
-    """Return the JSON of an answer, an empty object if it has none."""
+    """Return the JSON object of a reply, an empty one if it has none."""
     try:
         data = json.loads(reply.body)
     except ValueError:

@@ -1,10 +1,10 @@
-"""Tesla's own `tesla-http-proxy`, as its published source has it.
+"""Tesla's `tesla-http-proxy`, modeled on its published source.
 
-It holds no account: the client's token goes on to Tesla. Commands that it knows are
-translated, signed with its key and sent end to end; everything else is forwarded. The
-statuses and bodies are those of a real one, and so are its flaws: each error has the
-content type text/plain, what Tesla says beside an error is dropped, and the first
-command to a car that takes no signed ones arrives there without its body.
+It holds no account: the client's token is forwarded to Tesla. Known commands are
+translated, signed with the proxy's key and sent end to end; everything else is
+forwarded. Statuses and bodies are those of the original, and so are its flaws: each
+error has the content type text/plain, the body of a Tesla error is dropped, and the
+first command to a car without support for signed commands arrives without its body.
 """
 
 import base64
@@ -49,7 +49,7 @@ REFUSED = "car could not execute command: "
 _VIN_LENGTH = 17
 _DONE = '{"response":{"result":true,"reason":""}}\n'
 
-# It sends these again until its time is up.
+# The proxy retries these until its timeout.
 _RETRIED = frozenset(
     {
         MessageFault_E.MESSAGEFAULT_ERROR_BUSY,
@@ -68,10 +68,10 @@ _USE_REST = frozenset(
 
 
 class TeslaProxy:
-    """The proxy, with a key of its own that cars may know.
+    """The proxy, with a key of its own that can be paired with cars.
 
-    `newer` is how versions of 2026 answer: 408 for a car that sleeps and 412 for a key
-    that is not paired, both 500 before.
+    With `uses_2026_status_codes` it answers as versions of 2026: 408 for a car that is
+    asleep and 412 for a key that is not paired, both 500 before.
     """
 
     def __init__(self) -> None:
@@ -81,12 +81,12 @@ class TeslaProxy:
         self._unsupported: set[str] = set()
 
     def restart(self) -> None:
-        """Forget the sessions, and which cars take no signed commands."""
+        """Drop the sessions and the list of cars without signed commands."""
         self._clients.clear()
         self._unsupported.clear()
 
     async def answer(self, asked: HostRequest, ask: Ask) -> Reply:
-        """Answer a request; `ask` asks Tesla."""
+        """Answer a request; `send` sends one to Tesla."""
         if not asked.token:
             return _error(403, "client did not provide an OAuth token")
         if not _is_jwt(asked.token):
@@ -124,7 +124,7 @@ class TeslaProxy:
             result = await run(client)
         except _UnsupportedError:
             self._unsupported.add(vin)
-            # The body was read before: what goes on is without it.
+            # The body was consumed before: the forwarded request has none.
             return await _forward(replace(asked, body={}), ask)
         except _TeslaError as err:
             return err.reply
@@ -149,27 +149,27 @@ class TeslaProxy:
 
 
 class _AsleepError(Exception):
-    """Tesla says that the car sleeps or is offline."""
+    """Tesla reports the car as asleep or offline."""
 
 
 class _UnsupportedError(Exception):
-    """Tesla says that the car takes no signed commands."""
+    """Tesla reports that the car does not support signed commands."""
 
 
 class _ProxyError(Exception):
-    """The proxy itself refuses, when it is about to send."""
+    """The proxy rejects the command when building the message."""
 
 
 class _UnknownCommandError(Exception):
-    """The proxy has no such command."""
+    """The proxy does not know the command."""
 
 
 class _BadParameterError(Exception):
-    """A parameter is missing or of another kind."""
+    """A parameter is missing or has a wrong type."""
 
 
 class _TeslaError(Exception):
-    """Tesla answers with an error that is passed on."""
+    """An error of Tesla that is passed on."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class _TeslaError(Exception):
 
 
 class _Client(Commands[Tesla]):
-    """The sessions with one car."""
+    """Command client with the sessions of one car."""
 
     _auth_method: ClassVar[Literal["hmac", "aes"]] = "hmac"
     _transport_name = "proxy"
@@ -188,13 +188,13 @@ class _Client(Commands[Tesla]):
         super().__init__(Tesla(), vin, key)
 
     async def start(self) -> None:
-        """Greet both computers of the car, unless that was done before."""
+        """Open sessions with both computers unless they are open."""
         for domain in (Domain.DOMAIN_VEHICLE_SECURITY, Domain.DOMAIN_INFOTAINMENT):
             if not self._sessions[domain].ready:
                 await self._handshake(domain)
 
     async def act(self, action: VehicleAction) -> object:
-        """Have infotainment do something."""
+        """Send an action to infotainment."""
         return await self._sendInfotainment(Action(vehicleAction=action))
 
     @override
@@ -237,7 +237,7 @@ async def _post(vin: str, message: bytes, asked: HostRequest, ask: Ask) -> bytes
 
 
 async def _forward(asked: HostRequest, ask: Ask) -> Reply:
-    """Pass a request on to Tesla; beside an error its body is lost."""
+    """Forward a request to Tesla; the body of an error is dropped."""
     reply = await ask(asked)
     if reply.cut:
         return _error(502, "EOF")
@@ -268,7 +268,7 @@ def _refusal(status: int, words: str) -> Reply:
 
 
 def _spelled(status: int, body: Mapping[str, object]) -> Reply:
-    # It names its content type too late: what arrives is text/plain.
+    # The proxy sets its content type too late: clients receive text/plain.
     return Reply(status=status, body=json.dumps(body, separators=(",", ":")) + "\n")
 
 
@@ -283,7 +283,7 @@ def _is_jwt(token: str) -> bool:
         return False
 
 
-# What it makes of a command
+# Translation of commands
 
 
 def _number(params: Params, name: str, *, required: bool = True) -> float:
@@ -320,7 +320,7 @@ def _text(params: Params, name: str, *, required: bool = True) -> str:
 
 
 def _translate(command: str, params: Params) -> Run:
-    """Return what a command does; raise an error for what it cannot read."""
+    """Return the runner of a command; raise an error for invalid parameters."""
     if command in _USE_REST:
         return lambda car: car.ping()
     if command in _PLAIN:
@@ -338,7 +338,7 @@ def _heat_seat(params: Params) -> Run:
 
 
 def _cool_seat(params: Params) -> Run:
-    """Take the protocol's own number of a level, in which 1 is off."""
+    """Use the protocol's number of a level, in which 1 is off."""
     seat = int(_number(params, "seat_position"))
     level = int(_number(params, "seat_cooler_level"))
 
@@ -361,7 +361,7 @@ def _auto_seat(params: Params) -> Run:
 
 
 def _overheat_level(params: Params) -> Run:
-    """Take the protocol's own number of a temperature, in which 1 is 30 °C."""
+    """Use the protocol's number of a temperature, in which 1 is 30 °C."""
     level = int(_number(params, "cop_temp"))
     action = SetCopTempAction(copActivationTemp=_enum(level))
     return lambda car: car.act(VehicleAction(setCopTempAction=action))
@@ -431,7 +431,7 @@ def _windows(params: Params) -> Run:
 
 
 def _enum(number: int) -> Any:
-    # Whatever the client wrote goes into the message, known to the protocol or not.
+    # Any number goes into the message, known to the protocol or not.
     return number
 
 

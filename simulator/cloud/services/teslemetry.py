@@ -1,10 +1,10 @@
-"""Teslemetry: the Fleet API with a subscription, and a sign-in of its own.
+"""Teslemetry: the Fleet API by subscription, with its own sign-in.
 
-It serves `vehicle_data` from a cache, of a car that sleeps, too. It renews the cache
-about every 15 minutes for a car that does not stream, about every 90 seconds for one
-that Tesla bills less for (a Model S or X of before 2021, which cannot stream), and not
-at all for a car that streams. `api/refresh/VIN` renews it at once for 2 credits, 0.1
-for a car that is billed less; a command takes 1, a wake 20 (its own articles on caching
+It serves `vehicle_data` from a cache, also for a car that is asleep. It refreshes the
+cache about every 15 minutes for a car that does not stream, about every 90 seconds for
+one with discounted data (a Model S or X before 2021, which cannot stream), and not at
+all for a car that streams. `api/refresh/VIN` refreshes it at once for 2 credits,
+0.1 for a discounted car; a command costs 1, a wake 20 (Teslemetry's articles on caching
 and on credits, and Home Assistant's documentation of `teslemetry` of September 2026).
 """
 
@@ -40,10 +40,10 @@ _NAMES = {
 
 
 class Teslemetry(Service):
-    """Teslemetry when it is well.
+    """Teslemetry without faults.
 
-    `without_access` names the cars that have no subscription, `polled` those that could
-    stream and do not. `credits` are what its owner has left, None for enough.
+    `without_access` names the cars without a subscription, `non_streaming` those that
+    could stream and do not. `credits` is the remaining balance, None for unlimited.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Teslemetry(Service):
         )
 
     def refresh_token(self, account: Account) -> str:
-        """Return a refresh token, as if the owner had signed in."""
+        """Return a refresh token, as issued by a sign-in."""
         return self._sign_in.refresh_token(account, client=KNOWN_CLIENT)
 
     @override
@@ -196,7 +196,7 @@ class Teslemetry(Service):
 
 
 def is_discounted(car: Car) -> bool:
-    """Return whether Tesla bills less for a car, as it cannot stream."""
+    """Return whether Tesla bills a car at a discount because it cannot stream."""
     return car.model in {"models", "modelx"} and car.year < 2021
 
 

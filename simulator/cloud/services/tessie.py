@@ -1,7 +1,7 @@
-"""Tessie: commands in its own words, and data that it keeps.
+"""Tessie: its own command endpoints, and cached data.
 
-What it passes on of the Fleet API's `vehicle_data` is under 15 seconds old while the
-car is awake, and as of falling asleep while it is not.
+Its `vehicle_data` in the format of the Fleet API are less than 15 seconds old while
+the car is awake, and those of falling asleep otherwise.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -40,7 +40,7 @@ _COOLED = {"front_left": 1, "front_right": 2}
 
 
 class _WrongError(ValueError):
-    """A parameter means nothing."""
+    """A parameter is invalid."""
 
 
 type Query = Mapping[str, str]
@@ -68,7 +68,7 @@ def _as(command: str, /, **body: object) -> Callable[[Query], Order]:
     return lambda _: (command, body)
 
 
-# Its commands, and what it asks the maker for each.
+# Tessie's commands, mapped to commands of the Fleet API.
 COMMANDS: dict[str, Callable[[Query], Order]] = {
     "activate_front_trunk": _as("actuate_trunk", which_trunk="front"),
     "activate_rear_trunk": _as("actuate_trunk", which_trunk="rear"),
@@ -155,7 +155,7 @@ COMMANDS: dict[str, Callable[[Query], Order]] = {
 
 
 class Tessie(Service):
-    """Tessie when it is well."""
+    """Tessie without faults."""
 
     def __init__(
         self,
@@ -214,7 +214,7 @@ class Tessie(Service):
         return json_reply({"error": "Not found"}, 404)
 
     def refresh_cache(self, car: Car, *, presence: bool, data: bool) -> None:
-        """Keep what the maker tells of a car: its presence, its data, or neither."""
+        """Refresh the cached connectivity, data or both of a car."""
         car.advance()
         if car.vin not in self._kept or (data and car.connectivity == "online"):
             self._kept[car.vin] = self._fresh(car)

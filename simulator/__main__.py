@@ -33,11 +33,11 @@ PORTS = (
     "tesla_proxy",
 )
 EPILOG = """\
-What is served: the Fleet API of three regions, its sign-in, two hosts unrelated to it
-services in between (proxy, which speaks the Fleet API; Teslemetry; Tessie; Tesla's own
-tesla-http-proxy, over https with a certificate that its owner made) and the domain that
-holds an app's public key, each on a port of its own on 127.0.0.1, and a control port.
-GET the control port for its help, or try:
+Hosts: the Fleet API of three regions, Tesla's sign-in, two control hosts unrelated to
+Tesla, third parties (proxy, which speaks the Fleet API; Teslemetry; Tessie; Tesla's own
+tesla-http-proxy, over https with a self-signed certificate) and the domain of an app's
+public key, each on its own port on 127.0.0.1, and a control port. GET the control port
+for its help, or try:
 
   curl -H 'Content-Type: application/json' -d '{"na.api": "503 upstream error"}' \\
        http://127.0.0.1:8407/set
@@ -49,25 +49,25 @@ domain.key, car.NAME.
 Conditions: ok, refuse, timeout, reset, dns, null, tls (with --tls), CODE, CODE BODY,
 retry-after:SECONDS, stale, portal, garbage, empty, slow:SECONDS, late:SECONDS; for
 cars also online, asleep, offline, near, gone.
-dns and null are about names: this program only closes the ports.
+dns and null apply to host names: this program only closes the ports.
 
-A case file without a timeline may tell the homes alone:
+A case file may define homes without a timeline:
 
   home:
     region: eu
-    lively: true        # cars drive, charge and fall asleep by themselves
+    lively: true        # cars drive, charge and fall asleep
     cars:
       - {name: Ada, model: model3, year: 2021}
       - {name: Bo, model: modely, year: 2023, signing: required}
 
-Cars speak Tesla's vehicle command protocol under /signed_command. Over the control
-port: keys that a car obeys (/keys), whether commands must be signed (/signing), what
-goes wrong with the next ones (/mishap), what Tesla knows of the app (/app), and days
-with drives, a charge and sleep that a car lives by the clock (/days).
+Cars support Tesla's vehicle command protocol at /signed_command. The control port sets
+the keys of a car (/keys), whether commands must be signed (/signing), faults of the
+next commands (/mishap), the registration of the app (/app), and a daily schedule with
+drives, charging and sleep (/days).
 
-A car that is near is heard over Bluetooth, by whoever runs in the same program: this
-one has no radio. GET /state tells who is connected, which keys a car obeys and whether
-it waits for a card; /pair taps it, /air is for what goes wrong on the way.
+Bluetooth is only available to code in the same process, as there is no radio. GET
+/state shows the connections and keys of a car and whether it waits for a keycard; /pair
+taps it, /air sets the link conditions.
 
 """
 
@@ -93,31 +93,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
-        description="Tesla's cloud and cars on this machine, with faults on demand.",
+        description="Simulate Tesla's cloud and cars on this machine, with faults.",
         epilog=EPILOG + (scenario.__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--case", type=Path, metavar="FILE", help="take the homes from this file"
+        "--case", type=Path, metavar="FILE", help="load the homes from this file"
     )
     parser.add_argument(
         "--play",
         action="store_true",
-        help="set the conditions of the case's timeline, in real time",
+        help="apply the conditions of the case's timeline in real time",
     )
     parser.add_argument(
-        "--speed", type=float, default=1.0, help="play that much faster (default 1)"
+        "--speed", type=float, default=1.0, help="speed of the timeline (default 1)"
     )
     parser.add_argument(
         "--port",
         type=int,
         default=8400,
-        help="the first of 14 ports in a row (default 8400); 0 takes any free ones",
+        help="first of 14 consecutive ports (default 8400); 0 selects free ports",
     )
     parser.add_argument(
         "--tls",
         action="store_true",
-        help="serve https, with certificates of an authority that is thrown away",
+        help="serve https, with certificates of a temporary authority",
     )
     options = parser.parse_args(arguments)
     if options.play and options.case is None:
@@ -155,7 +155,7 @@ async def _run(
     async with simulator:
         try:
             await control.start()
-            _introduce(simulator, control, console)
+            _print_hosts(simulator, control, console)
             if case is None:
                 await stopped.wait()
             else:
@@ -165,13 +165,13 @@ async def _run(
     console.print("Stopped.")
 
 
-def _introduce(simulator: Simulator, control: ControlApi, console: Console) -> None:
+def _print_hosts(simulator: Simulator, control: ControlApi, console: Console) -> None:
     table = Table("host", "address", box=None, pad_edge=False)
     for name, url in {**simulator.urls, "control": control.url}.items():
         table.add_row(name, url)
     console.print(table)
     if simulator.ca_file is not None:
-        console.print(f"authority to trust: {simulator.ca_file}")
+        console.print(f"CA certificate: {simulator.ca_file}")
     for home in simulator.homes:
         cars = ", ".join(f"{car.name} ({car.model}, {car.year})" for car in home.cars)
         console.print(f"\n{home.name}: region {home.region}; {cars}")
@@ -195,18 +195,18 @@ async def play(
     """
     started = asyncio.get_running_loop().time()
     for step in case.timeline:
-        left = started + step.at / speed - asyncio.get_running_loop().time()
-        if await _is_set(stopped, left):
+        remaining = started + step.at / speed - asyncio.get_running_loop().time()
+        if await _wait_until_set(stopped, remaining):
             return
         simulator.apply(step.set)
         if step.token is not None:
             simulator.set_token(step.token)
-        console.print(f"{_clock(step.at)}  {_told(step)}")
-    console.print("The timeline is over; what it set stays.")
+        console.print(f"{_format_time(step.at)}  {_describe(step)}")
+    console.print("The timeline is over; its conditions stay active.")
     await stopped.wait()
 
 
-async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+async def _wait_until_set(event: asyncio.Event, seconds: float) -> bool:
     try:
         async with asyncio.timeout(max(0.0, seconds)):
             return await event.wait()
@@ -214,20 +214,20 @@ async def _is_set(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-def _told(step: Step) -> str:
-    told = [f"{subject}: {condition}" for subject, condition in step.set.items()]
+def _describe(step: Step) -> str:
+    parts = [f"{subject}: {condition}" for subject, condition in step.set.items()]
     if step.token is not None:
-        told.append(f"token: {step.token}")
-    for_replays = {
+        parts.append(f"token: {step.token}")
+    replay_only = {
         "do": step.do is not None,
         "restart": step.restart,
         "clock": step.clock != 0,
     }
-    told += [f"({name}: for replays only)" for name, on in for_replays.items() if on]
-    return ", ".join(told) or "nothing changes"
+    parts += [f"({name}: replays only)" for name, used in replay_only.items() if used]
+    return ", ".join(parts) or "no change"
 
 
-def _clock(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
 

@@ -128,7 +128,7 @@ class Connection:
 
     def _check(self) -> None:
         if not self.is_open:
-            message = f"the line to {self.car.name} is cut"
+            message = f"the connection to {self.car.name} is closed"
             raise ConnectionLostError(message)
 
     async def _deliver(self, message: bytes) -> None:

@@ -150,13 +150,13 @@ class BluetoothEnvironment:
             await self.sleep(weather.connect)
         car = self._car_at(address)
         if weather.ignore and self.random.random() < weather.ignore:
-            message = f"{car.name} is heard, and does not react"
+            message = f"{car.name} advertises, but ignores the connection attempt"
             raise DeviceNotFoundError(message)
         if self.random.random() < weather.refuse:
-            message = f"{car.name} does not answer"
+            message = f"{car.name} rejected the connection attempt"
             raise ConnectionRejectedError(message)
         if self._taken(car) >= MAX_CONNECTIONS:
-            message = f"{car.name} has {MAX_CONNECTIONS} connections and takes no more"
+            message = f"{car.name} has reached its {MAX_CONNECTIONS} connections"
             raise ConnectionSlotsFullError(message)
         line = self._open(car, self.relays.get(car.name, self._computers[car.name]))
         if weather.hang_up and self.random.random() < weather.hang_up:
@@ -265,7 +265,7 @@ class BluetoothEnvironment:
         for car in self._cars.values():
             if car.advertising and device_address(car.vin) == address:
                 return car
-        message = f"no car is heard at {address}"
+        message = f"no car advertises the address {address}"
         raise DeviceNotFoundError(message)
 
     def _taken(self, car: Car) -> int:

@@ -55,7 +55,7 @@ class LinkConditions:
                 or not 0 <= value <= most
             ):
                 message = (
-                    f"no such weather: {name!r}: {value!r}; allowed:"
+                    f"invalid link condition {name!r}: {value!r}; allowed:"
                     f" {', '.join(sorted(names))} (probabilities from 0 to 1;"
                     f" seconds up to {MAX_SECONDS:.0f}: {', '.join(sorted(_SECONDS))})"
                 )

@@ -31,7 +31,7 @@ class CertificateAuthority:
             self._certificate.public_bytes(serialization.Encoding.PEM)
         )
         self._impostor = self._issue(
-            ("gateway.invalid",), *_stranger("Somebody else's authority")
+            ("gateway.invalid",), *_unknown_authority("Unknown authority")
         )
 
     def close(self) -> None:
@@ -153,7 +153,9 @@ class SelfSignedCertificate:
             self._context.load_cert_chain(file)
 
 
-def _stranger(name: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+def _unknown_authority(
+    name: str,
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     key = ec.generate_private_key(ec.SECP256R1())
     return key, _root(name, key)
 

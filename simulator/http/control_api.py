@@ -15,28 +15,28 @@ from ..vehicle.car import Car
 from ..vehicle.schedule import parse_days
 from .server import HOST
 
-HELP = """Control of the simulator. Bodies are JSON (Content-Type: application/json).
+HELP = """Control API of the simulator. Bodies are JSON (Content-Type: application/json).
 
 POST /set     {"na.api": "503 upstream connect error", "car.Ada": "asleep"}
-POST /reset   {}   everything is well again, as at the start of a case
+POST /reset   {}   resets conditions and cars to the start of a case
 POST /do      {"car": "Ada", "do": "drive"}; ACTIONS
 POST /app     {"credentials": {"id": "secret"}, "must_register": true, "pem": "..."}
 POST /token   {"state": "expired"} or {"state": "ok"}
 POST /cars    {"name": "Di", "model": "modely", "year": 2024}; also signing
 POST /days    {"car": "Ada", "days": [{"drives": [{"at": "7:30", "minutes": 30}],
-              "plug": "18:00"}], "midnight": 1763942400}; lived again and again, from
-              now on unless midnight (in seconds of Unix) says otherwise
+              "plug": "18:00"}], "midnight": 1763942400}; the days repeat from
+              midnight (Unix time) on, by default from now
 POST /signing {"car": "Ada", "signing": "required"}; or allowed, off
 POST /keys    {"car": "Ada", "pem": "-----BEGIN PUBLIC...", "role": "DRIVER"}; ROLES
 POST /mishap  {"car": "Ada", "mishap": "lost-done", "times": 1}; MISHAPS
-POST /pair    {"car": "Ada", "do": "tap"}: a card on the console, for a key that asked
-              over Bluetooth to be added; or refuse
+POST /pair    {"car": "Ada", "do": "tap"}: taps a keycard on the console to add the key
+              requested over Bluetooth; or refuse
 POST /car     {"car": "Ada", "screen_hangs": true, "tells_wait": false,
-              "acknowledges": false}: infotainment is silent over Bluetooth; it says
-              that it waits for a card; bare acknowledgments come before its answers
+              "acknowledges": false}: infotainment does not answer over Bluetooth; the
+              car reports that it waits for a keycard; it acknowledges each message
 POST /air     {"car": "Ada", "phones": 2, "rssi": -80, "weather": {"lose_to_car": 0.1}}:
-              connections that others have, and how Bluetooth fares (of all cars if
-              none is named; {} is fine weather); WEATHERS
+              connections of other phones and link conditions ({} resets them), of all
+              cars if none is named; WEATHERS
 DELETE /cars/Di
 GET  /state   conditions, cars, addresses
 GET  /calls   counters, billed and unbilled
@@ -237,7 +237,7 @@ class ControlApi:
         body = await _body(request)
         car, midnight = self._simulator.car(str(body.get("car"))), body.get("midnight")
         if midnight is not None and not isinstance(midnight, int | float):
-            message = "midnight must be a number: seconds of Unix"
+            message = "midnight must be a number: Unix time in seconds"
             raise ConditionError(message)
         car.set_schedule(parse_days(body.get("days")), midnight)
         return web.json_response(describe(car))

@@ -177,7 +177,7 @@ class HostRouter:
                 forward.account.region, ask, (), remote=True, hidden=fault.hidden_models
             )
             if reply.cut:
-                return failure(502, "bad gateway: the maker's API gave no answer")
+                return failure(502, "bad gateway: no answer from Tesla")
             if reply.status != 200:
                 return reply
             if forward.wakes is not None:
@@ -200,7 +200,7 @@ class HostRouter:
                 billed=cached.forced,
             )
             if reply.cut:
-                reply = failure(502, "bad gateway: the maker's API gave no answer")
+                reply = failure(502, "bad gateway: no answer from Tesla")
             if reply.status == 200 and not reply.cut:
                 cached.cache.reply, cache.at = reply, service.now
                 if cached.forced:
@@ -244,7 +244,7 @@ class HostRouter:
         )
         about_the_car = reply.status >= 500 and "vehicle" in reply.body
         if reply.cut or not (about_the_car or (reply.status < 500 and _is_json(reply))):
-            return failure(502, "bad gateway: the maker's API gave no usable answer")
+            return failure(502, "bad gateway: no usable answer from Tesla")
         return reply
 
     async def _ask_region(

@@ -99,10 +99,10 @@ def public_point(key: Key) -> bytes:
             )
         loaded = serialization.load_pem_public_key(key.encode())
     except ValueError as err:
-        message = f"this is no public key: {err}"
+        message = f"invalid public key: {err}"
         raise WhitelistError(message) from err
     if not isinstance(loaded, ec.EllipticCurvePublicKey):
-        message = "the key is of another kind"
+        message = "the key is no elliptic curve key"
         raise WhitelistError(message)
     return public_point(loaded)
 
@@ -130,7 +130,7 @@ class Whitelist:
         return None if entry is None else entry.role
 
     def add(self, key: Key, role: Role = Role.OWNER, form: int = 0) -> Entry:
-        """Add a key or change its role; raise WhitelistFullError if there is no slot."""
+        """Add a key or change its role; raise WhitelistFullError if it is full."""
         entry = Entry(point=public_point(key), role=role, form_factor=form)
         if entry.point not in self._entries and self.is_full:
             message = f"all {self.slots} slots are taken"

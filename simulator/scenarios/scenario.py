@@ -1,21 +1,20 @@
-"""Cases: outages as data, read strictly.
+"""Outage cases as data, parsed strictly.
 
-The format is told in the README beside the cases. Beyond its basics a case may say:
+The README beside the cases describes the format. Additional keys of a case:
 
-- `home.provider`: compatible (default), watch_only, proxy (a service in between),
-  fleet (the maker's own sign-in), fleet_server (the same, with Tesla's own proxy for
-  the commands), tesla_proxy (all calls through that proxy, with a fixed token),
-  teslemetry or tessie.
-- `home.settled: false`: the first installation happens at 0:00, when the conditions
-  of the first step are already set.
-- `home.lively: true`: cars drive, charge and fall asleep by themselves.
-- `homes:` instead of `home:`, a list of several homes, each with a name of its own;
-  `expect` is then a mapping from the name of a home to what holds there.
-- `clock: "-2:00"` on a step: the wall clock is set back (or forward) by that much.
-- `token: expired` (or `ok`) on a step: the homes' access tokens stop being valid.
+- `home.provider`: compatible (default), watch_only, proxy (a third party), fleet
+  (Tesla's sign-in), fleet_server (the same, with Tesla's own proxy for commands),
+  tesla_proxy (all calls through that proxy, with a fixed token), teslemetry or tessie.
+- `home.settled: false`: Keycard is installed at 0:00, under the conditions of the first
+  step.
+- `home.lively: true`: cars drive, charge and fall asleep.
+- `homes:` instead of `home:`: a list of several named homes; `expect` then maps the
+  names of homes to their expectations.
+- `clock: "-2:00"` on a step: the wall clock is set back (or forward) by this time.
+- `token: expired` (or `ok`) on a step: the access tokens of all homes expire.
 - `set` of `proxy.api`, `controls1`, `controls2`.
 - `signing: required` (or `allowed`, `off`) of a car: whether its commands must be
-  signed. Left out: `allowed`, and `off` for a Model S or X from before 2021.
+  signed. Default: `allowed`, and `off` for a Model S or X before 2021.
 """
 
 from collections.abc import Callable, Mapping
@@ -251,7 +250,7 @@ def _step(place: YamlNode, homes: tuple[Home, ...]) -> Step:
         token=place.read("token", _one_of(("expired", "ok"))),
     )
     if do and not step.expect:
-        place.fail("a step with do needs an expect: how else would it end?")
+        place.fail("a step with do needs an expect, which ends it")
     return step
 
 

@@ -38,7 +38,7 @@ from .scenarios.scenario import CarSpec, Home
 from .vehicle.car import Car
 
 # Conditions that every car and subject starts with.
-_START = ("ok", "online", "gone")
+_INITIAL_CONDITIONS = ("ok", "online", "gone")
 DEFAULT_HOME = Home(
     cars=(
         CarSpec(name="Ada", model="model3", year=2021),
@@ -48,7 +48,7 @@ DEFAULT_HOME = Home(
     lively=True,
 )
 # Subjects served by each port; the port closes when all of them are unreachable.
-_PORTS = {
+_PORT_SUBJECTS = {
     **{region: (f"{region}.status", f"{region}.api") for region in REGIONS},
     "auth": AUTH,
     **{name: (name,) for name in CONTROLS},
@@ -57,7 +57,7 @@ _PORTS = {
     "domain": (DOMAIN,),
     **{name: (f"{name}.api",) for name in SERVICES},
 }
-_BEHIND_DNS = (*REGIONS, "auth")
+_DNS_HOSTS = (*REGIONS, "auth")
 
 
 class PortTakenError(OSError):
@@ -88,7 +88,7 @@ class Simulator(Fleet):
         self._traffic = Traffic()
         self._conditions = Conditions(now)
         self._tokens = Tokens(now)
-        self._accounts = [self._account(one) for one in self.homes]
+        self._accounts = [self._create_account(one) for one in self.homes]
         self._api = FleetApi(
             self._accounts,
             self._tokens,
@@ -110,9 +110,9 @@ class Simulator(Fleet):
             sign_in=self._sign_in,
             tesla_proxy=self.tesla_proxy,
             services={"teslemetry": self.teslemetry, "tessie": self.tessie},
-            calls=self.usage,
+            usage=self.usage,
             cars=self.cars,
-            proxied=self.homes[0].region,
+            default_region=self.homes[0].region,
         )
         self.tokens = {
             one.home.name: self._tokens.issue(one, lifetime=LONG_LIFETIME)
@@ -142,7 +142,7 @@ class Simulator(Fleet):
                 message = f"port {one.port} for {one.name} is taken"
                 raise PortTakenError(message) from err
         for name, one in self._listeners.items():
-            await one.start(closed=self._out_of_reach(name))
+            await one.start(closed=self._is_unreachable(name))
         self._update_ports()
 
     async def stop(self) -> None:
@@ -214,11 +214,11 @@ class Simulator(Fleet):
             if condition.strip() == ConditionKind.TLS and self._authority is None:
                 message = f"{subject}: tls needs a simulator that serves TLS"
                 raise ConditionError(message)
-        if any(condition.strip() not in _START for condition in conditions.values()):
+        if any(condition.strip() not in _INITIAL_CONDITIONS for condition in conditions.values()):
             self._api.freeze_data()
         for subject, condition in conditions.items():
             for single in expand_subject(subject, self.cars):
-                self._set_one(single, condition.strip())
+                self._set_condition(single, condition.strip())
         self._update_ports()
 
     def reset(self) -> None:
@@ -250,19 +250,19 @@ class Simulator(Fleet):
 
     def refresh_token(self, home: str | None = None) -> str:
         """Return a refresh token, as issued by a sign-in."""
-        return self._sign_in.refresh_token(self._account_of(home))
+        return self._sign_in.refresh_token(self._find_account(home))
 
     def teslemetry_token(self, home: str | None = None) -> str:
         """Return an access token of Teslemetry."""
-        return self.teslemetry.tokens.issue(self._account_of(home))
+        return self.teslemetry.tokens.issue(self._find_account(home))
 
     def teslemetry_refresh_token(self, home: str | None = None) -> str:
         """Return a refresh token of Teslemetry, as issued by a sign-in."""
-        return self.teslemetry.refresh_token(self._account_of(home))
+        return self.teslemetry.refresh_token(self._find_account(home))
 
     def tessie_token(self, home: str | None = None) -> str:
         """Return an access token of Tessie."""
-        return self.tessie.tokens.issue(self._account_of(home))
+        return self.tessie.tokens.issue(self._find_account(home))
 
     def access_token(
         self,
@@ -272,28 +272,28 @@ class Simulator(Fleet):
         client: str = CLIENT,
     ) -> str:
         """Return an access token limited to the given scopes."""
-        account = self._account_of(home)
+        account = self._find_account(home)
         return self._tokens.issue(
             account, scopes=scopes, lifetime=lifetime, client=client
         )
 
     def set_mobile_access(self, allowed: bool, home: str | None = None) -> None:
         """Switch mobile access of an account's cars on or off."""
-        self._account_of(home).mobile_access = allowed
+        self._find_account(home).mobile_access = allowed
 
     def add_car(self, spec: CarSpec, home: str | None = None) -> Car:
         """Add a car to an account."""
         if spec.name in self.cars:
             message = f"there is a car {spec.name!r} already"
             raise ConditionError(message)
-        account = self._account_of(home)
+        account = self._find_account(home)
         car = self._build_car(spec, account.home)
         account.cars.append(car)
         return car
 
     def add_product(self, product: dict[str, object], home: str | None = None) -> None:
         """Add another product, such as an energy site, to an account."""
-        self._account_of(home).other_products.append(product)
+        self._find_account(home).other_products.append(product)
 
     def remove_car(self, name: str) -> Car:
         """Remove a car from its account."""
@@ -306,10 +306,10 @@ class Simulator(Fleet):
                 account.cars.remove(car)
         return car
 
-    def _account(self, home: Home) -> Account:
+    def _create_account(self, home: Home) -> Account:
         return Account(home, [self._build_car(spec, home) for spec in home.cars])
 
-    def _account_of(self, home: str | None) -> Account:
+    def _find_account(self, home: str | None) -> Account:
         for account in self._accounts:
             if home in {None, account.home.name}:
                 return account
@@ -318,7 +318,7 @@ class Simulator(Fleet):
 
     def _build_listeners(self, ports: Mapping[str, int]) -> dict[str, Listener]:
         listeners: dict[str, Listener] = {}
-        names = list(_PORTS)
+        names = list(_PORT_SUBJECTS)
         if self._authority is not None:
             names += [f"{name}_http" for name in CONTROLS]
         if unknown := set(ports) - set(names):
@@ -327,19 +327,19 @@ class Simulator(Fleet):
         for name in names:
             listeners[name] = Listener(
                 name,
-                self._answerer(name),
+                self._reply_handler(name),
                 self._traffic,
                 port=ports.get(name, 0),
-                tls=self._tls_of(name),
+                tls=self._tls_for(name),
             )
         return listeners
 
-    def _tls_of(self, name: str) -> CertificateAuthority | SelfSignedCertificate | None:
+    def _tls_for(self, name: str) -> CertificateAuthority | SelfSignedCertificate | None:
         if name == "tesla_proxy":
             return self.tesla_proxy_certificate
         return None if name.endswith("_http") else self._authority
 
-    def _answerer(self, name: str) -> ReplyHandler:
+    def _reply_handler(self, name: str) -> ReplyHandler:
         if name in REGIONS:
             return lambda request: self._hosts.region(name, request)
         if name == "auth":
@@ -355,7 +355,7 @@ class Simulator(Fleet):
         subject = name.removesuffix("_http")
         return lambda request: self._hosts.unrelated(subject, request)
 
-    def _set_one(self, subject: str, condition: str) -> None:
+    def _set_condition(self, subject: str, condition: str) -> None:
         car = self.cars.get(subject.removeprefix("car."))
         if car is not None and subject.startswith("car."):
             if condition in {"near", "gone"}:
@@ -366,22 +366,22 @@ class Simulator(Fleet):
                 condition = "ok"
         self._conditions.set(subject, condition)
 
-    def _out_of_reach(self, port: str) -> bool:
-        subjects = _PORTS[port.removesuffix("_http")]
-        if port in _BEHIND_DNS and self._conditions.get(DNS).kind in UNREACHABLE:
+    def _is_unreachable(self, port: str) -> bool:
+        subjects = _PORT_SUBJECTS[port.removesuffix("_http")]
+        if port in _DNS_HOSTS and self._conditions.get(DNS).kind in UNREACHABLE:
             return True
         return all(self._conditions.get(one).kind in UNREACHABLE for one in subjects)
 
     def _update_ports(self) -> None:
         for name, one in self._listeners.items():
-            subjects = _PORTS[name.removesuffix("_http")]
+            subjects = _PORT_SUBJECTS[name.removesuffix("_http")]
             impostor = ConditionKind.TLS in {
                 self._conditions.get(it).kind for it in subjects
             }
             if impostor is not one.foreign_certificate:
                 one.foreign_certificate = impostor
                 one.drop_idle()
-            if self._out_of_reach(name):
+            if self._is_unreachable(name):
                 one.close_port()
             else:
                 one.open_port()

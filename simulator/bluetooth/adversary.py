@@ -50,7 +50,7 @@ _FAULTS = (
     MessageFault_E.MESSAGEFAULT_ERROR_TIME_EXPIRED,
     MessageFault_E.MESSAGEFAULT_ERROR_INVALID_TOKEN_OR_COUNTER,
 )
-_MEMORY = 200  # messages
+_MAX_RECORDED = 200  # messages
 
 
 class Adversary:
@@ -65,39 +65,39 @@ class Adversary:
         self,
         computers: VehicleComputers,
         car: Car,
-        chance: Random,
+        random: Random,
         now: Callable[[], float],
         *,
-        mischief: float = 0.3,
+        attack_rate: float = 0.3,
         forges_status: bool = True,
         forges_data: bool = True,
     ) -> None:
-        self.actions: dict[str, int] = {}
+        self.attacks: dict[str, int] = {}
         """How often it did what."""
 
         self._computers = computers
         self._car = car
-        self._chance = chance
+        self._random = random
         self._now = now
-        self._mischief = mischief
+        self._attack_rate = attack_rate
         self._forges = {
             Domain.DOMAIN_VEHICLE_SECURITY: forges_status,
             Domain.DOMAIN_INFOTAINMENT: forges_data,
         }
-        self._own = VehicleComputers(
+        self._own_computers = VehicleComputers(
             copy_car(car),
             now,
             keys=lambda _vin, _domain: ec.generate_private_key(ec.SECP256R1()),
         )
-        self._to_car: list[bytes] = []
-        self._from_car: list[bytes] = []
-        self._held: list[bytes] = []
+        self._sent: list[bytes] = []
+        self._received: list[bytes] = []
+        self._delayed: list[bytes] = []
         # Forgeries in answer to a session request, and to a signed message.
-        self._greetings = [self._forge_denial, self._forge_session, self._forge_fault]
-        self._answers = [
+        self._session_forgeries = [self._forge_denial, self._forge_session, self._forge_fault]
+        self._answer_forgeries = [
             self._forge_confirmation,
             self._forge_fault,
-            self._forge_seal,
+            self._forge_sealed,
             self._forge_broadcast,
         ]
 
@@ -109,28 +109,28 @@ class Adversary:
     def answer(
         self,
         data: bytes,
-        over: Transport = Transport.BLUETOOTH,
-        tell_later: Callable[[bytes], None] = lambda message: None,
+        transport: Transport = Transport.BLUETOOTH,
+        send_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
         """Relay a message and its answers, or attack them."""
         message = RoutableMessage.FromString(data)
-        if self._does("swallow", "pass on", "pass on") == "swallow":
+        if self._choose_attack("swallow", "pass on", "pass on") == "swallow":
             # The car receives nothing, the client a forgery.
             for forged in self._forge(message):
-                tell_later(forged)
+                send_later(forged)
             return None
         answers = [
             answer
             for one in self._outbound(data)
-            if (answer := self._computers.answer(one, over, tell_later)) is not None
+            if (answer := self._computers.answer(one, transport, send_later)) is not None
         ]
         for answer in self._inbound(message, answers):
-            tell_later(answer)
+            send_later(answer)
         return None
 
     def broadcast(self) -> bytes:
         """Return the broadcast of the car, or one with a false status."""
-        if self._chance.random() < self._mischief:
+        if self._random.random() < self._attack_rate:
             return self._forge_broadcast(RoutableMessage())
         return self._computers.broadcast()
 
@@ -142,40 +142,40 @@ class Adversary:
         """Return the car's fault for an answer that exceeds the MTU."""
         return self._computers.response_too_long(data)
 
-    def _does(self, *deeds: str) -> str:
-        if self._chance.random() >= self._mischief:
+    def _choose_attack(self, *deeds: str) -> str:
+        if self._random.random() >= self._attack_rate:
             return ""
-        deed = self._chance.choice(deeds)
-        self.actions[deed] = self.actions.get(deed, 0) + 1
+        deed = self._random.choice(deeds)
+        self.attacks[deed] = self.attacks.get(deed, 0) + 1
         return deed
 
     def _outbound(self, data: bytes) -> list[bytes]:
         """Return the messages that reach the car."""
-        late, self._held = self._held, []
-        self._to_car = [*self._to_car[1 - _MEMORY :], data]
-        match self._does("drop", "delay", "double", "replay to the car"):
+        late, self._delayed = self._delayed, []
+        self._sent = [*self._sent[1 - _MAX_RECORDED :], data]
+        match self._choose_attack("drop", "delay", "double", "replay to the car"):
             case "drop":
                 return late
             case "delay":
-                self._held = [data]
+                self._delayed = [data]
                 return late
             case "double":
                 return [*late, data, data]
             case "replay to the car":
-                return [*late, self._chance.choice(self._to_car), data]
+                return [*late, self._random.choice(self._sent), data]
             case _:
                 return [data, *late]
 
     def _inbound(self, message: RoutableMessage, answers: list[bytes]) -> list[bytes]:
         """Return the messages that reach the client."""
         forges = self._forges.get(message.to_destination.domain, False)
-        kept = [one for one in answers if forges or not _is_open(one)]
-        self._from_car = [*self._from_car, *kept][-_MEMORY:]
-        match self._does("lose", "replay", "inject", "inject instead"):
+        kept = [one for one in answers if forges or not _is_unsealed(one)]
+        self._received = [*self._received, *kept][-_MAX_RECORDED:]
+        match self._choose_attack("lose", "replay", "inject", "inject instead"):
             case "lose":
                 return []
-            case "replay" if self._from_car:
-                return [self._chance.choice(self._from_car), *answers]
+            case "replay" if self._received:
+                return [self._random.choice(self._received), *answers]
             case "inject":
                 return [*self._forge(message), *answers]
             case "inject instead":
@@ -185,25 +185,25 @@ class Adversary:
 
     def _forge(self, message: RoutableMessage) -> list[bytes]:
         greets = message.HasField("session_info_request")
-        choices = self._greetings if greets else self._answers
+        choices = self._session_forgeries if greets else self._answer_forgeries
         if not greets and self._forges.get(message.to_destination.domain):
             choices = [*choices, *[self._forge_state] * 4]
-        return [self._chance.choice(choices)(message)]
+        return [self._random.choice(choices)(message)]
 
     def _reply(self, message: RoutableMessage) -> RoutableMessage:
         return RoutableMessage(
             to_destination=message.from_destination,
             from_destination=message.to_destination,
-            request_uuid=self._chance.choice((b"", message.uuid)),
+            request_uuid=self._random.choice((b"", message.uuid)),
         )
 
-    def _lie(self) -> bytes:
+    def _false_status(self) -> bytes:
         """Return the status of the car with the opposite lock state."""
         other = copy_car(self._car)
         other.locked = not self._car.locked
         return status_message(other)
 
-    def _lie_of_data(self) -> bytes:
+    def _false_data(self) -> bytes:
         """Return data with another charge limit and the opposite climate state."""
         other = copy_car(self._car)
         other.charge_limit = 150 - self._car.charge_limit
@@ -219,7 +219,7 @@ class Adversary:
         reply = self._reply(message)
         security = message.to_destination.domain == Domain.DOMAIN_VEHICLE_SECURITY
         reply.protobuf_message_as_bytes = (
-            self._lie() if security else self._lie_of_data()
+            self._false_status() if security else self._false_data()
         )
         return bytes(reply.SerializeToString())
 
@@ -228,14 +228,14 @@ class Adversary:
             RoutableMessage(
                 to_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
                 from_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
-                protobuf_message_as_bytes=self._lie(),
+                protobuf_message_as_bytes=self._false_status(),
             ).SerializeToString()
         )
 
     def _forge_confirmation(self, message: RoutableMessage) -> bytes:
         reply = self._reply(message)
         status = CommandStatus(operationStatus=CommandStatus_E.OPERATIONSTATUS_OK)
-        payload = self._chance.choice((FromVCSECMessage(commandStatus=status), None))
+        payload = self._random.choice((FromVCSECMessage(commandStatus=status), None))
         reply.protobuf_message_as_bytes = (
             b"" if payload is None else payload.SerializeToString()
         )
@@ -246,7 +246,7 @@ class Adversary:
         reply.signedMessageStatus.CopyFrom(
             MessageStatus(
                 operation_status=OperationStatus_E.OPERATIONSTATUS_ERROR,
-                signed_message_fault=self._chance.choice(_FAULTS),
+                signed_message_fault=self._random.choice(_FAULTS),
             )
         )
         return bytes(reply.SerializeToString())
@@ -260,26 +260,26 @@ class Adversary:
 
     def _forge_session(self, message: RoutableMessage) -> bytes:
         """Answer a session request with a key pair of its own."""
-        self._own.whitelist.add(message.session_info_request.public_key, Role.DRIVER)
-        return self._own.answer(message.SerializeToString()) or b""
+        self._own_computers.whitelist.add(message.session_info_request.public_key, Role.DRIVER)
+        return self._own_computers.answer(message.SerializeToString()) or b""
 
-    def _forge_seal(self, message: RoutableMessage) -> bytes:
+    def _forge_sealed(self, message: RoutableMessage) -> bytes:
         """Answer with random bytes in the format of a sealed payload."""
         reply = self._reply(message)
-        reply.protobuf_message_as_bytes = self._chance.randbytes(8)
+        reply.protobuf_message_as_bytes = self._random.randbytes(8)
         reply.signature_data.CopyFrom(
             SignatureData(
                 AES_GCM_Response_data=AES_GCM_Response_Signature_Data(
-                    nonce=self._chance.randbytes(12),
+                    nonce=self._random.randbytes(12),
                     counter=1,
-                    tag=self._chance.randbytes(16),
+                    tag=self._random.randbytes(16),
                 )
             )
         )
         return bytes(reply.SerializeToString())
 
 
-def _is_open(data: bytes) -> bool:
+def _is_unsealed(data: bytes) -> bool:
     """Return whether a message has an unsealed payload."""
     message = RoutableMessage.FromString(data)
     sealed = message.signature_data.HasField("AES_GCM_Response_data")

@@ -29,7 +29,7 @@ class ConnectionEnvironment(Protocol):
     def count_lost_message(self, car: Car) -> None:
         """Count a lost message."""
 
-    def connection_ended(self, line: Connection) -> None:
+    def connection_ended(self, connection: Connection) -> None:
         """Remove a closed connection."""
 
     def start_card_timeout(self, whitelist: Whitelist) -> None:
@@ -49,8 +49,8 @@ class Device(Protocol):
     def answer(
         self,
         data: bytes,
-        over: Transport = Transport.BLUETOOTH,
-        tell_later: Callable[[bytes], None] = lambda message: None,
+        transport: Transport = Transport.BLUETOOTH,
+        send_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
         """Return the answer to a message, None if there is none."""
 
@@ -68,19 +68,19 @@ class Connection:
     """A connection that takes framed messages and returns chunks of framed messages."""
 
     def __init__(
-        self, ether: ConnectionEnvironment, car: Car, computers: Device
+        self, environment: ConnectionEnvironment, car: Car, device: Device
     ) -> None:
         self.car = car
         self.on_disconnect: Callable[[], None] = lambda: None
         self.is_open = True
-        self._ether = ether
-        self._computers = computers
+        self._environment = environment
+        self._device = device
         self._on_chunk: Callable[[bytes], None] | None = None
-        self._heard = framing.FrameDecoder()
-        self._to_say: asyncio.Queue[bytes] = asyncio.Queue()
+        self._decoder = framing.FrameDecoder()
+        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
         # Keep the task out of the client's context, as it belongs to the car.
         self._loop = asyncio.get_running_loop()
-        self._talking = self._loop.create_task(self._send_queue(), context=Context())
+        self._sender = self._loop.create_task(self._send_queue(), context=Context())
 
     @property
     def device_name(self) -> str:
@@ -97,8 +97,8 @@ class Connection:
         self._on_chunk = on_chunk
         if on_chunk is not None:
             for message in (
-                self._computers.broadcast(),
-                *self._computers.unsolicited_messages(),
+                self._device.broadcast(),
+                *self._device.unsolicited_messages(),
             ):
                 self.notify(message)
 
@@ -107,78 +107,78 @@ class Connection:
 
         Raise ConnectionLostError if the connection is closed before or meanwhile.
         """
-        self._check()
-        for message in self._heard.feed(data):
+        self._ensure_open()
+        for message in self._decoder.feed(data):
             await self._deliver(message)
 
     async def close(self) -> None:
         """Close the connection."""
-        self._end()
+        self._close()
 
     def drop(self) -> None:
         """Drop the connection, as the car or bad reception does."""
         if self.is_open:
-            self._end()
+            self._close()
             self.on_disconnect()
 
     def notify(self, message: bytes) -> None:
         """Queue a message of the car."""
         if self.is_open:
-            self._to_say.put_nowait(message)
+            self._outgoing.put_nowait(message)
 
-    def _check(self) -> None:
+    def _ensure_open(self) -> None:
         if not self.is_open:
             message = f"the connection to {self.car.name} is closed"
             raise ConnectionLostError(message)
 
     async def _deliver(self, message: bytes) -> None:
-        weather, chance = self._ether.link_conditions_of(self.car), self._ether.random
-        with self._ether.transfer():
-            await self._ether.sleep(weather.latency)
-        self._check()
+        weather, chance = self._environment.link_conditions_of(self.car), self._environment.random
+        with self._environment.transfer():
+            await self._environment.sleep(weather.latency)
+        self._ensure_open()
         if chance.random() < weather.cut_before:
             self.drop()
         elif chance.random() < weather.lose_to_car:
-            self._ether.count_lost_message(self.car)
+            self._environment.count_lost_message(self.car)
         elif weather.late:
             # A message on its way arrives even if the connection is closed.
-            self._loop.call_later(weather.late, self._reach, message, context=Context())
+            self._loop.call_later(weather.late, self._receive, message, context=Context())
         else:
-            self._reach(message)
+            self._receive(message)
             if chance.random() < weather.cut_after:
                 self.drop()
-        self._check()
+        self._ensure_open()
 
-    def _reach(self, message: bytes) -> None:
-        whitelist = self._computers.whitelist
+    def _receive(self, message: bytes) -> None:
+        whitelist = self._device.whitelist
         asked = whitelist.pending
-        answer = self._computers.answer(message, Transport.BLUETOOTH, self.notify)
+        answer = self._device.answer(message, Transport.BLUETOOTH, self.notify)
         if answer is not None and len(answer) > framing.MAX_MESSAGE_BYTES:
-            answer = self._computers.response_too_long(message)
+            answer = self._device.response_too_long(message)
         if answer is not None:
             self.notify(answer)
         if whitelist.pending is not None and whitelist.pending is not asked:
-            self._ether.start_card_timeout(whitelist)
+            self._environment.start_card_timeout(whitelist)
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         if self.is_open:
             self.is_open = False
-            self._talking.cancel()
-            self._ether.connection_ended(self)
+            self._sender.cancel()
+            self._environment.connection_ended(self)
 
     async def _send_queue(self) -> None:
         while True:
-            message = await self._to_say.get()
+            message = await self._outgoing.get()
             weather, chance = (
-                self._ether.link_conditions_of(self.car),
-                self._ether.random,
+                self._environment.link_conditions_of(self.car),
+                self._environment.random,
             )
             if weather.slow and chance.random() < weather.slow_rate:
-                await self._ether.sleep(weather.slow)
-            with self._ether.transfer():
-                await self._ether.sleep(weather.latency)
+                await self._environment.sleep(weather.slow)
+            with self._environment.transfer():
+                await self._environment.sleep(weather.latency)
             if chance.random() < weather.lose_to_phone:
-                self._ether.count_lost_message(self.car)
+                self._environment.count_lost_message(self.car)
                 continue
             for chunk in framing.split_message(message):
                 if self._on_chunk is not None:

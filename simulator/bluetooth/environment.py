@@ -17,7 +17,7 @@ from .spoofed_devices import SpoofedDevice
 
 MAX_CONNECTIONS = 3  # accepted by a car
 DEFAULT_RSSI = -60
-_RANDOM_STATIC = 0xC0  # address type of cars
+_RANDOM_STATIC_ADDRESS = 0xC0  # address type of cars
 
 
 class DeviceNotFoundError(ConnectionError):
@@ -55,7 +55,7 @@ class LinkStatistics:
 def device_address(vin: str) -> str:
     """Return the Bluetooth address of a car."""
     digest = bytearray(hashlib.sha256(vin.encode()).digest()[:6])
-    digest[0] |= _RANDOM_STATIC
+    digest[0] |= _RANDOM_STATIC_ADDRESS
     return digest.hex(":").upper()
 
 
@@ -76,10 +76,10 @@ class BluetoothEnvironment:
         cars: Mapping[str, Car],
         computers: Mapping[str, VehicleComputers],
         now: Callable[[], float],
-        chance: Random | None = None,
+        random: Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.random = chance or Random()
+        self.random = random or Random()
         self.sleep = sleep
         self.link_conditions = LinkConditions()
         self.phones: Counter[str] = Counter()  # connections of others, by VIN
@@ -93,13 +93,13 @@ class BluetoothEnvironment:
         self._cars = cars
         self._computers = computers
         self._now = now
-        self._local: dict[str, LinkConditions] = {}
-        self._since: dict[Connection, float] = {}
-        self._connections: Counter[str] = Counter()
+        self._link_conditions: dict[str, LinkConditions] = {}
+        self._opened_at: dict[Connection, float] = {}
+        self._connection_counts: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._longest: defaultdict[str, float] = defaultdict(float)
         self._listeners: list[Callable[[], None]] = []
-        self._heard: dict[str, bool] = {}
+        self._advertising: dict[str, bool] = {}
         self._timers: set[asyncio.Task[None]] = set()
 
     def advertisements(self) -> list[Advertisement]:
@@ -109,7 +109,7 @@ class BluetoothEnvironment:
                 address=device_address(car.vin),
                 name=local_name(car.vin),
                 rssi=self.rssi.get(car.vin, DEFAULT_RSSI),
-                connectable=self._taken(car) < MAX_CONNECTIONS,
+                connectable=self._connection_count(car) < MAX_CONNECTIONS,
             )
             for car in self._cars.values()
             if car.advertising
@@ -123,19 +123,19 @@ class BluetoothEnvironment:
             for stranger in self.spoofed_devices
         ]
 
-    def add_spoofed_device(self, stranger: SpoofedDevice) -> None:
+    def add_spoofed_device(self, spoofed: SpoofedDevice) -> None:
         """Add a spoofed device in range."""
-        self.spoofed_devices.append(stranger)
+        self.spoofed_devices.append(spoofed)
         for listener in tuple(self._listeners):
             listener()
 
-    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `changed` when a car enters or leaves the range; return a callback.
 
         The returned callback ends the subscription.
         """
-        self._listeners.append(changed)
-        return lambda: self._listeners.remove(changed)
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     async def connect(self, address: str) -> Connection:
         """Connect to a device.
@@ -155,7 +155,7 @@ class BluetoothEnvironment:
         if self.random.random() < weather.refuse:
             message = f"{car.name} rejected the connection attempt"
             raise ConnectionRejectedError(message)
-        if self._taken(car) >= MAX_CONNECTIONS:
+        if self._connection_count(car) >= MAX_CONNECTIONS:
             message = f"{car.name} has reached its {MAX_CONNECTIONS} connections"
             raise ConnectionSlotsFullError(message)
         line = self._open(car, self.relays.get(car.name, self._computers[car.name]))
@@ -166,29 +166,29 @@ class BluetoothEnvironment:
     def _open(self, car: Car, device: Device) -> Connection:
         line = Connection(self, car, device)
         self.connections.append(line)
-        self._since[line] = self._now()
-        self._connections[car.vin] += 1
+        self._opened_at[line] = self._now()
+        self._connection_counts[car.vin] += 1
         return line
 
     def set_link_conditions(
-        self, weather: LinkConditions, car: str | None = None
+        self, conditions: LinkConditions, car: str | None = None
     ) -> None:
         """Set the link conditions of one car, or of all others."""
         if car is None:
-            self.link_conditions = weather
+            self.link_conditions = conditions
         else:
-            self._local[car] = weather
+            self._link_conditions[car] = conditions
 
     def link_conditions_of(self, car: Car) -> LinkConditions:
         """Return the link conditions of a car."""
-        return self._local.get(car.name, self.link_conditions)
+        return self._link_conditions.get(car.name, self.link_conditions)
 
     def statistics(self, car: Car) -> LinkStatistics:
         """Return the statistics of a car."""
         lines = [line for line in self.connections if line.car is car]
-        held = [self._now() - self._since[line] for line in lines]
+        held = [self._now() - self._opened_at[line] for line in lines]
         return LinkStatistics(
-            connections=self._connections[car.vin],
+            connections=self._connection_counts[car.vin],
             longest=max(*held, self._longest[car.vin], 0.0),
             open=len(lines),
             lost=self._lost[car.vin],
@@ -210,15 +210,15 @@ class BluetoothEnvironment:
         elif lines:
             # The answer of the car is sent before its broadcast.
             asyncio.get_running_loop().call_soon(self.broadcast, car)
-        if self._heard.get(car.vin, False) is not car.advertising:
-            self._heard[car.vin] = car.advertising
+        if self._advertising.get(car.vin, False) is not car.advertising:
+            self._advertising[car.vin] = car.advertising
             for listener in tuple(self._listeners):
                 listener()
 
     def reset(self) -> None:
         """Reset link conditions, other phones, spoofed devices and relays."""
         self.link_conditions = LinkConditions()
-        self._local.clear()
+        self._link_conditions.clear()
         self.phones.clear()
         self.spoofed_devices.clear()
         self.relays.clear()
@@ -234,11 +234,11 @@ class BluetoothEnvironment:
         """Count a lost message."""
         self._lost[car.vin] += 1
 
-    def connection_ended(self, line: Connection) -> None:
+    def connection_ended(self, connection: Connection) -> None:
         """Remove a closed connection."""
-        self.connections.remove(line)
-        held = self._now() - self._since.pop(line)
-        self._longest[line.car.vin] = max(self._longest[line.car.vin], held)
+        self.connections.remove(connection)
+        held = self._now() - self._opened_at.pop(connection)
+        self._longest[connection.car.vin] = max(self._longest[connection.car.vin], held)
 
     def start_card_timeout(self, whitelist: Whitelist) -> None:
         """Start the time limit for tapping a keycard."""
@@ -268,6 +268,6 @@ class BluetoothEnvironment:
         message = f"no car advertises the address {address}"
         raise DeviceNotFoundError(message)
 
-    def _taken(self, car: Car) -> int:
+    def _connection_count(self, car: Car) -> int:
         own = sum(line.car is car for line in self.connections)
         return own + self.phones[car.vin]

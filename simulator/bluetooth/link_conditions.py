@@ -6,7 +6,7 @@ from typing import Self
 
 from ..scenarios.conditions import ConditionError
 
-_SECONDS = frozenset({"latency", "connect", "slow", "late"})
+_DURATIONS = frozenset({"latency", "connect", "slow", "late"})
 MAX_SECONDS = 600.0
 
 
@@ -47,7 +47,7 @@ class LinkConditions:
         names = cls.names()
         numbers: dict[str, float] = {}
         for name, value in values.items():
-            most = MAX_SECONDS if name in _SECONDS else 1.0
+            most = MAX_SECONDS if name in _DURATIONS else 1.0
             if (
                 name not in names
                 or not isinstance(value, int | float)
@@ -57,7 +57,7 @@ class LinkConditions:
                 message = (
                     f"invalid link condition {name!r}: {value!r}; allowed:"
                     f" {', '.join(sorted(names))} (probabilities from 0 to 1;"
-                    f" seconds up to {MAX_SECONDS:.0f}: {', '.join(sorted(_SECONDS))})"
+                    f" seconds up to {MAX_SECONDS:.0f}: {', '.join(sorted(_DURATIONS))})"
                 )
                 raise LinkConditionsError(message)
             numbers[name] = float(value)

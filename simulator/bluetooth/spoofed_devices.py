@@ -22,7 +22,7 @@ from .connection import Device
 SPOOFED_RSSI = -40  # stronger than the car's
 
 
-class _Everybody(Whitelist):
+class _PermissiveWhitelist(Whitelist):
     """A whitelist that contains every key."""
 
     @override
@@ -53,7 +53,7 @@ def copy_car(car: Car) -> Car:
     return other
 
 
-class _Quiet:
+class _SilentDevice:
     """A device without unsolicited messages."""
 
     def unsolicited_messages(self) -> list[bytes]:
@@ -66,7 +66,7 @@ class _Quiet:
 
 
 @dataclass
-class BroadcastingDevice(_Quiet):
+class BroadcastingDevice(_SilentDevice):
     """A device that answers nothing and broadcasts an unsealed status."""
 
     car: Car
@@ -77,13 +77,13 @@ class BroadcastingDevice(_Quiet):
     def answer(
         self,
         _data: bytes,
-        over: Transport = Transport.BLUETOOTH,
-        tell_later: Callable[[bytes], None] = lambda message: None,
+        transport: Transport = Transport.BLUETOOTH,
+        send_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
         """Broadcast the status instead of answering."""
-        del over
+        del transport
         self.received += 1
-        tell_later(self.broadcast())
+        send_later(self.broadcast())
         return None
 
     def broadcast(self) -> bytes:
@@ -92,7 +92,7 @@ class BroadcastingDevice(_Quiet):
 
 
 @dataclass
-class ReplayingDevice(_Quiet):
+class ReplayingDevice(_SilentDevice):
     """A device that replays recorded answers of the car.
 
     `recorded` holds the answers, the oldest first. A request is answered with the next
@@ -107,11 +107,11 @@ class ReplayingDevice(_Quiet):
     def answer(
         self,
         data: bytes,
-        over: Transport = Transport.BLUETOOTH,
-        tell_later: Callable[[bytes], None] = lambda message: None,
+        transport: Transport = Transport.BLUETOOTH,
+        send_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
         """Return a recorded answer of the same type, None if there is none."""
-        del over, tell_later
+        del transport, send_later
         greets = RoutableMessage.FromString(data).HasField("session_info_request")
         for index, old in enumerate(self.recorded):
             if bool(RoutableMessage.FromString(old).session_info) is greets:
@@ -139,7 +139,7 @@ def spoofed_vehicle(car: Car, now: Callable[[], float]) -> SpoofedDevice:
     device = VehicleComputers(
         claimed,
         now,
-        whitelist=_Everybody(now),
+        whitelist=_PermissiveWhitelist(now),
         keys=lambda _vin, _domain: ec.generate_private_key(ec.SECP256R1()),
     )
     return SpoofedDevice(car=claimed, device=device)
@@ -168,14 +168,14 @@ class RecordingRelay:
     def answer(
         self,
         data: bytes,
-        over: Transport = Transport.BLUETOOTH,
-        tell_later: Callable[[bytes], None] = lambda message: None,
+        transport: Transport = Transport.BLUETOOTH,
+        send_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
         """Return and record the answer of the car."""
         message = RoutableMessage.FromString(data)
         if not message.HasField("signature_data"):
             self.unsigned.add(str(message.WhichOneof("payload")))
-        answer = self.computers.answer(data, over, tell_later)
+        answer = self.computers.answer(data, transport, send_later)
         if answer is not None:
             self.recorded.append(answer)
         return answer

@@ -66,7 +66,7 @@ class ApiRequest:
     domain_reply: Reply | None = None  # faulty reply of an app's domain
 
 
-_ACCOUNT = {
+_ACCOUNT_SCOPES = {
     ("GET", "users/region"): None,
     ("GET", "users/me"): "user_data",
     ("GET", "users/orders"): "user_data",
@@ -75,11 +75,11 @@ _ACCOUNT = {
     ("GET", "vehicles"): "vehicle_device_data",
     ("POST", "vehicles/fleet_status"): "vehicle_device_data",
 }
-_PARTNER = {
+_PARTNER_ENDPOINTS = {
     ("POST", "partner_accounts"): "register",
     ("GET", "partner_accounts/public_key"): "public_key",
 }
-_ONE_CAR = {
+_VEHICLE_ENDPOINTS = {
     ("GET", ""): ("vehicle", "api", "vehicle_device_data"),
     ("GET", "/vehicle_data"): ("vehicle_data", "data", "vehicle_device_data"),
     ("GET", "/mobile_enabled"): ("mobile_enabled", "api", "vehicle_device_data"),
@@ -94,15 +94,15 @@ def find_route(method: str, path: str) -> Route:
     if path == "/status":
         return Route(endpoint="status", subsystem="status")
     rest = path.removeprefix("/api/1/")
-    if (method, rest) in _PARTNER:
-        return Route(endpoint=_PARTNER[method, rest])
-    if (method, rest) in _ACCOUNT:
-        scope = _ACCOUNT[method, rest]
+    if (method, rest) in _PARTNER_ENDPOINTS:
+        return Route(endpoint=_PARTNER_ENDPOINTS[method, rest])
+    if (method, rest) in _ACCOUNT_SCOPES:
+        scope = _ACCOUNT_SCOPES[method, rest]
         return Route(endpoint=rest.rpartition("/")[2], scope=scope)
     if match := re.fullmatch(r"vehicles/([^/]+)(/.+)?", rest):
         car, tail = match[1], match[2] or ""
-        if (method, tail) in _ONE_CAR:
-            endpoint, plane, scope = _ONE_CAR[method, tail]
+        if (method, tail) in _VEHICLE_ENDPOINTS:
+            endpoint, plane, scope = _VEHICLE_ENDPOINTS[method, tail]
             return Route(endpoint=endpoint, subsystem=plane, car=car, scope=scope)
         command = tail.removeprefix("/command/")
         if method == "POST" and command in COMMANDS:
@@ -148,36 +148,36 @@ class FleetApi:
         """Drop the data kept for stale replies."""
         self._frozen = None
 
-    def answer(self, ask: ApiRequest) -> Reply:
+    def answer(self, request: ApiRequest) -> Reply:
         """Answer a request."""
-        if ask.route.subsystem == "status":
+        if request.route.subsystem == "status":
             return Reply(body="ok")
-        if ask.route.endpoint in _PARTNER.values():
-            return self._answer_partner(ask)
-        grant = self._tokens.check(ask.token, self._accounts)
+        if request.route.endpoint in _PARTNER_ENDPOINTS.values():
+            return self._answer_partner(request)
+        grant = self._tokens.check(request.token, self._accounts)
         if isinstance(grant, str):
-            if self._tokens.partner(ask.token) is not None:
+            if self._tokens.partner(request.token) is not None:
                 return failure(403, MISSING_SCOPES)
             return failure(401, grant)
-        if not self._is_registered(grant.client, ask.region):
-            return not_registered(grant.client, self._base_url(ask.region))
-        if ask.route.endpoint == "unknown":
+        if not self._is_registered(grant.client, request.region):
+            return not_registered(grant.client, self._base_url(request.region))
+        if request.route.endpoint == "unknown":
             return json_reply({"error": "not_found"}, 404)
-        if ask.route.scope is not None and ask.route.scope not in grant.scopes:
+        if request.route.scope is not None and request.route.scope not in grant.scopes:
             return failure(403, MISSING_SCOPES)
         account = grant.account
-        if ask.route.endpoint == "region":
+        if request.route.endpoint == "region":
             return json_reply({"response": self._region(account)})
-        if account.region != ask.region:
+        if account.region != request.region:
             url = self._base_url(account.region)
             words = f"user out of region, use base URL: {url}, see {url}"
             return failure(421, words)
-        if ask.route.car is None:
-            return self._answer_account(account, grant, ask)
-        if (car := account.car(ask.route.car)) is None:
+        if request.route.car is None:
+            return self._answer_account(account, grant, request)
+        if (car := account.car(request.route.car)) is None:
             return failure(404, "not_found")
         car.advance()
-        return self._answer_car(car, account, grant, ask)
+        return self._answer_car(car, account, grant, request)
 
     def region_of(self, token: str) -> str | None:
         """Return the region of the account of a token."""
@@ -188,19 +188,19 @@ class FleetApi:
         apps = self._apps
         return not apps.must_register or apps.registration(client, region) is not None
 
-    def _answer_partner(self, ask: ApiRequest) -> Reply:
-        partner = self._tokens.partner(ask.token)
+    def _answer_partner(self, request: ApiRequest) -> Reply:
+        partner = self._tokens.partner(request.token)
         if partner is None:
-            grant = self._tokens.check(ask.token, self._accounts)
+            grant = self._tokens.check(request.token, self._accounts)
             if isinstance(grant, str):
                 return failure(401, grant)
             return failure(403, "Expected partner account")
-        if ask.route.endpoint == "register":
-            domain = ask.body.get("domain")
+        if request.route.endpoint == "register":
+            domain = request.body.get("domain")
             return self._apps.answer_register(
-                partner.client, ask.region, domain, ask.domain_reply
+                partner.client, request.region, domain, request.domain_reply
             )
-        return self._apps.answer_public_key(ask.region, ask.query.get("domain", ""))
+        return self._apps.answer_public_key(request.region, request.query.get("domain", ""))
 
     def _region(self, account: Account) -> Json:
         return {
@@ -209,13 +209,13 @@ class FleetApi:
         }
 
     def _answer_account(
-        self, account: Account, grant: TokenGrant, ask: ApiRequest
+        self, account: Account, grant: TokenGrant, request: ApiRequest
     ) -> Reply:
         now = self._now()
-        cars = [car for car in account.cars if car.model not in ask.hidden_models]
+        cars = [car for car in account.cars if car.model not in request.hidden_models]
         for car in cars:
             car.advance()
-        match ask.route.endpoint:
+        match request.route.endpoint:
             case "products":
                 off = not account.mobile_access
                 access: Json = {"mobile_access_disabled": True} if off else {}
@@ -239,7 +239,7 @@ class FleetApi:
                     }
                 )
             case "fleet_status":
-                vins = ask.body.get("vins")
+                vins = request.body.get("vins")
                 if isinstance(vins, list):
                     cars = [car for car in cars if car.vin in vins]
                 return json_reply({"response": self._fleet_status(cars, grant)})
@@ -258,9 +258,9 @@ class FleetApi:
                 return json_reply({"response": me})
 
     def _answer_car(
-        self, car: Car, account: Account, grant: TokenGrant, ask: ApiRequest
+        self, car: Car, account: Account, grant: TokenGrant, request: ApiRequest
     ) -> Reply:
-        endpoint = ask.route.endpoint
+        endpoint = request.route.endpoint
         if endpoint == "vehicle":
             return json_reply({"response": vehicle_summary(car)})
         if endpoint == "mobile_enabled":
@@ -272,38 +272,38 @@ class FleetApi:
             return json_reply({"response": vehicle_summary(car) | state})
         if not account.mobile_access:
             return failure(401, "mobile_access_disabled")
-        if ask.route.subsystem == "commands" and (wrong := _unsuited(car, ask)):
+        if request.route.subsystem == "commands" and (wrong := _signing_error(car, request)):
             return wrong
         if car.connectivity != "online":
             return failure(408, ASLEEP)
-        if car.in_service and ask.route.subsystem == "commands":
+        if car.in_service and request.route.subsystem == "commands":
             return failure(405, "vehicle is currently in service")
-        if ask.route.subsystem == "data":
+        if request.route.subsystem == "data":
             car.record_data_read()
-            return self._data(car, grant, ask)
+            return self._data(car, grant, request)
         if endpoint == "signed_command":
-            return answer_signed(self._computers_of(car), grant.scopes, ask.body)
+            return answer_signed(self._computers_of(car), grant.scopes, request.body)
         needed = REQUIRED_PARAMETERS.get(endpoint)
-        if needed is not None and needed not in ask.body:
+        if needed is not None and needed not in request.body:
             return failure(400, f"invalid_request: missing {needed}")
         plain = car.signing == "off"
         if (
             plain
-            and requires_proximity(endpoint, ask.body)
-            and not is_user_near(car, ask.body)
+            and requires_proximity(endpoint, request.body)
+            and not is_user_near(car, request.body)
         ):
             words = {"result": False, "reason": "too_far_from_vehicle"}
             return json_reply({"response": words})
-        result, reason = car.execute(endpoint, ask.body)
+        result, reason = car.execute(endpoint, request.body)
         return json_reply({"response": {"result": result, "reason": reason}})
 
-    def _data(self, car: Car, grant: TokenGrant, ask: ApiRequest) -> Reply:
-        asked = [one for one in ask.query.get("endpoints", "").split(";") if one]
+    def _data(self, car: Car, grant: TokenGrant, request: ApiRequest) -> Reply:
+        asked = [one for one in request.query.get("endpoints", "").split(";") if one]
         if wrong := [one for one in asked if one not in SECTIONS]:
             return failure(400, f"invalid endpoints: {', '.join(wrong)}")
         if "location_data" in asked and "vehicle_location" not in grant.scopes:
             return failure(403, MISSING_SCOPES)
-        if ask.stale and self._frozen is not None:
+        if request.stale and self._frozen is not None:
             data = self._frozen.setdefault(car.vin, self._snapshot(car))
         else:
             data = self._served[car.vin] = self._snapshot(car)
@@ -340,7 +340,7 @@ class FleetApi:
         }
 
 
-def _unsuited(car: Car, ask: ApiRequest) -> Reply | None:
+def _signing_error(car: Car, ask: ApiRequest) -> Reply | None:
     endpoint = ask.route.endpoint
     if endpoint == "signed_command":
         if car.signing == "off":

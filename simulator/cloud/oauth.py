@@ -24,21 +24,21 @@ _REFRESH_OVERLAP = 24 * 3600.0  # a replaced refresh token stays valid for a day
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Code:
+class _AuthorizationCode:
     account: Account
     client: str
     scopes: tuple[str, ...]
     redirect_uri: str
     challenge: str | None
-    until: float
+    expires_at: float
 
 
 @dataclass(kw_only=True)
-class _Refresh:
+class _RefreshToken:
     account: Account
     client: str
     scopes: tuple[str, ...]
-    until: float | None = None
+    expires_at: float | None = None
 
 
 class TokenIssuer(Protocol):
@@ -84,8 +84,8 @@ class SignIn:
         self._accounts = accounts
         self._tokens = tokens
         self._now = now
-        self._codes: dict[str, _Code] = {}
-        self._refreshes: dict[str, _Refresh] = {}
+        self._codes: dict[str, _AuthorizationCode] = {}
+        self._refreshes: dict[str, _RefreshToken] = {}
 
     def refresh_token(
         self,
@@ -95,7 +95,7 @@ class SignIn:
     ) -> str:
         """Return a refresh token for an account."""
         token = f"{account.region.upper()}_{secrets.token_hex(20)}"
-        self._refreshes[token] = _Refresh(
+        self._refreshes[token] = _RefreshToken(
             account=account, client=client, scopes=tuple(scopes)
         )
         return token
@@ -125,13 +125,13 @@ class SignIn:
             return _redirect(redirect, query, error="access_denied")
         code = f"{account.region.upper()}_{secrets.token_hex(16)}"
         scopes = query.get("scope", " ".join(SCOPES)).split()
-        self._codes[code] = _Code(
+        self._codes[code] = _AuthorizationCode(
             account=account,
             client=query["client_id"],
             scopes=tuple(one for one in scopes if one in SCOPES),
             redirect_uri=redirect,
             challenge=query.get("code_challenge"),
-            until=self._now() + _CODE_LIFETIME,
+            expires_at=self._now() + _CODE_LIFETIME,
         )
         return _redirect(redirect, query, code=code)
 
@@ -159,14 +159,14 @@ class SignIn:
         token = self._tokens.issue(
             account, scopes=scopes, client=client, lifetime=self._lifetime
         )
-        granted = _granted(token, self._lifetime)
+        granted = _token_body(token, self._lifetime)
         if "offline_access" in scopes:
             granted["refresh_token"] = self.refresh_token(account, scopes, client)
         return json_reply(granted)
 
     def _exchange(self, form: Mapping[str, str]) -> Reply:
         code = self._codes.pop(form.get("code", ""), None)
-        if code is None or code.until < self._now():
+        if code is None or code.expires_at < self._now():
             return _error(400, "invalid_auth_code", "the code is unknown or too old")
         if form.get("redirect_uri", code.redirect_uri) != code.redirect_uri:
             return _error(400, "invalid_redirect_url", "redirect_uri differs")
@@ -178,11 +178,11 @@ class SignIn:
     def _refresh(self, form: Mapping[str, str]) -> Reply:
         refresh = self._refreshes.get(form.get("refresh_token", ""))
         now = self._now()
-        if refresh is None or (refresh.until is not None and refresh.until < now):
+        if refresh is None or (refresh.expires_at is not None and refresh.expires_at < now):
             words = "The refresh_token is invalid. Generate a new one."
             return _error(401, "login_required", words)
-        if refresh.until is None:
-            refresh.until = now + _REFRESH_OVERLAP
+        if refresh.expires_at is None:
+            refresh.expires_at = now + _REFRESH_OVERLAP
         client = form.get("client_id") or refresh.client
         return self.issue_tokens(refresh.account, refresh.scopes, client)
 
@@ -198,7 +198,7 @@ class TeslaSignIn(SignIn):
         apps: PartnerApps,
     ) -> None:
         super().__init__(accounts, tokens, now, apps)
-        self._maker = tokens
+        self._tesla_tokens = tokens
 
     def answer(
         self, method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]
@@ -220,10 +220,10 @@ class TeslaSignIn(SignIn):
         client, secret = form.get("client_id", ""), form.get("client_secret", "")
         if not self._apps.is_known(client, secret):
             return _error(400, "unauthorized_client", _WRONG_SECRET)
-        return json_reply(_granted(self._maker.issue_partner(client), LIFETIME))
+        return json_reply(_token_body(self._tesla_tokens.issue_partner(client), LIFETIME))
 
 
-def _granted(token: str, lifetime: float) -> dict[str, object]:
+def _token_body(token: str, lifetime: float) -> dict[str, object]:
     return {
         "access_token": token,
         "token_type": "Bearer",

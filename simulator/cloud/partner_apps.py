@@ -9,7 +9,7 @@ from ..protocol import Whitelist, WhitelistError, public_point
 from .accounts import CLIENT
 
 KEY_PATH = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
-_TOO_LARGE = 4096
+_MAX_KEY_BYTES = 4096
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
 
 
@@ -79,7 +79,7 @@ class PartnerApps:
         )
 
     def answer_register(
-        self, client: str, region: str, domain: object, read: Reply | None
+        self, client: str, region: str, domain: object, domain_reply: Reply | None
     ) -> Reply:
         """Answer a registration request.
 
@@ -91,13 +91,13 @@ class PartnerApps:
                 f"Invalid domain: {domain}. Ensure that domain is lowercase and starts"
                 " without https://",
             )
-        read = read or self.answer_domain(KEY_PATH, domain)
-        if trouble := _trouble(read):
+        domain_reply = domain_reply or self.answer_domain(KEY_PATH, domain)
+        if trouble := _download_error(domain_reply):
             url = f"https://{domain}{KEY_PATH}"
             words = f"Public key download failed for {url}, error: {trouble}"
             return failure(424, words)
         try:
-            point = public_point(read.body)
+            point = public_point(domain_reply.body)
         except WhitelistError as err:
             return failure(422, f"Validation failed: Public key is invalid: {err}")
         taken = {
@@ -110,7 +110,7 @@ class PartnerApps:
             return failure(422, words)
         registration = Registration(domain=domain, point=point)
         self.registered[client, region] = registration
-        return json_reply({"response": _shown(client, registration)})
+        return json_reply({"response": _partner_account(client, registration)})
 
     def answer_public_key(self, region: str, domain: str) -> Reply:
         """Answer a request for the public key of a domain."""
@@ -121,12 +121,12 @@ class PartnerApps:
         return failure(404, "not_found")
 
 
-def _trouble(read: Reply) -> str:
+def _download_error(read: Reply) -> str:
     if read.cut:
         return "connection reset" if read.cut == "middle" else "connection refused"
     if read.status != 200:
         return str(read.status)
-    return "too large" if len(read.body) > _TOO_LARGE else ""
+    return "too large" if len(read.body) > _MAX_KEY_BYTES else ""
 
 
 def not_registered(client: str, url: str) -> Reply:
@@ -139,7 +139,7 @@ def not_registered(client: str, url: str) -> Reply:
     return json_reply({"error": words}, 412)
 
 
-def _shown(client: str, registration: Registration) -> dict[str, object]:
+def _partner_account(client: str, registration: Registration) -> dict[str, object]:
     return {
         "account_id": secrets.token_hex(16),
         "domain": registration.domain,

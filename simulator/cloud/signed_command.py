@@ -29,14 +29,14 @@ def answer_signed(
     if message.signature_data.HasField("AES_GCM_Personalized_data"):
         # The cloud only forwards messages that it can check against the token's scopes.
         return failure(400, "invalid_command")
-    if not _may(scopes, message):
+    if not _is_permitted(scopes, message):
         return failure(403, "Unauthorized missing scopes")
     if (answered := computers.answer(data)) is None:
         return failure(504, "timeout: vehicle did not respond")
     return json_reply({"response": base64.b64encode(answered).decode()})
 
 
-def _may(scopes: Collection[str], message: RoutableMessage) -> bool:
+def _is_permitted(scopes: Collection[str], message: RoutableMessage) -> bool:
     if "vehicle_cmds" in scopes:
         return True
     if "vehicle_charging_cmds" not in scopes:
@@ -47,8 +47,8 @@ def _may(scopes: Collection[str], message: RoutableMessage) -> bool:
         orders = decode_commands(message)
     except DecodeError, UnknownCommandError:
         return False
-    return all(_charges(order) for order in orders)
+    return all(_is_charging_command(order) for order in orders)
 
 
-def _charges(order: DecodedCommand) -> bool:
-    return order.command in CHARGING_COMMANDS
+def _is_charging_command(order: DecodedCommand) -> bool:
+    return order.name in CHARGING_COMMANDS

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 # Scenarios run at any date: the certificates are valid in all of them.
-_FROM = datetime(2000, 1, 1, tzinfo=UTC)
-_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
-_LOCAL = ("localhost", "127.0.0.1")
+_VALID_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+_VALID_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
+_LOCAL_NAMES = ("localhost", "127.0.0.1")
 
 
 class CertificateAuthority:
@@ -24,13 +24,13 @@ class CertificateAuthority:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="simulator-ca-")
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = _root("Simulated authority", self._key)
+        self._certificate = _root_certificate("Simulated authority", self._key)
         self._contexts: dict[str, ssl.SSLContext] = {}
         self.ca_file = Path(self._folder.name, "ca.pem")
         self.ca_file.write_bytes(
             self._certificate.public_bytes(serialization.Encoding.PEM)
         )
-        self._impostor = self._issue(
+        self._unknown_authority_context = self._issue(
             ("gateway.invalid",), *_unknown_authority("Unknown authority")
         )
 
@@ -41,7 +41,7 @@ class CertificateAuthority:
     def prepare(self, names: Iterable[str]) -> None:
         """Sign certificates for host names ahead of the first connection."""
         for name in names:
-            self._named(name)
+            self._context_for(name)
 
     def context(self, impostor: Callable[[], bool]) -> ssl.SSLContext:
         """Return a server context.
@@ -50,14 +50,14 @@ class CertificateAuthority:
         """
 
         def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-            tls.context = self._impostor if impostor() else self._named(name)
+            tls.context = self._unknown_authority_context if impostor() else self._context_for(name)
 
-        context = self._issue(_LOCAL, self._key, self._certificate)
+        context = self._issue(_LOCAL_NAMES, self._key, self._certificate)
         context.sni_callback = choose
         return context
 
-    def _named(self, name: str | None) -> ssl.SSLContext:
-        names = _LOCAL if name is None else (name,)
+    def _context_for(self, name: str | None) -> ssl.SSLContext:
+        names = _LOCAL_NAMES if name is None else (name,)
         if names[0] not in self._contexts:
             self._contexts[names[0]] = self._issue(names, self._key, self._certificate)
         return self._contexts[names[0]]
@@ -72,14 +72,14 @@ class CertificateAuthority:
         certificate = (
             _builder(names[0], key, issuer.subject)
             .add_extension(
-                x509.SubjectAlternativeName([_general(name) for name in names]),
+                x509.SubjectAlternativeName([_general_name(name) for name in names]),
                 critical=False,
             )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False
             )
-            .add_extension(_signed_by(signer), critical=False)
+            .add_extension(_authority_key_identifier(signer), critical=False)
             .sign(signer, hashes.SHA256())
         )
         file = Path(self._folder.name, f"{certificate.serial_number}.pem")
@@ -157,10 +157,10 @@ def _unknown_authority(
     name: str,
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     key = ec.generate_private_key(ec.SECP256R1())
-    return key, _root(name, key)
+    return key, _root_certificate(name, key)
 
 
-def _root(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _root_certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     usage = x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,
@@ -189,15 +189,15 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(_FROM)
-        .not_valid_after(_UNTIL)
+        .not_valid_before(_VALID_FROM)
+        .not_valid_after(_VALID_UNTIL)
         .add_extension(
             x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
         )
     )
 
 
-def _signed_by(key: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
+def _authority_key_identifier(key: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
 
 
@@ -205,7 +205,7 @@ def _name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
 
 
-def _general(name: str) -> x509.GeneralName:
+def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:

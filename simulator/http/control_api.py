@@ -51,13 +51,13 @@ def _leave_service(car: Car) -> None:
     car.in_service = False
 
 
-def _get_in(car: Car) -> None:
+def _enter_car(car: Car) -> None:
     car.set_connectivity("online")
     car.user_present = True
     car.locked = False
 
 
-def _leave(car: Car) -> None:
+def _leave_car(car: Car) -> None:
     car.user_present = False
     car.locked = True
 
@@ -71,8 +71,8 @@ ACTIONS: dict[str, Callable[[Car], None]] = {
     "drive": Car.drive,
     "plug": Car.plug,
     "unplug": Car.unplug,
-    "get_in": _get_in,
-    "leave": _leave,
+    "get_in": _enter_car,
+    "leave": _leave_car,
     "open_door": _open_door,
     "close": Car.close,
     "sleep": lambda car: car.set_connectivity("asleep"),
@@ -104,7 +104,7 @@ class ControlApi:
 
     async def start(self) -> None:
         """Open the port; raise PortTakenError if it is in use."""
-        app = web.Application(middlewares=[_complain])
+        app = web.Application(middlewares=[_handle_errors])
         app.add_routes(
             [
                 web.get("/", self._help),
@@ -117,7 +117,7 @@ class ControlApi:
                 web.post("/days", self._days),
                 web.post("/signing", self._signing),
                 web.post("/keys", self._keys),
-                web.post("/mishap", self._mishap),
+                web.post("/mishap", self._inject_fault),
                 web.post("/pair", self._pair),
                 web.post("/car", self._car),
                 web.post("/air", self._air),
@@ -257,9 +257,9 @@ class ControlApi:
         self._simulator.pair(name, str(body.get("pem")), Role[role])
         return web.json_response(self._keys_of(name))
 
-    async def _mishap(self, request: web.Request) -> web.Response:
+    async def _inject_fault(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        times = _whole({"times": 1, **body}, "times", 1, 999)
+        times = _integer({"times": 1, **body}, "times", 1, 999)
         self._simulator.inject_fault(
             str(body.get("car")), str(body.get("mishap")), times
         )
@@ -301,9 +301,9 @@ class ControlApi:
         car = None if name is None else self._simulator.car(str(name))
         if car is not None:
             if "phones" in body:
-                air.phones[car.vin] = _whole(body, "phones", 0, MAX_CONNECTIONS)
+                air.phones[car.vin] = _integer(body, "phones", 0, MAX_CONNECTIONS)
             if "rssi" in body:
-                air.rssi[car.vin] = _whole(body, "rssi", -127, 20)
+                air.rssi[car.vin] = _integer(body, "rssi", -127, 20)
         if "weather" in body:
             if not isinstance(body["weather"], dict):
                 message = "weather must be an object"
@@ -311,13 +311,13 @@ class ControlApi:
             weather = LinkConditions.from_dict(body["weather"])
             air.set_link_conditions(weather, None if car is None else car.name)
         names = self._simulator.cars if car is None else (car.name,)
-        return web.json_response({name: self._on_air(name) for name in names})
+        return web.json_response({name: self._bluetooth_state(name) for name in names})
 
     def _keys_of(self, name: str) -> dict[str, str]:
         entries = self._simulator.computers[name].whitelist.entries
         return {one.point.hex(): one.role.name for one in entries}
 
-    def _on_air(self, name: str) -> dict[str, object]:
+    def _bluetooth_state(self, name: str) -> dict[str, object]:
         air, car = self._simulator.bluetooth, self._simulator.cars[name]
         heard = {advert.name: advert for advert in air.advertisements()}
         advert = heard.get(local_name(car.vin))
@@ -344,7 +344,7 @@ class ControlApi:
                         **describe(car),
                         "pairing": self._simulator.computers[name].whitelist.pairing,
                         "keys": self._keys_of(name),
-                        "air": self._on_air(name),
+                        "air": self._bluetooth_state(name),
                     }
                     for name, car in self._simulator.cars.items()
                 },
@@ -377,7 +377,7 @@ def describe(car: Car) -> dict[str, object]:
     }
 
 
-def _whole(body: Mapping[str, object], name: str, least: int, most: int) -> int:
+def _integer(body: Mapping[str, object], name: str, least: int, most: int) -> int:
     value = body.get(name)
     if (
         isinstance(value, int)
@@ -406,7 +406,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
 
 
 @web.middleware
-async def _complain(
+async def _handle_errors(
     request: web.Request,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:

@@ -49,13 +49,13 @@ class FaultInjector:
         self._conditions = conditions
         self._traffic = traffic
         self._now = now
-        self._late: set[asyncio.Task[Reply]] = set()
+        self._delayed_replies: set[asyncio.Task[Reply]] = set()
 
     async def find_fault(
         self,
         subjects: Collection[str],
         *,
-        lists: Collection[str] = (),
+        list_subjects: Collection[str] = (),
         remote: bool = False,
     ) -> Fault:
         """Return the fault of a request; `subjects` start with the broadest.
@@ -66,18 +66,18 @@ class FaultInjector:
         """
         waited: set[str] = set()
         while True:
-            stale, late, hidden = False, 0.0, self._hidden(lists)
+            stale, late, hidden = False, 0.0, self._hidden_models(list_subjects)
             for subject in subjects:
                 condition = self._conditions.get(subject)
                 kind = condition.kind
-                if self._passes(condition, remote=remote) or subject in waited:
+                if self._is_inactive(condition, remote=remote) or subject in waited:
                     continue
                 if kind is ConditionKind.STALE:
                     stale = True
                 elif kind is ConditionKind.LATE:
                     late = condition.seconds
                 elif kind is ConditionKind.EMPTY:
-                    hidden |= self._hidden([subject])
+                    hidden |= self._hidden_models([subject])
                 elif kind is ConditionKind.SLOW:
                     waited.add(subject)
                     with self._traffic.hold():
@@ -92,32 +92,32 @@ class FaultInjector:
             else:
                 return Fault(stale=stale, delay=late, hidden_models=hidden)
 
-    async def delay_reply(self, seconds: float, good: Callable[[], Reply]) -> Reply:
+    async def delay_reply(self, seconds: float, make_reply: Callable[[], Reply]) -> Reply:
         """Return a reply after a delay; a disconnect does not cancel it."""
 
         async def bring() -> Reply:
             await asyncio.sleep(seconds)
-            return good()
+            return make_reply()
 
         task = asyncio.get_running_loop().create_task(bring(), context=Context())
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+        self._delayed_replies.add(task)
+        task.add_done_callback(self._delayed_replies.discard)
         with self._traffic.hold():
             return await asyncio.shield(task)
 
     def close(self) -> None:
         """Cancel delayed replies."""
-        for task in self._late:
+        for task in self._delayed_replies:
             task.cancel()
 
-    def _passes(self, condition: Condition, *, remote: bool) -> bool:
+    def _is_inactive(self, condition: Condition, *, remote: bool) -> bool:
         if condition.kind is ConditionKind.RETRY_AFTER:
             return condition.seconds_left(self._now()) == 0
         return condition.kind is ConditionKind.OK or (
             remote and condition.kind in LOCAL_NETWORK
         )
 
-    def _hidden(self, subjects: Collection[str]) -> frozenset[str]:
+    def _hidden_models(self, subjects: Collection[str]) -> frozenset[str]:
         hidden = frozenset[str]()
         for subject in subjects:
             if self._conditions.get(subject).kind is ConditionKind.EMPTY:
@@ -125,28 +125,28 @@ class FaultInjector:
                 hidden |= {model} if model else set(MODELS)
         return hidden
 
-    def apply_fault(self, fault: Fault, good: Callable[[], Reply]) -> Reply:
+    def apply_fault(self, fault: Fault, make_reply: Callable[[], Reply]) -> Reply:
         """Return the reply under a fault; `make_reply` creates the regular one."""
         condition = fault.condition
         if condition.kind in UNREACHABLE | {ConditionKind.TLS, ConditionKind.TIMEOUT}:
             return REFUSED
         match condition.kind:
             case ConditionKind.RESET:
-                return replace(good(), cut="middle")
+                return replace(make_reply(), cut="middle")
             case ConditionKind.GARBAGE:
-                good()
+                make_reply()
                 return Reply(body=GARBAGE, content_type=JSON)
             case ConditionKind.PORTAL:
                 return Reply(body=PORTAL, content_type="text/html")
             case ConditionKind.RETRY_AFTER:
-                return _too_many(condition.seconds_left(self._now()))
+                return _rate_limited(condition.seconds_left(self._now()))
             case ConditionKind.HTTP:
-                return _spelled(condition)
+                return _http_reply(condition)
             case _:
-                return good()
+                return make_reply()
 
 
-def _too_many(seconds: int) -> Reply:
+def _rate_limited(seconds: int) -> Reply:
     body = {"response": None, "error": "rate limited", "error_description": ""}
     return Reply(
         status=429,
@@ -156,7 +156,7 @@ def _too_many(seconds: int) -> Reply:
     )
 
 
-def _spelled(condition: Condition) -> Reply:
+def _http_reply(condition: Condition) -> Reply:
     body = condition.body
     if 300 <= condition.status < 400:
         return Reply(status=condition.status, headers={"Location": body})

@@ -33,7 +33,7 @@ from .request import HostRequest, read_request
 from .server import Reply, failure, json_reply
 from .usage import Usage
 
-_UNRELATED = {
+_CONTROL_REPLIES = {
     "/generate_204": Reply(status=204),
     "/success.txt": Reply(body="success\n"),
     "/hotspot-detect.html": Reply(
@@ -55,9 +55,9 @@ class HostRouter:
         sign_in: TeslaSignIn,
         services: Mapping[str, Service],
         tesla_proxy: TeslaProxy,
-        calls: Usage,
+        usage: Usage,
         cars: Mapping[str, Car],
-        proxied: str,
+        default_region: str,
     ) -> None:
         self._faults = faults
         self._api = api
@@ -65,20 +65,20 @@ class HostRouter:
         self._sign_in = sign_in
         self._services = services
         self._tesla_proxy = tesla_proxy
-        self._calls = calls
+        self._usage = usage
         self._cars = cars
-        self._proxied = proxied
+        self._default_region = default_region
 
     async def region(self, region: str, request: web.BaseRequest) -> Reply:
         """Answer as the Fleet API of a region."""
         asked = await read_request(request)
-        return await self._ask_region(region, asked, (DNS,), remote=False)
+        return await self._request_region(region, asked, (DNS,), remote=False)
 
     async def proxy(self, request: web.BaseRequest) -> Reply:
         """Answer as a third party that forwards calls to its region."""
         route = find_route(request.method, request.path)
         endpoint = f"proxy.{route.endpoint}"
-        fault = await self._find(endpoint, (PROXY,))
+        fault = await self._find_fault(endpoint, (PROXY,))
         good = Reply(body="ok")
         passes = fault.condition.kind in {
             ConditionKind.OK,
@@ -86,19 +86,19 @@ class HostRouter:
             ConditionKind.GARBAGE,
         }
         if passes and route.subsystem != "status":
-            good = await self._forward(await read_request(request), fault)
+            good = await self._forward_to_region(await read_request(request), fault)
         reply = self._faults.apply_fault(fault, lambda: good)
-        return self._counted(endpoint, reply)
+        return self._record(endpoint, reply)
 
     async def tesla_proxy(self, request: web.BaseRequest) -> Reply:
         """Answer as `tesla-http-proxy`, which forwards the client's token."""
         asked = await read_request(request)
         endpoint = f"tesla_proxy.{find_route(asked.method, asked.path).endpoint}"
-        fault = await self._find(endpoint, (TESLA_PROXY,))
-        region = self._api.region_of(asked.token) or self._proxied
+        fault = await self._find_fault(endpoint, (TESLA_PROXY,))
+        region = self._api.region_of(asked.token) or self._default_region
 
         async def ask(one: HostRequest) -> Reply:
-            return await self._ask_region(
+            return await self._request_region(
                 region, one, (), remote=True, signs=False, hidden=fault.hidden_models
             )
 
@@ -109,13 +109,13 @@ class HostRouter:
             ConditionKind.GARBAGE,
         }:
             good = await self._tesla_proxy.answer(asked, ask)
-        return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
+        return self._record(endpoint, self._faults.apply_fault(fault, lambda: good))
 
     async def auth(self, request: web.BaseRequest) -> Reply:
         """Answer as the sign-in host."""
         token = request.path == f"{PREFIX}/token"
         endpoint = f"auth.{request.path.rpartition('/')[2]}"
-        fault = await self._find(endpoint, (DNS, AUTH[0] if token else AUTH[1]))
+        fault = await self._find_fault(endpoint, (DNS, AUTH[0] if token else AUTH[1]))
         asked = await read_request(request)
         reply = self._faults.apply_fault(
             fault,
@@ -123,23 +123,23 @@ class HostRouter:
                 asked.method, asked.path, asked.query, asked.form
             ),
         )
-        return self._counted(endpoint, reply)
+        return self._record(endpoint, reply)
 
     async def unrelated(self, name: str, request: web.BaseRequest) -> Reply:
         """Answer as a control host unrelated to Tesla."""
         endpoint = f"{name}.{request.path.strip('/')}"
-        fault = await self._find(endpoint, (name,))
-        good = _UNRELATED.get(request.path, Reply(status=404, body="not found"))
-        return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
+        fault = await self._find_fault(endpoint, (name,))
+        good = _CONTROL_REPLIES.get(request.path, Reply(status=404, body="not found"))
+        return self._record(endpoint, self._faults.apply_fault(fault, lambda: good))
 
     async def domain(self, request: web.BaseRequest) -> Reply:
         """Answer as the host of an app's public key."""
         endpoint = "domain.key"
-        fault = await self._find(endpoint, (DOMAIN,))
+        fault = await self._find_fault(endpoint, (DOMAIN,))
         good = self._apps.answer_domain(request.path, request.host)
-        return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
+        return self._record(endpoint, self._faults.apply_fault(fault, lambda: good))
 
-    async def _read_domain(self) -> Reply | None:
+    async def _domain_fault(self) -> Reply | None:
         """Return the faulty reply Tesla gets from an app's domain, None if it works."""
         fault = await self._faults.find_fault((DOMAIN,), remote=True)
         if fault.condition.kind is ConditionKind.OK:
@@ -150,7 +150,7 @@ class HostRouter:
         """Answer as a third party with its own tokens and endpoints."""
         service, asked = self._services[name], await read_request(request)
         endpoint = f"{name}.{service.endpoint(asked)}"
-        fault = await self._find(endpoint, (f"{name}.api",))
+        fault = await self._find_fault(endpoint, (f"{name}.api",))
         good = Reply()
         if fault.condition.kind in {
             ConditionKind.OK,
@@ -159,21 +159,21 @@ class HostRouter:
         }:
             match answer := service.answer(asked):
                 case ForwardedRequest():
-                    good = await self._pass_on(answer, fault)
+                    good = await self._forward(answer, fault)
                 case CachedRequest():
                     good = await self._serve_cached(service, answer, fault)
                 case CacheRefresh():
                     if isinstance(service, Tessie):
-                        await self._renew(service, answer, stale=fault.stale)
+                        await self._refresh_cache(service, answer, stale=fault.stale)
                     good = answer.answer()
                 case _:
                     good = answer
-        return self._counted(endpoint, self._faults.apply_fault(fault, lambda: good))
+        return self._record(endpoint, self._faults.apply_fault(fault, lambda: good))
 
-    async def _pass_on(self, forward: ForwardedRequest, fault: Fault) -> Reply:
+    async def _forward(self, forward: ForwardedRequest, fault: Fault) -> Reply:
         reply = Reply()
         for ask in forward.requests:
-            reply = await self._ask_region(
+            reply = await self._request_region(
                 forward.account.region, ask, (), remote=True, hidden=fault.hidden_models
             )
             if reply.cut:
@@ -191,7 +191,7 @@ class HostRouter:
         cache, kept, region = cached.cache, cached.cache.reply, cached.account.region
         stale = fault.stale and kept is not None
         if cached.forced or kept is None or (cached.due and not stale):
-            reply = await self._ask_region(
+            reply = await self._request_region(
                 region,
                 cached.request,
                 (),
@@ -208,9 +208,9 @@ class HostRouter:
             if cached.forced or kept is None:
                 return reply
             kept = cache.reply if cached.refresh_first else kept
-        return await self._with_presence(kept or Reply(), region, cached.car)
+        return await self._with_connectivity(kept or Reply(), region, cached.car)
 
-    async def _with_presence(self, kept: Reply, region: str, car: Car) -> Reply:
+    async def _with_connectivity(self, kept: Reply, region: str, car: Car) -> Reply:
         """Return cached data with the current connectivity, if it can be read."""
         route = Route(endpoint="vehicle", car=car.vin)
         fault = await self._faults.find_fault(
@@ -222,7 +222,7 @@ class HostRouter:
         car.advance()
         return json_reply({"response": data | {"state": vehicle_summary(car)["state"]}})
 
-    async def _renew(
+    async def _refresh_cache(
         self, service: Tessie, refresh: CacheRefresh, *, stale: bool
     ) -> None:
         region = refresh.account.region
@@ -235,11 +235,11 @@ class HostRouter:
                 )
                 good = fault.condition.kind is ConditionKind.OK and not fault.stale
                 well[plane] = good and not stale
-            service.refresh_cache(car, presence=well["api"], data=well["data"])
+            service.refresh_cache(car, connectivity=well["api"], data=well["data"])
 
-    async def _forward(self, asked: HostRequest, fault: Fault) -> Reply:
-        region = self._api.region_of(asked.token) or self._proxied
-        reply = await self._ask_region(
+    async def _forward_to_region(self, asked: HostRequest, fault: Fault) -> Reply:
+        region = self._api.region_of(asked.token) or self._default_region
+        reply = await self._request_region(
             region, asked, (), remote=True, hidden=fault.hidden_models
         )
         about_the_car = reply.status >= 500 and "vehicle" in reply.body
@@ -247,7 +247,7 @@ class HostRouter:
             return failure(502, "bad gateway: no usable answer from Tesla")
         return reply
 
-    async def _ask_region(
+    async def _request_region(
         self,
         region: str,
         asked: HostRequest,
@@ -260,8 +260,8 @@ class HostRouter:
     ) -> Reply:
         route = find_route(asked.method, asked.path)
         endpoint = f"{region}.{route.endpoint}"
-        car = self._car(route)
-        fault = await self._find(
+        car = self._find_car(route)
+        fault = await self._find_fault(
             endpoint,
             before + _subjects(region, route, car),
             lists=tuple(f"{region}.api@{model}" for model in MODELS),
@@ -276,7 +276,7 @@ class HostRouter:
             hidden_models=fault.hidden_models | hidden,
             stale=fault.stale,
             signed_by_proxy=remote if signs is None else signs,
-            domain_reply=await self._read_domain()
+            domain_reply=await self._domain_fault()
             if route.endpoint == "register"
             else None,
         )
@@ -296,9 +296,9 @@ class HostRouter:
             and route.billable
             and fault.condition.kind is not ConditionKind.PORTAL
         )
-        return self._counted(endpoint, reply, billable=billable)
+        return self._record(endpoint, reply, billable=billable)
 
-    async def _find(
+    async def _find_fault(
         self,
         endpoint: str,
         subjects: tuple[str, ...],
@@ -306,15 +306,15 @@ class HostRouter:
         lists: tuple[str, ...] = (),
         remote: bool = False,
     ) -> Fault:
-        self._calls.record_request(endpoint)
-        return await self._faults.find_fault(subjects, lists=lists, remote=remote)
+        self._usage.record_request(endpoint)
+        return await self._faults.find_fault(subjects, list_subjects=lists, remote=remote)
 
-    def _counted(self, endpoint: str, reply: Reply, *, billable: bool = False) -> Reply:
+    def _record(self, endpoint: str, reply: Reply, *, billable: bool = False) -> Reply:
         status = None if reply.cut == "before" else reply.status
-        self._calls.record_reply(endpoint, status, billable=billable)
+        self._usage.record_reply(endpoint, status, billable=billable)
         return reply
 
-    def _car(self, route: Route) -> Car | None:
+    def _find_car(self, route: Route) -> Car | None:
         names = {route.car}
         return next(
             (car for car in self._cars.values() if names & {car.vin, str(car.id)}),

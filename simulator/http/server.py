@@ -15,8 +15,8 @@ from .certificates import CertificateAuthority, SelfSignedCertificate
 
 HOST = "127.0.0.1"
 JSON = "application/json"
-_FOR_EVER = 10.0**8  # idle connections survive jumps of the clock
-_ABORT = struct.pack("ii", 1, 0)  # no linger: the peer sees a reset
+_KEEPALIVE_SECONDS = 10.0**8  # idle connections survive jumps of the clock
+_NO_LINGER = struct.pack("ii", 1, 0)  # no linger: the peer sees a reset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Listener:
     def __init__(
         self,
         name: str,
-        answer: ReplyHandler,
+        handler: ReplyHandler,
         traffic: Traffic,
         *,
         port: int = 0,
@@ -95,7 +95,7 @@ class Listener:
         self.name = name
         self.port = port
         self.foreign_certificate = False
-        self._answer = answer
+        self._handler = handler
         self._traffic = traffic
         self._tls = tls
         self._web: web.Server | None = None
@@ -103,7 +103,7 @@ class Listener:
         self._opening: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None  # bound; listens while open
         self._listening = False
-        self._working: set[asyncio.BaseTransport] = set()
+        self._active: set[asyncio.BaseTransport] = set()
         self._closing: set[asyncio.BaseTransport] = set()
 
     @property
@@ -117,15 +117,15 @@ class Listener:
             # SO_REUSEPORT below would hide that another simulator has the port.
             with socket.socket() as probe:
                 probe.bind((HOST, self.port))
-        self._socket = _bound(self.port)
+        self._socket = _bind(self.port)
         self.port = self._socket.getsockname()[1]
 
     async def start(self, *, closed: bool) -> None:
         """Start serving, unless the port is closed."""
         self._web = web.Server(
-            self._handle,
+            self._handle_request,
             handler_cancellation=True,
-            keepalive_timeout=_FOR_EVER,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
             access_log=None,
         )
         if not closed:
@@ -163,7 +163,7 @@ class Listener:
         """Stop listening, keep the port and drop idle connections."""
         if self._listening and self._socket is not None:
             # Both sockets share the port for a moment, so that it is never free.
-            listening, self._socket = self._socket, _bound(self.port)
+            listening, self._socket = self._socket, _bind(self.port)
             if self._opening is not None and not self._opening.done():
                 self._opening.cancel()
             if self._server is not None:
@@ -176,9 +176,9 @@ class Listener:
         """Reset idle connections; close the others after their request."""
         if self._web is None:
             return
-        self._closing |= self._working
+        self._closing |= self._active
         self._abort(
-            one for one in self._web.connections if one.transport not in self._working
+            one for one in self._web.connections if one.transport not in self._active
         )
 
     async def _serve(self, sock: socket.socket, server: web.Server) -> None:
@@ -191,17 +191,17 @@ class Listener:
         )
         await self._server.start_serving()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle_request(self, request: web.BaseRequest) -> web.StreamResponse:
         transport = request.transport
         if transport is None:
             return web.Response()
-        self._working.add(transport)
+        self._active.add(transport)
         try:
             with self._traffic.request():
-                reply = await self._answer(request)
+                reply = await self._handler(request)
                 return await self._send(request, reply, transport)
         finally:
-            self._working.discard(transport)
+            self._active.discard(transport)
             self._closing.discard(transport)
 
     async def _send(
@@ -238,7 +238,7 @@ class Listener:
                 _reset(one.transport)
 
 
-def _bound(port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
@@ -253,6 +253,6 @@ def _bound(port: int) -> socket.socket:
 def _reset(transport: asyncio.BaseTransport) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     if isinstance(transport, asyncio.WriteTransport):
         transport.abort()

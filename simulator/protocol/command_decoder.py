@@ -26,7 +26,7 @@ from .whitelist import Privilege
 class DecodedCommand:
     """A command that a car executes; without a name it is a request for data."""
 
-    command: str = ""
+    name: str = ""
     body: Mapping[str, object] = field(default_factory=dict)
     privilege: Privilege = Privilege.DRIVE
 
@@ -35,29 +35,29 @@ class UnknownCommandError(ValueError):
     """Error raised for a command that the car does not know."""
 
 
-_ASK = DecodedCommand(privilege=Privilege.READ)
-_KEYS = {
+_DATA_REQUEST = DecodedCommand(privilege=Privilege.READ)
+_RKE_COMMANDS = {
     RKEAction_E.RKE_ACTION_UNLOCK: DecodedCommand(
-        command="door_unlock", privilege=Privilege.LOCK
+        name="door_unlock", privilege=Privilege.LOCK
     ),
     RKEAction_E.RKE_ACTION_LOCK: DecodedCommand(
-        command="door_lock", privilege=Privilege.LOCK
+        name="door_lock", privilege=Privilege.LOCK
     ),
     RKEAction_E.RKE_ACTION_OPEN_TRUNK: DecodedCommand(
-        command="actuate_trunk", body={"which_trunk": "rear", "to": "open"}
+        name="actuate_trunk", body={"which_trunk": "rear", "to": "open"}
     ),
     RKEAction_E.RKE_ACTION_OPEN_FRUNK: DecodedCommand(
-        command="actuate_trunk", body={"which_trunk": "front"}
+        name="actuate_trunk", body={"which_trunk": "front"}
     ),
     RKEAction_E.RKE_ACTION_OPEN_CHARGE_PORT: DecodedCommand(
-        command="charge_port_door_open", privilege=Privilege.CHARGE
+        name="charge_port_door_open", privilege=Privilege.CHARGE
     ),
     RKEAction_E.RKE_ACTION_CLOSE_CHARGE_PORT: DecodedCommand(
-        command="charge_port_door_close", privilege=Privilege.CHARGE
+        name="charge_port_door_close", privilege=Privilege.CHARGE
     ),
-    RKEAction_E.RKE_ACTION_REMOTE_DRIVE: DecodedCommand(command="remote_start_drive"),
+    RKEAction_E.RKE_ACTION_REMOTE_DRIVE: DecodedCommand(name="remote_start_drive"),
     RKEAction_E.RKE_ACTION_WAKE_VEHICLE: DecodedCommand(
-        command="wake_up", privilege=Privilege.READ
+        name="wake_up", privilege=Privilege.READ
     ),
 }
 INFORMATION_REQUESTS = frozenset(
@@ -87,77 +87,77 @@ def decode_commands(
 def decode_security_commands(message: UnsignedMessage) -> list[DecodedCommand]:
     """Decode a message to the vehicle security computer."""
     match message.WhichOneof("sub_message"):
-        case "RKEAction" if message.RKEAction in _KEYS:
-            return [_KEYS[message.RKEAction]]
+        case "RKEAction" if message.RKEAction in _RKE_COMMANDS:
+            return [_RKE_COMMANDS[message.RKEAction]]
         case "closureMoveRequest":
-            return _moves(message.closureMoveRequest)
+            return _closure_moves(message.closureMoveRequest)
         case "InformationRequest" if (
             message.InformationRequest.informationRequestType in INFORMATION_REQUESTS
         ):
-            return [_ASK]
+            return [_DATA_REQUEST]
         case "WhitelistOperation":
             return [DecodedCommand(privilege=Privilege.KEYS)]
         case name:
             raise UnknownCommandError(name)
 
 
-_MOVES: dict[tuple[str, int], DecodedCommand] = {
+_CLOSURE_COMMANDS: dict[tuple[str, int], DecodedCommand] = {
     ("rearTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_MOVE): DecodedCommand(
-        command="actuate_trunk", body={"which_trunk": "rear"}
+        name="actuate_trunk", body={"which_trunk": "rear"}
     ),
     ("rearTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): DecodedCommand(
-        command="actuate_trunk", body={"which_trunk": "rear", "to": "open"}
+        name="actuate_trunk", body={"which_trunk": "rear", "to": "open"}
     ),
     ("rearTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_CLOSE): DecodedCommand(
-        command="actuate_trunk", body={"which_trunk": "rear", "to": "close"}
+        name="actuate_trunk", body={"which_trunk": "rear", "to": "close"}
     ),
     ("frontTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_MOVE): DecodedCommand(
-        command="actuate_trunk", body={"which_trunk": "front"}
+        name="actuate_trunk", body={"which_trunk": "front"}
     ),
     ("frontTrunk", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): DecodedCommand(
-        command="actuate_trunk", body={"which_trunk": "front"}
+        name="actuate_trunk", body={"which_trunk": "front"}
     ),
     ("chargePort", ClosureMoveType_E.CLOSURE_MOVE_TYPE_OPEN): DecodedCommand(
-        command="charge_port_door_open", privilege=Privilege.CHARGE
+        name="charge_port_door_open", privilege=Privilege.CHARGE
     ),
     ("chargePort", ClosureMoveType_E.CLOSURE_MOVE_TYPE_CLOSE): DecodedCommand(
-        command="charge_port_door_close", privilege=Privilege.CHARGE
+        name="charge_port_door_close", privilege=Privilege.CHARGE
     ),
 }
 
 
-def _moves(request: ClosureMoveRequest) -> list[DecodedCommand]:
+def _closure_moves(request: ClosureMoveRequest) -> list[DecodedCommand]:
     moves = [(one.name, value) for one, value in request.ListFields()]
     for move in moves:
-        if move not in _MOVES:
+        if move not in _CLOSURE_COMMANDS:
             raise UnknownCommandError(move[0])
-    return [_MOVES[move] for move in moves]
+    return [_CLOSURE_COMMANDS[move] for move in moves]
 
 
-type Read = Callable[[VehicleAction], DecodedCommand]
+type ActionDecoder = Callable[[VehicleAction], DecodedCommand]
 
 
-def _order(
+def _fixed_command(
     command: str, need: Privilege = Privilege.DRIVE, **body: object
 ) -> Callable[[VehicleAction], DecodedCommand]:
-    order = DecodedCommand(command=command, body=body, privilege=need)
+    order = DecodedCommand(name=command, body=body, privilege=need)
     return lambda _: order
 
 
-def _switch(field_name: str, command: str, *also: str) -> Read:
+def _switch(field_name: str, command: str, *fields: str) -> ActionDecoder:
     """Return a decoder of an action with an `on` field."""
 
     def read(action: VehicleAction) -> DecodedCommand:
         switch = getattr(action, field_name)
-        body = {key: getattr(switch, key) for key in ("on", *also)}
-        return DecodedCommand(command=command, body=body)
+        body = {key: getattr(switch, key) for key in ("on", *fields)}
+        return DecodedCommand(name=command, body=body)
 
     return read
 
 
 def _hvac(action: VehicleAction) -> DecodedCommand:
     way = "start" if action.hvacAutoAction.power_on else "stop"
-    return DecodedCommand(command=f"auto_conditioning_{way}")
+    return DecodedCommand(name=f"auto_conditioning_{way}")
 
 
 def _temperatures(action: VehicleAction) -> DecodedCommand:
@@ -167,13 +167,13 @@ def _temperatures(action: VehicleAction) -> DecodedCommand:
         "driver_temp": round(asked.driver_temp_celsius, 2),
         "passenger_temp": round(asked.passenger_temp_celsius, 2),
     }
-    return DecodedCommand(command="set_temps", body=body)
+    return DecodedCommand(name="set_temps", body=body)
 
 
 def _charging(action: VehicleAction) -> DecodedCommand:
     match asked := action.chargingStartStopAction.WhichOneof("charging_action"):
         case "start" | "stop":
-            return DecodedCommand(command=f"charge_{asked}", privilege=Privilege.CHARGE)
+            return DecodedCommand(name=f"charge_{asked}", privilege=Privilege.CHARGE)
         case _:
             raise UnknownCommandError(asked)
 
@@ -181,47 +181,47 @@ def _charging(action: VehicleAction) -> DecodedCommand:
 def _limit(action: VehicleAction) -> DecodedCommand:
     body = {"percent": action.chargingSetLimitAction.percent}
     return DecodedCommand(
-        command="set_charge_limit", body=body, privilege=Privilege.CHARGE
+        name="set_charge_limit", body=body, privilege=Privilege.CHARGE
     )
 
 
 def _amps(action: VehicleAction) -> DecodedCommand:
     body = {"charging_amps": action.setChargingAmpsAction.charging_amps}
     return DecodedCommand(
-        command="set_charging_amps", body=body, privilege=Privilege.CHARGE
+        name="set_charging_amps", body=body, privilege=Privilege.CHARGE
     )
 
 
 def _keeper(action: VehicleAction) -> DecodedCommand:
     body = {"climate_keeper_mode": action.hvacClimateKeeperAction.ClimateKeeperAction}
-    return DecodedCommand(command="set_climate_keeper_mode", body=body)
+    return DecodedCommand(name="set_climate_keeper_mode", body=body)
 
 
 def _overheat_level(action: VehicleAction) -> DecodedCommand:
     body = {"cop_temp": action.setCopTempAction.copActivationTemp - 1}
-    return DecodedCommand(command="set_cop_temp", body=body)
+    return DecodedCommand(name="set_cop_temp", body=body)
 
 
 def _windows(action: VehicleAction) -> DecodedCommand:
     asked = action.vehicleControlWindowAction.WhichOneof("action")
-    return DecodedCommand(command="window_control", body={"command": asked})
+    return DecodedCommand(name="window_control", body={"command": asked})
 
 
 def _roof(action: VehicleAction) -> DecodedCommand:
     asked = action.vehicleControlSunroofOpenCloseAction.WhichOneof("action")
-    return DecodedCommand(command="sun_roof_control", body={"state": asked})
+    return DecodedCommand(name="sun_roof_control", body={"state": asked})
 
 
 def _update(action: VehicleAction) -> DecodedCommand:
     seconds = action.vehicleControlScheduleSoftwareUpdateAction.offset_sec
     return DecodedCommand(
-        command="schedule_software_update", body={"offset_sec": seconds}
+        name="schedule_software_update", body={"offset_sec": seconds}
     )
 
 
 def _wheel(action: VehicleAction) -> DecodedCommand:
     body = {"on": action.hvacSteeringWheelHeaterAction.power_on}
-    return DecodedCommand(command="remote_steering_wheel_heater_request", body=body)
+    return DecodedCommand(name="remote_steering_wheel_heater_request", body=body)
 
 
 _WHEEL_LEVELS = {
@@ -234,33 +234,33 @@ _WHEEL_LEVELS = {
 def _wheel_level(action: VehicleAction) -> DecodedCommand:
     level = _WHEEL_LEVELS.get(action.stwHeatLevelAction.stw_heat_level)
     body = {"level": level}
-    return DecodedCommand(command="remote_steering_wheel_heat_level_request", body=body)
+    return DecodedCommand(name="remote_steering_wheel_heat_level_request", body=body)
 
 
 def _pin(action: VehicleAction) -> DecodedCommand:
     asked = action.vehicleControlSetPinToDriveAction
     body = {"on": asked.on, "password": asked.password}
     return DecodedCommand(
-        command="set_pin_to_drive", body=body, privilege=Privilege.PIN
+        name="set_pin_to_drive", body=body, privilege=Privilege.PIN
     )
 
 
 def _guest(action: VehicleAction) -> DecodedCommand:
     body = {"enable": action.guestModeAction.GuestModeActive}
-    return DecodedCommand(command="guest_mode", body=body)
+    return DecodedCommand(name="guest_mode", body=body)
 
 
 def _homelink(action: VehicleAction) -> DecodedCommand:
     place = action.vehicleControlTriggerHomelinkAction.location
     body = {"lat": place.latitude, "lon": place.longitude}
-    return DecodedCommand(command="trigger_homelink", body=body)
+    return DecodedCommand(name="trigger_homelink", body=body)
 
 
-_ACTIONS: dict[str, Read] = {
-    "getVehicleData": lambda _: _ASK,
-    "ping": lambda _: _ASK,
-    "chargePortDoorClose": _order("charge_port_door_close", Privilege.CHARGE),
-    "chargePortDoorOpen": _order("charge_port_door_open", Privilege.CHARGE),
+_ACTIONS: dict[str, ActionDecoder] = {
+    "getVehicleData": lambda _: _DATA_REQUEST,
+    "ping": lambda _: _DATA_REQUEST,
+    "chargePortDoorClose": _fixed_command("charge_port_door_close", Privilege.CHARGE),
+    "chargePortDoorOpen": _fixed_command("charge_port_door_open", Privilege.CHARGE),
     "chargingSetLimitAction": _limit,
     "chargingStartStopAction": _charging,
     "autoStwHeatAction": _switch(
@@ -283,16 +283,16 @@ _ACTIONS: dict[str, Read] = {
     "setChargingAmpsAction": _amps,
     "setCopTempAction": _overheat_level,
     "stwHeatLevelAction": _wheel_level,
-    "vehicleControlCancelSoftwareUpdateAction": _order("cancel_software_update"),
-    "vehicleControlFlashLightsAction": _order("flash_lights"),
-    "vehicleControlHonkHornAction": _order("honk_horn"),
-    "vehicleControlResetPinToDriveAction": _order(
+    "vehicleControlCancelSoftwareUpdateAction": _fixed_command("cancel_software_update"),
+    "vehicleControlFlashLightsAction": _fixed_command("flash_lights"),
+    "vehicleControlHonkHornAction": _fixed_command("honk_horn"),
+    "vehicleControlResetPinToDriveAction": _fixed_command(
         "reset_pin_to_drive_pin", Privilege.PIN
     ),
-    "vehicleControlResetPinToDriveAdminAction": _order(
+    "vehicleControlResetPinToDriveAdminAction": _fixed_command(
         "clear_pin_to_drive_admin", Privilege.PIN
     ),
-    "vehicleControlResetValetPinAction": _order("reset_valet_pin", Privilege.PIN),
+    "vehicleControlResetValetPinAction": _fixed_command("reset_valet_pin", Privilege.PIN),
     "vehicleControlScheduleSoftwareUpdateAction": _update,
     "vehicleControlSetPinToDriveAction": _pin,
     "vehicleControlSetSentryModeAction": _switch(
@@ -328,16 +328,16 @@ def decode_actions(action: Action) -> list[DecodedCommand]:
     match name := asked.WhichOneof("vehicle_action_msg"):
         case "hvacSeatHeaterActions":
             return [
-                _heat(one) for one in asked.hvacSeatHeaterActions.hvacSeatHeaterAction
+                _seat_heater(one) for one in asked.hvacSeatHeaterActions.hvacSeatHeaterAction
             ]
         case "hvacSeatCoolerActions":
             return [
-                _cool(one) for one in asked.hvacSeatCoolerActions.hvacSeatCoolerAction
+                _seat_cooler(one) for one in asked.hvacSeatCoolerActions.hvacSeatCoolerAction
             ]
         case "autoSeatClimateAction":
             return [
                 DecodedCommand(
-                    command="remote_auto_seat_climate_request",
+                    name="remote_auto_seat_climate_request",
                     body={
                         "auto_seat_position": seat.seat_position,
                         "auto_climate_on": seat.on,
@@ -351,9 +351,9 @@ def decode_actions(action: Action) -> list[DecodedCommand]:
             raise UnknownCommandError(name)
 
 
-def _heat(action: HvacSeatHeaterActions.HvacSeatHeaterAction) -> DecodedCommand:
+def _seat_heater(action: HvacSeatHeaterActions.HvacSeatHeaterAction) -> DecodedCommand:
     return DecodedCommand(
-        command="remote_seat_heater_request",
+        name="remote_seat_heater_request",
         body={
             "heater": _SEATS.get(action.WhichOneof("seat_position") or ""),
             "level": _SEAT_LEVELS.get(action.WhichOneof("seat_heater_level") or ""),
@@ -361,9 +361,9 @@ def _heat(action: HvacSeatHeaterActions.HvacSeatHeaterAction) -> DecodedCommand:
     )
 
 
-def _cool(action: HvacSeatCoolerActions.HvacSeatCoolerAction) -> DecodedCommand:
+def _seat_cooler(action: HvacSeatCoolerActions.HvacSeatCoolerAction) -> DecodedCommand:
     return DecodedCommand(
-        command="remote_seat_cooler_request",
+        name="remote_seat_cooler_request",
         body={
             "seat_position": action.seat_position,
             "seat_cooler_level": action.seat_cooler_level - 1,

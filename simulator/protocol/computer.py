@@ -157,17 +157,17 @@ class Computer:
     def answer(
         self,
         message: RoutableMessage,
-        checked: VerifiedMessage,
+        verified: VerifiedMessage,
         payload: bytes,
         *,
-        names_request: bool = False,
+        with_request_uuid: bool = False,
     ) -> RoutableMessage:
         """Return an answer, sealed if the client requested encryption.
 
         With `names_request` it has a `request_uuid`, whichever computer answers.
         """
         reply = self._reply(message)
-        if names_request:
+        if with_request_uuid:
             reply.request_uuid = message.uuid
         if not message.flags & _ENCRYPT:
             reply.protobuf_message_as_bytes = payload
@@ -182,11 +182,11 @@ class Computer:
                 Tag.TAG_PERSONALIZATION: self._vin.encode(),
                 Tag.TAG_COUNTER: counter,
                 Tag.TAG_FLAGS: reply.flags,
-                Tag.TAG_REQUEST_HASH: checked.request_hash,
+                Tag.TAG_REQUEST_HASH: verified.request_hash,
                 Tag.TAG_FAULT: reply.signedMessageStatus.signed_message_fault,
             }
         )
-        sealed, nonce, tag = checked.session.secret.encrypt(payload, about)
+        sealed, nonce, tag = verified.session.secret.encrypt(payload, about)
         reply.protobuf_message_as_bytes = sealed
         reply.signature_data.CopyFrom(
             SignatureData(

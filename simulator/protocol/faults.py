@@ -24,16 +24,16 @@ class CommandFaults:
     """Queue of faults."""
 
     def __init__(self) -> None:
-        self._coming: deque[CommandFault] = deque()
+        self._queue: deque[CommandFault] = deque()
 
     def inject_fault(self, fault: CommandFault, times: int = 1) -> None:
         """Inject a fault into the next commands."""
-        self._coming.extend([fault] * times)
+        self._queue.extend([fault] * times)
 
     def clear(self) -> None:
         """Remove all pending faults."""
-        self._coming.clear()
+        self._queue.clear()
 
     def next_fault(self) -> CommandFault | None:
         """Return the fault of the current command."""
-        return self._coming.popleft() if self._coming else None
+        return self._queue.popleft() if self._queue else None

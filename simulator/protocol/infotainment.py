@@ -18,33 +18,33 @@ from .vehicle_data import vehicle_data
 
 
 def answer(
-    car: Car, payload: bytes, orders: Sequence[DecodedCommand], now: float
+    car: Car, payload: bytes, commands: Sequence[DecodedCommand], now: float
 ) -> bytes:
     """Execute commands or answer a request for data."""
     asked = Action.FromString(payload).vehicleAction
     match asked.WhichOneof("vehicle_action_msg"):
         case "getVehicleData":
             data = vehicle_data(car, asked.getVehicleData, now)
-            reply = Response(actionStatus=_DONE, vehicleData=data)
+            reply = Response(actionStatus=_SUCCESS, vehicleData=data)
         case "ping":
             ping = Ping(
                 ping_id=asked.ping.ping_id, local_timestamp=Timestamp(seconds=int(now))
             )
-            reply = Response(actionStatus=_DONE, ping=ping)
+            reply = Response(actionStatus=_SUCCESS, ping=ping)
         case _:
-            reply = Response(actionStatus=_obey(car, orders))
+            reply = Response(actionStatus=_execute(car, commands))
     return bytes(reply.SerializeToString())
 
 
-_DONE = ActionStatus(result=OperationStatus_E.OPERATIONSTATUS_OK)
+_SUCCESS = ActionStatus(result=OperationStatus_E.OPERATIONSTATUS_OK)
 
 
-def _obey(car: Car, orders: Sequence[DecodedCommand]) -> ActionStatus:
+def _execute(car: Car, orders: Sequence[DecodedCommand]) -> ActionStatus:
     for order in orders:
-        done, reason = car.execute(order.command, order.body)
+        done, reason = car.execute(order.name, order.body)
         if not done:
             return ActionStatus(
                 result=OperationStatus_E.OPERATIONSTATUS_ERROR,
                 result_reason=ResultReason(plain_text=reason),
             )
-    return _DONE
+    return _SUCCESS

@@ -13,7 +13,7 @@ from . import vcsec
 from .command_decoder import INFORMATION_REQUESTS
 from .whitelist import PairingState, Role, Whitelist, WhitelistError, public_point
 
-_ENDS = {
+_RESULTS = {
     PairingState.ADDED: "NONE",
     PairingState.REFUSED: "LOCAL_ENTITY_AUTH_FAILED_UI_DENIED",
     PairingState.TIMED_OUT: "LOCAL_ENTITY_AUTH_FAILED_TIMED_OUT_WAITING_FOR_TAP",
@@ -28,7 +28,7 @@ def answer(
     car: Car,
     whitelist: Whitelist,
     payload: bytes,
-    tell_later: Callable[[bytes], None],
+    send_later: Callable[[bytes], None],
 ) -> bytes | None:
     """Answer a request for information, or wait for a keycard to add a key.
 
@@ -52,15 +52,15 @@ def answer(
         case _:
             raise SignatureRequiredError
     try:
-        objection = _objection(car, whitelist, change)
+        objection = _rejection_reason(car, whitelist, change)
     except WhitelistError:
         return None
     if objection != vcsec.information_value("NONE"):
         return bytes(vcsec.operation_result(objection).SerializeToString())
 
     def then(state: PairingState) -> None:
-        reply = vcsec.operation_result(vcsec.information_value(_ENDS[state]))
-        tell_later(bytes(reply.SerializeToString()))
+        reply = vcsec.operation_result(vcsec.information_value(_RESULTS[state]))
+        send_later(bytes(reply.SerializeToString()))
 
     whitelist.request_add(
         change.key.PublicKeyRaw,
@@ -71,7 +71,7 @@ def answer(
     return vcsec.wait_reply()
 
 
-def _objection(car: Car, whitelist: Whitelist, change: PermissionChange) -> Information:
+def _rejection_reason(car: Car, whitelist: Whitelist, change: PermissionChange) -> Information:
     public_point(change.key.PublicKeyRaw)
     rejection_reason = vcsec.rejection_reason(whitelist, change)
     if rejection_reason == vcsec.information_value("NONE") and car.valet_mode:

@@ -49,7 +49,7 @@ class Confirmation(StrEnum):
     STATUS = "status"
 
 
-_TWICE = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
+_ALREADY_ON_WHITELIST = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
 # Messages to every connection, as in public captures: a request to authenticate a
 # key (20 bytes are the key's id), about once a second until one has, and a field that
 # is in none of Tesla's definitions.
@@ -58,7 +58,7 @@ UNSOLICITED_PAYLOADS = (
     bytes.fromhex("e00201"),
     bytes.fromhex("e00202"),
 )
-_UNPUBLISHED = bytes.fromhex("42020802")
+_UNPUBLISHED_FIELD = bytes.fromhex("42020802")
 _CLOSURES = {
     "df": "frontDriverDoor",
     "pf": "frontPassengerDoor",
@@ -75,7 +75,7 @@ def answer(
     car: Car,
     whitelist: Whitelist,
     payload: bytes,
-    orders: Sequence[DecodedCommand],
+    commands: Sequence[DecodedCommand],
     *,
     signer: bytes,
     confirmation: Confirmation,
@@ -84,11 +84,11 @@ def answer(
     message = UnsignedMessage.FromString(payload)
     match message.WhichOneof("sub_message"):
         case "InformationRequest":
-            reply = _inform(car, whitelist, message.InformationRequest)
+            reply = _information(car, whitelist, message.InformationRequest)
         case "WhitelistOperation":
-            reply = _change(whitelist, message.WhitelistOperation, signer)
+            reply = _change_whitelist(whitelist, message.WhitelistOperation, signer)
         case _:
-            reply = _obey(car, orders, confirmation)
+            reply = _execute(car, commands, confirmation)
     return bytes(reply.SerializeToString())
 
 
@@ -134,18 +134,18 @@ def vehicle_status(car: Car) -> VehicleStatus:
     )
     if car.reports_gear:
         found.gear = Gear_E.GEAR_PARK if car.speed is None else Gear_E.GEAR_DRIVE
-    found.MergeFromString(_UNPUBLISHED)
+    found.MergeFromString(_UNPUBLISHED_FIELD)
     return found
 
 
-def _obey(
+def _execute(
     car: Car, orders: Sequence[DecodedCommand], confirmation: Confirmation
 ) -> FromVCSECMessage:
     for order in orders:
-        if order.command == "wake_up":
+        if order.name == "wake_up":
             car.wake()
             continue
-        done, reason = car.execute(order.command, order.body)
+        done, reason = car.execute(order.name, order.body)
         if not done:
             error = (
                 GenericError_E.GENERICERROR_NOT_SUPPORTED
@@ -162,10 +162,10 @@ def answer_information_request(
     car: Car, whitelist: Whitelist, request: InformationRequest
 ) -> bytes:
     """Answer a request for information."""
-    return bytes(_inform(car, whitelist, request).SerializeToString())
+    return bytes(_information(car, whitelist, request).SerializeToString())
 
 
-def _inform(
+def _information(
     car: Car, whitelist: Whitelist, request: InformationRequest
 ) -> FromVCSECMessage:
     match request.informationRequestType:
@@ -178,12 +178,12 @@ def _inform(
             )
             return FromVCSECMessage(whitelistInfo=info)
         case InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_ENTRY_INFO:
-            return _entry(whitelist, request)
+            return _entry_information(whitelist, request)
         case _:
             return FromVCSECMessage(vehicleStatus=vehicle_status(car))
 
 
-def _entry(whitelist: Whitelist, request: InformationRequest) -> FromVCSECMessage:
+def _entry_information(whitelist: Whitelist, request: InformationRequest) -> FromVCSECMessage:
     for slot, entry in enumerate(whitelist.entries):
         match request.WhichOneof("key"):
             case "publicKey":
@@ -213,7 +213,7 @@ def _identifier(entry: Entry) -> KeyIdentifier:
     return KeyIdentifier(publicKeySHA1=digest[:4])
 
 
-def _change(
+def _change_whitelist(
     whitelist: Whitelist, operation: WhitelistOperation, signer: bytes
 ) -> FromVCSECMessage:
     information = information_value("NONE")
@@ -222,13 +222,13 @@ def _change(
         match operation.WhichOneof("sub_message"):
             case "addKeyToWhitelistAndAddPermissions":
                 change = operation.addKeyToWhitelistAndAddPermissions
-                information = _add(whitelist, change, form)
+                information = _add_key(whitelist, change, form)
             case "updateKeyAndPermissions":
                 change = operation.updateKeyAndPermissions
                 whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form)
             case "removePublicKeyFromWhitelist":
                 point = operation.removePublicKeyFromWhitelist.PublicKeyRaw
-                information = _remove(whitelist, point, signer)
+                information = _remove_key(whitelist, point, signer)
             case _:
                 information = information_value("UNDOCUMENTED_ERROR")
     except WhitelistFullError:
@@ -271,20 +271,20 @@ def rejection_reason(whitelist: Whitelist, change: PermissionChange) -> Informat
     if role is Role.SERVICE:
         return information_value("ATTEMPTING_TO_ADD_KEY_WITH_SERVICE_ROLE")
     if whitelist.role_of(change.key.PublicKeyRaw) is not None:
-        return information_value(_TWICE)
+        return information_value(_ALREADY_ON_WHITELIST)
     if whitelist.is_full:
         return information_value("WHITELIST_FULL")
     return information_value("NONE")
 
 
-def _add(whitelist: Whitelist, change: PermissionChange, form: int) -> Information:
+def _add_key(whitelist: Whitelist, change: PermissionChange, form: int) -> Information:
     information = rejection_reason(whitelist, change)
     if information == information_value("NONE"):
         whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form)
     return information
 
 
-def _remove(whitelist: Whitelist, point: bytes, signer: bytes) -> Information:
+def _remove_key(whitelist: Whitelist, point: bytes, signer: bytes) -> Information:
     if point == signer:
         return information_value("NO_PERMISSION_TO_REMOVE_ONESELF")
     if whitelist.role_of(point) is None:

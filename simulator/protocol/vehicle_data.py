@@ -32,7 +32,7 @@ from tesla_protocol.command.vehicle_pb2 import (
 from ..vehicle import payloads
 from ..vehicle.car import Car
 
-_NUMBERS = frozenset(
+_INTEGERS = frozenset(
     {
         FieldDescriptor.CPPTYPE_INT32,
         FieldDescriptor.CPPTYPE_INT64,
@@ -40,24 +40,24 @@ _NUMBERS = frozenset(
         FieldDescriptor.CPPTYPE_UINT64,
     }
 )
-_FRACTIONS = frozenset({FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT})
-_WHEEL = {
+_FLOATS = frozenset({FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT})
+_WHEEL_LEVELS = {
     0: StwHeatLevel.StwHeatLevel_Off,
     1: StwHeatLevel.StwHeatLevel_Low,
     3: StwHeatLevel.StwHeatLevel_High,
 }
-_KEEPER = ("Off", "On", "Dog", "Party")
-_OVERHEAT = {
+_KEEPER_MODES = ("Off", "On", "Dog", "Party")
+_OVERHEAT_MODES = {
     "Off": ClimateState.CabinOverheatProtectionOff,
     "On": ClimateState.CabinOverheatProtectionOn,
     "FanOnly": ClimateState.CabinOverheatProtectionFanOnly,
 }
-_OVERHEAT_LEVEL = (
+_OVERHEAT_LEVELS = (
     ClimateState.CopActivationTempLow,
     ClimateState.CopActivationTempMedium,
     ClimateState.CopActivationTempHigh,
 )
-_UPDATE = {
+_UPDATE_STATUSES = {
     "available": "Available",
     "scheduled": "Scheduled",
     "installing": "Installing",
@@ -80,13 +80,13 @@ def vehicle_data(car: Car, asked: GetVehicleData, now: float) -> VehicleData:
     if asked.HasField("getClosuresState"):
         data.closures_state.CopyFrom(_closures(car, at))
     if asked.HasField("getTirePressureState"):
-        data.tire_pressure_state.CopyFrom(_tyres(car, at))
+        data.tire_pressure_state.CopyFrom(_tires(car, at))
     if asked.HasField("getMediaState"):
         data.media_state.CopyFrom(_media(car, at))
     if asked.HasField("getSoftwareUpdateState"):
         data.software_update_state.CopyFrom(_update(car, at))
     if asked.HasField("getGuiSettings"):
-        data.gui_settings.CopyFrom(GuiSettings(timestamp=_time(at)))
+        data.gui_settings.CopyFrom(GuiSettings(timestamp=_timestamp(at)))
     if asked.HasField("getVehicleConfig"):
         config = VehicleConfig()
         _fill(config, car.config)
@@ -108,30 +108,30 @@ def _fill(message: Message, values: Mapping[str, object]) -> None:
                 setattr(message, one.name, value)
             case FieldDescriptor.CPPTYPE_MESSAGE if isinstance(value, dict):
                 _fill(getattr(message, one.name), value)
-            case kind if kind in _NUMBERS and isinstance(value, int | float):
+            case kind if kind in _INTEGERS and isinstance(value, int | float):
                 setattr(message, one.name, int(value))
-            case kind if kind in _FRACTIONS and isinstance(value, int | float):
+            case kind if kind in _FLOATS and isinstance(value, int | float):
                 setattr(message, one.name, float(value))
 
 
-def _time(at: int) -> Timestamp:
+def _timestamp(at: int) -> Timestamp:
     return Timestamp(seconds=at // 1000, nanos=at % 1000 * 1_000_000)
 
 
 def _charge(car: Car, at: int) -> ChargeState:
     values = payloads.charge_state(car, at)
     state = ChargeState(
-        timestamp=_time(at),
-        charging_state=_one(ChargeState.ChargingState, str(values["charging_state"])),
-        conn_charge_cable=_one(
+        timestamp=_timestamp(at),
+        charging_state=_oneof(ChargeState.ChargingState, str(values["charging_state"])),
+        conn_charge_cable=_oneof(
             ChargeState.CableType, "IEC" if car.cable_connected else "SNA"
         ),
-        fast_charger_type=_one(
+        fast_charger_type=_oneof(
             ChargeState.ChargerType, "ACSingleWireCAN" if car.cable_connected else "SNA"
         ),
         scheduled_charging_mode=ChargeState.ScheduledChargingModeOff,
         charge_rate_mph_float=payloads.charge_rate(car),
-        charge_port_latch=_one(
+        charge_port_latch=_oneof(
             ChargePortLatchState, "Engaged" if car.cable_latched else "Disengaged"
         ),
         charging_amps=car.charge_amps,
@@ -142,17 +142,17 @@ def _charge(car: Car, at: int) -> ChargeState:
 
 def _climate(car: Car, at: int) -> ClimateState:
     state = ClimateState(
-        timestamp=_time(at),
+        timestamp=_timestamp(at),
         inside_temp_celsius=round(car.inside_temp, 1),
         outside_temp_celsius=round(car.outside_temp, 1),
         min_avail_temp_celsius=15,
         max_avail_temp_celsius=28,
-        climate_keeper_mode=_one(
-            ClimateState.ClimateKeeperMode, _KEEPER[car.climate_keeper]
+        climate_keeper_mode=_oneof(
+            ClimateState.ClimateKeeperMode, _KEEPER_MODES[car.climate_keeper]
         ),
-        defrost_mode=_one(ClimateState.DefrostMode, "Max" if car.defrost else "Off"),
-        cabin_overheat_protection=_OVERHEAT[car.overheat_protection],
-        cop_activation_temperature=_OVERHEAT_LEVEL[car.overheat_level],
+        defrost_mode=_oneof(ClimateState.DefrostMode, "Max" if car.defrost else "Off"),
+        cabin_overheat_protection=_OVERHEAT_MODES[car.overheat_protection],
+        cop_activation_temperature=_OVERHEAT_LEVELS[car.overheat_level],
         bioweapon_mode_on=car.bioweapon_mode if car.is_model_s_or_x else None,
     )
     values = payloads.climate_state(car, at)
@@ -160,14 +160,14 @@ def _climate(car: Car, at: int) -> ClimateState:
     del values["cabin_overheat_protection"]
     _fill(state, values)
     if has_levels:
-        state.steering_wheel_heat_level = _WHEEL[car.steering_wheel_heater]
+        state.steering_wheel_heat_level = _WHEEL_LEVELS[car.steering_wheel_heater]
     return state
 
 
 def _drive(car: Car, at: int) -> DriveState:
     state = DriveState(
-        timestamp=_time(at),
-        shift_state=_one(ShiftState, "P" if car.speed is None else "D"),
+        timestamp=_timestamp(at),
+        shift_state=_oneof(ShiftState, "P" if car.speed is None else "D"),
         odometer_in_hundredths_of_a_mile=round(car.odometer * 100),
         active_route_coordinates=LatLong(
             latitude=car.home_position[0], longitude=car.home_position[1]
@@ -179,8 +179,8 @@ def _drive(car: Car, at: int) -> DriveState:
 
 def _location(car: Car, at: int) -> LocationState:
     state = LocationState(
-        timestamp=_time(at),
-        native_type=_one(LocationState.GPSCoordinateType, "WGS"),
+        timestamp=_timestamp(at),
+        native_type=_oneof(LocationState.GPSCoordinateType, "WGS"),
     )
     _fill(state, payloads.drive_state(car, at))
     if car.is_model_s_or_x:
@@ -192,7 +192,7 @@ def _closures(car: Car, at: int) -> ClosuresState:
     display = "On" if car.user_present else "Off"
     roof = {"closed": "Closed", "vent": "Vent"}.get(car.sun_roof, "Unknown")
     state = ClosuresState(
-        timestamp=_time(at),
+        timestamp=_timestamp(at),
         door_open_driver_front=car.doors["df"],
         door_open_driver_rear=car.doors["dr"],
         door_open_passenger_front=car.doors["pf"],
@@ -203,9 +203,9 @@ def _closures(car: Car, at: int) -> ClosuresState:
         window_open_passenger_front=bool(car.windows["fp_window"]),
         window_open_driver_rear=bool(car.windows["rd_window"]),
         window_open_passenger_rear=bool(car.windows["rp_window"]),
-        sun_roof_state=_one(ClosuresState.SunRoofState, roof),
-        center_display_state=_one(ClosuresState.DisplayState, display),
-        sentry_mode_state=_one(
+        sun_roof_state=_oneof(ClosuresState.SunRoofState, roof),
+        center_display_state=_oneof(ClosuresState.DisplayState, display),
+        sentry_mode_state=_oneof(
             ClosuresState.SentryModeState, "Armed" if car.sentry_mode else "Off"
         ),
     )
@@ -213,14 +213,14 @@ def _closures(car: Car, at: int) -> ClosuresState:
     return state
 
 
-def _tyres(car: Car, at: int) -> TirePressureState:
-    state = TirePressureState(timestamp=_time(at))
+def _tires(car: Car, at: int) -> TirePressureState:
+    state = TirePressureState(timestamp=_timestamp(at))
     _fill(state, payloads.vehicle_state(car, at))
     return state
 
 
 def _media(car: Car, at: int) -> MediaState:
-    state = MediaState(timestamp=_time(at))
+    state = MediaState(timestamp=_timestamp(at))
     values = payloads.vehicle_state(car, at)
     for part in ("media_info", "media_state"):
         if isinstance(found := values[part], dict):
@@ -229,11 +229,11 @@ def _media(car: Car, at: int) -> MediaState:
 
 
 def _update(car: Car, at: int) -> SoftwareUpdateState:
-    update = _one(
+    update = _oneof(
         SoftwareUpdateState.SoftwareUpdateStatus,
-        _UPDATE.get(car.update_status, "Unknown"),
+        _UPDATE_STATUSES.get(car.update_status, "Unknown"),
     )
-    state = SoftwareUpdateState(timestamp=_time(at), status=update)
+    state = SoftwareUpdateState(timestamp=_timestamp(at), status=update)
     values = payloads.vehicle_state(car, at)["software_update"]
     if isinstance(values, dict):
         _fill(state, {key: one for key, one in values.items() if key != "status"})
@@ -242,7 +242,7 @@ def _update(car: Car, at: int) -> SoftwareUpdateState:
 
 def _vehicle(car: Car, at: int) -> VehicleState:
     state = VehicleState(
-        timestamp=_time(at),
+        timestamp=_timestamp(at),
         software_update_state=_update(car, at),
         guestMode=VehicleState.GuestMode(GuestModeActive=car.guest_mode),
         pin_to_drive_enabled=car.pin_to_drive,
@@ -255,7 +255,7 @@ def _vehicle(car: Car, at: int) -> VehicleState:
     return state
 
 
-def _one[T: Message](kind: type[T], name: str) -> T:
+def _oneof[T: Message](kind: type[T], name: str) -> T:
     """Return a message with the named member of a oneof set."""
     message: T = kind(**{name: Void()})
     return message

@@ -95,8 +95,8 @@ class VehicleComputers:
     def answer(
         self,
         data: bytes,
-        over: Transport = Transport.CLOUD,
-        tell_later: Callable[[bytes], None] = lambda message: None,
+        transport: Transport = Transport.CLOUD,
+        send_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
         """Return the answer to a message, None if the computer sleeps or hangs.
 
@@ -106,40 +106,40 @@ class VehicleComputers:
         try:
             message = RoutableMessage.FromString(data)
         except DecodeError:
-            return _encoded(_unread())
-        if over is Transport.BLUETOOTH:
+            return _encoded(_undecodable())
+        if transport is Transport.BLUETOOTH:
             message = _key_request(data) or message
         domain = message.to_destination.domain
         if (computer := self._computers.get(domain)) is None:
-            return _encoded(_misdirected(message))
+            return _encoded(_unknown_domain(message))
         self._car.advance()
         asleep = self._car.connectivity == "asleep"
-        hangs = self.infotainment_hangs and over is Transport.BLUETOOTH
+        hangs = self.infotainment_hangs and transport is Transport.BLUETOOTH
         if not computer.is_vehicle_security and (asleep or hangs):
             return None
-        if not computer.is_vehicle_security and over is Transport.BLUETOOTH:
+        if not computer.is_vehicle_security and transport is Transport.BLUETOOTH:
             self._car.record_bluetooth_read()
         match message.WhichOneof("payload"):
             case "session_info_request":
                 answered: RoutableMessage | None = computer.open_session(message)
             case "protobuf_message_as_bytes" if (
-                over is Transport.BLUETOOTH and _is_strange(computer, message)
+                transport is Transport.BLUETOOTH and _is_unsigned(computer, message)
             ):
-                answered = self._receive(computer, message, tell_later)
+                answered = self._answer_unsigned(computer, message, send_later)
             case "protobuf_message_as_bytes":
-                answered = self._command(computer, message, over)
+                answered = self._answer_command(computer, message, transport)
             case _:
                 fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
                 answered = computer.fault(message, fault)
         if answered is None:
             return None
         if self.sends_acknowledgments:
-            tell_later(_encoded(computer.acknowledge(message)))
+            send_later(_encoded(computer.acknowledge(message)))
         return _encoded(answered)
 
     def broadcast(self) -> bytes:
         """Return the status broadcast to all connections."""
-        return self._to_everybody(vcsec.status_message(self._car))
+        return self._broadcast_message(vcsec.status_message(self._car))
 
     def unsolicited_messages(self) -> list[bytes]:
         """Return the messages sent to a connection until a key has authenticated.
@@ -147,9 +147,9 @@ class VehicleComputers:
         One of them is not wrapped in a RoutableMessage.
         """
         bare = vcsec.UNSOLICITED_PAYLOADS[0]
-        return [bare, *map(self._to_everybody, vcsec.UNSOLICITED_PAYLOADS)]
+        return [bare, *map(self._broadcast_message, vcsec.UNSOLICITED_PAYLOADS)]
 
-    def _to_everybody(self, payload: bytes) -> bytes:
+    def _broadcast_message(self, payload: bytes) -> bytes:
         return _encoded(
             RoutableMessage(
                 to_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
@@ -165,7 +165,7 @@ class VehicleComputers:
         fault = MessageFault_E.MESSAGEFAULT_ERROR_RESPONSE_MTU_EXCEEDED
         return _encoded(computer.fault(message, fault))
 
-    def _receive(
+    def _answer_unsigned(
         self,
         computer: Computer,
         message: RoutableMessage,
@@ -187,14 +187,14 @@ class VehicleComputers:
             return None
         return computer.plain_reply(message, reply)
 
-    def _command(
+    def _answer_command(
         self, computer: Computer, message: RoutableMessage, over: Transport
     ) -> RoutableMessage | None:
         mishap = None
         try:
             checked = computer.verify(message)
-            orders = _allowed_orders(message, checked, over)
-            mishap = self.faults.next_fault() if _acts(orders) else None
+            orders = _permitted_commands(message, checked, over)
+            mishap = self.faults.next_fault() if _has_command(orders) else None
             if mishap is None or mishap.executes:
                 before = Counter(self._car.executed)
                 payload = self._execute(computer, checked, orders)
@@ -204,18 +204,18 @@ class VehicleComputers:
                 payload = b""
         except MessageFaultError as refused:
             return computer.fault(message, refused.fault, refused.session)
-        if computer.is_vehicle_security and not self.seals_status and not _acts(orders):
+        if computer.is_vehicle_security and not self.seals_status and not _has_command(orders):
             return computer.plain_reply(message, payload)
         if mishap is None:
             if not (computer.is_vehicle_security or self.seals_infotainment):
                 return computer.plain_reply(message, payload)
             names_request = (
                 computer.is_vehicle_security
-                and _acts(orders)
+                and _has_command(orders)
                 and self.confirmation is vcsec.Confirmation.STATUS
             )
             return computer.answer(
-                message, checked, payload, names_request=names_request
+                message, checked, payload, with_request_uuid=names_request
             )
         if mishap in {CommandFault.LOST, CommandFault.LOST_DONE}:
             return None
@@ -250,7 +250,7 @@ def public_keys(vin: str) -> dict[str, bytes]:
     }
 
 
-def _allowed_orders(
+def _permitted_commands(
     message: RoutableMessage, checked: VerifiedMessage, over: Transport
 ) -> list[DecodedCommand]:
     try:
@@ -274,15 +274,15 @@ def _allowed_orders(
     return orders
 
 
-def _is_strange(computer: Computer, message: RoutableMessage) -> bool:
+def _is_unsigned(computer: Computer, message: RoutableMessage) -> bool:
     return (
         computer.is_vehicle_security
         and message.signature_data.WhichOneof("sig_type") is None
     )
 
 
-def _acts(orders: list[DecodedCommand]) -> bool:
-    return any(order.command for order in orders)
+def _has_command(orders: list[DecodedCommand]) -> bool:
+    return any(order.name for order in orders)
 
 
 def _key_request(data: bytes) -> RoutableMessage | None:
@@ -304,12 +304,12 @@ def _key_request(data: bytes) -> RoutableMessage | None:
     )
 
 
-def _misdirected(message: RoutableMessage) -> RoutableMessage:
+def _unknown_domain(message: RoutableMessage) -> RoutableMessage:
     """Return the fault for a domain that the car does not have.
 
     It has the domain and the UUID of the request, as clients ignore it otherwise.
     """
-    reply = _unread(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_DOMAINS)
+    reply = _undecodable(MessageFault_E.MESSAGEFAULT_ERROR_INVALID_DOMAINS)
     reply.to_destination.CopyFrom(message.from_destination)
     reply.from_destination.domain = message.to_destination.domain
     reply.request_uuid = message.uuid
@@ -320,7 +320,7 @@ def _encoded(message: RoutableMessage) -> bytes:
     return bytes(message.SerializeToString())
 
 
-def _unread(
+def _undecodable(
     fault: MessageFault_E = MessageFault_E.MESSAGEFAULT_ERROR_DECODING,
 ) -> RoutableMessage:
     return RoutableMessage(

@@ -36,17 +36,17 @@ class Privilege(Enum):
     KEYS = "keys"
 
 
-_DRIVER = frozenset({Privilege.READ, Privilege.CHARGE, Privilege.LOCK, Privilege.DRIVE})
+_DRIVER_PRIVILEGES = frozenset({Privilege.READ, Privilege.CHARGE, Privilege.LOCK, Privilege.DRIVE})
 PRIVILEGES: dict[Role, frozenset[Privilege]] = {
     Role.NONE: frozenset(),
     Role.SERVICE: frozenset({Privilege.LOCK}),
     Role.OWNER: frozenset(Privilege),
-    Role.DRIVER: _DRIVER,
+    Role.DRIVER: _DRIVER_PRIVILEGES,
     Role.FLEET_MANAGER: frozenset(Privilege) - {Privilege.KEYS},
     Role.VEHICLE_MONITOR: frozenset({Privilege.READ}),
     Role.CHARGING_MANAGER: frozenset({Privilege.READ, Privilege.CHARGE}),
     Role.SERVICE_TECH: frozenset(),
-    Role.GUEST: _DRIVER,
+    Role.GUEST: _DRIVER_PRIVILEGES,
 }
 
 
@@ -115,9 +115,9 @@ class Whitelist:
         self._now = now
         self._entries: dict[bytes, Entry] = {}
         self.pending: Entry | None = None
-        self._asked_at = 0.0
-        self._then: Callable[[PairingState], None] | None = None
-        self._outcome = PairingState.IDLE
+        self._requested_at = 0.0
+        self._on_result: Callable[[PairingState], None] | None = None
+        self._result = PairingState.IDLE
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -129,9 +129,9 @@ class Whitelist:
         entry = self._entries.get(public_point(key))
         return None if entry is None else entry.role
 
-    def add(self, key: Key, role: Role = Role.OWNER, form: int = 0) -> Entry:
+    def add(self, key: Key, role: Role = Role.OWNER, form_factor: int = 0) -> Entry:
         """Add a key or change its role; raise WhitelistFullError if it is full."""
-        entry = Entry(point=public_point(key), role=role, form_factor=form)
+        entry = Entry(point=public_point(key), role=role, form_factor=form_factor)
         if entry.point not in self._entries and self.is_full:
             message = f"all {self.slots} slots are taken"
             raise WhitelistFullError(message)
@@ -147,9 +147,9 @@ class Whitelist:
     @property
     def pairing(self) -> PairingState:
         """Return the pairing state of the last requested key."""
-        if self._now() - self._asked_at > CARD_TIMEOUT:
+        if self._now() - self._requested_at > CARD_TIMEOUT:
             self.time_out(self.pending)
-        return PairingState.WAITING if self.pending else self._outcome
+        return PairingState.WAITING if self.pending else self._result
 
     @property
     def is_full(self) -> bool:
@@ -160,16 +160,16 @@ class Whitelist:
         self,
         key: Key,
         role: Role,
-        form: int = 0,
-        then: Callable[[PairingState], None] | None = None,
+        form_factor: int = 0,
+        on_result: Callable[[PairingState], None] | None = None,
     ) -> None:
         """Request to add a key, which waits for a keycard on the console.
 
         `then` is called with the result.
         """
-        self.pending = Entry(point=public_point(key), role=role, form_factor=form)
-        self._asked_at = self._now()
-        self._then = then
+        self.pending = Entry(point=public_point(key), role=role, form_factor=form_factor)
+        self._requested_at = self._now()
+        self._on_result = on_result
 
     def tap_card(self) -> PairingState:
         """Tap a keycard on the console, which adds the pending key."""
@@ -179,24 +179,24 @@ class Whitelist:
         try:
             self.add(asking.point, asking.role, asking.form_factor)
         except WhitelistFullError:
-            self._end(PairingState.REFUSED)
+            self._finish(PairingState.REFUSED)
         else:
-            self._end(PairingState.ADDED)
+            self._finish(PairingState.ADDED)
         return self.pairing
 
     def cancel_pairing(self) -> PairingState:
         """Press Cancel on the car's screen."""
         if self.pairing is PairingState.WAITING:
-            self._end(PairingState.REFUSED)
+            self._finish(PairingState.REFUSED)
         return self.pairing
 
-    def time_out(self, asking: Entry | None) -> None:
+    def time_out(self, entry: Entry | None) -> None:
         """Stop waiting for a keycard if this key is still pending."""
-        if asking is not None and asking is self.pending:
-            self._end(PairingState.TIMED_OUT)
+        if entry is not None and entry is self.pending:
+            self._finish(PairingState.TIMED_OUT)
 
-    def _end(self, outcome: PairingState) -> None:
-        self.pending, self._outcome = None, outcome
-        then, self._then = self._then, None
+    def _finish(self, outcome: PairingState) -> None:
+        self.pending, self._result = None, outcome
+        then, self._on_result = self._on_result, None
         if then is not None:
             then(outcome)

@@ -22,7 +22,7 @@ PROXY = "proxy.api"
 TESLA_PROXY = "tesla_proxy.api"
 DOMAIN = "domain.key"
 SERVICES = ("teslemetry", "tessie")
-_SERVED = tuple(f"{name}.api" for name in SERVICES)
+_SERVICE_SUBJECTS = tuple(f"{name}.api" for name in SERVICES)
 CAR_CONDITIONS = ("online", "asleep", "offline", "near", "gone")
 
 
@@ -57,33 +57,33 @@ LOCAL_NETWORK = frozenset(
     {ConditionKind.DNS, ConditionKind.NULL, ConditionKind.TLS, ConditionKind.PORTAL}
 )
 
-_NAMES = frozenset({ConditionKind.DNS, ConditionKind.NULL, ConditionKind.TLS})
-_EVERYWHERE = frozenset(ConditionKind) - {
+_NAME_KINDS = frozenset({ConditionKind.DNS, ConditionKind.NULL, ConditionKind.TLS})
+_HOST_KINDS = frozenset(ConditionKind) - {
     ConditionKind.STALE,
     ConditionKind.EMPTY,
     ConditionKind.LATE,
 }
-_ONE_CAR = _EVERYWHERE - _NAMES
-_COMMANDS = _ONE_CAR | {ConditionKind.LATE}
-_WORDS = frozenset({kind for kind in ConditionKind if kind.value.isalpha()})
+_VEHICLE_KINDS = _HOST_KINDS - _NAME_KINDS
+_COMMAND_KINDS = _VEHICLE_KINDS | {ConditionKind.LATE}
+_PLAIN_KINDS = frozenset({kind for kind in ConditionKind if kind.value.isalpha()})
 
 # Conditions allowed for each part of a host, and for cars of one model.
 _ALLOWED = {
-    "status": _EVERYWHERE,
+    "status": _HOST_KINDS,
     "api": frozenset(ConditionKind) - {ConditionKind.LATE},
-    "data": _ONE_CAR | {ConditionKind.STALE},
-    "commands": _COMMANDS,
-    "api@": _ONE_CAR | {ConditionKind.STALE, ConditionKind.EMPTY},
-    "data@": _ONE_CAR | {ConditionKind.STALE},
-    "commands@": _COMMANDS,
-    "proxy": _EVERYWHERE | {ConditionKind.EMPTY},
+    "data": _VEHICLE_KINDS | {ConditionKind.STALE},
+    "commands": _COMMAND_KINDS,
+    "api@": _VEHICLE_KINDS | {ConditionKind.STALE, ConditionKind.EMPTY},
+    "data@": _VEHICLE_KINDS | {ConditionKind.STALE},
+    "commands@": _COMMAND_KINDS,
+    "proxy": _HOST_KINDS | {ConditionKind.EMPTY},
     # Its certificate is self-signed: it changes by renewal, not by a condition.
-    "tesla_proxy": _EVERYWHERE - {ConditionKind.TLS} | {ConditionKind.EMPTY},
-    "teslemetry": _EVERYWHERE | {ConditionKind.EMPTY},
-    "tessie": _EVERYWHERE | {ConditionKind.EMPTY, ConditionKind.STALE},
+    "tesla_proxy": _HOST_KINDS - {ConditionKind.TLS} | {ConditionKind.EMPTY},
+    "teslemetry": _HOST_KINDS | {ConditionKind.EMPTY},
+    "tessie": _HOST_KINDS | {ConditionKind.EMPTY, ConditionKind.STALE},
     "dns": frozenset({ConditionKind.OK, ConditionKind.DNS, ConditionKind.NULL}),
-    "car": _ONE_CAR | {ConditionKind.STALE},
-    "other": _EVERYWHERE,
+    "car": _VEHICLE_KINDS | {ConditionKind.STALE},
+    "other": _HOST_KINDS,
 }
 
 
@@ -109,7 +109,7 @@ OK = Condition(text="ok", kind=ConditionKind.OK)
 def parse_condition(text: str, now: float = 0.0) -> Condition:
     """Parse a condition; raise ConditionError if it is invalid."""
     text = text.strip()
-    if text in _WORDS:
+    if text in _PLAIN_KINDS:
         return Condition(text=text, kind=ConditionKind(text))
     if match := re.fullmatch(r"([2-5]\d\d)(?:\s+(.+))?", text, re.DOTALL):
         return Condition(
@@ -137,7 +137,7 @@ def expand_subject(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
         return (subject,)
     if subject == "controls":
         return CONTROLS
-    if subject in (*CONTROLS, *AUTH, DNS, PROXY, TESLA_PROXY, DOMAIN, *_SERVED):
+    if subject in (*CONTROLS, *AUTH, DNS, PROXY, TESLA_PROXY, DOMAIN, *_SERVICE_SUBJECTS):
         return (subject,)
     if host not in (*REGIONS, "all") or part not in (
         "status",
@@ -149,7 +149,7 @@ def expand_subject(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
             f"unknown subject {subject!r}; allowed: REGION.status, REGION.api,"
             " REGION.data, REGION.commands (REGION: na, eu, cn, all; @MODEL narrows"
             f" all but status), {', '.join(AUTH)}, controls, {', '.join(CONTROLS)},"
-            f" {DNS}, {PROXY}, {TESLA_PROXY}, {', '.join(_SERVED)}, {DOMAIN}, car.NAME"
+            f" {DNS}, {PROXY}, {TESLA_PROXY}, {', '.join(_SERVICE_SUBJECTS)}, {DOMAIN}, car.NAME"
         )
         raise ConditionError(message)
     if at and (part == "status" or model not in MODELS):
@@ -190,16 +190,16 @@ class Conditions:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._on: dict[str, Condition] = {}
+        self._active: dict[str, Condition] = {}
         self._changed = asyncio.Event()
 
     def set(self, subject: str, condition: str) -> None:
         """Set the condition of a single subject."""
         parsed = parse_condition(condition, self._now())
         if parsed.kind is ConditionKind.OK:
-            self._on.pop(subject, None)
+            self._active.pop(subject, None)
         else:
-            self._on[subject] = parsed
+            self._active[subject] = parsed
         self.notify()
 
     def notify(self) -> None:
@@ -209,15 +209,15 @@ class Conditions:
 
     def get(self, subject: str) -> Condition:
         """Return the condition of a single subject."""
-        return self._on.get(subject, OK)
+        return self._active.get(subject, OK)
 
     def first_of(self, subjects: Iterable[str]) -> Condition:
         """Return the first active condition of the subjects."""
-        return next((self._on[one] for one in subjects if one in self._on), OK)
+        return next((self._active[one] for one in subjects if one in self._active), OK)
 
     def as_dict(self) -> dict[str, str]:
         """Return the active conditions."""
-        return {subject: condition.text for subject, condition in self._on.items()}
+        return {subject: condition.text for subject, condition in self._active.items()}
 
     async def wait_for_change(self) -> None:
         """Wait for the next change."""

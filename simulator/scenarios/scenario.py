@@ -215,7 +215,7 @@ def _home(place: YamlNode, *, named: bool) -> Home:
         name=place.require("name").text() if named else "home",
         region=place.require("region").one_of(REGIONS),
         cars=tuple(_car(one) for one in place.require("cars").items()),
-        provider=place.read("provider", _one_of(PROVIDERS)) or DEFAULT_PROVIDER,
+        provider=place.read("provider", _choice(PROVIDERS)) or DEFAULT_PROVIDER,
         settled=place.read("settled", YamlNode.flag) is not False,
         lively=place.read("lively", YamlNode.flag) is True,
     )
@@ -232,7 +232,7 @@ def _car(place: YamlNode) -> CarSpec:
         name=name,
         model=place.require("model").one_of(MODELS),
         year=place.require("year").number(2010, 2039),
-        signing=place.read("signing", _one_of(SIGNING)),
+        signing=place.read("signing", _choice(SIGNING)),
     )
 
 
@@ -243,11 +243,11 @@ def _step(place: YamlNode, homes: tuple[Home, ...]) -> Step:
     step = Step(
         at=place.require("at").duration(),
         set=_conditions(one, cars) if (one := place.get("set")) else {},
-        expect=_expects(one, homes, do) if (one := place.get("expect")) else {},
+        expect=_expectations(one, homes, do) if (one := place.get("expect")) else {},
         restart=place.read("restart", YamlNode.flag) is True,
         do=do,
         clock=place.read("clock", lambda one: one.duration(signed=True)) or 0.0,
-        token=place.read("token", _one_of(("expired", "ok"))),
+        token=place.read("token", _choice(("expired", "ok"))),
     )
     if do and not step.expect:
         place.fail("a step with do needs an expect, which ends it")
@@ -277,24 +277,24 @@ def _request(place: YamlNode, cars: list[str]) -> Request:
     return Request(action=action, car=car)
 
 
-def _expects(
+def _expectations(
     place: YamlNode, homes: tuple[Home, ...], do: Request | None
 ) -> dict[str, Expectation]:
     if len(homes) == 1 and homes[0].name == "home":
-        return {homes[0].name: _expect(place, homes[0], do)}
+        return {homes[0].name: _expectation(place, homes[0], do)}
     names = {home.name: home for home in homes}
     place.allow_keys(*names)
     return {
-        name: _expect(one, names[name], do if _owns(names[name], do) else None)
+        name: _expectation(one, names[name], do if _has_car(names[name], do) else None)
         for name, one in place.entries()
     }
 
 
-def _owns(home: Home, do: Request | None) -> bool:
+def _has_car(home: Home, do: Request | None) -> bool:
     return do is not None and do.car in [car.name for car in home.cars]
 
 
-def _expect(place: YamlNode, home: Home, do: Request | None) -> Expectation:
+def _expectation(place: YamlNode, home: Home, do: Request | None) -> Expectation:
     of_do = ("done", "via", "executed")
     place.allow_keys(
         *("within", "status", "scope", "planes", "models", "elsewhere", "key"),
@@ -304,18 +304,18 @@ def _expect(place: YamlNode, home: Home, do: Request | None) -> Expectation:
     elsewhere = tuple(region for region in REGIONS if region != home.region)
     return Expectation(
         within=place.require("within").duration(),
-        status=place.read("status", _one_of(STATUSES)),
-        scope=place.read("scope", _one_of(SCOPES)),
-        planes=place.read("planes", _some_of(SUBSYSTEMS)),
-        models=place.read("models", _some_of(MODELS)),
-        elsewhere=place.read("elsewhere", _some_of(elsewhere)),
+        status=place.read("status", _choice(STATUSES)),
+        scope=place.read("scope", _choice(SCOPES)),
+        planes=place.read("planes", _choices(SUBSYSTEMS)),
+        models=place.read("models", _choices(MODELS)),
+        elsewhere=place.read("elsewhere", _choices(elsewhere)),
         key=place.read("key", lambda one: _keys(one, home)),
         notified=place.read("notified", lambda one: one.number(0, 1000)),
         reauth=place.read("reauth", YamlNode.flag),
-        entities=place.read("entities", _one_of(("available",))),
+        entities=place.read("entities", _choice(("available",))),
         billed=place.read("billed", lambda one: one.number(0, 1_000_000)),
         done=place.read("done", YamlNode.flag),
-        via=place.read("via", _one_of(("cloud", "bluetooth"))),
+        via=place.read("via", _choice(("cloud", "bluetooth"))),
         executed=place.read("executed", lambda one: one.number(0, 1000)),
     )
 
@@ -328,11 +328,11 @@ def _keys(place: YamlNode, home: Home) -> dict[str, str]:
     return {car: one.one_of(KEYS) for car, one in place.entries()}
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[[YamlNode], str]:
+def _choice(allowed: tuple[str, ...]) -> Callable[[YamlNode], str]:
     return lambda place: place.one_of(allowed)
 
 
-def _some_of(allowed: tuple[str, ...]) -> Callable[[YamlNode], tuple[str, ...]]:
+def _choices(allowed: tuple[str, ...]) -> Callable[[YamlNode], tuple[str, ...]]:
     return lambda place: tuple(one.one_of(allowed) for one in place.items(empty=True))
 
 

@@ -65,7 +65,7 @@ class Car:
         self.signing = spec.signing or default_signing(spec.model, spec.year)
         self.lively = lively
         self.executed: Counter[str] = Counter()
-        self._near = False
+        self._in_range = False
         # Called after a change of connectivity, range or state.
         self.on_change: Callable[[], None] = lambda: None
         self.connectivity = "online"
@@ -120,27 +120,27 @@ class Car:
         self.install_at: float | None = None
 
         self._now = now
-        self._started = self._at = self._active_at = now()
+        self._started = self._updated_at = self._active_at = now()
         self._parked_at = -math.inf
-        self._open_asleep: frozenset[str] = frozenset()
+        self._closures_open_asleep: frozenset[str] = frozenset()
         self._waking_until: float | None = None
         self._trip_phase = 600.0 + 1200.0 * index
-        self._plan: Schedule | None = None
+        self._schedule: Schedule | None = None
 
     @property
     def in_range(self) -> bool:
         """Return whether the car is in Bluetooth range of the home."""
-        return self._near
+        return self._in_range
 
     @in_range.setter
     def in_range(self, near: bool) -> None:
-        self._near = near
+        self._in_range = near
         self.on_change()
 
     @property
     def advertising(self) -> bool:
         """Return whether the car advertises; a Model S/X before 2021 never does."""
-        return self._near and default_signing(self.model, self.year) != "off"
+        return self._in_range and default_signing(self.model, self.year) != "off"
 
     @property
     def speed(self) -> int | None:
@@ -161,7 +161,7 @@ class Car:
             return ""
         if self.install_at is None:
             return "available"
-        return "installing" if self._at >= self.install_at else "scheduled"
+        return "installing" if self._updated_at >= self.install_at else "scheduled"
 
     @property
     def is_model_s_or_x(self) -> bool:
@@ -176,7 +176,7 @@ class Car:
     @property
     def reports_gear(self) -> bool:
         """Return whether the status contains the gear: not long after parking."""
-        return self.route is not None or self._at - self._parked_at < GEAR_SECONDS
+        return self.route is not None or self._updated_at - self._parked_at < GEAR_SECONDS
 
     @property
     def open_closures(self) -> frozenset[str]:
@@ -197,7 +197,7 @@ class Car:
         case, and other closures as last seen before it fell asleep.
         """
         return (
-            self._open_asleep if self.connectivity == "asleep" else self.open_closures
+            self._closures_open_asleep if self.connectivity == "asleep" else self.open_closures
         )
 
     @property
@@ -205,14 +205,14 @@ class Car:
         """Return whether the car is waking up."""
         return self._waking_until is not None
 
-    def set_connectivity(self, presence: str) -> None:
+    def set_connectivity(self, connectivity: str) -> None:
         """Set the connectivity: online, asleep or offline."""
         self.advance()
-        self.connectivity = presence
-        self._open_asleep = self.open_closures - {"port"}
+        self.connectivity = connectivity
+        self._closures_open_asleep = self.open_closures - {"port"}
         self._waking_until = None
         self._active_at = self._now()
-        if presence != "online" and self.route is not None:
+        if connectivity != "online" and self.route is not None:
             self.route = None
             self._parked_at = self._now()
         self.on_change()
@@ -237,7 +237,7 @@ class Car:
         self.unplug()
         self.locked = True
         self.close()
-        self._set_out(self._now(), TRIP_TIME, self._outing)
+        self._start_trip(self._now(), TRIP_TIME, self._round_trip)
 
     def close(self) -> None:
         """Close doors, windows and trunks."""
@@ -260,22 +260,22 @@ class Car:
     def plug(self) -> None:
         """Plug in the charging cable."""
         self.advance()
-        self._plug_in()
+        self._connect_cable()
         self._active_at = self._now()
 
     def unplug(self) -> None:
         """Unplug the charging cable."""
         self.advance()
-        self._pull_out()
+        self._disconnect_cable()
         self._active_at = self._now()
 
-    def _plug_in(self) -> None:
+    def _connect_cable(self) -> None:
         self.charge_port_open = self.cable_connected = self.cable_latched = True
         self.energy_added = 0.0
         self.charging = self.battery_level < self.charge_limit
         self.low_amps = None
 
-    def _pull_out(self) -> None:
+    def _disconnect_cable(self) -> None:
         self.charge_port_open = self.cable_connected = self.cable_latched = (
             self.charging
         ) = False
@@ -284,12 +284,12 @@ class Car:
         """Repeat these days from `midnight` (Unix time) on, by default from now."""
         self.advance()
         start = self._now() if midnight is None else midnight
-        self._plan = Schedule(days=tuple(days), midnight=start)
+        self._schedule = Schedule(days=tuple(days), midnight=start)
 
     def record_data_read(self) -> None:
         """Record a read of vehicle data, which keeps a car before 2021 awake."""
         self.advance()
-        if self._plan is not None and self.year < 2021:
+        if self._schedule is not None and self.year < 2021:
             self._active_at = self._now()
 
     def record_bluetooth_read(self) -> None:
@@ -305,35 +305,35 @@ class Car:
     def advance(self) -> None:
         """Advance the state to the current time."""
         now = self._now()
-        if self._plan is not None:
-            for deed in self._plan.events_between(self._at, now):
+        if self._schedule is not None:
+            for deed in self._schedule.events_between(self._updated_at, now):
                 self._advance_to(deed.at)
-                self._do(deed)
+                self._run_event(deed)
         self._advance_to(now)
 
     def _advance_to(self, now: float) -> None:
-        steps = min(2000, max(1, math.ceil((now - self._at) / 30)))
-        start, span = self._at, now - self._at
-        self._at = now
+        steps = min(2000, max(1, math.ceil((now - self._updated_at) / 30)))
+        start, span = self._updated_at, now - self._updated_at
+        self._updated_at = now
         if span <= 0:
             return
         for step in range(1, steps + 1):
-            self._pass(start + span * step / steps, span / steps)
+            self._step(start + span * step / steps, span / steps)
 
-    def _pass(self, now: float, seconds: float) -> None:
+    def _step(self, now: float, seconds: float) -> None:
         if self._waking_until is not None and now >= self._waking_until:
             self._waking_until = None
             self.connectivity = "online"
             self._active_at = now
-        if self.lively or self._plan is not None:
-            self._doze(now)
+        if self.lively or self._schedule is not None:
+            self._update_sleep(now)
         if self.lively:
-            self._live(now, seconds)
-        self._warm(seconds)
+            self._update_activity(now, seconds)
+        self._update_temperature(seconds)
         if self.charging:
-            self._charge(seconds)
+            self._update_charge(seconds)
         if self.route is not None:
-            self._travel(self.route, now, seconds)
+            self._update_trip(self.route, now, seconds)
         if (
             self.install_at is not None
             and self.available_update is not None
@@ -342,54 +342,54 @@ class Car:
             self.software_version = self.available_update
             self.available_update = self.install_at = None
 
-    def _doze(self, now: float) -> None:
+    def _update_sleep(self, now: float) -> None:
         driven = self.route is not None
         busy = self.climate_on or self.charging or self.sentry_mode or driven
         if busy or self.connectivity != "online":
             self._active_at = now
         elif now - self._active_at >= IDLE_SECONDS:
             self.connectivity = "asleep"
-            self._open_asleep = self.open_closures - {"port"}
+            self._closures_open_asleep = self.open_closures - {"port"}
 
-    def _do(self, deed: ScheduledEvent) -> None:
+    def _run_event(self, deed: ScheduledEvent) -> None:
         if self.connectivity == "asleep":
             self.connectivity = "online"
         if deed.drive is not None:
-            self._commute(deed.at, deed.drive)
+            self._start_commute(deed.at, deed.drive)
         elif self.at_home and self.route is None:
-            self._plug_in()
+            self._connect_cable()
             self._active_at = deed.at
 
-    def _commute(self, now: float, drive: Drive) -> None:
+    def _start_commute(self, now: float, drive: Drive) -> None:
         if self.route is not None:
             return
-        self._pull_out()
+        self._disconnect_cable()
         goal = self.work_position if self.at_home else self.home_position
-        self._set_out(now, drive.duration, (self._place, goal))
+        self._start_trip(now, drive.duration, (self._position, goal))
 
-    def _set_out(self, now: float, lasts: float, places: tuple[Position, ...]) -> None:
+    def _start_trip(self, now: float, lasts: float, places: tuple[Position, ...]) -> None:
         self.route = Trip(started_at=now, duration=lasts, positions=places)
         self.user_present = self.climate_on = True
 
     @property
-    def _outing(self) -> tuple[Position, ...]:
+    def _round_trip(self) -> tuple[Position, ...]:
         far = (self.home_position[0] + 0.04, self.home_position[1] + 0.05)
         return (self.home_position, far, self.home_position)
 
     @property
-    def _place(self) -> Position:
+    def _position(self) -> Position:
         return self.latitude, self.longitude
 
-    def _live(self, now: float, seconds: float) -> None:
+    def _update_activity(self, now: float, seconds: float) -> None:
         since = now - self._started - self._trip_phase
         if since >= 0 and since % TRIP_PERIOD < seconds and self.battery_level > 20:
             if self.connectivity == "asleep":
                 self.connectivity = "online"
             if self.connectivity == "online" and self.route is None:
-                self._pull_out()
-                self._set_out(now, TRIP_TIME, self._outing)
+                self._disconnect_cable()
+                self._start_trip(now, TRIP_TIME, self._round_trip)
 
-    def _warm(self, seconds: float) -> None:
+    def _update_temperature(self, seconds: float) -> None:
         goal = self.driver_temp if self.climate_on else self.outside_temp
         if self.climate_on and self.defrost:
             goal = 28.0
@@ -423,7 +423,7 @@ class Car:
         """Return the charging power in kW."""
         return self.charging_current * VOLTS * PHASES / 1000
 
-    def _charge(self, seconds: float) -> None:
+    def _update_charge(self, seconds: float) -> None:
         energy = self.charge_power * seconds / 3600
         room = (
             (self.charge_limit - self.battery_level)
@@ -437,7 +437,7 @@ class Car:
         if energy >= room:
             self.charging = False
 
-    def _travel(self, route: Trip, now: float, seconds: float) -> None:
+    def _update_trip(self, route: Trip, now: float, seconds: float) -> None:
         miles = TRIP_SPEED * seconds / 3600
         self.odometer += miles
         self.battery_level = max(
@@ -450,7 +450,7 @@ class Car:
             self.latitude, self.longitude = route.positions[-1]
             self._active_at = self._parked_at = now
             if self.lively and self.battery_level < self.charge_limit:
-                self._plug_in()
+                self._connect_cable()
 
     def execute(self, command: str, body: Mapping[str, object]) -> CommandResult:
         """Execute a command and return its result."""

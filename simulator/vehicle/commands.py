@@ -199,7 +199,7 @@ def _set_overheat_level(car: ControlledCar, body: Parameters) -> CommandResult:
     return DONE
 
 
-def _heat_seat(car: ControlledCar, body: Parameters) -> CommandResult:
+def _set_seat_heater(car: ControlledCar, body: Parameters) -> CommandResult:
     seat, level = _number(body, "heater"), _number(body, "level")
     if seat not in car.seat_heaters or level not in {0, 1, 2, 3}:
         return False, "invalid_seat"
@@ -209,7 +209,7 @@ def _heat_seat(car: ControlledCar, body: Parameters) -> CommandResult:
     return DONE
 
 
-def _heat_wheel(car: ControlledCar, body: Parameters) -> CommandResult:
+def _set_wheel_heater_level(car: ControlledCar, body: Parameters) -> CommandResult:
     level = _number(body, "level")
     if level not in {0, 1, 3}:
         return False, "invalid_level"
@@ -219,11 +219,11 @@ def _heat_wheel(car: ControlledCar, body: Parameters) -> CommandResult:
     return DONE
 
 
-def _heat_wheel_at_all(car: ControlledCar, body: Parameters) -> CommandResult:
-    return _heat_wheel(car, {"level": 3 if body.get("on") is True else 0})
+def _switch_wheel_heater(car: ControlledCar, body: Parameters) -> CommandResult:
+    return _set_wheel_heater_level(car, {"level": 3 if body.get("on") is True else 0})
 
 
-def _cool_seat(car: ControlledCar, body: Parameters) -> CommandResult:
+def _set_seat_cooler(car: ControlledCar, body: Parameters) -> CommandResult:
     seat, level = _number(body, "seat_position"), _number(body, "seat_cooler_level")
     if not car.config["has_seat_cooling"]:
         return False, "seat cooling not supported"
@@ -235,7 +235,7 @@ def _cool_seat(car: ControlledCar, body: Parameters) -> CommandResult:
     return DONE
 
 
-def _auto_seat(car: ControlledCar, body: Parameters) -> CommandResult:
+def _set_auto_seat(car: ControlledCar, body: Parameters) -> CommandResult:
     seat = _number(body, "auto_seat_position")
     if seat not in car.auto_seats:
         return False, "invalid_seat"
@@ -243,7 +243,7 @@ def _auto_seat(car: ControlledCar, body: Parameters) -> CommandResult:
     return DONE
 
 
-def _auto_wheel(car: ControlledCar, body: Parameters) -> CommandResult:
+def _set_auto_wheel(car: ControlledCar, body: Parameters) -> CommandResult:
     car.auto_steering_wheel = body.get("on") is True
     return DONE
 
@@ -356,7 +356,7 @@ def requires_proximity(command: str, body: Parameters) -> bool:
     return command == "trigger_homelink"
 
 
-def _open_garage(car: ControlledCar, _body: Parameters) -> CommandResult:
+def _trigger_homelink(car: ControlledCar, _body: Parameters) -> CommandResult:
     return DONE if car.at_home else (False, "homelink not nearby")
 
 
@@ -377,17 +377,17 @@ def _install_update(car: ControlledCar, body: Parameters) -> CommandResult:
     return DONE
 
 
-def _allow_driving(car: ControlledCar, _body: Parameters) -> CommandResult:
+def _start_keyless_driving(car: ControlledCar, _body: Parameters) -> CommandResult:
     car.enable_keyless_driving(KEYLESS_DRIVING_SECONDS)
     return DONE
 
 
-def _signal(_car: ControlledCar, _body: Parameters) -> CommandResult:
+def _flash_or_honk(_car: ControlledCar, _body: Parameters) -> CommandResult:
     """Flash or honk, which only counts as executed."""
     return DONE
 
 
-_CHARGING: dict[str, CommandHandler] = {
+_CHARGING_HANDLERS: dict[str, CommandHandler] = {
     "charge_port_door_open": _open_port,
     "charge_port_door_close": _close_port,
     "charge_start": _start_charge,
@@ -395,7 +395,7 @@ _CHARGING: dict[str, CommandHandler] = {
     "set_charge_limit": _set_limit,
     "set_charging_amps": _set_amps,
 }
-CHARGING_COMMANDS = frozenset(_CHARGING)
+CHARGING_COMMANDS = frozenset(_CHARGING_HANDLERS)
 # Parameters without which Tesla rejects the command; its message is not known.
 REQUIRED_PARAMETERS: Mapping[str, str] = {
     "actuate_trunk": "which_trunk",
@@ -423,7 +423,7 @@ REQUIRED_PARAMETERS: Mapping[str, str] = {
 }
 # Tesla accepts these as signed commands only.
 SIGNED_COMMANDS = frozenset({"reset_pin_to_drive_pin"})
-COMMANDS: dict[str, CommandHandler] = _CHARGING | {
+COMMANDS: dict[str, CommandHandler] = _CHARGING_HANDLERS | {
     "actuate_trunk": _actuate_trunk,
     "auto_conditioning_start": _climate_on,
     "auto_conditioning_stop": _climate_off,
@@ -431,16 +431,16 @@ COMMANDS: dict[str, CommandHandler] = _CHARGING | {
     "clear_pin_to_drive_admin": _clear_drive_pin,
     "door_lock": _lock,
     "door_unlock": _unlock,
-    "flash_lights": _signal,
+    "flash_lights": _flash_or_honk,
     "guest_mode": _set_guest,
-    "honk_horn": _signal,
-    "remote_auto_seat_climate_request": _auto_seat,
-    "remote_auto_steering_wheel_heat_climate_request": _auto_wheel,
-    "remote_seat_cooler_request": _cool_seat,
-    "remote_seat_heater_request": _heat_seat,
-    "remote_start_drive": _allow_driving,
-    "remote_steering_wheel_heat_level_request": _heat_wheel,
-    "remote_steering_wheel_heater_request": _heat_wheel_at_all,
+    "honk_horn": _flash_or_honk,
+    "remote_auto_seat_climate_request": _set_auto_seat,
+    "remote_auto_steering_wheel_heat_climate_request": _set_auto_wheel,
+    "remote_seat_cooler_request": _set_seat_cooler,
+    "remote_seat_heater_request": _set_seat_heater,
+    "remote_start_drive": _start_keyless_driving,
+    "remote_steering_wheel_heat_level_request": _set_wheel_heater_level,
+    "remote_steering_wheel_heater_request": _switch_wheel_heater,
     "reset_pin_to_drive_pin": _reset_drive_pin,
     "reset_valet_pin": _reset_valet_pin,
     "schedule_software_update": _install_update,
@@ -454,6 +454,6 @@ COMMANDS: dict[str, CommandHandler] = _CHARGING | {
     "set_temps": _set_temps,
     "set_valet_mode": _set_valet,
     "sun_roof_control": _move_sun_roof,
-    "trigger_homelink": _open_garage,
+    "trigger_homelink": _trigger_homelink,
     "window_control": _move_windows,
 }

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 import zlib
 
-_YEARS = "ABCDEFGHJKLMNPRSTVWXY123456789"
-_SIGNS = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
-_VALUES = (*range(10), *range(1, 9), *range(1, 6), 7, 9, *range(2, 10))
-_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+_VIN_YEARS = "ABCDEFGHJKLMNPRSTVWXY123456789"
+_VIN_CHARACTERS = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
+_VIN_VALUES = (*range(10), *range(1, 9), *range(1, 6), 7, 9, *range(2, 10))
+_VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,11 +147,11 @@ def build_vin(name: str, model: str, year: int) -> str:
     serial = 100_000 + zlib.crc32(f"{name} {model} {year}".encode()) % 899_999
     vin = (
         f"{table.manufacturer}{table.vin_letter}{table.vin_body}{motor}0"
-        f"{_YEARS[(year - 2010) % len(_YEARS)]}F{serial}"
+        f"{_VIN_YEARS[(year - 2010) % len(_VIN_YEARS)]}F{serial}"
     )
     total = sum(
-        _VALUES[_SIGNS.index(sign)] * weight
-        for sign, weight in zip(vin, _WEIGHTS, strict=True)
+        _VIN_VALUES[_VIN_CHARACTERS.index(sign)] * weight
+        for sign, weight in zip(vin, _VIN_WEIGHTS, strict=True)
     )
     digit = "0123456789X"[total % 11]
     return f"{vin[:8]}{digit}{vin[9:]}"

@@ -52,12 +52,12 @@ class Schedule:
         last = int((until - self.midnight) // DAY)
         for number in range(first, last + 1):
             start = self.midnight + number * DAY
-            for deed in _of_day(self.days[number % len(self.days)], start):
+            for deed in _events_of_day(self.days[number % len(self.days)], start):
                 if after < deed.at <= until:
                     yield deed
 
 
-def _of_day(day: Day, start: float) -> list[ScheduledEvent]:
+def _events_of_day(day: Day, start: float) -> list[ScheduledEvent]:
     deeds = [ScheduledEvent(at=start + one.at, drive=one) for one in day.drives]
     if day.plug_in_at is not None:
         deeds.append(ScheduledEvent(at=start + day.plug_in_at))
@@ -104,10 +104,10 @@ def parse_days(data: object) -> tuple[Day, ...]:
     if not isinstance(data, list) or not data:
         message = "days must be a list that is not empty"
         raise ConditionError(message)
-    return tuple(_read_day(one) for one in data)
+    return tuple(_parse_day(one) for one in data)
 
 
-def _read_day(data: object) -> Day:
+def _parse_day(data: object) -> Day:
     match data:
         case {**keys} if set(keys) <= {"drives", "plug"}:
             drives = keys.get("drives", [])
@@ -119,23 +119,23 @@ def _read_day(data: object) -> Day:
         message = f"drives must be a list: {drives!r}"
         raise ConditionError(message)
     return Day(
-        drives=tuple(_read_drive(one) for one in drives),
-        plug_in_at=None if plug is None else _time(plug),
+        drives=tuple(_parse_drive(one) for one in drives),
+        plug_in_at=None if plug is None else _parse_time(plug),
     )
 
 
-def _read_drive(data: object) -> Drive:
+def _parse_drive(data: object) -> Drive:
     match data:
         case {"at": at, "minutes": int() | float() as minutes, **rest} if (
             not rest and 0 < minutes <= 12 * 60
         ):
-            return Drive(at=_time(at), duration=minutes * 60)
+            return Drive(at=_parse_time(at), duration=minutes * 60)
         case _:
             message = f'a drive is {{"at": "H:MM", "minutes": up to 720}}: {data!r}'
             raise ConditionError(message)
 
 
-def _time(text: object) -> float:
+def _parse_time(text: object) -> float:
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", str(text))
     if match is None:
         message = f'a time of the day is "H:MM": {text!r}'

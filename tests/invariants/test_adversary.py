@@ -132,7 +132,7 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
             ended["done" if error is None else str(error.translation_key)] += 1
         await story.go(dice.choice((1, 5, 90, 240)))
     unsub()
-    print(ended, adversary.actions)
+    print(ended, adversary.attacks)
     assert wrong == []
     # Nobody changes it, whatever the relay says.
     assert limits <= {f"{car.charge_limit:.0f}", STATE_UNKNOWN}
@@ -140,6 +140,6 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
     for act, command in (("lock", "door_lock"), ("unlock", "door_unlock")):
         assert car.executed[command] - executed[command] <= pressed[act]
     # It did its worst, and did not win every time.
-    assert len(adversary.actions) == 10
+    assert len(adversary.attacks) == 10
     assert ended["done"]
     assert len(ended) > 1

@@ -93,7 +93,7 @@ async def test_what_a_sleeping_car_leaves_out_confirms_no_command(
     near.car.rear_trunk = True
     await story.until(lambda: story.states()[TRUNK] == "open", 300)
     near.car.set_connectivity("asleep")
-    near.car._open_asleep = frozenset()
+    near.car._closures_open_asleep = frozenset()
     near.simulator.computers["Ada"].inject_fault("lost")
     error = await story.act("close_cover", TRUNK)
     assert error is not None

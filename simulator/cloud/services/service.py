@@ -71,8 +71,8 @@ class ServiceTokens:
     def __init__(self, prefix: str, now: Callable[[], float]) -> None:
         self._prefix = prefix
         self._now = now
-        self._known: dict[str, tuple[Account, float]] = {}
-        self._void: set[str] = set()
+        self._issued: dict[str, tuple[Account, float]] = {}
+        self._expired: set[str] = set()
 
     def issue(
         self,
@@ -85,21 +85,21 @@ class ServiceTokens:
         """Return an access token."""
         del scopes, client  # tokens of a third party are not limited
         token = f"{self._prefix}{secrets.token_hex(16)}"
-        self._known[token] = (account, self._now() + lifetime)
+        self._issued[token] = (account, self._now() + lifetime)
         return token
 
     def account(self, token: str) -> Account | None:
         """Return the account of a token, None if the token is invalid."""
-        account, until = self._known.get(token, (None, 0.0))
-        return account if until > self._now() and token not in self._void else None
+        account, until = self._issued.get(token, (None, 0.0))
+        return account if until > self._now() and token not in self._expired else None
 
     def expire(self, account: Account) -> None:
         """Expire all tokens of an account issued so far."""
-        self._void |= {one for one, (it, _) in self._known.items() if it is account}
+        self._expired |= {one for one, (it, _) in self._issued.items() if it is account}
 
     def restore_tokens(self, account: Account) -> None:
         """Make the expired tokens of an account valid again."""
-        self._void -= {one for one, (it, _) in self._known.items() if it is account}
+        self._expired -= {one for one, (it, _) in self._issued.items() if it is account}
 
 
 class Service(ABC):
@@ -110,11 +110,11 @@ class Service(ABC):
         accounts: Collection[Account],
         tokens: Tokens,
         now: Callable[[], float],
-        own: ServiceTokens,
+        service_tokens: ServiceTokens,
     ) -> None:
-        self.tokens = own
+        self.tokens = service_tokens
         self._accounts = accounts
-        self._maker = tokens
+        self._tesla_tokens = tokens
         self._now = now
         self._caches: dict[str, Cache] = {}  # by VIN
 
@@ -128,25 +128,25 @@ class Service(ABC):
         return self._caches.setdefault(car.vin, Cache())
 
     @abstractmethod
-    def answer(self, asked: HostRequest) -> Answer:
+    def answer(self, request: HostRequest) -> Answer:
         """Return a reply, or the requests needed for it."""
 
     @abstractmethod
-    def endpoint(self, asked: HostRequest) -> str:
+    def endpoint(self, request: HostRequest) -> str:
         """Return the name under which a request is counted."""
 
-    def forward(self, account: Account, asked: HostRequest) -> HostRequest:
+    def forward(self, account: Account, request: HostRequest) -> HostRequest:
         """Return a request as forwarded to Tesla, with the third party's token."""
         return HostRequest(
-            method=asked.method,
-            path=asked.path,
+            method=request.method,
+            path=request.path,
             query={
                 key: value
-                for key, value in asked.query.items()
+                for key, value in request.query.items()
                 if key != "access_token"
             },
-            body=asked.body,
-            token=self._maker.issue(account, lifetime=LONG_LIFETIME),
+            body=request.body,
+            token=self._tesla_tokens.issue(account, lifetime=LONG_LIFETIME),
         )
 
 

@@ -33,9 +33,9 @@ from tesla_protocol.command.universal_message_pb2 import (
 from ...http.request import HostRequest
 from ...http.server import Reply
 
-type Ask = Callable[[HostRequest], Awaitable[Reply]]
+type SendRequest = Callable[[HostRequest], Awaitable[Reply]]
 type Params = Mapping[str, object]
-type Run = Callable[["_Client"], Awaitable[object]]
+type CommandRunner = Callable[["_Client"], Awaitable[object]]
 
 ASLEEP = "vehicle unavailable: vehicle is offline or asleep"
 NOT_PAIRED = (
@@ -47,17 +47,17 @@ PIN = "PIN codes must be four digits"
 REFUSED = "car could not execute command: "
 
 _VIN_LENGTH = 17
-_DONE = '{"response":{"result":true,"reason":""}}\n'
+_SUCCESS = '{"response":{"result":true,"reason":""}}\n'
 
 # The proxy retries these until its timeout.
-_RETRIED = frozenset(
+_RETRIED_FAULTS = frozenset(
     {
         MessageFault_E.MESSAGEFAULT_ERROR_BUSY,
         MessageFault_E.MESSAGEFAULT_ERROR_TIMEOUT,
         MessageFault_E.MESSAGEFAULT_ERROR_INTERNAL,
     }
 )
-_USE_REST = frozenset(
+_REST_COMMANDS = frozenset(
     {
         "navigation_request",
         "set_managed_charge_current_request",
@@ -85,47 +85,47 @@ class TeslaProxy:
         self._clients.clear()
         self._unsupported.clear()
 
-    async def answer(self, asked: HostRequest, ask: Ask) -> Reply:
+    async def answer(self, request: HostRequest, send: SendRequest) -> Reply:
         """Answer a request; `send` sends one to Tesla."""
-        if not asked.token:
+        if not request.token:
             return _error(403, "client did not provide an OAuth token")
-        if not _is_jwt(asked.token):
+        if not _is_jwt(request.token):
             return _error(403, "client provided malformed OAuth token")
-        path = asked.path.split("/")
-        if asked.path.startswith("/api/1/vehicles/") and path[5:6] == ["command"]:
+        path = request.path.split("/")
+        if request.path.startswith("/api/1/vehicles/") and path[5:6] == ["command"]:
             vin, command = path[4], "".join(path[6:])
             if len(vin) != _VIN_LENGTH:
                 words = "expected 17-character VIN in path (do not user Fleet API ID)"
                 return _error(404, words)
             if vin not in self._unsupported:
-                return await self._command(vin, command, asked, ask)
-        return await _forward(asked, ask)
+                return await self._command(vin, command, request, send)
+        return await _forward(request, send)
 
     async def _command(
-        self, vin: str, command: str, asked: HostRequest, ask: Ask
+        self, vin: str, command: str, request: HostRequest, send: SendRequest
     ) -> Reply:
-        if asked.method != "POST":
+        if request.method != "POST":
             return _error(405, HTTPStatus(405).phrase)
-        if asked.body is None:
+        if request.body is None:
             words = "error occurred while parsing request parameters"
             return Reply(status=400, body=f"{words}\n")
         try:
-            run = _translate(command, asked.body)
+            run = _translate(command, request.body)
         except _BadParameterError as err:
             return _refusal(400, str(err))
         except _UnknownCommandError:
             return _error(400, "invalid_command")
         client = self._clients.setdefault(vin, _Client(vin, self.key))
-        client.post = lambda message: _post(vin, message, asked, ask)
+        client.post = lambda message: _post(vin, message, request, send)
         try:
             await client.start()
-            if command in _USE_REST:
-                return await _forward(asked, ask)
+            if command in _REST_COMMANDS:
+                return await _forward(request, send)
             result = await run(client)
         except _UnsupportedError:
             self._unsupported.add(vin)
             # The body was consumed before: the forwarded request has none.
-            return await _forward(replace(asked, body={}), ask)
+            return await _forward(replace(request, body={}), send)
         except _TeslaError as err:
             return err.reply
         except _ProxyError as err:
@@ -135,15 +135,15 @@ class TeslaProxy:
         except NotOnWhitelistFault:
             return _error(412 if self.uses_2026_status_codes else 500, NOT_PAIRED)
         except TeslaFleetMessageFault as err:
-            return self._fault(getattr(err, "code", None) or 0)
+            return self._fault_reply(getattr(err, "code", None) or 0)
         except TimeoutError:
             return _error(500, TIMED_OUT)
         return _result(result)
 
-    def _fault(self, code: int) -> Reply:
+    def _fault_reply(self, code: int) -> Reply:
         if code == MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID:
             return _error(412 if self.uses_2026_status_codes else 500, NOT_PAIRED)
-        if code in _RETRIED:
+        if code in _RETRIED_FAULTS:
             return _error(500, TIMED_OUT)
         return _error(500, str(MessageFault_E.Name(code)))
 
@@ -193,7 +193,7 @@ class _Client(Commands[Tesla]):
             if not self._sessions[domain].ready:
                 await self._handshake(domain)
 
-    async def act(self, action: VehicleAction) -> object:
+    async def send_action(self, action: VehicleAction) -> object:
         """Send an action to infotainment."""
         return await self._sendInfotainment(Action(vehicleAction=action))
 
@@ -212,11 +212,11 @@ class _Client(Commands[Tesla]):
         return reply
 
 
-async def _post(vin: str, message: bytes, asked: HostRequest, ask: Ask) -> bytes:
+async def _post(vin: str, message: bytes, request: HostRequest, send: SendRequest) -> bytes:
     body = {"routable_message": base64.b64encode(message).decode()}
     path = f"/api/1/vehicles/{vin}/signed_command"
-    reply = await ask(
-        HostRequest(method="POST", path=path, body=body, token=asked.token)
+    reply = await send(
+        HostRequest(method="POST", path=path, body=body, token=request.token)
     )
     if reply.cut:
         raise TimeoutError
@@ -236,9 +236,9 @@ async def _post(vin: str, message: bytes, asked: HostRequest, ask: Ask) -> bytes
             raise _TeslaError(Reply(status=status, body=f"{body_text}\n"))
 
 
-async def _forward(asked: HostRequest, ask: Ask) -> Reply:
+async def _forward(request: HostRequest, send: SendRequest) -> Reply:
     """Forward a request to Tesla; the body of an error is dropped."""
-    reply = await ask(asked)
+    reply = await send(request)
     if reply.cut:
         return _error(502, "EOF")
     if reply.status == 200:
@@ -249,7 +249,7 @@ async def _forward(asked: HostRequest, ask: Ask) -> Reply:
 def _result(result: object) -> Reply:
     told = result.get("response") if isinstance(result, dict) else None
     if not isinstance(told, dict) or told.get("result") is True:
-        return Reply(body=_DONE, content_type="application/json")
+        return Reply(body=_SUCCESS, content_type="application/json")
     reason = str(told.get("reason") or "unspecified error")
     if reason == "Too many retries":
         return _error(500, BUSY)
@@ -257,17 +257,17 @@ def _result(result: object) -> Reply:
 
 
 def _error(status: int, words: str) -> Reply:
-    return _spelled(status, {"response": None, "error": words, "error_description": ""})
+    return _text_reply(status, {"response": None, "error": words, "error_description": ""})
 
 
 def _refusal(status: int, words: str) -> Reply:
     response = {"result": False, "reason": words}
-    return _spelled(
+    return _text_reply(
         status, {"response": response, "error": "", "error_description": ""}
     )
 
 
-def _spelled(status: int, body: Mapping[str, object]) -> Reply:
+def _text_reply(status: int, body: Mapping[str, object]) -> Reply:
     # The proxy sets its content type too late: clients receive text/plain.
     return Reply(status=status, body=json.dumps(body, separators=(",", ":")) + "\n")
 
@@ -319,25 +319,25 @@ def _text(params: Params, name: str, *, required: bool = True) -> str:
     return value
 
 
-def _translate(command: str, params: Params) -> Run:
+def _translate(command: str, params: Params) -> CommandRunner:
     """Return the runner of a command; raise an error for invalid parameters."""
-    if command in _USE_REST:
+    if command in _REST_COMMANDS:
         return lambda car: car.ping()
-    if command in _PLAIN:
-        return _PLAIN[command]
+    if command in _COMMANDS_WITHOUT_PARAMETERS:
+        return _COMMANDS_WITHOUT_PARAMETERS[command]
     if (translate := _COMMANDS.get(command)) is None:
         raise _UnknownCommandError
     return translate(params)
 
 
-def _heat_seat(params: Params) -> Run:
+def _heat_seat(params: Params) -> CommandRunner:
     seat, level = _number(params, "seat_position"), _number(params, "level")
     if not 0 <= int(seat) <= 8:
         raise _BadParameterError("invalid seat position")
     return lambda car: car.remote_seat_heater_request(int(seat), int(level))
 
 
-def _cool_seat(params: Params) -> Run:
+def _cool_seat(params: Params) -> CommandRunner:
     """Use the protocol's number of a level, in which 1 is off."""
     seat = int(_number(params, "seat_position"))
     level = int(_number(params, "seat_cooler_level"))
@@ -349,60 +349,60 @@ def _cool_seat(params: Params) -> Run:
             seat_cooler_level=_enum(level), seat_position=_enum(seat)
         )
         actions = HvacSeatCoolerActions(hvacSeatCoolerAction=[cooled])
-        return await car.act(VehicleAction(hvacSeatCoolerActions=actions))
+        return await car.send_action(VehicleAction(hvacSeatCoolerActions=actions))
 
     return run
 
 
-def _auto_seat(params: Params) -> Run:
+def _auto_seat(params: Params) -> CommandRunner:
     seat = int(_number(params, "auto_seat_position"))
     on = _flag(params, "auto_climate_on")
     return lambda car: car.remote_auto_seat_climate_request(seat, on)
 
 
-def _overheat_level(params: Params) -> Run:
+def _overheat_level(params: Params) -> CommandRunner:
     """Use the protocol's number of a temperature, in which 1 is 30 °C."""
     level = int(_number(params, "cop_temp"))
     action = SetCopTempAction(copActivationTemp=_enum(level))
-    return lambda car: car.act(VehicleAction(setCopTempAction=action))
+    return lambda car: car.send_action(VehicleAction(setCopTempAction=action))
 
 
-def _overheat(params: Params) -> Run:
+def _overheat(params: Params) -> CommandRunner:
     on, fan_only = _flag(params, "on"), _flag(params, "fan_only", required=False)
     return lambda car: car.set_cabin_overheat_protection(on=on, fan_only=fan_only)
 
 
-def _keeper(params: Params) -> Run:
+def _keeper(params: Params) -> CommandRunner:
     mode = int(_number(params, "climate_keeper_mode"))
     _flag(params, "manual_override", required=False)
     return lambda car: car.set_climate_keeper_mode(mode)
 
 
-def _temperatures(params: Params) -> Run:
+def _temperatures(params: Params) -> CommandRunner:
     driver = _number(params, "driver_temp", required=False)
     passenger = _number(params, "passenger_temp", required=False)
     return lambda car: car.set_temps(driver_temp=driver, passenger_temp=passenger)
 
 
-def _defrost(params: Params) -> Run:
+def _defrost(params: Params) -> CommandRunner:
     on = _flag(params, "on")
     override_ = _flag(params, "manual_override", required=False)
     return lambda car: car.set_preconditioning_max(on=on, manual_override=override_)
 
 
-def _bioweapon(params: Params) -> Run:
+def _bioweapon(params: Params) -> CommandRunner:
     on, by_hand = _flag(params, "on"), _flag(params, "manual_override")
     return lambda car: car.set_bioweapon_mode(on=on, manual_override=by_hand)
 
 
-def _trunk(params: Params) -> Run:
+def _trunk(params: Params) -> CommandRunner:
     which = _text(params, "which_trunk", required=False) or "rear"
     if which not in {"front", "rear"}:
         raise _BadParameterError("invalid_value")
     return lambda car: car.actuate_trunk(which)
 
 
-def _valet(params: Params) -> Run:
+def _valet(params: Params) -> CommandRunner:
     on, pin = _flag(params, "on"), _text(params, "password", required=False)
 
     async def run(car: _Client) -> object:
@@ -413,17 +413,17 @@ def _valet(params: Params) -> Run:
     return run
 
 
-def _drive_pin(params: Params) -> Run:
+def _drive_pin(params: Params) -> CommandRunner:
     on, pin = _flag(params, "on"), _text(params, "password", required=False)
     return lambda car: car.set_pin_to_drive(on=on, password=pin)
 
 
-def _homelink(params: Params) -> Run:
+def _homelink(params: Params) -> CommandRunner:
     lat, lon = _number(params, "lat"), _number(params, "lon")
     return lambda car: car.trigger_homelink(lat=lat, lon=lon)
 
 
-def _windows(params: Params) -> Run:
+def _windows(params: Params) -> CommandRunner:
     command = _text(params, "command")
     if command not in {"vent", "close"}:
         raise _BadParameterError("command must be 'vent' or 'close'")
@@ -435,7 +435,7 @@ def _enum(number: int) -> Any:
     return number
 
 
-_PLAIN: Mapping[str, Run] = {
+_COMMANDS_WITHOUT_PARAMETERS: Mapping[str, CommandRunner] = {
     "auto_conditioning_start": lambda car: car.auto_conditioning_start(),
     "auto_conditioning_stop": lambda car: car.auto_conditioning_stop(),
     "cancel_software_update": lambda car: car.cancel_software_update(),
@@ -451,31 +451,31 @@ _PLAIN: Mapping[str, Run] = {
     "reset_pin_to_drive_pin": lambda car: car.reset_pin_to_drive_pin(),
     "reset_valet_pin": lambda car: car.reset_valet_pin(),
 }
-_COMMANDS: Mapping[str, Callable[[Params], Run]] = {
+_COMMANDS: Mapping[str, Callable[[Params], CommandRunner]] = {
     "actuate_trunk": _trunk,
-    "guest_mode": lambda params: _switch("guest_mode", enable=_flag(params, "enable")),
+    "guest_mode": lambda params: _run_command("guest_mode", enable=_flag(params, "enable")),
     "remote_auto_seat_climate_request": _auto_seat,
     "remote_seat_cooler_request": _cool_seat,
     "remote_seat_heater_request": _heat_seat,
-    "remote_steering_wheel_heater_request": lambda params: _switch(
+    "remote_steering_wheel_heater_request": lambda params: _run_command(
         "remote_steering_wheel_heater_request", on=_flag(params, "on")
     ),
-    "schedule_software_update": lambda params: _switch(
+    "schedule_software_update": lambda params: _run_command(
         "schedule_software_update", offset_sec=int(_number(params, "offset_sec"))
     ),
     "set_bioweapon_mode": _bioweapon,
     "set_cabin_overheat_protection": _overheat,
-    "set_charge_limit": lambda params: _switch(
+    "set_charge_limit": lambda params: _run_command(
         "set_charge_limit", percent=int(_number(params, "percent"))
     ),
-    "set_charging_amps": lambda params: _switch(
+    "set_charging_amps": lambda params: _run_command(
         "set_charging_amps", charging_amps=int(_number(params, "charging_amps"))
     ),
     "set_climate_keeper_mode": _keeper,
     "set_cop_temp": _overheat_level,
     "set_pin_to_drive": _drive_pin,
     "set_preconditioning_max": _defrost,
-    "set_sentry_mode": lambda params: _switch(
+    "set_sentry_mode": lambda params: _run_command(
         "set_sentry_mode", on=_flag(params, "on")
     ),
     "set_temps": _temperatures,
@@ -485,7 +485,7 @@ _COMMANDS: Mapping[str, Callable[[Params], Run]] = {
 }
 
 
-def _switch(name: str, **values: object) -> Run:
+def _run_command(name: str, **values: object) -> CommandRunner:
     async def run(car: _Client) -> object:
         return await getattr(car, name)(**values)
 

@@ -29,7 +29,7 @@ LIFETIME = 8 * 3600.0
 KNOWN_CLIENT = "homeassistant"
 POLLING_SECONDS = 900.0
 DISCOUNTED_POLLING_SECONDS = 90.0
-_NAMES = {
+_ENDPOINTS = {
     ("GET", "/api/ping"): "ping",
     ("GET", "/api/test"): "test",
     ("GET", "/api/metadata"): "metadata",
@@ -67,39 +67,39 @@ class Teslemetry(Service):
         return self._sign_in.refresh_token(account, client=KNOWN_CLIENT)
 
     @override
-    def endpoint(self, asked: HostRequest) -> str:
-        name = _NAMES.get((asked.method, asked.path))
-        if asked.method == "GET" and asked.path.startswith(REFRESH):
+    def endpoint(self, request: HostRequest) -> str:
+        name = _ENDPOINTS.get((request.method, request.path))
+        if request.method == "GET" and request.path.startswith(REFRESH):
             name = "refresh"
-        return name or find_route(asked.method, asked.path).endpoint
+        return name or find_route(request.method, request.path).endpoint
 
     @override
-    def answer(self, asked: HostRequest) -> Answer:
-        endpoint = self.endpoint(asked)
+    def answer(self, request: HostRequest) -> Answer:
+        endpoint = self.endpoint(request)
         if endpoint == "ping":
             return json_reply({"response": True})
         if endpoint == "connect":
-            return self._connect(asked)
+            return self._connect(request)
         if endpoint == "token":
-            return self._token(asked)
+            return self._token(request)
         if endpoint == "register_client":
-            return self._register(asked)
-        if not asked.token:
+            return self._register(request)
+        if not request.token:
             return json_reply({"error": "missing_token"}, 401)
-        if (account := self.tokens.account(asked.token)) is None:
+        if (account := self.tokens.account(request.token)) is None:
             return json_reply({"error": "invalid_token"}, 401)
         if endpoint == "test":
             return json_reply({"response": True})
         if endpoint == "metadata":
             return json_reply(self._metadata(account))
-        return self._from_tesla(account, asked)
+        return self._answer_fleet_api(account, request)
 
-    def _from_tesla(self, account: Account, asked: HostRequest) -> Answer:
+    def _answer_fleet_api(self, account: Account, asked: HostRequest) -> Answer:
         refresh = asked.path.startswith(REFRESH)
         if refresh:
             vin = asked.path.removeprefix(REFRESH)
             path = f"/api/1/vehicles/{vin}/vehicle_data"
-            asked = replace(asked, path=path, query=_EVERYTHING)
+            asked = replace(asked, path=path, query=_ALL_SECTIONS)
         route = find_route(asked.method, asked.path)
         if route.endpoint == "unknown":
             return json_reply({"error": "not_found"}, 404)
@@ -122,7 +122,7 @@ class Teslemetry(Service):
                 request=self.forward(account, asked),
                 cache=cache,
                 forced=refresh,
-                due=self._now() - cache.at >= self._renewed_every(car),
+                due=self._now() - cache.at >= self._refresh_interval(car),
                 on_refreshed=pay,
             )
         pay()
@@ -137,20 +137,20 @@ class Teslemetry(Service):
             return 20.0
         return 1.0 if route.subsystem == "commands" else 0.0
 
-    def _renewed_every(self, car: Car) -> float:
+    def _refresh_interval(self, car: Car) -> float:
         if is_discounted(car):
             return DISCOUNTED_POLLING_SECONDS
         return POLLING_SECONDS if car.name in self.non_streaming else inf
 
-    def _connect(self, asked: HostRequest) -> Reply:
-        if asked.query.get("client_id") not in self.clients:
+    def _connect(self, request: HostRequest) -> Reply:
+        if request.query.get("client_id") not in self.clients:
             return _refusal(400, "invalid_client")
-        if asked.query.get("code_challenge_method") != "S256":
+        if request.query.get("code_challenge_method") != "S256":
             return _refusal(400, "invalid_request")
-        return self._sign_in.authorize(asked.query)
+        return self._sign_in.authorize(request.query)
 
-    def _token(self, asked: HostRequest) -> Reply:
-        form = asked.form
+    def _token(self, request: HostRequest) -> Reply:
+        form = request.form
         if form.get("client_id") not in self.clients:
             return _refusal(400, "invalid_client")
         match form.get("grant_type"):
@@ -166,8 +166,8 @@ class Teslemetry(Service):
             case _:
                 return _refusal(400, "unsupported_grant_type")
 
-    def _register(self, asked: HostRequest) -> Reply:
-        form = asked.form
+    def _register(self, request: HostRequest) -> Reply:
+        form = request.form
         if not form.get("client_name"):
             return _refusal(400, "invalid_client_metadata")
         client = f"dyn_{secrets.token_hex(8)}"
@@ -184,7 +184,7 @@ class Teslemetry(Service):
                     "name": car.name,
                     "access": car.name not in self.without_access,
                     "proxy": car.signing != "off",
-                    "polling": self._renewed_every(car) < inf,
+                    "polling": self._refresh_interval(car) < inf,
                     "firmware": car.software_version,
                     "discounted": is_discounted(car),
                     "fleet_telemetry": "1.1.0",
@@ -200,7 +200,7 @@ def is_discounted(car: Car) -> bool:
     return car.model in {"models", "modelx"} and car.year < 2021
 
 
-_EVERYTHING = {
+_ALL_SECTIONS = {
     "endpoints": "charge_state;climate_state;drive_state;location_data;vehicle_config;"
     "vehicle_state"
 }

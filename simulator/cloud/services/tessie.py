@@ -36,22 +36,22 @@ _SEATS = {
     "third_row_left": 7,
     "third_row_right": 8,
 }
-_COOLED = {"front_left": 1, "front_right": 2}
+_COOLED_SEATS = {"front_left": 1, "front_right": 2}
 
 
-class _WrongError(ValueError):
+class _InvalidParameterError(ValueError):
     """A parameter is invalid."""
 
 
 type Query = Mapping[str, str]
-type Order = tuple[str, dict[str, object]]
+type FleetCommand = tuple[str, dict[str, object]]
 
 
 def _number(query: Query, key: str) -> float:
     try:
         return float(query.get(key, ""))
     except ValueError as err:
-        raise _WrongError(key) from err
+        raise _InvalidParameterError(key) from err
 
 
 def _flag(query: Query, key: str) -> bool:
@@ -60,39 +60,39 @@ def _flag(query: Query, key: str) -> bool:
 
 def _seat(query: Query, seats: Mapping[str, int]) -> int:
     if (seat := query.get("seat", "")) not in seats:
-        raise _WrongError(seat)
+        raise _InvalidParameterError(seat)
     return seats[seat]
 
 
-def _as(command: str, /, **body: object) -> Callable[[Query], Order]:
+def _fixed(command: str, /, **body: object) -> Callable[[Query], FleetCommand]:
     return lambda _: (command, body)
 
 
 # Tessie's commands, mapped to commands of the Fleet API.
-COMMANDS: dict[str, Callable[[Query], Order]] = {
-    "activate_front_trunk": _as("actuate_trunk", which_trunk="front"),
-    "activate_rear_trunk": _as("actuate_trunk", which_trunk="rear"),
-    "cancel_software_update": _as("cancel_software_update"),
-    "close_charge_port": _as("charge_port_door_close"),
-    "close_sunroof": _as("sun_roof_control", state="close"),
-    "close_windows": _as("window_control", command="close"),
-    "disable_guest": _as("guest_mode", enable=False),
-    "disable_sentry": _as("set_sentry_mode", on=False),
+COMMANDS: dict[str, Callable[[Query], FleetCommand]] = {
+    "activate_front_trunk": _fixed("actuate_trunk", which_trunk="front"),
+    "activate_rear_trunk": _fixed("actuate_trunk", which_trunk="rear"),
+    "cancel_software_update": _fixed("cancel_software_update"),
+    "close_charge_port": _fixed("charge_port_door_close"),
+    "close_sunroof": _fixed("sun_roof_control", state="close"),
+    "close_windows": _fixed("window_control", command="close"),
+    "disable_guest": _fixed("guest_mode", enable=False),
+    "disable_sentry": _fixed("set_sentry_mode", on=False),
     "disable_valet": lambda query: (
         "set_valet_mode",
         {"on": False, "password": query.get("pin")},
     ),
-    "enable_guest": _as("guest_mode", enable=True),
-    "enable_sentry": _as("set_sentry_mode", on=True),
+    "enable_guest": _fixed("guest_mode", enable=True),
+    "enable_sentry": _fixed("set_sentry_mode", on=True),
     "enable_valet": lambda query: (
         "set_valet_mode",
         {"on": True, "password": query.get("pin")},
     ),
-    "flash": _as("flash_lights"),
-    "honk": _as("honk_horn"),
-    "lock": _as("door_lock"),
-    "open_charge_port": _as("charge_port_door_open"),
-    "remote_start": _as("remote_start_drive"),
+    "flash": _fixed("flash_lights"),
+    "honk": _fixed("honk_horn"),
+    "lock": _fixed("door_lock"),
+    "open_charge_port": _fixed("charge_port_door_open"),
+    "remote_start": _fixed("remote_start_drive"),
     "schedule_software_update": lambda query: (
         "schedule_software_update",
         {"offset_sec": _number(query, "in_seconds")},
@@ -124,7 +124,7 @@ COMMANDS: dict[str, Callable[[Query], Order]] = {
     "set_seat_cool": lambda query: (
         "remote_seat_cooler_request",
         {
-            "seat_position": _seat(query, _COOLED),
+            "seat_position": _seat(query, _COOLED_SEATS),
             "seat_cooler_level": _number(query, "level"),
         },
     ),
@@ -139,18 +139,18 @@ COMMANDS: dict[str, Callable[[Query], Order]] = {
             "passenger_temp": _number(query, "temperature"),
         },
     ),
-    "start_charging": _as("charge_start"),
-    "start_climate": _as("auto_conditioning_start"),
-    "start_max_defrost": _as("set_preconditioning_max", on=True),
-    "start_steering_wheel_heater": _as("remote_steering_wheel_heater_request", on=True),
-    "stop_charging": _as("charge_stop"),
-    "stop_climate": _as("auto_conditioning_stop"),
-    "stop_max_defrost": _as("set_preconditioning_max", on=False),
-    "stop_steering_wheel_heater": _as("remote_steering_wheel_heater_request", on=False),
-    "trigger_homelink": _as("trigger_homelink"),
-    "unlock": _as("door_unlock"),
-    "vent_sunroof": _as("sun_roof_control", state="vent"),
-    "vent_windows": _as("window_control", command="vent"),
+    "start_charging": _fixed("charge_start"),
+    "start_climate": _fixed("auto_conditioning_start"),
+    "start_max_defrost": _fixed("set_preconditioning_max", on=True),
+    "start_steering_wheel_heater": _fixed("remote_steering_wheel_heater_request", on=True),
+    "stop_charging": _fixed("charge_stop"),
+    "stop_climate": _fixed("auto_conditioning_stop"),
+    "stop_max_defrost": _fixed("set_preconditioning_max", on=False),
+    "stop_steering_wheel_heater": _fixed("remote_steering_wheel_heater_request", on=False),
+    "trigger_homelink": _fixed("trigger_homelink"),
+    "unlock": _fixed("door_unlock"),
+    "vent_sunroof": _fixed("sun_roof_control", state="vent"),
+    "vent_windows": _fixed("window_control", command="vent"),
 }
 
 
@@ -164,32 +164,32 @@ class Tessie(Service):
         now: Callable[[], float],
     ) -> None:
         super().__init__(accounts, tokens, now, ServiceTokens("ts_", now))
-        self._kept: dict[str, Json] = {}  # by VIN
+        self._cached_data: dict[str, Json] = {}  # by VIN
 
     @override
-    def endpoint(self, asked: HostRequest) -> str:
-        if asked.path in {"/vehicles", "/auth/tesla_scopes"}:
-            return asked.path.rpartition("/")[2]
-        if re.fullmatch(r"/\w{17}/.+", asked.path):
-            return asked.path.rpartition("/")[2]
-        return find_route(asked.method, asked.path).endpoint
+    def endpoint(self, request: HostRequest) -> str:
+        if request.path in {"/vehicles", "/auth/tesla_scopes"}:
+            return request.path.rpartition("/")[2]
+        if re.fullmatch(r"/\w{17}/.+", request.path):
+            return request.path.rpartition("/")[2]
+        return find_route(request.method, request.path).endpoint
 
     @override
-    def answer(self, asked: HostRequest) -> Answer:
-        token = asked.token or asked.query.get("access_token", "")
+    def answer(self, request: HostRequest) -> Answer:
+        token = request.token or request.query.get("access_token", "")
         if not token:
             return json_reply({"error": "Access token is required"}, 401)
         if (account := self.tokens.account(token)) is None:
             return json_reply({"error": "Invalid access token"}, 401)
-        if (asked.method, asked.path) == ("GET", "/vehicles"):
+        if (request.method, request.path) == ("GET", "/vehicles"):
             return CacheRefresh(
                 account=account,
                 cars=tuple(account.cars),
                 answer=lambda: self._list(account),
             )
-        if (asked.method, asked.path) == ("GET", "/auth/tesla_scopes"):
+        if (request.method, request.path) == ("GET", "/auth/tesla_scopes"):
             return json_reply({"scopes": list(SCOPES)})
-        route = find_route(asked.method, asked.path)
+        route = find_route(request.method, request.path)
         car = account.car(route.car) if route.car is not None else None
         if car is not None and route.subsystem == "data":
             cache = self.cache(car)
@@ -198,30 +198,30 @@ class Tessie(Service):
             return CachedRequest(
                 account=account,
                 car=car,
-                request=self.forward(account, asked),
+                request=self.forward(account, request),
                 cache=cache,
                 due=car.connectivity == "online" and stale,
                 refresh_first=True,
             )
-        if asked.path.startswith("/api/1/"):
+        if request.path.startswith("/api/1/"):
             return ForwardedRequest(
-                account=account, requests=(self.forward(account, asked),)
+                account=account, requests=(self.forward(account, request),)
             )
-        if match := re.fullmatch(r"/(\w{17})/(.+)", asked.path):
+        if match := re.fullmatch(r"/(\w{17})/(.+)", request.path):
             if (car := account.car(match[1])) is None:
                 return json_reply({"error": "Vehicle not found"}, 404)
-            return self._of_car(account, car, match[2], asked)
+            return self._answer_vehicle(account, car, match[2], request)
         return json_reply({"error": "Not found"}, 404)
 
-    def refresh_cache(self, car: Car, *, presence: bool, data: bool) -> None:
+    def refresh_cache(self, car: Car, *, connectivity: bool, data: bool) -> None:
         """Refresh the cached connectivity, data or both of a car."""
         car.advance()
-        if car.vin not in self._kept or (data and car.connectivity == "online"):
-            self._kept[car.vin] = self._fresh(car)
-        if presence:
-            self._kept[car.vin]["state"] = _state(car)
+        if car.vin not in self._cached_data or (data and car.connectivity == "online"):
+            self._cached_data[car.vin] = self._fresh_data(car)
+        if connectivity:
+            self._cached_data[car.vin]["state"] = _state(car)
 
-    def _fresh(self, car: Car) -> Json:
+    def _fresh_data(self, car: Car) -> Json:
         return vehicle_data(car, self._now()) | {"display_name": car.name}
 
     def _list(self, account: Account) -> Reply:
@@ -231,13 +231,13 @@ class Tessie(Service):
                 "is_active": True,
                 "is_archived_manually": False,
                 "is_archived_automatically": None,
-                "last_state": deepcopy(self._kept[car.vin]),
+                "last_state": deepcopy(self._cached_data[car.vin]),
             }
             for car in account.cars
         ]
         return json_reply({"results": results})
 
-    def _of_car(
+    def _answer_vehicle(
         self, account: Account, car: Car, what: str, asked: HostRequest
     ) -> Answer:
         match asked.method, what:
@@ -249,25 +249,25 @@ class Tessie(Service):
                 return ForwardedRequest(
                     account=account,
                     requests=(self.forward(account, ask),),
-                    transform=lambda reply: _unwrapped(reply, car),
+                    transform=lambda reply: _state_reply(reply, car),
                 )
             case "GET", "state":
-                return self._kept_of(account, car, lambda: self._kept[car.vin])
+                return self._cached_reply(account, car, lambda: self._cached_data[car.vin])
             case "GET", "status":
-                return self._kept_of(account, car, lambda: self._status(car))
+                return self._cached_reply(account, car, lambda: self._status(car))
             case "POST", "wake":
                 return ForwardedRequest(
                     account=account,
                     requests=(self._wake(account, car),),
                     wakes=car,
-                    transform=lambda reply: _woken(reply, car),
+                    transform=lambda reply: _wake_reply(reply, car),
                 )
             case "POST", command if command.startswith("command/"):
                 return self._command(account, car, command[8:], asked.query)
             case _:
                 return json_reply({"error": "Not found"}, 404)
 
-    def _kept_of(
+    def _cached_reply(
         self, account: Account, car: Car, told: Callable[[], object]
     ) -> CacheRefresh:
         return CacheRefresh(
@@ -278,7 +278,7 @@ class Tessie(Service):
 
     def _status(self, car: Car) -> Json:
         words = {"online": "awake", "asleep": "asleep"}
-        return {"status": words.get(str(self._kept[car.vin]["state"]), "asleep")}
+        return {"status": words.get(str(self._cached_data[car.vin]["state"]), "asleep")}
 
     def _wake(self, account: Account, car: Car) -> HostRequest:
         path = f"/api/1/vehicles/{car.vin}/wake_up"
@@ -289,7 +289,7 @@ class Tessie(Service):
             return json_reply({"error": "Not found"}, 404)
         try:
             command, body = COMMANDS[name](query)
-        except _WrongError as err:
+        except _InvalidParameterError as err:
             return json_reply({"error": f"Invalid value: {err}"}, 400)
         path = f"/api/1/vehicles/{car.vin}/command/{command}"
         ask = self.forward(account, HostRequest(method="POST", path=path, body=body))
@@ -299,7 +299,7 @@ class Tessie(Service):
             account=account,
             requests=(self._wake(account, car), ask) if sleeps else (ask,),
             wakes=car if sleeps else None,
-            transform=lambda reply: _obeyed(reply, woke=sleeps),
+            transform=lambda reply: _command_reply(reply, woke=sleeps),
         )
 
 
@@ -307,20 +307,20 @@ def _state(car: Car) -> str:
     return "offline" if car.waking else car.connectivity
 
 
-def _unwrapped(reply: Reply, car: Car) -> Reply:
+def _state_reply(reply: Reply, car: Car) -> Reply:
     data = json_object(reply).get("response")
     if reply.status != 200 or not isinstance(data, dict):
         return reply
     return json_reply(data | {"display_name": car.name})
 
 
-def _woken(reply: Reply, car: Car) -> Reply:
+def _wake_reply(reply: Reply, car: Car) -> Reply:
     if reply.status != 200:
         return reply
     return json_reply({"result": car.connectivity == "online"})
 
 
-def _obeyed(reply: Reply, *, woke: bool) -> Reply:
+def _command_reply(reply: Reply, *, woke: bool) -> Reply:
     result = json_object(reply).get("response")
     if reply.status != 200 or not isinstance(result, dict):
         return reply

@@ -134,23 +134,23 @@ class Simulator(Fleet):
 
     async def start(self) -> None:
         """Open the ports; raise PortTakenError if one is in use."""
-        for one in self._listeners.values():
+        for listener in self._listeners.values():
             try:
-                one.reserve()
+                listener.reserve()
             except OSError as err:
                 await self.stop()
-                message = f"port {one.port} for {one.name} is taken"
+                message = f"port {listener.port} for {listener.name} is taken"
                 raise PortTakenError(message) from err
-        for name, one in self._listeners.items():
-            await one.start(closed=self._is_unreachable(name))
+        for name, listener in self._listeners.items():
+            await listener.start(closed=self._is_unreachable(name))
         self._update_ports()
 
     async def stop(self) -> None:
         """Close all connections and ports."""
         self.bluetooth.close()
         self._faults.close()
-        for one in self._listeners.values():
-            await one.stop()
+        for listener in self._listeners.values():
+            await listener.stop()
         if self._own_authority and self._authority is not None:
             self._authority.close()
 
@@ -214,7 +214,10 @@ class Simulator(Fleet):
             if condition.strip() == ConditionKind.TLS and self._authority is None:
                 message = f"{subject}: tls needs a simulator that serves TLS"
                 raise ConditionError(message)
-        if any(condition.strip() not in _INITIAL_CONDITIONS for condition in conditions.values()):
+        if any(
+            condition.strip() not in _INITIAL_CONDITIONS
+            for condition in conditions.values()
+        ):
             self._api.freeze_data()
         for subject, condition in conditions.items():
             for single in expand_subject(subject, self.cars):
@@ -334,7 +337,9 @@ class Simulator(Fleet):
             )
         return listeners
 
-    def _tls_for(self, name: str) -> CertificateAuthority | SelfSignedCertificate | None:
+    def _tls_for(
+        self, name: str
+    ) -> CertificateAuthority | SelfSignedCertificate | None:
         if name == "tesla_proxy":
             return self.tesla_proxy_certificate
         return None if name.endswith("_http") else self._authority
@@ -373,15 +378,15 @@ class Simulator(Fleet):
         return all(self._conditions.get(one).kind in UNREACHABLE for one in subjects)
 
     def _update_ports(self) -> None:
-        for name, one in self._listeners.items():
+        for name, listener in self._listeners.items():
             subjects = _PORT_SUBJECTS[name.removesuffix("_http")]
-            impostor = ConditionKind.TLS in {
-                self._conditions.get(it).kind for it in subjects
+            is_foreign = ConditionKind.TLS in {
+                self._conditions.get(subject).kind for subject in subjects
             }
-            if impostor is not one.foreign_certificate:
-                one.foreign_certificate = impostor
-                one.drop_idle()
+            if is_foreign is not listener.foreign_certificate:
+                listener.foreign_certificate = is_foreign
+                listener.drop_idle()
             if self._is_unreachable(name):
-                one.close_port()
+                listener.close_port()
             else:
-                one.open_port()
+                listener.open_port()

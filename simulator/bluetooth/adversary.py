@@ -93,7 +93,11 @@ class Adversary:
         self._received: list[bytes] = []
         self._delayed: list[bytes] = []
         # Forgeries in answer to a session request, and to a signed message.
-        self._session_forgeries = [self._forge_denial, self._forge_session, self._forge_fault]
+        self._session_forgeries = [
+            self._forge_denial,
+            self._forge_session,
+            self._forge_fault,
+        ]
         self._answer_forgeries = [
             self._forge_confirmation,
             self._forge_fault,
@@ -122,7 +126,8 @@ class Adversary:
         answers = [
             answer
             for one in self._outbound(data)
-            if (answer := self._computers.answer(one, transport, send_later)) is not None
+            if (answer := self._computers.answer(one, transport, send_later))
+            is not None
         ]
         for answer in self._inbound(message, answers):
             send_later(answer)
@@ -142,35 +147,35 @@ class Adversary:
         """Return the car's fault for an answer that exceeds the MTU."""
         return self._computers.response_too_long(data)
 
-    def _choose_attack(self, *deeds: str) -> str:
+    def _choose_attack(self, *attacks: str) -> str:
         if self._random.random() >= self._attack_rate:
             return ""
-        deed = self._random.choice(deeds)
-        self.attacks[deed] = self.attacks.get(deed, 0) + 1
-        return deed
+        attack = self._random.choice(attacks)
+        self.attacks[attack] = self.attacks.get(attack, 0) + 1
+        return attack
 
     def _outbound(self, data: bytes) -> list[bytes]:
         """Return the messages that reach the car."""
-        late, self._delayed = self._delayed, []
+        delayed, self._delayed = self._delayed, []
         self._sent = [*self._sent[1 - _MAX_RECORDED :], data]
         match self._choose_attack("drop", "delay", "double", "replay to the car"):
             case "drop":
-                return late
+                return delayed
             case "delay":
                 self._delayed = [data]
-                return late
+                return delayed
             case "double":
-                return [*late, data, data]
+                return [*delayed, data, data]
             case "replay to the car":
-                return [*late, self._random.choice(self._sent), data]
+                return [*delayed, self._random.choice(self._sent), data]
             case _:
-                return [data, *late]
+                return [data, *delayed]
 
     def _inbound(self, message: RoutableMessage, answers: list[bytes]) -> list[bytes]:
         """Return the messages that reach the client."""
-        forges = self._forges.get(message.to_destination.domain, False)
-        kept = [one for one in answers if forges or not _is_unsealed(one)]
-        self._received = [*self._received, *kept][-_MAX_RECORDED:]
+        records_unsealed = self._forges.get(message.to_destination.domain, False)
+        recorded = [one for one in answers if records_unsealed or not _is_unsealed(one)]
+        self._received = [*self._received, *recorded][-_MAX_RECORDED:]
         match self._choose_attack("lose", "replay", "inject", "inject instead"):
             case "lose":
                 return []
@@ -184,9 +189,11 @@ class Adversary:
                 return answers
 
     def _forge(self, message: RoutableMessage) -> list[bytes]:
-        greets = message.HasField("session_info_request")
-        choices = self._session_forgeries if greets else self._answer_forgeries
-        if not greets and self._forges.get(message.to_destination.domain):
+        is_session_request = message.HasField("session_info_request")
+        choices = (
+            self._session_forgeries if is_session_request else self._answer_forgeries
+        )
+        if not is_session_request and self._forges.get(message.to_destination.domain):
             choices = [*choices, *[self._forge_state] * 4]
         return [self._random.choice(choices)(message)]
 
@@ -199,20 +206,20 @@ class Adversary:
 
     def _false_status(self) -> bytes:
         """Return the status of the car with the opposite lock state."""
-        other = copy_car(self._car)
-        other.locked = not self._car.locked
-        return status_message(other)
+        copied = copy_car(self._car)
+        copied.locked = not self._car.locked
+        return status_message(copied)
 
     def _false_data(self) -> bytes:
         """Return data with another charge limit and the opposite climate state."""
-        other = copy_car(self._car)
-        other.charge_limit = 150 - self._car.charge_limit
-        other.climate_on = not self._car.climate_on
-        question = GetVehicleData(
+        copied = copy_car(self._car)
+        copied.charge_limit = 150 - self._car.charge_limit
+        copied.climate_on = not self._car.climate_on
+        request = GetVehicleData(
             getChargeState=GetChargeState(), getClimateState=GetClimateState()
         )
         done = ActionStatus(result=ActionStatus_E.OPERATIONSTATUS_OK)
-        data = vehicle_data(other, question, self._now())
+        data = vehicle_data(copied, request, self._now())
         return bytes(Response(actionStatus=done, vehicleData=data).SerializeToString())
 
     def _forge_state(self, message: RoutableMessage) -> bytes:
@@ -260,7 +267,9 @@ class Adversary:
 
     def _forge_session(self, message: RoutableMessage) -> bytes:
         """Answer a session request with a key pair of its own."""
-        self._own_computers.whitelist.add(message.session_info_request.public_key, Role.DRIVER)
+        self._own_computers.whitelist.add(
+            message.session_info_request.public_key, Role.DRIVER
+        )
         return self._own_computers.answer(message.SerializeToString()) or b""
 
     def _forge_sealed(self, message: RoutableMessage) -> bytes:

@@ -132,32 +132,37 @@ class Connection:
             raise ConnectionLostError(message)
 
     async def _deliver(self, message: bytes) -> None:
-        weather, chance = self._environment.link_conditions_of(self.car), self._environment.random
+        conditions, random = (
+            self._environment.link_conditions_of(self.car),
+            self._environment.random,
+        )
         with self._environment.transfer():
-            await self._environment.sleep(weather.latency)
+            await self._environment.sleep(conditions.latency)
         self._ensure_open()
-        if chance.random() < weather.cut_before:
+        if random.random() < conditions.cut_before:
             self.drop()
-        elif chance.random() < weather.lose_to_car:
+        elif random.random() < conditions.lose_to_car:
             self._environment.count_lost_message(self.car)
-        elif weather.late:
+        elif conditions.late:
             # A message on its way arrives even if the connection is closed.
-            self._loop.call_later(weather.late, self._receive, message, context=Context())
+            self._loop.call_later(
+                conditions.late, self._receive, message, context=Context()
+            )
         else:
             self._receive(message)
-            if chance.random() < weather.cut_after:
+            if random.random() < conditions.cut_after:
                 self.drop()
         self._ensure_open()
 
     def _receive(self, message: bytes) -> None:
         whitelist = self._device.whitelist
-        asked = whitelist.pending
+        pending = whitelist.pending
         answer = self._device.answer(message, Transport.BLUETOOTH, self.notify)
         if answer is not None and len(answer) > framing.MAX_MESSAGE_BYTES:
             answer = self._device.response_too_long(message)
         if answer is not None:
             self.notify(answer)
-        if whitelist.pending is not None and whitelist.pending is not asked:
+        if whitelist.pending is not None and whitelist.pending is not pending:
             self._environment.start_card_timeout(whitelist)
 
     def _close(self) -> None:
@@ -169,15 +174,15 @@ class Connection:
     async def _send_queue(self) -> None:
         while True:
             message = await self._outgoing.get()
-            weather, chance = (
+            conditions, random = (
                 self._environment.link_conditions_of(self.car),
                 self._environment.random,
             )
-            if weather.slow and chance.random() < weather.slow_rate:
-                await self._environment.sleep(weather.slow)
+            if conditions.slow and random.random() < conditions.slow_rate:
+                await self._environment.sleep(conditions.slow)
             with self._environment.transfer():
-                await self._environment.sleep(weather.latency)
-            if chance.random() < weather.lose_to_phone:
+                await self._environment.sleep(conditions.latency)
+            if random.random() < conditions.lose_to_phone:
                 self._environment.count_lost_message(self.car)
                 continue
             for chunk in framing.split_message(message):

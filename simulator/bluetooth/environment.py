@@ -93,7 +93,7 @@ class BluetoothEnvironment:
         self._cars = cars
         self._computers = computers
         self._now = now
-        self._link_conditions: dict[str, LinkConditions] = {}
+        self._car_link_conditions: dict[str, LinkConditions] = {}
         self._opened_at: dict[Connection, float] = {}
         self._connection_counts: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
@@ -115,12 +115,12 @@ class BluetoothEnvironment:
             if car.advertising
         ] + [
             Advertisement(
-                address=stranger.address,
-                name=local_name(stranger.car.vin),
-                rssi=stranger.rssi,
+                address=spoofed.address,
+                name=local_name(spoofed.car.vin),
+                rssi=spoofed.rssi,
                 connectable=True,
             )
-            for stranger in self.spoofed_devices
+            for spoofed in self.spoofed_devices
         ]
 
     def add_spoofed_device(self, spoofed: SpoofedDevice) -> None:
@@ -142,33 +142,35 @@ class BluetoothEnvironment:
 
         Raise DeviceNotFoundError, ConnectionSlotsFullError or ConnectionRejectedError.
         """
-        for stranger in self.spoofed_devices:
-            if stranger.address == address:
-                return self._open(stranger.car, stranger.device)
-        weather = self.link_conditions_of(self._car_at(address))
+        for spoofed in self.spoofed_devices:
+            if spoofed.address == address:
+                return self._open(spoofed.car, spoofed.device)
+        conditions = self.link_conditions_of(self._car_at(address))
         with self.transfer():
-            await self.sleep(weather.connect)
+            await self.sleep(conditions.connect)
         car = self._car_at(address)
-        if weather.ignore and self.random.random() < weather.ignore:
+        if conditions.ignore and self.random.random() < conditions.ignore:
             message = f"{car.name} advertises, but ignores the connection attempt"
             raise DeviceNotFoundError(message)
-        if self.random.random() < weather.refuse:
+        if self.random.random() < conditions.refuse:
             message = f"{car.name} rejected the connection attempt"
             raise ConnectionRejectedError(message)
         if self._connection_count(car) >= MAX_CONNECTIONS:
             message = f"{car.name} has reached its {MAX_CONNECTIONS} connections"
             raise ConnectionSlotsFullError(message)
-        line = self._open(car, self.relays.get(car.name, self._computers[car.name]))
-        if weather.hang_up and self.random.random() < weather.hang_up:
-            line.drop()
-        return line
+        connection = self._open(
+            car, self.relays.get(car.name, self._computers[car.name])
+        )
+        if conditions.hang_up and self.random.random() < conditions.hang_up:
+            connection.drop()
+        return connection
 
     def _open(self, car: Car, device: Device) -> Connection:
-        line = Connection(self, car, device)
-        self.connections.append(line)
-        self._opened_at[line] = self._now()
+        connection = Connection(self, car, device)
+        self.connections.append(connection)
+        self._opened_at[connection] = self._now()
         self._connection_counts[car.vin] += 1
-        return line
+        return connection
 
     def set_link_conditions(
         self, conditions: LinkConditions, car: str | None = None
@@ -177,37 +179,45 @@ class BluetoothEnvironment:
         if car is None:
             self.link_conditions = conditions
         else:
-            self._link_conditions[car] = conditions
+            self._car_link_conditions[car] = conditions
 
     def link_conditions_of(self, car: Car) -> LinkConditions:
         """Return the link conditions of a car."""
-        return self._link_conditions.get(car.name, self.link_conditions)
+        return self._car_link_conditions.get(car.name, self.link_conditions)
 
     def statistics(self, car: Car) -> LinkStatistics:
         """Return the statistics of a car."""
-        lines = [line for line in self.connections if line.car is car]
-        held = [self._now() - self._opened_at[line] for line in lines]
+        connections = [
+            connection for connection in self.connections if connection.car is car
+        ]
+        durations = [
+            self._now() - self._opened_at[connection] for connection in connections
+        ]
         return LinkStatistics(
             connections=self._connection_counts[car.vin],
-            longest=max(*held, self._longest[car.vin], 0.0),
-            open=len(lines),
+            longest=max(*durations, self._longest[car.vin], 0.0),
+            open=len(connections),
             lost=self._lost[car.vin],
         )
 
     def broadcast(self, car: Car) -> None:
         """Broadcast the status of a car to all its connections."""
-        if lines := [line for line in self.connections if line.car is car]:
+        if connections := [
+            connection for connection in self.connections if connection.car is car
+        ]:
             message = self._computers[car.name].broadcast()
-            for line in lines:
-                line.notify(message)
+            for connection in connections:
+                connection.notify(message)
 
     def update_car(self, car: Car) -> None:
         """Update connections and advertisements after a change of a car."""
-        lines = [line for line in self.connections if line.car is car]
+        connections = [
+            connection for connection in self.connections if connection.car is car
+        ]
         if not car.advertising:
-            for line in lines:
-                line.drop()
-        elif lines:
+            for connection in connections:
+                connection.drop()
+        elif connections:
             # The answer of the car is sent before its broadcast.
             asyncio.get_running_loop().call_soon(self.broadcast, car)
         if self._advertising.get(car.vin, False) is not car.advertising:
@@ -218,15 +228,15 @@ class BluetoothEnvironment:
     def reset(self) -> None:
         """Reset link conditions, other phones, spoofed devices and relays."""
         self.link_conditions = LinkConditions()
-        self._link_conditions.clear()
+        self._car_link_conditions.clear()
         self.phones.clear()
         self.spoofed_devices.clear()
         self.relays.clear()
 
     def close(self) -> None:
         """Drop all connections."""
-        for line in tuple(self.connections):
-            line.drop()
+        for connection in tuple(self.connections):
+            connection.drop()
         for timer in self._timers:
             timer.cancel()
 
@@ -237,16 +247,18 @@ class BluetoothEnvironment:
     def connection_ended(self, connection: Connection) -> None:
         """Remove a closed connection."""
         self.connections.remove(connection)
-        held = self._now() - self._opened_at.pop(connection)
-        self._longest[connection.car.vin] = max(self._longest[connection.car.vin], held)
+        duration = self._now() - self._opened_at.pop(connection)
+        self._longest[connection.car.vin] = max(
+            self._longest[connection.car.vin], duration
+        )
 
     def start_card_timeout(self, whitelist: Whitelist) -> None:
         """Start the time limit for tapping a keycard."""
-        asking = whitelist.pending
+        entry = whitelist.pending
 
         async def time_out() -> None:
             await self.sleep(CARD_TIMEOUT)
-            whitelist.time_out(asking)
+            whitelist.time_out(entry)
 
         timer = asyncio.get_running_loop().create_task(time_out(), context=Context())
         self._timers.add(timer)
@@ -269,5 +281,5 @@ class BluetoothEnvironment:
         raise DeviceNotFoundError(message)
 
     def _connection_count(self, car: Car) -> int:
-        own = sum(line.car is car for line in self.connections)
-        return own + self.phones[car.vin]
+        count = sum(connection.car is car for connection in self.connections)
+        return count + self.phones[car.vin]

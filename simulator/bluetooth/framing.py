@@ -16,7 +16,7 @@ class FrameDecoder:
     def feed(self, chunk: bytes) -> list[bytes]:
         """Add a chunk and return the completed messages."""
         self._buffer += chunk
-        whole: list[bytes] = []
+        messages: list[bytes] = []
         while len(self._buffer) >= _LENGTH_BYTES:
             end = _LENGTH_BYTES + int.from_bytes(self._buffer[:_LENGTH_BYTES])
             if end > _LENGTH_BYTES + MAX_MESSAGE_BYTES:
@@ -24,9 +24,9 @@ class FrameDecoder:
                 self._buffer.clear()
             if len(self._buffer) < end:
                 break
-            whole.append(bytes(self._buffer[_LENGTH_BYTES:end]))
+            messages.append(bytes(self._buffer[_LENGTH_BYTES:end]))
             del self._buffer[:end]
-        return whole
+        return messages
 
 
 def split_message(message: bytes) -> Iterator[bytes]:

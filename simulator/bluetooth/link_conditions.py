@@ -47,17 +47,18 @@ class LinkConditions:
         names = cls.names()
         numbers: dict[str, float] = {}
         for name, value in values.items():
-            most = MAX_SECONDS if name in _DURATIONS else 1.0
+            maximum = MAX_SECONDS if name in _DURATIONS else 1.0
             if (
                 name not in names
                 or not isinstance(value, int | float)
                 or isinstance(value, bool)
-                or not 0 <= value <= most
+                or not 0 <= value <= maximum
             ):
                 message = (
                     f"invalid link condition {name!r}: {value!r}; allowed:"
                     f" {', '.join(sorted(names))} (probabilities from 0 to 1;"
-                    f" seconds up to {MAX_SECONDS:.0f}: {', '.join(sorted(_DURATIONS))})"
+                    f" seconds up to {MAX_SECONDS:.0f}:"
+                    f" {', '.join(sorted(_DURATIONS))})"
                 )
                 raise LinkConditionsError(message)
             numbers[name] = float(value)

@@ -45,12 +45,12 @@ class SpoofedDevice:
 
 def copy_car(car: Car) -> Car:
     """Return a copy of a car with the same VIN and name and a separate state."""
-    other = copy.copy(car)
-    other.executed = Counter()
-    other.doors, other.windows = dict(car.doors), dict(car.windows)
-    other.seat_heaters = dict(car.seat_heaters)
-    other.on_change = lambda: None
-    return other
+    copied = copy.copy(car)
+    copied.executed = Counter()
+    copied.doors, copied.windows = dict(car.doors), dict(car.windows)
+    copied.seat_heaters = dict(car.seat_heaters)
+    copied.on_change = lambda: None
+    return copied
 
 
 class _SilentDevice:
@@ -112,12 +112,17 @@ class ReplayingDevice(_SilentDevice):
     ) -> bytes | None:
         """Return a recorded answer of the same type, None if there is none."""
         del transport, send_later
-        greets = RoutableMessage.FromString(data).HasField("session_info_request")
-        for index, old in enumerate(self.recorded):
-            if bool(RoutableMessage.FromString(old).session_info) is greets:
+        is_session_request = RoutableMessage.FromString(data).HasField(
+            "session_info_request"
+        )
+        for index, recorded_answer in enumerate(self.recorded):
+            if (
+                bool(RoutableMessage.FromString(recorded_answer).session_info)
+                is is_session_request
+            ):
                 self.recorded.append(self.recorded.pop(index))
                 self.replayed += 1
-                return old
+                return recorded_answer
         return None
 
     def broadcast(self) -> bytes:
@@ -127,28 +132,26 @@ class ReplayingDevice(_SilentDevice):
 
 def broadcasting_device(car: Car, now: Callable[[], float]) -> SpoofedDevice:
     """Return a device that only broadcasts an unsealed status."""
-    claimed = copy_car(car)
-    return SpoofedDevice(
-        car=claimed, device=BroadcastingDevice(claimed, Whitelist(now))
-    )
+    copied = copy_car(car)
+    return SpoofedDevice(car=copied, device=BroadcastingDevice(copied, Whitelist(now)))
 
 
 def spoofed_vehicle(car: Car, now: Callable[[], float]) -> SpoofedDevice:
     """Return a device with key pairs of its own that accepts every key."""
-    claimed = copy_car(car)
+    copied = copy_car(car)
     device = VehicleComputers(
-        claimed,
+        copied,
         now,
         whitelist=_PermissiveWhitelist(now),
         keys=lambda _vin, _domain: ec.generate_private_key(ec.SECP256R1()),
     )
-    return SpoofedDevice(car=claimed, device=device)
+    return SpoofedDevice(car=copied, device=device)
 
 
 def rejecting_device(car: Car, now: Callable[[], float]) -> SpoofedDevice:
     """Return a device that rejects every key as not on its whitelist."""
-    claimed = copy_car(car)
-    return SpoofedDevice(car=claimed, device=VehicleComputers(claimed, now))
+    copied = copy_car(car)
+    return SpoofedDevice(car=copied, device=VehicleComputers(copied, now))
 
 
 @dataclass

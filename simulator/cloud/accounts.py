@@ -86,17 +86,17 @@ class Tokens:
         client: str = CLIENT,
     ) -> str:
         """Return an access token."""
-        number = secrets.token_hex(8)
-        account.issued.add(number)
-        person: dict[str, object] = {
+        token_id = secrets.token_hex(8)
+        account.issued.add(token_id)
+        personal_claims: dict[str, object] = {
             "scp": list(scopes),
             "amr": ["pwd", "mfa", "otp"],
             "ou_code": account.region.upper(),
             "locale": "en-US",
             "account_type": "person",
-            "jti": number,
+            "jti": token_id,
         }
-        claims = self._claims(account.subject, client, lifetime) | person
+        claims = self._claims(account.subject, client, lifetime) | personal_claims
         return self._sign(claims)
 
     def issue_partner(self, client: str) -> str:

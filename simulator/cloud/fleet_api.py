@@ -102,8 +102,8 @@ def find_route(method: str, path: str) -> Route:
     if match := re.fullmatch(r"vehicles/([^/]+)(/.+)?", rest):
         car, tail = match[1], match[2] or ""
         if (method, tail) in _VEHICLE_ENDPOINTS:
-            endpoint, plane, scope = _VEHICLE_ENDPOINTS[method, tail]
-            return Route(endpoint=endpoint, subsystem=plane, car=car, scope=scope)
+            endpoint, subsystem, scope = _VEHICLE_ENDPOINTS[method, tail]
+            return Route(endpoint=endpoint, subsystem=subsystem, car=car, scope=scope)
         command = tail.removeprefix("/command/")
         if method == "POST" and command in COMMANDS:
             charging = command in CHARGING_COMMANDS
@@ -170,8 +170,8 @@ class FleetApi:
             return json_reply({"response": self._region(account)})
         if account.region != request.region:
             url = self._base_url(account.region)
-            words = f"user out of region, use base URL: {url}, see {url}"
-            return failure(421, words)
+            message = f"user out of region, use base URL: {url}, see {url}"
+            return failure(421, message)
         if request.route.car is None:
             return self._answer_account(account, grant, request)
         if (car := account.car(request.route.car)) is None:
@@ -200,7 +200,9 @@ class FleetApi:
             return self._apps.answer_register(
                 partner.client, request.region, domain, request.domain_reply
             )
-        return self._apps.answer_public_key(request.region, request.query.get("domain", ""))
+        return self._apps.answer_public_key(
+            request.region, request.query.get("domain", "")
+        )
 
     def _region(self, account: Account) -> Json:
         return {
@@ -264,16 +266,18 @@ class FleetApi:
         if endpoint == "vehicle":
             return json_reply({"response": vehicle_summary(car)})
         if endpoint == "mobile_enabled":
-            words: Json = {"result": account.mobile_access, "reason": ""}
-            return json_reply({"response": words})
+            body: Json = {"result": account.mobile_access, "reason": ""}
+            return json_reply({"response": body})
         if endpoint == "wake_up":
             car.wake()
             state: Json = {"state": "waking"} if car.waking else {}
             return json_reply({"response": vehicle_summary(car) | state})
         if not account.mobile_access:
             return failure(401, "mobile_access_disabled")
-        if request.route.subsystem == "commands" and (wrong := _signing_error(car, request)):
-            return wrong
+        if request.route.subsystem == "commands" and (
+            error := _signing_error(car, request)
+        ):
+            return error
         if car.connectivity != "online":
             return failure(408, ASLEEP)
         if car.in_service and request.route.subsystem == "commands":
@@ -283,31 +287,31 @@ class FleetApi:
             return self._data(car, grant, request)
         if endpoint == "signed_command":
             return answer_signed(self._computers_of(car), grant.scopes, request.body)
-        needed = REQUIRED_PARAMETERS.get(endpoint)
-        if needed is not None and needed not in request.body:
-            return failure(400, f"invalid_request: missing {needed}")
-        plain = car.signing == "off"
+        parameter = REQUIRED_PARAMETERS.get(endpoint)
+        if parameter is not None and parameter not in request.body:
+            return failure(400, f"invalid_request: missing {parameter}")
+        unsigned = car.signing == "off"
         if (
-            plain
+            unsigned
             and requires_proximity(endpoint, request.body)
             and not is_user_near(car, request.body)
         ):
-            words = {"result": False, "reason": "too_far_from_vehicle"}
-            return json_reply({"response": words})
+            body = {"result": False, "reason": "too_far_from_vehicle"}
+            return json_reply({"response": body})
         result, reason = car.execute(endpoint, request.body)
         return json_reply({"response": {"result": result, "reason": reason}})
 
     def _data(self, car: Car, grant: TokenGrant, request: ApiRequest) -> Reply:
-        asked = [one for one in request.query.get("endpoints", "").split(";") if one]
-        if wrong := [one for one in asked if one not in SECTIONS]:
-            return failure(400, f"invalid endpoints: {', '.join(wrong)}")
-        if "location_data" in asked and "vehicle_location" not in grant.scopes:
+        sections = [one for one in request.query.get("endpoints", "").split(";") if one]
+        if invalid := [one for one in sections if one not in SECTIONS]:
+            return failure(400, f"invalid endpoints: {', '.join(invalid)}")
+        if "location_data" in sections and "vehicle_location" not in grant.scopes:
             return failure(403, MISSING_SCOPES)
         if request.stale and self._frozen is not None:
             data = self._frozen.setdefault(car.vin, self._snapshot(car))
         else:
             data = self._served[car.vin] = self._snapshot(car)
-        return json_reply({"response": filter_sections(data, asked)})
+        return json_reply({"response": filter_sections(data, sections)})
 
     def _snapshot(self, car: Car) -> Json:
         car.advance()

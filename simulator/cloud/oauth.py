@@ -159,10 +159,10 @@ class SignIn:
         token = self._tokens.issue(
             account, scopes=scopes, client=client, lifetime=self._lifetime
         )
-        granted = _token_body(token, self._lifetime)
+        body = _token_body(token, self._lifetime)
         if "offline_access" in scopes:
-            granted["refresh_token"] = self.refresh_token(account, scopes, client)
-        return json_reply(granted)
+            body["refresh_token"] = self.refresh_token(account, scopes, client)
+        return json_reply(body)
 
     def _exchange(self, form: Mapping[str, str]) -> Reply:
         code = self._codes.pop(form.get("code", ""), None)
@@ -178,9 +178,11 @@ class SignIn:
     def _refresh(self, form: Mapping[str, str]) -> Reply:
         refresh = self._refreshes.get(form.get("refresh_token", ""))
         now = self._now()
-        if refresh is None or (refresh.expires_at is not None and refresh.expires_at < now):
-            words = "The refresh_token is invalid. Generate a new one."
-            return _error(401, "login_required", words)
+        if refresh is None or (
+            refresh.expires_at is not None and refresh.expires_at < now
+        ):
+            description = "The refresh_token is invalid. Generate a new one."
+            return _error(401, "login_required", description)
         if refresh.expires_at is None:
             refresh.expires_at = now + _REFRESH_OVERLAP
         client = form.get("client_id") or refresh.client
@@ -220,7 +222,9 @@ class TeslaSignIn(SignIn):
         client, secret = form.get("client_id", ""), form.get("client_secret", "")
         if not self._apps.is_known(client, secret):
             return _error(400, "unauthorized_client", _WRONG_SECRET)
-        return json_reply(_token_body(self._tesla_tokens.issue_partner(client), LIFETIME))
+        return json_reply(
+            _token_body(self._tesla_tokens.issue_partner(client), LIFETIME)
+        )
 
 
 def _token_body(token: str, lifetime: float) -> dict[str, object]:
@@ -248,18 +252,20 @@ def _error(status: int, error: str, description: str) -> Reply:
     return json_reply({"error": error, "error_description": description}, status)
 
 
-def _redirect(uri: str, query: Mapping[str, str], **more: str) -> Reply:
+def _redirect(uri: str, query: Mapping[str, str], **parameters: str) -> Reply:
     parts = urlsplit(uri)
     state = {"state": query["state"]} if "state" in query else {}
-    words = urlencode([*parse_qsl(parts.query), *more.items(), *state.items()])
-    location = urlunsplit(parts._replace(query=words))
+    query_string = urlencode(
+        [*parse_qsl(parts.query), *parameters.items(), *state.items()]
+    )
+    location = urlunsplit(parts._replace(query=query_string))
     return Reply(status=302, headers={"Location": location})
 
 
 def _consent_page(page: str, query: Mapping[str, str], homes: list[str]) -> Reply:
-    def link(text: str, **more: str) -> str:
-        words = escape(urlencode({**query, **more}))
-        return f'<p><a href="{page}?{words}">{escape(text)}</a></p>'
+    def link(text: str, **parameters: str) -> str:
+        query_string = escape(urlencode({**query, **parameters}))
+        return f'<p><a href="{page}?{query_string}">{escape(text)}</a></p>'
 
     allowed = "".join(
         link(f"Allow: {home}", consent="allow", account=home) for home in homes

@@ -92,30 +92,30 @@ class PartnerApps:
                 " without https://",
             )
         domain_reply = domain_reply or self.answer_domain(KEY_PATH, domain)
-        if trouble := _download_error(domain_reply):
+        if error := _download_error(domain_reply):
             url = f"https://{domain}{KEY_PATH}"
-            words = f"Public key download failed for {url}, error: {trouble}"
-            return failure(424, words)
+            message = f"Public key download failed for {url}, error: {error}"
+            return failure(424, message)
         try:
             point = public_point(domain_reply.body)
         except WhitelistError as err:
             return failure(422, f"Validation failed: Public key is invalid: {err}")
-        taken = {
+        other_points = {
             one.point
-            for (other, place), one in self.registered.items()
-            if place == region and other != client
+            for (other_client, registered_region), one in self.registered.items()
+            if registered_region == region and other_client != client
         }
-        if point in taken:
-            words = "Validation failed: Public key hash has already been taken"
-            return failure(422, words)
+        if point in other_points:
+            message = "Validation failed: Public key hash has already been taken"
+            return failure(422, message)
         registration = Registration(domain=domain, point=point)
         self.registered[client, region] = registration
         return json_reply({"response": _partner_account(client, registration)})
 
     def answer_public_key(self, region: str, domain: str) -> Reply:
         """Answer a request for the public key of a domain."""
-        for (_, place), registration in self.registered.items():
-            if place == region and registration.domain == domain:
+        for (_, registered_region), registration in self.registered.items():
+            if registered_region == region and registration.domain == domain:
                 body = {"public_key": registration.point.hex()}
                 return json_reply({"response": body})
         return failure(404, "not_found")
@@ -131,12 +131,12 @@ def _download_error(read: Reply) -> str:
 
 def not_registered(client: str, url: str) -> Reply:
     """Return the error for an app that is not registered in a region."""
-    see = "https://developer.tesla.com/docs/fleet-api/endpoints/partner-endpoints"
-    words = (
+    docs = "https://developer.tesla.com/docs/fleet-api/endpoints/partner-endpoints"
+    message = (
         f"Account {client} must be registered in the current region {url},"
-        f" please see {see}#register"
+        f" please see {docs}#register"
     )
-    return json_reply({"error": words}, 412)
+    return json_reply({"error": message}, 412)
 
 
 def _partner_account(client: str, registration: Registration) -> dict[str, object]:

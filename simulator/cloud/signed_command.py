@@ -31,9 +31,9 @@ def answer_signed(
         return failure(400, "invalid_command")
     if not _is_permitted(scopes, message):
         return failure(403, "Unauthorized missing scopes")
-    if (answered := computers.answer(data)) is None:
+    if (answer := computers.answer(data)) is None:
         return failure(504, "timeout: vehicle did not respond")
-    return json_reply({"response": base64.b64encode(answered).decode()})
+    return json_reply({"response": base64.b64encode(answer).decode()})
 
 
 def _is_permitted(scopes: Collection[str], message: RoutableMessage) -> bool:
@@ -44,11 +44,11 @@ def _is_permitted(scopes: Collection[str], message: RoutableMessage) -> bool:
     if message.HasField("session_info_request"):
         return True
     try:
-        orders = decode_commands(message)
+        commands = decode_commands(message)
     except DecodeError, UnknownCommandError:
         return False
-    return all(_is_charging_command(order) for order in orders)
+    return all(_is_charging_command(command) for command in commands)
 
 
-def _is_charging_command(order: DecodedCommand) -> bool:
-    return order.name in CHARGING_COMMANDS
+def _is_charging_command(command: DecodedCommand) -> bool:
+    return command.name in CHARGING_COMMANDS

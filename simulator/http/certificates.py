@@ -50,7 +50,11 @@ class CertificateAuthority:
         """
 
         def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-            tls.context = self._unknown_authority_context if impostor() else self._context_for(name)
+            tls.context = (
+                self._unknown_authority_context
+                if impostor()
+                else self._context_for(name)
+            )
 
         context = self._issue(_LOCAL_NAMES, self._key, self._certificate)
         context.sni_callback = choose
@@ -197,7 +201,9 @@ def _builder(
     )
 
 
-def _authority_key_identifier(key: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
+def _authority_key_identifier(
+    key: ec.EllipticCurvePrivateKey,
+) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
 
 

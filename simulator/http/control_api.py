@@ -15,7 +15,7 @@ from ..vehicle.car import Car
 from ..vehicle.schedule import parse_days
 from .server import HOST
 
-HELP = """Control API of the simulator. Bodies are JSON (Content-Type: application/json).
+HELP = """Control API of the simulator. Content-Type: application/json.
 
 POST /set     {"na.api": "503 upstream connect error", "car.Ada": "asleep"}
 POST /reset   {}   resets conditions and cars to the start of a case
@@ -267,11 +267,11 @@ class ControlApi:
 
     async def _pair(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        name, answer = str(body.get("car")), body.get("do")
-        if answer not in {"tap", "refuse"}:
-            message = f"unknown answer {answer!r} to a key; allowed: tap, refuse"
+        name, action = str(body.get("car")), body.get("do")
+        if action not in {"tap", "refuse"}:
+            message = f"unknown answer {action!r} to a key; allowed: tap, refuse"
             raise ConditionError(message)
-        if answer == "tap":
+        if action == "tap":
             pairing = self._simulator.tap_card(name)
         else:
             pairing = self._simulator.cancel_pairing(name)
@@ -297,19 +297,23 @@ class ControlApi:
 
     async def _air(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        air, name = self._simulator.bluetooth, body.get("car")
+        environment, name = self._simulator.bluetooth, body.get("car")
         car = None if name is None else self._simulator.car(str(name))
         if car is not None:
             if "phones" in body:
-                air.phones[car.vin] = _integer(body, "phones", 0, MAX_CONNECTIONS)
+                environment.phones[car.vin] = _integer(
+                    body, "phones", 0, MAX_CONNECTIONS
+                )
             if "rssi" in body:
-                air.rssi[car.vin] = _integer(body, "rssi", -127, 20)
+                environment.rssi[car.vin] = _integer(body, "rssi", -127, 20)
         if "weather" in body:
             if not isinstance(body["weather"], dict):
                 message = "weather must be an object"
                 raise ConditionError(message)
-            weather = LinkConditions.from_dict(body["weather"])
-            air.set_link_conditions(weather, None if car is None else car.name)
+            conditions = LinkConditions.from_dict(body["weather"])
+            environment.set_link_conditions(
+                conditions, None if car is None else car.name
+            )
         names = self._simulator.cars if car is None else (car.name,)
         return web.json_response({name: self._bluetooth_state(name) for name in names})
 
@@ -318,14 +322,17 @@ class ControlApi:
         return {one.point.hex(): one.role.name for one in entries}
 
     def _bluetooth_state(self, name: str) -> dict[str, object]:
-        air, car = self._simulator.bluetooth, self._simulator.cars[name]
-        heard = {advert.name: advert for advert in air.advertisements()}
-        advert = heard.get(local_name(car.vin))
+        environment, car = self._simulator.bluetooth, self._simulator.cars[name]
+        advertisements = {
+            advertisement.name: advertisement
+            for advertisement in environment.advertisements()
+        }
+        advertisement = advertisements.get(local_name(car.vin))
         return {
-            "heard": None if advert is None else asdict(advert),
-            "phones": air.phones[car.vin],
-            "weather": asdict(air.link_conditions_of(car)),
-            **asdict(air.statistics(car)),
+            "heard": None if advertisement is None else asdict(advertisement),
+            "phones": environment.phones[car.vin],
+            "weather": asdict(environment.link_conditions_of(car)),
+            **asdict(environment.statistics(car)),
         }
 
     async def _remove_car(self, request: web.Request) -> web.Response:
@@ -377,15 +384,15 @@ def describe(car: Car) -> dict[str, object]:
     }
 
 
-def _integer(body: Mapping[str, object], name: str, least: int, most: int) -> int:
+def _integer(body: Mapping[str, object], name: str, minimum: int, maximum: int) -> int:
     value = body.get(name)
     if (
         isinstance(value, int)
         and not isinstance(value, bool)
-        and least <= value <= most
+        and minimum <= value <= maximum
     ):
         return value
-    message = f"{name} must be a whole number from {least} to {most}"
+    message = f"{name} must be a whole number from {minimum} to {maximum}"
     raise ConditionError(message)
 
 

@@ -64,22 +64,22 @@ class FaultInjector:
         lists. A remote request does not come from the user's network: local network
         faults do not apply to it, and it does not wait for a host that hangs.
         """
-        waited: set[str] = set()
+        held: set[str] = set()
         while True:
-            stale, late, hidden = False, 0.0, self._hidden_models(list_subjects)
+            stale, delay, hidden = False, 0.0, self._hidden_models(list_subjects)
             for subject in subjects:
                 condition = self._conditions.get(subject)
                 kind = condition.kind
-                if self._is_inactive(condition, remote=remote) or subject in waited:
+                if self._is_inactive(condition, remote=remote) or subject in held:
                     continue
                 if kind is ConditionKind.STALE:
                     stale = True
                 elif kind is ConditionKind.LATE:
-                    late = condition.seconds
+                    delay = condition.seconds
                 elif kind is ConditionKind.EMPTY:
                     hidden |= self._hidden_models([subject])
                 elif kind is ConditionKind.SLOW:
-                    waited.add(subject)
+                    held.add(subject)
                     with self._traffic.hold():
                         await asyncio.sleep(condition.seconds)
                     break
@@ -90,16 +90,18 @@ class FaultInjector:
                 else:
                     return Fault(condition=condition)
             else:
-                return Fault(stale=stale, delay=late, hidden_models=hidden)
+                return Fault(stale=stale, delay=delay, hidden_models=hidden)
 
-    async def delay_reply(self, seconds: float, make_reply: Callable[[], Reply]) -> Reply:
+    async def delay_reply(
+        self, seconds: float, make_reply: Callable[[], Reply]
+    ) -> Reply:
         """Return a reply after a delay; a disconnect does not cancel it."""
 
-        async def bring() -> Reply:
+        async def reply_later() -> Reply:
             await asyncio.sleep(seconds)
             return make_reply()
 
-        task = asyncio.get_running_loop().create_task(bring(), context=Context())
+        task = asyncio.get_running_loop().create_task(reply_later(), context=Context())
         self._delayed_replies.add(task)
         task.add_done_callback(self._delayed_replies.discard)
         with self._traffic.hold():

@@ -71,56 +71,60 @@ class HostRouter:
 
     async def region(self, region: str, request: web.BaseRequest) -> Reply:
         """Answer as the Fleet API of a region."""
-        asked = await read_request(request)
-        return await self._request_region(region, asked, (DNS,), remote=False)
+        parsed = await read_request(request)
+        return await self._request_region(region, parsed, (DNS,), remote=False)
 
     async def proxy(self, request: web.BaseRequest) -> Reply:
         """Answer as a third party that forwards calls to its region."""
         route = find_route(request.method, request.path)
         endpoint = f"proxy.{route.endpoint}"
         fault = await self._find_fault(endpoint, (PROXY,))
-        good = Reply(body="ok")
+        reply = Reply(body="ok")
         passes = fault.condition.kind in {
             ConditionKind.OK,
             ConditionKind.RESET,
             ConditionKind.GARBAGE,
         }
         if passes and route.subsystem != "status":
-            good = await self._forward_to_region(await read_request(request), fault)
-        reply = self._faults.apply_fault(fault, lambda: good)
-        return self._record(endpoint, reply)
+            reply = await self._forward_to_region(await read_request(request), fault)
+        return self._record(endpoint, self._faults.apply_fault(fault, lambda: reply))
 
     async def tesla_proxy(self, request: web.BaseRequest) -> Reply:
         """Answer as `tesla-http-proxy`, which forwards the client's token."""
-        asked = await read_request(request)
-        endpoint = f"tesla_proxy.{find_route(asked.method, asked.path).endpoint}"
+        parsed = await read_request(request)
+        endpoint = f"tesla_proxy.{find_route(parsed.method, parsed.path).endpoint}"
         fault = await self._find_fault(endpoint, (TESLA_PROXY,))
-        region = self._api.region_of(asked.token) or self._default_region
+        region = self._api.region_of(parsed.token) or self._default_region
 
-        async def ask(one: HostRequest) -> Reply:
+        async def send(request_to_tesla: HostRequest) -> Reply:
             return await self._request_region(
-                region, one, (), remote=True, signs=False, hidden=fault.hidden_models
+                region,
+                request_to_tesla,
+                (),
+                remote=True,
+                signed_by_proxy=False,
+                hidden=fault.hidden_models,
             )
 
-        good = Reply()
+        reply = Reply()
         if fault.condition.kind in {
             ConditionKind.OK,
             ConditionKind.RESET,
             ConditionKind.GARBAGE,
         }:
-            good = await self._tesla_proxy.answer(asked, ask)
-        return self._record(endpoint, self._faults.apply_fault(fault, lambda: good))
+            reply = await self._tesla_proxy.answer(parsed, send)
+        return self._record(endpoint, self._faults.apply_fault(fault, lambda: reply))
 
     async def auth(self, request: web.BaseRequest) -> Reply:
         """Answer as the sign-in host."""
         token = request.path == f"{PREFIX}/token"
         endpoint = f"auth.{request.path.rpartition('/')[2]}"
         fault = await self._find_fault(endpoint, (DNS, AUTH[0] if token else AUTH[1]))
-        asked = await read_request(request)
+        parsed = await read_request(request)
         reply = self._faults.apply_fault(
             fault,
             lambda: self._sign_in.answer(
-                asked.method, asked.path, asked.query, asked.form
+                parsed.method, parsed.path, parsed.query, parsed.form
             ),
         )
         return self._record(endpoint, reply)
@@ -129,15 +133,15 @@ class HostRouter:
         """Answer as a control host unrelated to Tesla."""
         endpoint = f"{name}.{request.path.strip('/')}"
         fault = await self._find_fault(endpoint, (name,))
-        good = _CONTROL_REPLIES.get(request.path, Reply(status=404, body="not found"))
-        return self._record(endpoint, self._faults.apply_fault(fault, lambda: good))
+        reply = _CONTROL_REPLIES.get(request.path, Reply(status=404, body="not found"))
+        return self._record(endpoint, self._faults.apply_fault(fault, lambda: reply))
 
     async def domain(self, request: web.BaseRequest) -> Reply:
         """Answer as the host of an app's public key."""
         endpoint = "domain.key"
         fault = await self._find_fault(endpoint, (DOMAIN,))
-        good = self._apps.answer_domain(request.path, request.host)
-        return self._record(endpoint, self._faults.apply_fault(fault, lambda: good))
+        reply = self._apps.answer_domain(request.path, request.host)
+        return self._record(endpoint, self._faults.apply_fault(fault, lambda: reply))
 
     async def _domain_fault(self) -> Reply | None:
         """Return the faulty reply Tesla gets from an app's domain, None if it works."""
@@ -148,49 +152,57 @@ class HostRouter:
 
     async def service(self, name: str, request: web.BaseRequest) -> Reply:
         """Answer as a third party with its own tokens and endpoints."""
-        service, asked = self._services[name], await read_request(request)
-        endpoint = f"{name}.{service.endpoint(asked)}"
+        service, parsed = self._services[name], await read_request(request)
+        endpoint = f"{name}.{service.endpoint(parsed)}"
         fault = await self._find_fault(endpoint, (f"{name}.api",))
-        good = Reply()
+        reply = Reply()
         if fault.condition.kind in {
             ConditionKind.OK,
             ConditionKind.RESET,
             ConditionKind.GARBAGE,
         }:
-            match answer := service.answer(asked):
+            match answer := service.answer(parsed):
                 case ForwardedRequest():
-                    good = await self._forward(answer, fault)
+                    reply = await self._forward(answer, fault)
                 case CachedRequest():
-                    good = await self._serve_cached(service, answer, fault)
+                    reply = await self._serve_cached(service, answer, fault)
                 case CacheRefresh():
                     if isinstance(service, Tessie):
                         await self._refresh_cache(service, answer, stale=fault.stale)
-                    good = answer.answer()
+                    reply = answer.answer()
                 case _:
-                    good = answer
-        return self._record(endpoint, self._faults.apply_fault(fault, lambda: good))
+                    reply = answer
+        return self._record(endpoint, self._faults.apply_fault(fault, lambda: reply))
 
-    async def _forward(self, forward: ForwardedRequest, fault: Fault) -> Reply:
+    async def _forward(self, forwarded: ForwardedRequest, fault: Fault) -> Reply:
         reply = Reply()
-        for ask in forward.requests:
+        for request in forwarded.requests:
             reply = await self._request_region(
-                forward.account.region, ask, (), remote=True, hidden=fault.hidden_models
+                forwarded.account.region,
+                request,
+                (),
+                remote=True,
+                hidden=fault.hidden_models,
             )
             if reply.cut:
                 return failure(502, "bad gateway: no answer from Tesla")
             if reply.status != 200:
                 return reply
-            if forward.wakes is not None:
-                forward.wakes.finish_waking()
-        return forward.transform(reply)
+            if forwarded.wakes is not None:
+                forwarded.wakes.finish_waking()
+        return forwarded.transform(reply)
 
     async def _serve_cached(
         self, service: Service, cached: CachedRequest, fault: Fault
     ) -> Reply:
         """Answer from a third party's cache; a forced refresh costs credits."""
-        cache, kept, region = cached.cache, cached.cache.reply, cached.account.region
-        stale = fault.stale and kept is not None
-        if cached.forced or kept is None or (cached.due and not stale):
+        cache, cached_reply, region = (
+            cached.cache,
+            cached.cache.reply,
+            cached.account.region,
+        )
+        stale = fault.stale and cached_reply is not None
+        if cached.forced or cached_reply is None or (cached.due and not stale):
             reply = await self._request_region(
                 region,
                 cached.request,
@@ -205,20 +217,22 @@ class HostRouter:
                 cached.cache.reply, cache.at = reply, service.now
                 if cached.forced:
                     cached.on_refreshed()
-            if cached.forced or kept is None:
+            if cached.forced or cached_reply is None:
                 return reply
-            kept = cache.reply if cached.refresh_first else kept
-        return await self._with_connectivity(kept or Reply(), region, cached.car)
+            cached_reply = cache.reply if cached.refresh_first else cached_reply
+        return await self._with_connectivity(
+            cached_reply or Reply(), region, cached.car
+        )
 
-    async def _with_connectivity(self, kept: Reply, region: str, car: Car) -> Reply:
+    async def _with_connectivity(self, reply: Reply, region: str, car: Car) -> Reply:
         """Return cached data with the current connectivity, if it can be read."""
         route = Route(endpoint="vehicle", car=car.vin)
         fault = await self._faults.find_fault(
             _subjects(region, route, car), remote=True
         )
-        data = json_object(kept).get("response")
+        data = json_object(reply).get("response")
         if fault.condition.kind is not ConditionKind.OK or not isinstance(data, dict):
-            return kept
+            return reply
         car.advance()
         return json_reply({"response": data | {"state": vehicle_summary(car)["state"]}})
 
@@ -227,69 +241,73 @@ class HostRouter:
     ) -> None:
         region = refresh.account.region
         for car in refresh.cars:
-            well: dict[str, bool] = {}
-            for plane in ("api", "data"):
-                route = Route(endpoint="vehicle", subsystem=plane, car=car.vin)
+            readable: dict[str, bool] = {}
+            for subsystem in ("api", "data"):
+                route = Route(endpoint="vehicle", subsystem=subsystem, car=car.vin)
                 fault = await self._faults.find_fault(
                     _subjects(region, route, car), remote=True
                 )
                 good = fault.condition.kind is ConditionKind.OK and not fault.stale
-                well[plane] = good and not stale
-            service.refresh_cache(car, connectivity=well["api"], data=well["data"])
+                readable[subsystem] = good and not stale
+            service.refresh_cache(
+                car, connectivity=readable["api"], data=readable["data"]
+            )
 
-    async def _forward_to_region(self, asked: HostRequest, fault: Fault) -> Reply:
-        region = self._api.region_of(asked.token) or self._default_region
+    async def _forward_to_region(self, request: HostRequest, fault: Fault) -> Reply:
+        region = self._api.region_of(request.token) or self._default_region
         reply = await self._request_region(
-            region, asked, (), remote=True, hidden=fault.hidden_models
+            region, request, (), remote=True, hidden=fault.hidden_models
         )
-        about_the_car = reply.status >= 500 and "vehicle" in reply.body
-        if reply.cut or not (about_the_car or (reply.status < 500 and _is_json(reply))):
+        is_vehicle_error = reply.status >= 500 and "vehicle" in reply.body
+        if reply.cut or not (
+            is_vehicle_error or (reply.status < 500 and _is_json(reply))
+        ):
             return failure(502, "bad gateway: no usable answer from Tesla")
         return reply
 
     async def _request_region(
         self,
         region: str,
-        asked: HostRequest,
-        before: tuple[str, ...],
+        request: HostRequest,
+        local_subjects: tuple[str, ...],
         *,
         remote: bool,
-        signs: bool | None = None,
+        signed_by_proxy: bool | None = None,
         hidden: frozenset[str] = frozenset(),
         billed: bool = True,
     ) -> Reply:
-        route = find_route(asked.method, asked.path)
+        route = find_route(request.method, request.path)
         endpoint = f"{region}.{route.endpoint}"
         car = self._find_car(route)
         fault = await self._find_fault(
             endpoint,
-            before + _subjects(region, route, car),
-            lists=tuple(f"{region}.api@{model}" for model in MODELS),
+            local_subjects + _subjects(region, route, car),
+            list_subjects=tuple(f"{region}.api@{model}" for model in MODELS),
             remote=remote,
         )
-        ask = ApiRequest(
+        api_request = ApiRequest(
             region=region,
             route=route,
-            token=asked.token,
-            query=asked.query,
-            body=asked.body or {},
+            token=request.token,
+            query=request.query,
+            body=request.body or {},
             hidden_models=fault.hidden_models | hidden,
             stale=fault.stale,
-            signed_by_proxy=remote if signs is None else signs,
+            signed_by_proxy=remote if signed_by_proxy is None else signed_by_proxy,
             domain_reply=await self._domain_fault()
             if route.endpoint == "register"
             else None,
         )
 
-        def good() -> Reply:
-            if asked.body is None:
+        def make_reply() -> Reply:
+            if request.body is None:
                 return failure(400, "invalid_request")
-            return self._api.answer(ask)
+            return self._api.answer(api_request)
 
         if fault.delay:
-            reply = await self._faults.delay_reply(fault.delay, good)
+            reply = await self._faults.delay_reply(fault.delay, make_reply)
         else:
-            reply = self._faults.apply_fault(fault, good)
+            reply = self._faults.apply_fault(fault, make_reply)
         # A request answered by a captive portal never reached Tesla.
         billable = (
             billed
@@ -303,11 +321,13 @@ class HostRouter:
         endpoint: str,
         subjects: tuple[str, ...],
         *,
-        lists: tuple[str, ...] = (),
+        list_subjects: tuple[str, ...] = (),
         remote: bool = False,
     ) -> Fault:
         self._usage.record_request(endpoint)
-        return await self._faults.find_fault(subjects, list_subjects=lists, remote=remote)
+        return await self._faults.find_fault(
+            subjects, list_subjects=list_subjects, remote=remote
+        )
 
     def _record(self, endpoint: str, reply: Reply, *, billable: bool = False) -> Reply:
         status = None if reply.cut == "before" else reply.status
@@ -329,8 +349,8 @@ def _subjects(region: str, route: Route, car: Car | None) -> tuple[str, ...]:
         return (f"{region}.api",)
     return (
         *(
-            f"{region}.{plane}{model}"
-            for plane in dict.fromkeys(("api", route.subsystem))
+            f"{region}.{subsystem}{model}"
+            for subsystem in dict.fromkeys(("api", route.subsystem))
             for model in ("", f"@{car.model}")
         ),
         f"car.{car.name}",

@@ -178,7 +178,9 @@ class Listener:
             return
         self._closing |= self._active
         self._abort(
-            one for one in self._web.connections if one.transport not in self._active
+            connection
+            for connection in self._web.connections
+            if connection.transport not in self._active
         )
 
     async def _serve(self, sock: socket.socket, server: web.Server) -> None:
@@ -233,9 +235,9 @@ class Listener:
         return response
 
     def _abort(self, connections: Iterable[RequestHandler]) -> None:
-        for one in list(connections):
-            if one.transport is not None:
-                _reset(one.transport)
+        for connection in list(connections):
+            if connection.transport is not None:
+                _reset(connection.transport)
 
 
 def _bind(port: int) -> socket.socket:

@@ -128,10 +128,10 @@ _CLOSURE_COMMANDS: dict[tuple[str, int], DecodedCommand] = {
 
 def _closure_moves(request: ClosureMoveRequest) -> list[DecodedCommand]:
     moves = [(one.name, value) for one, value in request.ListFields()]
-    for move in moves:
-        if move not in _CLOSURE_COMMANDS:
-            raise UnknownCommandError(move[0])
-    return [_CLOSURE_COMMANDS[move] for move in moves]
+    for closure_move in moves:
+        if closure_move not in _CLOSURE_COMMANDS:
+            raise UnknownCommandError(closure_move[0])
+    return [_CLOSURE_COMMANDS[closure_move] for closure_move in moves]
 
 
 type ActionDecoder = Callable[[VehicleAction], DecodedCommand]
@@ -140,8 +140,8 @@ type ActionDecoder = Callable[[VehicleAction], DecodedCommand]
 def _fixed_command(
     command: str, need: Privilege = Privilege.DRIVE, **body: object
 ) -> Callable[[VehicleAction], DecodedCommand]:
-    order = DecodedCommand(name=command, body=body, privilege=need)
-    return lambda _: order
+    decoded = DecodedCommand(name=command, body=body, privilege=need)
+    return lambda _: decoded
 
 
 def _switch(field_name: str, command: str, *fields: str) -> ActionDecoder:
@@ -156,26 +156,26 @@ def _switch(field_name: str, command: str, *fields: str) -> ActionDecoder:
 
 
 def _hvac(action: VehicleAction) -> DecodedCommand:
-    way = "start" if action.hvacAutoAction.power_on else "stop"
-    return DecodedCommand(name=f"auto_conditioning_{way}")
+    action_name = "start" if action.hvacAutoAction.power_on else "stop"
+    return DecodedCommand(name=f"auto_conditioning_{action_name}")
 
 
 def _temperatures(action: VehicleAction) -> DecodedCommand:
-    asked = action.hvacTemperatureAdjustmentAction
+    adjustment = action.hvacTemperatureAdjustmentAction
     body = {
         # The protocol has single precision: 21.1 arrives as 21.100000381.
-        "driver_temp": round(asked.driver_temp_celsius, 2),
-        "passenger_temp": round(asked.passenger_temp_celsius, 2),
+        "driver_temp": round(adjustment.driver_temp_celsius, 2),
+        "passenger_temp": round(adjustment.passenger_temp_celsius, 2),
     }
     return DecodedCommand(name="set_temps", body=body)
 
 
 def _charging(action: VehicleAction) -> DecodedCommand:
-    match asked := action.chargingStartStopAction.WhichOneof("charging_action"):
+    match kind := action.chargingStartStopAction.WhichOneof("charging_action"):
         case "start" | "stop":
-            return DecodedCommand(name=f"charge_{asked}", privilege=Privilege.CHARGE)
+            return DecodedCommand(name=f"charge_{kind}", privilege=Privilege.CHARGE)
         case _:
-            raise UnknownCommandError(asked)
+            raise UnknownCommandError(kind)
 
 
 def _limit(action: VehicleAction) -> DecodedCommand:
@@ -203,20 +203,18 @@ def _overheat_level(action: VehicleAction) -> DecodedCommand:
 
 
 def _windows(action: VehicleAction) -> DecodedCommand:
-    asked = action.vehicleControlWindowAction.WhichOneof("action")
-    return DecodedCommand(name="window_control", body={"command": asked})
+    position = action.vehicleControlWindowAction.WhichOneof("action")
+    return DecodedCommand(name="window_control", body={"command": position})
 
 
 def _roof(action: VehicleAction) -> DecodedCommand:
-    asked = action.vehicleControlSunroofOpenCloseAction.WhichOneof("action")
-    return DecodedCommand(name="sun_roof_control", body={"state": asked})
+    position = action.vehicleControlSunroofOpenCloseAction.WhichOneof("action")
+    return DecodedCommand(name="sun_roof_control", body={"state": position})
 
 
 def _update(action: VehicleAction) -> DecodedCommand:
     seconds = action.vehicleControlScheduleSoftwareUpdateAction.offset_sec
-    return DecodedCommand(
-        name="schedule_software_update", body={"offset_sec": seconds}
-    )
+    return DecodedCommand(name="schedule_software_update", body={"offset_sec": seconds})
 
 
 def _wheel(action: VehicleAction) -> DecodedCommand:
@@ -238,11 +236,9 @@ def _wheel_level(action: VehicleAction) -> DecodedCommand:
 
 
 def _pin(action: VehicleAction) -> DecodedCommand:
-    asked = action.vehicleControlSetPinToDriveAction
-    body = {"on": asked.on, "password": asked.password}
-    return DecodedCommand(
-        name="set_pin_to_drive", body=body, privilege=Privilege.PIN
-    )
+    pin_action = action.vehicleControlSetPinToDriveAction
+    body = {"on": pin_action.on, "password": pin_action.password}
+    return DecodedCommand(name="set_pin_to_drive", body=body, privilege=Privilege.PIN)
 
 
 def _guest(action: VehicleAction) -> DecodedCommand:
@@ -251,8 +247,8 @@ def _guest(action: VehicleAction) -> DecodedCommand:
 
 
 def _homelink(action: VehicleAction) -> DecodedCommand:
-    place = action.vehicleControlTriggerHomelinkAction.location
-    body = {"lat": place.latitude, "lon": place.longitude}
+    location = action.vehicleControlTriggerHomelinkAction.location
+    body = {"lat": location.latitude, "lon": location.longitude}
     return DecodedCommand(name="trigger_homelink", body=body)
 
 
@@ -283,7 +279,9 @@ _ACTIONS: dict[str, ActionDecoder] = {
     "setChargingAmpsAction": _amps,
     "setCopTempAction": _overheat_level,
     "stwHeatLevelAction": _wheel_level,
-    "vehicleControlCancelSoftwareUpdateAction": _fixed_command("cancel_software_update"),
+    "vehicleControlCancelSoftwareUpdateAction": _fixed_command(
+        "cancel_software_update"
+    ),
     "vehicleControlFlashLightsAction": _fixed_command("flash_lights"),
     "vehicleControlHonkHornAction": _fixed_command("honk_horn"),
     "vehicleControlResetPinToDriveAction": _fixed_command(
@@ -292,7 +290,9 @@ _ACTIONS: dict[str, ActionDecoder] = {
     "vehicleControlResetPinToDriveAdminAction": _fixed_command(
         "clear_pin_to_drive_admin", Privilege.PIN
     ),
-    "vehicleControlResetValetPinAction": _fixed_command("reset_valet_pin", Privilege.PIN),
+    "vehicleControlResetValetPinAction": _fixed_command(
+        "reset_valet_pin", Privilege.PIN
+    ),
     "vehicleControlScheduleSoftwareUpdateAction": _update,
     "vehicleControlSetPinToDriveAction": _pin,
     "vehicleControlSetSentryModeAction": _switch(
@@ -324,15 +324,17 @@ _SEAT_LEVELS = {
 
 def decode_actions(action: Action) -> list[DecodedCommand]:
     """Decode an action for infotainment."""
-    asked = action.vehicleAction
-    match name := asked.WhichOneof("vehicle_action_msg"):
+    vehicle_action = action.vehicleAction
+    match name := vehicle_action.WhichOneof("vehicle_action_msg"):
         case "hvacSeatHeaterActions":
             return [
-                _seat_heater(one) for one in asked.hvacSeatHeaterActions.hvacSeatHeaterAction
+                _seat_heater(one)
+                for one in vehicle_action.hvacSeatHeaterActions.hvacSeatHeaterAction
             ]
         case "hvacSeatCoolerActions":
             return [
-                _seat_cooler(one) for one in asked.hvacSeatCoolerActions.hvacSeatCoolerAction
+                _seat_cooler(one)
+                for one in vehicle_action.hvacSeatCoolerActions.hvacSeatCoolerAction
             ]
         case "autoSeatClimateAction":
             return [
@@ -343,10 +345,10 @@ def decode_actions(action: Action) -> list[DecodedCommand]:
                         "auto_climate_on": seat.on,
                     },
                 )
-                for seat in asked.autoSeatClimateAction.carseat
+                for seat in vehicle_action.autoSeatClimateAction.carseat
             ]
         case str() if name in _ACTIONS:
-            return [_ACTIONS[name](asked)]
+            return [_ACTIONS[name](vehicle_action)]
         case _:
             raise UnknownCommandError(name)
 

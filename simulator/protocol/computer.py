@@ -173,7 +173,7 @@ class Computer:
             reply.protobuf_message_as_bytes = payload
             return reply
         counter = 1  # of the answers to this request
-        about = metadata(
+        signed_metadata = metadata(
             {
                 Tag.TAG_SIGNATURE_TYPE: bytes(
                     (SignatureType.SIGNATURE_TYPE_AES_GCM_RESPONSE,)
@@ -186,7 +186,7 @@ class Computer:
                 Tag.TAG_FAULT: reply.signedMessageStatus.signed_message_fault,
             }
         )
-        sealed, nonce, tag = verified.session.secret.encrypt(payload, about)
+        sealed, nonce, tag = verified.session.secret.encrypt(payload, signed_metadata)
         reply.protobuf_message_as_bytes = sealed
         reply.signature_data.CopyFrom(
             SignatureData(
@@ -261,7 +261,7 @@ class Computer:
             epoch=self.clock.epoch,
             clock_time=self.clock.time,
         ).SerializeToString()
-        about = metadata(
+        signed_metadata = metadata(
             {
                 Tag.TAG_SIGNATURE_TYPE: bytes((SignatureType.SIGNATURE_TYPE_HMAC,)),
                 Tag.TAG_PERSONALIZATION: self._vin.encode(),
@@ -275,7 +275,7 @@ class Computer:
         reply.signature_data.CopyFrom(
             SignatureData(
                 session_info_tag=HMAC_Signature_Data(
-                    tag=session.secret.session_tag(about + info)
+                    tag=session.secret.session_tag(signed_metadata + info)
                 )
             )
         )
@@ -287,9 +287,9 @@ class Computer:
                 MessageFault_E.MESSAGEFAULT_ERROR_INCORRECT_EPOCH, session
             )
         expires_at, counter = signature.expires_at, signature.counter
-        left = expires_at - self.clock.time
+        remaining = expires_at - self.clock.time
         # Without an expiry the counter alone decides.
-        if expires_at and left < 0:
+        if expires_at and remaining < 0:
             raise MessageFaultError(
                 MessageFault_E.MESSAGEFAULT_ERROR_TIME_EXPIRED, session
             )
@@ -298,7 +298,7 @@ class Computer:
                 MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER, session
             )
         out_of_order = not counter or session.counter.is_late(counter)
-        if out_of_order and (not expires_at or left > MAX_LATE_SECONDS):
+        if out_of_order and (not expires_at or remaining > MAX_LATE_SECONDS):
             raise MessageFaultError(
                 MessageFault_E.MESSAGEFAULT_ERROR_TIME_TO_LIVE_TOO_LONG, session
             )
@@ -306,10 +306,10 @@ class Computer:
     def _check_signature(
         self, message: RoutableMessage, signature: Signature, session: Session
     ) -> bytes:
-        sealed = isinstance(signature, AES_GCM_Personalized_Signature_Data)
+        is_sealed = isinstance(signature, AES_GCM_Personalized_Signature_Data)
         kind = (
             SignatureType.SIGNATURE_TYPE_AES_GCM_PERSONALIZED
-            if sealed
+            if is_sealed
             else SignatureType.SIGNATURE_TYPE_HMAC_PERSONALIZED
         )
         values: dict[int, bytes | int] = {
@@ -323,14 +323,19 @@ class Computer:
         }
         if message.flags:
             values[Tag.TAG_FLAGS] = message.flags
-        about = metadata(values)
+        signed_metadata = metadata(values)
         payload: bytes | None = message.protobuf_message_as_bytes
         if isinstance(signature, AES_GCM_Personalized_Signature_Data):
             payload = session.secret.decrypt(
-                message.protobuf_message_as_bytes, signature.nonce, signature.tag, about
+                message.protobuf_message_as_bytes,
+                signature.nonce,
+                signature.tag,
+                signed_metadata,
             )
         elif not hmac.compare_digest(
-            session.secret.command_tag(about + message.protobuf_message_as_bytes),
+            session.secret.command_tag(
+                signed_metadata + message.protobuf_message_as_bytes
+            ),
             signature.tag,
         ):
             payload = None
@@ -345,5 +350,5 @@ class Computer:
             kind = SignatureType.SIGNATURE_TYPE_AES_GCM_PERSONALIZED
         else:
             kind = SignatureType.SIGNATURE_TYPE_HMAC_PERSONALIZED
-        whole = bytes((kind,)) + signature.tag
-        return whole[:17] if self.is_vehicle_security else whole
+        request_hash = bytes((kind,)) + signature.tag
+        return request_hash[:17] if self.is_vehicle_security else request_hash

@@ -21,14 +21,14 @@ def answer(
     car: Car, payload: bytes, commands: Sequence[DecodedCommand], now: float
 ) -> bytes:
     """Execute commands or answer a request for data."""
-    asked = Action.FromString(payload).vehicleAction
-    match asked.WhichOneof("vehicle_action_msg"):
+    action = Action.FromString(payload).vehicleAction
+    match action.WhichOneof("vehicle_action_msg"):
         case "getVehicleData":
-            data = vehicle_data(car, asked.getVehicleData, now)
+            data = vehicle_data(car, action.getVehicleData, now)
             reply = Response(actionStatus=_SUCCESS, vehicleData=data)
         case "ping":
             ping = Ping(
-                ping_id=asked.ping.ping_id, local_timestamp=Timestamp(seconds=int(now))
+                ping_id=action.ping.ping_id, local_timestamp=Timestamp(seconds=int(now))
             )
             reply = Response(actionStatus=_SUCCESS, ping=ping)
         case _:
@@ -39,9 +39,9 @@ def answer(
 _SUCCESS = ActionStatus(result=OperationStatus_E.OPERATIONSTATUS_OK)
 
 
-def _execute(car: Car, orders: Sequence[DecodedCommand]) -> ActionStatus:
-    for order in orders:
-        done, reason = car.execute(order.name, order.body)
+def _execute(car: Car, commands: Sequence[DecodedCommand]) -> ActionStatus:
+    for command in commands:
+        done, reason = car.execute(command.name, command.body)
         if not done:
             return ActionStatus(
                 result=OperationStatus_E.OPERATIONSTATUS_ERROR,

@@ -52,13 +52,13 @@ def answer(
         case _:
             raise SignatureRequiredError
     try:
-        objection = _rejection_reason(car, whitelist, change)
+        rejection = _rejection_reason(car, whitelist, change)
     except WhitelistError:
         return None
-    if objection != vcsec.information_value("NONE"):
-        return bytes(vcsec.operation_result(objection).SerializeToString())
+    if rejection != vcsec.information_value("NONE"):
+        return bytes(vcsec.operation_result(rejection).SerializeToString())
 
-    def then(state: PairingState) -> None:
+    def send_result(state: PairingState) -> None:
         reply = vcsec.operation_result(vcsec.information_value(_RESULTS[state]))
         send_later(bytes(reply.SerializeToString()))
 
@@ -66,12 +66,14 @@ def answer(
         change.key.PublicKeyRaw,
         Role(change.keyRole),
         operation.metadataForKey.keyFormFactor,
-        then,
+        send_result,
     )
     return vcsec.wait_reply()
 
 
-def _rejection_reason(car: Car, whitelist: Whitelist, change: PermissionChange) -> Information:
+def _rejection_reason(
+    car: Car, whitelist: Whitelist, change: PermissionChange
+) -> Information:
     public_point(change.key.PublicKeyRaw)
     rejection_reason = vcsec.rejection_reason(whitelist, change)
     if rejection_reason == vcsec.information_value("NONE") and car.valet_mode:

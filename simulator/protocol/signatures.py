@@ -42,20 +42,24 @@ class SharedSecret:
         return self._tag(b"session info", signed)
 
     def decrypt(
-        self, sealed: bytes, nonce: bytes, tag: bytes, about: bytes
+        self, sealed: bytes, nonce: bytes, tag: bytes, signed_metadata: bytes
     ) -> bytes | None:
         """Return the decrypted payload, None if it was not sealed with this key."""
         try:
             return AESGCM(self._key).decrypt(
-                nonce, sealed + tag, hashlib.sha256(about).digest()
+                nonce, sealed + tag, hashlib.sha256(signed_metadata).digest()
             )
         except InvalidTag, ValueError:
             return None
 
-    def encrypt(self, plain: bytes, about: bytes) -> tuple[bytes, bytes, bytes]:
+    def encrypt(
+        self, plain: bytes, signed_metadata: bytes
+    ) -> tuple[bytes, bytes, bytes]:
         """Return the sealed payload, the nonce and the tag."""
         nonce = secrets.token_bytes(12)
-        sealed = AESGCM(self._key).encrypt(nonce, plain, hashlib.sha256(about).digest())
+        sealed = AESGCM(self._key).encrypt(
+            nonce, plain, hashlib.sha256(signed_metadata).digest()
+        )
         return sealed[:-_TAG_LENGTH], nonce, sealed[-_TAG_LENGTH:]
 
     def _tag(self, purpose: bytes, signed: bytes) -> bytes:

@@ -120,7 +120,7 @@ def vehicle_status(car: Car) -> VehicleStatus:
             if name in car.reported_open_closures
         }
     )
-    found = VehicleStatus(
+    status = VehicleStatus(
         closureStatuses=closures if closures.ListFields() else None,
         vehicleLockState=VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
         if car.locked
@@ -133,19 +133,19 @@ def vehicle_status(car: Car) -> VehicleStatus:
         else UserPresence_E.VEHICLE_USER_PRESENCE_NOT_PRESENT,
     )
     if car.reports_gear:
-        found.gear = Gear_E.GEAR_PARK if car.speed is None else Gear_E.GEAR_DRIVE
-    found.MergeFromString(_UNPUBLISHED_FIELD)
-    return found
+        status.gear = Gear_E.GEAR_PARK if car.speed is None else Gear_E.GEAR_DRIVE
+    status.MergeFromString(_UNPUBLISHED_FIELD)
+    return status
 
 
 def _execute(
-    car: Car, orders: Sequence[DecodedCommand], confirmation: Confirmation
+    car: Car, commands: Sequence[DecodedCommand], confirmation: Confirmation
 ) -> FromVCSECMessage:
-    for order in orders:
-        if order.name == "wake_up":
+    for command in commands:
+        if command.name == "wake_up":
             car.wake()
             continue
-        done, reason = car.execute(order.name, order.body)
+        done, reason = car.execute(command.name, command.body)
         if not done:
             error = (
                 GenericError_E.GENERICERROR_NOT_SUPPORTED
@@ -183,16 +183,18 @@ def _information(
             return FromVCSECMessage(vehicleStatus=vehicle_status(car))
 
 
-def _entry_information(whitelist: Whitelist, request: InformationRequest) -> FromVCSECMessage:
+def _entry_information(
+    whitelist: Whitelist, request: InformationRequest
+) -> FromVCSECMessage:
     for slot, entry in enumerate(whitelist.entries):
         match request.WhichOneof("key"):
             case "publicKey":
-                found = request.publicKey == entry.point
+                matches = request.publicKey == entry.point
             case "keyId":
-                found = request.keyId == _identifier(entry)
+                matches = request.keyId == _identifier(entry)
             case _:
-                found = request.slot == slot
-        if found:
+                matches = request.slot == slot
+        if matches:
             info = WhitelistEntryInfo(
                 keyId=_identifier(entry),
                 publicKey=PublicKey(PublicKeyRaw=entry.point),
@@ -217,15 +219,17 @@ def _change_whitelist(
     whitelist: Whitelist, operation: WhitelistOperation, signer: bytes
 ) -> FromVCSECMessage:
     information = information_value("NONE")
-    form = operation.metadataForKey.keyFormFactor
+    form_factor = operation.metadataForKey.keyFormFactor
     try:
         match operation.WhichOneof("sub_message"):
             case "addKeyToWhitelistAndAddPermissions":
                 change = operation.addKeyToWhitelistAndAddPermissions
-                information = _add_key(whitelist, change, form)
+                information = _add_key(whitelist, change, form_factor)
             case "updateKeyAndPermissions":
                 change = operation.updateKeyAndPermissions
-                whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form)
+                whitelist.add(
+                    change.key.PublicKeyRaw, Role(change.keyRole), form_factor
+                )
             case "removePublicKeyFromWhitelist":
                 point = operation.removePublicKeyFromWhitelist.PublicKeyRaw
                 information = _remove_key(whitelist, point, signer)
@@ -241,24 +245,24 @@ def _change_whitelist(
 def operation_result(information: Information) -> FromVCSECMessage:
     """Return the result of a change to the whitelist."""
     failed = information != information_value("NONE")
-    state = (
+    status = (
         OperationStatus_E.OPERATIONSTATUS_ERROR
         if failed
         else OperationStatus_E.OPERATIONSTATUS_OK
     )
     return FromVCSECMessage(
         commandStatus=CommandStatus(
-            operationStatus=state,
+            operationStatus=status,
             whitelistOperationStatus=WhitelistOperation_status(
-                whitelistOperationInformation=information, operationStatus=state
+                whitelistOperationInformation=information, operationStatus=status
             ),
         )
     )
 
 
-def information_value(word: str) -> Information:
+def information_value(suffix: str) -> Information:
     """Return a value of the enum by the end of its name."""
-    name = f"WHITELISTOPERATION_INFORMATION_{word}"
+    name = f"WHITELISTOPERATION_INFORMATION_{suffix}"
     number: Information = Information.Value(name)
     return number
 
@@ -277,10 +281,12 @@ def rejection_reason(whitelist: Whitelist, change: PermissionChange) -> Informat
     return information_value("NONE")
 
 
-def _add_key(whitelist: Whitelist, change: PermissionChange, form: int) -> Information:
+def _add_key(
+    whitelist: Whitelist, change: PermissionChange, form_factor: int
+) -> Information:
     information = rejection_reason(whitelist, change)
     if information == information_value("NONE"):
-        whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form)
+        whitelist.add(change.key.PublicKeyRaw, Role(change.keyRole), form_factor)
     return information
 
 

@@ -64,34 +64,34 @@ _UPDATE_STATUSES = {
 }
 
 
-def vehicle_data(car: Car, asked: GetVehicleData, now: float) -> VehicleData:
+def vehicle_data(car: Car, request: GetVehicleData, now: float) -> VehicleData:
     """Return the requested states."""
     car.advance()
     data = VehicleData()
     at = int(now * 1000)
-    if asked.HasField("getChargeState"):
+    if request.HasField("getChargeState"):
         data.charge_state.CopyFrom(_charge(car, at))
-    if asked.HasField("getClimateState"):
+    if request.HasField("getClimateState"):
         data.climate_state.CopyFrom(_climate(car, at))
-    if asked.HasField("getDriveState"):
+    if request.HasField("getDriveState"):
         data.drive_state.CopyFrom(_drive(car, at))
-    if asked.HasField("getLocationState"):
+    if request.HasField("getLocationState"):
         data.location_state.CopyFrom(_location(car, at))
-    if asked.HasField("getClosuresState"):
+    if request.HasField("getClosuresState"):
         data.closures_state.CopyFrom(_closures(car, at))
-    if asked.HasField("getTirePressureState"):
+    if request.HasField("getTirePressureState"):
         data.tire_pressure_state.CopyFrom(_tires(car, at))
-    if asked.HasField("getMediaState"):
+    if request.HasField("getMediaState"):
         data.media_state.CopyFrom(_media(car, at))
-    if asked.HasField("getSoftwareUpdateState"):
+    if request.HasField("getSoftwareUpdateState"):
         data.software_update_state.CopyFrom(_update(car, at))
-    if asked.HasField("getGuiSettings"):
+    if request.HasField("getGuiSettings"):
         data.gui_settings.CopyFrom(GuiSettings(timestamp=_timestamp(at)))
-    if asked.HasField("getVehicleConfig"):
+    if request.HasField("getVehicleConfig"):
         config = VehicleConfig()
         _fill(config, car.config)
         data.vehicle_config.CopyFrom(config)
-    if asked.HasField("getLegacyVehicleState"):
+    if request.HasField("getLegacyVehicleState"):
         data.legacy_vehicle_state.CopyFrom(_vehicle(car, at))
     return data
 
@@ -190,7 +190,7 @@ def _location(car: Car, at: int) -> LocationState:
 
 def _closures(car: Car, at: int) -> ClosuresState:
     display = "On" if car.user_present else "Off"
-    roof = {"closed": "Closed", "vent": "Vent"}.get(car.sun_roof, "Unknown")
+    sun_roof = {"closed": "Closed", "vent": "Vent"}.get(car.sun_roof, "Unknown")
     state = ClosuresState(
         timestamp=_timestamp(at),
         door_open_driver_front=car.doors["df"],
@@ -203,7 +203,7 @@ def _closures(car: Car, at: int) -> ClosuresState:
         window_open_passenger_front=bool(car.windows["fp_window"]),
         window_open_driver_rear=bool(car.windows["rd_window"]),
         window_open_passenger_rear=bool(car.windows["rp_window"]),
-        sun_roof_state=_oneof(ClosuresState.SunRoofState, roof),
+        sun_roof_state=_oneof(ClosuresState.SunRoofState, sun_roof),
         center_display_state=_oneof(ClosuresState.DisplayState, display),
         sentry_mode_state=_oneof(
             ClosuresState.SentryModeState, "Armed" if car.sentry_mode else "Off"
@@ -223,8 +223,8 @@ def _media(car: Car, at: int) -> MediaState:
     state = MediaState(timestamp=_timestamp(at))
     values = payloads.vehicle_state(car, at)
     for part in ("media_info", "media_state"):
-        if isinstance(found := values[part], dict):
-            _fill(state, found)
+        if isinstance(section := values[part], dict):
+            _fill(state, section)
     return state
 
 

@@ -114,28 +114,28 @@ class VehicleComputers:
             return _encoded(_unknown_domain(message))
         self._car.advance()
         asleep = self._car.connectivity == "asleep"
-        hangs = self.infotainment_hangs and transport is Transport.BLUETOOTH
-        if not computer.is_vehicle_security and (asleep or hangs):
+        is_hanging = self.infotainment_hangs and transport is Transport.BLUETOOTH
+        if not computer.is_vehicle_security and (asleep or is_hanging):
             return None
         if not computer.is_vehicle_security and transport is Transport.BLUETOOTH:
             self._car.record_bluetooth_read()
         match message.WhichOneof("payload"):
             case "session_info_request":
-                answered: RoutableMessage | None = computer.open_session(message)
+                reply: RoutableMessage | None = computer.open_session(message)
             case "protobuf_message_as_bytes" if (
                 transport is Transport.BLUETOOTH and _is_unsigned(computer, message)
             ):
-                answered = self._answer_unsigned(computer, message, send_later)
+                reply = self._answer_unsigned(computer, message, send_later)
             case "protobuf_message_as_bytes":
-                answered = self._answer_command(computer, message, transport)
+                reply = self._answer_command(computer, message, transport)
             case _:
                 fault = MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
-                answered = computer.fault(message, fault)
-        if answered is None:
+                reply = computer.fault(message, fault)
+        if reply is None:
             return None
         if self.sends_acknowledgments:
             send_later(_encoded(computer.acknowledge(message)))
-        return _encoded(answered)
+        return _encoded(reply)
 
     def broadcast(self) -> bytes:
         """Return the status broadcast to all connections."""
@@ -171,12 +171,12 @@ class VehicleComputers:
         message: RoutableMessage,
         tell_later: Callable[[bytes], None],
     ) -> RoutableMessage | None:
-        def tell(payload: bytes) -> None:
+        def send(payload: bytes) -> None:
             tell_later(_encoded(computer.plain_reply(message, payload)))
 
         payload = message.protobuf_message_as_bytes
         try:
-            reply = pairing.answer(self._car, self.whitelist, payload, tell)
+            reply = pairing.answer(self._car, self.whitelist, payload, send)
         except DecodeError:
             fault = MessageFault_E.MESSAGEFAULT_ERROR_DECODING
             return computer.fault(message, fault)
@@ -190,52 +190,61 @@ class VehicleComputers:
     def _answer_command(
         self, computer: Computer, message: RoutableMessage, over: Transport
     ) -> RoutableMessage | None:
-        mishap = None
+        injected = None
         try:
-            checked = computer.verify(message)
-            orders = _permitted_commands(message, checked, over)
-            mishap = self.faults.next_fault() if _has_command(orders) else None
-            if mishap is None or mishap.executes:
+            verified = computer.verify(message)
+            commands = _permitted_commands(message, verified, over)
+            injected = self.faults.next_fault() if _has_command(commands) else None
+            if injected is None or injected.executes:
                 before = Counter(self._car.executed)
-                payload = self._execute(computer, checked, orders)
+                payload = self._execute(computer, verified, commands)
                 if over is Transport.BLUETOOTH:
                     self.bluetooth_executed += self._car.executed - before
             else:
                 payload = b""
-        except MessageFaultError as refused:
-            return computer.fault(message, refused.fault, refused.session)
-        if computer.is_vehicle_security and not self.seals_status and not _has_command(orders):
+        except MessageFaultError as err:
+            return computer.fault(message, err.fault, err.session)
+        if (
+            computer.is_vehicle_security
+            and not self.seals_status
+            and not _has_command(commands)
+        ):
             return computer.plain_reply(message, payload)
-        if mishap is None:
+        if injected is None:
             if not (computer.is_vehicle_security or self.seals_infotainment):
                 return computer.plain_reply(message, payload)
             names_request = (
                 computer.is_vehicle_security
-                and _has_command(orders)
+                and _has_command(commands)
                 and self.confirmation is vcsec.Confirmation.STATUS
             )
             return computer.answer(
-                message, checked, payload, with_request_uuid=names_request
+                message, verified, payload, with_request_uuid=names_request
             )
-        if mishap in {CommandFault.LOST, CommandFault.LOST_DONE}:
+        if injected in {CommandFault.LOST, CommandFault.LOST_DONE}:
             return None
-        if mishap in {CommandFault.BUSY, CommandFault.BUSY_DONE}:
+        if injected in {CommandFault.BUSY, CommandFault.BUSY_DONE}:
             return computer.fault(message, MessageFault_E.MESSAGEFAULT_ERROR_BUSY)
         if computer.is_vehicle_security:
-            return computer.answer(message, checked, vcsec.wait_reply())
+            return computer.answer(message, verified, vcsec.wait_reply())
         return computer.status(message, OperationStatus_E.OPERATIONSTATUS_WAIT)
 
     def _execute(
-        self, computer: Computer, checked: VerifiedMessage, orders: list[DecodedCommand]
+        self,
+        computer: Computer,
+        verified: VerifiedMessage,
+        commands: list[DecodedCommand],
     ) -> bytes:
         if not computer.is_vehicle_security:
-            return infotainment.answer(self._car, checked.payload, orders, self._now())
+            return infotainment.answer(
+                self._car, verified.payload, commands, self._now()
+            )
         return vcsec.answer(
             self._car,
             self.whitelist,
-            checked.payload,
-            orders,
-            signer=checked.session.point,
+            verified.payload,
+            commands,
+            signer=verified.session.point,
             confirmation=self.confirmation,
         )
 
@@ -251,27 +260,27 @@ def public_keys(vin: str) -> dict[str, bytes]:
 
 
 def _permitted_commands(
-    message: RoutableMessage, checked: VerifiedMessage, over: Transport
+    message: RoutableMessage, verified: VerifiedMessage, over: Transport
 ) -> list[DecodedCommand]:
     try:
-        orders = decode_commands(message, checked.payload)
+        commands = decode_commands(message, verified.payload)
     except DecodeError as err:
         raise MessageFaultError(MessageFault_E.MESSAGEFAULT_ERROR_DECODING) from err
     except UnknownCommandError as err:
         raise MessageFaultError(
             MessageFault_E.MESSAGEFAULT_ERROR_INVALID_COMMAND
         ) from err
-    if checked.role is Role.FLEET_MANAGER and over is Transport.BLUETOOTH:
+    if verified.role is Role.FLEET_MANAGER and over is Transport.BLUETOOTH:
         raise MessageFaultError(
             MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES
         )
-    if any(order.privilege not in PRIVILEGES[checked.role] for order in orders):
+    if any(command.privilege not in PRIVILEGES[verified.role] for command in commands):
         raise MessageFaultError(
             MessageFault_E.MESSAGEFAULT_ERROR_REMOTE_SERVICE_ACCESS_DISABLED
-            if checked.role in {Role.SERVICE, Role.SERVICE_TECH}
+            if verified.role in {Role.SERVICE, Role.SERVICE_TECH}
             else MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES
         )
-    return orders
+    return commands
 
 
 def _is_unsigned(computer: Computer, message: RoutableMessage) -> bool:
@@ -281,8 +290,8 @@ def _is_unsigned(computer: Computer, message: RoutableMessage) -> bool:
     )
 
 
-def _has_command(orders: list[DecodedCommand]) -> bool:
-    return any(order.name for order in orders)
+def _has_command(commands: list[DecodedCommand]) -> bool:
+    return any(command.name for command in commands)
 
 
 def _key_request(data: bytes) -> RoutableMessage | None:

@@ -36,7 +36,9 @@ class Privilege(Enum):
     KEYS = "keys"
 
 
-_DRIVER_PRIVILEGES = frozenset({Privilege.READ, Privilege.CHARGE, Privilege.LOCK, Privilege.DRIVE})
+_DRIVER_PRIVILEGES = frozenset(
+    {Privilege.READ, Privilege.CHARGE, Privilege.LOCK, Privilege.DRIVE}
+)
 PRIVILEGES: dict[Role, frozenset[Privilege]] = {
     Role.NONE: frozenset(),
     Role.SERVICE: frozenset({Privilege.LOCK}),
@@ -167,7 +169,9 @@ class Whitelist:
 
         `then` is called with the result.
         """
-        self.pending = Entry(point=public_point(key), role=role, form_factor=form_factor)
+        self.pending = Entry(
+            point=public_point(key), role=role, form_factor=form_factor
+        )
         self._requested_at = self._now()
         self._on_result = on_result
 
@@ -175,9 +179,9 @@ class Whitelist:
         """Tap a keycard on the console, which adds the pending key."""
         if self.pairing is not PairingState.WAITING or self.pending is None:
             return self.pairing
-        asking = self.pending
+        entry = self.pending
         try:
-            self.add(asking.point, asking.role, asking.form_factor)
+            self.add(entry.point, entry.role, entry.form_factor)
         except WhitelistFullError:
             self._finish(PairingState.REFUSED)
         else:
@@ -195,8 +199,8 @@ class Whitelist:
         if entry is not None and entry is self.pending:
             self._finish(PairingState.TIMED_OUT)
 
-    def _finish(self, outcome: PairingState) -> None:
-        self.pending, self._result = None, outcome
-        then, self._on_result = self._on_result, None
-        if then is not None:
-            then(outcome)
+    def _finish(self, result: PairingState) -> None:
+        self.pending, self._result = None, result
+        on_result, self._on_result = self._on_result, None
+        if on_result is not None:
+            on_result(result)

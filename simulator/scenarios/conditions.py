@@ -131,13 +131,21 @@ def expand_subject(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
     host, dot, rest = subject.partition(".")
     part, at, model = rest.partition("@")
     if host == "car" and dot:
-        if rest not in (names := tuple(cars)):
-            message = f"unknown car {rest!r}; the cars are: {', '.join(names)}"
+        if rest not in (car_names := tuple(cars)):
+            message = f"unknown car {rest!r}; the cars are: {', '.join(car_names)}"
             raise ConditionError(message)
         return (subject,)
     if subject == "controls":
         return CONTROLS
-    if subject in (*CONTROLS, *AUTH, DNS, PROXY, TESLA_PROXY, DOMAIN, *_SERVICE_SUBJECTS):
+    if subject in (
+        *CONTROLS,
+        *AUTH,
+        DNS,
+        PROXY,
+        TESLA_PROXY,
+        DOMAIN,
+        *_SERVICE_SUBJECTS,
+    ):
         return (subject,)
     if host not in (*REGIONS, "all") or part not in (
         "status",
@@ -149,7 +157,8 @@ def expand_subject(subject: str, cars: Iterable[str] = ()) -> tuple[str, ...]:
             f"unknown subject {subject!r}; allowed: REGION.status, REGION.api,"
             " REGION.data, REGION.commands (REGION: na, eu, cn, all; @MODEL narrows"
             f" all but status), {', '.join(AUTH)}, controls, {', '.join(CONTROLS)},"
-            f" {DNS}, {PROXY}, {TESLA_PROXY}, {', '.join(_SERVICE_SUBJECTS)}, {DOMAIN}, car.NAME"
+            f" {DNS}, {PROXY}, {TESLA_PROXY}, {', '.join(_SERVICE_SUBJECTS)},"
+            f" {DOMAIN}, car.NAME"
         )
         raise ConditionError(message)
     if at and (part == "status" or model not in MODELS):

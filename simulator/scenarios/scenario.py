@@ -165,12 +165,12 @@ class Scenario:
 
 def load_case(path: Path | str) -> Scenario:
     """Load a case file; raise CaseError with the line of the first mistake."""
-    place = read_yaml(Path(path))
-    place.allow_keys("name", "source", "home", "homes", "timeline")
-    name = place.require("name").text()
-    source = place.require("source").text()
-    homes = _homes(place)
-    steps = place.require("timeline").items()
+    node = read_yaml(Path(path))
+    node.allow_keys("name", "source", "home", "homes", "timeline")
+    name = node.require("name").text()
+    source = node.require("source").text()
+    homes = _homes(node)
+    steps = node.require("timeline").items()
     timeline: list[Step] = []
     for one in steps:
         timeline.append(_step(one, homes))
@@ -187,76 +187,76 @@ def load_case(path: Path | str) -> Scenario:
 
 def load_homes(path: Path | str) -> tuple[Home, ...]:
     """Load the homes of a case, or of a file without a timeline."""
-    place = read_yaml(Path(path))
-    place.allow_keys("name", "source", "home", "homes", "timeline")
-    return _homes(place)
+    node = read_yaml(Path(path))
+    node.allow_keys("name", "source", "home", "homes", "timeline")
+    return _homes(node)
 
 
-def _homes(place: YamlNode) -> tuple[Home, ...]:
-    single, several = place.get("home"), place.get("homes")
+def _homes(node: YamlNode) -> tuple[Home, ...]:
+    single, several = node.get("home"), node.get("homes")
     if single and not several:
         homes: tuple[Home, ...] = (_home(single, named=False),)
     elif several and not single:
         homes = tuple(_home(one, named=True) for one in several.items())
     else:
-        place.fail("a case needs either home or homes")
+        node.fail("a case needs either home or homes")
     if len({home.name for home in homes}) < len(homes):
-        place.require("homes").fail("two homes have the same name")
+        node.require("homes").fail("two homes have the same name")
     names = [car.name for home in homes for car in home.cars]
     if len(set(names)) < len(names):
-        (single or several or place).fail("two cars have the same name")
+        (single or several or node).fail("two cars have the same name")
     return homes
 
 
-def _home(place: YamlNode, *, named: bool) -> Home:
+def _home(node: YamlNode, *, named: bool) -> Home:
     keys = ("region", "cars", "provider", "settled", "lively")
-    place.allow_keys(*(("name", *keys) if named else keys))
+    node.allow_keys(*(("name", *keys) if named else keys))
     return Home(
-        name=place.require("name").text() if named else "home",
-        region=place.require("region").one_of(REGIONS),
-        cars=tuple(_car(one) for one in place.require("cars").items()),
-        provider=place.read("provider", _choice(PROVIDERS)) or DEFAULT_PROVIDER,
-        settled=place.read("settled", YamlNode.flag) is not False,
-        lively=place.read("lively", YamlNode.flag) is True,
+        name=node.require("name").text() if named else "home",
+        region=node.require("region").one_of(REGIONS),
+        cars=tuple(_car(one) for one in node.require("cars").items()),
+        provider=node.read("provider", _choice(PROVIDERS)) or DEFAULT_PROVIDER,
+        settled=node.read("settled", YamlNode.flag) is not False,
+        lively=node.read("lively", YamlNode.flag) is True,
     )
 
 
-def _car(place: YamlNode) -> CarSpec:
-    place.allow_keys("name", "model", "year", "signing")
-    name = place.require("name").text()
+def _car(node: YamlNode) -> CarSpec:
+    node.allow_keys("name", "model", "year", "signing")
+    name = node.require("name").text()
     if not re.fullmatch(r"\w[\w -]*", name):
-        place.require("name").fail(
+        node.require("name").fail(
             "a name is made of letters, digits, spaces and dashes"
         )
     return CarSpec(
         name=name,
-        model=place.require("model").one_of(MODELS),
-        year=place.require("year").number(2010, 2039),
-        signing=place.read("signing", _choice(SIGNING)),
+        model=node.require("model").one_of(MODELS),
+        year=node.require("year").number(2010, 2039),
+        signing=node.read("signing", _choice(SIGNING)),
     )
 
 
-def _step(place: YamlNode, homes: tuple[Home, ...]) -> Step:
-    place.allow_keys("at", "set", "expect", "restart", "do", "clock", "token")
+def _step(node: YamlNode, homes: tuple[Home, ...]) -> Step:
+    node.allow_keys("at", "set", "expect", "restart", "do", "clock", "token")
     cars = [car.name for home in homes for car in home.cars]
-    do = _request(one, cars) if (one := place.get("do")) else None
+    do = _request(one, cars) if (one := node.get("do")) else None
     step = Step(
-        at=place.require("at").duration(),
-        set=_conditions(one, cars) if (one := place.get("set")) else {},
-        expect=_expectations(one, homes, do) if (one := place.get("expect")) else {},
-        restart=place.read("restart", YamlNode.flag) is True,
+        at=node.require("at").duration(),
+        set=_conditions(one, cars) if (one := node.get("set")) else {},
+        expect=_expectations(one, homes, do) if (one := node.get("expect")) else {},
+        restart=node.read("restart", YamlNode.flag) is True,
         do=do,
-        clock=place.read("clock", lambda one: one.duration(signed=True)) or 0.0,
-        token=place.read("token", _choice(("expired", "ok"))),
+        clock=node.read("clock", lambda one: one.duration(signed=True)) or 0.0,
+        token=node.read("token", _choice(("expired", "ok"))),
     )
     if do and not step.expect:
-        place.fail("a step with do needs an expect, which ends it")
+        node.fail("a step with do needs an expect, which ends it")
     return step
 
 
-def _conditions(place: YamlNode, cars: list[str]) -> dict[str, str]:
+def _conditions(node: YamlNode, cars: list[str]) -> dict[str, str]:
     conditions: dict[str, str] = {}
-    for subject, one in place.entries():
+    for subject, one in node.entries():
         # YAML parses an unquoted null as None and an unquoted 503 as a number.
         condition = "null" if one.value is None else str(one.value)
         try:
@@ -267,10 +267,10 @@ def _conditions(place: YamlNode, cars: list[str]) -> dict[str, str]:
     return conditions
 
 
-def _request(place: YamlNode, cars: list[str]) -> Request:
-    action, _, car = place.text().partition(".")
+def _request(node: YamlNode, cars: list[str]) -> Request:
+    action, _, car = node.text().partition(".")
     if action not in REQUEST_COMMANDS or car not in cars:
-        place.fail(
+        node.fail(
             f"must be ACTION.CAR; actions: {', '.join(REQUEST_COMMANDS)};"
             f" cars: {', '.join(cars)}"
         )
@@ -278,15 +278,15 @@ def _request(place: YamlNode, cars: list[str]) -> Request:
 
 
 def _expectations(
-    place: YamlNode, homes: tuple[Home, ...], do: Request | None
+    node: YamlNode, homes: tuple[Home, ...], do: Request | None
 ) -> dict[str, Expectation]:
     if len(homes) == 1 and homes[0].name == "home":
-        return {homes[0].name: _expectation(place, homes[0], do)}
+        return {homes[0].name: _expectation(node, homes[0], do)}
     names = {home.name: home for home in homes}
-    place.allow_keys(*names)
+    node.allow_keys(*names)
     return {
         name: _expectation(one, names[name], do if _has_car(names[name], do) else None)
-        for name, one in place.entries()
+        for name, one in node.entries()
     }
 
 
@@ -294,46 +294,46 @@ def _has_car(home: Home, do: Request | None) -> bool:
     return do is not None and do.car in [car.name for car in home.cars]
 
 
-def _expectation(place: YamlNode, home: Home, do: Request | None) -> Expectation:
-    of_do = ("done", "via", "executed")
-    place.allow_keys(
+def _expectation(node: YamlNode, home: Home, do: Request | None) -> Expectation:
+    command_keys = ("done", "via", "executed")
+    node.allow_keys(
         *("within", "status", "scope", "planes", "models", "elsewhere", "key"),
         *("notified", "reauth", "entities", "billed"),
-        *(of_do if do else ()),
+        *(command_keys if do else ()),
     )
-    elsewhere = tuple(region for region in REGIONS if region != home.region)
+    other_regions = tuple(region for region in REGIONS if region != home.region)
     return Expectation(
-        within=place.require("within").duration(),
-        status=place.read("status", _choice(STATUSES)),
-        scope=place.read("scope", _choice(SCOPES)),
-        planes=place.read("planes", _choices(SUBSYSTEMS)),
-        models=place.read("models", _choices(MODELS)),
-        elsewhere=place.read("elsewhere", _choices(elsewhere)),
-        key=place.read("key", lambda one: _keys(one, home)),
-        notified=place.read("notified", lambda one: one.number(0, 1000)),
-        reauth=place.read("reauth", YamlNode.flag),
-        entities=place.read("entities", _choice(("available",))),
-        billed=place.read("billed", lambda one: one.number(0, 1_000_000)),
-        done=place.read("done", YamlNode.flag),
-        via=place.read("via", _choice(("cloud", "bluetooth"))),
-        executed=place.read("executed", lambda one: one.number(0, 1000)),
+        within=node.require("within").duration(),
+        status=node.read("status", _choice(STATUSES)),
+        scope=node.read("scope", _choice(SCOPES)),
+        planes=node.read("planes", _choices(SUBSYSTEMS)),
+        models=node.read("models", _choices(MODELS)),
+        elsewhere=node.read("elsewhere", _choices(other_regions)),
+        key=node.read("key", lambda one: _keys(one, home)),
+        notified=node.read("notified", lambda one: one.number(0, 1000)),
+        reauth=node.read("reauth", YamlNode.flag),
+        entities=node.read("entities", _choice(("available",))),
+        billed=node.read("billed", lambda one: one.number(0, 1_000_000)),
+        done=node.read("done", YamlNode.flag),
+        via=node.read("via", _choice(("cloud", "bluetooth"))),
+        executed=node.read("executed", lambda one: one.number(0, 1000)),
     )
 
 
-def _keys(place: YamlNode, home: Home) -> dict[str, str]:
+def _keys(node: YamlNode, home: Home) -> dict[str, str]:
     cars = [car.name for car in home.cars]
-    if isinstance(place.value, str):
-        return dict.fromkeys(cars, place.one_of(KEYS))
-    place.allow_keys(*cars)
-    return {car: one.one_of(KEYS) for car, one in place.entries()}
+    if isinstance(node.value, str):
+        return dict.fromkeys(cars, node.one_of(KEYS))
+    node.allow_keys(*cars)
+    return {car: one.one_of(KEYS) for car, one in node.entries()}
 
 
 def _choice(allowed: tuple[str, ...]) -> Callable[[YamlNode], str]:
-    return lambda place: place.one_of(allowed)
+    return lambda node: node.one_of(allowed)
 
 
 def _choices(allowed: tuple[str, ...]) -> Callable[[YamlNode], tuple[str, ...]]:
-    return lambda place: tuple(one.one_of(allowed) for one in place.items(empty=True))
+    return lambda node: tuple(one.one_of(allowed) for one in node.items(empty=True))
 
 
 __all__ = [

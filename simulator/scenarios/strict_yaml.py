@@ -51,24 +51,24 @@ class YamlNode:
     """A value in a YAML file and its position."""
 
     def __init__(
-        self, value: object, file: Path, where: str = "", line: int = 1
+        self, value: object, file: Path, path: str = "", line: int = 1
     ) -> None:
         self.value = value
         self._file = file
-        self._where = where
+        self._where = path
         self._line = line
 
     def fail(self, message: str) -> Never:
         """Raise a CaseError for this position."""
-        where = f"{self._where}: " if self._where else ""
-        error = f"{self._file}:{self._line}: {where}{message}"
+        path = f"{self._where}: " if self._where else ""
+        error = f"{self._file}:{self._line}: {path}{message}"
         raise CaseError(error)
 
     def allow_keys(self, *allowed: str) -> None:
         """Raise CaseError unless this is a mapping with allowed keys only."""
-        for key, place in self.entries():
+        for key, node in self.entries():
             if key not in allowed:
-                place.fail(f"unknown key; allowed: {', '.join(allowed)}")
+                node.fail(f"unknown key; allowed: {', '.join(allowed)}")
 
     def entries(self) -> Iterable[tuple[str, YamlNode]]:
         """Return the entries of a mapping."""
@@ -101,13 +101,13 @@ class YamlNode:
 
     def require(self, key: str) -> YamlNode:
         """Return a required entry."""
-        if (place := self.get(key)) is None:
+        if (node := self.get(key)) is None:
             self.fail(f"{key} is missing")
-        return place
+        return node
 
     def read[T](self, key: str, reader: Callable[[YamlNode], T]) -> T | None:
         """Parse an entry, None if it is missing."""
-        return None if (place := self.get(key)) is None else reader(place)
+        return None if (node := self.get(key)) is None else reader(node)
 
     def text(self) -> str:
         """Return a non-empty string."""
@@ -142,8 +142,8 @@ class YamlNode:
         seconds = int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4] or 0)
         return float(-seconds if match[1] == "-" else seconds)
 
-    def _inside(self, value: object, where: str, line: int) -> YamlNode:
-        return YamlNode(value, self._file, f"{self._where}{where}".lstrip("."), line)
+    def _inside(self, value: object, path: str, line: int) -> YamlNode:
+        return YamlNode(value, self._file, f"{self._where}{path}".lstrip("."), line)
 
 
 def read_yaml(path: Path) -> YamlNode:
@@ -162,6 +162,6 @@ def read_yaml(path: Path) -> YamlNode:
         problem = getattr(err, "problem", None) or str(err)
         message = f"{path}:{line}: not YAML: {problem}"
         raise CaseError(message) from err
-    place = YamlNode(value, path)
-    place.entries()
-    return place
+    node = YamlNode(value, path)
+    node.entries()
+    return node

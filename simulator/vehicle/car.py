@@ -133,8 +133,8 @@ class Car:
         return self._in_range
 
     @in_range.setter
-    def in_range(self, near: bool) -> None:
-        self._in_range = near
+    def in_range(self, in_range: bool) -> None:
+        self._in_range = in_range
         self.on_change()
 
     @property
@@ -176,7 +176,9 @@ class Car:
     @property
     def reports_gear(self) -> bool:
         """Return whether the status contains the gear: not long after parking."""
-        return self.route is not None or self._updated_at - self._parked_at < GEAR_SECONDS
+        return (
+            self.route is not None or self._updated_at - self._parked_at < GEAR_SECONDS
+        )
 
     @property
     def open_closures(self) -> frozenset[str]:
@@ -197,7 +199,9 @@ class Car:
         case, and other closures as last seen before it fell asleep.
         """
         return (
-            self._closures_open_asleep if self.connectivity == "asleep" else self.open_closures
+            self._closures_open_asleep
+            if self.connectivity == "asleep"
+            else self.open_closures
         )
 
     @property
@@ -306,9 +310,9 @@ class Car:
         """Advance the state to the current time."""
         now = self._now()
         if self._schedule is not None:
-            for deed in self._schedule.events_between(self._updated_at, now):
-                self._advance_to(deed.at)
-                self._run_event(deed)
+            for event in self._schedule.events_between(self._updated_at, now):
+                self._advance_to(event.at)
+                self._run_event(event)
         self._advance_to(now)
 
     def _advance_to(self, now: float) -> None:
@@ -343,46 +347,48 @@ class Car:
             self.available_update = self.install_at = None
 
     def _update_sleep(self, now: float) -> None:
-        driven = self.route is not None
-        busy = self.climate_on or self.charging or self.sentry_mode or driven
-        if busy or self.connectivity != "online":
+        is_driving = self.route is not None
+        is_active = self.climate_on or self.charging or self.sentry_mode or is_driving
+        if is_active or self.connectivity != "online":
             self._active_at = now
         elif now - self._active_at >= IDLE_SECONDS:
             self.connectivity = "asleep"
             self._closures_open_asleep = self.open_closures - {"port"}
 
-    def _run_event(self, deed: ScheduledEvent) -> None:
+    def _run_event(self, event: ScheduledEvent) -> None:
         if self.connectivity == "asleep":
             self.connectivity = "online"
-        if deed.drive is not None:
-            self._start_commute(deed.at, deed.drive)
+        if event.drive is not None:
+            self._start_commute(event.at, event.drive)
         elif self.at_home and self.route is None:
             self._connect_cable()
-            self._active_at = deed.at
+            self._active_at = event.at
 
     def _start_commute(self, now: float, drive: Drive) -> None:
         if self.route is not None:
             return
         self._disconnect_cable()
-        goal = self.work_position if self.at_home else self.home_position
-        self._start_trip(now, drive.duration, (self._position, goal))
+        destination = self.work_position if self.at_home else self.home_position
+        self._start_trip(now, drive.duration, (self._position, destination))
 
-    def _start_trip(self, now: float, lasts: float, places: tuple[Position, ...]) -> None:
-        self.route = Trip(started_at=now, duration=lasts, positions=places)
+    def _start_trip(
+        self, now: float, duration: float, positions: tuple[Position, ...]
+    ) -> None:
+        self.route = Trip(started_at=now, duration=duration, positions=positions)
         self.user_present = self.climate_on = True
 
     @property
     def _round_trip(self) -> tuple[Position, ...]:
-        far = (self.home_position[0] + 0.04, self.home_position[1] + 0.05)
-        return (self.home_position, far, self.home_position)
+        turning_point = (self.home_position[0] + 0.04, self.home_position[1] + 0.05)
+        return (self.home_position, turning_point, self.home_position)
 
     @property
     def _position(self) -> Position:
         return self.latitude, self.longitude
 
     def _update_activity(self, now: float, seconds: float) -> None:
-        since = now - self._started - self._trip_phase
-        if since >= 0 and since % TRIP_PERIOD < seconds and self.battery_level > 20:
+        elapsed = now - self._started - self._trip_phase
+        if elapsed >= 0 and elapsed % TRIP_PERIOD < seconds and self.battery_level > 20:
             if self.connectivity == "asleep":
                 self.connectivity = "online"
             if self.connectivity == "online" and self.route is None:
@@ -390,11 +396,13 @@ class Car:
                 self._start_trip(now, TRIP_TIME, self._round_trip)
 
     def _update_temperature(self, seconds: float) -> None:
-        goal = self.driver_temp if self.climate_on else self.outside_temp
+        target = self.driver_temp if self.climate_on else self.outside_temp
         if self.climate_on and self.defrost:
-            goal = 28.0
-        pace = CABIN_DRIVEN if self.climate_on else CABIN_IDLE
-        self.inside_temp += (goal - self.inside_temp) * (1 - math.exp(-seconds / pace))
+            target = 28.0
+        time_constant = CABIN_DRIVEN if self.climate_on else CABIN_IDLE
+        self.inside_temp += (target - self.inside_temp) * (
+            1 - math.exp(-seconds / time_constant)
+        )
         if not self.climate_on and self.cabin_temp_limit is not None:
             self.inside_temp = min(self.inside_temp, self.cabin_temp_limit)
 
@@ -425,29 +433,29 @@ class Car:
 
     def _update_charge(self, seconds: float) -> None:
         energy = self.charge_power * seconds / 3600
-        room = (
+        missing = (
             (self.charge_limit - self.battery_level)
             / 100
             * self.specification.battery_capacity
         )
-        self.energy_added += max(0.0, min(energy, room))
+        self.energy_added += max(0.0, min(energy, missing))
         self.battery_level += (
-            max(0.0, min(energy, room)) / self.specification.battery_capacity * 100
+            max(0.0, min(energy, missing)) / self.specification.battery_capacity * 100
         )
-        if energy >= room:
+        if energy >= missing:
             self.charging = False
 
-    def _update_trip(self, route: Trip, now: float, seconds: float) -> None:
+    def _update_trip(self, trip: Trip, now: float, seconds: float) -> None:
         miles = TRIP_SPEED * seconds / 3600
         self.odometer += miles
         self.battery_level = max(
             0.0, self.battery_level - miles / self.specification.range_miles * 100
         )
-        (self.latitude, self.longitude), self.heading = route.position_at(now)
-        if route.is_over(now):
+        (self.latitude, self.longitude), self.heading = trip.position_at(now)
+        if trip.is_over(now):
             self.route = None
             self.user_present = self.climate_on = False
-            self.latitude, self.longitude = route.positions[-1]
+            self.latitude, self.longitude = trip.positions[-1]
             self._active_at = self._parked_at = now
             if self.lively and self.battery_level < self.charge_limit:
                 self._connect_cable()

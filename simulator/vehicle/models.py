@@ -135,23 +135,30 @@ def default_signing(model: str, year: int) -> str:
 
 def build_config(model: str, year: int, region: str) -> dict[str, object]:
     """Return the vehicle config of a car; an older Model S has a sun roof."""
-    market = EUROPEAN_CONFIG if region == "eu" else {}
-    roof = {"sun_roof_installed": 1} if model == "models" and year < 2019 else {}
-    return {**BASE_CONFIG, **market, **MODEL_SPECIFICATIONS[model].config, **roof}
+    market_config = EUROPEAN_CONFIG if region == "eu" else {}
+    sun_roof_config = (
+        {"sun_roof_installed": 1} if model == "models" and year < 2019 else {}
+    )
+    return {
+        **BASE_CONFIG,
+        **market_config,
+        **MODEL_SPECIFICATIONS[model].config,
+        **sun_roof_config,
+    }
 
 
 def build_vin(name: str, model: str, year: int) -> str:
     """Return a VIN with model, year and a valid check digit."""
-    table = MODEL_SPECIFICATIONS[model]
-    motor = "5" if year >= 2021 else "2"
+    specification = MODEL_SPECIFICATIONS[model]
+    motor_digit = "5" if year >= 2021 else "2"
     serial = 100_000 + zlib.crc32(f"{name} {model} {year}".encode()) % 899_999
     vin = (
-        f"{table.manufacturer}{table.vin_letter}{table.vin_body}{motor}0"
+        f"{specification.manufacturer}{specification.vin_letter}{specification.vin_body}{motor_digit}0"
         f"{_VIN_YEARS[(year - 2010) % len(_VIN_YEARS)]}F{serial}"
     )
     total = sum(
-        _VIN_VALUES[_VIN_CHARACTERS.index(sign)] * weight
-        for sign, weight in zip(vin, _VIN_WEIGHTS, strict=True)
+        _VIN_VALUES[_VIN_CHARACTERS.index(character)] * weight
+        for character, weight in zip(vin, _VIN_WEIGHTS, strict=True)
     )
     digit = "0123456789X"[total % 11]
     return f"{vin[:8]}{digit}{vin[9:]}"

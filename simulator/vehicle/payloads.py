@@ -106,37 +106,37 @@ def filter_sections(data: Json, sections: Collection[str]) -> Json:
     wanted = set(sections or DEFAULT_SECTIONS)
     if "location_data" in wanted:
         wanted.add("drive_state")
-    chosen = {
+    selected = {
         key: value
         for key, value in data.items()
         if key not in SECTIONS or key in wanted
     }
-    drive = chosen.get("drive_state")
+    drive = selected.get("drive_state")
     if isinstance(drive, dict) and "location_data" not in wanted:
-        chosen["drive_state"] = {
+        selected["drive_state"] = {
             key: value for key, value in drive.items() if key not in _LOCATION
         }
-    return chosen
+    return selected
 
 
 def charge_state(car: Car, at: int) -> Json:
     """Return the section `charge_state`."""
-    full = car.specification.range_miles
+    full_range = car.specification.range_miles
     level = int(car.battery_level)
     power = car.charge_power
-    left = (
+    missing_energy = (
         (car.charge_limit - car.battery_level)
         / 100
         * car.specification.battery_capacity
     )
-    hours = round(left / power, 2) if power else 0.0
+    hours = round(missing_energy / power, 2) if power else 0.0
     if not car.cable_connected:
         charging = "Disconnected"
     elif car.charging:
         charging = "Charging"
     else:
         charging = "Complete" if car.battery_level >= car.charge_limit else "Stopped"
-    miles_range = round(car.battery_level * full / 100, 2)
+    miles_range = round(car.battery_level * full_range / 100, 2)
     return {
         "battery_heater_on": False,
         "battery_level": level,
@@ -151,10 +151,10 @@ def charge_state(car: Car, at: int) -> Json:
         "charge_limit_soc_min": 50,
         "charge_limit_soc_std": 80,
         "charge_miles_added_ideal": round(
-            car.energy_added / car.specification.battery_capacity * full, 1
+            car.energy_added / car.specification.battery_capacity * full_range, 1
         ),
         "charge_miles_added_rated": round(
-            car.energy_added / car.specification.battery_capacity * full, 1
+            car.energy_added / car.specification.battery_capacity * full_range, 1
         ),
         "charge_port_cold_weather_mode": False,
         "charge_port_color": "<invalid>",
@@ -326,9 +326,9 @@ def closures_state(car: Car, at: int) -> Json:
 def vehicle_state(car: Car, at: int) -> Json:
     """Return the section `vehicle_state`."""
     wheels = ("fl", "fr", "rl", "rr")
-    tyres: Json = {"tpms_rcp_front_value": 2.9, "tpms_rcp_rear_value": 2.9}
+    tire_data: Json = {"tpms_rcp_front_value": 2.9, "tpms_rcp_rear_value": 2.9}
     for wheel in wheels:
-        tyres |= {
+        tire_data |= {
             f"tpms_hard_warning_{wheel}": False,
             f"tpms_last_seen_pressure_time_{wheel}": at // 1000 - 60,
             f"tpms_pressure_{wheel}": 2.775,
@@ -398,5 +398,5 @@ def vehicle_state(car: Car, at: int) -> Json:
         "vehicle_self_test_progress": 0,
         "vehicle_self_test_requested": False,
         "webcam_available": True,
-        **tyres,
+        **tire_data,
     }

@@ -52,16 +52,16 @@ class Schedule:
         last = int((until - self.midnight) // DAY)
         for number in range(first, last + 1):
             start = self.midnight + number * DAY
-            for deed in _events_of_day(self.days[number % len(self.days)], start):
-                if after < deed.at <= until:
-                    yield deed
+            for event in _events_of_day(self.days[number % len(self.days)], start):
+                if after < event.at <= until:
+                    yield event
 
 
 def _events_of_day(day: Day, start: float) -> list[ScheduledEvent]:
-    deeds = [ScheduledEvent(at=start + one.at, drive=one) for one in day.drives]
+    events = [ScheduledEvent(at=start + one.at, drive=one) for one in day.drives]
     if day.plug_in_at is not None:
-        deeds.append(ScheduledEvent(at=start + day.plug_in_at))
-    return sorted(deeds, key=lambda deed: deed.at)
+        events.append(ScheduledEvent(at=start + day.plug_in_at))
+    return sorted(events, key=lambda event: event.at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,15 +75,15 @@ class Trip:
     def position_at(self, now: float) -> tuple[Position, int]:
         """Return the position and the heading."""
         legs = len(self.positions) - 1
-        gone = min(1.0, (now - self.started_at) / self.duration) * legs
-        leg = min(legs - 1, int(gone))
+        progress = min(1.0, (now - self.started_at) / self.duration) * legs
+        leg = min(legs - 1, int(progress))
         start, end = self.positions[leg], self.positions[leg + 1]
-        part = gone - leg
-        place = (
-            start[0] + (end[0] - start[0]) * part,
-            start[1] + (end[1] - start[1]) * part,
+        fraction = progress - leg
+        position = (
+            start[0] + (end[0] - start[0]) * fraction,
+            start[1] + (end[1] - start[1]) * fraction,
         )
-        return place, 45 if end[0] > start[0] else 225
+        return position, 45 if end[0] > start[0] else 225
 
     def is_over(self, now: float) -> bool:
         """Return whether the trip is over."""

@@ -95,8 +95,8 @@ class TeslaProxy:
         if request.path.startswith("/api/1/vehicles/") and path[5:6] == ["command"]:
             vin, command = path[4], "".join(path[6:])
             if len(vin) != _VIN_LENGTH:
-                words = "expected 17-character VIN in path (do not user Fleet API ID)"
-                return _error(404, words)
+                message = "expected 17-character VIN in path (do not user Fleet API ID)"
+                return _error(404, message)
             if vin not in self._unsupported:
                 return await self._command(vin, command, request, send)
         return await _forward(request, send)
@@ -107,10 +107,10 @@ class TeslaProxy:
         if request.method != "POST":
             return _error(405, HTTPStatus(405).phrase)
         if request.body is None:
-            words = "error occurred while parsing request parameters"
-            return Reply(status=400, body=f"{words}\n")
+            message = "error occurred while parsing request parameters"
+            return Reply(status=400, body=f"{message}\n")
         try:
-            run = _translate(command, request.body)
+            runner = _translate(command, request.body)
         except _BadParameterError as err:
             return _refusal(400, str(err))
         except _UnknownCommandError:
@@ -121,7 +121,7 @@ class TeslaProxy:
             await client.start()
             if command in _REST_COMMANDS:
                 return await _forward(request, send)
-            result = await run(client)
+            result = await runner(client)
         except _UnsupportedError:
             self._unsupported.add(vin)
             # The body was consumed before: the forwarded request has none.
@@ -212,7 +212,9 @@ class _Client(Commands[Tesla]):
         return reply
 
 
-async def _post(vin: str, message: bytes, request: HostRequest, send: SendRequest) -> bytes:
+async def _post(
+    vin: str, message: bytes, request: HostRequest, send: SendRequest
+) -> bytes:
     body = {"routable_message": base64.b64encode(message).decode()}
     path = f"/api/1/vehicles/{vin}/signed_command"
     reply = await send(
@@ -247,21 +249,23 @@ async def _forward(request: HostRequest, send: SendRequest) -> Reply:
 
 
 def _result(result: object) -> Reply:
-    told = result.get("response") if isinstance(result, dict) else None
-    if not isinstance(told, dict) or told.get("result") is True:
+    body = result.get("response") if isinstance(result, dict) else None
+    if not isinstance(body, dict) or body.get("result") is True:
         return Reply(body=_SUCCESS, content_type="application/json")
-    reason = str(told.get("reason") or "unspecified error")
+    reason = str(body.get("reason") or "unspecified error")
     if reason == "Too many retries":
         return _error(500, BUSY)
     return _refusal(200, f"{REFUSED}{reason}")
 
 
-def _error(status: int, words: str) -> Reply:
-    return _text_reply(status, {"response": None, "error": words, "error_description": ""})
+def _error(status: int, message: str) -> Reply:
+    return _text_reply(
+        status, {"response": None, "error": message, "error_description": ""}
+    )
 
 
-def _refusal(status: int, words: str) -> Reply:
-    response = {"result": False, "reason": words}
+def _refusal(status: int, reason: str) -> Reply:
+    response = {"result": False, "reason": reason}
     return _text_reply(
         status, {"response": response, "error": "", "error_description": ""}
     )
@@ -345,10 +349,10 @@ def _cool_seat(params: Params) -> CommandRunner:
     async def run(car: _Client) -> object:
         if seat not in {1, 2}:
             raise _ProxyError("invalid seat position")
-        cooled = HvacSeatCoolerActions.HvacSeatCoolerAction(
+        action = HvacSeatCoolerActions.HvacSeatCoolerAction(
             seat_cooler_level=_enum(level), seat_position=_enum(seat)
         )
-        actions = HvacSeatCoolerActions(hvacSeatCoolerAction=[cooled])
+        actions = HvacSeatCoolerActions(hvacSeatCoolerAction=[action])
         return await car.send_action(VehicleAction(hvacSeatCoolerActions=actions))
 
     return run
@@ -453,7 +457,9 @@ _COMMANDS_WITHOUT_PARAMETERS: Mapping[str, CommandRunner] = {
 }
 _COMMANDS: Mapping[str, Callable[[Params], CommandRunner]] = {
     "actuate_trunk": _trunk,
-    "guest_mode": lambda params: _run_command("guest_mode", enable=_flag(params, "enable")),
+    "guest_mode": lambda params: _run_command(
+        "guest_mode", enable=_flag(params, "enable")
+    ),
     "remote_auto_seat_climate_request": _auto_seat,
     "remote_seat_cooler_request": _cool_seat,
     "remote_seat_heater_request": _heat_seat,

@@ -142,11 +142,15 @@ COMMANDS: dict[str, Callable[[Query], FleetCommand]] = {
     "start_charging": _fixed("charge_start"),
     "start_climate": _fixed("auto_conditioning_start"),
     "start_max_defrost": _fixed("set_preconditioning_max", on=True),
-    "start_steering_wheel_heater": _fixed("remote_steering_wheel_heater_request", on=True),
+    "start_steering_wheel_heater": _fixed(
+        "remote_steering_wheel_heater_request", on=True
+    ),
     "stop_charging": _fixed("charge_stop"),
     "stop_climate": _fixed("auto_conditioning_stop"),
     "stop_max_defrost": _fixed("set_preconditioning_max", on=False),
-    "stop_steering_wheel_heater": _fixed("remote_steering_wheel_heater_request", on=False),
+    "stop_steering_wheel_heater": _fixed(
+        "remote_steering_wheel_heater_request", on=False
+    ),
     "trigger_homelink": _fixed("trigger_homelink"),
     "unlock": _fixed("door_unlock"),
     "vent_sunroof": _fixed("sun_roof_control", state="vent"),
@@ -245,14 +249,16 @@ class Tessie(Service):
                 path = f"/api/1/vehicles/{car.vin}/vehicle_data"
                 query = {"endpoints": "location_data;vehicle_state;charge_state"}
                 query["endpoints"] += ";climate_state;drive_state;vehicle_config"
-                ask = HostRequest(method="GET", path=path, query=query)
+                data_request = HostRequest(method="GET", path=path, query=query)
                 return ForwardedRequest(
                     account=account,
-                    requests=(self.forward(account, ask),),
+                    requests=(self.forward(account, data_request),),
                     transform=lambda reply: _state_reply(reply, car),
                 )
             case "GET", "state":
-                return self._cached_reply(account, car, lambda: self._cached_data[car.vin])
+                return self._cached_reply(
+                    account, car, lambda: self._cached_data[car.vin]
+                )
             case "GET", "status":
                 return self._cached_reply(account, car, lambda: self._status(car))
             case "POST", "wake":
@@ -277,8 +283,10 @@ class Tessie(Service):
         )
 
     def _status(self, car: Car) -> Json:
-        words = {"online": "awake", "asleep": "asleep"}
-        return {"status": words.get(str(self._cached_data[car.vin]["state"]), "asleep")}
+        statuses = {"online": "awake", "asleep": "asleep"}
+        return {
+            "status": statuses.get(str(self._cached_data[car.vin]["state"]), "asleep")
+        }
 
     def _wake(self, account: Account, car: Car) -> HostRequest:
         path = f"/api/1/vehicles/{car.vin}/wake_up"
@@ -292,14 +300,18 @@ class Tessie(Service):
         except _InvalidParameterError as err:
             return json_reply({"error": f"Invalid value: {err}"}, 400)
         path = f"/api/1/vehicles/{car.vin}/command/{command}"
-        ask = self.forward(account, HostRequest(method="POST", path=path, body=body))
+        command_request = self.forward(
+            account, HostRequest(method="POST", path=path, body=body)
+        )
         car.advance()
-        sleeps = car.connectivity == "asleep"
+        is_asleep = car.connectivity == "asleep"
         return ForwardedRequest(
             account=account,
-            requests=(self._wake(account, car), ask) if sleeps else (ask,),
-            wakes=car if sleeps else None,
-            transform=lambda reply: _command_reply(reply, woke=sleeps),
+            requests=(self._wake(account, car), command_request)
+            if is_asleep
+            else (command_request,),
+            wakes=car if is_asleep else None,
+            transform=lambda reply: _command_reply(reply, woke=is_asleep),
         )
 
 

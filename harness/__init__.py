@@ -1,5 +1,5 @@
-"""A stage for outage cases: a clock, a pretend internet and a real Home Assistant.
+"""Test harness: a movable clock, a simulated network and a real Home Assistant.
 
-Nothing of it is known to the integration: the stage changes the clock, the name
-look-up and the connections of its own process, and Keycard runs as it is shipped.
+Keycard runs unchanged: the harness replaces the clock, name resolution and the
+connections of its own process.
 """

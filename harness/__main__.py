@@ -9,7 +9,7 @@ PLAYS = ("replay", "worker", "demo")
 
 
 def main() -> int:
-    """Begin what the first argument names; returns the exit status."""
+    """Run the program named by the first argument and return its exit status."""
     if len(sys.argv) < 2 or sys.argv[1] not in PLAYS:
         print(f"usage: python -m harness {{{','.join(PLAYS)}}} ...")
         return 2

@@ -1,8 +1,8 @@
-"""A Bluetooth proxy near the cars, as Home Assistant sees one.
+"""A simulated Bluetooth proxy.
 
-Only the radio behind it is simulated: Home Assistant, habluetooth and bleak are real.
-A proxy says no more than real ones do: that a car has left is not told, but nothing is
-heard of it any more, and Home Assistant forgets it when its own rules say so.
+Only the radio is simulated: Home Assistant, habluetooth and bleak are real. As with a
+real proxy, a car that leaves is just no longer heard, and Home Assistant forgets it by
+its own rules.
 """
 
 import asyncio
@@ -54,17 +54,17 @@ _SERVICES: dict[str, dict[str, list[CharacteristicPropertyName]]] = {
 
 
 class ConnectionSlots(Protocol):
-    """What a proxy is to a connection."""
+    """The part of a proxy that a connection uses."""
 
     async def connect(self, client: ProxyClient, patience: float) -> Connection:
-        """Connect to a car, in a slot of the proxy."""
+        """Connect to a car in a connection slot of the proxy."""
 
     def release(self, client: ProxyClient) -> None:
-        """Have a slot back."""
+        """Release the connection slot."""
 
 
 class ProxyClient(BaseBleakClient):
-    """A connection over a proxy, as bleak has it."""
+    """A bleak client of a proxy."""
 
     def __init__(
         self,
@@ -79,24 +79,24 @@ class ProxyClient(BaseBleakClient):
     @property
     @override
     def name(self) -> str:
-        """Return the name of what it connects to."""
+        """Return the address of the device."""
         return self.address
 
     @property
     @override
     def mtu_size(self) -> int:
-        """Return how much fits in a packet."""
+        """Return the MTU."""
         return MTU
 
     @property
     @override
     def is_connected(self) -> bool:
-        """Return whether the line is open."""
+        """Return whether the connection is open."""
         return self._line is not None and self._line.is_open
 
     @override
     async def connect(self, pair: bool, **kwargs: Any) -> None:
-        """Connect, and find out what the car has."""
+        """Connect and resolve the services."""
         line = await self._proxy.connect(self, kwargs.get("timeout", self._timeout))
         self._line = line
         line.on_disconnect = self._ended
@@ -104,13 +104,13 @@ class ProxyClient(BaseBleakClient):
 
     @override
     async def disconnect(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         if self._line is not None:
             await self._line.close()
             self._ended()
 
     def drop(self) -> None:
-        """Lose the line, as the proxy is gone."""
+        """Drop the connection, as the proxy is removed."""
         if self._line is not None:
             self._line.drop()
 
@@ -134,7 +134,7 @@ class ProxyClient(BaseBleakClient):
         use_cached: bool = False,
         **kwargs: Any,
     ) -> bytearray:
-        """Read what the car says of itself."""
+        """Read the device name or the protocol version."""
         title = self._open().device_name
         match characteristic.uuid:
             case uuid if uuid == _NAME:
@@ -151,22 +151,22 @@ class ProxyClient(BaseBleakClient):
         callback: NotifyCallback,
         **kwargs: Any,
     ) -> None:
-        """Hear what the car sends."""
+        """Subscribe to messages of the car."""
         self._open().on_chunk = lambda chunk: callback(bytearray(chunk))
 
     @override
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
-        """Hear it no more."""
+        """Unsubscribe."""
         self._open().on_chunk = None
 
     @override
     async def pair(self, *args: Any, **kwargs: Any) -> None:
-        """Refuse: the cars know no such thing."""
+        """Raise NotImplementedError; cars do not use Bluetooth pairing."""
         raise NotImplementedError("cars are not paired so")
 
     @override
     async def unpair(self) -> None:
-        """Refuse: the cars know no such thing."""
+        """Raise NotImplementedError; cars do not use Bluetooth pairing."""
         raise NotImplementedError("cars are not paired so")
 
     @override
@@ -177,14 +177,14 @@ class ProxyClient(BaseBleakClient):
         use_cached: bool = False,
         **kwargs: Any,
     ) -> bytearray:
-        """Refuse: there is none."""
+        """Raise BleakError; there are no descriptors."""
         raise BleakError("there is no descriptor")
 
     @override
     async def write_gatt_descriptor(
         self, descriptor: BleakGATTDescriptor, data: SizedBuffer
     ) -> None:
-        """Refuse: there is none."""
+        """Raise BleakError; there are no descriptors."""
         raise BleakError("there is no descriptor")
 
     def _open(self) -> Connection:
@@ -217,15 +217,15 @@ def _services() -> BleakGATTServiceCollection:
     return services
 
 
-PERIOD = 2.0  # seconds between two advertisements of one car
-PATIENCE = 20.0  # seconds that a proxy tries to reach a car that does not answer
+PERIOD = 2.0  # seconds between advertisements of a car
+PATIENCE = 20.0  # seconds until an unanswered connection attempt times out
 _RANDOM_ADDRESS = 1
 
 type Hears = Callable[[Advertisement], int | None]
 
 
 class BluetoothProxy:
-    """A proxy: it hears the air, and connects to as many cars as it has slots."""
+    """A proxy with a limited number of connection slots."""
 
     def __init__(
         self,
@@ -244,7 +244,7 @@ class BluetoothProxy:
         self._hears = hears
         self._clients: set[ProxyClient] = set()
         connector = HaBluetoothConnector(
-            # A class with its first argument filled in does for a class.
+            # A partial behaves like a class here.
             client=cast("type[BaseBleakClient]", partial(ProxyClient, self)),
             source=source,
             can_connect=lambda: self.free > 0,
@@ -255,7 +255,7 @@ class BluetoothProxy:
 
     @property
     def slots(self) -> int:
-        """Return how many connections the proxy can have at a time."""
+        """Return the number of connection slots."""
         return self._slots
 
     @slots.setter
@@ -265,12 +265,12 @@ class BluetoothProxy:
 
     @property
     def free(self) -> int:
-        """Return how many more connections it can have."""
+        """Return the number of free connection slots."""
         return max(0, self._slots - len(self._clients))
 
     @property
     def allocations(self) -> Allocations:
-        """Return what has the slots."""
+        """Return the allocated connection slots."""
         return Allocations(
             self.source,
             self._slots,
@@ -280,14 +280,14 @@ class BluetoothProxy:
 
     @callback
     def start(self, hass: HomeAssistant) -> None:
-        """Begin to hear the air, for a running Home Assistant."""
+        """Register the scanner with a running Home Assistant."""
 
         @callback
         def stopped(_event: Event) -> None:
             cancel_stop.clear()
             self.remove()
 
-        # Home Assistant minds if what has been called once is cancelled.
+        # Home Assistant logs an error if a listener that has run is canceled.
         cancel_stop = [hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stopped)]
 
         def forget_stop() -> None:
@@ -305,7 +305,7 @@ class BluetoothProxy:
 
     @callback
     def remove(self) -> None:
-        """Pull the plug: its lines are gone, and Home Assistant sees it no more."""
+        """Remove the proxy and drop its connections."""
         self._stop_hearing()
         for client in tuple(self._clients):
             client.drop()
@@ -313,7 +313,7 @@ class BluetoothProxy:
             self._cancel.pop()()
 
     async def connect(self, client: ProxyClient, patience: float) -> Connection:
-        """Connect to a car, in a slot of this proxy."""
+        """Connect to a car in a connection slot."""
         if not self.free:
             raise BleakError(f"{self.source} has no connection slot left")
         self._clients.add(client)
@@ -323,7 +323,7 @@ class BluetoothProxy:
         except BaseException as err:
             self.release(client)
             if isinstance(err, DeviceNotFoundError):
-                # Nobody answers, so nobody says no: only time tells.
+                # A missing device does not reject the attempt: it times out.
                 await asyncio.sleep(min(patience, self.patience))
                 raise TimeoutError("the connection timed out") from err
             if isinstance(err, ConnectionError):
@@ -339,7 +339,7 @@ class BluetoothProxy:
 
     @callback
     def release(self, client: ProxyClient) -> None:
-        """Have a slot back."""
+        """Release the connection slot."""
         if client in self._clients:
             self._clients.remove(client)
             self._advertise_changes()
@@ -353,7 +353,7 @@ class BluetoothProxy:
 
     @callback
     def _hear(self) -> None:
-        """Hear who is there, and again in a while if anybody is."""
+        """Report the received advertisements, and repeat while there are any."""
         self._stop_hearing()
         if heard := self._heard():
             for advert, rssi in heard:
@@ -372,7 +372,7 @@ class BluetoothProxy:
 
 
 class ProxyScanner(BaseHaRemoteScanner):
-    """What Home Assistant has of a proxy that hears."""
+    """Scanner of a proxy for Home Assistant."""
 
     def __init__(self, proxy: BluetoothProxy, connector: HaBluetoothConnector) -> None:
         super().__init__(
@@ -387,11 +387,11 @@ class ProxyScanner(BaseHaRemoteScanner):
 
     @override
     def get_allocations(self) -> Allocations:
-        """Return what has the slots."""
+        """Return the allocated connection slots."""
         return self._proxy.allocations
 
     def hear(self, advert: Advertisement, rssi: int) -> None:
-        """Pass on what a car advertises."""
+        """Report an advertisement to Home Assistant."""
         self._async_on_advertisement(
             advert.address,
             rssi,
@@ -415,7 +415,11 @@ def async_place_proxy(
     hears: Hears = lambda advert: advert.rssi,
     period: float = PERIOD,
 ) -> BluetoothProxy:
-    """Place a proxy; `hears` tells how strong an advertisement arrives, if at all."""
+    """Add a proxy.
+
+    `rssi_of` returns the received signal strength of an advertisement, None if it is
+    not received.
+    """
     proxy = BluetoothProxy(air, source=source, slots=slots, hears=hears, period=period)
     proxy.start(hass)
     return proxy

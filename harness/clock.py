@@ -1,8 +1,8 @@
-"""A clock that runs at its usual pace and can be moved by an offset.
+"""A clock that can be moved by an offset while it runs.
 
-The clocks are left running, so real sockets work; a jump makes timers fall due. The
-offset of the wall clock is kept apart from the monotonic one: a story can begin in
-the past, and somebody can set the clock of the house.
+The real clocks keep running, so real sockets work; a jump makes timers fall due. Wall
+clock and monotonic clock have separate offsets: a scenario can start in the past, and
+the wall clock of Home Assistant can be wrong.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Self, override
 
 
 class OffsetClock:
-    """Wall and monotonic time, each with an offset of its own in seconds."""
+    """Wall clock and monotonic clock, with separate offsets in seconds."""
 
     def __init__(
         self,
@@ -26,38 +26,38 @@ class OffsetClock:
         self.wrong_by = 0.0
 
     def time(self) -> float:
-        """Return the seconds since the epoch that the clock of the house shows."""
+        """Return the Unix time shown by Home Assistant's wall clock."""
         return self.true_time() + self.wrong_by
 
     def true_time(self) -> float:
-        """Return the seconds since the epoch for all who are not of the house."""
+        """Return the correct Unix time, which the simulator uses."""
         return self._wall() + self.wall_offset
 
     def monotonic(self) -> float:
-        """Return the monotonic seconds, as the story sees them."""
+        """Return the monotonic time in seconds."""
         return self._monotonic() + self.monotonic_offset
 
     def now(self, zone: tzinfo | None = None) -> datetime:
-        """Return the wall time of the story with a time zone, UTC by default."""
+        """Return the wall clock time with a time zone, UTC by default."""
         return datetime.fromtimestamp(self.time(), zone or UTC)
 
     def jump(self, seconds: float) -> None:
-        """Let time pass at once."""
+        """Advance both clocks; raise ValueError for negative seconds."""
         if seconds < 0:
             raise ValueError("time does not run backwards: set the wall clock instead")
         self.wall_offset += seconds
         self.monotonic_offset += seconds
 
     def set_wall(self, seconds: float) -> None:
-        """Set the clock of the house forward or back; durations do not notice."""
+        """Set the wall clock forward or back, and not the monotonic one."""
         self.wrong_by += seconds
 
 
 def install(clock: OffsetClock) -> None:
-    """Make this process read the clock.
+    """Make this process use the clock.
 
-    To be called before Home Assistant, aiohttp and whoever else keeps a reference to
-    the functions of the time module are imported.
+    Call it before Home Assistant, aiohttp and other modules that keep references to
+    functions of the time module are imported.
     """
     vars(time).update(time=clock.time, monotonic=clock.monotonic)
 
@@ -69,22 +69,22 @@ def install(clock: OffsetClock) -> None:
 
     vars(dt_util).update(utcnow=clock.now, now=now)
     vars(util).update(utcnow=clock.now)
-    # It asks the kernel; Bluetooth tells by it what has not been heard for long.
-    import bluetooth_data_tools  # noqa: PLC0415 - after the clock is in place
+    # It reads the kernel's clock to expire advertisements.
+    import bluetooth_data_tools  # noqa: PLC0415 - after the clock is installed
 
     vars(bluetooth_data_tools).update(monotonic_time_coarse=clock.monotonic)
     _install_for_tokens(clock)
 
 
 def _install_for_tokens(clock: OffsetClock) -> None:
-    """Let the library that checks Home Assistant's own tokens read the clock."""
-    from jwt import api_jwt  # noqa: PLC0415 - after the clock is in place
+    """Make the JWT library for Home Assistant's tokens use the clock."""
+    from jwt import api_jwt  # noqa: PLC0415 - after the clock is installed
 
     vars(api_jwt).update(datetime=datetime_of(clock))
 
 
 def datetime_of(clock: OffsetClock) -> type[datetime]:
-    """Return what tells the time of the story where a datetime is asked for it."""
+    """Return a datetime class whose `now` reads the clock."""
 
     class AnyDatetime(type):
         @override

@@ -1,4 +1,4 @@
-"""What the demo prints while a story is told."""
+"""Console output of the demo."""
 
 from datetime import datetime
 
@@ -24,22 +24,22 @@ _INDENT = " " * 12
 
 
 class StoryConsole:
-    """Prints a story, line by line."""
+    """Prints the progress of a scenario."""
 
     def __init__(self, console: Console) -> None:
-        """Take where to print."""
+        """Initialize with a rich console."""
         self._console = console
 
     def write(self, text: str) -> None:
-        """Print a line about the demo itself."""
+        """Print a line about the demo."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
     def fail(self, text: str) -> None:
-        """Print the one line of an error."""
+        """Print an error."""
         self._console.print(f"[red]{escape(text)}[/]", highlight=False, soft_wrap=True)
 
     def title(self, case: Scenario) -> None:
-        """Print which story is told."""
+        """Print name, source and homes of the case."""
         facts = Table.grid(padding=(0, 2))
         facts.add_row("Story", escape(case.name))
         facts.add_row("Source", escape(case.source))
@@ -49,7 +49,7 @@ class StoryConsole:
         self._console.print(Panel(facts, title="Keycard demo", expand=False))
 
     def step(self, at: float, step: Step) -> None:
-        """Print what happens in the world."""
+        """Print the changes of a step."""
         deeds = [f"{subject}: {condition}" for subject, condition in step.set.items()]
         if step.restart:
             deeds.append("Home Assistant restarts")
@@ -65,7 +65,7 @@ class StoryConsole:
             )
 
     def state(self, at: float, home: str, seen: Observation, *, several: bool) -> None:
-        """Print what Keycard says now."""
+        """Print the current assessment and keys to take."""
         line = Text(f"{clock_text(at):>9} ▸ ", style="bold")
         if several:
             line.append(f"{home}: ")
@@ -84,7 +84,7 @@ class StoryConsole:
         self._console.print(line, soft_wrap=True)
 
     def notice(self, at: float, moment: datetime, notice: PushNotification) -> None:
-        """Print a notice that reached the owner."""
+        """Print a notice."""
         self._console.print(
             Panel(
                 Text(notice.text),
@@ -97,7 +97,7 @@ class StoryConsole:
         )
 
     def outcome(self, outcome: Outcome) -> None:
-        """Print whether a step went as expected."""
+        """Print whether a step passed."""
         if outcome.checks and outcome.passed:
             self._console.print(
                 f"{_INDENT}[green]as expected[/], seen after"

@@ -1,4 +1,4 @@
-"""The demo: a whole Home Assistant on this machine, and a story told to it."""
+"""The demo: a full Home Assistant on this machine during a scenario."""
 
 import argparse
 import asyncio
@@ -44,7 +44,7 @@ MOST_PORT = 65_535
 
 
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
-    """Tell a story in a Home Assistant that can be visited."""
+    """Run a scenario in a Home Assistant that can be visited."""
     options = _options(arguments)
     screen = StoryConsole(Console())
     try:
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     demo = loop.create_task(Demo(case, clock, loop, screen, options).run())
 
     def end() -> None:
-        """End the demo once: nothing is left behind, however often one asks."""
+        """Cancel the demo once, however often a signal arrives."""
         if not demo.cancelling():
             screen.write("\nStopping...")
             demo.cancel()
@@ -111,7 +111,7 @@ def _port(text: str) -> int:
 
 
 def _taken(port: int) -> str | None:
-    """Return why a port cannot be had, None if it can."""
+    """Return the reason why a port is unavailable, None if it is available."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -122,7 +122,7 @@ def _taken(port: int) -> str | None:
 
 
 class Demo:
-    """One showing of a story."""
+    """One run of the demo."""
 
     def __init__(
         self,
@@ -142,14 +142,14 @@ class Demo:
 
     @property
     def url(self) -> str:
-        """Return where Home Assistant can be visited."""
+        """Return the URL of Home Assistant."""
         return f"http://{HOST}:{self._port}"
 
     async def run(self) -> int:
-        """Set the stage, tell the story and keep the house open."""
+        """Set up the environment, run the case and keep Home Assistant running."""
         self._log.attach()
         self._screen.title(self._case)
-        # The story begins in the past, so that it can end now.
+        # The scenario starts in the past, so that it can end now.
         self._clock.wall_offset = -(SETTLE_SECONDS + self._case.end)
         simulator = Simulator(self._case.homes, now=self._clock.true_time, tls=True)
         traffic = Traffic()
@@ -206,7 +206,7 @@ class Demo:
         return 0 if passed and not errors else 1
 
     async def _stay(self, theatre: Showing) -> None:
-        """Catch up with the clock of this machine and keep the house open."""
+        """Advance to the current time and keep Home Assistant running."""
         behind = -self._clock.wall_offset
         if behind > 0:
             await theatre.reach(theatre.now + behind)
@@ -217,7 +217,7 @@ class Demo:
         await self._loop.create_future()
 
     async def _start(self, house: HomeAssistantInstance) -> None:
-        """Start Home Assistant; half a start could not be stopped."""
+        """Start Home Assistant; an incomplete start could not be stopped."""
         starting = house.start()
         try:
             await asyncio.shield(starting)
@@ -226,17 +226,17 @@ class Demo:
             raise
 
     async def _stop(self, house: HomeAssistantInstance) -> None:
-        """Stop Home Assistant; it is not to keep anybody waiting."""
+        """Stop Home Assistant without waiting for its timeouts."""
         stopping = house.stop()
         while not stopping.done():
             await asyncio.wait([stopping], timeout=STOP_SECONDS)
-            # Its own time limits fall due at once.
+            # Let its own timeouts fall due at once.
             self._clock.jump(STOP_SECONDS * 12)
         await stopping
 
 
 class Showing(ScenarioEnvironment):
-    """A stage with a screen: the dashboard shows every home that is set up."""
+    """Scenario environment with a dashboard of all homes."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class Showing(ScenarioEnvironment):
         screen: StoryConsole,
         url: str,
     ) -> None:
-        """Take the frontend's client, the console and the frontend's address."""
+        """Initialize with the frontend's client, the console and the frontend's URL."""
         super().__init__(simulator, house, pace, hands)
         self._front = hands
         self._screen = screen
@@ -256,7 +256,7 @@ class Showing(ScenarioEnvironment):
 
     @override
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
-        """Set Keycard up for a home; the first one brings the wall view."""
+        """Set Keycard up for a home; create the wall view with the first one."""
         first = not self.entries
         await super().install(home, near)
         if first:

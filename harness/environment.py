@@ -1,4 +1,4 @@
-"""Puts together clock, pretend internet, simulator and house, for the player."""
+"""Environment of a scenario: clock, network, simulator and Home Assistant."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from itertools import chain
@@ -56,7 +56,7 @@ ACTIONS = {
 
 
 def build_network(simulator: Simulator) -> FakeNetwork:
-    """Give every host that Keycard asks by default a name and an end."""
+    """Return a network with the default hosts of Keycard, served by the simulator."""
 
     def name_fault(subject: str) -> NameFault | None:
         match simulator.condition(subject).kind:
@@ -98,14 +98,14 @@ def build_network(simulator: Simulator) -> FakeNetwork:
 
 
 def trust(simulator: Simulator) -> None:
-    """Let Home Assistant's sessions accept the certificates of the pretend internet."""
+    """Make Home Assistant trust the certificates of the simulator."""
     if simulator.ca_file is not None:
         context = ssl_util.get_default_context()
         context.load_verify_locations(simulator.ca_file)
 
 
 class ScenarioEnvironment:
-    """The stage that the player plays on."""
+    """Environment of a scenario run."""
 
     def __init__(
         self,
@@ -114,12 +114,12 @@ class ScenarioEnvironment:
         pace: TimeControl,
         hands: OwnerClient | None = None,
     ) -> None:
-        """Take what has been started, on one loop and one clock."""
+        """Initialize with started parts that share a loop and a clock."""
         self._hands = hands or InProcessClient(house)
         self.simulator = simulator
         self.house = house
         self.pace = pace
-        self.entries: dict[str, str] = {}  # ids by the name of the home
+        self.entries: dict[str, str] = {}  # entry ids by name of the home
         self._reauth: set[str] = set()
         self._tasks: set[Any] = set()
         self.begun = 0.0
@@ -128,11 +128,11 @@ class ScenarioEnvironment:
 
     @property
     def now(self) -> float:
-        """Return the monotonic seconds of the story."""
+        """Return the monotonic time in seconds."""
         return self.pace.clock.monotonic()
 
     def begin(self) -> None:
-        """Count notices and billed calls from now on."""
+        """Start counting notices and billed calls."""
         self.begun = self.now
         self._first_notice = len(self.house.notices)
         self._first_billed = self.simulator.usage.billed
@@ -140,7 +140,7 @@ class ScenarioEnvironment:
     async def reach(
         self, until: float, seen: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Let the story go on until a moment, looking after every timer."""
+        """Advance to a monotonic time, timer by timer; call `on_advance` after each."""
 
         async def look() -> None:
             self._watch_reauth()
@@ -150,27 +150,27 @@ class ScenarioEnvironment:
         await self.pace.reach(until, look)
 
     def set(self, conditions: Mapping[str, str]) -> None:
-        """Set conditions, all at once."""
+        """Set several conditions at once."""
         self.simulator.apply(conditions)
 
     def set_clock(self, seconds: float) -> None:
-        """Set the wall clock of the house forward or back."""
+        """Set the wall clock of Home Assistant forward or back."""
         self.pace.clock.set_wall(seconds)
 
     def set_token(self, token: str) -> None:
-        """Let the access tokens of the homes expire, or be valid again."""
+        """Set the state of the access tokens: "expired" or "ok"."""
         self.simulator.set_token(token)
 
     async def restart(self) -> None:
-        """Stop Home Assistant and start it again."""
-        # No jump meanwhile: what is planned for later must not fall due into the end.
+        """Restart Home Assistant."""
+        # Do not jump while it stops: future timers must not fall due.
         await self.house.stop()
         await self.pace.drive(self.house.start(), SET_UP_SECONDS)
 
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
-        """Set Keycard up and save an automation from the shipped blueprint.
+        """Set Keycard up and create an automation from the shipped blueprint.
 
-        The cars that are named as `near` are paired, and a proxy listens for them.
+        Cars named in `near` are paired, and a Bluetooth proxy is added.
         """
         base_url = default_hosts(home.region).regions[home.region]
         if home.provider == "proxy":
@@ -200,7 +200,7 @@ class ScenarioEnvironment:
         await self.pace.drive(saving, SET_UP_SECONDS)
 
     async def _pair(self, home: Home, names: Iterable[str]) -> None:
-        """Let cars know the Bluetooth key, as after their owner has paired them."""
+        """Add the Bluetooth key to cars, as pairing does."""
         hass = self.house.hass
         self.house.listen_to(self.simulator.bluetooth)
         key = await async_get_bluetooth_key(hass)
@@ -235,7 +235,7 @@ class ScenarioEnvironment:
         return self._entity("event", f"{entry_id}_outage") or "event.missing"
 
     def request(self, request: Request) -> Callable[[], RequestResult]:
-        """Ask for a command; returns what tells how it goes."""
+        """Send a command; return a function that returns its result so far."""
         domain, action, key = ACTIONS[request.action]
         car = self.simulator.cars[request.car]
         local = self.simulator.computers[request.car].bluetooth_executed
@@ -271,7 +271,7 @@ class ScenarioEnvironment:
         return tell
 
     def look(self, home: Home) -> Observation:
-        """Return what a home shows now."""
+        """Return the current state of a home."""
         hass, entry_id = self.house.hass, self.entries[home.name]
         status = hass.states.get(self._entity("sensor", f"{entry_id}_status") or "")
         details = status.attributes if status else {}
@@ -320,7 +320,7 @@ class ScenarioEnvironment:
         ]
 
     def entities(self, entry_id: str) -> dict[str, dict[tuple[str, str], str]]:
-        """Return the entities of an entry by device, then by domain and key."""
+        """Return the entity ids of an entry by device, then by domain and key."""
         hass = self.house.hass
         devices, registry = dr.async_get(hass), er.async_get(hass)
         found: dict[str, dict[tuple[str, str], str]] = {}
@@ -354,12 +354,12 @@ class ScenarioEnvironment:
 
 
 def tag(home: str) -> str:
-    """Return what marks the notices of a home."""
+    """Return the tag of a home's notices."""
     return f"keycard_{home}"
 
 
 def relay(home: str, outage_event: str) -> dict[str, Any]:
-    """Describe the automation that brings a home's notices to its owner."""
+    """Return the configuration of the automation that delivers a home's notices."""
     notice = {
         "action": "persistent_notification.create",
         "data": {

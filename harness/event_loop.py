@@ -1,4 +1,4 @@
-"""The event loop of the stage: it tells what it waits for and who is asked where."""
+"""Event loop of the harness, with simulated name resolution and connections."""
 
 import asyncio
 from collections import deque
@@ -14,22 +14,22 @@ type AddressInfo = tuple[
 ]
 
 
-# For whom a task runs: what it begins belongs to the same owner.
+# Home Assistant instance of a task, inherited by the tasks and timers it creates.
 OWNER: ContextVar[object | None] = ContextVar("OWNER", default=None)
 
 
 class Network(Protocol):
-    """Who is behind a name, and where a connection really goes."""
+    """Name resolution and routing of connections."""
 
     def resolve(self, host: str) -> str:
-        """Return the address of a host; raises socket.gaierror."""
+        """Return the address of a host; raise socket.gaierror if there is none."""
 
     def route(self, address: str, port: int) -> tuple[str, int]:
-        """Return the loopback end of an address; raises OSError."""
+        """Return the loopback address and port of a target; raise OSError if none."""
 
 
 class HarnessLoop(asyncio.SelectorEventLoop):
-    """An event loop that knows its next timer and reaches a pretend internet only."""
+    """Event loop that exposes its next timer and only reaches a simulated network."""
 
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
@@ -42,11 +42,11 @@ class HarnessLoop(asyncio.SelectorEventLoop):
 
     @property
     def idle(self) -> bool:
-        """Return whether nothing is to be run but timers of later."""
+        """Return whether nothing is ready to run and no executor job is running."""
         return not self._ready and not self.jobs
 
     def next_due(self) -> float | None:
-        """Return when the next timer falls due, in the loop's own time."""
+        """Return the loop time of the next timer, None if there is none."""
         return min(
             (handle.when() for handle in self._scheduled if not handle.cancelled()),
             default=None,
@@ -60,14 +60,14 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Remember whose timer it is."""
+        """Record the instance of the timer."""
         handle = super().call_at(when, callback, *args, context=context)
         if (owner := OWNER.get()) is not None:
             self._timers.setdefault(owner, WeakSet()).add(handle)
         return handle
 
     async def end_all_of(self, owner: object) -> None:
-        """End the timers and tasks of an owner, as the end of its process would."""
+        """Cancel all timers and tasks of an instance, like the end of its process."""
         for handle in self._timers.pop(owner, ()):
             handle.cancel()
         tasks = [
@@ -83,7 +83,7 @@ class HarnessLoop(asyncio.SelectorEventLoop):
     def run_in_executor[*Ts, T](
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        """Count the jobs that threads do for the loop."""
+        """Count running executor jobs."""
         future = super().run_in_executor(executor, func, *args)
         self.jobs += 1
         future.add_done_callback(self._job_done)
@@ -103,7 +103,7 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         proto: int = 0,
         flags: int = 0,
     ) -> list[Any]:
-        """Look a name up in the pretend internet."""
+        """Resolve a name in the simulated network."""
         if self.network is None or not isinstance(host, str) or literal(host):
             return await super().getaddrinfo(
                 host, port, family=family, type=type, proto=proto, flags=flags
@@ -123,7 +123,7 @@ class HarnessLoop(asyncio.SelectorEventLoop):
 
     @override
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
-        """Connect to the loopback end of an address of the pretend internet."""
+        """Connect to the loopback destination of an address."""
         if self.network is not None and sock.family in {
             socket.AF_INET,
             socket.AF_INET6,
@@ -133,7 +133,7 @@ class HarnessLoop(asyncio.SelectorEventLoop):
 
 
 def literal(host: str) -> bool:
-    """Tell whether a host is an address already."""
+    """Return whether a host is an IP address."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host.partition("%")[0])

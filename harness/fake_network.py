@@ -1,9 +1,8 @@
-"""A pretend internet inside one process.
+"""Simulated network inside one process.
 
-Every host of the story has a name that resolves to an address of its own, out of the
-range that is kept for documentation, and a connection to it ends at a port of the
-simulator on this machine. All other names are unknown and all other addresses are
-out of reach: nothing leaves the machine.
+Each host has an address from the range reserved for documentation, and connections to
+it end at a port of the simulator. All other names and addresses are unknown: nothing
+leaves the machine.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from .event_loop import literal
 type NameFault = Literal["dns", "null"]
 
 DOCUMENTATION_NET = "198.51.100."
-NULL_ADDRESS = "0.0.0.0"  # noqa: S104 - what a blocker answers, nobody binds to it
+NULL_ADDRESS = "0.0.0.0"  # noqa: S104 - the answer of a DNS blocker, never bound
 
 _CONNECTING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _LOOKING_UP = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
@@ -32,23 +31,23 @@ _LOOKING_UP = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A host of the story: its address, and the subjects that its name belongs to."""
+    """Address and subjects of a host."""
 
     address: str
     subjects: frozenset[str]
 
 
 class FakeNetwork:
-    """The names, addresses and ports that exist in the story."""
+    """Names, addresses and ports of the simulated network."""
 
     def __init__(self, name_fault: Callable[[str], NameFault | None]) -> None:
-        """Take what tells how the names of a subject fail now."""
+        """Initialize with a function that returns a subject's current name fault."""
         self._name_fault = name_fault
         self._hosts: dict[str, Host] = {}
         self._ends: dict[tuple[str, int], tuple[str, int]] = {}
 
     def add(self, url: str, end: str, *subjects: str) -> None:
-        """Let the host and port of a URL lead to a loopback URL."""
+        """Route host and port of a URL to a loopback URL."""
         story, loopback = URL(url), URL(end)
         name, port = story.host, story.port
         if not name or port is None or not loopback.host or loopback.port is None:
@@ -61,14 +60,14 @@ class FakeNetwork:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return the names that exist."""
+        """Return all known names."""
         return tuple(self._hosts)
 
     def _next_address(self) -> str:
         return f"{DOCUMENTATION_NET}{len(self._hosts) + 1}"
 
     def resolve(self, host: str) -> str:
-        """Return the address of a host; raises socket.gaierror."""
+        """Return the address of a host; raise socket.gaierror if there is none."""
         name = host.rstrip(".").lower()
         if name == "localhost":
             return "127.0.0.1"
@@ -81,7 +80,7 @@ class FakeNetwork:
         return NULL_ADDRESS if "null" in faults else known.address
 
     def route(self, address: str, port: int) -> tuple[str, int]:
-        """Return the loopback end of an address; raises OSError."""
+        """Return the loopback address and port of a target; raise OSError if none."""
         if _is_loopback(address):
             return address, port
         if end := self._ends.get((address, port)):
@@ -92,29 +91,29 @@ class FakeNetwork:
 
 
 class FakeResolver(ThreadedResolver):
-    """Looks names up through the event loop, which asks the pretend internet."""
+    """Resolver that uses the event loop, and thereby the simulated network."""
 
     async def real_close(self) -> None:
-        """Close, as Home Assistant's own resolver is closed."""
+        """Close like Home Assistant's resolver."""
         await super().close()
 
     @override
     async def close(self) -> None:
-        """Stay: the sessions share one resolver."""
+        """Do nothing, as the sessions share one resolver."""
 
 
 def install() -> None:
-    """Give Home Assistant's sessions a resolver that leaves the look-up to the loop.
+    """Make Home Assistant's sessions resolve names through the event loop.
 
-    From then on this process reaches nothing but this machine, not even from threads
-    and libraries that do not use the event loop.
+    Afterwards the process only reaches this machine, even from threads and libraries
+    that do not use the event loop.
     """
     vars(aiohttp_client).update(_async_make_resolver=lambda _hass: FakeResolver())
     sys.addaudithook(refuse_to_leave)
 
 
 def refuse_to_leave(event: str, arguments: tuple[Any, ...]) -> None:
-    """Raise OSError when something is about to reach beyond this machine."""
+    """Audit hook that raises OSError for connections beyond this machine."""
     for host in _hosts_asked(event, arguments):
         if host in {"", "localhost", None}:
             continue
@@ -125,7 +124,7 @@ def refuse_to_leave(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _hosts_asked(event: str, arguments: tuple[Any, ...]) -> Iterator[object]:
-    """Yield the host that an audit event is about, if it is about any."""
+    """Yield the host of an audit event, if it has one."""
     if event in _LOOKING_UP:
         host = arguments[0]
         yield host.decode() if isinstance(host, bytes) else host

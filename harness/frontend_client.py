@@ -1,4 +1,4 @@
-"""The screen of the house: signing in, settings over HTTP, and the wall view."""
+"""Client of Home Assistant's HTTP API: sign-in, settings and wall view."""
 
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,7 @@ DASHBOARD = "keycard-demo"
 OWNER = "Owner"
 STAY = timedelta(days=1)
 PARTS = ("history", "logbook")
-# Whoever sits at this machine is the owner, without a password.
+# Sign in without a password on this machine.
 SIGN_IN = [
     {
         "type": "trusted_networks",
@@ -32,7 +32,7 @@ WALL_VIEW = {"strategy": {"type": "custom:keycard"}}
 
 
 def seed(folder: Path, port: int) -> None:
-    """Prepare a folder: where to listen, and nothing left to be asked at first."""
+    """Prepare the storage: HTTP settings and completed onboarding."""
     storage = folder / ".storage"
     storage.mkdir()
     http = {
@@ -50,8 +50,8 @@ def seed(folder: Path, port: int) -> None:
 
 
 async def complete_onboarding(hass: HomeAssistant) -> str:
-    """Let the owner live here; returns an access token of theirs."""
-    # The story takes hours in minutes: who is signed in stays so.
+    """Create the user and return an access token."""
+    # The clock runs fast: keep the user signed in.
     lasting = partial(
         hass.auth.async_create_refresh_token, access_token_expiration=STAY
     )
@@ -64,7 +64,7 @@ async def complete_onboarding(hass: HomeAssistant) -> str:
 
 
 class FrontendClient:
-    """Change settings over HTTP and the web socket, as the frontend does."""
+    """Changes settings over HTTP and WebSocket, as the frontend does."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
         self._session = session
@@ -83,30 +83,30 @@ class FrontendClient:
             return await response.json()
 
     async def begin(self, handler: str) -> Result:
-        """Begin a flow; returns its first result."""
+        """Start a flow and return its first result."""
         result: Result = await self._post(
             "config/config_entries/flow", {"handler": handler}
         )
         return result
 
     async def answer(self, flow_id: str, answers: dict[str, Any]) -> Result:
-        """Answer a step; returns the next result."""
+        """Submit a step and return the next result."""
         result: Result = await self._post(
             f"config/config_entries/flow/{flow_id}", answers
         )
         return result
 
     def fields(self, result: Result) -> frozenset[str]:
-        """Return the names of the fields that a step asks for."""
+        """Return the names of a step's fields."""
         return frozenset(field["name"] for field in result.get("data_schema") or ())
 
     async def save_automation(self, automation: dict[str, Any]) -> None:
-        """Save an automation and load it."""
+        """Save and load an automation."""
         settings = {name: value for name, value in automation.items() if name != "id"}
         await self._post(f"config/automation/config/{automation['id']}", settings)
 
     async def save_wall_view(self) -> None:
-        """Save the wall view as a dashboard and make it the one that opens first."""
+        """Save the wall view as a dashboard and make it the default."""
         create = {
             "type": "lovelace/dashboards/create",
             "url_path": DASHBOARD,

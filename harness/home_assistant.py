@@ -1,4 +1,4 @@
-"""A real Home Assistant in this process, on a configuration folder of its own."""
+"""A real Home Assistant in this process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -27,11 +27,11 @@ from .time_control import HarnessError
 ROOT = Path(__file__).parents[1]
 AUTOMATIONS = "automations.yaml"
 INTEGRATION = "keycard"
-# A folder on the way to a file may bear the name as well, as that of the cache does.
+# The name can also be part of a path, such as that of the cache.
 _OF_KEYCARD = re.compile(
     rf"custom_components[./]{INTEGRATION}\b|(?<![\w./-]){INTEGRATION}\b(?![/-])"
 )
-# What Home Assistant has by default, less what no part of Keycard comes near.
+# Default integrations of Home Assistant that Keycard uses.
 LIGHT_INTEGRATIONS = frozenset(
     {
         "automation",
@@ -45,7 +45,7 @@ LIGHT_INTEGRATIONS = frozenset(
         "zone",
     }
 )
-# One region's home stands in a country of that region.
+# Location of a home in each region.
 COUNTRIES = {
     "na": ("US", "America/New_York", 40.7, -74.0),
     "eu": ("DE", "Europe/Berlin", 52.5, 13.4),
@@ -57,7 +57,7 @@ type Boot = Callable[[Path], Awaitable[HomeAssistant]]
 
 @dataclass(frozen=True, kw_only=True)
 class PushNotification:
-    """A notice that reached the owner, at a monotonic time of the story."""
+    """A notice delivered at a monotonic time."""
 
     at: float
     tag: str
@@ -66,7 +66,7 @@ class PushNotification:
 
 
 async def boot_light(folder: Path) -> HomeAssistant:
-    """Start the real core, storage, registries and automations, without a frontend."""
+    """Start core, storage, registries and automations, without a frontend."""
     vars(bootstrap).update(DEFAULT_INTEGRATIONS=set(LIGHT_INTEGRATIONS))
     hass = HomeAssistant(str(folder))
     loader.async_setup(hass)
@@ -79,25 +79,25 @@ async def boot_light(folder: Path) -> HomeAssistant:
 
 
 async def boot_whole(folder: Path) -> HomeAssistant:
-    """Start Home Assistant as its own command does, with all that it has by default."""
+    """Start Home Assistant with all default integrations, as its command does."""
     hass = await bootstrap.async_setup_hass(
         RuntimeConfig(config_dir=str(folder), skip_pip=True, log_no_color=True)
     )
     if hass is None or hass.config.recovery_mode:
         raise HarnessError("Home Assistant could not be set up")
-    # It watches the process for calls that block, and minds to begin that twice.
+    # It detects blocking calls, and must not be enabled twice.
     vars(block_async_io).update(enable=lambda: None)
     await hass.async_start()
     return hass
 
 
 class HomeAssistantInstance:
-    """Home Assistant in the house of the story: it can be stopped and started."""
+    """Home Assistant instance that can be stopped and started again."""
 
     def __init__(
         self, folder: Path, loop: HarnessLoop, boot: Boot = boot_light
     ) -> None:
-        """Take a folder for the configuration, which may hold some already."""
+        """Initialize with a configuration folder, which may have content."""
         self._folder = folder
         self._loop = loop
         self._boot = boot
@@ -108,7 +108,7 @@ class HomeAssistantInstance:
 
     @property
     def hass(self) -> HomeAssistant:
-        """Return the Home Assistant that runs."""
+        """Return the running Home Assistant; raise HarnessError if there is none."""
         if self._hass is None:
             raise HarnessError("Home Assistant does not run")
         return self._hass
@@ -119,9 +119,9 @@ class HomeAssistantInstance:
         core_settings: Mapping[str, Any] | None = None,
         parts: Iterable[str] = (),
     ) -> None:
-        """Write a configuration and let it hold this checkout's integration.
+        """Write the configuration and link the integration of this checkout.
 
-        `parts` are integrations that Home Assistant has only where they are named.
+        `integrations` are set up in addition to the default ones.
         """
         country, zone, latitude, longitude = COUNTRIES[region]
         core = {
@@ -145,26 +145,25 @@ class HomeAssistantInstance:
         (self._folder / "custom_components").symlink_to(ROOT / "custom_components")
 
     def task[T](self, action: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Do something inside the house: it ends when Home Assistant stops."""
+        """Run a coroutine as a task that ends when Home Assistant stops."""
         context = copy_context()
         context.run(OWNER.set, self._life)
         return self._loop.create_task(action, context=context)
 
     def start(self) -> asyncio.Task[None]:
-        """Start, and listen for notices."""
+        """Start Home Assistant and record notices."""
         self._life = object()
         return self.task(self._start())
 
     async def _start(self) -> None:
         no_hardware.install()
         self._hass = await self._boot(self._folder)
-        # An automation may go along with an outage for hours: what runs now is not
-        # waited for.
+        # A running automation may last for the whole outage: do not wait for it.
         persistent_notification.async_register_callback(self._hass, self._notified)
         self._place_proxy()
 
     def listen_to(self, air: BluetoothEnvironment) -> None:
-        """Have a Bluetooth proxy in the house from now on."""
+        """Add a Bluetooth proxy, also after each restart."""
         if self._air is None:
             self._air = air
             self._place_proxy()
@@ -174,7 +173,7 @@ class HomeAssistantInstance:
             async_place_proxy(self.hass, self._air)
 
     def stop(self) -> asyncio.Task[None]:
-        """Stop, and leave the loop to whoever starts next."""
+        """Stop Home Assistant and leave the loop running."""
         return self._loop.create_task(self._stop())
 
     async def _stop(self) -> None:
@@ -182,12 +181,12 @@ class HomeAssistantInstance:
         if hass is None:
             return
         await hass.async_stop(force=True)
-        # What Home Assistant leaves behind on a loop that it takes for its own.
+        # Home Assistant leaves this attribute on the loop.
         vars(self._loop).pop("_shutdown_run_callback_threadsafe", None)
         await self._loop.end_all_of(self._life)
 
     async def add_automation(self, automation: dict[str, Any]) -> None:
-        """Save an automation where the editor saves it, and load it."""
+        """Add an automation to the file of the editor and load it."""
         path = self._folder / AUTOMATIONS
         there = yaml.safe_load(path.read_text()) or []
         path.write_text(yaml.safe_dump([*there, automation], sort_keys=False))
@@ -209,7 +208,7 @@ class HomeAssistantInstance:
 
 
 class LogCollector(logging.Handler):
-    """Keeps what was logged as a warning or worse."""
+    """Collects log records from level warning."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -217,17 +216,17 @@ class LogCollector(logging.Handler):
         self.records: list[logging.LogRecord] = []
 
     def attach(self) -> None:
-        """Hear what everybody logs, and keep the screen free of it."""
+        """Handle all log records instead of printing them."""
         logging.basicConfig(handlers=[self], level=logging.WARNING)
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record."""
+        """Collect a record."""
         self.records.append(record)
 
     @property
     def errors(self) -> list[str]:
-        """Return the errors, each as one text."""
+        """Return the error messages."""
         return [
             f"{record.name}: {self.format(record)}"
             for record in self.records
@@ -236,5 +235,5 @@ class LogCollector(logging.Handler):
 
     @property
     def errors_of_keycard(self) -> list[str]:
-        """Return the errors in which Keycard has a part."""
+        """Return the error messages that involve Keycard."""
         return [error for error in self.errors if _OF_KEYCARD.search(error)]

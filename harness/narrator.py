@@ -1,4 +1,4 @@
-"""Tells a story to somebody who reads along."""
+"""Run the demo at a speed that can be followed."""
 
 import asyncio
 from datetime import timedelta
@@ -13,19 +13,19 @@ from .environment import ScenarioEnvironment
 from .scenario_runner import Outcome
 from .time_control import TimeControl
 
-NEAR_SECONDS = 180.0  # of the story after each step are told slowly
+NEAR_SECONDS = 180.0  # seconds after each step that pass slowly
 NEAR_RATE = 15.0
-FAR_REAL_SECONDS = 150.0  # all the quiet hours together take this long
+FAR_REAL_SECONDS = 150.0  # real seconds for all time between steps
 
 
 class Tempo(TimeControl):
-    """A pace that can be followed: so many story seconds for each real one."""
+    """Time control with a limited rate."""
 
-    rate = 0.0  # as fast as it goes
+    rate = 0.0  # simulated seconds per real second, 0 for unlimited
 
     @override
     async def pass_time(self, seconds: float) -> None:
-        """Let time pass at the rate of the moment."""
+        """Advance at the current rate."""
         end = self.clock.monotonic() + seconds
         if self.rate:
             await asyncio.sleep(seconds / self.rate)
@@ -33,7 +33,7 @@ class Tempo(TimeControl):
 
 
 class Narrator:
-    """Follows a story and prints what happens, in a time that suits a reader."""
+    """Prints the progress of a scenario and controls its rate."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Narrator:
         *,
         slow: bool,
     ) -> None:
-        """Take where the story is played, and where it is told."""
+        """Initialize with the environment and the console."""
         self._case = case
         self._theatre = theatre
         self._tempo = tempo
@@ -57,18 +57,18 @@ class Narrator:
         self._far_rate = far_rate(case)
 
     def begins(self) -> None:
-        """Begin to tell."""
+        """Start the output."""
         self._start = self._theatre.now
         self._told = len(self._theatre.house.notices)
 
     def steps(self, step: Step, end: float) -> None:
-        """Tell what happens in the world, and slow down."""
+        """Print the changes of a step and slow down."""
         self._screen.step(step.at, step)
         self._near_until = min(step.at + NEAR_SECONDS, end)
         self._set_rate(step.at)
 
     def looks(self, at: float) -> None:
-        """Tell what Keycard says, if that is new."""
+        """Print the state of each home if it changed, and new notices."""
         for home in self._case.homes:
             if home.name not in self._theatre.entries:
                 continue
@@ -89,7 +89,7 @@ class Narrator:
         self._set_rate(at)
 
     def hears(self, outcome: Outcome) -> None:
-        """Tell whether a step went as expected."""
+        """Print whether a step passed."""
         self._screen.outcome(outcome)
 
     def _set_rate(self, at: float) -> None:
@@ -99,7 +99,7 @@ class Narrator:
 
 
 def far_rate(case: Scenario) -> float:
-    """Return how fast the quiet hours must pass for a story to stay short."""
+    """Return the rate between steps for the intended total duration."""
     ends = [*(step.at for step in case.timeline[1:]), case.end]
     near = sum(
         min(NEAR_SECONDS, end - step.at)

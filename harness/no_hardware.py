@@ -1,7 +1,7 @@
-"""Keeps the hardware of this machine out of the house: it is not of the story.
+"""Hide the hardware of this machine from Home Assistant.
 
-Home Assistant would look for its Bluetooth adapters and USB sticks, offer them to be
-set up, and complain where it may not have them.
+It would discover Bluetooth adapters and USB devices, offer to set them up, and log
+errors where access is denied.
 """
 
 from collections.abc import Callable
@@ -15,29 +15,29 @@ from homeassistant.components import bluetooth, usb
 
 
 class NoAdapters(BluetoothAdapters):
-    """A machine without Bluetooth of its own."""
+    """A machine without Bluetooth adapters."""
 
     @property
     @override
     def adapters(self) -> dict[str, AdapterDetails]:
-        """Return none."""
+        """Return no adapters."""
         return {}
 
     @property
     @override
     def default_adapter(self) -> str:
-        """Return what the first one would be called."""
+        """Return the default name of the first adapter."""
         return "hci0"
 
 
 class NoWatcher:
-    """Sees nobody plug in a stick; without it Home Assistant looks all the time."""
+    """USB watcher without events; without a watcher Home Assistant polls."""
 
     def async_register_callback(self, _changed: Callable[[], None]) -> None:
-        """Tell nothing, ever."""
+        """Ignore the callback."""
 
     def async_start(self) -> Callable[[], None]:
-        """Watch nothing; return how to end that."""
+        """Start nothing; return a function that stops nothing."""
         return lambda: None
 
 
@@ -46,7 +46,7 @@ async def _refuse(_self: MGMTBluetoothCtl) -> None:
 
 
 def install() -> None:
-    """Let Home Assistant find neither adapters nor sticks."""
+    """Make Home Assistant find no adapters and USB devices."""
     vars(bluetooth).update(get_adapters=NoAdapters)
     vars(usb).update(AIOUSBWatcher=NoWatcher, scan_serial_ports=tuple)
     setattr(MGMTBluetoothCtl, "setup", _refuse)  # noqa: B010 - typed as a method

@@ -1,4 +1,4 @@
-"""Sets Keycard up through its own config flow, as an owner would."""
+"""Client that sets Keycard up through its config flow."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -27,7 +27,7 @@ from .time_control import HarnessError
 MOST_STEPS = 20
 APP_DOMAIN = "home.example.org"
 
-# What is chosen in each menu, by the provider.
+# Menu options by provider.
 MENUS = {
     "watch_only": ("watch_only",),
     "compatible": ("compatible",),
@@ -44,16 +44,16 @@ type SignIn = Callable[[Result], Awaitable[Result]]
 
 
 class FlowClient(Protocol):
-    """Where a flow is begun and answered: inside Home Assistant, or over HTTP."""
+    """Runs config flows, in process or over HTTP."""
 
     async def begin(self, handler: str) -> Result:
-        """Begin a flow; returns its first result."""
+        """Start a flow and return its first result."""
 
     async def answer(self, flow_id: str, answers: dict[str, Any]) -> Result:
-        """Answer a step; returns the next result."""
+        """Submit a step and return the next result."""
 
     def fields(self, result: Result) -> frozenset[str]:
-        """Return the names of the fields that a step asks for."""
+        """Return the names of a step's fields."""
 
 
 async def set_up(
@@ -63,9 +63,9 @@ async def set_up(
     token: str,
     sign_in: SignIn | None = None,
 ) -> str:
-    """Go through the flow for a home; returns the id of the entry.
+    """Complete the config flow for a home and return the entry id.
 
-    `sign_in` goes to the page that the flow opens, and returns the next result.
+    `sign_in` follows an external step and returns the next result.
     """
     choices = iter(MENUS[home.provider])
     cars = iter(home.cars)
@@ -120,7 +120,7 @@ def _answers(
 
 
 def _refuse_errors(result: Result, asked: frozenset[str]) -> None:
-    """Go on after an error only where the flow asks whether to go on."""
+    """Raise HarnessError for errors, unless the flow offers to continue anyway."""
     if (errors := result.get("errors")) and "anyway" not in asked:
         raise HarnessError(f"the set-up asks again: {errors}")
 
@@ -132,42 +132,42 @@ def _entry_id(result: Result) -> str:
 
 
 class OwnerClient(Protocol):
-    """How the owner of the house changes its settings."""
+    """Changes settings of Home Assistant as a user."""
 
     @property
     def desk(self) -> FlowClient:
-        """Return where config flows are answered."""
+        """Return the client for config flows."""
 
     async def save_automation(self, automation: dict[str, Any]) -> None:
-        """Save an automation and load it."""
+        """Save and load an automation."""
 
 
 class InProcessClient:
-    """Change settings inside Home Assistant, where there is no screen."""
+    """Changes settings in process, without a frontend."""
 
     def __init__(self, house: HomeAssistantInstance) -> None:
         self._house = house
         self.desk = self
 
     async def save_automation(self, automation: dict[str, Any]) -> None:
-        """Save an automation and load it."""
+        """Save and load an automation."""
         await self._house.add_automation(automation)
 
     async def begin(self, handler: str) -> Result:
-        """Begin a flow; returns its first result."""
+        """Start a flow and return its first result."""
         return await self._house.hass.config_entries.flow.async_init(
             handler, context={"source": SOURCE_USER}
         )
 
     async def answer(self, flow_id: str, answers: dict[str, Any]) -> Result:
-        """Answer a step; returns the next result."""
+        """Submit a step and return the next result."""
         flow = self._house.hass.config_entries.flow
         result = await flow.async_configure(flow_id, answers)
         await self._house.hass.async_block_till_done()
         return result
 
     def fields(self, result: Result) -> frozenset[str]:
-        """Return the names of the fields that a step asks for."""
+        """Return the names of a step's fields."""
         schema = result.get("data_schema")
         return frozenset(str(name) for name in schema.schema) if schema else frozenset()
 
@@ -175,7 +175,7 @@ class InProcessClient:
 async def prepare_sign_in(
     house: HomeAssistantInstance, simulator: Simulator, home: Home
 ) -> SignIn:
-    """Name an application and show its key; returns what goes to the sign-in page."""
+    """Register an application and host its key; return the sign-in function."""
     hass = house.hass
     await house.task(_name_application(house))
     key = await house.task(async_get_signing_key(hass))
@@ -200,7 +200,7 @@ async def prepare_sign_in(
 async def _name_application(house: HomeAssistantInstance) -> None:
     hass = house.hass
     await async_setup_component(hass, "application_credentials", {})
-    # Then it is this page that leads back, whatever request there is.
+    # With it, the redirect URI does not depend on a request.
     hass.config.components.add("my")
     await async_import_client_credential(
         hass, DOMAIN, ClientCredential("client-id", "client-secret"), "application"

@@ -1,4 +1,4 @@
-"""Replays cases, each in a process of its own, and tells how they went."""
+"""Replay cases in parallel, each in its own process."""
 
 import argparse
 from collections import Counter
@@ -29,7 +29,7 @@ MOST_PROBLEMS = 3
 
 @dataclass(kw_only=True)
 class ReplayResult:
-    """How one case went."""
+    """Result of one case."""
 
     case: Scenario
     outcomes: list[Outcome] = field(default_factory=list)
@@ -38,13 +38,13 @@ class ReplayResult:
 
     @property
     def passed(self) -> bool:
-        """Return whether everything that was played went as expected."""
+        """Return whether all steps passed without problems."""
         steps = all(outcome.passed for outcome in self.outcomes)
         return steps and not self.problems and bool(self.facts)
 
 
 class Replays:
-    """Plays cases side by side and prints each as a whole, in their order."""
+    """Runs cases in parallel and prints their results in order."""
 
     def __init__(self, console: Console, providers: Sequence[str] = ()) -> None:
         self._console = console
@@ -54,12 +54,12 @@ class Replays:
         self._stopped = False
 
     def play(self, case: Scenario) -> ReplayResult:
-        """Play one case in a process and read what it tells."""
+        """Run one case in a process and parse its output."""
         played = ReplayResult(case=case)
         with self._lock:
             if self._stopped:
                 return played
-            process = subprocess.Popen(  # noqa: S603 - this very program
+            process = subprocess.Popen(  # noqa: S603 - this program itself
                 [
                     *(sys.executable, "-m", "harness", "worker", str(case.path)),
                     *self._providers,
@@ -91,14 +91,14 @@ class Replays:
         return played
 
     def stop(self) -> None:
-        """End what still runs."""
+        """Terminate running processes."""
         with self._lock:
             self._stopped = True
             for process in self._running:
                 process.terminate()
 
     def show(self, played: ReplayResult) -> None:
-        """Print how a case went."""
+        """Print the result of a case."""
         case, facts = played.case, played.facts
         name = escape(str(case.path))
         measured = (
@@ -125,7 +125,7 @@ class Replays:
 
 
 def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
-    """Replay the cases that are named."""
+    """Replay the given cases."""
     parser = argparse.ArgumentParser(
         prog="script/replay",
         description="Plays outage cases against Keycard in a real Home Assistant.",

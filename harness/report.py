@@ -1,4 +1,4 @@
-"""What a replay tells: outcomes as data between processes, and as lines on screen."""
+"""Outcomes as JSON between processes, and as text on the console."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,25 +13,25 @@ from .scenario_runner import CheckResult, Outcome
 
 
 def to_json(outcome: Outcome) -> str:
-    """Write an outcome as one line of JSON."""
+    """Return an outcome as a line of JSON."""
     return json.dumps({"outcome": asdict(outcome)})
 
 
 def from_json(data: Mapping[str, Any]) -> Outcome:
-    """Read an outcome back."""
+    """Return an outcome from parsed JSON."""
     found = [CheckResult(**check) for check in data["checks"]]
     return Outcome(**{**data, "checks": tuple(found)})
 
 
 def clock_text(seconds: float) -> str:
-    """Write seconds of the story as H:MM, with seconds where there are some."""
+    """Return seconds as H:MM, or H:MM:SS unless they are full minutes."""
     minutes, rest = divmod(round(seconds), 60)
     text = f"{minutes // 60}:{minutes % 60:02}"
     return f"{text}:{rest:02}" if rest else text
 
 
 def show(console: Console, outcome: Outcome, *, homes: bool) -> None:
-    """Print the line of a step: when, what, expected, seen, after how long."""
+    """Print the outcome of a step, with failed checks below."""
     line = Text()
     line.append(f"  {clock_text(outcome.at):>8}  ", style="bold")
     if homes:

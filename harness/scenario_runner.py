@@ -1,4 +1,4 @@
-"""Plays a case on a stage and checks what it expects."""
+"""Run a case and check its expectations."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -6,25 +6,25 @@ from typing import Protocol
 
 from simulator.scenarios.scenario import Expectation, Home, Request, Scenario, Step
 
-# Keycard has asked every host at least twice by then.
+# Keycard has probed every host at least twice by then.
 SETTLE_SECONDS = 720.0
-# In these an owner has nothing to repair.
+# Statuses without anything for a user to repair.
 OUTAGES = frozenset({"outage", "degraded", "sign_in_outage"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestResult:
-    """How a request of the owner ended so far."""
+    """Result of a command so far."""
 
     ended: bool = False
     done: bool = False
     executed: int = 0
-    via: str | None = None  # the link over which the car last executed it
+    via: str | None = None  # transport of the last execution
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What a home shows at one moment."""
+    """State of a home at one moment."""
 
     status: str | None = None
     scope: str | None = None
@@ -41,7 +41,7 @@ class Observation:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """One thing that a step expects: its name, both sides, and whether it holds."""
+    """Comparison of an expected and an actual value."""
 
     name: str
     expected: str
@@ -51,91 +51,91 @@ class CheckResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one step went for one home."""
+    """Outcome of a step for one home."""
 
     home: str
     at: float
     deed: str
     checks: tuple[CheckResult, ...] = ()
-    seconds: float | None = None  # of the story, until all that is expected was seen
+    seconds: float | None = None  # until all expectations held
     missed_at: float | None = None
 
     @property
     def passed(self) -> bool:
-        """Return whether everything that was played went as expected."""
+        """Return whether all expectations held in time."""
         return self.missed_at is None
 
 
 class ScenarioTarget(Protocol):
-    """What the player needs of a stage."""
+    """Environment in which a case runs."""
 
     @property
     def now(self) -> float:
-        """Return the monotonic seconds of the story."""
+        """Return the monotonic time in seconds."""
 
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
-        """Set Keycard up for a home, as its owner would.
+        """Set Keycard up for a home.
 
-        `near` names the cars that come into Bluetooth range some time: their owner has
-        paired them.
+        `near` names the cars that come into Bluetooth range during the case, which are
+        paired.
         """
 
     def set(self, conditions: Mapping[str, str]) -> None:
-        """Set conditions, all at once."""
+        """Set several conditions at once."""
 
     def set_clock(self, seconds: float) -> None:
-        """Set the wall clock of the house forward or back."""
+        """Set the wall clock of Home Assistant forward or back."""
 
     def set_token(self, token: str) -> None:
-        """Let the access tokens of the homes expire, or be valid again."""
+        """Set the state of the access tokens: "expired" or "ok"."""
 
     async def restart(self) -> None:
-        """Stop Home Assistant and start it again."""
+        """Restart Home Assistant."""
 
     def request(self, request: Request) -> Callable[[], RequestResult]:
-        """Ask for a command; returns what tells how it goes."""
+        """Send a command; return a function that returns its result so far."""
 
     def look(self, home: Home) -> Observation:
-        """Return what a home shows now."""
+        """Return the current state of a home."""
 
     def begin(self) -> None:
-        """Count notices and billed calls from now on."""
+        """Start counting notices and billed calls."""
 
     async def reach(
         self, until: float, seen: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Let the story go on until a moment, looking after every timer."""
+        """Advance to a monotonic time, timer by timer; call `on_advance` after each."""
 
 
 class RunObserver(Protocol):
-    """Who follows a story; times are seconds since the case began."""
+    """Observer of a run; times are seconds since the start of the case."""
 
     def begins(self) -> None:
-        """Hear that Keycard is set up and settled, and the case begins."""
+        """Handle the start of the case, after set-up."""
 
     def steps(self, step: Step, end: float) -> None:
-        """Hear of a step about to be taken, which lasts until `end`."""
+        """Handle the start of a step that lasts until `end`."""
 
     def looks(self, at: float) -> None:
-        """Look after some time went by."""
+        """Handle the passing of time."""
 
     def hears(self, outcome: Outcome) -> None:
-        """Hear how a step went that is over."""
+        """Handle the outcome of a finished step."""
 
 
 class ScenarioRunner:
-    """Plays one case."""
+    """Runs one case."""
 
     def __init__(
         self, case: Scenario, stage: ScenarioTarget, audience: RunObserver
     ) -> None:
-        """Take a case, where to play it, and who follows it."""
+        """Initialize with a case, its environment and an observer."""
         self._case = case
         self._stage = stage
         self._audience = audience
 
     async def play(self) -> bool:
-        """Play the case; returns whether all that was played went as expected."""
+        """Run the case; return whether all expectations held."""
         stage, homes, audience = self._stage, self._case.homes, self._audience
         late = [home for home in homes if not home.settled]
         for home in homes:
@@ -196,7 +196,7 @@ class ScenarioRunner:
 
 
 class ExpectationCheck:
-    """Watches what one step expects of one home."""
+    """Checks the expectation of one step for one home."""
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class ExpectationCheck:
         end: float,
         asked: Callable[[], RequestResult] | None,
     ) -> None:
-        """Take the step, and when the case began and the step ends."""
+        """Initialize with the start times of case and step and the end of the step."""
         self.home = home
         self._expect = expect
         self._step = step
@@ -220,7 +220,7 @@ class ExpectationCheck:
         self._missed_at: float | None = None
 
     def look(self, now: float, seen: Observation, *, final: bool = False) -> None:
-        """Compare; from the deadline on, everything has to hold."""
+        """Compare the state; from the deadline on, all checks must hold."""
         if self._missed_at is not None:
             return
         asked = self._asked() if self._asked else None
@@ -234,7 +234,7 @@ class ExpectationCheck:
             self._missed_at = now - self._begin
 
     def outcome(self) -> Outcome:
-        """Return how it went."""
+        """Return the outcome."""
         since = self._held_since
         return Outcome(
             home=self.home.name,
@@ -249,7 +249,7 @@ class ExpectationCheck:
 def checks(
     expect: Expectation, seen: Observation, asked: RequestResult | None
 ) -> list[CheckResult]:
-    """Compare all that a step expects with what is seen."""
+    """Return the checks of an expectation."""
     found: list[CheckResult] = []
 
     def add(name: str, expected: str, actual: str, *, holds: bool) -> None:
@@ -332,7 +332,7 @@ def _checks_of_request(expect: Expectation, asked: RequestResult) -> list[CheckR
 
 
 def describe(step: Step) -> str:
-    """Tell in a few words what a step does."""
+    """Return a short description of the changes of a step."""
     deeds = [f"{subject}: {condition}" for subject, condition in step.set.items()]
     if step.clock:
         deeds.append(f"clock {step.clock:+.0f} s")

@@ -1,8 +1,7 @@
-"""Moves the clock on, but only while nobody waits for an answer.
+"""Advance the clock while no request is in progress.
 
-A jump while a request is under way would make it time out for no fault of the host.
-So the clock jumps when all that is left to wait for are timers, and requests that
-the simulator holds on purpose.
+A jump during a request would make it time out. So the clock only jumps while nothing
+but timers and requests held by the simulator is pending.
 """
 
 import asyncio
@@ -23,35 +22,35 @@ QUIET_ROUNDS = 6
 JOB_SECONDS = 0.0005
 STUCK_SECONDS = 20.0
 
-# A clock that no story moves, for what must not take longer than it may.
+# Real time, unaffected by jumps of the clock.
 _real_monotonic = time.perf_counter
 
 
 class HarnessError(Exception):
-    """The stage itself fails, not what is played on it."""
+    """Error of the harness itself, not of the code under test."""
 
 
 class PendingWork(Protocol):
-    """What the simulator tells about the requests that reached it."""
+    """Pending work of the simulator."""
 
     @property
     def busy(self) -> int:
-        """Return how many requests are being answered."""
+        """Return the number of requests being answered."""
 
     @property
     def held(self) -> int:
-        """Return how many requests are held on purpose."""
+        """Return the number of requests held by a condition."""
 
 
 class Traffic:
-    """Counts the requests that the clients of this process have under way."""
+    """Counter of client requests of this process."""
 
     def __init__(self) -> None:
         self.under_way = 0
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count every request of every aiohttp session."""
+        """Count the requests of all aiohttp sessions."""
         ask: Callable[..., Awaitable[aiohttp.ClientResponse]]
         ask = vars(aiohttp.ClientSession)["_request"]
 
@@ -70,7 +69,7 @@ class Traffic:
 
 
 class TimeControl:
-    """Lets the story go on, from one timer to the next."""
+    """Advances the clock from timer to timer."""
 
     def __init__(
         self,
@@ -87,14 +86,14 @@ class TimeControl:
 
     @property
     def waiting(self) -> int:
-        """Return how many requests are under way that nobody holds on purpose."""
+        """Return the number of requests in progress that are not held."""
         if self.backstage is None:
             return self.traffic.under_way
         unheld = self.traffic.under_way - self.backstage.held
         return max(unheld, 0) + self.backstage.busy
 
     async def settle(self) -> None:
-        """Let everything finish that needs no more than a moment of real time."""
+        """Wait for all work that needs no timer; raise HarnessError on a timeout."""
         begin = _real_monotonic()
         quiet = 0
         while quiet < QUIET_ROUNDS:
@@ -107,9 +106,9 @@ class TimeControl:
                 )
 
     async def advance(self, until: float) -> None:
-        """Go to the next timer, but not beyond a monotonic time of the story.
+        """Advance to the next timer, at most to a monotonic time.
 
-        What is under way must have settled before, as it has after this.
+        All work must have settled before, and has settled afterwards.
         """
         due = self.loop.next_due()
         target = until if due is None else min(due, until)
@@ -119,14 +118,14 @@ class TimeControl:
         await self.settle()
 
     async def pass_time(self, seconds: float) -> None:
-        """Let time pass in which nothing happens."""
+        """Let time pass."""
         self.jumps += 1
         self.clock.jump(seconds)
 
     async def reach(
         self, until: float, seen: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Go on until a monotonic time of the story, looking after every timer."""
+        """Advance to a monotonic time, timer by timer; call `on_advance` after each."""
         await self.settle()
         while self.clock.monotonic() < until:
             await self.advance(until)
@@ -134,9 +133,9 @@ class TimeControl:
                 await seen()
 
     async def drive[T](self, task: asyncio.Task[T], limit: float) -> T:
-        """Let time pass until something is done that waits for timers itself.
+        """Advance until a task is done, and return its result.
 
-        Raises TimeoutError when it takes longer than so many seconds of the story.
+        Raise TimeoutError after `limit` simulated seconds.
         """
         end = self.clock.monotonic() + limit
         try:

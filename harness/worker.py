@@ -1,4 +1,4 @@
-"""Plays one case in this process and tells of it in lines of JSON."""
+"""Run one case in this process and print results as lines of JSON."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from .time_control import HarnessError, TimeControl, Traffic
 
 
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
-    """Play the case that is named, with another provider if one is named, too."""
+    """Run the given case, optionally with another provider."""
     path, *providers = arguments
     case = load_case(path)
     for provider in providers:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
 
 
 def with_provider(case: Scenario, provider: str) -> Scenario:
-    """Return a case in which another provider stands in the place of the default."""
+    """Return a case with another provider instead of the default one."""
     homes = tuple(
         replace(home, provider=provider) if home.provider == DEFAULT_PROVIDER else home
         for home in case.homes
@@ -76,7 +76,7 @@ async def _play(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bool:
             pace = TimeControl(clock, loop, traffic, simulator)
             house = HomeAssistantInstance(Path(folder), loop)
             house.configure(case.homes[0].region)
-            # It listens, though nobody comes: each case where no other does.
+            # Each process listens on its own port, which is not used.
             seed(Path(folder), free_port())
             theatre = ScenarioEnvironment(simulator, house, pace)
             start = clock.monotonic()
@@ -107,7 +107,7 @@ async def _play(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody has."""
+    """Return an unused port of this machine."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -115,19 +115,19 @@ def free_port() -> int:
 
 
 class LineObserver:
-    """Follows a case and writes down how each step went."""
+    """Prints the outcome of each step."""
 
     def begins(self) -> None:
-        """Write nothing."""
+        """Ignore the start."""
 
     def steps(self, step: Step, end: float) -> None:
-        """Write nothing."""
+        """Ignore the step."""
 
     def looks(self, at: float) -> None:
-        """Write nothing."""
+        """Ignore the time."""
 
     def hears(self, outcome: Outcome) -> None:
-        """Write the outcome of a step."""
+        """Print the outcome of a step."""
         print(to_json(outcome), flush=True)
 
 

@@ -154,7 +154,7 @@ async def _play(
     traffic = Traffic()
     with (
         tempfile.TemporaryDirectory(prefix="keycard-month-") as folder,
-        traffic.counted(),
+        traffic.count_requests(),
     ):
         house = HomeAssistantInstance(Path(folder), loop)
         house.configure(REGION, {"time_zone": "UTC"})
@@ -218,7 +218,7 @@ class Stand:
         """Let the time pass until so many seconds after the first midnight."""
         while (now := self._now) < until:
             self._look(self._commuter.live(), now)
-            await self._pace.reach(self._began + min(until, now + LOOK), self._hear)
+            await self._pace.run_until(self._began + min(until, now + LOOK), self._hear)
 
     async def _hear(self) -> None:
         """Note when data were told."""

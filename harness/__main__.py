@@ -5,19 +5,19 @@ import sys
 
 from .clock import OffsetClock, install
 
-PLAYS = ("replay", "worker", "demo")
+PROGRAMS = ("replay", "worker", "demo")
 
 
 def main() -> int:
     """Run the program named by the first argument and return its exit status."""
-    if len(sys.argv) < 2 or sys.argv[1] not in PLAYS:
-        print(f"usage: python -m harness {{{','.join(PLAYS)}}} ...")
+    if len(sys.argv) < 2 or sys.argv[1] not in PROGRAMS:
+        print(f"usage: python -m harness {{{','.join(PROGRAMS)}}} ...")
         return 2
-    play, arguments = sys.argv[1], sys.argv[2:]
+    program, arguments = sys.argv[1], sys.argv[2:]
     clock = OffsetClock()
-    if play != "replay":
+    if program != "replay":
         install(clock)
-    module = import_module(f".{play}", __package__)
+    module = import_module(f".{program}", __package__)
     status: int = module.main(arguments, clock)
     return status
 

@@ -41,22 +41,26 @@ from simulator.bluetooth import (
 
 MTU = 247
 
-_ACCESS = "00001800-0000-1000-8000-00805f9b34fb"
-_NAME = "00002a00-0000-1000-8000-00805f9b34fb"
-_VEHICLE = "00000211-b2d1-43f0-9b88-960cebf8b91e"
-_TO_CAR = "00000212-b2d1-43f0-9b88-960cebf8b91e"
-_FROM_CAR = "00000213-b2d1-43f0-9b88-960cebf8b91e"
-_VERSION = "00000214-b2d1-43f0-9b88-960cebf8b91e"
+_GENERIC_ACCESS_SERVICE = "00001800-0000-1000-8000-00805f9b34fb"
+_DEVICE_NAME = "00002a00-0000-1000-8000-00805f9b34fb"
+_VEHICLE_SERVICE = "00000211-b2d1-43f0-9b88-960cebf8b91e"
+_WRITE_CHARACTERISTIC = "00000212-b2d1-43f0-9b88-960cebf8b91e"
+_READ_CHARACTERISTIC = "00000213-b2d1-43f0-9b88-960cebf8b91e"
+_VERSION_CHARACTERISTIC = "00000214-b2d1-43f0-9b88-960cebf8b91e"
 _SERVICES: dict[str, dict[str, list[CharacteristicPropertyName]]] = {
-    _ACCESS: {_NAME: ["read"]},
-    _VEHICLE: {_TO_CAR: ["write"], _FROM_CAR: ["indicate"], _VERSION: ["read"]},
+    _GENERIC_ACCESS_SERVICE: {_DEVICE_NAME: ["read"]},
+    _VEHICLE_SERVICE: {
+        _WRITE_CHARACTERISTIC: ["write"],
+        _READ_CHARACTERISTIC: ["indicate"],
+        _VERSION_CHARACTERISTIC: ["read"],
+    },
 }
 
 
 class ConnectionSlots(Protocol):
     """The part of a proxy that a connection uses."""
 
-    async def connect(self, client: ProxyClient, patience: float) -> Connection:
+    async def connect(self, client: ProxyClient, timeout: float) -> Connection:
         """Connect to a car in a connection slot of the proxy."""
 
     def release(self, client: ProxyClient) -> None:
@@ -74,7 +78,7 @@ class ProxyClient(BaseBleakClient):
     ) -> None:
         super().__init__(address_or_ble_device, **kwargs)
         self._proxy = proxy
-        self._line: Connection | None = None
+        self._connection: Connection | None = None
 
     @property
     @override
@@ -92,37 +96,39 @@ class ProxyClient(BaseBleakClient):
     @override
     def is_connected(self) -> bool:
         """Return whether the connection is open."""
-        return self._line is not None and self._line.is_open
+        return self._connection is not None and self._connection.is_open
 
     @override
     async def connect(self, pair: bool, **kwargs: Any) -> None:
         """Connect and resolve the services."""
-        line = await self._proxy.connect(self, kwargs.get("timeout", self._timeout))
-        self._line = line
-        line.on_disconnect = self._ended
+        connection = await self._proxy.connect(
+            self, kwargs.get("timeout", self._timeout)
+        )
+        self._connection = connection
+        connection.on_disconnect = self._disconnected
         self.services = _services()
 
     @override
     async def disconnect(self) -> None:
         """Disconnect."""
-        if self._line is not None:
-            await self._line.close()
-            self._ended()
+        if self._connection is not None:
+            await self._connection.close()
+            self._disconnected()
 
     def drop(self) -> None:
         """Drop the connection, as the proxy is removed."""
-        if self._line is not None:
-            self._line.drop()
+        if self._connection is not None:
+            self._connection.drop()
 
     @override
     async def write_gatt_char(
         self, characteristic: BleakGATTCharacteristic, data: SizedBuffer, response: bool
     ) -> None:
         """Write to the car."""
-        if characteristic.uuid != _TO_CAR:
+        if characteristic.uuid != _WRITE_CHARACTERISTIC:
             raise BleakError(f"{characteristic.uuid} cannot be written")
         try:
-            await self._open().write(bytes(data))
+            await self._open_connection().write(bytes(data))
         except ConnectionLostError as err:
             raise BleakError(f"{self.address} disconnected: {err}") from err
 
@@ -135,11 +141,11 @@ class ProxyClient(BaseBleakClient):
         **kwargs: Any,
     ) -> bytearray:
         """Read the device name or the protocol version."""
-        title = self._open().device_name
+        device_name = self._open_connection().device_name
         match characteristic.uuid:
-            case uuid if uuid == _NAME:
-                return bytearray(title.encode())
-            case uuid if uuid == _VERSION:
+            case uuid if uuid == _DEVICE_NAME:
+                return bytearray(device_name.encode())
+            case uuid if uuid == _VERSION_CHARACTERISTIC:
                 return bytearray(b"\x01")
             case uuid:
                 raise BleakError(f"{uuid} cannot be read")
@@ -152,12 +158,12 @@ class ProxyClient(BaseBleakClient):
         **kwargs: Any,
     ) -> None:
         """Subscribe to messages of the car."""
-        self._open().on_chunk = lambda chunk: callback(bytearray(chunk))
+        self._open_connection().on_chunk = lambda chunk: callback(bytearray(chunk))
 
     @override
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
         """Unsubscribe."""
-        self._open().on_chunk = None
+        self._open_connection().on_chunk = None
 
     @override
     async def pair(self, *args: Any, **kwargs: Any) -> None:
@@ -187,13 +193,13 @@ class ProxyClient(BaseBleakClient):
         """Raise BleakError; there are no descriptors."""
         raise BleakError("there is no descriptor")
 
-    def _open(self) -> Connection:
-        if self._line is None or not self._line.is_open:
+    def _open_connection(self) -> Connection:
+        if self._connection is None or not self._connection.is_open:
             raise BleakError(f"{self.address} is not connected")
-        return self._line
+        return self._connection
 
-    def _ended(self) -> None:
-        self._line = None
+    def _disconnected(self) -> None:
+        self._connection = None
         self.services = None
         self._proxy.release(self)
         if self._disconnected_callback is not None:
@@ -206,22 +212,27 @@ def _services() -> BleakGATTServiceCollection:
     for uuid, characteristics in _SERVICES.items():
         service = BleakGATTService(None, handle, uuid)
         services.add_service(service)
-        for its_uuid, properties in characteristics.items():
+        for characteristic_uuid, properties in characteristics.items():
             handle += 1
             services.add_characteristic(
                 BleakGATTCharacteristic(
-                    None, handle, its_uuid, properties, lambda: MTU - 3, service
+                    None,
+                    handle,
+                    characteristic_uuid,
+                    properties,
+                    lambda: MTU - 3,
+                    service,
                 )
             )
         handle += 1
     return services
 
 
-PERIOD = 2.0  # seconds between advertisements of a car
-PATIENCE = 20.0  # seconds until an unanswered connection attempt times out
+ADVERTISING_INTERVAL = 2.0  # seconds between advertisements of a car
+CONNECT_TIMEOUT = 20.0  # seconds until an unanswered connection attempt times out
 _RANDOM_ADDRESS = 1
 
-type Hears = Callable[[Advertisement], int | None]
+type RssiFunction = Callable[[Advertisement], int | None]
 
 
 class BluetoothProxy:
@@ -229,19 +240,19 @@ class BluetoothProxy:
 
     def __init__(
         self,
-        air: BluetoothEnvironment,
+        environment: BluetoothEnvironment,
         *,
         source: str,
         slots: int,
-        hears: Hears,
-        period: float,
+        rssi_of: RssiFunction,
+        interval: float,
     ) -> None:
         self.source = source
-        self.patience = PATIENCE
-        self._period = period
-        self._air = air
+        self.connect_timeout = CONNECT_TIMEOUT
+        self._interval = interval
+        self._environment = environment
         self._slots = slots
-        self._hears = hears
+        self._rssi_of = rssi_of
         self._clients: set[ProxyClient] = set()
         connector = HaBluetoothConnector(
             # A partial behaves like a class here.
@@ -261,7 +272,7 @@ class BluetoothProxy:
     @slots.setter
     def slots(self, slots: int) -> None:
         self._slots = slots
-        self._advertise_changes()
+        self._notify_allocations()
 
     @property
     def free(self) -> int:
@@ -283,48 +294,50 @@ class BluetoothProxy:
         """Register the scanner with a running Home Assistant."""
 
         @callback
-        def stopped(_event: Event) -> None:
+        def handle_stop(_event: Event) -> None:
             cancel_stop.clear()
             self.remove()
 
         # Home Assistant logs an error if a listener that has run is canceled.
-        cancel_stop = [hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stopped)]
+        cancel_stop = [
+            hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, handle_stop)
+        ]
 
-        def forget_stop() -> None:
+        def cancel_stop_listener() -> None:
             for cancel in cancel_stop:
                 cancel()
 
         self._cancel = [
-            forget_stop,
+            cancel_stop_listener,
             async_register_scanner(hass, self.scanner),
             self.scanner.async_setup(),
-            self._air.subscribe(self._hear),
+            self._environment.subscribe(self._receive),
         ]
-        self._advertise_changes()
-        self._hear()
+        self._notify_allocations()
+        self._receive()
 
     @callback
     def remove(self) -> None:
         """Remove the proxy and drop its connections."""
-        self._stop_hearing()
+        self._stop_receiving()
         for client in tuple(self._clients):
             client.drop()
         while self._cancel:
             self._cancel.pop()()
 
-    async def connect(self, client: ProxyClient, patience: float) -> Connection:
+    async def connect(self, client: ProxyClient, timeout: float) -> Connection:
         """Connect to a car in a connection slot."""
         if not self.free:
             raise BleakError(f"{self.source} has no connection slot left")
         self._clients.add(client)
-        self._advertise_changes()
+        self._notify_allocations()
         try:
-            return await self._reach(client.address)
+            return await self._connect(client.address)
         except BaseException as err:
             self.release(client)
             if isinstance(err, DeviceNotFoundError):
                 # A missing device does not reject the attempt: it times out.
-                await asyncio.sleep(min(patience, self.patience))
+                await asyncio.sleep(min(timeout, self.connect_timeout))
                 raise TimeoutError("the connection timed out") from err
             if isinstance(err, ConnectionError):
                 raise BleakError(
@@ -332,41 +345,43 @@ class BluetoothProxy:
                 ) from err
             raise
 
-    async def _reach(self, address: str) -> Connection:
-        if not any(advert.address == address for advert, _ in self._heard()):
+    async def _connect(self, address: str) -> Connection:
+        if not any(
+            advertisement.address == address for advertisement, _ in self._received()
+        ):
             raise DeviceNotFoundError(f"nothing is heard of {address}")
-        return await self._air.connect(address)
+        return await self._environment.connect(address)
 
     @callback
     def release(self, client: ProxyClient) -> None:
         """Release the connection slot."""
         if client in self._clients:
             self._clients.remove(client)
-            self._advertise_changes()
+            self._notify_allocations()
 
-    def _heard(self) -> list[tuple[Advertisement, int]]:
+    def _received(self) -> list[tuple[Advertisement, int]]:
         return [
-            (advert, rssi)
-            for advert in self._air.advertisements()
-            if (rssi := self._hears(advert)) is not None
+            (advertisement, rssi)
+            for advertisement in self._environment.advertisements()
+            if (rssi := self._rssi_of(advertisement)) is not None
         ]
 
     @callback
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         """Report the received advertisements, and repeat while there are any."""
-        self._stop_hearing()
-        if heard := self._heard():
-            for advert, rssi in heard:
-                self.scanner.hear(advert, rssi)
+        self._stop_receiving()
+        if received := self._received():
+            for advertisement, rssi in received:
+                self.scanner.report(advertisement, rssi)
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._period, self._hear)
+            self._timer = loop.call_later(self._interval, self._receive)
 
-    def _stop_hearing(self) -> None:
+    def _stop_receiving(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _advertise_changes(self) -> None:
+    def _notify_allocations(self) -> None:
         if self._cancel:
             get_manager().async_on_allocation_changed(self.allocations)
 
@@ -390,12 +405,12 @@ class ProxyScanner(BaseHaRemoteScanner):
         """Return the allocated connection slots."""
         return self._proxy.allocations
 
-    def hear(self, advert: Advertisement, rssi: int) -> None:
+    def report(self, advertisement: Advertisement, rssi: int) -> None:
         """Report an advertisement to Home Assistant."""
         self._async_on_advertisement(
-            advert.address,
+            advertisement.address,
             rssi,
-            advert.name,
+            advertisement.name,
             [],
             {},
             {},
@@ -406,20 +421,22 @@ class ProxyScanner(BaseHaRemoteScanner):
 
 
 @callback
-def async_place_proxy(
+def async_add_proxy(
     hass: HomeAssistant,
-    air: BluetoothEnvironment,
+    environment: BluetoothEnvironment,
     *,
     source: str = "AA:BB:CC:00:00:01",
     slots: int = 3,
-    hears: Hears = lambda advert: advert.rssi,
-    period: float = PERIOD,
+    rssi_of: RssiFunction = lambda advert: advert.rssi,
+    interval: float = ADVERTISING_INTERVAL,
 ) -> BluetoothProxy:
     """Add a proxy.
 
     `rssi_of` returns the received signal strength of an advertisement, None if it is
     not received.
     """
-    proxy = BluetoothProxy(air, source=source, slots=slots, hears=hears, period=period)
+    proxy = BluetoothProxy(
+        environment, source=source, slots=slots, rssi_of=rssi_of, interval=interval
+    )
     proxy.start(hass)
     return proxy

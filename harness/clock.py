@@ -23,11 +23,11 @@ class OffsetClock:
         self._monotonic = monotonic
         self.wall_offset = 0.0
         self.monotonic_offset = 0.0
-        self.wrong_by = 0.0
+        self.wall_clock_error = 0.0
 
     def time(self) -> float:
         """Return the Unix time shown by Home Assistant's wall clock."""
-        return self.true_time() + self.wrong_by
+        return self.true_time() + self.wall_clock_error
 
     def true_time(self) -> float:
         """Return the correct Unix time, which the simulator uses."""
@@ -48,9 +48,9 @@ class OffsetClock:
         self.wall_offset += seconds
         self.monotonic_offset += seconds
 
-    def set_wall(self, seconds: float) -> None:
+    def shift_wall_clock(self, seconds: float) -> None:
         """Set the wall clock forward or back, and not the monotonic one."""
-        self.wrong_by += seconds
+        self.wall_clock_error += seconds
 
 
 def install(clock: OffsetClock) -> None:
@@ -73,28 +73,28 @@ def install(clock: OffsetClock) -> None:
     import bluetooth_data_tools  # noqa: PLC0415 - after the clock is installed
 
     vars(bluetooth_data_tools).update(monotonic_time_coarse=clock.monotonic)
-    _install_for_tokens(clock)
+    _install_in_jwt(clock)
 
 
-def _install_for_tokens(clock: OffsetClock) -> None:
+def _install_in_jwt(clock: OffsetClock) -> None:
     """Make the JWT library for Home Assistant's tokens use the clock."""
     from jwt import api_jwt  # noqa: PLC0415 - after the clock is installed
 
-    vars(api_jwt).update(datetime=datetime_of(clock))
+    vars(api_jwt).update(datetime=datetime_class(clock))
 
 
-def datetime_of(clock: OffsetClock) -> type[datetime]:
+def datetime_class(clock: OffsetClock) -> type[datetime]:
     """Return a datetime class whose `now` reads the clock."""
 
-    class AnyDatetime(type):
+    class DatetimeType(type):
         @override
         def __instancecheck__(cls, instance: object) -> bool:
             return isinstance(instance, datetime)
 
-    class StoryDatetime(datetime, metaclass=AnyDatetime):
+    class OffsetDatetime(datetime, metaclass=DatetimeType):
         @override
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Self:
             return cls.fromtimestamp(clock.time(), tz)
 
-    return StoryDatetime
+    return OffsetDatetime

@@ -11,7 +11,7 @@ from rich.text import Text
 from simulator.scenarios.scenario import Scenario, Step
 
 from .home_assistant import PushNotification
-from .report import clock_text
+from .report import format_time
 from .scenario_runner import Observation, Outcome
 
 _COLORS = {
@@ -23,7 +23,7 @@ _COLORS = {
 _INDENT = " " * 12
 
 
-class StoryConsole:
+class DemoConsole:
     """Prints the progress of a scenario."""
 
     def __init__(self, console: Console) -> None:
@@ -40,46 +40,51 @@ class StoryConsole:
 
     def title(self, case: Scenario) -> None:
         """Print name, source and homes of the case."""
-        facts = Table.grid(padding=(0, 2))
-        facts.add_row("Story", escape(case.name))
-        facts.add_row("Source", escape(case.source))
+        table = Table.grid(padding=(0, 2))
+        table.add_row("Story", escape(case.name))
+        table.add_row("Source", escape(case.source))
         for home in case.homes:
             cars = ", ".join(f"{car.name} ({car.model})" for car in home.cars)
-            facts.add_row("Home", escape(f"{home.region}, {cars}"))
-        self._console.print(Panel(facts, title="Keycard demo", expand=False))
+            table.add_row("Home", escape(f"{home.region}, {cars}"))
+        self._console.print(Panel(table, title="Keycard demo", expand=False))
 
     def step(self, at: float, step: Step) -> None:
         """Print the changes of a step."""
-        deeds = [f"{subject}: {condition}" for subject, condition in step.set.items()]
+        changes = [f"{subject}: {condition}" for subject, condition in step.set.items()]
         if step.restart:
-            deeds.append("Home Assistant restarts")
+            changes.append("Home Assistant restarts")
         if step.clock:
-            deeds.append(f"the clock of the house is set by {step.clock:+.0f} s")
+            changes.append(f"the clock of the house is set by {step.clock:+.0f} s")
         if step.token:
-            deeds.append(f"access tokens: {step.token}")
+            changes.append(f"access tokens: {step.token}")
         if step.do:
-            deeds.append(f"the owner asks: {step.do.action} {step.do.car}")
-        for deed in deeds:
+            changes.append(f"the owner asks: {step.do.action} {step.do.car}")
+        for change in changes:
             self._console.print(
-                Text(f"{clock_text(at):>9}   {deed}", style="dim"), soft_wrap=True
+                Text(f"{format_time(at):>9}   {change}", style="dim"), soft_wrap=True
             )
 
-    def state(self, at: float, home: str, seen: Observation, *, several: bool) -> None:
+    def state(
+        self, at: float, home: str, observation: Observation, *, several: bool
+    ) -> None:
         """Print the current assessment and keys to take."""
-        line = Text(f"{clock_text(at):>9} ▸ ", style="bold")
+        line = Text(f"{format_time(at):>9} ▸ ", style="bold")
         if several:
             line.append(f"{home}: ")
-        line.append(seen.status or "-", style=_COLORS.get(seen.status or "", "cyan"))
-        details = [f"scope {seen.scope}"]
+        line.append(
+            observation.status or "-",
+            style=_COLORS.get(observation.status or "", "cyan"),
+        )
+        details = [f"scope {observation.scope}"]
         for name, values in (
-            ("planes", seen.planes),
-            ("models", seen.models),
-            ("elsewhere", seen.elsewhere),
+            ("planes", observation.subsystems),
+            ("models", observation.models),
+            ("elsewhere", observation.other_regions),
         ):
             if values:
                 details.append(f"{name} {', '.join(sorted(values))}")
         line.append(f"  {'; '.join(details)}", style="default not bold")
-        keys = "  ".join(f"{car}: {key}" for car, key in seen.keys.items())
+        keys = "  ".join(f"{car}: {key}" for car, key in observation.keys.items())
         line.append(f"  take → {keys}", style="magenta not bold")
         self._console.print(line, soft_wrap=True)
 
@@ -88,7 +93,7 @@ class StoryConsole:
         self._console.print(
             Panel(
                 Text(notice.text),
-                title=f"notice at {clock_text(at)} ({moment:%H:%M}): "
+                title=f"notice at {format_time(at)} ({moment:%H:%M}): "
                 f"{escape(notice.title)}",
                 title_align="left",
                 border_style="magenta",

@@ -21,39 +21,39 @@ from simulator.scenarios.scenario import Home, Scenario
 
 from . import fake_network
 from .clock import OffsetClock
-from .console import StoryConsole
+from .console import DemoConsole
 from .environment import ScenarioEnvironment, build_network, trust
 from .event_loop import HarnessLoop
 from .frontend_client import (
+    AUTH_PROVIDERS,
     DASHBOARD,
+    EXTRA_INTEGRATIONS,
     HOST,
-    PARTS,
-    SIGN_IN,
     FrontendClient,
     complete_onboarding,
-    seed,
+    write_initial_storage,
 )
-from .home_assistant import ROOT, HomeAssistantInstance, LogCollector, boot_whole
-from .narrator import Narrator, Tempo
+from .home_assistant import ROOT, HomeAssistantInstance, LogCollector, boot_full
+from .narrator import Narrator, RateControl
 from .scenario_runner import SETTLE_SECONDS, ScenarioRunner
 from .time_control import HarnessError, TimeControl, Traffic
 
-STORY = ROOT / "tests" / "cases" / "2021-11-19-worldwide.yaml"
+DEFAULT_CASE = ROOT / "tests" / "cases" / "2021-11-19-worldwide.yaml"
 STOP_SECONDS = 10.0
-MOST_PORT = 65_535
+MAX_PORT = 65_535
 
 
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     """Run a scenario in a Home Assistant that can be visited."""
     options = _options(arguments)
-    screen = StoryConsole(Console())
+    console = DemoConsole(Console())
     try:
         case = load_case(options.case)
     except CaseError as err:
-        screen.fail(str(err))
+        console.fail(str(err))
         return 2
-    if reason := _taken(options.port):
-        screen.fail(
+    if reason := _port_error(options.port):
+        console.fail(
             f"port {options.port} is taken ({reason}): choose another with --port, or"
             " stop what listens there"
         )
@@ -62,23 +62,23 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     loop = HarnessLoop()
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)
-    demo = loop.create_task(Demo(case, clock, loop, screen, options).run())
+    demo = loop.create_task(Demo(case, clock, loop, console, options).run())
 
-    def end() -> None:
+    def cancel() -> None:
         """Cancel the demo once, however often a signal arrives."""
         if not demo.cancelling():
-            screen.write("\nStopping...")
+            console.write("\nStopping...")
             demo.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, end)
+        loop.add_signal_handler(number, cancel)
     try:
         return loop.run_until_complete(demo)
     except asyncio.CancelledError:
-        screen.write("The demo has ended: nothing is left running.")
+        console.write("The demo has ended: nothing is left running.")
         return 130
     except HarnessError as err:
-        screen.fail(str(err))
+        console.fail(str(err))
         return 1
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
@@ -91,7 +91,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         description="Plays an outage to Keycard in a real Home Assistant on 127.0.0.1.",
     )
     parser.add_argument(
-        "--case", type=Path, default=STORY, metavar="FILE", help="tell another case"
+        "--case",
+        type=Path,
+        default=DEFAULT_CASE,
+        metavar="FILE",
+        help="tell another case",
     )
     parser.add_argument(
         "--port", type=_port, default=8123, help="where Home Assistant listens (8123)"
@@ -105,12 +109,12 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _port(text: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= MOST_PORT:
+    if text.isdecimal() and 1 <= int(text) <= MAX_PORT:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text} is no port: 1 to {MOST_PORT} are")
+    raise argparse.ArgumentTypeError(f"{text} is no port: 1 to {MAX_PORT} are")
 
 
-def _taken(port: int) -> str | None:
+def _port_error(port: int) -> str | None:
     """Return the reason why a port is unavailable, None if it is available."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -129,13 +133,13 @@ class Demo:
         case: Scenario,
         clock: OffsetClock,
         loop: HarnessLoop,
-        screen: StoryConsole,
+        console: DemoConsole,
         options: argparse.Namespace,
     ) -> None:
         self._case = case
         self._clock = clock
         self._loop = loop
-        self._screen = screen
+        self._console = console
         self._once: bool = options.once
         self._port: int = options.port
         self._log = LogCollector()
@@ -148,7 +152,7 @@ class Demo:
     async def run(self) -> int:
         """Set up the environment, run the case and keep Home Assistant running."""
         self._log.attach()
-        self._screen.title(self._case)
+        self._console.title(self._case)
         # The scenario starts in the past, so that it can end now.
         self._clock.wall_offset = -(SETTLE_SECONDS + self._case.end)
         simulator = Simulator(self._case.homes, now=self._clock.true_time, tls=True)
@@ -159,75 +163,84 @@ class Demo:
                     prefix="keycard-demo-", ignore_cleanup_errors=True
                 )
             )
-            stack.enter_context(traffic.counted())
+            stack.enter_context(traffic.count_requests())
             await stack.enter_async_context(simulator)
             trust(simulator)
             self._loop.network = build_network(simulator)
-            self._screen.write(
+            self._console.write(
                 "Starting the simulated cloud and Home Assistant (ten seconds)..."
             )
-            house = HomeAssistantInstance(Path(folder), self._loop, boot_whole)
-            self._furnish(house, Path(folder))
-            stack.push_async_callback(self._stop, house)
-            await self._start(house)
+            instance = HomeAssistantInstance(Path(folder), self._loop, boot_full)
+            self._configure(instance, Path(folder))
+            stack.push_async_callback(self._stop, instance)
+            await self._start(instance)
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            hands = FrontendClient(
-                session, self.url, await complete_onboarding(house.hass)
+            client = FrontendClient(
+                session, self.url, await complete_onboarding(instance.hass)
             )
-            tempo = Tempo(self._clock, self._loop, traffic, simulator)
-            self._screen.write(f"Home Assistant is at {self.url} (you are signed in).")
-            showing = Showing(
-                simulator, house, tempo, hands, screen=self._screen, url=self.url
+            rate_control = RateControl(self._clock, self._loop, traffic, simulator)
+            self._console.write(f"Home Assistant is at {self.url} (you are signed in).")
+            environment = DemoEnvironment(
+                simulator,
+                instance,
+                rate_control,
+                client,
+                console=self._console,
+                url=self.url,
             )
-            return await self._tell(showing, tempo)
+            return await self._run_case(environment, rate_control)
 
-    def _furnish(self, house: HomeAssistantInstance, folder: Path) -> None:
-        house.configure(
+    def _configure(self, instance: HomeAssistantInstance, folder: Path) -> None:
+        instance.configure(
             self._case.homes[0].region,
-            {"auth_providers": SIGN_IN, "internal_url": self.url},
-            PARTS,
+            {"auth_providers": AUTH_PROVIDERS, "internal_url": self.url},
+            EXTRA_INTEGRATIONS,
         )
-        seed(folder, self._port)
+        write_initial_storage(folder, self._port)
 
-    async def _tell(self, theatre: Showing, tempo: Tempo) -> int:
+    async def _run_case(
+        self, environment: DemoEnvironment, rate_control: RateControl
+    ) -> int:
         begin = time.perf_counter()
-        reader = Narrator(self._case, theatre, tempo, self._screen, slow=not self._once)
-        passed = await ScenarioRunner(self._case, theatre, reader).play()
-        tempo.rate = 0
+        narrator = Narrator(
+            self._case, environment, rate_control, self._console, slow=not self._once
+        )
+        passed = await ScenarioRunner(self._case, environment, narrator).run()
+        rate_control.rate = 0
         minutes, seconds = divmod(round(time.perf_counter() - begin), 60)
-        self._screen.write(
+        self._console.write(
             f"\nThe story took {minutes}:{seconds:02} minutes, everything"
             f" {'went as expected' if passed else 'but what is marked above'}."
         )
-        for error in (errors := self._log.errors_of_keycard):
-            self._screen.fail(error)
+        for error in (errors := self._log.keycard_errors):
+            self._console.fail(error)
         if not self._once:
-            await self._stay(theatre)
+            await self._keep_running(environment)
         return 0 if passed and not errors else 1
 
-    async def _stay(self, theatre: Showing) -> None:
+    async def _keep_running(self, environment: DemoEnvironment) -> None:
         """Advance to the current time and keep Home Assistant running."""
-        behind = -self._clock.wall_offset
-        if behind > 0:
-            await theatre.reach(theatre.now + behind)
-        self._screen.write(
+        remaining = -self._clock.wall_offset
+        if remaining > 0:
+            await environment.run_until(environment.now + remaining)
+        self._console.write(
             f"Home Assistant stays up at {self.url} (you are signed in)."
             " Ctrl-C ends the demo."
         )
         await self._loop.create_future()
 
-    async def _start(self, house: HomeAssistantInstance) -> None:
+    async def _start(self, instance: HomeAssistantInstance) -> None:
         """Start Home Assistant; an incomplete start could not be stopped."""
-        starting = house.start()
+        starting = instance.start()
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:
             await asyncio.wait([starting])
             raise
 
-    async def _stop(self, house: HomeAssistantInstance) -> None:
+    async def _stop(self, instance: HomeAssistantInstance) -> None:
         """Stop Home Assistant without waiting for its timeouts."""
-        stopping = house.stop()
+        stopping = instance.stop()
         while not stopping.done():
             await asyncio.wait([stopping], timeout=STOP_SECONDS)
             # Let its own timeouts fall due at once.
@@ -235,23 +248,23 @@ class Demo:
         await stopping
 
 
-class Showing(ScenarioEnvironment):
-    """Scenario environment with a dashboard of all homes."""
+class DemoEnvironment(ScenarioEnvironment):
+    """Scenario environment with a wall view of all homes."""
 
     def __init__(
         self,
         simulator: Simulator,
-        house: HomeAssistantInstance,
-        pace: TimeControl,
-        hands: FrontendClient,
+        instance: HomeAssistantInstance,
+        time_control: TimeControl,
+        client: FrontendClient,
         *,
-        screen: StoryConsole,
+        console: DemoConsole,
         url: str,
     ) -> None:
-        """Initialize with the frontend's client, the console and the frontend's URL."""
-        super().__init__(simulator, house, pace, hands)
-        self._front = hands
-        self._screen = screen
+        """Initialize with the frontend's client and URL, and the console."""
+        super().__init__(simulator, instance, time_control, client)
+        self._front = client
+        self._console = console
         self._url = url
 
     @override
@@ -261,4 +274,4 @@ class Showing(ScenarioEnvironment):
         await super().install(home, near)
         if first:
             await self._front.save_wall_view()
-            self._screen.write(f"Open the wall view: {self._url}/{DASHBOARD}")
+            self._console.write(f"Open the wall view: {self._url}/{DASHBOARD}")

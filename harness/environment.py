@@ -31,10 +31,10 @@ from simulator.scenarios.scenario import Home, Request
 
 from .fake_network import FakeNetwork, NameFault
 from .home_assistant import HomeAssistantInstance
-from .owner_client import (
+from .user_client import (
     APP_DOMAIN,
     InProcessClient,
-    OwnerClient,
+    UserClient,
     prepare_sign_in,
     set_up,
 )
@@ -43,7 +43,7 @@ from .time_control import HarnessError, TimeControl
 
 PROXY_URL = "https://proxy.in-between.example"
 TESLA_PROXY_URL = "https://tesla-proxy.home.example:4443"
-THROUGH_TESLA_PROXY = ("tesla_proxy", "fleet_server")
+TESLA_PROXY_PROVIDERS = ("tesla_proxy", "fleet_server")
 BLUEPRINT = "keycard/take_your_keycard.yaml"
 SET_UP_SECONDS = 120.0
 ACTIONS = {
@@ -58,7 +58,7 @@ ACTIONS = {
 def build_network(simulator: Simulator) -> FakeNetwork:
     """Return a network with the default hosts of Keycard, served by the simulator."""
 
-    def name_fault(subject: str) -> NameFault | None:
+    def get_name_fault(subject: str) -> NameFault | None:
         match simulator.condition(subject).kind:
             case ConditionKind.DNS:
                 return "dns"
@@ -67,7 +67,7 @@ def build_network(simulator: Simulator) -> FakeNetwork:
             case _:
                 return None
 
-    internet = FakeNetwork(name_fault)
+    network = FakeNetwork(get_name_fault)
     for region in ("na", "eu", "cn"):
         hosts = default_hosts(region)
         for target in list_endpoints(hosts):
@@ -86,15 +86,15 @@ def build_network(simulator: Simulator) -> FakeNetwork:
                 subjects = (part,)
             if target.url.startswith("http:"):
                 part += "_http"
-            internet.add(target.url, simulator.urls[part], *subjects)
-    internet.add(PROXY_URL, simulator.urls["proxy"], "proxy.api")
-    internet.add(TESLA_PROXY_URL, simulator.urls["tesla_proxy"], "tesla_proxy.api")
-    internet.add(f"https://{APP_DOMAIN}", simulator.urls["domain"], "domain.key")
+            network.add(target.url, simulator.urls[part], *subjects)
+    network.add(PROXY_URL, simulator.urls["proxy"], "proxy.api")
+    network.add(TESLA_PROXY_URL, simulator.urls["tesla_proxy"], "tesla_proxy.api")
+    network.add(f"https://{APP_DOMAIN}", simulator.urls["domain"], "domain.key")
     for name, service in SERVICES.items():
         if name in simulator.urls:
-            internet.add(service.base_url, simulator.urls[name], f"{name}.api")
-    simulator.prepare_certificates(internet.names)
-    return internet
+            network.add(service.base_url, simulator.urls[name], f"{name}.api")
+    simulator.prepare_certificates(network.names)
+    return network
 
 
 def trust(simulator: Simulator) -> None:
@@ -110,44 +110,44 @@ class ScenarioEnvironment:
     def __init__(
         self,
         simulator: Simulator,
-        house: HomeAssistantInstance,
-        pace: TimeControl,
-        hands: OwnerClient | None = None,
+        instance: HomeAssistantInstance,
+        time_control: TimeControl,
+        client: UserClient | None = None,
     ) -> None:
         """Initialize with started parts that share a loop and a clock."""
-        self._hands = hands or InProcessClient(house)
+        self._client = client or InProcessClient(instance)
         self.simulator = simulator
-        self.house = house
-        self.pace = pace
+        self.instance = instance
+        self.time_control = time_control
         self.entries: dict[str, str] = {}  # entry ids by name of the home
         self._reauth: set[str] = set()
         self._tasks: set[Any] = set()
-        self.begun = 0.0
+        self.started_at = 0.0
         self._first_notice = 0
         self._first_billed = 0
 
     @property
     def now(self) -> float:
         """Return the monotonic time in seconds."""
-        return self.pace.clock.monotonic()
+        return self.time_control.clock.monotonic()
 
-    def begin(self) -> None:
+    def start_counting(self) -> None:
         """Start counting notices and billed calls."""
-        self.begun = self.now
-        self._first_notice = len(self.house.notices)
+        self.started_at = self.now
+        self._first_notice = len(self.instance.notices)
         self._first_billed = self.simulator.usage.billed
 
-    async def reach(
-        self, until: float, seen: Callable[[], Awaitable[None]] | None = None
+    async def run_until(
+        self, until: float, on_advance: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         """Advance to a monotonic time, timer by timer; call `on_advance` after each."""
 
-        async def look() -> None:
+        async def check_reauth() -> None:
             self._watch_reauth()
-            if seen is not None:
-                await seen()
+            if on_advance is not None:
+                await on_advance()
 
-        await self.pace.reach(until, look)
+        await self.time_control.run_until(until, check_reauth)
 
     def set(self, conditions: Mapping[str, str]) -> None:
         """Set several conditions at once."""
@@ -155,7 +155,7 @@ class ScenarioEnvironment:
 
     def set_clock(self, seconds: float) -> None:
         """Set the wall clock of Home Assistant forward or back."""
-        self.pace.clock.set_wall(seconds)
+        self.time_control.clock.shift_wall_clock(seconds)
 
     def set_token(self, token: str) -> None:
         """Set the state of the access tokens: "expired" or "ok"."""
@@ -164,8 +164,8 @@ class ScenarioEnvironment:
     async def restart(self) -> None:
         """Restart Home Assistant."""
         # Do not jump while it stops: future timers must not fall due.
-        await self.house.stop()
-        await self.pace.drive(self.house.start(), SET_UP_SECONDS)
+        await self.instance.stop()
+        await self.time_control.run_task(self.instance.start(), SET_UP_SECONDS)
 
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
         """Set Keycard up and create an automation from the shipped blueprint.
@@ -175,34 +175,38 @@ class ScenarioEnvironment:
         base_url = default_hosts(home.region).regions[home.region]
         if home.provider == "proxy":
             base_url = PROXY_URL
-        if home.provider in THROUGH_TESLA_PROXY:
+        if home.provider in TESLA_PROXY_PROVIDERS:
             base_url = TESLA_PROXY_URL
             for car in home.cars:
                 self.simulator.pair(car.name, self.simulator.tesla_proxy.key)
         sign_in = None
         if home.provider in ("fleet", "fleet_server"):
-            sign_in = await prepare_sign_in(self.house, self.simulator, home)
+            sign_in = await prepare_sign_in(self.instance, self.simulator, home)
         token = self._token(home)
-        flow = self.house.task(set_up(self._hands.desk, home, base_url, token, sign_in))
-        self.entries[home.name] = await self.pace.drive(flow, SET_UP_SECONDS)
-        await self.pace.settle()
-        if local := [car.name for car in home.cars if car.name in near]:
-            pairing = self.house.task(self._pair(home, local))
-            await self.pace.drive(pairing, SET_UP_SECONDS)
-            await self.pace.settle()
-        entry = self.house.hass.config_entries.async_get_known_entry(
+        set_up_task = self.instance.task(
+            set_up(self._client.flow_client, home, base_url, token, sign_in)
+        )
+        self.entries[home.name] = await self.time_control.run_task(
+            set_up_task, SET_UP_SECONDS
+        )
+        await self.time_control.settle()
+        if paired := [car.name for car in home.cars if car.name in near]:
+            pairing = self.instance.task(self._pair(home, paired))
+            await self.time_control.run_task(pairing, SET_UP_SECONDS)
+            await self.time_control.settle()
+        entry = self.instance.hass.config_entries.async_get_known_entry(
             self.entries[home.name]
         )
         if entry.state is not ConfigEntryState.LOADED:
             raise HarnessError(f"{home.name} is set up but not loaded: {entry.state}")
-        automation = relay(home.name, self._outage_event(home))
-        saving = self.house.task(self._hands.save_automation(automation))
-        await self.pace.drive(saving, SET_UP_SECONDS)
+        automation = notice_automation(home.name, self._outage_event(home))
+        saving = self.instance.task(self._client.save_automation(automation))
+        await self.time_control.run_task(saving, SET_UP_SECONDS)
 
     async def _pair(self, home: Home, names: Iterable[str]) -> None:
         """Add the Bluetooth key to cars, as pairing does."""
-        hass = self.house.hass
-        self.house.listen_to(self.simulator.bluetooth)
+        hass = self.instance.hass
+        self.instance.add_bluetooth_proxy(self.simulator.bluetooth)
         key = await async_get_bluetooth_key(hass)
         for name in names:
             vin = self.simulator.cars[name].vin
@@ -238,57 +242,57 @@ class ScenarioEnvironment:
         """Send a command; return a function that returns its result so far."""
         domain, action, key = ACTIONS[request.action]
         car = self.simulator.cars[request.car]
-        local = self.simulator.computers[request.car].bluetooth_executed
+        bluetooth_executed = self.simulator.computers[request.car].bluetooth_executed
         before = car.executed[request.command]
-        before_local = local[request.command]
-        ended: list[bool] = []
+        bluetooth_before = bluetooth_executed[request.command]
+        results: list[bool] = []
 
-        async def ask() -> None:
-            entity_id = self._car_entity(domain, request.car, key)
+        async def send() -> None:
+            entity_id = self._vehicle_entity(domain, request.car, key)
             try:
-                await self.house.hass.services.async_call(
+                await self.instance.hass.services.async_call(
                     domain, action, {"entity_id": entity_id}, blocking=True
                 )
             except HomeAssistantError:
-                ended.append(False)
+                results.append(False)
             else:
-                ended.append(entity_id is not None)
+                results.append(entity_id is not None)
 
-        task = self.house.task(ask())
+        task = self.instance.task(send())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-        def tell() -> RequestResult:
+        def get_result() -> RequestResult:
             executed = car.executed[request.command] - before
-            near = local[request.command] > before_local
+            over_bluetooth = bluetooth_executed[request.command] > bluetooth_before
             return RequestResult(
-                ended=bool(ended),
-                done=ended == [True],
+                ended=bool(results),
+                done=results == [True],
                 executed=executed,
-                via=("bluetooth" if near else "cloud") if executed else None,
+                via=("bluetooth" if over_bluetooth else "cloud") if executed else None,
             )
 
-        return tell
+        return get_result
 
-    def look(self, home: Home) -> Observation:
+    def observe(self, home: Home) -> Observation:
         """Return the current state of a home."""
-        hass, entry_id = self.house.hass, self.entries[home.name]
+        hass, entry_id = self.instance.hass, self.entries[home.name]
         status = hass.states.get(self._entity("sensor", f"{entry_id}_status") or "")
         details = status.attributes if status else {}
-        notices = self.house.notices[self._first_notice :]
+        notices = self.instance.notices[self._first_notice :]
         return Observation(
             status=status.state if status else None,
             scope=self._state(self._entity("sensor", f"{entry_id}_scope")),
-            planes=frozenset(details.get("planes", ())),
+            subsystems=frozenset(details.get("planes", ())),
             models=frozenset(details.get("models", ())),
-            elsewhere=frozenset(details.get("elsewhere", ())),
+            other_regions=frozenset(details.get("elsewhere", ())),
             keys={
                 car.name: self._state(
-                    self._car_entity("sensor", car.name, "key_to_take")
+                    self._vehicle_entity("sensor", car.name, "key_to_take")
                 )
                 for car in home.cars
             },
-            notified=sum(notice.tag == tag(home.name) for notice in notices),
+            notified=sum(notice.tag == notice_tag(home.name) for notice in notices),
             reauth=entry_id in self._reauth,
             unavailable=tuple(self._unavailable(entry_id)),
             billed=self.simulator.usage.billed - self._first_billed,
@@ -296,14 +300,14 @@ class ScenarioEnvironment:
         )
 
     def _watch_reauth(self) -> None:
-        for flow in self.house.hass.config_entries.flow.async_progress():
+        for flow in self.instance.hass.config_entries.flow.async_progress():
             if flow["handler"] == DOMAIN:
                 context = flow["context"]
                 if context.get("source") == SOURCE_REAUTH:
                     self._reauth.add(str(context.get("entry_id")))
 
     def _unavailable(self, entry_id: str) -> list[str]:
-        registry = er.async_get(self.house.hass)
+        registry = er.async_get(self.instance.hass)
         return [
             entity.entity_id
             for entity in er.async_entries_for_config_entry(registry, entry_id)
@@ -312,7 +316,7 @@ class ScenarioEnvironment:
         ]
 
     def _repairs(self, entry_id: str) -> list[str]:
-        issues = ir.async_get(self.house.hass).issues.values()
+        issues = ir.async_get(self.instance.hass).issues.values()
         return [
             issue.translation_key or issue.issue_id
             for issue in issues
@@ -321,23 +325,26 @@ class ScenarioEnvironment:
 
     def entities(self, entry_id: str) -> dict[str, dict[tuple[str, str], str]]:
         """Return the entity ids of an entry by device, then by domain and key."""
-        hass = self.house.hass
+        hass = self.instance.hass
         devices, registry = dr.async_get(hass), er.async_get(hass)
         found: dict[str, dict[tuple[str, str], str]] = {}
         for device in dr.async_entries_for_config_entry(devices, entry_id):
-            owner = next(identifier[1] for identifier in device.identifiers)
-            found[device.name or owner] = {
-                (one.domain, one.unique_id.removeprefix(f"{owner}_")): one.entity_id
-                for one in er.async_entries_for_device(registry, device.id)
+            prefix = next(identifier[1] for identifier in device.identifiers)
+            found[device.name or prefix] = {
+                (
+                    entity.domain,
+                    entity.unique_id.removeprefix(f"{prefix}_"),
+                ): entity.entity_id
+                for entity in er.async_entries_for_device(registry, device.id)
             }
         return found
 
     def _entity(self, domain: str, unique_id: str) -> str | None:
-        registry = er.async_get(self.house.hass)
+        registry = er.async_get(self.instance.hass)
         return registry.async_get_entity_id(domain, DOMAIN, unique_id)
 
-    def _car_entity(self, domain: str, name: str, key: str) -> str | None:
-        registry = dr.async_get(self.house.hass)
+    def _vehicle_entity(self, domain: str, name: str, key: str) -> str | None:
+        registry = dr.async_get(self.instance.hass)
         devices = chain.from_iterable(
             dr.async_entries_for_config_entry(registry, entry_id)
             for entry_id in self.entries.values()
@@ -349,21 +356,21 @@ class ScenarioEnvironment:
         return None
 
     def _state(self, entity_id: str | None) -> str | None:
-        state = self.house.hass.states.get(entity_id) if entity_id else None
+        state = self.instance.hass.states.get(entity_id) if entity_id else None
         return state.state if state else None
 
 
-def tag(home: str) -> str:
+def notice_tag(home: str) -> str:
     """Return the tag of a home's notices."""
     return f"keycard_{home}"
 
 
-def relay(home: str, outage_event: str) -> dict[str, Any]:
+def notice_automation(home: str, outage_event: str) -> dict[str, Any]:
     """Return the configuration of the automation that delivers a home's notices."""
-    notice = {
+    action = {
         "action": "persistent_notification.create",
         "data": {
-            "notification_id": tag(home),
+            "notification_id": notice_tag(home),
             "title": "{{ title }}",
             "message": "{{ message }}",
         },
@@ -373,6 +380,6 @@ def relay(home: str, outage_event: str) -> dict[str, Any]:
         "alias": f"Take your keycard ({home})",
         "use_blueprint": {
             "path": BLUEPRINT,
-            "input": {"outage_event": outage_event, "own_actions": [notice]},
+            "input": {"outage_event": outage_event, "own_actions": [action]},
         },
     }

@@ -15,7 +15,7 @@ type AddressInfo = tuple[
 
 
 # Home Assistant instance of a task, inherited by the tasks and timers it creates.
-OWNER: ContextVar[object | None] = ContextVar("OWNER", default=None)
+INSTANCE: ContextVar[object | None] = ContextVar("OWNER", default=None)
 
 
 class Network(Protocol):
@@ -37,13 +37,13 @@ class HarnessLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.network: Network | None = None
-        self.jobs = 0
+        self.executor_jobs = 0
         self._timers: dict[object, WeakSet[asyncio.TimerHandle]] = {}
 
     @property
     def idle(self) -> bool:
         """Return whether nothing is ready to run and no executor job is running."""
-        return not self._ready and not self.jobs
+        return not self._ready and not self.executor_jobs
 
     def next_due(self) -> float | None:
         """Return the loop time of the next timer, None if there is none."""
@@ -62,18 +62,18 @@ class HarnessLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         """Record the instance of the timer."""
         handle = super().call_at(when, callback, *args, context=context)
-        if (owner := OWNER.get()) is not None:
-            self._timers.setdefault(owner, WeakSet()).add(handle)
+        if (instance := INSTANCE.get()) is not None:
+            self._timers.setdefault(instance, WeakSet()).add(handle)
         return handle
 
-    async def end_all_of(self, owner: object) -> None:
+    async def cancel_all(self, instance: object) -> None:
         """Cancel all timers and tasks of an instance, like the end of its process."""
-        for handle in self._timers.pop(owner, ()):
+        for handle in self._timers.pop(instance, ()):
             handle.cancel()
         tasks = [
             task
             for task in asyncio.all_tasks(self)
-            if task.get_context().get(OWNER) is owner
+            if task.get_context().get(INSTANCE) is instance
         ]
         for task in tasks:
             task.cancel()
@@ -85,12 +85,12 @@ class HarnessLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Future[T]:
         """Count running executor jobs."""
         future = super().run_in_executor(executor, func, *args)
-        self.jobs += 1
+        self.executor_jobs += 1
         future.add_done_callback(self._job_done)
         return future
 
     def _job_done(self, _future: asyncio.Future[Any]) -> None:
-        self.jobs -= 1
+        self.executor_jobs -= 1
 
     @override
     async def getaddrinfo(
@@ -104,7 +104,7 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         flags: int = 0,
     ) -> list[Any]:
         """Resolve a name in the simulated network."""
-        if self.network is None or not isinstance(host, str) or literal(host):
+        if self.network is None or not isinstance(host, str) or is_ip_address(host):
             return await super().getaddrinfo(
                 host, port, family=family, type=type, proto=proto, flags=flags
             )
@@ -112,14 +112,14 @@ class HarnessLoop(asyncio.SelectorEventLoop):
             raise socket.gaierror(socket.EAI_NONAME, "no address of this family")
         address = self.network.resolve(host)
         kind = type or socket.SOCK_STREAM
-        found: AddressInfo = (
+        info: AddressInfo = (
             socket.AF_INET,
             socket.SocketKind(kind),
             proto,
             "",
             (address, int(port or 0)),
         )
-        return [found]
+        return [info]
 
     @override
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
@@ -132,7 +132,7 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         await super().sock_connect(sock, address)
 
 
-def literal(host: str) -> bool:
+def is_ip_address(host: str) -> bool:
     """Return whether a host is an IP address."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:

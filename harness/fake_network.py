@@ -18,15 +18,15 @@ from yarl import URL
 
 from homeassistant.helpers import aiohttp_client
 
-from .event_loop import literal
+from .event_loop import is_ip_address
 
 type NameFault = Literal["dns", "null"]
 
 DOCUMENTATION_NET = "198.51.100."
 NULL_ADDRESS = "0.0.0.0"  # noqa: S104 - the answer of a DNS blocker, never bound
 
-_CONNECTING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-_LOOKING_UP = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
+_CONNECT_EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_RESOLVE_EVENTS = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +44,19 @@ class FakeNetwork:
         """Initialize with a function that returns a subject's current name fault."""
         self._name_fault = name_fault
         self._hosts: dict[str, Host] = {}
-        self._ends: dict[tuple[str, int], tuple[str, int]] = {}
+        self._targets: dict[tuple[str, int], tuple[str, int]] = {}
 
-    def add(self, url: str, end: str, *subjects: str) -> None:
+    def add(self, url: str, target: str, *subjects: str) -> None:
         """Route host and port of a URL to a loopback URL."""
-        story, loopback = URL(url), URL(end)
-        name, port = story.host, story.port
+        source, loopback = URL(url), URL(target)
+        name, port = source.host, source.port
         if not name or port is None or not loopback.host or loopback.port is None:
-            raise ValueError(f"{url} -> {end}: host and port are needed")
-        known = self._hosts.get(name)
-        address = known.address if known else self._next_address()
-        before = known.subjects if known else frozenset[str]()
-        self._hosts[name] = Host(address=address, subjects=before | {*subjects})
-        self._ends[address, port] = (loopback.host, loopback.port)
+            raise ValueError(f"{url} -> {target}: host and port are needed")
+        host = self._hosts.get(name)
+        address = host.address if host else self._next_address()
+        known_subjects = host.subjects if host else frozenset[str]()
+        self._hosts[name] = Host(address=address, subjects=known_subjects | {*subjects})
+        self._targets[address, port] = (loopback.host, loopback.port)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,19 +71,19 @@ class FakeNetwork:
         name = host.rstrip(".").lower()
         if name == "localhost":
             return "127.0.0.1"
-        known = self._hosts.get(name)
-        if known is None:
+        known_host = self._hosts.get(name)
+        if known_host is None:
             raise socket.gaierror(socket.EAI_NONAME, f"{name} is not in this story")
-        faults = {self._name_fault(subject) for subject in sorted(known.subjects)}
+        faults = {self._name_fault(subject) for subject in sorted(known_host.subjects)}
         if "dns" in faults:
             raise socket.gaierror(socket.EAI_NONAME, "name not found")
-        return NULL_ADDRESS if "null" in faults else known.address
+        return NULL_ADDRESS if "null" in faults else known_host.address
 
     def route(self, address: str, port: int) -> tuple[str, int]:
         """Return the loopback address and port of a target; raise OSError if none."""
         if _is_loopback(address):
             return address, port
-        if end := self._ends.get((address, port)):
+        if end := self._targets.get((address, port)):
             return end
         if address == NULL_ADDRESS or address.startswith(DOCUMENTATION_NET):
             raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens there")
@@ -109,26 +109,26 @@ def install() -> None:
     that do not use the event loop.
     """
     vars(aiohttp_client).update(_async_make_resolver=lambda _hass: FakeResolver())
-    sys.addaudithook(refuse_to_leave)
+    sys.addaudithook(block_external_access)
 
 
-def refuse_to_leave(event: str, arguments: tuple[Any, ...]) -> None:
+def block_external_access(event: str, arguments: tuple[Any, ...]) -> None:
     """Audit hook that raises OSError for connections beyond this machine."""
-    for host in _hosts_asked(event, arguments):
+    for host in _event_hosts(event, arguments):
         if host in {"", "localhost", None}:
             continue
-        if not literal(str(host)):
+        if not is_ip_address(str(host)):
             raise socket.gaierror(socket.EAI_NONAME, f"{host} is not in this story")
-        if event in _CONNECTING and not _is_loopback(str(host)):
+        if event in _CONNECT_EVENTS and not _is_loopback(str(host)):
             raise OSError(errno.ENETUNREACH, f"{host} is not in this story")
 
 
-def _hosts_asked(event: str, arguments: tuple[Any, ...]) -> Iterator[object]:
+def _event_hosts(event: str, arguments: tuple[Any, ...]) -> Iterator[object]:
     """Yield the host of an audit event, if it has one."""
-    if event in _LOOKING_UP:
+    if event in _RESOLVE_EVENTS:
         host = arguments[0]
         yield host.decode() if isinstance(host, bytes) else host
-    elif event in _CONNECTING:
+    elif event in _CONNECT_EVENTS:
         address = arguments[1]
         if isinstance(address, tuple):
             yield address[0]

@@ -12,16 +12,16 @@ from homeassistant.auth.const import GROUP_ID_ADMIN
 from homeassistant.components.http.config import HTTP_STORAGE_SCHEMA
 from homeassistant.core import HomeAssistant
 
-from .owner_client import FlowClient, Result
+from .user_client import FlowClient, Result
 from .time_control import HarnessError
 
 HOST = "127.0.0.1"
 DASHBOARD = "keycard-demo"
-OWNER = "Owner"
-STAY = timedelta(days=1)
-PARTS = ("history", "logbook")
+USER_NAME = "Owner"
+TOKEN_LIFETIME = timedelta(days=1)
+EXTRA_INTEGRATIONS = ("history", "logbook")
 # Sign in without a password on this machine.
-SIGN_IN = [
+AUTH_PROVIDERS = [
     {
         "type": "trusted_networks",
         "trusted_networks": [f"{HOST}/32"],
@@ -31,7 +31,7 @@ SIGN_IN = [
 WALL_VIEW = {"strategy": {"type": "custom:keycard"}}
 
 
-def seed(folder: Path, port: int) -> None:
+def write_initial_storage(folder: Path, port: int) -> None:
     """Prepare the storage: HTTP settings and completed onboarding."""
     storage = folder / ".storage"
     storage.mkdir()
@@ -40,10 +40,10 @@ def seed(folder: Path, port: int) -> None:
         "pending": None,
         "yaml_migration_done": True,
     }
-    done = ["user", "core_config", "analytics", "integration"]
+    steps = ["user", "core_config", "analytics", "integration"]
     for key, version, minor, data in (
         ("http", 2, 2, http),
-        ("onboarding", 4, 1, {"done": done}),
+        ("onboarding", 4, 1, {"done": steps}),
     ):
         stored = {"key": key, "version": version, "minor_version": minor, "data": data}
         (storage / key).write_text(json.dumps(stored))
@@ -52,13 +52,13 @@ def seed(folder: Path, port: int) -> None:
 async def complete_onboarding(hass: HomeAssistant) -> str:
     """Create the user and return an access token."""
     # The clock runs fast: keep the user signed in.
-    lasting = partial(
-        hass.auth.async_create_refresh_token, access_token_expiration=STAY
+    create_refresh_token = partial(
+        hass.auth.async_create_refresh_token, access_token_expiration=TOKEN_LIFETIME
     )
-    setattr(hass.auth, "async_create_refresh_token", lasting)  # noqa: B010 - a method
-    owner = await hass.auth.async_create_user(OWNER, group_ids=[GROUP_ID_ADMIN])
+    setattr(hass.auth, "async_create_refresh_token", create_refresh_token)  # noqa: B010 - a method
+    user = await hass.auth.async_create_user(USER_NAME, group_ids=[GROUP_ID_ADMIN])
     token = await hass.auth.async_create_refresh_token(
-        owner, client_name="Demo", client_id=f"http://{HOST}/"
+        user, client_name="Demo", client_id=f"http://{HOST}/"
     )
     return hass.auth.async_create_access_token(token)
 
@@ -70,7 +70,7 @@ class FrontendClient:
         self._session = session
         self._url = url
         self._token = token
-        self.desk: FlowClient = self
+        self.flow_client: FlowClient = self
 
     async def _post(self, path: str, data: dict[str, Any]) -> Any:
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -82,17 +82,17 @@ class FrontendClient:
                 raise HarnessError(f"{path}: {response.status} {text[:500]}")
             return await response.json()
 
-    async def begin(self, handler: str) -> Result:
+    async def start(self, handler: str) -> Result:
         """Start a flow and return its first result."""
         result: Result = await self._post(
             "config/config_entries/flow", {"handler": handler}
         )
         return result
 
-    async def answer(self, flow_id: str, answers: dict[str, Any]) -> Result:
+    async def submit(self, flow_id: str, user_input: dict[str, Any]) -> Result:
         """Submit a step and return the next result."""
         result: Result = await self._post(
-            f"config/config_entries/flow/{flow_id}", answers
+            f"config/config_entries/flow/{flow_id}", user_input
         )
         return result
 
@@ -113,12 +113,12 @@ class FrontendClient:
             "title": "Keycard",
             "icon": "mdi:card-account-details-outline",
         }
-        saved = {
+        save = {
             "type": "lovelace/config/save",
             "url_path": DASHBOARD,
             "config": WALL_VIEW,
         }
-        first = {
+        set_default = {
             "type": "frontend/set_system_data",
             "key": "core",
             "value": {"default_panel": DASHBOARD},

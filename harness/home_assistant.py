@@ -20,15 +20,15 @@ from homeassistant.runner import RuntimeConfig
 from simulator.bluetooth import BluetoothEnvironment
 
 from . import no_hardware
-from .bluetooth_proxy import async_place_proxy
-from .event_loop import OWNER, HarnessLoop
+from .bluetooth_proxy import async_add_proxy
+from .event_loop import INSTANCE, HarnessLoop
 from .time_control import HarnessError
 
 ROOT = Path(__file__).parents[1]
 AUTOMATIONS = "automations.yaml"
 INTEGRATION = "keycard"
 # The name can also be part of a path, such as that of the cache.
-_OF_KEYCARD = re.compile(
+_KEYCARD_PATTERN = re.compile(
     rf"custom_components[./]{INTEGRATION}\b|(?<![\w./-]){INTEGRATION}\b(?![/-])"
 )
 # Default integrations of Home Assistant that Keycard uses.
@@ -78,7 +78,7 @@ async def boot_light(folder: Path) -> HomeAssistant:
     return hass
 
 
-async def boot_whole(folder: Path) -> HomeAssistant:
+async def boot_full(folder: Path) -> HomeAssistant:
     """Start Home Assistant with all default integrations, as its command does."""
     hass = await bootstrap.async_setup_hass(
         RuntimeConfig(config_dir=str(folder), skip_pip=True, log_no_color=True)
@@ -102,8 +102,8 @@ class HomeAssistantInstance:
         self._loop = loop
         self._boot = boot
         self._hass: HomeAssistant | None = None
-        self._life = object()
-        self._air: BluetoothEnvironment | None = None
+        self._run = object()
+        self._bluetooth: BluetoothEnvironment | None = None
         self.notices: list[PushNotification] = []
 
     @property
@@ -117,7 +117,7 @@ class HomeAssistantInstance:
         self,
         region: str,
         core_settings: Mapping[str, Any] | None = None,
-        parts: Iterable[str] = (),
+        integrations: Iterable[str] = (),
     ) -> None:
         """Write the configuration and link the integration of this checkout.
 
@@ -137,40 +137,42 @@ class HomeAssistantInstance:
             "unit_system": "us_customary" if country == "US" else "metric",
             **(core_settings or {}),
         }
-        settings = {"homeassistant": core, **dict.fromkeys(parts)}
+        settings = {"homeassistant": core, **dict.fromkeys(integrations)}
         (self._folder / "configuration.yaml").write_text(
             f"{yaml.safe_dump(settings)}automation: !include {AUTOMATIONS}\n"
         )
         (self._folder / AUTOMATIONS).write_text("[]\n")
         (self._folder / "custom_components").symlink_to(ROOT / "custom_components")
 
-    def task[T](self, action: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def task[T](self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine as a task that ends when Home Assistant stops."""
         context = copy_context()
-        context.run(OWNER.set, self._life)
-        return self._loop.create_task(action, context=context)
+        context.run(INSTANCE.set, self._run)
+        return self._loop.create_task(coroutine, context=context)
 
     def start(self) -> asyncio.Task[None]:
         """Start Home Assistant and record notices."""
-        self._life = object()
+        self._run = object()
         return self.task(self._start())
 
     async def _start(self) -> None:
         no_hardware.install()
         self._hass = await self._boot(self._folder)
         # A running automation may last for the whole outage: do not wait for it.
-        persistent_notification.async_register_callback(self._hass, self._notified)
-        self._place_proxy()
+        persistent_notification.async_register_callback(
+            self._hass, self._record_notices
+        )
+        self._add_proxy()
 
-    def listen_to(self, air: BluetoothEnvironment) -> None:
+    def add_bluetooth_proxy(self, environment: BluetoothEnvironment) -> None:
         """Add a Bluetooth proxy, also after each restart."""
-        if self._air is None:
-            self._air = air
-            self._place_proxy()
+        if self._bluetooth is None:
+            self._bluetooth = environment
+            self._add_proxy()
 
-    def _place_proxy(self) -> None:
-        if self._air is not None:
-            async_place_proxy(self.hass, self._air)
+    def _add_proxy(self) -> None:
+        if self._bluetooth is not None:
+            async_add_proxy(self.hass, self._bluetooth)
 
     def stop(self) -> asyncio.Task[None]:
         """Stop Home Assistant and leave the loop running."""
@@ -183,27 +185,29 @@ class HomeAssistantInstance:
         await hass.async_stop(force=True)
         # Home Assistant leaves this attribute on the loop.
         vars(self._loop).pop("_shutdown_run_callback_threadsafe", None)
-        await self._loop.end_all_of(self._life)
+        await self._loop.cancel_all(self._run)
 
     async def add_automation(self, automation: dict[str, Any]) -> None:
         """Add an automation to the file of the editor and load it."""
         path = self._folder / AUTOMATIONS
-        there = yaml.safe_load(path.read_text()) or []
-        path.write_text(yaml.safe_dump([*there, automation], sort_keys=False))
+        automations = yaml.safe_load(path.read_text()) or []
+        path.write_text(yaml.safe_dump([*automations, automation], sort_keys=False))
         await self.hass.services.async_call("automation", "reload", blocking=True)
 
     @callback
-    def _notified(self, kind: UpdateType, changed: dict[str, Notification]) -> None:
+    def _record_notices(
+        self, kind: UpdateType, changed: dict[str, Notification]
+    ) -> None:
         if kind not in {UpdateType.ADDED, UpdateType.UPDATED}:
             return
         self.notices.extend(
             PushNotification(
                 at=self._loop.time(),
                 tag=tag,
-                title=one["title"] or "",
-                text=one["message"],
+                title=notification["title"] or "",
+                text=notification["message"],
             )
-            for tag, one in changed.items()
+            for tag, notification in changed.items()
         )
 
 
@@ -234,6 +238,6 @@ class LogCollector(logging.Handler):
         ]
 
     @property
-    def errors_of_keycard(self) -> list[str]:
+    def keycard_errors(self) -> list[str]:
         """Return the error messages that involve Keycard."""
-        return [error for error in self.errors if _OF_KEYCARD.search(error)]
+        return [error for error in self.errors if _KEYCARD_PATTERN.search(error)]

@@ -30,7 +30,7 @@ class NoAdapters(BluetoothAdapters):
         return "hci0"
 
 
-class NoWatcher:
+class NoUsbWatcher:
     """USB watcher without events; without a watcher Home Assistant polls."""
 
     def async_register_callback(self, _changed: Callable[[], None]) -> None:
@@ -41,14 +41,14 @@ class NoWatcher:
         return lambda: None
 
 
-async def _refuse(_self: MGMTBluetoothCtl) -> None:
+async def _raise_no_bluetooth(_self: MGMTBluetoothCtl) -> None:
     raise OSError("there is no Bluetooth on this machine")
 
 
 def install() -> None:
     """Make Home Assistant find no adapters and USB devices."""
     vars(bluetooth).update(get_adapters=NoAdapters)
-    vars(usb).update(AIOUSBWatcher=NoWatcher, scan_serial_ports=tuple)
-    setattr(MGMTBluetoothCtl, "setup", _refuse)  # noqa: B010 - typed as a method
+    vars(usb).update(AIOUSBWatcher=NoUsbWatcher, scan_serial_ports=tuple)
+    setattr(MGMTBluetoothCtl, "setup", _raise_no_bluetooth)  # noqa: B010 - typed as a method
     reach_bluez = bleak_manager.get_global_bluez_manager_with_timeout
     vars(reach_bluez).update(_has_dbus_socket=False)

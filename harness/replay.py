@@ -20,11 +20,11 @@ from rich.markup import escape
 from simulator.scenarios.scenario import PROVIDERS, CaseError, Scenario, load_case
 
 from .clock import OffsetClock
-from .report import clock_text, from_json, show
+from .report import format_time, from_json, show
 from .scenario_runner import Outcome
 
 CASE_SECONDS = 600
-MOST_PROBLEMS = 3
+MAX_PROBLEMS = 3
 
 
 @dataclass(kw_only=True)
@@ -43,7 +43,7 @@ class ReplayResult:
         return steps and not self.problems and bool(self.facts)
 
 
-class Replays:
+class ReplayRunner:
     """Runs cases in parallel and prints their results in order."""
 
     def __init__(self, console: Console, providers: Sequence[str] = ()) -> None:
@@ -53,12 +53,12 @@ class Replays:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def play(self, case: Scenario) -> ReplayResult:
+    def run(self, case: Scenario) -> ReplayResult:
         """Run one case in a process and parse its output."""
-        played = ReplayResult(case=case)
+        result = ReplayResult(case=case)
         with self._lock:
             if self._stopped:
-                return played
+                return result
             process = subprocess.Popen(  # noqa: S603 - this program itself
                 [
                     *(sys.executable, "-m", "harness", "worker", str(case.path)),
@@ -74,21 +74,21 @@ class Replays:
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            played.problems.append(f"no end after {CASE_SECONDS} seconds")
+            result.problems.append(f"no end after {CASE_SECONDS} seconds")
         finally:
             with self._lock:
                 self._running.discard(process)
         for line in out.splitlines():
-            told = json.loads(line)
-            if "outcome" in told:
-                played.outcomes.append(from_json(told["outcome"]))
-            elif "problem" in told:
-                played.problems.append(told["problem"])
+            message = json.loads(line)
+            if "outcome" in message:
+                result.outcomes.append(from_json(message["outcome"]))
+            elif "problem" in message:
+                result.problems.append(message["problem"])
             else:
-                played.facts = told
-        if not played.facts and not played.problems:
-            played.problems.append(f"the stage broke down:\n{err.strip()[-3000:]}")
-        return played
+                result.facts = message
+        if not result.facts and not result.problems:
+            result.problems.append(f"the stage broke down:\n{err.strip()[-3000:]}")
+        return result
 
     def stop(self) -> None:
         """Terminate running processes."""
@@ -97,30 +97,30 @@ class Replays:
             for process in self._running:
                 process.terminate()
 
-    def show(self, played: ReplayResult) -> None:
+    def show(self, result: ReplayResult) -> None:
         """Print the result of a case."""
-        case, facts = played.case, played.facts
+        case, summary = result.case, result.facts
         name = escape(str(case.path))
-        measured = (
-            f"  {facts['story']:.0f} s of story in {facts['seconds']:.1f} s"
-            f" ({facts['jumps']} jumps, {facts['calls']} requests,"
-            f" {facts['billed']} billed)"
-            if facts
+        figures = (
+            f"  {summary['story']:.0f} s of story in {summary['seconds']:.1f} s"
+            f" ({summary['jumps']} jumps, {summary['calls']} requests,"
+            f" {summary['billed']} billed)"
+            if summary
             else ""
         )
-        verdict = "[green]passed[/]" if played.passed else "[bold red]FAILED[/]"
-        self._console.print(f"{name}: {verdict}{measured}", highlight=False)
-        for outcome in played.outcomes:
+        verdict = "[green]passed[/]" if result.passed else "[bold red]FAILED[/]"
+        self._console.print(f"{name}: {verdict}{figures}", highlight=False)
+        for outcome in result.outcomes:
             show(self._console, outcome, homes=len(case.homes) > 1)
-        for at, tag, title in facts.get("notices", ()) if not played.passed else ():
+        for at, tag, title in summary.get("notices", ()) if not result.passed else ():
             self._console.print(
-                f"  notice at {clock_text(at)} {escape(tag)}: {escape(title)}",
+                f"  notice at {format_time(at)} {escape(tag)}: {escape(title)}",
                 highlight=False,
             )
-        for problem, times in Counter(played.problems).most_common(MOST_PROBLEMS):
-            more = f" ({times} times)" if times > 1 else ""
-            self._console.print(f"  [red]{escape(problem)}[/]{more}", highlight=False)
-        if (hidden := len(set(played.problems)) - MOST_PROBLEMS) > 0:
+        for problem, times in Counter(result.problems).most_common(MAX_PROBLEMS):
+            count = f" ({times} times)" if times > 1 else ""
+            self._console.print(f"  [red]{escape(problem)}[/]{count}", highlight=False)
+        if (hidden := len(set(result.problems)) - MAX_PROBLEMS) > 0:
             self._console.print(f"  and {hidden} other problems", highlight=False)
 
 
@@ -153,17 +153,17 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
         console.print(f"[red]{escape(str(err))}[/]", highlight=False)
         return 2
     begin = time.monotonic()
-    replays = Replays(console, options.provider)
+    replays = ReplayRunner(console, options.provider)
     results: list[ReplayResult] = []
     with ThreadPoolExecutor(max(options.jobs, 1)) as pool:
         try:
-            for played in pool.map(replays.play, cases):
-                replays.show(played)
-                results.append(played)
+            for result in pool.map(replays.run, cases):
+                replays.show(result)
+                results.append(result)
         except KeyboardInterrupt:
             replays.stop()
             return 130
-    failed = [played for played in results if not played.passed]
+    failed = [result for result in results if not result.passed]
     console.print(
         f"replay: {len(results) - len(failed)} passed, {len(failed)} failed"
         f" in {time.monotonic() - begin:.0f} s",

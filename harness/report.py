@@ -19,26 +19,26 @@ def to_json(outcome: Outcome) -> str:
 
 def from_json(data: Mapping[str, Any]) -> Outcome:
     """Return an outcome from parsed JSON."""
-    found = [CheckResult(**check) for check in data["checks"]]
-    return Outcome(**{**data, "checks": tuple(found)})
+    checks = [CheckResult(**check) for check in data["checks"]]
+    return Outcome(**{**data, "checks": tuple(checks)})
 
 
-def clock_text(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Return seconds as H:MM, or H:MM:SS unless they are full minutes."""
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, second = divmod(round(seconds), 60)
     text = f"{minutes // 60}:{minutes % 60:02}"
-    return f"{text}:{rest:02}" if rest else text
+    return f"{text}:{second:02}" if second else text
 
 
 def show(console: Console, outcome: Outcome, *, homes: bool) -> None:
     """Print the outcome of a step, with failed checks below."""
     line = Text()
-    line.append(f"  {clock_text(outcome.at):>8}  ", style="bold")
+    line.append(f"  {format_time(outcome.at):>8}  ", style="bold")
     if homes:
         line.append(f"{outcome.home}: ")
-    line.append_text(_verdict(outcome))
-    if outcome.deed:
-        line.append(f"  [{outcome.deed}]", style="dim")
+    line.append_text(_format_outcome(outcome))
+    if outcome.changes:
+        line.append(f"  [{outcome.changes}]", style="dim")
     console.print(line, soft_wrap=True, highlight=False)
     if not outcome.passed:
         for check in outcome.checks:
@@ -51,11 +51,13 @@ def show(console: Console, outcome: Outcome, *, homes: bool) -> None:
                 )
 
 
-def _verdict(outcome: Outcome) -> Text:
+def _format_outcome(outcome: Outcome) -> Text:
     line = Text()
-    expected = ", ".join(_pair(check.name, check.expected) for check in outcome.checks)
+    expected = ", ".join(
+        _format_value(check.name, check.expected) for check in outcome.checks
+    )
     seen = ", ".join(
-        check.seen if check.name == "status" else _pair(check.name, check.seen)
+        check.seen if check.name == "status" else _format_value(check.name, check.seen)
         for check in outcome.checks
         if check.name in {"status", "scope"} or check.expected != check.seen
     )
@@ -72,5 +74,5 @@ def _verdict(outcome: Outcome) -> Text:
     return line
 
 
-def _pair(name: str, value: str) -> str:
+def _format_value(name: str, value: str) -> str:
     return value if name == "status" else f"{name} {value}"

@@ -28,9 +28,9 @@ class Observation:
 
     status: str | None = None
     scope: str | None = None
-    planes: frozenset[str] = frozenset()
+    subsystems: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
-    elsewhere: frozenset[str] = frozenset()
+    other_regions: frozenset[str] = frozenset()
     keys: Mapping[str, str | None] = field(default_factory=dict)
     notified: int = 0
     reauth: bool = False
@@ -55,7 +55,7 @@ class Outcome:
 
     home: str
     at: float
-    deed: str
+    changes: str
     checks: tuple[CheckResult, ...] = ()
     seconds: float | None = None  # until all expectations held
     missed_at: float | None = None
@@ -95,14 +95,14 @@ class ScenarioTarget(Protocol):
     def request(self, request: Request) -> Callable[[], RequestResult]:
         """Send a command; return a function that returns its result so far."""
 
-    def look(self, home: Home) -> Observation:
+    def observe(self, home: Home) -> Observation:
         """Return the current state of a home."""
 
-    def begin(self) -> None:
+    def start_counting(self) -> None:
         """Start counting notices and billed calls."""
 
-    async def reach(
-        self, until: float, seen: Callable[[], Awaitable[None]] | None = None
+    async def run_until(
+        self, until: float, on_advance: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         """Advance to a monotonic time, timer by timer; call `on_advance` after each."""
 
@@ -110,16 +110,16 @@ class ScenarioTarget(Protocol):
 class RunObserver(Protocol):
     """Observer of a run; times are seconds since the start of the case."""
 
-    def begins(self) -> None:
+    def case_started(self) -> None:
         """Handle the start of the case, after set-up."""
 
-    def steps(self, step: Step, end: float) -> None:
+    def step_started(self, step: Step, end: float) -> None:
         """Handle the start of a step that lasts until `end`."""
 
-    def looks(self, at: float) -> None:
+    def time_passed(self, at: float) -> None:
         """Handle the passing of time."""
 
-    def hears(self, outcome: Outcome) -> None:
+    def step_finished(self, outcome: Outcome) -> None:
         """Handle the outcome of a finished step."""
 
 
@@ -127,72 +127,76 @@ class ScenarioRunner:
     """Runs one case."""
 
     def __init__(
-        self, case: Scenario, stage: ScenarioTarget, audience: RunObserver
+        self, case: Scenario, target: ScenarioTarget, observer: RunObserver
     ) -> None:
         """Initialize with a case, its environment and an observer."""
         self._case = case
-        self._stage = stage
-        self._audience = audience
+        self._target = target
+        self._observer = observer
 
-    async def play(self) -> bool:
+    async def run(self) -> bool:
         """Run the case; return whether all expectations held."""
-        stage, homes, audience = self._stage, self._case.homes, self._audience
-        late = [home for home in homes if not home.settled]
+        target, homes, observer = self._target, self._case.homes, self._observer
+        new_homes = [home for home in homes if not home.settled]
         for home in homes:
             if home.settled:
-                await stage.install(home, near_in(self._case))
-        await stage.reach(stage.now + SETTLE_SECONDS)
-        start = stage.now
-        stage.begin()
-        audience.begins()
+                await target.install(home, cars_in_range(self._case))
+        await target.run_until(target.now + SETTLE_SECONDS)
+        start = target.now
+        target.start_counting()
+        observer.case_started()
 
-        async def look() -> None:
-            audience.looks(stage.now - start)
+        async def notify() -> None:
+            observer.time_passed(target.now - start)
 
         passed = True
         for number, step in enumerate(self._case.timeline):
-            await stage.reach(start + step.at, look)
+            await target.run_until(start + step.at, notify)
             following = self._case.timeline[number + 1 :]
             end = following[0].at if following else self._case.end
-            audience.steps(step, end)
-            for outcome in await self._step(step, start, end, late):
-                audience.hears(outcome)
+            observer.step_started(step, end)
+            for outcome in await self._step(step, start, end, new_homes):
+                observer.step_finished(outcome)
                 passed = passed and outcome.passed
-            late = []
+            new_homes = []
         return passed
 
     async def _step(
-        self, step: Step, start: float, end: float, late: list[Home]
+        self, step: Step, start: float, end: float, new_homes: list[Home]
     ) -> list[Outcome]:
-        stage = self._stage
+        target = self._target
         if step.set:
-            stage.set(step.set)
+            target.set(step.set)
         if step.clock:
-            stage.set_clock(step.clock)
+            target.set_clock(step.clock)
         if step.token:
-            stage.set_token(step.token)
-        for home in late:
-            await stage.install(home, near_in(self._case))
+            target.set_token(step.token)
+        for home in new_homes:
+            await target.install(home, cars_in_range(self._case))
         if step.restart:
-            await stage.restart()
-        asked = stage.request(step.do) if step.do else None
-        watches = [
-            ExpectationCheck(home, expect, step, start=start, end=end, asked=asked)
+            await target.restart()
+        request_result = target.request(step.do) if step.do else None
+        expectation_checks = [
+            ExpectationCheck(
+                home, expect, step, start=start, end=end, request_result=request_result
+            )
             for home in self._case.homes
             if (expect := step.expect.get(home.name))
         ]
 
-        async def look() -> None:
-            for watch in watches:
-                watch.look(stage.now, stage.look(watch.home))
-            self._audience.looks(stage.now - start)
+        async def update() -> None:
+            for check in expectation_checks:
+                check.update(target.now, target.observe(check.home))
+            self._observer.time_passed(target.now - start)
 
-        await look()
-        for moment in sorted({start + end, *(watch.deadline for watch in watches)}):
-            await stage.reach(moment, look)
-            for watch in watches:
-                watch.look(stage.now, stage.look(watch.home), final=True)
-        return [watch.outcome() for watch in watches]
+        await update()
+        for moment in sorted(
+            {start + end, *(check.deadline for check in expectation_checks)}
+        ):
+            await target.run_until(moment, update)
+            for check in expectation_checks:
+                check.update(target.now, target.observe(check.home), final=True)
+        return [check.outcome() for check in expectation_checks]
 
 
 class ExpectationCheck:
@@ -206,89 +210,101 @@ class ExpectationCheck:
         *,
         start: float,
         end: float,
-        asked: Callable[[], RequestResult] | None,
+        request_result: Callable[[], RequestResult] | None,
     ) -> None:
         """Initialize with the start times of case and step and the end of the step."""
         self.home = home
         self._expect = expect
         self._step = step
-        self._asked = asked
-        self._begin = start + step.at
-        self.deadline = min(self._begin + expect.within, start + end)
+        self._request_result = request_result
+        self._started_at = start + step.at
+        self.deadline = min(self._started_at + expect.within, start + end)
         self._checks: tuple[CheckResult, ...] = ()
-        self._held_since: float | None = None
+        self._passed_since: float | None = None
         self._missed_at: float | None = None
 
-    def look(self, now: float, seen: Observation, *, final: bool = False) -> None:
+    def update(
+        self, now: float, observation: Observation, *, final: bool = False
+    ) -> None:
         """Compare the state; from the deadline on, all checks must hold."""
         if self._missed_at is not None:
             return
-        asked = self._asked() if self._asked else None
-        self._checks = tuple(checks(self._expect, seen, asked))
+        request_result = self._request_result() if self._request_result else None
+        self._checks = tuple(checks(self._expect, observation, request_result))
         if all(check.holds for check in self._checks):
-            if self._held_since is None:
-                self._held_since = now
+            if self._passed_since is None:
+                self._passed_since = now
             return
-        self._held_since = None
+        self._passed_since = None
         if now > self.deadline or (final and now >= self.deadline):
-            self._missed_at = now - self._begin
+            self._missed_at = now - self._started_at
 
     def outcome(self) -> Outcome:
         """Return the outcome."""
-        since = self._held_since
+        passed_since = self._passed_since
         return Outcome(
             home=self.home.name,
             at=self._step.at,
-            deed=describe(self._step),
+            changes=describe(self._step),
             checks=self._checks,
-            seconds=None if since is None else since - self._begin,
+            seconds=None if passed_since is None else passed_since - self._started_at,
             missed_at=self._missed_at,
         )
 
 
 def checks(
-    expect: Expectation, seen: Observation, asked: RequestResult | None
+    expect: Expectation, observation: Observation, request_result: RequestResult | None
 ) -> list[CheckResult]:
     """Return the checks of an expectation."""
-    found: list[CheckResult] = []
+    results: list[CheckResult] = []
 
     def add(name: str, expected: str, actual: str, *, holds: bool) -> None:
-        found.append(
+        results.append(
             CheckResult(name=name, expected=expected, seen=actual, holds=holds)
         )
 
-    for name, wanted, actual in (
-        ("status", expect.status, seen.status),
-        ("scope", expect.scope, seen.scope),
-        ("notified", expect.notified, seen.notified),
-        ("reauth", expect.reauth, seen.reauth),
+    for name, expected_value, actual in (
+        ("status", expect.status, observation.status),
+        ("scope", expect.scope, observation.scope),
+        ("notified", expect.notified, observation.notified),
+        ("reauth", expect.reauth, observation.reauth),
     ):
-        if wanted is not None:
-            add(name, _text(wanted), _text(actual), holds=wanted == actual)
-    for name, several, there in (
-        ("planes", expect.planes, seen.planes),
-        ("models", expect.models, seen.models),
-        ("elsewhere", expect.elsewhere, seen.elsewhere),
+        if expected_value is not None:
+            add(
+                name,
+                _text(expected_value),
+                _text(actual),
+                holds=expected_value == actual,
+            )
+    for name, expected_values, actual_values in (
+        ("planes", expect.subsystems, observation.subsystems),
+        ("models", expect.models, observation.models),
+        ("elsewhere", expect.other_regions, observation.other_regions),
     ):
-        if several is not None:
-            add(name, _list(several), _list(there), holds={*several} == {*there})
+        if expected_values is not None:
+            add(
+                name,
+                _list(expected_values),
+                _list(actual_values),
+                holds={*expected_values} == {*actual_values},
+            )
     for car, key in (expect.key or {}).items():
-        shown = seen.keys.get(car)
-        add(f"key {car}", key, _text(shown), holds=key == shown)
+        actual_key = observation.keys.get(car)
+        add(f"key {car}", key, _text(actual_key), holds=key == actual_key)
     if expect.entities is not None:
-        lost = ", ".join(seen.unavailable)
-        add("entities", "available", lost or "available", holds=not lost)
-    if expect.status in OUTAGES and seen.repairs:
-        add("repairs", "none", ", ".join(seen.repairs), holds=False)
+        unavailable = ", ".join(observation.unavailable)
+        add("entities", "available", unavailable or "available", holds=not unavailable)
+    if expect.status in OUTAGES and observation.repairs:
+        add("repairs", "none", ", ".join(observation.repairs), holds=False)
     if expect.billed is not None:
-        holds = seen.billed <= expect.billed
-        add("billed", f"≤ {expect.billed}", str(seen.billed), holds=holds)
-    if asked is not None:
-        found.extend(_checks_of_request(expect, asked))
-    return found
+        holds = observation.billed <= expect.billed
+        add("billed", f"≤ {expect.billed}", str(observation.billed), holds=holds)
+    if request_result is not None:
+        results.extend(_request_checks(expect, request_result))
+    return results
 
 
-def near_in(case: Scenario) -> frozenset[str]:
+def cars_in_range(case: Scenario) -> frozenset[str]:
     """Return the names of the cars that come into Bluetooth range in a case."""
     return frozenset(
         subject.removeprefix("car.")
@@ -298,54 +314,56 @@ def near_in(case: Scenario) -> frozenset[str]:
     )
 
 
-def _checks_of_request(expect: Expectation, asked: RequestResult) -> list[CheckResult]:
-    found: list[CheckResult] = []
+def _request_checks(
+    expect: Expectation, request_result: RequestResult
+) -> list[CheckResult]:
+    results: list[CheckResult] = []
     if expect.done is not None:
-        actual = _text(asked.done) if asked.ended else "not ended"
-        found.append(
+        actual = _text(request_result.done) if request_result.ended else "not ended"
+        results.append(
             CheckResult(
                 name="done",
                 expected=_text(expect.done),
                 seen=actual,
-                holds=asked.ended and asked.done == expect.done,
+                holds=request_result.ended and request_result.done == expect.done,
             )
         )
     if expect.via is not None:
-        found.append(
+        results.append(
             CheckResult(
                 name="via",
                 expected=expect.via,
-                seen=_text(asked.via),
-                holds=asked.via == expect.via,
+                seen=_text(request_result.via),
+                holds=request_result.via == expect.via,
             )
         )
     if expect.executed is not None:
-        found.append(
+        results.append(
             CheckResult(
                 name="executed",
                 expected=str(expect.executed),
-                seen=str(asked.executed),
-                holds=asked.executed == expect.executed,
+                seen=str(request_result.executed),
+                holds=request_result.executed == expect.executed,
             )
         )
-    return found
+    return results
 
 
 def describe(step: Step) -> str:
     """Return a short description of the changes of a step."""
-    deeds = [f"{subject}: {condition}" for subject, condition in step.set.items()]
+    changes = [f"{subject}: {condition}" for subject, condition in step.set.items()]
     if step.clock:
-        deeds.append(f"clock {step.clock:+.0f} s")
+        changes.append(f"clock {step.clock:+.0f} s")
     if step.token:
-        deeds.append(f"token {step.token}")
+        changes.append(f"token {step.token}")
     if step.restart:
-        deeds.append("restart")
+        changes.append("restart")
     if step.do:
-        deeds.append(_deed(step.do))
-    return "; ".join(deeds)
+        changes.append(_format_request(step.do))
+    return "; ".join(changes)
 
 
-def _deed(request: Request) -> str:
+def _format_request(request: Request) -> str:
     return f"{request.action}.{request.car}"
 
 

@@ -18,9 +18,9 @@ from .event_loop import HarnessLoop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-QUIET_ROUNDS = 6
+IDLE_ROUNDS = 6
 JOB_SECONDS = 0.0005
-STUCK_SECONDS = 20.0
+SETTLE_TIMEOUT = 20.0
 
 # Real time, unaffected by jumps of the clock.
 _real_monotonic = time.perf_counter
@@ -46,26 +46,26 @@ class Traffic:
     """Counter of client requests of this process."""
 
     def __init__(self) -> None:
-        self.under_way = 0
+        self.in_progress = 0
 
     @contextmanager
-    def counted(self) -> Iterator[None]:
+    def count_requests(self) -> Iterator[None]:
         """Count the requests of all aiohttp sessions."""
-        ask: Callable[..., Awaitable[aiohttp.ClientResponse]]
-        ask = vars(aiohttp.ClientSession)["_request"]
+        original: Callable[..., Awaitable[aiohttp.ClientResponse]]
+        original = vars(aiohttp.ClientSession)["_request"]
 
         async def counting(*args: Any, **kwargs: Any) -> aiohttp.ClientResponse:
-            self.under_way += 1
+            self.in_progress += 1
             try:
-                return await ask(*args, **kwargs)
+                return await original(*args, **kwargs)
             finally:
-                self.under_way -= 1
+                self.in_progress -= 1
 
         setattr(aiohttp.ClientSession, "_request", counting)  # noqa: B010 - private
         try:
             yield
         finally:
-            setattr(aiohttp.ClientSession, "_request", ask)  # noqa: B010 - private
+            setattr(aiohttp.ClientSession, "_request", original)  # noqa: B010 - private
 
 
 class TimeControl:
@@ -76,33 +76,35 @@ class TimeControl:
         clock: OffsetClock,
         loop: HarnessLoop,
         traffic: Traffic,
-        backstage: PendingWork | None = None,
+        pending_work: PendingWork | None = None,
     ) -> None:
         self.clock = clock
         self.loop = loop
         self.traffic = traffic
-        self.backstage = backstage
+        self.pending_work = pending_work
         self.jumps = 0
 
     @property
-    def waiting(self) -> int:
+    def pending_requests(self) -> int:
         """Return the number of requests in progress that are not held."""
-        if self.backstage is None:
-            return self.traffic.under_way
-        unheld = self.traffic.under_way - self.backstage.held
-        return max(unheld, 0) + self.backstage.busy
+        if self.pending_work is None:
+            return self.traffic.in_progress
+        not_held = self.traffic.in_progress - self.pending_work.held
+        return max(not_held, 0) + self.pending_work.busy
 
     async def settle(self) -> None:
         """Wait for all work that needs no timer; raise HarnessError on a timeout."""
-        begin = _real_monotonic()
-        quiet = 0
-        while quiet < QUIET_ROUNDS:
-            await asyncio.sleep(JOB_SECONDS if self.loop.jobs else 0)
-            quiet = quiet + 1 if self.loop.idle and not self.waiting else 0
-            if _real_monotonic() - begin > STUCK_SECONDS:
+        started_at = _real_monotonic()
+        idle_rounds = 0
+        while idle_rounds < IDLE_ROUNDS:
+            await asyncio.sleep(JOB_SECONDS if self.loop.executor_jobs else 0)
+            idle_rounds = (
+                idle_rounds + 1 if self.loop.idle and not self.pending_requests else 0
+            )
+            if _real_monotonic() - started_at > SETTLE_TIMEOUT:
                 raise HarnessError(
-                    f"nothing comes to rest: {self.waiting} requests and"
-                    f" {self.loop.jobs} jobs of threads are under way"
+                    f"nothing comes to rest: {self.pending_requests} requests and"
+                    f" {self.loop.executor_jobs} jobs of threads are under way"
                 )
 
     async def advance(self, until: float) -> None:
@@ -112,9 +114,9 @@ class TimeControl:
         """
         due = self.loop.next_due()
         target = until if due is None else min(due, until)
-        ahead = target - self.clock.monotonic()
-        if ahead > 0:
-            await self.pass_time(ahead)
+        seconds = target - self.clock.monotonic()
+        if seconds > 0:
+            await self.pass_time(seconds)
         await self.settle()
 
     async def pass_time(self, seconds: float) -> None:
@@ -122,17 +124,17 @@ class TimeControl:
         self.jumps += 1
         self.clock.jump(seconds)
 
-    async def reach(
-        self, until: float, seen: Callable[[], Awaitable[None]] | None = None
+    async def run_until(
+        self, until: float, on_advance: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         """Advance to a monotonic time, timer by timer; call `on_advance` after each."""
         await self.settle()
         while self.clock.monotonic() < until:
             await self.advance(until)
-            if seen is not None:
-                await seen()
+            if on_advance is not None:
+                await on_advance()
 
-    async def drive[T](self, task: asyncio.Task[T], limit: float) -> T:
+    async def run_task[T](self, task: asyncio.Task[T], limit: float) -> T:
         """Advance until a task is done, and return its result.
 
         Raise TimeoutError after `limit` simulated seconds.

@@ -21,7 +21,7 @@ from . import fake_network
 from .clock import OffsetClock
 from .environment import ScenarioEnvironment, build_network, trust
 from .event_loop import HarnessLoop
-from .frontend_client import HOST, seed
+from .frontend_client import HOST, write_initial_storage
 from .home_assistant import HomeAssistantInstance, LogCollector
 from .report import to_json
 from .scenario_runner import Outcome, ScenarioRunner
@@ -38,11 +38,11 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     loop = HarnessLoop()
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)
-    play = loop.create_task(_play(case, clock, loop))
+    task = loop.create_task(_run_case(case, clock, loop))
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, play.cancel)
+        loop.add_signal_handler(number, task.cancel)
     try:
-        passed = loop.run_until_complete(play)
+        passed = loop.run_until_complete(task)
     except asyncio.CancelledError:
         return 130
     finally:
@@ -60,46 +60,46 @@ def with_provider(case: Scenario, provider: str) -> Scenario:
     return replace(case, homes=homes)
 
 
-async def _play(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bool:
+async def _run_case(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bool:
     log = LogCollector()
     log.attach()
     traffic = Traffic()
-    begin = time.perf_counter()
+    started_at = time.perf_counter()
     simulator = Simulator(case.homes, now=clock.true_time, tls=True)
     with (
         tempfile.TemporaryDirectory(prefix="keycard-house-") as folder,
-        traffic.counted(),
+        traffic.count_requests(),
     ):
         async with simulator:
             trust(simulator)
             loop.network = build_network(simulator)
-            pace = TimeControl(clock, loop, traffic, simulator)
-            house = HomeAssistantInstance(Path(folder), loop)
-            house.configure(case.homes[0].region)
+            time_control = TimeControl(clock, loop, traffic, simulator)
+            instance = HomeAssistantInstance(Path(folder), loop)
+            instance.configure(case.homes[0].region)
             # Each process listens on its own port, which is not used.
-            seed(Path(folder), free_port())
-            theatre = ScenarioEnvironment(simulator, house, pace)
+            write_initial_storage(Path(folder), free_port())
+            environment = ScenarioEnvironment(simulator, instance, time_control)
             start = clock.monotonic()
             passed = False
             try:
-                await house.start()
-                passed = await ScenarioRunner(case, theatre, LineObserver()).play()
+                await instance.start()
+                passed = await ScenarioRunner(case, environment, JsonObserver()).run()
             except HarnessError as err:
                 _print({"problem": str(err)})
             finally:
-                await house.stop()
+                await instance.stop()
             for error in log.errors:
                 _print({"problem": f"logged: {error}"})
             _print(
                 {
                     "story": clock.monotonic() - start,
-                    "seconds": time.perf_counter() - begin,
-                    "jumps": pace.jumps,
+                    "seconds": time.perf_counter() - started_at,
+                    "jumps": time_control.jumps,
                     "calls": sum(simulator.usage.by_endpoint.values()),
                     "billed": simulator.usage.billed,
                     "notices": [
-                        [notice.at - theatre.begun, notice.tag, notice.title]
-                        for notice in house.notices
+                        [notice.at - environment.started_at, notice.tag, notice.title]
+                        for notice in instance.notices
                     ],
                 }
             )
@@ -114,22 +114,22 @@ def free_port() -> int:
     return port
 
 
-class LineObserver:
+class JsonObserver:
     """Prints the outcome of each step."""
 
-    def begins(self) -> None:
+    def case_started(self) -> None:
         """Ignore the start."""
 
-    def steps(self, step: Step, end: float) -> None:
+    def step_started(self, step: Step, end: float) -> None:
         """Ignore the step."""
 
-    def looks(self, at: float) -> None:
+    def time_passed(self, at: float) -> None:
         """Ignore the time."""
 
-    def hears(self, outcome: Outcome) -> None:
+    def step_finished(self, outcome: Outcome) -> None:
         """Print the outcome of a step."""
         print(to_json(outcome), flush=True)
 
 
-def _print(told: dict[str, Any]) -> None:
-    print(json.dumps(told), file=sys.stdout, flush=True)
+def _print(message: dict[str, Any]) -> None:
+    print(json.dumps(message), file=sys.stdout, flush=True)

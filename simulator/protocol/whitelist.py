@@ -101,7 +101,7 @@ def public_point(key: Key) -> bytes:
             )
         loaded = serialization.load_pem_public_key(key.encode())
     except ValueError as err:
-        message = f"invalid public key: {err}"
+        message = f"this is no public key: {err}"
         raise WhitelistError(message) from err
     if not isinstance(loaded, ec.EllipticCurvePublicKey):
         message = "the key is no elliptic curve key"

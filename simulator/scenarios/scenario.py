@@ -111,9 +111,9 @@ class Expectation:
     within: float
     status: str | None = None
     scope: str | None = None
-    planes: tuple[str, ...] | None = None
+    subsystems: tuple[str, ...] | None = None
     models: tuple[str, ...] | None = None
-    elsewhere: tuple[str, ...] | None = None
+    other_regions: tuple[str, ...] | None = None
     key: Mapping[str, str] | None = None  # for each car
     notified: int | None = None
     reauth: bool | None = None
@@ -306,9 +306,9 @@ def _expectation(node: YamlNode, home: Home, do: Request | None) -> Expectation:
         within=node.require("within").duration(),
         status=node.read("status", _choice(STATUSES)),
         scope=node.read("scope", _choice(SCOPES)),
-        planes=node.read("planes", _choices(SUBSYSTEMS)),
+        subsystems=node.read("planes", _choices(SUBSYSTEMS)),
         models=node.read("models", _choices(MODELS)),
-        elsewhere=node.read("elsewhere", _choices(other_regions)),
+        other_regions=node.read("elsewhere", _choices(other_regions)),
         key=node.read("key", lambda one: _keys(one, home)),
         notified=node.read("notified", lambda one: one.number(0, 1000)),
         reauth=node.read("reauth", YamlNode.flag),

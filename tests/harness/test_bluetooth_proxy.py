@@ -30,7 +30,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
+from harness.bluetooth_proxy import BluetoothProxy, async_add_proxy
 from simulator import Simulator
 from simulator.bluetooth import BluetoothEnvironment, LinkConditions, device_address
 from simulator.protocol import Role
@@ -64,8 +64,8 @@ def ada(simulator: Simulator) -> Car:
 async def proxy(
     hass: HomeAssistant, air: BluetoothEnvironment, ada: Car
 ) -> AsyncIterator[BluetoothProxy]:
-    proxy = async_place_proxy(hass, air)
-    proxy.patience = 0.0
+    proxy = async_add_proxy(hass, air)
+    proxy.connect_timeout = 0.0
     yield proxy
     proxy.remove()
 
@@ -180,8 +180,8 @@ async def test_the_proxy_with_the_best_ear_that_has_a_slot_connects(
     proxy: BluetoothProxy,
     vehicle: Vehicle,
 ) -> None:
-    nearest = async_place_proxy(
-        hass, air, source=NEAREST, slots=1, hears=lambda advert: advert.rssi + 20
+    nearest = async_add_proxy(
+        hass, air, source=NEAREST, slots=1, rssi_of=lambda advert: advert.rssi + 20
     )
     await vehicle.connect()
     assert (proxy.free, nearest.free) == (3, 0)
@@ -215,7 +215,7 @@ async def test_a_proxy_that_vanishes_takes_its_lines_along(
 async def test_a_proxy_that_is_too_far_away_hears_nothing(
     hass: HomeAssistant, air: BluetoothEnvironment, ada: Car
 ) -> None:
-    far = async_place_proxy(hass, air, hears=lambda advert: None)
+    far = async_add_proxy(hass, air, rssi_of=lambda advert: None)
     assert device_of(hass, ada) is None
     far.remove()
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from harness.fake_network import FakeNetwork, NameFault, refuse_to_leave
+from harness.fake_network import FakeNetwork, NameFault, block_external_access
 
 MAKER = "https://api.maker.example/status"
 
@@ -94,7 +94,7 @@ def test_an_end_needs_a_host_and_a_port(internet: FakeNetwork) -> None:
 )
 def test_nothing_leaves_the_machine(event: str, arguments: tuple[object, ...]) -> None:
     with pytest.raises(OSError, match="not in this story"):
-        refuse_to_leave(event, arguments)
+        block_external_access(event, arguments)
 
 
 @pytest.mark.parametrize(
@@ -111,4 +111,4 @@ def test_nothing_leaves_the_machine(event: str, arguments: tuple[object, ...]) -
 )
 def test_this_machine_is_allowed(event: str, arguments: tuple[object, ...]) -> None:
     """Show that nothing is raised."""
-    refuse_to_leave(event, arguments)
+    block_external_access(event, arguments)

@@ -25,4 +25,4 @@ def test_an_error_is_known_by_the_name_but_not_by_a_folder(
     log = LogCollector()
     record = logging.LogRecord(name, logging.ERROR, "", 0, message, None, None)
     log.emit(record)
-    assert bool(log.errors_of_keycard) is ours
+    assert bool(log.keycard_errors) is ours

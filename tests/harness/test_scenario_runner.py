@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.narrator import FAR_REAL_SECONDS, far_rate
-from harness.report import clock_text, from_json, to_json
+from harness.narrator import IDLE_REAL_SECONDS, idle_rate
+from harness.report import format_time, from_json, to_json
 from harness.scenario_runner import (
     SETTLE_SECONDS,
     Observation,
@@ -19,50 +19,56 @@ from harness.scenario_runner import (
 )
 from simulator.scenarios.scenario import Home, Request, Scenario, Step, load_case
 
-WELL = Observation(status="operational", scope="none", keys={"Ada": "usual"})
-ILL = Observation(status="outage", scope="region", keys={"Ada": "keycard"}, notified=1)
+OPERATIONAL = Observation(status="operational", scope="none", keys={"Ada": "usual"})
+OUTAGE = Observation(
+    status="outage", scope="region", keys={"Ada": "keycard"}, notified=1
+)
 
 
-class Pretence:
+class FakeTarget:
     """A stage whose home shows what a table says, by seconds of the case."""
 
     def __init__(
-        self, shows: Mapping[float, Observation], asked: RequestResult | None = None
+        self,
+        observations: Mapping[float, Observation],
+        request_result: RequestResult | None = None,
     ) -> None:
         self.now = 1000.0
         self.start = 0.0
-        self.shows = shows
-        self.asked = asked or RequestResult()
-        self.deeds: list[str] = []
+        self.observations = observations
+        self.request_result = request_result or RequestResult()
+        self.calls: list[str] = []
 
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
         self.near = frozenset(near)
-        self.deeds.append(f"install {home.name}")
+        self.calls.append(f"install {home.name}")
 
-    def begin(self) -> None:
+    def start_counting(self) -> None:
         self.start = self.now
 
     def set(self, conditions: Mapping[str, str]) -> None:
-        self.deeds.append(f"set {dict(conditions)} at {self.now - self.start:.0f}")
+        self.calls.append(f"set {dict(conditions)} at {self.now - self.start:.0f}")
 
     def set_clock(self, seconds: float) -> None:
-        self.deeds.append(f"clock {seconds:.0f}")
+        self.calls.append(f"clock {seconds:.0f}")
 
     def set_token(self, token: str) -> None:
-        self.deeds.append(f"token {token}")
+        self.calls.append(f"token {token}")
 
     async def restart(self) -> None:
-        self.deeds.append("restart")
+        self.calls.append("restart")
 
     def request(self, request: Request) -> Callable[[], RequestResult]:
-        self.deeds.append(f"{request.action} {request.car}")
-        return lambda: self.asked
+        self.calls.append(f"{request.action} {request.car}")
+        return lambda: self.request_result
 
-    def look(self, home: Home) -> Observation:
+    def observe(self, home: Home) -> Observation:
         at = self.now - self.start
-        return self.shows[max(since for since in self.shows if since <= at)]
+        return self.observations[
+            max(since for since in self.observations if since <= at)
+        ]
 
-    async def reach(
+    async def run_until(
         self, until: float, seen: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         while self.now < until:
@@ -71,7 +77,7 @@ class Pretence:
                 await seen()
 
 
-class Notes:
+class RecordingObserver:
     """Follows a case and writes everything down."""
 
     def __init__(self) -> None:
@@ -80,16 +86,16 @@ class Notes:
         self.ends: list[float] = []
         self.looked: list[float] = []
 
-    def begins(self) -> None:
+    def case_started(self) -> None:
         self.begun += 1
 
-    def steps(self, step: Step, end: float) -> None:
+    def step_started(self, step: Step, end: float) -> None:
         self.ends.append(end)
 
-    def looks(self, at: float) -> None:
+    def time_passed(self, at: float) -> None:
         self.looked.append(at)
 
-    def hears(self, outcome: Outcome) -> None:
+    def step_finished(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
 
 
@@ -122,15 +128,15 @@ RECOVERS = {
 }
 
 
-async def play(case: Scenario, stage: Pretence) -> tuple[bool, Notes]:
-    notes = Notes()
-    return await ScenarioRunner(case, stage, notes).play(), notes
+async def play(case: Scenario, stage: FakeTarget) -> tuple[bool, RecordingObserver]:
+    notes = RecordingObserver()
+    return await ScenarioRunner(case, stage, notes).run(), notes
 
 
 async def test_what_is_seen_in_time_and_stays_passes(
     case: Callable[..., Scenario],
 ) -> None:
-    stage = Pretence({0: WELL, 640: ILL, 1300: WELL})
+    stage = FakeTarget({0: OPERATIONAL, 640: OUTAGE, 1300: OPERATIONAL})
     passed, notes = await play(case(FAILS, RECOVERS), stage)
     assert passed
     assert [outcome.seconds for outcome in notes.outcomes] == [40, 100]
@@ -142,27 +148,29 @@ async def test_what_is_seen_in_time_and_stays_passes(
 async def test_keycard_is_settled_before_the_clock_starts(
     case: Callable[..., Scenario],
 ) -> None:
-    stage = Pretence({0: ILL})
+    stage = FakeTarget({0: OUTAGE})
     await play(case(FAILS), stage)
     assert stage.start == 1000 + SETTLE_SECONDS
-    assert stage.deeds == ["install home", "set {'na.api': 'refuse'} at 600"]
+    assert stage.calls == ["install home", "set {'na.api': 'refuse'} at 600"]
 
 
 @pytest.mark.parametrize(
     ("shows", "at"),
     [
-        ({0: WELL}, 120),
-        ({0: WELL, 721: ILL}, 120),
-        ({0: WELL, 640: ILL, 900: WELL, 901: ILL}, 300),
-        ({0: WELL, 640: replace(ILL, keys={"Ada": "fob"})}, 120),
-        ({0: WELL, 640: replace(ILL, notified=2)}, 120),
+        ({0: OPERATIONAL}, 120),
+        ({0: OPERATIONAL, 721: OUTAGE}, 120),
+        ({0: OPERATIONAL, 640: OUTAGE, 900: OPERATIONAL, 901: OUTAGE}, 300),
+        ({0: OPERATIONAL, 640: replace(OUTAGE, keys={"Ada": "fob"})}, 120),
+        ({0: OPERATIONAL, 640: replace(OUTAGE, notified=2)}, 120),
     ],
     ids=["never", "too late", "not kept", "wrong key", "told twice"],
 )
 async def test_a_miss_is_told(
     case: Callable[..., Scenario], shows: Mapping[float, Observation], at: float
 ) -> None:
-    passed, notes = await play(case(FAILS, RECOVERS), Pretence({**shows, 1200: WELL}))
+    passed, notes = await play(
+        case(FAILS, RECOVERS), FakeTarget({**shows, 1200: OPERATIONAL})
+    )
     assert not passed
     missed, recovered = notes.outcomes
     assert missed.missed_at == at
@@ -173,7 +181,7 @@ async def test_a_miss_is_told(
 async def test_what_comes_and_goes_before_the_deadline_counts_from_the_last_time(
     case: Callable[..., Scenario],
 ) -> None:
-    stage = Pretence({0: WELL, 610: ILL, 620: WELL, 700: ILL})
+    stage = FakeTarget({0: OPERATIONAL, 610: OUTAGE, 620: OPERATIONAL, 700: OUTAGE})
     passed, notes = await play(case(FAILS), stage)
     assert passed
     assert notes.outcomes[0].seconds == 100
@@ -182,27 +190,31 @@ async def test_what_comes_and_goes_before_the_deadline_counts_from_the_last_time
 @pytest.mark.parametrize(
     ("expect", "seen", "holds"),
     [
-        ({"scope": "region"}, ILL, True),
-        ({"scope": "regions"}, ILL, False),
-        ({"planes": ["data"]}, replace(ILL, planes=frozenset({"data"})), True),
-        ({"planes": ["data"]}, replace(ILL, planes=frozenset({"data", "api"})), False),
-        ({"models": ["modely"]}, ILL, False),
-        ({"elsewhere": []}, ILL, True),
-        ({"elsewhere": []}, replace(ILL, elsewhere=frozenset({"eu"})), False),
-        ({"key": {"Ada": "keycard"}}, ILL, True),
-        ({"key": "usual"}, ILL, False),
-        ({"reauth": False}, ILL, True),
-        ({"reauth": False}, replace(ILL, reauth=True), False),
-        ({"reauth": True}, ILL, False),
-        ({"entities": "available"}, ILL, True),
-        ({"entities": "available"}, replace(ILL, unavailable=("lock.ada",)), False),
-        ({"billed": 3}, replace(ILL, billed=3), True),
-        ({"billed": 3}, replace(ILL, billed=4), False),
-        ({"notified": 1}, ILL, True),
-        ({"notified": 0}, ILL, False),
-        ({"status": "outage"}, ILL, True),
-        ({"status": "outage"}, replace(ILL, repairs=("billing_limit",)), False),
-        ({"status": "operational"}, replace(WELL, repairs=("key_file",)), True),
+        ({"scope": "region"}, OUTAGE, True),
+        ({"scope": "regions"}, OUTAGE, False),
+        ({"planes": ["data"]}, replace(OUTAGE, subsystems=frozenset({"data"})), True),
+        (
+            {"planes": ["data"]},
+            replace(OUTAGE, subsystems=frozenset({"data", "api"})),
+            False,
+        ),
+        ({"models": ["modely"]}, OUTAGE, False),
+        ({"elsewhere": []}, OUTAGE, True),
+        ({"elsewhere": []}, replace(OUTAGE, other_regions=frozenset({"eu"})), False),
+        ({"key": {"Ada": "keycard"}}, OUTAGE, True),
+        ({"key": "usual"}, OUTAGE, False),
+        ({"reauth": False}, OUTAGE, True),
+        ({"reauth": False}, replace(OUTAGE, reauth=True), False),
+        ({"reauth": True}, OUTAGE, False),
+        ({"entities": "available"}, OUTAGE, True),
+        ({"entities": "available"}, replace(OUTAGE, unavailable=("lock.ada",)), False),
+        ({"billed": 3}, replace(OUTAGE, billed=3), True),
+        ({"billed": 3}, replace(OUTAGE, billed=4), False),
+        ({"notified": 1}, OUTAGE, True),
+        ({"notified": 0}, OUTAGE, False),
+        ({"status": "outage"}, OUTAGE, True),
+        ({"status": "outage"}, replace(OUTAGE, repairs=("billing_limit",)), False),
+        ({"status": "operational"}, replace(OPERATIONAL, repairs=("key_file",)), True),
     ],
 )
 async def test_every_expectation_is_compared(
@@ -212,7 +224,7 @@ async def test_every_expectation_is_compared(
     holds: bool,
 ) -> None:
     step = {"at": "0:00", "expect": {**expect, "within": "0:01"}}
-    passed, _ = await play(case(step), Pretence({0: seen}))
+    passed, _ = await play(case(step), FakeTarget({0: seen}))
     assert passed is holds
 
 
@@ -235,10 +247,10 @@ async def test_a_request_is_done_once(
         "do": "unlock.Ada",
         "expect": {"done": True, "via": "cloud", "executed": 1, "within": "0:01"},
     }
-    stage = Pretence({0: WELL}, asked)
+    stage = FakeTarget({0: OPERATIONAL}, asked)
     passed, _ = await play(case(step), stage)
     assert passed is holds
-    assert stage.deeds[-1] == "unlock Ada"
+    assert stage.calls[-1] == "unlock Ada"
 
 
 async def test_cars_that_come_near_are_paired_at_the_set_up(
@@ -248,7 +260,7 @@ async def test_cars_that_come_near_are_paired_at_the_set_up(
         {"at": "0:01", "set": {"car.Ada": condition}}
         for condition in ("online", "near", "gone")
     ]
-    stage = Pretence({0: WELL})
+    stage = FakeTarget({0: OPERATIONAL})
     await play(case(steps[0]), stage)
     assert stage.near == frozenset()
     await play(case({**steps[1], "at": "0:02"}), stage)
@@ -268,16 +280,16 @@ async def test_all_deeds_of_a_step_are_done_and_told(
         "restart": True,
         "expect": {"status": "outage", "within": "0:01"},
     }
-    stage = Pretence({0: ILL})
+    stage = FakeTarget({0: OUTAGE})
     _, notes = await play(case(step), stage)
-    assert stage.deeds == [
+    assert stage.calls == [
         "install home",
         "set {'na.api': 'refuse'} at 60",
         "clock -7200",
         "token expired",
         "restart",
     ]
-    assert notes.outcomes[0].deed == (
+    assert notes.outcomes[0].changes == (
         "na.api: refuse; clock -7200 s; token expired; restart"
     )
 
@@ -285,15 +297,15 @@ async def test_all_deeds_of_a_step_are_done_and_told(
 async def test_a_home_can_be_set_up_when_the_first_conditions_are_set(
     case: Callable[..., Scenario],
 ) -> None:
-    stage = Pretence({0: ILL})
+    stage = FakeTarget({0: OUTAGE})
     await play(case({**FAILS, "at": "0:00"}, settled=False), stage)
-    assert stage.deeds == ["set {'na.api': 'refuse'} at 0", "install home"]
+    assert stage.calls == ["set {'na.api': 'refuse'} at 0", "install home"]
 
 
 async def test_an_outcome_survives_the_way_between_processes(
     case: Callable[..., Scenario],
 ) -> None:
-    _, notes = await play(case(FAILS), Pretence({0: WELL}))
+    _, notes = await play(case(FAILS), FakeTarget({0: OPERATIONAL}))
     (outcome,) = notes.outcomes
     data = yaml.safe_load(to_json(outcome))
     assert from_json(data["outcome"]) == outcome
@@ -303,10 +315,10 @@ async def test_an_outcome_survives_the_way_between_processes(
     ("seconds", "text"), [(0, "0:00"), (5400, "1:30"), (49_215, "13:40:15")]
 )
 def test_story_time_reads_as_in_the_cases(seconds: float, text: str) -> None:
-    assert clock_text(seconds) == text
+    assert format_time(seconds) == text
 
 
 def test_the_quiet_hours_of_a_story_are_short(case: Callable[..., Scenario]) -> None:
     story = case(FAILS, {**RECOVERS, "at": "5:00"})
     quiet = story.end - 2 * 180
-    assert quiet / far_rate(story) == pytest.approx(FAR_REAL_SECONDS)
+    assert quiet / idle_rate(story) == pytest.approx(IDLE_REAL_SECONDS)

@@ -12,7 +12,7 @@ from aiohttp import web
 import pytest
 
 from harness.clock import OffsetClock
-from harness.event_loop import OWNER, HarnessLoop
+from harness.event_loop import INSTANCE, HarnessLoop
 from harness.fake_network import FakeNetwork
 from harness.time_control import TimeControl, Traffic
 
@@ -66,7 +66,7 @@ def test_a_day_of_timers_passes_in_a_moment(
 
     async def story() -> None:
         task = asyncio.create_task(ring())
-        await pace.reach(clock.monotonic() + 86_400 + 10)
+        await pace.run_until(clock.monotonic() + 86_400 + 10)
         task.cancel()
 
     begin = time.process_time()
@@ -125,14 +125,14 @@ def test_a_request_is_waited_for_and_one_that_is_held_is_not(
             start = clock.monotonic()
             limit = aiohttp.ClientTimeout(total=10)
             second = asyncio.create_task(session.get(f"{url}/held", timeout=limit))
-            await pace.reach(start + 60)
+            await pace.run_until(start + 60)
             assert isinstance(second.exception(), TimeoutError)
             release.set()
         await runner.cleanup()
 
-    with pace.traffic.counted():
+    with pace.traffic.count_requests():
         play(story())
-    assert pace.traffic.under_way == 0
+    assert pace.traffic.in_progress == 0
 
 
 def test_an_action_that_waits_for_timers_is_driven_to_its_end(
@@ -143,9 +143,9 @@ def test_an_action_that_waits_for_timers_is_driven_to_its_end(
         return "done"
 
     async def story() -> None:
-        assert await pace.drive(loop.create_task(slow()), 100) == "done"
+        assert await pace.run_task(loop.create_task(slow()), 100) == "done"
         with pytest.raises(TimeoutError):
-            await pace.drive(loop.create_task(slow()), 10)
+            await pace.run_task(loop.create_task(slow()), 10)
 
     play(story())
 
@@ -162,10 +162,10 @@ def test_what_an_owner_began_ends_with_it(play: Play, loop: HarnessLoop) -> None
 
     async def story() -> None:
         context = copy_context()
-        context.run(OWNER.set, owner)
+        context.run(INSTANCE.set, owner)
         await loop.create_task(begin("house"), context=context)
         await begin("town")
-        await loop.end_all_of(owner)
+        await loop.cancel_all(owner)
         await asyncio.sleep(0.05)
 
     play(story())

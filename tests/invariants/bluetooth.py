@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.auth.keys import async_get_bluetooth_key
-from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
+from harness.bluetooth_proxy import BluetoothProxy, async_add_proxy
 from simulator import Simulator
 from simulator.bluetooth.environment import device_address
 from simulator.protocol import Role, public_keys
@@ -67,5 +67,5 @@ async def bring_near(
     """Let a car know the key of the home, and a proxy hear it."""
     simulator.pair(name, await async_get_bluetooth_key(hass), role)
     simulator.set(f"car.{name}", "near")
-    proxy = async_place_proxy(hass, simulator.bluetooth)
+    proxy = async_add_proxy(hass, simulator.bluetooth)
     return Near(car=simulator.cars[name], proxy=proxy, simulator=simulator)

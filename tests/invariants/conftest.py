@@ -13,7 +13,7 @@ from homeassistant.helpers import entity, script
 from homeassistant.util import dt as dt_util
 
 from custom_components.keycard.providers import SERVICES
-from harness.clock import OffsetClock, datetime_of
+from harness.clock import OffsetClock, datetime_class
 from harness.event_loop import HarnessLoop
 from harness.time_control import TimeControl, Traffic
 from simulator import Simulator
@@ -45,7 +45,7 @@ def clock() -> Iterator[OffsetClock]:
         patch.setattr(dt_util, "utcnow", clock.now)
         patch.setattr(dt_util, "now", now)
         # Whether a token is of now.
-        patch.setattr(api_jwt, "datetime", datetime_of(clock))
+        patch.setattr(api_jwt, "datetime", datetime_class(clock))
         yield clock
 
 
@@ -80,7 +80,7 @@ def story(
     loop = hass.loop
     assert isinstance(loop, HarnessLoop)
     traffic = Traffic()
-    with traffic.counted():
+    with traffic.count_requests():
         yield Story(
             hass=hass,
             simulator=simulator,

@@ -37,7 +37,7 @@ class Story:
 
     async def go(self, seconds: float) -> None:
         """Let time pass."""
-        await self.pace.reach(self.clock.monotonic() + seconds)
+        await self.pace.run_until(self.clock.monotonic() + seconds)
 
     async def until(self, holds: Callable[[], bool], within: float) -> float:
         """Let time pass until a condition holds, and return the seconds it took."""
@@ -50,7 +50,7 @@ class Story:
 
     async def drive[T](self, what: Coroutine[Any, Any, T], within: float = 120.0) -> T:
         """Let time pass until a coroutine is done."""
-        return await self.pace.drive(asyncio.create_task(what), within)
+        return await self.pace.run_task(asyncio.create_task(what), within)
 
     async def set_up(self, entry: MockConfigEntry) -> MockConfigEntry:
         """Set up an entry without letting time pass."""

@@ -219,12 +219,12 @@ async def test_a_clock_that_is_set_makes_no_outage_longer(
     story.simulator.apply(DOWN)
     await story.go(300)
     for hours in (5, -10):
-        story.clock.set_wall(hours * 3600)
+        story.clock.shift_wall_clock(hours * 3600)
         await story.go(120)
         start = story.clock.now() - timedelta(days=1)
         (outage,) = (await act(story, "get_history", start_time=start))["outages"]
         assert outage["duration"] < 600
-    story.clock.set_wall(5 * 3600)
+    story.clock.shift_wall_clock(5 * 3600)
 
 
 async def test_history_of_another_region_is_not_told(
@@ -331,7 +331,7 @@ async def test_an_entry_that_is_unloaded_keeps_no_check_waiting_for_ever(
     # It is under way once the hosts are asked, who do not answer.
     await until(lambda: story.simulator.held > 0)
     await story.restart(entry)
-    await story.pace.drive(check, CHECK_TIMEOUT + 1)
+    await story.pace.run_task(check, CHECK_TIMEOUT + 1)
 
 
 async def test_check_now_need_not_answer(

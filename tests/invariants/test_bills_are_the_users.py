@@ -197,11 +197,11 @@ async def test_a_refusal_pauses_the_calls_for_a_car_that_drives_too(
 def wall_at(story: Story, moment: datetime) -> Iterator[None]:
     """Let the clock of the home show another time."""
     ahead = (moment - dt_util.now()).total_seconds()
-    story.clock.set_wall(ahead)
+    story.clock.shift_wall_clock(ahead)
     try:
         yield
     finally:
-        story.clock.set_wall(-ahead)
+        story.clock.shift_wall_clock(-ahead)
 
 
 def with_budget(entry: MockConfigEntry, budget: float) -> MockConfigEntry:

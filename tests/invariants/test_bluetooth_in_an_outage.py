@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.keycard.const import DOMAIN
-from harness.bluetooth_proxy import async_place_proxy
+from harness.bluetooth_proxy import async_add_proxy
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.protocol import Confirmation, Role
@@ -41,7 +41,7 @@ async def near(
 ) -> AsyncIterator[Near]:
     simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
-    near.proxy.patience = 5.0
+    near.proxy.connect_timeout = 5.0
     yield near
     near.proxy.remove()
 
@@ -230,7 +230,7 @@ async def test_after_a_restart_in_an_outage_the_lock_works_at_once(
     near.proxy.remove()
     await story.go(60)
     began = story.clock.monotonic()
-    proxy = async_place_proxy(story.hass, story.simulator.bluetooth)
+    proxy = async_add_proxy(story.hass, story.simulator.bluetooth)
     await story.set_up(entry)
     assert await story.act("unlock") is None
     assert story.clock.monotonic() - began < 15
@@ -380,7 +380,7 @@ async def test_another_adapter_serves_when_one_is_gone(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
     await fail(story, entry)
-    other = async_place_proxy(
+    other = async_add_proxy(
         story.hass, story.simulator.bluetooth, source="AA:BB:CC:00:00:02"
     )
     near.proxy.remove()
@@ -395,7 +395,7 @@ async def test_an_adapter_that_vanishes_in_the_middle(
 ) -> None:
     """The other one finds out what came of it; nothing is done twice."""
     await fail(story, entry)
-    other = async_place_proxy(
+    other = async_add_proxy(
         story.hass, story.simulator.bluetooth, source="AA:BB:CC:00:00:02"
     )
     near.simulator.bluetooth.set_link_conditions(

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.keycard.const import DOMAIN
-from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
+from harness.bluetooth_proxy import BluetoothProxy, async_add_proxy
 from simulator import Simulator
 from simulator.vehicle.car import Car
 from tests.entries import hosts_options
@@ -40,7 +40,7 @@ async def proxy(
 ) -> AsyncIterator[BluetoothProxy]:
     """Place a proxy near a car; nobody but the simulator is asked of the cloud."""
     simulator.set("car.Ada", "near")
-    proxy = async_place_proxy(hass, simulator.bluetooth)
+    proxy = async_add_proxy(hass, simulator.bluetooth)
     yield proxy
     proxy.remove()
 

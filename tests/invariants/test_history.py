@@ -53,7 +53,7 @@ async def test_an_outage_is_as_long_as_it_was(
     began = story.clock.time()
     try:
         await story.go(20 * 60)
-        story.clock.set_wall(step)
+        story.clock.shift_wall_clock(step)
         await story.go(20 * 60)
         assert status_of(entry) == "outage"
         assert last_outage(story)[0].state == "unknown"
@@ -69,7 +69,7 @@ async def test_an_outage_is_as_long_as_it_was(
         assert last.attributes["scope"] == "region"
         assert_available(story)
     finally:
-        story.clock.set_wall(-step)
+        story.clock.shift_wall_clock(-step)
 
 
 async def test_uptime_counts_what_was_watched(

@@ -37,7 +37,7 @@ async def near(
 ) -> AsyncIterator[Near]:
     simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
-    near.proxy.patience = 5.0
+    near.proxy.connect_timeout = 5.0
     yield near
     near.proxy.remove()
 

@@ -15,7 +15,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.auth.keys import async_get_bluetooth_key
-from harness.bluetooth_proxy import BluetoothProxy, async_place_proxy
+from harness.bluetooth_proxy import BluetoothProxy, async_add_proxy
 from simulator import Simulator
 from simulator.bluetooth import Connection, DeviceNotFoundError, LinkConditions
 from simulator.bluetooth.environment import device_address, local_name
@@ -33,7 +33,7 @@ async def proxy(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[BluetoothProxy]:
     """Place a proxy where a car may come."""
-    proxy = async_place_proxy(hass, simulator.bluetooth)
+    proxy = async_add_proxy(hass, simulator.bluetooth)
     yield proxy
     proxy.remove()
 

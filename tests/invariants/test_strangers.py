@@ -58,7 +58,7 @@ async def near(
         monkeypatch.setattr(name, story.clock.monotonic)
     simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
     near = await bring_near(hass, simulator)
-    near.proxy.patience = 5.0
+    near.proxy.connect_timeout = 5.0
     yield near
     near.proxy.remove()
 

@@ -24,11 +24,11 @@ from simulator.scenarios.scenario import CarSpec, Home
 from .home_assistant import HomeAssistantInstance
 from .time_control import HarnessError
 
-MOST_STEPS = 20
+MAX_STEPS = 20
 APP_DOMAIN = "home.example.org"
 
 # Menu options by provider.
-MENUS = {
+MENU_OPTIONS = {
     "watch_only": ("watch_only",),
     "compatible": ("compatible",),
     "proxy": ("compatible",),
@@ -46,10 +46,10 @@ type SignIn = Callable[[Result], Awaitable[Result]]
 class FlowClient(Protocol):
     """Runs config flows, in process or over HTTP."""
 
-    async def begin(self, handler: str) -> Result:
+    async def start(self, handler: str) -> Result:
         """Start a flow and return its first result."""
 
-    async def answer(self, flow_id: str, answers: dict[str, Any]) -> Result:
+    async def submit(self, flow_id: str, user_input: dict[str, Any]) -> Result:
         """Submit a step and return the next result."""
 
     def fields(self, result: Result) -> frozenset[str]:
@@ -57,7 +57,7 @@ class FlowClient(Protocol):
 
 
 async def set_up(
-    desk: FlowClient,
+    client: FlowClient,
     home: Home,
     base_url: str,
     token: str,
@@ -67,19 +67,19 @@ async def set_up(
 
     `sign_in` follows an external step and returns the next result.
     """
-    choices = iter(MENUS[home.provider])
+    choices = iter(MENU_OPTIONS[home.provider])
     cars = iter(home.cars)
-    result = await desk.begin(DOMAIN)
-    for _ in range(MOST_STEPS):
+    result = await client.start(DOMAIN)
+    for _ in range(MAX_STEPS):
         kind = result["type"]
         if kind == "create_entry":
             return _entry_id(result)
         if kind == "menu":
-            answers: dict[str, Any] = {"next_step_id": next(choices)}
+            user_input: dict[str, Any] = {"next_step_id": next(choices)}
         elif kind == "form":
-            asked = desk.fields(result)
-            _refuse_errors(result, asked)
-            answers = _answers(asked, home, cars, base_url, token)
+            fields = client.fields(result)
+            _raise_for_errors(result, fields)
+            user_input = _user_input(fields, home, cars, base_url, token)
         elif kind == "external" and sign_in is not None:
             result = await sign_in(result)
             continue
@@ -87,18 +87,18 @@ async def set_up(
             raise HarnessError(
                 f"the set-up of {home.name} ended with {kind}: {result.get('reason')}"
             )
-        result = await desk.answer(result["flow_id"], answers)
+        result = await client.submit(result["flow_id"], user_input)
     raise HarnessError(f"the set-up of {home.name} does not come to its end")
 
 
-def _answers(
-    asked: frozenset[str],
+def _user_input(
+    fields: frozenset[str],
     home: Home,
     cars: Iterator[CarSpec],
     base_url: str,
     token: str,
 ) -> dict[str, Any]:
-    if "another" in asked:
+    if "another" in fields:
         car = next(cars)
         return {
             "name": car.name,
@@ -106,7 +106,7 @@ def _answers(
             "year": car.year,
             "another": car != home.cars[-1],
         }
-    known: dict[str, Any] = {
+    values: dict[str, Any] = {
         "region": home.region,
         "base_url": base_url,
         "domain": APP_DOMAIN,
@@ -116,12 +116,12 @@ def _answers(
         "all_calls": False,
         "trust": True,
     }
-    return {name: value for name, value in known.items() if name in asked}
+    return {name: value for name, value in values.items() if name in fields}
 
 
-def _refuse_errors(result: Result, asked: frozenset[str]) -> None:
+def _raise_for_errors(result: Result, fields: frozenset[str]) -> None:
     """Raise HarnessError for errors, unless the flow offers to continue anyway."""
-    if (errors := result.get("errors")) and "anyway" not in asked:
+    if (errors := result.get("errors")) and "anyway" not in fields:
         raise HarnessError(f"the set-up asks again: {errors}")
 
 
@@ -131,11 +131,11 @@ def _entry_id(result: Result) -> str:
     return str(entry_id)
 
 
-class OwnerClient(Protocol):
+class UserClient(Protocol):
     """Changes settings of Home Assistant as a user."""
 
     @property
-    def desk(self) -> FlowClient:
+    def flow_client(self) -> FlowClient:
         """Return the client for config flows."""
 
     async def save_automation(self, automation: dict[str, Any]) -> None:
@@ -145,25 +145,25 @@ class OwnerClient(Protocol):
 class InProcessClient:
     """Changes settings in process, without a frontend."""
 
-    def __init__(self, house: HomeAssistantInstance) -> None:
-        self._house = house
-        self.desk = self
+    def __init__(self, instance: HomeAssistantInstance) -> None:
+        self._instance = instance
+        self.flow_client = self
 
     async def save_automation(self, automation: dict[str, Any]) -> None:
         """Save and load an automation."""
-        await self._house.add_automation(automation)
+        await self._instance.add_automation(automation)
 
-    async def begin(self, handler: str) -> Result:
+    async def start(self, handler: str) -> Result:
         """Start a flow and return its first result."""
-        return await self._house.hass.config_entries.flow.async_init(
+        return await self._instance.hass.config_entries.flow.async_init(
             handler, context={"source": SOURCE_USER}
         )
 
-    async def answer(self, flow_id: str, answers: dict[str, Any]) -> Result:
+    async def submit(self, flow_id: str, user_input: dict[str, Any]) -> Result:
         """Submit a step and return the next result."""
-        flow = self._house.hass.config_entries.flow
-        result = await flow.async_configure(flow_id, answers)
-        await self._house.hass.async_block_till_done()
+        flow = self._instance.hass.config_entries.flow
+        result = await flow.async_configure(flow_id, user_input)
+        await self._instance.hass.async_block_till_done()
         return result
 
     def fields(self, result: Result) -> frozenset[str]:
@@ -173,32 +173,32 @@ class InProcessClient:
 
 
 async def prepare_sign_in(
-    house: HomeAssistantInstance, simulator: Simulator, home: Home
+    instance: HomeAssistantInstance, simulator: Simulator, home: Home
 ) -> SignIn:
     """Register an application and host its key; return the sign-in function."""
-    hass = house.hass
-    await house.task(_name_application(house))
-    key = await house.task(async_get_signing_key(hass))
+    hass = instance.hass
+    await instance.task(_register_application(instance))
+    key = await instance.task(async_get_signing_key(hass))
     simulator.apps.host(public_pem(key))
 
     async def sign_in(result: Result) -> Result:
         url = URL(result["url"]).update_query(consent="allow", account=home.name)
         session = async_get_clientsession(hass)
         async with session.get(url, allow_redirects=False) as response:
-            back = parse_qs(urlsplit(response.headers.get("Location", "")).query)
-        if "code" not in back:
+            parameters = parse_qs(urlsplit(response.headers.get("Location", "")).query)
+        if "code" not in parameters:
             raise HarnessError(f"{home.name} could not sign in: {response.status}")
         flow = hass.config_entries.flow
-        state = _decode_jwt(hass, back["state"][0])
-        answer = {"state": state, "code": back["code"][0]}
-        await flow.async_configure(result["flow_id"], answer)
+        state = _decode_jwt(hass, parameters["state"][0])
+        user_input = {"state": state, "code": parameters["code"][0]}
+        await flow.async_configure(result["flow_id"], user_input)
         return await flow.async_configure(result["flow_id"])
 
     return sign_in
 
 
-async def _name_application(house: HomeAssistantInstance) -> None:
-    hass = house.hass
+async def _register_application(instance: HomeAssistantInstance) -> None:
+    hass = instance.hass
     await async_setup_component(hass, "application_credentials", {})
     # With it, the redirect URI does not depend on a request.
     hass.config.components.add("my")

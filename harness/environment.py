@@ -31,6 +31,8 @@ from simulator.scenarios.scenario import Home, Request
 
 from .fake_network import FakeNetwork, NameFault
 from .home_assistant import HomeAssistantInstance
+from .scenario_runner import Observation, RequestResult
+from .time_control import HarnessError, TimeControl
 from .user_client import (
     APP_DOMAIN,
     InProcessClient,
@@ -38,8 +40,6 @@ from .user_client import (
     prepare_sign_in,
     set_up,
 )
-from .scenario_runner import Observation, RequestResult
-from .time_control import HarnessError, TimeControl
 
 PROXY_URL = "https://proxy.in-between.example"
 TESLA_PROXY_URL = "https://tesla-proxy.home.example:4443"

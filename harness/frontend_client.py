@@ -12,8 +12,8 @@ from homeassistant.auth.const import GROUP_ID_ADMIN
 from homeassistant.components.http.config import HTTP_STORAGE_SCHEMA
 from homeassistant.core import HomeAssistant
 
-from .user_client import FlowClient, Result
 from .time_control import HarnessError
+from .user_client import FlowClient, Result
 
 HOST = "127.0.0.1"
 DASHBOARD = "keycard-demo"
@@ -123,7 +123,7 @@ class FrontendClient:
             "key": "core",
             "value": {"default_panel": DASHBOARD},
         }
-        messages: list[dict[str, Any]] = [create, saved, first]
+        messages: list[dict[str, Any]] = [create, save, set_default]
         async with self._session.ws_connect(f"{self._url}/api/websocket") as socket:
             await socket.receive_json()
             await socket.send_json({"type": "auth", "access_token": self._token})

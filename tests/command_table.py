@@ -14,9 +14,9 @@ from .conftest import state_of
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """An action, what it makes of the car, and what is shown of it then.
+    """An action, its effect on the car, and the resulting state.
 
-    `car` is what the car is before.
+    `car` is the state of the car before.
     """
 
     entity: str

@@ -40,7 +40,7 @@ async def editor(
 
 
 async def ask(editor: MockHAClientWebSocket, what: str, **given: Any) -> Any:
-    """Ask as the editor does."""
+    """Send a WebSocket command of the editor."""
     await editor.send_json_auto_id({"type": what, **given})
     answer = await editor.receive_json()
     assert answer["success"], answer
@@ -89,7 +89,7 @@ async def test_names_and_icons(
 
 
 async def offered(editor: MockHAClientWebSocket, kind: str, **target: Any) -> set[str]:
-    """Return what of Keycard's the editor offers for a target."""
+    """Return Keycard's triggers or conditions that the editor offers for a target."""
     found = await ask(editor, f"get_{kind}s_for_target", target=target)
     return {
         name.removeprefix(f"{DOMAIN}.")

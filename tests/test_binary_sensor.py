@@ -34,7 +34,7 @@ SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
         (Assessment(status=Status.PROVIDER_DOWN), "off", "off"),
         (Assessment(status=Status.ACCOUNT_PROBLEM), "off", "off"),
         (Assessment(status=Status.INTERNET_DOWN), "off", "off"),
-        # Nobody can see the end of an outage from a home without internet.
+        # The end of an outage is invisible without internet.
         (Assessment(status=Status.INTERNET_DOWN, since=SINCE), "on", "off"),
         (Assessment(status=Status.UNDETERMINED, since=SINCE), "on", "off"),
     ],

@@ -41,5 +41,5 @@ async def test_homelink_wants_to_know_where_the_car_is(
         await press(hass, "button.cy_homelink")
     assert error.value.translation_key == "place_not_known"
     assert not simulator.cars["Cy"].executed
-    # A car without it has no such button.
+    # A car without HomeLink has no such button.
     assert hass.states.get("button.ada_homelink") is None

@@ -133,7 +133,7 @@ async def test_temperature(
 
 
 async def test_presets(hass: HomeAssistant, account: MockConfigEntry) -> None:
-    """Each preset sends no more than what it takes to get there."""
+    """Each preset only sends the necessary commands."""
     car = car_of(account, "Ada")
     sent: list[tuple[Command, dict[str, object]]] = []
 

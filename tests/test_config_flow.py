@@ -94,7 +94,7 @@ def test_unencrypted_stays_at_home(url: str, safe: bool) -> None:
     assert is_https_or_local(url) is safe
 
 
-# Watching only
+# Without an account
 
 
 async def test_watch_only(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
@@ -117,7 +117,7 @@ async def test_watch_only(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     assert suggested(form) == {}
     assert form["description_placeholders"] == {"cars": "Ada"}
 
-    # The same name twice, and no answer about year and key.
+    # A duplicate name, and no year and key.
     form = await answer(hass, form, name="Ada", model="models", another=True)
     created = await answer(hass, form, name="Bo", model="modely", another=False)
     assert_leads_to_drill(hass, created)
@@ -251,7 +251,7 @@ async def test_faults_of_a_server(
     assert ("anyway" in fields(form)) is may_pass
 
     if may_pass:
-        # Without the user's word for it, the fault stays one.
+        # Without confirmation by the user the error stays.
         form = await answer(hass, form, **server(simulator), anyway=False)
         assert form["errors"] == {where: error}
 
@@ -368,7 +368,7 @@ async def test_the_same_account_is_set_up_once(
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
 
-    # Not with a new token either.
+    # Not with a new token, either.
     form = await choose(hass, "compatible")
     other = simulator.access_token("openid", "vehicle_device_data")
     result = await answer(hass, form, **server(simulator, token=other))
@@ -390,7 +390,7 @@ async def test_the_same_cars_are_set_up_once(
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
 
-    # One car more, and it is another entry.
+    # With another car it is another entry.
     simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
     form = await choose(hass, "compatible")
     with patch("custom_components.keycard.async_setup_entry", return_value=True):

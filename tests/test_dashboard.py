@@ -29,7 +29,7 @@ CLOUD = "tesla_cloud_europe"
 
 
 async def dashboard(hass: HomeAssistant, **given: Any) -> dict[str, Any]:
-    """Ask for the dashboard."""
+    """Return the generated dashboard."""
     answer = await hass.services.async_call(
         "keycard", "get_dashboard", given, blocking=True, return_response=True
     )
@@ -38,7 +38,7 @@ async def dashboard(hass: HomeAssistant, **given: Any) -> dict[str, Any]:
 
 
 def entities(found: object) -> Iterable[str]:
-    """Return every entity that cards and their conditions name."""
+    """Return every entity used by cards and their conditions."""
     if isinstance(found, dict):
         if isinstance(entity_id := found.get("entity"), str):
             yield entity_id
@@ -84,7 +84,7 @@ def banners(view: dict[str, Any]) -> list[str]:
 async def test_a_home_with_an_account(
     hass: HomeAssistant, account: MockConfigEntry, hass_ws_client: WebSocketGenerator
 ) -> None:
-    """Home Assistant takes it as it is, and each of its entities is there."""
+    """Home Assistant accepts it, and all its entities exist."""
     found = await dashboard(hass)
     (view,) = found["views"]
     assert headings(view) == ["Tesla cloud (test)", "Ada", "Cy", "History"]
@@ -119,7 +119,7 @@ async def test_a_home_with_an_account(
 async def test_names_that_a_user_chose(
     hass: HomeAssistant, watch: MockConfigEntry
 ) -> None:
-    """Entities are found by what they are; what is switched off is left out."""
+    """Entities are found by their keys; disabled ones are omitted."""
     registry = er.async_get(hass)
     registry.async_update_entity(
         f"sensor.{CLOUD}_status", new_entity_id="sensor.zustand"
@@ -135,7 +135,7 @@ async def test_names_that_a_user_chose(
     shown = set(entities(view))
     assert "sensor.zustand" in shown
     assert f"sensor.{CLOUD}_last_outage" not in shown
-    # Without the event there is no notice to show.
+    # Without the event entity there is no notice.
     (regions,) = markdown(view)
     assert "sensor.zustand" in regions
 
@@ -194,7 +194,7 @@ async def test_which_regions_fail(
     outage: str,
     icons: list[str],
 ) -> None:
-    """The own region comes first."""
+    """The user's region comes first."""
     (view,) = (await dashboard(hass))["views"]
     _, regions = markdown(view)
     hass.states.async_set(f"sensor.{CLOUD}_status", status, {"elsewhere": elsewhere})
@@ -218,7 +218,7 @@ async def test_the_notice_that_is_shown(
     )
     shown = Template(notice, hass).async_render()
     assert 'title="Take your keycard"' in shown
-    # Escaped: names in it are words of others.
+    # Names from outside are escaped.
     assert "One line\\.\n\nAnother\\." in shown
 
 

@@ -27,7 +27,7 @@ SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
 
 
 def report(entry: MockConfigEntry, kind: str, notice: str) -> None:
-    """Let the coordinator report something."""
+    """Report an event with the coordinator."""
     event = OutageNotice(
         kind=kind,
         notice=notice,
@@ -73,7 +73,7 @@ async def test_event(hass: HomeAssistant, watch: MockConfigEntry) -> None:
         "since": SINCE.isoformat(),
     }
 
-    # What the user was told when stays known until all is clear.
+    # The first notice is kept until the all-clear.
     report(watch, "changed", "none")
     report(watch, "changed", "take")
     assert state_of(hass, EVENT).attributes["told_since"] == told_since
@@ -131,7 +131,7 @@ async def test_a_drill_that_a_restart_ended_is_not_continued(
     )
     await set_up(watching_entry)
     assert state_of(hass, EVENT).state == "unknown"
-    # Even if nobody knows any more that it was to be ended.
+    # Even if the pending end is unknown.
     report(watching_entry, "started", "take")
     assert state_of(hass, EVENT).attributes["told_since"] > "2022"
 

@@ -41,10 +41,9 @@ REFUSAL = '200 {"response":{"result":false,"reason":"user_not_present"}}'
 
 @dataclass(frozen=True, kw_only=True)
 class Fate:
-    """What comes of a command: an error or none, done in the car or not.
+    """Result of a command: an error or none, executed or not.
 
-    Of one that is `unsure` nobody knows at first whether it was done; `sent` is how
-    often it arrives at the cloud.
+    With `unsure` the result is unknown at first; `sent` is the number of requests.
     """
 
     conditions: dict[str, str] = field(default_factory=dict)
@@ -55,7 +54,7 @@ class Fate:
     error: str | None = None
     sent: int = 1
     patience: float = 30.0
-    """How long (s) an answer is waited for."""
+    """Timeout in seconds."""
 
 
 FATES = {
@@ -92,7 +91,7 @@ FATES = {
 
 @pytest.fixture
 def quick() -> Iterator[None]:
-    """Let nobody wait long: cars wake at once, and doubts are settled at once."""
+    """Shorten waits: cars wake and unconfirmed states are requested at once."""
     with (
         patch("simulator.vehicle.car.WAKE_SECONDS", 0.05),
         patch("custom_components.keycard.transport.cloud._WAKE_POLL_INTERVAL", 0.06),
@@ -103,7 +102,7 @@ def quick() -> Iterator[None]:
 
 @dataclass(kw_only=True)
 class Garage:
-    """The cars of the account, put back to how they were for each command."""
+    """The cars of the account, reset for each command."""
 
     hass: HomeAssistant
     simulator: Simulator
@@ -111,7 +110,7 @@ class Garage:
     before: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Remember how the cars are."""
+        """Save the state of the cars."""
         self.before = {
             name: {
                 key: deepcopy(value)
@@ -122,7 +121,7 @@ class Garage:
         }
 
     async def put(self, item: Case, fate: Fate) -> Car:
-        """Let a car be as a command wants it and known to be so, then let fate in."""
+        """Set the state of a car for a command, and then the condition."""
         self.bring_back(item.of)
         car = self.simulator.cars[item.of]
         for name, value in (deepcopy(self.before[item.of]) | item.car).items():
@@ -134,18 +133,18 @@ class Garage:
         assert known.state is not None
         known.state = replace(known.state, presence=fate.known)
         self.simulator.apply(fate.conditions)
-        # Connections that were kept may be gone: that takes a moment to get here.
+        # Kept connections may be dropped, which takes a moment to arrive.
         await asyncio.sleep(0.02)
         self.simulator.usage.by_endpoint.clear()
         return car
 
     def bring_back(self, name: str) -> None:
-        """Let the cloud work, and a car be online."""
+        """Reset the cloud and set a car online."""
         self.simulator.apply(dict.fromkeys(self.simulator.conditions, "ok"))
         self.simulator.set(f"car.{name}", "online")
 
     async def look(self, name: str) -> None:
-        """Show what holds of a car now."""
+        """Update the shown state of a car."""
         coordinator = car_of(self.account, name)
         assert coordinator.vehicle.state is not None
         state = coordinator.vehicle.state
@@ -156,7 +155,7 @@ class Garage:
         await self.hass.async_block_till_done()
 
     def told(self, name: str) -> float:
-        """Return when a car took what is known of it."""
+        """Return the time of a car's last update."""
         state = car_of(self.account, name).vehicle.state
         assert state is not None
         assert state.data_at is not None
@@ -173,7 +172,7 @@ async def test_every_command(
     fate: Fate,
 ) -> None:
     garage = Garage(hass=hass, simulator=simulator, account=account)
-    # Older cars close their windows and open a garage only for a user who is near.
+    # Older cars close windows and open a garage only for a user nearby.
     home = simulator.cars["Cy"].home_position
     hass.config.latitude, hass.config.longitude = home
     timeout = "custom_components.keycard.transport.cloud._COMMAND_TIMEOUT"
@@ -203,7 +202,7 @@ async def check(garage: Garage, item: Case, fate: Fate) -> None:
     if fate.done:
         assert item.done(car) == item.result
     if fate.unsure:
-        # A doubt is settled by asking the car.
+        # An unconfirmed command is settled by asking the car.
         await until(hass, lambda: garage.told(item.of) > seen)
         await hass.async_block_till_done()
     now = shown(hass, item.entity, item.attribute)
@@ -261,7 +260,7 @@ async def test_no_command_is_left_out(
 
 
 def test_every_command_of_the_simulator_is_given() -> None:
-    # They take back what a user has set in the car.
+    # They undo settings of a user in the car.
     given_by_none = {
         "cancel_software_update",
         "clear_pin_to_drive_admin",

@@ -35,7 +35,7 @@ THERMOSTAT = Other(
 
 
 async def begin(hass: HomeAssistant) -> ConfigFlowResult:
-    """Start the flow and choose the way that comes first."""
+    """Start the flow and choose the first step."""
     menu = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
@@ -49,7 +49,7 @@ async def begin(hass: HomeAssistant) -> ConfigFlowResult:
 
 
 def choices(form: ConfigFlowResult, field: str) -> dict[str, str]:
-    """Return what a field offers, with the words for it."""
+    """Return the options of a field with their labels."""
     schema = form["data_schema"]
     assert schema is not None
     selector: Any = schema.schema[field]
@@ -57,7 +57,7 @@ def choices(form: ConfigFlowResult, field: str) -> dict[str, str]:
 
 
 def preset(form: ConfigFlowResult, field: str) -> Any:
-    """Return what is chosen in a field before anybody chooses."""
+    """Return the default of a field."""
     schema = form["data_schema"]
     assert schema is not None
     (key,) = [key for key in schema.schema if key == field]
@@ -242,7 +242,7 @@ async def test_options_name_and_drop_the_devices_of_a_car(
     assert {one: ada[one] for one in told} == told
     assert [one["device_id"] for one in ada["beside"]] == [fleet.id]
 
-    # A new key leaves the devices alone; a second one may come.
+    # A new key keeps the devices; a second one can be added.
     mate = add_other(hass, teslamate_car())
     form = await open_options(hass, watching_entry, "change_car")
     form = await change(hass, form, car="ada")
@@ -255,7 +255,7 @@ async def test_options_name_and_drop_the_devices_of_a_car(
     assert ada["key"] == "fob"
     assert [one["domain"] for one in ada["beside"]] == ["tesla_fleet", "mqtt"]
 
-    # What is gone is shown as such, and can be dropped.
+    # A removed source is shown as such, and can be removed.
     dr.async_get(hass).async_remove_device(fleet.id)
     form = await open_options(hass, watching_entry, "change_car")
     form = await change(hass, form, car="ada")

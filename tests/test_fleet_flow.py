@@ -40,7 +40,7 @@ DOMAIN_NAME = "home.example.org"
 
 @pytest.fixture(autouse=True)
 def tesla(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    """Let the simulator stand where Tesla's endpoints are."""
+    """Use the simulator for Tesla's endpoints."""
     urls = simulator.urls
     auth = f"{urls['auth']}/oauth2/v3"
     regions = {region: urls[region] for region in endpoints.REGIONS}
@@ -59,20 +59,20 @@ def tesla(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
 
 @pytest.fixture
 async def application(hass: HomeAssistant) -> None:
-    """Name the application to Home Assistant."""
+    """Add application credentials."""
     await add_application(hass)
 
 
 @pytest.fixture
 async def hosted(hass: HomeAssistant, simulator: Simulator) -> str:
-    """Show the key of this home at the domain."""
+    """Host the public key of this home."""
     pem = public_pem(await async_get_signing_key(hass))
     simulator.apps.host(pem)
     return pem
 
 
 async def begin(hass: HomeAssistant, **changes: Any) -> ConfigFlowResult:
-    """Choose Tesla, and answer the first form."""
+    """Choose Tesla and submit the first form."""
     form = await choose(hass, "fleet")
     assert form["step_id"] == "fleet"
     values = {"region": "eu", "domain": DOMAIN_NAME, **changes}
@@ -97,7 +97,7 @@ async def test_sign_in(
     assert asked["client_id"] == ["client-id"]
     assert asked["scope"] == [" ".join(SCOPES)]
     assert asked["prompt_missing_scopes"] == ["true"]
-    # The application is known in the region before the user signs in.
+    # The application is registered in the region before the sign-in.
     assert simulator.apps.registration("client-id", "eu") is not None
 
     created = await sign_in(page)
@@ -147,7 +147,7 @@ async def test_what_is_no_domain(hass: HomeAssistant, domain: str) -> None:
     assert form["errors"] == {"domain": "invalid_domain"}
 
 
-# The key at its domain
+# Public key at the domain
 
 
 @pytest.mark.usefixtures("application")
@@ -183,7 +183,7 @@ async def test_a_key_that_is_not_shown(
     assert form["description_placeholders"] is not None
     assert pem in form["description_placeholders"]["pem"]
 
-    # The user puts it right, and submits.
+    # The user fixes it and submits again.
     simulator.set("domain.key", "ok")
     simulator.apps.host(pem)
     page = await answer(hass, form, **({"anyway": False} if may_pass else {}))
@@ -235,7 +235,7 @@ async def test_home_assistant_shows_the_key_itself(
     assert "PRIVATE" not in await response.text()
 
 
-# The registration
+# Registration
 
 
 @pytest.mark.usefixtures("application", "hosted")
@@ -322,7 +322,7 @@ async def test_a_scope_that_is_missing_is_named(
         "car is\n- vehicle charging management: without it, Keycard cannot control "
         "charging"
     }
-    # Another try, and then on without.
+    # Another attempt, and then without it.
     page = await answer(hass, menu, next_step_id="fleet_again")
     menu = await sign_in(page, scope=scopes)
     created = await answer(hass, menu, next_step_id="fleet_region")
@@ -430,7 +430,7 @@ async def test_a_sign_in_host_that_fails_at_the_last_moment(
     assert result["reason"] == "oauth_failed"
 
 
-# Again
+# Reauth and reconfiguration
 
 
 @pytest.mark.usefixtures("application", "hosted")
@@ -566,11 +566,11 @@ async def test_the_menu(hass: HomeAssistant) -> None:
     ]
 
 
-# With Tesla's own proxy between
+# With Tesla's own proxy
 
 
 def through_server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
-    """Return what a user enters for a server that signs the commands."""
+    """Return the user input for a server that signs the commands."""
     url = simulator.urls["tesla_proxy"]
     return {"server": url, "region": "eu", "all_calls": False, **changes}
 
@@ -578,8 +578,8 @@ def through_server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
 async def trust(
     hass: HomeAssistant, simulator: Simulator, **changes: Any
 ) -> ConfigFlowResult:
-    """Choose the server, and trust the certificate that it shows."""
-    asyncio.get_running_loop().set_debug(False)  # a refused handshake is no error
+    """Choose the server and trust its certificate."""
+    asyncio.get_running_loop().set_debug(False)  # a rejected handshake is no error
     form = await choose(hass, "fleet_server")
     assert form["step_id"] == "fleet_server"
     form = await answer(hass, form, **through_server(simulator, **changes))
@@ -621,7 +621,7 @@ async def test_sign_in_with_a_server_between(
     assert simulator.usage.count("tesla_proxy.door_unlock") == 1
     data_calls = simulator.usage.count("tesla_proxy.vehicle_data")
     assert bool(data_calls) is all_calls
-    # No repair asks for a key of this home: the server signs.
+    # No repair about the key of this home: the server signs.
     assert not [one for one in ir.async_get(hass).issues if one[0] == DOMAIN]
 
 

@@ -1,4 +1,4 @@
-"""Whatever a host, a proxy or a service answers, nothing is raised and nothing blocked.
+"""Random answers of hosts: nothing is raised, and nothing blocks.
 
 `KEYCARD_FUZZ=deep` tries many more answers, `KEYCARD_FUZZ_SEED` those of another run.
 """
@@ -55,12 +55,12 @@ SEED = int(os.environ.get("KEYCARD_FUZZ_SEED") or SystemRandom().randrange(1 << 
 VIN = "LRW3E7EK4NC123456"
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
-# Seconds of work on this thread, of which the loop has only one.
+# Seconds of CPU time on this thread.
 BLOCKED = 2.0
 
 
 def fuzz(examples: int) -> Callable[[Any], Any]:
-    """Try so many examples, and many more in a deep run; say how to try them again."""
+    """Configure the number of examples, many more in a deep run, and print the seed."""
 
     def decorate(test: Any) -> Any:
         bounded = settings(
@@ -80,7 +80,7 @@ def seed_is_printed() -> None:
     print(f"KEYCARD_FUZZ_SEED={SEED}")
 
 
-# What is answered
+# Answers
 
 NAMES = st.sampled_from(
     """
@@ -186,7 +186,7 @@ HEADERS = st.one_of(
 
 @st.composite
 def raw_answers(draw: st.DrawFn) -> bytes:
-    """Write an HTTP answer that is more or less one."""
+    """Build an HTTP answer, mostly valid."""
     body = draw(BODIES)
     head = [draw(STATUS_LINES), *draw(st.lists(HEADERS, max_size=4))]
     if draw(st.integers(0, 3)):
@@ -196,7 +196,7 @@ def raw_answers(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def answers(draw: st.DrawFn) -> HttpResult:
-    """Return an answer as it was read."""
+    """Return a parsed answer."""
     return HttpResult(
         sent_at=draw(st.floats(0, 1e6)),
         elapsed=draw(st.floats(0, 30)),
@@ -211,16 +211,16 @@ def answers(draw: st.DrawFn) -> HttpResult:
 
 
 def storable(told: object) -> None:
-    """Check that Home Assistant can store something."""
+    """Check that Home Assistant can store a value."""
     json_bytes(told)
 
 
-# What is made of it
+# Handling
 
 
 @pytest.fixture
 def host(socket_enabled: None) -> Iterator[Callable[[bytes, Any], Any]]:
-    """Let a host answer with raw bytes to what is asked of it."""
+    """Serve raw bytes as the answer to every request."""
     now = b""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -301,9 +301,9 @@ def test_calls_and_the_set_up(host: Any) -> None:
 
 
 def told(body: Any) -> None:
-    """Let a vehicle be told what an answer holds."""
+    """Update a vehicle from an answer."""
     if not isinstance(body, dict):
-        # The link takes nothing else for an answer.
+        # The client accepts nothing else.
         return
     listed = parse_products(body) or {}
     parse_unpaired(body, [VIN])
@@ -319,7 +319,7 @@ def told(body: Any) -> None:
 @fuzz(150)
 @given(TOLD)
 def test_vehicles(body: Any) -> None:
-    # As it comes over the wire: what is no JSON there is none here.
+    # Through JSON, as in a real answer.
     text = json.dumps(body)
     try:
         read_back = json.loads(json_bytes(json.loads(text)))

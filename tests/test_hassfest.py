@@ -1,7 +1,7 @@
-"""What Home Assistant's own check of integrations, hassfest, wants of the files.
+"""Rules of hassfest, Home Assistant's check of integrations.
 
 It comes with the sources of Home Assistant only, so the workflow runs it; its rules for
-custom integrations, as far as they are known, are held to here.
+custom integrations, as far as they are known, are tested here.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ def slug_without_dashes(value: object) -> object:
     return value
 
 
-# Keys that begin with a dot hold anchors, and no action may have one.
+# Keys that start with a dot hold anchors, and cannot be actions.
 def _with_anchors(content: Json) -> Json:
     return {key: value for key, value in content.items() if not key.startswith(".")}
 
@@ -132,7 +132,7 @@ def test_icons() -> None:
 
 
 def check_icon(icon: Json, key: str) -> None:
-    """Check an icon: a default, and others only where they differ from it."""
+    """Check an icon: a default, and others that differ from it."""
     assert set(icon) <= {"default", "state", "range", "state_attributes"}, key
     assert icon["default"].startswith("mdi:"), key
     states = icon.get("state", {})
@@ -141,6 +141,6 @@ def check_icon(icon: Json, key: str) -> None:
 
 
 def test_translations_resolve_nothing_at_run_time() -> None:
-    # Only the build of Home Assistant itself knows such references.
+    # Only Home Assistant's own build resolves such references.
     for path in (KEYCARD / "translations").glob("*.json"):
         assert "[%key:" not in path.read_text(), path.name

@@ -23,8 +23,8 @@ from custom_components.keycard import PLATFORMS
 
 from .tree import KEYCARD
 
-# Modules whose names Home Assistant does not promise to keep: each name that is
-# imported from them, and the one module of Keycard that may do so.
+# Private modules of Home Assistant: the names imported from each, and the only module
+# of Keycard that may do so.
 IMPORTED: dict[str, dict[str, str]] = {
     "homeassistant.components.automation": {
         "DOMAIN": "blueprint_installer",
@@ -81,9 +81,9 @@ PRIVATE: dict[str, set[str]] = {
     "_to_states": {"trigger"},
     "_token_lock": {"oauth"},
 }
-# What only some versions of Home Assistant have is looked for by its name.
+# Members of some versions only are looked up by name.
 BY_NAME = {"async_get_stored_state": "trigger", "last_states": "trigger"}
-# Of these modules, most is promised.
+# Most of these modules is public.
 PARTLY_PUBLIC = {"homeassistant.config_entries"}
 MODULES = sorted(KEYCARD.rglob("*.py"))
 
@@ -124,7 +124,7 @@ def test_private_members_are_used_where_they_are_named() -> None:
                         found.setdefault(name, set()).add(path.stem)
                 case ast.Constant(value=str(name)) if name in BY_NAME:
                     by_name.setdefault(name, set()).add(path.stem)
-    # Keycard's own attributes may bear such a name, too, in no module of these bases.
+    # Keycard's own attributes may have such a name, too, in no module of these bases.
     bases = {"condition", "oauth", "trigger"}
     assert {name: places & bases for name, places in found.items()} == PRIVATE
     assert by_name == {name: {place} for name, place in BY_NAME.items()}
@@ -160,7 +160,7 @@ def test_this_home_assistant_has_what_is_used() -> None:
 
 
 def set_in(cls: type) -> set[str]:
-    """Return what the methods of a class set on an instance."""
+    """Return the attributes that methods of a class set on an instance."""
     return {
         node.attr
         for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(cls))))
@@ -176,7 +176,7 @@ def test_what_was_stored_of_an_entity_is_found(hass: HomeAssistant) -> None:
 
 @pytest.mark.parametrize("name", [*PLATFORMS, "trigger", "condition", "config_flow"])
 def test_no_class_is_deprecated(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Home Assistant logs it as a class is made, so each is made once more."""
+    """Home Assistant logs it when a class is created, so each is created once more."""
     spec = spec_from_file_location(
         f"custom_components.keycard.{name}_again", KEYCARD / f"{name}.py"
     )

@@ -23,12 +23,12 @@ VIN = "LRW3E7EK4NC123456"
 
 
 def fail(*_: Any, **__: Any) -> None:
-    """Fail as broken code does, with a VIN in the text."""
+    """Raise an error that contains a VIN."""
     raise KeyError(VIN)
 
 
 def assert_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Check that the error was logged, without the VIN."""
+    """Check that the error was logged without the VIN."""
     told = [
         record
         for record in caplog.records

@@ -24,7 +24,7 @@ async def send(hass: HomeAssistant, action: str) -> None:
 
 
 def shown(changes: list[Event[EventStateChangedData]]) -> list[str]:
-    """Return the states that the lock went through."""
+    """Return the states of the lock in order."""
     return [
         state.state
         for event in changes

@@ -20,7 +20,7 @@ COUNT = 16
 
 
 def listing(entry: MockConfigEntry, count: int) -> ApiCall:
-    """Return an answer that lists so many vehicles beside those that are there."""
+    """Return a product list with this many additional vehicles."""
     vins = [*entry.runtime_data.vehicles, *(f"LRW3E7EK4NC{n:06}" for n in range(count))]
     body: dict[str, Any] = {"response": [{"vin": vin, "state": "x"} for vin in vins]}
     answer = HttpResult(sent_at=0.0, elapsed=0.1, status=200)
@@ -44,7 +44,7 @@ async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
         before + COUNT
     )
 
-    # A platform that starts with them all gets them in steps, too.
+    # A platform that starts with all of them adds them in steps, too.
     got: list[list[VehicleCoordinator]] = []
     manager.async_add_new_vehicle_listener(got.append)
     assert [len(cars) for cars in got] == [BATCH_SIZE]

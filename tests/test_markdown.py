@@ -34,12 +34,12 @@ NAMES = [
     "`Ada` _Cy_ ~~Bo~~",
     "1. Ada's | www.a.b",
 ]
-# What a renderer would take for an address though nobody wrote a link.
+# Text that a renderer would turn into a link.
 BARE = re.compile(r"(https?://|www\.|\w@\w)")
 
 
 def descriptions(language: str) -> dict[str, str]:
-    """Return the descriptions of the repairs, by their keys."""
+    """Return the descriptions of the repairs by key."""
     return {
         path.split(".")[1]: text
         for path, text in leaves(texts(language))
@@ -48,7 +48,7 @@ def descriptions(language: str) -> dict[str, str]:
 
 
 def letters(text: str, *own: str) -> str:
-    """Render Markdown, and return its text; fail if there is more than `own` in it."""
+    """Render Markdown and return its text; fail for markup beyond `own`."""
     assert not BARE.search(text)
     shown: list[str] = []
     for block in (
@@ -110,7 +110,7 @@ async def test_the_report_of_a_drill(hass: HomeAssistant) -> None:
     )
     told = NotificationResult(automations=(listener,), receivers=(EVIL,))
     report = Readiness(notifications=told, vehicles=(car,)).as_markdown(words)
-    # Its own words are written with emphasis.
+    # Its own texts contain emphasis.
     own = ("em_open", "em_close", "strong_open", "strong_close")
     assert letters(report, *own).count(EVIL) == 3
 

@@ -15,7 +15,7 @@ from simulator.vehicle.car import Car
 
 @pytest.mark.parametrize(
     ("story", "parked"),
-    # At work from about eight to five, and a while before it sleeps.
+    # At work from about eight to five, and awake for a while before it sleeps.
     [(Story.GUARDED, (9 * HOUR, 10.5 * HOUR)), (Story.SLEEPING, (0, HOUR))],
 )
 def test_the_car_lives_as_is_told(story: Story, parked: tuple[float, float]) -> None:

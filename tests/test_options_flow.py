@@ -170,7 +170,7 @@ async def test_options_hosts(
         "unrelated": ["http://unrelated.example.org/ok"],
     }
 
-    # Emptied lists are switched off, emptied regions get their default back.
+    # Empty lists disable probes, empty regions reset to their default.
     form = await open_options(hass, watching_entry, "hosts")
     await change(hass, form, unrelated=[], sign_in=[], defaults=False)
     assert watching_entry.options == {
@@ -217,7 +217,7 @@ async def test_options_limit_what_a_month_costs(
     await hass.async_block_till_done()
     assert account.options["budget"] == 2.5
     assert account.runtime_data.usage.monthly_usage.budget == 2.5
-    # Other options leave it alone.
+    # Other options do not change it.
     form = await open_options(hass, account, "hosts")
     hosts = {**suggested(form), "unrelated": []}
     await change(hass, form, **hosts, defaults=False)
@@ -268,7 +268,7 @@ async def test_options_offer_a_budget_only_where_calls_have_a_price(
     assert await offered() == ["keys", "leave_out", "location", "hosts"]
     await set_up(compatible_entry)
     assert await offered() == ["keys", "leave_out", "location", "budget", "hosts"]
-    # A proxy may have prices of its own.
+    # A proxy may have its own prices.
     hass.config_entries.async_update_entry(
         compatible_entry,
         data={**compatible_entry.data, "base_url": simulator.urls["proxy"]},

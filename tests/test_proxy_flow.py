@@ -30,23 +30,23 @@ from .flows import answer, assert_leads_to_drill, choose, fields, server, sugges
 
 @pytest.fixture(autouse=True)
 async def refusing_is_no_error() -> None:
-    """Let a client hang up at a certificate: a loop that debugs calls that an error."""
+    """Disable debug mode, in which a rejected handshake is an error."""
     asyncio.get_running_loop().set_debug(False)
 
 
 def own_server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
-    """Return what a user enters for Tesla's own proxy."""
+    """Return the user input for Tesla's own proxy."""
     return server(simulator, base_url=simulator.urls["tesla_proxy"], **changes)
 
 
 def certificate_issue(hass: HomeAssistant, entry: MockConfigEntry) -> IssueEntry | None:
-    """Return the repair of a changed certificate."""
+    """Return the repair about a changed certificate."""
     issue_id = f"{entry.entry_id}_certificate_changed"
     return ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
 
 
 def assert_shows(form: ConfigFlowResult, simulator: Simulator, before: str) -> None:
-    """Check that a form shows the certificate that the server has now."""
+    """Check that a form shows the current certificate."""
     assert form["type"] is FlowResultType.FORM
     assert form["step_id"] == "certificate"
     assert fields(form) == {"trust"}
@@ -59,7 +59,7 @@ def assert_shows(form: ConfigFlowResult, simulator: Simulator, before: str) -> N
 
 
 def tokens_shown(simulator: Simulator) -> int:
-    """Return how many requests the proxy has answered, or would have."""
+    """Return the number of requests the proxy received."""
     return sum(
         count
         for name, count in simulator.usage.by_endpoint.items()
@@ -74,7 +74,7 @@ async def test_a_certificate_is_shown_and_pinned(
     assert_shows(form, simulator, before="-")
     form = await answer(hass, form, trust=False)
     assert form["errors"] == {"trust": "not_trusted"}
-    # Not a byte of a request has gone there yet.
+    # No request has been sent yet.
     assert tokens_shown(simulator) == 0
     created = await answer(hass, form, trust=True)
     assert_leads_to_drill(hass, created)
@@ -142,7 +142,7 @@ async def test_a_changed_certificate_stops_everything_until_it_is_trusted(
     assert certificate_issue(hass, entry) is None
 
     simulator.renew_certificate()
-    # The connections that were kept are gone: that takes a moment to get here.
+    # Kept connections are dropped, which takes a moment to arrive.
     await asyncio.sleep(0.05)
     answered = tokens_shown(simulator)
     with pytest.raises(HomeAssistantError) as caught:

@@ -1,4 +1,4 @@
-"""The repository's own rules, beside those of hassfest and HACS."""
+"""Rules of the repository, in addition to those of hassfest and HACS."""
 
 import ast
 from importlib.metadata import packages_distributions, requires
@@ -185,7 +185,7 @@ def test_workflows(name: str, step: str) -> None:
 
 
 def test_actions_are_pinned_where_they_are_released() -> None:
-    # These two are published from a branch only.
+    # These two are only released from a branch.
     branches = {"hacs/action@main", "home-assistant/actions/hassfest@master"}
     used = {
         item["uses"]
@@ -197,7 +197,7 @@ def test_actions_are_pinned_where_they_are_released() -> None:
     assert branches < used
     for action in used - branches:
         assert re.fullmatch(r"actions/\w+@[0-9a-f]{40}", action)
-    # Pins follow what is released.
+    # Pins follow the releases.
     bot = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())
     ecosystems = {update["package-ecosystem"] for update in bot["updates"]}
     assert ecosystems == {"github-actions", "pip"}
@@ -231,7 +231,7 @@ def test_requirements_are_pinned_and_satisfy_the_manifest() -> None:
         assert wanted.specifier.contains(version)
 
 
-# The manifest and what stands beside it
+# The manifest and its files
 
 
 def test_manifest_keys_and_their_order() -> None:
@@ -282,7 +282,7 @@ def test_requirements_cover_the_imports() -> None:
     own = manifest()["requirements"]
     assert isinstance(own, list)
     brought = [*(requires("homeassistant") or []), "homeassistant"]
-    # Bluetooth brings its own, and the protocol what its messages are made with.
+    # Bluetooth brings its own, and the protocol its message types.
     bluetooth = read_json(COMPONENTS / "bluetooth/manifest.json")["requirements"]
     assert isinstance(bluetooth, list)
     brought += [str(line) for line in bluetooth]
@@ -298,7 +298,7 @@ def test_requirements_cover_the_imports() -> None:
         if (name := full.split(".")[0]) not in sys.stdlib_module_names
         and not {canonicalize_name(one) for one in providers.get(name, [])} & named
     }
-    # Home Assistant answers for voluptuous with a library of another name.
+    # Home Assistant replaces voluptuous with a library of another name.
     assert missing == {"custom_components", "voluptuous"}
 
 
@@ -316,7 +316,7 @@ def test_dependencies_exist_and_cover_the_imports() -> None:
         for name in imports(tree, package_of(path))
         if name.startswith("homeassistant.components.")
     }
-    # What finds the adapters brings Bluetooth with it.
+    # The adapter library depends on Bluetooth.
     brings = read_json(COMPONENTS / "bluetooth_adapters/manifest.json")
     assert brings["dependencies"] == ["bluetooth"]
     named |= {"bluetooth"} if "bluetooth_adapters" in named else set()
@@ -342,7 +342,7 @@ def test_quality_scale_names_every_rule_and_excuses_none_in_silence() -> None:
         assert status in {"done", "todo", "exempt"}, name
         if status != "done":
             assert value["comment"].strip(), name
-    # Two rules contradict what Keycard is for, and it has no owner yet.
+    # Two rules contradict the purpose of Keycard, and it has no owner yet.
     assert {name for name, value in rules.items() if "todo" in str(value)} == {
         "entity-unavailable",
         "integration-owner",
@@ -350,7 +350,7 @@ def test_quality_scale_names_every_rule_and_excuses_none_in_silence() -> None:
     }
 
 
-# The house plan
+# Structure
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_inner_parts_reach_neither_home_assistant_nor_each_other(
         module = ahead.pop()
         for name in imported[module]:
             assert not name.startswith(("homeassistant", f"{top}.{other}.")), module
-            # What is imported is a module, or a name within one.
+            # An import is a module or a name within one.
             for inner in {name, name.rpartition(".")[0]} & imported.keys() - reached:
                 if inner != top:
                     reached.add(inner)
@@ -413,7 +413,7 @@ def test_platforms_say_how_many_updates_run_at_once() -> None:
 
 
 class BlueprintLoader(yaml.SafeLoader):
-    """Reads the tags that blueprints use."""
+    """YAML loader with the tags of blueprints."""
 
 
 def _input(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
@@ -427,7 +427,7 @@ def test_blueprints_can_be_imported() -> None:
     paths = sorted((KEYCARD / "blueprints" / "automation").rglob("*.yaml"))
     assert paths
     for path in paths:
-        # The loader is a safe one with one more tag.
+        # A safe loader with one more tag.
         content = yaml.load(path.read_text(), BlueprintLoader)
         blueprint = content["blueprint"]
         assert blueprint["domain"] == "automation"

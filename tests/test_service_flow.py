@@ -25,7 +25,7 @@ each_service = pytest.mark.parametrize("service", ["teslemetry", "tessie"])
 
 @pytest.fixture(autouse=True)
 def services(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the simulator stand where the services are."""
+    """Use the simulator for the third parties."""
     for name, service in SERVICES.items():
         url = simulator.urls[name]
         there = replace(
@@ -45,7 +45,7 @@ def token_of(simulator: Simulator, service: str) -> str:
 
 
 async def ask_for_token(hass: HomeAssistant, service: str) -> ConfigFlowResult:
-    """Choose a service and a token."""
+    """Choose a third party and sign-in by token."""
     form = await choose(hass, service)
     if service == "teslemetry":
         assert form["menu_options"] == ["teslemetry_sign_in", "teslemetry_token"]
@@ -53,7 +53,7 @@ async def ask_for_token(hass: HomeAssistant, service: str) -> ConfigFlowResult:
     return form
 
 
-# By token
+# Token
 
 
 @each_service
@@ -142,7 +142,7 @@ async def test_a_service_that_is_down_can_be_set_up_anyway(
     assert fields(form) == {"token", "anyway"}
     created = await answer(hass, form, token=token, anyway=True)
     assert created["type"] is FlowResultType.CREATE_ENTRY
-    # Nobody told the region: the country did.
+    # The region was not entered: it follows from the country.
     assert created["data"]["region"] == "eu"
     assert created["data"]["token"] == token
 
@@ -224,7 +224,7 @@ async def test_a_token_of_somebody_else(
     assert form["errors"] == {"token": "other_account"}
 
 
-# By sign-in
+# Sign-in
 
 
 async def test_signing_in_with_teslemetry(

@@ -23,7 +23,7 @@ HOSTS = {
 
 
 async def health(hass: HomeAssistant, ws: WebSocketGenerator) -> dict[str, Any]:
-    """Return what the page of system information shows of Keycard."""
+    """Return Keycard's system health information."""
     assert await async_setup_component(hass, "system_health", {})
     client = await ws(hass)
     await client.send_json_auto_id({"type": "system_health/info"})
@@ -37,7 +37,7 @@ async def health(hass: HomeAssistant, ws: WebSocketGenerator) -> dict[str, Any]:
 
 
 def asked_all(entry: MockConfigEntry) -> Callable[[], bool]:
-    """Tell when every host has answered once."""
+    """Return whether every host has answered once."""
     poller = entry.runtime_data.host_poller
     return lambda: set(poller.endpoints) == set(poller.answers)
 

@@ -20,7 +20,7 @@ from .test_every_command import Fate, Garage
 
 pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")
 
-# What the proxy does not know, or wants a PIN for.
+# Commands that the proxy does not know or that need a PIN.
 REFUSED = {
     "cover.cy_sun_roof open_cover": "server_lacks_command",
     "cover.cy_sun_roof close_cover": "server_lacks_command",
@@ -33,7 +33,7 @@ REFUSED = {
 
 @pytest.fixture
 def quick() -> Iterator[None]:
-    """Read the car's data at once, and settle doubts at once."""
+    """Read data and settle unconfirmed commands at once."""
     with (
         patch("custom_components.keycard.runtime.commands._CHECK_DELAYS", (0.0, 0.0)),
         patch("custom_components.keycard.runtime.vehicle_poller.SOON", 0.0),
@@ -45,7 +45,7 @@ def quick() -> Iterator[None]:
 async def proxied(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> MockConfigEntry:
-    """Set up the account behind a proxy whose key the car knows."""
+    """Set up the account with a proxy whose key the car knows."""
     simulator.set_signing("Ada", "required")
     simulator.pair("Ada", simulator.tesla_proxy.key)
     entry = behind_proxy(simulator)
@@ -73,7 +73,7 @@ async def test_every_command(
     proxied: MockConfigEntry,
     subtests: Subtests,
 ) -> None:
-    # Older cars close their windows and open a garage only for a user who is near.
+    # Older cars close windows and open a garage only for a user nearby.
     home = simulator.cars["Cy"].home_position
     hass.config.latitude, hass.config.longitude = home
     garage = Garage(hass=hass, simulator=simulator, account=proxied)

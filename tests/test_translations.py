@@ -29,7 +29,7 @@ from .tree import (
     texts,
 )
 
-# Reasons that Home Assistant translates itself when its own flow code raises them
+# Reasons translated by Home Assistant, raised by its own flow code
 CENTRAL_ABORTS = {
     "already_in_progress",
     "reauth_successful",
@@ -132,7 +132,7 @@ def test_the_automation_editor_finds_each_by_tesla_or_keycard(
         assert re.search(r"Tesl|Keycard", shown), key
 
 
-# Where each flow has its texts
+# Location of the texts of each flow
 FLOWS = (("config",), ("options",), ("config_subentries", "bluetooth_key"))
 
 
@@ -180,7 +180,7 @@ def test_steps_aborts_and_errors_of_the_flows_have_texts() -> None:
 
 
 def translated_in(path: Path, node: ast.Call) -> list[tuple[str, ...]]:
-    """Name the tables in which the translation key of a call may stand."""
+    """Yield the tables that may contain the translation key of a call."""
     name = called(node)
     if name.endswith(("Error", "Failed", "NotReady")):
         return [("exceptions",)]

@@ -179,7 +179,7 @@ async def test_what_is_only_signed_waits_until_commands_are_signed(
     car.supports_signing = True
     car.async_update_listeners()
     await hass.async_block_till_done()
-    # Nobody tells whether it is on.
+    # Its state is not reported.
     assert shown(hass, "switch.ada_pin_to_drive") == "unknown"
     show_state(car, pin_to_drive=True)
     assert shown(hass, "switch.ada_pin_to_drive") == "on"

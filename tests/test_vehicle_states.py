@@ -52,7 +52,7 @@ DESCRIBED = [
     for description in table
 ]
 
-# Entity -> what it shows of the recorded car, a Model 3 that is parked and plugged in
+# Entity -> state for the recorded car, a Model 3 that is parked and plugged in
 SHOWN = {
     "binary_sensor.ada_battery_heater": "off",
     "binary_sensor.ada_charge_port_cold_weather_mode": "off",
@@ -152,7 +152,7 @@ SHOWN = {
     "switch.ada_valet_mode": "off",
     "update.ada_software": "on",
 }
-# What shows its last value, however old the data are
+# Entities that show their last value, however old the data are
 KEEP_THEIR_VALUE = {
     "binary_sensor.ada_keyless_driving",
     "binary_sensor.ada_off_peak_charging",
@@ -184,7 +184,7 @@ KEEP_THEIR_VALUE = {
     "switch.ada_valet_mode",
     "update.ada_software",
 }
-# What a car is shown with whose user changed nothing
+# States of a car with default settings
 ON_BY_DEFAULT = {
     "binary_sensor.ada_online",
     "button.ada_i_tried_the_card_or_fob",
@@ -206,7 +206,7 @@ ON_BY_DEFAULT = {
 
 @pytest.fixture
 def as_recorded() -> Iterator[datetime]:
-    """Let the simulated cloud tell of its cars what was recorded of one, as of now."""
+    """Make the simulated cloud return the recorded data with current times."""
     taken = datetime.now(UTC).replace(microsecond=0)
 
     def told(car: Car, _now: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A configuration folder of its own for each test, and what is told in it."""
+"""Fixtures of blueprints: a configuration folder and notices."""
 
 from pathlib import Path
 
@@ -14,20 +14,20 @@ from .home import EVENT, NOON, Tell
 
 @pytest.fixture(autouse=True)
 def blueprint_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
-    """Give the test a configuration folder of its own."""
+    """Use a temporary configuration folder."""
     hass.config.config_dir = str(tmp_path)
     return tmp_path / "blueprints" / "automation"
 
 
 @pytest.fixture
 def own(hass: HomeAssistant) -> list[ServiceCall]:
-    """Record what the owner's own action is called with."""
+    """Record the calls of the user's own action."""
     return async_mock_service(hass, "test", "own")
 
 
 @pytest.fixture
 def tell(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Tell:
-    """Let the event entity carry a notice."""
+    """Return a function that makes the event entity report a notice."""
     freezer.move_to(NOON)
     told_since: list[str] = []
 

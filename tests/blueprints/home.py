@@ -1,4 +1,4 @@
-"""A home whose automations are made from blueprints, and what happens to it."""
+"""Helpers for automations from the blueprints."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ async def install(hass: HomeAssistant) -> None:
 
 
 async def add_automation(hass: HomeAssistant, path: str, **inputs: Any) -> None:
-    """Build an automation from an installed blueprint."""
+    """Add an automation from an installed blueprint."""
     assert await async_setup_component(hass, automation.DOMAIN, {})
     if not hass.states.async_all("automation"):
         await install(hass)
@@ -50,7 +50,7 @@ async def add_automation(hass: HomeAssistant, path: str, **inputs: Any) -> None:
 
 
 async def relay(hass: HomeAssistant, **inputs: Any) -> None:
-    """Build an automation from *Take your keycard*."""
+    """Add an automation from *Take your keycard*."""
     own = {
         "action": "test.own",
         "data": {
@@ -70,7 +70,7 @@ async def rehearse(hass: HomeAssistant) -> None:
 
 
 async def settle() -> None:
-    """Let everything run that is due."""
+    """Run the event loop until it is idle."""
     for _ in range(200):
         await asyncio.sleep(0)
 
@@ -78,7 +78,7 @@ async def settle() -> None:
 async def wait(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, minutes: float
 ) -> None:
-    """Let time pass; who waits in an automation is not waited for."""
+    """Let time pass without waiting for running automations."""
     await settle()
     freezer.tick(timedelta(minutes=minutes))
     async_fire_time_changed(hass)
@@ -86,12 +86,12 @@ async def wait(
 
 
 def notices(calls: Sequence[ServiceCall]) -> list[str]:
-    """Return of what an own action was told."""
+    """Return the notices passed to an own action."""
     return [call.data["notice"] for call in calls]
 
 
 def add_phone(hass: HomeAssistant, name: str, *, pushes: bool = True) -> str:
-    """Add a phone with the app, and return its device."""
+    """Add a phone with the app, and return its device id."""
     app = MockConfigEntry(domain="mobile_app", title=name)
     app.add_to_hass(hass)
     device = dr.async_get(hass).async_get_or_create(
@@ -110,7 +110,7 @@ def add_phone(hass: HomeAssistant, name: str, *, pushes: bool = True) -> str:
 
 
 def place(hass: HomeAssistant, where: str, **phones: str) -> None:
-    """Let a person be somewhere, who has these phones."""
+    """Set the location of persons with their phones."""
     for person, phone in phones.items():
         hass.states.async_set(
             f"person.{person}",

@@ -1,4 +1,4 @@
-"""Automations from the blueprints, made as the editor makes them."""
+"""Automations created from the blueprints by the editor."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ async def test_an_automation_from_each(
     hass_client: ClientSessionGenerator,
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """Only what has no default is asked for."""
+    """Only inputs without a default are required."""
     (tmp_path / "configuration.yaml").write_text(
         "automation: !include automations.yaml\n"
     )
@@ -94,7 +94,7 @@ async def test_each_can_be_imported_from_the_repository(
 
 
 def test_automations_from_the_first_version_go_on() -> None:
-    """What they may have set is there still, and what they left open says the same."""
+    """Inputs of earlier versions exist, and their defaults mean the same."""
     given = Blueprint(
         load_yaml_dict(BUNDLED_BLUEPRINTS / "take_your_keycard.yaml"),
         expected_domain="automation",
@@ -110,7 +110,7 @@ def test_automations_from_the_first_version_go_on() -> None:
     }
     assert {name: given[name]["default"] for name in first} == first
     assert given.keys() >= {"outage_event", "rehearsal_message"}
-    # What is new keeps quiet unless it is wanted.
+    # New inputs do nothing by default.
     new = {"when": "at_once", "reminder": {"minutes": 0}, "quiet_hours": False}
     assert {name: given[name]["default"] for name in new} == new
     asked = {name for name, field in given.items() if "default" not in field}

@@ -1,4 +1,4 @@
-"""How the blueprints get into Home Assistant."""
+"""Installation of the blueprints."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from .home import TAKE as PATH, install
 async def test_installed_beside_the_examples(
     hass: HomeAssistant, hass_storage: dict[str, Any]
 ) -> None:
-    # Nothing can be installed before automations are there.
+    # Blueprints can only be installed after automations are set up.
     await install(hass)
     assert STORE_KEY not in hass_storage
     assert await async_setup_component(hass, automation.DOMAIN, {})

@@ -1,4 +1,4 @@
-"""Quiet hours, and what breaks them."""
+"""Quiet hours and their exceptions."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ CAR = {"name": "Ada", "cannot_wait": [], "in_use": False}
 async def night(
     hass: HomeAssistant, tell: Tell, freezer: FrozenDateTimeFactory
 ) -> None:
-    """Let it be three in the morning."""
+    """Set the time to three in the morning."""
     await hass.config.async_set_time_zone("UTC")
     freezer.move_to(NIGHT)
     hass.states.async_set(EVENT, "unknown")
@@ -29,7 +29,7 @@ async def night(
 
 @pytest.fixture(autouse=True)
 def standing(hass: HomeAssistant) -> dict[str, Any]:
-    """Let Keycard know nothing that cannot wait."""
+    """Report no urgent conditions."""
     standing: dict[str, Any] = {"cars": [CAR], "elsewhere": ["na"]}
     async_mock_service(
         hass,
@@ -160,7 +160,7 @@ async def test_which_hours_are_quiet(
     tell("started", "take")
     await wait(hass, freezer, 0.1)
     assert (own == []) is quiet
-    # To rehearse it, nobody waits for the morning.
+    # A rehearsal does not wait for the morning.
     await rehearse(hass)
     await wait(hass, freezer, 0.1)
     assert "rehearsal" in notices(own)
@@ -226,7 +226,7 @@ async def test_what_cannot_wait_by_keycards_knowledge(
     tell("started", "take")
     await wait(hass, freezer, 1)
     assert own == []
-    # It is seen within a few minutes.
+    # It is detected within a few minutes.
     standing["cars"] = [CAR, {**CAR, "cannot_wait": matters}]
     await wait(hass, freezer, 5.1)
     assert notices(own) == told
@@ -242,7 +242,7 @@ async def test_who_leaves_at_night_is_told(
         for name in ("ann", "bob", "tablet")
     }
     place(hass, "home", ann="ann")
-    # Who is away may sleep there.
+    # A user who is away may sleep there.
     place(hass, "not_home", bob="bob")
     await relay(hass, **QUIET, phones=phones, when=when)
     tell("started", "take")
@@ -258,9 +258,9 @@ async def test_who_leaves_at_night_is_told(
 @pytest.mark.parametrize(
     ("steps", "told"),
     [
-        # What was held back is told although Home Assistant started anew.
+        # Delayed notices are sent although Home Assistant restarted.
         ([("started", "take")], ["take"]),
-        # Nobody was told, so nobody needs the all-clear.
+        # No notice was sent, so no all-clear is.
         ([("started", "take"), ("ended", "all_clear")], []),
     ],
 )

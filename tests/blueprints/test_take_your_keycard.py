@@ -1,4 +1,4 @@
-"""*Take your keycard* passes on what the event entity tells."""
+"""The blueprint *Take your keycard*."""
 
 from datetime import timedelta
 
@@ -85,13 +85,13 @@ async def test_a_longer_outage_is_told_after_the_wait(
     await relay(hass, wait={"minutes": 5})
     tell("started", "take", "First")
     await wait(hass, freezer, 3)
-    # A newer text takes the place of the first, and the wait goes on from there.
+    # A newer notice replaces the first, and the wait continues.
     tell("changed", "take", "Second")
     await wait(hass, freezer, 1)
     assert own == []
     await wait(hass, freezer, 1.1)
     assert [call.data["message"] for call in own] == ["Second"]
-    # Who was told once is told more at once.
+    # After the first notice, others follow at once.
     tell("changed", "take", "Third")
     await wait(hass, freezer, 0.1)
     tell("ended", "all_clear")
@@ -148,14 +148,14 @@ async def test_a_rehearsal_ends_no_notice_that_waits(
 @pytest.mark.parametrize(
     ("minutes_ago", "last_run_minutes_ago", "wait_minutes", "told"),
     [
-        # It came before automations ran.
+        # The event was before automations started.
         (1, None, 0, ["take"]),
         (1, 60, 0, ["take"]),
-        # It was told before the restart.
+        # The notice was sent before the restart.
         (1, 1, 0, []),
-        # It is an old story.
+        # The event is old.
         (60, None, 0, []),
-        # The wait went on while Home Assistant was restarted, or ended just then.
+        # The wait continued during the restart, or ended in it.
         (3, 3, 5, ["take"]),
         (7, 7, 5, ["take"]),
         (20, 20, 5, []),
@@ -200,7 +200,7 @@ async def test_receivers(
     tell: Tell,
     own: list[ServiceCall],
 ) -> None:
-    """Whoever cannot be reached keeps nobody else from being told."""
+    """A receiver that cannot be reached does not affect others."""
     phones = [
         add_phone(hass, name, pushes=name != "Old phone")
         for name in ("Pixel", "Old phone", "iPhone")

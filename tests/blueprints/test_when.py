@@ -1,4 +1,4 @@
-"""Who is told when: on leaving home, again and again, or not any more."""
+"""Times of notices: on leaving home, repeated, and no longer."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ LEAVING = {"when": "leaving"}
 
 
 class Household:
-    """Ann with two phones, Bob with one, a phone of nobody, and a mailbox."""
+    """Ann with two phones, Bob with one, a phone without a person, and a mailbox."""
 
     def __init__(self, hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-        """Let everybody be at home."""
+        """Set up the household with everyone at home."""
         self.hass = hass
         self._freezer = freezer
         self.phones = {
@@ -35,7 +35,7 @@ class Household:
         hass.states.async_set(EVENT, "unknown")
 
     async def relay(self, **inputs: Any) -> None:
-        """Have everybody told."""
+        """Add an automation with all receivers."""
         await relay(
             self.hass,
             phones=list(self.phones.values()),
@@ -44,7 +44,7 @@ class Household:
         )
 
     async def go(self, minutes: float) -> dict[str, int]:
-        """Let time pass, and return how often each was told in it."""
+        """Let time pass, and return the number of notices for each receiver."""
         await wait(self.hass, self._freezer, minutes)
         found = {name: len(calls) for name, calls in self.calls.items() if calls}
         if self.mail:
@@ -55,12 +55,12 @@ class Household:
         return found
 
     async def move(self, where: str, **phones: str) -> dict[str, int]:
-        """Let somebody go somewhere."""
+        """Move a person."""
         place(self.hass, where, **phones)
         return await self.go(0.1)
 
     async def press(self, phone: str, button: int) -> None:
-        """Press one of the buttons of the last notice on a phone."""
+        """Press a button of the last notice on a phone."""
         action = self.last[phone].data["data"]["actions"][button]["action"]
         self.hass.bus.async_fire(
             "mobile_app_notification_action", {"action": action, "tag": "any"}
@@ -81,17 +81,17 @@ async def test_each_is_told_when_leaving(
 ) -> None:
     await household.relay(**LEAVING)
     tell("started", "take")
-    # Whom nobody can see leave is told at once.
+    # A receiver without a known location gets it at once.
     assert await household.go(1) == {"tablet": 1, "mail": 1}
     assert notices(own) == ["take"]
     assert await household.move("not_home", ann="ann work") == {"ann": 1, "work": 1}
     assert await household.move("work", ann="ann work") == {}
-    # A newer text is what the next one hears.
+    # The next receiver gets the newer text.
     tell("changed", "none", "Newer")
     assert await household.go(30) == {}
     assert await household.move("not_home", bob="bob") == {"bob": 1}
     assert household.last["bob"].data["message"] == "Newer"
-    # Who came home is told again on the way out.
+    # After coming home, the next departure repeats it.
     assert await household.move("home", ann="ann work") == {}
     assert await household.move("not_home", ann="ann work") == {"ann": 1, "work": 1}
     tell("ended", "all_clear")
@@ -140,7 +140,7 @@ async def test_reminders(
 
 
 async def test_got_it(household: Household, tell: Tell) -> None:
-    """It is said for all phones of a person, and for this notice."""
+    """It applies to all phones of a person, for this notice."""
     await household.relay(**HOURLY)
     tell("started", "take")
     await household.go(1)
@@ -209,7 +209,7 @@ async def test_which_buttons_are_shown(
     inputs: dict[str, Any],
     buttons: list[str] | None,
 ) -> None:
-    """They are there when they do something, in the words of the household."""
+    """Buttons appear if they have an effect, in the chosen language."""
 
     def shown() -> list[str] | None:
         actions = household.last["ann"].data["data"].get("actions")
@@ -243,7 +243,7 @@ async def test_a_drill_is_told_like_a_real_one(
 async def test_a_rehearsal_in_an_outage(
     household: Household, tell: Tell, own: list[ServiceCall]
 ) -> None:
-    """It is told beside the outage, which goes on as before."""
+    """It is sent besides the outage, which continues."""
     await household.relay(**HOURLY)
     tell("started", "take")
     await household.go(30)
@@ -259,7 +259,7 @@ async def test_a_rehearsal_in_an_outage(
 async def test_an_automation_that_is_saved_in_an_outage(
     household: Household, tell: Tell, own: list[ServiceCall]
 ) -> None:
-    """What it knew is gone; nobody is told again of what is on, but of its end."""
+    """Its state is lost: nothing is sent again but the end."""
     await household.relay()
     tell("started", "take")
     await household.go(1)
@@ -295,7 +295,7 @@ async def test_leaving_and_reminders_go_on_after_a_restart(
     hass.set_state(CoreState.not_running)
     await household.relay(**HOURLY, **LEAVING)
     await hass.async_start()
-    # They heard of it before.
+    # They got it before.
     assert await household.go(10) == {}
     assert await household.move("not_home", ann="ann work") == {"ann": 1, "work": 1}
     assert await household.go(51) == {"bob": 1, "tablet": 1, "mail": 1}
@@ -341,7 +341,7 @@ async def test_own_actions_keep_nobody_waiting(
     tell("ended", "all_clear")
     assert await household.go(1) == EVERYBODY
     await household.go(1)
-    # An own action that is still at it hides no new outage, though it is asked first.
+    # A running own action hides no new outage.
     tell("started", "take")
     found: dict[str, int] = {}
     for _ in range(25):

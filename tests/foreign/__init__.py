@@ -1,5 +1,5 @@
-"""A client and a car that others wrote, against the simulated car and Keycard.
+"""Independent implementations of client and car, tested with simulator and Keycard.
 
-They come from the package tesla-ble, which is under the AGPL: it runs in a process of
-its own (peer.py), and only frames as they go over the air pass between.
+They come from the package tesla-ble, which is under the AGPL: it runs in a separate
+process (peer.py), and only frames are exchanged.
 """

@@ -1,4 +1,4 @@
-"""The foreign car, in place of the computers of a simulated one."""
+"""An independent car in place of a simulated one's computers."""
 
 from collections.abc import Callable
 import json
@@ -20,10 +20,10 @@ PEER = Path(__file__).with_name("peer.py")
 
 
 class ForeignCar:
-    """A car in a process of its own; the simulated radio carries its frames."""
+    """A car in a separate process, connected by the simulated environment."""
 
     def __init__(self, vin: str) -> None:
-        self.whitelist = Whitelist(lambda: 0.0)  # of nobody: it keeps its own
+        self.whitelist = Whitelist(lambda: 0.0)  # unused: the process has its own
         self._process = subprocess.Popen(
             [sys.executable, str(PEER), "car", vin],
             stdin=subprocess.PIPE,
@@ -32,11 +32,11 @@ class ForeignCar:
         )
 
     def stop(self) -> None:
-        """End the process."""
+        """Stop the process."""
         self._process.communicate()
 
     def set(self, name: str, *args: object) -> None:
-        """Let the car be so."""
+        """Set a state of the car."""
         self._tell(call=f"set_{name}", args=args)
 
     def answer(
@@ -45,7 +45,7 @@ class ForeignCar:
         over: Transport = Transport.CLOUD,
         tell_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
-        """Answer a message as it goes over the radio."""
+        """Send a message to the car and return its answer."""
         frames = FrameDecoder()
         told = self._tell(frame=(len(data).to_bytes(2) + data).hex())
         answers = [
@@ -58,7 +58,7 @@ class ForeignCar:
         return answers[0] if answers else None
 
     def broadcast(self) -> bytes:
-        """Return a broadcast that says nothing: it makes none by itself."""
+        """Return an empty broadcast: the car sends none by itself."""
         message = RoutableMessage(
             to_destination=Destination(domain=Domain.DOMAIN_BROADCAST),
             from_destination=Destination(domain=Domain.DOMAIN_VEHICLE_SECURITY),
@@ -66,7 +66,7 @@ class ForeignCar:
         return bytes(message.SerializeToString())
 
     def unsolicited_messages(self) -> tuple[bytes, ...]:
-        """Return what it says besides: nothing."""
+        """Return no messages."""
         return ()
 
     def _tell(self, **message: object) -> list[dict[str, Any]]:

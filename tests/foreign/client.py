@@ -1,4 +1,4 @@
-"""The foreign client, on a line to a simulated car."""
+"""An independent client, connected to a simulated car."""
 
 import asyncio
 from asyncio.subprocess import PIPE, Process
@@ -11,11 +11,11 @@ from typing import Any, Self
 from simulator.bluetooth import Connection
 
 PEER = Path(__file__).with_name("peer.py")
-PATIENCE = 30.0  # seconds, for what takes a fraction of one
+PATIENCE = 30.0  # seconds; a request takes a fraction of one
 
 
 class ForeignClient:
-    """A client in a process of its own."""
+    """A client in a separate process."""
 
     def __init__(self, process: Process, line: Connection) -> None:
         self.states: dict[str, dict[str, Any]] = {}
@@ -34,7 +34,7 @@ class ForeignClient:
 
     @classmethod
     async def start(cls, line: Connection, vin: str) -> Self:
-        """Start the process, and connect the client."""
+        """Start the process and connect the client."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(PEER), "client", vin, stdin=PIPE, stdout=PIPE
         )
@@ -43,23 +43,23 @@ class ForeignClient:
         return client
 
     async def stop(self) -> None:
-        """End the process."""
+        """Stop the process."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
         await self._reading
 
     def tell(self, call: str, *args: object) -> None:
-        """Call a method that has no outcome."""
+        """Call a method without a result."""
         self._write(call=call, args=args)
 
     async def do(self, call: str, *args: object) -> str | None:
-        """Call a method, and return the error that it ends with."""
+        """Call a method and return its error."""
         async with asyncio.timeout(PATIENCE):
             return await self.begin(call, *args)
 
     def begin(self, call: str, *args: object) -> asyncio.Future[str | None]:
-        """Call a method; the error that it ends with comes later."""
+        """Call a method and return a future of its error."""
         number = next(self._ids)
         future = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
@@ -67,7 +67,7 @@ class ForeignClient:
         return future
 
     async def until_told(self, name: str) -> dict[str, Any]:
-        """Return a state as soon as the client was told it."""
+        """Return a state once the client has received it."""
         async with asyncio.timeout(PATIENCE):
             while name not in self.states:
                 self._news.clear()

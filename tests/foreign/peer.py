@@ -1,18 +1,18 @@
-"""The other side: a client or a car of the package tesla-ble, spoken to over pipes.
+"""A client or a car of the package tesla-ble, controlled over pipes.
 
-It runs in a process of its own and imports nothing of this project. Its arguments are
+It runs in a separate process and imports nothing of this project. Its arguments are
 `client VIN` or `car VIN`. Each line on its standard input is a JSON object:
 
-- `{"frame": "00.."}`: bytes that came over the air, in hex;
-- `{"call": "lock", "args": [], "id": 1}`: a method, with or without an id.
+- `{"frame": "00.."}`: received bytes in hex;
+- `{"call": "lock", "args": [], "id": 1}`: a method call, with or without an id.
 
-Each line on its standard output is one, too:
+Each line on its standard output is a JSON object, too:
 
-- `{"frame": "00.."}`: bytes to be sent over the air;
-- `{"id": 1, "success": true, "error": null}`: what came of a call of the client;
-- `{"state": "charge_state", "data": {..}}`: what the client was told;
-- `{"poll": "VCSEC Poll", "success": true, "error": null}`: what came of a poll;
-- `{"done": true}`: the car has taken a line, and sent all that it answers.
+- `{"frame": "00.."}`: bytes to send in hex;
+- `{"id": 1, "success": true, "error": null}`: result of a method call;
+- `{"state": "charge_state", "data": {..}}`: received state;
+- `{"poll": "VCSEC Poll", "success": true, "error": null}`: result of a poll;
+- `{"done": true}`: the car has processed a line and sent all answers.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ from tesla_ble import (
     set_log_callback,
 )
 
-PACE = 0.005  # seconds between two turns of the client's loop
+PACE = 0.005  # seconds between iterations of the client's loop
 STATES = (
     "vehicle_status",
     "charge_state",
@@ -53,13 +53,13 @@ _WORDS: dict[str, object] = {
 
 
 def tell(**message: object) -> None:
-    """Write one line."""
+    """Write a line."""
     sys.stdout.write(json.dumps(message, default=repr) + "\n")
     sys.stdout.flush()
 
 
 def arguments(message: dict[str, Any]) -> list[Any]:
-    """Return the arguments of a call; a word such as `role.DRIVER` is an enum's."""
+    """Return the arguments of a call; `role.DRIVER` and the like become enums."""
     return [
         _WORDS.get(one, one) if isinstance(one, str) else one
         for one in message.get("args", [])
@@ -67,15 +67,15 @@ def arguments(message: dict[str, Any]) -> list[Any]:
 
 
 class Radio(BleAdapter):
-    """What the client sends goes to standard output."""
+    """Adapter that writes sent frames to standard output."""
 
     @override
     def connect(self, arg0: str, /) -> None:
-        """Be connected already."""
+        """Do nothing: it is always connected."""
 
     @override
     def disconnect(self) -> None:
-        """Stay connected."""
+        """Do nothing."""
 
     @override
     def write(self, arg0: bytes, /) -> bool:
@@ -85,7 +85,7 @@ class Radio(BleAdapter):
 
 
 class Memory(StorageAdapter):
-    """Keys and sessions, for as long as the process runs."""
+    """Storage for the lifetime of the process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,23 +93,23 @@ class Memory(StorageAdapter):
 
     @override
     def load(self, arg0: str, /) -> bytes | None:
-        """Return what is kept under a name."""
+        """Return the value of a name."""
         return self.kept.get(arg0)
 
     @override
     def save(self, arg0: str, arg1: bytes, /) -> bool:
-        """Keep something."""
+        """Store a value."""
         self.kept[arg0] = bytes(arg1)
         return True
 
     @override
     def remove(self, arg0: str, /) -> bool:
-        """Forget something."""
+        """Remove a value."""
         return self.kept.pop(arg0, None) is not None
 
 
 def lines() -> Iterator[list[dict[str, Any]]]:
-    """Yield what has come, at least once in each pace; end with the input."""
+    """Yield the received messages, at least once in each interval, until EOF."""
     begun = b""
     source = sys.stdin.fileno()
     while True:
@@ -123,22 +123,22 @@ def lines() -> Iterator[list[dict[str, Any]]]:
 
 
 def outcome(result: CommandResult) -> dict[str, object]:
-    """Return what is told of a result."""
+    """Return a result as part of a message."""
     return {"success": result.success, "error": result.error_message}
 
 
 def told_of(name: str) -> Callable[[dict[str, Any]], None]:
-    """Return what takes a state of the car."""
+    """Return a callback that writes a state."""
     return lambda data: tell(state=name, data=data)
 
 
 def done(call: int) -> Callable[[CommandResult], None]:
-    """Return what takes the outcome of a call."""
+    """Return a callback that writes the result of a call."""
     return lambda result: tell(id=call, **outcome(result))
 
 
 def run_client(vin: str) -> None:
-    """Be the client of a car."""
+    """Run a client."""
     vehicle = Vehicle(Radio(), Memory())
     vehicle.set_vin(vin)
     for name in STATES:
@@ -159,7 +159,7 @@ def run_client(vin: str) -> None:
 
 
 def run_car(vin: str) -> None:
-    """Be a car."""
+    """Run a car."""
     car = SimulatedVehicle(vin)
     for line in sys.stdin:
         message = json.loads(line)
@@ -172,6 +172,6 @@ def run_car(vin: str) -> None:
 
 
 if __name__ == "__main__":
-    # By itself it writes its log to standard output.
+    # By default it logs to standard output.
     set_log_callback(lambda *_: None)
     {"client": run_client, "car": run_car}[sys.argv[1]](sys.argv[2])

@@ -1,7 +1,7 @@
-"""Keycard's Bluetooth, with a car that others wrote.
+"""Keycard's Bluetooth client with an independent car.
 
-Its answers are open, as those of cars with firmware before 2024.38 are, and it
-confirms commands with its status.
+Its answers are unsealed, as those of firmware before 2024.38, and it confirms commands
+with its status.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -90,7 +90,7 @@ async def test_its_status_is_read(link: BluetoothClient, car: ForeignCar) -> Non
 async def test_it_is_paired_and_then_opens(
     link: BluetoothClient, car: ForeignCar
 ) -> None:
-    """It takes the key at once, without a card."""
+    """The car adds the key without a keycard."""
     car.set("paired", False)
     car.set("locked", True)
     outcome = await link.command(command_call(Command.UNLOCK))
@@ -100,7 +100,7 @@ async def test_it_is_paired_and_then_opens(
     assert await pair(link, lambda: asked.append(True), trust) is PairingResult.PAIRED
     assert asked == [True]
     assert all(trust.keys.get(computer) for computer in Computer)
-    # The first command is confirmed like any later one.
+    # The first command is confirmed like any other.
     outcome = await link.command(command_call(Command.UNLOCK))
     assert (outcome.done, outcome.known) == (True, True)
     assert await pair(link, lambda: asked.append(True), trust) is PairingResult.PAIRED
@@ -127,7 +127,7 @@ async def test_it_does_as_it_is_told(
     params: Mapping[str, Any],
     wanted: Mapping[str, Any],
 ) -> None:
-    """Its open answer confirms no command: the state does that is asked afterwards."""
+    """The unsealed answer confirms no command: the state requested afterwards does."""
     before = await link.poll(lambda values: True)
     assert all(before.values.get(name) != value for name, value in wanted.items())
     outcome = await link.command(command_call(command, **params))

@@ -1,4 +1,4 @@
-"""A client that others wrote, with the simulated car."""
+"""An independent client with a simulated car."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,7 @@ from simulator.vehicle.car import Car
 from ..simulator.conftest import HOME
 from .client import PATIENCE, ForeignClient
 
-# Its own time for an answer is longer by far than the simulated car takes.
+# The client's own timeout is much longer than the simulated car needs.
 pytestmark = pytest.mark.usefixtures("fast_waking")
 NOT_PAIRED = "not on whitelist"
 
@@ -44,9 +44,9 @@ def ada(world: Simulator) -> Car:
 
 @pytest.fixture
 def computers(world: Simulator) -> VehicleComputers:
-    """Return the computers of a car that confirms in the form that the client knows.
+    """Return the computers of a car that confirms with its status.
 
-    An empty payload it takes for no answer at all, and sends the command again.
+    The client does not accept an empty payload and sends the command again.
     """
     computers = world.computers["Ada"]
     computers.confirmation = Confirmation.STATUS
@@ -68,7 +68,7 @@ async def client(
 def asked(
     computers: VehicleComputers, monkeypatch: pytest.MonkeyPatch
 ) -> asyncio.Event:
-    """Tell when the car waits for a card."""
+    """Return whether the car waits for a keycard."""
     asked = asyncio.Event()
     ask = computers.whitelist.request_add
 
@@ -84,7 +84,7 @@ def asked(
 async def paired(
     client: ForeignClient, computers: VehicleComputers, asked: asyncio.Event
 ) -> ForeignClient:
-    """Return the client, whose key was added with a card."""
+    """Return a client whose key was added with a keycard."""
     pairing = client.begin("pair", "role.DRIVER")
     async with asyncio.timeout(PATIENCE):
         await asked.wait()
@@ -123,7 +123,7 @@ async def test_it_pairs_and_commands(
     for call, (args, outcome) in done.items():
         assert await paired.do(call, *args) is None, call
         assert outcome(), call
-    # Each ran once: none was sent again for want of an answer.
+    # Each ran once: none was sent again.
     assert set(ada.executed.values()) == {1}
     assert len(ada.executed) == len(done)
 

@@ -1,1 +1,1 @@
-"""Tests of the stage on which cases are replayed."""
+"""Tests of the harness."""

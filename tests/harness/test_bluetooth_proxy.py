@@ -1,4 +1,4 @@
-"""The simulated radio in Home Assistant: its own client on its own Bluetooth."""
+"""The Bluetooth proxy, used by the library's client in Home Assistant."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -43,7 +43,7 @@ NEAREST = "AA:BB:CC:00:00:02"
 
 @pytest.fixture(autouse=True)
 async def bluetooth(hass: HomeAssistant) -> AsyncIterator[None]:
-    """Set Bluetooth up, and spare the tests what it waits for between two attempts."""
+    """Set Bluetooth up without pauses between connection attempts."""
     assert await async_setup_component(hass, "bluetooth", {})
     with patch("bleak_retry_connector.calculate_backoff_time", return_value=0.0):
         yield
@@ -113,7 +113,7 @@ async def test_it_locks_and_unlocks(
 
 
 async def why_not(vehicle: Vehicle) -> BaseException | None:
-    """Return why a car cannot be connected to."""
+    """Return the error of a connection attempt."""
     with pytest.raises(BluetoothTransportError) as raised:
         await vehicle.connect(max_attempts=1)
     return raised.value.__cause__
@@ -142,7 +142,7 @@ async def test_a_car_that_has_just_left(
     hass: HomeAssistant, proxy: BluetoothProxy, vehicle: Vehicle, ada: Car
 ) -> None:
     ada.in_range = False
-    # Nobody told Home Assistant.
+    # Home Assistant is not told that the car has left.
     assert device_of(hass, ada) is not None
     assert isinstance(await why_not(vehicle), BleakNotFoundError)
     assert proxy.free == 3
@@ -207,7 +207,7 @@ async def test_a_proxy_that_vanishes_takes_its_lines_along(
     assert seen == [True, False]
     assert air.statistics(ada).open == 0
     assert async_scanner_count(hass, connectable=True) == before - 1
-    # The car is remembered, but no way leads to it.
+    # The car is still known, but no scanner reaches it.
     assert device_of(hass, ada) is not None
     assert not async_scanner_devices_by_address(hass, device_address(ada.vin), True)
 
@@ -246,7 +246,7 @@ async def test_home_assistant_forgets_a_car_by_its_own_rules(
         patch("habluetooth.base_scanner.monotonic_time_coarse", return_value=later),
         patch("habluetooth.manager.monotonic_time_coarse", return_value=later),
     ):
-        # The scanner looks every half minute, the whole every five minutes.
+        # The scanner checks every 30 s, the manager every five minutes.
         for wait in (31, 301):
             async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=wait))
     assert (device_of(hass, ada) is not None) is there

@@ -1,4 +1,4 @@
-"""Tests of the clock that can be moved."""
+"""Tests of the movable clock."""
 
 from datetime import UTC, datetime
 import subprocess

@@ -1,4 +1,4 @@
-"""Tests of the pretend internet."""
+"""Tests of the simulated network."""
 
 import socket
 
@@ -110,5 +110,5 @@ def test_nothing_leaves_the_machine(event: str, arguments: tuple[object, ...]) -
     ],
 )
 def test_this_machine_is_allowed(event: str, arguments: tuple[object, ...]) -> None:
-    """Show that nothing is raised."""
+    """No error is raised."""
     block_external_access(event, arguments)

@@ -1,4 +1,4 @@
-"""Which errors in the log are Keycard's."""
+"""Detection of errors in the log that involve Keycard."""
 
 import logging
 

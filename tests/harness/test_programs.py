@@ -1,4 +1,4 @@
-"""Tests of the replay and of the demo as programs, with a whole Home Assistant."""
+"""Replay and demo run as programs with a full Home Assistant."""
 
 import os
 from pathlib import Path
@@ -33,7 +33,7 @@ def case(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def litter(tmp_path: Path) -> Path:
-    """Return the folder in which the programs put what they need for a while."""
+    """Return the folder for temporary files of the programs."""
     folder = tmp_path / "litter"
     folder.mkdir()
     return folder

@@ -1,4 +1,4 @@
-"""Tests of the player, on a stage that only pretends."""
+"""Tests of the scenario runner with a fake environment."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
@@ -26,7 +26,7 @@ OUTAGE = Observation(
 
 
 class FakeTarget:
-    """A stage whose home shows what a table says, by seconds of the case."""
+    """A fake environment that shows given states by seconds of the case."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class FakeTarget:
 
 
 class RecordingObserver:
-    """Follows a case and writes everything down."""
+    """An observer that records everything."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []

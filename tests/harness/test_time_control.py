@@ -1,4 +1,4 @@
-"""Tests of the loop and of how the clock is moved on."""
+"""Tests of the event loop and of time control."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -20,7 +20,7 @@ type Play = Callable[[Coroutine[Any, Any, None]], None]
 
 
 class Behind:
-    """A stand-in for the simulator's counters."""
+    """A stand-in for the counters of the simulator."""
 
     busy = 0
     held = 0

@@ -64,7 +64,7 @@ async def bring_near(
     name: str = "Ada",
     role: Role = Role.DRIVER,
 ) -> Near:
-    """Let a car know the key of the home, and a proxy hear it."""
+    """Pair a car with the home's key and add a proxy in range of it."""
     simulator.pair(name, await async_get_bluetooth_key(hass), role)
     simulator.set(f"car.{name}", "near")
     proxy = async_add_proxy(hass, simulator.bluetooth)

@@ -1,4 +1,4 @@
-"""Fixtures of a Home Assistant whose clock jumps hours in seconds, over real HTTP."""
+"""Fixtures of a Home Assistant with a movable clock, over real HTTP."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
@@ -23,13 +23,13 @@ from .story import Story
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], HarnessLoop]]:
-    """Run these tests on a loop that knows its next timer."""
+    """Use an event loop that exposes its next timer."""
     return {"stage": HarnessLoop}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def clock() -> Iterator[OffsetClock]:
-    """Let everybody read a clock that can be moved on."""
+    """Install a clock that can be moved."""
     clock = OffsetClock()
 
     def now(time_zone: tzinfo | None = None) -> object:
@@ -38,27 +38,27 @@ def clock() -> Iterator[OffsetClock]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", clock.time)
         patch.setattr(time, "monotonic", clock.monotonic)
-        # When a state of an entity changed.
+        # Time of a state change of an entity.
         patch.setattr(entity, "timer", clock.time)
-        # When an automation ran.
+        # Time of the last run of an automation.
         patch.setattr(script, "utcnow", clock.now)
         patch.setattr(dt_util, "utcnow", clock.now)
         patch.setattr(dt_util, "now", now)
-        # Whether a token is of now.
+        # Expiry of access tokens.
         patch.setattr(api_jwt, "datetime", datetime_class(clock))
         yield clock
 
 
 @pytest.fixture(autouse=True)
 def enable_event_loop_debug() -> None:
-    """Leave the loop's debug mode off: it would take each jump for a slow callback."""
+    """Disable the debug mode of the loop: a jump would count as a slow callback."""
 
 
 @pytest.fixture
 async def simulator(
     hass: HomeAssistant, socket_enabled: None, clock: OffsetClock
 ) -> AsyncIterator[Simulator]:
-    """Open the simulated cloud on loopback; it outlives what asks it."""
+    """Start the simulated cloud on loopback; it stops after Home Assistant."""
     async with Simulator(HOME, now=clock.time) as running:
         yield running
         await unload(hass)
@@ -66,7 +66,7 @@ async def simulator(
 
 @pytest.fixture(autouse=True)
 def services(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the simulator stand where a service renews its sign-ins."""
+    """Use the simulator to exchange tokens of third parties."""
     url = f"{simulator.urls['teslemetry']}/oauth/token"
     service = replace(SERVICES["teslemetry"], exchange_url=url)
     monkeypatch.setitem(SERVICES, "teslemetry", service)
@@ -76,7 +76,7 @@ def services(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
 def story(
     hass: HomeAssistant, simulator: Simulator, clock: OffsetClock
 ) -> Iterator[Story]:
-    """Let time pass as it is told."""
+    """Return a Home Assistant and a simulated cloud with a movable clock."""
     loop = hass.loop
     assert isinstance(loop, HarnessLoop)
     traffic = Traffic()

@@ -1,4 +1,4 @@
-"""Steps of a test, and invariants checked after each of them."""
+"""A Home Assistant with a movable clock, and checks of invariants."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -29,7 +29,7 @@ ALL_DOWN = {
 
 
 async def act(story: Story, action: str, **given: Any) -> dict[str, Any]:
-    """Take an action, and return what it tells."""
+    """Perform an action and return its response."""
     answer = await story.drive(
         story.hass.services.async_call(
             DOMAIN, action, given, blocking=True, return_response=True
@@ -40,7 +40,7 @@ async def act(story: Story, action: str, **given: Any) -> dict[str, Any]:
 
 
 def device_id(story: Story, name: str) -> str:
-    """Return the device of a car."""
+    """Return the device id of a car."""
     (device,) = [
         device for device in dr.async_get(story.hass).devices if device.name == name
     ]
@@ -48,7 +48,7 @@ def device_id(story: Story, name: str) -> str:
 
 
 async def refusal(story: Story, action: str, **given: Any) -> ServiceValidationError:
-    """Take an action, and return why it is refused."""
+    """Perform an action and return the translation key of its error."""
     with pytest.raises(ServiceValidationError) as caught:
         await act(story, action, **given)
     return caught.value
@@ -121,7 +121,7 @@ async def test_status_in_an_outage(
         event.attributes["title"],
         event.attributes["text"],
     )
-    # What was told holds while nobody sees more, over a restart too.
+    # A notice stays valid while nothing new is known, also after a restart.
     story.simulator.apply(ALL_DOWN)
     await story.go(300)
     await story.restart(entry)
@@ -138,7 +138,7 @@ async def test_status_in_an_outage(
 async def test_what_cannot_wait_is_known_longer_than_the_lock(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
-    """In an outage nobody can look again, so what was seen last counts."""
+    """In an outage the last known state counts."""
     story.simulator.cars["Ada"].locked = False
     await story.settled(compatible_entry)
     story.simulator.apply(DOWN)
@@ -185,7 +185,7 @@ async def test_history(story: Story, watching_entry: MockConfigEntry) -> None:
         "region",
         None,
     )
-    # It is as long as it was when the hosts were last asked.
+    # Its duration ends when the hosts were last probed.
     assert 460 < outage["duration"] <= 600
     story.simulator.apply(UP)
     await story.go(600)
@@ -204,7 +204,7 @@ async def test_history(story: Story, watching_entry: MockConfigEntry) -> None:
         ({"start_time": end + minute}, 0),
         ({"end_time": start - minute}, 0),
         ({"end_time": end + timedelta(days=31)}, 0),
-        # Without a zone it is local time.
+        # A time without a zone is local time.
         ({"start_time": dt_util.as_local(end - minute).replace(tzinfo=None)}, 1),
         ({"start_time": dt_util.as_local(end + minute).replace(tzinfo=None)}, 0),
     ):
@@ -278,7 +278,7 @@ async def test_check_now_on_a_good_day(
     found = await act(story, "check_now")
     assert found["status"] == "operational"
     assert story.clock.monotonic() - began < 5
-    # Three regions, two of the sign-in, two unrelated hosts.
+    # Three regions, two sign-in hosts, two control hosts.
     assert story.simulator.usage.by_status.total() - before == 7
 
 
@@ -328,7 +328,7 @@ async def test_an_entry_that_is_unloaded_keeps_no_check_waiting_for_ever(
     check = asyncio.create_task(
         story.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
     )
-    # It is under way once the hosts are asked, who do not answer.
+    # The check is in progress while hosts that do not answer are probed.
     await until(lambda: story.simulator.held > 0)
     await story.restart(entry)
     await story.pace.run_task(check, CHECK_TIMEOUT + 1)
@@ -359,6 +359,6 @@ async def test_a_user_may_ask_for_any_entity(
         )
     )
     await story.go(30)
-    # Each host, and each car that is online, once for all its entities.
+    # Each host and each online car is asked once for all entities.
     assert calls.count("status") > hosts
     assert calls.count("vehicle_data") == data + 2

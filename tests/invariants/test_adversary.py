@@ -1,4 +1,4 @@
-"""Invariant "proven over Bluetooth", against a relay that may do anything."""
+"""Invariant "proven over Bluetooth", with a relay that attacks messages at random."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -24,9 +24,9 @@ SEALS = {
     "never seals": (19112021, False, True),
     "infotainment never seals": (11192021, True, False),
 }
-"""Seeds, and whether the locks' computer and infotainment seal what they tell."""
+"""Seeds, and whether vehicle security and infotainment seal their answers."""
 
-# Seconds. A question and its answer take no longer than this.
+# Maximum duration in seconds of a request and its answer.
 LONGEST = 45.0
 
 WANTED = {"lock": True, "unlock": False}
@@ -53,7 +53,7 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
     status: bool,
     data: bool,
 ) -> None:
-    """The limit: an open answer that is injected where a computer seals none."""
+    """Exception: an injected unsealed answer where a computer seals none."""
     print(f"seed: {seed}")
     dice, car = Random(seed), near.car
     computers = story.simulator.computers["Ada"]
@@ -71,7 +71,7 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
         forges_data=data,
     )
     story.simulator.bluetooth.relays["Ada"] = adversary
-    # What the lock of the car was, and since when.
+    # Lock states of the car and their times.
     was: list[tuple[float, bool]] = [(0.0, car.locked)]
     wrong: list[str] = []
     limits: set[str] = set()
@@ -101,7 +101,7 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
         if event.data["entity_id"] != lock or state is None:
             return
         if state.state not in SHOWN or state.state == last_shown[-1]:
-            # What was shown before a command that failed is shown again.
+            # After a failed command the previous state is shown again.
             return
         last_shown.append(state.state)
         if not held_lately(SHOWN[state.state]):
@@ -117,7 +117,7 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
     car.on_change = on_change
     for number in range(STEPS):
         if dice.random() < 0.2:
-            # Somebody uses a phone.
+            # Someone uses a phone.
             car.locked = not car.locked
             note()
         else:
@@ -134,12 +134,12 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
     unsub()
     print(ended, adversary.attacks)
     assert wrong == []
-    # Nobody changes it, whatever the relay says.
+    # Nothing changes the car, whatever the relay sends.
     assert limits <= {f"{car.charge_limit:.0f}", STATE_UNKNOWN}
     assert story.states()[limit] == f"{car.charge_limit:.0f}"
     for act, command in (("lock", "door_lock"), ("unlock", "door_unlock")):
         assert car.executed[command] - executed[command] <= pressed[act]
-    # It did its worst, and did not win every time.
+    # The relay attacked, and did not succeed every time.
     assert len(adversary.attacks) == 10
     assert ended["done"]
     assert len(ended) > 1

@@ -43,7 +43,7 @@ async def test_the_true_state_is_shown_soon_after_an_unknown_outcome(
     assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
     took = await story.until(lambda: story.states()[LOCK] == "unlocked", 10)
     assert took < 5
-    # Once, and then at its pace again.
+    # Once, and then at the regular interval again.
     await story.go(300)
     assert calls.count("vehicle_data") == before + 1
     assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
@@ -61,7 +61,7 @@ async def test_a_car_that_sleeps_is_woken_and_then_told_once(
     assert car.executed["wake_up"] == 1
     assert car.executed["door_unlock"] == 1
     assert story.states()[LOCK] == "unlocked"
-    # It is online now, so its data come when they are due, and not before.
+    # It is online now: its data are polled when due.
     await story.go(30)
     assert story.states()["binary_sensor.ada_online"] == "on"
     assert story.simulator.usage.count("vehicle_data") <= data + 1

@@ -33,7 +33,7 @@ LIMIT = '403 {"error":"account disabled: EXCEEDED_LIMIT"}'
 
 
 class Ran:
-    """Which automations ran, and by what."""
+    """Runs of automations and their triggers."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         self._events: list[Event[Mapping[str, Any]]] = async_capture_events(hass, "ran")
@@ -52,7 +52,7 @@ def ran(hass: HomeAssistant) -> Ran:
 
 
 def on(name: str, entity_id: str, **options: Any) -> dict[str, Any]:
-    """Describe a trigger; it bears the name of its key."""
+    """Return a trigger whose id is its key."""
     return {
         "id": name,
         "trigger": f"keycard.{name}",
@@ -62,7 +62,7 @@ def on(name: str, entity_id: str, **options: Any) -> dict[str, Any]:
 
 
 def given(name: str, entity_id: str | list[str], **options: Any) -> dict[str, Any]:
-    """Describe a condition."""
+    """Return a condition."""
     return {
         "condition": f"keycard.{name}",
         "target": {"entity_id": entity_id},
@@ -76,7 +76,7 @@ async def automate(
     conditions: tuple[dict[str, Any], ...] = (),
     **more: Any,
 ) -> None:
-    """Set up an automation that notes by what it ran."""
+    """Set up an automation that records its triggers."""
     action = {
         "event": "ran",
         "event_data": {
@@ -108,14 +108,14 @@ async def switch(story: Story, service: str) -> None:
 
 
 async def stop(story: Story, entry: MockConfigEntry) -> None:
-    """Stop Home Assistant, as far as automations and entries can tell."""
+    """Stop Home Assistant, as seen by automations and entries."""
     await switch(story, "turn_off")
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     story.hass.set_state(CoreState.not_running)
 
 
 async def start(story: Story, entry: MockConfigEntry, takes: float = 0.0) -> None:
-    """Start Home Assistant, which has much to set up beside the entry."""
+    """Start Home Assistant, with a long start-up after the entry."""
     await story.set_up(entry)
     await switch(story, "turn_on")
     await story.go(takes)
@@ -156,7 +156,7 @@ async def test_an_outage_that_grows_and_ends(
 async def test_devices_as_targets(
     story: Story, compatible_entry: MockConfigEntry, ran: Ran
 ) -> None:
-    """Of all the entities of a device, only the one that is meant counts."""
+    """Only the matching entity of a device counts."""
     entry = await story.settled(compatible_entry)
     devices = {
         device.name: device.id
@@ -177,7 +177,7 @@ async def test_devices_as_targets(
     )
     story.simulator.apply(DOWN)
     await story.go(300)
-    # Host and calls are not seen to fail at the same moment.
+    # Host and calls do not fail at the same moment.
     assert sorted(by for by in ran.by if by != "outage_changed") == [
         "car_became_unreachable",
         "key_to_take_changed",
@@ -231,13 +231,13 @@ async def test_an_outage_that_lasts(
     await automate(story, on("outage_started", OUTAGE, **{"for": {"minutes": minutes}}))
     began = story.clock.monotonic()
     story.simulator.apply(DOWN)
-    # What changes meanwhile does not begin anew.
+    # Other changes do not restart the wait.
     await story.go(120)
     story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
     if told:
         await story.until(lambda: bool(ran.by), within=down_for - 120)
         waited = story.clock.monotonic() - began
-        # It is counted from the first bad answer, which came within a minute.
+        # It counts from the first failed answer, within a minute.
         assert minutes * 60 <= waited < minutes * 60 + 70
     else:
         await story.go(down_for - 120)
@@ -291,7 +291,7 @@ async def test_an_automation_that_is_edited_in_an_outage_tells_nothing_twice(
 async def test_an_outage_that_has_lasted_before_it_was_seen(
     story: Story, watching_entry: MockConfigEntry, ran: Ran
 ) -> None:
-    """It counts from its start, though the automation is younger than that."""
+    """It counts from the start of the outage, before the automation was added."""
     entry = await story.settled(watching_entry)
     story.simulator.apply(DOWN)
     await story.until(
@@ -310,7 +310,7 @@ async def test_an_outage_that_has_lasted_before_it_was_seen(
 async def test_a_start_in_the_middle_of_an_outage(
     story: Story, watching_entry: MockConfigEntry, ran: Ran
 ) -> None:
-    """What happens before automations listen is told once they do."""
+    """Events before automations are ready are sent afterwards."""
     entry = await story.settled(watching_entry)
     await automate(
         story, *OF_OUTAGES, on("key_to_take_changed", "sensor.ada_key_to_take")
@@ -324,13 +324,13 @@ async def test_a_start_in_the_middle_of_an_outage(
     assert "Take the keycard for Ada" in ran.data("outage_started")[0]["text"]
     await story.go(300)
     assert ran.by == ["outage_started"]
-    # It is told already, so another start is no news.
+    # The notice was sent before: another start sends none.
     await stop(story, entry)
     await story.go(60)
     await start(story, entry, takes=120)
     await story.go(300)
     assert ran.by == ["outage_started"]
-    # The end comes during a start, too.
+    # The end can occur during a start, too.
     await stop(story, entry)
     story.simulator.apply(UP)
     await story.go(60)
@@ -391,7 +391,7 @@ async def test_the_blueprint_relays_once_what_happens_during_a_start(
 @pytest.mark.parametrize(
     ("stops_at", "down_for", "takes", "told"),
     [
-        # The wait goes on over the restart, is over when it ends, or was before it.
+        # The wait continues over the restart, ends in it, or was over before.
         (300, 60, 60, 1),
         (300, 400, 60, 1),
         (300, 200, 240, 1),
@@ -466,7 +466,7 @@ async def test_conditions_in_an_outage(
     story.simulator.apply(DOWN)
     await story.go(300)
     assert await passing() == {"outage", "card", "either"}
-    # Nobody sees the end of it now, so it is on still, and the keys stay.
+    # The end cannot be seen: outage and keys stay.
     story.simulator.apply(ALL_DOWN)
     await story.go(900)
     assert state_of(story.hass, f"sensor.{cloud}_status").state == "internet_down"
@@ -474,7 +474,7 @@ async def test_conditions_in_an_outage(
     story.simulator.apply(dict.fromkeys(ALL_DOWN, "ok"))
     await story.go(900)
     assert await passing() == {"fine", "reached"}
-    # The account is the user's to mend; Tesla is fine.
+    # An account problem is the user's: Tesla works.
     story.simulator.set("eu.api", LIMIT)
     await story.go(300)
     assert await passing() == {"fine"}
@@ -491,14 +491,14 @@ async def test_cars_that_can_be_reached_or_not(
         on("car_became_unreachable", sensor),
         {**on("car_became_unreachable", sensor, **{"for": 900}), "id": "for_long"},
     )
-    # A car that sleeps can be woken.
+    # A sleeping car can be woken.
     story.simulator.set("car.Ada", "asleep")
     await story.until(lambda: state_of(story.hass, sensor).state == "asleep", 300)
     assert ran.by == []
     story.simulator.apply(DOWN)
     await story.go(300)
     assert ran.by == ["car_became_unreachable"]
-    # Nobody knows just after a start, which is no news.
+    # After a start the state is unknown, which is no change.
     await story.restart(entry)
     assert state_of(story.hass, sensor).state == "undetermined"
     await story.go(120)

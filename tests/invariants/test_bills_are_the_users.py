@@ -83,7 +83,7 @@ async def test_an_old_car_is_let_fall_asleep(
     cy.set_schedule([Day()])
     cy.drive()
     await story.until(lambda: cy.speed is None, 1000)
-    # It parks, is looked at once more, and sleeps a quarter of an hour after that.
+    # It parks, is polled once more, and sleeps a quarter of an hour later.
     took = await story.until(lambda: cy.connectivity == "asleep", HOUR)
     assert took < 1500
     before = story.simulator.usage.billed
@@ -113,7 +113,7 @@ async def test_what_is_billed_is_counted_and_kept(
     entry = await story.settled(compatible_entry)
     calls = story.simulator.usage
     assert await story.act("unlock") is None
-    # Below 500 it is billed, else it is not.
+    # A status below 500 is billed.
     story.simulator.set("eu.commands", '403 {"error":"forbidden"}')
     assert await story.act("lock") is not None
     story.simulator.set("eu.commands", "503 down")
@@ -164,7 +164,7 @@ async def test_each_request_of_a_signed_command_is_counted(story: Story) -> None
     assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
     state = story.hass.states.get(COST)
     assert state is not None
-    # A session comes before the first one.
+    # A session is opened before the first one.
     assert state.attributes["commands"] == calls.count("signed_command") > 1
     assert calls.billed == state.attributes["commands"] + state.attributes["data"]
     assert state.attributes["billing"] == "by_call"
@@ -188,14 +188,14 @@ async def test_a_refusal_pauses_the_calls_for_a_car_that_drives_too(
     before = calls.by_endpoint.copy()
     await story.go(pause - 10)
     asked = calls.by_endpoint - before
-    # What was under way when the refusal came was asked before it.
+    # Calls in progress were sent before the refusal.
     assert sum(asked[f"eu.{name}"] for name in ("products", "vehicle")) <= 1
     assert asked["eu.vehicle_data"] == 0
 
 
 @contextmanager
 def wall_at(story: Story, moment: datetime) -> Iterator[None]:
-    """Let the clock of the home show another time."""
+    """Return the wall clock time of the home."""
     ahead = (moment - dt_util.now()).total_seconds()
     story.clock.shift_wall_clock(ahead)
     try:
@@ -222,14 +222,14 @@ async def test_a_month_begins_with_nothing_spent(
     turn = dt_util.start_of_local_day(month.replace(day=1))
     calls = story.simulator.usage
     with wall_at(story, turn - timedelta(minutes=30)):
-        # It is spent with the first look at the two cars.
+        # The first poll of both cars spends it.
         await story.settled(with_budget(compatible_entry, 0.004))
         assert shown(story) == (0.004, "stopped")
         before = calls.count("vehicle_data")
         await story.go(24 * 60)
         assert calls.count("vehicle_data") == before == 2
         await story.go(6 * 60)
-        # The cars are asked again.
+        # The cars are polled again.
         assert calls.count("vehicle_data") == before + 2
         assert shown(story) == (0.004, "stopped")
         state = story.hass.states.get(COST)
@@ -243,7 +243,7 @@ async def test_a_budget_slows_the_polling_and_stops_it(
     story.simulator.set("car.Cy", "asleep")
     calls, ada = story.simulator.usage, story.simulator.cars["Ada"]
     with wall_at(story, dt_util.now().replace(day=10)):
-        # Ten calls, of which one is made already.
+        # Ten calls, one of which is made already.
         entry = await story.settled(with_budget(compatible_entry, 0.02))
         assert shown(story) == (0.002, "usual")
         ada.drive()
@@ -258,13 +258,13 @@ async def test_a_budget_slows_the_polling_and_stops_it(
         assert set(paces) == {"usual", "slowed", "stopped"}
         assert gaps[1] < 1.1 * DRIVING_INTERVAL
         assert gaps[-1] > 3 * DRIVING_INTERVAL
-        # But what a user wants is done, and whether it is online is asked.
+        # Commands of a user are sent, and whether the car is online is polled.
         await story.go(6 * HOUR)
         assert await story.act("unlock") is None
         await story.go(300)
         assert calls.count("vehicle_data") == 10
         assert calls.count("vehicle") > 300
-        # What nobody knows must be asked.
+        # Unknown states must be requested.
         story.simulator.set("eu.commands", "reset")
         assert await story.act("lock") is not None
         await story.go(30)
@@ -273,14 +273,14 @@ async def test_a_budget_slows_the_polling_and_stops_it(
 
 
 def shown(story: Story) -> tuple[float, str]:
-    """Return the cost that is shown, and the pace."""
+    """Return the shown cost and interval factor."""
     state = story.hass.states.get(COST)
     assert state is not None
     return float(state.state), state.attributes["pace"]
 
 
 async def next_ask(story: Story) -> float:
-    """Let time pass until a car's data are asked for; return the seconds it took."""
+    """Advance until a car's data are requested; return the seconds."""
     calls = story.simulator.usage
     before = calls.count("vehicle_data")
     return await story.until(lambda: calls.count("vehicle_data") > before, 24 * HOUR)
@@ -299,7 +299,7 @@ async def test_watching_costs_nothing_and_asks_rarely(
     assert 54 <= asked["eu.status"] <= 67
     for other in ("na.status", "cn.status", "auth.token"):
         assert 10 <= asked[other] <= 14
-    # Whoever is unrelated is left alone while nothing fails.
+    # Control hosts are not probed while nothing fails.
     assert not [endpoint for endpoint in asked if endpoint.startswith("controls")]
 
 
@@ -342,7 +342,7 @@ async def test_idle_minutes_write_nothing(
     for entity_id in may_change:
         count = sum(event.data["entity_id"] == entity_id for event in changes)
         assert count <= (asked if entity_id == COST else 2)
-    # Beside the one that changed, the others of its car are looked at once each.
+    # Other entities of the vehicle are updated once each.
     assert len([entity_id for entity_id in reported if entity_id in ours]) <= (
         2 * len(ours) if may_change else 0
     )
@@ -367,7 +367,7 @@ async def test_a_pause_that_tesla_asks_for_is_kept(
     # 14 hours less six, and a minute and a half.
     assert 475 <= int(error.translation_placeholders["minutes"]) <= 480
     assert str(int(error.translation_placeholders["minutes"])) in str(error)
-    # A restart is no way around it.
+    # A restart does not end the pause.
     await story.restart(entry)
     await story.go(7.5 * HOUR)
     assert asked == {name: calls.count(name) for name in asked}

@@ -24,13 +24,13 @@ WARNING = "binary_sensor.tesla_cloud_test_early_warning"
 LOCKS = [LOCK, "lock.cy_lock"]
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
-# Nobody can sign in; who is signed in goes on.
+# Sign-in fails; existing sessions continue.
 SIGN_IN_DOWN = {"auth.token": "503 down", "auth.authorize": "503 down"}
 NA_DOWN = {"na.api": "503 down", "na.status": "503 down"}
 NA_UP = dict.fromkeys(NA_DOWN, "ok")
 CN_DOWN = {"cn.api": "503 down", "cn.status": "503 down"}
 CN_UP = dict.fromkeys(CN_DOWN, "ok")
-# One's own internet is down.
+# The user's internet is down.
 ALL_DOWN = dict.fromkeys(
     (*DOWN, *NA_DOWN, *CN_DOWN, *SIGN_IN_DOWN, "controls"), "refuse"
 )
@@ -39,7 +39,7 @@ ALL_UP = dict.fromkeys(ALL_DOWN, "ok")
 
 @pytest.fixture
 def own(hass: HomeAssistant) -> list[ServiceCall]:
-    """Record what an own action is called with."""
+    """Record the calls of an own action."""
     return async_mock_service(hass, "test", "own")
 
 
@@ -52,7 +52,7 @@ def mail(hass: HomeAssistant) -> list[ServiceCall]:
 async def home(
     story: Story, compatible_entry: MockConfigEntry, tmp_path: Path
 ) -> MockConfigEntry:
-    """Find a place for the blueprints of a home that is not set up yet."""
+    """Use a temporary folder for blueprints."""
     story.hass.config.config_dir = str(tmp_path)
     assert await async_setup_component(story.hass, "automation", {})
     return compatible_entry
@@ -61,7 +61,7 @@ async def home(
 async def add_automation(
     story: Story, path: str, variables: tuple[str, ...], **inputs: Any
 ) -> None:
-    """Build an automation that notes these variables in its own action."""
+    """Add an automation that records these variables in its own action."""
     own = {
         "action": "test.own",
         "data": {name: f"{{{{ {name} }}}}" for name in variables},
@@ -98,7 +98,7 @@ async def lock_up(story: Story, **inputs: Any) -> None:
 
 
 def locked(story: Story) -> list[str]:
-    """Return which cars were told to lock."""
+    """Return the cars that were locked."""
     return [
         name
         for name, car in sorted(story.simulator.cars.items())
@@ -112,7 +112,7 @@ async def told_after(
     conditions: dict[str, str],
     minutes: float = 5,
 ) -> dict[str, Any]:
-    """Let the cloud fail, and return which cars were told of."""
+    """Fail the cloud and return the cars of the notice."""
     own.clear()
     story.simulator.apply(conditions)
     await story.go(minutes * 60)
@@ -146,7 +146,7 @@ async def told_after(
             {"in_use": ["Ada"], "locked": ["Cy"]},
             ["Cy"],
         ),
-        # No link works.
+        # No transport works.
         ({"Ada": {"locked": False}}, DOWN, {"failed": ["Ada"]}, []),
     ],
 )
@@ -216,7 +216,7 @@ async def test_a_drill_touches_no_car(
         assert locked(story) == ["Ada"] * number
 
 
-# It has begun elsewhere
+# An outage of another region
 
 
 async def warn(story: Story, **inputs: Any) -> None:
@@ -235,20 +235,20 @@ def said(calls: list[ServiceCall]) -> list[str]:
 @pytest.mark.parametrize(
     ("inputs", "steps", "told"),
     [
-        # Over, and the next one is another.
+        # It is over, and the next one is new.
         ({}, [NA_DOWN, NA_UP, NA_DOWN], ["warning", "over", "warning"]),
-        # One more region is the same one.
+        # Another affected region belongs to the same outage.
         (
             {},
             [NA_DOWN, CN_DOWN, {**NA_UP, **CN_UP}],
             ["warning", "over"],
         ),
-        # It comes here; what remains elsewhere then is no news.
+        # It reaches the user's region; the others are no longer reported.
         ({}, [NA_DOWN, DOWN, UP, NA_UP], ["warning", "reached"]),
         ({"tell_reached": False}, [NA_DOWN, DOWN], ["warning"]),
-        # An outage of one's own region is not of elsewhere.
+        # An outage of the user's region is none of another region.
         ({}, [DOWN, UP], []),
-        # Nobody can see for a while, and then that it is over, or that it is not.
+        # Nothing is known for a while; then it is over or not.
         ({}, [NA_DOWN, ALL_DOWN, ALL_UP], ["warning", "over"]),
         ({}, [NA_DOWN, ALL_DOWN, {**ALL_UP, **NA_DOWN}, NA_UP], ["warning", "over"]),
     ],
@@ -294,7 +294,7 @@ async def test_a_restart_tells_of_no_warning_twice(
     assert said(own) == ["warning", "over"]
 
 
-# As the editor saves them
+# Automations as saved by the editor
 
 
 async def test_each_works_as_the_editor_saves_it(

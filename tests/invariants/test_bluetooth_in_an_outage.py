@@ -50,22 +50,22 @@ async def near(
 async def entry(
     story: Story, compatible_entry: MockConfigEntry, near: Near
 ) -> MockConfigEntry:
-    """Set up an account with a car that is paired and near."""
+    """Set up an account with a paired car in range."""
     return await story.settled(paired(compatible_entry, near.car))
 
 
 async def fail(story: Story, entry: MockConfigEntry) -> None:
-    """Let the cloud fail, until it is judged so."""
+    """Fail the cloud until an outage is confirmed."""
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
 
 
 def rest(story: Story) -> float:
-    """Return how many connections the car has with the home now."""
+    """Return the number of connections between car and home."""
     return story.simulator.bluetooth.statistics(story.simulator.cars["Ada"]).open
 
 
-# Which link serves
+# Order of transports
 
 
 async def test_a_car_opens_in_an_outage(
@@ -82,7 +82,7 @@ async def test_a_car_opens_in_an_outage(
     )
     began = story.clock.monotonic()
     assert await story.act("unlock") is None
-    # Nobody has waited for the cloud.
+    # No command waited for the cloud.
     assert story.clock.monotonic() - began < 1
     assert story.states()[LOCK] == "unlocked"
     assert not near.car.locked
@@ -158,7 +158,7 @@ async def test_a_user_hears_what_is_in_the_way(
     slots: int,
     key: str,
 ) -> None:
-    """A car without an account has no other way."""
+    """A car without an account has no other transport."""
     near.simulator.bluetooth.set_link_conditions(weather)
     near.proxy.slots = slots
     entry = await story.settled(paired(watching_entry, near.car))
@@ -170,7 +170,7 @@ async def test_a_user_hears_what_is_in_the_way(
 
 
 def lock_of(story: Story, entry: MockConfigEntry) -> str:
-    """Return the lock of a car that no account tells of."""
+    """Return the lock of a car without an account."""
     locks = [
         one.entity_id
         for one in er.async_entries_for_config_entry(
@@ -252,7 +252,7 @@ async def test_a_command_wakes_a_car_that_sleeps(
     assert near.car.executed["auto_conditioning_start"] == 1
     assert near.car.executed["wake_up"] == 1
     assert near.car.connectivity == "online"
-    # Locks need no waking.
+    # Locks need no wake.
     near.car.set_connectivity("asleep")
     assert await story.act("unlock") is None
     assert near.car.executed["wake_up"] == 1
@@ -271,7 +271,7 @@ async def test_wake(story: Story, entry: MockConfigEntry, near: Near) -> None:
 async def test_entities_live_on_in_an_outage(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    # Both have told of it at the start; the cloud goes on to.
+    # Both sources are read at the start; the cloud continues.
     await story.until(lambda: story.states()[SOURCE] == "cloud", 1500)
     assert story.states()[LINK] == "on"
     await fail(story, entry)
@@ -280,7 +280,7 @@ async def test_entities_live_on_in_an_outage(
     await story.until(lambda: story.states()[LOCK] == "unlocked", 300)
     assert story.states()[SOURCE] == "bluetooth"
     await story.until(lambda: story.states()[CLIMATE] != "off", 1500)
-    # The other car is known no more, as nobody tells of it; this one still is.
+    # The other car has no source; this one is read over Bluetooth.
     await story.go(3600)
     assert story.states()["lock.cy_lock"] == "unknown"
     assert story.states()[LOCK] == "unlocked"
@@ -297,7 +297,7 @@ async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
     assert near.car.executed["wake_up"] == 0
     assert story.states()[LOCK] == "locked"
     tally = story.simulator.bluetooth.statistics(near.car)
-    # Once in two minutes, for a moment each.
+    # Every two minutes, for a moment each.
     assert tally.connections <= 40
     assert tally.longest < 5
 
@@ -339,7 +339,7 @@ async def test_what_bluetooth_told_is_not_undone_by_older_data_of_the_cloud(
 async def test_a_broadcast_makes_keycard_ask(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    """Invariant "proven over Bluetooth": a broadcast by itself changes no state."""
+    """Invariant "proven over Bluetooth": a broadcast alone changes no state."""
     local = car_of(entry, "Ada").bluetooth
     assert local is not None
     async with local.client.connection() as trouble:
@@ -358,7 +358,7 @@ async def test_a_broadcast_makes_keycard_ask(
 async def test_a_user_asks_for_the_state(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    """Without an outage Bluetooth is asked only if somebody wants it."""
+    """Without an outage, Bluetooth is only polled on request."""
     assert await async_setup_component(story.hass, "homeassistant", {})
     calls = story.simulator.usage.count("vehicle_data")
     near.simulator.set("eu.data", "503 upstream")
@@ -393,7 +393,7 @@ async def test_another_adapter_serves_when_one_is_gone(
 async def test_an_adapter_that_vanishes_in_the_middle(
     story: Story, entry: MockConfigEntry, near: Near, moment: float
 ) -> None:
-    """The other one finds out what came of it; nothing is done twice."""
+    """Another adapter reads the result; nothing is executed twice."""
     await fail(story, entry)
     other = async_add_proxy(
         story.hass, story.simulator.bluetooth, source="AA:BB:CC:00:00:02"
@@ -446,19 +446,19 @@ async def test_an_automation_hears_that_bluetooth_is_the_only_way_in(
     assert ran == []
     await fail(story, entry)
     assert len(ran) == 1
-    # That it comes and goes meanwhile is another matter.
+    # Changes in between do not matter.
     near.simulator.apply({"car.Ada": "gone", **dict.fromkeys(DOWN, "ok")})
     await story.until(lambda: status_of(entry) == "operational", 900)
     assert len(ran) == 1
 
 
-# Coming and going
+# Range and removal
 
 
 async def test_a_key_that_is_removed_takes_nothing_of_the_car_along(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    """The device belongs to the entry: a subentry takes what it owns with it."""
+    """The device belongs to the entry; removing a subentry would remove its devices."""
     devices, entities = dr.async_get(story.hass), er.async_get(story.hass)
     area = ar.async_get(story.hass).async_create("Garage")
     found = devices.async_get_device_by_identifier(

@@ -38,7 +38,7 @@ async def proxy(
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[BluetoothProxy]:
-    """Place a proxy near a car; nobody but the simulator is asked of the cloud."""
+    """Add a proxy in range of a car; only the simulator is asked for the cloud."""
     simulator.set("car.Ada", "near")
     proxy = async_add_proxy(hass, simulator.bluetooth)
     yield proxy
@@ -55,7 +55,7 @@ def ada(story: Story) -> Car:
 
 
 def alone(story: Story, *, key: bool) -> MockConfigEntry:
-    """Return an entry as the flow makes it."""
+    """Return an entry as created by the flow."""
     car = ada(story)
     named = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
     return MockConfigEntry(
@@ -69,7 +69,7 @@ def alone(story: Story, *, key: bool) -> MockConfigEntry:
 
 
 async def pair(page: Page) -> None:
-    """Pair Ada, from the form that says what is to be done."""
+    """Pair Ada, from the form with instructions."""
     assert page.shows("pair")
     await page.fill()
     await page.until_asked("Ada")
@@ -78,7 +78,7 @@ async def pair(page: Page) -> None:
 
 
 def count_devices(story: Story, entry: ConfigEntry) -> int:
-    """Return how many devices an entry has, its cloud's included."""
+    """Return the number of devices of an entry, including the cloud's."""
     registry = dr.async_get(story.hass)
     return len(dr.async_entries_for_config_entry(registry, entry.entry_id))
 
@@ -199,7 +199,7 @@ async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
 def trouble(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> str:
-    """Let something be in the way here, whatever the car does."""
+    """Cause a local Bluetooth problem, independent of the car."""
     found: str = request.param
 
     def scanners(_hass: HomeAssistant, connectable: bool = True) -> int:
@@ -215,7 +215,7 @@ def trouble(
 async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
     story: Story, proxy: BluetoothProxy, set_up_entry: object, trouble: str
 ) -> None:
-    """A page that shows what ended before would show it for ever."""
+    """A page shown after its progress has ended would stay forever."""
     page = await set_up_alone(story)
     await page.fill(vin=ada(story).vin, name="Ada", region="eu")
     await page.fill(later=False)
@@ -256,7 +256,7 @@ async def test_region_and_key_of_a_car_without_an_account(
     assert entry.runtime_data.vehicles[vin].vehicle.physical_key == "fob"
 
 
-# A car that was named by hand
+# A car entered by hand
 
 
 async def test_a_car_that_was_named_by_hand_stays_the_same_one(

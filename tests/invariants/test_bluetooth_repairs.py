@@ -48,10 +48,10 @@ async def test_a_car_that_has_lost_the_bluetooth_key(
     key = whitelist.entries[0].point
     whitelist.remove(key)
     removed_at = story.clock.monotonic()
-    # An outage of the cloud has no say in what a car holds.
+    # An outage of the cloud does not change the keys of a car.
     story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
     await story.until(lambda: status_of(entry) == "outage", 120)
-    # Anybody could say so: it takes three times, spread over an hour.
+    # Anyone could send it: it takes three times over an hour.
     await story.until(lambda: bool(repairs(story)), 3 * 3600)
     assert story.clock.monotonic() - removed_at > 3600
     names = assert_told(story, entry, "bluetooth_key_not_paired")
@@ -77,7 +77,7 @@ async def test_a_bluetooth_key_that_cannot_be_used(
 async def test_a_library_that_lacks_what_is_needed(
     story: Story, watching_entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bluetooth is off from the start, instead of failing in the middle."""
+    """Bluetooth is disabled at the start, instead of failing later."""
     with monkeypatch.context() as patched:
         patched.delattr(VehicleBluetooth, "_resolve_timeout")
         entry = paired(watching_entry, story.simulator.cars["Ada"])
@@ -95,7 +95,7 @@ async def test_a_car_at_home_that_answers_on_no_link(
     near: Near,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Home Assistant forgets by the machine's clock, which is not that of the story.
+    # Home Assistant expires advertisements by the machine's clock.
     monkeypatch.setattr(
         "custom_components.keycard.bluetooth.scanner.MONOTONIC_TIME",
         story.clock.monotonic,

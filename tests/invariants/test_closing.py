@@ -45,7 +45,7 @@ def lines(near: Near) -> int:
 
 
 async def close(link: BluetoothClient, near: Near) -> int:
-    """Close a link, and return how many connections the car has at once."""
+    """Close a client and return the number of connections of the car."""
     await link.close()
     return lines(near)
 
@@ -112,7 +112,7 @@ async def test_nothing_connects_afterwards(
 async def test_a_car_that_is_being_paired(
     story: Story, compatible_entry: MockConfigEntry, near: Near
 ) -> None:
-    """The cloud takes the commands; Bluetooth says what keeps it from doing so."""
+    """The cloud takes the commands; Bluetooth reports why it cannot."""
     entry = await story.settled(paired(compatible_entry, near.car))
     whitelist = near.simulator.computers["Ada"].whitelist
     whitelist.remove(whitelist.entries[0].point)

@@ -45,14 +45,14 @@ def lamp(story: Story) -> list[ServiceCall]:
 
 @pytest.fixture
 async def home(story: Story, compatible_entry: MockConfigEntry) -> AsyncIterator[Story]:
-    """Set up the cloud and the cars that the page names."""
+    """Set up the cloud and the cars named in the page."""
     compatible_entry.add_to_hass(story.hass)
     story.hass.config_entries.async_update_entry(
         compatible_entry, title="Tesla cloud (Europe)"
     )
     await story.settled(compatible_entry)
     yield story
-    # Nothing is planned beyond the test.
+    # Nothing is scheduled beyond the test.
     await story.hass.services.async_call(
         "automation", "turn_off", {"entity_id": "all"}, blocking=True
     )
@@ -69,7 +69,7 @@ async def automate(story: Story, alias: str) -> None:
 
 
 async def run(story: Story) -> None:
-    """Run the actions of an example, as by the clock."""
+    """Run the actions of an example."""
     (automation,) = story.hass.states.async_all("automation")
     await story.drive(
         story.hass.services.async_call(

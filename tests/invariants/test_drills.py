@@ -65,14 +65,14 @@ def shown(story: Story, cloud: str = CLOUD) -> dict[str, State]:
 
 
 def assert_shown(story: Story, *, drill: bool, cloud: str = CLOUD) -> None:
-    """Check that a drill is shown, and said to be one, or that all is well."""
+    """Check that a drill is shown and marked as one, or that there is none."""
     for key, state in shown(story, cloud).items():
         assert state.state == ALL[key][drill], key
         assert state.attributes["drill"] is drill, key
 
 
 def truth(story: Story) -> dict[str, Any]:
-    """Return what a drill must not touch."""
+    """Return all that a drill must not change."""
     journal = story.hass.data[DATA_STORE].outage_log
     return deepcopy(
         {
@@ -85,7 +85,7 @@ def truth(story: Story) -> dict[str, Any]:
 
 
 async def press(story: Story, name: str, of: str = CLOUD) -> str | None:
-    """Press a button, and return the key of the error that is shown."""
+    """Press a button and return the translation key of its error."""
     button = f"button.{of}_{name}"
     state_of(story.hass, button)
     error = await story.act("press", button)
@@ -96,7 +96,7 @@ async def press(story: Story, name: str, of: str = CLOUD) -> str | None:
 
 
 def list_shown(story: Story, entry: MockConfigEntry) -> str | None:
-    """Return the list that a user sees after a drill."""
+    """Return the list of results of a drill."""
     found = notifications(story.hass).get(f"keycard_drill_{entry.entry_id}")
     return None if found is None else f"{found['title']}\n{found['message']}"
 
@@ -160,7 +160,7 @@ async def test_a_drill_from_the_button_to_its_end(
     assert last.attributes["readiness"]["automations"][0]["ran"] is True
     assert truth(story) == before
 
-    # What comes afterwards is real, and said to be so.
+    # Later events are real, and reported as such.
     story.simulator.apply(DOWN)
     await story.go(180)
     assert told.events[2]["event_type"] == "started"
@@ -244,7 +244,7 @@ async def test_a_command_during_a_drill_goes_the_usual_way(
     assert await story.act("unlock") is None
     assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
     assert story.states()["lock.ada_lock"] == "unlocked"
-    # The car is asked as usual, too, and what it tells is shown.
+    # The car is polled as usual, and its data are shown.
     story.simulator.cars["Ada"].locked = True
     await story.go(240)
     assert story.states()["lock.ada_lock"] == "locked"
@@ -303,7 +303,7 @@ async def test_a_drill_concerns_one_entry(
     assert story.states()["sensor.dot_key_to_take"] == "usual"
     assert story.states()["binary_sensor.other_outage"] == "off"
     assert told.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
-    # The real one is told for all, by whoever sees it first.
+    # The real outage is reported for all entries by the first that sees it.
     story.simulator.apply(DOWN)
     await story.go(180)
     real = [event for event in told.events if not event["drill"]]
@@ -317,7 +317,7 @@ async def test_a_drill_concerns_one_entry(
 async def test_what_another_entry_sees_is_as_real(
     story: Story, compatible_entry: MockConfigEntry, told: Told
 ) -> None:
-    """It tells the real keys of all, and no drill goes on beside it."""
+    """The real keys are reported for all entries, and no drill continues."""
     await story.settled(compatible_entry)
     watching = watcher_in(story.simulator, "eu", OTHERS)
     await story.settled(watching)
@@ -381,7 +381,7 @@ async def test_what_is_real_ends_a_drill(
     assert not any(event["drill"] for event in told.events[2:])
     assert list_shown(story, entry) is None
     if not events:
-        # What a drill has said to take is not frozen with the status.
+        # The drill's keys are not frozen with the status.
         assert story.states()["sensor.ada_key_to_take"] == "usual"
     if "take" in dict(events).values():
         assert await press(story, "start_a_drill") == "outage_is_on"
@@ -435,7 +435,7 @@ async def test_a_restart_ends_a_drill(
     await story.go(60)
     assert told.notices == {"take": 1, "all_clear": 1}
     assert truth(story)["outages"] == before["outages"] == []
-    # Nor is a real notice taken for one of the drill's.
+    # A real notice is not counted as one of the drill.
     story.simulator.apply(DOWN)
     await story.go(180)
     event = state_of(story.hass, OUTAGE)
@@ -534,7 +534,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
             "actions": [family],
             "initial_state": False,
         },
-        # Has nothing to do with it, although it runs meanwhile.
+        # An unrelated automation that runs meanwhile.
         {
             "alias": "Something else",
             "triggers": [{"trigger": "event", "event_type": "ask"}],
@@ -563,7 +563,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     ]
     assert found["receivers"] == ["notify.family", "notify.neighbours"]
     ada, second = found["cars"]
-    # Over the cloud a car does not tell of its PIN.
+    # The cloud does not report the PIN of a car.
     assert ada == {
         "name": "Ada",
         "key": "keycard",
@@ -584,7 +584,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert r"- A message was sent to: notify\.family, notify\.neighbours." in shown
     assert "Never tried" in shown
     assert "The keycard was last tried on 20" in shown
-    # A new drill takes the list of the last one away.
+    # A new drill deletes the results of the last one.
     await act(story, "start_drill")
     assert list_shown(story, entry) is None
 
@@ -647,7 +647,7 @@ async def test_the_blueprint_relays_a_drill_as_one(
     await story.go(180)
     assert ran.by[-1] == "take Take your keycard and key fob"
     assert entry.state.recoverable
-    # It would go along with the outage.
+    # It would last as long as the outage.
     await story.hass.services.async_call(
         "automation", "turn_off", {"entity_id": "automation.tell"}, blocking=True
     )

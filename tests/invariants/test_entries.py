@@ -18,12 +18,12 @@ from tests.entries import hosts_options
 
 from .story import LOCK, Story, assert_available, assert_quiet, status_of
 
-# Not the name alone: the environment may lie in a folder that is called so.
+# Not the name alone: the folder of the environment may contain it.
 _PACKAGE = re.compile(r"custom_components[./]keycard")
 
 
 def ours(hass: HomeAssistant) -> list[str]:
-    """Return what still runs for Keycard."""
+    """Return Keycard's running tasks and timers."""
     timers = [
         str(handle)
         for handle in vars(hass.loop)["_scheduled"]
@@ -109,7 +109,7 @@ async def test_nothing_is_left_of_an_entry(
     data = entry.runtime_data
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     await story.pace.settle()
-    # What is written down soon is all that may be left.
+    # Only delayed writes may be left.
     assert [one for one in ours(story.hass) if "store" not in one.lower()] == []
     assert not story.hass.data[HOST_POLLERS]
     before = story.simulator.usage.by_endpoint.copy()
@@ -145,7 +145,7 @@ async def test_a_command_that_outlives_its_entry_leaves_nothing(
     assert story.simulator.held == 1
     assert await story.hass.config_entries.async_remove(entry.entry_id)
     await story.go(120)
-    # Its calls end with its entry: what is not confirmed is said so.
+    # Its calls end with the entry: an unconfirmed command is reported.
     (error,) = await asyncio.gather(command, return_exceptions=True)
     executed = story.simulator.cars["Ada"].executed.get("door_unlock", 0)
     assert isinstance(error, HomeAssistantError) if error else executed == 1
@@ -212,7 +212,7 @@ async def test_a_car_of_two_accounts_is_there_once(
     await story.go(700)
     assert status_of(proxy) == "operational"
     assert len(compatible_entry.runtime_data.vehicles) == 2
-    # It passes to the other when the first one goes.
+    # It moves to the other entry when the first one is removed.
     await story.hass.config_entries.async_remove(compatible_entry.entry_id)
     await story.go(700)
     assert len(proxy.runtime_data.vehicles) == 3

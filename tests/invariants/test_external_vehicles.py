@@ -37,7 +37,7 @@ def ada() -> Polled:
 
 @pytest.fixture
 async def fleet(story: Story, ada: Polled) -> AsyncIterator[OtherIntegration]:
-    """Set up another integration, which asks Tesla itself, every ten minutes."""
+    """Set up another integration that polls Tesla every ten minutes."""
     async with OtherIntegration(
         story.hass, ada, domain="tesla_fleet", every=POLL
     ) as other:
@@ -46,7 +46,7 @@ async def fleet(story: Story, ada: Polled) -> AsyncIterator[OtherIntegration]:
 
 @pytest.fixture
 def beside_entry(story: Story, fleet: OtherIntegration) -> MockConfigEntry:
-    """Return an entry that watches beside it, as the flow makes it."""
+    """Return an entry for vehicles of another integration, as the flow creates it."""
     return entry_beside(story.hass, story.simulator)
 
 
@@ -74,13 +74,13 @@ def entry_beside(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
 
 
 def witness(entry: MockConfigEntry) -> dict[str, Any]:
-    """Return how the other integration does as a witness."""
+    """Return the status of the other integration as a source."""
     (told,) = entry.runtime_data.external_observer.describe()["ada"]
     return dict(told)
 
 
 async def learnt(story: Story, entry: MockConfigEntry) -> MockConfigEntry:
-    """Set the watch up, and let it see how often the data move."""
+    """Set up the entry and let it learn the update interval of the data."""
     await story.settled(entry)
     await story.go(LEARNS)
     assert witness(entry)["interval"] == pytest.approx(POLL, abs=2)
@@ -94,7 +94,7 @@ async def test_the_third_act_of_2021(
     beside_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The hosts answer again, and the data of a car that charges stand still."""
+    """The hosts answer again, and the data of a charging car do not change."""
     caplog.set_level(logging.DEBUG, logger="custom_components.keycard")
     entry = await learnt(story, beside_entry)
     told = Told(story.hass)
@@ -215,7 +215,7 @@ async def test_ordinary_life_tells_nothing(
     assert status_of(entry) == "operational"
     assert told.events == []
     assert_available(story)
-    # What is gone takes nothing along.
+    # A removed source does not remove others.
     assert story.states()[KEY] == "usual"
 
 

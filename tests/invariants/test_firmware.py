@@ -36,7 +36,7 @@ async def link(
     near: Near,
     every_entity: None,
 ) -> BluetoothClient:
-    """Return the only way to a car, in an outage."""
+    """Return the only transport of a car in an outage."""
     entry = await story.settled(paired(compatible_entry, near.car))
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
@@ -61,7 +61,7 @@ async def test_the_locks_work_while_the_screen_gives_no_session(
         assert await story.act("turn_on", CLIMATE) is None
     computers.infotainment_hangs = True
     near.car.doors["df"] = True
-    # The data are asked for, in vain, and what the locks told is shown.
+    # Data are requested in vain, and the state of the locks is shown.
     await story.until(lambda: story.states()[DOOR] == "on", 300)
     await story.until(lambda: screen_answers(story) is False, 1500)
     near.car.doors["df"] = False
@@ -96,7 +96,7 @@ async def test_a_user_without_an_account_is_told_to_restart_the_screen(
 
 
 def climate_of(story: Story, entry: MockConfigEntry) -> str:
-    """Return the climate of a car that no account tells of."""
+    """Return the climate entity of a car without an account."""
     (climate,) = (
         one
         for one in story.states()

@@ -26,14 +26,14 @@ def uptime(story: Story, days: int = 30) -> State:
 
 
 def last_outage(story: Story) -> tuple[State, float | None]:
-    """Return the sensor of the last outage, and how many minutes it was."""
+    """Return the last outage and its duration in minutes."""
     length = state_of(story.hass, f"{CLOUD}_last_outage_length").state
     last = state_of(story.hass, f"{CLOUD}_last_outage")
     return last, None if length == "unknown" else float(length)
 
 
 async def restart(story: Story, entry: MockConfigEntry, away: float) -> None:
-    """Stop, and start again with what was written to disk."""
+    """Restart with the stored data."""
     hass = story.hass
     assert await hass.config_entries.async_unload(entry.entry_id)
     await hass.data[DATA_STORE]._writer.async_save()
@@ -88,7 +88,7 @@ async def test_uptime_counts_what_was_watched(
     await story.go(HOUR)
     assert float(uptime(story).state) == pytest.approx(75, abs=2)
     assert uptime(story).attributes["outage"] == pytest.approx(25, abs=2)
-    # The line to the internet is dead: nobody knows what the cloud does meanwhile.
+    # The internet is down: the state of the cloud is unknown meanwhile.
     everything = dict.fromkeys(
         ("all.api", "all.status", "auth.token", "auth.authorize", "controls"), "timeout"
     )
@@ -119,7 +119,7 @@ async def test_a_restart_keeps_the_uptime_and_knows_nothing_of_the_time_between(
     assert float(uptime(story).state) == pytest.approx(33, abs=3)
     story.simulator.apply(UP)
     await story.go(600)
-    # For the outage it counts: it was on before, and it was on after.
+    # It counts for the outage, which was active before and after.
     assert last_outage(story)[1] == pytest.approx(11 * 60, abs=5)
 
 

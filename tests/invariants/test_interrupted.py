@@ -33,7 +33,7 @@ async def near(
 def call(
     story: Story, action: str = "unlock", entity_id: str = LOCK
 ) -> asyncio.Task[object]:
-    """Take an action as an automation does, which may be stopped."""
+    """Perform an action in a task that can be canceled."""
     return asyncio.create_task(
         story.hass.services.async_call(
             entity_id.partition(".")[0],
@@ -54,7 +54,7 @@ async def test_what_a_stopped_automation_began_is_shown_when_it_is_done(
     await story.go(1)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    # Nobody knows, and the car is asked.
+    # The state is unknown, and the car is asked.
     assert story.states()[LOCK] == "unknown"
     await story.go(2.5)
     assert story.simulator.usage.count("vehicle_data") == data + 1
@@ -73,7 +73,7 @@ async def test_a_stopped_automation_of_which_nothing_is_confirmed(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert story.states()[LOCK] == "unknown"
-    # It is asked at once, and once more when the command is over.
+    # It is asked at once, and once more after the command.
     await story.until(lambda: story.states()[LOCK] == "locked", 10)
     data = story.simulator.usage.count("vehicle_data")
     await story.go(17)
@@ -117,7 +117,7 @@ async def test_a_reload_in_the_middle_of_a_command(
     story: Story, compatible_entry: MockConfigEntry, *, does: bool
 ) -> None:
     entry = await story.settled(compatible_entry)
-    # What was taken may be done although its client has gone.
+    # A delivered command may be executed although its caller has gone.
     story.simulator.set("eu.commands", "late:1" if does else "timeout")
     task = call(story)
     await story.go(0.5)
@@ -159,7 +159,7 @@ async def test_a_kill_in_the_middle_of_a_command_is_known_at_the_next_start(
     story.simulator.set("eu.commands", "timeout")
     task = call(story)
     await story.pace.settle()
-    # Whatever stops it now: it stands on disk.
+    # It is stored before anything can stop it.
     vin = story.simulator.cars["Ada"].vin
     stored = await entry.runtime_data.store.async_load()
     assert stored["cars"][vin]["unsettled"] == ["locked"]

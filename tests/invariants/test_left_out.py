@@ -30,7 +30,7 @@ CY_LOCK = "lock.cy_lock"
 
 @pytest.fixture
 def asked() -> Iterator[Counter[str]]:
-    """Count what is asked about each car."""
+    """Count the requests for each car."""
     counter: Counter[str] = Counter()
     data, summary = FleetClient.vehicle_data, FleetClient.vehicle
 
@@ -90,7 +90,7 @@ async def test_a_disabled_device_is_left_alone_and_comes_back(
     await story.go(3000)
     assert asked[cy.vin] == 0
     assert asked[story.simulator.cars["Ada"].vin]
-    # A restart makes no difference, and its state is kept.
+    # A restart changes nothing, and its state is kept.
     await story.restart(entry)
     await story.go(120)
     assert asked[cy.vin] == 0
@@ -100,7 +100,7 @@ async def test_a_disabled_device_is_left_alone_and_comes_back(
     (notice,) = notices(story.hass)
     assert notice["keys"] == {"Ada": "keycard"}
     assert "Cy" not in notice["text"]
-    # It comes back in the middle of an outage, too.
+    # It is added again in an outage, too.
     again = device_of(story, entry, "Cy")
     assert again.id == device.id
     await set_device(story, again, disabled_by=None)

@@ -18,9 +18,9 @@ KEPT = Path(__file__).parents[1] / "fixtures" / "entries"
 
 
 def recent(text: str, now: datetime) -> str:
-    """Return what was kept as if it had been written a minute ago.
+    """Return stored data with times of a minute ago.
 
-    An outage of days ago says nothing of now.
+    Older data say nothing about a current outage.
     """
     saved = datetime.fromisoformat(json.loads(text)["memory"]["data"]["saved"])
     later = now - timedelta(minutes=1) - saved
@@ -80,6 +80,6 @@ async def test_an_entry_of_an_earlier_version_in_the_middle_of_an_outage(
     assert story.reauths() == 0
     assert_available(story)
     assert_quiet(caplog)
-    # One outage, one all-clear: nothing of it was told twice.
+    # One outage, one all-clear: nothing was sent twice.
     journal = hass_storage["keycard.ledger"]["data"]["outages"]
     assert len(journal) == 1

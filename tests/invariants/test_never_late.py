@@ -43,7 +43,7 @@ async def near(
 
 
 class Presses:
-    """Presses of a user, when each came and ended, and when the car obeyed."""
+    """Presses of a user: start and end of each, and times of execution."""
 
     def __init__(self, story: Story, car: Car) -> None:
         self.story = story
@@ -84,12 +84,12 @@ class Presses:
         return "done"
 
     async def results(self) -> list[str]:
-        """Let time pass until every press has ended, and return how."""
+        """Advance until every press has ended, and return the results."""
         await self.story.until(lambda: all(task.done() for task in self.tasks), 120)
         return [task.result() for task in self.tasks]
 
     def assert_in_time(self, limit: float) -> None:
-        """Check that whatever ran did so within the time of a press that asked so."""
+        """Check that each execution was within the deadline of a matching press."""
         for locked, at in self.ran:
             asked = "lock" if locked else "unlock"
             assert any(
@@ -114,7 +114,7 @@ async def test_presses_at_a_cloud_that_hangs_do_not_run_when_it_is_back(
     assert presses.car.executed["door_unlock"] == 0
     assert set(results) <= {"command_unconfirmed", "command_too_late"}
     assert max(presses.took) <= 30.0
-    # The first is under way, and those that follow it share what waits.
+    # The first is in progress, and the following ones share the waiting command.
     assert story.simulator.usage.count("door_unlock") <= 3
 
 
@@ -195,17 +195,17 @@ async def test_a_signed_command_expires_in_the_car(
                 )
             )
 
-        # Clocks may go on differently, and days pass, between a greeting and a command.
+        # Clocks may drift, and days may pass, between handshake and command.
         assert (await send(Command.LOCK)).done
         await story.go(86_400)
-        # The cloud takes the command at once, and brings it late.
+        # The cloud accepts the command at once and delivers it late.
         story.simulator.set("eu.commands", f"late:{late}")
         outcome = await send(Command.UNLOCK)
         assert (outcome.done, outcome.known) == (runs, runs)
         await story.go(60)
         assert car.locked is not runs
         assert car.executed["door_unlock"] == int(runs)
-        # What waits too long for its turn, a connection or a token is never sent.
+        # A command that waits too long (turn, connection, token) is not sent.
         story.simulator.set("eu.commands", "ok")
         calls = story.simulator.usage.count("signed_command")
         pending = PendingCommand(
@@ -273,7 +273,7 @@ async def test_a_radio_that_is_busy_keeps_no_command_for_later(
 async def test_random_presses_while_links_hang(
     story: Story, compatible_entry: MockConfigEntry, near: Near, seed: int
 ) -> None:
-    """The last wish holds, and nothing runs after its deadline, over either link."""
+    """The last wish holds, and nothing runs late, over either transport."""
     dice = Random(seed)
     near.simulator.bluetooth.random = Random(seed)
     await story.settled(paired(compatible_entry, near.car))
@@ -307,7 +307,7 @@ async def test_random_presses_while_links_hang(
         story.simulator.apply({"eu.commands": "ok", "car.Ada": "near"})
         last = presses.press(dice.choice(("lock", "unlock")))
         await presses.results()
-        # What was delivered late has come by now, or has expired.
+        # All delayed messages have arrived or expired by now.
         await story.go(60)
         presses.assert_in_time(20)
         if last.result() == "done":

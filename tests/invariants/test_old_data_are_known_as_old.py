@@ -75,7 +75,7 @@ async def test_a_sleeping_car_stays_known_after_nobody_said_so(
         await story.go(seconds)
         assert story.states()[ONLINE] == "off"
         assert lasting(story) == before
-        # Someone may have used the card, but no climate runs in a car that sleeps.
+        # Someone may have used the card, but no climate runs in a sleeping car.
         assert story.states()[LOCK] == "unknown"
         assert story.states()[DOORS] == "unknown"
         assert story.states()[CLIMATE] == "off"
@@ -83,7 +83,7 @@ async def test_a_sleeping_car_stays_known_after_nobody_said_so(
     story.simulator.set("car.Ada", "online")
     await story.go(120)
     assert story.states()[LOCK] == "locked"
-    # No car moved: wherever it was shown, it was there.
+    # No car moved: its location stays.
     assert set(news(changes, TRACKER)) <= {before[TRACKER], "unavailable"}
     assert_quiet(caplog)
 
@@ -96,7 +96,7 @@ async def test_online_is_what_the_cloud_says(
 ) -> None:
     await story.settled(compatible_entry)
     story.simulator.set("car.Ada", presence)
-    # Its data are as old as they were.
+    # The age of the data is kept.
     story.simulator.set("eu.data", "stale")
     changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
     await story.go(3600)

@@ -32,7 +32,7 @@ from .story import LOCK, Story
 async def proxy(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
 ) -> AsyncIterator[BluetoothProxy]:
-    """Place a proxy where a car may come."""
+    """Add a proxy where a car may come into range."""
     proxy = async_add_proxy(hass, simulator.bluetooth)
     yield proxy
     proxy.remove()
@@ -42,7 +42,7 @@ async def proxy(
 async def page(
     story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> AsyncIterator[Page]:
-    """Stand at the car, before the form that says what is to be done there."""
+    """Open the form with instructions for pairing."""
     await story.set_up(compatible_entry)
     await story.go(10)
     story.simulator.set("car.Ada", "near")
@@ -50,7 +50,7 @@ async def page(
     await page.fill(car=ada(story).vin)
     assert page.shows("pair")
     yield page
-    # The home may look at a car that was just paired, and then lets go of it.
+    # A newly paired car may be read before the connection is released.
     await story.until(
         lambda: story.simulator.bluetooth.statistics(ada(story)).open == 0, 60
     )
@@ -115,7 +115,7 @@ async def test_lost_messages_do_not_matter(
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     assert story.simulator.bluetooth.statistics(ada(story)).lost
     assert key_of(compatible_entry).unique_id == ada(story).vin
-    # What the entry asks from then on comes to its end.
+    # Requests of the new entry have ended.
     story.simulator.bluetooth.set_link_conditions(LinkConditions())
     await story.go(30)
 
@@ -236,7 +236,7 @@ async def test_an_older_car_is_paired(story: Story, page: Page) -> None:
 async def test_a_connection_that_is_lost_meanwhile_is_no_end(
     story: Story, page: Page
 ) -> None:
-    """That the card was tapped shows when the key is used."""
+    """A tapped card shows when the key is used."""
     await page.fill()
     await page.until_asked("Ada")
     for line in tuple(story.simulator.bluetooth.connections):
@@ -292,7 +292,7 @@ async def test_whoever_begins_anew_ends_what_was_left_behind(
 
 
 class Listener(BaseHaRemoteScanner):
-    """A thing that only listens."""
+    """A scanner that cannot connect."""
 
     def hear(self, car: Car) -> None:
         self._async_on_advertisement(

@@ -42,7 +42,7 @@ async def entry(
     near: Near,
     every_entity: None,
 ) -> MockConfigEntry:
-    """Set up an account with a car that only Bluetooth tells of, in an outage."""
+    """Set up an account with a car read over Bluetooth only, in an outage."""
     entry = await story.settled(paired(compatible_entry, near.car))
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
@@ -75,7 +75,7 @@ async def test_a_car_that_sleeps_keeps_its_doors_as_they_were(
 async def test_what_a_sleeping_car_leaves_out_says_nothing_of_an_absence(
     story: Story, entry: MockConfigEntry, near: Near
 ) -> None:
-    """Somebody may have used the card meanwhile."""
+    """Someone may have used the card meanwhile."""
     near.simulator.set("car.Ada", "gone")
     await story.until(lambda: story.states()[DOOR] == "unknown", 3600)
     near.car.set_connectivity("asleep")

@@ -29,9 +29,9 @@ SOON = 200.0
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """How the sign-in host answers, and what that comes to.
+    """An answer of the sign-in host, and its consequences.
 
-    `status` is what is judged when the token could not be renewed for ten minutes.
+    `status` is the assessment after the token could not be renewed for ten minutes.
     """
 
     answer: str
@@ -102,7 +102,7 @@ async def test_a_token_that_cannot_be_renewed_is_kept(
     assert_explained(error)
     assert story.simulator.cars["Ada"].executed["door_unlock"] == 0
 
-    # A restart changes none of that.
+    # A restart changes none of this.
     await story.restart(entry)
     await story.go(120)
     assert entry.data["token"] == before
@@ -149,7 +149,7 @@ async def test_some_sign_ins_are_not_renewed_while_the_host_seems_well(
 def renewing(
     story: Story, monkeypatch: pytest.MonkeyPatch, **changes: object
 ) -> list[float]:
-    """Let each renewal bring an answer with changes; return when they were asked."""
+    """Answer each renewal with changes; return the times of the requests."""
     sign_in, asked = story.simulator._sign_in, list[float]()
     answered = sign_in.answer
 
@@ -248,7 +248,7 @@ async def test_a_refused_sign_in_is_no_proof_in_an_outage_of_the_sign_in(
 ) -> None:
     entry = await fleet_entry(story.hass, story.simulator, left=SOON)
     await story.settled(entry)
-    # The token end says a word of refusal while the other end of the host is down.
+    # The token endpoint rejects while the other endpoint of the host is down.
     story.simulator.apply(
         {
             "auth.token": '401 {"error":"login_required"}',
@@ -320,7 +320,7 @@ async def test_a_broken_key_is_not_replaced(
     assert_available(story)
 
 
-# A third party renews its own sign-ins
+# Sign-ins of a third party are renewed by it
 
 
 SERVICE_ANSWERS = {
@@ -341,7 +341,7 @@ async def test_a_service_that_cannot_renew_is_to_blame_and_the_token_is_kept(
 ) -> None:
     entry = teslemetry_entry(story.simulator)
     await story.settled(entry)
-    # The token has ended when the service begins to fail.
+    # The token has expired when the third party begins to fail.
     before = {**entry.data["token"], "expires_at": story.clock.time() - 1}
     story.simulator.set("teslemetry.api", answer)
     story.hass.config_entries.async_update_entry(

@@ -32,7 +32,7 @@ PAUSE = 960.0
 
 
 def repairs(story: Story) -> dict[str, IssueEntry]:
-    """Return the repairs that are shown, by what they say."""
+    """Return the active repairs by translation key."""
     issues = ir.async_get(story.hass).issues.values()
     return {
         issue.translation_key or "": issue
@@ -42,7 +42,7 @@ def repairs(story: Story) -> dict[str, IssueEntry]:
 
 
 def assert_told(story: Story, entry: MockConfigEntry, key: str) -> dict[str, str]:
-    """Check a repair that must be the only one, and return what its text names."""
+    """Check the only repair, and return its placeholders."""
     (issue,) = repairs(story).values()
     assert issue.translation_key == key
     assert issue.issue_id == f"{entry.entry_id}_{key}"
@@ -76,7 +76,7 @@ async def test_what_an_answer_asks_of_an_owner(
     case.play(story.simulator, provider)
     await story.go(300)
     account = repair not in {None, "car_payment_needed"}
-    # A word about an account may pass: it counts when it comes again after the pause.
+    # A single account error may pass: it counts when repeated after the pause.
     assert set(repairs(story)) == ({repair} if repair and not account else set())
     await story.go(1200)
     if repair is None:
@@ -96,7 +96,7 @@ async def test_an_outage_raises_none_and_solves_none(
     story: Story, compatible_entry: MockConfigEntry, name: str
 ) -> None:
     entry = await story.settled(compatible_entry)
-    # It refuses while its host is down: who knows what it would say if it were not.
+    # A refusal does not count while its host is down.
     story.simulator.apply({"eu.status": "503 down", "eu.api": CASES[name].answer})
     for _ in range(12):
         await story.go(240)
@@ -144,14 +144,14 @@ async def test_a_car_without_a_subscription_is_named(story: Story) -> None:
 
 
 async def registered(story: Story) -> MockConfigEntry:
-    """Return an entry that signs, with an application whose key is at its domain."""
+    """Return a signing entry whose application hosts its key."""
     story.simulator.apps.host(public_pem(await async_get_signing_key(story.hass)))
     story.simulator.apps.register("home.example.org", "eu")
     return await fleet_entry(story.hass, story.simulator)
 
 
 async def paired(story: Story, *names: str) -> MockConfigEntry:
-    """Set up an entry that signs, with cars that know its key."""
+    """Set up a signing entry with cars that know its key."""
     entry = await registered(story)
     for name in story.simulator.cars:
         story.simulator.set_signing(name, "required")
@@ -201,7 +201,7 @@ async def test_what_a_set_up_left_unpaired_is_found_and_followed(
     await story.go(3700)
     names = assert_told(story, entry, "key_not_paired")
     assert names["links"] == link(story.simulator, "Ada")
-    # In an outage nobody is asked, and what was found stays.
+    # In an outage nothing is asked, and the result stays.
     story.simulator.apply(DOWN)
     await story.go(3700)
     assert set(repairs(story)) == {"key_not_paired"}
@@ -258,7 +258,7 @@ async def test_one_car_that_is_refused_is_named_and_hits_no_other(
     assert await story.act("unlock") is None
     assert await story.act("unlock", "lock.cy_lock") is None
     assert story.states()["sensor.cy_connection"] == "cloud"
-    # What is refused is asked for rarely.
+    # Refused calls are repeated rarely.
     assert 1 < simulator.usage.by_status["eu.vehicle_data 403"] <= 8
     simulator.set("eu.data@models", "ok")
     await story.go(2 * PAUSE)
@@ -281,7 +281,7 @@ async def test_a_token_that_may_not_see_the_location_shows_all_else(
     assert status_of(entry) == "operational"
     assert story.states()["sensor.ada_battery"] == "64"
     assert story.states()["device_tracker.ada_location"] == "unknown"
-    # Each car may have been asked before the first answer came.
+    # Each car may have been asked before the first answer arrived.
     assert simulator.usage.by_status["eu.vehicle_data 403"] <= 2
     assert repairs(story) == {}
     assert_quiet(caplog)

@@ -72,7 +72,7 @@ async def test_a_whole_tour_tells_the_log_nothing_private(
     told = [
         (record.name, record.getMessage())
         for record in caplog.records
-        # Home Assistant's own log for developers holds every state as it is.
+        # Home Assistant's own debug log contains every state.
         if (record.name.startswith(loggers) or record.levelno >= logging.INFO)
         and any(secret in record.getMessage().lower() for secret in private)
     ]
@@ -82,7 +82,7 @@ async def test_a_whole_tour_tells_the_log_nothing_private(
 
 
 def _secrets(token: str | Mapping[str, object]) -> set[str]:
-    """Return what nobody but the sign-in host and the cloud may see."""
+    """Return the secrets that only the sign-in host and the cloud may receive."""
     if isinstance(token, str):
         return {token.lower()}
     return {str(token[name]).lower() for name in ("access_token", "refresh_token")}
@@ -134,7 +134,7 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
         await story.go(61)
         await story.act("unlock")
         simulator.set(subject, "ok")
-    # Over Bluetooth alone, with all that the car tells there.
+    # Over Bluetooth alone, with all data of the car.
     simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
     await story.until(lambda: status_of(entry) == "outage", 180)
     car.drive()
@@ -154,7 +154,7 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
         return [marker for marker in private if marker in text.lower()]
 
     assert [one for one in words if found(one)] == []
-    # Diagnostics, with a car that is not this entry's in the outages that were told.
+    # Diagnostics, with outages that name a car of another entry.
     outage = story.hass.data[DATA_STORE].outage_log.outages[-1]
     outage.notified_vehicles.add(LEFT)
     assert await async_setup_component(story.hass, "diagnostics", {})

@@ -85,11 +85,11 @@ async def test_everything_is_there_at_once_whatever_fails(
     assert_available(story)
     assert_quiet(caplog)
     assert story.reauths() == 0
-    # Nobody moved or unlocked a car, so nothing may look like it.
+    # No car moved or was unlocked: no change may be shown.
     assert news(changes, LOCK) == ["locked"]
     assert news(changes, TRACKER) == [before[TRACKER]]
     await story.go(1800)
-    # Nothing was heard for half an hour: what was true then is not claimed any more.
+    # After half an hour without contact the old state is not claimed any more.
     assert news(changes, LOCK) == ["locked", "unknown"]
     assert_available(story)
 
@@ -164,7 +164,7 @@ async def test_what_is_known_of_a_sleeping_car_survives_a_stop(
     await story.go(4 * 3600)
     hass_storage.clear()
     assert story.states()[LOCK] == "locked"
-    # Home Assistant stops without unloading anything.
+    # Home Assistant stops without unloading entries.
     for event in (EVENT_HOMEASSISTANT_STOP, EVENT_HOMEASSISTANT_FINAL_WRITE):
         story.hass.bus.async_fire(event)
         await story.pace.settle()
@@ -261,7 +261,7 @@ async def test_what_is_private_is_kept_private(
     await story.hass.async_add_executor_job(store._write_data, {"data": {}})
     file = await story.hass.async_add_executor_job(Path(store.path).stat)
     assert file.st_mode & 0o777 == 0o600
-    # What lies in the open names no car and opens none.
+    # Readable files contain no car's name or key.
     vins = [car.vin for car in story.simulator.cars.values()]
     ledger = json.dumps(hass_storage[STORE_KEY])
     assert not any(secret in ledger for secret in (*vins, story.simulator.token))

@@ -23,7 +23,7 @@ from .story import Story, assert_available, assert_quiet, status_of
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
-# The tests' Home Assistant replaces these by a storage without files.
+# The tests' Home Assistant replaces these with a storage in memory.
 ON_DISK = {
     name: getattr(Store, name)
     for name in ("_async_load", "_async_write_data", "async_remove")
@@ -36,7 +36,7 @@ def folder(path: Path) -> None:
 
 
 def loop(path: Path) -> None:
-    """Put something there that nobody may read, whoever asks."""
+    """Create a link that points to itself, which is unreadable for any user."""
     path.symlink_to(path)
 
 
@@ -63,7 +63,7 @@ BROKEN: dict[str, Callable[[Path], None]] = {
 
 @pytest.fixture
 def storage(story: Story, tmp_path: Path) -> Iterator[Path]:
-    """Let Home Assistant store in files of a folder of this test's own."""
+    """Use storage in files of a temporary folder."""
     story.hass.config.config_dir = str(tmp_path)
     path = tmp_path / ".storage"
     path.mkdir()
@@ -91,7 +91,7 @@ async def test_stores_that_cannot_be_read_are_set_aside(
     assert_available(story)
     issues = ir.async_get(story.hass)
     for name in names:
-        # Home Assistant itself sets aside, and tells of, what is no JSON at all.
+        # Home Assistant itself sets invalid JSON aside and reports it.
         corrupt = list(storage.glob(f"{name}.corrupt.*"))
         aside = storage / f"{name}.unreadable.1"
         assert corrupt or aside.exists() or aside.is_symlink()
@@ -201,7 +201,7 @@ async def test_an_outage_that_cannot_be_read_hides_no_other(
 
 
 def moved(stored: object, by: timedelta) -> Any:
-    """Return what was stored as if it had been stored at another time."""
+    """Return stored data with other times."""
 
     def move(found: re.Match[str]) -> str:
         return (datetime.fromisoformat(found[0]) + by).isoformat()
@@ -237,7 +237,7 @@ async def test_a_backup_of_long_ago_is_no_outage_since_then(
     assert status_of(entry) == "operational"
     assert outage.end is not None
     assert outage.length < timedelta(minutes=15)
-    # One that is on now is another one.
+    # A current outage is a new one.
     story.simulator.apply(DOWN)
     await story.go(120)
     assert len(ledger.outage_log.outages) == 2
@@ -278,14 +278,14 @@ async def test_a_kill_in_an_outage_is_as_a_restart(
     name = f"keycard.{entry.entry_id}"
     written = deepcopy(hass_storage[name])
     assert await story.hass.config_entries.async_unload(entry.entry_id)
-    # All that is on the disk after a kill is what was written until then.
+    # After a kill only written data are left.
     hass_storage[name] = written
     async_get(story.hass).last_states.pop(event, None)
     await story.set_up(entry)
     after = story.hass.states.get(event)
     assert after is not None
     assert (after.state, after.attributes) == (before.state, before.attributes)
-    # The relay still measures from when the user was told.
+    # Automations still measure from the first notice.
     story.simulator.apply(UP)
     await story.go(600)
     ended = story.hass.states.get(event)

@@ -50,7 +50,7 @@ async def near(
     story: Story,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Near]:
-    # When something was heard is of the story's time, too.
+    # Times of advertisements use the movable clock, too.
     for name in (
         "custom_components.keycard.bluetooth.scanner.MONOTONIC_TIME",
         "harness.bluetooth_proxy.monotonic_time_coarse",
@@ -64,7 +64,7 @@ async def near(
 
 
 async def replace_car(story: Story, near: Near, kind: Kind) -> SpoofedDevice:
-    """Let the open car leave; a stranger that claims to be locked takes its place."""
+    """Replace the unlocked car by a spoofed device that claims to be locked."""
     near.car.locked = False
     stranger = kind(near.car, story.clock.time)
     stranger.car.locked = True
@@ -97,7 +97,7 @@ async def test_a_stranger_changes_no_state_and_confirms_no_command(
 async def test_a_stranger_leaves_the_lock_to_the_cloud(
     story: Story, near: Near, compatible_entry: MockConfigEntry, kind: Kind
 ) -> None:
-    """Bluetooth comes first while the cloud works, too."""
+    """While the cloud works, Bluetooth comes first, too."""
     entry = await story.settled(paired(compatible_entry, near.car))
     assert status_of(entry) == "operational"
     await replace_car(story, near, kind)
@@ -111,7 +111,7 @@ async def test_a_stranger_leaves_the_lock_to_the_cloud(
 async def test_one_word_of_a_stranger_does_not_end_bluetooth(
     story: Story, near: Near, watching_entry: MockConfigEntry
 ) -> None:
-    """That the key is not listed cannot be sealed: it ends the attempt, no more."""
+    """The fault "not on the whitelist" cannot be sealed: it only ends the attempt."""
     entry = await story.settled(paired(watching_entry, near.car))
     await replace_car(story, near, rejecting_device)
     error = await story.act("lock", lock_of(story, entry))
@@ -139,7 +139,7 @@ async def test_a_repair_says_that_something_pretends_to_be_the_car(
     assert error.translation_key == "bluetooth_stranger"
     await story.until(lambda: "bluetooth_stranger" in repairs(story), 130)
     assert_told(story, entry, "bluetooth_stranger")
-    # Once the car is there again and has proven itself, it goes after an hour.
+    # The repair is deleted an hour after the car has authenticated again.
     story.simulator.bluetooth.spoofed_devices.clear()
     story.simulator.set("car.Ada", "near")
     await story.go(130)
@@ -152,7 +152,7 @@ async def test_a_repair_says_that_something_pretends_to_be_the_car(
 async def test_a_stranger_next_to_the_car_is_passed_over(
     story: Story, near: Near, watching_entry: MockConfigEntry
 ) -> None:
-    """Both advertise the name; the stranger is nearer, and heard first."""
+    """Both advertise the name; the spoofed device is nearer and received first."""
     stranger = spoofed_vehicle(near.car, story.clock.time)
     stranger.car.locked = False
     story.simulator.set("car.Ada", "gone")
@@ -165,7 +165,7 @@ async def test_a_stranger_next_to_the_car_is_passed_over(
     assert await story.act("unlock", lock) is None
     assert near.car.executed["door_unlock"] == 1
     assert stranger.car.executed["door_unlock"] == 0
-    # Nor does one that comes later take the place of the car.
+    # A device that appears later does not replace the car, either.
     later = spoofed_vehicle(near.car, story.clock.time)
     later.address = "C0:FF:EE:00:00:02"
     story.simulator.bluetooth.add_spoofed_device(later)
@@ -242,7 +242,7 @@ async def test_a_car_that_stops_to_seal_is_said_so_and_paired_again(
 
 
 def limit_of(story: Story, entry: MockConfigEntry) -> str:
-    """Return the charge limit of a car that no account tells of."""
+    """Return the charge limit of a car without an account."""
     [limit] = [
         one.entity_id
         for one in er.async_entries_for_config_entry(
@@ -272,14 +272,14 @@ async def test_open_answers_of_an_infotainment_that_never_seals_count(
 
 
 def unconfirmed(entry: MockConfigEntry, car: Car) -> MockConfigEntry:
-    """Return an entry with a car that was paired before keys of cars were kept."""
+    """Return an entry with a car paired before keys of cars were stored."""
     return paired(entry, car, computers=None)
 
 
 async def press(
     story: Story, action: str, entity_id: str, person: MockUser
 ) -> HomeAssistantError | None:
-    """Take an action as a person who is signed in does."""
+    """Perform an action as a signed-in user."""
     call = story.hass.services.async_call(
         "lock",
         action,
@@ -318,7 +318,7 @@ async def test_what_is_first_seen_is_provisional_until_it_is_paired_again(
     assert near.car.executed["door_unlock"] == 0
     assert await press(story, "unlock", lock, hass_admin_user) is None
     assert near.car.executed["door_unlock"] == 1
-    # What was first seen is kept: whoever comes later with another key is a stranger.
+    # The first key is kept: a device with another key is rejected.
     await story.restart(entry)
     await replace_car(story, near, spoofed_vehicle)
     error = await press(story, "lock", lock, hass_admin_user)

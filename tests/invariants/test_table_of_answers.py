@@ -22,17 +22,17 @@ ACCOUNT = "account_problem"
 
 
 def in_between(provider: str) -> bool:
-    """Tell whether calls go to somebody else than Tesla."""
+    """Return whether calls go to a third party."""
     return provider in SERVICES
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What the cloud answers to every call, and what that comes to.
+    """An answer of the cloud to all calls, and its consequences.
 
-    `status` is what is judged after five minutes; `error` what a user is told who
-    sends a command `after` so many seconds, None where it is done; `reauth` whether the
-    user is to sign in.
+    `status` is the assessment after five minutes; `error` the error of a command sent
+    after `after` seconds, None if it is executed; `reauth` whether a new sign-in is
+    requested.
     """
 
     answer: str
@@ -44,11 +44,11 @@ class Case:
     after: float = 0.0
 
     def play(self, simulator: Simulator, provider: str) -> None:
-        """Let the one who speaks for the cars answer so."""
+        """Set the answer of the provider."""
         simulator.apply(dict.fromkeys(self._subjects(provider), self.answer))
 
     def judged(self, provider: str) -> str:
-        """Return what that comes to: where Tesla answers, the service is to blame."""
+        """Return the expected status: if Tesla answers, the third party is at fault."""
         return (
             "provider_down"
             if self.status == FAILS and in_between(provider)
@@ -59,7 +59,7 @@ class Case:
         return (f"{provider}.api",) if in_between(provider) else self.subjects
 
     async def end(self, story: Story, provider: str) -> None:
-        """Let all be well again, and as much time pass as the cloud asked for."""
+        """Reset all conditions and wait out the requested pause."""
         story.simulator.apply(dict.fromkeys(self._subjects(provider), "ok"))
         pause = self.answer.removeprefix("retry-after:")
         await story.go(float(pause) if pause.isdigit() else 60)
@@ -163,7 +163,7 @@ CASES = {
         status=FAILS,
         error="cloud_unreachable",
         subjects=("eu.api", "eu.status"),
-        # An open connection has to go first: what was sent on it, nobody knows.
+        # An open connection is dropped first: the result of its command is unknown.
         after=90,
     ),
     "reset": Case(
@@ -207,7 +207,7 @@ async def test_while_running_and_at_a_command(
     assert_available(story)
     assert_quiet(caplog)
 
-    # All is well again, and Home Assistant shows what the car has done.
+    # The cloud works again, and the state of the car is shown.
     await case.end(story, provider)
     assert status_of(entry) == "operational"
     shown = story.hass.states.get(LOCK)
@@ -232,7 +232,7 @@ async def test_at_a_restart(
     await story.restart(entry)
     after = story.states()
     gone = {one for one in before if before[one] != after[one]}
-    # What a restart cannot know: whether a car is online, and whether calls work.
+    # Unknown after a restart: whether a car is online, and whether calls work.
     assert gone <= {
         f"binary_sensor.{car}_{what}"
         for car in ("ada", "cy")

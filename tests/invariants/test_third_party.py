@@ -13,12 +13,12 @@ COST = "sensor.tesla_cloud_test_estimated_cost_this_month"
 
 
 def stream(story: Story) -> None:
-    """Let the cache of no car move by itself."""
+    """Disable refreshes of the cache."""
     del story
 
 
 def poll(story: Story) -> None:
-    """Let the cache move every quarter of an hour."""
+    """Refresh the cache every quarter of an hour."""
     story.simulator.teslemetry.non_streaming |= {"Ada", "Cy"}
 
 
@@ -63,7 +63,7 @@ async def test_a_streaming_car_is_refreshed_at_a_price(story: Story) -> None:
     assert story.states()[LOCK] == "unlocked"
     refreshed = simulator.usage.count("teslemetry.refresh")
     assert 1 <= refreshed <= 5
-    # What the cache serves is free, what it is told to renew is not.
+    # Cached data are free, requested refreshes are not.
     assert simulator.usage.billed == refreshed
     assert entry.runtime_data.usage.monthly_usage.cost == pytest.approx(refreshed / 400)
 
@@ -77,7 +77,7 @@ async def test_without_credits_what_is_kept_is_shown(
     await story.settled(entry)
     await story.go(4 * HOUR)
     assert status_of(entry) == "operational"
-    # Once an hour it is seen whether there are credits again.
+    # Once an hour it is checked whether there are credits again.
     assert 2 <= simulator.usage.count("teslemetry.refresh") <= 12
     assert simulator.usage.billed == 0
     assert_quiet(caplog)

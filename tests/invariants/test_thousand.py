@@ -1,6 +1,6 @@
-"""A thousand commands, while anything may go wrong on either link.
+"""A thousand commands under random faults of both transports.
 
-None runs twice, none is reported done that was not, and none undone that was.
+None runs twice, and no result is reported that is not true.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ COMMANDS = 1000
 SEED = 20211119
 
 CLIMATE = "climate.ada_climate"
-# What a user does -> entity, what the car executes for it, what holds then.
+# Action -> entity, command of the car, resulting state.
 ACTS: dict[str, tuple[str, str, Callable[[Car], bool]]] = {
     "lock": (LOCK, "door_lock", lambda car: car.locked),
     "unlock": (LOCK, "door_unlock", lambda car: not car.locked),
@@ -48,7 +48,7 @@ MISHAPS = ("", "", "", "wait", "wait-done", "busy", "busy-done", "lost", "lost-d
 
 @dataclass
 class Tally:
-    """What came of the commands, by what was wrong."""
+    """Results of the commands by condition."""
 
     ended: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ async def near(
 
 
 def weather_of(name: str) -> LinkConditions:
-    """Return a weather in which nothing takes a moment that is not meant to."""
+    """Return link conditions without latency."""
     return LinkConditions(latency=0.0, connect=0.0, **ON_AIR[name])
 
 
@@ -84,12 +84,12 @@ def judge(
     holds: bool,
     told: str,
 ) -> None:
-    """Hold what a user is told against what the car did."""
+    """Compare the reported result with what the car did."""
     end = "done" if error is None else str(error.translation_key)
     tally.ended[end] += 1
     if executed > 1:
         tally.twice.append(told)
-    # What held before may be taken for done.
+    # A state that held before may count as done.
     if (error is None and not holds) or (
         end not in {"done", "command_unconfirmed"} and executed
     ):

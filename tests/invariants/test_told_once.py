@@ -26,7 +26,7 @@ OTHERS = {"dot": {"name": "Dot", "model": "modelx", "year": 2017, "key": "fob"}}
 
 
 class Told:
-    """What the user was told, by whom."""
+    """Notices sent to the user, by entry."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         self._events = async_capture_events(hass, EVENT_STATE_CHANGED)
@@ -131,7 +131,7 @@ async def test_two_entries_of_one_region_tell_it_once(
     story.simulator.apply(DOWN)
     await story.go(240)
     assert told.notices == {"take": 1}
-    # Whoever tells it tells it for every car.
+    # One entry sends the notice for all cars.
     assert told.only("take")["keys"] == {
         "Ada": "keycard",
         "Cy": "fob",
@@ -233,7 +233,7 @@ async def test_the_last_one_in_an_outage_goes(
     watching_entry: MockConfigEntry,
     told: Told,
 ) -> None:
-    # The account's calls fail although the host answers: the watch sees nothing.
+    # Calls of the account fail although the host answers.
     await story.settled(watching_entry)
     await story.settled(compatible_entry)
     story.simulator.set("eu.api", "503 down")

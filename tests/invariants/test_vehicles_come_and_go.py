@@ -42,7 +42,7 @@ async def test_a_car_comes(
     assert story.states()["sensor.bo_key_to_take"] == "usual"
     assert await story.act("unlock", "lock.bo_lock") is None
     assert story.simulator.cars["Bo"].executed["door_unlock"] == 1
-    # It is there after a restart in an outage, too.
+    # It exists after a restart in an outage, too.
     story.simulator.set("eu.api", "503 down")
     assert story.simulator.cars["Bo"].vin in kept(hass_storage, entry)
     await story.restart(entry)
@@ -69,7 +69,7 @@ async def test_a_car_goes_when_a_whole_day_has_not_seen_it(
     assert story.hass.states.get("lock.cy_lock") is None
     assert status_of(entry) == "operational"
     assert story.states()[LOCK] == "locked"
-    # Nobody asks for it any more, and a restart does not bring it back.
+    # It is not polled any more, and a restart does not add it.
     assert len(kept(hass_storage, entry)) == 1
     missing = story.simulator.usage.by_status.copy()
     await story.restart(entry)

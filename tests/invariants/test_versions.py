@@ -26,9 +26,9 @@ async def test_stores_of_other_versions(
     assert (store["version"], store["minor_version"]) == (1, 1)
     store |= {"version": version, "minor_version": minor}
     if minor is None:
-        # So an early version wrote it.
+        # Format of an early version.
         del store["minor_version"]
-    # What a later version has added.
+    # Additions of a later version.
     store["data"]["added"] = {"later": True}
     for car in store["data"]["cars"].values():
         car["added"] = [1]

@@ -19,7 +19,7 @@ HOMELINK = "button.cy_homelink"
 pytestmark = pytest.mark.usefixtures("every_entity")
 
 
-# A current below 5 A
+# Currents below 5 A
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ async def test_a_low_current_is_shown_when_it_flows(
     assert (ada.charge_amps, ada.charging_current) == (5, 3)
     assert ada.executed["set_charging_amps"] == 2
     assert story.states()[AMPS] == "3"
-    # The car's setting says 5 all the while.
+    # The car's setting shows 5 A all the time.
     await story.go(1800)
     assert story.states()[AMPS] == "3"
-    # What begins anew begins with the setting.
+    # A new charge starts with the setting.
     ada.unplug()
     await story.go(1800)
     ada.plug()
@@ -59,7 +59,7 @@ async def test_a_low_current_that_does_not_flow_is_not_claimed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await story.settled(compatible_entry)
-    # It says yes, and goes on as it likes.
+    # The car accepts the command and ignores it.
     monkeypatch.setattr(ada, "set_amps", lambda _: None)
     began = story.clock.monotonic()
     error = await story.act("set_value", AMPS, value=3)
@@ -88,12 +88,12 @@ async def test_any_other_current_is_asked_for_once(
     assert story.states()[AMPS] == str(amps)
 
 
-# A user who is near
+# User nearby
 
 
 @pytest.fixture
 def cy(hass: HomeAssistant, simulator: Simulator) -> Iterator[Car]:
-    """Return a car that takes plain commands, in the home zone, with open windows."""
+    """Return a car with unsigned commands in the home zone, with open windows."""
     car = simulator.cars["Cy"]
     car.windows = dict.fromkeys(car.windows, 1)
     home = hass.config
@@ -107,7 +107,7 @@ async def test_windows_close_at_home(
     story: Story, compatible_entry: MockConfigEntry, cy: Car
 ) -> None:
     await story.settled(compatible_entry)
-    # What is known of its place is old: it is asked for.
+    # Its known location is old: it is requested.
     await story.go(600)
     assert await story.act("close_cover", WINDOWS) is None
     assert set(cy.windows.values()) == {0}
@@ -136,7 +136,7 @@ async def test_windows_close_elsewhere_only_if_that_is_allowed(
         )
     cy.latitude, cy.longitude = cy.work_position
     await story.settled(compatible_entry)
-    # It has driven off since it was asked last.
+    # It has driven off since the last poll.
     error = await story.act("close_cover", WINDOWS)
     if allowed:
         assert error is None
@@ -147,7 +147,7 @@ async def test_windows_close_elsewhere_only_if_that_is_allowed(
     assert_explained(error)
     assert set(cy.windows.values()) == {1}
     assert story.simulator.usage.count("window_control") == 0
-    # Opening a gap needs nobody near, nor does a car that is not that old.
+    # Venting needs nobody nearby, nor does a newer car.
     assert await story.act("open_cover", WINDOWS) is None
     ada = story.simulator.cars["Ada"]
     ada.windows = dict.fromkeys(ada.windows, 1)

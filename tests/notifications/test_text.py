@@ -1,4 +1,4 @@
-"""The words of a notice, for all that can be judged, in every language."""
+"""Texts of notices for every assessment in every language."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ DEGRADED_PLANES = tuple(
 
 
 def judgements() -> Iterator[Assessment]:
-    """Yield every judgement that an owner can be told of."""
+    """Yield every assessment that leads to a notice."""
     others = [(), ("na",), ("na", "cn")]
     for scope, elsewhere in zip(
         (Scope.REGION, Scope.REGIONS, Scope.WORLDWIDE), others, strict=True
@@ -104,7 +104,7 @@ CASES = [
 
 
 def is_never_said(text: str) -> bool:
-    """Tell whether a text promises what nobody has checked."""
+    """Check that a text makes no claim that was not checked."""
     lowered = text.lower()
     return any(
         words in lowered
@@ -191,15 +191,15 @@ def test_every_notice_fits_and_promises_nothing(words: Translations) -> None:
         spared = judgement.affected == frozenset()
         assert ("2021-11-19 21:41" in lines[0]) is not (bool(wanted) or spared)
         assert "2021-11-19 21:41" in "".join(lines[:2])
-        # Each car that wants a key is named in the first line, each other in none.
+        # Each car that needs a key is named in the first line, others in none.
         for name in keys:
             assert (name in lines[0]) is (name in wanted)
             assert (name in text) is (name in wanted)
-        # What not to do now; an old Model S has no phone key.
+        # What to avoid; an old Model S has no phone key.
         no_phone = bool(wanted) and set(wanted.values()) == {KEY.FOB}
         assert (words.format("notice_leave") in lines) is not no_phone
         assert (words.format("notice_leave_old") in lines) is no_phone
-        # How to use the card, for those who are to take one.
+        # How to use the card, for users who need one.
         cards = KEY.KEYCARD in wanted.values()
         assert (words.format("notice_card") in lines) is cards
         assert (words.format("notice_drive_cup_holders") in lines) is cards

@@ -1,4 +1,4 @@
-"""How a car is reached, or why it is not: the table."""
+"""Connection of a vehicle, or the reason why there is none."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def judged(status: Status, affected: frozenset[str] | None = frozenset()) -> Ass
     ("status", "given", "connection"),
     [
         (Status.OPERATIONAL, {}, Connection.CLOUD),
-        # The cloud works: what the car tells counts.
+        # The cloud works: the state of the car counts.
         (Status.OPERATIONAL, {"presence": ConnectivityState.ASLEEP}, Connection.ASLEEP),
         (Status.OPERATIONAL, OFFLINE, Connection.OFFLINE),
         (
@@ -62,14 +62,14 @@ def judged(status: Status, affected: frozenset[str] | None = frozenset()) -> Ass
             OFFLINE | {"low_power_mode": False, "battery_level": 60},
             Connection.OFFLINE,
         ),
-        # A car that sleeps or is online has the power for it.
+        # A car that sleeps or is online has power.
         (
             Status.OPERATIONAL,
             {"presence": ConnectivityState.ASLEEP, "battery_level": 1},
             Connection.ASLEEP,
         ),
         (Status.OPERATIONAL, {"battery_level": 1}, Connection.CLOUD),
-        # What hits every car says nothing of this one.
+        # A fault of all cars says nothing about this one.
         (Status.INTERNET_DOWN, OFFLINE, Connection.INTERNET_DOWN),
         (Status.PROVIDER_DOWN, {}, Connection.PROVIDER_DOWN),
         (Status.OUTAGE, {"presence": ConnectivityState.ASLEEP}, Connection.TESLA_DOWN),
@@ -92,7 +92,7 @@ def test_status_and_state(
 @pytest.mark.parametrize(
     ("judgement", "calls_work", "mobile_access", "refused", "connection"),
     [
-        # Some cars are hit, this one or another.
+        # Some cars are affected, this one or another.
         (
             judged(Status.DEGRADED, frozenset({ADA})),
             True,
@@ -103,10 +103,10 @@ def test_status_and_state(
         (judged(Status.DEGRADED, None), True, True, None, Connection.TESLA_DOWN),
         (judged(Status.DEGRADED, frozenset({BO})), True, True, None, Connection.CLOUD),
         (judged(Status.DEGRADED), True, True, None, Connection.CLOUD),
-        # Who is signed in goes on until the token has run out.
+        # A signed-in user continues until the token expires.
         (judged(Status.SIGN_IN_OUTAGE, None), True, True, None, Connection.CLOUD),
         (judged(Status.SIGN_IN_OUTAGE, None), False, True, None, Connection.TESLA_DOWN),
-        # The account, or one car of it.
+        # The account or a single car.
         (
             judged(Status.ACCOUNT_PROBLEM),
             False,
@@ -136,7 +136,7 @@ def test_status_and_state(
             Connection.MOBILE_ACCESS_OFF,
         ),
         (judged(Status.OUTAGE), False, False, None, Connection.TESLA_DOWN),
-        # Not enough is known of the cloud, but calls may work all the same.
+        # Too little is known of the cloud, but calls may work.
         (judged(Status.UNDETERMINED), False, True, None, Connection.UNDETERMINED),
         (judged(Status.UNDETERMINED), True, True, None, Connection.CLOUD),
     ],
@@ -177,7 +177,7 @@ def test_a_car_that_was_never_heard_of(status: Status) -> None:
         (Subject.ACCOUNT, Verdict.BAD, Reason.MOBILE_ACCESS, True, False),
         (Subject.DATA, Verdict.GOOD, Reason.OK, False, True),
         (Subject.COMMANDS, Verdict.GOOD, Reason.OK, False, True),
-        # The list of cars and the state of one come without mobile access, too.
+        # List and state of cars are available without mobile access, too.
         (Subject.API, Verdict.GOOD, Reason.OK, False, False),
         (Subject.CAR, Verdict.BAD, Reason.ASLEEP, False, False),
         (Subject.DATA, Verdict.BAD, Reason.CLOUD_FAILS, False, False),
@@ -228,7 +228,7 @@ def test_what_was_known_holds_while_nobody_knows(
     [
         (Subject.CAR, Verdict.BAD, Reason.PAYMENT, 0, 1),
         (Subject.CAR, Verdict.BAD, Reason.PAYMENT, 1, 2),
-        # The account's debts are not a car's.
+        # Debts of the account are no fault of a car.
         (Subject.ACCOUNT, Verdict.BAD, Reason.PAYMENT, 1, 1),
         (Subject.CAR, Verdict.BAD, Reason.ASLEEP, 2, 2),
         (Subject.API, Verdict.BAD, Reason.CLOUD_FAILS, 2, 2),

@@ -1,4 +1,4 @@
-"""A simulator on a clock that the test moves, and clients for it."""
+"""Fixtures of a simulator with a manual clock, and its clients."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ HOME = Home(
 
 @dataclass
 class Clock:
-    """A wall clock that stands still until it is told to go on."""
+    """A wall clock that only moves by `pass_minutes`."""
 
     now: float = 1_637_350_200.0
 

@@ -1,4 +1,4 @@
-"""The library's own client, wired to a simulated car without a network between."""
+"""The library's signing client, connected to a simulated car without a network."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, override
@@ -17,7 +17,7 @@ def a_key() -> ec.EllipticCurvePrivateKey:
 
 
 class Wired(Commands[Tesla]):
-    """The library's client; it keeps what it sent and what came back."""
+    """The library's client; it records sent and received messages."""
 
     _auth_method: ClassVar[Literal["hmac", "aes"]] = "hmac"
     _transport_name = "wire"
@@ -34,7 +34,7 @@ class Wired(Commands[Tesla]):
         self.over = over
         self.sent: list[bytes] = []
         self.received: list[RoutableMessage] = []
-        self.cut = False  # nothing reaches the car
+        self.cut = False  # messages do not reach the car
         self.alter: Callable[[RoutableMessage], None] = lambda message: None
 
     @override
@@ -60,6 +60,6 @@ class Wired(Commands[Tesla]):
 
 
 class Sealed(Wired):
-    """The same, encrypting both ways as it does over Bluetooth."""
+    """The same client with encryption in both directions, as over Bluetooth."""
 
     _auth_method = "aes"

@@ -1,8 +1,8 @@
-"""A client that follows the rules of Tesla's own.
+"""A client with the behavior of Tesla's own.
 
-Tesla publishes its client in Go as vehicle-command. What that one accepts as an answer,
-drops without a word, takes for an error or sends again is repeated here, so that a
-simulated car that Tesla's client could not use fails a test.
+Tesla publishes its client in Go as vehicle-command. What it accepts as an answer,
+ignores, reports as an error or retries is reproduced here, so that a simulated car that
+Tesla's client could not use fails a test.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,7 @@ from tesla_protocol.command.vcsec_pb2 import (
 SECURITY = Domain.DOMAIN_VEHICLE_SECURITY
 INFOTAINMENT = Domain.DOMAIN_INFOTAINMENT
 
-# Faults behind which Tesla's client signs and sends the same command again.
+# Faults after which Tesla's client signs and sends the command again.
 _AGAIN = {
     "BUSY",
     "TIMEOUT",
@@ -77,7 +77,7 @@ type Exchange = Callable[[bytes], list[bytes]]
 
 
 class RefusedError(Exception):
-    """The car refused, or says that it could not."""
+    """The car rejected the command or could not execute it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -85,12 +85,12 @@ class RefusedError(Exception):
 
 
 class SilenceError(Exception):
-    """No answer that counts came: Tesla's client waits until its time is over."""
+    """No valid answer arrived: Tesla's client waits until its timeout."""
 
 
 @dataclass(kw_only=True)
 class Session:
-    """What the client knows of one computer."""
+    """Session with a computer, as known to the client."""
 
     key: bytes
     public: bytes
@@ -102,7 +102,7 @@ class Session:
 
 @dataclass(kw_only=True)
 class Handler:
-    """One request that waits for its answers."""
+    """A request waiting for its answers."""
 
     address: bytes
     uuid: bytes
@@ -113,7 +113,7 @@ class Handler:
 
 
 class TeslaClient:
-    """A client of one car; `exchange` brings a message and returns what comes back."""
+    """A client of a car; `exchange` sends a message and returns the answers."""
 
     def __init__(
         self,
@@ -141,10 +141,10 @@ class TeslaClient:
 
         self._address = secrets.token_bytes(_LENGTH)
 
-    # What it can do
+    # Requests
 
     def start(self, domain: int) -> None:
-        """Ask a computer for a session; raise a SilenceError if none comes about."""
+        """Open a session with a computer; raise SilenceError without an answer."""
         message = RoutableMessage(
             to_destination=Destination(domain=Domain.ValueType(domain)),
             session_info_request=SessionInfoRequest(public_key=self.public),
@@ -164,15 +164,15 @@ class TeslaClient:
         self.rke(RKEAction_E.RKE_ACTION_UNLOCK)
 
     def rke(self, action: RKEAction_E) -> None:
-        """Have the computer of the locks do something."""
+        """Send a remote keyless entry action to the vehicle security computer."""
         self.order(UnsignedMessage(RKEAction=action))
 
     def order(self, command: UnsignedMessage) -> FromVCSECMessage:
-        """Have the computer of the locks do what ends without a command status."""
+        """Send a command that ends without a command status."""
         return self.security(command, lambda it: not it.HasField("commandStatus"))
 
     def change_keys(self, operation: WhitelistOperation) -> None:
-        """Change the list of keys."""
+        """Change the whitelist."""
         self.security(
             UnsignedMessage(WhitelistOperation=operation),
             lambda it: it.commandStatus.HasField("whitelistOperationStatus"),
@@ -181,7 +181,7 @@ class TeslaClient:
     def ask(
         self, kind: InformationRequestType, slot: int | None = None
     ) -> FromVCSECMessage:
-        """Put an unsigned question to the computer of the locks."""
+        """Send an unsigned information request to the vehicle security computer."""
         request = InformationRequest(informationRequestType=kind)
         if slot is not None:
             request.slot = slot
@@ -190,7 +190,7 @@ class TeslaClient:
         )
 
     def act(self, action: Action) -> Response:
-        """Have infotainment do something, or tell something."""
+        """Send an action or a request for data to infotainment."""
         answer = self._repeat(
             lambda: self._command(INFOTAINMENT, action.SerializeToString(), signed=True)
         )
@@ -201,10 +201,10 @@ class TeslaClient:
         return response
 
     def key_request(self, role: int, form: KeyFormFactor) -> bytes:
-        """Return Tesla's own form of the request to add the key with a card.
+        """Return Tesla's form of the request to add the key with a keycard.
 
-        It is no routable message: the older envelope holds it, whose signature type
-        says that a card will be presented.
+        It is no routable message: the older envelope contains it, with a signature type
+        for presenting a keycard.
         """
         change = PermissionChange(
             key=PublicKey(PublicKeyRaw=self.public),
@@ -228,7 +228,7 @@ class TeslaClient:
         *,
         signed: bool = True,
     ) -> FromVCSECMessage:
-        """Send to the computer of the locks, and read until an answer ends it."""
+        """Send to the vehicle security computer and read until the final answer."""
 
         def once() -> FromVCSECMessage:
             payload = command.SerializeToString()
@@ -241,10 +241,10 @@ class TeslaClient:
 
         return self._repeat(once)
 
-    # How it does it
+    # Messages and sessions
 
     def send(self, message: RoutableMessage) -> Handler:
-        """Send a message, and take in what comes back."""
+        """Send a message and process the answers."""
         domain = message.to_destination.domain
         secures = domain == SECURITY
         handler = Handler(
@@ -268,7 +268,7 @@ class TeslaClient:
         expires_at: int | None = None,
         epoch: bytes | None = None,
     ) -> RoutableMessage:
-        """Sign a message, and seal what it says if the client encrypts."""
+        """Sign a message, and encrypt it if the client does."""
         session = self.sessions[message.to_destination.domain]
         if counter is None:
             session.counter += 1
@@ -320,7 +320,7 @@ class TeslaClient:
         return message
 
     def message(self, domain: int, payload: bytes) -> RoutableMessage:
-        """Return a message that is not signed yet."""
+        """Return an unsigned message."""
         return RoutableMessage(
             to_destination=Destination(domain=Domain.ValueType(domain)),
             protobuf_message_as_bytes=payload,
@@ -369,7 +369,7 @@ class TeslaClient:
                 handler.answers.append(message)
 
     def _update(self, message: RoutableMessage, domain: int) -> None:
-        """Begin or correct a session, if the car has signed what it says of it."""
+        """Open or update a session if the session info is signed by the car."""
         tag = message.signature_data.session_info_tag.tag
         if not tag:
             self.dropped.append("session info without a tag")
@@ -380,7 +380,7 @@ class TeslaClient:
             {
                 Tag.TAG_SIGNATURE_TYPE: bytes((SignatureType.SIGNATURE_TYPE_HMAC,)),
                 Tag.TAG_PERSONALIZATION: self.vin,
-                # The challenge is what the car says that it answers to.
+                # The challenge is the request UUID of the answer.
                 Tag.TAG_CHALLENGE: message.request_uuid,
             }
         )
@@ -406,7 +406,7 @@ class TeslaClient:
             self.sessions[domain] = fresh
 
     def _open(self, message: RoutableMessage, handler: Handler) -> bool:
-        """Open what is sealed; return whether the message counts."""
+        """Decrypt a message; return whether it is valid."""
         if not message.signature_data.HasField("AES_GCM_Response_data"):
             return True
         if (session := self.sessions.get(handler.domain)) is None:

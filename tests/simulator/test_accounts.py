@@ -1,4 +1,4 @@
-"""Accounts: scopes, tokens, bills, and cars that come and go."""
+"""Accounts: scopes, tokens, billing, and added or removed cars."""
 
 from contextlib import suppress
 from typing import Any

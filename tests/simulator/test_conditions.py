@@ -1,4 +1,4 @@
-"""Every condition does what its name says, on every subject that takes it."""
+"""Effect of every condition on every subject that allows it."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ GOOD_STATUS = (200, "text/plain", "ok")
 
 @dataclass(frozen=True, kw_only=True)
 class Surface:
-    """Where a condition shows: a request that is fine without it."""
+    """A request that succeeds without a condition."""
 
     host: str
     path: str
@@ -60,7 +60,7 @@ SURFACES = {
     "tessie.api": Surface(host="tessie", path="/vehicles", good=401),
     "domain.key": Surface(host="domain", path="/", good=404),
 }
-# A condition, and what the client sees: an error, or status, type and body.
+# Conditions, and the error or status, type and body that the client sees.
 OUTCOMES: dict[str, object] = {
     "refuse": aiohttp.ClientOSError,
     "reset": aiohttp.ClientPayloadError,
@@ -94,7 +94,7 @@ async def ask(
             sim.urls[surface.host] + surface.path,
             headers={"Authorization": f"Bearer {sim.token}"},
             allow_redirects=False,
-            ssl=False,  # a proxy shows the certificate of its owner
+            ssl=False,  # tesla_proxy has a self-signed certificate
         ) as response,
     ):
         return response.status, response.content_type, await response.text()
@@ -116,7 +116,7 @@ async def test_a_condition_shows_and_goes(
             await ask(session, sim, surface)
     else:
         assert isinstance(outcome, type)
-        # What is held up is never answered, however short the wait for it.
+        # A held request is never answered, however short the timeout.
         limit = 0.1 if condition == "timeout" else TIMEOUT
         with pytest.raises(outcome):
             await ask(session, sim, surface, limit)
@@ -170,7 +170,7 @@ async def test_a_command_whose_owner_has_gone_is_not_run(
     task.cancel()
     await until(lambda: (sim.busy, sim.held) == (0, 0))
     sim.set("na.commands", "ok")
-    # By the time that another call is answered, it would have been run.
+    # Once another call is answered, the command would have been executed.
     assert (await ask(session, sim, SURFACES["na.api"]))[0] == 200
     assert sim.cars["Ada"].executed["door_lock"] == 0
 
@@ -276,7 +276,7 @@ async def test_stale_keeps_what_was_served_before_the_first_condition(
     clock.pass_minutes(5)
     assert await data() == (300, True)
     clock.pass_minutes(5)
-    sim.set("eu.api", "503")  # a condition of the case, though of another region
+    sim.set("eu.api", "503")  # any condition of the case, even of another region
     clock.pass_minutes(5)
     assert await data() == (900, True)
     sim.set("eu.api", "ok")
@@ -313,7 +313,7 @@ async def test_names_that_fail_refuse_those_who_come_all_the_same(
     for subject in ("na.status", "na.api", "auth.token", "auth.authorize"):
         with pytest.raises(aiohttp.ClientConnectorError):
             await ask(session, sim, SURFACES[subject])
-    # The names fail in the owner's home: neither other names nor other houses.
+    # Names only fail in the user's home: other names and homes still work.
     for subject in ("controls", "proxy.api"):
         surface = SURFACES[subject]
         assert (await ask(session, sim, surface))[0] == surface.good

@@ -1,4 +1,4 @@
-"""The control port, and the program itself."""
+"""The control API and the command-line program."""
 
 import asyncio
 from collections.abc import AsyncIterator

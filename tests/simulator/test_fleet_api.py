@@ -1,4 +1,4 @@
-"""The Fleet API as the real client sees it."""
+"""The Fleet API, called by the real client."""
 
 from collections.abc import Mapping
 import json

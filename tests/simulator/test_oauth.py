@@ -1,4 +1,4 @@
-"""The sign-in host: consent, tokens, refusals."""
+"""The sign-in host: consent, tokens and errors."""
 
 import base64
 import hashlib
@@ -83,7 +83,7 @@ async def test_signing_in(
     assert status == 200
     assert again["refresh_token"] != old
     assert again["access_token"] != tokens["access_token"]
-    # Its answer may have been lost: a refresh token still works for a day.
+    # The answer may have been lost: a refresh token still works for a day.
     assert (await post(session, sim, refresh_token=old, **refresh))[0] == 200
     clock.pass_minutes(25 * 60)
     status, refused = await post(session, sim, refresh_token=old, **refresh)

@@ -1,4 +1,4 @@
-"""Apps: credentials, the key at their domain, registration in a region."""
+"""Partner apps: credentials, hosted key and registration in a region."""
 
 from typing import Any
 
@@ -132,7 +132,7 @@ async def test_registration(
     shown = await api.partner.public_key(DOMAIN)
     assert shown == {"response": {"public_key": point}}
     assert len((await owner.products())["response"]) == 3
-    # Each region wants it.
+    # Each region requires it.
     with pytest.raises(NotFound):
         await (await partner(sim, session, region="eu")).partner.public_key(DOMAIN)
     assert (await api.partner.register(DOMAIN))["response"]["domain"] == DOMAIN
@@ -188,7 +188,7 @@ async def test_a_key_that_cannot_be_read(
         sim.set("domain.key", condition)
         kind = InvalidResponse if why else InvalidResource
         assert why in await refusal(kind)
-    # What is wrong in the owner's own network does not hinder the maker.
+    # Faults of the user's network do not affect Tesla.
     sim.set("domain.key", "dns")
     await api.partner.register(DOMAIN)
     sim.set("domain.key", "ok")

@@ -1,4 +1,4 @@
-"""The simulated car's protocol, held against the library's own client."""
+"""The vehicle protocol of a simulated car, tested with the library's client."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -75,7 +75,7 @@ INFOTAINMENT = Domain.DOMAIN_INFOTAINMENT
 
 @pytest.fixture(autouse=True)
 def same_time(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the client live in the car's time."""
+    """Use the car's clock for the client."""
     monkeypatch.setattr("tesla_fleet_api.tesla.vehicle.commands.time.time", clock)
 
 
@@ -121,7 +121,7 @@ async def test_it_locks_and_unlocks(client: Wired, car: Car) -> None:
     await client.door_lock()
     assert (unlocked, car.locked) == (True, True)
     assert car.executed == {"door_unlock": 1, "door_lock": 1}
-    # One greeting serves for all that follows.
+    # One handshake serves all commands.
     assert len(client.sent) == 3
     sealed = client.received[-1].signature_data.HasField("AES_GCM_Response_data")
     assert sealed is isinstance(client, Sealed)
@@ -330,7 +330,7 @@ async def test_it_wakes(client: Wired, car: Car, clock: Clock) -> None:
     assert car.executed == {"wake_up": 1, "auto_conditioning_start": 1}
 
 
-# Refusals
+# Rejected messages
 
 
 def fault_of(answer: bytes | None) -> str:
@@ -355,7 +355,7 @@ async def test_a_key_that_was_removed(
     with pytest.raises(TeslaFleetMessageFaultUnknownKeyId):
         await client.door_unlock()
     assert car.locked
-    # A stranger learns nothing of the session.
+    # An unknown key gets no session info.
     assert not client.received[-1].session_info
 
 
@@ -396,7 +396,7 @@ async def test_counters_that_come_late(
 ) -> None:
     await client.door_lock()
     await client.honk_horn()
-    # Held up on the way: another message overtakes each of them.
+    # Delayed: each message is overtaken by another.
     late: list[bytes] = []
     for ask in (client.door_unlock, client.flash_lights):
         client.cut = True
@@ -419,7 +419,7 @@ async def test_a_counter_far_behind(client: Wired, computers: VehicleComputers) 
     client._sessions[INFOTAINMENT].counter -= 60
     client.alter = lambda message: None
     counter = client._sessions[INFOTAINMENT].counter
-    await client.honk_horn()  # refused, told anew, and sent once more
+    await client.honk_horn()  # rejected, session updated, and sent once more
     assert client._sessions[INFOTAINMENT].counter > counter + 50
     assert fault_of(computers.answer(client.sent[-2])) == "INVALID_TOKEN_OR_COUNTER"
 
@@ -432,7 +432,7 @@ async def test_an_expired_message(
     with pytest.raises(TeslaFleetMessageFaultTimeExpired):
         await client.door_unlock()
     assert car.locked
-    # What came along sets the client's clock right.
+    # The session info of the fault corrects the client's clock.
     client.alter = lambda message: None
     await client.door_unlock()
     assert not car.locked
@@ -562,7 +562,7 @@ async def test_a_cloud_key_is_none_for_bluetooth(
     assert car.executed == {"door_unlock": 1}
 
 
-# Mishaps
+# Injected faults
 
 
 @pytest.mark.parametrize(
@@ -594,7 +594,7 @@ async def test_a_mishap(
 async def test_a_client_that_sends_again_runs_twice(
     client: Wired, computers: VehicleComputers, car: Car, mishap: str, executed: int
 ) -> None:
-    """The library sends again by itself: hence the invariant "at most once"."""
+    """The library retries by itself: hence the invariant "at most once"."""
     for command in ("honk_horn", "door_unlock"):
         computers.inject_fault(mishap, 2)
         assert (await getattr(client, command)())["response"]["result"]
@@ -610,7 +610,7 @@ async def test_questions_meet_no_mishap(
     await client.honk_horn()
 
 
-# The keys
+# Keys
 
 
 def test_the_list_of_keys(clock: Clock, key: ec.EllipticCurvePrivateKey) -> None:

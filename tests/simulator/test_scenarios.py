@@ -1,4 +1,4 @@
-"""The loader takes every case, and refuses what is no case with a clear word."""
+"""Loading of cases, and errors of invalid ones."""
 
 from pathlib import Path
 

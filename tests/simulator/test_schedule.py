@@ -1,4 +1,4 @@
-"""Ordinary days: drives, charging and sleep by the clock."""
+"""Daily schedules: drives, charging and sleep."""
 
 from typing import Any
 
@@ -108,7 +108,7 @@ def test_other_days(clock: Clock) -> None:
     car.set_schedule([DEFAULT_DAY, weekend], MIDNIGHT)
     assert state(car, clock, 24 + 7.75)[2] == "stands"
     assert state(car, clock, 24 + 10.5) == ("online", "road", "drives")
-    # It is out for the night: nobody plugs it in at home, and it goes home next.
+    # The car is away for the night: it is not plugged in, and drives home next.
     assert state(car, clock, 48 + 7.75) == ("online", "road", "drives")
     assert state(car, clock, 48 + 8.1)[1] == "home"
     car.set_schedule([Day()])

@@ -111,7 +111,7 @@ async def test_connections_are_kept(sim: Simulator, socket_enabled: None) -> Non
             sim.set("na.status", condition)
             await status(session, url)
         assert made == 1
-        # A port that was shut has dropped its connections.
+        # A closed port has dropped its connections.
         sim.apply({"na.status": "refuse", "na.api": "refuse"})
         with pytest.raises(aiohttp.ClientConnectorError):
             await status(session, url)

@@ -1,4 +1,4 @@
-"""Teslemetry and Tessie, with the library's own clients for them."""
+"""Teslemetry and Tessie, called by the library's clients."""
 
 import base64
 from collections.abc import Callable
@@ -81,12 +81,12 @@ async def test_teslemetry_passes_on(sim: Simulator, teslemetry: Teslemetry) -> N
     products = (await teslemetry.products())["response"]
     assert [one["display_name"] for one in products] == ["Ada", "Bo", "Cy"]
     assert (await ada.vehicle_data())["response"]["charge_state"]["battery_level"] == 64
-    # It signs for the owner.
+    # The third party signs the commands.
     assert (await ada.door_unlock())["response"]["result"]
     assert sim.cars["Ada"].executed == {"door_unlock": 1}
     assert sim.usage.count("teslemetry.door_unlock") == 1
     assert sim.usage.count("na.door_unlock") == 1
-    # Data come from its cache, at its own expense.
+    # Data come from a cache at its own expense.
     assert sim.usage.billed == 1
     sim.set("car.Ada", "asleep")
     data = (await ada.vehicle_data())["response"]
@@ -123,7 +123,7 @@ async def test_teslemetry_renews_its_cache_at_its_own_pace(
     clock.now += (every or 86400.0) - 1
     assert await taken_at(asked) == first
     clock.now += 1
-    # Who asks now gets what there was; who asks next gets what came of it.
+    # The first request gets the cached data, the next one the refreshed data.
     assert await taken_at(asked) == first
     second = await taken_at(asked)
     assert (second > first) is (every is not None)
@@ -150,7 +150,7 @@ async def test_teslemetry_renews_on_demand_for_credits(
     assert sim.usage.billed == 2
     with pytest.raises(InsufficientCredits):
         await ada.data_refresh()
-    # What is kept is free, and commands are not.
+    # Cached data are free, commands are not.
     await ada.vehicle_data()
     assert (await ada.door_unlock())["response"]["result"]
     with pytest.raises(InsufficientCredits):
@@ -241,7 +241,7 @@ async def test_both_pass_on_how_the_maker_fails(
         await tessie.products()
     with pytest.raises(error):
         await tessie.vehicles.create(vin).lock()
-    # What the service keeps can be had all the same.
+    # Cached data are available nevertheless.
     assert (await tessie.vehicles.create(vin).state())["vin"] == vin
     assert (await teslemetry.metadata(update_region=False))["region"] == "NA"
 
@@ -256,7 +256,7 @@ async def test_they_fail_on_their_own(
     with pytest.raises(aiohttp.ClientError):
         await tessie.list_vehicles()
     assert sim.usage.count("na.products") == 0
-    # What is wrong in the owner's home is not wrong for them.
+    # Faults of the user's network do not affect third parties.
     sim.reset()
     sim.set("dns.tesla", "dns")
     assert (await teslemetry.products())["count"] == 3
@@ -352,7 +352,7 @@ async def test_signing_in_to_teslemetry(
     assert (status, answer["error"]) == (400, "invalid_client")
     status, _ = await exchange(sim, session, grant_type="magic", client_id=client)
     assert status == 400
-    # Its own tokens do not open Tesla's door.
+    # Tokens of the third party are invalid at Tesla.
     async with session.get(
         f"{sim.urls['na']}/api/1/products",
         headers={"Authorization": f"Bearer {api._access_token}"},
@@ -405,7 +405,7 @@ async def test_tessie_lists_and_keeps(
     sim.set("na.data", "503 upstream connect error")
     car.locked = True
     clock.pass_minutes(5)
-    state = await ada.state()  # old, and said to be online
+    state = await ada.state()  # cached, and reported as online
     assert (state["vehicle_state"]["locked"], state["state"]) == (False, "online")
     assert state["vehicle_state"]["timestamp"] < clock.now * 1000
     with pytest.raises(ServiceUnavailable):
@@ -425,7 +425,7 @@ async def test_tessie_lists_and_keeps(
     state = await ada.state()
     assert (state["vehicle_state"]["locked"], state["state"]) == (True, "asleep")
     assert await ada.vehicle_status() == {"status": "asleep"}
-    # What it keeps is none of the owner's bill.
+    # Refreshing the cache is not billed to the user.
     assert sim.usage.count("na.vehicle_data") == 2
     assert sim.usage.billed == 1
 

@@ -1,4 +1,4 @@
-"""Signed commands through the cloud, with the library's own client."""
+"""Signed commands over the cloud, sent by the library's client."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -71,7 +71,7 @@ async def test_signed_commands(
     await signed.auto_conditioning_start()
     assert (ada.locked, ada.climate_on) == (False, True)
     assert ada.executed == {"door_unlock": 1, "auto_conditioning_start": 1}
-    # Each of the two computers greets first; Tesla bills that, too.
+    # Each of the two computers needs a handshake, which Tesla bills, too.
     assert sim.usage.count("na.signed_command") == 4
     assert sim.usage.billed == 4
 
@@ -140,7 +140,7 @@ async def test_the_clock_of_a_car_that_slept(
     sim: Simulator, signed: VehicleSigned[TeslaFleetApi], clock: Clock
 ) -> None:
     await signed.door_unlock()
-    clock.pass_minutes(-3)  # the client's clock is ahead now
+    clock.pass_minutes(-3)  # the client's clock is now ahead
     await signed.door_lock()
     assert sim.cars["Ada"].executed == {"door_unlock": 1, "door_lock": 1}
 
@@ -166,7 +166,7 @@ async def test_conditions_hold_for_them_too(
         await signed.honk_horn()
     sim.set("na.commands", "ok")
     await signed.honk_horn()
-    sim.set("car.Ada", "reset")  # the answer is cut, the command has run
+    sim.set("car.Ada", "reset")  # the answer is cut after the command has run
     with pytest.raises(aiohttp.ClientError):
         await signed.honk_horn()
     assert sim.cars["Ada"].executed == {"honk_horn": 2}
@@ -221,7 +221,7 @@ def test_what_a_car_is_like(sim: Simulator) -> None:
         sim.pair("Ada", "no key")
 
 
-# The control port
+# Control API
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The simulated car serves a client that follows the rules of Tesla's own."""
+"""The simulated car works with a client that behaves like Tesla's own."""
 
 from collections.abc import Callable
 
@@ -93,7 +93,7 @@ def fault_of(answer: bytes) -> str:
 
 @pytest.mark.parametrize("domain", [SECURITY, INFOTAINMENT])
 def test_session_info_names_the_request(client: TeslaClient, domain: int) -> None:
-    """Tesla's client takes the UUID in the reply for the challenge of the tag."""
+    """Tesla's client uses the UUID of the reply as challenge of the tag."""
     client.start(domain)
     assert not client.dropped
 
@@ -111,7 +111,7 @@ def test_locking_ends_with_an_answer_without_a_command_status(
     unlocked = not car.locked
     client.lock()
     assert (unlocked, car.locked) == (True, True)
-    # The one answer ended each: neither was sent twice.
+    # One answer ended each command: none was sent twice.
     assert car.executed == {"door_unlock": 1, "door_lock": 1}
     assert not client.dropped
 
@@ -135,7 +135,7 @@ def test_an_unknown_key_begins_no_session(make: MakeClient, domain: int) -> None
 def test_a_refusal_corrects_the_session(
     client: TeslaClient, computers: VehicleComputers, car: Car, domain: int
 ) -> None:
-    """A restart begins an epoch; the refusal tells it, and the command goes again."""
+    """A restart begins an epoch; the fault contains it, so the command is resent."""
     client.start(domain)
     computers.restart()
     if domain == SECURITY:
@@ -170,9 +170,9 @@ def test_a_sleeping_infotainment_says_nothing(client: TeslaClient, car: Car) -> 
 
 
 def captured_request(client: TeslaClient) -> bytes:
-    """Return what was captured of Tesla's client, with another key.
+    """Return a captured request of Tesla's client with another key.
 
-    Its fields come in another order than here, which means the same.
+    The order of its fields differs, which does not matter.
     """
     head = bytes.fromhex("0a54125082014d320208092a470a430a41")
     return head + client.public + bytes.fromhex("20031802")
@@ -249,7 +249,7 @@ def test_an_owner_changes_the_list_of_keys(
 def flash(
     client: TeslaClient, *, counter: int | None = None, expires_at: int | None = None
 ) -> str:
-    """Flash the lights with a message signed as is told; return what came of it."""
+    """Flash the lights with a message signed as given, and return the result."""
     action = Action(
         vehicleAction=VehicleAction(
             vehicleControlFlashLightsAction=VehicleControlFlashLightsAction()
@@ -290,7 +290,7 @@ def test_a_message_without_a_counter_counts_for_a_short_time(
     assert flash(client, counter=0, expires_at=0) == "TIME_TO_LIVE_TOO_LONG"
     assert flash(client, counter=0, expires_at=now - 1) == "TIME_EXPIRED"
     assert car.executed == {"flash_lights": 2}
-    # It uses up no counter.
+    # It uses no counter.
     assert client.sessions[INFOTAINMENT].counter == 0
     assert flash(client) == "NONE"
 

@@ -1,4 +1,4 @@
-"""Home Assistant's own tesla_fleet integration works with the simulator."""
+"""Home Assistant's tesla_fleet integration works with the simulator."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -36,7 +36,7 @@ CLIMATE = "climate.ada_climate"
 async def entry(
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> MockConfigEntry:
-    """Return an entry that signed in earlier; only the addresses are changed."""
+    """Return an entry that is signed in."""
     for region in ("na", "eu", "cn"):
         monkeypatch.setitem(SERVERS, region, sim.urls[region])
     url = f"{sim.urls['auth']}/oauth2/v3"

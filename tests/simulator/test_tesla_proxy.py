@@ -1,4 +1,4 @@
-"""Tesla's own proxy: statuses and bodies as the real one has them."""
+"""Tesla's own proxy: statuses and bodies of the original."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import hashlib
@@ -18,7 +18,7 @@ SEAT = {"seat_position": 0, "level": 2}
 
 @pytest.fixture
 async def ada(sim: Simulator) -> Car:
-    """Return a car that takes signed commands only, and knows the proxy's key."""
+    """Return a car that requires signed commands and knows the proxy's key."""
     sim.set_signing("Ada", "required")
     sim.pair("Ada", sim.tesla_proxy.key)
     car = sim.cars["Ada"]
@@ -29,7 +29,7 @@ async def ada(sim: Simulator) -> Car:
 
 @pytest.fixture
 async def send(sim: Simulator) -> AsyncIterator[Send]:
-    """Send a request to the proxy with its certificate pinned."""
+    """Return a function that sends a request to the proxy with a pinned certificate."""
     pin = aiohttp.Fingerprint(bytes.fromhex(sim.tesla_proxy_certificate.fingerprint))
     async with aiohttp.ClientSession() as session:
 
@@ -66,7 +66,7 @@ async def test_it_forwards_what_is_no_command(
     assert (status, kind, body["count"]) == (200, "application/json", 3)
     assert sim.usage.count("na.products") == 1
     sim.set("na.api", '500 {"error":"upstream internal error"}')
-    # Of an error the status is left, and nothing of what Tesla said.
+    # Only the status of an error is passed on, not Tesla's message.
     assert await send("products") == (
         500,
         "text/plain",

@@ -1,4 +1,4 @@
-"""Cars behave as time goes by."""
+"""State of simulated cars over time."""
 
 import pytest
 
@@ -214,7 +214,7 @@ def test_trunks_that_no_command_opens(clock: Clock) -> None:
 
 def test_a_current_below_five_amperes_is_taken_in_two_steps(clock: Clock) -> None:
     car = lively_car(clock, lively=False)
-    # Whoever does not charge takes any current as it is.
+    # A car that does not charge accepts any current.
     assert car.execute("set_charging_amps", {"charging_amps": 3})[0]
     assert (car.charge_amps, car.charging_current) == (3, 0)
     car.charge_amps = 16

@@ -1,4 +1,4 @@
-"""A world whose ports stay shut, and a client that takes what is on its air."""
+"""Fixtures of a Bluetooth environment without open ports, and a client."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from .library_client import Aired
 
 
 class Sleeper:
-    """Sleeps no longer than others need to run, or until it is woken."""
+    """A sleep that ends once other tasks have run, or when it is woken."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
@@ -33,7 +33,7 @@ class Sleeper:
 
 
 async def a_moment() -> None:
-    """Let everything come to rest that waits for nothing."""
+    """Run the event loop until it is idle."""
     for _ in range(20):
         await asyncio.sleep(0)
 

@@ -1,4 +1,4 @@
-"""The library's Bluetooth client on the simulated air, with nothing in between."""
+"""The library's Bluetooth client, connected to the simulated environment."""
 
 from typing import Any, cast, override
 
@@ -20,7 +20,7 @@ from simulator.vehicle.car import Car
 
 
 class Client:
-    """What the library wants of bleak's client."""
+    """The part of bleak's client that the library uses."""
 
     def __init__(self, line: Connection) -> None:
         self.line = line
@@ -40,7 +40,7 @@ class Client:
 
 
 class Aired(VehicleBluetooth[Tesla]):
-    """A client that takes what is on the air, and keeps what it hears."""
+    """A client that sends over a simulated connection and records what it receives."""
 
     def __init__(
         self, air: BluetoothEnvironment, car: Car, key: ec.EllipticCurvePrivateKey
@@ -66,7 +66,7 @@ class Aired(VehicleBluetooth[Tesla]):
         except ConnectionError as err:
             raise BluetoothTransportError from err
         self.line = line
-        self.client = cast(Any, Client(line))  # as much of it as is needed
+        self.client = cast(Any, Client(line))  # only the used part of bleak's client
         line.on_chunk = lambda chunk: self._buffer.receive_data(bytearray(chunk))
 
     @override

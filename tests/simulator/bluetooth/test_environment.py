@@ -1,4 +1,4 @@
-"""Cars on the air: who is heard, who gets through, and what goes wrong."""
+"""Bluetooth environment: advertisements, connections and link conditions."""
 
 from dataclasses import asdict
 import hashlib
@@ -41,7 +41,7 @@ UNLOCKED = VehicleLockState_E.VEHICLELOCKSTATE_UNLOCKED
 
 
 def is_broadcast(message: RoutableMessage) -> bool:
-    """Return whether a message is for everybody: the number of that domain is zero."""
+    """Return whether a message is a broadcast: its domain is zero."""
     to = message.to_destination
     return (
         to.WhichOneof("sub_destination") == "domain"
@@ -50,7 +50,7 @@ def is_broadcast(message: RoutableMessage) -> bool:
 
 
 def broadcasts(client: Aired) -> list[int]:
-    """Return the states of the lock that the car told everybody."""
+    """Return the lock states that the car broadcast."""
     told = [
         FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
         for message in client.heard
@@ -68,7 +68,7 @@ def test_a_car_that_is_near_is_heard(air: BluetoothEnvironment, ada: Car) -> Non
     digest = hashlib.sha1(ada.vin.encode(), usedforsecurity=False).hexdigest()
     assert advert.name == f"S{digest[:16]}C"
     assert advert.address == device_address(ada.vin)
-    # A random static address, as Bluetooth has it.
+    # A random static address of Bluetooth.
     assert int(advert.address[:2], 16) >= 0xC0
     assert advert.connectable
     ada.in_range = False
@@ -135,7 +135,7 @@ async def test_a_car_that_leaves_cuts_its_lines(
     assert cuts == [False]
     with pytest.raises(ConnectionLostError):
         await line.write(b"anything")
-    # Who hangs up is not cut off.
+    # A disconnect by the client calls no callback.
     ada.in_range = True
     line = await air.connect(device_address(ada.vin))
     line.on_disconnect = lambda: cuts.append(line.is_open)
@@ -162,7 +162,7 @@ async def test_the_car_tells_everybody_what_has_changed(
     await a_moment()
     assert broadcasts(phone) == [LOCKED, UNLOCKED]
     assert broadcasts(driver) == [LOCKED, UNLOCKED]
-    # What comes through the cloud is told as well, and that the car sleeps.
+    # Changes over the cloud are broadcast as well, and so is sleep.
     ada.execute("door_lock", {})
     ada.set_connectivity("asleep")
     await a_moment()
@@ -183,7 +183,7 @@ def test_messages_come_in_chunks() -> None:
     heard = [it for byte in stream for it in frames.feed(bytes((byte,)))]
     assert heard == messages
     assert frames.feed(stream) == messages
-    # What is longer than any message is noise.
+    # A message above the maximum length is discarded.
     assert frames.feed(b"\xff\xff noise") == []
     assert frames.feed(b"\x00\x01!") == [b"!"]
 
@@ -192,7 +192,7 @@ async def test_an_answer_that_is_too_long_is_not_sent(driver: Aired) -> None:
     everything = list(BluetoothVehicleData)
     data = await driver.vehicle_data(everything)
     assert data.HasField("charge_state")
-    # A car with more to tell than these have.
+    # A car with more data than the others.
     with (
         patch("simulator.bluetooth.framing.MAX_MESSAGE_BYTES", 500),
         pytest.raises(TeslaFleetMessageFaultResponseSizeExceedsMTU),
@@ -201,7 +201,7 @@ async def test_an_answer_that_is_too_long_is_not_sent(driver: Aired) -> None:
 
 
 async def greeted(driver: Aired) -> Connection:
-    """Return a line on which nothing is left to be said."""
+    """Return a connection without pending messages."""
     await driver.connect()
     await driver.handshakeVehicleSecurity()
     await a_moment()
@@ -209,10 +209,10 @@ async def greeted(driver: Aired) -> Connection:
     return driver.line
 
 
-# Weather, whether the car obeys, whether the line is cut, and what is counted.
+# Conditions, whether the car executes, whether the connection is lost, and counters.
 FAULTS: list[tuple[dict[str, Any], bool, bool, int]] = [
     ({"lose_to_car": 1.0}, False, False, 1),
-    # Neither the answer nor what everybody is told arrives.
+    # Neither the answer nor the broadcast arrives.
     ({"lose_to_phone": 1.0}, True, False, 2),
     ({"cut_before": 1.0}, False, True, 0),
     ({"cut_after": 1.0}, True, True, 0),

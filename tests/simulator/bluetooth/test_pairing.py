@@ -1,4 +1,4 @@
-"""Keys that come in over the air: the car waits for its card, and tells the end."""
+"""Pairing over Bluetooth: the car waits for a keycard and sends the result."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ def failed(word: str) -> tuple[int, str]:
 
 
 class Asker:
-    """Somebody without a key."""
+    """A client without a key."""
 
     def __init__(self, line: Connection) -> None:
         self.line = line
@@ -83,7 +83,7 @@ class Asker:
 
     @property
     def told(self) -> list[tuple[int, str]]:
-        """Return what the car told of the key."""
+        """Return the results sent by the car."""
         return [_outcome(message) for message in self.heard]
 
 
@@ -100,7 +100,7 @@ def _outcome(message: RoutableMessage) -> tuple[int, str]:
 
 @pytest.fixture
 async def asker(world: Simulator, air: BluetoothEnvironment, ada: Car) -> Asker:
-    """Ask a car that says that it waits, as older ones do."""
+    """Return a client of a car that reports that it waits, as older ones do."""
     world.computers["Ada"].reports_wait = True
     return Asker(await air.connect(device_address(ada.vin)))
 

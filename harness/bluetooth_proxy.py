@@ -168,7 +168,7 @@ class ProxyClient(BaseBleakClient):
     @override
     async def pair(self, *args: Any, **kwargs: Any) -> None:
         """Raise NotImplementedError; cars do not use Bluetooth pairing."""
-        raise NotImplementedError("cars are not paired so")
+        raise NotImplementedError("cars do not use Bluetooth pairing")
 
     @override
     async def unpair(self) -> None:

@@ -41,7 +41,7 @@ class DemoConsole:
     def title(self, case: Scenario) -> None:
         """Print name, source and homes of the case."""
         table = Table.grid(padding=(0, 2))
-        table.add_row("Story", escape(case.name))
+        table.add_row("Case", escape(case.name))
         table.add_row("Source", escape(case.source))
         for home in case.homes:
             cars = ", ".join(f"{car.name} ({car.model})" for car in home.cars)
@@ -54,11 +54,11 @@ class DemoConsole:
         if step.restart:
             changes.append("Home Assistant restarts")
         if step.clock:
-            changes.append(f"the clock of the house is set by {step.clock:+.0f} s")
+            changes.append(f"wall clock of Home Assistant: {step.clock:+.0f} s")
         if step.token:
             changes.append(f"access tokens: {step.token}")
         if step.do:
-            changes.append(f"the owner asks: {step.do.action} {step.do.car}")
+            changes.append(f"command: {step.do.action} {step.do.car}")
         for change in changes:
             self._console.print(
                 Text(f"{format_time(at):>9}   {change}", style="dim"), soft_wrap=True
@@ -106,7 +106,7 @@ class DemoConsole:
         if outcome.checks and outcome.passed:
             self._console.print(
                 f"{_INDENT}[green]as expected[/], seen after"
-                f" {outcome.seconds or 0:.0f} s of the story",
+                f" {outcome.seconds or 0:.0f} simulated seconds",
                 highlight=False,
             )
         for check in outcome.checks if not outcome.passed else ():

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     try:
         return loop.run_until_complete(demo)
     except asyncio.CancelledError:
-        console.write("The demo has ended: nothing is left running.")
+        console.write("The demo has ended.")
         return 130
     except HarnessError as err:
         console.fail(str(err))
@@ -88,14 +88,14 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="script/demo",
-        description="Plays an outage to Keycard in a real Home Assistant on 127.0.0.1.",
+        description="Run Keycard through an outage in a Home Assistant on 127.0.0.1.",
     )
     parser.add_argument(
         "--case",
         type=Path,
         default=DEFAULT_CASE,
         metavar="FILE",
-        help="tell another case",
+        help="case to run",
     )
     parser.add_argument(
         "--port", type=_port, default=8123, help="where Home Assistant listens (8123)"
@@ -103,7 +103,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--once",
         action="store_true",
-        help="play to the end at full speed and stop; fails if an expectation does",
+        help="run at full speed and stop; fail if an expectation does not hold",
     )
     return parser.parse_args(arguments)
 
@@ -209,8 +209,8 @@ class Demo:
         rate_control.rate = 0
         minutes, seconds = divmod(round(time.perf_counter() - begin), 60)
         self._console.write(
-            f"\nThe story took {minutes}:{seconds:02} minutes, everything"
-            f" {'went as expected' if passed else 'but what is marked above'}."
+            f"\nThe case took {minutes}:{seconds:02} minutes:"
+            f" {'everything went as expected' if passed else 'checks failed'}."
         )
         for error in (errors := self._log.keycard_errors):
             self._console.fail(error)

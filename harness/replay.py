@@ -87,7 +87,7 @@ class ReplayRunner:
             else:
                 result.facts = message
         if not result.facts and not result.problems:
-            result.problems.append(f"the stage broke down:\n{err.strip()[-3000:]}")
+            result.problems.append(f"the worker failed:\n{err.strip()[-3000:]}")
         return result
 
     def stop(self) -> None:
@@ -102,7 +102,7 @@ class ReplayRunner:
         case, summary = result.case, result.facts
         name = escape(str(case.path))
         figures = (
-            f"  {summary['story']:.0f} s of story in {summary['seconds']:.1f} s"
+            f"  {summary['simulated']:.0f} s simulated in {summary['seconds']:.1f} s"
             f" ({summary['jumps']} jumps, {summary['calls']} requests,"
             f" {summary['billed']} billed)"
             if summary
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
     """Replay the given cases."""
     parser = argparse.ArgumentParser(
         prog="script/replay",
-        description="Plays outage cases against Keycard in a real Home Assistant.",
+        description="Run outage cases against Keycard in a real Home Assistant.",
     )
     parser.add_argument("cases", nargs="+", type=Path, metavar="FILE")
     parser.add_argument(
@@ -136,14 +136,14 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
         "--jobs",
         type=int,
         default=min(os.cpu_count() or 1, 4),
-        help="how many to play side by side (as many as there are processors)",
+        help="number of parallel runs (default: number of processors, at most 4)",
     )
     parser.add_argument(
         "--provider",
         action="append",
         default=[],
         choices=PROVIDERS,
-        help="who speaks for the cars where a case does not tell",
+        help="provider for cases that do not specify one; may be repeated",
     )
     options = parser.parse_args(arguments)
     console = Console(soft_wrap=True)

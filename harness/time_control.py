@@ -103,8 +103,8 @@ class TimeControl:
             )
             if _real_monotonic() - started_at > SETTLE_TIMEOUT:
                 raise HarnessError(
-                    f"nothing comes to rest: {self.pending_requests} requests and"
-                    f" {self.loop.executor_jobs} jobs of threads are under way"
+                    f"not settled: {self.pending_requests} requests and"
+                    f" {self.loop.executor_jobs} executor jobs in progress"
                 )
 
     async def advance(self, until: float) -> None:

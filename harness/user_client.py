@@ -85,10 +85,10 @@ async def set_up(
             continue
         else:
             raise HarnessError(
-                f"the set-up of {home.name} ended with {kind}: {result.get('reason')}"
+                f"set-up of {home.name} ended with {kind}: {result.get('reason')}"
             )
         result = await client.submit(result["flow_id"], user_input)
-    raise HarnessError(f"the set-up of {home.name} does not come to its end")
+    raise HarnessError(f"set-up of {home.name} does not end")
 
 
 def _user_input(
@@ -122,7 +122,7 @@ def _user_input(
 def _raise_for_errors(result: Result, fields: frozenset[str]) -> None:
     """Raise HarnessError for errors, unless the flow offers to continue anyway."""
     if (errors := result.get("errors")) and "anyway" not in fields:
-        raise HarnessError(f"the set-up asks again: {errors}")
+        raise HarnessError(f"set-up failed with errors: {errors}")
 
 
 def _entry_id(result: Result) -> str:

@@ -92,7 +92,7 @@ async def _run_case(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bo
                 _print({"problem": f"logged: {error}"})
             _print(
                 {
-                    "story": clock.monotonic() - start,
+                    "simulated": clock.monotonic() - start,
                     "seconds": time.perf_counter() - started_at,
                     "jumps": time_control.jumps,
                     "calls": sum(simulator.usage.by_endpoint.values()),

@@ -31,8 +31,8 @@ from custom_components.keycard.runtime.vehicles import VehicleManager
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 
-from .deadlines import Deadlines, held
-from .entries import compatible, hosts_options
+from .config_entries import compatible, hosts_options
+from .request_timeouts import Deadlines, held
 
 # Home Assistant finds the package only if it was imported before.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .tree import KEYCARD
+from .repository_files import KEYCARD
 
 PACKAGE = "custom_components.keycard"
 

@@ -22,7 +22,7 @@ from custom_components.keycard.condition import CONDITIONS
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.trigger import TRIGGERS
 
-from .tree import has_path, keys_at, texts
+from .repository_files import has_path, keys_at, texts
 
 OF_EVENT = {"early_warning_started", "outage_changed", "outage_ended", "outage_started"}
 OF_WORDS = set(TRIGGERS) - OF_EVENT

@@ -19,7 +19,7 @@ from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
 
 from .conftest import SetUp, until
-from .flows import answer, assert_leads_to_drill, choose, fields, server, suggested
+from .flow_steps import answer, assert_leads_to_drill, choose, fields, server, suggested
 
 ADA = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
 

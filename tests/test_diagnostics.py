@@ -16,8 +16,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
 
+from .config_entries import fleet_entry
 from .conftest import SetUp, car_of, show_state
-from .entries import fleet_entry
 
 PRIVATE_URL = "https://proxy.example.org/secret-path"
 

@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 
 from .conftest import state_of
-from .flows import (
+from .flow_steps import (
     answer,
     assert_leads_to_drill,
     change,
@@ -22,7 +22,14 @@ from .flows import (
     open_options,
     suggested,
 )
-from .others import ADA_VIN, CY_VIN, Other, add_other, fleet_car, teslamate_car
+from .other_integrations import (
+    ADA_VIN,
+    CY_VIN,
+    Other,
+    add_other,
+    fleet_car,
+    teslamate_car,
+)
 
 THERMOSTAT = Other(
     domain="something",

@@ -30,9 +30,9 @@ from custom_components.keycard.providers.scopes import SCOPES
 from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
 
+from .config_entries import APPLICATION, add_application, fleet_entry
 from .conftest import SignIn, state_of, until
-from .entries import APPLICATION, add_application, fleet_entry
-from .flows import answer, assert_leads_to_drill, choose, fields, suggested
+from .flow_steps import answer, assert_leads_to_drill, choose, fields, suggested
 
 HERE = "https://home.example.org"
 DOMAIN_NAME = "home.example.org"

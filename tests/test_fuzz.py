@@ -48,7 +48,7 @@ from custom_components.keycard.vehicle.product_list import (
 )
 from custom_components.keycard.vehicle.vehicle import Vehicle
 
-from .raw import serving
+from .raw_server import serving
 
 DEEP = os.environ.get("KEYCARD_FUZZ") == "deep"
 SEED = int(os.environ.get("KEYCARD_FUZZ_SEED") or SystemRandom().randrange(1 << 32))

@@ -15,7 +15,7 @@ import yaml
 from homeassistant.const import Platform
 from homeassistant.helpers import config_validation as cv, selector
 
-from .tree import KEYCARD, read_json
+from .repository_files import KEYCARD, read_json
 
 type Json = Mapping[str, Any]
 

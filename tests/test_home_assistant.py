@@ -21,7 +21,7 @@ from homeassistant.helpers import (
 
 from custom_components.keycard import PLATFORMS
 
-from .tree import KEYCARD
+from .repository_files import KEYCARD
 
 # Private modules of Home Assistant: the names imported from each, and the only module
 # of Keycard that may do so.

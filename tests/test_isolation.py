@@ -16,8 +16,8 @@ from custom_components.keycard.cost.pricing import Charge
 from custom_components.keycard.notifications.publisher import OutageEventPublisher
 from simulator import Simulator
 
+from .config_entries import compatible, hosts_options
 from .conftest import SetUp, car_of, judgement_of, until
-from .entries import compatible, hosts_options
 
 VIN = "LRW3E7EK4NC123456"
 

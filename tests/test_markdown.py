@@ -23,8 +23,8 @@ from custom_components.keycard.notifications.text import async_load_translations
 from custom_components.keycard.vehicle.keys import PhysicalKey
 
 from .conftest import car_of, state_of
+from .repository_files import leaves, texts
 from .test_dashboard import dashboard, markdown
-from .tree import leaves, texts
 
 EVIL = "[x](https://evil.example/) ![](http://evil.example/p)"
 NAMES = [

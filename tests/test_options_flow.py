@@ -7,7 +7,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from simulator import Simulator
 
 from .conftest import SetUp, until
-from .flows import change, fields, open_options, suggested
+from .flow_steps import change, fields, open_options, suggested
 
 
 async def test_options_add_a_car(

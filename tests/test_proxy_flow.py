@@ -23,9 +23,9 @@ from custom_components.keycard.transport.pinning import (
 from simulator import Simulator
 
 from .command_table import act
+from .config_entries import behind_proxy
 from .conftest import SetUp, state_of, until
-from .entries import behind_proxy
-from .flows import answer, assert_leads_to_drill, choose, fields, server, suggested
+from .flow_steps import answer, assert_leads_to_drill, choose, fields, server, suggested
 
 
 @pytest.fixture(autouse=True)

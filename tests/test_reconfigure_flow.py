@@ -8,7 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
 
-from .flows import answer, server, suggested
+from .flow_steps import answer, server, suggested
 
 
 async def test_reconfigure_the_region(

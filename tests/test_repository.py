@@ -18,7 +18,7 @@ import yaml
 import homeassistant.components
 from homeassistant.const import Platform
 
-from .tree import (
+from .repository_files import (
     KEYCARD,
     ROOT,
     files,

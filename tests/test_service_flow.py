@@ -14,9 +14,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.providers import SERVICES
 from simulator import Simulator
 
+from .config_entries import service_entry
 from .conftest import SignIn, until
-from .entries import service_entry
-from .flows import answer, assert_leads_to_drill, choose, fields, suggested
+from .flow_steps import answer, assert_leads_to_drill, choose, fields, suggested
 
 REGISTER = "tesla_fleet_api.teslemetry.teslemetry.REGISTER_URL"
 

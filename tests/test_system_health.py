@@ -12,9 +12,9 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
 
+from .config_entries import hosts_options
 from .conftest import SetUp, until
-from .entries import hosts_options
-from .tree import keys_at, texts
+from .repository_files import keys_at, texts
 
 HOSTS = {
     *("region_na", "region_eu", "region_cn", "sign_in_token", "sign_in_page"),

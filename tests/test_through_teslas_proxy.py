@@ -14,8 +14,8 @@ from simulator import Simulator
 from simulator.http.server import json_reply
 
 from .command_table import CASES, Case, act, named, shown
+from .config_entries import behind_proxy
 from .conftest import SetUp, judgement_of, state_of, until
-from .entries import behind_proxy
 from .test_every_command import Fate, Garage
 
 pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")

@@ -15,7 +15,7 @@ from custom_components.keycard.runtime import commands
 from custom_components.keycard.transport.bluetooth_pairing import PairingResult
 from custom_components.keycard.transport.result import BluetoothError, CommandRejection
 
-from .tree import (
+from .repository_files import (
     KEYCARD,
     LANGUAGES,
     called,

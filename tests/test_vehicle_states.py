@@ -30,7 +30,7 @@ from custom_components.keycard.update import UPDATES
 from simulator.vehicle.car import Car
 
 from .conftest import car_of, show_state, state_of
-from .tree import KEYCARD, has_path, read_json, texts
+from .repository_files import KEYCARD, has_path, read_json, texts
 from .vehicle.recorded import MODEL_3, recorded
 
 TABLES: dict[Platform, tuple[VehicleEntityDescription, ...]] = {

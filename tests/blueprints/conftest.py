@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_mock_service
 
-from .home import EVENT, NOON, Tell
+from .blueprint_automation import EVENT, NOON, Tell
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.typing import (
 
 from custom_components.keycard.blueprint_installer import BUNDLED_BLUEPRINTS
 
-from .home import EVENT, install
+from .blueprint_automation import EVENT, install
 
 REPOSITORY = "keycard-ha/keycard"
 FOLDER = "main/custom_components/keycard/blueprints/automation"

@@ -13,7 +13,7 @@ from homeassistant.setup import async_setup_component
 
 from custom_components.keycard.blueprint_installer import BUNDLED_BLUEPRINTS, STORE_KEY
 
-from .home import TAKE as PATH, install
+from .blueprint_automation import TAKE as PATH, install
 
 
 async def test_installed_beside_the_examples(

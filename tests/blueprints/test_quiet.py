@@ -10,7 +10,16 @@ from homeassistant.core import CoreState, HomeAssistant, ServiceCall, SupportsRe
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_mock_service
 
-from .home import EVENT, Tell, add_phone, notices, place, rehearse, relay, wait
+from .blueprint_automation import (
+    EVENT,
+    Tell,
+    add_phone,
+    notices,
+    place,
+    rehearse,
+    relay,
+    wait,
+)
 
 QUIET = {"quiet_hours": True}
 NIGHT = datetime(2026, 11, 23, 3, tzinfo=dt_util.UTC)

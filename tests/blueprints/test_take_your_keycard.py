@@ -13,7 +13,16 @@ from pytest_homeassistant_custom_component.common import (
     mock_restore_cache,
 )
 
-from .home import EVENT, NOON, Tell, add_phone, notices, rehearse, relay, wait
+from .blueprint_automation import (
+    EVENT,
+    NOON,
+    Tell,
+    add_phone,
+    notices,
+    rehearse,
+    relay,
+    wait,
+)
 
 
 async def test_the_first_event_and_the_all_clear_are_relayed(

@@ -10,7 +10,16 @@ from pytest_homeassistant_custom_component.common import async_mock_service
 
 from tests.conftest import state_of
 
-from .home import EVENT, Tell, add_phone, notices, place, rehearse, relay, wait
+from .blueprint_automation import (
+    EVENT,
+    Tell,
+    add_phone,
+    notices,
+    place,
+    rehearse,
+    relay,
+    wait,
+)
 
 HOURLY = {"reminder": {"hours": 1}}
 LEAVING = {"when": "leaving"}

@@ -19,7 +19,14 @@ from custom_components.keycard.external.discovery import (
     model_from_text,
 )
 
-from ..others import ADA_VIN, CY_VIN, Other, add_other, fleet_car, teslamate_car
+from ..other_integrations import (
+    ADA_VIN,
+    CY_VIN,
+    Other,
+    add_other,
+    fleet_car,
+    teslamate_car,
+)
 
 LOCK: tuple[str, str, Mapping[str, Any]] = ("lock", "door lock", {})
 

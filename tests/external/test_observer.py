@@ -18,7 +18,7 @@ from custom_components.keycard.outage.stale_data import (
     StaleDataDetector,
 )
 
-from ..others import ADA_VIN, Other, add_other
+from ..other_integrations import ADA_VIN, Other, add_other
 
 type Registered = tuple[str, str, Mapping[str, Any]]
 

@@ -16,7 +16,7 @@ from tesla_protocol.command.universal_message_pb2 import (
 from simulator.bluetooth.framing import FrameDecoder
 from simulator.protocol import Transport, Whitelist
 
-PEER = Path(__file__).with_name("peer.py")
+PEER = Path(__file__).with_name("tesla_ble_process.py")
 
 
 class ForeignCar:

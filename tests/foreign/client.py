@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from simulator.bluetooth import Connection
 
-PEER = Path(__file__).with_name("peer.py")
+PEER = Path(__file__).with_name("tesla_ble_process.py")
 PATIENCE = 30.0  # seconds; a request takes a fraction of one
 
 

@@ -21,7 +21,7 @@ from custom_components.keycard.const import DOMAIN
 from harness.clock import OffsetClock
 from harness.time_control import TimeControl
 from simulator import Simulator
-from tests.tree import KEYCARD
+from tests.repository_files import KEYCARD
 
 LOCK = "lock.ada_lock"
 

@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.runtime.host_poller import CHECK_INTERVAL, CHECK_TIMEOUT
 from tests.conftest import state_of
-from tests.waiting import until
+from tests.wait import until
 
 from .story import Story, assert_explained
 

@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from simulator import Simulator
 from simulator.bluetooth import Adversary, LinkConditions
 
-from .bluetooth import Near, bring_near, paired
+from .paired_vehicle import Near, bring_near, paired
 from .story import Story, assert_explained
 from .test_bluetooth_in_an_outage import lock_of
 from .test_strangers import limit_of

@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.vehicle.poll_schedule import DRIVING_INTERVAL
 from simulator.vehicle.schedule import Day
-from tests.entries import fleet_entry
+from tests.config_entries import fleet_entry
 
 from .story import LOCK, Story, entity_ids, status_of
 

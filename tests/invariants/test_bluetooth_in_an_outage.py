@@ -24,7 +24,7 @@ from simulator.bluetooth import LinkConditions
 from simulator.protocol import Confirmation, Role
 from tests.conftest import car_of
 
-from .bluetooth import Near, bring_near, paired
+from .paired_vehicle import Near, bring_near, paired
 from .story import LOCK, Story, assert_explained, status_of
 
 CONNECTION = "sensor.ada_connection"

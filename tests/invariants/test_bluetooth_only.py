@@ -20,11 +20,11 @@ from custom_components.keycard.const import DOMAIN
 from harness.bluetooth_proxy import BluetoothProxy, async_add_proxy
 from simulator import Simulator
 from simulator.vehicle.car import Car
-from tests.entries import hosts_options
-from tests.flows import change, open_options
+from tests.config_entries import hosts_options
+from tests.flow_steps import change, open_options
 
-from .bluetooth import assert_paired, paired, subentry_of
-from .pairing import Page, add_key, pair_again, set_up_alone
+from .paired_vehicle import assert_paired, paired, subentry_of
+from .pairing_page import Page, add_key, pair_again, set_up_alone
 from .story import LOCK, Story, assert_available, news
 from .test_told_once import Told
 

@@ -25,7 +25,7 @@ from simulator import Simulator
 from simulator.protocol import Role
 from tests.conftest import car_of
 
-from .bluetooth import Near, bring_near, paired
+from .paired_vehicle import Near, bring_near, paired
 from .story import Story, status_of
 from .test_repairs import assert_told, repairs
 

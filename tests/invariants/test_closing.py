@@ -15,8 +15,8 @@ from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
-from .bluetooth import Near, bring_near, paired
-from .pairing import pair_again
+from .paired_vehicle import Near, bring_near, paired
+from .pairing_page import pair_again
 from .story import Story, assert_explained
 
 

@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
-from tests.tree import ROOT
+from tests.repository_files import ROOT
 
 from .story import Story
 

@@ -14,7 +14,7 @@ from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.runtime.host_poller import HOST_POLLERS, HostPoller
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
-from tests.entries import hosts_options
+from tests.config_entries import hosts_options
 
 from .story import LOCK, Story, assert_available, assert_quiet, status_of
 

@@ -16,8 +16,8 @@ from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
 from custom_components.keycard.external.discovery import async_discover_vehicles
 from simulator import Simulator
-from tests.entries import hosts_options
-from tests.others import ADA_VIN, OtherIntegration, Polled
+from tests.config_entries import hosts_options
+from tests.other_integrations import ADA_VIN, OtherIntegration, Polled
 
 from .story import Story, assert_available, assert_quiet, status_of
 from .test_told_once import Told

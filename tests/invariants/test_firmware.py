@@ -11,7 +11,7 @@ from custom_components.keycard.transport.bluetooth import BluetoothClient
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 
-from .bluetooth import Near, bring_near, paired
+from .paired_vehicle import Near, bring_near, paired
 from .story import Story, assert_explained, status_of
 
 DOOR = "binary_sensor.ada_front_driver_door"

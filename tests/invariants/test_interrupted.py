@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 
-from .bluetooth import Near, bring_near, paired
+from .paired_vehicle import Near, bring_near, paired
 from .story import LOCK, Story, assert_explained
 
 CLIMATE = "climate.ada_climate"

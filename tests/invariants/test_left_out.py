@@ -19,7 +19,7 @@ from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.result import ApiCall
 from simulator.scenarios.scenario import CarSpec
-from tests.flows import change, open_options
+from tests.flow_steps import change, open_options
 
 from .story import LOCK, Story, assert_quiet
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from tests.entries import hosts_options
+from tests.config_entries import hosts_options
 
 from .story import LOCK, Story, assert_available, assert_quiet, status_of
 

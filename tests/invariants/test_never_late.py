@@ -24,7 +24,7 @@ from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.vehicle.car import Car
 
-from .bluetooth import Near, bring_near, paired
+from .paired_vehicle import Near, bring_near, paired
 from .story import LOCK, Story, assert_explained, status_of
 
 CLIMATE = "climate.ada_climate"

@@ -21,10 +21,10 @@ from simulator.bluetooth import Connection, DeviceNotFoundError, LinkConditions
 from simulator.bluetooth.environment import device_address, local_name
 from simulator.protocol import Role
 from simulator.vehicle.car import Car
-from tests.flows import change, open_options
+from tests.flow_steps import change, open_options
 
-from .bluetooth import assert_paired, paired
-from .pairing import Page, add_key, pair_again
+from .paired_vehicle import assert_paired, paired
+from .pairing_page import Page, add_key, pair_again
 from .story import LOCK, Story
 
 

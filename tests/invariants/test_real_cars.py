@@ -15,7 +15,7 @@ from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
-from .bluetooth import Near, bring_near, paired
+from .paired_vehicle import Near, bring_near, paired
 from .story import LOCK, Story, assert_quiet, news, status_of
 
 DOOR = "binary_sensor.ada_front_driver_door"

@@ -13,7 +13,7 @@ from homeassistant.helpers.json import json_bytes
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator.http.server import Reply, json_reply
-from tests.entries import fleet_entry, teslemetry_entry
+from tests.config_entries import fleet_entry, teslemetry_entry
 
 from .story import (
     LOCK,

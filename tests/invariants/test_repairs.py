@@ -13,8 +13,8 @@ from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
-from tests.entries import entry_of, fleet_entry
-from tests.tree import keys_at, leaves, texts
+from tests.config_entries import entry_of, fleet_entry
+from tests.repository_files import keys_at, leaves, texts
 
 from .story import Story, assert_available, assert_quiet, status_of
 from .test_table_of_answers import CASES, Case

@@ -20,9 +20,9 @@ from custom_components.keycard.runtime.storage import DATA_STORE
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.scenarios.scenario import CarSpec
-from tests.entries import entry_of
+from tests.config_entries import entry_of
 
-from .bluetooth import Near, bring_near, paired
+from .paired_vehicle import Near, bring_near, paired
 from .story import Story, assert_quiet, status_of
 
 CONDITIONS = (

@@ -27,8 +27,8 @@ from simulator.protocol import Whitelist, public_keys, vcsec
 from simulator.vehicle.car import Car
 from tests.conftest import car_of
 
-from .bluetooth import Near, bring_near, paired
-from .pairing import pair_again
+from .paired_vehicle import Near, bring_near, paired
+from .pairing_page import pair_again
 from .story import Story, assert_explained, status_of
 from .test_bluetooth_in_an_outage import lock_of
 from .test_repairs import assert_told, registered, repairs

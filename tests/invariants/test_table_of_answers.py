@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from simulator import Simulator
-from tests.entries import PROVIDERS, SERVICES, entry_of
+from tests.config_entries import PROVIDERS, SERVICES, entry_of
 
 from .story import (
     LOCK,

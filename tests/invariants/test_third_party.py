@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.entries import entry_of
+from tests.config_entries import entry_of
 
 from .story import LOCK, Story, assert_quiet, status_of
 

@@ -18,7 +18,7 @@ from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.vehicle.car import Car
 
-from .bluetooth import Near, bring_near, paired
+from .paired_vehicle import Near, bring_near, paired
 from .story import LOCK, Story, status_of
 
 COMMANDS = 1000

@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.runtime.storage import DATA_STORE
 from simulator import Simulator
-from tests.entries import hosts_options
+from tests.config_entries import hosts_options
 
 from .story import Story, assert_quiet, status_of
 

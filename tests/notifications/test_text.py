@@ -27,7 +27,7 @@ from custom_components.keycard.vehicle.commands import Command
 from custom_components.keycard.vehicle.keys import MODELS, PhysicalKey
 from custom_components.keycard.vehicle.urgency import UrgentCondition
 
-from ..tree import LANGUAGES, leaves, texts
+from ..repository_files import LANGUAGES, leaves, texts
 
 KEY = PhysicalKey
 NOW = datetime(2021, 11, 20, 3, 30, tzinfo=UTC)

@@ -10,8 +10,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.auth.keys import async_get_signing_key
 from simulator import Simulator
+from tests.config_entries import PROVIDERS, entry_of
 from tests.conftest import SetUp, car_of, judgement_of, state_of, until
-from tests.entries import PROVIDERS, entry_of
 
 LOCK = "lock.ada_lock"
 CLIMATE = "climate.ada_climate"

@@ -14,7 +14,7 @@ from simulator.scenarios.conditions import (
     ConditionKind,
     validate_condition,
 )
-from tests.waiting import TIMEOUT, until
+from tests.wait import TIMEOUT, until
 
 from .conftest import Clock
 

@@ -17,7 +17,7 @@ from simulator.__main__ import main, play
 from simulator.http.control_api import ControlApi
 from simulator.protocol import Role, public_point
 
-from .signing import a_key
+from .signing_client import a_key
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -24,7 +24,7 @@ from simulator.http.control_api import ControlApi
 from simulator.protocol import Role
 from simulator.scenarios.conditions import ConditionError
 
-from .signing import a_key
+from .signing_client import a_key
 from .test_oauth import authorize, post
 
 DOMAIN = "home.example.org"

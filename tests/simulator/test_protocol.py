@@ -67,7 +67,7 @@ from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
 
 from .conftest import Clock
-from .signing import Sealed, Wired, a_key
+from .signing_client import Sealed, Wired, a_key
 
 SECURITY = Domain.DOMAIN_VEHICLE_SECURITY
 INFOTAINMENT = Domain.DOMAIN_INFOTAINMENT

@@ -10,7 +10,7 @@ import pytest
 from simulator import PortTakenError, Simulator
 from simulator.http.certificates import CertificateAuthority
 from simulator.scenarios.conditions import ConditionError
-from tests.waiting import until
+from tests.wait import until
 
 from .conftest import HOME
 

@@ -28,7 +28,7 @@ from simulator.scenarios.conditions import ConditionError
 from simulator.scenarios.scenario import CarSpec
 
 from .conftest import Clock
-from .signing import a_key
+from .signing_client import a_key
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
 
 from .conftest import Clock
-from .signing import a_key
+from .signing_client import a_key
 from .tesla_client import (
     INFOTAINMENT,
     SECURITY,

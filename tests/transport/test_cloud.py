@@ -16,7 +16,7 @@ from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import Failure, RecordingMiddleware
 from custom_components.keycard.vehicle.commands import Command, command_call
 from custom_components.keycard.vehicle.state import VehicleState
-from tests.deadlines import Deadlines
+from tests.request_timeouts import Deadlines
 
 from ..vehicle.recorded import MODEL_3, PRODUCTS, VIN, recorded
 from .cloud import (

@@ -29,8 +29,8 @@ from custom_components.keycard.transport.http import (
     request,
 )
 
-from ..deadlines import Deadlines
-from ..raw import Serve, http, sending, serving
+from ..raw_server import Serve, http, sending, serving
+from ..request_timeouts import Deadlines
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 

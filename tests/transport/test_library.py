@@ -14,7 +14,7 @@ from custom_components.keycard.transport.library import (
     REQUIRED_MEMBERS,
     missing_members,
 )
-from tests.tree import KEYCARD, ROOT, read_json
+from tests.repository_files import KEYCARD, ROOT, read_json
 
 NAME = "tesla-fleet-api"
 

@@ -13,7 +13,7 @@ from simulator.protocol import Role
 from simulator.vehicle.car import Car
 
 from ..conftest import HOME
-from ..signing import a_key
+from ..signing_client import a_key
 from .library_client import Aired
 
 

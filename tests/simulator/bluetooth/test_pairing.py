@@ -32,7 +32,7 @@ from simulator.protocol import CARD_TIMEOUT, PairingState, Role, Transport, publ
 from simulator.vehicle.car import Car
 
 from ..conftest import HOME
-from ..signing import a_key
+from ..signing_client import a_key
 from .conftest import Sleeper, a_moment
 from .library_client import Aired
 

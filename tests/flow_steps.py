@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
 
-from .tree import leaves, texts
+from .repository_files import leaves, texts
 
 
 async def choose(hass: HomeAssistant, provider: str) -> ConfigFlowResult:

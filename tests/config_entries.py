@@ -36,7 +36,7 @@ def hosts_options(simulator: Simulator) -> dict[str, Any]:
     }
 
 
-def signed_in(simulator: Simulator, *, left: float = LIFETIME) -> dict[str, Any]:
+def oauth_token(simulator: Simulator, *, left: float = LIFETIME) -> dict[str, Any]:
     """Return the token of a sign-in that expires in `left` seconds."""
     return {
         "access_token": simulator.token,
@@ -55,7 +55,7 @@ async def add_application(hass: HomeAssistant) -> None:
     )
 
 
-def compatible(simulator: Simulator) -> MockConfigEntry:
+def server_entry(simulator: Simulator) -> MockConfigEntry:
     """Return an entry for a server with a fixed token."""
     return MockConfigEntry(
         domain=DOMAIN,
@@ -71,7 +71,7 @@ def compatible(simulator: Simulator) -> MockConfigEntry:
     )
 
 
-def behind_proxy(simulator: Simulator) -> MockConfigEntry:
+def tesla_proxy_entry(simulator: Simulator) -> MockConfigEntry:
     """Return an entry for Tesla's own proxy, with its certificate and a fixed token."""
     return MockConfigEntry(
         domain=DOMAIN,
@@ -103,7 +103,7 @@ async def fleet_entry(
             "base_url": simulator.urls["eu"],
             "domain": "home.example.org",
             "auth_implementation": APPLICATION,
-            "token": signed_in(simulator, left=left),
+            "token": oauth_token(simulator, left=left),
         },
         options=hosts_options(simulator),
     )
@@ -145,7 +145,7 @@ def teslemetry_entry(
             "auth_implementation": "teslemetry",
             "client_id": "homeassistant",
             "token": {
-                **signed_in(simulator, left=left),
+                **oauth_token(simulator, left=left),
                 "access_token": simulator.teslemetry_token(),
                 "refresh_token": simulator.teslemetry_refresh_token(),
             },
@@ -154,7 +154,7 @@ def teslemetry_entry(
     )
 
 
-async def entry_of(
+async def provider_entry(
     hass: HomeAssistant, simulator: Simulator, provider: str
 ) -> MockConfigEntry:
     """Return an entry of a provider for the simulated vehicles."""
@@ -162,4 +162,4 @@ async def entry_of(
         return await fleet_entry(hass, simulator)
     if provider in SERVICES:
         return service_entry(simulator, provider)
-    return compatible(simulator)
+    return server_entry(simulator)

@@ -31,8 +31,8 @@ from custom_components.keycard.runtime.vehicles import VehicleManager
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 
-from .config_entries import compatible, hosts_options
-from .request_timeouts import Deadlines, held
+from .config_entries import hosts_options, server_entry
+from .request_timeouts import ManualTimeouts, patch_timeouts
 
 # Home Assistant finds the package only if it was imported before.
 
@@ -125,15 +125,15 @@ async def unload(hass: HomeAssistant) -> None:
 
 
 @pytest.fixture
-def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> ManualTimeouts:
     """Control the timeouts of requests."""
-    return held(monkeypatch)
+    return patch_timeouts(monkeypatch)
 
 
 @pytest.fixture
 def compatible_entry(simulator: Simulator) -> MockConfigEntry:
     """Return an entry for the vehicles of the simulated account."""
-    return compatible(simulator)
+    return server_entry(simulator)
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ async def until(
     """Run requests and timers with the real clock until a condition holds."""
     end = time.monotonic() + timeout
     while not holds():
-        assert time.monotonic() < end, "it never came to hold"
+        assert time.monotonic() < end, "the condition never held"
         await asyncio.sleep(0.02)
         await hass.async_block_till_done()
 
@@ -253,11 +253,11 @@ async def watch(
 ) -> MockConfigEntry:
     """Set up an entry without an account and wait for its assessment."""
     await set_up(watching_entry)
-    await until(hass, lambda: judgement_of(watching_entry) == "operational")
+    await until(hass, lambda: assessment_status(watching_entry) == "operational")
     return watching_entry
 
 
-def judgement_of(entry: MockConfigEntry) -> str:
+def assessment_status(entry: MockConfigEntry) -> str:
     """Return the status of an entry's assessment."""
     return str(entry.runtime_data.coordinator.data.assessment.status)
 

@@ -12,10 +12,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
 
-from .repository_files import leaves, texts
+from .repository_files import strings, translations
 
 
-async def choose(hass: HomeAssistant, provider: str) -> ConfigFlowResult:
+async def choose_provider(hass: HomeAssistant, provider: str) -> ConfigFlowResult:
     """Start a flow and choose a provider."""
     menu = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
@@ -26,7 +26,7 @@ async def choose(hass: HomeAssistant, provider: str) -> ConfigFlowResult:
     )
 
 
-async def answer(
+async def submit(
     hass: HomeAssistant, form: ConfigFlowResult, **values: Any
 ) -> ConfigFlowResult:
     """Submit a form."""
@@ -39,14 +39,14 @@ def assert_leads_to_drill(hass: HomeAssistant, created: ConfigFlowResult) -> Non
     # Home Assistant shows the default text.
     assert created["description"] is None
     for language in ("en", "de"):
-        text = dict(leaves(texts(language)))["config.create_entry.default"]
+        text = dict(strings(translations(language)))["config.create_entry.default"]
         link = text.format(**(created["description_placeholders"] or {}))
         url = URL(link.partition("](")[2].partition(")")[0])
         assert url.path == "/config/tools/action"
         assert hass.services.has_service(*url.query["service"].split("."))
 
 
-def suggested(form: ConfigFlowResult) -> dict[str, Any]:
+def suggested_values(form: ConfigFlowResult) -> dict[str, Any]:
     """Return the suggested values of a form."""
     schema = form["data_schema"]
     assert schema is not None
@@ -64,7 +64,7 @@ def fields(form: ConfigFlowResult) -> set[str]:
     return {str(key) for key in schema.schema}
 
 
-def server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
+def server_input(simulator: Simulator, **changes: Any) -> dict[str, Any]:
     """Return the user input for the simulated cloud."""
     return {
         "base_url": simulator.urls["eu"],
@@ -85,7 +85,7 @@ async def open_options(
     )
 
 
-async def change(
+async def submit_options(
     hass: HomeAssistant, form: ConfigFlowResult, **values: Any
 ) -> ConfigFlowResult:
     """Submit a form of the options flow."""

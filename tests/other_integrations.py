@@ -38,7 +38,7 @@ CY_VIN = "5YJSA1E20JF000002"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Other:
+class DeviceSpec:
     """A device to register, with its entities."""
 
     domain: str
@@ -51,26 +51,26 @@ class Other:
     disabled: bool = False
 
 
-def add_other(
-    hass: HomeAssistant, other: Other, entry: MockConfigEntry | None = None
+def register_device(
+    hass: HomeAssistant, spec: DeviceSpec, entry: MockConfigEntry | None = None
 ) -> DeviceEntry:
     """Register a device of another integration, with an entry for it."""
     if entry is None:
-        entry = MockConfigEntry(domain=other.domain)
+        entry = MockConfigEntry(domain=spec.domain)
         entry.add_to_hass(hass)
     device = dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id,
-        identifiers={(other.domain, one) for one in other.identifiers},
-        manufacturer=other.manufacturer,
-        model=other.model,
-        name=other.name,
-        serial_number=other.serial_number,
-        disabled_by=dr.DeviceEntryDisabler.USER if other.disabled else None,
+        identifiers={(spec.domain, one) for one in spec.identifiers},
+        manufacturer=spec.manufacturer,
+        model=spec.model,
+        name=spec.name,
+        serial_number=spec.serial_number,
+        disabled_by=dr.DeviceEntryDisabler.USER if spec.disabled else None,
     )
-    for platform, unique_id, registered in other.entities:
+    for platform, unique_id, registered in spec.entities:
         er.async_get(hass).async_get_or_create(
             platform,
-            other.domain,
+            spec.domain,
             unique_id,
             config_entry=entry,
             device_id=device.id,
@@ -79,9 +79,9 @@ def add_other(
     return device
 
 
-def fleet_car(name: str = "Ada", vin: str = ADA_VIN) -> Other:
+def tesla_fleet_device(name: str = "Ada", vin: str = ADA_VIN) -> DeviceSpec:
     """Return a vehicle of Home Assistant's Tesla Fleet integration."""
-    return Other(
+    return DeviceSpec(
         domain="tesla_fleet",
         identifiers=(vin,),
         name=name,
@@ -91,9 +91,11 @@ def fleet_car(name: str = "Ada", vin: str = ADA_VIN) -> Other:
     )
 
 
-def teslamate_car(name: str = "Ada", number: int = 1, model: str = "3") -> Other:
+def teslamate_device(
+    name: str = "Ada", number: int = 1, model: str = "3"
+) -> DeviceSpec:
     """Return a vehicle that TeslaMate announces over MQTT."""
-    return Other(
+    return DeviceSpec(
         domain="mqtt",
         identifiers=(f"teslamate_car_{number}",),
         name=name,
@@ -106,7 +108,7 @@ def teslamate_car(name: str = "Ada", number: int = 1, model: str = "3") -> Other
 
 
 @dataclass(kw_only=True)
-class Polled:
+class PolledVehicle:
     """Data of one vehicle in Tesla's cloud, and the polls of an integration."""
 
     vin: str = ADA_VIN
@@ -143,7 +145,7 @@ class _Entity(CoordinatorEntity[DataUpdateCoordinator[dict[str, Any]]]):
         self,
         coordinator: DataUpdateCoordinator[dict[str, Any]],
         domain: str,
-        car: Polled,
+        car: PolledVehicle,
         key: str,
     ) -> None:
         super().__init__(coordinator)
@@ -231,7 +233,7 @@ class OtherIntegration:
     """An integration in Home Assistant that polls vehicles."""
 
     def __init__(
-        self, hass: HomeAssistant, *cars: Polled, domain: str, every: float
+        self, hass: HomeAssistant, *cars: PolledVehicle, domain: str, interval: float
     ) -> None:
         """Create an integration that polls vehicles every so many seconds."""
         self.hass = hass
@@ -244,7 +246,7 @@ class OtherIntegration:
         async def set_up(hass: HomeAssistant, entry: ConfigEntry) -> bool:
             for car in cars:
 
-                async def poll(car: Polled = car) -> dict[str, Any]:
+                async def poll(car: PolledVehicle = car) -> dict[str, Any]:
                     return car.read()
 
                 coordinators[car.vin] = DataUpdateCoordinator(
@@ -253,7 +255,7 @@ class OtherIntegration:
                     config_entry=entry,
                     name=car.name,
                     update_method=poll,
-                    update_interval=timedelta(seconds=every),
+                    update_interval=timedelta(seconds=interval),
                 )
                 await coordinators[car.vin].async_config_entry_first_refresh()
             await hass.config_entries.async_forward_entry_setups(entry, _ENTITIES)
@@ -299,7 +301,7 @@ class OtherIntegration:
             await self.hass.config_entries.async_unload(self.entry.entry_id)
         self._handler.__exit__(None, None, None)
 
-    def device(self, car: Polled) -> DeviceEntry:
+    def device(self, car: PolledVehicle) -> DeviceEntry:
         """Return the device of a vehicle."""
         device = dr.async_get(self.hass).async_get_device_by_identifier(
             (self.domain, car.vin), self.entry.entry_id

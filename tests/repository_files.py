@@ -23,11 +23,11 @@ def read_json(path: Path) -> dict[str, Json]:
     return value
 
 
-def leaves(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+def strings(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     """Yield the dotted path and the text of every string in a translation."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from leaves(item, (*path, key))
+            yield from strings(item, (*path, key))
     else:
         assert isinstance(value, str), f"{'.'.join(path)} is no text"
         yield ".".join(path), value
@@ -59,7 +59,7 @@ def manifest() -> dict[str, Json]:
 LANGUAGES = sorted(path.stem for path in (KEYCARD / "translations").glob("*.json"))
 
 
-def texts(language: str) -> dict[str, Json]:
+def translations(language: str) -> dict[str, Json]:
     """Read the translations of a language."""
     return read_json(KEYCARD / "translations" / f"{language}.json")
 
@@ -99,7 +99,7 @@ def package_of(path: Path) -> str:
     return ".".join(["custom_components", "keycard", *path.parent.parts])
 
 
-def called(node: ast.Call) -> str:
+def function_name(node: ast.Call) -> str:
     """Return the last part of the name of the called function."""
     match node.func:
         case ast.Name(id=name) | ast.Attribute(attr=name):
@@ -110,7 +110,7 @@ def called(node: ast.Call) -> str:
             return ""
 
 
-def text_argument(node: ast.Call, name: str) -> str | None:
+def string_argument(node: ast.Call, name: str) -> str | None:
     """Return a keyword argument of a call if it is a string constant."""
     for keyword in node.keywords:
         if (

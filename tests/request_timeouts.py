@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 
-class Deadlines:
+class ManualTimeouts:
     """Timeouts of `transport.http` that never expire by themselves."""
 
     def __init__(self) -> None:
@@ -32,9 +32,9 @@ class Deadlines:
         self._open.clear()
 
 
-def held(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+def patch_timeouts(monkeypatch: pytest.MonkeyPatch) -> ManualTimeouts:
     """Patch the timeouts of requests."""
-    deadlines = Deadlines()
+    deadlines = ManualTimeouts()
     names = {name: getattr(asyncio, name) for name in dir(asyncio)}
     names["timeout"] = deadlines.timeout
     monkeypatch.setattr(

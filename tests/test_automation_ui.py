@@ -22,7 +22,7 @@ from custom_components.keycard.condition import CONDITIONS
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.trigger import TRIGGERS
 
-from .repository_files import has_path, keys_at, texts
+from .repository_files import has_path, keys_at, translations
 
 OF_EVENT = {"early_warning_started", "outage_changed", "outage_ended", "outage_started"}
 OF_WORDS = set(TRIGGERS) - OF_EVENT
@@ -55,7 +55,7 @@ async def test_all_are_described(
     described: dict[str, Any] = {}
     while not keys <= {name.removeprefix(f"{DOMAIN}.") for name in described}:
         described |= (await editor.receive_json())["event"]
-    texts_of = texts("en")
+    texts_of = translations("en")
     for key in keys:
         description = described[f"{DOMAIN}.{key}"]
         (target,) = description["target"]["entity"]
@@ -81,7 +81,7 @@ async def test_names_and_icons(
     for key in keys:
         for part in ("name", "description"):
             path = f"component.{DOMAIN}.{kind}s.{key}.{part}"
-            assert names[path] == texts(language)[f"{kind}s"][key][part]  # type: ignore[index, call-overload]  # it is a JSON object
+            assert names[path] == translations(language)[f"{kind}s"][key][part]  # type: ignore[index, call-overload]  # it is a JSON object
     icons = await ask(
         editor, "frontend/get_icons", category=f"{kind}s", integration=DOMAIN
     )

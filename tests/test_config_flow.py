@@ -19,7 +19,14 @@ from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
 
 from .conftest import SetUp, until
-from .flow_steps import answer, assert_leads_to_drill, choose, fields, server, suggested
+from .flow_steps import (
+    assert_leads_to_drill,
+    choose_provider,
+    fields,
+    server_input,
+    submit,
+    suggested_values,
+)
 
 ADA = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
 
@@ -99,27 +106,27 @@ def test_unencrypted_stays_at_home(url: str, safe: bool) -> None:
 
 async def test_watch_only(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     hass.config.country = "DE"
-    form = await choose(hass, "watch_only")
+    form = await choose_provider(hass, "watch_only")
     assert form["step_id"] == "watch_only"
-    assert suggested(form) == {"region": "eu"}
+    assert suggested_values(form) == {"region": "eu"}
 
-    form = await answer(hass, form, region="eu")
+    form = await submit(hass, form, region="eu")
     assert form["step_id"] == "car"
     assert form["description_placeholders"] == {"cars": "-"}
 
-    form = await answer(hass, form, name="  ", model="model3", another=False)
+    form = await submit(hass, form, name="  ", model="model3", another=False)
     assert form["errors"] == {"name": "no_name"}
-    assert suggested(form)["model"] == "model3"
+    assert suggested_values(form)["model"] == "model3"
 
-    form = await answer(hass, form, **ADA, another=True)
+    form = await submit(hass, form, **ADA, another=True)
     assert form["step_id"] == "car"
     assert form["errors"] == {}
-    assert suggested(form) == {}
+    assert suggested_values(form) == {}
     assert form["description_placeholders"] == {"cars": "Ada"}
 
     # A duplicate name, and no year and key.
-    form = await answer(hass, form, name="Ada", model="models", another=True)
-    created = await answer(hass, form, name="Bo", model="modely", another=False)
+    form = await submit(hass, form, name="Ada", model="models", another=True)
+    created = await submit(hass, form, name="Bo", model="modely", another=False)
     assert_leads_to_drill(hass, created)
     assert created["title"] == "Tesla cloud (Europe)"
     assert created["data"] == {"provider": "watch_only", "region": "eu"}
@@ -138,8 +145,8 @@ async def test_a_region_is_watched_once(
     hass: HomeAssistant, watching_entry: MockConfigEntry
 ) -> None:
     watching_entry.add_to_hass(hass)
-    form = await choose(hass, "watch_only")
-    result = await answer(hass, form, region="eu")
+    form = await choose_provider(hass, "watch_only")
+    result = await submit(hass, form, region="eu")
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
 
@@ -148,9 +155,9 @@ async def test_cars_of_two_entries_keep_apart(
     hass: HomeAssistant, watching_entry: MockConfigEntry, set_up_entry: AsyncMock
 ) -> None:
     watching_entry.add_to_hass(hass)
-    form = await choose(hass, "watch_only")
-    form = await answer(hass, form, region="na")
-    created = await answer(hass, form, **ADA, another=False)
+    form = await choose_provider(hass, "watch_only")
+    form = await submit(hass, form, region="na")
+    created = await submit(hass, form, **ADA, another=False)
     assert list(created["options"]["cars"]) == ["ada_2"]
 
 
@@ -161,13 +168,13 @@ async def test_compatible(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
     hass.config.country = "DE"
-    form = await choose(hass, "compatible")
+    form = await choose_provider(hass, "compatible")
     assert form["step_id"] == "compatible"
-    assert suggested(form) == {"region": "eu"}
+    assert suggested_values(form) == {"region": "eu"}
     assert "anyway" not in fields(form)
 
     url = simulator.urls["eu"]
-    created = await answer(hass, form, **server(simulator, base_url=f" {url}/ "))
+    created = await submit(hass, form, **server_input(simulator, base_url=f" {url}/ "))
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["title"] == "Tesla cloud (127.0.0.1)"
     assert created["data"] == {
@@ -201,14 +208,14 @@ async def test_wrong_answers_can_be_put_right(
     changes: dict[str, Any],
     errors: dict[str, str],
 ) -> None:
-    form = await choose(hass, "compatible")
-    form = await answer(hass, form, **server(simulator, **changes))
+    form = await choose_provider(hass, "compatible")
+    form = await submit(hass, form, **server_input(simulator, **changes))
     assert form["type"] is FlowResultType.FORM
     assert form["errors"] == errors
-    assert suggested(form) == server(simulator, **changes)
+    assert suggested_values(form) == server_input(simulator, **changes)
     assert "anyway" not in fields(form)
 
-    created = await answer(hass, form, **server(simulator))
+    created = await submit(hass, form, **server_input(simulator))
     assert_leads_to_drill(hass, created)
 
 
@@ -244,20 +251,20 @@ async def test_faults_of_a_server(
     simulator.set("eu.api", condition)
     if condition == "refuse":
         simulator.set("eu.status", condition)
-    form = await choose(hass, "compatible")
-    form = await answer(hass, form, **server(simulator))
+    form = await choose_provider(hass, "compatible")
+    form = await submit(hass, form, **server_input(simulator))
     assert form["type"] is FlowResultType.FORM
     assert form["errors"] == {where: error}
     assert ("anyway" in fields(form)) is may_pass
 
     if may_pass:
         # Without confirmation by the user the error stays.
-        form = await answer(hass, form, **server(simulator), anyway=False)
+        form = await submit(hass, form, **server_input(simulator), anyway=False)
         assert form["errors"] == {where: error}
 
     simulator.reset()
-    created = await answer(
-        hass, form, **server(simulator), **({"anyway": False} if may_pass else {})
+    created = await submit(
+        hass, form, **server_input(simulator), **({"anyway": False} if may_pass else {})
     )
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
@@ -266,9 +273,9 @@ async def test_set_up_in_an_outage(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
     simulator.set("eu.api", "503 upstream connect error")
-    form = await choose(hass, "compatible")
-    form = await answer(hass, form, **server(simulator))
-    created = await answer(hass, form, **server(simulator), anyway=True)
+    form = await choose_provider(hass, "compatible")
+    form = await submit(hass, form, **server_input(simulator))
+    created = await submit(hass, form, **server_input(simulator), anyway=True)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     assert created["result"].unique_id == simulator.urls["eu"]
     assert "anyway" not in created["data"]
@@ -278,10 +285,12 @@ async def test_a_wrong_token_does_not_pass_in_an_outage(
     hass: HomeAssistant, simulator: Simulator
 ) -> None:
     simulator.set("eu.api", "503 upstream connect error")
-    form = await choose(hass, "compatible")
-    form = await answer(hass, form, **server(simulator))
+    form = await choose_provider(hass, "compatible")
+    form = await submit(hass, form, **server_input(simulator))
     simulator.reset()
-    form = await answer(hass, form, **server(simulator, token="wrong"), anyway=True)
+    form = await submit(
+        hass, form, **server_input(simulator, token="wrong"), anyway=True
+    )
     assert form["errors"] == {"token": "invalid_auth"}
 
 
@@ -308,15 +317,15 @@ async def test_failures_that_loopback_does_not_show(
     call = ApiCall(
         answer=HttpResult(sent_at=0.0, elapsed=1.0, failure=Failure(failure))
     )
-    form = await choose(hass, "compatible")
+    form = await choose_provider(hass, "compatible")
     with patch(
         "custom_components.keycard.transport.cloud.FleetClient.products",
         return_value=call,
     ):
-        form = await answer(hass, form, **server(simulator))
+        form = await submit(hass, form, **server_input(simulator))
     assert list((form["errors"] or {}).values()) == [error]
     assert ("anyway" in fields(form)) is may_pass
-    created = await answer(hass, form, **server(simulator))
+    created = await submit(hass, form, **server_input(simulator))
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -331,15 +340,17 @@ async def test_another_region_is_offered(
         "_REGION_HOSTS",
         {name: simulator.urls[name] for name in endpoints.REGIONS},
     )
-    form = await choose(hass, "compatible")
-    form = await answer(
-        hass, form, **server(simulator, base_url=simulator.urls["na"], region="na")
+    form = await choose_provider(hass, "compatible")
+    form = await submit(
+        hass,
+        form,
+        **server_input(simulator, base_url=simulator.urls["na"], region="na"),
     )
     assert form["errors"] == {"base_url": "wrong_region"}
-    assert suggested(form)["base_url"] == simulator.urls["eu"]
-    assert suggested(form)["region"] == "eu"
+    assert suggested_values(form)["base_url"] == simulator.urls["eu"]
+    assert suggested_values(form)["region"] == "eu"
 
-    created = await answer(hass, form, **server(simulator))
+    created = await submit(hass, form, **server_input(simulator))
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -350,28 +361,28 @@ async def test_no_bad_address_is_offered(
     hass: HomeAssistant, simulator: Simulator, named: str
 ) -> None:
     simulator.set("eu.api", f'421 {{"error":"use base URL: {named}"}}')
-    form = await choose(hass, "compatible")
-    form = await answer(hass, form, **server(simulator))
+    form = await choose_provider(hass, "compatible")
+    form = await submit(hass, form, **server_input(simulator))
     assert form["errors"] == {"base_url": "wrong_region"}
-    assert suggested(form)["base_url"] == simulator.urls["eu"]
+    assert suggested_values(form)["base_url"] == simulator.urls["eu"]
 
 
 async def test_the_same_account_is_set_up_once(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
-    form = await choose(hass, "compatible")
-    created = await answer(hass, form, **server(simulator))
+    form = await choose_provider(hass, "compatible")
+    created = await submit(hass, form, **server_input(simulator))
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
-    form = await choose(hass, "compatible")
-    result = await answer(hass, form, **server(simulator))
+    form = await choose_provider(hass, "compatible")
+    result = await submit(hass, form, **server_input(simulator))
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
 
     # Not with a new token, either.
-    form = await choose(hass, "compatible")
+    form = await choose_provider(hass, "compatible")
     other = simulator.access_token("openid", "vehicle_device_data")
-    result = await answer(hass, form, **server(simulator, token=other))
+    result = await submit(hass, form, **server_input(simulator, token=other))
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
 
@@ -392,9 +403,9 @@ async def test_the_same_cars_are_set_up_once(
 
     # With another car it is another entry.
     simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
-    form = await choose(hass, "compatible")
+    form = await choose_provider(hass, "compatible")
     with patch("custom_components.keycard.async_setup_entry", return_value=True):
-        result = await answer(hass, form, **proxy)
+        result = await submit(hass, form, **proxy)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -402,8 +413,8 @@ async def test_an_account_without_cars(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
     simulator.set("eu.api", "empty")
-    form = await choose(hass, "compatible")
-    created = await answer(hass, form, **server(simulator))
+    form = await choose_provider(hass, "compatible")
+    created = await submit(hass, form, **server_input(simulator))
     assert created["result"].unique_id == simulator.urls["eu"]
 
 
@@ -415,10 +426,10 @@ async def test_teslas_own_address_tells_the_region(
         "custom_components.keycard.flows.services.check_server",
         return_value=ConnectionCheck(account="7"),
     ):
-        result = await answer(
+        result = await submit(
             hass,
-            await choose(hass, "compatible"),
-            **server(simulator, base_url=f"{own}/", region="eu"),
+            await choose_provider(hass, "compatible"),
+            **server_input(simulator, base_url=f"{own}/", region="eu"),
         )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "Tesla cloud (North America, Asia-Pacific)"

@@ -15,23 +15,23 @@ from custom_components.keycard.const import DOMAIN
 
 from .conftest import state_of
 from .flow_steps import (
-    answer,
     assert_leads_to_drill,
-    change,
     fields,
     open_options,
-    suggested,
+    submit,
+    submit_options,
+    suggested_values,
 )
 from .other_integrations import (
     ADA_VIN,
     CY_VIN,
-    Other,
-    add_other,
-    fleet_car,
-    teslamate_car,
+    DeviceSpec,
+    register_device,
+    tesla_fleet_device,
+    teslamate_device,
 )
 
-THERMOSTAT = Other(
+THERMOSTAT = DeviceSpec(
     domain="something",
     identifiers=("7",),
     name="Bo",
@@ -73,15 +73,17 @@ def preset(form: ConfigFlowResult, field: str) -> Any:
 
 async def test_beside(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     hass.config.country = "DE"
-    ada = add_other(hass, fleet_car())
-    cy = add_other(
+    ada = register_device(hass, tesla_fleet_device())
+    cy = register_device(
         hass,
-        Other(domain="tessie", identifiers=(CY_VIN,), name="Cy", serial_number=CY_VIN),
+        DeviceSpec(
+            domain="tessie", identifiers=(CY_VIN,), name="Cy", serial_number=CY_VIN
+        ),
     )
-    mate = add_other(hass, teslamate_car("Ada"))
+    mate = register_device(hass, teslamate_device("Ada"))
     form = await begin(hass)
     assert form["step_id"] == "beside"
-    assert suggested(form) == {"region": "eu"}
+    assert suggested_values(form) == {"region": "eu"}
     assert fields(form) == {"region", "cars", "others", "another"}
     assert choices(form, "cars") == {
         ada.id: "Ada (Tesla Fleet, TeslaMate, Model 3 2021)",
@@ -89,13 +91,13 @@ async def test_beside(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     }
     assert preset(form, "cars") == [ada.id, cy.id]
 
-    form = await answer(hass, form, region="eu", another=False)
+    form = await submit(hass, form, region="eu", another=False)
     assert form["step_id"] == "beside_keys"
     assert fields(form) == {"Ada", "Cy"}
     assert preset(form, "Ada") == "keycard"
     assert preset(form, "Cy") == "fob"
 
-    created = await answer(hass, form, Ada="keycard", Cy="keycard")
+    created = await submit(hass, form, Ada="keycard", Cy="keycard")
     assert_leads_to_drill(hass, created)
     assert created["title"] == "Tesla cloud (Europe)"
     assert created["data"] == {"provider": "watch_only", "region": "eu"}
@@ -148,12 +150,12 @@ async def test_nobody_is_asked_beside_nothing(hass: HomeAssistant) -> None:
 async def test_some_by_choice_some_by_device_some_by_hand(
     hass: HomeAssistant, set_up_entry: AsyncMock
 ) -> None:
-    ada = add_other(hass, fleet_car())
-    add_other(hass, fleet_car("Cy", CY_VIN))
-    bo = add_other(hass, THERMOSTAT)
-    own = add_other(hass, Other(domain=DOMAIN, identifiers=("x",), name="X"))
+    ada = register_device(hass, tesla_fleet_device())
+    register_device(hass, tesla_fleet_device("Cy", CY_VIN))
+    bo = register_device(hass, THERMOSTAT)
+    own = register_device(hass, DeviceSpec(domain=DOMAIN, identifiers=("x",), name="X"))
     form = await begin(hass)
-    form = await answer(
+    form = await submit(
         hass,
         form,
         region="na",
@@ -162,10 +164,10 @@ async def test_some_by_choice_some_by_device_some_by_hand(
         another=True,
     )
     assert fields(form) == {"Ada", "Bo"}
-    form = await answer(hass, form, Ada="fob", Bo="keycard")
+    form = await submit(hass, form, Ada="fob", Bo="keycard")
     assert form["step_id"] == "car"
     assert form["description_placeholders"] == {"cars": "Ada, Bo"}
-    created = await answer(hass, form, name="Ada", model="modelx", another=False)
+    created = await submit(hass, form, name="Ada", model="modelx", another=False)
     cars = created["options"]["cars"]
     assert list(cars) == ["ada", "bo", "ada_2"]
     assert cars["bo"]["model"] == "modely"
@@ -174,23 +176,23 @@ async def test_some_by_choice_some_by_device_some_by_hand(
 
 
 async def test_only_by_hand(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
-    add_other(hass, fleet_car())
+    register_device(hass, tesla_fleet_device())
     form = await begin(hass)
-    form = await answer(hass, form, region="eu", cars=[], another=False)
+    form = await submit(hass, form, region="eu", cars=[], another=False)
     assert form["errors"] == {"base": "no_car"}
-    form = await answer(hass, form, region="eu", cars=[], another=True)
+    form = await submit(hass, form, region="eu", cars=[], another=True)
     assert form["step_id"] == "car"
-    created = await answer(hass, form, name="Bo", model="modely", another=False)
+    created = await submit(hass, form, name="Bo", model="modely", another=False)
     assert list(created["options"]["cars"]) == ["bo"]
 
 
 async def test_cars_of_one_name(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
-    add_other(hass, fleet_car("Car"))
-    add_other(hass, fleet_car("Car", CY_VIN))
+    register_device(hass, tesla_fleet_device("Car"))
+    register_device(hass, tesla_fleet_device("Car", CY_VIN))
     form = await begin(hass)
-    form = await answer(hass, form, region="eu", another=False)
+    form = await submit(hass, form, region="eu", another=False)
     assert fields(form) == {"Car", "Car (2)"}
-    created = await answer(hass, form, **{"Car": "keycard", "Car (2)": "fob"})
+    created = await submit(hass, form, **{"Car": "keycard", "Car (2)": "fob"})
     cars = created["options"]["cars"]
     assert {car_id: car["key"] for car_id, car in cars.items()} == {
         "car": "keycard",
@@ -202,8 +204,8 @@ async def test_a_region_that_is_watched_says_where_to_add_cars(
     hass: HomeAssistant, watching_entry: MockConfigEntry
 ) -> None:
     watching_entry.add_to_hass(hass)
-    add_other(hass, fleet_car())
-    result = await answer(hass, await begin(hass), region="eu", another=False)
+    register_device(hass, tesla_fleet_device())
+    result = await submit(hass, await begin(hass), region="eu", another=False)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "watched_already"
 
@@ -218,13 +220,13 @@ async def test_options_add_cars_of_others(
     before = watching_entry.options
     menu = await hass.config_entries.options.async_init(watching_entry.entry_id)
     assert menu["menu_options"] == ["change_car", "add_car", "hosts"]
-    device = add_other(hass, fleet_car())
+    device = register_device(hass, tesla_fleet_device())
     form = await open_options(hass, watching_entry, "add_beside")
-    form = await change(hass, form, cars=[])
+    form = await submit_options(hass, form, cars=[])
     assert form["errors"] == {"base": "no_car"}
-    form = await change(hass, form, cars=[device.id])
+    form = await submit_options(hass, form, cars=[device.id])
     assert preset(form, "Ada") == "keycard"
-    await change(hass, form, Ada="fob")
+    await submit_options(hass, form, Ada="fob")
     cars = watching_entry.options["cars"]
     assert list(cars) == ["ada", "cy", "ada_2"]
     assert cars["ada_2"]["key"] == "fob"
@@ -236,28 +238,28 @@ async def test_options_name_and_drop_the_devices_of_a_car(
     hass: HomeAssistant, watching_entry: MockConfigEntry
 ) -> None:
     watching_entry.add_to_hass(hass)
-    fleet = add_other(hass, fleet_car())
+    fleet = register_device(hass, tesla_fleet_device())
     told = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
 
     form = await open_options(hass, watching_entry, "change_car")
-    form = await change(hass, form, car="ada")
-    assert suggested(form) == told
+    form = await submit_options(hass, form, car="ada")
+    assert suggested_values(form) == told
     assert choices(form, "beside") == {fleet.id: "Ada (Tesla Fleet, Model 3 2021)"}
     assert preset(form, "beside") == []
-    await change(hass, form, **told, beside=[fleet.id], remove=False)
+    await submit_options(hass, form, **told, beside=[fleet.id], remove=False)
     ada = watching_entry.options["cars"]["ada"]
     assert {one: ada[one] for one in told} == told
     assert [one["device_id"] for one in ada["beside"]] == [fleet.id]
 
     # A new key keeps the devices; a second one can be added.
-    mate = add_other(hass, teslamate_car())
+    mate = register_device(hass, teslamate_device())
     form = await open_options(hass, watching_entry, "change_car")
-    form = await change(hass, form, car="ada")
-    assert suggested(form) == told
+    form = await submit_options(hass, form, car="ada")
+    assert suggested_values(form) == told
     assert preset(form, "beside") == [fleet.id]
     assert choices(form, "beside")[mate.id] == "Ada (TeslaMate, Model 3)"
     told["key"] = "fob"
-    await change(hass, form, **told, beside=[fleet.id, mate.id], remove=False)
+    await submit_options(hass, form, **told, beside=[fleet.id, mate.id], remove=False)
     ada = watching_entry.options["cars"]["ada"]
     assert ada["key"] == "fob"
     assert [one["domain"] for one in ada["beside"]] == ["tesla_fleet", "mqtt"]
@@ -265,12 +267,12 @@ async def test_options_name_and_drop_the_devices_of_a_car(
     # A removed source is shown as such, and can be removed.
     dr.async_get(hass).async_remove_device(fleet.id)
     form = await open_options(hass, watching_entry, "change_car")
-    form = await change(hass, form, car="ada")
+    form = await submit_options(hass, form, car="ada")
     assert choices(form, "beside") == {
         fleet.id: "Tesla Fleet: no longer in Home Assistant",
         mate.id: "Ada (TeslaMate, Model 3)",
     }
-    await change(hass, form, **told, beside=[], remove=False)
+    await submit_options(hass, form, **told, beside=[], remove=False)
     assert "beside" not in watching_entry.options["cars"]["ada"]
 
 
@@ -281,11 +283,11 @@ async def test_a_car_lives_on_without_its_device(
     watching_entry: MockConfigEntry,
     gone: bool,
 ) -> None:
-    device = add_other(hass, fleet_car())
+    device = register_device(hass, tesla_fleet_device())
     watching_entry.add_to_hass(hass)
     form = await open_options(hass, watching_entry, "add_beside")
-    form = await change(hass, form, cars=[device.id])
-    await change(hass, form, Ada="fob")
+    form = await submit_options(hass, form, cars=[device.id])
+    await submit_options(hass, form, Ada="fob")
     await hass.async_block_till_done()
     if gone:
         dr.async_get(hass).async_remove_device(device.id)
@@ -296,6 +298,6 @@ async def test_a_car_lives_on_without_its_device(
     assert told["found"] is not gone
 
     form = await open_options(hass, watching_entry, "change_car")
-    form = await change(hass, form, car="ada_2")
-    await change(hass, form, name="Ada", model="model3", remove=True)
+    form = await submit_options(hass, form, car="ada_2")
+    await submit_options(hass, form, name="Ada", model="model3", remove=True)
     assert "ada_2" not in watching_entry.options["cars"]

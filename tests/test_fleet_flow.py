@@ -32,7 +32,13 @@ from simulator import Simulator
 
 from .config_entries import APPLICATION, add_application, fleet_entry
 from .conftest import SignIn, state_of, until
-from .flow_steps import answer, assert_leads_to_drill, choose, fields, suggested
+from .flow_steps import (
+    assert_leads_to_drill,
+    choose_provider,
+    fields,
+    submit,
+    suggested_values,
+)
 
 HERE = "https://home.example.org"
 DOMAIN_NAME = "home.example.org"
@@ -73,10 +79,10 @@ async def hosted(hass: HomeAssistant, simulator: Simulator) -> str:
 
 async def begin(hass: HomeAssistant, **changes: Any) -> ConfigFlowResult:
     """Choose Tesla and submit the first form."""
-    form = await choose(hass, "fleet")
+    form = await choose_provider(hass, "fleet")
     assert form["step_id"] == "fleet"
     values = {"region": "eu", "domain": DOMAIN_NAME, **changes}
-    return await answer(hass, form, **values)
+    return await submit(hass, form, **values)
 
 
 @pytest.mark.usefixtures("application", "hosted")
@@ -88,11 +94,11 @@ async def test_sign_in(
 ) -> None:
     hass.config.country = "DE"
     hass.config.external_url = HERE
-    form = await choose(hass, "fleet")
-    assert suggested(form) == {"region": "eu", "domain": DOMAIN_NAME}
+    form = await choose_provider(hass, "fleet")
+    assert suggested_values(form) == {"region": "eu", "domain": DOMAIN_NAME}
     assert fields(form) == {"region", "domain"}
 
-    page = await answer(hass, form, region="eu", domain=f"https://{DOMAIN_NAME}/")
+    page = await submit(hass, form, region="eu", domain=f"https://{DOMAIN_NAME}/")
     asked = parse_qs(urlsplit(page["url"]).query)
     assert asked["client_id"] == ["client-id"]
     assert asked["scope"] == [" ".join(SCOPES)]
@@ -132,7 +138,7 @@ async def test_the_cars_come_and_obey(
 
 
 async def test_without_an_application(hass: HomeAssistant) -> None:
-    result = await choose(hass, "fleet")
+    result = await choose_provider(hass, "fleet")
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "missing_credentials"
 
@@ -186,7 +192,7 @@ async def test_a_key_that_is_not_shown(
     # The user fixes it and submits again.
     simulator.set("domain.key", "ok")
     simulator.apps.host(pem)
-    page = await answer(hass, form, **({"anyway": False} if may_pass else {}))
+    page = await submit(hass, form, **({"anyway": False} if may_pass else {}))
     created = await sign_in(page)
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
@@ -211,7 +217,7 @@ async def test_a_domain_that_only_tesla_reaches(
     )
     form = await begin(hass)
     assert form["errors"] == {"base": "domain_unreachable"}
-    form = await answer(hass, form, anyway=True)
+    form = await submit(hass, form, anyway=True)
     assert form["type"] is FlowResultType.EXTERNAL_STEP
 
 
@@ -275,7 +281,7 @@ async def test_a_registration_that_fails(
     assert form["errors"] == {"base": error}
     assert ("anyway" in fields(form)) is may_pass
     simulator.apply(dict.fromkeys(conditions, "ok"))
-    page = await answer(hass, form, **({"anyway": False} if may_pass else {}))
+    page = await submit(hass, form, **({"anyway": False} if may_pass else {}))
     assert (await sign_in(page))["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -285,7 +291,7 @@ async def test_a_key_that_tesla_does_not_find(
 ) -> None:
     form = await begin(hass)
     assert form["errors"] == {"base": "key_not_shown"}
-    form = await answer(hass, form, anyway=True)
+    form = await submit(hass, form, anyway=True)
     assert form["step_id"] == "fleet_register"
     assert form["errors"] == {"base": "key_not_found"}
     assert form["description_placeholders"] is not None
@@ -323,9 +329,9 @@ async def test_a_scope_that_is_missing_is_named(
         "charging"
     }
     # Another attempt, and then without it.
-    page = await answer(hass, menu, next_step_id="fleet_again")
+    page = await submit(hass, menu, next_step_id="fleet_again")
     menu = await sign_in(page, scope=scopes)
-    created = await answer(hass, menu, next_step_id="fleet_region")
+    created = await submit(hass, menu, next_step_id="fleet_region")
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -377,7 +383,7 @@ async def test_cars_that_want_the_key(
         "links": f"- [Ada](https://tesla.com/_ak/{DOMAIN_NAME}?vin={vin})"
     }
     assert fields(form) == {"qr_code"}
-    created = await answer(hass, form)
+    created = await submit(hass, form)
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -502,8 +508,8 @@ async def test_reconfiguring(
         )
     )
     assert form["step_id"] == "reconfigure_fleet"
-    assert suggested(form) == {"region": "eu", "domain": DOMAIN_NAME}
-    page = await answer(hass, form, region="eu", domain="car.example.org")
+    assert suggested_values(form) == {"region": "eu", "domain": DOMAIN_NAME}
+    page = await submit(hass, form, region="eu", domain="car.example.org")
     result = await sign_in(page)
     assert result["reason"] == "reconfigure_successful"
     assert entry.data["domain"] == "car.example.org"
@@ -521,9 +527,9 @@ async def test_one_of_two_applications(
     simulator.apps.credentials["other-id"] = "other-secret"
     credential = ClientCredential("other-id", "other-secret", "The other")
     await async_import_client_credential(hass, DOMAIN, credential, "other")
-    form = await choose(hass, "fleet")
+    form = await choose_provider(hass, "fleet")
     assert "auth_implementation" in fields(form)
-    page = await answer(
+    page = await submit(
         hass, form, region="eu", domain=DOMAIN_NAME, auth_implementation="other"
     )
     created = await sign_in(page)
@@ -580,11 +586,11 @@ async def trust(
 ) -> ConfigFlowResult:
     """Choose the server and trust its certificate."""
     asyncio.get_running_loop().set_debug(False)  # a rejected handshake is no error
-    form = await choose(hass, "fleet_server")
+    form = await choose_provider(hass, "fleet_server")
     assert form["step_id"] == "fleet_server"
-    form = await answer(hass, form, **through_server(simulator, **changes))
+    form = await submit(hass, form, **through_server(simulator, **changes))
     assert form["step_id"] == "certificate"
-    return await answer(hass, form, trust=True)
+    return await submit(hass, form, trust=True)
 
 
 @pytest.mark.usefixtures("application")
@@ -662,16 +668,16 @@ async def test_no_server_there(
     changes: dict[str, Any],
     errors: dict[str, str],
 ) -> None:
-    form = await choose(hass, "fleet_server")
-    form = await answer(hass, form, **through_server(simulator, **changes))
+    form = await choose_provider(hass, "fleet_server")
+    form = await submit(hass, form, **through_server(simulator, **changes))
     assert form["errors"] == errors
     teslas = through_server(simulator, server=simulator.urls["eu"])
-    form = await answer(hass, form, **teslas)
+    form = await submit(hass, form, **teslas)
     assert form["errors"] == {"server": "invalid_url"}
     simulator.set("tesla_proxy.api", "refuse")
-    form = await answer(hass, form, **through_server(simulator))
+    form = await submit(hass, form, **through_server(simulator))
     assert form["errors"] == {"base": "cannot_connect"}
-    page = await answer(hass, form, **through_server(simulator), anyway=True)
+    page = await submit(hass, form, **through_server(simulator), anyway=True)
     assert page["type"] is FlowResultType.EXTERNAL_STEP
 
 
@@ -687,10 +693,10 @@ async def test_a_servers_new_certificate_needs_no_new_sign_in(
         DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
     )
     assert form["step_id"] == "reconfigure_fleet_server"
-    assert suggested(form)["server"] == simulator.urls["tesla_proxy"]
-    form = await answer(hass, form, **through_server(simulator, all_calls=True))
+    assert suggested_values(form)["server"] == simulator.urls["tesla_proxy"]
+    form = await submit(hass, form, **through_server(simulator, all_calls=True))
     assert form["step_id"] == "certificate"
-    result = await answer(hass, form, trust=True)
+    result = await submit(hass, form, trust=True)
     assert result["reason"] == "reconfigure_successful"
     assert entry.data["token"] == token
     assert entry.data["all_calls"] is True

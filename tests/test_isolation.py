@@ -16,8 +16,8 @@ from custom_components.keycard.cost.pricing import Charge
 from custom_components.keycard.notifications.publisher import OutageEventPublisher
 from simulator import Simulator
 
-from .config_entries import compatible, hosts_options
-from .conftest import SetUp, car_of, judgement_of, until
+from .config_entries import hosts_options, server_entry
+from .conftest import SetUp, assessment_status, car_of, until
 
 VIN = "LRW3E7EK4NC123456"
 
@@ -61,7 +61,7 @@ async def test_an_entry_that_fails_blinds_no_other(
     heard: list[int] = []
     watcher.async_add_listener(lambda: heard.append(1))
     await watcher.async_check()
-    await until(hass, lambda: judgement_of(other) == "operational")
+    await until(hass, lambda: assessment_status(other) == "operational")
     assert heard
     assert_told(caplog)
 

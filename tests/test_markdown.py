@@ -23,7 +23,7 @@ from custom_components.keycard.notifications.text import async_load_translations
 from custom_components.keycard.vehicle.keys import PhysicalKey
 
 from .conftest import car_of, state_of
-from .repository_files import leaves, texts
+from .repository_files import strings, translations
 from .test_dashboard import dashboard, markdown
 
 EVIL = "[x](https://evil.example/) ![](http://evil.example/p)"
@@ -42,7 +42,7 @@ def descriptions(language: str) -> dict[str, str]:
     """Return the descriptions of the repairs by key."""
     return {
         path.split(".")[1]: text
-        for path, text in leaves(texts(language))
+        for path, text in strings(translations(language))
         if path.startswith("issues.") and path.endswith(".description")
     }
 

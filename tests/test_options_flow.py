@@ -7,7 +7,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from simulator import Simulator
 
 from .conftest import SetUp, until
-from .flow_steps import change, fields, open_options, suggested
+from .flow_steps import fields, open_options, submit_options, suggested_values
 
 
 async def test_options_add_a_car(
@@ -15,9 +15,9 @@ async def test_options_add_a_car(
 ) -> None:
     watching_entry.add_to_hass(hass)
     form = await open_options(hass, watching_entry, "add_car")
-    form = await change(hass, form, name=" ", model="modely")
+    form = await submit_options(hass, form, name=" ", model="modely")
     assert form["errors"] == {"name": "no_name"}
-    await change(hass, form, name="Bo", model="modely", year=2022)
+    await submit_options(hass, form, name="Bo", model="modely", year=2022)
     assert list(watching_entry.options["cars"]) == ["ada", "cy", "bo"]
     assert watching_entry.options["cars"]["bo"] == {
         "name": "Bo",
@@ -33,17 +33,17 @@ async def test_options_change_a_car(
 ) -> None:
     watching_entry.add_to_hass(hass)
     form = await open_options(hass, watching_entry, "change_car")
-    form = await change(hass, form, car="cy")
+    form = await submit_options(hass, form, car="cy")
     assert form["step_id"] == "car"
-    assert suggested(form) == {
+    assert suggested_values(form) == {
         "name": "Cy",
         "model": "models",
         "year": 2018,
         "key": "fob",
     }
-    form = await change(hass, form, name=" ", model="models", remove=False)
+    form = await submit_options(hass, form, name=" ", model="models", remove=False)
     assert form["errors"] == {"name": "no_name"}
-    await change(
+    await submit_options(
         hass, form, name="Cyd", model="models", year=2018, key="keycard", remove=False
     )
     assert watching_entry.options["cars"]["cy"] == {
@@ -60,8 +60,8 @@ async def test_options_remove_cars(
     watching_entry.add_to_hass(hass)
     for car in ("ada", "cy"):
         form = await open_options(hass, watching_entry, "change_car")
-        form = await change(hass, form, car=car)
-        await change(hass, form, name="Any", model="models", remove=True)
+        form = await submit_options(hass, form, car=car)
+        await submit_options(hass, form, name="Any", model="models", remove=True)
         assert car not in watching_entry.options["cars"]
     menu = await hass.config_entries.options.async_init(watching_entry.entry_id)
     assert menu["menu_options"] == ["add_car", "hosts"]
@@ -81,7 +81,7 @@ async def test_options_keys(
     }
     form = await open_options(hass, compatible_entry, "keys")
     assert fields(form) == {"Ada", "Cy"}
-    await change(hass, form, Ada="fob", Cy="keycard")
+    await submit_options(hass, form, Ada="fob", Cy="keycard")
     await hass.async_block_till_done()
     assert compatible_entry.options["cars"] == {
         vins["Ada"]: {"key": "fob"},
@@ -134,10 +134,10 @@ async def test_options_hosts(
     schema = form["data_schema"]
     assert schema is not None
     assert [str(key) for key in schema.schema][:3] == ["eu", "na", "cn"]
-    assert suggested(form)["eu"] == before["hosts"]["eu"]
-    assert suggested(form)["sign_in"] == before["sign_in"]
+    assert suggested_values(form)["eu"] == before["hosts"]["eu"]
+    assert suggested_values(form)["sign_in"] == before["sign_in"]
 
-    form = await change(
+    form = await submit_options(
         hass,
         form,
         eu="nonsense",
@@ -152,9 +152,9 @@ async def test_options_hosts(
         "sign_in": "not_encrypted",
         "unrelated": "invalid_url",
     }
-    assert suggested(form)["eu"] == "nonsense"
+    assert suggested_values(form)["eu"] == "nonsense"
 
-    await change(
+    await submit_options(
         hass,
         form,
         eu=" https://eu.example.org/ ",
@@ -172,7 +172,7 @@ async def test_options_hosts(
 
     # Empty lists disable probes, empty regions reset to their default.
     form = await open_options(hass, watching_entry, "hosts")
-    await change(hass, form, unrelated=[], sign_in=[], defaults=False)
+    await submit_options(hass, form, unrelated=[], sign_in=[], defaults=False)
     assert watching_entry.options == {
         "cars": before["cars"],
         "sign_in": [],
@@ -180,8 +180,8 @@ async def test_options_hosts(
     }
 
     form = await open_options(hass, watching_entry, "hosts")
-    assert suggested(form)["unrelated"] == []
-    await change(hass, form, defaults=True)
+    assert suggested_values(form)["unrelated"] == []
+    await submit_options(hass, form, defaults=True)
     assert watching_entry.options == {"cars": before["cars"]}
 
 
@@ -201,8 +201,8 @@ async def test_removed_cars_take_their_devices_along(
 
     assert devices() == {"Tesla cloud (Europe)", "Ada", "Cy"}
     form = await open_options(hass, watching_entry, "change_car")
-    form = await change(hass, form, car="cy")
-    await change(hass, form, name="Cy", model="models", remove=True)
+    form = await submit_options(hass, form, car="cy")
+    await submit_options(hass, form, name="Cy", model="models", remove=True)
     await hass.async_block_till_done()
     assert devices() == {"Tesla cloud (Europe)", "Ada"}
 
@@ -212,15 +212,15 @@ async def test_options_limit_what_a_month_costs(
 ) -> None:
     form = await open_options(hass, account, "budget")
     assert fields(form) == {"budget"}
-    assert suggested(form) == {}
-    await change(hass, form, budget=2.5)
+    assert suggested_values(form) == {}
+    await submit_options(hass, form, budget=2.5)
     await hass.async_block_till_done()
     assert account.options["budget"] == 2.5
     assert account.runtime_data.usage.monthly_usage.budget == 2.5
     # Other options do not change it.
     form = await open_options(hass, account, "hosts")
-    hosts = {**suggested(form), "unrelated": []}
-    await change(hass, form, **hosts, defaults=False)
+    hosts = {**suggested_values(form), "unrelated": []}
+    await submit_options(hass, form, **hosts, defaults=False)
     await hass.async_block_till_done()
     assert account.options["unrelated"] == []
     assert account.options["budget"] == 2.5
@@ -232,8 +232,8 @@ async def test_options_take_a_budget_away(
     before = dict(account.options)
     hass.config_entries.async_update_entry(account, options={**before, "budget": 9.0})
     form = await open_options(hass, account, "budget")
-    assert suggested(form) == {"budget": 9.0}
-    await change(hass, form)
+    assert suggested_values(form) == {"budget": 9.0}
+    await submit_options(hass, form)
     await hass.async_block_till_done()
     assert account.options == before
     assert account.runtime_data.usage.monthly_usage.budget is None
@@ -247,7 +247,7 @@ async def test_options_let_a_place_be_told_away_from_home(
         form = await open_options(hass, compatible_entry, "location")
         before = compatible_entry.options.get("location_away", False)
         assert before is not allowed
-        result = await change(hass, form, location_away=allowed)
+        result = await submit_options(hass, form, location_away=allowed)
         assert result["type"] == "create_entry"
         assert compatible_entry.options["location_away"] is allowed
         assert "hosts" in compatible_entry.options

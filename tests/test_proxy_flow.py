@@ -23,9 +23,16 @@ from custom_components.keycard.transport.pinning import (
 from simulator import Simulator
 
 from .command_table import act
-from .config_entries import behind_proxy
+from .config_entries import tesla_proxy_entry
 from .conftest import SetUp, state_of, until
-from .flow_steps import answer, assert_leads_to_drill, choose, fields, server, suggested
+from .flow_steps import (
+    assert_leads_to_drill,
+    choose_provider,
+    fields,
+    server_input,
+    submit,
+    suggested_values,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +43,7 @@ async def refusing_is_no_error() -> None:
 
 def own_server(simulator: Simulator, **changes: Any) -> dict[str, Any]:
     """Return the user input for Tesla's own proxy."""
-    return server(simulator, base_url=simulator.urls["tesla_proxy"], **changes)
+    return server_input(simulator, base_url=simulator.urls["tesla_proxy"], **changes)
 
 
 def certificate_issue(hass: HomeAssistant, entry: MockConfigEntry) -> IssueEntry | None:
@@ -70,13 +77,15 @@ def tokens_shown(simulator: Simulator) -> int:
 async def test_a_certificate_is_shown_and_pinned(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
-    form = await answer(hass, await choose(hass, "compatible"), **own_server(simulator))
+    form = await submit(
+        hass, await choose_provider(hass, "compatible"), **own_server(simulator)
+    )
     assert_shows(form, simulator, before="-")
-    form = await answer(hass, form, trust=False)
+    form = await submit(hass, form, trust=False)
     assert form["errors"] == {"trust": "not_trusted"}
     # No request has been sent yet.
     assert tokens_shown(simulator) == 0
-    created = await answer(hass, form, trust=True)
+    created = await submit(hass, form, trust=True)
     assert_leads_to_drill(hass, created)
     assert created["data"] == {
         "provider": "compatible",
@@ -90,12 +99,14 @@ async def test_a_certificate_is_shown_and_pinned(
 async def test_a_certificate_that_changes_while_it_is_compared(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
-    form = await answer(hass, await choose(hass, "compatible"), **own_server(simulator))
+    form = await submit(
+        hass, await choose_provider(hass, "compatible"), **own_server(simulator)
+    )
     simulator.renew_certificate()
-    form = await answer(hass, form, trust=True)
+    form = await submit(hass, form, trust=True)
     assert tokens_shown(simulator) == 0
     assert_shows(form, simulator, before="-")
-    created = await answer(hass, form, trust=True)
+    created = await submit(hass, form, trust=True)
     fingerprint = simulator.tesla_proxy_certificate.fingerprint
     assert created["data"]["fingerprint"] == fingerprint
 
@@ -103,14 +114,14 @@ async def test_a_certificate_that_changes_while_it_is_compared(
 async def test_what_is_wrong_behind_a_trusted_certificate_is_said(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
-    form = await choose(hass, "compatible")
-    form = await answer(hass, form, **own_server(simulator, token="wrong"))
-    form = await answer(hass, form, trust=True)
+    form = await choose_provider(hass, "compatible")
+    form = await submit(hass, form, **own_server(simulator, token="wrong"))
+    form = await submit(hass, form, trust=True)
     assert form["step_id"] == "compatible"
     assert form["errors"]
-    assert suggested(form)["token"] == "wrong"
+    assert suggested_values(form)["token"] == "wrong"
     # It is asked once in a flow.
-    created = await answer(hass, form, **own_server(simulator))
+    created = await submit(hass, form, **own_server(simulator))
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -123,8 +134,8 @@ async def test_teslas_own_hosts_are_never_pinned(
             "custom_components.keycard.outage.endpoints._REGION_HOSTS", {"eu": url}
         ),
     ):
-        form = await answer(
-            hass, await choose(hass, "compatible"), **own_server(simulator)
+        form = await submit(
+            hass, await choose_provider(hass, "compatible"), **own_server(simulator)
         )
     assert form["step_id"] == "compatible"
     assert form["errors"] == {"base_url": "certificate"}
@@ -134,7 +145,7 @@ async def test_a_changed_certificate_stops_everything_until_it_is_trusted(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
     simulator.pair("Ada", simulator.tesla_proxy.key)
-    entry = behind_proxy(simulator)
+    entry = tesla_proxy_entry(simulator)
     await set_up(entry)
     await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
     await until(hass, lambda: state_of(hass, "lock.ada_lock").state == "locked")
@@ -164,9 +175,9 @@ async def test_a_changed_certificate_stops_everything_until_it_is_trusted(
 
     form = await entry.start_reconfigure_flow(hass)
     assert form["step_id"] == "reconfigure_compatible"
-    form = await answer(hass, form, **own_server(simulator))
+    form = await submit(hass, form, **own_server(simulator))
     assert_shows(form, simulator, before=format_fingerprint(before))
-    result = await answer(hass, form, trust=True)
+    result = await submit(hass, form, trust=True)
     assert result["reason"] == "reconfigure_successful"
     assert entry.data["fingerprint"] == now
     await hass.async_block_till_done()
@@ -180,12 +191,12 @@ async def test_a_token_is_renewed_behind_the_pinned_certificate(
     simulator: Simulator,
     set_up_entry: AsyncMock,
 ) -> None:
-    entry = behind_proxy(simulator)
+    entry = tesla_proxy_entry(simulator)
     entry.add_to_hass(hass)
     form = await entry.start_reauth_flow(hass)
     fresh = simulator.access_token("openid", "vehicle_device_data")
     simulator.renew_certificate()
-    form = await answer(hass, form, token=fresh)
+    form = await submit(hass, form, token=fresh)
     assert form["errors"] == {"base": "certificate"}
     assert tokens_shown(simulator) == 0
     hass.config_entries.async_update_entry(
@@ -195,18 +206,18 @@ async def test_a_token_is_renewed_behind_the_pinned_certificate(
             "fingerprint": simulator.tesla_proxy_certificate.fingerprint,
         },
     )
-    result = await answer(hass, form, token=fresh)
+    result = await submit(hass, form, token=fresh)
     assert result["reason"] == "reauth_successful"
 
 
 async def test_a_server_that_moved_needs_no_pin(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
-    entry = behind_proxy(simulator)
+    entry = tesla_proxy_entry(simulator)
     entry.add_to_hass(hass)
     form = await entry.start_reconfigure_flow(hass)
     url = simulator.urls["proxy"]
-    result = await answer(hass, form, **server(simulator, base_url=url))
+    result = await submit(hass, form, **server_input(simulator, base_url=url))
     assert result["reason"] == "reconfigure_successful"
     assert entry.data["base_url"] == url
     assert "fingerprint" not in entry.data
@@ -215,7 +226,7 @@ async def test_a_server_that_moved_needs_no_pin(
 async def test_diagnostics_do_not_name_the_server(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
-    entry = behind_proxy(simulator)
+    entry = tesla_proxy_entry(simulator)
     await set_up(entry)
     told = str(await async_get_config_entry_diagnostics(hass, entry))
     for secret in ("base_url", "fingerprint", "token"):
@@ -233,16 +244,16 @@ def test_what_is_no_certificate_has_a_fingerprint() -> None:
 async def test_a_token_that_is_none_of_teslas(
     hass: HomeAssistant, simulator: Simulator, token: str
 ) -> None:
-    form = await choose(hass, "compatible")
-    form = await answer(hass, form, **own_server(simulator, token=token))
-    form = await answer(hass, form, trust=True)
+    form = await choose_provider(hass, "compatible")
+    form = await submit(hass, form, **own_server(simulator, token=token))
+    form = await submit(hass, form, trust=True)
     assert form["errors"] == {"token": "invalid_auth"}
 
 
 async def test_a_token_of_eight_hours_is_asked_for_anew(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
-    entry = behind_proxy(simulator)
+    entry = tesla_proxy_entry(simulator)
     await set_up(entry)
     await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
     simulator.set_token("expired")

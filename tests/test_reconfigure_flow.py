@@ -8,7 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
 
-from .flow_steps import answer, server, suggested
+from .flow_steps import server_input, submit, suggested_values
 
 
 async def test_reconfigure_the_region(
@@ -17,8 +17,8 @@ async def test_reconfigure_the_region(
     watching_entry.add_to_hass(hass)
     form = await watching_entry.start_reconfigure_flow(hass)
     assert form["step_id"] == "reconfigure_watch_only"
-    assert suggested(form) == {"region": "eu"}
-    result = await answer(hass, form, region="na")
+    assert suggested_values(form) == {"region": "eu"}
+    result = await submit(hass, form, region="na")
     assert result["reason"] == "reconfigure_successful"
     assert watching_entry.data == {"provider": "watch_only", "region": "na"}
     assert watching_entry.unique_id == "watch_na"
@@ -32,7 +32,7 @@ async def test_reconfigure_keeps_a_title_of_the_user(
     watching_entry.add_to_hass(hass)
     hass.config_entries.async_update_entry(watching_entry, title="My cars")
     form = await watching_entry.start_reconfigure_flow(hass)
-    await answer(hass, form, region="eu")
+    await submit(hass, form, region="eu")
     assert watching_entry.title == "My cars"
 
 
@@ -42,7 +42,7 @@ async def test_reconfigure_to_a_region_that_is_watched(
     watching_entry.add_to_hass(hass)
     MockConfigEntry(domain=DOMAIN, unique_id="watch_na").add_to_hass(hass)
     form = await watching_entry.start_reconfigure_flow(hass)
-    result = await answer(hass, form, region="na")
+    result = await submit(hass, form, region="na")
     assert result["reason"] == "already_configured"
     assert watching_entry.unique_id == "watch_eu"
 
@@ -56,13 +56,13 @@ async def test_reconfigure_the_server(
     compatible_entry.add_to_hass(hass)
     form = await compatible_entry.start_reconfigure_flow(hass)
     assert form["step_id"] == "reconfigure_compatible"
-    assert suggested(form) == server(simulator)
+    assert suggested_values(form) == server_input(simulator)
 
-    form = await answer(hass, form, **server(simulator, token="wrong"))
+    form = await submit(hass, form, **server_input(simulator, token="wrong"))
     assert form["errors"] == {"token": "invalid_auth"}
 
     proxy = simulator.urls["proxy"]
-    result = await answer(hass, form, **server(simulator, base_url=proxy))
+    result = await submit(hass, form, **server_input(simulator, base_url=proxy))
     assert result["reason"] == "reconfigure_successful"
     assert compatible_entry.data["base_url"] == proxy
     assert compatible_entry.unique_id is not None
@@ -80,9 +80,9 @@ async def test_reconfigure_in_an_outage_keeps_the_account(
     hass.config_entries.async_update_entry(compatible_entry, unique_id=f"42@{host}")
     simulator.set("eu.api", "503 no")
     form = await compatible_entry.start_reconfigure_flow(hass)
-    form = await answer(hass, form, **server(simulator))
+    form = await submit(hass, form, **server_input(simulator))
     assert form["errors"] == {"base": "server_error"}
-    result = await answer(hass, form, **server(simulator), anyway=True)
+    result = await submit(hass, form, **server_input(simulator), anyway=True)
     assert result["reason"] == "reconfigure_successful"
     assert compatible_entry.unique_id == f"42@{host}"
 
@@ -93,7 +93,7 @@ async def test_reconfigure_takes_no_other_account(
     compatible_entry.add_to_hass(hass)
     hass.config_entries.async_update_entry(compatible_entry, unique_id="42@elsewhere")
     form = await compatible_entry.start_reconfigure_flow(hass)
-    form = await answer(hass, form, **server(simulator))
+    form = await submit(hass, form, **server_input(simulator))
     assert form["errors"] == {"token": "other_account"}
 
 
@@ -107,22 +107,22 @@ async def test_reauth(
     form = await compatible_entry.start_reauth_flow(hass)
     assert form["step_id"] == "reauth_confirm"
 
-    form = await answer(hass, form, token="wrong")
+    form = await submit(hass, form, token="wrong")
     assert form["errors"] == {"token": "invalid_auth"}
-    form = await answer(hass, form, token="two\r\nlines")
+    form = await submit(hass, form, token="two\r\nlines")
     assert form["errors"] == {"token": "token_form"}
 
     simulator.set("eu.api", "503 no")
-    form = await answer(hass, form, token=simulator.token)
+    form = await submit(hass, form, token=simulator.token)
     assert form["errors"] == {"base": "server_error"}
 
     simulator.set("eu.api", "portal")
-    form = await answer(hass, form, token=simulator.token)
+    form = await submit(hass, form, token=simulator.token)
     assert form["errors"] == {"base": "web_page"}
 
     simulator.reset()
     fresh = simulator.access_token("openid", "vehicle_device_data")
-    result = await answer(hass, form, token=f" {fresh} ")
+    result = await submit(hass, form, token=f" {fresh} ")
     assert result["reason"] == "reauth_successful"
     assert compatible_entry.data["token"] == fresh
 
@@ -133,5 +133,5 @@ async def test_reauth_takes_no_other_account(
     compatible_entry.add_to_hass(hass)
     hass.config_entries.async_update_entry(compatible_entry, unique_id="42@elsewhere")
     form = await compatible_entry.start_reauth_flow(hass)
-    form = await answer(hass, form, token=simulator.token)
+    form = await submit(hass, form, token=simulator.token)
     assert form["errors"] == {"token": "other_account"}

@@ -16,7 +16,13 @@ from simulator import Simulator
 
 from .config_entries import service_entry
 from .conftest import SignIn, until
-from .flow_steps import answer, assert_leads_to_drill, choose, fields, suggested
+from .flow_steps import (
+    assert_leads_to_drill,
+    choose_provider,
+    fields,
+    submit,
+    suggested_values,
+)
 
 REGISTER = "tesla_fleet_api.teslemetry.teslemetry.REGISTER_URL"
 
@@ -46,10 +52,10 @@ def token_of(simulator: Simulator, service: str) -> str:
 
 async def ask_for_token(hass: HomeAssistant, service: str) -> ConfigFlowResult:
     """Choose a third party and sign-in by token."""
-    form = await choose(hass, service)
+    form = await choose_provider(hass, service)
     if service == "teslemetry":
         assert form["menu_options"] == ["teslemetry_sign_in", "teslemetry_token"]
-        form = await answer(hass, form, next_step_id="teslemetry_token")
+        form = await submit(hass, form, next_step_id="teslemetry_token")
     return form
 
 
@@ -69,7 +75,7 @@ async def test_a_token(
         "console": SERVICES[service].console_url,
     }
     token = token_of(simulator, service)
-    created = await answer(hass, form, token=f" {token} ")
+    created = await submit(hass, form, token=f" {token} ")
     assert_leads_to_drill(hass, created)
     assert created["title"] == SERVICES[service].name
     assert created["data"] == {
@@ -86,7 +92,7 @@ async def test_the_cars_come_and_obey(
     hass: HomeAssistant, simulator: Simulator, service: str
 ) -> None:
     form = await ask_for_token(hass, service)
-    created = await answer(hass, form, token=token_of(simulator, service))
+    created = await submit(hass, form, token=token_of(simulator, service))
     entry = created["result"]
     await hass.async_block_till_done()
     await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
@@ -105,13 +111,13 @@ async def test_a_wrong_token_can_be_put_right(
     service: str,
 ) -> None:
     form = await ask_for_token(hass, service)
-    form = await answer(hass, form, token="wrong")
+    form = await submit(hass, form, token="wrong")
     assert form["errors"] == {"token": "invalid_auth"}
-    assert suggested(form) == {"token": "wrong"}
+    assert suggested_values(form) == {"token": "wrong"}
     assert fields(form) == {"token"}
-    form = await answer(hass, form, token="two\nlines")
+    form = await submit(hass, form, token="two\nlines")
     assert form["errors"] == {"token": "token_form"}
-    created = await answer(hass, form, token=token_of(simulator, service))
+    created = await submit(hass, form, token=token_of(simulator, service))
     assert created["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -137,10 +143,10 @@ async def test_a_service_that_is_down_can_be_set_up_anyway(
     hass.config.country = "DE"
     token = token_of(simulator, service)
     simulator.set(f"{service}.api", condition)
-    form = await answer(hass, await ask_for_token(hass, service), token=token)
+    form = await submit(hass, await ask_for_token(hass, service), token=token)
     assert form["errors"] == {"base": error}
     assert fields(form) == {"token", "anyway"}
-    created = await answer(hass, form, token=token, anyway=True)
+    created = await submit(hass, form, token=token, anyway=True)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     # The region was not entered: it follows from the country.
     assert created["data"]["region"] == "eu"
@@ -155,10 +161,10 @@ async def test_an_account_is_set_up_once(
     service: str,
 ) -> None:
     form = await ask_for_token(hass, service)
-    created = await answer(hass, form, token=token_of(simulator, service))
+    created = await submit(hass, form, token=token_of(simulator, service))
     assert created["type"] is FlowResultType.CREATE_ENTRY
     form = await ask_for_token(hass, service)
-    again = await answer(hass, form, token=token_of(simulator, service))
+    again = await submit(hass, form, token=token_of(simulator, service))
     assert again["type"] is FlowResultType.ABORT
     assert again["reason"] == "already_configured"
 
@@ -194,16 +200,16 @@ async def test_reconfiguring(
     service: str,
 ) -> None:
     form = await ask_for_token(hass, service)
-    created = await answer(hass, form, token=token_of(simulator, service))
+    created = await submit(hass, form, token=token_of(simulator, service))
     entry = created["result"]
     form = await hass.config_entries.flow.async_init(
         "keycard", context={"source": "reconfigure", "entry_id": entry.entry_id}
     )
     assert form["step_id"] == "reconfigure_service"
-    form = await answer(hass, form, token="wrong")
+    form = await submit(hass, form, token="wrong")
     assert form["errors"] == {"token": "invalid_auth"}
     fresh = token_of(simulator, service)
-    result = await answer(hass, form, token=fresh)
+    result = await submit(hass, form, token=fresh)
     assert result["reason"] == "reconfigure_successful"
     assert entry.data["token"] == fresh
 
@@ -220,7 +226,7 @@ async def test_a_token_of_somebody_else(
     form = await hass.config_entries.flow.async_init(
         "keycard", context={"source": "reconfigure", "entry_id": entry.entry_id}
     )
-    form = await answer(hass, form, token=simulator.tessie_token())
+    form = await submit(hass, form, token=simulator.tessie_token())
     assert form["errors"] == {"token": "other_account"}
 
 
@@ -233,8 +239,8 @@ async def test_signing_in_with_teslemetry(
     sign_in: SignIn,
     set_up_entry: AsyncMock,
 ) -> None:
-    menu = await choose(hass, "teslemetry")
-    page = await answer(hass, menu, next_step_id="teslemetry_sign_in")
+    menu = await choose_provider(hass, "teslemetry")
+    page = await submit(hass, menu, next_step_id="teslemetry_sign_in")
     asked = parse_qs(urlsplit(page["url"]).query)
     assert asked["code_challenge_method"] == ["S256"]
     assert asked["name"] == [hass.config.location_name]
@@ -259,11 +265,11 @@ async def test_a_service_that_does_not_answer(
     set_up_entry: AsyncMock,
 ) -> None:
     simulator.set("teslemetry.api", "503 <html>down</html>")
-    menu = await choose(hass, "teslemetry")
-    form = await answer(hass, menu, next_step_id="teslemetry_sign_in")
+    menu = await choose_provider(hass, "teslemetry")
+    form = await submit(hass, menu, next_step_id="teslemetry_sign_in")
     assert form["errors"] == {"base": "service_unreachable"}
     simulator.set("teslemetry.api", "ok")
-    page = await answer(hass, form)
+    page = await submit(hass, form)
     assert (await sign_in(page))["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -273,8 +279,8 @@ async def test_signing_in_again(
     sign_in: SignIn,
     set_up_entry: AsyncMock,
 ) -> None:
-    menu = await choose(hass, "teslemetry")
-    page = await answer(hass, menu, next_step_id="teslemetry_sign_in")
+    menu = await choose_provider(hass, "teslemetry")
+    page = await submit(hass, menu, next_step_id="teslemetry_sign_in")
     entry = (await sign_in(page))["result"]
     before = entry.data["token"]
     entry.async_start_reauth(hass)
@@ -290,8 +296,8 @@ async def test_signing_in_again(
 async def test_the_sign_in_is_renewed(
     hass: HomeAssistant, simulator: Simulator, sign_in: SignIn
 ) -> None:
-    menu = await choose(hass, "teslemetry")
-    page = await answer(hass, menu, next_step_id="teslemetry_sign_in")
+    menu = await choose_provider(hass, "teslemetry")
+    page = await submit(hass, menu, next_step_id="teslemetry_sign_in")
     entry = (await sign_in(page))["result"]
     await hass.async_block_till_done()
     before = entry.data["token"]["access_token"]

@@ -14,7 +14,7 @@ from simulator import Simulator
 
 from .config_entries import hosts_options
 from .conftest import SetUp, until
-from .repository_files import keys_at, texts
+from .repository_files import keys_at, translations
 
 HOSTS = {
     *("region_na", "region_eu", "region_cn", "sign_in_token", "sign_in_page"),
@@ -130,5 +130,5 @@ async def test_nothing_is_set_up(
 
 
 def test_what_is_shown_has_a_name() -> None:
-    names = keys_at(texts("en"), "system_health", "info")
+    names = keys_at(translations("en"), "system_health", "info")
     assert names == HOSTS | {"version", "cars"}

@@ -14,8 +14,8 @@ from simulator import Simulator
 from simulator.http.server import json_reply
 
 from .command_table import CASES, Case, act, named, shown
-from .config_entries import behind_proxy
-from .conftest import SetUp, judgement_of, state_of, until
+from .config_entries import tesla_proxy_entry
+from .conftest import SetUp, assessment_status, state_of, until
 from .test_every_command import Fate, Garage
 
 pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")
@@ -48,7 +48,7 @@ async def proxied(
     """Set up the account with a proxy whose key the car knows."""
     simulator.set_signing("Ada", "required")
     simulator.pair("Ada", simulator.tesla_proxy.key)
-    entry = behind_proxy(simulator)
+    entry = tesla_proxy_entry(simulator)
     await set_up(entry)
 
     def known() -> bool:
@@ -80,7 +80,7 @@ async def test_every_command(
     for item in CASES:
         with subtests.test(named(item)):
             await check(garage, item)
-    assert judgement_of(proxied) == "operational"
+    assert assessment_status(proxied) == "operational"
 
 
 async def check(garage: Garage, item: Case) -> None:
@@ -132,7 +132,7 @@ async def test_a_key_that_the_car_does_not_know(
         with pytest.raises(HomeAssistantError) as caught:
             await act(hass, "lock.ada_lock", "unlock", {})
         assert caught.value.translation_key == "server_key_not_paired"
-    assert judgement_of(proxied) == "operational"
+    assert assessment_status(proxied) == "operational"
     assert state_of(hass, "lock.ada_lock").state == "locked"
 
 
@@ -158,14 +158,14 @@ async def test_what_holds_already_is_done(
 async def test_what_the_proxy_refuses_is_not_held_against_tesla(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
 ) -> None:
-    await until(hass, lambda: judgement_of(proxied) == "operational")
+    await until(hass, lambda: assessment_status(proxied) == "operational")
     for _ in range(5):
         with pytest.raises(HomeAssistantError):
             await act(hass, "switch.ada_valet_mode", "turn_on")
         with pytest.raises(HomeAssistantError):
             await act(hass, "cover.cy_sun_roof", "open_cover")
         await hass.async_block_till_done()
-    assert judgement_of(proxied) == "operational"
+    assert assessment_status(proxied) == "operational"
     assert state_of(hass, "sensor.ada_key_to_take").state == "usual"
 
 

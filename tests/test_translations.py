@@ -18,15 +18,15 @@ from custom_components.keycard.transport.result import BluetoothError, CommandRe
 from .repository_files import (
     KEYCARD,
     LANGUAGES,
-    called,
     calls,
+    function_name,
     has_path,
     keys_at,
-    leaves,
     modules,
     read_json,
-    text_argument,
-    texts,
+    string_argument,
+    strings,
+    translations,
 )
 
 # Reasons translated by Home Assistant, raised by its own flow code
@@ -74,7 +74,7 @@ COGNATES = {
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_texts_are_fit_to_be_shown(language: str) -> None:
-    for path, text in leaves(texts(language)):
+    for path, text in strings(translations(language)):
         assert text.strip() == text, path
         assert text, path
         assert "://" not in text, path
@@ -84,7 +84,7 @@ def test_texts_are_fit_to_be_shown(language: str) -> None:
 
 
 def test_translation_keys_are_slugs() -> None:
-    for path, _ in leaves(texts("en")):
+    for path, _ in strings(translations("en")):
         for key in path.split("."):
             assert re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", key), path
 
@@ -98,7 +98,10 @@ def test_it_speaks_to_its_users() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_languages_hold_the_same_texts(language: str) -> None:
-    english, other = dict(leaves(texts("en"))), dict(leaves(texts(language)))
+    english, other = (
+        dict(strings(translations("en"))),
+        dict(strings(translations(language))),
+    )
     assert english.keys() == other.keys()
     for path, text in english.items():
         for what in (r"{\w+}", r"`[^`]+`", r"]\("):
@@ -108,10 +111,10 @@ def test_languages_hold_the_same_texts(language: str) -> None:
 
 @pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
 def test_nothing_is_left_in_english(language: str) -> None:
-    other = dict(leaves(texts(language)))
+    other = dict(strings(translations(language)))
     same = {
         text
-        for path, text in leaves(texts("en"))
+        for path, text in strings(translations("en"))
         # Placeholders with punctuation alone are no words.
         if other[path] == text and re.search(r"[^\W\d_]", re.sub(r"{\w+}", "", text))
     }
@@ -124,8 +127,8 @@ def test_nothing_is_left_in_english(language: str) -> None:
 def test_the_automation_editor_finds_each_by_tesla_or_keycard(
     table: str, language: str
 ) -> None:
-    content = dict(leaves(texts(language)))
-    for key in keys_at(texts("en"), table):
+    content = dict(strings(translations(language)))
+    for key in keys_at(translations("en"), table):
         shown = (
             f"{content[f'{table}.{key}.name']} {content[f'{table}.{key}.description']}"
         )
@@ -137,7 +140,7 @@ FLOWS = (("config",), ("options",), ("config_subentries", "bluetooth_key"))
 
 
 def test_every_form_and_its_fields_are_described() -> None:
-    english = texts("en")
+    english = translations("en")
     for flow in FLOWS:
         for step in keys_at(english, *flow, "step"):
             assert keys_at(english, *flow, "step", step, "data_description") == keys_at(
@@ -147,19 +150,19 @@ def test_every_form_and_its_fields_are_described() -> None:
 
 @pytest.mark.parametrize("flow", [flow for flow in FLOWS if flow != ("options",)])
 def test_whatever_becomes_of_a_pairing_is_said(flow: tuple[str, ...]) -> None:
-    errors = keys_at(texts("en"), *flow, "error")
+    errors = keys_at(translations("en"), *flow, "error")
     ends = {end.value for end in PairingResult} - {PairingResult.PAIRED.value}
     assert ends | {LISTENS_ONLY, KEY_FILE} <= errors
-    assert keys_at(texts("en"), *flow, "progress") == {"asking", "tapping"}
+    assert keys_at(translations("en"), *flow, "progress") == {"asking", "tapping"}
 
 
 def test_what_can_be_added_to_an_entry_is_named() -> None:
-    added = keys_at(texts("en"), "config_subentries", SUBENTRY_BLUETOOTH_KEY)
+    added = keys_at(translations("en"), "config_subentries", SUBENTRY_BLUETOOTH_KEY)
     assert {"entry_type", "initiate_flow"} <= added
 
 
 def test_steps_aborts_and_errors_of_the_flows_have_texts() -> None:
-    english = texts("en")
+    english = translations("en")
     missing: list[str] = []
     for path, node in calls():
         if path.name != "config_flow.py" and "flow" not in path.as_posix():
@@ -169,9 +172,9 @@ def test_steps_aborts_and_errors_of_the_flows_have_texts() -> None:
             ("async_show_menu", "step_id", "step"),
             ("async_abort", "reason", "abort"),
         ):
-            if called(node) != function:
+            if function_name(node) != function:
                 continue
-            key = text_argument(node, argument)
+            key = string_argument(node, argument)
             if key is None or (table == "abort" and key in CENTRAL_ABORTS):
                 continue
             if not any(has_path(english, *flow, table, key) for flow in FLOWS):
@@ -181,7 +184,7 @@ def test_steps_aborts_and_errors_of_the_flows_have_texts() -> None:
 
 def translated_in(path: Path, node: ast.Call) -> list[tuple[str, ...]]:
     """Yield the tables that may contain the translation key of a call."""
-    name = called(node)
+    name = function_name(node)
     if name.endswith(("Error", "Failed", "NotReady")):
         return [("exceptions",)]
     if name == "async_create_issue":
@@ -197,7 +200,7 @@ def translated_in(path: Path, node: ast.Call) -> list[tuple[str, ...]]:
 
 
 def test_every_reason_for_a_command_not_done_has_a_text() -> None:
-    known = keys_at(texts("en"), "exceptions")
+    known = keys_at(translations("en"), "exceptions")
     assert {refusal.value for refusal in CommandRejection} <= known
     assert set(commands._ERRORS.values()) <= known
     assert set(commands._BLUETOOTH_ERRORS.values()) <= known
@@ -206,11 +209,11 @@ def test_every_reason_for_a_command_not_done_has_a_text() -> None:
 
 
 def test_translation_keys_in_calls_have_texts() -> None:
-    english = texts("en")
+    english = translations("en")
     seen = 0
     missing: list[str] = []
     for path, node in calls():
-        key = text_argument(node, "translation_key")
+        key = string_argument(node, "translation_key")
         if key is None:
             continue
         seen += 1
@@ -221,7 +224,7 @@ def test_translation_keys_in_calls_have_texts() -> None:
 
 
 def test_translation_keys_of_entities_have_texts() -> None:
-    english = texts("en")
+    english = translations("en")
     missing = [
         f"{path}:{node.lineno}: {node.value.value}"
         for path, tree in modules().items()
@@ -244,12 +247,12 @@ def test_no_text_is_left_over(table: str) -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    assert keys_at(texts("en"), table) - words == set()
+    assert keys_at(translations("en"), table) - words == set()
 
 
 def test_icons_belong_to_something() -> None:
-    icons, english = read_json(KEYCARD / "icons.json"), texts("en")
-    assert all(text.startswith("mdi:") for _, text in leaves(icons))
+    icons, english = read_json(KEYCARD / "icons.json"), translations("en")
+    assert all(text.startswith("mdi:") for _, text in strings(icons))
     for platform in keys_at(icons, "entity"):
         for key in keys_at(icons, "entity", platform):
             assert has_path(english, "entity", platform, key), f"{platform}.{key}"
@@ -266,7 +269,7 @@ def test_actions_triggers_and_conditions_are_described(table: str, icon: str) ->
     path = KEYCARD / f"{table}.yaml"
     described = yaml.safe_load(path.read_text()) if path.exists() else {}
     names = {name for name in described if not name.startswith(".")}
-    english, icons = texts("en"), read_json(KEYCARD / "icons.json")
+    english, icons = translations("en"), read_json(KEYCARD / "icons.json")
     assert keys_at(english, table) == names
     assert keys_at(icons, table) == names
     for name in names:
@@ -278,7 +281,8 @@ def test_actions_triggers_and_conditions_are_described(table: str, icon: str) ->
 
 def test_code_registers_the_actions_that_are_described() -> None:
     registers = any(
-        called(node) in {"async_register", "async_register_platform_entity_service"}
+        function_name(node)
+        in {"async_register", "async_register_platform_entity_service"}
         and path.name == "services.py"
         for path, node in calls()
     )

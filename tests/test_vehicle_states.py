@@ -30,7 +30,7 @@ from custom_components.keycard.update import UPDATES
 from simulator.vehicle.car import Car
 
 from .conftest import car_of, show_state, state_of
-from .repository_files import KEYCARD, has_path, read_json, texts
+from .repository_files import KEYCARD, has_path, read_json, translations
 from .vehicle.recorded import MODEL_3, recorded
 
 TABLES: dict[Platform, tuple[VehicleEntityDescription, ...]] = {
@@ -378,7 +378,7 @@ def test_every_entity_has_a_name_and_an_icon(
         assert description.device_class is not None
         return
     for language in ("en", "de"):
-        assert has_path(texts(language), "entity", platform, key, "name")
+        assert has_path(translations(language), "entity", platform, key, "name")
     assert has_path(read_json(KEYCARD / "icons.json"), "entity", platform, key)
 
 
@@ -389,12 +389,12 @@ def test_every_option_has_a_name(
     for option in getattr(description, "options", None) or ():
         path = ("entity", platform, str(description.translation_key), "state", option)
         for language in ("en", "de"):
-            assert has_path(texts(language), *path)
+            assert has_path(translations(language), *path)
 
 
 def test_no_name_is_left_over() -> None:
     for platform, table in TABLES.items():
-        named = texts("en")["entity"]
+        named = translations("en")["entity"]
         assert isinstance(named, dict)
         mine = named[platform]
         assert isinstance(mine, dict)

@@ -22,18 +22,20 @@ from custom_components.keycard.external.discovery import (
 from ..other_integrations import (
     ADA_VIN,
     CY_VIN,
-    Other,
-    add_other,
-    fleet_car,
-    teslamate_car,
+    DeviceSpec,
+    register_device,
+    tesla_fleet_device,
+    teslamate_device,
 )
 
 LOCK: tuple[str, str, Mapping[str, Any]] = ("lock", "door lock", {})
 
 CARS = [
-    pytest.param(fleet_car(), ("model3", 2021, ADA_VIN), "Tesla Fleet", id="fleet"),
     pytest.param(
-        Other(
+        tesla_fleet_device(), ("model3", 2021, ADA_VIN), "Tesla Fleet", id="fleet"
+    ),
+    pytest.param(
+        DeviceSpec(
             domain="teslemetry",
             identifiers=(CY_VIN,),
             name="Cy",
@@ -45,14 +47,16 @@ CARS = [
         id="teslemetry",
     ),
     pytest.param(
-        Other(domain="tessie", identifiers=(ADA_VIN,), name="Ada", model="Model 3"),
+        DeviceSpec(
+            domain="tessie", identifiers=(ADA_VIN,), name="Ada", model="Model 3"
+        ),
         ("model3", 2021, ADA_VIN),
         "Tessie",
         id="tessie",
     ),
     pytest.param(
         # It numbers its cars, but names entities by the VIN.
-        Other(
+        DeviceSpec(
             domain="tesla_custom",
             identifiers=(12345678901234567,),
             name="Ada",
@@ -64,10 +68,10 @@ CARS = [
         id="tesla_custom",
     ),
     pytest.param(
-        teslamate_car(), ("model3", None, ""), "TeslaMate", id="TeslaMate itself"
+        teslamate_device(), ("model3", None, ""), "TeslaMate", id="TeslaMate itself"
     ),
     pytest.param(
-        Other(
+        DeviceSpec(
             domain="mqtt",
             identifiers=("teslamate/cars/1",),
             name="Ada",
@@ -78,7 +82,7 @@ CARS = [
         id="TeslaMate, announced by a tool",
     ),
     pytest.param(
-        Other(
+        DeviceSpec(
             domain="mqtt",
             identifiers=("teslamate/home/cars/2",),
             name="Ada",
@@ -89,7 +93,7 @@ CARS = [
         id="TeslaMate in a namespace, with a VIN",
     ),
     pytest.param(
-        Other(
+        DeviceSpec(
             domain="something",
             identifiers=("1",),
             name="Ada",
@@ -107,11 +111,11 @@ CARS = [
 async def test_vehicles_are_discovered(
     *,
     hass: HomeAssistant,
-    other: Other,
+    other: DeviceSpec,
     known: tuple[str, int | None, str],
     integration: str,
 ) -> None:
-    device = add_other(hass, other)
+    device = register_device(hass, other)
     (car,) = async_discover_vehicles(hass)
     assert (car.model, car.year, car.vin) == known
     assert car.name == other.name
@@ -125,7 +129,7 @@ async def test_vehicles_are_discovered(
 
 NO_CARS = [
     pytest.param(
-        Other(
+        DeviceSpec(
             domain="tesla_fleet",
             identifiers=("1234567",),
             name="Home",
@@ -135,7 +139,7 @@ NO_CARS = [
         id="an energy site",
     ),
     pytest.param(
-        Other(
+        DeviceSpec(
             domain="tesla_custom",
             identifiers=(7,),
             name="Home",
@@ -144,11 +148,11 @@ NO_CARS = [
         id="an energy site of numbers",
     ),
     pytest.param(
-        Other(domain="tesla_wall_connector", identifiers=("w",), name="Charger"),
+        DeviceSpec(domain="tesla_wall_connector", identifiers=("w",), name="Charger"),
         id="a wall connector",
     ),
     pytest.param(
-        Other(
+        DeviceSpec(
             domain="mqtt",
             identifiers=("thermostat",),
             name="Hall",
@@ -158,7 +162,7 @@ NO_CARS = [
         id="a thermostat",
     ),
     pytest.param(
-        Other(
+        DeviceSpec(
             domain="mobile_app",
             identifiers=("phone",),
             name="Phone",
@@ -168,7 +172,7 @@ NO_CARS = [
         id="a phone",
     ),
     pytest.param(
-        Other(
+        DeviceSpec(
             domain="tesla_fleet",
             identifiers=(ADA_VIN,),
             name="Ada",
@@ -178,15 +182,15 @@ NO_CARS = [
         id="a device that is switched off",
     ),
     pytest.param(
-        Other(domain=DOMAIN, identifiers=("ada",), name="Ada", entities=(LOCK,)),
+        DeviceSpec(domain=DOMAIN, identifiers=("ada",), name="Ada", entities=(LOCK,)),
         id="a car of Keycard's",
     ),
 ]
 
 
 @pytest.mark.parametrize("other", NO_CARS)
-async def test_other_devices_are_no_vehicles(hass: HomeAssistant, other: Other) -> None:
-    add_other(hass, other)
+async def test_other_devices_are_no_vehicles(hass: HomeAssistant, other: DeviceSpec) -> None:
+    register_device(hass, other)
     assert async_discover_vehicles(hass) == []
 
 
@@ -195,16 +199,16 @@ async def test_disabled_integration_has_no_vehicles(
 ) -> None:
     entry = MockConfigEntry(domain="tesla_fleet", disabled_by=ConfigEntryDisabler.USER)
     entry.add_to_hass(hass)
-    add_other(hass, fleet_car(), entry)
+    register_device(hass, tesla_fleet_device(), entry)
     assert async_discover_vehicles(hass) == []
 
 
 async def test_vehicle_of_two_integrations_is_merged(hass: HomeAssistant) -> None:
-    fleet = add_other(hass, fleet_car())
-    add_other(hass, fleet_car("Cy", CY_VIN))
-    mate = add_other(hass, teslamate_car("ada"))
-    tessie = add_other(
-        hass, Other(domain="tessie", identifiers=(ADA_VIN,), name="My car")
+    fleet = register_device(hass, tesla_fleet_device())
+    register_device(hass, tesla_fleet_device("Cy", CY_VIN))
+    mate = register_device(hass, teslamate_device("ada"))
+    tessie = register_device(
+        hass, DeviceSpec(domain="tessie", identifiers=(ADA_VIN,), name="My car")
     )
     ada, cy = async_discover_vehicles(hass)
     assert [device.device_id for device in ada.devices] == [
@@ -219,8 +223,8 @@ async def test_vehicle_of_two_integrations_is_merged(hass: HomeAssistant) -> Non
 async def test_missing_vin_comes_from_the_other_integration(
     hass: HomeAssistant,
 ) -> None:
-    add_other(hass, teslamate_car("Ada", model="Tesla"))
-    add_other(hass, fleet_car())
+    register_device(hass, teslamate_device("Ada", model="Tesla"))
+    register_device(hass, tesla_fleet_device())
     (ada,) = async_discover_vehicles(hass)
     assert (ada.model, ada.year, ada.vin) == ("model3", 2021, ADA_VIN)
 
@@ -228,16 +232,16 @@ async def test_missing_vin_comes_from_the_other_integration(
 async def test_different_vehicles_of_equal_name_are_not_merged(
     hass: HomeAssistant,
 ) -> None:
-    add_other(hass, fleet_car("Car"))
-    add_other(hass, fleet_car("Car", CY_VIN))
-    add_other(hass, teslamate_car("Car", model="Y"))
+    register_device(hass, tesla_fleet_device("Car"))
+    register_device(hass, tesla_fleet_device("Car", CY_VIN))
+    register_device(hass, teslamate_device("Car", model="Y"))
     assert len(async_discover_vehicles(hass)) == 3
 
 
 async def test_selected_vehicle_is_not_discovered_again(
     hass: HomeAssistant, watching_entry: MockConfigEntry
 ) -> None:
-    device = add_other(hass, fleet_car())
+    device = register_device(hass, tesla_fleet_device())
     watching_entry.add_to_hass(hass)
     (car,) = async_discover_vehicles(hass)
     cars = dict(watching_entry.options["cars"])
@@ -249,24 +253,24 @@ async def test_selected_vehicle_is_not_discovered_again(
     # Nor when it comes again by another id.
     dr.async_get(hass).async_remove_device(device.id)
     dr.async_get(hass)._deleted_devices.clear()
-    assert add_other(hass, fleet_car()).id != device.id
+    assert register_device(hass, tesla_fleet_device()).id != device.id
     assert async_discover_vehicles(hass) == []
 
 
 async def test_vehicle_of_an_account_is_not_discovered(hass: HomeAssistant) -> None:
-    add_other(hass, Other(domain=DOMAIN, identifiers=(ADA_VIN,), name="Ada"))
-    add_other(hass, fleet_car())
+    register_device(hass, DeviceSpec(domain=DOMAIN, identifiers=(ADA_VIN,), name="Ada"))
+    register_device(hass, tesla_fleet_device())
     assert async_discover_vehicles(hass) == []
 
 
 async def test_device_is_found_by_its_identifiers(hass: HomeAssistant) -> None:
     registry = dr.async_get(hass)
-    device = add_other(hass, fleet_car())
+    device = register_device(hass, tesla_fleet_device())
     named = async_discover_vehicles(hass)[0].devices[0]
     registry.async_remove_device(device.id)
     assert named.async_find(hass) is None
     registry._deleted_devices.clear()
-    again = add_other(hass, fleet_car())
+    again = register_device(hass, tesla_fleet_device())
     assert again.id != device.id
     assert named.async_find(hass) == again
 

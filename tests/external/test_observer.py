@@ -18,7 +18,7 @@ from custom_components.keycard.outage.stale_data import (
     StaleDataDetector,
 )
 
-from ..other_integrations import ADA_VIN, Other, add_other
+from ..other_integrations import ADA_VIN, DeviceSpec, register_device
 
 type Registered = tuple[str, str, Mapping[str, Any]]
 
@@ -131,9 +131,9 @@ def seen(
     )
 
     def follow(case: Case) -> Callable[..., StaleDataDetector]:
-        add_other(
+        register_device(
             hass,
-            Other(
+            DeviceSpec(
                 domain=case.domain,
                 identifiers=(case.identifier,),
                 name="Ada",

@@ -16,7 +16,7 @@ from tesla_protocol.command.universal_message_pb2 import (
 from simulator.bluetooth.framing import FrameDecoder
 from simulator.protocol import Transport, Whitelist
 
-PEER = Path(__file__).with_name("tesla_ble_process.py")
+PROCESS = Path(__file__).with_name("tesla_ble_process.py")
 
 
 class ForeignCar:
@@ -25,7 +25,7 @@ class ForeignCar:
     def __init__(self, vin: str) -> None:
         self.whitelist = Whitelist(lambda: 0.0)  # unused: the process has its own
         self._process = subprocess.Popen(
-            [sys.executable, str(PEER), "car", vin],
+            [sys.executable, str(PROCESS), "car", vin],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -37,24 +37,24 @@ class ForeignCar:
 
     def set(self, name: str, *args: object) -> None:
         """Set a state of the car."""
-        self._tell(call=f"set_{name}", args=args)
+        self._send(call=f"set_{name}", args=args)
 
     def answer(
         self,
         data: bytes,
-        over: Transport = Transport.CLOUD,
-        tell_later: Callable[[bytes], None] = lambda message: None,
+        transport: Transport = Transport.CLOUD,
+        send_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
         """Send a message to the car and return its answer."""
         frames = FrameDecoder()
-        told = self._tell(frame=(len(data).to_bytes(2) + data).hex())
+        told = self._send(frame=(len(data).to_bytes(2) + data).hex())
         answers = [
             message
             for one in told
             for message in frames.feed(bytes.fromhex(one["frame"]))
         ]
         for message in answers[1:]:
-            tell_later(message)
+            send_later(message)
         return answers[0] if answers else None
 
     def broadcast(self) -> bytes:
@@ -69,7 +69,7 @@ class ForeignCar:
         """Return no messages."""
         return ()
 
-    def _tell(self, **message: object) -> list[dict[str, Any]]:
+    def _send(self, **message: object) -> list[dict[str, Any]]:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None

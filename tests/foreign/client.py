@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from simulator.bluetooth import Connection
 
-PEER = Path(__file__).with_name("tesla_ble_process.py")
-PATIENCE = 30.0  # seconds; a request takes a fraction of one
+PROCESS = Path(__file__).with_name("tesla_ble_process.py")
+TIMEOUT = 30.0  # seconds; a request takes a fraction of one
 
 
 class ForeignClient:
@@ -28,7 +28,7 @@ class ForeignClient:
         self._line = line
         self._ids = count(1)
         self._waiting: dict[int, asyncio.Future[str | None]] = {}
-        self._news = asyncio.Event()
+        self._received = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
         line.on_chunk = lambda chunk: self._write(frame=chunk.hex())
 
@@ -36,10 +36,10 @@ class ForeignClient:
     async def start(cls, line: Connection, vin: str) -> Self:
         """Start the process and connect the client."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(PEER), "client", vin, stdin=PIPE, stdout=PIPE
+            sys.executable, str(PROCESS), "client", vin, stdin=PIPE, stdout=PIPE
         )
         client = cls(process, line)
-        client.tell("set_connected", True)
+        client.send("set_connected", True)
         return client
 
     async def stop(self) -> None:
@@ -49,16 +49,16 @@ class ForeignClient:
         await self._process.wait()
         await self._reading
 
-    def tell(self, call: str, *args: object) -> None:
+    def send(self, call: str, *args: object) -> None:
         """Call a method without a result."""
         self._write(call=call, args=args)
 
-    async def do(self, call: str, *args: object) -> str | None:
+    async def call(self, call: str, *args: object) -> str | None:
         """Call a method and return its error."""
-        async with asyncio.timeout(PATIENCE):
-            return await self.begin(call, *args)
+        async with asyncio.timeout(TIMEOUT):
+            return await self.start_call(call, *args)
 
-    def begin(self, call: str, *args: object) -> asyncio.Future[str | None]:
+    def start_call(self, call: str, *args: object) -> asyncio.Future[str | None]:
         """Call a method and return a future of its error."""
         number = next(self._ids)
         future = asyncio.get_running_loop().create_future()
@@ -66,12 +66,12 @@ class ForeignClient:
         self._write(call=call, args=args, id=number)
         return future
 
-    async def until_told(self, name: str) -> dict[str, Any]:
+    async def wait_for_state(self, name: str) -> dict[str, Any]:
         """Return a state once the client has received it."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while name not in self.states:
-                self._news.clear()
-                await self._news.wait()
+                self._received.clear()
+                await self._received.wait()
         return self.states[name]
 
     def _write(self, **message: object) -> None:
@@ -91,4 +91,4 @@ class ForeignClient:
             else:
                 error = None if message["success"] else str(message["error"])
                 self._waiting.pop(message["id"]).set_result(error)
-            self._news.set()
+            self._received.set()

@@ -34,7 +34,7 @@ from tesla_ble import (
     set_log_callback,
 )
 
-PACE = 0.005  # seconds between iterations of the client's loop
+INTERVAL = 0.005  # seconds between iterations of the client's loop
 STATES = (
     "vehicle_status",
     "charge_state",
@@ -45,14 +45,14 @@ STATES = (
     "software_update_state",
     "tire_pressure_state",
 )
-_WORDS: dict[str, object] = {
+_ENUM_MEMBERS: dict[str, object] = {
     **{f"role.{one.name}": one for one in KeysRole},
     **{f"seat.{one.name}": one for one in SeatPosition},
     **{f"sleep.{one.name}": one for one in SleepState},
 }
 
 
-def tell(**message: object) -> None:
+def write(**message: object) -> None:
     """Write a line."""
     sys.stdout.write(json.dumps(message, default=repr) + "\n")
     sys.stdout.flush()
@@ -61,12 +61,12 @@ def tell(**message: object) -> None:
 def arguments(message: dict[str, Any]) -> list[Any]:
     """Return the arguments of a call; `role.DRIVER` and the like become enums."""
     return [
-        _WORDS.get(one, one) if isinstance(one, str) else one
+        _ENUM_MEMBERS.get(one, one) if isinstance(one, str) else one
         for one in message.get("args", [])
     ]
 
 
-class Radio(BleAdapter):
+class StdoutAdapter(BleAdapter):
     """Adapter that writes sent frames to standard output."""
 
     @override
@@ -80,40 +80,40 @@ class Radio(BleAdapter):
     @override
     def write(self, arg0: bytes, /) -> bool:
         """Send a frame."""
-        tell(frame=bytes(arg0).hex())
+        write(frame=bytes(arg0).hex())
         return True
 
 
-class Memory(StorageAdapter):
+class MemoryStorage(StorageAdapter):
     """Storage for the lifetime of the process."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: dict[str, bytes] = {}
+        self.values: dict[str, bytes] = {}
 
     @override
     def load(self, arg0: str, /) -> bytes | None:
         """Return the value of a name."""
-        return self.kept.get(arg0)
+        return self.values.get(arg0)
 
     @override
     def save(self, arg0: str, arg1: bytes, /) -> bool:
         """Store a value."""
-        self.kept[arg0] = bytes(arg1)
+        self.values[arg0] = bytes(arg1)
         return True
 
     @override
     def remove(self, arg0: str, /) -> bool:
         """Remove a value."""
-        return self.kept.pop(arg0, None) is not None
+        return self.values.pop(arg0, None) is not None
 
 
-def lines() -> Iterator[list[dict[str, Any]]]:
+def received_messages() -> Iterator[list[dict[str, Any]]]:
     """Yield the received messages, at least once in each interval, until EOF."""
     begun = b""
     source = sys.stdin.fileno()
     while True:
-        ready, _, _ = select.select([source], [], [], PACE)
+        ready, _, _ = select.select([source], [], [], INTERVAL)
         if ready:
             if not (chunk := os.read(source, 65536)):
                 return
@@ -127,32 +127,32 @@ def outcome(result: CommandResult) -> dict[str, object]:
     return {"success": result.success, "error": result.error_message}
 
 
-def told_of(name: str) -> Callable[[dict[str, Any]], None]:
+def write_state(name: str) -> Callable[[dict[str, Any]], None]:
     """Return a callback that writes a state."""
-    return lambda data: tell(state=name, data=data)
+    return lambda data: write(state=name, data=data)
 
 
-def done(call: int) -> Callable[[CommandResult], None]:
+def write_result(call: int) -> Callable[[CommandResult], None]:
     """Return a callback that writes the result of a call."""
-    return lambda result: tell(id=call, **outcome(result))
+    return lambda result: write(id=call, **outcome(result))
 
 
 def run_client(vin: str) -> None:
     """Run a client."""
-    vehicle = Vehicle(Radio(), Memory())
+    vehicle = Vehicle(StdoutAdapter(), MemoryStorage())
     vehicle.set_vin(vin)
     for name in STATES:
-        getattr(vehicle, f"set_{name}_callback")(told_of(name))
+        getattr(vehicle, f"set_{name}_callback")(write_state(name))
     vehicle.set_poll_result_callback(
-        lambda name, result: tell(poll=name, **outcome(result))
+        lambda name, result: write(poll=name, **outcome(result))
     )
-    for messages in lines():
+    for messages in received_messages():
         for message in messages:
             if "frame" in message:
                 vehicle.on_rx_data(bytes.fromhex(message["frame"]))
             elif "id" in message:
                 call = getattr(vehicle, message["call"])
-                call(*arguments(message), on_complete=done(message["id"]))
+                call(*arguments(message), on_complete=write_result(message["id"]))
             else:
                 getattr(vehicle, message["call"])(*arguments(message))
         vehicle.loop()
@@ -165,10 +165,10 @@ def run_car(vin: str) -> None:
         message = json.loads(line)
         if "frame" in message:
             for frame in car.on_client_frame(bytes.fromhex(message["frame"])):
-                tell(frame=bytes(frame).hex())
+                write(frame=bytes(frame).hex())
         else:
             getattr(car, message["call"])(*arguments(message))
-        tell(done=True)
+        write(done=True)
 
 
 if __name__ == "__main__":

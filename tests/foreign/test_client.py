@@ -13,7 +13,7 @@ from simulator.protocol import Confirmation, PairingState, Role, VehicleComputer
 from simulator.vehicle.car import Car
 
 from ..simulator.conftest import HOME
-from .client import PATIENCE, ForeignClient
+from .client import TIMEOUT, ForeignClient
 
 # The client's own timeout is much longer than the simulated car needs.
 pytestmark = pytest.mark.usefixtures("fast_waking")
@@ -59,7 +59,7 @@ async def client(
 ) -> AsyncIterator[ForeignClient]:
     line = await world.bluetooth.connect(device_address(ada.vin))
     client = await ForeignClient.start(line, ada.vin)
-    assert await client.do("regenerate_key") is None
+    assert await client.call("regenerate_key") is None
     yield client
     await client.stop()
 
@@ -85,8 +85,8 @@ async def paired(
     client: ForeignClient, computers: VehicleComputers, asked: asyncio.Event
 ) -> ForeignClient:
     """Return a client whose key was added with a keycard."""
-    pairing = client.begin("pair", "role.DRIVER")
-    async with asyncio.timeout(PATIENCE):
+    pairing = client.start_call("pair", "role.DRIVER")
+    async with asyncio.timeout(TIMEOUT):
         await asked.wait()
         assert computers.whitelist.tap_card() is PairingState.ADDED
         assert await pairing is None
@@ -95,7 +95,7 @@ async def paired(
 
 async def test_it_is_refused_without_a_key(client: ForeignClient, ada: Car) -> None:
     for call, args in (("unlock", ()), ("set_climate", (True,))):
-        error = await client.do(call, *args)
+        error = await client.call(call, *args)
         assert error is not None
         assert NOT_PAIRED in error
     assert not ada.executed
@@ -121,7 +121,7 @@ async def test_it_pairs_and_commands(
         "flash_lights": ((), lambda: True),
     }
     for call, (args, outcome) in done.items():
-        assert await paired.do(call, *args) is None, call
+        assert await paired.call(call, *args) is None, call
         assert outcome(), call
     # Each ran once: none was sent again.
     assert set(ada.executed.values()) == {1}
@@ -143,8 +143,8 @@ async def test_it_polls_every_state(
         "media_state_poll": "media_state",
     }
     for poll, state in polls.items():
-        paired.tell(poll)
-        await paired.until_told(state)
+        paired.send(poll)
+        await paired.wait_for_state(state)
     assert all(success for _, success in paired.polls)
     told = paired.states
     assert told["vehicle_status"]["locked"] is True
@@ -160,11 +160,11 @@ async def test_it_polls_every_state(
 async def test_it_recovers_a_session(
     paired: ForeignClient, computers: VehicleComputers, ada: Car
 ) -> None:
-    assert await paired.do("unlock") is None
-    assert await paired.do("set_climate", True) is None
+    assert await paired.call("unlock") is None
+    assert await paired.call("set_climate", True) is None
     computers.restart()
-    assert await paired.do("lock") is None
-    assert await paired.do("set_climate", False) is None
+    assert await paired.call("lock") is None
+    assert await paired.call("set_climate", False) is None
     assert set(ada.executed.values()) == {1}
 
 
@@ -172,7 +172,7 @@ async def test_it_wakes_the_car(
     paired: ForeignClient, computers: VehicleComputers, ada: Car
 ) -> None:
     ada.set_connectivity("asleep")
-    assert await paired.do("unlock") is None
+    assert await paired.call("unlock") is None
     assert ada.connectivity == "asleep"
-    assert await paired.do("set_climate", True) is None
+    assert await paired.call("set_climate", True) is None
     assert ada.executed["auto_conditioning_start"] == 1

@@ -19,7 +19,7 @@ from harness.time_control import TimeControl, Traffic
 type Play = Callable[[Coroutine[Any, Any, None]], None]
 
 
-class Behind:
+class FakePendingWork:
     """A stand-in for the counters of the simulator."""
 
     busy = 0
@@ -40,12 +40,12 @@ def loop(clock: OffsetClock) -> Iterator[HarnessLoop]:
 
 
 @pytest.fixture
-def behind() -> Behind:
-    return Behind()
+def behind() -> FakePendingWork:
+    return FakePendingWork()
 
 
 @pytest.fixture
-def pace(clock: OffsetClock, loop: HarnessLoop, behind: Behind) -> TimeControl:
+def pace(clock: OffsetClock, loop: HarnessLoop, behind: FakePendingWork) -> TimeControl:
     return TimeControl(clock, loop, Traffic(), behind)
 
 
@@ -97,7 +97,7 @@ def test_a_cancelled_timer_is_no_timer(loop: HarnessLoop) -> None:
 
 
 def test_a_request_is_waited_for_and_one_that_is_held_is_not(
-    play: Play, pace: TimeControl, behind: Behind, clock: OffsetClock
+    play: Play, pace: TimeControl, behind: FakePendingWork, clock: OffsetClock
 ) -> None:
     release = asyncio.Event()
 

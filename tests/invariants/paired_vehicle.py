@@ -17,7 +17,7 @@ from simulator.vehicle.car import Car
 
 
 @dataclass(frozen=True, kw_only=True)
-class Near:
+class NearVehicle:
     """A vehicle, the proxy in range of it, and the simulator of both."""
 
     car: Car
@@ -34,7 +34,7 @@ def assert_paired(car: Car, data: Mapping[str, Any]) -> None:
     assert computers == {name: point.hex() for name, point in points.items()}
 
 
-def subentry_of(car: Car, **data: Any) -> ConfigSubentryData:
+def key_subentry(car: Car, **data: Any) -> ConfigSubentryData:
     """Return the subentry of a paired vehicle."""
     keys = {computer: key.hex() for computer, key in public_keys(car.vin).items()}
     computers = {"paired_at": "2026-11-20T12:00:00+00:00", **keys}
@@ -46,7 +46,9 @@ def subentry_of(car: Car, **data: Any) -> ConfigSubentryData:
     )
 
 
-def paired(entry: MockConfigEntry, car: Car, **data: Any) -> MockConfigEntry:
+def with_paired_vehicle(
+    entry: MockConfigEntry, car: Car, **data: Any
+) -> MockConfigEntry:
     """Return an entry with a paired vehicle."""
     return MockConfigEntry(
         domain=entry.domain,
@@ -54,18 +56,18 @@ def paired(entry: MockConfigEntry, car: Car, **data: Any) -> MockConfigEntry:
         unique_id=entry.unique_id,
         data=dict(entry.data),
         options=dict(entry.options),
-        subentries_data=[subentry_of(car, **data)],
+        subentries_data=[key_subentry(car, **data)],
     )
 
 
-async def bring_near(
+async def add_near_vehicle(
     hass: HomeAssistant,
     simulator: Simulator,
     name: str = "Ada",
     role: Role = Role.DRIVER,
-) -> Near:
+) -> NearVehicle:
     """Pair a car with the home's key and add a proxy in range of it."""
     simulator.pair(name, await async_get_bluetooth_key(hass), role)
     simulator.set(f"car.{name}", "near")
     proxy = async_add_proxy(hass, simulator.bluetooth)
-    return Near(car=simulator.cars[name], proxy=proxy, simulator=simulator)
+    return NearVehicle(car=simulator.cars[name], proxy=proxy, simulator=simulator)

@@ -14,7 +14,7 @@ from .story import Story
 
 
 @dataclass(kw_only=True)
-class Page:
+class PairingPage:
     """The page of one flow, as the user sees it."""
 
     story: Story
@@ -63,36 +63,36 @@ class Page:
             self.manager.async_configure(self.flow_id, values)
         )
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Refresh the page, as the frontend does after a progress event."""
         self.result = await self.story.drive(self.manager.async_configure(self.flow_id))
 
-    async def until_asked(self, name: str) -> None:
+    async def wait_for_card_request(self, name: str) -> None:
         """Wait until the vehicle waits for the key card, and refresh."""
         whitelist = self.computers(name).whitelist
         await self.story.until(lambda: whitelist.pending is not None, 60)
         # The client needs some seconds to learn that the request was received.
         await self.story.go(6)
-        await self.look()
+        await self.refresh()
 
-    async def until_done(self) -> None:
+    async def wait_until_done(self) -> None:
         """Wait until the pairing step is over, and refresh."""
         await self.story.until(
             lambda: self.manager.async_get(self.flow_id)["step_id"] != "pairing", 150
         )
-        await self.look()
+        await self.refresh()
 
 
-async def add_key(story: Story, entry: MockConfigEntry) -> Page:
+async def add_key(story: Story, entry: MockConfigEntry) -> PairingPage:
     """Choose to add a Bluetooth key."""
     manager = story.hass.config_entries.subentries
     result = await manager.async_init(
         (entry.entry_id, "bluetooth_key"), context={"source": SOURCE_USER}
     )
-    return Page(story=story, manager=manager, result=result)
+    return PairingPage(story=story, manager=manager, result=result)
 
 
-async def pair_again(story: Story, entry: MockConfigEntry) -> Page:
+async def pair_again(story: Story, entry: MockConfigEntry) -> PairingPage:
     """Choose to pair a vehicle again."""
     manager = story.hass.config_entries.subentries
     (subentry_id,) = entry.subentries
@@ -100,13 +100,13 @@ async def pair_again(story: Story, entry: MockConfigEntry) -> Page:
         (entry.entry_id, "bluetooth_key"),
         context={"source": SOURCE_RECONFIGURE, "subentry_id": subentry_id},
     )
-    return Page(story=story, manager=manager, result=result)
+    return PairingPage(story=story, manager=manager, result=result)
 
 
-async def set_up_alone(story: Story) -> Page:
+async def set_up_without_account(story: Story) -> PairingPage:
     """Choose to set up a vehicle without an account."""
     manager = story.hass.config_entries.flow
     menu = await manager.async_init("keycard", context={"source": SOURCE_USER})
-    page = Page(story=story, manager=manager, result=menu)
+    page = PairingPage(story=story, manager=manager, result=menu)
     await page.fill(next_step_id="bluetooth_only")
     return page

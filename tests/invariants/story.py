@@ -44,7 +44,7 @@ class Story:
         began = self.clock.monotonic()
         await self.pace.settle()
         while not holds():
-            assert self.clock.monotonic() < began + within, "it never came to hold"
+            assert self.clock.monotonic() < began + within, "the condition never held"
             await self.pace.advance(began + within)
         return self.clock.monotonic() - began
 
@@ -121,7 +121,7 @@ def assert_available(story: Story) -> None:
     assert [one for one, state in states.items() if state == STATE_UNAVAILABLE] == []
 
 
-def assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
+def assert_no_errors(caplog: pytest.LogCaptureFixture) -> None:
     """Check that no error was logged, and no warning twice."""
     records = [record for record in caplog.records if record.levelno >= logging.WARNING]
     errors = [
@@ -144,7 +144,7 @@ def assert_explained(error: HomeAssistantError) -> None:
     )
 
 
-def news(events: list[Event[EventStateChangedData]], entity_id: str) -> list[str]:
+def states_of(events: list[Event[EventStateChangedData]], entity_id: str) -> list[str]:
     """Return the states of an entity in the order of their events."""
     return [
         event.data["new_state"].state

@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.runtime.host_poller import CHECK_INTERVAL, CHECK_TIMEOUT
 from tests.conftest import state_of
-from tests.wait import until
+from tests.wait import wait_until
 
 from .story import Story, assert_explained
 
@@ -329,7 +329,7 @@ async def test_an_entry_that_is_unloaded_keeps_no_check_waiting_for_ever(
         story.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
     )
     # The check is in progress while hosts that do not answer are probed.
-    await until(lambda: story.simulator.held > 0)
+    await wait_until(lambda: story.simulator.held > 0)
     await story.restart(entry)
     await story.pace.run_task(check, CHECK_TIMEOUT + 1)
 

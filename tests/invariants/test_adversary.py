@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from simulator import Simulator
 from simulator.bluetooth import Adversary, LinkConditions
 
-from .paired_vehicle import Near, bring_near, paired
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import Story, assert_explained
 from .test_bluetooth_in_an_outage import lock_of
 from .test_strangers import limit_of
@@ -36,9 +36,9 @@ SHOWN = {"locked": True, "unlocked": False}
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
+) -> AsyncIterator[NearVehicle]:
     simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    near = await bring_near(hass, simulator)
+    near = await add_near_vehicle(hass, simulator)
     yield near
     near.proxy.remove()
 
@@ -46,7 +46,7 @@ async def near(
 @pytest.mark.parametrize(("seed", "status", "data"), SEALS.values(), ids=SEALS)
 async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
     story: Story,
-    near: Near,
+    near: NearVehicle,
     watching_entry: MockConfigEntry,
     *,
     seed: int,
@@ -58,7 +58,7 @@ async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
     dice, car = Random(seed), near.car
     computers = story.simulator.computers["Ada"]
     computers.seals_status, computers.seals_infotainment = status, data
-    entry = await story.settled(paired(watching_entry, car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, car))
     lock = lock_of(story, entry)
     limit = limit_of(story, entry)
     assert story.states()[limit] == f"{car.charge_limit:.0f}"

@@ -18,8 +18,8 @@ from .story import (
     Story,
     assert_available,
     assert_explained,
-    assert_quiet,
-    news,
+    assert_no_errors,
+    states_of,
     status_of,
 )
 
@@ -65,7 +65,7 @@ async def test_a_car_that_sleeps_is_woken_and_then_told_once(
     await story.go(30)
     assert story.states()["binary_sensor.ada_online"] == "on"
     assert story.simulator.usage.count("vehicle_data") <= data + 1
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_a_car_that_fell_asleep_unseen_is_told_once(
@@ -163,7 +163,7 @@ async def test_of_two_taps_at_once_the_last_one_holds(
     assert last is None
     car = story.simulator.cars["Ada"]
     assert (car.executed["door_lock"], car.executed["door_unlock"]) == (1, 0)
-    assert news(changes, LOCK)[-1] == "locked"
+    assert states_of(changes, LOCK)[-1] == "locked"
 
 
 async def both(story: Story) -> list[object]:

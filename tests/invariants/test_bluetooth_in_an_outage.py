@@ -24,7 +24,7 @@ from simulator.bluetooth import LinkConditions
 from simulator.protocol import Confirmation, Role
 from tests.conftest import car_of
 
-from .paired_vehicle import Near, bring_near, paired
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import LOCK, Story, assert_explained, status_of
 
 CONNECTION = "sensor.ada_connection"
@@ -38,9 +38,9 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
+) -> AsyncIterator[NearVehicle]:
     simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    near = await bring_near(hass, simulator)
+    near = await add_near_vehicle(hass, simulator)
     near.proxy.connect_timeout = 5.0
     yield near
     near.proxy.remove()
@@ -48,10 +48,10 @@ async def near(
 
 @pytest.fixture
 async def entry(
-    story: Story, compatible_entry: MockConfigEntry, near: Near
+    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> MockConfigEntry:
     """Set up an account with a paired car in range."""
-    return await story.settled(paired(compatible_entry, near.car))
+    return await story.settled(with_paired_vehicle(compatible_entry, near.car))
 
 
 async def fail(story: Story, entry: MockConfigEntry) -> None:
@@ -69,7 +69,7 @@ def rest(story: Story) -> float:
 
 
 async def test_a_car_opens_in_an_outage(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     assert story.states()[CONNECTION] == "both"
     await fail(story, entry)
@@ -93,7 +93,7 @@ async def test_a_car_opens_in_an_outage(
 
 @pytest.mark.parametrize("confirmation", Confirmation)
 async def test_cars_confirm_in_more_than_one_form(
-    story: Story, entry: MockConfigEntry, near: Near, confirmation: Confirmation
+    story: Story, entry: MockConfigEntry, near: NearVehicle, confirmation: Confirmation
 ) -> None:
     near.simulator.computers["Ada"].confirmation = confirmation
     for action, command in (("unlock", "door_unlock"), ("lock", "door_lock")):
@@ -106,9 +106,13 @@ async def test_cars_confirm_in_more_than_one_form(
     ("link", "calls"), [("cheapest", 0), ("cloud", 1)], ids=["cheapest", "cloud"]
 )
 async def test_the_user_chooses_the_link_where_both_serve(
-    story: Story, compatible_entry: MockConfigEntry, near: Near, link: str, calls: int
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    near: NearVehicle,
+    link: str,
+    calls: int,
 ) -> None:
-    entry = paired(compatible_entry, near.car)
+    entry = with_paired_vehicle(compatible_entry, near.car)
     entry.add_to_hass(story.hass)
     story.hass.config_entries.async_update_entry(
         entry, options={**entry.options, "link": link}
@@ -120,7 +124,7 @@ async def test_the_user_chooses_the_link_where_both_serve(
 
 
 async def test_the_cloud_serves_where_bluetooth_surely_brought_nothing(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(refuse=1.0))
     assert await story.act("unlock") is None
@@ -129,7 +133,7 @@ async def test_the_cloud_serves_where_bluetooth_surely_brought_nothing(
 
 
 async def test_nothing_reaches_a_car_that_is_away_in_an_outage(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     await fail(story, entry)
     near.simulator.set("car.Ada", "gone")
@@ -151,7 +155,7 @@ async def test_nothing_reaches_a_car_that_is_away_in_an_outage(
 )
 async def test_a_user_hears_what_is_in_the_way(
     story: Story,
-    near: Near,
+    near: NearVehicle,
     watching_entry: MockConfigEntry,
     *,
     weather: LinkConditions,
@@ -161,7 +165,7 @@ async def test_a_user_hears_what_is_in_the_way(
     """A car without an account has no other transport."""
     near.simulator.bluetooth.set_link_conditions(weather)
     near.proxy.slots = slots
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     error = await story.act("unlock", lock_of(story, entry))
     assert error is not None
     assert error.translation_key == key
@@ -183,9 +187,9 @@ def lock_of(story: Story, entry: MockConfigEntry) -> str:
 
 
 async def test_without_an_adapter(
-    story: Story, near: Near, watching_entry: MockConfigEntry
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     near.proxy.remove()
     error = await story.act("unlock", lock_of(story, entry))
     assert error is not None
@@ -194,9 +198,9 @@ async def test_without_an_adapter(
 
 
 async def test_a_car_that_has_forgotten_the_key_is_asked_no_more(
-    story: Story, near: Near, watching_entry: MockConfigEntry
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     whitelist = near.simulator.computers["Ada"].whitelist
     whitelist.remove(whitelist.entries[0].point)
     near.simulator.computers["Ada"].restart()
@@ -209,11 +213,11 @@ async def test_a_car_that_has_forgotten_the_key_is_asked_no_more(
 
 
 async def test_a_key_that_may_not_leaves_it_to_the_cloud(
-    story: Story, compatible_entry: MockConfigEntry, near: Near
+    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     key = near.simulator.computers["Ada"].whitelist.entries[0].point
     near.simulator.pair("Ada", key, Role.VEHICLE_MONITOR)
-    await story.settled(paired(compatible_entry, near.car))
+    await story.settled(with_paired_vehicle(compatible_entry, near.car))
     assert await story.act("unlock") is None
     assert near.car.executed["door_unlock"] == 1
     assert story.simulator.usage.count("door_unlock") == 1
@@ -223,7 +227,7 @@ async def test_a_key_that_may_not_leaves_it_to_the_cloud(
 
 
 async def test_after_a_restart_in_an_outage_the_lock_works_at_once(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     await fail(story, entry)
     assert await story.hass.config_entries.async_unload(entry.entry_id)
@@ -243,7 +247,7 @@ async def test_after_a_restart_in_an_outage_the_lock_works_at_once(
 
 
 async def test_a_command_wakes_a_car_that_sleeps(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     await fail(story, entry)
     near.car.set_connectivity("asleep")
@@ -258,7 +262,7 @@ async def test_a_command_wakes_a_car_that_sleeps(
     assert near.car.executed["wake_up"] == 1
 
 
-async def test_wake(story: Story, entry: MockConfigEntry, near: Near) -> None:
+async def test_wake(story: Story, entry: MockConfigEntry, near: NearVehicle) -> None:
     await fail(story, entry)
     near.car.set_connectivity("asleep")
     assert await story.act("press", WAKE) is None
@@ -269,7 +273,7 @@ async def test_wake(story: Story, entry: MockConfigEntry, near: Near) -> None:
 
 
 async def test_entities_live_on_in_an_outage(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     # Both sources are read at the start; the cloud continues.
     await story.until(lambda: story.states()[SOURCE] == "cloud", 1500)
@@ -288,7 +292,7 @@ async def test_entities_live_on_in_an_outage(
 
 
 async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     await fail(story, entry)
     near.car.set_connectivity("asleep")
@@ -303,7 +307,7 @@ async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
 
 
 async def test_where_the_cloud_tells_bluetooth_is_left_alone(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     before = story.simulator.bluetooth.statistics(near.car).connections
     await story.go(3600)
@@ -311,7 +315,7 @@ async def test_where_the_cloud_tells_bluetooth_is_left_alone(
 
 
 async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     await fail(story, entry)
     near.simulator.bluetooth.phones[near.car.vin] = 3
@@ -327,7 +331,7 @@ async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
 
 
 async def test_what_bluetooth_told_is_not_undone_by_older_data_of_the_cloud(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.simulator.set("eu.data", "stale")
     assert await story.act("unlock") is None
@@ -337,7 +341,7 @@ async def test_what_bluetooth_told_is_not_undone_by_older_data_of_the_cloud(
 
 
 async def test_a_broadcast_makes_keycard_ask(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """Invariant "proven over Bluetooth": a broadcast alone changes no state."""
     local = car_of(entry, "Ada").bluetooth
@@ -356,7 +360,7 @@ async def test_a_broadcast_makes_keycard_ask(
 
 
 async def test_a_user_asks_for_the_state(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """Without an outage, Bluetooth is only polled on request."""
     assert await async_setup_component(story.hass, "homeassistant", {})
@@ -377,7 +381,7 @@ async def test_a_user_asks_for_the_state(
 
 
 async def test_another_adapter_serves_when_one_is_gone(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     await fail(story, entry)
     other = async_add_proxy(
@@ -391,7 +395,7 @@ async def test_another_adapter_serves_when_one_is_gone(
 
 @pytest.mark.parametrize("moment", [0.0, 0.005, 0.02, 0.06])
 async def test_an_adapter_that_vanishes_in_the_middle(
-    story: Story, entry: MockConfigEntry, near: Near, moment: float
+    story: Story, entry: MockConfigEntry, near: NearVehicle, moment: float
 ) -> None:
     """Another adapter reads the result; nothing is executed twice."""
     await fail(story, entry)
@@ -422,7 +426,7 @@ def reachable_by(link: str) -> dict[str, Any]:
 
 
 async def test_an_automation_hears_that_bluetooth_is_the_only_way_in(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     ran = async_mock_service(story.hass, "test", "ran")
     automation = {
@@ -456,7 +460,7 @@ async def test_an_automation_hears_that_bluetooth_is_the_only_way_in(
 
 
 async def test_a_key_that_is_removed_takes_nothing_of_the_car_along(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """The device belongs to the entry; removing a subentry would remove its devices."""
     devices, entities = dr.async_get(story.hass), er.async_get(story.hass)
@@ -499,7 +503,7 @@ async def test_a_key_that_is_removed_takes_nothing_of_the_car_along(
 async def test_a_car_that_comes_and_goes_is_logged_once(
     story: Story,
     entry: MockConfigEntry,
-    near: Near,
+    near: NearVehicle,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", "custom_components.keycard")
@@ -510,7 +514,7 @@ async def test_a_car_that_comes_and_goes_is_logged_once(
 
 
 async def test_the_entities_of_a_link_go_with_it(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     assert LINK in story.states()
     (subentry_id,) = entry.subentries

@@ -21,11 +21,11 @@ from harness.bluetooth_proxy import BluetoothProxy, async_add_proxy
 from simulator import Simulator
 from simulator.vehicle.car import Car
 from tests.config_entries import hosts_options
-from tests.flow_steps import change, open_options
+from tests.flow_steps import open_options, submit_options
 
-from .paired_vehicle import assert_paired, paired, subentry_of
-from .pairing_page import Page, add_key, pair_again, set_up_alone
-from .story import LOCK, Story, assert_available, news
+from .paired_vehicle import assert_paired, key_subentry, with_paired_vehicle
+from .pairing_page import PairingPage, add_key, pair_again, set_up_without_account
+from .story import LOCK, Story, assert_available, states_of
 from .test_told_once import Told
 
 KEY = "sensor.ada_key_to_take"
@@ -64,17 +64,17 @@ def alone(story: Story, *, key: bool) -> MockConfigEntry:
         unique_id=car.vin,
         data={"provider": "bluetooth_only", "region": "eu"},
         options={**hosts_options(story.simulator), "cars": {car.vin: named}},
-        subentries_data=[subentry_of(car)] if key else [],
+        subentries_data=[key_subentry(car)] if key else [],
     )
 
 
-async def pair(page: Page) -> None:
+async def pair(page: PairingPage) -> None:
     """Pair Ada, from the form with instructions."""
     assert page.shows("pair")
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
 
 
 def count_devices(story: Story, entry: ConfigEntry) -> int:
@@ -91,7 +91,7 @@ def the_entry(hass: HomeAssistant) -> ConfigEntry:
 async def test_a_car_is_set_up_without_an_account(
     story: Story, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
-    page = await set_up_alone(story)
+    page = await set_up_without_account(story)
     assert page.shows("bluetooth_only")
     vin = ada(story).vin
     await page.fill(vin="5YJ3", name="Ada", region="eu")
@@ -102,15 +102,15 @@ async def test_a_car_is_set_up_without_an_account(
     assert page.shows("pair")
     await page.fill(later=False)
     assert page.progress == "asking"
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     assert page.progress == "tapping"
     page.computers("Ada").whitelist.cancel_pairing()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.shows("pair", "refused")
     await page.fill(later=False)
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     assert page.result["description_placeholders"]["drill"]
     entry = the_entry(story.hass)
@@ -130,14 +130,14 @@ async def test_a_car_is_set_up_without_an_account(
 async def test_a_car_that_is_away_is_paired_later(
     story: Story, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
-    page = await set_up_alone(story)
+    page = await set_up_without_account(story)
     await page.fill(vin=ada(story).vin, name="Ada", region="na")
     await page.fill(later=True)
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     entry = the_entry(story.hass)
     assert entry.subentries == {}
     assert entry.data["region"] == "na"
-    again = await set_up_alone(story)
+    again = await set_up_without_account(story)
     await again.fill(vin=ada(story).vin, name="Ada", region="na")
     assert again.shows("bluetooth_only", "known_car")
     assert again.result["description_placeholders"] == {"entry": "Ada"}
@@ -147,7 +147,7 @@ async def test_a_flow_that_was_left_is_no_reason_not_to_begin_anew(
     story: Story, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
     for _ in range(2):
-        page = await set_up_alone(story)
+        page = await set_up_without_account(story)
         await page.fill(vin=ada(story).vin, name="Ada", region="eu")
         assert page.shows("pair")
 
@@ -185,10 +185,10 @@ async def test_a_car_lives_without_an_account(
 async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
     story: Story, proxy: BluetoothProxy
 ) -> None:
-    page = await set_up_alone(story)
+    page = await set_up_without_account(story)
     await page.fill(vin=ada(story).vin, name="Ada", region="eu")
     await page.fill(later=False)
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     assert story.simulator.bluetooth.statistics(ada(story)).open == 1
     page.manager.async_abort(page.flow_id)
     await story.go(3)
@@ -216,7 +216,7 @@ async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
     story: Story, proxy: BluetoothProxy, set_up_entry: object, trouble: str
 ) -> None:
     """A page shown after its progress has ended would stay forever."""
-    page = await set_up_alone(story)
+    page = await set_up_without_account(story)
     await page.fill(vin=ada(story).vin, name="Ada", region="eu")
     await page.fill(later=False)
     assert page.shows("pair", trouble)
@@ -248,7 +248,7 @@ async def test_region_and_key_of_a_car_without_an_account(
     await story.pace.settle()
     assert entry.data["region"] == entry.runtime_data.region == "na"
     form = await open_options(hass, entry, "keys")
-    done = await change(hass, form, Ada="fob")
+    done = await submit_options(hass, form, Ada="fob")
     assert done["type"] is FlowResultType.CREATE_ENTRY
     await story.pace.settle()
     vin = ada(story).vin
@@ -297,7 +297,7 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
     assert (key.unique_id, key.name) == (f"{vin}_key_to_take", "What to take")
     assert story.states()[KEY] == "keycard"
     assert told.notices == {"take": 1}
-    assert "usual" not in news(events, KEY)
+    assert "usual" not in states_of(events, KEY)
     assert_available(story)
     assert await story.act("unlock", LOCK) is None
     assert not ada(story).locked
@@ -326,8 +326,8 @@ async def test_another_car_joins_those_that_are_watched(
     assert list(entry.options["cars"]) == ["cy", vin]
     assert await story.act("unlock", LOCK) is None
     form = await open_options(hass, entry, "change_car")
-    form = await change(hass, form, car=vin)
-    await change(hass, form, name="Ada", model="model3", remove=True)
+    form = await submit_options(hass, form, car=vin)
+    await submit_options(hass, form, name="Ada", model="model3", remove=True)
     await story.pace.settle()
     assert entry.subentries == {}
     assert set(entry.runtime_data.vehicles) == {"cy"}
@@ -342,7 +342,7 @@ async def test_a_car_of_another_entry_is_paired_there(
     compatible_entry: MockConfigEntry,
     proxy: BluetoothProxy,
 ) -> None:
-    await story.set_up(paired(compatible_entry, ada(story)))
+    await story.set_up(with_paired_vehicle(compatible_entry, ada(story)))
     await story.set_up(watching_entry)
     page = await add_key(story, watching_entry)
     await page.fill(car="another-car")

@@ -25,7 +25,7 @@ from simulator import Simulator
 from simulator.protocol import Role
 from tests.conftest import car_of
 
-from .paired_vehicle import Near, bring_near, paired
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import Story, status_of
 from .test_repairs import assert_told, repairs
 
@@ -33,17 +33,17 @@ from .test_repairs import assert_told, repairs
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
-    near = await bring_near(hass, simulator)
+) -> AsyncIterator[NearVehicle]:
+    near = await add_near_vehicle(hass, simulator)
     yield near
     near.proxy.remove()
 
 
 async def test_a_car_that_has_lost_the_bluetooth_key(
-    story: Story, watching_entry: MockConfigEntry, near: Near
+    story: Story, watching_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     whitelist = story.simulator.computers["Ada"].whitelist
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     assert repairs(story) == {}
     key = whitelist.entries[0].point
     whitelist.remove(key)
@@ -65,7 +65,7 @@ async def test_a_bluetooth_key_that_cannot_be_used(
     story: Story, watching_entry: MockConfigEntry, tmp_path: Path
 ) -> None:
     (tmp_path / "keycard_bluetooth.key").write_text("nonsense")
-    entry = paired(watching_entry, story.simulator.cars["Ada"])
+    entry = with_paired_vehicle(watching_entry, story.simulator.cars["Ada"])
     await story.set_up(entry)
     assert_told(story, entry, "bluetooth_key_file")
     assert story.states()["sensor.ada_key_to_take"] == "usual"
@@ -80,7 +80,7 @@ async def test_a_library_that_lacks_what_is_needed(
     """Bluetooth is disabled at the start, instead of failing later."""
     with monkeypatch.context() as patched:
         patched.delattr(VehicleBluetooth, "_resolve_timeout")
-        entry = paired(watching_entry, story.simulator.cars["Ada"])
+        entry = with_paired_vehicle(watching_entry, story.simulator.cars["Ada"])
         await story.set_up(entry)
         names = assert_told(story, entry, "bluetooth_library")
         assert names["version"] == tesla_fleet_api.__version__
@@ -92,7 +92,7 @@ async def test_a_library_that_lacks_what_is_needed(
 async def test_a_car_at_home_that_answers_on_no_link(
     story: Story,
     compatible_entry: MockConfigEntry,
-    near: Near,
+    near: NearVehicle,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Home Assistant expires advertisements by the machine's clock.
@@ -100,7 +100,7 @@ async def test_a_car_at_home_that_answers_on_no_link(
         "custom_components.keycard.bluetooth.scanner.MONOTONIC_TIME",
         story.clock.monotonic,
     )
-    entry = await story.settled(paired(compatible_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     car = car_of(entry, "Ada")
     state = car.vehicle.state
     assert state is not None

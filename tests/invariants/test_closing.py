@@ -15,7 +15,7 @@ from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
-from .paired_vehicle import Near, bring_near, paired
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .pairing_page import pair_again
 from .story import Story, assert_explained
 
@@ -23,40 +23,40 @@ from .story import Story, assert_explained
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
-    near = await bring_near(hass, simulator)
+) -> AsyncIterator[NearVehicle]:
+    near = await add_near_vehicle(hass, simulator)
     yield near
     near.proxy.remove()
 
 
 @pytest.fixture
 async def link(
-    story: Story, watching_entry: MockConfigEntry, near: Near
+    story: Story, watching_entry: MockConfigEntry, near: NearVehicle
 ) -> BluetoothClient:
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     local = entry.runtime_data.vehicles[near.car.vin].bluetooth
     assert local is not None
     link: BluetoothClient = local.client
     return link
 
 
-def lines(near: Near) -> int:
+def lines(near: NearVehicle) -> int:
     return near.simulator.bluetooth.statistics(near.car).open
 
 
-async def close(link: BluetoothClient, near: Near) -> int:
+async def close(link: BluetoothClient, near: NearVehicle) -> int:
     """Close a client and return the number of connections of the car."""
     await link.close()
     return lines(near)
 
 
-async def until_connected(story: Story, near: Near) -> None:
+async def until_connected(story: Story, near: NearVehicle) -> None:
     await story.until(lambda: lines(near) == 1, 30)
 
 
 @pytest.mark.parametrize("slow", [0.2, 60.0])
 async def test_a_look_under_way(
-    story: Story, link: BluetoothClient, near: Near, slow: float
+    story: Story, link: BluetoothClient, near: NearVehicle, slow: float
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=slow))
     look = asyncio.create_task(link.poll(lambda _values: True))
@@ -67,7 +67,7 @@ async def test_a_look_under_way(
 
 
 async def test_a_command_that_ends_in_a_moment_ends(
-    story: Story, link: BluetoothClient, near: Near
+    story: Story, link: BluetoothClient, near: NearVehicle
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=0.2))
     command = asyncio.create_task(link.command(command_call(Command.UNLOCK)))
@@ -78,7 +78,7 @@ async def test_a_command_that_ends_in_a_moment_ends(
 
 
 async def test_a_command_that_would_last(
-    story: Story, link: BluetoothClient, near: Near
+    story: Story, link: BluetoothClient, near: NearVehicle
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=60.0))
     commands = [
@@ -98,7 +98,7 @@ async def test_a_command_that_would_last(
 
 
 async def test_nothing_connects_afterwards(
-    story: Story, link: BluetoothClient, near: Near
+    story: Story, link: BluetoothClient, near: NearVehicle
 ) -> None:
     await story.drive(link.close())
     before = near.simulator.bluetooth.statistics(near.car).connections
@@ -110,16 +110,16 @@ async def test_nothing_connects_afterwards(
 
 
 async def test_a_car_that_is_being_paired(
-    story: Story, compatible_entry: MockConfigEntry, near: Near
+    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """The cloud takes the commands; Bluetooth reports why it cannot."""
-    entry = await story.settled(paired(compatible_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     whitelist = near.simulator.computers["Ada"].whitelist
     whitelist.remove(whitelist.entries[0].point)
     near.simulator.computers["Ada"].restart()
     page = await pair_again(story, entry)
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     began = story.clock.monotonic()
     assert await story.act("unlock") is None
     assert story.clock.monotonic() - began < 2
@@ -129,14 +129,14 @@ async def test_a_car_that_is_being_paired(
     outcome = await local.client.command(command_call(Command.LOCK))
     assert outcome.error is BluetoothError.PAIRING
     assert await story.drive(close(local.client, near)) == 0
-    await page.until_done()
+    await page.wait_until_done()
     assert page.shows("pair")
 
 
 async def test_a_user_hears_that_the_car_is_being_paired(
-    story: Story, watching_entry: MockConfigEntry, near: Near
+    story: Story, watching_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     local = entry.runtime_data.vehicles[near.car.vin].bluetooth
     assert local is not None
     async with local.client.connection() as trouble:

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .story import Story, assert_available, assert_explained, assert_quiet
+from .story import Story, assert_available, assert_explained, assert_no_errors
 
 ADA = "sensor.ada_connection"
 CY = "sensor.cy_connection"
@@ -49,7 +49,7 @@ async def test_reason(
     await story.until(
         lambda: story.states()[ADA] == story.states()[CY] == "cloud", within=1800
     )
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_in_service(
@@ -61,7 +61,7 @@ async def test_in_service(
     assert story.states()[CY] == "cloud"
     story.simulator.cars["Ada"].in_service = False
     await story.until(lambda: story.states()[ADA] == "cloud", within=120)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_power_low(
@@ -72,7 +72,7 @@ async def test_power_low(
     assert story.states()[ADA] == "cloud"
     story.simulator.set("car.Ada", "offline")
     await story.until(lambda: story.states()[ADA] == "power_low", within=120)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_mobile_access_that_is_off_in_the_list_of_a_car_that_sleeps(
@@ -112,4 +112,4 @@ async def test_mobile_access_is_off_until_data_come(
     assert story.states()[CY] == "cloud"
     story.simulator.set("car.Ada", "ok")
     await story.until(lambda: story.states()[ADA] == "cloud", within=1300)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)

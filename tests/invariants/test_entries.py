@@ -16,7 +16,7 @@ from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
 from tests.config_entries import hosts_options
 
-from .story import LOCK, Story, assert_available, assert_quiet, status_of
+from .story import LOCK, Story, assert_available, assert_no_errors, status_of
 
 # Not the name alone: the folder of the environment may contain it.
 _PACKAGE = re.compile(r"custom_components[./]keycard")
@@ -125,7 +125,7 @@ async def test_nothing_is_left_of_an_entry(
     assert ours(story.hass) == []
     assert story.states() == {}
     assert f"keycard.{entry.entry_id}" not in hass_storage
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_a_command_that_outlives_its_entry_leaves_nothing(
@@ -152,7 +152,7 @@ async def test_a_command_that_outlives_its_entry_leaves_nothing(
     assert executed <= 1
     assert f"keycard.{entry.entry_id}" not in hass_storage
     assert ours(story.hass) == []
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_reauth_is_asked_for_once_and_a_new_token_ends_it(
@@ -218,7 +218,7 @@ async def test_a_car_of_two_accounts_is_there_once(
     assert len(proxy.runtime_data.vehicles) == 3
     assert story.states()[LOCK] == "locked"
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_who_shares_no_host_shares_no_watcher(

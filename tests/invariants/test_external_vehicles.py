@@ -17,9 +17,9 @@ from custom_components.keycard.diagnostics import async_get_config_entry_diagnos
 from custom_components.keycard.external.discovery import async_discover_vehicles
 from simulator import Simulator
 from tests.config_entries import hosts_options
-from tests.other_integrations import ADA_VIN, OtherIntegration, Polled
+from tests.other_integrations import ADA_VIN, OtherIntegration, PolledVehicle
 
-from .story import Story, assert_available, assert_quiet, status_of
+from .story import Story, assert_available, assert_no_errors, status_of
 from .test_told_once import Told
 
 MINUTE = 60.0
@@ -31,15 +31,15 @@ KEY = "sensor.ada_key_to_take"
 
 
 @pytest.fixture
-def ada() -> Polled:
-    return Polled()
+def ada() -> PolledVehicle:
+    return PolledVehicle()
 
 
 @pytest.fixture
-async def fleet(story: Story, ada: Polled) -> AsyncIterator[OtherIntegration]:
+async def fleet(story: Story, ada: PolledVehicle) -> AsyncIterator[OtherIntegration]:
     """Set up another integration that polls Tesla every ten minutes."""
     async with OtherIntegration(
-        story.hass, ada, domain="tesla_fleet", every=POLL
+        story.hass, ada, domain="tesla_fleet", interval=POLL
     ) as other:
         yield other
 
@@ -90,7 +90,7 @@ async def learnt(story: Story, entry: MockConfigEntry) -> MockConfigEntry:
 
 async def test_the_third_act_of_2021(
     story: Story,
-    ada: Polled,
+    ada: PolledVehicle,
     beside_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -123,7 +123,7 @@ async def test_the_third_act_of_2021(
     asked = {one.partition(".")[2] for one in calls.by_endpoint if one[2] == "."}
     assert asked == {"status"}
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
     assert ADA_VIN not in caplog.text
 
 
@@ -220,7 +220,7 @@ async def test_ordinary_life_tells_nothing(
 
 
 async def test_what_was_away_begins_anew(
-    story: Story, ada: Polled, beside_entry: MockConfigEntry
+    story: Story, ada: PolledVehicle, beside_entry: MockConfigEntry
 ) -> None:
     entry = await learnt(story, beside_entry)
     told = Told(story.hass)
@@ -235,8 +235,8 @@ async def test_what_was_away_begins_anew(
 
 
 async def test_a_service_in_between_is_not_believed_alone(story: Story) -> None:
-    ada = Polled()
-    async with OtherIntegration(story.hass, ada, domain="tessie", every=30.0):
+    ada = PolledVehicle()
+    async with OtherIntegration(story.hass, ada, domain="tessie", interval=30.0):
         entry = await story.settled(entry_beside(story.hass, story.simulator))
         await story.go(HOUR)
         assert witness(entry)["interval"] is not None
@@ -246,7 +246,7 @@ async def test_a_service_in_between_is_not_believed_alone(story: Story) -> None:
 
 
 async def test_a_restart_keeps_what_was_learnt_and_told(
-    story: Story, ada: Polled, beside_entry: MockConfigEntry
+    story: Story, ada: PolledVehicle, beside_entry: MockConfigEntry
 ) -> None:
     entry = await learnt(story, beside_entry)
     ada.stale = True
@@ -264,7 +264,10 @@ async def test_a_restart_keeps_what_was_learnt_and_told(
 
 
 async def test_a_host_that_fails_is_told_as_ever(
-    story: Story, fleet: OtherIntegration, ada: Polled, beside_entry: MockConfigEntry
+    story: Story,
+    fleet: OtherIntegration,
+    ada: PolledVehicle,
+    beside_entry: MockConfigEntry,
 ) -> None:
     entry = await learnt(story, beside_entry)
     told = Told(story.hass)
@@ -276,7 +279,10 @@ async def test_a_host_that_fails_is_told_as_ever(
 
 
 async def test_a_device_that_comes_back_is_followed_again(
-    story: Story, fleet: OtherIntegration, ada: Polled, beside_entry: MockConfigEntry
+    story: Story,
+    fleet: OtherIntegration,
+    ada: PolledVehicle,
+    beside_entry: MockConfigEntry,
 ) -> None:
     entry = await learnt(story, beside_entry)
     await remove_device(story, fleet)

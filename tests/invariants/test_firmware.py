@@ -11,7 +11,7 @@ from custom_components.keycard.transport.bluetooth import BluetoothClient
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 
-from .paired_vehicle import Near, bring_near, paired
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import Story, assert_explained, status_of
 
 DOOR = "binary_sensor.ada_front_driver_door"
@@ -23,8 +23,8 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "refuse")
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
-    near = await bring_near(hass, simulator)
+) -> AsyncIterator[NearVehicle]:
+    near = await add_near_vehicle(hass, simulator)
     yield near
     near.proxy.remove()
 
@@ -33,11 +33,11 @@ async def near(
 async def link(
     story: Story,
     compatible_entry: MockConfigEntry,
-    near: Near,
+    near: NearVehicle,
     every_entity: None,
 ) -> BluetoothClient:
     """Return the only transport of a car in an outage."""
-    entry = await story.settled(paired(compatible_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
     local = entry.runtime_data.vehicles[near.car.vin].bluetooth
@@ -54,7 +54,7 @@ def screen_answers(story: Story) -> object:
 
 @pytest.mark.parametrize("had_session", [False, True])
 async def test_the_locks_work_while_the_screen_gives_no_session(
-    story: Story, link: BluetoothClient, near: Near, had_session: bool
+    story: Story, link: BluetoothClient, near: NearVehicle, had_session: bool
 ) -> None:
     computers = near.simulator.computers["Ada"]
     if had_session:
@@ -83,9 +83,9 @@ async def test_the_locks_work_while_the_screen_gives_no_session(
 
 
 async def test_a_user_without_an_account_is_told_to_restart_the_screen(
-    story: Story, watching_entry: MockConfigEntry, near: Near
+    story: Story, watching_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     near.simulator.computers["Ada"].infotainment_hangs = True
     climate = climate_of(story, entry)
     error = await story.act("turn_on", climate)
@@ -115,9 +115,12 @@ def climate_of(story: Story, entry: MockConfigEntry) -> str:
     ids=["refuses", "does not react", "hangs up"],
 )
 async def test_a_car_that_refuses_connections_for_a_while_is_not_away(
-    story: Story, watching_entry: MockConfigEntry, near: Near, weather: LinkConditions
+    story: Story,
+    watching_entry: MockConfigEntry,
+    near: NearVehicle,
+    weather: LinkConditions,
 ) -> None:
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     near.simulator.bluetooth.set_link_conditions(weather)
     link = entry.runtime_data.vehicles[near.car.vin].bluetooth.client
     told = await story.drive(link.poll(lambda _values: False))

@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 
-from .paired_vehicle import Near, bring_near, paired
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import LOCK, Story, assert_explained
 
 CLIMATE = "climate.ada_climate"
@@ -22,9 +22,9 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
+) -> AsyncIterator[NearVehicle]:
     simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    near = await bring_near(hass, simulator)
+    near = await add_near_vehicle(hass, simulator)
     near.proxy.connect_timeout = 5.0
     yield near
     near.proxy.remove()
@@ -133,9 +133,9 @@ async def test_a_reload_in_the_middle_of_a_command(
 
 
 async def test_bluetooth_is_asked_where_the_cloud_cannot_be(
-    story: Story, compatible_entry: MockConfigEntry, near: Near
+    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    entry = await story.settled(paired(compatible_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     story.simulator.set("eu.commands", "timeout")
     near.simulator.bluetooth.set_link_conditions(LinkConditions(refuse=1.0))
     task = call(story)

@@ -19,9 +19,9 @@ from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.result import ApiCall
 from simulator.scenarios.scenario import CarSpec
-from tests.flow_steps import change, open_options
+from tests.flow_steps import open_options, submit_options
 
-from .story import LOCK, Story, assert_quiet
+from .story import LOCK, Story, assert_no_errors
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 EVENT = "event.tesla_cloud_test_outage_notice"
@@ -111,7 +111,7 @@ async def test_a_disabled_device_is_left_alone_and_comes_back(
     await story.go(900)
     assert asked[cy.vin]
     assert story.states()[CY_LOCK] == "locked"
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_the_options_leave_a_car_out(
@@ -123,7 +123,7 @@ async def test_the_options_leave_a_car_out(
     entry = await story.settled(compatible_entry)
     hass, cy = story.hass, story.simulator.cars["Cy"]
     form = await open_options(hass, entry, "leave_out")
-    await change(hass, form, left_out=[cy.vin])
+    await submit_options(hass, form, left_out=[cy.vin])
     await story.go(130)
     asked.clear()
     await story.go(1300)
@@ -131,7 +131,7 @@ async def test_the_options_leave_a_car_out(
     assert not [one for one in story.states() if ".cy_" in one]
     assert cy.vin in kept(hass_storage, entry)
     form = await open_options(hass, entry, "leave_out")
-    await change(hass, form, left_out=[])
+    await submit_options(hass, form, left_out=[])
     await story.go(130)
     assert story.states()[CY_LOCK] == "locked"
     assert asked[cy.vin]

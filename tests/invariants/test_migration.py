@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.config_entries import hosts_options
 
-from .story import LOCK, Story, assert_available, assert_quiet, status_of
+from .story import LOCK, Story, assert_available, assert_no_errors, status_of
 
 KEPT = Path(__file__).parents[1] / "fixtures" / "entries"
 
@@ -79,7 +79,7 @@ async def test_an_entry_of_an_earlier_version_in_the_middle_of_an_outage(
     assert story.states()[LOCK] == "locked"
     assert story.reauths() == 0
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
     # One outage, one all-clear: nothing was sent twice.
     journal = hass_storage["keycard.ledger"]["data"]["outages"]
     assert len(journal) == 1

@@ -24,7 +24,7 @@ from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.vehicle.car import Car
 
-from .paired_vehicle import Near, bring_near, paired
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import LOCK, Story, assert_explained, status_of
 
 CLIMATE = "climate.ada_climate"
@@ -34,9 +34,9 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
+) -> AsyncIterator[NearVehicle]:
     simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    near = await bring_near(hass, simulator)
+    near = await add_near_vehicle(hass, simulator)
     near.proxy.connect_timeout = 5.0
     yield near
     near.proxy.remove()
@@ -228,9 +228,9 @@ async def test_a_signed_command_expires_in_the_car(
 
 
 async def test_over_bluetooth_a_late_delivery_opens_nothing(
-    story: Story, compatible_entry: MockConfigEntry, near: Near
+    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    entry = await story.settled(paired(compatible_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
     assert await story.act("unlock") is None
@@ -250,9 +250,9 @@ async def test_over_bluetooth_a_late_delivery_opens_nothing(
 
 
 async def test_a_radio_that_is_busy_keeps_no_command_for_later(
-    story: Story, compatible_entry: MockConfigEntry, near: Near
+    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    entry = await story.settled(paired(compatible_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
     local = next(
@@ -271,12 +271,12 @@ async def test_a_radio_that_is_busy_keeps_no_command_for_later(
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_random_presses_while_links_hang(
-    story: Story, compatible_entry: MockConfigEntry, near: Near, seed: int
+    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle, seed: int
 ) -> None:
     """The last wish holds, and nothing runs late, over either transport."""
     dice = Random(seed)
     near.simulator.bluetooth.random = Random(seed)
-    await story.settled(paired(compatible_entry, near.car))
+    await story.settled(with_paired_vehicle(compatible_entry, near.car))
     presses = Presses(story, near.car)
     for _ in range(12):
         fine = LinkConditions(latency=0.0, connect=0.0)

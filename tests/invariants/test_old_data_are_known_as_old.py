@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
-from .story import LOCK, Story, assert_quiet, news
+from .story import LOCK, Story, assert_no_errors, states_of
 
 ONLINE = "binary_sensor.ada_online"
 CLIMATE = "climate.ada_climate"
@@ -84,8 +84,8 @@ async def test_a_sleeping_car_stays_known_after_nobody_said_so(
     await story.go(120)
     assert story.states()[LOCK] == "locked"
     # No car moved: its location stays.
-    assert set(news(changes, TRACKER)) <= {before[TRACKER], "unavailable"}
-    assert_quiet(caplog)
+    assert set(states_of(changes, TRACKER)) <= {before[TRACKER], "unavailable"}
+    assert_no_errors(caplog)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_online_is_what_the_cloud_says(
     changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
     await story.go(3600)
     assert story.states()[ONLINE] == shown
-    assert set(news(changes, ONLINE)) <= {shown}
+    assert set(states_of(changes, ONLINE)) <= {shown}
 
 
 async def test_what_is_restored_sets_no_automation_off(

@@ -21,10 +21,10 @@ from simulator.bluetooth import Connection, DeviceNotFoundError, LinkConditions
 from simulator.bluetooth.environment import device_address, local_name
 from simulator.protocol import Role
 from simulator.vehicle.car import Car
-from tests.flow_steps import change, open_options
+from tests.flow_steps import open_options, submit_options
 
-from .paired_vehicle import assert_paired, paired
-from .pairing_page import Page, add_key, pair_again
+from .paired_vehicle import assert_paired, with_paired_vehicle
+from .pairing_page import PairingPage, add_key, pair_again
 from .story import LOCK, Story
 
 
@@ -41,7 +41,7 @@ async def proxy(
 @pytest.fixture
 async def page(
     story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
-) -> AsyncIterator[Page]:
+) -> AsyncIterator[PairingPage]:
     """Open the form with instructions for pairing."""
     await story.set_up(compatible_entry)
     await story.go(10)
@@ -69,15 +69,15 @@ def key_of(entry: MockConfigEntry) -> ConfigSubentry:
 
 
 async def test_a_car_is_paired_and_then_opens_over_bluetooth(
-    story: Story, page: Page, compatible_entry: MockConfigEntry
+    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     await page.fill()
     assert page.progress == "asking"
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     assert page.progress == "tapping"
     await story.go(10)
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     subentry = key_of(compatible_entry)
     assert (subentry.unique_id, subentry.title) == (ada(story).vin, "Ada")
@@ -92,26 +92,26 @@ async def test_a_car_is_paired_and_then_opens_over_bluetooth(
 
 
 async def test_a_car_that_knows_the_key_is_not_asked(
-    story: Story, page: Page, compatible_entry: MockConfigEntry
+    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     key = await async_get_bluetooth_key(story.hass)
     story.simulator.pair("Ada", key, Role.DRIVER)
     await page.fill()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     assert page.computers("Ada").whitelist.pairing == "idle"
     assert key_of(compatible_entry).unique_id == ada(story).vin
 
 
 async def test_lost_messages_do_not_matter(
-    story: Story, page: Page, compatible_entry: MockConfigEntry
+    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     story.simulator.bluetooth.random = Random(3)
     story.simulator.bluetooth.set_link_conditions(LinkConditions(lose_to_phone=0.3))
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     assert story.simulator.bluetooth.statistics(ada(story)).lost
     assert key_of(compatible_entry).unique_id == ada(story).vin
@@ -120,23 +120,25 @@ async def test_lost_messages_do_not_matter(
     await story.go(30)
 
 
-def in_valet_mode(page: Page, _proxy: BluetoothProxy) -> None:
+def in_valet_mode(page: PairingPage, _proxy: BluetoothProxy) -> None:
     page.car("Ada").valet_mode = True
 
 
-def with_a_full_list(page: Page, _proxy: BluetoothProxy) -> None:
+def with_a_full_list(page: PairingPage, _proxy: BluetoothProxy) -> None:
     page.computers("Ada").whitelist.slots = 0
 
 
-def just_left(page: Page, _proxy: BluetoothProxy) -> None:
+def just_left(page: PairingPage, _proxy: BluetoothProxy) -> None:
     page.story.simulator.set("car.Ada", "gone")
 
 
-def without_a_slot(_page: Page, proxy: BluetoothProxy) -> None:
+def without_a_slot(_page: PairingPage, proxy: BluetoothProxy) -> None:
     proxy.slots = 0
 
 
-def in_bad_weather(weather: LinkConditions) -> Callable[[Page, BluetoothProxy], None]:
+def in_bad_weather(
+    weather: LinkConditions,
+) -> Callable[[PairingPage, BluetoothProxy], None]:
     return lambda page, _proxy: page.story.simulator.bluetooth.set_link_conditions(
         weather
     )
@@ -155,14 +157,14 @@ def in_bad_weather(weather: LinkConditions) -> Callable[[Page, BluetoothProxy], 
 )
 async def test_what_is_in_the_way_is_said_and_a_second_try_works(
     story: Story,
-    page: Page,
+    page: PairingPage,
     proxy: BluetoothProxy,
-    trouble: Callable[[Page, BluetoothProxy], None],
+    trouble: Callable[[PairingPage, BluetoothProxy], None],
     error: str,
 ) -> None:
     trouble(page, proxy)
     await page.fill()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.shows("pair", error)
     page.car("Ada").valet_mode = False
     page.computers("Ada").whitelist.slots = 20
@@ -170,34 +172,34 @@ async def test_what_is_in_the_way_is_said_and_a_second_try_works(
     story.simulator.bluetooth.set_link_conditions(LinkConditions())
     story.simulator.set("car.Ada", "near")
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def test_a_car_that_leaves_as_it_is_connected_to(
-    story: Story, page: Page, monkeypatch: pytest.MonkeyPatch
+    story: Story, page: PairingPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def connect(_address: str) -> Connection:
         raise DeviceNotFoundError
 
     monkeypatch.setattr(story.simulator.bluetooth, "connect", connect)
     await page.fill()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.shows("pair", "no_connection")
 
 
 async def test_a_car_that_comes_while_it_is_looked_for_is_found(
-    story: Story, page: Page, compatible_entry: MockConfigEntry
+    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     story.simulator.set("car.Ada", "gone")
     await page.fill()
     await story.go(5)
     story.simulator.set("car.Ada", "near")
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -206,43 +208,43 @@ async def test_a_car_that_comes_while_it_is_looked_for_is_found(
     ("refuses", "error"), [(True, "refused"), (False, "not_tapped")]
 )
 async def test_a_user_who_says_no_or_nothing(
-    story: Story, page: Page, refuses: bool, error: str, tells_wait: bool
+    story: Story, page: PairingPage, refuses: bool, error: str, tells_wait: bool
 ) -> None:
     page.computers("Ada").reports_wait = tells_wait
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     await story.go(10)
     assert story.simulator.bluetooth.statistics(ada(story)).connections == 1
     if refuses:
         page.computers("Ada").whitelist.cancel_pairing()
     began = story.clock.monotonic()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.shows("pair", error)
     assert page.computers("Ada").whitelist.entries == ()
     if refuses:
         assert story.clock.monotonic() - began < 5
 
 
-async def test_an_older_car_is_paired(story: Story, page: Page) -> None:
+async def test_an_older_car_is_paired(story: Story, page: PairingPage) -> None:
     page.computers("Ada").reports_wait = True
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     assert page.progress == "tapping"
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def test_a_connection_that_is_lost_meanwhile_is_no_end(
-    story: Story, page: Page
+    story: Story, page: PairingPage
 ) -> None:
     """A tapped card shows when the key is used."""
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     for line in tuple(story.simulator.bluetooth.connections):
         line.drop()
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -251,11 +253,11 @@ async def test_a_connection_that_is_lost_meanwhile_is_no_end(
 
 @pytest.mark.parametrize("asked", [False, True])
 async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
-    story: Story, page: Page, compatible_entry: MockConfigEntry, asked: bool
+    story: Story, page: PairingPage, compatible_entry: MockConfigEntry, asked: bool
 ) -> None:
     await page.fill()
     if asked:
-        await page.until_asked("Ada")
+        await page.wait_for_card_request("Ada")
         assert story.simulator.bluetooth.statistics(ada(story)).open == 1
     page.manager.async_abort(page.flow_id)
     await story.go(3)
@@ -263,28 +265,28 @@ async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
     again = await add_key(story, compatible_entry)
     await again.fill(car=ada(story).vin)
     await again.fill()
-    await again.until_asked("Ada")
+    await again.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
-    await again.until_done()
+    await again.wait_until_done()
     assert again.result["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def test_whoever_begins_anew_ends_what_was_left_behind(
-    story: Story, page: Page, compatible_entry: MockConfigEntry
+    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     again = await add_key(story, compatible_entry)
     await again.fill(car=ada(story).vin)
     await again.fill()
     await story.go(6)
-    await again.look()
+    await again.refresh()
     assert again.progress == "tapping"
     assert story.simulator.bluetooth.statistics(ada(story)).open == 1
     page.computers("Ada").whitelist.tap_card()
-    await again.until_done()
+    await again.wait_until_done()
     assert again.result["type"] is FlowResultType.CREATE_ENTRY
-    await page.look()
+    await page.refresh()
     assert page.shows("pair")
 
 
@@ -328,7 +330,7 @@ async def test_a_car_that_only_listeners_hear_is_not_out_of_range(
     await page.fill(car=ada(story).vin)
     await page.fill()
     listener.hear(ada(story))
-    await page.until_done()
+    await page.wait_until_done()
     assert page.shows("pair", "listens_only")
 
 
@@ -377,9 +379,9 @@ async def test_an_account_whose_cars_are_not_known_yet(
     await page.fill(vin=f" {ada(story).vin.lower()} ", name="Ada")
     assert page.shows("pair")
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
     await story.go(60)
     assert await story.act("unlock", LOCK) is None
     assert not ada(story).locked
@@ -388,7 +390,7 @@ async def test_an_account_whose_cars_are_not_known_yet(
 async def test_what_is_paired_or_not_running_is_not_offered(
     story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
-    entry = paired(compatible_entry, ada(story))
+    entry = with_paired_vehicle(compatible_entry, ada(story))
     await story.set_up(entry)
     await story.go(10)
     page = await add_key(story, entry)
@@ -405,7 +407,7 @@ async def test_what_is_paired_or_not_running_is_not_offered(
 async def test_a_car_is_paired_again(
     story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
-    entry = paired(compatible_entry, ada(story))
+    entry = with_paired_vehicle(compatible_entry, ada(story))
     await story.settled(entry)
     story.simulator.set("car.Ada", "near")
     await story.go(5)
@@ -414,10 +416,10 @@ async def test_a_car_is_paired_again(
     page = await pair_again(story, entry)
     assert page.shows("pair")
     await page.fill()
-    await page.until_asked("Ada")
+    await page.wait_for_card_request("Ada")
     assert story.simulator.bluetooth.statistics(ada(story)).open == 1
     page.computers("Ada").whitelist.tap_card()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.aborts("reconfigure_successful")
     await story.go(60)
     assert_paired(ada(story), key_of(entry).data)
@@ -433,16 +435,16 @@ async def test_the_user_chooses_which_link_serves(
     key = await async_get_bluetooth_key(story.hass)
     story.simulator.pair("Ada", key, Role.DRIVER)
     story.simulator.set("car.Ada", "near")
-    entry = await story.settled(paired(compatible_entry, ada(story)))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, ada(story)))
     form = await open_options(story.hass, entry, "link")
-    await change(story.hass, form, link="cloud")
+    await submit_options(story.hass, form, link="cloud")
     assert entry.options["link"] == "cloud"
     assert entry.options["hosts"]
     await story.go(60)
     assert await story.act("unlock", LOCK) is None
     assert story.simulator.usage.count("door_unlock") == 1
     form = await open_options(story.hass, entry, "link")
-    await change(story.hass, form, link="cheapest")
+    await submit_options(story.hass, form, link="cheapest")
     await story.go(60)
     assert await story.act("lock", LOCK) is None
     assert story.simulator.usage.count("door_lock") == 0
@@ -455,7 +457,7 @@ async def test_a_choice_of_links_is_offered_only_where_there_are_two(
     watching_entry: MockConfigEntry,
     proxy: BluetoothProxy,
 ) -> None:
-    for entry in (compatible_entry, paired(watching_entry, ada(story))):
+    for entry in (compatible_entry, with_paired_vehicle(watching_entry, ada(story))):
         entry.add_to_hass(story.hass)
         menu = await story.hass.config_entries.options.async_init(entry.entry_id)
         assert "link" not in menu["menu_options"]

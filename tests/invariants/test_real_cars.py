@@ -15,8 +15,8 @@ from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
-from .paired_vehicle import Near, bring_near, paired
-from .story import LOCK, Story, assert_quiet, news, status_of
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
+from .story import LOCK, Story, assert_no_errors, states_of, status_of
 
 DOOR = "binary_sensor.ada_front_driver_door"
 TRUNK = "cover.ada_rear_trunk"
@@ -29,8 +29,8 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
-    near = await bring_near(hass, simulator)
+) -> AsyncIterator[NearVehicle]:
+    near = await add_near_vehicle(hass, simulator)
     yield near
     near.proxy.remove()
 
@@ -39,18 +39,18 @@ async def near(
 async def entry(
     story: Story,
     compatible_entry: MockConfigEntry,
-    near: Near,
+    near: NearVehicle,
     every_entity: None,
 ) -> MockConfigEntry:
     """Set up an account with a car read over Bluetooth only, in an outage."""
-    entry = await story.settled(paired(compatible_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
     return entry
 
 
 async def test_a_door_that_is_shut_again_is_shown_shut(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.car.doors["df"] = near.car.user_present = True
     await story.until(lambda: story.states()[DOOR] == "on", 300)
@@ -59,7 +59,7 @@ async def test_a_door_that_is_shut_again_is_shown_shut(
 
 
 async def test_a_car_that_sleeps_keeps_its_doors_as_they_were(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.car.rear_trunk = near.car.charge_port_open = True
     await story.until(lambda: story.states()[TRUNK] == "open", 300)
@@ -69,11 +69,11 @@ async def test_a_car_that_sleeps_keeps_its_doors_as_they_were(
     await story.go(2 * 3600)
     for entity, state in ((TRUNK, "open"), (PORT, "open"), (DOOR, "off")):
         assert story.states()[entity] == state
-        assert news(events, entity) == []
+        assert states_of(events, entity) == []
 
 
 async def test_what_a_sleeping_car_leaves_out_says_nothing_of_an_absence(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """Someone may have used the card meanwhile."""
     near.simulator.set("car.Ada", "gone")
@@ -87,7 +87,7 @@ async def test_what_a_sleeping_car_leaves_out_says_nothing_of_an_absence(
 
 
 async def test_what_a_sleeping_car_leaves_out_confirms_no_command(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """The trunk stays open, and the answer to the command is lost."""
     near.car.rear_trunk = True
@@ -102,7 +102,7 @@ async def test_what_a_sleeping_car_leaves_out_confirms_no_command(
 
 
 async def test_a_car_that_was_driven_is_shown_parked_though_it_tells_no_gear(
-    story: Story, entry: MockConfigEntry, near: Near
+    story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.car.drive()
     await story.until(lambda: story.states()[GEAR] == "d", 300)
@@ -116,7 +116,7 @@ async def test_a_car_that_was_driven_is_shown_parked_though_it_tells_no_gear(
 async def test_an_acknowledgment_before_the_answer_ends_no_request(
     story: Story,
     entry: MockConfigEntry,
-    near: Near,
+    near: NearVehicle,
     caplog: pytest.LogCaptureFixture,
     slow: float,
 ) -> None:
@@ -135,4 +135,4 @@ async def test_an_acknowledgment_before_the_answer_ends_no_request(
     assert not near.car.locked
     assert near.car.executed["door_unlock"] == 1
     assert near.car.executed["auto_conditioning_start"] == 1
-    assert_quiet(caplog)
+    assert_no_errors(caplog)

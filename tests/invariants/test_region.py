@@ -5,7 +5,7 @@ import pytest
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .story import Story, assert_quiet, status_of
+from .story import Story, assert_no_errors, status_of
 
 
 async def test_the_named_host_is_used_and_kept(
@@ -55,7 +55,7 @@ async def test_regions_that_name_each_other_do_not_play_with_it(
     assert status_of(entry) == "account_problem"
     issue_id = f"{entry.entry_id}_wrong_region"
     assert ir.async_get(hass).async_get_issue("keycard", issue_id)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_no_other_host_is_shown_the_token(

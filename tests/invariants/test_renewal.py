@@ -20,7 +20,7 @@ from .story import (
     Story,
     assert_available,
     assert_explained,
-    assert_quiet,
+    assert_no_errors,
     status_of,
 )
 
@@ -79,7 +79,7 @@ async def test_a_token_is_renewed_before_it_ends(
     assert status_of(entry) == "operational"
     assert await story.act("unlock") is None
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 @each_case
@@ -116,7 +116,7 @@ async def test_a_token_that_cannot_be_renewed_is_kept(
     assert status_of(entry) == "operational"
     assert story.reauths() == 0
     assert await story.act("unlock") is None
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_some_sign_ins_are_not_renewed_while_the_host_seems_well(
@@ -240,7 +240,7 @@ async def test_a_sign_in_that_was_taken_back_is_asked_for_anew(
     await story.go(3600)
     assert story.reauths() == 1
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_a_refused_sign_in_is_no_proof_in_an_outage_of_the_sign_in(
@@ -366,7 +366,7 @@ async def test_a_service_that_cannot_renew_is_to_blame_and_the_token_is_kept(
     assert status_of(entry) == "operational"
     assert story.reauths() == 0
     assert await story.act("unlock") is None
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_a_service_that_took_the_sign_in_back(story: Story) -> None:

@@ -13,10 +13,10 @@ from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
-from tests.config_entries import entry_of, fleet_entry
-from tests.repository_files import keys_at, leaves, texts
+from tests.config_entries import fleet_entry, provider_entry
+from tests.repository_files import keys_at, strings, translations
 
-from .story import Story, assert_available, assert_quiet, status_of
+from .story import Story, assert_available, assert_no_errors, status_of
 from .test_table_of_answers import CASES, Case
 
 REPAIRS = {
@@ -52,7 +52,7 @@ def assert_told(story: Story, entry: MockConfigEntry, key: str) -> dict[str, str
     assert not any(vin in issue.issue_id for vin in vins)
     names = dict(issue.translation_placeholders or {})
     for language in ("en", "de"):
-        for path, text in leaves(texts(language)):
+        for path, text in strings(translations(language)):
             if path.startswith(f"issues.{key}."):
                 assert text.format(**names)
     return names
@@ -71,7 +71,7 @@ async def test_what_an_answer_asks_of_an_owner(
     provider: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    entry = await entry_of(story.hass, story.simulator, provider)
+    entry = await provider_entry(story.hass, story.simulator, provider)
     await story.settled(entry)
     case.play(story.simulator, provider)
     await story.go(300)
@@ -88,7 +88,7 @@ async def test_what_an_answer_asks_of_an_owner(
     await case.end(story, provider)
     assert repairs(story) == {}
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 @pytest.mark.parametrize("name", [name for name in REPAIRS if name != "402 for a car"])
@@ -130,7 +130,7 @@ async def test_one_that_is_unloaded_says_nothing(
 
 
 async def test_a_car_without_a_subscription_is_named(story: Story) -> None:
-    entry = await entry_of(story.hass, story.simulator, "teslemetry")
+    entry = await provider_entry(story.hass, story.simulator, "teslemetry")
     await story.settled(entry)
     story.simulator.teslemetry.without_access.add("Ada")
     await story.go(300)
@@ -241,7 +241,7 @@ def test_every_repair_has_a_case() -> None:
     others = {"car_refused", "owner_api_closed"}
     others |= {"certificate_changed", "store_unreadable", "too_many_vehicles"}
     told = {*REPAIRS.values(), "key_not_paired", "key_file", *bluetooth, *others}
-    assert keys_at(texts("en"), "issues") == told
+    assert keys_at(translations("en"), "issues") == told
 
 
 async def test_one_car_that_is_refused_is_named_and_hits_no_other(
@@ -263,14 +263,14 @@ async def test_one_car_that_is_refused_is_named_and_hits_no_other(
     simulator.set("eu.data@models", "ok")
     await story.go(2 * PAUSE)
     assert repairs(story) == {}
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_a_token_that_may_not_see_the_location_shows_all_else(
     story: Story, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator = story.simulator
-    entry = await entry_of(story.hass, simulator, "compatible")
+    entry = await provider_entry(story.hass, simulator, "compatible")
     scopes = ("vehicle_device_data", "vehicle_cmds", "vehicle_charging_cmds")
     entry.add_to_hass(story.hass)
     story.hass.config_entries.async_update_entry(
@@ -284,7 +284,7 @@ async def test_a_token_that_may_not_see_the_location_shows_all_else(
     # Each car may have been asked before the first answer arrived.
     assert simulator.usage.by_status["eu.vehicle_data 403"] <= 2
     assert repairs(story) == {}
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ from custom_components.keycard.runtime.storage import DATA_STORE
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.scenarios.scenario import CarSpec
-from tests.config_entries import entry_of
+from tests.config_entries import provider_entry
 
-from .paired_vehicle import Near, bring_near, paired
-from .story import Story, assert_quiet, status_of
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
+from .story import Story, assert_no_errors, status_of
 
 CONDITIONS = (
     ("eu.api", '500 {"error":"upstream internal error"}'),
@@ -49,7 +49,7 @@ async def test_a_whole_tour_tells_the_log_nothing_private(
     nameless.name = ""
     for logger in ("", "custom_components.keycard", "tesla_fleet_api", "aiohttp"):
         caplog.set_level(logging.DEBUG, logger)
-    entry = await story.settled(await entry_of(story.hass, simulator, provider))
+    entry = await story.settled(await provider_entry(story.hass, simulator, provider))
     for subject, condition in CONDITIONS:
         simulator.set(subject, condition)
         await story.go(65)
@@ -61,7 +61,7 @@ async def test_a_whole_tour_tells_the_log_nothing_private(
     await story.go(25 * 3600)
     await story.restart(entry)
     await story.go(60)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
     private = {simulator.token.lower(), *_secrets(entry.data["token"])}
     for car in (*simulator.cars.values(), nameless):
@@ -99,9 +99,9 @@ LOGGERS = ("custom_components.keycard", "tesla_fleet_api", "bleak_retry_connecto
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
+) -> AsyncIterator[NearVehicle]:
     simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    near = await bring_near(hass, simulator)
+    near = await add_near_vehicle(hass, simulator)
     yield near
     near.proxy.remove()
 
@@ -109,14 +109,14 @@ async def near(
 async def test_no_marker_comes_out_anywhere_over_either_transport(
     story: Story,
     compatible_entry: MockConfigEntry,
-    near: Near,
+    near: NearVehicle,
     caplog: pytest.LogCaptureFixture,
     hass_client: ClientSessionGenerator,
 ) -> None:
     simulator, car = story.simulator, near.car
     for logger in ("", *LOGGERS, "aiohttp"):
         caplog.set_level(logging.DEBUG, logger)
-    entry = await story.settled(paired(compatible_entry, car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, car))
     said = f"token {OPAQUE} of {MAIL} for {car.vin.lower()}, PIN {PIN}, at {PLACE}"
     said += f" {car.home_position[0]:.5f}, {car.home_position[1]:.5f}"
     bodies = (

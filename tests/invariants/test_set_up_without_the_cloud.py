@@ -26,9 +26,9 @@ from .story import (
     LOCK,
     Story,
     assert_available,
-    assert_quiet,
+    assert_no_errors,
     entity_ids,
-    news,
+    states_of,
     status_of,
 )
 
@@ -83,14 +83,14 @@ async def test_everything_is_there_at_once_whatever_fails(
 
     await story.go(600)
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
     assert story.reauths() == 0
     # No car moved or was unlocked: no change may be shown.
-    assert news(changes, LOCK) == ["locked"]
-    assert news(changes, TRACKER) == [before[TRACKER]]
+    assert states_of(changes, LOCK) == ["locked"]
+    assert states_of(changes, TRACKER) == [before[TRACKER]]
     await story.go(1800)
     # After half an hour without contact the old state is not claimed any more.
-    assert news(changes, LOCK) == ["locked", "unknown"]
+    assert states_of(changes, LOCK) == ["locked", "unknown"]
     assert_available(story)
 
 
@@ -107,12 +107,12 @@ async def test_a_first_start_with_an_account_that_nobody_answers_for(
     assert story.states()[OUTAGE] == "off"
     assert story.reauths() == 0
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
     story.simulator.apply(dict.fromkeys(failing, "ok"))
     await story.go(700)
     assert story.states()[LOCK] == "locked"
     assert status_of(compatible_entry) == "operational"
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 @pytest.mark.parametrize(
@@ -133,15 +133,15 @@ async def test_the_first_state_after_a_restart_is_the_last_one_before(
     await story.set_up(entry)
     await story.go(180)
     for entity_id in entity_ids(story.hass):
-        first = news(changes, entity_id)[0]
+        first = states_of(changes, entity_id)[0]
         assert first != "unavailable"
         if "tesla_cloud" in entity_id and "reachable" not in entity_id:
             assert first == before[entity_id], entity_id
         if "key_to_take" in entity_id:
             assert first == before[entity_id], entity_id
     on = "on" if shown == "outage" else "off"
-    assert news(changes, OUTAGE) == [on]
-    assert news(changes, STATUS) == [shown]
+    assert states_of(changes, OUTAGE) == [on]
+    assert states_of(changes, STATUS) == [shown]
 
 
 async def test_the_very_first_state_tells_something(
@@ -151,9 +151,12 @@ async def test_the_very_first_state_tells_something(
     await story.set_up(watching_entry)
     await story.go(5)
     cloud = "tesla_cloud_europe"
-    assert news(changes, f"sensor.{cloud}_status") == ["undetermined", "operational"]
-    assert news(changes, f"binary_sensor.{cloud}_outage") == ["off"]
-    assert news(changes, f"binary_sensor.{cloud}_early_warning") == ["off"]
+    assert states_of(changes, f"sensor.{cloud}_status") == [
+        "undetermined",
+        "operational",
+    ]
+    assert states_of(changes, f"binary_sensor.{cloud}_outage") == ["off"]
+    assert states_of(changes, f"binary_sensor.{cloud}_early_warning") == ["off"]
 
 
 async def test_what_is_known_of_a_sleeping_car_survives_a_stop(
@@ -224,7 +227,7 @@ async def test_what_cannot_be_read_is_asked_anew(
     assert status_of(entry) == "operational"
     assert len(entry.runtime_data.vehicles) == len(HOME.cars)
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 @pytest.mark.parametrize(

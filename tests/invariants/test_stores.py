@@ -19,7 +19,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.runtime.storage import DATA_STORE, STORE_KEY, HomeStore
 
-from .story import Story, assert_available, assert_quiet, status_of
+from .story import Story, assert_available, assert_no_errors, status_of
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
@@ -160,7 +160,7 @@ async def test_a_part_that_cannot_be_read_is_skipped_whole_and_told_once(
     await story.go(120)
     assert status_of(entry) == "outage"
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_an_outage_that_cannot_be_read_hides_no_other(
@@ -197,7 +197,7 @@ async def test_an_outage_that_cannot_be_read_hides_no_other(
     assert len(told) == 1
     assert "an outage (" in told[0]
     assert "uptime (" in told[0]
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 def moved(stored: object, by: timedelta) -> Any:
@@ -292,7 +292,7 @@ async def test_a_kill_in_an_outage_is_as_a_restart(
     assert ended is not None
     assert ended.attributes["notice"] == "all_clear"
     assert ended.attributes["told_since"] == before.attributes["told_since"]
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_disabling_and_enabling_in_an_outage_writes_it_once(

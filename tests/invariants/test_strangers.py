@@ -27,7 +27,7 @@ from simulator.protocol import Whitelist, public_keys, vcsec
 from simulator.vehicle.car import Car
 from tests.conftest import car_of
 
-from .paired_vehicle import Near, bring_near, paired
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .pairing_page import pair_again
 from .story import Story, assert_explained, status_of
 from .test_bluetooth_in_an_outage import lock_of
@@ -49,7 +49,7 @@ async def near(
     simulator: Simulator,
     story: Story,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Near]:
+) -> AsyncIterator[NearVehicle]:
     # Times of advertisements use the movable clock, too.
     for name in (
         "custom_components.keycard.bluetooth.scanner.MONOTONIC_TIME",
@@ -57,13 +57,13 @@ async def near(
     ):
         monkeypatch.setattr(name, story.clock.monotonic)
     simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    near = await bring_near(hass, simulator)
+    near = await add_near_vehicle(hass, simulator)
     near.proxy.connect_timeout = 5.0
     yield near
     near.proxy.remove()
 
 
-async def replace_car(story: Story, near: Near, kind: Kind) -> SpoofedDevice:
+async def replace_car(story: Story, near: NearVehicle, kind: Kind) -> SpoofedDevice:
     """Replace the unlocked car by a spoofed device that claims to be locked."""
     near.car.locked = False
     stranger = kind(near.car, story.clock.time)
@@ -76,10 +76,10 @@ async def replace_car(story: Story, near: Near, kind: Kind) -> SpoofedDevice:
 
 @pytest.mark.parametrize("kind", STRANGERS.values(), ids=STRANGERS)
 async def test_a_stranger_changes_no_state_and_confirms_no_command(
-    story: Story, near: Near, watching_entry: MockConfigEntry, kind: Kind
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry, kind: Kind
 ) -> None:
     near.car.locked = False
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     lock = lock_of(story, entry)
     assert story.states()[lock] == "unlocked"
     stranger = await replace_car(story, near, kind)
@@ -95,10 +95,10 @@ async def test_a_stranger_changes_no_state_and_confirms_no_command(
 
 @pytest.mark.parametrize("kind", STRANGERS.values(), ids=STRANGERS)
 async def test_a_stranger_leaves_the_lock_to_the_cloud(
-    story: Story, near: Near, compatible_entry: MockConfigEntry, kind: Kind
+    story: Story, near: NearVehicle, compatible_entry: MockConfigEntry, kind: Kind
 ) -> None:
     """While the cloud works, Bluetooth comes first, too."""
-    entry = await story.settled(paired(compatible_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     assert status_of(entry) == "operational"
     await replace_car(story, near, kind)
     await story.go(10)
@@ -109,10 +109,10 @@ async def test_a_stranger_leaves_the_lock_to_the_cloud(
 
 
 async def test_one_word_of_a_stranger_does_not_end_bluetooth(
-    story: Story, near: Near, watching_entry: MockConfigEntry
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
     """The fault "not on the whitelist" cannot be sealed: it only ends the attempt."""
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     await replace_car(story, near, rejecting_device)
     error = await story.act("lock", lock_of(story, entry))
     assert error is not None
@@ -129,9 +129,9 @@ async def test_one_word_of_a_stranger_does_not_end_bluetooth(
 
 
 async def test_a_repair_says_that_something_pretends_to_be_the_car(
-    story: Story, near: Near, watching_entry: MockConfigEntry
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     lock = lock_of(story, entry)
     await replace_car(story, near, spoofed_vehicle)
     error = await story.act("lock", lock)
@@ -150,14 +150,16 @@ async def test_a_repair_says_that_something_pretends_to_be_the_car(
 
 
 async def test_a_stranger_next_to_the_car_is_passed_over(
-    story: Story, near: Near, watching_entry: MockConfigEntry
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
     """Both advertise the name; the spoofed device is nearer and received first."""
     stranger = spoofed_vehicle(near.car, story.clock.time)
     stranger.car.locked = False
     story.simulator.set("car.Ada", "gone")
     story.simulator.bluetooth.add_spoofed_device(stranger)
-    entry = await story.settled(paired(watching_entry, near.car, address=None))
+    entry = await story.settled(
+        with_paired_vehicle(watching_entry, near.car, address=None)
+    )
     lock = lock_of(story, entry)
     assert story.states()[lock] == "unknown"
     story.simulator.set("car.Ada", "near")
@@ -176,12 +178,12 @@ async def test_a_stranger_next_to_the_car_is_passed_over(
 
 
 async def test_old_answers_are_no_answers(
-    story: Story, near: Near, watching_entry: MockConfigEntry
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
     car = near.car
     recorder = RecordingRelay(story.simulator.computers["Ada"])
     story.simulator.bluetooth.relays["Ada"] = recorder
-    entry = await story.settled(paired(watching_entry, car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, car))
     lock = lock_of(story, entry)
     assert await story.act("unlock", lock) is None
     assert await story.act("lock", lock) is None
@@ -206,11 +208,11 @@ async def test_old_answers_are_no_answers(
 
 
 async def test_an_open_status_of_a_car_that_never_seals_counts(
-    story: Story, near: Near, watching_entry: MockConfigEntry
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
     computers = story.simulator.computers["Ada"]
     computers.seals_status = False
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     lock = lock_of(story, entry)
     assert story.states()[lock] == "locked"
     assert await story.act("unlock", lock) is None
@@ -219,9 +221,9 @@ async def test_an_open_status_of_a_car_that_never_seals_counts(
 
 
 async def test_a_car_that_stops_to_seal_is_said_so_and_paired_again(
-    story: Story, near: Near, watching_entry: MockConfigEntry
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     lock = lock_of(story, entry)
     assert story.states()[lock] == "locked"
     story.simulator.computers["Ada"].seals_status = False
@@ -233,7 +235,7 @@ async def test_a_car_that_stops_to_seal_is_said_so_and_paired_again(
     assert await story.act("unlock", lock) is None
     page = await pair_again(story, entry)
     await page.fill()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.aborts("reconfigure_successful")
     await story.go(130)
     assert repairs(story) == {}
@@ -254,11 +256,11 @@ def limit_of(story: Story, entry: MockConfigEntry) -> str:
 
 
 async def test_open_answers_of_an_infotainment_that_never_seals_count(
-    story: Story, near: Near, watching_entry: MockConfigEntry
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
     story.simulator.computers["Ada"].seals_infotainment = False
     near.car.charge_limit = 70
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     limit = limit_of(story, entry)
     assert story.states()[limit] == "70"
     error = await story.act("set_value", limit, value=60)
@@ -273,7 +275,7 @@ async def test_open_answers_of_an_infotainment_that_never_seals_count(
 
 def unconfirmed(entry: MockConfigEntry, car: Car) -> MockConfigEntry:
     """Return an entry with a car paired before keys of cars were stored."""
-    return paired(entry, car, computers=None)
+    return with_paired_vehicle(entry, car, computers=None)
 
 
 async def press(
@@ -296,7 +298,7 @@ async def press(
 
 async def test_what_is_first_seen_is_provisional_until_it_is_paired_again(
     story: Story,
-    near: Near,
+    near: NearVehicle,
     watching_entry: MockConfigEntry,
     hass_admin_user: MockUser,
 ) -> None:
@@ -329,7 +331,7 @@ async def test_what_is_first_seen_is_provisional_until_it_is_paired_again(
     await story.go(130)
     page = await pair_again(story, entry)
     await page.fill()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.aborts("reconfigure_successful")
     await story.go(130)
     assert not is_provisional()
@@ -340,7 +342,7 @@ async def test_what_is_first_seen_is_provisional_until_it_is_paired_again(
 
 async def test_session_info_through_the_cloud_settles_and_contradicts(
     story: Story,
-    near: Near,
+    near: NearVehicle,
 ) -> None:
     signing = await registered(story)
     for name in story.simulator.cars:
@@ -363,7 +365,7 @@ async def test_session_info_through_the_cloud_settles_and_contradicts(
     )
     page = await pair_again(story, entry)
     await page.fill()
-    await page.until_done()
+    await page.wait_until_done()
     assert page.shows("pair", "stranger")
 
 
@@ -372,7 +374,7 @@ async def test_session_info_through_the_cloud_settles_and_contradicts(
 
 async def test_requests_for_authentication_are_not_answered(
     story: Story,
-    near: Near,
+    near: NearVehicle,
     watching_entry: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -392,7 +394,7 @@ async def test_requests_for_authentication_are_not_answered(
         for payload in vcsec.UNSOLICITED_PAYLOADS
     ]
     assert any(asked)
-    entry = await story.settled(paired(watching_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     assert await story.act("unlock", lock_of(story, entry)) is None
     await story.go(600)
     assert set(said) == {"InformationRequest", "RKEAction"}

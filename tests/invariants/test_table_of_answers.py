@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import pytest
 
 from simulator import Simulator
-from tests.config_entries import PROVIDERS, SERVICES, entry_of
+from tests.config_entries import PROVIDERS, SERVICES, provider_entry
 
 from .story import (
     LOCK,
     Story,
     assert_available,
     assert_explained,
-    assert_quiet,
+    assert_no_errors,
     status_of,
 )
 
@@ -184,7 +184,7 @@ async def test_while_running_and_at_a_command(
     case: Case,
     provider: str,
 ) -> None:
-    entry = await entry_of(story.hass, story.simulator, provider)
+    entry = await provider_entry(story.hass, story.simulator, provider)
     await story.settled(entry)
     car = story.simulator.cars["Ada"]
     car.executed.clear()
@@ -205,7 +205,7 @@ async def test_while_running_and_at_a_command(
     assert car.executed["door_unlock"] == case.executed
     assert story.reauths() == case.reauth
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
     # The cloud works again, and the state of the car is shown.
     await case.end(story, provider)
@@ -214,7 +214,7 @@ async def test_while_running_and_at_a_command(
     assert shown is not None
     assert shown.state == ("unlocked" if case.executed else "locked")
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 @each_provider
@@ -225,7 +225,7 @@ async def test_at_a_restart(
     case: Case,
     provider: str,
 ) -> None:
-    entry = await entry_of(story.hass, story.simulator, provider)
+    entry = await provider_entry(story.hass, story.simulator, provider)
     await story.settled(entry)
     before = story.states()
     case.play(story.simulator, provider)
@@ -246,7 +246,7 @@ async def test_at_a_restart(
     assert status_of(entry) == case.judged(provider)
     assert story.reauths() == case.reauth
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
     assert story.states()[LOCK] == "locked"
 
 
@@ -258,16 +258,16 @@ async def test_at_the_first_start(
     case: Case,
     provider: str,
 ) -> None:
-    entry = await entry_of(story.hass, story.simulator, provider)
+    entry = await provider_entry(story.hass, story.simulator, provider)
     case.play(story.simulator, provider)
     await story.set_up(entry)
     await story.go(300)
     assert status_of(entry) in {case.judged(provider), "operational", "undetermined"}
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
     await case.end(story, provider)
     assert status_of(entry) == "operational"
     assert story.states()[LOCK] == "locked"
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)

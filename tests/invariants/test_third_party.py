@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.config_entries import entry_of
+from tests.config_entries import provider_entry
 
-from .story import LOCK, Story, assert_quiet, status_of
+from .story import LOCK, Story, assert_no_errors, status_of
 
 HOUR = 3600.0
 COST = "sensor.tesla_cloud_test_estimated_cost_this_month"
@@ -34,7 +34,7 @@ async def test_a_cache_that_stands_still_is_no_outage(
     prepare: Callable[[Story], None],
 ) -> None:
     prepare(story)
-    entry = await entry_of(story.hass, story.simulator, provider)
+    entry = await provider_entry(story.hass, story.simulator, provider)
     await story.settled(entry)
     ada = story.simulator.cars["Ada"]
     story.simulator.set("car.Cy", "asleep")
@@ -49,12 +49,12 @@ async def test_a_cache_that_stands_still_is_no_outage(
             seen.add(status_of(entry))
     assert seen == {"operational"}
     assert story.states()["event.tesla_cloud_test_outage_notice"] == "unknown"
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_a_streaming_car_is_refreshed_at_a_price(story: Story) -> None:
     simulator = story.simulator
-    entry = await entry_of(story.hass, simulator, "teslemetry")
+    entry = await provider_entry(story.hass, simulator, "teslemetry")
     simulator.set("car.Cy", "asleep")
     await story.settled(entry)
     ada = simulator.cars["Ada"]
@@ -73,14 +73,14 @@ async def test_without_credits_what_is_kept_is_shown(
 ) -> None:
     simulator = story.simulator
     simulator.teslemetry.credits = 0
-    entry = await entry_of(story.hass, simulator, "teslemetry")
+    entry = await provider_entry(story.hass, simulator, "teslemetry")
     await story.settled(entry)
     await story.go(4 * HOUR)
     assert status_of(entry) == "operational"
     # Once an hour it is checked whether there are credits again.
     assert 2 <= simulator.usage.count("teslemetry.refresh") <= 12
     assert simulator.usage.billed == 0
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
     simulator.teslemetry.credits = 100
     simulator.cars["Ada"].locked = False
     await story.go(1.5 * HOUR)
@@ -89,7 +89,7 @@ async def test_without_credits_what_is_kept_is_shown(
 
 async def test_a_cache_hides_no_outage_and_ends_with_newer_data(story: Story) -> None:
     simulator = story.simulator
-    entry = await entry_of(story.hass, simulator, "teslemetry")
+    entry = await provider_entry(story.hass, simulator, "teslemetry")
     await story.settled(entry)
     simulator.apply({"eu.status": "503 busy", "eu.api": "503 busy"})
     await story.until(lambda: status_of(entry) == "outage", 180)
@@ -107,7 +107,7 @@ async def test_a_cache_hides_no_outage_and_ends_with_newer_data(story: Story) ->
 async def test_commands_that_fail_through_a_third_party_are_not_tesla_s(
     story: Story, provider: str
 ) -> None:
-    entry = await entry_of(story.hass, story.simulator, provider)
+    entry = await provider_entry(story.hass, story.simulator, provider)
     await story.settled(entry)
     for answer in (
         '500 {"response":null,"error":"PIN codes must be four digits"}',

@@ -18,7 +18,7 @@ from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.vehicle.car import Car
 
-from .paired_vehicle import Near, bring_near, paired
+from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import LOCK, Story, status_of
 
 COMMANDS = 1000
@@ -65,9 +65,9 @@ class Tally:
 @pytest.fixture
 async def near(
     hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[Near]:
+) -> AsyncIterator[NearVehicle]:
     simulator.bluetooth.random = Random(SEED)
-    near = await bring_near(hass, simulator)
+    near = await add_near_vehicle(hass, simulator)
     yield near
     near.proxy.remove()
 
@@ -97,10 +97,10 @@ def judge(
 
 
 async def test_whatever_goes_wrong_no_command_runs_twice(
-    story: Story, compatible_entry: MockConfigEntry, near: Near
+    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     dice, tally = Random(SEED), Tally()
-    await story.settled(paired(compatible_entry, near.car))
+    await story.settled(with_paired_vehicle(compatible_entry, near.car))
     simulator, car = story.simulator, near.car
     for number in range(COMMANDS):
         weather = dice.choice(list(ON_AIR))
@@ -137,10 +137,10 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
 
 
 async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
-    story: Story, compatible_entry: MockConfigEntry, near: Near
+    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     dice, tally = Random(SEED), Tally()
-    entry = await story.settled(paired(compatible_entry, near.car))
+    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
     await story.until(lambda: status_of(entry) == "outage", 120)
     near.simulator.bluetooth.set_link_conditions(weather_of("a tenth lost"))

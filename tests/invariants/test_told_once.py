@@ -18,7 +18,7 @@ from custom_components.keycard.runtime.storage import DATA_STORE
 from simulator import Simulator
 from tests.config_entries import hosts_options
 
-from .story import Story, assert_quiet, status_of
+from .story import Story, assert_no_errors, status_of
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
@@ -277,7 +277,7 @@ async def test_a_hiccup_is_no_news(
         story.simulator.apply(UP)
         await story.go(600)
     assert told.events == []
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_the_words_follow_the_language(

@@ -15,7 +15,7 @@ from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.vehicle.commands import Command, command_call
 from simulator.scenarios.scenario import CarSpec
 
-from .story import LOCK, Story, assert_available, assert_quiet, status_of
+from .story import LOCK, Story, assert_available, assert_no_errors, status_of
 
 BO = CarSpec(name="Bo", model="modely", year=2022)
 
@@ -49,7 +49,7 @@ async def test_a_car_comes(
     assert story.states()["lock.bo_lock"] == "unlocked"
     await story.go(180)
     assert story.states()["sensor.bo_key_to_take"] == "keycard"
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_a_car_goes_when_a_whole_day_has_not_seen_it(
@@ -77,7 +77,7 @@ async def test_a_car_goes_when_a_whole_day_has_not_seen_it(
     assert "Cy" not in device_names(story.hass, entry)
     new = story.simulator.usage.by_status - missing
     assert not [line for line in new if line.endswith(" 404")]
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_a_car_that_was_asked_for_while_it_went_is_not_judged(
@@ -138,7 +138,7 @@ async def test_odd_lists_of_products_take_no_car_away(
     assert set(story.states()) == before
     assert device_names(story.hass, entry) >= {"Ada", "Cy"}
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
     story.simulator.set("eu.api", "ok")
     await story.go(1300)
     assert status_of(entry) == "operational"
@@ -162,7 +162,7 @@ async def test_products_that_are_no_cars_are_passed_over(
         "Ada",
         "Cy",
     }
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 def deep(depth: int) -> str:
@@ -205,7 +205,7 @@ async def test_odd_data_are_not_believed(
     assert shown in {"locked", "unknown"}
     assert status_of(entry) in {"operational", "degraded"}
     assert_available(story)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
     story.simulator.set("eu.data", "ok")
     await story.go(1500)
     assert story.states()[LOCK] == "locked"

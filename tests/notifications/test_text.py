@@ -27,7 +27,7 @@ from custom_components.keycard.vehicle.commands import Command
 from custom_components.keycard.vehicle.keys import MODELS, PhysicalKey
 from custom_components.keycard.vehicle.urgency import UrgentCondition
 
-from ..repository_files import LANGUAGES, leaves, texts
+from ..repository_files import LANGUAGES, strings, translations
 
 KEY = PhysicalKey
 NOW = datetime(2021, 11, 20, 3, 30, tzinfo=UTC)
@@ -156,7 +156,7 @@ def vehicles(keys: Mapping[str, PhysicalKey]) -> list[NoticeVehicle]:
 
 @pytest.fixture(params=LANGUAGES)
 def words(request: pytest.FixtureRequest) -> Translations:
-    found = dict(leaves(texts(request.param)))
+    found = dict(strings(translations(request.param)))
     return Translations(
         texts={f"component.keycard.{key}": text for key, text in found.items()}
     )

@@ -10,8 +10,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.auth.keys import async_get_signing_key
 from simulator import Simulator
-from tests.config_entries import PROVIDERS, entry_of
-from tests.conftest import SetUp, car_of, judgement_of, state_of, until
+from tests.config_entries import PROVIDERS, provider_entry
+from tests.conftest import SetUp, assessment_status, car_of, state_of, until
 
 LOCK = "lock.ada_lock"
 CLIMATE = "climate.ada_climate"
@@ -40,7 +40,7 @@ async def opened(
     hass: HomeAssistant, simulator: Simulator, provider: str, set_up: SetUp
 ) -> MockConfigEntry:
     """Set up an entry and wait for its vehicles."""
-    entry = await entry_of(hass, simulator, provider)
+    entry = await provider_entry(hass, simulator, provider)
     await set_up(entry)
 
     def known() -> bool:
@@ -48,7 +48,7 @@ async def opened(
         return len(cars) == 2 and all(car.data.is_current for car in cars)
 
     await until(hass, known)
-    await until(hass, lambda: judgement_of(entry) == "operational")
+    await until(hass, lambda: assessment_status(entry) == "operational")
     await hass.async_block_till_done()
     return entry
 
@@ -152,7 +152,7 @@ async def test_token_without_key_rejects_signed_commands(
     with pytest.raises(HomeAssistantError) as caught:
         await act("unlock", LOCK)
     assert caught.value.translation_key == "must_be_signed"
-    assert judgement_of(entry) == "operational"
+    assert assessment_status(entry) == "operational"
     # Other cars, and the data of this one, go on.
     await act("unlock", "lock.cy_lock")
     assert simulator.cars["Cy"].executed["door_unlock"] == 1
@@ -161,7 +161,7 @@ async def test_token_without_key_rejects_signed_commands(
 async def test_missing_scope_stops_only_its_commands(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, act: Act
 ) -> None:
-    entry = await entry_of(hass, simulator, "fleet")
+    entry = await provider_entry(hass, simulator, "fleet")
     token = simulator.access_token("openid", "vehicle_device_data")
     entry_data = {**entry.data, "token": {**entry.data["token"], "access_token": token}}
     narrow = MockConfigEntry(
@@ -180,7 +180,7 @@ async def test_missing_scope_stops_only_its_commands(
     with pytest.raises(HomeAssistantError) as caught:
         await act("unlock", LOCK)
     assert caught.value.translation_key == "scope_missing"
-    assert judgement_of(narrow) == "operational"
+    assert assessment_status(narrow) == "operational"
 
 
 @pytest.mark.usefixtures("every_entity")

@@ -12,11 +12,11 @@ from simulator.protocol import Transport, VehicleComputers
 from simulator.vehicle.car import Car
 
 
-def a_key() -> ec.EllipticCurvePrivateKey:
+def generate_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-class Wired(Commands[Tesla]):
+class SigningClient(Commands[Tesla]):
     """The library's client; it records sent and received messages."""
 
     _auth_method: ClassVar[Literal["hmac", "aes"]] = "hmac"
@@ -27,14 +27,14 @@ class Wired(Commands[Tesla]):
         computers: VehicleComputers,
         car: Car,
         key: ec.EllipticCurvePrivateKey,
-        over: Transport = Transport.CLOUD,
+        transport: Transport = Transport.CLOUD,
     ) -> None:
         super().__init__(Tesla(), car.vin, key)
         self.computers = computers
-        self.over = over
+        self.transport = transport
         self.sent: list[bytes] = []
         self.received: list[RoutableMessage] = []
-        self.cut = False  # messages do not reach the car
+        self.disconnected = False  # messages do not reach the car
         self.alter: Callable[[RoutableMessage], None] = lambda message: None
 
     @override
@@ -48,9 +48,9 @@ class Wired(Commands[Tesla]):
     ) -> RoutableMessage:
         self.alter(msg)
         self.sent.append(msg.SerializeToString())
-        if self.cut:
+        if self.disconnected:
             raise TimeoutError
-        answer = self.computers.answer(self.sent[-1], self.over)
+        answer = self.computers.answer(self.sent[-1], self.transport)
         if answer is None:
             raise TimeoutError
         reply: RoutableMessage = RoutableMessage.FromString(answer)
@@ -59,7 +59,7 @@ class Wired(Commands[Tesla]):
         return reply
 
 
-class Sealed(Wired):
+class EncryptingClient(SigningClient):
     """The same client with encryption in both directions, as over Bluetooth."""
 
     _auth_method = "aes"

@@ -14,7 +14,7 @@ from simulator.scenarios.conditions import (
     ConditionKind,
     validate_condition,
 )
-from tests.wait import TIMEOUT, until
+from tests.wait import TIMEOUT_SECONDS, wait_until
 
 from .conftest import Clock
 
@@ -85,7 +85,7 @@ async def ask(
     session: aiohttp.ClientSession,
     sim: Simulator,
     surface: Surface,
-    limit: float = TIMEOUT,
+    limit: float = TIMEOUT_SECONDS,
 ) -> tuple[int, str, str]:
     async with (
         asyncio.timeout(limit),
@@ -117,13 +117,13 @@ async def test_a_condition_shows_and_goes(
     else:
         assert isinstance(outcome, type)
         # A held request is never answered, however short the timeout.
-        limit = 0.1 if condition == "timeout" else TIMEOUT
+        limit = 0.1 if condition == "timeout" else TIMEOUT_SECONDS
         with pytest.raises(outcome):
             await ask(session, sim, surface, limit)
     sim.set(subject, "ok")
     assert (await ask(session, sim, surface))[0] == surface.good
     assert sim.conditions == {}
-    await until(lambda: (sim.busy, sim.held) == (0, 0))
+    await wait_until(lambda: (sim.busy, sim.held) == (0, 0))
 
 
 @pytest.mark.parametrize("subject", SURFACES)
@@ -143,7 +143,7 @@ async def test_slow_is_late_and_good(
 ) -> None:
     sim.set(subject, "slow:0.2")
     task = asyncio.create_task(ask(session, sim, SURFACES[subject]))
-    await until(lambda: (sim.busy, sim.held) == (0, 1))
+    await wait_until(lambda: (sim.busy, sim.held) == (0, 1))
     assert not task.done()
     assert (await task)[0] == SURFACES[subject].good
 
@@ -155,7 +155,7 @@ async def test_what_is_held_goes_on_when_the_condition_changes(
     tasks = [
         asyncio.create_task(ask(session, sim, SURFACES["na.api"])) for _ in range(3)
     ]
-    await until(lambda: (sim.busy, sim.held) == (0, 3))
+    await wait_until(lambda: (sim.busy, sim.held) == (0, 3))
     sim.set("na.api", "503 later")
     assert {(await task)[2] for task in tasks} == {"later"}
     assert (sim.busy, sim.held) == (0, 0)
@@ -166,9 +166,9 @@ async def test_a_command_whose_owner_has_gone_is_not_run(
 ) -> None:
     sim.set("na.commands", "timeout")
     task = asyncio.create_task(ask(session, sim, SURFACES["na.commands"]))
-    await until(lambda: sim.held == 1)
+    await wait_until(lambda: sim.held == 1)
     task.cancel()
-    await until(lambda: (sim.busy, sim.held) == (0, 0))
+    await wait_until(lambda: (sim.busy, sim.held) == (0, 0))
     sim.set("na.commands", "ok")
     # Once another call is answered, the command would have been executed.
     assert (await ask(session, sim, SURFACES["na.api"]))[0] == 200

@@ -17,7 +17,7 @@ from simulator.__main__ import main, play
 from simulator.http.control_api import ControlApi
 from simulator.protocol import Role, public_point
 
-from .signing_client import a_key
+from .signing_client import generate_key
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -149,7 +149,7 @@ async def test_accounts_and_counters_over_http(
 async def test_the_air_over_http(
     sim: Simulator, control: ControlApi, session: aiohttp.ClientSession
 ) -> None:
-    key = a_key()
+    key = generate_key()
     sim.set("car.Ada", "near")
     whitelist = sim.computers["Ada"].whitelist
     whitelist.request_add(key, Role.DRIVER)
@@ -161,7 +161,7 @@ async def test_the_air_over_http(
     _, answer = await post(session, control, "/pair", tap)
     keys = {public_point(key).hex(): "DRIVER"}
     assert answer == {"pairing": "added", "keys": keys}
-    whitelist.request_add(a_key(), Role.DRIVER)
+    whitelist.request_add(generate_key(), Role.DRIVER)
     refuse = {"car": "Ada", "do": "refuse"}
     _, answer = await post(session, control, "/pair", refuse)
     assert answer == {"pairing": "refused", "keys": keys}

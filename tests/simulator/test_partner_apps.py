@@ -24,7 +24,7 @@ from simulator.http.control_api import ControlApi
 from simulator.protocol import Role
 from simulator.scenarios.conditions import ConditionError
 
-from .signing_client import a_key
+from .signing_client import generate_key
 from .test_oauth import authorize, post
 
 DOMAIN = "home.example.org"
@@ -43,7 +43,7 @@ def words(caught: pytest.ExceptionInfo[TeslaFleetError]) -> str:
 
 @pytest.fixture
 def key() -> ec.EllipticCurvePrivateKey:
-    return a_key()
+    return generate_key()
 
 
 async def partner(

@@ -67,7 +67,7 @@ from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
 
 from .conftest import Clock
-from .signing_client import Sealed, Wired, a_key
+from .signing_client import EncryptingClient, SigningClient, generate_key
 
 SECURITY = Domain.DOMAIN_VEHICLE_SECURITY
 INFOTAINMENT = Domain.DOMAIN_INFOTAINMENT
@@ -100,22 +100,22 @@ def computers(car: Car, clock: Clock) -> VehicleComputers:
 
 @pytest.fixture
 def key() -> ec.EllipticCurvePrivateKey:
-    return a_key()
+    return generate_key()
 
 
-@pytest.fixture(params=[Wired, Sealed])
+@pytest.fixture(params=[SigningClient, EncryptingClient])
 def client(
     request: pytest.FixtureRequest,
     computers: VehicleComputers,
     car: Car,
     key: ec.EllipticCurvePrivateKey,
-) -> Wired:
+) -> SigningClient:
     computers.whitelist.add(key)
-    kind = cast(type[Wired], request.param)
+    kind = cast(type[SigningClient], request.param)
     return kind(computers, car, key, Transport.BLUETOOTH)
 
 
-async def test_it_locks_and_unlocks(client: Wired, car: Car) -> None:
+async def test_it_locks_and_unlocks(client: SigningClient, car: Car) -> None:
     await client.door_unlock()
     unlocked = not car.locked
     await client.door_lock()
@@ -124,10 +124,10 @@ async def test_it_locks_and_unlocks(client: Wired, car: Car) -> None:
     # One handshake serves all commands.
     assert len(client.sent) == 3
     sealed = client.received[-1].signature_data.HasField("AES_GCM_Response_data")
-    assert sealed is isinstance(client, Sealed)
+    assert sealed is isinstance(client, EncryptingClient)
 
 
-type Ask = Callable[[Wired], Any]
+type Ask = Callable[[SigningClient], Any]
 DEEDS: list[tuple[Ask, str, Callable[[Car], bool]]] = [
     (lambda it: it.auto_conditioning_start(), "auto_conditioning_start",
      lambda car: car.climate_on),
@@ -204,7 +204,7 @@ DEEDS: list[tuple[Ask, str, Callable[[Car], bool]]] = [
     ids=[f"{n}-{one[1]}" for n, one in enumerate(DEEDS)],
 )
 async def test_what_it_is_told_it_does(
-    client: Wired,
+    client: SigningClient,
     car: Car,
     ask: Ask,
     command: str,
@@ -220,14 +220,14 @@ async def test_what_it_is_told_it_does(
     assert car.executed == {command: 1}
 
 
-async def test_an_update_is_called_off(client: Wired, car: Car) -> None:
+async def test_an_update_is_called_off(client: SigningClient, car: Car) -> None:
     car.available_update = "2026.40.1"
     await client.schedule_software_update(600)
     await client.cancel_software_update()
     assert car.update_status == "available"
 
 
-async def test_what_it_cannot_do_it_says(client: Wired, car: Car) -> None:
+async def test_what_it_cannot_do_it_says(client: SigningClient, car: Car) -> None:
     answer = await client.charge_start()
     assert answer["response"] == {"result": False, "reason": "disconnected"}
     car.plug()
@@ -242,7 +242,7 @@ async def test_what_it_cannot_do_it_says(client: Wired, car: Car) -> None:
         await client.media_next_track()
 
 
-async def test_its_data(client: Wired, car: Car, clock: Clock) -> None:
+async def test_its_data(client: SigningClient, car: Car, clock: Clock) -> None:
     car.plug()
     car.sentry_mode = True
     car.windows["fd_window"] = 1
@@ -289,10 +289,10 @@ async def test_older_wheels_know_no_levels(
 ) -> None:
     car = Car(CarSpec(name="Cy", model="models", year=year), region="na", now=clock)
     car.steering_wheel_heater = 3
-    computers, key = VehicleComputers(car, clock), a_key()
+    computers, key = VehicleComputers(car, clock), generate_key()
     computers.whitelist.add(key)
     wanted = GetVehicleData(getClimateState=GetClimateState())
-    data = await Wired(computers, car, key)._getInfotainment(
+    data = await SigningClient(computers, car, key)._getInfotainment(
         Action(vehicleAction=VehicleAction(getVehicleData=wanted))
     )
     assert data.climate_state.steering_wheel_heater
@@ -300,14 +300,16 @@ async def test_older_wheels_know_no_levels(
     assert told is has_levels
 
 
-async def status(client: Wired) -> Any:
+async def status(client: SigningClient) -> Any:
     request = InformationRequest(
         informationRequestType=InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS
     )
     return await client._getVehicleSecurity(UnsignedMessage(InformationRequest=request))
 
 
-async def test_while_it_sleeps_its_locks_do_not(client: Wired, car: Car) -> None:
+async def test_while_it_sleeps_its_locks_do_not(
+    client: SigningClient, car: Car
+) -> None:
     car.set_connectivity("asleep")
     found = await status(client)
     assert found.vehicleLockState == VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
@@ -320,7 +322,7 @@ async def test_while_it_sleeps_its_locks_do_not(client: Wired, car: Car) -> None
     assert car.connectivity == "asleep"
 
 
-async def test_it_wakes(client: Wired, car: Car, clock: Clock) -> None:
+async def test_it_wakes(client: SigningClient, car: Car, clock: Clock) -> None:
     car.set_connectivity("asleep")
     wake = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_WAKE_VEHICLE)
     await client._sendVehicleSecurity(wake)
@@ -340,7 +342,7 @@ def fault_of(answer: bytes | None) -> str:
     return str(MessageFault_E.Name(fault)).removeprefix("MESSAGEFAULT_ERROR_")
 
 
-async def test_a_key_that_it_does_not_know(client: Wired, car: Car) -> None:
+async def test_a_key_that_it_does_not_know(client: SigningClient, car: Car) -> None:
     client.computers.whitelist.remove(client._public_key)
     with pytest.raises(NotOnWhitelistFault):
         await client.door_unlock()
@@ -348,7 +350,7 @@ async def test_a_key_that_it_does_not_know(client: Wired, car: Car) -> None:
 
 
 async def test_a_key_that_was_removed(
-    client: Wired, computers: VehicleComputers, car: Car
+    client: SigningClient, computers: VehicleComputers, car: Car
 ) -> None:
     await client.door_lock()
     computers.whitelist.remove(client._public_key)
@@ -360,9 +362,9 @@ async def test_a_key_that_was_removed(
 
 
 async def test_another_key_under_a_known_name(
-    client: Wired, computers: VehicleComputers, car: Car
+    client: SigningClient, computers: VehicleComputers, car: Car
 ) -> None:
-    thief = type(client)(computers, car, a_key(), client.over)
+    thief = type(client)(computers, car, generate_key(), client.transport)
     thief._public_key = client._public_key
     with pytest.raises(TeslaFleetError):
         await thief.door_unlock()
@@ -378,7 +380,7 @@ async def test_another_key_under_a_known_name(
 
 @pytest.mark.parametrize("domain", [SECURITY, INFOTAINMENT])
 async def test_a_replay(
-    client: Wired, computers: VehicleComputers, car: Car, domain: int
+    client: SigningClient, computers: VehicleComputers, car: Car, domain: int
 ) -> None:
     if domain == SECURITY:
         await client.door_unlock()
@@ -386,23 +388,23 @@ async def test_a_replay(
         await client.honk_horn()
     before = dict(car.executed)
     for _ in range(3):
-        again = computers.answer(client.sent[-1], client.over)
+        again = computers.answer(client.sent[-1], client.transport)
         assert fault_of(again) == "INVALID_TOKEN_OR_COUNTER"
     assert car.executed == before
 
 
 async def test_counters_that_come_late(
-    client: Wired, computers: VehicleComputers, car: Car
+    client: SigningClient, computers: VehicleComputers, car: Car
 ) -> None:
     await client.door_lock()
     await client.honk_horn()
     # Delayed: each message is overtaken by another.
     late: list[bytes] = []
     for ask in (client.door_unlock, client.flash_lights):
-        client.cut = True
+        client.disconnected = True
         with pytest.raises(TimeoutError):
             await ask()
-        client.cut = False
+        client.disconnected = False
         late.append(client.sent[-1])
     await client.door_lock()
     await client.honk_horn()
@@ -412,7 +414,9 @@ async def test_counters_that_come_late(
     assert car.executed == {"door_lock": 2, "honk_horn": 2, "flash_lights": 1}
 
 
-async def test_a_counter_far_behind(client: Wired, computers: VehicleComputers) -> None:
+async def test_a_counter_far_behind(
+    client: SigningClient, computers: VehicleComputers
+) -> None:
     await client.honk_horn()
     client._sessions[INFOTAINMENT].counter += 100
     await client.honk_horn()
@@ -425,7 +429,7 @@ async def test_a_counter_far_behind(client: Wired, computers: VehicleComputers) 
 
 
 async def test_an_expired_message(
-    client: Wired, computers: VehicleComputers, car: Car, clock: Clock
+    client: SigningClient, computers: VehicleComputers, car: Car, clock: Clock
 ) -> None:
     await client.door_lock()
     client.alter = lambda message: clock.pass_minutes(1)
@@ -439,7 +443,7 @@ async def test_an_expired_message(
 
 
 async def test_a_restart_begins_an_epoch_that_the_client_learns(
-    client: Wired, computers: VehicleComputers, car: Car
+    client: SigningClient, computers: VehicleComputers, car: Car
 ) -> None:
     await client.door_lock()
     epoch = client._sessions[SECURITY].epoch
@@ -451,7 +455,7 @@ async def test_a_restart_begins_an_epoch_that_the_client_learns(
     assert (car.locked, car.executed["door_unlock"]) == (False, 1)
 
 
-async def test_a_changed_message(client: Wired, car: Car) -> None:
+async def test_a_changed_message(client: SigningClient, car: Car) -> None:
     await client.door_lock()
 
     def spoil(message: RoutableMessage) -> None:
@@ -466,20 +470,20 @@ async def test_a_changed_message(client: Wired, car: Car) -> None:
 
 
 async def test_a_message_to_another_car(
-    client: Wired,
+    client: SigningClient,
     computers: VehicleComputers,
     key: ec.EllipticCurvePrivateKey,
     clock: Clock,
 ) -> None:
     other = Car(CarSpec(name="Bo", model="modely", year=2022), region="na", now=clock)
     computers.restart()
-    wrong = type(client)(computers, other, key, client.over)
+    wrong = type(client)(computers, other, key, client.transport)
     with pytest.raises(TeslaFleetError):
         await wrong.door_unlock()
     assert not other.executed
 
 
-async def test_a_longer_life_is_signed_for(client: Wired, car: Car) -> None:
+async def test_a_longer_life_is_signed_for(client: SigningClient, car: Car) -> None:
     await client.door_lock()
 
     def stretch(message: RoutableMessage) -> None:
@@ -493,7 +497,9 @@ async def test_a_longer_life_is_signed_for(client: Wired, car: Car) -> None:
     assert car.locked
 
 
-async def test_what_is_no_message(computers: VehicleComputers, client: Wired) -> None:
+async def test_what_is_no_message(
+    computers: VehicleComputers, client: SigningClient
+) -> None:
     assert fault_of(computers.answer(b"\xff\xff")) == "DECODING"
     elsewhere = RoutableMessage()
     elsewhere.to_destination.domain = Domain.DOMAIN_AUTOPILOT
@@ -540,9 +546,9 @@ async def test_roles(
     ask: Ask,
     refusal: type[TeslaFleetError] | None,
 ) -> None:
-    key = a_key()
+    key = generate_key()
     computers.whitelist.add(key, role)
-    client = Wired(computers, car, key)
+    client = SigningClient(computers, car, key)
     if refusal is None:
         assert (await ask(client))["response"]["result"]
         return
@@ -554,11 +560,11 @@ async def test_roles(
 async def test_a_cloud_key_is_none_for_bluetooth(
     computers: VehicleComputers, car: Car
 ) -> None:
-    key = a_key()
+    key = generate_key()
     computers.whitelist.add(key, Role.FLEET_MANAGER)
     with pytest.raises(TeslaFleetMessageFaultInsufficientPrivileges):
-        await Sealed(computers, car, key, Transport.BLUETOOTH).door_unlock()
-    await Wired(computers, car, key, Transport.CLOUD).door_unlock()
+        await EncryptingClient(computers, car, key, Transport.BLUETOOTH).door_unlock()
+    await SigningClient(computers, car, key, Transport.CLOUD).door_unlock()
     assert car.executed == {"door_unlock": 1}
 
 
@@ -575,7 +581,7 @@ async def test_a_cloud_key_is_none_for_bluetooth(
     ],
 )
 async def test_a_mishap(
-    client: Wired,
+    client: SigningClient,
     computers: VehicleComputers,
     car: Car,
     mishap: CommandFault,
@@ -592,7 +598,11 @@ async def test_a_mishap(
 
 @pytest.mark.parametrize(("mishap", "executed"), [("wait", 1), ("wait-done", 3)])
 async def test_a_client_that_sends_again_runs_twice(
-    client: Wired, computers: VehicleComputers, car: Car, mishap: str, executed: int
+    client: SigningClient,
+    computers: VehicleComputers,
+    car: Car,
+    mishap: str,
+    executed: int,
 ) -> None:
     """The library retries by itself: hence the invariant "at most once"."""
     for command in ("honk_horn", "door_unlock"):
@@ -602,7 +612,7 @@ async def test_a_client_that_sends_again_runs_twice(
 
 
 async def test_questions_meet_no_mishap(
-    client: Wired, computers: VehicleComputers
+    client: SigningClient, computers: VehicleComputers
 ) -> None:
     computers.inject_fault(CommandFault.LOST)
     await client.ping()
@@ -621,9 +631,9 @@ def test_the_list_of_keys(clock: Clock, key: ec.EllipticCurvePrivateKey) -> None
     keys.add(key.public_key(), Role.OWNER)
     assert keys.role_of(public_point(key)) is Role.OWNER
     assert len(keys.entries) == 1
-    keys.add(a_key())
+    keys.add(generate_key())
     with pytest.raises(WhitelistError, match="all 2 slots"):
-        keys.add(a_key())
+        keys.add(generate_key())
     keys.remove(key)
     assert keys.role_of(key) is None
     with pytest.raises(WhitelistError, match="not on the list"):
@@ -645,7 +655,7 @@ def state(keys: Whitelist) -> PairingState:
 def test_a_card_lets_a_key_in(clock: Clock) -> None:
     keys = Whitelist(clock, slots=1)
     assert keys.tap_card() is PairingState.IDLE
-    first, second = a_key(), a_key()
+    first, second = generate_key(), generate_key()
     keys.request_add(first, Role.DRIVER)
     assert state(keys) is PairingState.WAITING
     assert keys.role_of(first) is None
@@ -664,15 +674,15 @@ def test_a_card_lets_a_key_in(clock: Clock) -> None:
     assert keys.tap_card() is PairingState.REFUSED  # no slot is left
 
 
-async def change(client: Wired, operation: WhitelistOperation) -> Any:
+async def change(client: SigningClient, operation: WhitelistOperation) -> Any:
     command = UnsignedMessage(WhitelistOperation=operation)
     return await client._sendVehicleSecurity(command)
 
 
 async def test_an_owner_adds_and_removes_keys(
-    client: Wired, computers: VehicleComputers
+    client: SigningClient, computers: VehicleComputers
 ) -> None:
-    point = public_point(a_key())
+    point = public_point(generate_key())
     request = PermissionChange(
         key=PublicKey(PublicKeyRaw=point), keyRole=RoleNumber.ROLE_DRIVER
     )
@@ -686,7 +696,7 @@ async def test_an_owner_adds_and_removes_keys(
         InformationRequest=InformationRequest(informationRequestType=info)
     )
     await client._command(SECURITY, asked.SerializeToString())
-    if type(client) is Wired:
+    if type(client) is SigningClient:
         body = client.received[-1].protobuf_message_as_bytes
         answer = FromVCSECMessage.FromString(body)
         assert answer.whitelistInfo.numberOfEntries == 2
@@ -703,11 +713,11 @@ async def test_an_owner_adds_and_removes_keys(
 
 
 async def test_a_driver_manages_no_keys(computers: VehicleComputers, car: Car) -> None:
-    key = a_key()
+    key = generate_key()
     computers.whitelist.add(key, Role.DRIVER)
-    public = PublicKey(PublicKeyRaw=public_point(a_key()))
+    public = PublicKey(PublicKeyRaw=public_point(generate_key()))
     request = PermissionChange(key=public, keyRole=RoleNumber.ROLE_OWNER)
     operation = WhitelistOperation(addKeyToWhitelistAndAddPermissions=request)
     with pytest.raises(TeslaFleetMessageFaultInsufficientPrivileges):
-        await change(Wired(computers, car, key), operation)
+        await change(SigningClient(computers, car, key), operation)
     assert len(computers.whitelist.entries) == 1

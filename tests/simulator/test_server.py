@@ -10,7 +10,7 @@ import pytest
 from simulator import PortTakenError, Simulator
 from simulator.http.certificates import CertificateAuthority
 from simulator.scenarios.conditions import ConditionError
-from tests.wait import until
+from tests.wait import wait_until
 
 from .conftest import HOME
 
@@ -178,7 +178,7 @@ async def test_stopping_ends_what_is_held(
     async with Simulator(HOME) as sim:
         sim.set("na.status", "timeout")
         task = asyncio.create_task(status(session, sim.urls["na"]))
-        await until(lambda: sim.held == 1)
+        await wait_until(lambda: sim.held == 1)
     with pytest.raises(aiohttp.ClientError):
         await task
     assert sim.held == 0

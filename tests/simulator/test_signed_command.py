@@ -28,12 +28,12 @@ from simulator.scenarios.conditions import ConditionError
 from simulator.scenarios.scenario import CarSpec
 
 from .conftest import Clock
-from .signing_client import a_key
+from .signing_client import generate_key
 
 
 @pytest.fixture
 def key() -> ec.EllipticCurvePrivateKey:
-    return a_key()
+    return generate_key()
 
 
 def signing_client(

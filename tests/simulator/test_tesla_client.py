@@ -38,7 +38,7 @@ from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
 
 from .conftest import Clock
-from .signing_client import a_key
+from .signing_client import generate_key
 from .tesla_client import (
     INFOTAINMENT,
     SECURITY,
@@ -78,7 +78,7 @@ def make(car: Car, computers: VehicleComputers, clock: Clock) -> MakeClient:
 def client(
     request: pytest.FixtureRequest, make: MakeClient, computers: VehicleComputers
 ) -> TeslaClient:
-    key = a_key()
+    key = generate_key()
     computers.whitelist.add(key)
     client = make(key)
     client.encrypts = request.param
@@ -125,7 +125,7 @@ def test_infotainment_obeys(client: TeslaClient, car: Car) -> None:
 
 @pytest.mark.parametrize("domain", [SECURITY, INFOTAINMENT])
 def test_an_unknown_key_begins_no_session(make: MakeClient, domain: int) -> None:
-    stranger = make(a_key())
+    stranger = make(generate_key())
     with pytest.raises(RefusedError, match="UNKNOWN_KEY_ID"):
         stranger.start(domain)
     assert not stranger.sessions
@@ -188,7 +188,7 @@ def test_teslas_own_form_of_the_key_request(
     computers: VehicleComputers,
     request_of: Callable[[TeslaClient], bytes],
 ) -> None:
-    client = make(a_key())
+    client = make(generate_key())
     request = request_of(client)
     assert len(request) == 86
     client.exchange(request)
@@ -204,7 +204,7 @@ def test_teslas_own_form_of_the_key_request(
 def test_the_key_request_wants_a_radio(
     make: MakeClient, computers: VehicleComputers
 ) -> None:
-    request = made_request(make(a_key()))
+    request = made_request(make(generate_key()))
     answer = computers.answer(request, Transport.CLOUD)
     assert answer is not None
     assert fault_of(answer) == "INVALID_DOMAINS"
@@ -214,8 +214,8 @@ def test_the_key_request_wants_a_radio(
 def test_the_list_of_keys_is_told_unsigned(
     make: MakeClient, computers: VehicleComputers
 ) -> None:
-    entry = computers.whitelist.add(a_key(), Role.DRIVER)
-    stranger = make(a_key())
+    entry = computers.whitelist.add(generate_key(), Role.DRIVER)
+    stranger = make(generate_key())
     info = stranger.ask(Ask.INFORMATION_REQUEST_TYPE_GET_WHITELIST_INFO).whitelistInfo
     assert (info.numberOfEntries, info.slotMask) == (1, 1)
     one = Ask.INFORMATION_REQUEST_TYPE_GET_WHITELIST_ENTRY_INFO
@@ -231,7 +231,7 @@ def test_the_list_of_keys_is_told_unsigned(
 def test_an_owner_changes_the_list_of_keys(
     client: TeslaClient, computers: VehicleComputers
 ) -> None:
-    point = public_point(a_key())
+    point = public_point(generate_key())
     client.start(SECURITY)
     change = PermissionChange(
         key=PublicKey(PublicKeyRaw=point), keyRole=RoleNumber.ROLE_DRIVER

@@ -16,7 +16,7 @@ from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import Failure, RecordingMiddleware
 from custom_components.keycard.vehicle.commands import Command, command_call
 from custom_components.keycard.vehicle.state import VehicleState
-from tests.request_timeouts import Deadlines
+from tests.request_timeouts import ManualTimeouts
 
 from ..vehicle.recorded import MODEL_3, PRODUCTS, VIN, recorded
 from .cloud import (
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
 @pytest.fixture
-def hurry(socket_enabled: None, cloud: Cloud, deadlines: Deadlines) -> None:
+def hurry(socket_enabled: None, cloud: Cloud, deadlines: ManualTimeouts) -> None:
     """Start a request that is never answered, and wait until it has arrived."""
     cloud.late = deadlines.expire
 

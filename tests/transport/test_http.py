@@ -30,7 +30,7 @@ from custom_components.keycard.transport.http import (
 )
 
 from ..raw_server import Serve, http, sending, serving
-from ..request_timeouts import Deadlines
+from ..request_timeouts import ManualTimeouts
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -289,7 +289,7 @@ async def test_broken_answers(
     assert got.truncated is (got.body != "" and len(answer) > 5000)
 
 
-async def test_silent_server_times_out(deadlines: Deadlines) -> None:
+async def test_silent_server_times_out(deadlines: ManualTimeouts) -> None:
     answer = await asked(sending(hang=True, arrived=deadlines.expire), timeout=7.0)
     assert (answer.failure, answer.status) == (Failure.TIMEOUT, None)
     assert answer.family is socket.AF_INET
@@ -298,7 +298,7 @@ async def test_silent_server_times_out(deadlines: Deadlines) -> None:
 
 
 async def test_slow_body_times_out(
-    deadlines: Deadlines, monkeypatch: pytest.MonkeyPatch
+    deadlines: ManualTimeouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def begin(content: aiohttp.StreamReader, limit: int) -> bytes:
         deadlines.expire()
@@ -377,7 +377,7 @@ async def test_name_not_found() -> None:
 async def test_hanging_lookup(
     named_session: aiohttp.ClientSession,
     monkeypatch: pytest.MonkeyPatch,
-    deadlines: Deadlines,
+    deadlines: ManualTimeouts,
 ) -> None:
     lookup_of(monkeypatch)
     async with serving(sending(hang=True, arrived=deadlines.expire)) as port:

@@ -18,7 +18,7 @@ from custom_components.keycard.transport.http import (
 )
 
 from ..raw_server import Serve, http, sending, serving
-from ..request_timeouts import Deadlines
+from ..request_timeouts import ManualTimeouts
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -113,7 +113,7 @@ async def test_failed_request_is_not_repeated(
     assert record.answer.failure is failure
 
 
-async def test_request_is_bounded_in_time(deadlines: Deadlines) -> None:
+async def test_request_is_bounded_in_time(deadlines: ManualTimeouts) -> None:
     serve = sending(hang=True, arrived=deadlines.expire)
     async with recorded(serve, timeout=60) as (session, url):
         with recording(timeout=7.0) as record, pytest.raises(RequestFailedError):

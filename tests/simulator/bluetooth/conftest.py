@@ -13,11 +13,11 @@ from simulator.protocol import Role
 from simulator.vehicle.car import Car
 
 from ..conftest import HOME
-from ..signing_client import a_key
-from .library_client import Aired
+from ..signing_client import generate_key
+from .library_client import LibraryClient
 
 
-class Sleeper:
+class ManualSleep:
     """A sleep that ends once other tasks have run, or when it is woken."""
 
     def __init__(self) -> None:
@@ -32,19 +32,19 @@ class Sleeper:
             await self.awake.wait()
 
 
-async def a_moment() -> None:
+async def run_until_idle() -> None:
     """Run the event loop until it is idle."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 @pytest.fixture
-def sleep() -> Sleeper:
-    return Sleeper()
+def sleep() -> ManualSleep:
+    return ManualSleep()
 
 
 @pytest.fixture
-async def world(sleep: Sleeper) -> AsyncIterator[Simulator]:
+async def world(sleep: ManualSleep) -> AsyncIterator[Simulator]:
     simulator = Simulator(HOME)
     simulator.bluetooth.sleep = sleep
     simulator.bluetooth.random = Random(1)
@@ -67,17 +67,19 @@ def ada(world: Simulator) -> Car:
 
 @pytest.fixture
 def key() -> ec.EllipticCurvePrivateKey:
-    return a_key()
+    return generate_key()
 
 
 @pytest.fixture
 def stranger(
     air: BluetoothEnvironment, ada: Car, key: ec.EllipticCurvePrivateKey
-) -> Aired:
-    return Aired(air, ada, key)
+) -> LibraryClient:
+    return LibraryClient(air, ada, key)
 
 
 @pytest.fixture
-def driver(world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey) -> Aired:
+def driver(
+    world: Simulator, stranger: LibraryClient, key: ec.EllipticCurvePrivateKey
+) -> LibraryClient:
     world.pair("Ada", key, Role.DRIVER)
     return stranger

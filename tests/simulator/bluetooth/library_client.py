@@ -19,7 +19,7 @@ from simulator.bluetooth import (
 from simulator.vehicle.car import Car
 
 
-class Client:
+class FakeBleakClient:
     """The part of bleak's client that the library uses."""
 
     def __init__(self, line: Connection) -> None:
@@ -39,7 +39,7 @@ class Client:
         await self.line.close()
 
 
-class Aired(VehicleBluetooth[Tesla]):
+class LibraryClient(VehicleBluetooth[Tesla]):
     """A client that sends over a simulated connection and records what it receives."""
 
     def __init__(
@@ -66,7 +66,9 @@ class Aired(VehicleBluetooth[Tesla]):
         except ConnectionError as err:
             raise BluetoothTransportError from err
         self.line = line
-        self.client = cast(Any, Client(line))  # only the used part of bleak's client
+        self.client = cast(
+            Any, FakeBleakClient(line)
+        )  # only the used part of bleak's client
         line.on_chunk = lambda chunk: self._buffer.receive_data(bytearray(chunk))
 
     @override

@@ -33,8 +33,8 @@ from simulator.bluetooth.framing import MAX_MESSAGE_BYTES, FrameDecoder, split_m
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
 
-from .conftest import Sleeper, a_moment
-from .library_client import Aired
+from .conftest import ManualSleep, run_until_idle
+from .library_client import LibraryClient
 
 LOCKED = VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
 UNLOCKED = VehicleLockState_E.VEHICLELOCKSTATE_UNLOCKED
@@ -49,7 +49,7 @@ def is_broadcast(message: RoutableMessage) -> bool:
     )
 
 
-def broadcasts(client: Aired) -> list[int]:
+def broadcasts(client: LibraryClient) -> list[int]:
     """Return the lock states that the car broadcast."""
     told = [
         FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
@@ -114,7 +114,7 @@ async def test_a_car_takes_three_connections(
 
 
 async def test_a_car_that_leaves_cannot_be_connected_to(
-    air: BluetoothEnvironment, ada: Car, sleep: Sleeper
+    air: BluetoothEnvironment, ada: Car, sleep: ManualSleep
 ) -> None:
     async def leave(_seconds: float) -> None:
         ada.in_range = False
@@ -152,28 +152,28 @@ async def test_a_car_that_is_removed_cuts_its_lines(
 
 
 async def test_the_car_tells_everybody_what_has_changed(
-    world: Simulator, air: BluetoothEnvironment, ada: Car, driver: Aired
+    world: Simulator, air: BluetoothEnvironment, ada: Car, driver: LibraryClient
 ) -> None:
-    phone = Aired(air, ada, driver.private_key)  # type: ignore[arg-type]
+    phone = LibraryClient(air, ada, driver.private_key)  # type: ignore[arg-type]
     await phone.connect()
-    await a_moment()
+    await run_until_idle()
     assert broadcasts(phone) == [LOCKED]
     await driver.door_unlock()
-    await a_moment()
+    await run_until_idle()
     assert broadcasts(phone) == [LOCKED, UNLOCKED]
     assert broadcasts(driver) == [LOCKED, UNLOCKED]
     # Changes over the cloud are broadcast as well, and so is sleep.
     ada.execute("door_lock", {})
     ada.set_connectivity("asleep")
-    await a_moment()
+    await run_until_idle()
     assert broadcasts(phone)[-2:] == [LOCKED, LOCKED]
 
 
 async def test_the_answer_comes_before_what_everybody_is_told(
-    driver: Aired,
+    driver: LibraryClient,
 ) -> None:
     await driver.door_unlock()
-    await a_moment()
+    await run_until_idle()
     assert [is_broadcast(message) for message in driver.heard[-2:]] == [False, True]
 
 
@@ -188,7 +188,7 @@ def test_messages_come_in_chunks() -> None:
     assert frames.feed(b"\x00\x01!") == [b"!"]
 
 
-async def test_an_answer_that_is_too_long_is_not_sent(driver: Aired) -> None:
+async def test_an_answer_that_is_too_long_is_not_sent(driver: LibraryClient) -> None:
     everything = list(BluetoothVehicleData)
     data = await driver.vehicle_data(everything)
     assert data.HasField("charge_state")
@@ -200,11 +200,11 @@ async def test_an_answer_that_is_too_long_is_not_sent(driver: Aired) -> None:
         await driver.vehicle_data(everything)
 
 
-async def greeted(driver: Aired) -> Connection:
+async def greeted(driver: LibraryClient) -> Connection:
     """Return a connection without pending messages."""
     await driver.connect()
     await driver.handshakeVehicleSecurity()
-    await a_moment()
+    await run_until_idle()
     assert driver.line is not None
     return driver.line
 
@@ -224,7 +224,7 @@ FAULTS: list[tuple[dict[str, Any], bool, bool, int]] = [
 async def test_what_goes_wrong_leaves_the_outcome_open(
     air: BluetoothEnvironment,
     ada: Car,
-    driver: Aired,
+    driver: LibraryClient,
     fault: tuple[dict[str, Any], bool, bool, int],
 ) -> None:
     weather, obeyed, cut, lost = fault
@@ -242,7 +242,7 @@ async def test_what_goes_wrong_leaves_the_outcome_open(
 
 
 async def test_a_slow_car_answers_all_the_same(
-    air: BluetoothEnvironment, ada: Car, driver: Aired, sleep: Sleeper
+    air: BluetoothEnvironment, ada: Car, driver: LibraryClient, sleep: ManualSleep
 ) -> None:
     await greeted(driver)
     air.set_link_conditions(LinkConditions(slow=60.0, latency=0.5))
@@ -254,7 +254,7 @@ async def test_a_slow_car_answers_all_the_same(
 
 
 async def test_a_part_of_what_the_car_says_is_slow(
-    air: BluetoothEnvironment, driver: Aired, sleep: Sleeper
+    air: BluetoothEnvironment, driver: LibraryClient, sleep: ManualSleep
 ) -> None:
     await greeted(driver)
     air.set_link_conditions(LinkConditions(slow=60.0, slow_rate=0.0))
@@ -263,7 +263,7 @@ async def test_a_part_of_what_the_car_says_is_slow(
 
 
 async def test_a_connection_can_be_refused_and_takes_time(
-    air: BluetoothEnvironment, ada: Car, driver: Aired, sleep: Sleeper
+    air: BluetoothEnvironment, ada: Car, driver: LibraryClient, sleep: ManualSleep
 ) -> None:
     air.set_link_conditions(LinkConditions(refuse=1.0, connect=0.7))
     with pytest.raises(ConnectionRejectedError):
@@ -329,7 +329,7 @@ async def test_it_is_counted_what_was_on_the_air(
 
 
 async def test_what_is_under_way_is_counted(
-    world: Simulator, air: BluetoothEnvironment, ada: Car, sleep: Sleeper
+    world: Simulator, air: BluetoothEnvironment, ada: Car, sleep: ManualSleep
 ) -> None:
     busy: list[int] = []
 

@@ -32,9 +32,9 @@ from simulator.protocol import CARD_TIMEOUT, PairingState, Role, Transport, publ
 from simulator.vehicle.car import Car
 
 from ..conftest import HOME
-from ..signing_client import a_key
-from .conftest import Sleeper, a_moment
-from .library_client import Aired
+from ..signing_client import generate_key
+from .conftest import ManualSleep, run_until_idle
+from .library_client import LibraryClient
 
 DRIVER = RoleNumber.ROLE_DRIVER
 WAIT = (OperationStatus_E.OPERATIONSTATUS_WAIT, "NONE")
@@ -71,7 +71,7 @@ class Asker:
         )
         for chunk in split_message(message.SerializeToString()):
             await self.line.write(chunk)
-        await a_moment()
+        await run_until_idle()
 
     async def ask(self, point: bytes, role: Role = Role.DRIVER) -> None:
         change = PermissionChange(
@@ -117,7 +117,7 @@ async def test_the_car_waits_for_the_card_and_then_says_yes(
     assert asker.told == [WAIT]
     assert world.computers["Ada"].whitelist.role_of(point) is None
     assert world.tap_card("Ada") is PairingState.ADDED
-    await a_moment()
+    await run_until_idle()
     assert asker.told == [WAIT, ADDED]
     assert world.computers["Ada"].whitelist.role_of(point) is Role.DRIVER
 
@@ -134,7 +134,7 @@ async def test_a_newer_car_says_nothing_before_somebody_taps(
         world.cancel_pairing("Ada")
     else:
         world.tap_card("Ada")
-    await a_moment()
+    await run_until_idle()
     refused = failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")
     assert asker.told == [refused if refuses else ADDED]
 
@@ -154,32 +154,32 @@ async def test_who_sits_in_the_car_may_refuse(
 ) -> None:
     await asker.ask(point)
     assert world.cancel_pairing("Ada") is PairingState.REFUSED
-    await a_moment()
+    await run_until_idle()
     assert asker.told == [WAIT, failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")]
     assert world.computers["Ada"].whitelist.role_of(point) is None
 
 
 async def test_the_car_does_not_wait_for_ever(
-    world: Simulator, asker: Asker, point: bytes, sleep: Sleeper
+    world: Simulator, asker: Asker, point: bytes, sleep: ManualSleep
 ) -> None:
     await asker.ask(point)
     assert CARD_TIMEOUT in sleep.slept
     sleep.awake.set()
-    await a_moment()
+    await run_until_idle()
     word = "LOCAL_ENTITY_AUTH_FAILED_TIMED_OUT_WAITING_FOR_TAP"
     assert asker.told == [WAIT, failed(word)]
     assert world.tap_card("Ada") is PairingState.TIMED_OUT
 
 
 async def test_the_time_of_one_key_does_not_end_that_of_the_next(
-    world: Simulator, asker: Asker, point: bytes, sleep: Sleeper
+    world: Simulator, asker: Asker, point: bytes, sleep: ManualSleep
 ) -> None:
     await asker.ask(point)
     world.cancel_pairing("Ada")
     first, sleep.awake = sleep.awake, asyncio.Event()
     await asker.ask(point)
     first.set()
-    await a_moment()
+    await run_until_idle()
     assert world.tap_card("Ada") is PairingState.ADDED
 
 
@@ -190,7 +190,7 @@ async def test_who_has_hung_up_is_told_nothing(
     await asker.line.close()
     other = Asker(await air.connect(device_address(ada.vin)))
     assert world.tap_card("Ada") is PairingState.ADDED
-    await a_moment()
+    await run_until_idle()
     assert (asker.told, other.told) == ([WAIT], [])
     assert world.computers["Ada"].whitelist.role_of(point) is Role.DRIVER
 
@@ -226,7 +226,7 @@ async def test_a_full_list_and_valet_mode(
     ada.valet_mode = True
     await asker.ask(point)
     world.computers["Ada"].whitelist.slots = 1
-    world.pair("Ada", a_key())
+    world.pair("Ada", generate_key())
     await asker.ask(point)
     assert asker.told == [
         failed("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE"),
@@ -288,7 +288,7 @@ async def test_no_key_comes_in_through_the_cloud(
 
 
 async def test_the_library_takes_the_wait_for_a_yes(
-    world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey
+    world: Simulator, stranger: LibraryClient, key: ec.EllipticCurvePrivateKey
 ) -> None:
     world.computers["Ada"].reports_wait = True
     await stranger.pair(DRIVER)
@@ -299,11 +299,11 @@ async def test_the_library_takes_the_wait_for_a_yes(
 
 
 async def test_the_library_pairs_with_a_car_that_does_not_tell_that_it_waits(
-    world: Simulator, stranger: Aired, key: ec.EllipticCurvePrivateKey
+    world: Simulator, stranger: LibraryClient, key: ec.EllipticCurvePrivateKey
 ) -> None:
     computers = world.computers["Ada"]
     pairing = asyncio.create_task(stranger.pair(DRIVER))
-    await a_moment()
+    await run_until_idle()
     assert computers.whitelist.pairing is PairingState.WAITING
     assert not pairing.done()
     world.tap_card("Ada")

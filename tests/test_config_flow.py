@@ -395,9 +395,9 @@ async def test_the_same_cars_are_set_up_once(
 ) -> None:
     await set_up(compatible_entry)
     await until(hass, lambda: len(compatible_entry.runtime_data.vehicles) == 2)
-    form = await choose(hass, "compatible")
-    proxy = server(simulator, base_url=simulator.urls["proxy"])
-    result = await answer(hass, form, **proxy)
+    form = await choose_provider(hass, "compatible")
+    proxy = server_input(simulator, base_url=simulator.urls["proxy"])
+    result = await submit(hass, form, **proxy)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
 

@@ -46,7 +46,7 @@ async def test_an_entry_that_fails_blinds_no_other(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    one = await set_up(compatible(simulator))
+    one = await set_up(server_entry(simulator))
     watcher = one.runtime_data.host_poller
     other = await set_up(
         MockConfigEntry(

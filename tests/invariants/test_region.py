@@ -24,7 +24,7 @@ async def test_the_named_host_is_used_and_kept(
     assert compatible_entry.data["region"] == "eu"
     assert status_of(compatible_entry) == "operational"
     assert len(compatible_entry.runtime_data.vehicles) == len(story.simulator.cars)
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_regions_that_name_each_other_do_not_play_with_it(

@@ -249,7 +249,7 @@ async def test_a_journal_that_cannot_be_read_is_begun_anew(
     hass_storage[STORE_KEY] = {"version": 1, "data": spoilt}
     await story.settled(watching_entry)
     assert caplog.text.count("Ignoring invalid storage data of outages") == 1
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_what_is_private_is_kept_private(

@@ -241,7 +241,7 @@ async def test_a_backup_of_long_ago_is_no_outage_since_then(
     story.simulator.apply(DOWN)
     await story.go(120)
     assert len(ledger.outage_log.outages) == 2
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_hosts_of_a_ledger_of_long_ago_are_not_down(

@@ -1,15 +1,15 @@
-"""Plays a month of one car, and what Keycard and tesla_fleet ask of it.
+"""Compare a month of Keycard with Home Assistant's tesla_fleet integration.
 
-Prints what both would be billed and how old their data are; exits non-zero if Keycard
-is not the cheaper, or not the fresher while the car drives.
+Print the costs of both and the age of their data; exit non-zero if Keycard costs more,
+or if its data are older while the car drives.
 """
 
 from pathlib import Path
 import sys
 
 if __name__ == "__main__":
-    # As a file or as a module: what it plays lies beside this folder.
+    # The project's root must be in the path, run as a file or as a module.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from benchmarks.rivals import main
+    from benchmarks.month_comparison import main
 
     sys.exit(main())

@@ -5,9 +5,17 @@ from random import Random
 
 import pytest
 
-from benchmarks.commuter import DAY, HOUR, LOOK, MINUTE, Commuter, Doing, Story
-from benchmarks.played import Ages, Played, billed_in
-from benchmarks.rivals import main, missed
+from benchmarks.daily_commute import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SAMPLE_SECONDS,
+    Activity,
+    Commuter,
+    WorkState,
+)
+from benchmarks.month_comparison import main, missed_criteria
+from benchmarks.month_result import Ages, MonthResult, count_billed
 from custom_components.keycard.cost.pricing import Charge
 from simulator.scenarios.scenario import CarSpec
 from simulator.vehicle.car import Car
@@ -16,33 +24,37 @@ from simulator.vehicle.car import Car
 @pytest.mark.parametrize(
     ("story", "parked"),
     # At work from about eight to five, and awake for a while before it sleeps.
-    [(Story.GUARDED, (9 * HOUR, 10.5 * HOUR)), (Story.SLEEPING, (0, HOUR))],
+    [(WorkState.GUARDED, (9 * HOUR, 10.5 * HOUR)), (WorkState.SLEEPING, (0, HOUR))],
 )
-def test_the_car_lives_as_is_told(story: Story, parked: tuple[float, float]) -> None:
+def test_the_car_lives_as_is_told(
+    story: WorkState, parked: tuple[float, float]
+) -> None:
     now = 0.0
     spec = CarSpec(name="Ada", model="model3", year=2022)
     car = Car(spec, region="eu", now=lambda: now)
-    commuter = Commuter(car=car, story=story)
-    commuter.begin(now, 4, Random(1))
-    days: list[Counter[Doing]] = []
-    before, departures = Doing.ASLEEP, 0
+    commuter = Commuter(car=car, work_state=story)
+    commuter.schedule(now, 4, Random(1))
+    days: list[Counter[Activity]] = []
+    before, departures = Activity.ASLEEP, 0
     for _ in range(4):
-        day: Counter[Doing] = Counter()
+        day: Counter[Activity] = Counter()
         end = now + DAY
         while now < end:
-            doing = commuter.live()
-            departures += doing is Doing.DRIVING and before is not Doing.DRIVING
+            doing = commuter.update()
+            departures += doing is Activity.DRIVING and before is not Activity.DRIVING
             before = doing
-            day[doing] += round(LOOK)
-            now += LOOK
+            day[doing] += round(SAMPLE_SECONDS)
+            now += SAMPLE_SECONDS
         days.append(day)
     assert departures == 8
     for day in days[1:]:
-        assert day[Doing.DRIVING] == pytest.approx(50 * MINUTE, abs=4 * LOOK)
-        assert parked[0] < day[Doing.PARKED] < parked[1]
-        assert 20 * MINUTE < day[Doing.CHARGING] < HOUR
-        assert day[Doing.ASLEEP] > 12 * HOUR
-    assert before is Doing.ASLEEP
+        assert day[Activity.DRIVING] == pytest.approx(
+            50 * MINUTE, abs=4 * SAMPLE_SECONDS
+        )
+        assert parked[0] < day[Activity.PARKED] < parked[1]
+        assert 20 * MINUTE < day[Activity.CHARGING] < HOUR
+        assert day[Activity.ASLEEP] > 12 * HOUR
+    assert before is Activity.ASLEEP
     assert car.battery_level == pytest.approx(car.charge_limit)
 
 
@@ -56,18 +68,18 @@ def test_ages_are_summed_up() -> None:
 
 
 def test_what_was_played_is_handed_on_whole() -> None:
-    played = Played(
-        name="keycard", days=1, billed=Counter({Charge.WAKES: 3}), shown=0.06
+    played = MonthResult(
+        name="keycard", days=1, billed=Counter({Charge.WAKES: 3}), shown_cost=0.06
     )
-    played.ages[Doing.DRIVING].add(61)
-    again = Played.from_json(played.to_json())
+    played.ages[Activity.DRIVING].add(61)
+    again = MonthResult.from_json(played.to_json())
     assert again == played
     assert again.cost == pytest.approx(0.06)
-    assert again.hours(Doing.DRIVING) == LOOK / HOUR
+    assert again.hours(Activity.DRIVING) == SAMPLE_SECONDS / HOUR
 
 
 def test_what_is_billed_is_what_was_answered_below_500() -> None:
-    found = billed_in(
+    found = count_billed(
         {
             "eu.vehicle_data 200": 5,
             "eu.vehicle_data 408": 1,
@@ -82,10 +94,12 @@ def test_what_is_billed_is_what_was_answered_below_500() -> None:
     assert found == {Charge.DATA: 6, Charge.WAKES: 2}
 
 
-def played(calls: int, *ages: float, shown: float | None = None) -> Played:
-    found = Played(name="a", days=1, billed=Counter({Charge.DATA: calls}), shown=shown)
+def played(calls: int, *ages: float, shown: float | None = None) -> MonthResult:
+    found = MonthResult(
+        name="a", days=1, billed=Counter({Charge.DATA: calls}), shown_cost=shown
+    )
     for age in ages:
-        found.ages[Doing.DRIVING].add(age)
+        found.ages[Activity.DRIVING].add(age)
     return found
 
 
@@ -100,8 +114,8 @@ def played(calls: int, *ages: float, shown: float | None = None) -> Played:
         (played(100, 10, 20), ["sensor"]),
     ],
 )
-def test_the_verdict(keycard: Played, words: list[str]) -> None:
-    misses = list(missed(keycard, played(500, 50, 50, 100)))
+def test_the_verdict(keycard: MonthResult, words: list[str]) -> None:
+    misses = list(missed_criteria(keycard, played(500, 50, 50, 100)))
     assert len(misses) == len(words)
     assert all(word in miss for word, miss in zip(words, misses, strict=True))
 

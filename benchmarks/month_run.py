@@ -1,6 +1,6 @@
-"""Plays a month against one integration, in a real Home Assistant of this process.
+"""Simulate a month of one integration in a real Home Assistant in this process.
 
-The clock must be in place before this is imported; see `harness/clock.py`.
+The clock must be installed before this module is imported; see `harness/clock.py`.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ from harness.time_control import HarnessError, TimeControl, Traffic
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 
-from .commuter import DAY, LOOK, Commuter, Doing, Story
-from .played import Played, billed_in
+from .daily_commute import DAY, SAMPLE_SECONDS, Activity, Commuter, WorkState
+from .month_result import MonthResult, count_billed
 
 REGION = "eu"
 SEED = 20211119
@@ -44,9 +44,9 @@ type Install = Callable[[HomeAssistant, Simulator], Awaitable[str]]
 
 
 async def install_keycard(hass: HomeAssistant, simulator: Simulator) -> str:
-    """Set Keycard up; returns the entity that tells what it costs."""
+    """Set Keycard up and return the entity id of its cost sensor."""
     urls = simulator.urls
-    entry = await _add(
+    entry = await _add_entry(
         hass,
         "keycard",
         data={
@@ -67,14 +67,14 @@ async def install_keycard(hass: HomeAssistant, simulator: Simulator) -> str:
             ],
         },
     )
-    found = er.async_get(hass).async_get_entity_id(
+    entity_id = er.async_get(hass).async_get_entity_id(
         "sensor", "keycard", f"{entry.entry_id}_estimated_cost"
     )
-    return found or ""
+    return entity_id or ""
 
 
 async def install_tesla_fleet(hass: HomeAssistant, simulator: Simulator) -> str:
-    """Set Home Assistant's own integration up; only the addresses are changed."""
+    """Set up Home Assistant's tesla_fleet integration with simulated hosts."""
     for region in ("na", "eu", "cn"):
         SERVERS[region] = simulator.urls[region]
     url = f"{simulator.urls['auth']}/oauth2/v3"
@@ -83,7 +83,7 @@ async def install_tesla_fleet(hass: HomeAssistant, simulator: Simulator) -> str:
     await async_import_client_credential(
         hass, "tesla_fleet", ClientCredential("me", "secret", "Simulated"), "simulated"
     )
-    await _add(
+    await _add_entry(
         hass,
         "tesla_fleet",
         data={
@@ -106,7 +106,7 @@ INSTALL: dict[str, Install] = {
 }
 
 
-async def _add(
+async def _add_entry(
     hass: HomeAssistant,
     domain: str,
     *,
@@ -132,56 +132,60 @@ async def _add(
     return entry
 
 
-def play(name: str, story: Story, days: int, clock: OffsetClock) -> Played:
-    """Play so many days of a month that is yet to come, after one that is not counted.
+def run_month(
+    name: str, work_state: WorkState, days: int, clock: OffsetClock
+) -> MonthResult:
+    """Run the given number of days of a coming month, after a day that is not counted.
 
-    It begins on the evening before the month, for whoever counts by the month.
+    It starts on the day before the month, as costs are counted by calendar month.
     """
     fake_network.install()
     loop = HarnessLoop()
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(_play(name, story, days, clock, loop))
+        return loop.run_until_complete(_run(name, work_state, days, clock, loop))
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
 
-async def _play(
-    name: str, story: Story, days: int, clock: OffsetClock, loop: HarnessLoop
-) -> Played:
+async def _run(
+    name: str, work_state: WorkState, days: int, clock: OffsetClock, loop: HarnessLoop
+) -> MonthResult:
     traffic = Traffic()
     with (
         tempfile.TemporaryDirectory(prefix="keycard-month-") as folder,
         traffic.count_requests(),
     ):
-        house = HomeAssistantInstance(Path(folder), loop)
-        house.configure(REGION, {"time_zone": "UTC"})
-        clock.jump(_until_month(clock.now()) - DAY)
+        instance = HomeAssistantInstance(Path(folder), loop)
+        instance.configure(REGION, {"time_zone": "UTC"})
+        clock.jump(_seconds_until_month(clock.now()) - DAY)
         car = CarSpec(name="Ada", model="model3", year=2022)
         home = Home(region=REGION, cars=(car,))
         async with Simulator(home, now=clock.true_time) as simulator:
-            pace = TimeControl(clock, loop, traffic, simulator)
-            commuter = Commuter(car=simulator.cars["Ada"], story=story)
-            commuter.begin(clock.true_time(), days + 1, Random(SEED))
-            await house.start()
+            time_control = TimeControl(clock, loop, traffic, simulator)
+            commuter = Commuter(car=simulator.cars["Ada"], work_state=work_state)
+            commuter.schedule(clock.true_time(), days + 1, Random(SEED))
+            await instance.start()
             try:
-                shown = await INSTALL[name](house.hass, simulator)
-                stand = Stand(simulator, commuter, pace, Played(name=name, days=days))
-                await stand.live(DAY)
-                stand.count()
-                await stand.live((days + 1) * DAY)
-                stand.close()
-                if (state := house.hass.states.get(shown)) is not None:
-                    stand.played.shown = float(state.state)
-                return stand.played
+                cost_sensor = await INSTALL[name](instance.hass, simulator)
+                run = MonthRun(
+                    simulator, commuter, time_control, MonthResult(name=name, days=days)
+                )
+                await run.run_until(DAY)
+                run.start_counting()
+                await run.run_until((days + 1) * DAY)
+                run.finish()
+                if (state := instance.hass.states.get(cost_sensor)) is not None:
+                    run.result.shown_cost = float(state.state)
+                return run.result
             finally:
-                await house.stop()
+                await instance.stop()
 
 
-def _until_month(now: datetime) -> float:
-    """Return the seconds until the next month but one day at least."""
+def _seconds_until_month(now: datetime) -> float:
+    """Return the seconds until the next month, at least one day."""
     month = (now.replace(day=1) + timedelta(days=32)).replace(
         day=1, hour=0, minute=0, second=0, microsecond=0
     )
@@ -190,52 +194,54 @@ def _until_month(now: datetime) -> float:
     return (month - now).total_seconds()
 
 
-class Stand:
-    """Lets a car live, and looks at it and at what was asked of it."""
+class MonthRun:
+    """Runs the commute and samples the age of the data."""
 
     def __init__(
         self,
         simulator: Simulator,
         commuter: Commuter,
-        pace: TimeControl,
-        played: Played,
+        time_control: TimeControl,
+        result: MonthResult,
     ) -> None:
-        """Begin at midnight."""
-        self.played = played
+        """Initialize at midnight."""
+        self.result = result
         self._simulator = simulator
         self._commuter = commuter
-        self._pace = pace
-        self._began = pace.clock.monotonic()
-        self._told = 0
-        self._told_at = 0.0
-        self._before: Counter[str] | None = None
+        self._time_control = time_control
+        self._started_at = time_control.clock.monotonic()
+        self._replies = 0
+        self._data_at = 0.0
+        self._usage_before: Counter[str] | None = None
 
     @property
     def _now(self) -> float:
-        return self._pace.clock.monotonic() - self._began
+        return self._time_control.clock.monotonic() - self._started_at
 
-    async def live(self, until: float) -> None:
-        """Let the time pass until so many seconds after the first midnight."""
+    async def run_until(self, until: float) -> None:
+        """Run until a time in seconds after the first midnight."""
         while (now := self._now) < until:
-            self._look(self._commuter.live(), now)
-            await self._pace.run_until(self._began + min(until, now + LOOK), self._hear)
+            self._sample_age(self._commuter.update(), now)
+            await self._time_control.run_until(
+                self._started_at + min(until, now + SAMPLE_SECONDS), self._record_data
+            )
 
-    async def _hear(self) -> None:
-        """Note when data were told."""
-        told = self._simulator.usage.by_status[f"{REGION}.vehicle_data 200"]
-        if told != self._told:
-            self._told, self._told_at = told, self._now
+    async def _record_data(self) -> None:
+        """Record the time of new data."""
+        replies = self._simulator.usage.by_status[f"{REGION}.vehicle_data 200"]
+        if replies != self._replies:
+            self._replies, self._data_at = replies, self._now
 
-    def _look(self, doing: Doing, now: float) -> None:
-        if self._before is not None:
-            self.played.ages[doing].add(now - self._told_at)
+    def _sample_age(self, activity: Activity, now: float) -> None:
+        if self._usage_before is not None:
+            self.result.ages[activity].add(now - self._data_at)
 
-    def count(self) -> None:
-        """Count from now on."""
-        self._before = self._simulator.usage.by_status.copy()
+    def start_counting(self) -> None:
+        """Start counting."""
+        self._usage_before = self._simulator.usage.by_status.copy()
 
-    def close(self) -> None:
-        """Sum up."""
-        calls = self._simulator.usage.by_status - (self._before or Counter())
-        self.played.billed = billed_in(calls)
-        self.played.requests = calls.total()
+    def finish(self) -> None:
+        """Calculate the result."""
+        calls = self._simulator.usage.by_status - (self._usage_before or Counter())
+        self.result.billed = count_billed(calls)
+        self.result.requests = calls.total()

@@ -123,7 +123,7 @@ def test_pure_folders_import_nothing_of_home_assistant() -> None:
     assert found == {}
 
 
-def test_parts_that_know_little_of_the_others() -> None:
+def test_restricted_folders_only_import_allowed_modules() -> None:
     found = [
         f"{file} imports {inner}"
         for folder, allowed in ONLY.items()

@@ -418,7 +418,7 @@ async def test_an_account_without_cars(
     assert created["result"].unique_id == simulator.urls["eu"]
 
 
-async def test_teslas_own_address_tells_the_region(
+async def test_the_region_follows_from_teslas_address(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
     own = default_hosts("na").regions["na"]

@@ -140,7 +140,9 @@ async def test_names_that_a_user_chose(
     assert "sensor.zustand" in regions
 
 
-async def test_only_what_is_left(hass: HomeAssistant, watch: MockConfigEntry) -> None:
+async def test_disabled_entities_are_omitted(
+    hass: HomeAssistant, watch: MockConfigEntry
+) -> None:
     registry = er.async_get(hass)
     for entity in er.async_entries_for_config_entry(registry, watch.entry_id):
         if "ada" not in entity.entity_id:

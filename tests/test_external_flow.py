@@ -213,7 +213,7 @@ async def test_a_region_that_is_watched_says_where_to_add_cars(
 # Options
 
 
-async def test_options_add_cars_of_others(
+async def test_options_add_vehicles_of_other_integrations(
     hass: HomeAssistant, watching_entry: MockConfigEntry
 ) -> None:
     watching_entry.add_to_hass(hass)

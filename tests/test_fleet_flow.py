@@ -198,7 +198,7 @@ async def test_a_key_that_is_not_shown(
 
 
 @pytest.mark.usefixtures("application")
-async def test_the_key_of_somebody_else(
+async def test_a_hosted_key_of_another_home_is_an_error(
     hass: HomeAssistant, simulator: Simulator
 ) -> None:
     simulator.apps.host(public_pem(ec.generate_private_key(ec.SECP256R1())))
@@ -411,7 +411,7 @@ async def test_an_account_is_set_up_once(
 
 
 @pytest.mark.usefixtures("application", "hosted", "sign_in")
-async def test_a_user_who_does_not_want_to(
+async def test_a_denied_consent_aborts_the_flow(
     hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
 ) -> None:
     page = await begin(hass)
@@ -462,7 +462,7 @@ async def test_signing_in_again(
 
 
 @pytest.mark.usefixtures("application", "hosted")
-async def test_signing_in_again_as_somebody_else(
+async def test_reauth_with_another_account_is_rejected(
     hass: HomeAssistant, simulator: Simulator, sign_in: SignIn, set_up_entry: AsyncMock
 ) -> None:
     entry = await fleet_entry(hass, simulator)

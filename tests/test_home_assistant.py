@@ -111,7 +111,7 @@ def test_what_may_change_is_used_in_one_place() -> None:
     }
 
 
-def test_private_members_are_used_where_they_are_named() -> None:
+def test_private_members_are_only_used_in_listed_modules() -> None:
     found: dict[str, set[str]] = {}
     by_name: dict[str, set[str]] = {}
     for path in MODULES:
@@ -140,7 +140,7 @@ def assigned(node: ast.ClassDef) -> list[str]:
     ]
 
 
-def test_this_home_assistant_has_what_is_used() -> None:
+def test_the_installed_home_assistant_has_all_used_members() -> None:
     for module, names in IMPORTED.items():
         for name in names:
             assert hasattr(import_module(module), name), f"{module}.{name}"

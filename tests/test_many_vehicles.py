@@ -53,7 +53,7 @@ async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
     assert [len(cars) for cars in got[1:]] == [1] * steps
 
 
-async def test_a_list_that_is_too_long_is_refused_as_a_whole(
+async def test_a_list_above_the_limit_is_rejected(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     data = account.runtime_data

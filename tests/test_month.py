@@ -26,7 +26,7 @@ from simulator.vehicle.car import Car
     # At work from about eight to five, and awake for a while before it sleeps.
     [(WorkState.GUARDED, (9 * HOUR, 10.5 * HOUR)), (WorkState.SLEEPING, (0, HOUR))],
 )
-def test_the_car_lives_as_is_told(
+def test_the_car_follows_its_schedule(
     story: WorkState, parked: tuple[float, float]
 ) -> None:
     now = 0.0
@@ -67,7 +67,7 @@ def test_ages_are_summed_up() -> None:
     assert [ages.percentile(share) for share in (50, 95, 100)] == [50, 95, 100]
 
 
-def test_what_was_played_is_handed_on_whole() -> None:
+def test_a_result_survives_the_round_trip_through_json() -> None:
     played = MonthResult(
         name="keycard", days=1, billed=Counter({Charge.WAKES: 3}), shown_cost=0.06
     )
@@ -78,7 +78,7 @@ def test_what_was_played_is_handed_on_whole() -> None:
     assert again.hours(Activity.DRIVING) == SAMPLE_SECONDS / HOUR
 
 
-def test_what_is_billed_is_what_was_answered_below_500() -> None:
+def test_calls_with_a_status_below_500_are_billed() -> None:
     found = count_billed(
         {
             "eu.vehicle_data 200": 5,

@@ -207,7 +207,7 @@ async def test_removed_cars_take_their_devices_along(
     assert devices() == {"Tesla cloud (Europe)", "Ada"}
 
 
-async def test_options_limit_what_a_month_costs(
+async def test_options_limit_the_monthly_cost(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     form = await open_options(hass, account, "budget")
@@ -239,7 +239,7 @@ async def test_options_take_a_budget_away(
     assert account.runtime_data.usage.monthly_usage.budget is None
 
 
-async def test_options_let_a_place_be_told_away_from_home(
+async def test_options_enable_the_location_away_from_home(
     hass: HomeAssistant, simulator: Simulator, compatible_entry: MockConfigEntry
 ) -> None:
     compatible_entry.add_to_hass(hass)

@@ -96,7 +96,7 @@ async def test_a_certificate_is_shown_and_pinned(
     }
 
 
-async def test_a_certificate_that_changes_while_it_is_compared(
+async def test_a_certificate_that_changes_during_the_flow(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
     form = await submit(
@@ -141,7 +141,7 @@ async def test_teslas_own_hosts_are_never_pinned(
     assert form["errors"] == {"base_url": "certificate"}
 
 
-async def test_a_changed_certificate_stops_everything_until_it_is_trusted(
+async def test_a_changed_certificate_stops_all_calls_until_it_is_trusted(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
     simulator.pair("Ada", simulator.tesla_proxy.key)

@@ -122,7 +122,7 @@ QUALITY_RULES = set(
 # The repository
 
 
-def test_top_level_holds_only_what_belongs_there() -> None:
+def test_the_top_level_has_only_expected_files() -> None:
     assert {path.name for path in ROOT.iterdir()} - TOP_LEVEL == set()
     assert TOP_LEVEL - {path.name for path in ROOT.iterdir()} - {".git"} == set()
 
@@ -184,7 +184,7 @@ def test_workflows(name: str, step: str) -> None:
         assert workflow["on"]["schedule"]
 
 
-def test_actions_are_pinned_where_they_are_released() -> None:
+def test_workflow_actions_are_pinned() -> None:
     # These two are only released from a branch.
     branches = {"hacs/action@main", "home-assistant/actions/hassfest@master"}
     used = {

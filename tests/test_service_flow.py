@@ -214,7 +214,7 @@ async def test_reconfiguring(
     assert entry.data["token"] == fresh
 
 
-async def test_a_token_of_somebody_else(
+async def test_a_token_of_another_account_is_rejected(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
     entry = MockConfigEntry(

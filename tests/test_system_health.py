@@ -63,7 +63,7 @@ async def test_each_host_is_there(
         assert secret not in text
 
 
-async def test_what_a_host_did_is_told_in_words(
+async def test_the_last_answer_of_a_host_is_described(
     hass: HomeAssistant,
     hass_ws_client: WebSocketGenerator,
     simulator: Simulator,

@@ -40,6 +40,6 @@ def test_what_cannot_wait(
     assert urgent_conditions(state) == matters
 
 
-def test_a_car_that_nobody_saw() -> None:
+def test_a_vehicle_without_data_has_no_urgent_condition() -> None:
     assert in_use(None) is None
     assert urgent_conditions(None) == []

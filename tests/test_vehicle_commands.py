@@ -28,7 +28,7 @@ async def test_the_charging_cable_locks_itself(
 
 
 @pytest.mark.parametrize("action", ["open_cover", "close_cover"])
-async def test_a_liftgate_of_which_nobody_knows_is_left_alone(
+async def test_a_liftgate_in_an_unknown_state_is_not_moved(
     hass: HomeAssistant, simulator: Simulator, account: MockConfigEntry, action: str
 ) -> None:
     show_state(car_of(account, "Ada"), rear_trunk_open=None)
@@ -121,7 +121,7 @@ async def test_an_overheat_protection_that_leaves_no_choice(
     assert "temperature" not in overheat
 
 
-async def test_the_car_says_why_it_refuses(
+async def test_the_error_contains_the_reason_of_the_car(
     hass: HomeAssistant, simulator: Simulator, account: MockConfigEntry
 ) -> None:
     with pytest.raises(HomeAssistantError) as error:
@@ -154,7 +154,7 @@ async def test_what_a_car_lacks_makes_no_entity(
     assert entity_registry.async_get("cover.cy_rear_trunk")
 
 
-async def test_what_a_car_may_lack_waits_until_that_is_told(
+async def test_optional_equipment_waits_for_the_vehicle_config(
     hass: HomeAssistant, compatible_entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     with patch("simulator.vehicle.payloads.vehicle_config", return_value={}):

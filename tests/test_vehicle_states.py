@@ -253,7 +253,7 @@ async def test_recorded_answer(
 
 
 @pytest.mark.usefixtures("as_recorded", "every_entity")
-async def test_every_entity_is_tested_and_says_how_old_it_may_be(
+async def test_every_entity_is_tested_and_has_an_age_limit(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     entities = {state.entity_id for state in hass.states.async_all()}

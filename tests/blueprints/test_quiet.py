@@ -50,7 +50,7 @@ def standing(hass: HomeAssistant) -> dict[str, Any]:
     return standing
 
 
-async def test_what_still_holds_is_told_in_the_morning(
+async def test_notices_still_valid_are_sent_in_the_morning(
     hass: HomeAssistant,
     tell: Tell,
     own: list[ServiceCall],
@@ -69,7 +69,7 @@ async def test_what_still_holds_is_told_in_the_morning(
     assert notices(own) == ["take", "all_clear"]
 
 
-async def test_what_is_over_in_the_morning_is_not_told(
+async def test_notices_over_by_morning_are_not_sent(
     hass: HomeAssistant,
     tell: Tell,
     own: list[ServiceCall],
@@ -103,7 +103,7 @@ async def test_an_all_clear_waits_too(
     assert notices(own) == ["take", "reminder", "all_clear"]
 
 
-async def test_an_outage_that_begins_anew_before_its_all_clear_is_told(
+async def test_an_outage_that_resumes_before_its_all_clear_is_sent(
     hass: HomeAssistant,
     tell: Tell,
     own: list[ServiceCall],
@@ -242,7 +242,7 @@ async def test_what_cannot_wait_by_keycards_knowledge(
 
 
 @pytest.mark.parametrize("when", ["at_once", "leaving"])
-async def test_who_leaves_at_night_is_told(
+async def test_a_person_leaving_at_night_gets_the_notice(
     hass: HomeAssistant, tell: Tell, freezer: FrozenDateTimeFactory, when: str
 ) -> None:
     phones = [add_phone(hass, name) for name in ("ann", "bob", "tablet")]

@@ -50,7 +50,7 @@ async def test_the_first_event_and_the_all_clear_are_relayed(
     assert notices(own) == ["take", "all_clear"]
 
 
-async def test_what_is_restored_is_told_once(
+async def test_a_restored_event_is_sent_once(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
     tell: Tell,
@@ -69,7 +69,7 @@ async def test_what_is_restored_is_told_once(
     assert notices(own) == ["take"]
 
 
-async def test_an_outage_that_ends_within_the_wait_is_not_told(
+async def test_an_outage_that_ends_within_the_wait_is_not_sent(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
     tell: Tell,
@@ -84,7 +84,7 @@ async def test_an_outage_that_ends_within_the_wait_is_not_told(
     assert own == []
 
 
-async def test_a_longer_outage_is_told_after_the_wait(
+async def test_a_longer_outage_is_sent_after_the_wait(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
     tell: Tell,

@@ -85,7 +85,7 @@ def household(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Household:
 EVERYBODY = {"ann": 1, "work": 1, "bob": 1, "tablet": 1, "mail": 1}
 
 
-async def test_each_is_told_when_leaving(
+async def test_each_person_gets_the_notice_when_leaving(
     household: Household, tell: Tell, own: list[ServiceCall]
 ) -> None:
     await household.relay(**LEAVING)
@@ -110,7 +110,7 @@ async def test_each_is_told_when_leaving(
     assert await household.move("not_home", ann="ann work") == {}
 
 
-async def test_who_was_not_told_hears_no_all_clear(
+async def test_without_a_notice_there_is_no_all_clear(
     household: Household, tell: Tell
 ) -> None:
     place(household.hass, "not_home", ann="ann work")
@@ -121,7 +121,7 @@ async def test_who_was_not_told_hears_no_all_clear(
     assert await household.go(1) == {"ann": 1, "work": 1, "tablet": 1, "mail": 1}
 
 
-async def test_another_key_is_told_to_those_who_know_of_the_first(
+async def test_another_key_is_sent_to_receivers_of_the_first(
     household: Household, tell: Tell
 ) -> None:
     await household.relay()
@@ -148,7 +148,9 @@ async def test_reminders(
     assert notices(own) == ["take", "reminder", "reminder", "all_clear"]
 
 
-async def test_got_it(household: Household, tell: Tell) -> None:
+async def test_acknowledged_notices_are_not_repeated(
+    household: Household, tell: Tell
+) -> None:
     """It applies to all phones of a person, for this notice."""
     await household.relay(**HOURLY)
     tell("started", "take")
@@ -179,7 +181,7 @@ async def test_stop_reminding(
     assert notices(own) == ["take", "all_clear"]
 
 
-async def test_got_it_at_home_again(household: Household, tell: Tell) -> None:
+async def test_acknowledging_at_home(household: Household, tell: Tell) -> None:
     await household.relay(**LEAVING)
     tell("started", "take")
     await household.go(1)
@@ -190,7 +192,7 @@ async def test_got_it_at_home_again(household: Household, tell: Tell) -> None:
 
 
 @pytest.mark.parametrize("pressed", ["keycard_stop_of_another", "else", ""])
-async def test_buttons_of_others(
+async def test_buttons_of_other_notifications_are_ignored(
     household: Household, tell: Tell, hass: HomeAssistant, pressed: str
 ) -> None:
     await household.relay(**HOURLY)
@@ -237,7 +239,7 @@ async def test_which_buttons_are_shown(
     assert shown() is None
 
 
-async def test_a_drill_is_told_like_a_real_one(
+async def test_a_drill_is_sent_like_an_outage(
     household: Household, tell: Tell, own: list[ServiceCall]
 ) -> None:
     await household.relay()
@@ -339,7 +341,7 @@ async def test_a_reload_of_keycard_in_an_outage(
         {"stop": "Enough"},
     ],
 )
-async def test_own_actions_keep_nobody_waiting(
+async def test_own_actions_do_not_delay_notices(
     household: Household, tell: Tell, own: list[ServiceCall], action: dict[str, Any]
 ) -> None:
     first = {"action": "test.own", "data": {"notice": "{{ notice }}"}}

@@ -121,7 +121,7 @@ async def test_it_is_paired_and_then_opens(
         (Command.SENTRY, {"on": True}, {"sentry_mode": True}),
     ],
 )
-async def test_it_does_as_it_is_told(
+async def test_commands_are_executed_and_confirmed(
     link: BluetoothClient,
     command: Command,
     params: Mapping[str, Any],
@@ -147,7 +147,7 @@ async def test_its_data_are_read(link: BluetoothClient, car: ForeignCar) -> None
     assert found == DATA
 
 
-async def test_its_data_are_not_read_once_it_has_sealed_some(
+async def test_unsealed_data_are_ignored_after_sealed_ones(
     link: BluetoothClient, car: ForeignCar
 ) -> None:
     car.set("battery_level", 42)

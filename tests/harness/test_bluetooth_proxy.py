@@ -159,7 +159,7 @@ async def test_a_car_that_leaves_cuts_the_line(
     assert proxy.free == 3
 
 
-async def test_a_line_that_is_cut_tells_nothing_of_the_command(
+async def test_a_lost_connection_leaves_the_result_of_the_command_open(
     air: BluetoothEnvironment, vehicle: Vehicle, ada: Car
 ) -> None:
     await vehicle.connect()

@@ -79,7 +79,7 @@ def test_the_clock_of_the_house_can_be_set_without_durations_noticing(
     assert clock.monotonic() == 100
 
 
-def test_a_story_can_begin_in_the_past_and_end_now(clock: OffsetClock) -> None:
+def test_a_scenario_can_start_in_the_past_and_end_now(clock: OffsetClock) -> None:
     clock.wall_offset = -600
     assert clock.time() == NOON - 600
     clock.jump(600)

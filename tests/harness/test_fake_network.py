@@ -35,17 +35,17 @@ def test_a_host_has_an_address_of_its_own_that_leads_to_this_machine(
     assert internet.route(control, 443) == ("127.0.0.1", 4003)
 
 
-def test_a_port_that_nobody_serves_is_refused(internet: FakeNetwork) -> None:
+def test_an_unserved_port_refuses_connections(internet: FakeNetwork) -> None:
     with pytest.raises(ConnectionRefusedError):
         internet.route(internet.resolve("api.maker.example"), 80)
 
 
-def test_a_name_that_is_not_in_the_story_is_unknown(internet: FakeNetwork) -> None:
+def test_an_unregistered_name_is_unknown(internet: FakeNetwork) -> None:
     with pytest.raises(socket.gaierror):
         internet.resolve("example.com")
 
 
-def test_an_address_that_is_not_in_the_story_is_out_of_reach(
+def test_an_unregistered_address_is_unreachable(
     internet: FakeNetwork,
 ) -> None:
     with pytest.raises(OSError, match="not in this story"):
@@ -67,7 +67,7 @@ def test_a_name_can_be_lost(
     assert internet.resolve("control.example")
 
 
-def test_a_blocker_answers_a_null_address_where_nobody_listens(
+def test_a_null_address_refuses_connections(
     internet: FakeNetwork, faults: dict[str, NameFault]
 ) -> None:
     faults["dns.maker"] = "null"

@@ -59,7 +59,7 @@ def free_port(socket_enabled: None) -> int:
         return port
 
 
-def test_a_replay_tells_how_it_went_and_sums_up(case: Path, litter: Path) -> None:
+def test_a_replay_prints_each_step_and_a_summary(case: Path, litter: Path) -> None:
     played = run(litter, "replay", case)
     assert played.returncode == 0, played.stdout + played.stderr
     lines = played.stdout.splitlines()
@@ -70,7 +70,7 @@ def test_a_replay_tells_how_it_went_and_sums_up(case: Path, litter: Path) -> Non
     assert not list(litter.iterdir())
 
 
-def test_a_miss_is_told_and_fails(case: Path, litter: Path) -> None:
+def test_a_missed_expectation_is_printed_and_fails(case: Path, litter: Path) -> None:
     case.write_text(FAILS.replace("key: keycard", "key: fob"))
     played = run(litter, "replay", case)
     assert played.returncode == 1
@@ -88,7 +88,7 @@ def test_a_typo_in_a_case_is_one_clear_line(case: Path, litter: Path) -> None:
     assert str(case) in played.stdout.replace("\n", "")
 
 
-def test_a_demo_tells_the_story_and_leaves_nothing(
+def test_a_demo_prints_its_progress_and_leaves_no_files(
     case: Path, litter: Path, free_port: int
 ) -> None:
     shown = run(litter, "demo", "--once", "--port", free_port, "--case", case)
@@ -129,7 +129,7 @@ def test_no_port_is_refused(litter: Path, port: str) -> None:
     assert f"{port} is no port" in shown.stderr
 
 
-def test_an_unknown_play_tells_which_there_are(litter: Path) -> None:
+def test_an_unknown_program_lists_the_known_ones(litter: Path) -> None:
     played = run(litter, "rehearse")
     assert played.returncode == 2
     assert "replay" in played.stdout

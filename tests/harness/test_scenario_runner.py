@@ -165,7 +165,7 @@ async def test_keycard_is_settled_before_the_clock_starts(
     ],
     ids=["never", "too late", "not kept", "wrong key", "told twice"],
 )
-async def test_a_miss_is_told(
+async def test_a_missed_expectation_is_reported(
     case: Callable[..., Scenario], shows: Mapping[float, Observation], at: float
 ) -> None:
     passed, notes = await play(
@@ -269,7 +269,7 @@ async def test_cars_that_come_near_are_paired_at_the_set_up(
     assert stage.near == frozenset()
 
 
-async def test_all_deeds_of_a_step_are_done_and_told(
+async def test_all_changes_of_a_step_are_applied_and_reported(
     case: Callable[..., Scenario],
 ) -> None:
     step = {
@@ -314,11 +314,11 @@ async def test_an_outcome_survives_the_way_between_processes(
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0:00"), (5400, "1:30"), (49_215, "13:40:15")]
 )
-def test_story_time_reads_as_in_the_cases(seconds: float, text: str) -> None:
+def test_times_are_formatted_as_in_the_cases(seconds: float, text: str) -> None:
     assert format_time(seconds) == text
 
 
-def test_the_quiet_hours_of_a_story_are_short(case: Callable[..., Scenario]) -> None:
+def test_idle_time_of_a_demo_is_short(case: Callable[..., Scenario]) -> None:
     story = case(FAILS, {**RECOVERS, "at": "5:00"})
     quiet = story.end - 2 * 180
     assert quiet / idle_rate(story) == pytest.approx(IDLE_REAL_SECONDS)

@@ -150,7 +150,9 @@ def test_an_action_that_waits_for_timers_is_driven_to_its_end(
     play(story())
 
 
-def test_what_an_owner_began_ends_with_it(play: Play, loop: HarnessLoop) -> None:
+def test_tasks_and_timers_of_an_instance_end_with_it(
+    play: Play, loop: HarnessLoop
+) -> None:
     rung: list[str] = []
     owner = object()
 

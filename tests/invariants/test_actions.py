@@ -227,7 +227,7 @@ async def test_a_clock_that_is_set_makes_no_outage_longer(
     story.clock.shift_wall_clock(5 * 3600)
 
 
-async def test_history_of_another_region_is_not_told(
+async def test_history_omits_outages_of_other_regions(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(watching_entry)
@@ -309,7 +309,7 @@ async def test_check_now_waits_until_a_suspicion_is_settled(
 
 
 @pytest.mark.parametrize("condition", ["timeout", "refuse"])
-async def test_check_now_comes_to_an_end_when_nobody_answers(
+async def test_check_now_ends_without_answers(
     story: Story, watching_entry: MockConfigEntry, condition: str
 ) -> None:
     await story.settled(watching_entry)

@@ -44,7 +44,7 @@ async def near(
 
 
 @pytest.mark.parametrize(("seed", "status", "data"), SEALS.values(), ids=SEALS)
-async def test_whatever_a_relay_does_what_is_shown_is_the_cars_own(
+async def test_a_relay_cannot_change_the_shown_state(
     story: Story,
     near: NearVehicle,
     watching_entry: MockConfigEntry,

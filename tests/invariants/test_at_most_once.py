@@ -49,7 +49,7 @@ async def test_the_true_state_is_shown_soon_after_an_unknown_outcome(
     assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
 
 
-async def test_a_car_that_sleeps_is_woken_and_then_told_once(
+async def test_a_sleeping_car_is_woken_and_gets_the_command_once(
     story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
     await story.settled(compatible_entry)
@@ -68,7 +68,7 @@ async def test_a_car_that_sleeps_is_woken_and_then_told_once(
     assert_no_errors(caplog)
 
 
-async def test_a_car_that_fell_asleep_unseen_is_told_once(
+async def test_a_car_that_fell_asleep_unnoticed_gets_the_command_once(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     await story.settled(compatible_entry)
@@ -191,7 +191,7 @@ async def both(story: Story) -> list[object]:
         ("set_preset_mode", {"preset_mode": "defrost"}, "set_preconditioning_max"),
     ],
 )
-async def test_whatever_takes_commands_takes_them_in_an_outage_and_raises(
+async def test_command_entities_are_available_in_an_outage_and_raise(
     *,
     story: Story,
     compatible_entry: MockConfigEntry,

@@ -246,7 +246,7 @@ async def test_an_outage_that_lasts(
     assert ran.by == ["outage_started"] * told
 
 
-async def test_a_reloaded_entry_tells_nothing_twice_and_forgets_nothing(
+async def test_a_reload_repeats_and_loses_no_event(
     story: Story, watching_entry: MockConfigEntry, ran: Ran
 ) -> None:
     entry = await story.settled(watching_entry)
@@ -272,7 +272,7 @@ async def test_a_reloaded_entry_tells_nothing_twice_and_forgets_nothing(
     assert sorted(ran.by[3:]) == ["key_to_take_changed", "outage_ended"]
 
 
-async def test_an_automation_that_is_edited_in_an_outage_tells_nothing_twice(
+async def test_an_automation_edited_in_an_outage_repeats_nothing(
     story: Story, watching_entry: MockConfigEntry, ran: Ran
 ) -> None:
     await story.settled(watching_entry)
@@ -288,7 +288,7 @@ async def test_an_automation_that_is_edited_in_an_outage_tells_nothing_twice(
     assert ran.by == ["lasted"]
 
 
-async def test_an_outage_that_has_lasted_before_it_was_seen(
+async def test_an_outage_that_lasted_before_the_automation_existed(
     story: Story, watching_entry: MockConfigEntry, ran: Ran
 ) -> None:
     """It counts from the start of the outage, before the automation was added."""
@@ -339,7 +339,7 @@ async def test_a_start_in_the_middle_of_an_outage(
     assert ran.by == ["outage_started", "outage_ended"]
 
 
-async def test_all_of_a_short_outage_during_a_start_is_told(
+async def test_a_short_outage_during_a_start_is_reported_completely(
     story: Story, watching_entry: MockConfigEntry, ran: Ran
 ) -> None:
     entry = await story.settled(watching_entry)
@@ -358,7 +358,7 @@ async def test_all_of_a_short_outage_during_a_start_is_told(
     assert ran.by == ["outage_started", "outage_ended"]
 
 
-async def test_the_blueprint_relays_once_what_happens_during_a_start(
+async def test_the_blueprint_sends_events_during_a_start_once(
     story: Story, watching_entry: MockConfigEntry, ran: Ran, tmp_path: Path
 ) -> None:
     story.hass.config.config_dir = str(tmp_path)
@@ -398,7 +398,7 @@ async def test_the_blueprint_relays_once_what_happens_during_a_start(
         (900, 60, 60, 0),
     ],
 )
-async def test_a_start_while_it_is_seen_whether_an_outage_lasts(
+async def test_a_start_during_the_wait_for_a_lasting_outage(
     story: Story,
     watching_entry: MockConfigEntry,
     ran: Ran,

@@ -237,7 +237,7 @@ async def test_a_month_begins_with_nothing_spent(
         assert state.attributes["last_reset"] == turn.isoformat()
 
 
-async def test_a_budget_slows_the_polling_and_stops_it(
+async def test_a_budget_slows_and_stops_polling(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     story.simulator.set("car.Cy", "asleep")

@@ -177,7 +177,7 @@ async def test_what_is_locked(
             assert any(line.endswith(": " + ", ".join(names)) for line in lines)
 
 
-async def test_a_car_that_nobody_knows_of(
+async def test_a_car_with_an_unknown_lock(
     story: Story, home: MockConfigEntry, own: list[ServiceCall]
 ) -> None:
     await story.settled(home)
@@ -187,7 +187,7 @@ async def test_a_car_that_nobody_knows_of(
     assert await told_after(story, own, DOWN) == {"unknown": ["Ada"]}
 
 
-async def test_only_chosen_cars_once_it_lasts(
+async def test_only_selected_cars_after_the_wait(
     story: Story, home: MockConfigEntry, own: list[ServiceCall]
 ) -> None:
     for car in story.simulator.cars.values():
@@ -253,7 +253,7 @@ def said(calls: list[ServiceCall]) -> list[str]:
         ({}, [NA_DOWN, ALL_DOWN, {**ALL_UP, **NA_DOWN}, NA_UP], ["warning", "over"]),
     ],
 )
-async def test_what_is_told_of_elsewhere(
+async def test_notices_of_outages_in_other_regions(
     story: Story,
     home: MockConfigEntry,
     own: list[ServiceCall],
@@ -279,7 +279,7 @@ async def test_what_is_told_of_elsewhere(
         assert texts["over"]["title"] == "Over in the other region"
 
 
-async def test_a_restart_tells_of_no_warning_twice(
+async def test_a_restart_repeats_no_early_warning(
     story: Story, home: MockConfigEntry, own: list[ServiceCall]
 ) -> None:
     await story.settled(home)
@@ -297,7 +297,7 @@ async def test_a_restart_tells_of_no_warning_twice(
 # Automations as saved by the editor
 
 
-async def test_each_works_as_the_editor_saves_it(
+async def test_each_blueprint_works_as_saved_by_the_editor(
     story: Story,
     home: MockConfigEntry,
     own: list[ServiceCall],

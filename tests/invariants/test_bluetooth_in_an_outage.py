@@ -153,7 +153,7 @@ async def test_nothing_reaches_a_car_that_is_away_in_an_outage(
     ],
     ids=["refused", "silent", "no slot"],
 )
-async def test_a_user_hears_what_is_in_the_way(
+async def test_errors_name_the_bluetooth_problem(
     story: Story,
     near: NearVehicle,
     watching_entry: MockConfigEntry,
@@ -212,7 +212,7 @@ async def test_a_car_that_has_forgotten_the_key_is_asked_no_more(
     assert near.car.executed["door_unlock"] == 0
 
 
-async def test_a_key_that_may_not_leaves_it_to_the_cloud(
+async def test_a_key_without_privileges_leaves_commands_to_the_cloud(
     story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     key = near.simulator.computers["Ada"].whitelist.entries[0].point
@@ -291,7 +291,7 @@ async def test_entities_live_on_in_an_outage(
     assert rest(story) == 0
 
 
-async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
+async def test_polling_over_bluetooth_neither_wakes_a_car_nor_keeps_it_awake(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     await fail(story, entry)
@@ -306,7 +306,7 @@ async def test_looking_never_wakes_a_car_nor_keeps_it_awake(
     assert tally.longest < 5
 
 
-async def test_where_the_cloud_tells_bluetooth_is_left_alone(
+async def test_bluetooth_is_not_polled_while_the_cloud_has_data(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     before = story.simulator.bluetooth.statistics(near.car).connections
@@ -330,7 +330,7 @@ async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
     )
 
 
-async def test_what_bluetooth_told_is_not_undone_by_older_data_of_the_cloud(
+async def test_older_cloud_data_do_not_replace_bluetooth_data(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.simulator.set("eu.data", "stale")
@@ -513,7 +513,7 @@ async def test_a_car_that_comes_and_goes_is_logged_once(
     assert caplog.text.count("A vehicle is in range of Bluetooth") == 0
 
 
-async def test_the_entities_of_a_link_go_with_it(
+async def test_bluetooth_entities_are_removed_with_the_key(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     assert LINK in story.states()

@@ -74,7 +74,7 @@ async def test_a_bluetooth_key_that_cannot_be_used(
     assert repairs(story) == {}
 
 
-async def test_a_library_that_lacks_what_is_needed(
+async def test_a_library_without_required_members_disables_bluetooth(
     story: Story, watching_entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bluetooth is disabled at the start, instead of failing later."""

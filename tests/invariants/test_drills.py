@@ -387,7 +387,7 @@ async def test_what_is_real_ends_a_drill(
         assert await press(story, "start_a_drill") == "outage_is_on"
 
 
-async def test_a_real_key_to_take_does_not_blink_when_it_ends_a_drill(
+async def test_a_real_key_to_take_stays_when_it_ends_a_drill(
     story: Story, watching_entry: MockConfigEntry, ran: Ran
 ) -> None:
     await story.settled(watching_entry)
@@ -589,7 +589,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert list_shown(story, entry) is None
 
 
-async def test_a_home_without_automations_is_told_so(
+async def test_a_drill_reports_missing_automations(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(watching_entry)

@@ -155,7 +155,7 @@ async def test_a_command_that_outlives_its_entry_leaves_nothing(
     assert_no_errors(caplog)
 
 
-async def test_reauth_is_asked_for_once_and_a_new_token_ends_it(
+async def test_reauth_starts_once_and_ends_with_a_new_token(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(compatible_entry)

@@ -201,7 +201,7 @@ async def stop_polling(story: Story, fleet: OtherIntegration) -> None:
         stop_polling,
     ],
 )
-async def test_ordinary_life_tells_nothing(
+async def test_ordinary_use_is_no_evidence(
     *,
     story: Story,
     fleet: OtherIntegration,
@@ -245,7 +245,7 @@ async def test_a_service_in_between_is_not_believed_alone(story: Story) -> None:
         assert status_of(entry) == "operational"
 
 
-async def test_a_restart_keeps_what_was_learnt_and_told(
+async def test_a_restart_keeps_learned_intervals_and_notices(
     story: Story, ada: PolledVehicle, beside_entry: MockConfigEntry
 ) -> None:
     entry = await learnt(story, beside_entry)
@@ -263,7 +263,7 @@ async def test_a_restart_keeps_what_was_learnt_and_told(
     await story.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
 
 
-async def test_a_host_that_fails_is_told_as_ever(
+async def test_a_failing_host_is_reported_as_usual(
     story: Story,
     fleet: OtherIntegration,
     ada: PolledVehicle,

@@ -82,7 +82,7 @@ async def test_the_locks_work_while_the_screen_gives_no_session(
     assert story.clock.monotonic() - began < 400
 
 
-async def test_a_user_without_an_account_is_told_to_restart_the_screen(
+async def test_the_error_without_an_account_suggests_to_restart_the_screen(
     story: Story, watching_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     entry = await story.settled(with_paired_vehicle(watching_entry, near.car))

@@ -44,7 +44,7 @@ async def restart(story: Story, entry: MockConfigEntry, away: float) -> None:
 
 
 @pytest.mark.parametrize("step", [0.0, -3 * HOUR, 30 * HOUR], ids=str)
-async def test_an_outage_is_as_long_as_it_was(
+async def test_the_duration_of_an_outage_ignores_clock_changes(
     story: Story, watching_entry: MockConfigEntry, step: float
 ) -> None:
     entry = await story.settled(watching_entry)
@@ -72,7 +72,7 @@ async def test_an_outage_is_as_long_as_it_was(
         story.clock.shift_wall_clock(-step)
 
 
-async def test_uptime_counts_what_was_watched(
+async def test_uptime_counts_watched_time(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(watching_entry)
@@ -135,7 +135,7 @@ async def test_what_is_counted_is_written_down_from_time_to_time(
         assert counted > (minutes - 17) * 60, minutes
 
 
-async def test_a_year_is_off_until_it_is_wanted(
+async def test_the_uptime_of_a_year_is_disabled_by_default(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(watching_entry)

@@ -44,7 +44,7 @@ def call(
     )
 
 
-async def test_what_a_stopped_automation_began_is_shown_when_it_is_done(
+async def test_a_command_of_a_stopped_automation_is_shown_once_executed(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     await story.settled(compatible_entry)

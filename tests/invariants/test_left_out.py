@@ -164,7 +164,7 @@ async def test_notices_use_the_users_own_name(
     assert "Family car" in str(error)
 
 
-async def test_cars_of_one_name_are_told_apart(
+async def test_cars_of_one_name_have_unique_labels(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     cars = story.simulator.cars

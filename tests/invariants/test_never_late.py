@@ -98,7 +98,7 @@ class Presses:
             ), (asked, at, self.pressed)
 
 
-async def test_presses_at_a_cloud_that_hangs_do_not_run_when_it_is_back(
+async def test_commands_to_a_hanging_cloud_are_not_executed_later(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     await story.settled(compatible_entry)
@@ -118,7 +118,7 @@ async def test_presses_at_a_cloud_that_hangs_do_not_run_when_it_is_back(
     assert story.simulator.usage.count("door_unlock") <= 3
 
 
-async def test_a_contrary_press_replaces_what_waits(
+async def test_a_contrary_command_replaces_waiting_ones(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     await story.settled(compatible_entry)

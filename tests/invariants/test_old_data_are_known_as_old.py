@@ -42,7 +42,7 @@ def lasting(story: Story) -> dict[str, str]:
 
 @pytest.mark.usefixtures("every_entity")
 @pytest.mark.parametrize("gap", ["outage", "own internet", "off", "offline"])
-async def test_a_sleeping_car_stays_known_after_nobody_said_so(
+async def test_a_sleeping_car_stays_known_after_a_gap(
     story: Story,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
@@ -91,7 +91,7 @@ async def test_a_sleeping_car_stays_known_after_nobody_said_so(
 @pytest.mark.parametrize(
     ("presence", "shown"), [("offline", "off"), ("asleep", "off"), ("online", "on")]
 )
-async def test_online_is_what_the_cloud_says(
+async def test_online_follows_the_cloud(
     story: Story, compatible_entry: MockConfigEntry, presence: str, shown: str
 ) -> None:
     await story.settled(compatible_entry)

@@ -178,7 +178,7 @@ async def test_what_is_in_the_way_is_said_and_a_second_try_works(
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_a_car_that_leaves_as_it_is_connected_to(
+async def test_a_car_that_leaves_while_connecting(
     story: Story, page: PairingPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def connect(_address: str) -> Connection:
@@ -190,7 +190,7 @@ async def test_a_car_that_leaves_as_it_is_connected_to(
     assert page.shows("pair", "no_connection")
 
 
-async def test_a_car_that_comes_while_it_is_looked_for_is_found(
+async def test_a_car_that_arrives_during_the_search_is_found(
     story: Story, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     story.simulator.set("car.Ada", "gone")
@@ -207,7 +207,7 @@ async def test_a_car_that_comes_while_it_is_looked_for_is_found(
 @pytest.mark.parametrize(
     ("refuses", "error"), [(True, "refused"), (False, "not_tapped")]
 )
-async def test_a_user_who_says_no_or_nothing(
+async def test_pairing_that_is_canceled_or_times_out(
     story: Story, page: PairingPage, refuses: bool, error: str, tells_wait: bool
 ) -> None:
     page.computers("Ada").reports_wait = tells_wait
@@ -271,7 +271,7 @@ async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
     assert again.result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_whoever_begins_anew_ends_what_was_left_behind(
+async def test_a_new_flow_ends_an_abandoned_pairing(
     story: Story, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     await page.fill()
@@ -362,7 +362,7 @@ async def test_a_car_that_is_too_old_is_refused_with_the_reason(
     assert page.shows("pair")
 
 
-async def test_an_account_whose_cars_are_not_known_yet(
+async def test_an_account_without_known_vehicles_asks_for_the_vin(
     story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
     story.simulator.apply({"all.api": "timeout"})

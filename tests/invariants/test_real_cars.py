@@ -58,7 +58,7 @@ async def test_a_door_that_is_shut_again_is_shown_shut(
     await story.until(lambda: story.states()[DOOR] == "off", 300)
 
 
-async def test_a_car_that_sleeps_keeps_its_doors_as_they_were(
+async def test_a_sleeping_car_keeps_the_state_of_its_doors(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.car.rear_trunk = near.car.charge_port_open = True
@@ -101,7 +101,7 @@ async def test_what_a_sleeping_car_leaves_out_confirms_no_command(
     assert story.states()[TRUNK] != "closed"
 
 
-async def test_a_car_that_was_driven_is_shown_parked_though_it_tells_no_gear(
+async def test_a_car_without_gear_is_shown_as_parked(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.car.drive()

@@ -27,7 +27,7 @@ async def test_the_named_host_is_used_and_kept(
     assert_no_errors(caplog)
 
 
-async def test_regions_that_name_each_other_do_not_play_with_it(
+async def test_regions_that_redirect_to_each_other_cause_no_loop(
     story: Story,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,

@@ -63,7 +63,7 @@ def token_of(entry: MockConfigEntry) -> str:
     return str(entry.data["token"]["access_token"])
 
 
-async def test_a_token_is_renewed_before_it_ends(
+async def test_a_token_is_renewed_before_it_expires(
     story: Story, caplog: pytest.LogCaptureFixture
 ) -> None:
     entry = await fleet_entry(story.hass, story.simulator, left=SOON)

@@ -64,7 +64,7 @@ def assert_told(story: Story, entry: MockConfigEntry, key: str) -> dict[str, str
     [(case, REPAIRS.get(name)) for name, case in CASES.items()],
     ids=list(CASES),
 )
-async def test_what_an_answer_asks_of_an_owner(
+async def test_repairs_of_answers_that_need_the_user(
     story: Story,
     case: Case,
     repair: str | None,
@@ -319,7 +319,7 @@ async def test_who_still_asks_the_closed_api_is_named(
     assert repairs(story) == {}
 
 
-async def test_in_an_outage_nobody_is_said_to_ask_the_closed_api(
+async def test_no_closed_api_repair_during_an_outage(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     other = MockConfigEntry(domain="tesla_custom", data={})

@@ -38,7 +38,7 @@ CONDITIONS = (
 
 
 @pytest.mark.parametrize("provider", ["compatible", "fleet", "teslemetry"])
-async def test_a_whole_tour_tells_the_log_nothing_private(
+async def test_the_log_of_all_features_contains_no_secrets(
     story: Story, caplog: pytest.LogCaptureFixture, provider: str
 ) -> None:
     simulator = story.simulator

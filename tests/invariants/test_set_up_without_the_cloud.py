@@ -58,7 +58,7 @@ type Failing = Mapping[str, str]
 
 
 @each_failure
-async def test_everything_is_there_at_once_whatever_fails(
+async def test_all_entities_are_available_at_once_during_any_failure(
     story: Story,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
@@ -95,7 +95,7 @@ async def test_everything_is_there_at_once_whatever_fails(
 
 
 @each_failure
-async def test_a_first_start_with_an_account_that_nobody_answers_for(
+async def test_a_first_start_while_no_call_is_answered(
     story: Story,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
@@ -144,7 +144,7 @@ async def test_the_first_state_after_a_restart_is_the_last_one_before(
     assert states_of(changes, STATUS) == [shown]
 
 
-async def test_the_very_first_state_tells_something(
+async def test_the_first_state_is_not_unknown(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)

@@ -136,7 +136,7 @@ BAD_PARTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
 
 
 @pytest.mark.parametrize("part", BAD_PARTS.values(), ids=list(BAD_PARTS))
-async def test_a_part_that_cannot_be_read_is_skipped_whole_and_told_once(
+async def test_an_unreadable_part_is_skipped_and_reported_once(
     story: Story,
     compatible_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
@@ -295,7 +295,7 @@ async def test_a_kill_in_an_outage_is_as_a_restart(
     assert_no_errors(caplog)
 
 
-async def test_disabling_and_enabling_in_an_outage_writes_it_once(
+async def test_disabling_and_enabling_in_an_outage_logs_one_outage(
     story: Story, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
     entry = await story.settled(compatible_entry)

@@ -108,7 +108,7 @@ async def test_a_stranger_leaves_the_lock_to_the_cloud(
     assert story.simulator.usage.count("door_lock") == 1
 
 
-async def test_one_word_of_a_stranger_does_not_end_bluetooth(
+async def test_a_single_fault_of_a_spoofed_device_does_not_disable_bluetooth(
     story: Story, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
     """The fault "not on the whitelist" cannot be sealed: it only ends the attempt."""
@@ -296,7 +296,7 @@ async def press(
     return None
 
 
-async def test_what_is_first_seen_is_provisional_until_it_is_paired_again(
+async def test_first_seen_keys_are_provisional_until_paired_again(
     story: Story,
     near: NearVehicle,
     watching_entry: MockConfigEntry,

@@ -68,7 +68,7 @@ async def test_a_streaming_car_is_refreshed_at_a_price(story: Story) -> None:
     assert entry.runtime_data.usage.monthly_usage.cost == pytest.approx(refreshed / 400)
 
 
-async def test_without_credits_what_is_kept_is_shown(
+async def test_without_credits_cached_data_are_shown(
     story: Story, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator = story.simulator

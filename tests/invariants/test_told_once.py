@@ -103,7 +103,7 @@ async def test_once_over_restarts(
     assert told.only("all_clear")["event_type"] == "ended"
 
 
-async def test_a_reload_in_the_middle_of_an_outage_keeps_it(
+async def test_a_reload_keeps_the_outage(
     story: Story, compatible_entry: MockConfigEntry, told: Told
 ) -> None:
     entry = await story.settled(compatible_entry)
@@ -122,7 +122,7 @@ async def test_a_reload_in_the_middle_of_an_outage_keeps_it(
     assert told.notices == {"take": 1}
 
 
-async def test_two_entries_of_one_region_tell_it_once(
+async def test_two_entries_of_one_region_send_one_notice(
     story: Story, compatible_entry: MockConfigEntry, told: Told
 ) -> None:
     other = watcher_in(story.simulator, "eu", OTHERS)
@@ -143,7 +143,7 @@ async def test_two_entries_of_one_region_tell_it_once(
     assert told.notices == {"take": 1, "all_clear": 1}
 
 
-async def test_two_regions_are_told_apart(
+async def test_two_regions_have_separate_notices(
     story: Story, watching_entry: MockConfigEntry, told: Told
 ) -> None:
     other = watcher_in(story.simulator, "na", OTHERS)
@@ -246,7 +246,7 @@ async def test_the_last_one_in_an_outage_goes(
     assert story.hass.config_entries.async_entries(DOMAIN) == [watching_entry]
 
 
-async def test_an_event_that_nobody_could_hear_is_told_when_somebody_can(
+async def test_an_event_without_listeners_is_sent_later(
     story: Story, watching_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(watching_entry)
@@ -280,7 +280,7 @@ async def test_a_hiccup_is_no_news(
     assert_no_errors(caplog)
 
 
-async def test_the_words_follow_the_language(
+async def test_texts_follow_the_language(
     story: Story, watching_entry: MockConfigEntry, told: Told
 ) -> None:
     await story.settled(watching_entry)

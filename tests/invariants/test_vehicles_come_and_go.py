@@ -52,7 +52,7 @@ async def test_a_car_comes(
     assert_no_errors(caplog)
 
 
-async def test_a_car_goes_when_a_whole_day_has_not_seen_it(
+async def test_a_car_is_removed_after_a_day_without_it(
     story: Story,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
@@ -80,7 +80,7 @@ async def test_a_car_goes_when_a_whole_day_has_not_seen_it(
     assert_no_errors(caplog)
 
 
-async def test_a_car_that_was_asked_for_while_it_went_is_not_judged(
+async def test_a_poll_of_a_car_removed_meanwhile_is_ignored(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(compatible_entry)
@@ -96,7 +96,7 @@ async def test_a_car_that_was_asked_for_while_it_went_is_not_judged(
     assert car.vehicle.id not in data.detector.dump_state(0.0)["cars"]
 
 
-async def test_a_command_to_a_car_that_went_meanwhile_is_not_judged(
+async def test_a_command_to_a_car_removed_meanwhile_is_ignored(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await story.settled(compatible_entry)

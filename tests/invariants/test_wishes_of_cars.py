@@ -31,7 +31,7 @@ def ada(simulator: Simulator) -> Car:
     return car
 
 
-async def test_a_low_current_is_shown_when_it_flows(
+async def test_a_low_current_is_shown_once_active(
     story: Story, compatible_entry: MockConfigEntry, ada: Car
 ) -> None:
     await story.settled(compatible_entry)
@@ -155,7 +155,7 @@ async def test_windows_close_elsewhere_only_if_that_is_allowed(
     assert await story.act("close_cover", "cover.ada_windows") is None
 
 
-async def test_windows_of_a_car_whose_place_nobody_tells(
+async def test_windows_of_a_car_with_an_unknown_location(
     story: Story, compatible_entry: MockConfigEntry, cy: Car
 ) -> None:
     await story.settled(compatible_entry)

@@ -512,7 +512,7 @@ async def test_what_is_said(
     assert told[1][: len(lines)] == lines
 
 
-async def test_what_others_show_names_the_cars_and_its_doubt(
+async def test_weak_evidence_names_the_cars_and_the_doubt(
     words: Translations,
 ) -> None:
     judgement = Assessment(
@@ -536,7 +536,7 @@ async def test_what_others_show_names_the_cars_and_its_doubt(
     assert line not in lines
 
 
-async def test_the_day_is_left_out_when_it_is_today(english: Translations) -> None:
+async def test_the_date_is_omitted_today(english: Translations) -> None:
     outage = Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
     _, lines = tell(english, outage, {}, now=START + timedelta(minutes=3))
     assert lines[0] == "Tesla's cloud has been down in your region since 21:41."

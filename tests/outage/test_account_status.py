@@ -230,7 +230,7 @@ def test_a_refused_call_for_the_account_is_the_account_s() -> None:
     assert reason(account) is None
 
 
-def test_a_refused_command_is_told_to_who_sent_it() -> None:
+def test_a_refused_command_is_reported_to_its_sender() -> None:
     account = account_of()
     account.observe_answer(refused(Reason.FORBIDDEN, 0.0, kind=RequestType.COMMAND))
 
@@ -292,7 +292,7 @@ def test_one_car_of_several_without_mobile_access_is_not_the_account() -> None:
     assert reason(account) is Reason.MOBILE_ACCESS
 
 
-def test_what_the_cloud_does_not_answer_is_held_against_nobody() -> None:
+def test_unanswered_calls_are_no_account_problem() -> None:
     account = account_of()
     account.observe_answer(refused(Reason.CLOUD_FAILS, 100.0, subject=Subject.API))
 
@@ -341,7 +341,7 @@ def test_nothing_is_proven_without_a_refusal() -> None:
     assert not proven(account)
 
 
-def test_a_problem_lasts_once_it_is_named_again() -> None:
+def test_a_problem_is_persistent_once_repeated() -> None:
     account = account_of()
     assert not lasting(account)
     account.observe_answer(refused(Reason.BILLING_LIMIT, 0.0))

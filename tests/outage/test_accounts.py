@@ -38,7 +38,7 @@ def test_a_first_installation_in_an_outage_is_undetermined(home: Home) -> None:
     assert status(home) is Status.OUTAGE
 
 
-def test_an_account_without_known_cars_is_judged_by_its_own_calls(home: Home) -> None:
+def test_an_account_without_known_cars_is_assessed_by_its_own_calls(home: Home) -> None:
     home.add(account=True)
     home.run(SETTLED)
     change(home, {"na.api": ERROR})
@@ -113,7 +113,7 @@ def test_a_limit_is_tried_again_after_a_quarter_of_an_hour(home: Home) -> None:
     assert entry.calls > asked
 
 
-def test_two_entries_of_one_region_are_told_once(home: Home) -> None:
+def test_two_entries_of_one_region_get_one_notice(home: Home) -> None:
     home.add("first", cars=(Car(name="Ada"),))
     home.add("second")
     home.run(SETTLED)
@@ -147,7 +147,7 @@ def test_entries_of_one_watch_do_not_fight_over_its_pace(home: Home) -> None:
     assert not alarmed(home)
 
 
-def test_a_car_that_left_the_account_is_judged_no_more(home: Home) -> None:
+def test_a_car_removed_from_the_account_is_not_assessed(home: Home) -> None:
     entry = settle(home, ADA, CY)
     change(home, {"na.api@model3": ERROR})
     home.run(SETTLED + 300)
@@ -158,7 +158,7 @@ def test_a_car_that_left_the_account_is_judged_no_more(home: Home) -> None:
     assert status(home) is Status.OPERATIONAL
 
 
-def test_calls_work_tells_of_each_car(home: Home) -> None:
+def test_calls_work_is_evaluated_for_each_car(home: Home) -> None:
     entry = settle(home, ADA, CY)
     assert works(home, entry, "Ada")
     change(home, {"na.api@model3": ERROR})

@@ -20,7 +20,7 @@ EXPIRED = '401 {"error":"token expired (401)"}'
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_case_is_judged_as_expected(path: Path, seed: int) -> None:
+def test_a_case_is_assessed_as_expected(path: Path, seed: int) -> None:
     case = load_case(path)
     home = _home(case, seed)
     if case.homes[0].settled:

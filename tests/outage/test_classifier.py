@@ -326,7 +326,7 @@ def test_an_unrelated_host(
     )
 
 
-def test_a_command_for_a_car_whose_data_work_tells_of_the_command_plane() -> None:
+def test_a_failed_command_with_working_data_is_evidence_about_commands() -> None:
     refused = answer(503, "vehicle is not available")
 
     told = classify(RequestType.COMMAND, refused, data_works=True)
@@ -348,7 +348,9 @@ def test_a_body_of_which_only_the_beginning_was_kept_is_readable() -> None:
 
 
 @pytest.mark.parametrize("readable", [True, False])
-def test_who_read_the_whole_body_knows_better(readable: bool) -> None:
+def test_the_readability_found_by_the_caller_overrides_the_stored_body(
+    readable: bool,
+) -> None:
     found = answer(200, "{}" if not readable else '{"respon', truncated=readable)
 
     told = classify(RequestType.CALL, found, readable=readable)
@@ -452,7 +454,7 @@ def test_what_a_proxy_says_itself_is_never_tesla_s(
         (None, "", Failure.REFUSED),
     ],
 )
-def test_a_third_party_s_gateway_tells_nothing_of_tesla_s_commands(
+def test_a_gateway_of_a_third_party_is_no_evidence_about_commands(
     status: int | None, body: str, failure: Failure | None
 ) -> None:
     found = answer(status, body, failure=failure)

@@ -49,7 +49,7 @@ def test_one_bad_answer_in_between_begins_the_count_anew(home: Home) -> None:
 
 
 @pytest.mark.parametrize("between", [{"net": "refuse"}, {"dns.tesla": "null"}])
-def test_what_cannot_be_judged_never_ends_an_outage(
+def test_undetermined_statuses_never_end_an_outage(
     home: Home, between: dict[str, str]
 ) -> None:
     settle(home, ADA)
@@ -71,7 +71,7 @@ def test_what_cannot_be_judged_never_ends_an_outage(
     assert kinds(home).count(EventType.STARTED) == 1
 
 
-def test_an_outage_is_told_once_though_its_parts_come_and_go(home: Home) -> None:
+def test_an_outage_with_changing_parts_gets_one_notice(home: Home) -> None:
     settle(home, ADA, BO, CY)
     change(home, {"all.status": "timeout", "all.api": "timeout"})
     home.run(SETTLED + 1500)
@@ -115,7 +115,7 @@ def test_a_sleeping_car_is_asked_for_no_proof(home: Home) -> None:
     assert entry.data_calls == asked
 
 
-def test_since_is_when_it_began_to_fail(home: Home) -> None:
+def test_since_is_the_time_of_the_first_failure(home: Home) -> None:
     settle(home)
     wall = home.wall
     change(home, {"na.status": "refuse"})
@@ -125,7 +125,9 @@ def test_since_is_when_it_began_to_fail(home: Home) -> None:
     assert 0 <= (home.judgement.since - wall).total_seconds() <= 67
 
 
-def test_silence_about_the_others_makes_no_partial_failure_whole(home: Home) -> None:
+def test_missing_evidence_about_others_makes_no_partial_failure_complete(
+    home: Home,
+) -> None:
     entry = settle(home, ADA, CY)
     change(home, {"na.api@model3": ERROR})
     home.run(SETTLED + 300)

@@ -85,7 +85,7 @@ def test_what_was_asked_before_the_suspicion_does_not_count(home: Home) -> None:
 @pytest.mark.parametrize("seconds", [0.05, 1.0, 3.0, 5.0, 10.0, 14.0])
 @pytest.mark.parametrize("mode", ["refuse", "timeout", "reset"])
 @pytest.mark.parametrize("length", [17.0, 21.0, 24.0, 31.0, 45.0, 90.0])
-def test_a_failure_just_before_the_internet_fails_fools_nobody(
+def test_a_failure_just_before_an_internet_failure_is_no_outage(
     home: Home, seconds: float, mode: str, length: float
 ) -> None:
     settle(home, ADA)

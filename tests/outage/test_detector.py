@@ -323,7 +323,7 @@ def test_the_decision_table(home: Home, row: Row) -> None:
     assert set(statuses(home)) <= {row.status, Status.OPERATIONAL}
 
 
-def test_whoever_is_hit_stays_hit_while_nothing_can_be_said(home: Home) -> None:
+def test_affected_vehicles_stay_affected_while_undetermined(home: Home) -> None:
     settle(home, ADA, CY)
     change(home, {"na.api@model3": ERROR})
     home.run(SETTLED + 120)

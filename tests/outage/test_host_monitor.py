@@ -126,7 +126,7 @@ def test_six_failures_within_fifteen_seconds_confirm_nothing() -> None:
     assert watch.failing_regions() == ()
 
 
-def test_a_name_that_is_not_found_takes_the_weight_off_what_failed_before() -> None:
+def test_an_unresolved_name_discards_earlier_failures() -> None:
     watch = watching()
     own_fails(watch, 0.0)
     for time in (1.0, 5.0, 9.0):
@@ -152,7 +152,7 @@ def test_a_failure_that_was_asked_before_a_good_answer_is_no_news() -> None:
     assert watch.tracker("na").suspected_at is None
 
 
-def test_a_sign_in_host_that_refuses_the_probe_in_its_own_words_is_well() -> None:
+def test_a_sign_in_host_that_rejects_the_probe_is_up() -> None:
     watch = watching()
     tell(watch, TOKEN, REPEATED, BEGIN)
 

@@ -39,7 +39,9 @@ def test_a_quiet_day(home: Home) -> None:
     assert asked(home, "controls2", since=SETTLED) == []
 
 
-def test_an_outage_asks_the_others_every_two_minutes(home: Home) -> None:
+def test_during_an_outage_other_regions_are_probed_every_two_minutes(
+    home: Home,
+) -> None:
     settle(home)
     home.asked = []
     change(home, {"na.status": "503 busy"})

@@ -94,7 +94,7 @@ def _told(happenings: list[OutageEvent]) -> list[tuple[str, EventType, NoticeTyp
     return [(item.entry_id, item.kind, item.notice) for item in happenings]
 
 
-def test_a_car_that_is_hit_later_is_told_later() -> None:
+def test_a_car_affected_later_gets_a_later_notice() -> None:
     book = Book()
     told = [
         book.report(judgement, key=True, cars=cars)
@@ -145,7 +145,7 @@ def test_an_outage_that_asks_for_no_key_is_no_notice() -> None:
     assert book.report(FINE) == [("home", EventType.ENDED, NoticeType.NONE)]
 
 
-def test_a_key_that_is_wanted_later_is_told_then() -> None:
+def test_a_key_needed_later_gets_a_later_notice() -> None:
     book = Book()
     book.report(STALE)
 
@@ -256,7 +256,7 @@ def test_an_outage_lasts_over_a_restart(
     assert later.outage.end == START + timedelta(**length)
 
 
-def test_time_that_cannot_be_judged_belongs_to_the_outage() -> None:
+def test_undetermined_time_belongs_to_the_outage() -> None:
     book = Book()
     book.report(OUTAGE)
     book.wait(minutes=57)
@@ -268,7 +268,7 @@ def test_time_that_cannot_be_judged_belongs_to_the_outage() -> None:
     assert later.outage.length == timedelta(hours=1, minutes=1)
 
 
-def test_the_all_clear_tells_the_length() -> None:
+def test_the_all_clear_contains_the_duration() -> None:
     book = Book()
     book.report(OUTAGE)
     book.wall -= timedelta(days=2)
@@ -306,7 +306,7 @@ def test_what_was_kept_without_lengths_can_be_read(
     assert book.outage.end == (end or START + timedelta(minutes=2))
 
 
-def test_an_outage_that_is_on_is_kept_whatever_comes() -> None:
+def test_a_current_outage_is_never_dropped() -> None:
     book = Book()
     book.report(OUTAGE, by="far", region="cn")
     for _ in range(MAX_OUTAGES + 3):
@@ -343,7 +343,7 @@ def test_an_entry_that_goes_hands_its_notice_on() -> None:
     assert book.report(FINE, by="b") == [("b", EventType.ENDED, NoticeType.ALL_CLEAR)]
 
 
-def test_so_does_one_that_waited_for_the_others() -> None:
+def test_an_outage_ends_when_the_last_remaining_entry_recovers() -> None:
     book = Book()
     book.report(OUTAGE, by="a")
     book.report(OUTAGE, by="b")
@@ -353,7 +353,7 @@ def test_so_does_one_that_waited_for_the_others() -> None:
     assert book.report(FINE, by="b") == [("b", EventType.ENDED, NoticeType.ALL_CLEAR)]
 
 
-def test_an_outage_ends_with_the_last_entry_that_saw_it() -> None:
+def test_an_outage_ends_with_the_last_entry_that_reported_it() -> None:
     book = Book()
     book.report(OUTAGE, by="a")
 

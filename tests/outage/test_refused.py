@@ -44,7 +44,7 @@ def test_refusals_do_not_end_an_outage_of_their_host(
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_an_owner_who_was_refused_before_hears_of_an_outage(
+def test_an_account_refused_before_gets_notices_of_an_outage(
     home: Home, refusal: str
 ) -> None:
     settle(home, ADA)
@@ -59,7 +59,7 @@ def test_an_owner_who_was_refused_before_hears_of_an_outage(
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_calls_that_are_refused_after_an_outage_do_not_keep_it_open(
+def test_calls_refused_after_an_outage_do_not_prolong_it(
     home: Home, refusal: str
 ) -> None:
     settle(home, ADA, BO)

@@ -40,7 +40,7 @@ def home(request: pytest.FixtureRequest) -> Home:
         {"na.status": "refuse", "na.api": ERROR},
     ],
 )
-def test_an_outage_of_the_maker_is_never_the_service_s(
+def test_an_outage_of_tesla_is_never_attributed_to_the_third_party(
     home: Home, failing: Mapping[str, str]
 ) -> None:
     settle(home, ADA, in_between=True)
@@ -54,7 +54,7 @@ def test_an_outage_of_the_maker_is_never_the_service_s(
     assert len(notices(home)) == 2
 
 
-def test_sign_in_that_stays_down_is_told_of_without_an_all_clear(home: Home) -> None:
+def test_a_sign_in_outage_after_an_outage_sends_no_all_clear(home: Home) -> None:
     settle(home, ADA, in_between=True)
     failing = {"all.status": "503 busy", "all.api": "503 busy"}
     change(home, {**failing, "auth.token": "timeout", "auth.authorize": "timeout"})
@@ -65,7 +65,7 @@ def test_sign_in_that_stays_down_is_told_of_without_an_all_clear(home: Home) -> 
     assert len(notices(home)) == 1
 
 
-def test_cars_that_stay_behind_in_an_outage_of_the_maker(home: Home) -> None:
+def test_models_that_fail_after_an_outage_of_tesla_are_degraded(home: Home) -> None:
     settle(home, ADA, BO, CY, in_between=True)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     home.run(SETTLED + 900)
@@ -79,7 +79,7 @@ def test_cars_that_stay_behind_in_an_outage_of_the_maker(home: Home) -> None:
     assert len(notices(home)) == 1
 
 
-def test_some_cars_alone_are_nobody_s_outage(home: Home) -> None:
+def test_failures_of_some_cars_are_no_outage(home: Home) -> None:
     # Who is to blame, the service or the maker, cannot be told from here.
     settle(home, ADA, BO, in_between=True)
     change(home, {"na.api@model3": ERROR})
@@ -87,7 +87,7 @@ def test_some_cars_alone_are_nobody_s_outage(home: Home) -> None:
     assert statuses(home) in ([], [Status.OPERATIONAL])
 
 
-def test_a_service_that_stays_down_after_the_maker_is_back(home: Home) -> None:
+def test_a_third_party_that_stays_down_after_tesla_recovers(home: Home) -> None:
     settle(home, ADA, in_between=True)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     home.run(SETTLED + 900)

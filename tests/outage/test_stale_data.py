@@ -227,7 +227,7 @@ def test_it_ends_with_two_moves() -> None:
     assert not showcase.beside.stale_vehicles
 
 
-def test_another_car_moves_it_to_an_end() -> None:
+def test_moving_data_of_another_car_end_it() -> None:
     ada, bo = Showing(), Showing(car="bo", path="mqtt", moved=False, active=False)
     showcase = Showcase(ada, bo)
     showcase.learn()
@@ -240,7 +240,7 @@ def test_another_car_moves_it_to_an_end() -> None:
 
 
 @pytest.mark.parametrize("happens", ORDINARY)
-def test_it_fades_when_nobody_can_tell_any_more(
+def test_it_expires_without_further_evidence(
     happens: Callable[[Showing], None],
 ) -> None:
     ada = Showing()
@@ -292,7 +292,7 @@ def test_who_is_no_longer_named_is_forgotten() -> None:
     assert showcase.beside.dump_intervals() == {"still": [], "paces": []}
 
 
-def test_a_restart_keeps_paces_and_what_stands_still() -> None:
+def test_a_restart_keeps_intervals_and_stale_vehicles() -> None:
     ada = Showing()
     showcase = Showcase(ada)
     showcase.learn()
@@ -329,7 +329,7 @@ def witnessed(home: Home, ada: Showing) -> StaleDataDetector:
     return beside
 
 
-def test_the_judge_calls_the_data_stale(home: Home) -> None:
+def test_the_detector_reports_stale_data(home: Home) -> None:
     ada = Showing()
     witnessed(home, ada)
     began = home.now
@@ -351,7 +351,7 @@ def test_the_judge_calls_the_data_stale(home: Home) -> None:
     assert notices(home) == []
 
 
-def test_the_own_internet_explains_it(home: Home) -> None:
+def test_an_internet_failure_explains_stale_data(home: Home) -> None:
     ada = Showing()
     witnessed(home, ada)
     ada.moved = False
@@ -394,7 +394,7 @@ def test_unavailable_cars_neither_make_nor_hasten_an_outage(home: Home) -> None:
     assert status(home) is Status.OPERATIONAL
 
 
-def test_a_restart_in_the_middle_tells_nothing_twice(home: Home) -> None:
+def test_a_restart_in_between_repeats_no_notice(home: Home) -> None:
     ada = Showing()
     witnessed(home, ada)
     ada.moved = False

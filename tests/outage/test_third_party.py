@@ -20,7 +20,7 @@ def test_data_that_stand_still_are_the_service_s(home: Home) -> None:
     assert statuses(home) == []
 
 
-def test_data_that_stood_still_after_an_outage_end_it_with_the_first_newer(
+def test_stale_data_end_with_the_first_newer_timestamp(
     home: Home,
 ) -> None:
     settle(home, ADA, in_between=True)

@@ -110,7 +110,7 @@ def test_what_counts(
     assert found.watched == pytest.approx(100 * expected[4] / span, abs=0.01)
 
 
-def test_an_outage_counts_from_its_start_and_not_from_when_it_was_sure() -> None:
+def test_an_outage_counts_from_its_start_not_from_its_confirmation() -> None:
     home = Watching()
     home.watch(HOUR, UP)
     home.wait(30)

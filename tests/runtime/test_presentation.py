@@ -217,7 +217,7 @@ REACHED_BY = (
     ],
 )
 @pytest.mark.parametrize("before", [True, False, None])
-def test_what_was_known_holds_while_nobody_knows(
+def test_the_last_state_holds_while_the_current_one_is_unknown(
     *, connection: Connection, known: bool | None, before: bool | None
 ) -> None:
     assert reachable(connection, before=before) is (before if known is None else known)

@@ -161,7 +161,7 @@ async def test_what_is_held_goes_on_when_the_condition_changes(
     assert (sim.busy, sim.held) == (0, 0)
 
 
-async def test_a_command_whose_owner_has_gone_is_not_run(
+async def test_a_command_of_a_disconnected_client_is_not_executed(
     sim: Simulator, session: aiohttp.ClientSession
 ) -> None:
     sim.set("na.commands", "timeout")
@@ -175,7 +175,7 @@ async def test_a_command_whose_owner_has_gone_is_not_run(
     assert sim.cars["Ada"].executed["door_lock"] == 0
 
 
-async def test_a_command_whose_answer_is_cut_has_run(
+async def test_a_command_with_a_cut_answer_is_executed(
     sim: Simulator, session: aiohttp.ClientSession
 ) -> None:
     sim.set("na.commands", "reset")
@@ -264,7 +264,7 @@ async def test_empty_leaves_cars_out_of_lists_only(
     assert (await ask(session, sim, one))[0] == 200
 
 
-async def test_stale_keeps_what_was_served_before_the_first_condition(
+async def test_stale_returns_the_data_served_before_the_first_condition(
     sim: Simulator, session: aiohttp.ClientSession, clock: Clock
 ) -> None:
     async def data() -> tuple[int, bool]:
@@ -305,7 +305,7 @@ async def test_stale_without_anything_served_shows_the_start(
 
 
 @pytest.mark.parametrize("word", ["dns", "null"])
-async def test_names_that_fail_refuse_those_who_come_all_the_same(
+async def test_hosts_with_name_faults_refuse_connections(
     sim: Simulator, session: aiohttp.ClientSession, word: str
 ) -> None:
     sim.set("dns.tesla", word)
@@ -341,7 +341,7 @@ async def test_names_that_fail_refuse_those_who_come_all_the_same(
         ({"dns.tesla": "dns"}, "cn"),
     ],
 )
-async def test_a_port_closes_when_all_of_it_is_refused(
+async def test_a_port_closes_when_all_its_subjects_are_refused(
     sim: Simulator,
     session: aiohttp.ClientSession,
     conditions: dict[str, str],
@@ -364,7 +364,7 @@ async def test_tls_needs_tls(sim: Simulator, subject: str) -> None:
 
 
 @pytest.mark.parametrize("word", CAR_CONDITIONS)
-def test_only_cars_take_the_words_of_cars(word: str) -> None:
+def test_conditions_of_cars_are_only_allowed_for_cars(word: str) -> None:
     validate_condition("car.Ada", word, ["Ada"])
     with pytest.raises(ConditionError):
         validate_condition("na.api", word, ["Ada"])
@@ -401,7 +401,7 @@ REGION_FAILS: list[tuple[str, int, Callable[[str], bool]]] = [
 
 
 @pytest.mark.parametrize(("condition", "status", "fits"), REGION_FAILS)
-async def test_the_proxy_tells_that_its_region_fails(
+async def test_the_proxy_passes_on_failures_of_its_region(
     sim: Simulator,
     session: aiohttp.ClientSession,
     condition: str,

@@ -194,7 +194,7 @@ async def test_a_case_is_played(sim: Simulator) -> None:
     assert sim.conditions == {}
 
 
-def test_help_explains(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_options_and_subjects(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
     assert caught.value.code == 0

@@ -168,7 +168,7 @@ COMMANDS: list[tuple[str, dict[str, object], dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("command", "arguments", "state"), COMMANDS)
-async def test_commands_do_what_they_say(
+async def test_commands_change_the_state_of_the_car(
     sim: Simulator,
     ada: Vehicle,
     command: str,
@@ -185,9 +185,7 @@ async def test_commands_do_what_they_say(
     assert not any(one.executed for one in others)
 
 
-async def test_a_liftgate_moves_to_wherever_it_is_not(
-    sim: Simulator, ada: Vehicle
-) -> None:
+async def test_a_liftgate_toggles(sim: Simulator, ada: Vehicle) -> None:
     car = sim.cars["Ada"]
     for is_open in (True, False, True):
         assert await ada.actuate_trunk("rear") == DONE
@@ -260,7 +258,7 @@ async def test_charging_starts_and_stops(sim: Simulator, ada: Vehicle) -> None:
     ("command", "body"),
     [("window_control", {"command": "close"}), ("trigger_homelink", {})],
 )
-async def test_older_cars_do_some_things_only_for_a_user_who_is_near(
+async def test_older_cars_require_a_user_nearby_for_some_commands(
     session: aiohttp.ClientSession, command: str, body: dict[str, object]
 ) -> None:
     old, new = (

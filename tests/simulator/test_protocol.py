@@ -203,7 +203,7 @@ DEEDS: list[tuple[Ask, str, Callable[[Car], bool]]] = [
     DEEDS,
     ids=[f"{n}-{one[1]}" for n, one in enumerate(DEEDS)],
 )
-async def test_what_it_is_told_it_does(
+async def test_commands_are_executed(
     client: SigningClient,
     car: Car,
     ask: Ask,
@@ -227,7 +227,9 @@ async def test_an_update_is_called_off(client: SigningClient, car: Car) -> None:
     assert car.update_status == "available"
 
 
-async def test_what_it_cannot_do_it_says(client: SigningClient, car: Car) -> None:
+async def test_unsupported_commands_return_a_reason(
+    client: SigningClient, car: Car
+) -> None:
     answer = await client.charge_start()
     assert answer["response"] == {"result": False, "reason": "disconnected"}
     car.plug()
@@ -307,7 +309,7 @@ async def status(client: SigningClient) -> Any:
     return await client._getVehicleSecurity(UnsignedMessage(InformationRequest=request))
 
 
-async def test_while_it_sleeps_its_locks_do_not(
+async def test_vehicle_security_answers_while_the_car_sleeps(
     client: SigningClient, car: Car
 ) -> None:
     car.set_connectivity("asleep")
@@ -342,7 +344,7 @@ def fault_of(answer: bytes | None) -> str:
     return str(MessageFault_E.Name(fault)).removeprefix("MESSAGEFAULT_ERROR_")
 
 
-async def test_a_key_that_it_does_not_know(client: SigningClient, car: Car) -> None:
+async def test_an_unknown_key_is_rejected(client: SigningClient, car: Car) -> None:
     client.computers.whitelist.remove(client._public_key)
     with pytest.raises(NotOnWhitelistFault):
         await client.door_unlock()
@@ -679,7 +681,7 @@ async def change(client: SigningClient, operation: WhitelistOperation) -> Any:
     return await client._sendVehicleSecurity(command)
 
 
-async def test_an_owner_adds_and_removes_keys(
+async def test_a_key_with_the_owner_role_adds_and_removes_keys(
     client: SigningClient, computers: VehicleComputers
 ) -> None:
     point = public_point(generate_key())

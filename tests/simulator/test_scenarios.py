@@ -42,13 +42,13 @@ def test_every_case_loads(path: Path) -> None:
     assert case.end >= case.timeline[-1].at
 
 
-def test_a_case_says_what_its_cars_want(tmp_path: Path) -> None:
+def test_a_case_sets_the_signing_of_its_cars(tmp_path: Path) -> None:
     text = GOOD.replace("year: 2021}", "year: 2021, signing: required}")
     case = load_case(written(tmp_path, text))
     assert [car.signing for car in case.cars] == ["required", None]
 
 
-def test_a_case_says_what_its_file_says(tmp_path: Path) -> None:
+def test_a_case_has_the_content_of_its_file(tmp_path: Path) -> None:
     case = load_case(written(tmp_path, GOOD))
     first, second = case.timeline
     assert [car.name for car in case.cars] == ["Ada", "Cy"]
@@ -152,7 +152,7 @@ timeline:
         ("name: told-twice", "- name", ["not YAML"]),
     ],
 )
-def test_a_mistake_is_named(
+def test_errors_of_invalid_cases(
     tmp_path: Path, old: str, new: str, words: list[str]
 ) -> None:
     assert old in GOOD

@@ -75,7 +75,7 @@ def test_nobody_needs_to_look(car: Car, clock: Clock) -> None:
     assert car.battery_level == 80.0
 
 
-def test_a_charge_fills_what_was_driven(car: Car, clock: Clock) -> None:
+def test_a_charge_replaces_the_energy_of_the_drives(car: Car, clock: Clock) -> None:
     state(car, clock, 24)
     assert car.battery_level == 80
     state(car, clock, 24 + 17.9)
@@ -95,7 +95,7 @@ def test_reading_keeps_old_cars_awake(clock: Clock, year: int, presence: str) ->
     assert state(car, clock, 1.5)[0] == "asleep"
 
 
-def test_a_command_wakes_and_it_sleeps_again(car: Car, clock: Clock) -> None:
+def test_a_car_woken_by_a_command_falls_asleep_again(car: Car, clock: Clock) -> None:
     assert state(car, clock, 2)[0] == "asleep"
     car.wake()
     assert state(car, clock, 2.1)[0] == "online"

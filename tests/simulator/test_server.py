@@ -48,7 +48,7 @@ async def test_certificates_fit_any_name(
     assert await status(trusting, tls_sim.urls["na"], name) == "ok"
 
 
-async def test_somebody_elses_certificate(
+async def test_a_certificate_of_an_unknown_authority(
     tls_sim: Simulator, trusting: aiohttp.ClientSession
 ) -> None:
     for host, subject in (("na", "na.api"), ("eu", "eu.status")):
@@ -172,7 +172,7 @@ async def test_unrelated_hosts(sim: Simulator, session: aiohttp.ClientSession) -
     }
 
 
-async def test_stopping_ends_what_is_held(
+async def test_stopping_ends_held_requests(
     socket_enabled: None, session: aiohttp.ClientSession
 ) -> None:
     async with Simulator(HOME) as sim:

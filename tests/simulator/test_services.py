@@ -59,7 +59,7 @@ def tessie(sim: Simulator, session: aiohttp.ClientSession) -> Tessie:
 # Teslemetry
 
 
-async def test_teslemetry_tells_of_itself(
+async def test_teslemetry_ping_and_metadata(
     sim: Simulator, teslemetry: Teslemetry
 ) -> None:
     assert await teslemetry.ping() == {"response": True}
@@ -157,7 +157,7 @@ async def test_teslemetry_renews_on_demand_for_credits(
         await ada.door_lock()
 
 
-async def test_a_cache_outlives_the_maker_s_failure(
+async def test_a_cache_is_served_while_tesla_fails(
     sim: Simulator, clock: Clock, teslemetry: Teslemetry, tessie: Tessie
 ) -> None:
     for service in (teslemetry, tessie):
@@ -169,7 +169,7 @@ async def test_a_cache_outlives_the_maker_s_failure(
         sim.set("na.api", "ok")
 
 
-async def test_tessie_freezes_what_it_keeps_of_a_car_that_falls_asleep(
+async def test_tessie_keeps_the_data_of_a_car_that_falls_asleep(
     sim: Simulator, clock: Clock, tessie: Tessie
 ) -> None:
     ada = tessie.vehicles.create(sim.cars["Ada"].vin)
@@ -226,7 +226,7 @@ FAILURES: list[tuple[str, type[BaseException]]] = [
 
 
 @pytest.mark.parametrize(("condition", "error"), FAILURES)
-async def test_both_pass_on_how_the_maker_fails(
+async def test_third_parties_pass_on_errors_of_tesla(
     sim: Simulator,
     teslemetry: Teslemetry,
     tessie: Tessie,
@@ -430,7 +430,7 @@ async def test_tessie_lists_and_keeps(
     assert sim.usage.billed == 1
 
 
-async def test_tessie_that_never_heard_of_a_car_knows_it_all_the_same(
+async def test_tessie_loads_a_car_without_cached_data_even_while_stale(
     sim: Simulator, tessie: Tessie
 ) -> None:
     sim.set("tessie.api", "stale")
@@ -563,7 +563,7 @@ async def test_a_token_in_the_address(
         assert (await answer.json())["count"] == 3
 
 
-def test_every_command_of_tessies_is_one_of_the_makers(sim: Simulator) -> None:
+def test_every_command_of_tessie_is_a_fleet_api_command(sim: Simulator) -> None:
     from simulator.vehicle.commands import COMMANDS as MAKERS
 
     query = {

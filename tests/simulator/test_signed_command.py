@@ -76,7 +76,7 @@ async def test_signed_commands(
     assert sim.usage.billed == 4
 
 
-async def test_a_car_that_wants_them(
+async def test_a_car_that_requires_signed_commands(
     sim: Simulator, ada: VehicleFleet[TeslaFleetApi]
 ) -> None:
     sim.set_signing("Ada", "required")
@@ -158,7 +158,7 @@ async def test_an_answer_that_never_comes(
     assert sim.cars["Ada"].executed["honk_horn"] == executed
 
 
-async def test_conditions_hold_for_them_too(
+async def test_conditions_apply_to_signed_commands(
     sim: Simulator, signed: VehicleSigned[TeslaFleetApi]
 ) -> None:
     sim.set("na.commands", "503 upstream connect error")

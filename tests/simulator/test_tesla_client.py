@@ -211,7 +211,7 @@ def test_the_key_request_wants_a_radio(
     assert computers.whitelist.pairing is PairingState.IDLE
 
 
-def test_the_list_of_keys_is_told_unsigned(
+def test_the_whitelist_can_be_requested_unsigned(
     make: MakeClient, computers: VehicleComputers
 ) -> None:
     entry = computers.whitelist.add(generate_key(), Role.DRIVER)
@@ -228,7 +228,7 @@ def test_the_list_of_keys_is_told_unsigned(
     assert status.HasField("vehicleStatus")
 
 
-def test_an_owner_changes_the_list_of_keys(
+def test_a_key_with_the_owner_role_changes_the_whitelist(
     client: TeslaClient, computers: VehicleComputers
 ) -> None:
     point = public_point(generate_key())

@@ -126,7 +126,7 @@ async def test_it_sets_up_polls_and_locks(
     assert await hass.config_entries.async_unload(entry.entry_id)
 
 
-async def test_it_signs_commands_where_a_car_requires_it(
+async def test_commands_are_signed_where_a_car_requires_it(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
@@ -144,7 +144,7 @@ async def test_it_signs_commands_where_a_car_requires_it(
     assert sim.usage.count("na.door_unlock") == 0
 
 
-async def test_keycard_finds_its_cars_and_reads_them(
+async def test_keycard_discovers_and_reads_its_vehicles(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
     ada = sim.cars["Ada"]

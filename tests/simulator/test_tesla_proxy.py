@@ -59,7 +59,7 @@ def a_refusal(words: str) -> Mapping[str, object]:
     return {"response": response, "error": "", "error_description": ""}
 
 
-async def test_it_forwards_what_is_no_command(
+async def test_requests_other_than_commands_are_forwarded(
     sim: Simulator, ada: Car, send: Send
 ) -> None:
     status, kind, body = await send("products")
@@ -120,7 +120,7 @@ async def test_it_signs_end_to_end(sim: Simulator, ada: Car, send: Send) -> None
         ),
     ],
 )
-async def test_what_it_refuses_itself(
+async def test_errors_of_the_proxy_itself(
     *,
     sim: Simulator,
     ada: Car,
@@ -187,7 +187,7 @@ async def test_the_first_body_for_an_old_car_is_lost(
     assert cy.sentry_mode
 
 
-async def test_its_certificate_is_its_owners(sim: Simulator, send: Send) -> None:
+async def test_its_certificate_is_self_signed(sim: Simulator, send: Send) -> None:
     with pytest.raises(aiohttp.ClientConnectorCertificateError):
         async with aiohttp.ClientSession() as session:
             await session.get(sim.urls["tesla_proxy"])

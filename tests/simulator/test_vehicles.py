@@ -181,7 +181,7 @@ def test_who_may_drive_without_a_key_may_not_for_long(clock: Clock) -> None:
     assert not allowed()
 
 
-def test_whoever_drives_off_has_closed_everything(clock: Clock) -> None:
+def test_starting_a_drive_closes_doors_and_trunks(clock: Clock) -> None:
     car = lively_car(clock, lively=False)
     for trunk in ("front", "rear"):
         car.execute("actuate_trunk", {"which_trunk": trunk})

@@ -75,7 +75,7 @@ def test_a_car_that_is_near_is_heard(air: BluetoothEnvironment, ada: Car) -> Non
     assert air.advertisements() == []
 
 
-def test_listeners_are_told_who_comes_and_goes(
+def test_listeners_are_called_when_a_car_enters_or_leaves(
     world: Simulator, air: BluetoothEnvironment, ada: Car
 ) -> None:
     told: list[int] = []
@@ -151,7 +151,7 @@ async def test_a_car_that_is_removed_cuts_its_lines(
     assert not line.is_open
 
 
-async def test_the_car_tells_everybody_what_has_changed(
+async def test_the_car_broadcasts_changes_to_all_connections(
     world: Simulator, air: BluetoothEnvironment, ada: Car, driver: LibraryClient
 ) -> None:
     phone = LibraryClient(air, ada, driver.private_key)  # type: ignore[arg-type]
@@ -169,7 +169,7 @@ async def test_the_car_tells_everybody_what_has_changed(
     assert broadcasts(phone)[-2:] == [LOCKED, LOCKED]
 
 
-async def test_the_answer_comes_before_what_everybody_is_told(
+async def test_the_answer_precedes_the_broadcast(
     driver: LibraryClient,
 ) -> None:
     await driver.door_unlock()
@@ -253,7 +253,7 @@ async def test_a_slow_car_answers_all_the_same(
     assert not ada.locked
 
 
-async def test_a_part_of_what_the_car_says_is_slow(
+async def test_no_message_is_slow_with_a_rate_of_zero(
     air: BluetoothEnvironment, driver: LibraryClient, sleep: ManualSleep
 ) -> None:
     await greeted(driver)
@@ -306,7 +306,7 @@ async def test_what_goes_wrong_can_be_replayed(
     assert 0 < sum(first) < len(first)
 
 
-async def test_it_is_counted_what_was_on_the_air(
+async def test_statistics_count_connections_and_lost_messages(
     ada: Car, air: BluetoothEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0

@@ -123,7 +123,7 @@ async def test_the_car_waits_for_the_card_and_then_says_yes(
 
 
 @pytest.mark.parametrize("refuses", [True, False])
-async def test_a_newer_car_says_nothing_before_somebody_taps(
+async def test_a_newer_car_sends_nothing_before_the_keycard_is_tapped(
     world: Simulator, asker: Asker, point: bytes, refuses: bool
 ) -> None:
     assert not Simulator(HOME).computers["Ada"].reports_wait
@@ -183,7 +183,7 @@ async def test_the_time_of_one_key_does_not_end_that_of_the_next(
     assert world.tap_card("Ada") is PairingState.ADDED
 
 
-async def test_who_has_hung_up_is_told_nothing(
+async def test_a_closed_connection_gets_no_result(
     world: Simulator, air: BluetoothEnvironment, ada: Car, asker: Asker, point: bytes
 ) -> None:
     await asker.ask(point)
@@ -235,7 +235,9 @@ async def test_a_full_list_and_valet_mode(
     assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
 
 
-async def test_whoever_asks_is_told_the_status(asker: Asker, ada: Car) -> None:
+async def test_the_status_can_be_requested_without_a_key(
+    asker: Asker, ada: Car
+) -> None:
     status = InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS
     request = InformationRequest(informationRequestType=status)
     ada.set_connectivity("asleep")
@@ -298,7 +300,7 @@ async def test_the_library_takes_the_wait_for_a_yes(
     assert not world.cars["Ada"].locked
 
 
-async def test_the_library_pairs_with_a_car_that_does_not_tell_that_it_waits(
+async def test_the_library_pairs_with_a_car_that_does_not_report_waiting(
     world: Simulator, stranger: LibraryClient, key: ec.EllipticCurvePrivateKey
 ) -> None:
     computers = world.computers["Ada"]

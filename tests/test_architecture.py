@@ -92,7 +92,7 @@ def part_of(file: str) -> str:
 
 
 def within(module: str) -> str | None:
-    """Return a module's name within Keycard, None for one of somebody else."""
+    """Return a module's name within Keycard, None for other packages."""
     if module == PACKAGE:
         return "__init__"
     return module.removeprefix(f"{PACKAGE}.") if module.startswith(PACKAGE) else None

@@ -1,4 +1,4 @@
-"""A home for the judge: the real watch and judge, in a world of conditions."""
+"""A simulated home with the real host monitor and detector."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""What the tests of the judge share."""
+"""Helpers for a simulated home: vehicles, conditions and results."""
 
 from collections.abc import Mapping
 

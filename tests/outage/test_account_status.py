@@ -1,4 +1,4 @@
-"""What the maker holds against an account, and what lifts it."""
+"""Problems of an account, and their end."""
 
 import pytest
 
@@ -168,7 +168,7 @@ def test_limits_without_a_hint_double_up_to_a_quarter_of_an_hour() -> None:
     account, at, pauses = account_of(), 0.0, []
     for _ in range(7):
         account.observe_answer(refused(Reason.RATE_LIMITED, at, kind=RequestType.DATA))
-        # One more, sent before the first was answered, makes it no longer.
+        # A second refusal of calls sent before the first answer does not extend the pause.
         account.observe_answer(
             refused(Reason.RATE_LIMITED, at + 1, kind=RequestType.DATA)
         )
@@ -206,7 +206,7 @@ def test_one_vehicle_that_is_refused_is_not_the_account() -> None:
     )
     assert account.refused_vehicles() == {"Cy": Reason.FORBIDDEN}
     assert account.refusal_of("Cy") is None
-    # Now the calls of all vehicles are.
+    # Now the calls of all vehicles are refused.
     account.observe_answer(
         refused(Reason.FORBIDDEN, 1100.0, kind=RequestType.DATA, car="Ada")
     )
@@ -349,7 +349,7 @@ def test_a_problem_is_persistent_once_repeated() -> None:
     assert not lasting(account)
     account.observe_answer(refused(Reason.BILLING_LIMIT, LIMIT_PAUSE))
     assert lasting(account)
-    # Another one begins anew, and so does one that was lifted.
+    # Another problem starts anew, and so does one that was cleared.
     account.observe_answer(refused(Reason.FORBIDDEN, LIMIT_PAUSE + 1))
     assert not lasting(account)
     account.observe_answer(refused(Reason.FORBIDDEN, 2 * LIMIT_PAUSE + 1))

@@ -1,4 +1,4 @@
-"""Accounts: first installation, sign-in, limits, several of them."""
+"""Accounts: first installation, sign-in, limits, and several accounts."""
 
 from benchmarks.home import Car, Entry, Home
 from benchmarks.world import OK

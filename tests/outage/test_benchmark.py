@@ -1,4 +1,4 @@
-"""The benchmark of the judge measures, and says so when a bound is missed."""
+"""The detection benchmark measures, and reports missed bounds."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every case, played for the judge alone."""
+"""Every case, run with the detector only."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The table of meanings, row by row."""
+"""Classification of answers, rule by rule."""
 
 import pytest
 
@@ -398,7 +398,7 @@ SECTIONS = '"charge_state":null,"climate_state":null,"drive_state":null'
         (RequestType.DATA, f'{{"response":{{"state":"asleep",{SECTIONS}}}}}', True),
         (RequestType.DATA, f'{{"state":"asleep",{SECTIONS}}}', True),
         (RequestType.DATA, '{"response":{"state":"offline"}}', True),
-        # These say nothing of the kind.
+        # These are none of this kind.
         (RequestType.DATA, f'{{"response":{{"state":"online",{SECTIONS}}}}}', False),
         (RequestType.DATA, '{"response":{"state":"offline","charge_state":{}}}', False),
         (RequestType.CALL, '{"response":{"state":"offline"}}', False),
@@ -461,7 +461,7 @@ def test_a_gateway_of_a_third_party_is_no_evidence_about_commands(
 
     told = classify(RequestType.COMMAND, found, third_party=True)
     assert told.subject is Subject.THIRD_PARTY
-    # Of its other calls, it tells that the third party fails.
+    # For its other calls it is evidence that the third party fails.
     assert classify(RequestType.CALL, found, third_party=True).subject is Subject.API
     assert classify(RequestType.COMMAND, found).subject is Subject.COMMANDS
 
@@ -472,5 +472,5 @@ def test_a_missing_scope_is_the_scope_s(kind: RequestType) -> None:
 
     told = classify(kind, found)
     assert (told.subject, told.reason) == (Subject.CAR, Reason.SCOPE)
-    # Without it nothing at all is to be had.
+    # Without it there are no data at all.
     assert classify(RequestType.CALL, found).subject is Subject.ACCOUNT

@@ -1,4 +1,4 @@
-"""What ends an outage, and what does not."""
+"""Conditions that end an outage, and others that do not."""
 
 import pytest
 
@@ -132,7 +132,7 @@ def test_missing_evidence_about_others_makes_no_partial_failure_complete(
     change(home, {"na.api@model3": ERROR})
     home.run(SETTLED + 300)
     assert status(home) is Status.DEGRADED
-    # From now on the other car only says that it sleeps.
+    # From now on the other car only reports that it sleeps.
     entry.cars["Cy"].online = False
     change(home, {"na.api@models": ASLEEP})
     home.run(SETTLED + HOUR)

@@ -1,4 +1,4 @@
-"""What confirms a failure, and what does not."""
+"""Confirmation of failures."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_slow_answers_are_good_answers(home: Home) -> None:
     home.run(SETTLED + HOUR)
 
     assert statuses(home) == []
-    # A slow host is doubted again and again, but not besieged.
+    # A slow host is suspected repeatedly, but not flooded with probes.
     assert home.requests - asked < 3000
 
 
@@ -74,7 +74,7 @@ def test_what_was_asked_before_the_suspicion_does_not_count(home: Home) -> None:
     home.run(SETTLED + 100.0, stop=lambda: own.suspected_at is not None)
     assert own.suspected_at is not None
     begun = own.suspected_at
-    # The ask that was overdue fails as well: with it there were seven.
+    # The overdue probe fails as well, as the seventh.
     home.run(SETTLED + 200.0, stop=lambda: own.down)
 
     assert own.failed_between[0] >= begun

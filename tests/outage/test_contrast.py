@@ -1,4 +1,4 @@
-"""Who testifies that it is not the owner's internet."""
+"""Control hosts and other regions as evidence for a working internet."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""The decision table."""
+"""The decision table of the detector."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ from .scene import (
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A row of the decision table: what happens to which home, and the judgement."""
+    """A row of the decision table: a home, conditions and the assessment."""
 
     name: str
     conditions: Mapping[str, str]
@@ -319,7 +319,7 @@ def test_the_decision_table(home: Home, row: Row) -> None:
     assert judgement.missing_evidence == row.missing
     assert judgement.affected == row.affected
     assert (judgement.since is not None) is (row.status in OUTAGES)
-    # Nothing else was said on the way.
+    # There was no other status in between.
     assert set(statuses(home)) <= {row.status, Status.OPERATIONAL}
 
 

@@ -1,4 +1,4 @@
-"""The watch by hand: what its contrast is made of."""
+"""The host monitor: probes and control probes."""
 
 from random import Random
 
@@ -37,7 +37,7 @@ BEGIN = 1000.0
 
 
 def watching() -> HostMonitor:
-    """Return a watch over hosts that all have answered once."""
+    """Return a host monitor with one good answer of every host."""
     watch = HostMonitor(HOSTS_OF_NA, random=Random(3), now=0.0)
     watch.home_regions["na"] += 1
     for target in watch.due(0.0):
@@ -173,7 +173,7 @@ def test_an_answer_that_never_comes_is_given_up() -> None:
     assert watch.tracker("na").suspected_at == now + 3.0
     watch.due(now + 5.0)
     tell(watch, OWN, OK, now + 5.0)
-    # The ask from before the good answer is settled by it.
+    # The good answer settles the probe sent before it.
     assert watch.next_due() > now + 5.0
     assert watch.tracker("na").suspected_at is None
 

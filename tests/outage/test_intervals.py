@@ -1,4 +1,4 @@
-"""How often a home asks, and that it is out of step with others."""
+"""Intervals of probes, and their random phase."""
 
 from itertools import pairwise
 from random import Random
@@ -149,7 +149,7 @@ def test_a_stalled_clock_leaves_the_distances_of_a_series() -> None:
     target = list_endpoints(hosts)[0]
     watch.due(0.0)
     watch.due(3.0)
-    # Asleep for a while: what was due comes now, the rest as far apart as it was.
+    # After a sleep, overdue probes are sent now, the others as spread before.
     asks = []
     now = 60.0
     while now < 100.0:

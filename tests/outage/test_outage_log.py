@@ -1,4 +1,4 @@
-"""The journal: what is told of an outage, by whom, and how often."""
+"""The outage log: events, notices and their receivers."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +39,7 @@ OFFLINE = Assessment(status=Status.INTERNET_DOWN, scope=Scope.NONE, since=START)
 
 
 class Book:
-    """A journal with clocks that go on by a minute for each report."""
+    """An outage log with clocks that advance by a minute for each report."""
 
     def __init__(self, journal: OutageLog | None = None) -> None:
         self.journal = journal or OutageLog()
@@ -76,7 +76,7 @@ class Book:
         self.now += timedelta(**time).total_seconds()
 
     def restart(self, **away: float) -> Book:
-        """Return what comes after a restart; only the wall clock knows how long."""
+        """Return the log after a restart, whose duration only the wall clock knows."""
         journal = OutageLog()
         journal.restore_outages(self.journal.dump_outages())
         later = Book(journal)
@@ -171,7 +171,7 @@ def test_two_entries_of_a_region_share_a_notice() -> None:
     assert book.report(OUTAGE, by="a") == [("a", EventType.STARTED, NoticeType.TAKE)]
     assert book.report(OUTAGE, by="b") == [("b", EventType.STARTED, NoticeType.NONE)]
     assert book.report(FINE, by="a") == []
-    # Back in it, it was never told that it is over.
+    # It is affected again before it got an all-clear.
     assert book.report(OUTAGE, by="a") == [("a", EventType.CHANGED, NoticeType.NONE)]
     assert book.report(FINE, by="a") == []
     assert book.report(FINE, by="b") == [
@@ -232,7 +232,7 @@ def test_a_clock_that_is_set_changes_no_length(step: timedelta) -> None:
 RESTARTS = {
     "at once": ({}, {"minutes": 12}),
     "after two hours": ({"hours": 2}, {"hours": 2, "minutes": 12}),
-    # Nobody knows for how long, so what passed until it was seen again is left out.
+    # The duration is unknown: the time until the next report is omitted.
     "with a clock that went back": ({"hours": -9}, {"minutes": 8}),
 }
 
@@ -248,7 +248,7 @@ def test_an_outage_lasts_over_a_restart(
     later = book.restart(**away)
     later.wait(minutes=3)
     later.report(OUTAGE)
-    # What the clock shows counts only for the time in which nothing ran.
+    # The wall clock only counts for the time without a running process.
     later.wall += timedelta(hours=5)
     later.report(FINE)
 
@@ -359,5 +359,5 @@ def test_an_outage_ends_with_the_last_entry_that_reported_it() -> None:
 
     assert book.forget("a") == []
     assert book.journal.open_outage("na") is None
-    # Without an open outage there is nothing to hand on.
+    # Without a current outage there is nothing to transfer.
     assert book.forget("b") == []

@@ -1,4 +1,4 @@
-"""Calls that the maker refuses to this owner, on a day when its cloud fails."""
+"""Refused calls of an account during an outage of Tesla."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where a 421 may send an account, and how often."""
+"""Region changes after a 421, and their limits."""
 
 from datetime import UTC, datetime, timedelta
 

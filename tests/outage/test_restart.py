@@ -1,4 +1,4 @@
-"""A restart keeps what was judged, and what was told."""
+"""A restart keeps assessment and notices."""
 
 from collections.abc import Mapping
 import json
@@ -60,7 +60,7 @@ def test_a_restart_in_an_outage_is_no_news(
     told = kinds(home)
     home.restart(away=away)
 
-    # From the first moment, before anything was asked.
+    # From the first moment, before any probe.
     assert home.judgement == before
     began = home.now
     home.run(began + 1500)
@@ -218,5 +218,5 @@ def test_a_clock_set_back_moves_no_start_and_ends_no_outage(home: Home) -> None:
     outage = home.journal.outages[0]
     assert outage.start == since
     assert outage.end == since + outage.length
-    # The answers that ended it came over two minutes, once a minute.
+    # The answers that ended it were sent within two minutes, one per minute.
     assert 900 < outage.length.total_seconds() < 900 + 300

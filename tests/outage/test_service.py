@@ -1,4 +1,4 @@
-"""Whose fault it is where a service stands between the home and the maker."""
+"""Attribution of failures between Tesla and a third party."""
 
 from collections.abc import Mapping
 from random import Random
@@ -27,7 +27,7 @@ GATEWAY = "502 <html>Bad gateway</html>"
 
 @pytest.fixture(params=range(12))
 def home(request: pytest.FixtureRequest) -> Home:
-    """Return a home without entries: what is asked first decides little."""
+    """Return a home without entries; the random phase hardly matters."""
     seed: int = request.param
     return Home(World(random=Random(seed)))
 
@@ -47,7 +47,7 @@ def test_an_outage_of_tesla_is_never_attributed_to_the_third_party(
     change(home, failing)
     home.run(SETTLED + 900)
     assert statuses(home) == [Status.OUTAGE]
-    # The host comes back first, or the calls do.
+    # The host recovers first, or the calls do.
     change(home, dict.fromkeys(failing, OK))
     home.run(SETTLED + 1800)
     assert statuses(home) == [Status.OUTAGE, Status.OPERATIONAL]
@@ -80,7 +80,7 @@ def test_models_that_fail_after_an_outage_of_tesla_are_degraded(home: Home) -> N
 
 
 def test_failures_of_some_cars_are_no_outage(home: Home) -> None:
-    # Who is to blame, the service or the maker, cannot be told from here.
+    # It is undetermined whether the third party or Tesla fails.
     settle(home, ADA, BO, in_between=True)
     change(home, {"na.api@model3": ERROR})
     home.run(SETTLED + 1800)

@@ -1,4 +1,4 @@
-"""What other integrations show: weak evidence, and what it may not do."""
+"""Stale data of other integrations: weak evidence and its limits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ PUSHED = "tessie"
 
 @dataclass(kw_only=True)
 class Showing:
-    """How an integration shows a car, once every `every` seconds."""
+    """Updates of a car by an integration, one every `every` seconds."""
 
     car: str = "ada"
     path: str = DIRECT
@@ -40,7 +40,7 @@ class Showing:
 
 
 class Showcase:
-    """Lets integrations show cars, and time pass."""
+    """Simulates updates of integrations over time."""
 
     def __init__(self, *showing: Showing) -> None:
         self.beside = StaleDataDetector(direct={DIRECT, "tesla_custom"})
@@ -49,7 +49,7 @@ class Showcase:
         self.ever: set[str] = set()
 
     def go(self, seconds: float) -> None:
-        """Show what there is, and weigh it once a minute as the judge does."""
+        """Report updates and evaluate once a minute, like the detector."""
         end = self.now + seconds
         while self.now < end:
             self.now += 10.0
@@ -65,7 +65,7 @@ class Showcase:
 
 
 def show(beside: StaleDataDetector, item: Showing, at: float) -> None:
-    """Let an integration do what it does at a time."""
+    """Let an integration update its data at a time."""
     if item.lost:
         beside.mark_unavailable(item.car, item.path)
     elif not item.silent:
@@ -136,7 +136,7 @@ def silent(ada: Showing) -> None:
 
 
 def slow_to_report(ada: Showing) -> None:
-    # As after a refusal that asks for hours of patience.
+    # As after a refusal with a pause of hours.
     ada.moved, ada.every = False, 4 * HOUR
 
 
@@ -200,7 +200,7 @@ def test_whatever_moves_contradicts(*, path: str, active: bool) -> None:
     ada.moved = False
     showcase.go(DAY)
     assert not showcase.ever
-    # Nothing has moved since: only from there it counts.
+    # Data have not moved since: the time counts from there.
     other.moved = other.active = False
     showcase.go(STALE_GAPS * POLL - 2 * MINUTE)
     assert not showcase.ever
@@ -221,7 +221,7 @@ def test_it_ends_with_two_moves() -> None:
     showcase.go(POLL)
     assert not showcase.beside.stale_vehicles
     assert showcase.beside.started_at is None
-    # One that stood still for so long may do so again, and is believed less soon.
+    # A source that stood still for so long may again, and gets a longer interval.
     ada.moved = False
     showcase.go(6 * HOUR)
     assert not showcase.beside.stale_vehicles
@@ -250,7 +250,7 @@ def test_it_expires_without_further_evidence(
     showcase.go(2 * HOUR)
     assert showcase.beside.stale_vehicles
     happens(ada)
-    # What stood still a moment ago may be reported for a while yet.
+    # Data that were stale a moment ago may be reported for a while.
     showcase.go(EXPIRES_AFTER - MINUTE)
     assert showcase.beside.stale_vehicles
     showcase.go(30 * MINUTE)
@@ -311,11 +311,11 @@ def test_a_restart_keeps_intervals_and_stale_vehicles() -> None:
     assert not again.beside.stale_vehicles
 
 
-# With the judge
+# With the detector
 
 
 def witnessed(home: Home, ada: Showing) -> StaleDataDetector:
-    """Settle a home that only watches, beside an integration that shows a car."""
+    """Set up a home without an account, with another integration that updates a car."""
     entry = settle(home)
     beside = entry.judge.stale_data
 
@@ -370,7 +370,7 @@ def test_a_host_that_fails_is_an_outage_all_the_same(home: Home) -> None:
     home.set("na.status", "refuse")
     home.run(home.now + 4 * MINUTE)
     assert status(home) is Status.OUTAGE
-    # Data that move end no outage.
+    # Moving data end no outage.
     ada.moved, ada.every = True, 20.0
     home.run(home.now + HOUR)
     assert status(home) is Status.OUTAGE
@@ -409,7 +409,7 @@ def test_a_restart_in_between_repeats_no_notice(home: Home) -> None:
 
 
 def test_a_month_of_ordinary_life(home: Home) -> None:
-    """Drives, charges, sleep, reloads, expired tokens and slow sources: nothing."""
+    """Drives, charges, sleep, reloads, expired tokens and slow sources: no evidence."""
     beside = settle(home).judge.stale_data
     ada = Showing()
     draw = home.random
@@ -423,7 +423,7 @@ def test_a_month_of_ordinary_life(home: Home) -> None:
         home.at(home.now + draw.choice((20 * MINUTE, HOUR, 6 * HOUR)), live)
 
     def poll() -> None:
-        # Charging by little: now and then a value is what it was.
+        # Slow charging: some values repeat.
         still = ada.active and draw.random() < 0.2
         moved, ada.moved = ada.moved, ada.moved and not still
         show(beside, ada, home.now)

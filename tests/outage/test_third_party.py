@@ -1,4 +1,4 @@
-"""What comes through a third party alone is no evidence against Tesla."""
+"""Calls through a third party alone are no evidence against Tesla."""
 
 from random import Random
 

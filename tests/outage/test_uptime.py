@@ -1,4 +1,4 @@
-"""The uptime of a region: what counts, for how long, and over what comes between."""
+"""Uptime of a region: counted time, and gaps."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ HOUR = 3600.0
 
 
 class Watching:
-    """A home that reports every minute, and its clocks."""
+    """A home that reports every minute, with its clocks."""
 
     def __init__(self, uptime: Uptime | None = None) -> None:
         self.uptime = uptime or Uptime()
@@ -33,7 +33,7 @@ class Watching:
     def report(
         self, status: Status, by: str = "home", seen: float | None = None
     ) -> None:
-        """Report a status, an outage since `seen` seconds."""
+        """Report a status with an outage since `seen` seconds."""
         since = None
         if status in OUTAGES:
             since = self.wall - timedelta(seconds=seen or 0)
@@ -46,7 +46,7 @@ class Watching:
         )
 
     def watch(self, seconds: float, status: Status, *by: str) -> None:
-        """See the same for some time; it ends with a report."""
+        """Repeat a report for a duration, including one at its end."""
         end = self.now + seconds
         while True:
             for name in by or ("home",):
@@ -67,7 +67,7 @@ SIGN_IN, OFFLINE, UNSURE = (
 )
 PROVIDER, ACCOUNT = Status.PROVIDER_DOWN, Status.ACCOUNT_PROBLEM
 
-# What was seen, in hours each: uptime, outage, degraded, sign-in outage, hours watched.
+# Hours each of uptime, outage, degraded, sign-in outage, and watched time.
 DAYS: dict[str, tuple[Sequence[tuple[float, Status]], tuple[float, ...]]] = {
     "all is well": ([(10, UP)], (100, 0, 0, 0, 10)),
     "an outage": ([(9, UP), (1, OUTAGE)], (90, 10, 0, 0, 10)),
@@ -105,7 +105,7 @@ def test_what_counts(
         found.degraded,
         found.sign_in_outage,
     ) == pytest.approx(expected[:4], abs=0.01)
-    # The day before counts in full, of this one what is over.
+    # The day before counts completely, this one up to now.
     span = 24 + (home.wall - START).total_seconds() / HOUR + 6
     assert found.watched == pytest.approx(100 * expected[4] / span, abs=0.01)
 
@@ -177,7 +177,7 @@ def test_a_clock_that_is_set_makes_nothing_longer() -> None:
     for days in (-2, 400, -396, -36525, 36523):
         home.wall += timedelta(days=days)
         home.watch(HOUR, OUTAGE)
-    # It is right again. One of these days was in the month before, one is to come.
+    # The clock is right again. One day was in the month before, one is in the next.
     found = home.figures()
     assert found.uptime == pytest.approx(100 * 2 / 4, abs=0.1)
     assert 0 <= found.watched <= 100
@@ -219,7 +219,7 @@ def test_the_worst_that_the_entries_of_a_home_see_counts() -> None:
         home.wait(40)
     home.report(UP, "a")
     assert home.figures().uptime == pytest.approx(50)
-    # One that cannot judge takes nothing from one that can; one that is gone has none.
+    # An undetermined report takes nothing from others; a removed entry has none.
     home.report(OUTAGE, "b")
     home.uptime.forget_entry("b")
     home.watch(2 * HOUR, UP, "a")
@@ -234,7 +234,7 @@ def test_what_is_kept_is_bounded() -> None:
     dump = home.uptime.dump_days()["na"]
     assert len(dump) == DAYS_KEPT
     assert max(dump) == (home.wall - timedelta(days=1)).date().isoformat()
-    # A clock that was wrong for a while must not drop the year that was.
+    # A temporarily wrong clock must not drop the past year.
     home.wall += timedelta(days=30000)
     home.watch(120, UP)
     home.wall -= timedelta(days=30000)

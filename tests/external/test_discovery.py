@@ -189,7 +189,9 @@ NO_CARS = [
 
 
 @pytest.mark.parametrize("other", NO_CARS)
-async def test_other_devices_are_no_vehicles(hass: HomeAssistant, other: DeviceSpec) -> None:
+async def test_other_devices_are_no_vehicles(
+    hass: HomeAssistant, other: DeviceSpec
+) -> None:
     register_device(hass, other)
     assert async_discover_vehicles(hass) == []
 

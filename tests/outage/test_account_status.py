@@ -168,7 +168,7 @@ def test_limits_without_a_hint_double_up_to_a_quarter_of_an_hour() -> None:
     account, at, pauses = account_of(), 0.0, []
     for _ in range(7):
         account.observe_answer(refused(Reason.RATE_LIMITED, at, kind=RequestType.DATA))
-        # A second refusal of calls sent before the first answer does not extend the pause.
+        # A second refusal of calls sent before the first does not extend the pause.
         account.observe_answer(
             refused(Reason.RATE_LIMITED, at + 1, kind=RequestType.DATA)
         )

@@ -344,13 +344,13 @@ class FleetApi:
         }
 
 
-def _signing_error(car: Car, ask: ApiRequest) -> Reply | None:
-    endpoint = ask.route.endpoint
+def _signing_error(car: Car, request: ApiRequest) -> Reply | None:
+    endpoint = request.route.endpoint
     if endpoint == "signed_command":
         if car.signing == "off":
             return failure(422, "vehicle does not support signed commands")
         return None
-    if ask.signed_by_proxy or endpoint == "wake_up":
+    if request.signed_by_proxy or endpoint == "wake_up":
         return None
     if car.signing == "required" or endpoint in SIGNED_COMMANDS:
         return failure(403, SIGNED_ONLY)

@@ -247,8 +247,10 @@ class HostRouter:
                 fault = await self._faults.find_fault(
                     _subjects(region, route, car), remote=True
                 )
-                good = fault.condition.kind is ConditionKind.OK and not fault.stale
-                readable[subsystem] = good and not stale
+                is_readable = (
+                    fault.condition.kind is ConditionKind.OK and not fault.stale
+                )
+                readable[subsystem] = is_readable and not stale
             service.refresh_cache(
                 car, connectivity=readable["api"], data=readable["data"]
             )

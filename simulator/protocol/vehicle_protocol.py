@@ -169,10 +169,10 @@ class VehicleComputers:
         self,
         computer: Computer,
         message: RoutableMessage,
-        tell_later: Callable[[bytes], None],
+        send_later: Callable[[bytes], None],
     ) -> RoutableMessage | None:
         def send(payload: bytes) -> None:
-            tell_later(_encoded(computer.plain_reply(message, payload)))
+            send_later(_encoded(computer.plain_reply(message, payload)))
 
         payload = message.protobuf_message_as_bytes
         try:
@@ -188,17 +188,17 @@ class VehicleComputers:
         return computer.plain_reply(message, reply)
 
     def _answer_command(
-        self, computer: Computer, message: RoutableMessage, over: Transport
+        self, computer: Computer, message: RoutableMessage, transport: Transport
     ) -> RoutableMessage | None:
         injected = None
         try:
             verified = computer.verify(message)
-            commands = _permitted_commands(message, verified, over)
+            commands = _permitted_commands(message, verified, transport)
             injected = self.faults.next_fault() if _has_command(commands) else None
             if injected is None or injected.executes:
                 before = Counter(self._car.executed)
                 payload = self._execute(computer, verified, commands)
-                if over is Transport.BLUETOOTH:
+                if transport is Transport.BLUETOOTH:
                     self.bluetooth_executed += self._car.executed - before
             else:
                 payload = b""
@@ -260,7 +260,7 @@ def public_keys(vin: str) -> dict[str, bytes]:
 
 
 def _permitted_commands(
-    message: RoutableMessage, verified: VerifiedMessage, over: Transport
+    message: RoutableMessage, verified: VerifiedMessage, transport: Transport
 ) -> list[DecodedCommand]:
     try:
         commands = decode_commands(message, verified.payload)
@@ -270,7 +270,7 @@ def _permitted_commands(
         raise MessageFaultError(
             MessageFault_E.MESSAGEFAULT_ERROR_INVALID_COMMAND
         ) from err
-    if verified.role is Role.FLEET_MANAGER and over is Transport.BLUETOOTH:
+    if verified.role is Role.FLEET_MANAGER and transport is Transport.BLUETOOTH:
         raise MessageFaultError(
             MessageFault_E.MESSAGEFAULT_ERROR_INSUFFICIENT_PRIVILEGES
         )

@@ -55,12 +55,12 @@ class YamlNode:
     ) -> None:
         self.value = value
         self._file = file
-        self._where = path
+        self._path = path
         self._line = line
 
     def fail(self, message: str) -> Never:
         """Raise a CaseError for this position."""
-        path = f"{self._where}: " if self._where else ""
+        path = f"{self._path}: " if self._path else ""
         error = f"{self._file}:{self._line}: {path}{message}"
         raise CaseError(error)
 
@@ -143,7 +143,7 @@ class YamlNode:
         return float(-seconds if match[1] == "-" else seconds)
 
     def _inside(self, value: object, path: str, line: int) -> YamlNode:
-        return YamlNode(value, self._file, f"{self._where}{path}".lstrip("."), line)
+        return YamlNode(value, self._file, f"{self._path}{path}".lstrip("."), line)
 
 
 def read_yaml(path: Path) -> YamlNode:

@@ -94,13 +94,13 @@ class Teslemetry(Service):
             return json_reply(self._metadata(account))
         return self._answer_fleet_api(account, request)
 
-    def _answer_fleet_api(self, account: Account, asked: HostRequest) -> Answer:
-        refresh = asked.path.startswith(REFRESH)
+    def _answer_fleet_api(self, account: Account, request: HostRequest) -> Answer:
+        refresh = request.path.startswith(REFRESH)
         if refresh:
-            vin = asked.path.removeprefix(REFRESH)
+            vin = request.path.removeprefix(REFRESH)
             path = f"/api/1/vehicles/{vin}/vehicle_data"
-            asked = replace(asked, path=path, query=_ALL_SECTIONS)
-        route = find_route(asked.method, asked.path)
+            request = replace(request, path=path, query=_ALL_SECTIONS)
+        route = find_route(request.method, request.path)
         if route.endpoint == "unknown":
             return json_reply({"error": "not_found"}, 404)
         car = account.car(route.car) if route.car is not None else None
@@ -119,7 +119,7 @@ class Teslemetry(Service):
             return CachedRequest(
                 account=account,
                 car=car,
-                request=self.forward(account, asked),
+                request=self.forward(account, request),
                 cache=cache,
                 forced=refresh,
                 due=self._now() - cache.at >= self._refresh_interval(car),
@@ -127,7 +127,7 @@ class Teslemetry(Service):
             )
         pay()
         return ForwardedRequest(
-            account=account, requests=(self.forward(account, asked),)
+            account=account, requests=(self.forward(account, request),)
         )
 
     def _cost(self, route: Route, car: Car | None, *, refresh: bool) -> float:

@@ -242,10 +242,10 @@ class Tessie(Service):
         return json_reply({"results": results})
 
     def _answer_vehicle(
-        self, account: Account, car: Car, what: str, asked: HostRequest
+        self, account: Account, car: Car, endpoint: str, request: HostRequest
     ) -> Answer:
-        match asked.method, what:
-            case "GET", "state" if asked.query.get("use_cache") == "false":
+        match request.method, endpoint:
+            case "GET", "state" if request.query.get("use_cache") == "false":
                 path = f"/api/1/vehicles/{car.vin}/vehicle_data"
                 query = {"endpoints": "location_data;vehicle_state;charge_state"}
                 query["endpoints"] += ";climate_state;drive_state;vehicle_config"
@@ -269,17 +269,17 @@ class Tessie(Service):
                     transform=lambda reply: _wake_reply(reply, car),
                 )
             case "POST", command if command.startswith("command/"):
-                return self._command(account, car, command[8:], asked.query)
+                return self._command(account, car, command[8:], request.query)
             case _:
                 return json_reply({"error": "Not found"}, 404)
 
     def _cached_reply(
-        self, account: Account, car: Car, told: Callable[[], object]
+        self, account: Account, car: Car, make_body: Callable[[], object]
     ) -> CacheRefresh:
         return CacheRefresh(
             account=account,
             cars=(car,),
-            answer=lambda: json_reply(told()),
+            answer=lambda: json_reply(make_body()),
         )
 
     def _status(self, car: Car) -> Json:

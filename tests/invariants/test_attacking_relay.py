@@ -16,7 +16,7 @@ from simulator.bluetooth import Adversary, LinkConditions
 from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import Story, assert_explained
 from .test_bluetooth_in_an_outage import lock_of
-from .test_strangers import limit_of
+from .test_spoofed_devices import limit_of
 
 STEPS = 60
 SEALS = {

@@ -40,7 +40,7 @@ REFUSAL = '200 {"response":{"result":false,"reason":"user_not_present"}}'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fate:
+class ExpectedResult:
     """Result of a command: an error or none, executed or not.
 
     With `unsure` the result is unknown at first; `sent` is the number of requests.
@@ -58,30 +58,32 @@ class Fate:
 
 
 FATES = {
-    "done": Fate(done=True),
-    "refused by the car": Fate(
+    "done": ExpectedResult(done=True),
+    "refused by the car": ExpectedResult(
         conditions={"eu.commands": REFUSAL}, error="command_failed"
     ),
-    "asleep and wakes": Fate(asleep=True, known=ConnectivityState.ASLEEP, done=True),
-    "fell asleep unnoticed": Fate(asleep=True, done=True, sent=2),
-    "the cloud fails": Fate(
+    "asleep and wakes": ExpectedResult(
+        asleep=True, known=ConnectivityState.ASLEEP, done=True
+    ),
+    "fell asleep unnoticed": ExpectedResult(asleep=True, done=True, sent=2),
+    "the cloud fails": ExpectedResult(
         conditions={"eu.commands": '500 {"error":"upstream internal error"}'},
         unsure=True,
         error="command_unconfirmed",
     ),
-    "no answer": Fate(
+    "no answer": ExpectedResult(
         conditions={"eu.commands": "timeout"},
         patience=0.1,
         unsure=True,
         error="command_unconfirmed",
     ),
-    "the answer is lost": Fate(
+    "the answer is lost": ExpectedResult(
         conditions={"eu.commands": "reset"},
         done=True,
         unsure=True,
         error="command_unconfirmed",
     ),
-    "connection refused": Fate(
+    "connection refused": ExpectedResult(
         conditions={"eu.api": "refuse", "eu.status": "refuse"},
         error="cloud_unreachable",
         sent=0,
@@ -101,7 +103,7 @@ def quick() -> Iterator[None]:
 
 
 @dataclass(kw_only=True)
-class Garage:
+class ResettableVehicles:
     """The cars of the account, reset for each command."""
 
     hass: HomeAssistant
@@ -120,7 +122,7 @@ class Garage:
             for name, car in self.simulator.cars.items()
         }
 
-    async def put(self, item: Case, fate: Fate) -> Car:
+    async def put(self, item: Case, fate: ExpectedResult) -> Car:
         """Set the state of a car for a command, and then the condition."""
         self.bring_back(item.of)
         car = self.simulator.cars[item.of]
@@ -169,9 +171,9 @@ async def test_every_command(
     simulator: Simulator,
     account: MockConfigEntry,
     subtests: Subtests,
-    fate: Fate,
+    fate: ExpectedResult,
 ) -> None:
-    garage = Garage(hass=hass, simulator=simulator, account=account)
+    garage = ResettableVehicles(hass=hass, simulator=simulator, account=account)
     # Older cars close windows and open a garage only for a user nearby.
     home = simulator.cars["Cy"].home_position
     hass.config.latitude, hass.config.longitude = home
@@ -181,7 +183,7 @@ async def test_every_command(
             await check(garage, item, fate)
 
 
-async def check(garage: Garage, item: Case, fate: Fate) -> None:
+async def check(garage: ResettableVehicles, item: Case, fate: ExpectedResult) -> None:
     hass = garage.hass
     car = await garage.put(item, fate)
     before, seen = shown(hass, item.entity, item.attribute), time.time()

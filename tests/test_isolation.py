@@ -27,7 +27,7 @@ def fail(*_: Any, **__: Any) -> None:
     raise KeyError(VIN)
 
 
-def assert_told(caplog: pytest.LogCaptureFixture) -> None:
+def assert_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Check that the error was logged without the VIN."""
     told = [
         record
@@ -63,7 +63,7 @@ async def test_an_entry_that_fails_blinds_no_other(
     await watcher.async_check()
     await until(hass, lambda: assessment_status(other) == "operational")
     assert heard
-    assert_told(caplog)
+    assert_logged(caplog)
 
 
 async def test_a_vehicle_that_fails_hides_no_other(
@@ -82,7 +82,7 @@ async def test_a_vehicle_that_fails_hides_no_other(
     )
     data.coordinator._async_assess()
     assert shown == ["cy"]
-    assert_told(caplog)
+    assert_logged(caplog)
 
 
 async def test_an_entity_that_fails_hides_no_other(
@@ -96,7 +96,7 @@ async def test_an_entity_that_fails_hides_no_other(
         first()
         second()
     assert heard == ["entity", "entity"]
-    assert_told(caplog)
+    assert_logged(caplog)
 
 
 async def test_a_listener_of_the_bill_fails_for_itself(
@@ -108,7 +108,7 @@ async def test_a_listener_of_the_bill_fails_for_itself(
     usage.async_add_listener(lambda: heard.append("bill"))
     usage.async_count(Charge.DATA)
     assert heard == ["bill"]
-    assert_told(caplog)
+    assert_logged(caplog)
 
 
 async def test_a_listener_of_the_notices_fails_for_itself(
@@ -119,7 +119,7 @@ async def test_a_listener_of_the_notices_fails_for_itself(
     publisher.listeners[:] = [fail, heard.append]
     account.runtime_data.drill._tell_end("over", None, told=False)
     assert len(heard) == 1
-    assert_told(caplog)
+    assert_logged(caplog)
 
 
 async def test_a_platform_that_fails_keeps_no_vehicle_away(
@@ -132,7 +132,7 @@ async def test_a_platform_that_fails_keeps_no_vehicle_away(
     manager._listeners.append(lambda cars: came.extend(car.vehicle.id for car in cars))
     manager._discover({"vin": VIN}, dt_util.utcnow())
     assert came == [VIN]
-    assert_told(caplog)
+    assert_logged(caplog)
 
 
 async def test_bluetooth_that_fails_to_stop_keeps_nothing_from_being_stored(
@@ -148,4 +148,4 @@ async def test_bluetooth_that_fails_to_stop_keeps_nothing_from_being_stored(
     object.__setattr__(car, "bluetooth", local())
     await account.runtime_data.vehicle_manager.async_stop()
     car.bluetooth = None
-    assert_told(caplog)
+    assert_logged(caplog)

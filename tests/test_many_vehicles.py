@@ -19,7 +19,7 @@ from .conftest import until
 COUNT = 16
 
 
-def listing(entry: MockConfigEntry, count: int) -> ApiCall:
+def product_list(entry: MockConfigEntry, count: int) -> ApiCall:
     """Return a product list with this many additional vehicles."""
     vins = [*entry.runtime_data.vehicles, *(f"LRW3E7EK4NC{n:06}" for n in range(count))]
     body: dict[str, Any] = {"response": [{"vin": vin, "state": "x"} for vin in vins]}
@@ -32,7 +32,7 @@ async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
 ) -> None:
     manager = account.runtime_data.vehicle_manager
     before = len(manager.vehicles)
-    manager.async_update_products(listing(account, COUNT))
+    manager.async_update_products(product_list(account, COUNT))
     counts = [len(manager.vehicles) - before]
     assert counts == [BATCH_SIZE]
     while counts[-1] < COUNT:
@@ -58,7 +58,7 @@ async def test_a_list_above_the_limit_is_rejected(
 ) -> None:
     data = account.runtime_data
     known = dict(data.vehicles)
-    data.vehicle_manager.async_update_products(listing(account, MAX_VEHICLES - 1))
+    data.vehicle_manager.async_update_products(product_list(account, MAX_VEHICLES - 1))
     assert data.vehicles == known
     await data.host_poller.async_check()
     name = f"{account.entry_id}_too_many_vehicles"
@@ -66,7 +66,7 @@ async def test_a_list_above_the_limit_is_rejected(
     assert issue is not None
     assert (issue.translation_placeholders or {})["count"] == str(MAX_VEHICLES + 1)
 
-    data.vehicle_manager.async_update_products(listing(account, 0))
+    data.vehicle_manager.async_update_products(product_list(account, 0))
     data.host_poller._checked_at = float("-inf")
     await data.host_poller.async_check()
     assert ir.async_get(hass).async_get_issue("keycard", name) is None
@@ -76,8 +76,8 @@ async def test_a_list_above_the_limit_is_rejected(
 async def test_a_list_that_is_too_long_is_refused_by_the_flow(
     account: MockConfigEntry,
 ) -> None:
-    assert _check_products(listing(account, MAX_VEHICLES - 2), "").error is None
+    assert _check_products(product_list(account, MAX_VEHICLES - 2), "").error is None
     assert (
-        _check_products(listing(account, MAX_VEHICLES - 1), "").error
+        _check_products(product_list(account, MAX_VEHICLES - 1), "").error
         == "too_many_vehicles"
     )

@@ -47,7 +47,7 @@ def descriptions(language: str) -> dict[str, str]:
     }
 
 
-def letters(text: str, *own: str) -> str:
+def rendered_text(text: str, *own: str) -> str:
     """Render Markdown and return its text; fail for markup beyond `own`."""
     assert not BARE.search(text)
     shown: list[str] = []
@@ -62,7 +62,7 @@ def letters(text: str, *own: str) -> str:
 
 @pytest.mark.parametrize("name", [*NAMES, "".join(printable.split())])
 def test_a_name_is_rendered_as_its_letters(name: str) -> None:
-    assert letters(f"x {escape_markdown(name)} y") == f"x {name} y"
+    assert rendered_text(f"x {escape_markdown(name)} y") == f"x {name} y"
 
 
 def test_a_name_stays_in_its_line() -> None:
@@ -85,7 +85,9 @@ async def test_the_repair_that_asks_to_pair_names_a_car_by_its_letters(
         told = text.format(**issue.translation_placeholders or {})
         link = f"](https://tesla.com/_ak/?vin={car.vehicle.id})"
         assert link in told
-        assert letters(told.replace(link, "]").replace("- [", "- ")).count(EVIL) == 2
+        assert (
+            rendered_text(told.replace(link, "]").replace("- [", "- ")).count(EVIL) == 2
+        )
 
 
 @pytest.mark.parametrize("language", ["en", "de", "zh-Hans"])
@@ -112,7 +114,7 @@ async def test_the_report_of_a_drill(hass: HomeAssistant) -> None:
     report = Readiness(notifications=told, vehicles=(car,)).as_markdown(words)
     # Its own texts contain emphasis.
     own = ("em_open", "em_close", "strong_open", "strong_close")
-    assert letters(report, *own).count(EVIL) == 3
+    assert rendered_text(report, *own).count(EVIL) == 3
 
 
 async def test_the_notice_on_the_dashboard(
@@ -131,4 +133,4 @@ async def test_the_notice_on_the_dashboard(
     rendered = Template(content, hass).async_render(parse_result=False)
     assert "<b>" not in rendered
     body = rendered.partition("\n\n")[2].rpartition("\n\n")[0]
-    assert letters(body) == f"Take {EVIL}and go"
+    assert rendered_text(body) == f"Take {EVIL}and go"

@@ -16,7 +16,7 @@ from simulator.http.server import json_reply
 from .command_table import CASES, Case, act, named, shown
 from .config_entries import tesla_proxy_entry
 from .conftest import SetUp, assessment_status, state_of, until
-from .test_every_command import Fate, Garage
+from .test_every_command import ExpectedResult, ResettableVehicles
 
 pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")
 
@@ -76,16 +76,16 @@ async def test_every_command(
     # Older cars close windows and open a garage only for a user nearby.
     home = simulator.cars["Cy"].home_position
     hass.config.latitude, hass.config.longitude = home
-    garage = Garage(hass=hass, simulator=simulator, account=proxied)
+    garage = ResettableVehicles(hass=hass, simulator=simulator, account=proxied)
     for item in CASES:
         with subtests.test(named(item)):
             await check(garage, item)
     assert assessment_status(proxied) == "operational"
 
 
-async def check(garage: Garage, item: Case) -> None:
+async def check(garage: ResettableVehicles, item: Case) -> None:
     hass = garage.hass
-    car = await garage.put(item, Fate())
+    car = await garage.put(item, ExpectedResult())
     before = shown(hass, item.entity, item.attribute)
     error = REFUSED.get(asked(item))
     if error is None:

@@ -112,7 +112,7 @@ async def test_it_locks_and_unlocks(
     assert proxy.free == 3
 
 
-async def why_not(vehicle: Vehicle) -> BaseException | None:
+async def connection_error(vehicle: Vehicle) -> BaseException | None:
     """Return the error of a connection attempt."""
     with pytest.raises(BluetoothTransportError) as raised:
         await vehicle.connect(max_attempts=1)
@@ -123,7 +123,7 @@ async def test_a_proxy_without_a_free_slot(
     proxy: BluetoothProxy, vehicle: Vehicle
 ) -> None:
     proxy.slots = 0
-    assert isinstance(await why_not(vehicle), BleakOutOfConnectionSlotsError)
+    assert isinstance(await connection_error(vehicle), BleakOutOfConnectionSlotsError)
     proxy.slots = 1
     await vehicle.connect()
     assert proxy.free == 0
@@ -134,7 +134,7 @@ async def test_a_car_with_three_connections(
     air: BluetoothEnvironment, proxy: BluetoothProxy, vehicle: Vehicle, ada: Car
 ) -> None:
     air.phones[ada.vin] = 3
-    assert isinstance(await why_not(vehicle), BleakAbortedError)
+    assert isinstance(await connection_error(vehicle), BleakAbortedError)
     assert proxy.free == 3
 
 
@@ -144,7 +144,7 @@ async def test_a_car_that_has_just_left(
     ada.in_range = False
     # Home Assistant is not told that the car has left.
     assert device_of(hass, ada) is not None
-    assert isinstance(await why_not(vehicle), BleakNotFoundError)
+    assert isinstance(await connection_error(vehicle), BleakNotFoundError)
     assert proxy.free == 3
 
 

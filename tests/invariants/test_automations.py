@@ -32,7 +32,7 @@ ALL_DOWN = {
 LIMIT = '403 {"error":"account disabled: EXCEEDED_LIMIT"}'
 
 
-class Ran:
+class RecordedRuns:
     """Runs of automations and their triggers."""
 
     def __init__(self, hass: HomeAssistant) -> None:
@@ -47,11 +47,11 @@ class Ran:
 
 
 @pytest.fixture
-def ran(hass: HomeAssistant) -> Ran:
-    return Ran(hass)
+def ran(hass: HomeAssistant) -> RecordedRuns:
+    return RecordedRuns(hass)
 
 
-def on(name: str, entity_id: str, **options: Any) -> dict[str, Any]:
+def trigger_config(name: str, entity_id: str, **options: Any) -> dict[str, Any]:
     """Return a trigger whose id is its key."""
     return {
         "id": name,
@@ -61,7 +61,9 @@ def on(name: str, entity_id: str, **options: Any) -> dict[str, Any]:
     }
 
 
-def given(name: str, entity_id: str | list[str], **options: Any) -> dict[str, Any]:
+def condition_config(
+    name: str, entity_id: str | list[str], **options: Any
+) -> dict[str, Any]:
     """Return a condition."""
     return {
         "condition": f"keycard.{name}",
@@ -100,7 +102,7 @@ async def automate(
     await story.pace.settle()
 
 
-async def switch(story: Story, service: str) -> None:
+async def switch_automation(story: Story, service: str) -> None:
     """Switch the automation on or off."""
     await story.hass.services.async_call(
         "automation", service, {"entity_id": "automation.tell"}, blocking=True
@@ -109,7 +111,7 @@ async def switch(story: Story, service: str) -> None:
 
 async def stop(story: Story, entry: MockConfigEntry) -> None:
     """Stop Home Assistant, as seen by automations and entries."""
-    await switch(story, "turn_off")
+    await switch_automation(story, "turn_off")
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     story.hass.set_state(CoreState.not_running)
 
@@ -117,7 +119,7 @@ async def stop(story: Story, entry: MockConfigEntry) -> None:
 async def start(story: Story, entry: MockConfigEntry, takes: float = 0.0) -> None:
     """Start Home Assistant, with a long start-up after the entry."""
     await story.set_up(entry)
-    await switch(story, "turn_on")
+    await switch_automation(story, "turn_on")
     await story.go(takes)
     await story.drive(story.hass.async_start())
     assert story.hass.state is CoreState.running
@@ -125,19 +127,20 @@ async def start(story: Story, entry: MockConfigEntry, takes: float = 0.0) -> Non
 
 
 OF_OUTAGES = tuple(
-    on(key, OUTAGE) for key in ("outage_started", "outage_changed", "outage_ended")
+    trigger_config(key, OUTAGE)
+    for key in ("outage_started", "outage_changed", "outage_ended")
 )
 
 
 async def test_an_outage_that_grows_and_ends(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     await story.settled(watching_entry)
     await automate(
         story,
         *OF_OUTAGES,
-        on("key_to_take_changed", "sensor.ada_key_to_take"),
-        on("early_warning_started", OUTAGE),
+        trigger_config("key_to_take_changed", "sensor.ada_key_to_take"),
+        trigger_config("early_warning_started", OUTAGE),
     )
     story.simulator.apply(DOWN)
     await story.go(180)
@@ -154,7 +157,7 @@ async def test_an_outage_that_grows_and_ends(
 
 
 async def test_devices_as_targets(
-    story: Story, compatible_entry: MockConfigEntry, ran: Ran
+    story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     """Only the matching entity of a device counts."""
     entry = await story.settled(compatible_entry)
@@ -191,13 +194,15 @@ async def test_devices_as_targets(
 async def test_a_key_that_is_waited_for(
     story: Story,
     watching_entry: MockConfigEntry,
-    ran: Ran,
+    ran: RecordedRuns,
     *,
     keys: list[str],
     told: list[str],
 ) -> None:
     await story.settled(watching_entry)
-    await automate(story, on("key_to_take_changed", "sensor.ada_key_to_take", key=keys))
+    await automate(
+        story, trigger_config("key_to_take_changed", "sensor.ada_key_to_take", key=keys)
+    )
     story.simulator.apply(DOWN)
     await story.go(300)
     story.simulator.apply(UP)
@@ -206,10 +211,10 @@ async def test_a_key_that_is_waited_for(
 
 
 async def test_an_early_warning(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     await story.settled(watching_entry)
-    await automate(story, *OF_OUTAGES, on("early_warning_started", OUTAGE))
+    await automate(story, *OF_OUTAGES, trigger_config("early_warning_started", OUTAGE))
     story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
     await story.go(600)
     assert ran.by == ["early_warning_started"]
@@ -221,14 +226,16 @@ async def test_an_early_warning(
 async def test_an_outage_that_lasts(
     story: Story,
     watching_entry: MockConfigEntry,
-    ran: Ran,
+    ran: RecordedRuns,
     *,
     minutes: int,
     down_for: float,
     told: bool,
 ) -> None:
     await story.settled(watching_entry)
-    await automate(story, on("outage_started", OUTAGE, **{"for": {"minutes": minutes}}))
+    await automate(
+        story, trigger_config("outage_started", OUTAGE, **{"for": {"minutes": minutes}})
+    )
     began = story.clock.monotonic()
     story.simulator.apply(DOWN)
     # Other changes do not restart the wait.
@@ -247,14 +254,14 @@ async def test_an_outage_that_lasts(
 
 
 async def test_a_reload_repeats_and_loses_no_event(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     entry = await story.settled(watching_entry)
     await automate(
         story,
         *OF_OUTAGES,
-        {**on("outage_started", OUTAGE, **{"for": 600}), "id": "lasted"},
-        on("key_to_take_changed", "sensor.ada_key_to_take"),
+        {**trigger_config("outage_started", OUTAGE, **{"for": 600}), "id": "lasted"},
+        trigger_config("key_to_take_changed", "sensor.ada_key_to_take"),
     )
     story.simulator.apply(DOWN)
     await story.go(180)
@@ -273,23 +280,24 @@ async def test_a_reload_repeats_and_loses_no_event(
 
 
 async def test_an_automation_edited_in_an_outage_repeats_nothing(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     await story.settled(watching_entry)
     await automate(
-        story, {**on("outage_started", OUTAGE, **{"for": 300}), "id": "lasted"}
+        story,
+        {**trigger_config("outage_started", OUTAGE, **{"for": 300}), "id": "lasted"},
     )
     story.simulator.apply(DOWN)
     await story.go(600)
     assert ran.by == ["lasted"]
-    await switch(story, "turn_off")
-    await switch(story, "turn_on")
+    await switch_automation(story, "turn_off")
+    await switch_automation(story, "turn_on")
     await story.go(600)
     assert ran.by == ["lasted"]
 
 
 async def test_an_outage_that_lasted_before_the_automation_existed(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     """It counts from the start of the outage, before the automation was added."""
     entry = await story.settled(watching_entry)
@@ -300,7 +308,8 @@ async def test_an_outage_that_lasted_before_the_automation_existed(
     )
     await story.go(5)
     await automate(
-        story, {**on("outage_started", OUTAGE, **{"for": 2}), "id": "lasted"}
+        story,
+        {**trigger_config("outage_started", OUTAGE, **{"for": 2}), "id": "lasted"},
     )
     assert ran.by == []
     await story.go(60)
@@ -308,12 +317,14 @@ async def test_an_outage_that_lasted_before_the_automation_existed(
 
 
 async def test_a_start_in_the_middle_of_an_outage(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     """Events before automations are ready are sent afterwards."""
     entry = await story.settled(watching_entry)
     await automate(
-        story, *OF_OUTAGES, on("key_to_take_changed", "sensor.ada_key_to_take")
+        story,
+        *OF_OUTAGES,
+        trigger_config("key_to_take_changed", "sensor.ada_key_to_take"),
     )
     await stop(story, entry)
     story.simulator.apply(DOWN)
@@ -340,13 +351,13 @@ async def test_a_start_in_the_middle_of_an_outage(
 
 
 async def test_a_short_outage_during_a_start_is_reported_completely(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     entry = await story.settled(watching_entry)
     await automate(story, *OF_OUTAGES)
     await stop(story, entry)
     await story.set_up(entry)
-    await switch(story, "turn_on")
+    await switch_automation(story, "turn_on")
     await story.go(70)
     story.simulator.apply(DOWN)
     await story.go(240)
@@ -359,7 +370,7 @@ async def test_a_short_outage_during_a_start_is_reported_completely(
 
 
 async def test_the_blueprint_sends_events_during_a_start_once(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran, tmp_path: Path
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns, tmp_path: Path
 ) -> None:
     story.hass.config.config_dir = str(tmp_path)
     assert await async_setup_component(story.hass, "automation", {})
@@ -401,7 +412,7 @@ async def test_the_blueprint_sends_events_during_a_start_once(
 async def test_a_start_during_the_wait_for_a_lasting_outage(
     story: Story,
     watching_entry: MockConfigEntry,
-    ran: Ran,
+    ran: RecordedRuns,
     *,
     stops_at: float,
     down_for: float,
@@ -410,7 +421,8 @@ async def test_a_start_during_the_wait_for_a_lasting_outage(
 ) -> None:
     entry = await story.settled(watching_entry)
     await automate(
-        story, {**on("outage_started", OUTAGE, **{"for": 600}), "id": "lasted"}
+        story,
+        {**trigger_config("outage_started", OUTAGE, **{"for": 600}), "id": "lasted"},
     )
     story.simulator.apply(DOWN)
     await story.go(stops_at)
@@ -424,19 +436,21 @@ async def test_a_start_during_the_wait_for_a_lasting_outage(
 
 
 async def test_conditions_in_an_outage(
-    story: Story, compatible_entry: MockConfigEntry, ran: Ran
+    story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     await story.settled(compatible_entry)
     cloud = "tesla_cloud_test"
     holds = {
-        "outage": given("is_outage_on", f"binary_sensor.{cloud}_outage"),
-        "lasting": given(
+        "outage": condition_config("is_outage_on", f"binary_sensor.{cloud}_outage"),
+        "lasting": condition_config(
             "is_outage_on", f"binary_sensor.{cloud}_outage", **{"for": 900}
         ),
-        "fine": given("is_maker_fine", f"sensor.{cloud}_status"),
-        "reached": given("is_car_reachable", "sensor.ada_connection"),
-        "card": given("is_key_to_take", "sensor.ada_key_to_take", key="keycard"),
-        "either": given(
+        "fine": condition_config("is_maker_fine", f"sensor.{cloud}_status"),
+        "reached": condition_config("is_car_reachable", "sensor.ada_connection"),
+        "card": condition_config(
+            "is_key_to_take", "sensor.ada_key_to_take", key="keycard"
+        ),
+        "either": condition_config(
             "is_key_to_take",
             ["sensor.ada_key_to_take", "sensor.cy_key_to_take"],
             key=["keycard", "fob"],
@@ -481,15 +495,18 @@ async def test_conditions_in_an_outage(
 
 
 async def test_cars_that_can_be_reached_or_not(
-    story: Story, compatible_entry: MockConfigEntry, ran: Ran
+    story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     entry = await story.settled(compatible_entry)
     sensor = "sensor.ada_connection"
     await automate(
         story,
-        on("car_became_reachable", sensor),
-        on("car_became_unreachable", sensor),
-        {**on("car_became_unreachable", sensor, **{"for": 900}), "id": "for_long"},
+        trigger_config("car_became_reachable", sensor),
+        trigger_config("car_became_unreachable", sensor),
+        {
+            **trigger_config("car_became_unreachable", sensor, **{"for": 900}),
+            "id": "for_long",
+        },
     )
     # A sleeping car can be woken.
     story.simulator.set("car.Ada", "asleep")
@@ -513,11 +530,11 @@ async def test_cars_that_can_be_reached_or_not(
 
 
 async def test_an_account_that_is_refused(
-    story: Story, compatible_entry: MockConfigEntry, ran: Ran
+    story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     entry = await story.settled(compatible_entry)
     status = "sensor.tesla_cloud_test_status"
-    await automate(story, on("account_needs_attention", status))
+    await automate(story, trigger_config("account_needs_attention", status))
     story.simulator.set("eu.api", LIMIT)
     await story.go(300)
     assert state_of(story.hass, status).state == "account_problem"

@@ -194,7 +194,7 @@ async def test_a_refusal_pauses_the_calls_for_a_car_that_drives_too(
 
 
 @contextmanager
-def wall_at(story: Story, moment: datetime) -> Iterator[None]:
+def wall_clock_at(story: Story, moment: datetime) -> Iterator[None]:
     """Return the wall clock time of the home."""
     ahead = (moment - dt_util.now()).total_seconds()
     story.clock.shift_wall_clock(ahead)
@@ -221,17 +221,17 @@ async def test_a_month_begins_with_nothing_spent(
     month = dt_util.now().replace(day=1) + timedelta(days=32)
     turn = dt_util.start_of_local_day(month.replace(day=1))
     calls = story.simulator.usage
-    with wall_at(story, turn - timedelta(minutes=30)):
+    with wall_clock_at(story, turn - timedelta(minutes=30)):
         # The first poll of both cars spends it.
         await story.settled(with_budget(compatible_entry, 0.004))
-        assert shown(story) == (0.004, "stopped")
+        assert shown_cost(story) == (0.004, "stopped")
         before = calls.count("vehicle_data")
         await story.go(24 * 60)
         assert calls.count("vehicle_data") == before == 2
         await story.go(6 * 60)
         # The cars are polled again.
         assert calls.count("vehicle_data") == before + 2
-        assert shown(story) == (0.004, "stopped")
+        assert shown_cost(story) == (0.004, "stopped")
         state = story.hass.states.get(COST)
         assert state is not None
         assert state.attributes["last_reset"] == turn.isoformat()
@@ -242,18 +242,18 @@ async def test_a_budget_slows_and_stops_polling(
 ) -> None:
     story.simulator.set("car.Cy", "asleep")
     calls, ada = story.simulator.usage, story.simulator.cars["Ada"]
-    with wall_at(story, dt_util.now().replace(day=10)):
+    with wall_clock_at(story, dt_util.now().replace(day=10)):
         # Ten calls, one of which is made already.
         entry = await story.settled(with_budget(compatible_entry, 0.02))
-        assert shown(story) == (0.002, "usual")
+        assert shown_cost(story) == (0.002, "usual")
         ada.drive()
         assert ada.route is not None
         ada.route = replace(ada.route, duration=30 * 24 * HOUR)
         paces: list[str] = []
         gaps: list[float] = []
         while calls.count("vehicle_data") < 10:
-            gaps.append(await next_ask(story))
-            paces.append(shown(story)[1])
+            gaps.append(await seconds_until_poll(story))
+            paces.append(shown_cost(story)[1])
         assert paces == sorted(paces, key=["usual", "slowed", "stopped"].index)
         assert set(paces) == {"usual", "slowed", "stopped"}
         assert gaps[1] < 1.1 * DRIVING_INTERVAL
@@ -272,14 +272,14 @@ async def test_a_budget_slows_and_stops_polling(
         assert status_of(entry) == "operational"
 
 
-def shown(story: Story) -> tuple[float, str]:
+def shown_cost(story: Story) -> tuple[float, str]:
     """Return the shown cost and interval factor."""
     state = story.hass.states.get(COST)
     assert state is not None
     return float(state.state), state.attributes["pace"]
 
 
-async def next_ask(story: Story) -> float:
+async def seconds_until_poll(story: Story) -> float:
     """Advance until a car's data are requested; return the seconds."""
     calls = story.simulator.usage
     before = calls.count("vehicle_data")

@@ -106,7 +106,7 @@ def locked(story: Story) -> list[str]:
     ]
 
 
-async def told_after(
+async def notified_after(
     story: Story,
     own: list[ServiceCall],
     conditions: dict[str, str],
@@ -166,7 +166,7 @@ async def test_what_is_locked(
             setattr(story.simulator.cars[name], field, value)
     await story.settled(home)
     await lock_up(story)
-    assert await told_after(story, own, conditions, minutes=15) == told
+    assert await notified_after(story, own, conditions, minutes=15) == told
     assert locked(story) == commanded
     assert len(mail) == bool(told)
     if told:
@@ -184,7 +184,7 @@ async def test_a_car_with_an_unknown_lock(
     story.simulator.cars["Ada"].set_connectivity("offline")
     await story.go(2400)
     await lock_up(story)
-    assert await told_after(story, own, DOWN) == {"unknown": ["Ada"]}
+    assert await notified_after(story, own, DOWN) == {"unknown": ["Ada"]}
 
 
 async def test_only_selected_cars_after_the_wait(
@@ -194,8 +194,10 @@ async def test_only_selected_cars_after_the_wait(
         car.locked = False
     await story.settled(home)
     await lock_up(story, locks=["lock.cy_lock"], wait={"minutes": 20})
-    assert await told_after(story, own, SIGN_IN_DOWN, minutes=15) == {}
-    assert await told_after(story, own, SIGN_IN_DOWN, minutes=15) == {"locked": ["Cy"]}
+    assert await notified_after(story, own, SIGN_IN_DOWN, minutes=15) == {}
+    assert await notified_after(story, own, SIGN_IN_DOWN, minutes=15) == {
+        "locked": ["Cy"]
+    }
     assert locked(story) == ["Cy"]
 
 

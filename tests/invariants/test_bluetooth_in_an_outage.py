@@ -54,13 +54,13 @@ async def entry(
     return await story.settled(with_paired_vehicle(compatible_entry, near.car))
 
 
-async def fail(story: Story, entry: MockConfigEntry) -> None:
+async def fail_cloud(story: Story, entry: MockConfigEntry) -> None:
     """Fail the cloud until an outage is confirmed."""
     story.simulator.apply(DOWN)
     await story.until(lambda: status_of(entry) == "outage", 120)
 
 
-def rest(story: Story) -> float:
+def open_connections(story: Story) -> float:
     """Return the number of connections between car and home."""
     return story.simulator.bluetooth.statistics(story.simulator.cars["Ada"]).open
 
@@ -72,7 +72,7 @@ async def test_a_car_opens_in_an_outage(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     assert story.states()[CONNECTION] == "both"
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     assert story.states()[CONNECTION] == "bluetooth"
     state = story.hass.states.get(CONNECTION)
     assert state is not None
@@ -88,7 +88,7 @@ async def test_a_car_opens_in_an_outage(
     assert not near.car.locked
     assert near.car.executed["door_unlock"] == 1
     assert story.simulator.usage.count("door_unlock") == 0
-    assert rest(story) == 0
+    assert open_connections(story) == 0
 
 
 @pytest.mark.parametrize("confirmation", Confirmation)
@@ -135,7 +135,7 @@ async def test_the_cloud_serves_where_bluetooth_surely_brought_nothing(
 async def test_nothing_reaches_a_car_that_is_away_in_an_outage(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     near.simulator.set("car.Ada", "gone")
     error = await story.act("lock")
     assert error is not None
@@ -229,7 +229,7 @@ async def test_a_key_without_privileges_leaves_commands_to_the_cloud(
 async def test_after_a_restart_in_an_outage_the_lock_works_at_once(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     near.proxy.remove()
     await story.go(60)
@@ -249,7 +249,7 @@ async def test_after_a_restart_in_an_outage_the_lock_works_at_once(
 async def test_a_command_wakes_a_car_that_sleeps(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     near.car.set_connectivity("asleep")
     assert await story.act("turn_on", CLIMATE) is None
     assert near.car.climate_on
@@ -263,7 +263,7 @@ async def test_a_command_wakes_a_car_that_sleeps(
 
 
 async def test_wake(story: Story, entry: MockConfigEntry, near: NearVehicle) -> None:
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     near.car.set_connectivity("asleep")
     assert await story.act("press", WAKE) is None
     assert near.car.executed["wake_up"] == 1
@@ -278,7 +278,7 @@ async def test_entities_live_on_in_an_outage(
     # Both sources are read at the start; the cloud continues.
     await story.until(lambda: story.states()[SOURCE] == "cloud", 1500)
     assert story.states()[LINK] == "on"
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     near.car.locked = False
     near.car.climate_on = True
     await story.until(lambda: story.states()[LOCK] == "unlocked", 300)
@@ -288,13 +288,13 @@ async def test_entities_live_on_in_an_outage(
     await story.go(3600)
     assert story.states()["lock.cy_lock"] == "unknown"
     assert story.states()[LOCK] == "unlocked"
-    assert rest(story) == 0
+    assert open_connections(story) == 0
 
 
 async def test_polling_over_bluetooth_neither_wakes_a_car_nor_keeps_it_awake(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     near.car.set_connectivity("asleep")
     await story.go(3600)
     assert near.car.connectivity == "asleep"
@@ -317,7 +317,7 @@ async def test_bluetooth_is_not_polled_while_the_cloud_has_data(
 async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     near.simulator.bluetooth.phones[near.car.vin] = 3
     await story.go(600)
     before = story.simulator.bluetooth.statistics(near.car).connections
@@ -356,7 +356,7 @@ async def test_a_broadcast_makes_keycard_ask(
     before = story.simulator.bluetooth.statistics(near.car).connections
     await story.until(lambda: story.states()[LOCK] == "unlocked", 5)
     assert story.simulator.bluetooth.statistics(near.car).connections == before + 1
-    assert rest(story) == 0
+    assert open_connections(story) == 0
 
 
 async def test_a_user_asks_for_the_state(
@@ -383,7 +383,7 @@ async def test_a_user_asks_for_the_state(
 async def test_another_adapter_serves_when_one_is_gone(
     story: Story, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     other = async_add_proxy(
         story.hass, story.simulator.bluetooth, source="AA:BB:CC:00:00:02"
     )
@@ -398,7 +398,7 @@ async def test_an_adapter_that_vanishes_in_the_middle(
     story: Story, entry: MockConfigEntry, near: NearVehicle, moment: float
 ) -> None:
     """Another adapter reads the result; nothing is executed twice."""
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     other = async_add_proxy(
         story.hass, story.simulator.bluetooth, source="AA:BB:CC:00:00:02"
     )
@@ -448,7 +448,7 @@ async def test_an_automation_hears_that_bluetooth_is_the_only_way_in(
     )
     await story.go(60)
     assert ran == []
-    await fail(story, entry)
+    await fail_cloud(story, entry)
     assert len(ran) == 1
     # Changes in between do not matter.
     near.simulator.apply({"car.Ada": "gone", **dict.fromkeys(DOWN, "ok")})

@@ -26,7 +26,7 @@ from tests.flow_steps import open_options, submit_options
 from .paired_vehicle import assert_paired, key_subentry, with_paired_vehicle
 from .pairing_page import PairingPage, add_key, pair_again, set_up_without_account
 from .story import LOCK, Story, assert_available, states_of
-from .test_told_once import Told
+from .test_told_once import ReceivedNotices
 
 KEY = "sensor.ada_key_to_take"
 
@@ -46,8 +46,8 @@ async def proxy(
 
 
 @pytest.fixture
-def told(hass: HomeAssistant) -> Told:
-    return Told(hass)
+def told(hass: HomeAssistant) -> ReceivedNotices:
+    return ReceivedNotices(hass)
 
 
 def ada(story: Story) -> Car:
@@ -196,7 +196,7 @@ async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
 
 
 @pytest.fixture(params=["no_adapter", "listens_only", "bluetooth_key_file"])
-def trouble(
+def cause_bluetooth_problem(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> str:
     """Cause a local Bluetooth problem, independent of the car."""
@@ -260,7 +260,10 @@ async def test_region_and_key_of_a_car_without_an_account(
 
 
 async def test_a_car_that_was_named_by_hand_stays_the_same_one(
-    story: Story, watching_entry: MockConfigEntry, proxy: BluetoothProxy, told: Told
+    story: Story,
+    watching_entry: MockConfigEntry,
+    proxy: BluetoothProxy,
+    told: ReceivedNotices,
 ) -> None:
     entry = await story.settled(watching_entry)
     hass, vin = story.hass, ada(story).vin

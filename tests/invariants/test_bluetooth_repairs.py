@@ -27,7 +27,7 @@ from tests.conftest import car_of
 
 from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import Story, status_of
-from .test_repairs import assert_told, repairs
+from .test_repairs import assert_only_repair, repairs
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_a_car_that_has_lost_the_bluetooth_key(
     # Anyone could send it: it takes three times over an hour.
     await story.until(lambda: bool(repairs(story)), 3 * 3600)
     assert story.clock.monotonic() - removed_at > 3600
-    names = assert_told(story, entry, "bluetooth_key_not_paired")
+    names = assert_only_repair(story, entry, "bluetooth_key_not_paired")
     assert (names["entry"], names["cars"]) == (entry.title, "Ada")
     assert repairs(story)["bluetooth_key_not_paired"].severity is IssueSeverity.WARNING
     whitelist.add(key, Role.DRIVER)
@@ -67,7 +67,7 @@ async def test_a_bluetooth_key_that_cannot_be_used(
     (tmp_path / "keycard_bluetooth.key").write_text("nonsense")
     entry = with_paired_vehicle(watching_entry, story.simulator.cars["Ada"])
     await story.set_up(entry)
-    assert_told(story, entry, "bluetooth_key_file")
+    assert_only_repair(story, entry, "bluetooth_key_file")
     assert story.states()["sensor.ada_key_to_take"] == "usual"
     (tmp_path / "keycard_bluetooth.key").unlink()
     await story.restart(entry)
@@ -82,7 +82,7 @@ async def test_a_library_without_required_members_disables_bluetooth(
         patched.delattr(VehicleBluetooth, "_resolve_timeout")
         entry = with_paired_vehicle(watching_entry, story.simulator.cars["Ada"])
         await story.set_up(entry)
-        names = assert_told(story, entry, "bluetooth_library")
+        names = assert_only_repair(story, entry, "bluetooth_library")
         assert names["version"] == tesla_fleet_api.__version__
         assert await async_check_requirements(story.hass) == "bluetooth_library"
     await story.restart(entry)
@@ -116,7 +116,7 @@ async def test_a_car_at_home_that_answers_on_no_link(
     await story.go(5.5 * 3600)
     assert repairs(story) == {}
     await story.go(3600)
-    names = assert_told(story, entry, "no_power")
+    names = assert_only_repair(story, entry, "no_power")
     assert names["cars"] == "Ada"
     story.simulator.apply({"car.Ada": "online"})
     await story.until(lambda: not repairs(story), 300)

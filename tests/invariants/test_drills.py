@@ -27,14 +27,14 @@ from .test_automations import (
     ALL_DOWN,
     CLOUD,
     OUTAGE,
-    Ran,
+    RecordedRuns,
     automate,
-    given,
-    on,
+    condition_config,
     start,
     stop,
+    trigger_config,
 )
-from .test_told_once import OTHERS, Told, watcher_in
+from .test_told_once import OTHERS, ReceivedNotices, watcher_in
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
@@ -50,13 +50,13 @@ ALL = {
 
 
 @pytest.fixture
-def ran(story: Story) -> Ran:
-    return Ran(story.hass)
+def ran(story: Story) -> RecordedRuns:
+    return RecordedRuns(story.hass)
 
 
 @pytest.fixture
-def told(story: Story) -> Told:
-    return Told(story.hass)
+def told(story: Story) -> ReceivedNotices:
+    return ReceivedNotices(story.hass)
 
 
 def shown(story: Story, cloud: str = CLOUD) -> dict[str, State]:
@@ -71,7 +71,7 @@ def assert_shown(story: Story, *, drill: bool, cloud: str = CLOUD) -> None:
         assert state.attributes["drill"] is drill, key
 
 
-def truth(story: Story) -> dict[str, Any]:
+def real_state(story: Story) -> dict[str, Any]:
     """Return all that a drill must not change."""
     journal = story.hass.data[DATA_STORE].outage_log
     return deepcopy(
@@ -84,7 +84,7 @@ def truth(story: Story) -> dict[str, Any]:
     )
 
 
-async def press(story: Story, name: str, of: str = CLOUD) -> str | None:
+async def press_button(story: Story, name: str, of: str = CLOUD) -> str | None:
     """Press a button and return the translation key of its error."""
     button = f"button.{of}_{name}"
     state_of(story.hass, button)
@@ -95,32 +95,35 @@ async def press(story: Story, name: str, of: str = CLOUD) -> str | None:
     return error.translation_key
 
 
-def list_shown(story: Story, entry: MockConfigEntry) -> str | None:
+def shown_results(story: Story, entry: MockConfigEntry) -> str | None:
     """Return the list of results of a drill."""
     found = notifications(story.hass).get(f"keycard_drill_{entry.entry_id}")
     return None if found is None else f"{found['title']}\n{found['message']}"
 
 
 async def test_a_drill_from_the_button_to_its_end(
-    story: Story, watching_entry: MockConfigEntry, told: Told, ran: Ran
+    story: Story,
+    watching_entry: MockConfigEntry,
+    told: ReceivedNotices,
+    ran: RecordedRuns,
 ) -> None:
     entry = await story.settled(watching_entry)
     await automate(
         story,
-        on("outage_started", OUTAGE),
-        {**on("outage_started", OUTAGE, **{"for": 240}), "id": "lasted"},
-        on("outage_ended", OUTAGE),
-        on("key_to_take_changed", "sensor.ada_key_to_take"),
+        trigger_config("outage_started", OUTAGE),
+        {**trigger_config("outage_started", OUTAGE, **{"for": 240}), "id": "lasted"},
+        trigger_config("outage_ended", OUTAGE),
+        trigger_config("key_to_take_changed", "sensor.ada_key_to_take"),
         conditions=({"condition": "template", "value_template": "{{ DRILLS }}"},),
         variables={
             "DRILLS": "{{ trigger.to_state.attributes.drill"
             " or trigger.from_state.attributes.drill }}"
         },
     )
-    before = truth(story)
+    before = real_state(story)
     assert_shown(story, drill=False)
     began = story.clock.now()
-    assert await press(story, "start_a_drill") is None
+    assert await press_button(story, "start_a_drill") is None
     assert_shown(story, drill=True)
     assert_available(story)
     (event,) = told.events
@@ -139,7 +142,7 @@ async def test_a_drill_from_the_button_to_its_end(
     found = await async_get_config_entry_diagnostics(story.hass, entry)
     assert found["cloud"]["view"]["assessment"]["status"] == "operational"
     assert found["cloud"]["drill"] is True
-    assert list_shown(story, entry) is None
+    assert shown_results(story, entry) is None
 
     await story.go(3)
     assert_shown(story, drill=False)
@@ -155,10 +158,10 @@ async def test_a_drill_from_the_button_to_its_end(
     assert (event["event_type"], event["notice"]) == ("ended", "all_clear")
     assert event["title"] == "Drill: All clear"
     assert "lasted 10 min" in event["text"]
-    assert "Tell ran." in str(list_shown(story, entry))
+    assert "Tell ran." in str(shown_results(story, entry))
     last = state_of(story.hass, f"sensor.{CLOUD}_last_drill")
     assert last.attributes["readiness"]["automations"][0]["ran"] is True
-    assert truth(story) == before
+    assert real_state(story) == before
 
     # Later events are real, and reported as such.
     story.simulator.apply(DOWN)
@@ -203,7 +206,7 @@ async def test_what_is_asked_for_is_rehearsed(
     *,
     story: Story,
     compatible_entry: MockConfigEntry,
-    told: Told,
+    told: ReceivedNotices,
     asked: dict[str, Any],
     status: str,
     scope: str,
@@ -284,7 +287,7 @@ async def test_bad_arguments(
     assert error.translation_key == "service_found_multiple_config_entry_for_domain"
     error = await refusal(story, "stop_drill", **entry)
     assert error.translation_key == "no_drill_is_on"
-    assert await press(story, "end_the_drill") == "no_drill_is_on"
+    assert await press_button(story, "end_the_drill") == "no_drill_is_on"
     assert_shown(story, drill=False)
     await act(story, "start_drill", **entry)
     error = await refusal(story, "start_drill", **entry)
@@ -293,7 +296,7 @@ async def test_bad_arguments(
 
 
 async def test_a_drill_concerns_one_entry(
-    story: Story, watching_entry: MockConfigEntry, told: Told
+    story: Story, watching_entry: MockConfigEntry, told: ReceivedNotices
 ) -> None:
     await story.settled(watching_entry)
     other = watcher_in(story.simulator, "eu", OTHERS)
@@ -315,7 +318,7 @@ async def test_a_drill_concerns_one_entry(
 
 
 async def test_what_another_entry_sees_is_as_real(
-    story: Story, compatible_entry: MockConfigEntry, told: Told
+    story: Story, compatible_entry: MockConfigEntry, told: ReceivedNotices
 ) -> None:
     """The real keys are reported for all entries, and no drill continues."""
     await story.settled(compatible_entry)
@@ -358,7 +361,7 @@ async def test_what_is_real_ends_a_drill(
     *,
     story: Story,
     watching_entry: MockConfigEntry,
-    told: Told,
+    told: ReceivedNotices,
     fails: dict[str, str],
     status: str,
     events: list[tuple[str, str]],
@@ -379,19 +382,21 @@ async def test_what_is_real_ends_a_drill(
     assert (state.state, state.attributes["drill"]) == (status, False)
     await story.go(3600)
     assert not any(event["drill"] for event in told.events[2:])
-    assert list_shown(story, entry) is None
+    assert shown_results(story, entry) is None
     if not events:
         # The drill's keys are not frozen with the status.
         assert story.states()["sensor.ada_key_to_take"] == "usual"
     if "take" in dict(events).values():
-        assert await press(story, "start_a_drill") == "outage_is_on"
+        assert await press_button(story, "start_a_drill") == "outage_is_on"
 
 
 async def test_a_real_key_to_take_stays_when_it_ends_a_drill(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     await story.settled(watching_entry)
-    await automate(story, on("key_to_take_changed", "sensor.ada_key_to_take"))
+    await automate(
+        story, trigger_config("key_to_take_changed", "sensor.ada_key_to_take")
+    )
     await act(story, "start_drill", duration={"hours": 1})
     story.simulator.apply(DOWN)
     await story.go(300)
@@ -404,13 +409,13 @@ async def test_a_real_key_to_take_stays_when_it_ends_a_drill(
 async def test_a_restart_ends_a_drill(
     story: Story,
     watching_entry: MockConfigEntry,
-    told: Told,
+    told: ReceivedNotices,
     hass_storage: dict[str, Any],
     how: str,
 ) -> None:
     entry = await story.settled(watching_entry)
     key = f"keycard.{entry.entry_id}"
-    before = truth(story)
+    before = real_state(story)
     await act(story, "start_drill")
     await story.go(2)
     written = deepcopy(hass_storage[key])
@@ -434,7 +439,7 @@ async def test_a_restart_ends_a_drill(
     await story.restart(entry)
     await story.go(60)
     assert told.notices == {"take": 1, "all_clear": 1}
-    assert truth(story)["outages"] == before["outages"] == []
+    assert real_state(story)["outages"] == before["outages"] == []
     # A real notice is not counted as one of the drill.
     story.simulator.apply(DOWN)
     await story.go(180)
@@ -444,11 +449,12 @@ async def test_a_restart_ends_a_drill(
 
 
 async def test_a_wait_for_a_drill_ends_with_a_restart(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     entry = await story.settled(watching_entry)
     await automate(
-        story, {**on("outage_started", OUTAGE, **{"for": 300}), "id": "lasted"}
+        story,
+        {**trigger_config("outage_started", OUTAGE, **{"for": 300}), "id": "lasted"},
     )
     await act(story, "start_drill", duration={"hours": 1})
     await story.go(60)
@@ -502,12 +508,12 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     automations = [
         {
             "alias": "By script",
-            "triggers": [on("outage_started", event)],
+            "triggers": [trigger_config("outage_started", event)],
             "actions": [{"action": "script.family"}],
         },
         {
             "alias": "At the end",
-            "triggers": [on("outage_ended", event)],
+            "triggers": [trigger_config("outage_ended", event)],
             "actions": [{"delay": 0.5}, farewell],
         },
         {
@@ -524,13 +530,13 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
         },
         {
             "alias": "Held back",
-            "triggers": [on("outage_started", event)],
-            "conditions": [given("is_maker_fine", f"sensor.{cloud}_status")],
+            "triggers": [trigger_config("outage_started", event)],
+            "conditions": [condition_config("is_maker_fine", f"sensor.{cloud}_status")],
             "actions": [family],
         },
         {
             "alias": "Switched off",
-            "triggers": [on("outage_started", event)],
+            "triggers": [trigger_config("outage_started", event)],
             "actions": [family],
             "initial_state": False,
         },
@@ -543,7 +549,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     ]
     assert await async_setup_component(hass, "automation", {"automation": automations})
     await story.pace.settle()
-    assert await press(story, "i_tried_the_card_or_fob", "cy") is None
+    assert await press_button(story, "i_tried_the_card_or_fob", "cy") is None
     day = story.clock.now()
     await act(story, "start_drill")
     await story.go(40)
@@ -575,7 +581,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert (second["key"], second["key_named_by_owner"]) == ("keycard", True)
     tried = datetime.fromisoformat(second["key_tried"])
     assert abs(tried - day) < timedelta(seconds=2)
-    shown = list_shown(story, entry)
+    shown = shown_results(story, entry)
     assert shown is not None
     assert "Drill results" in shown
     assert "- By script ran." in shown
@@ -586,7 +592,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert "The keycard was last tried on 20" in shown
     # A new drill deletes the results of the last one.
     await act(story, "start_drill")
-    assert list_shown(story, entry) is None
+    assert shown_results(story, entry) is None
 
 
 async def test_a_drill_reports_missing_automations(
@@ -596,7 +602,7 @@ async def test_a_drill_reports_missing_automations(
     await act(story, "start_drill")
     found = await act(story, "stop_drill")
     assert (found["automations"], found["receivers"]) == ([], [])
-    assert "no automation uses Keycard" in str(list_shown(story, entry))
+    assert "no automation uses Keycard" in str(shown_results(story, entry))
 
 
 async def test_that_a_key_was_tried_is_kept(
@@ -605,7 +611,7 @@ async def test_that_a_key_was_tried_is_kept(
     entry = await story.settled(watching_entry)
     sensor = "sensor.ada_card_or_fob_last_tried"
     assert story.states()[sensor] == "unknown"
-    assert await press(story, "i_tried_the_card_or_fob", "ada") is None
+    assert await press_button(story, "i_tried_the_card_or_fob", "ada") is None
     at = story.states()[sensor]
     assert abs(datetime.fromisoformat(at) - story.clock.now()) < timedelta(seconds=2)
     await act(story, "start_drill")
@@ -617,7 +623,7 @@ async def test_that_a_key_was_tried_is_kept(
 
 
 async def test_the_blueprint_relays_a_drill_as_one(
-    story: Story, watching_entry: MockConfigEntry, ran: Ran, tmp_path: Path
+    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns, tmp_path: Path
 ) -> None:
     story.hass.config.config_dir = str(tmp_path)
     assert await async_setup_component(story.hass, "automation", {})

@@ -22,7 +22,7 @@ from .story import LOCK, Story, assert_available, assert_no_errors, status_of
 _PACKAGE = re.compile(r"custom_components[./]keycard")
 
 
-def ours(hass: HomeAssistant) -> list[str]:
+def running_tasks(hass: HomeAssistant) -> list[str]:
     """Return Keycard's running tasks and timers."""
     timers = [
         str(handle)
@@ -110,19 +110,21 @@ async def test_nothing_is_left_of_an_entry(
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     await story.pace.settle()
     # Only delayed writes may be left.
-    assert [one for one in ours(story.hass) if "store" not in one.lower()] == []
+    assert [
+        one for one in running_tasks(story.hass) if "store" not in one.lower()
+    ] == []
     assert not story.hass.data[HOST_POLLERS]
     before = story.simulator.usage.by_endpoint.copy()
     await story.go(1200)
     assert not story.simulator.usage.by_endpoint - before
-    assert ours(story.hass) == []
+    assert running_tasks(story.hass) == []
 
     await story.set_up(entry)
     await story.go(300)
     assert entry.runtime_data is not data
     assert await story.hass.config_entries.async_remove(entry.entry_id)
     await story.go(300)
-    assert ours(story.hass) == []
+    assert running_tasks(story.hass) == []
     assert story.states() == {}
     assert f"keycard.{entry.entry_id}" not in hass_storage
     assert_no_errors(caplog)
@@ -151,7 +153,7 @@ async def test_a_command_that_outlives_its_entry_leaves_nothing(
     assert isinstance(error, HomeAssistantError) if error else executed == 1
     assert executed <= 1
     assert f"keycard.{entry.entry_id}" not in hass_storage
-    assert ours(story.hass) == []
+    assert running_tasks(story.hass) == []
     assert_no_errors(caplog)
 
 

@@ -20,7 +20,7 @@ from tests.config_entries import hosts_options
 from tests.other_integrations import ADA_VIN, OtherIntegration, PolledVehicle
 
 from .story import Story, assert_available, assert_no_errors, status_of
-from .test_told_once import Told
+from .test_told_once import ReceivedNotices
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -73,17 +73,17 @@ def entry_beside(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
     )
 
 
-def witness(entry: MockConfigEntry) -> dict[str, Any]:
+def source_status(entry: MockConfigEntry) -> dict[str, Any]:
     """Return the status of the other integration as a source."""
     (told,) = entry.runtime_data.external_observer.describe()["ada"]
     return dict(told)
 
 
-async def learnt(story: Story, entry: MockConfigEntry) -> MockConfigEntry:
+async def set_up_and_learn(story: Story, entry: MockConfigEntry) -> MockConfigEntry:
     """Set up the entry and let it learn the update interval of the data."""
     await story.settled(entry)
     await story.go(LEARNS)
-    assert witness(entry)["interval"] == pytest.approx(POLL, abs=2)
+    assert source_status(entry)["interval"] == pytest.approx(POLL, abs=2)
     assert status_of(entry) == "operational"
     return entry
 
@@ -96,8 +96,8 @@ async def test_the_third_act_of_2021(
 ) -> None:
     """The hosts answer again, and the data of a charging car do not change."""
     caplog.set_level(logging.DEBUG, logger="custom_components.keycard")
-    entry = await learnt(story, beside_entry)
-    told = Told(story.hass)
+    entry = await set_up_and_learn(story, beside_entry)
+    told = ReceivedNotices(story.hass)
     calls = story.simulator.usage
     assert not calls.billed
 
@@ -208,8 +208,8 @@ async def test_ordinary_use_is_no_evidence(
     beside_entry: MockConfigEntry,
     happens: Callable[[Story, OtherIntegration], Awaitable[None]],
 ) -> None:
-    entry = await learnt(story, beside_entry)
-    told = Told(story.hass)
+    entry = await set_up_and_learn(story, beside_entry)
+    told = ReceivedNotices(story.hass)
     await happens(story, fleet)
     await story.go(5 * HOUR)
     assert status_of(entry) == "operational"
@@ -222,8 +222,8 @@ async def test_ordinary_use_is_no_evidence(
 async def test_what_was_away_begins_anew(
     story: Story, ada: PolledVehicle, beside_entry: MockConfigEntry
 ) -> None:
-    entry = await learnt(story, beside_entry)
-    told = Told(story.hass)
+    entry = await set_up_and_learn(story, beside_entry)
+    told = ReceivedNotices(story.hass)
     ada.stale = True
     for _ in range(5):
         await story.go(40 * MINUTE)
@@ -239,7 +239,7 @@ async def test_a_service_in_between_is_not_believed_alone(story: Story) -> None:
     async with OtherIntegration(story.hass, ada, domain="tessie", interval=30.0):
         entry = await story.settled(entry_beside(story.hass, story.simulator))
         await story.go(HOUR)
-        assert witness(entry)["interval"] is not None
+        assert source_status(entry)["interval"] is not None
         ada.stale = True
         await story.go(3 * HOUR)
         assert status_of(entry) == "operational"
@@ -248,16 +248,16 @@ async def test_a_service_in_between_is_not_believed_alone(story: Story) -> None:
 async def test_a_restart_keeps_learned_intervals_and_notices(
     story: Story, ada: PolledVehicle, beside_entry: MockConfigEntry
 ) -> None:
-    entry = await learnt(story, beside_entry)
+    entry = await set_up_and_learn(story, beside_entry)
     ada.stale = True
     await story.until(lambda: status_of(entry) == "degraded", within=2 * HOUR)
-    told = Told(story.hass)
+    told = ReceivedNotices(story.hass)
     since = entry.runtime_data.detector.assessment.since
     await story.restart(entry)
     await story.go(50 * MINUTE)
     assert status_of(entry) == "degraded"
     assert entry.runtime_data.detector.assessment.since == since
-    assert witness(entry)["interval"] == pytest.approx(POLL, abs=60)
+    assert source_status(entry)["interval"] == pytest.approx(POLL, abs=60)
     assert told.events == []
     ada.stale = False
     await story.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
@@ -269,8 +269,8 @@ async def test_a_failing_host_is_reported_as_usual(
     ada: PolledVehicle,
     beside_entry: MockConfigEntry,
 ) -> None:
-    entry = await learnt(story, beside_entry)
-    told = Told(story.hass)
+    entry = await set_up_and_learn(story, beside_entry)
+    told = ReceivedNotices(story.hass)
     story.simulator.set("eu.status", "503 down")
     took = await story.until(lambda: status_of(entry) == "outage", within=120)
     assert took < 90
@@ -284,21 +284,21 @@ async def test_a_device_that_comes_back_is_followed_again(
     ada: PolledVehicle,
     beside_entry: MockConfigEntry,
 ) -> None:
-    entry = await learnt(story, beside_entry)
+    entry = await set_up_and_learn(story, beside_entry)
     await remove_device(story, fleet)
     await story.go(MINUTE)
-    assert witness(entry)["found"] is False
+    assert source_status(entry)["found"] is False
     await reload(story, fleet)
     await story.go(2 * POLL)
-    assert witness(entry)["found"] is True
-    assert witness(entry)["active"] is True
+    assert source_status(entry)["found"] is True
+    assert source_status(entry)["active"] is True
 
 
 async def test_diagnostics_name_no_car(
     story: Story, beside_entry: MockConfigEntry
 ) -> None:
     assert await async_setup_component(story.hass, "diagnostics", {})
-    entry = await learnt(story, beside_entry)
+    entry = await set_up_and_learn(story, beside_entry)
     told = await async_get_config_entry_diagnostics(story.hass, entry)
     (seen,) = told["cars"]["car_1"]["beside"]
     assert seen["integration"] == "tesla_fleet"

@@ -17,7 +17,7 @@ from .story import LOCK, Story, assert_available, assert_no_errors, status_of
 KEPT = Path(__file__).parents[1] / "fixtures" / "entries"
 
 
-def recent(text: str, now: datetime) -> str:
+def with_recent_times(text: str, now: datetime) -> str:
     """Return stored data with times of a minute ago.
 
     Older data say nothing about a current outage.
@@ -41,7 +41,9 @@ async def test_an_entry_of_an_earlier_version_in_the_middle_of_an_outage(
     text = (KEPT / f"{version}.json").read_text()
     for name, url in story.simulator.urls.items():
         text = text.replace(f"http://{name}.invalid", url)
-    kept = json.loads(recent(text.replace("ENTRY", "the-entry"), story.clock.now(UTC)))
+    kept = json.loads(
+        with_recent_times(text.replace("ENTRY", "the-entry"), story.clock.now(UTC))
+    )
     entry = MockConfigEntry(
         domain="keycard",
         entry_id="the-entry",

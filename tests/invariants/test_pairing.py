@@ -136,7 +136,7 @@ def without_a_slot(_page: PairingPage, proxy: BluetoothProxy) -> None:
     proxy.slots = 0
 
 
-def in_bad_weather(
+def with_link_conditions(
     weather: LinkConditions,
 ) -> Callable[[PairingPage, BluetoothProxy], None]:
     return lambda page, _proxy: page.story.simulator.bluetooth.set_link_conditions(
@@ -151,8 +151,8 @@ def in_bad_weather(
         (with_a_full_list, "keychain_full"),
         (just_left, "out_of_range"),
         (without_a_slot, "no_slot"),
-        (in_bad_weather(LinkConditions(refuse=1.0)), "no_connection"),
-        (in_bad_weather(LinkConditions(lose_to_car=1.0)), "no_answer"),
+        (with_link_conditions(LinkConditions(refuse=1.0)), "no_connection"),
+        (with_link_conditions(LinkConditions(lose_to_car=1.0)), "no_answer"),
     ],
 )
 async def test_what_is_in_the_way_is_said_and_a_second_try_works(
@@ -293,7 +293,7 @@ async def test_a_new_flow_ends_an_abandoned_pairing(
 # What can be paired
 
 
-class Listener(BaseHaRemoteScanner):
+class PassiveScanner(BaseHaRemoteScanner):
     """A scanner that cannot connect."""
 
     def hear(self, car: Car) -> None:
@@ -311,8 +311,8 @@ class Listener(BaseHaRemoteScanner):
 
 
 @pytest.fixture
-def listener(hass: HomeAssistant, enable_bluetooth: None) -> Iterator[Listener]:
-    found = Listener("listener", "listener", None, False)
+def listener(hass: HomeAssistant, enable_bluetooth: None) -> Iterator[PassiveScanner]:
+    found = PassiveScanner("listener", "listener", None, False)
     cancel = async_register_scanner(hass, found)
     yield found
     cancel()
@@ -322,7 +322,7 @@ async def test_a_car_that_only_listeners_hear_is_not_out_of_range(
     story: Story,
     compatible_entry: MockConfigEntry,
     proxy: BluetoothProxy,
-    listener: Listener,
+    listener: PassiveScanner,
 ) -> None:
     await story.set_up(compatible_entry)
     await story.go(10)

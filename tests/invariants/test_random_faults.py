@@ -47,7 +47,7 @@ MISHAPS = ("", "", "", "wait", "wait-done", "busy", "busy-done", "lost", "lost-d
 
 
 @dataclass
-class Tally:
+class ResultCounter:
     """Results of the commands by condition."""
 
     ended: Counter[str] = field(default_factory=Counter)
@@ -72,13 +72,13 @@ async def near(
     near.proxy.remove()
 
 
-def weather_of(name: str) -> LinkConditions:
+def conditions_without_latency(name: str) -> LinkConditions:
     """Return link conditions without latency."""
     return LinkConditions(latency=0.0, connect=0.0, **ON_AIR[name])
 
 
-def judge(
-    tally: Tally,
+def check_result(
+    tally: ResultCounter,
     error: HomeAssistantError | None,
     executed: int,
     holds: bool,
@@ -99,14 +99,14 @@ def judge(
 async def test_whatever_goes_wrong_no_command_runs_twice(
     story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    dice, tally = Random(SEED), Tally()
+    dice, tally = Random(SEED), ResultCounter()
     await story.settled(with_paired_vehicle(compatible_entry, near.car))
     simulator, car = story.simulator, near.car
     for number in range(COMMANDS):
         weather = dice.choice(list(ON_AIR))
         cloud, mishap = dice.choice(OVER_CLOUD), dice.choice(MISHAPS)
         range_ = "gone" if dice.random() < 0.1 else "near"
-        simulator.bluetooth.set_link_conditions(weather_of(weather))
+        simulator.bluetooth.set_link_conditions(conditions_without_latency(weather))
         simulator.apply({"eu.commands": cloud, "car.Ada": range_})
         simulator.computers["Ada"].faults.clear()
         if mishap:
@@ -123,7 +123,7 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
         entity_id, command, holds = ACTS[act]
         before = car.executed[command]
         error = await story.act(act, entity_id)
-        judge(
+        check_result(
             tally,
             error,
             car.executed[command] - before,
@@ -139,11 +139,13 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
 async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
     story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    dice, tally = Random(SEED), Tally()
+    dice, tally = Random(SEED), ResultCounter()
     entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
     story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
     await story.until(lambda: status_of(entry) == "outage", 120)
-    near.simulator.bluetooth.set_link_conditions(weather_of("a tenth lost"))
+    near.simulator.bluetooth.set_link_conditions(
+        conditions_without_latency("a tenth lost")
+    )
     car: Car = near.car
     late = 0
     for number in range(COMMANDS):
@@ -153,7 +155,7 @@ async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
         error = await story.act(act)
         late += error is None and story.clock.monotonic() - began > 10
         executed = car.executed[command] - before
-        judge(tally, error, executed, holds=holds(car), told=f"{number} {act}")
+        check_result(tally, error, executed, holds=holds(car), told=f"{number} {act}")
         await story.go(dice.choice((1, 5, 30)))
     tally.show()
     print(f"later than ten seconds: {late / COMMANDS:.1%}")

@@ -41,7 +41,9 @@ def repairs(story: Story) -> dict[str, IssueEntry]:
     }
 
 
-def assert_told(story: Story, entry: MockConfigEntry, key: str) -> dict[str, str]:
+def assert_only_repair(
+    story: Story, entry: MockConfigEntry, key: str
+) -> dict[str, str]:
     """Check the only repair, and return its placeholders."""
     (issue,) = repairs(story).values()
     assert issue.translation_key == key
@@ -82,7 +84,7 @@ async def test_repairs_of_answers_that_need_the_user(
     if repair is None:
         assert repairs(story) == {}
     else:
-        assert_told(story, entry, repair)
+        assert_only_repair(story, entry, repair)
         severity = IssueSeverity.ERROR if account else IssueSeverity.WARNING
         assert repairs(story)[repair].severity is severity
     await case.end(story, provider)
@@ -120,11 +122,11 @@ async def test_one_that_is_unloaded_says_nothing(
     entry = await story.settled(compatible_entry)
     story.simulator.set("eu.api", CASES["403 limit"].answer)
     await story.go(2 * PAUSE)
-    assert_told(story, entry, "billing_limit")
+    assert_only_repair(story, entry, "billing_limit")
     await story.restart(entry)
     assert repairs(story) == {}
     await story.go(2 * PAUSE)
-    assert_told(story, entry, "billing_limit")
+    assert_only_repair(story, entry, "billing_limit")
     assert await story.hass.config_entries.async_remove(entry.entry_id)
     assert repairs(story) == {}
 
@@ -134,7 +136,7 @@ async def test_a_car_without_a_subscription_is_named(story: Story) -> None:
     await story.settled(entry)
     story.simulator.teslemetry.without_access.add("Ada")
     await story.go(300)
-    assert assert_told(story, entry, "car_payment_needed")["cars"] == "Ada"
+    assert assert_only_repair(story, entry, "car_payment_needed")["cars"] == "Ada"
     assert repairs(story)["car_payment_needed"].learn_more_url == (
         "https://teslemetry.com/console"
     )
@@ -175,7 +177,7 @@ async def test_a_refused_command_names_car_and_link(story: Story) -> None:
     assert error is not None
     assert error.translation_key == "key_not_paired"
     await story.go(70)
-    names = assert_told(story, entry, "key_not_paired")
+    names = assert_only_repair(story, entry, "key_not_paired")
     assert names["links"] == link(story.simulator, "Ada")
     assert repairs(story)["key_not_paired"].severity is IssueSeverity.WARNING
     # A command without a signature settles nothing.
@@ -193,13 +195,13 @@ async def test_what_a_set_up_left_unpaired_is_found_and_followed(
 ) -> None:
     entry = await paired(story)
     await story.go(60)
-    names = assert_told(story, entry, "key_not_paired")
+    names = assert_only_repair(story, entry, "key_not_paired")
     both = sorted(link(story.simulator, name) for name in ("Ada", "Cy"))
     assert names["links"].split("\n") == both
     key = await async_get_signing_key(story.hass)
     story.simulator.pair("Cy", key)
     await story.go(3700)
-    names = assert_told(story, entry, "key_not_paired")
+    names = assert_only_repair(story, entry, "key_not_paired")
     assert names["links"] == link(story.simulator, "Ada")
     # In an outage nothing is asked, and the result stays.
     story.simulator.apply(DOWN)
@@ -221,7 +223,7 @@ async def test_a_key_file_that_cannot_be_used(story: Story, key_file: Path) -> N
     await story.hass.async_add_executor_job(key_file.write_text, "no key")
     entry = await fleet_entry(story.hass, story.simulator)
     await story.set_up(entry)
-    assert_told(story, entry, "key_file")
+    assert_only_repair(story, entry, "key_file")
     await story.go(130)
     assert status_of(entry) == "operational"
     await story.hass.async_add_executor_job(key_file.unlink)
@@ -254,7 +256,7 @@ async def test_one_car_that_is_refused_is_named_and_hits_no_other(
     for _ in range(16):
         await story.go(300)
         assert status_of(entry) == "operational"
-    assert assert_told(story, entry, "car_refused")["cars"] == "Cy"
+    assert assert_only_repair(story, entry, "car_refused")["cars"] == "Cy"
     assert await story.act("unlock") is None
     assert await story.act("unlock", "lock.cy_lock") is None
     assert story.states()["sensor.cy_connection"] == "cloud"
@@ -311,7 +313,7 @@ async def test_who_still_asks_the_closed_api_is_named(
     if not told:
         assert repairs(story) == {}
         return
-    names = assert_told(story, entry, "owner_api_closed")
+    names = assert_only_repair(story, entry, "owner_api_closed")
     assert names["integration"] == "Tesla Custom Integration"
     assert status_of(entry) == "operational"
     other.mock_state(story.hass, ConfigEntryState.LOADED)

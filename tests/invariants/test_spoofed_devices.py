@@ -31,7 +31,7 @@ from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .pairing_page import pair_again
 from .story import Story, assert_explained, status_of
 from .test_bluetooth_in_an_outage import lock_of
-from .test_repairs import assert_told, registered, repairs
+from .test_repairs import assert_only_repair, registered, repairs
 
 type Kind = Callable[[Car, Callable[[], float]], SpoofedDevice]
 
@@ -138,7 +138,7 @@ async def test_a_repair_says_that_something_pretends_to_be_the_car(
     assert error is not None
     assert error.translation_key == "bluetooth_stranger"
     await story.until(lambda: "bluetooth_stranger" in repairs(story), 130)
-    assert_told(story, entry, "bluetooth_stranger")
+    assert_only_repair(story, entry, "bluetooth_stranger")
     # The repair is deleted an hour after the car has authenticated again.
     story.simulator.bluetooth.spoofed_devices.clear()
     story.simulator.set("car.Ada", "near")
@@ -229,7 +229,7 @@ async def test_a_car_that_stops_to_seal_is_said_so_and_paired_again(
     story.simulator.computers["Ada"].seals_status = False
     near.car.locked = False
     await story.until(lambda: "bluetooth_unsealed" in repairs(story), 600)
-    assert_told(story, entry, "bluetooth_unsealed")
+    assert_only_repair(story, entry, "bluetooth_unsealed")
     assert story.states()[lock] in {"locked", "unknown"}
     # The sealed confirmation of a command still counts.
     assert await story.act("unlock", lock) is None
@@ -312,7 +312,7 @@ async def test_first_seen_keys_are_provisional_until_paired_again(
 
     assert story.states()[lock] == "locked"
     assert is_provisional()
-    assert_told(story, entry, "bluetooth_provisional")
+    assert_only_repair(story, entry, "bluetooth_provisional")
     error = await story.act("unlock", lock)
     assert error is not None
     assert error.translation_key == "bluetooth_provisional"

@@ -200,7 +200,7 @@ async def test_an_outage_that_cannot_be_read_hides_no_other(
     assert_no_errors(caplog)
 
 
-def moved(stored: object, by: timedelta) -> Any:
+def with_shifted_times(stored: object, by: timedelta) -> Any:
     """Return stored data with other times."""
 
     def move(found: re.Match[str]) -> str:
@@ -223,7 +223,7 @@ async def test_a_backup_of_long_ago_is_no_outage_since_then(
     (outage,) = ledger.outage_log.outages
     assert await story.hass.config_entries.async_unload(entry.entry_id)
     name = f"keycard.{entry.entry_id}"
-    hass_storage[name] = moved(hass_storage[name], -timedelta(days=60))
+    hass_storage[name] = with_shifted_times(hass_storage[name], -timedelta(days=60))
     outage.start -= timedelta(days=60)
     outage.last_seen -= timedelta(days=60)
     outage._extended_at = None

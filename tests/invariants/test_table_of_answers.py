@@ -21,7 +21,7 @@ FINE = "operational"
 ACCOUNT = "account_problem"
 
 
-def in_between(provider: str) -> bool:
+def is_third_party(provider: str) -> bool:
     """Return whether calls go to a third party."""
     return provider in SERVICES
 
@@ -47,16 +47,16 @@ class Case:
         """Set the answer of the provider."""
         simulator.apply(dict.fromkeys(self._subjects(provider), self.answer))
 
-    def judged(self, provider: str) -> str:
+    def expected_status(self, provider: str) -> str:
         """Return the expected status: if Tesla answers, the third party is at fault."""
         return (
             "provider_down"
-            if self.status == FAILS and in_between(provider)
+            if self.status == FAILS and is_third_party(provider)
             else (self.status)
         )
 
     def _subjects(self, provider: str) -> tuple[str, ...]:
-        return (f"{provider}.api",) if in_between(provider) else self.subjects
+        return (f"{provider}.api",) if is_third_party(provider) else self.subjects
 
     async def end(self, story: Story, provider: str) -> None:
         """Reset all conditions and wait out the requested pause."""
@@ -201,7 +201,7 @@ async def test_while_running_and_at_a_command(
     assert shown.state == ("locked" if case.error else "unlocked")
 
     await story.go(300)
-    assert status_of(entry) == case.judged(provider)
+    assert status_of(entry) == case.expected_status(provider)
     assert car.executed["door_unlock"] == case.executed
     assert story.reauths() == case.reauth
     assert_available(story)
@@ -243,7 +243,7 @@ async def test_at_a_restart(
         "sensor.cy_connection",
     }
     await story.go(300)
-    assert status_of(entry) == case.judged(provider)
+    assert status_of(entry) == case.expected_status(provider)
     assert story.reauths() == case.reauth
     assert_available(story)
     assert_no_errors(caplog)
@@ -262,7 +262,11 @@ async def test_at_the_first_start(
     case.play(story.simulator, provider)
     await story.set_up(entry)
     await story.go(300)
-    assert status_of(entry) in {case.judged(provider), "operational", "undetermined"}
+    assert status_of(entry) in {
+        case.expected_status(provider),
+        "operational",
+        "undetermined",
+    }
     assert_available(story)
     assert_no_errors(caplog)
 

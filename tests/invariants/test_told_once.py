@@ -25,7 +25,7 @@ UP = dict.fromkeys(DOWN, "ok")
 OTHERS = {"dot": {"name": "Dot", "model": "modelx", "year": 2017, "key": "fob"}}
 
 
-class Told:
+class ReceivedNotices:
     """Notices sent to the user, by entry."""
 
     def __init__(self, hass: HomeAssistant) -> None:
@@ -59,8 +59,8 @@ def _is_new(event: Event[Any]) -> bool:
 
 
 @pytest.fixture
-def told(hass: HomeAssistant) -> Told:
-    return Told(hass)
+def told(hass: HomeAssistant) -> ReceivedNotices:
+    return ReceivedNotices(hass)
 
 
 def watcher_in(
@@ -76,7 +76,7 @@ def watcher_in(
 
 
 async def test_once_over_restarts(
-    story: Story, watching_entry: MockConfigEntry, told: Told
+    story: Story, watching_entry: MockConfigEntry, told: ReceivedNotices
 ) -> None:
     entry = await story.settled(watching_entry)
     began = story.clock.now()
@@ -104,7 +104,7 @@ async def test_once_over_restarts(
 
 
 async def test_a_reload_keeps_the_outage(
-    story: Story, compatible_entry: MockConfigEntry, told: Told
+    story: Story, compatible_entry: MockConfigEntry, told: ReceivedNotices
 ) -> None:
     entry = await story.settled(compatible_entry)
     story.simulator.apply(DOWN)
@@ -123,7 +123,7 @@ async def test_a_reload_keeps_the_outage(
 
 
 async def test_two_entries_of_one_region_send_one_notice(
-    story: Story, compatible_entry: MockConfigEntry, told: Told
+    story: Story, compatible_entry: MockConfigEntry, told: ReceivedNotices
 ) -> None:
     other = watcher_in(story.simulator, "eu", OTHERS)
     await story.settled(compatible_entry)
@@ -144,7 +144,7 @@ async def test_two_entries_of_one_region_send_one_notice(
 
 
 async def test_two_regions_have_separate_notices(
-    story: Story, watching_entry: MockConfigEntry, told: Told
+    story: Story, watching_entry: MockConfigEntry, told: ReceivedNotices
 ) -> None:
     other = watcher_in(story.simulator, "na", OTHERS)
     await story.settled(watching_entry)
@@ -178,7 +178,7 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
     story: Story,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
-    told: Told,
+    told: ReceivedNotices,
     leaves: str,
     teller: bool,
 ) -> None:
@@ -209,7 +209,7 @@ async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
     story: Story,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
-    told: Told,
+    told: ReceivedNotices,
 ) -> None:
     await story.settled(watching_entry)
     await story.settled(compatible_entry)
@@ -231,7 +231,7 @@ async def test_the_last_one_in_an_outage_goes(
     story: Story,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
-    told: Told,
+    told: ReceivedNotices,
 ) -> None:
     # Calls of the account fail although the host answers.
     await story.settled(watching_entry)
@@ -267,7 +267,7 @@ async def test_an_event_without_listeners_is_sent_later(
 async def test_a_hiccup_is_no_news(
     story: Story,
     compatible_entry: MockConfigEntry,
-    told: Told,
+    told: ReceivedNotices,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await story.settled(compatible_entry)
@@ -281,7 +281,7 @@ async def test_a_hiccup_is_no_news(
 
 
 async def test_texts_follow_the_language(
-    story: Story, watching_entry: MockConfigEntry, told: Told
+    story: Story, watching_entry: MockConfigEntry, told: ReceivedNotices
 ) -> None:
     await story.settled(watching_entry)
     await story.hass.config.async_update(language="de")

@@ -56,7 +56,7 @@ def notices(home: Home) -> list[NoticeType]:
     ]
 
 
-def kinds(home: Home) -> list[EventType]:
+def event_types(home: Home) -> list[EventType]:
     return [happening.kind for _, happening in home.happenings]
 
 
@@ -64,9 +64,9 @@ def status(home: Home) -> Status:
     return home.judgement.status
 
 
-def alarmed(home: Home) -> bool:
+def outage_active(home: Home) -> bool:
     return home.watch.outage_active
 
 
-def proven(entry: Entry) -> bool:
+def auth_invalid(entry: Entry) -> bool:
     return entry.judge.auth_invalid

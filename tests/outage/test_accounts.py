@@ -12,10 +12,10 @@ from .scene import (
     HOUR,
     LIMIT,
     SETTLED,
-    alarmed,
+    auth_invalid,
     change,
     notices,
-    proven,
+    outage_active,
     settle,
     status,
     statuses,
@@ -61,11 +61,11 @@ def test_plain_refusals_wait_for_a_healthy_sign_in(home: Home) -> None:
     )
     home.run(SETTLED + 2 * HOUR)
     assert status(home) is Status.SIGN_IN_OUTAGE
-    assert not proven(entry)
+    assert not auth_invalid(entry)
     change(home, {"auth.token": OK, "auth.authorize": OK})
     home.run(SETTLED + 2 * HOUR + 900)
 
-    assert proven(entry)
+    assert auth_invalid(entry)
     assert status(home) is Status.ACCOUNT_PROBLEM
 
 
@@ -76,7 +76,7 @@ def test_a_few_refusals_on_a_bad_day_are_no_proof(home: Home) -> None:
     change(home, {"token": OK})
     home.run(SETTLED + HOUR)
 
-    assert not proven(entry)
+    assert not auth_invalid(entry)
     assert statuses(home) == []
 
 
@@ -85,7 +85,7 @@ def test_a_service_in_between_knows_about_its_tokens(home: Home) -> None:
     change(home, {"proxy.api": "401 no"})
     home.run(SETTLED + 200)
 
-    assert proven(entry)
+    assert auth_invalid(entry)
 
 
 def test_retry_after_is_honoured_for_hours(home: Home) -> None:
@@ -141,10 +141,10 @@ def test_entries_of_one_watch_do_not_fight_over_its_pace(home: Home) -> None:
     assert first.judge.assessment.status is Status.OUTAGE
     assert second.judge.assessment.status is Status.OPERATIONAL
 
-    assert alarmed(home)
+    assert outage_active(home)
     home.entries.remove(first)
     del first
-    assert not alarmed(home)
+    assert not outage_active(home)
 
 
 def test_a_car_removed_from_the_account_is_not_assessed(home: Home) -> None:

@@ -16,7 +16,7 @@ from .scene import (
     HOUR,
     SETTLED,
     change,
-    kinds,
+    event_types,
     notices,
     settle,
     status,
@@ -182,7 +182,7 @@ def test_calls_that_fail_by_fits(home: Home) -> None:
     home.set("na.api", OK)
     home.run(SETTLED + 3600 + 1500)
     assert status(home) is Status.OPERATIONAL
-    assert kinds(home).count(EventType.STARTED) == 1
+    assert event_types(home).count(EventType.STARTED) == 1
     assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
 
 

@@ -38,7 +38,7 @@ WARNED = Assessment(status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=(
 OFFLINE = Assessment(status=Status.INTERNET_DOWN, scope=Scope.NONE, since=START)
 
 
-class Book:
+class ClockedLog:
     """An outage log with clocks that advance by a minute for each report."""
 
     def __init__(self, journal: OutageLog | None = None) -> None:
@@ -75,11 +75,11 @@ class Book:
         self.wall += timedelta(**time)
         self.now += timedelta(**time).total_seconds()
 
-    def restart(self, **away: float) -> Book:
+    def restart(self, **away: float) -> ClockedLog:
         """Return the log after a restart, whose duration only the wall clock knows."""
         journal = OutageLog()
         journal.restore_outages(self.journal.dump_outages())
-        later = Book(journal)
+        later = ClockedLog(journal)
         later.wall = self.wall + timedelta(**away)
         later.now = 7.0
         return later
@@ -95,7 +95,7 @@ def _told(happenings: list[OutageEvent]) -> list[tuple[str, EventType, NoticeTyp
 
 
 def test_a_car_affected_later_gets_a_later_notice() -> None:
-    book = Book()
+    book = ClockedLog()
     told = [
         book.report(judgement, key=True, cars=cars)
         for judgement, cars in (
@@ -117,7 +117,7 @@ def test_a_car_affected_later_gets_a_later_notice() -> None:
 
 
 def test_one_notice_and_one_all_clear() -> None:
-    book = Book()
+    book = ClockedLog()
     told = [
         book.report(judgement)
         for judgement in (FINE, OUTAGE, OUTAGE, WORLDWIDE, STALE, OFFLINE, STALE, FINE)
@@ -139,14 +139,14 @@ def test_one_notice_and_one_all_clear() -> None:
 
 
 def test_an_outage_that_asks_for_no_key_is_no_notice() -> None:
-    book = Book()
+    book = ClockedLog()
 
     assert book.report(STALE) == [("home", EventType.STARTED, NoticeType.NONE)]
     assert book.report(FINE) == [("home", EventType.ENDED, NoticeType.NONE)]
 
 
 def test_a_key_needed_later_gets_a_later_notice() -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(STALE)
 
     assert book.report(OUTAGE) == [("home", EventType.CHANGED, NoticeType.TAKE)]
@@ -155,7 +155,7 @@ def test_a_key_needed_later_gets_a_later_notice() -> None:
 
 
 def test_a_warning_is_given_once_for_a_region() -> None:
-    book = Book()
+    book = ClockedLog()
 
     assert book.report(WARNED) == [("home", EventType.WARNING, NoticeType.NONE)]
     assert book.report(WARNED) == []
@@ -166,7 +166,7 @@ def test_a_warning_is_given_once_for_a_region() -> None:
 
 
 def test_two_entries_of_a_region_share_a_notice() -> None:
-    book = Book()
+    book = ClockedLog()
 
     assert book.report(OUTAGE, by="a") == [("a", EventType.STARTED, NoticeType.TAKE)]
     assert book.report(OUTAGE, by="b") == [("b", EventType.STARTED, NoticeType.NONE)]
@@ -182,7 +182,7 @@ def test_two_entries_of_a_region_share_a_notice() -> None:
 
 
 def test_two_regions_are_two_outages() -> None:
-    book = Book()
+    book = ClockedLog()
 
     assert book.report(OUTAGE, by="a") == [("a", EventType.STARTED, NoticeType.TAKE)]
     assert book.report(OUTAGE, by="b", region="eu") == [
@@ -195,12 +195,12 @@ def test_two_regions_are_two_outages() -> None:
 
 
 def test_a_restart_repeats_nothing() -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(OUTAGE)
     journal = OutageLog()
     journal.restore_outages(book.journal.dump_outages())
     journal.restore_last("home", OUTAGE)
-    later = Book(journal)
+    later = ClockedLog(journal)
 
     assert later.report(OUTAGE) == []
     assert later.report(OFFLINE) == []
@@ -218,7 +218,7 @@ SET = {
 
 @pytest.mark.parametrize("step", SET.values(), ids=list(SET))
 def test_a_clock_that_is_set_changes_no_length(step: timedelta) -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(OUTAGE)
     book.wait(minutes=56)
     book.wall += step
@@ -241,7 +241,7 @@ RESTARTS = {
 def test_an_outage_lasts_over_a_restart(
     away: dict[str, float], length: dict[str, float]
 ) -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(OUTAGE)
     book.wait(minutes=4)
     book.report(OUTAGE)
@@ -257,7 +257,7 @@ def test_an_outage_lasts_over_a_restart(
 
 
 def test_undetermined_time_belongs_to_the_outage() -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(OUTAGE)
     book.wait(minutes=57)
     book.report(OFFLINE)
@@ -269,7 +269,7 @@ def test_undetermined_time_belongs_to_the_outage() -> None:
 
 
 def test_the_all_clear_contains_the_duration() -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(OUTAGE)
     book.wall -= timedelta(days=2)
     (happening,) = book.journal.report(
@@ -299,7 +299,7 @@ def test_what_was_kept_without_lengths_can_be_read(
         told=[],
         reporters=["home"],
     )
-    book = Book()
+    book = ClockedLog()
     book.journal.restore_outages([kept])
     assert book.outage.length == length
     book.report(FINE)
@@ -307,7 +307,7 @@ def test_what_was_kept_without_lengths_can_be_read(
 
 
 def test_a_current_outage_is_never_dropped() -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(OUTAGE, by="far", region="cn")
     for _ in range(MAX_OUTAGES + 3):
         book.report(OUTAGE)
@@ -323,7 +323,7 @@ def test_a_current_outage_is_never_dropped() -> None:
 
 
 def test_the_journal_is_bounded() -> None:
-    book = Book()
+    book = ClockedLog()
     for _ in range(MAX_OUTAGES + 25):
         book.report(OUTAGE)
         book.report(FINE)
@@ -335,7 +335,7 @@ def test_the_journal_is_bounded() -> None:
 
 
 def test_an_entry_that_goes_hands_its_notice_on() -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(OUTAGE, by="a")
     book.report(OUTAGE, by="b")
 
@@ -344,7 +344,7 @@ def test_an_entry_that_goes_hands_its_notice_on() -> None:
 
 
 def test_an_outage_ends_when_the_last_remaining_entry_recovers() -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(OUTAGE, by="a")
     book.report(OUTAGE, by="b")
     book.report(FINE, by="a")
@@ -354,7 +354,7 @@ def test_an_outage_ends_when_the_last_remaining_entry_recovers() -> None:
 
 
 def test_an_outage_ends_with_the_last_entry_that_reported_it() -> None:
-    book = Book()
+    book = ClockedLog()
     book.report(OUTAGE, by="a")
 
     assert book.forget("a") == []

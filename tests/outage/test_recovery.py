@@ -16,7 +16,7 @@ from .scene import (
     HOUR,
     SETTLED,
     change,
-    kinds,
+    event_types,
     notices,
     settle,
     status,
@@ -68,7 +68,7 @@ def test_undetermined_statuses_never_end_an_outage(
 
     assert status(home) is Status.OPERATIONAL
     assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
-    assert kinds(home).count(EventType.STARTED) == 1
+    assert event_types(home).count(EventType.STARTED) == 1
 
 
 def test_an_outage_with_changing_parts_gets_one_notice(home: Home) -> None:
@@ -84,7 +84,9 @@ def test_an_outage_with_changing_parts_gets_one_notice(home: Home) -> None:
 
     assert statuses(home) == [Status.OUTAGE, Status.OPERATIONAL]
     assert (
-        kinds(home).count(EventType.STARTED) == kinds(home).count(EventType.ENDED) == 1
+        event_types(home).count(EventType.STARTED)
+        == event_types(home).count(EventType.ENDED)
+        == 1
     )
     assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
 

@@ -24,7 +24,7 @@ from .scene import (
     LIMIT,
     SETTLED,
     change,
-    kinds,
+    event_types,
     notices,
     settle,
     status,
@@ -57,7 +57,7 @@ def test_a_restart_in_an_outage_is_no_news(
     home.run(SETTLED + 1500)
     before = home.judgement
     assert (before.status, before.scope) == (expected, scope)
-    told = kinds(home)
+    told = event_types(home)
     home.restart(away=away)
 
     # From the first moment, before any probe.
@@ -66,14 +66,16 @@ def test_a_restart_in_an_outage_is_no_news(
     home.run(began + 1500)
     assert statuses(home, since=began) in ([], [expected])
     assert home.judgement.since == before.since
-    assert EventType.STARTED not in kinds(home)[len(told) :]
+    assert EventType.STARTED not in event_types(home)[len(told) :]
     assert len(notices(home)) <= 1
 
     change(home, dict.fromkeys(conditions, OK))
     home.run(began + 1500 + HOUR)
     assert status(home) is Status.OPERATIONAL
     assert (
-        kinds(home).count(EventType.STARTED) == kinds(home).count(EventType.ENDED) == 1
+        event_types(home).count(EventType.STARTED)
+        == event_types(home).count(EventType.ENDED)
+        == 1
     )
 
 
@@ -90,7 +92,7 @@ def test_what_fails_by_fits_does_so_after_a_restart(home: Home) -> None:
     home.run(SETTLED + 3600 + 1500)
 
     assert status(home) is Status.OPERATIONAL
-    assert kinds(home).count(EventType.STARTED) == 1
+    assert event_types(home).count(EventType.STARTED) == 1
 
 
 @pytest.mark.parametrize("mode", ["refuse", "timeout", "dns"])
@@ -113,7 +115,7 @@ def test_a_restart_without_internet_keeps_an_outage(home: Home, mode: str) -> No
 
     assert status(home) is Status.OPERATIONAL
     assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
-    assert kinds(home).count(EventType.STARTED) == 1
+    assert event_types(home).count(EventType.STARTED) == 1
 
 
 @pytest.mark.parametrize("mode", ["refuse", "timeout"])

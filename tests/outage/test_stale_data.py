@@ -17,7 +17,7 @@ from custom_components.keycard.outage.stale_data import (
     StaleDataDetector,
 )
 
-from .scene import HOUR, SETTLED, kinds, notices, settle, status, statuses
+from .scene import HOUR, SETTLED, event_types, notices, settle, status, statuses
 
 MINUTE = 60.0
 DAY = 24 * HOUR
@@ -27,7 +27,7 @@ PUSHED = "tessie"
 
 
 @dataclass(kw_only=True)
-class Showing:
+class SimulatedSource:
     """Updates of a car by an integration, one every `every` seconds."""
 
     car: str = "ada"
@@ -39,10 +39,10 @@ class Showing:
     silent: bool = False
 
 
-class Showcase:
+class SourceSimulation:
     """Simulates updates of integrations over time."""
 
-    def __init__(self, *showing: Showing) -> None:
+    def __init__(self, *showing: SimulatedSource) -> None:
         self.beside = StaleDataDetector(direct={DIRECT, "tesla_custom"})
         self.showing = showing
         self.now = 0.0
@@ -64,7 +64,7 @@ class Showcase:
         self.go(GAPS_NEEDED * POLL + POLL)
 
 
-def show(beside: StaleDataDetector, item: Showing, at: float) -> None:
+def show(beside: StaleDataDetector, item: SimulatedSource, at: float) -> None:
     """Let an integration update its data at a time."""
     if item.lost:
         beside.mark_unavailable(item.car, item.path)
@@ -81,8 +81,8 @@ def show(beside: StaleDataDetector, item: Showing, at: float) -> None:
 
 
 def test_data_that_stand_still_count_once_their_pace_is_known() -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.learn()
     assert showcase.beside.source_status("ada", DIRECT, showcase.now).interval == POLL
     ada.moved = False
@@ -95,8 +95,8 @@ def test_data_that_stand_still_count_once_their_pace_is_known() -> None:
 
 
 def test_a_fast_pace_does_not_hurry() -> None:
-    ada = Showing(path="tesla_custom", every=30.0)
-    showcase = Showcase(ada)
+    ada = SimulatedSource(path="tesla_custom", every=30.0)
+    showcase = SourceSimulation(ada)
     showcase.learn()
     ada.moved = False
     showcase.go(STALE_AFTER - MINUTE)
@@ -106,8 +106,8 @@ def test_a_fast_pace_does_not_hurry() -> None:
 
 
 def test_a_pace_that_is_not_known_lets_nothing_testify() -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.go((GAPS_NEEDED - 1) * POLL)
     ada.moved = False
     showcase.go(DAY)
@@ -119,23 +119,23 @@ def test_a_burst_is_one_move() -> None:
     beside = StaleDataDetector()
     for at in range(100):
         for _ in range(8):
-            show(beside, Showing(), 0.1 * at)
+            show(beside, SimulatedSource(), 0.1 * at)
     assert not beside.source_status("ada", DIRECT, 10.0).learned
 
 
-def asleep(ada: Showing) -> None:
+def asleep(ada: SimulatedSource) -> None:
     ada.moved = ada.active = False
 
 
-def lost(ada: Showing) -> None:
+def lost(ada: SimulatedSource) -> None:
     ada.lost = True
 
 
-def silent(ada: Showing) -> None:
+def silent(ada: SimulatedSource) -> None:
     ada.silent = True
 
 
-def slow_to_report(ada: Showing) -> None:
+def slow_to_report(ada: SimulatedSource) -> None:
     # As after a refusal with a pause of hours.
     ada.moved, ada.every = False, 4 * HOUR
 
@@ -144,9 +144,11 @@ ORDINARY = [asleep, lost, silent, slow_to_report]
 
 
 @pytest.mark.parametrize("happens", ORDINARY)
-def test_ordinary_life_is_no_testimony(happens: Callable[[Showing], None]) -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+def test_ordinary_life_is_no_testimony(
+    happens: Callable[[SimulatedSource], None],
+) -> None:
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.learn()
     happens(ada)
     showcase.go(7 * DAY)
@@ -155,10 +157,10 @@ def test_ordinary_life_is_no_testimony(happens: Callable[[Showing], None]) -> No
 
 @pytest.mark.parametrize("happens", [asleep, lost])
 def test_ordinary_life_in_between_begins_anew(
-    happens: Callable[[Showing], None],
+    happens: Callable[[SimulatedSource], None],
 ) -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.learn()
     ada.moved = False
     showcase.go(HOUR - 10 * MINUTE)
@@ -170,8 +172,8 @@ def test_ordinary_life_in_between_begins_anew(
 
 
 def test_a_service_in_between_needs_a_second_witness() -> None:
-    tessie, other = Showing(path=PUSHED), Showing(path="teslemetry")
-    showcase = Showcase(tessie, other)
+    tessie, other = SimulatedSource(path=PUSHED), SimulatedSource(path="teslemetry")
+    showcase = SourceSimulation(tessie, other)
     showcase.learn()
     tessie.moved = False
     showcase.go(6 * HOUR)
@@ -182,8 +184,8 @@ def test_a_service_in_between_needs_a_second_witness() -> None:
 
 
 def test_several_cars_of_one_service_are_one_witness() -> None:
-    cars = [Showing(car=name, path=PUSHED) for name in ("ada", "bo", "cy")]
-    showcase = Showcase(*cars)
+    cars = [SimulatedSource(car=name, path=PUSHED) for name in ("ada", "bo", "cy")]
+    showcase = SourceSimulation(*cars)
     showcase.learn()
     for car in cars:
         car.moved = False
@@ -194,8 +196,8 @@ def test_several_cars_of_one_service_are_one_witness() -> None:
 @pytest.mark.parametrize("path", [DIRECT, PUSHED, "mqtt"])
 @pytest.mark.parametrize("active", [True, False])
 def test_whatever_moves_contradicts(*, path: str, active: bool) -> None:
-    ada, other = Showing(), Showing(car="bo", path=path, active=active)
-    showcase = Showcase(ada, other)
+    ada, other = SimulatedSource(), SimulatedSource(car="bo", path=path, active=active)
+    showcase = SourceSimulation(ada, other)
     showcase.learn()
     ada.moved = False
     showcase.go(DAY)
@@ -209,8 +211,8 @@ def test_whatever_moves_contradicts(*, path: str, active: bool) -> None:
 
 
 def test_it_ends_with_two_moves() -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.learn()
     ada.moved = False
     showcase.go(3 * HOUR)
@@ -228,8 +230,11 @@ def test_it_ends_with_two_moves() -> None:
 
 
 def test_moving_data_of_another_car_end_it() -> None:
-    ada, bo = Showing(), Showing(car="bo", path="mqtt", moved=False, active=False)
-    showcase = Showcase(ada, bo)
+    ada, bo = (
+        SimulatedSource(),
+        SimulatedSource(car="bo", path="mqtt", moved=False, active=False),
+    )
+    showcase = SourceSimulation(ada, bo)
     showcase.learn()
     ada.moved = False
     showcase.go(2 * HOUR)
@@ -241,10 +246,10 @@ def test_moving_data_of_another_car_end_it() -> None:
 
 @pytest.mark.parametrize("happens", ORDINARY)
 def test_it_expires_without_further_evidence(
-    happens: Callable[[Showing], None],
+    happens: Callable[[SimulatedSource], None],
 ) -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.learn()
     ada.moved = False
     showcase.go(2 * HOUR)
@@ -258,8 +263,8 @@ def test_it_expires_without_further_evidence(
 
 
 def test_another_set_of_values_is_learnt_anew() -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.learn()
     showcase.beside.reset("ada", DIRECT)
     ada.moved = False
@@ -268,8 +273,8 @@ def test_another_set_of_values_is_learnt_anew() -> None:
 
 
 def test_an_interruption_begins_anew() -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.learn()
     ada.moved = False
     for _ in range(50):
@@ -279,8 +284,8 @@ def test_an_interruption_begins_anew() -> None:
 
 
 def test_who_is_no_longer_named_is_forgotten() -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.learn()
     ada.moved = False
     showcase.go(2 * HOUR)
@@ -293,12 +298,12 @@ def test_who_is_no_longer_named_is_forgotten() -> None:
 
 
 def test_a_restart_keeps_intervals_and_stale_vehicles() -> None:
-    ada = Showing()
-    showcase = Showcase(ada)
+    ada = SimulatedSource()
+    showcase = SourceSimulation(ada)
     showcase.learn()
     ada.moved = False
     showcase.go(2 * HOUR)
-    again = Showcase(ada)
+    again = SourceSimulation(ada)
     again.beside.restore_intervals(showcase.beside.dump_intervals(), 0.0)
     assert again.beside.stale_vehicles == {"ada"}
     assert again.beside.source_status("ada", DIRECT, 0.0).interval == POLL
@@ -314,7 +319,7 @@ def test_a_restart_keeps_intervals_and_stale_vehicles() -> None:
 # With the detector
 
 
-def witnessed(home: Home, ada: Showing) -> StaleDataDetector:
+def witnessed(home: Home, ada: SimulatedSource) -> StaleDataDetector:
     """Set up a home without an account, with another integration that updates a car."""
     entry = settle(home)
     beside = entry.judge.stale_data
@@ -330,7 +335,7 @@ def witnessed(home: Home, ada: Showing) -> StaleDataDetector:
 
 
 def test_the_detector_reports_stale_data(home: Home) -> None:
-    ada = Showing()
+    ada = SimulatedSource()
     witnessed(home, ada)
     began = home.now
     ada.moved = False
@@ -347,12 +352,12 @@ def test_the_detector_reports_stale_data(home: Home) -> None:
     ada.moved = True
     home.run(began + 3 * HOUR)
     assert status(home) is Status.OPERATIONAL
-    assert kinds(home) == [EventType.STARTED, EventType.ENDED]
+    assert event_types(home) == [EventType.STARTED, EventType.ENDED]
     assert notices(home) == []
 
 
 def test_an_internet_failure_explains_stale_data(home: Home) -> None:
-    ada = Showing()
+    ada = SimulatedSource()
     witnessed(home, ada)
     ada.moved = False
     home.set("net", "refuse")
@@ -363,7 +368,7 @@ def test_an_internet_failure_explains_stale_data(home: Home) -> None:
 
 
 def test_a_host_that_fails_is_an_outage_all_the_same(home: Home) -> None:
-    ada = Showing()
+    ada = SimulatedSource()
     witnessed(home, ada)
     ada.moved = False
     home.run(home.now + 2 * HOUR)
@@ -377,7 +382,7 @@ def test_a_host_that_fails_is_an_outage_all_the_same(home: Home) -> None:
 
 
 def test_data_that_move_put_no_outage_off(home: Home) -> None:
-    ada = Showing(every=20.0)
+    ada = SimulatedSource(every=20.0)
     witnessed(home, ada)
     home.set("na.status", "refuse")
     failed = home.now
@@ -386,7 +391,7 @@ def test_data_that_move_put_no_outage_off(home: Home) -> None:
 
 
 def test_unavailable_cars_neither_make_nor_hasten_an_outage(home: Home) -> None:
-    ada = Showing()
+    ada = SimulatedSource()
     witnessed(home, ada)
     ada.lost = True
     home.run(home.now + DAY)
@@ -395,7 +400,7 @@ def test_unavailable_cars_neither_make_nor_hasten_an_outage(home: Home) -> None:
 
 
 def test_a_restart_in_between_repeats_no_notice(home: Home) -> None:
-    ada = Showing()
+    ada = SimulatedSource()
     witnessed(home, ada)
     ada.moved = False
     home.run(home.now + 2 * HOUR)
@@ -405,13 +410,13 @@ def test_a_restart_in_between_repeats_no_notice(home: Home) -> None:
     home.run(home.now + 20 * MINUTE)
     assert status(home) is Status.DEGRADED
     assert home.judgement.since == since
-    assert kinds(home) == [EventType.STARTED]
+    assert event_types(home) == [EventType.STARTED]
 
 
 def test_a_month_of_ordinary_life(home: Home) -> None:
     """Drives, charges, sleep, reloads, expired tokens and slow sources: no evidence."""
     beside = settle(home).judge.stale_data
-    ada = Showing()
+    ada = SimulatedSource()
     draw = home.random
 
     def live() -> None:

@@ -18,7 +18,7 @@ START = datetime(2021, 11, 19, 6, 0, tzinfo=UTC)
 HOUR = 3600.0
 
 
-class Watching:
+class WatchingHome:
     """A home that reports every minute, with its clocks."""
 
     def __init__(self, uptime: Uptime | None = None) -> None:
@@ -94,7 +94,7 @@ DAYS: dict[str, tuple[Sequence[tuple[float, Status]], tuple[float, ...]]] = {
 def test_what_counts(
     seen: Sequence[tuple[float, Status]], expected: tuple[float, ...]
 ) -> None:
-    home = Watching()
+    home = WatchingHome()
     for hours, status in seen:
         home.watch(hours * HOUR, status)
 
@@ -111,7 +111,7 @@ def test_what_counts(
 
 
 def test_an_outage_counts_from_its_start_not_from_its_confirmation() -> None:
-    home = Watching()
+    home = WatchingHome()
     home.watch(HOUR, UP)
     home.wait(30)
     home.report(OUTAGE, seen=90)
@@ -131,7 +131,7 @@ def test_an_outage_counts_from_its_start_not_from_its_confirmation() -> None:
 def test_no_time_is_taken_that_did_not_count_as_up(
     between: Sequence[Status], moved: float, counted: dict[Status, float]
 ) -> None:
-    home = Watching()
+    home = WatchingHome()
     home.watch(2 * HOUR, UP)
     for status in between:
         home.report(status)
@@ -148,7 +148,7 @@ def test_no_time_is_taken_that_did_not_count_as_up(
 
 
 def test_silence_is_not_watching() -> None:
-    home = Watching()
+    home = WatchingHome()
     home.watch(2 * HOUR, UP)
     home.wait(VALID_FOR + 1)
     home.watch(2 * HOUR, OUTAGE)
@@ -159,10 +159,10 @@ def test_silence_is_not_watching() -> None:
 
 
 def test_time_in_which_nothing_ran_is_unknown() -> None:
-    home = Watching()
+    home = WatchingHome()
     home.watch(3 * HOUR, UP)
     home.watch(HOUR, OUTAGE)
-    later = Watching()
+    later = WatchingHome()
     later.uptime.restore_days(home.uptime.dump_days())
     later.wall, later.now = home.wall + timedelta(hours=16), 3.0
     assert later.figures().uptime == pytest.approx(75)
@@ -172,7 +172,7 @@ def test_time_in_which_nothing_ran_is_unknown() -> None:
 
 
 def test_a_clock_that_is_set_makes_nothing_longer() -> None:
-    home = Watching()
+    home = WatchingHome()
     home.watch(2 * HOUR, UP)
     for days in (-2, 400, -396, -36525, 36523):
         home.wall += timedelta(days=days)
@@ -186,7 +186,7 @@ def test_a_clock_that_is_set_makes_nothing_longer() -> None:
 
 
 def test_days_come_and_go() -> None:
-    home = Watching()
+    home = WatchingHome()
     for day in range(40):
         home.watch(2 * HOUR, OUTAGE if day == 9 else UP)
         home.wait(22 * HOUR)
@@ -198,7 +198,7 @@ def test_days_come_and_go() -> None:
 
 
 def test_too_little_says_nothing() -> None:
-    home = Watching()
+    home = WatchingHome()
     assert home.figures() == UptimeStats(
         uptime=None, watched=0.0, outage=0.0, degraded=0.0, sign_in_outage=0.0
     )
@@ -209,7 +209,7 @@ def test_too_little_says_nothing() -> None:
 
 
 def test_the_worst_that_the_entries_of_a_home_see_counts() -> None:
-    home = Watching()
+    home = WatchingHome()
     home.watch(HOUR, UP, "a", "b")
     end = home.now + HOUR
     while home.now < end:
@@ -227,7 +227,7 @@ def test_the_worst_that_the_entries_of_a_home_see_counts() -> None:
 
 
 def test_what_is_kept_is_bounded() -> None:
-    home = Watching()
+    home = WatchingHome()
     for _ in range(DAYS_KEPT + 30):
         home.watch(120, UP)
         home.wait(24 * HOUR - 120)

@@ -14,7 +14,7 @@ from simulator.scenarios.conditions import (
     ConditionKind,
     validate_condition,
 )
-from tests.wait import TIMEOUT_SECONDS, wait_until
+from tests.wait import TIMEOUT, wait_until
 
 from .conftest import Clock
 
@@ -22,7 +22,7 @@ GOOD_STATUS = (200, "text/plain", "ok")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surface:
+class RequestSpec:
     """A request that succeeds without a condition."""
 
     host: str
@@ -34,31 +34,33 @@ class Surface:
 
 VIN = "5YJ3E1E56MF553848"
 SURFACES = {
-    "na.status": Surface(host="na", path="/status"),
-    "na.api": Surface(host="na", path="/api/1/products"),
-    "na.api@model3": Surface(host="na", path=f"/api/1/vehicles/{VIN}"),
-    "na.data": Surface(host="na", path=f"/api/1/vehicles/{VIN}/vehicle_data"),
-    "na.data@model3": Surface(host="na", path=f"/api/1/vehicles/{VIN}/vehicle_data"),
-    "na.commands": Surface(
+    "na.status": RequestSpec(host="na", path="/status"),
+    "na.api": RequestSpec(host="na", path="/api/1/products"),
+    "na.api@model3": RequestSpec(host="na", path=f"/api/1/vehicles/{VIN}"),
+    "na.data": RequestSpec(host="na", path=f"/api/1/vehicles/{VIN}/vehicle_data"),
+    "na.data@model3": RequestSpec(
+        host="na", path=f"/api/1/vehicles/{VIN}/vehicle_data"
+    ),
+    "na.commands": RequestSpec(
         host="na", path=f"/api/1/vehicles/{VIN}/command/door_lock", method="POST"
     ),
-    "na.commands@model3": Surface(
+    "na.commands@model3": RequestSpec(
         host="na", path=f"/api/1/vehicles/{VIN}/wake_up", method="POST"
     ),
-    "car.Ada": Surface(host="na", path=f"/api/1/vehicles/{VIN}"),
-    "auth.token": Surface(
+    "car.Ada": RequestSpec(host="na", path=f"/api/1/vehicles/{VIN}"),
+    "auth.token": RequestSpec(
         host="auth", path="/oauth2/v3/token", method="POST", good=400
     ),
-    "auth.authorize": Surface(
+    "auth.authorize": RequestSpec(
         host="auth", path="/oauth2/v3/.well-known/openid-configuration"
     ),
-    "controls": Surface(host="controls1", path="/generate_204", good=204),
-    "controls2": Surface(host="controls2", path="/success.txt"),
-    "proxy.api": Surface(host="proxy", path="/api/1/products"),
-    "tesla_proxy.api": Surface(host="tesla_proxy", path="/api/1/products"),
-    "teslemetry.api": Surface(host="teslemetry", path="/api/ping"),
-    "tessie.api": Surface(host="tessie", path="/vehicles", good=401),
-    "domain.key": Surface(host="domain", path="/", good=404),
+    "controls": RequestSpec(host="controls1", path="/generate_204", good=204),
+    "controls2": RequestSpec(host="controls2", path="/success.txt"),
+    "proxy.api": RequestSpec(host="proxy", path="/api/1/products"),
+    "tesla_proxy.api": RequestSpec(host="tesla_proxy", path="/api/1/products"),
+    "teslemetry.api": RequestSpec(host="teslemetry", path="/api/ping"),
+    "tessie.api": RequestSpec(host="tessie", path="/vehicles", good=401),
+    "domain.key": RequestSpec(host="domain", path="/", good=404),
 }
 # Conditions, and the error or status, type and body that the client sees.
 OUTCOMES: dict[str, object] = {
@@ -84,8 +86,8 @@ OUTCOMES: dict[str, object] = {
 async def ask(
     session: aiohttp.ClientSession,
     sim: Simulator,
-    surface: Surface,
-    limit: float = TIMEOUT_SECONDS,
+    surface: RequestSpec,
+    limit: float = TIMEOUT,
 ) -> tuple[int, str, str]:
     async with (
         asyncio.timeout(limit),
@@ -117,7 +119,7 @@ async def test_a_condition_shows_and_goes(
     else:
         assert isinstance(outcome, type)
         # A held request is never answered, however short the timeout.
-        limit = 0.1 if condition == "timeout" else TIMEOUT_SECONDS
+        limit = 0.1 if condition == "timeout" else TIMEOUT
         with pytest.raises(outcome):
             await ask(session, sim, surface, limit)
     sim.set(subject, "ok")
@@ -218,7 +220,7 @@ async def test_planes_and_models_fail_apart(
 ) -> None:
     async def seen(name: str, tail: str, method: str = "GET") -> int:
         path = f"/api/1/vehicles/{sim.cars[name].vin}{tail}"
-        surface = Surface(host="na", path=path, method=method)
+        surface = RequestSpec(host="na", path=path, method=method)
         return (await ask(session, sim, surface))[0]
 
     sim.set("na.data@modely", "503")
@@ -256,11 +258,11 @@ async def test_empty_leaves_cars_out_of_lists_only(
     host = subject.partition(".")[0]
     sim.set(subject, "empty")
     for path in ("/api/1/products", "/api/1/vehicles"):
-        answer = await ask(session, sim, Surface(host=host, path=path))
+        answer = await ask(session, sim, RequestSpec(host=host, path=path))
         data = json.loads(answer[2])
         assert [one["display_name"] for one in data["response"]] == left
         assert data["count"] == len(left)
-    one = Surface(host=host, path=f"/api/1/vehicles/{sim.cars['Bo'].vin}")
+    one = RequestSpec(host=host, path=f"/api/1/vehicles/{sim.cars['Bo'].vin}")
     assert (await ask(session, sim, one))[0] == 200
 
 
@@ -412,4 +414,7 @@ async def test_the_proxy_passes_on_failures_of_its_region(
     answer = await ask(session, sim, SURFACES["proxy.api"])
     assert answer[:2] == (status, "application/json")
     assert fits(answer[2])
-    assert await ask(session, sim, Surface(host="proxy", path="/status")) == GOOD_STATUS
+    assert (
+        await ask(session, sim, RequestSpec(host="proxy", path="/status"))
+        == GOOD_STATUS
+    )

@@ -28,7 +28,7 @@ timeline:
 """
 
 
-def written(tmp_path: Path, text: str) -> Path:
+def write_case(tmp_path: Path, text: str) -> Path:
     file = tmp_path / "case.yaml"
     file.write_text(text)
     return file
@@ -44,12 +44,12 @@ def test_every_case_loads(path: Path) -> None:
 
 def test_a_case_sets_the_signing_of_its_cars(tmp_path: Path) -> None:
     text = GOOD.replace("year: 2021}", "year: 2021, signing: required}")
-    case = load_case(written(tmp_path, text))
+    case = load_case(write_case(tmp_path, text))
     assert [car.signing for car in case.cars] == ["required", None]
 
 
 def test_a_case_has_the_content_of_its_file(tmp_path: Path) -> None:
-    case = load_case(written(tmp_path, GOOD))
+    case = load_case(write_case(tmp_path, GOOD))
     first, second = case.timeline
     assert [car.name for car in case.cars] == ["Ada", "Cy"]
     assert case.homes[0].provider == "compatible"
@@ -84,7 +84,7 @@ timeline:
       here: {status: operational, within: "0:01"}
       there: {elsewhere: [na], key: keycard, within: "0:03"}
 """
-    case = load_case(written(tmp_path, text))
+    case = load_case(write_case(tmp_path, text))
     assert [home.name for home in case.homes] == ["here", "there"]
     assert case.homes[1].provider == "proxy"
     assert not case.homes[1].settled
@@ -156,7 +156,7 @@ def test_errors_of_invalid_cases(
     tmp_path: Path, old: str, new: str, words: list[str]
 ) -> None:
     assert old in GOOD
-    file = written(tmp_path, GOOD.replace(old, new, 1))
+    file = write_case(tmp_path, GOOD.replace(old, new, 1))
     with pytest.raises(CaseError) as caught:
         load_case(file)
     for word in [str(file), *words]:
@@ -167,7 +167,7 @@ def test_errors_of_invalid_cases(
 @pytest.mark.parametrize("text", ["", "[]", "name", "\x00", "&a [*a]", "a: &b {c: *b}"])
 def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(CaseError):
-        load_case(written(tmp_path, text))
+        load_case(write_case(tmp_path, text))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -176,5 +176,5 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_homes_alone_need_no_timeline(tmp_path: Path) -> None:
-    homes = load_homes(written(tmp_path, GOOD[: GOOD.index("timeline")]))
+    homes = load_homes(write_case(tmp_path, GOOD[: GOOD.index("timeline")]))
     assert [car.model for car in homes[0].cars] == ["model3", "models"]

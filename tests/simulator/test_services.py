@@ -97,7 +97,7 @@ async def test_teslemetry_passes_on(sim: Simulator, teslemetry: Teslemetry) -> N
         await teslemetry._request(Method.GET, "api/nothing")
 
 
-async def taken_at(car: Any) -> int:
+async def cached_at(car: Any) -> int:
     data = await car.vehicle_data()
     taken: int = data["response"]["charge_state"]["timestamp"]
     return taken // 1000
@@ -119,13 +119,13 @@ async def test_teslemetry_renews_its_cache_at_its_own_pace(
     if polled:
         sim.teslemetry.non_streaming.add(car)
     asked = teslemetry.vehicles.create(sim.cars[car].vin)
-    first = await taken_at(asked)
+    first = await cached_at(asked)
     clock.now += (every or 86400.0) - 1
-    assert await taken_at(asked) == first
+    assert await cached_at(asked) == first
     clock.now += 1
     # The first request gets the cached data, the next one the refreshed data.
-    assert await taken_at(asked) == first
-    second = await taken_at(asked)
+    assert await cached_at(asked) == first
+    second = await cached_at(asked)
     assert (second > first) is (every is not None)
     assert sim.usage.billed == 0
     metadata = await teslemetry.metadata(update_region=False)
@@ -139,11 +139,11 @@ async def test_teslemetry_renews_on_demand_for_credits(
     sim.teslemetry.credits = 4.05
     ada = teslemetry.vehicles.create(sim.cars["Ada"].vin)
     cy = teslemetry.vehicles.create(sim.cars["Cy"].vin)
-    first = await taken_at(ada)
+    first = await cached_at(ada)
     clock.now += 60
     renewed = (await ada.data_refresh())["response"]["charge_state"]["timestamp"]
     assert renewed // 1000 - first >= 60
-    assert await taken_at(ada) == renewed // 1000
+    assert await cached_at(ada) == renewed // 1000
     assert sim.teslemetry.credits == pytest.approx(2.05)
     await cy.data_refresh()
     assert sim.teslemetry.credits == pytest.approx(1.95)
@@ -162,10 +162,10 @@ async def test_a_cache_is_served_while_tesla_fails(
 ) -> None:
     for service in (teslemetry, tessie):
         cy = service.vehicles.create(sim.cars["Cy"].vin)
-        first = await taken_at(cy)
+        first = await cached_at(cy)
         sim.set("na.api", "503 upstream connect error")
         clock.now += 200
-        assert await taken_at(cy) == await taken_at(cy) == first
+        assert await cached_at(cy) == await cached_at(cy) == first
         sim.set("na.api", "ok")
 
 
@@ -173,15 +173,15 @@ async def test_tessie_keeps_the_data_of_a_car_that_falls_asleep(
     sim: Simulator, clock: Clock, tessie: Tessie
 ) -> None:
     ada = tessie.vehicles.create(sim.cars["Ada"].vin)
-    first = await taken_at(ada)
+    first = await cached_at(ada)
     clock.now += 14
-    assert await taken_at(ada) == first
+    assert await cached_at(ada) == first
     clock.now += 1
-    second = await taken_at(ada)
+    second = await cached_at(ada)
     assert second - first >= 15
     sim.set("car.Ada", "asleep")
     clock.now += 3600
-    assert await taken_at(ada) == second
+    assert await cached_at(ada) == second
     assert (await ada.vehicle_data())["response"]["state"] == "asleep"
 
 

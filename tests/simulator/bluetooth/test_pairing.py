@@ -46,7 +46,7 @@ def failed(word: str) -> tuple[int, str]:
     return (OperationStatus_E.OPERATIONSTATUS_ERROR, word)
 
 
-class Asker:
+class KeylessClient:
     """A client without a key."""
 
     def __init__(self, line: Connection) -> None:
@@ -99,10 +99,10 @@ def _outcome(message: RoutableMessage) -> tuple[int, str]:
 
 
 @pytest.fixture
-async def asker(world: Simulator, air: BluetoothEnvironment, ada: Car) -> Asker:
+async def asker(world: Simulator, air: BluetoothEnvironment, ada: Car) -> KeylessClient:
     """Return a client of a car that reports that it waits, as older ones do."""
     world.computers["Ada"].reports_wait = True
-    return Asker(await air.connect(device_address(ada.vin)))
+    return KeylessClient(await air.connect(device_address(ada.vin)))
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def point(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 async def test_the_car_waits_for_the_card_and_then_says_yes(
-    world: Simulator, asker: Asker, point: bytes
+    world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
     await asker.ask(point)
     assert asker.told == [WAIT]
@@ -124,7 +124,7 @@ async def test_the_car_waits_for_the_card_and_then_says_yes(
 
 @pytest.mark.parametrize("refuses", [True, False])
 async def test_a_newer_car_sends_nothing_before_the_keycard_is_tapped(
-    world: Simulator, asker: Asker, point: bytes, refuses: bool
+    world: Simulator, asker: KeylessClient, point: bytes, refuses: bool
 ) -> None:
     assert not Simulator(HOME).computers["Ada"].reports_wait
     world.computers["Ada"].reports_wait = False
@@ -140,7 +140,7 @@ async def test_a_newer_car_sends_nothing_before_the_keycard_is_tapped(
 
 
 async def test_a_malformed_request_is_ignored(
-    world: Simulator, asker: Asker, point: bytes
+    world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
     await asker.ask(b"")
     await asker.ask(b"no key at all")
@@ -150,7 +150,7 @@ async def test_a_malformed_request_is_ignored(
 
 
 async def test_who_sits_in_the_car_may_refuse(
-    world: Simulator, asker: Asker, point: bytes
+    world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
     await asker.ask(point)
     assert world.cancel_pairing("Ada") is PairingState.REFUSED
@@ -160,7 +160,7 @@ async def test_who_sits_in_the_car_may_refuse(
 
 
 async def test_the_car_does_not_wait_for_ever(
-    world: Simulator, asker: Asker, point: bytes, sleep: ManualSleep
+    world: Simulator, asker: KeylessClient, point: bytes, sleep: ManualSleep
 ) -> None:
     await asker.ask(point)
     assert CARD_TIMEOUT in sleep.slept
@@ -172,7 +172,7 @@ async def test_the_car_does_not_wait_for_ever(
 
 
 async def test_the_time_of_one_key_does_not_end_that_of_the_next(
-    world: Simulator, asker: Asker, point: bytes, sleep: ManualSleep
+    world: Simulator, asker: KeylessClient, point: bytes, sleep: ManualSleep
 ) -> None:
     await asker.ask(point)
     world.cancel_pairing("Ada")
@@ -184,11 +184,15 @@ async def test_the_time_of_one_key_does_not_end_that_of_the_next(
 
 
 async def test_a_closed_connection_gets_no_result(
-    world: Simulator, air: BluetoothEnvironment, ada: Car, asker: Asker, point: bytes
+    world: Simulator,
+    air: BluetoothEnvironment,
+    ada: Car,
+    asker: KeylessClient,
+    point: bytes,
 ) -> None:
     await asker.ask(point)
     await asker.line.close()
-    other = Asker(await air.connect(device_address(ada.vin)))
+    other = KeylessClient(await air.connect(device_address(ada.vin)))
     assert world.tap_card("Ada") is PairingState.ADDED
     await run_until_idle()
     assert (asker.told, other.told) == ([WAIT], [])
@@ -203,7 +207,7 @@ async def test_a_closed_connection_gets_no_result(
     ],
 )
 async def test_some_roles_are_refused(
-    world: Simulator, asker: Asker, point: bytes, role: Role, word: str
+    world: Simulator, asker: KeylessClient, point: bytes, role: Role, word: str
 ) -> None:
     await asker.ask(point, role)
     assert asker.told == [failed(word)]
@@ -211,7 +215,7 @@ async def test_some_roles_are_refused(
 
 
 async def test_a_key_that_is_on_the_list_is_not_added_again(
-    world: Simulator, asker: Asker, point: bytes
+    world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
     world.pair("Ada", point, Role.OWNER)
     await asker.ask(point)
@@ -221,7 +225,7 @@ async def test_a_key_that_is_on_the_list_is_not_added_again(
 
 
 async def test_a_full_list_and_valet_mode(
-    world: Simulator, ada: Car, asker: Asker, point: bytes
+    world: Simulator, ada: Car, asker: KeylessClient, point: bytes
 ) -> None:
     ada.valet_mode = True
     await asker.ask(point)
@@ -236,7 +240,7 @@ async def test_a_full_list_and_valet_mode(
 
 
 async def test_the_status_can_be_requested_without_a_key(
-    asker: Asker, ada: Car
+    asker: KeylessClient, ada: Car
 ) -> None:
     status = InformationRequestType.INFORMATION_REQUEST_TYPE_GET_STATUS
     request = InformationRequest(informationRequestType=status)
@@ -259,7 +263,7 @@ REMOVAL = UnsignedMessage(
 
 @pytest.mark.parametrize("unsigned", [UNLOCK, REMOVAL])
 async def test_all_else_needs_a_key(
-    ada: Car, asker: Asker, unsigned: UnsignedMessage
+    ada: Car, asker: KeylessClient, unsigned: UnsignedMessage
 ) -> None:
     await asker.send(unsigned)
     [message] = asker.heard

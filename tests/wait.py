@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 import time
 
-TIMEOUT = 60.0  # seconds
+TIMEOUT_SECONDS = 60.0  # seconds
 
 
 async def wait_until(holds: Callable[[], bool]) -> None:
     """Run the event loop until a condition holds."""
-    end = time.monotonic() + TIMEOUT
+    end = time.monotonic() + TIMEOUT_SECONDS
     while not holds():
         assert time.monotonic() < end, "the condition never held"
         await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from simulator.scenarios.conditions import (
     ConditionKind,
     validate_condition,
 )
-from tests.wait import TIMEOUT, wait_until
+from tests.wait import TIMEOUT_SECONDS, wait_until
 
 from .conftest import Clock
 
@@ -87,7 +87,7 @@ async def ask(
     session: aiohttp.ClientSession,
     sim: Simulator,
     surface: RequestSpec,
-    limit: float = TIMEOUT,
+    limit: float = TIMEOUT_SECONDS,
 ) -> tuple[int, str, str]:
     async with (
         asyncio.timeout(limit),
@@ -119,7 +119,7 @@ async def test_a_condition_shows_and_goes(
     else:
         assert isinstance(outcome, type)
         # A held request is never answered, however short the timeout.
-        limit = 0.1 if condition == "timeout" else TIMEOUT
+        limit = 0.1 if condition == "timeout" else TIMEOUT_SECONDS
         with pytest.raises(outcome):
             await ask(session, sim, surface, limit)
     sim.set(subject, "ok")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 import time
 
-TIMEOUT_SECONDS = 60.0  # seconds
+TIMEOUT_SECONDS = 60.0
 
 
 async def wait_until(holds: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from homeassistant.helpers.entity import EntityDescription
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.outage.endpoints import default_hosts
 
-from .tree import KEYCARD, ROOT, leaves, texts
+from .repository_files import KEYCARD, ROOT, strings, translations
 
 DOCS = ROOT / "docs"
 PAGES = {
@@ -62,7 +62,7 @@ def rows(name: str, heading: str) -> list[list[str]]:
 
 def names(*path: str) -> set[str]:
     """Return the English texts of a table."""
-    found: Any = texts("en")
+    found: Any = translations("en")
     for key in path:
         found = found[key]
     return {str(text) for text in found.values()}
@@ -121,7 +121,7 @@ def test_every_entity_is_documented_with_its_default() -> None:
     }
     named = {
         (domain, key): text
-        for path, text in leaves(texts("en"))
+        for path, text in strings(translations("en"))
         if re.fullmatch(r"entity\.\w+\.\w+\.name", path)
         for _, domain, key, _ in [path.split(".")]
     }
@@ -155,7 +155,7 @@ def test_every_trigger_and_condition_is_documented(table: str) -> None:
         for row in rows("automations.md", f"## {table.title()}")
         for name in row[0].split(", ")
     }
-    content: Any = texts("en")
+    content: Any = translations("en")
     assert documented == {item["name"] for item in content[table].values()}
 
 
@@ -165,7 +165,7 @@ def test_every_action_is_documented() -> None:
         for row in rows("automations.md", "## Actions")
         for name in re.findall(r"`keycard\.(\w+)`", row[0])
     }
-    content: Any = texts("en")
+    content: Any = translations("en")
     assert documented == set(content["services"])
 
 

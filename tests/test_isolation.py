@@ -117,7 +117,7 @@ async def test_a_listener_of_the_notices_fails_for_itself(
     heard: list[object] = []
     publisher: OutageEventPublisher = account.runtime_data.publisher
     publisher.listeners[:] = [fail, heard.append]
-    account.runtime_data.drill._tell_end("over", None, told=False)
+    account.runtime_data.drill._publish_end("over", None, notified=False)
     assert len(heard) == 1
     assert_logged(caplog)
 

@@ -184,8 +184,8 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         )
         self._publisher = OutageEventPublisher(
             hass,
-            seen=self._vehicle_manager.stale_vehicles,
-            describe=self._describe,
+            get_stale_vehicles=self._vehicle_manager.stale_vehicles,
+            describe_vehicles=self._describe,
         )
         self._drill = DrillRunner(
             hass=hass,

@@ -18,15 +18,15 @@ from .record import (
     SituationRecord,
 )
 
-# Notifications of a person a day, not counting what is always told.
+# Notifications of a person per day, without those that are always sent.
 DAILY_LIMIT = 6
 
-# Fewer keys are told once they have been enough for this long.
+# Fewer needed keys are notified once they have been stable for so long.
 SETTLING = timedelta(minutes=3)
 
 
 class Reason(StrEnum):
-    """Why a notification is due."""
+    """Reason for a notification."""
 
     TAKE = "take"
     CALMER = "calmer"
@@ -93,7 +93,7 @@ class NotificationPolicy:
     """Decide which notifications are due."""
 
     def __init__(self, record: NotificationRecord) -> None:
-        """Decide by a record."""
+        """Initialize with a record."""
         self._record = record
 
     def decide(
@@ -142,7 +142,7 @@ class NotificationPolicy:
     def _limited(
         self, reason: Reason | None, case: _Case, decision: Decision
     ) -> Reason | None:
-        """Replace what exceeds the daily limit by one summary."""
+        """Replace notifications beyond the daily limit by one summary."""
         if reason not in _LIMITED or case.situation.kind is SituationKind.DRILL:
             return reason
         day = self._record.day(case.receiver.receiver.owner, case.local.date())
@@ -158,7 +158,7 @@ class NotificationPolicy:
     def mark_sent(
         self, due: DueNotification, *, now: datetime, time_zone: tzinfo
     ) -> None:
-        """Record that a notification was handed over."""
+        """Record that a notification was sent."""
         record = self._record.situation(due.situation.id, due.situation.kind, now)
         receiver = due.receiver.receiver
         state = self._record.receiver(record, receiver.id)
@@ -196,7 +196,7 @@ class NotificationPolicy:
         )
 
     def mark_failed(self, due: DueNotification, now: datetime) -> None:
-        """Record that a notification could not be handed over."""
+        """Record that a notification could not be sent."""
         record = self._record.situation(due.situation.id, due.situation.kind, now)
         self._record.receiver(record, due.receiver.receiver.id).mark_failed(now)
 
@@ -251,7 +251,7 @@ class _Case:
         return leaving and self.state.home is True and not self._drill
 
     def due(self, decision: Decision) -> Reason | None:
-        """Return why something is due, and note when to look again."""
+        """Return why a notification is due, and set when to decide again."""
         if self.situation.over:
             return self._when_over(decision)
         if not self.situation.known:

@@ -20,13 +20,13 @@ from .text import (
     render_notice,
 )
 
-# As many events wait for somebody who can hear them.
+# Maximum number of events that wait for a listener.
 MAX_PENDING = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutageNotice:
-    """An event and its notice; `keys` are those to take, by the name of a vehicle."""
+    """Event with its notice; `keys` are the keys to take by vehicle name."""
 
     kind: str
     notice: str
@@ -40,24 +40,26 @@ class OutageNotice:
 class OutageEventPublisher:
     """Publisher of one entry's events, which wait for the first listener.
 
-    `seen` names the vehicles by which only other integrations show the assessment,
-    `describe` returns the vehicles of keys by name.
+    `get_stale_vehicles` returns the names of vehicles whose stale data only other
+    integrations show, `describe_vehicles` the vehicles for keys by name.
     """
 
     def __init__(
         self,
         hass: HomeAssistant,
         *,
-        seen: Callable[[Assessment], Collection[str]],
-        describe: Callable[[Mapping[str, PhysicalKey]], Sequence[NoticeVehicle]],
+        get_stale_vehicles: Callable[[Assessment], Collection[str]],
+        describe_vehicles: Callable[
+            [Mapping[str, PhysicalKey]], Sequence[NoticeVehicle]
+        ],
     ) -> None:
         """Initialize without translations or listeners."""
         self.listeners: list[Callable[[OutageNotice], None]] = []
         self.words: Translations
-        self._seen = seen
-        self._describe = describe
+        self._get_stale_vehicles = get_stale_vehicles
+        self._describe_vehicles = describe_vehicles
         self._hass = hass
-        self._unheard: deque[OutageNotice] = deque(maxlen=MAX_PENDING)
+        self._pending: deque[OutageNotice] = deque(maxlen=MAX_PENDING)
 
     async def async_load_translations(self) -> None:
         """Load the translations of Home Assistant's language."""
@@ -69,15 +71,15 @@ class OutageEventPublisher:
     ) -> CALLBACK_TYPE:
         """Call a listener with each event, pending ones first."""
         self.listeners.append(listener)
-        while self._unheard:
+        while self._pending:
             with isolated("a listener of the notices"):
-                listener(self._unheard.popleft())
+                listener(self._pending.popleft())
         return lambda: self.listeners.remove(listener)
 
     def render(
         self,
         kind: EventType,
-        judgement: Assessment,
+        assessment: Assessment,
         keys: Mapping[str, PhysicalKey],
         *,
         start: datetime | None,
@@ -87,14 +89,14 @@ class OutageEventPublisher:
     ) -> tuple[str, str]:
         """Render title and text of a notice.
 
-        If a `drill` ends early, `early` names the words that say why.
+        If a `drill` ends early, `early` is the key of the text with the reason.
         """
         notice = render_notice(
             self.words,
             kind=kind,
-            judgement=judgement,
-            vehicles=self._describe(keys),
-            stale_vehicles=self._seen(judgement),
+            judgement=assessment,
+            vehicles=self._describe_vehicles(keys),
+            stale_vehicles=self._get_stale_vehicles(assessment),
             start=start,
             length=length,
             now=dt_util.utcnow(),
@@ -105,34 +107,34 @@ class OutageEventPublisher:
     @callback
     def async_publish(
         self,
-        happening: OutageEvent,
-        judgement: Assessment,
+        event: OutageEvent,
+        assessment: Assessment,
         keys: Mapping[str, PhysicalKey],
         *,
         drill: bool = False,
         early: str | None = None,
     ) -> None:
-        """Publish an event; `keys` are to be taken, by the name of a car."""
+        """Publish an event; `keys` are the keys to take by vehicle name."""
         title, text = self.render(
-            happening.kind,
-            judgement,
+            event.kind,
+            assessment,
             keys,
-            start=happening.start,
-            length=happening.length,
+            start=event.start,
+            length=event.length,
             drill=drill,
             early=early,
         )
-        event = OutageNotice(
-            kind=happening.kind,
-            notice=happening.notice,
+        notice = OutageNotice(
+            kind=event.kind,
+            notice=event.notice,
             title=title,
             text=text,
-            assessment=judgement,
+            assessment=assessment,
             keys=keys,
             drill=drill,
         )
         if not self.listeners:
-            self._unheard.append(event)
+            self._pending.append(notice)
         for listener in list(self.listeners):
             with isolated("a listener of the notices"):
-                listener(event)
+                listener(notice)

@@ -34,7 +34,7 @@ class ReceiverKind(StrEnum):
 
 
 class When(StrEnum):
-    """When a receiver is told of an outage."""
+    """When a receiver is notified of an outage."""
 
     AT_ONCE = "at_once"
     LEAVING = "leaving"
@@ -48,7 +48,7 @@ class QuietHours:
     end: time
 
     def left(self, local: datetime) -> timedelta:
-        """Return how long they go on at a local time, zero outside of them."""
+        """Return the remaining time at a local time, zero outside of quiet hours."""
         now = _since_midnight(local.time())
         spent = (now - _since_midnight(self.begin)) % _DAY
         length = (_since_midnight(self.end) - _since_midnight(self.begin)) % _DAY
@@ -90,7 +90,7 @@ class Settings:
         )
 
     def quiet_left(self, local: datetime) -> timedelta:
-        """Return how long the quiet hours go on at a local time."""
+        """Return the remaining quiet time at a local time."""
         return min((hours.left(local) for hours in self.quiet), default=timedelta())
 
 
@@ -125,7 +125,7 @@ class Receiver:
 
     @property
     def owner(self) -> str:
-        """Return whose notifications are counted together."""
+        """Return the ID under which notifications count for the daily limit."""
         return self.person or self.id
 
     def as_data(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Receiver:
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiverSettings:
-    """A receiver with the settings that hold for it."""
+    """Receiver with the settings that apply to it."""
 
     receiver: Receiver
     settings: Settings
@@ -146,14 +146,14 @@ class ReceiverSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class EntryReceivers:
-    """The receivers of an entry and their settings."""
+    """Receivers of an entry and their settings."""
 
     settings: Settings
     receivers: tuple[Receiver, ...]
 
 
 def merge_receivers(entries: Iterable[EntryReceivers]) -> list[ReceiverSettings]:
-    """Return each receiver once, with those of its settings that tell sooner."""
+    """Return each receiver once, with its settings that notify earlier."""
     merged: dict[str, ReceiverSettings] = {}
     for entry in entries:
         for receiver in entry.receivers:

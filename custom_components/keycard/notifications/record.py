@@ -1,4 +1,4 @@
-"""Record of notifications: what each receiver was sent, and what is still due."""
+"""Record of the notifications sent to each receiver."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict
 from ..outage.stored_values import Skipped, check_type, parse_stored_time
 from ..vehicle.keys import PhysicalKey
 
-# As many situations and failed commands are stored.
+# Maximum numbers of stored situations and failed commands.
 MAX_SITUATIONS = 50
 MAX_FAILED = 20
 MAX_PRESSES = 10
@@ -21,7 +21,7 @@ _RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 30)
 
 
 class SituationKind(StrEnum):
-    """What a receiver is told of."""
+    """Kind of a situation that is notified."""
 
     OUTAGE = "outage"
     WARNING = "warning"
@@ -112,7 +112,7 @@ class ReceiverState:
 
     regions: frozenset[str] = frozenset()
     at: datetime | None = None
-    """When the last notification was handed over."""
+    """When the last notification was sent."""
 
     received: datetime | None = None
     presses: list[tuple[Button, datetime]] = field(default_factory=list)
@@ -150,7 +150,7 @@ class ReceiverState:
         self.retry = _not_after(self.retry, now + _RETRIES[-1])
 
     def observe_place(self, *, home: bool | None) -> None:
-        """Note whether the person is at home; unknown changes nothing."""
+        """Update whether the person is at home; unknown changes nothing."""
         if home is None:
             return
         if home:
@@ -160,13 +160,13 @@ class ReceiverState:
         self.home = home
 
     def mark_failed(self, now: datetime) -> None:
-        """Note that a notification could not be handed over, and plan a retry."""
+        """Record that a notification could not be sent, and plan a retry."""
         self.failed = self.failed or now
         self.retry = now + _RETRIES[min(self.failures, len(_RETRIES) - 1)]
         self.failures += 1
 
     def mark_reached(self) -> None:
-        """Note that the receiver can be reached."""
+        """Record that the receiver can be reached."""
         self.failures, self.failed, self.retry = 0, None, None
 
     def unreachable(self, now: datetime) -> bool:
@@ -228,7 +228,7 @@ class ReceiverState:
 
 @dataclass(kw_only=True)
 class SituationRecord:
-    """What is recorded of a situation."""
+    """Record of a situation with its receivers."""
 
     kind: SituationKind
     seen: datetime
@@ -257,7 +257,7 @@ class SituationRecord:
 
     @classmethod
     def from_stored(cls, stored: StoredSituation, skipped: Skipped) -> SituationRecord:
-        """Return a stored situation without the parts that cannot be read."""
+        """Restore a stored situation, skipping invalid parts."""
         check_type(stored, StoredSituation)
         found = cls(
             kind=SituationKind(stored["kind"]), seen=parse_stored_time(stored["seen"])
@@ -299,7 +299,7 @@ class NotificationRecord:
     def situation(
         self, situation_id: str, kind: SituationKind, now: datetime
     ) -> SituationRecord:
-        """Return the record of a situation, which is begun if it is new."""
+        """Return the record of a situation, which is created if needed."""
         if (found := self.situations.get(situation_id)) is None:
             found = self.situations[situation_id] = SituationRecord(kind=kind, seen=now)
             self._prune()
@@ -307,7 +307,7 @@ class NotificationRecord:
         return found
 
     def receiver(self, situation: SituationRecord, receiver_id: str) -> ReceiverState:
-        """Return the state of a receiver, which is begun if it is new."""
+        """Return the state of a receiver, which is created if needed."""
         if (found := situation.receivers.get(receiver_id)) is None:
             found = situation.receivers[receiver_id] = ReceiverState(
                 token=self._new_token()
@@ -328,7 +328,7 @@ class NotificationRecord:
             situation.failed = [*situation.failed, failed][-MAX_FAILED:]
 
     def forget_receivers(self, known: Iterable[str]) -> None:
-        """Forget the receivers that were removed."""
+        """Remove the receivers that no longer exist."""
         kept = frozenset(known)
         for situation in self.situations.values():
             for receiver_id in situation.receivers.keys() - kept:
@@ -346,7 +346,7 @@ class NotificationRecord:
     # Storage
 
     def _prune(self) -> None:
-        """Forget the oldest situations, those that are over first."""
+        """Remove the oldest situations, ended ones first."""
         surplus = len(self.situations) - MAX_SITUATIONS
         oldest = sorted(self.situations, key=lambda one: self.situations[one].open)
         for situation_id in oldest[: max(0, surplus)]:
@@ -368,7 +368,7 @@ class NotificationRecord:
         )
 
     def restore(self, stored: Mapping[str, Any], skipped: Skipped) -> None:
-        """Restore stored data without the parts that cannot be read."""
+        """Restore stored data, skipping invalid parts."""
         for situation_id, situation in _items(stored, "situations", skipped):
             with skipped.part("a situation"):
                 self.situations[situation_id] = SituationRecord.from_stored(

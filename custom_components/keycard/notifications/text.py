@@ -33,7 +33,7 @@ _TITLES = {
     Status.OUTAGE: "notice_title_outage",
     Status.SIGN_IN_OUTAGE: "notice_title_sign_in",
 }
-# From this model year on, the card reader of a Model 3 or Y may lie elsewhere.
+# From this model year on, the card reader of a Model 3 or Y may be in the console.
 _NEW_CONSOLE_YEAR = 2024
 _TAKE_TITLES = {
     frozenset({PhysicalKey.KEYCARD}): "notice_title_keycard",
@@ -53,11 +53,11 @@ class Translations:
         return self.texts[f"{_PREFIX}{key}"].format(**values)
 
     def regions(self, regions: Iterable[str]) -> str:
-        """Return the names of regions in a row."""
+        """Return a list of region names."""
         return "; ".join(self.format(f"region_{region}") for region in regions)
 
     def list_of(self, names: Iterable[str]) -> str:
-        """Return names in a row, as in a sentence."""
+        """Return a list of names, as in a sentence."""
         *others, last = names
         if not others:
             return last
@@ -81,7 +81,7 @@ async def async_load_translations(
 
 
 class CardReader(StrEnum):
-    """Where a keycard is laid to drive."""
+    """Place of the card reader that allows driving."""
 
     CUP_HOLDERS = "cup_holders"
     CHARGER = "charger"
@@ -90,16 +90,16 @@ class CardReader(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeVehicle:
-    """A vehicle as a notice names it."""
+    """Vehicle in a notice."""
 
     name: str
     key: PhysicalKey
     reader: CardReader = CardReader.CONSOLE
     phone_key: bool = True
-    """Whether a phone can be its key."""
+    """Whether the vehicle supports phone keys."""
 
     bluetooth: bool = False
-    """Whether Home Assistant reaches it over Bluetooth now."""
+    """Whether Home Assistant can reach it over Bluetooth."""
 
     urgent: tuple[UrgentCondition, ...] = ()
 
@@ -114,7 +114,7 @@ def notice_vehicle(
     bluetooth: bool = False,
     urgent: Iterable[UrgentCondition] = (),
 ) -> NoticeVehicle:
-    """Return a vehicle for a notice; its ID may be a VIN."""
+    """Return a vehicle for a notice; `vin` may also be another ID."""
     older = is_pre_refresh(model, year, vin)
     reader = CardReader.CONSOLE
     if model in ("model3", "modely") and year is not None and year < _NEW_CONSOLE_YEAR:
@@ -132,7 +132,7 @@ def notice_vehicle(
 
 
 def render_notice(
-    words: Translations,
+    translations: Translations,
     *,
     kind: EventType,
     judgement: Assessment,
@@ -146,207 +146,251 @@ def render_notice(
 ) -> tuple[str, str]:
     """Render title and text of a notice; the first line says what to do.
 
-    `start` is when the outage began (UTC), `now` is the present and `length` how long
-    it was, once it is over. `stale_vehicles` are the names of the vehicles by which
-    only other integrations show it, `failed` the commands that failed meanwhile. The
-    title of a `drill` leaves room for the mark.
+    `start` is the start of the outage (UTC), `length` the duration of an ended one.
+    `stale_vehicles` are the names of vehicles whose stale data only other integrations
+    show, `failed` the commands that failed during the outage. The title of a `drill`
+    leaves room for its mark.
     """
-    since = _moment(start or now, now)
+    start_time = _format_time(start or now, now)
     if kind is EventType.WARNING:
-        regions = words.regions(judgement.other_regions)
-        return words.format("notice_title_warning"), "\n".join(
+        regions = translations.regions(judgement.other_regions)
+        return translations.format("notice_title_warning"), "\n".join(
             [
-                words.format("notice_warning", regions=regions),
-                words.format("notice_yours"),
+                translations.format("notice_warning", regions=regions),
+                translations.format("notice_yours"),
             ]
         )
     if kind is EventType.ENDED:
-        duration = _duration(words, length or timedelta())
-        return words.format("notice_title_all_clear"), "\n".join(
+        duration = _format_duration(translations, length or timedelta())
+        return translations.format("notice_title_all_clear"), "\n".join(
             [
-                words.format("notice_over", since=since, duration=duration),
-                words.format("notice_over_key"),
-                *_failed(words, failed, now),
+                translations.format("notice_over", since=start_time, duration=duration),
+                translations.format("notice_over_key"),
+                *_failed_commands(translations, failed, now),
             ]
         )
-    wanted = [one for one in vehicles if one.key is not PhysicalKey.NONE]
-    spared = not wanted and judgement.affected == frozenset()
-    room = MAX_TITLE - (len(words.format("drill_title", title="")) if drill else 0)
-    lines = [*_order(words, wanted)]
-    if spared:
-        lines.append(words.format("notice_usual"))
-    lines += [_cause(words, judgement, since), *_beside(words, judgement)]
+    affected = [one for one in vehicles if one.key is not PhysicalKey.NONE]
+    usual_keys = not affected and judgement.affected == frozenset()
+    room = MAX_TITLE - (
+        len(translations.format("drill_title", title="")) if drill else 0
+    )
+    lines = [*_order_lines(translations, affected)]
+    if usual_keys:
+        lines.append(translations.format("notice_usual"))
+    lines += [
+        _cause_line(translations, judgement, start_time),
+        *_other_failures(translations, judgement),
+    ]
     if stale_vehicles:
-        lines.append(words.format("notice_seen", cars=words.list_of(stale_vehicles)))
-    lines += _advice(words, wanted)
-    return _title(words, judgement, wanted, room), "\n".join(lines)
+        lines.append(
+            translations.format(
+                "notice_seen", cars=translations.list_of(stale_vehicles)
+            )
+        )
+    lines += _advice_lines(translations, affected)
+    return _title(translations, judgement, affected, room), "\n".join(lines)
 
 
 def _title(
-    words: Translations,
-    judgement: Assessment,
-    wanted: Sequence[NoticeVehicle],
+    translations: Translations,
+    assessment: Assessment,
+    vehicles: Sequence[NoticeVehicle],
     room: int,
 ) -> str:
-    """Return the title: what to take, for which vehicles if that fits."""
-    if not wanted:
+    """Return the title: the key to take, with the vehicles if they fit."""
+    if not vehicles:
         key = "notice_title_other"
-        if judgement.affected != frozenset():
-            key = _TITLES.get(judgement.status, key)
-        return words.format(key)
-    titles = _orders(words, wanted)
-    short = words.format(_TAKE_TITLES[frozenset(one.key for one in wanted)])
+        if assessment.affected != frozenset():
+            key = _TITLES.get(assessment.status, key)
+        return translations.format(key)
+    titles = _orders(translations, vehicles)
+    short = translations.format(_TAKE_TITLES[frozenset(one.key for one in vehicles)])
     return next((title for title in titles if len(title) <= room), short)
 
 
-def _orders(words: Translations, wanted: Sequence[NoticeVehicle]) -> Iterator[str]:
-    """Yield what to take, for which vehicles and then for how many."""
+def _orders(
+    translations: Translations, vehicles: Sequence[NoticeVehicle]
+) -> Iterator[str]:
+    """Yield the key to take, with the vehicles and then with their number."""
     card, fob = (
-        [one.name for one in wanted if one.key is key]
+        [one.name for one in vehicles if one.key is key]
         for key in (PhysicalKey.KEYCARD, PhysicalKey.FOB)
     )
     if card and fob:
-        yield words.format(
+        yield translations.format(
             "order_both",
-            card_cars=words.list_of(card),
-            fob_cars=words.list_of(fob),
+            card_cars=translations.list_of(card),
+            fob_cars=translations.list_of(fob),
         )
         return
     key = "order_keycard" if card else "order_fob"
-    yield words.format(key, cars=words.list_of(card or fob))
-    if len(wanted) > 1:
-        yield words.format(f"{key}_many", count=str(len(wanted)))
+    yield translations.format(key, cars=translations.list_of(card or fob))
+    if len(vehicles) > 1:
+        yield translations.format(f"{key}_many", count=str(len(vehicles)))
 
 
-def _order(words: Translations, wanted: Sequence[NoticeVehicle]) -> Iterator[str]:
-    """Yield the first lines: what to take, and for which vehicles if that fits."""
-    if not wanted:
+def _order_lines(
+    translations: Translations, vehicles: Sequence[NoticeVehicle]
+) -> Iterator[str]:
+    """Yield the first lines: the key to take, with the vehicles if they fit."""
+    if not vehicles:
         return
-    short = words.format(_TAKE_TITLES[frozenset(one.key for one in wanted)])
-    orders = [words.format("sentence", text=text) for text in _orders(words, wanted)]
+    short = translations.format(_TAKE_TITLES[frozenset(one.key for one in vehicles)])
+    orders = [
+        translations.format("sentence", text=text)
+        for text in _orders(translations, vehicles)
+    ]
     if len(orders[0]) <= MAX_ORDER:
         yield orders[0]
         return
     yield next(
         (order for order in orders if len(order) <= MAX_ORDER),
-        words.format("sentence", text=short),
+        translations.format("sentence", text=short),
     )
     for key, text in (
         (PhysicalKey.KEYCARD, "notice_keycard"),
         (PhysicalKey.FOB, "notice_fob"),
     ):
-        if cars := [one.name for one in wanted if one.key is key]:
-            yield words.format(text, cars=words.list_of(cars))
+        if cars := [one.name for one in vehicles if one.key is key]:
+            yield translations.format(text, cars=translations.list_of(cars))
 
 
-def _failed(
-    words: Translations, failed: Sequence[FailedCommand], now: datetime
+def _failed_commands(
+    translations: Translations, failed: Sequence[FailedCommand], utcnow: datetime
 ) -> Iterator[str]:
-    """Yield what failed in the outage."""
+    """Yield a line with the commands that failed during the outage."""
     if items := [
-        words.format(
+        translations.format(
             "failed_item",
             car=one.car,
-            command=words.command(one.command),
-            time=_moment(one.at, now),
+            command=translations.command(one.command),
+            time=_format_time(one.at, utcnow),
         )
         for one in failed
     ]:
-        yield words.format("notice_failed", commands="; ".join(items))
+        yield translations.format("notice_failed", commands="; ".join(items))
 
 
 def mark_as_drill(
-    words: Translations,
+    translations: Translations,
     kind: EventType,
     notice: tuple[str, str],
     *,
     early: str | None = None,
 ) -> tuple[str, str]:
-    """Mark a notice as that of a drill; `early` names why one ends before its time."""
+    """Mark a notice as that of a drill; `early` is the text key of an early end."""
     title, text = notice
     if kind is EventType.ENDED:
-        title = words.format("drill_title_early" if early else "drill_title_over")
-    text = words.format(early) if early else f"{text}\n{words.format('drill_text')}"
-    return words.format("drill_title", title=title), text
+        title = translations.format(
+            "drill_title_early" if early else "drill_title_over"
+        )
+    text = (
+        translations.format(early)
+        if early
+        else f"{text}\n{translations.format('drill_text')}"
+    )
+    return translations.format("drill_title", title=title), text
 
 
 def render_state(
-    words: Translations, vehicles: Iterable[NoticeVehicle]
+    translations: Translations, vehicles: Iterable[NoticeVehicle]
 ) -> Iterator[str]:
-    """Yield what about the vehicles cannot wait; not for a locked screen."""
+    """Yield the urgent conditions of the vehicles; not for a locked screen."""
     for condition in UrgentCondition:
         if cars := [one.name for one in vehicles if condition in one.urgent]:
-            yield words.format(f"state_{condition}", cars=words.list_of(cars))
+            yield translations.format(
+                f"state_{condition}", cars=translations.list_of(cars)
+            )
 
 
-def _cause(words: Translations, judgement: Assessment, since: str) -> str:
-    """Tell what fails, since when and for whom."""
-    if judgement.status is Status.OUTAGE:
-        return words.format(_OUTAGES.get(judgement.scope, "notice_region"), since=since)
-    if judgement.status is Status.SIGN_IN_OUTAGE:
-        return words.format("notice_sign_in", since=since)
-    models = ", ".join(words.format(f"model_{model}") for model in judgement.models)
-    whom = words.format(_AFFECTED.get(judgement.scope, "whom_all"), models=models)
-    return words.format(_degraded(judgement), since=since, whom=whom)
+def _cause_line(translations: Translations, assessment: Assessment, since: str) -> str:
+    """Return the line with the failure, its start and the affected vehicles."""
+    if assessment.status is Status.OUTAGE:
+        return translations.format(
+            _OUTAGES.get(assessment.scope, "notice_region"), since=since
+        )
+    if assessment.status is Status.SIGN_IN_OUTAGE:
+        return translations.format("notice_sign_in", since=since)
+    models = ", ".join(
+        translations.format(f"model_{model}") for model in assessment.models
+    )
+    affected = translations.format(
+        _AFFECTED.get(assessment.scope, "whom_all"), models=models
+    )
+    return translations.format(_degraded_text(assessment), since=since, whom=affected)
 
 
-def _degraded(judgement: Assessment) -> str:
-    if Subsystem.API in judgement.subsystems:
-        # All cars fail intermittently; some cars may just as well fail for good.
-        return "notice_part" if judgement.scope in _AFFECTED else "notice_fits"
-    if Subsystem.COMMANDS in judgement.subsystems:
+def _degraded_text(assessment: Assessment) -> str:
+    if Subsystem.API in assessment.subsystems:
+        # For some vehicles, failures may be intermittent or permanent.
+        return "notice_part" if assessment.scope in _AFFECTED else "notice_fits"
+    if Subsystem.COMMANDS in assessment.subsystems:
         return "notice_commands"
     return "notice_data"
 
 
-def _beside(words: Translations, judgement: Assessment) -> Iterable[str]:
-    """Tell what else is known to fail."""
-    if judgement.status is Status.OUTAGE and judgement.scope is Scope.REGIONS:
-        yield words.format(
-            "notice_elsewhere", regions=words.regions(judgement.other_regions)
+def _other_failures(
+    translations: Translations, assessment: Assessment
+) -> Iterable[str]:
+    """Yield lines about other failures."""
+    if assessment.status is Status.OUTAGE and assessment.scope is Scope.REGIONS:
+        yield translations.format(
+            "notice_elsewhere", regions=translations.regions(assessment.other_regions)
         )
-    if Subsystem.DATA in judgement.subsystems:
-        yield words.format("notice_old")
+    if Subsystem.DATA in assessment.subsystems:
+        yield translations.format("notice_old")
 
 
-def _advice(words: Translations, wanted: Sequence[NoticeVehicle]) -> Iterator[str]:
-    """Yield what to leave alone, what still works, and how to use a card."""
-    phones = [one.name for one in wanted if one.phone_key]
-    yield words.format("notice_leave_old" if wanted and not phones else "notice_leave")
-    if phones and len(phones) < len(wanted):
-        yield words.format(
-            "of_cars", cars=words.list_of(phones), text=words.format("notice_phone")
+def _advice_lines(
+    translations: Translations, vehicles: Sequence[NoticeVehicle]
+) -> Iterator[str]:
+    """Yield what not to change, what still works, and how to use a keycard."""
+    phones = [one.name for one in vehicles if one.phone_key]
+    yield translations.format(
+        "notice_leave_old" if vehicles and not phones else "notice_leave"
+    )
+    if phones and len(phones) < len(vehicles):
+        yield translations.format(
+            "of_cars",
+            cars=translations.list_of(phones),
+            text=translations.format("notice_phone"),
         )
     elif phones:
-        yield words.format("notice_phone")
-    if reached := [one.name for one in wanted if one.bluetooth]:
-        yield words.format("notice_near", cars=words.list_of(reached))
-    if cards := [one for one in wanted if one.key is PhysicalKey.KEYCARD]:
-        yield words.format("notice_card")
-        yield from _by_reader(words, cards)
+        yield translations.format("notice_phone")
+    if reached := [one.name for one in vehicles if one.bluetooth]:
+        yield translations.format("notice_near", cars=translations.list_of(reached))
+    if cards := [one for one in vehicles if one.key is PhysicalKey.KEYCARD]:
+        yield translations.format("notice_card")
+        yield from _reader_lines(translations, cards)
 
 
-def _by_reader(words: Translations, cards: Sequence[NoticeVehicle]) -> Iterator[str]:
-    """Yield where to lay the card to drive."""
+def _reader_lines(
+    translations: Translations, cards: Sequence[NoticeVehicle]
+) -> Iterator[str]:
+    """Yield where to place the keycard for driving."""
     readers = dict.fromkeys(one.reader for one in cards)
     for reader in readers:
-        text = words.format(f"notice_drive_{reader}")
+        text = translations.format(f"notice_drive_{reader}")
         if len(readers) > 1:
-            cars = words.list_of(one.name for one in cards if one.reader is reader)
-            text = words.format("of_cars", cars=cars, text=text)
+            cars = translations.list_of(
+                one.name for one in cards if one.reader is reader
+            )
+            text = translations.format("of_cars", cars=cars, text=text)
         yield text
 
 
-def _moment(at: datetime, now: datetime) -> str:
+def _format_time(at: datetime, utcnow: datetime) -> str:
     local = dt_util.as_local(at)
-    if local.date() == dt_util.as_local(now).date():
+    if local.date() == dt_util.as_local(utcnow).date():
         return f"{local:%H:%M}"
     return f"{local:%Y-%m-%d %H:%M}"
 
 
-def _duration(words: Translations, length: timedelta) -> str:
+def _format_duration(translations: Translations, length: timedelta) -> str:
     minutes = max(1, round(length.total_seconds() / 60))
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return words.format("duration_hours", hours=str(hours), minutes=f"{minutes:02}")
-    return words.format("duration_minutes", minutes=str(minutes))
+        return translations.format(
+            "duration_hours", hours=str(hours), minutes=f"{minutes:02}"
+        )
+    return translations.format("duration_minutes", minutes=str(minutes))

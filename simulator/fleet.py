@@ -7,6 +7,7 @@ from .cloud.accounts import CLIENT
 from .cloud.partner_apps import PartnerApps
 from .protocol import (
     CommandFault,
+    Confirmation,
     Key,
     PairingState,
     Role,
@@ -14,7 +15,7 @@ from .protocol import (
     WhitelistError,
 )
 from .scenarios.conditions import ConditionError
-from .scenarios.scenario import SIGNING, CarSpec, Home
+from .scenarios.scenario import CONFIRMATIONS, SIGNING, CarSpec, Home
 from .vehicle.car import Car
 
 
@@ -41,6 +42,17 @@ class Fleet:
             message = f"unknown signing {signing!r}; allowed: {', '.join(SIGNING)}"
             raise ConditionError(message)
         self.car(name).signing = signing
+
+    def set_confirmation(self, name: str, confirmation: str) -> None:
+        """Set how a car's locks confirm a command: empty or status."""
+        if confirmation not in CONFIRMATIONS:
+            message = (
+                f"unknown confirmation {confirmation!r};"
+                f" allowed: {', '.join(CONFIRMATIONS)}"
+            )
+            raise ConditionError(message)
+        self.car(name)
+        self.computers[name].confirmation = Confirmation(confirmation)
 
     def pair(self, name: str, key: Key, role: Role = Role.FLEET_MANAGER) -> None:
         """Add a key to a car's whitelist, as the pairing link does."""
@@ -86,5 +98,6 @@ class Fleet:
             index=len(self.cars),
         )
         car.on_change = lambda: self.bluetooth.update_car(car)
-        self.computers[spec.name] = VehicleComputers(car, self._now)
+        computers = self.computers[spec.name] = VehicleComputers(car, self._now)
+        computers.confirmation = Confirmation(spec.confirmation)
         return car

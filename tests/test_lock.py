@@ -68,7 +68,8 @@ async def test_a_failed_command_raises_and_claims_nothing(
         await send(hass, "unlock")
     assert error.value.translation_domain == "keycard"
     assert "Ada" in str(error.value)
-    assert state_of(hass, LOCK).state == "locked"
+    # It may have been executed all the same.
+    assert state_of(hass, LOCK).state == "unknown"
     assert simulator.cars["Ada"].executed.get("door_unlock", 0) == 0
 
 

@@ -1,6 +1,7 @@
 """Every command through Tesla's own proxy, signed end to end."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -10,12 +11,14 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.keycard.vehicle.state import ConnectivityState
 from simulator import Simulator
+from simulator.cloud.services.tesla_proxy import _COMMANDS, CommandRunner
 from simulator.http.server import json_reply
 
 from .command_table import CASES, Case, act, named, shown
 from .config_entries import tesla_proxy_entry
-from .conftest import SetUp, assessment_status, state_of, until
+from .conftest import SetUp, assessment_status, car_of, state_of, until
 from .test_every_command import ExpectedResult, ResettableVehicles
 
 pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")
@@ -134,6 +137,64 @@ async def test_a_key_that_the_car_does_not_know(
         assert caught.value.translation_key == "server_key_not_paired"
     assert assessment_status(proxied) == "operational"
     assert state_of(hass, "lock.ada_lock").state == "locked"
+
+
+@pytest.mark.parametrize(
+    ("car", "entity", "action", "error"),
+    [
+        ("Ada", "switch.ada_valet_mode", "turn_on", "server_wants_pin"),
+        ("Cy", "cover.cy_sun_roof", "open_cover", "server_lacks_command"),
+    ],
+)
+async def test_what_the_proxy_refuses_wakes_no_car(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    proxied: MockConfigEntry,
+    *,
+    car: str,
+    entity: str,
+    action: str,
+    error: str,
+) -> None:
+    await sleeping(hass, simulator, proxied, car)
+    with pytest.raises(HomeAssistantError) as caught:
+        await act(hass, entity, action)
+    assert caught.value.translation_key == error
+    assert simulator.usage.count("wake_up") == 0
+    assert not simulator.cars[car].executed
+
+
+async def test_what_another_server_knows_wakes_the_car(
+    hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
+) -> None:
+    ada = simulator.cars["Ada"]
+    await sleeping(hass, simulator, proxied, "Ada")
+
+    def take(_params: object) -> CommandRunner:
+        return lambda vehicle: vehicle.set_valet_mode(on=True, password="")
+
+    with (
+        patch.dict(_COMMANDS, {"set_valet_mode": take}),
+        patch("simulator.vehicle.car.WAKE_SECONDS", 0.05),
+        patch("custom_components.keycard.transport.cloud._WAKE_POLL_INTERVAL", 0.06),
+        patch(
+            "custom_components.keycard.transport.cloud.is_tesla_proxy",
+            return_value=False,
+        ),
+    ):
+        await act(hass, "switch.ada_valet_mode", "turn_on")
+    assert ada.executed == {"wake_up": 1, "set_valet_mode": 1}
+    assert ada.valet_mode
+
+
+async def sleeping(
+    hass: HomeAssistant, simulator: Simulator, account: MockConfigEntry, name: str
+) -> None:
+    """Let a car fall asleep, and be known to sleep."""
+    simulator.set(f"car.{name}", "asleep")
+    known = car_of(account, name).vehicle
+    assert known.state is not None
+    known.state = replace(known.state, presence=ConnectivityState.ASLEEP)
 
 
 async def test_what_may_have_been_done_is_not_denied(

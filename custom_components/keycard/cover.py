@@ -11,10 +11,8 @@ from homeassistant.components.cover import (
     CoverEntityFeature,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import DOMAIN
 from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
 from .vehicle.commands import Command, CommandCall, command_call
@@ -34,9 +32,6 @@ class VehicleCoverDescription(CoverEntityDescription, VehicleEntityDescription):
     close_command: CommandCall | None = None
     can_close_fn: Callable[[VehicleConfig], bool] = lambda _: True
     """Whether the vehicle can close it."""
-
-    toggles: bool = False
-    """Whether Tesla's command toggles it, so that its state must be known."""
 
 
 def _any_window(state: VehicleState) -> bool | None:
@@ -76,7 +71,6 @@ COVERS = (
         open_command=command_call(Command.REAR_TRUNK, open=True),
         close_command=command_call(Command.REAR_TRUNK, open=False),
         can_close_fn=lambda equipment: equipment.power_liftgate,
-        toggles=True,
     ),
     VehicleCoverDescription(
         key="charge_port",
@@ -143,7 +137,7 @@ class VehicleCover(VehicleEntity, CoverEntity):
     @override
     async def async_open_cover(self, **kwargs: Any) -> None:
         """Open the cover."""
-        await self._async_move(self.entity_description.open_command, closed=False)
+        await self.async_send_command(self.entity_description.open_command)
 
     @override
     async def async_close_cover(self, **kwargs: Any) -> None:
@@ -151,17 +145,4 @@ class VehicleCover(VehicleEntity, CoverEntity):
         close_command = self.entity_description.close_command
         if TYPE_CHECKING:
             assert close_command is not None
-        await self._async_move(close_command, closed=True)
-
-    async def _async_move(self, command: CommandCall, *, closed: bool) -> None:
-        """Send a command, but not one that would toggle the wrong way."""
-        if self.entity_description.toggles and self._can_close:
-            if self.is_closed is None:
-                raise HomeAssistantError(
-                    translation_domain=DOMAIN,
-                    translation_key="trunk_not_known",
-                    translation_placeholders={"car": self.coordinator.vehicle.title},
-                )
-            if self.is_closed is closed:
-                return
-        await self.async_send_command(command)
+        await self.async_send_command(close_command)

@@ -9,7 +9,7 @@ from aiohttp import web
 from ..bluetooth import MAX_CONNECTIONS, LinkConditions, local_name
 from ..protocol import CommandFault, Role
 from ..scenarios.conditions import MODELS, ConditionError
-from ..scenarios.scenario import SIGNING, CarSpec
+from ..scenarios.scenario import CONFIRMATIONS, SIGNING, CarSpec
 from ..simulator import PortTakenError, Simulator
 from ..vehicle.car import Car
 from ..vehicle.schedule import parse_days
@@ -22,7 +22,8 @@ POST /reset   {}   resets conditions and cars to the start of a case
 POST /do      {"car": "Ada", "do": "drive"}; ACTIONS
 POST /app     {"credentials": {"id": "secret"}, "must_register": true, "pem": "..."}
 POST /token   {"state": "expired"} or {"state": "ok"}
-POST /cars    {"name": "Di", "model": "modely", "year": 2024}; also signing
+POST /cars    {"name": "Di", "model": "modely", "year": 2024}; also signing and
+              confirmation
 POST /days    {"car": "Ada", "days": [{"drives": [{"at": "7:30", "minutes": 30}],
               "plug": "18:00"}], "midnight": 1763942400}; the days repeat from
               midnight (Unix time) on, by default from now
@@ -32,8 +33,10 @@ POST /mishap  {"car": "Ada", "mishap": "lost-done", "times": 1}; MISHAPS
 POST /pair    {"car": "Ada", "do": "tap"}: taps a keycard on the console to add the key
               requested over Bluetooth; or refuse
 POST /car     {"car": "Ada", "screen_hangs": true, "tells_wait": false,
-              "acknowledges": false}: infotainment does not answer over Bluetooth; the
-              car reports that it waits for a keycard; it acknowledges each message
+              "acknowledges": false, "confirmation": "status"}: infotainment does not
+              answer over Bluetooth; the car reports that it waits for a keycard; it
+              acknowledges each message; its locks confirm a command with their status,
+              or with a response without content (empty)
 POST /air     {"car": "Ada", "phones": 2, "rssi": -80, "weather": {"lose_to_car": 0.1}}:
               connections of other phones and link conditions ({} resets them), of all
               cars if none is named; WEATHERS
@@ -200,14 +203,21 @@ class ControlApi:
                 and model in MODELS
                 and 2010 <= year < 2040
                 and rest.get("signing") in {None, *SIGNING}
+                and rest.get("confirmation", CONFIRMATIONS[0]) in CONFIRMATIONS
             ):
-                signing = rest.get("signing")
-                spec = CarSpec(name=name, model=model, year=year, signing=signing)
+                spec = CarSpec(
+                    name=name,
+                    model=model,
+                    year=year,
+                    signing=rest.get("signing"),
+                    confirmation=rest.get("confirmation", CONFIRMATIONS[0]),
+                )
                 return web.json_response(describe(self._simulator.add_car(spec)))
             case _:
                 message = (
                     f"needs name, model ({', '.join(MODELS)}) and year;"
                     f" may have signing ({', '.join(SIGNING)})"
+                    f" and confirmation ({', '.join(CONFIRMATIONS)})"
                 )
                 raise ConditionError(message)
 
@@ -281,19 +291,17 @@ class ControlApi:
         body = await _body(request)
         car = self._simulator.car(str(body.pop("car", None)))
         computers = self._simulator.computers[car.name]
+        confirmation = body.pop("confirmation", computers.confirmation.value)
         for name, value in body.items():
             if name not in _COMPUTER_OPTIONS or not isinstance(value, bool):
                 message = (
                     f"{name!r}: {value!r}; allowed: {', '.join(_COMPUTER_OPTIONS)}"
                 )
-                raise ConditionError(f"{message}, true or false")
+                raise ConditionError(f"{message}, true or false; or confirmation")
+        self._simulator.set_confirmation(car.name, str(confirmation))
+        for name, value in body.items():
             setattr(computers, _COMPUTER_OPTIONS[name], value)
-        return web.json_response(
-            {
-                name: getattr(computers, attribute)
-                for name, attribute in _COMPUTER_OPTIONS.items()
-            }
-        )
+        return web.json_response(self._computers_of(car.name))
 
     async def _air(self, request: web.Request) -> web.Response:
         body = await _body(request)
@@ -316,6 +324,16 @@ class ControlApi:
             )
         names = self._simulator.cars if car is None else (car.name,)
         return web.json_response({name: self._bluetooth_state(name) for name in names})
+
+    def _computers_of(self, name: str) -> dict[str, object]:
+        computers = self._simulator.computers[name]
+        return {
+            **{
+                option: getattr(computers, attribute)
+                for option, attribute in _COMPUTER_OPTIONS.items()
+            },
+            "confirmation": computers.confirmation.value,
+        }
 
     def _keys_of(self, name: str) -> dict[str, str]:
         entries = self._simulator.computers[name].whitelist.entries
@@ -350,6 +368,7 @@ class ControlApi:
                     name: {
                         **describe(car),
                         "pairing": self._simulator.computers[name].whitelist.pairing,
+                        "computers": self._computers_of(name),
                         "keys": self._keys_of(name),
                         "air": self._bluetooth_state(name),
                     }

@@ -15,6 +15,8 @@ The README beside the cases describes the format. Additional keys of a case:
 - `set` of `proxy.api`, `controls1`, `controls2`.
 - `signing: required` (or `allowed`, `off`) of a car: whether its commands must be
   signed. Default: `allowed`, and `off` for a Model S or X before 2021.
+- `confirmation: status` of a car: its locks confirm a command with their status.
+  Default: `empty`, a response without content. Real cars do either.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,6 +50,7 @@ SCOPES = (
 SUBSYSTEMS = ("status", "api", "data", "commands", "auth")
 KEYS = ("usual", "keycard", "fob")
 SIGNING = ("required", "allowed", "off")
+CONFIRMATIONS = ("empty", "status")
 DEFAULT_PROVIDER = "compatible"
 PROVIDERS = (
     DEFAULT_PROVIDER,
@@ -77,6 +80,7 @@ class CarSpec:
     model: str
     year: int
     signing: str | None = None  # None: the default of the model
+    confirmation: str = CONFIRMATIONS[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +226,7 @@ def _home(node: YamlNode, *, named: bool) -> Home:
 
 
 def _car(node: YamlNode) -> CarSpec:
-    node.allow_keys("name", "model", "year", "signing")
+    node.allow_keys("name", "model", "year", "signing", "confirmation")
     name = node.require("name").text()
     if not re.fullmatch(r"\w[\w -]*", name):
         node.require("name").fail(
@@ -233,6 +237,8 @@ def _car(node: YamlNode) -> CarSpec:
         model=node.require("model").one_of(MODELS),
         year=node.require("year").number(2010, 2039),
         signing=node.read("signing", _choice(SIGNING)),
+        confirmation=node.read("confirmation", _choice(CONFIRMATIONS))
+        or CONFIRMATIONS[0],
     )
 
 

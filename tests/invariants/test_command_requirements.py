@@ -1,6 +1,7 @@
 """Commands with special requirements: low currents, and a user nearby."""
 
 from collections.abc import Iterator
+import json
 
 import pytest
 
@@ -9,6 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator import Simulator
 from simulator.vehicle.car import Car
+from tests.vehicle.recorded import recorded_message
 
 from .story import Story, assert_explained
 
@@ -36,7 +38,9 @@ async def test_a_low_current_is_shown_once_active(
 ) -> None:
     await story.settled(compatible_entry)
     assert story.states()[AMPS] == "16"
-    assert await story.act("set_value", AMPS, value=3) is None
+    [sent] = recorded_message("amps-below-five")["sent"]
+    assert sent == {"charging_amps": 3}
+    assert await story.act("set_value", AMPS, value=sent["charging_amps"]) is None
     assert (ada.charge_amps, ada.charging_current) == (5, 3)
     assert ada.executed["set_charging_amps"] == 2
     assert story.states()[AMPS] == "3"
@@ -153,6 +157,20 @@ async def test_windows_close_elsewhere_only_if_that_is_allowed(
     ada.windows = dict.fromkeys(ada.windows, 1)
     ada.latitude, ada.longitude = ada.work_position
     assert await story.act("close_cover", "cover.ada_windows") is None
+
+
+async def test_windows_of_a_car_that_finds_its_user_too_far_away(
+    story: Story, compatible_entry: MockConfigEntry, cy: Car
+) -> None:
+    await story.settled(compatible_entry)
+    answer = recorded_message("close-windows-old-s-x")["car"]
+    story.simulator.set("eu.commands", f"200 {json.dumps(answer)}")
+    error = await story.act("close_cover", WINDOWS)
+    assert error is not None
+    assert error.translation_key == "command_failed"
+    assert error.translation_placeholders is not None
+    assert error.translation_placeholders["reason"] == answer["response"]["reason"]
+    assert story.states()[WINDOWS] == "open"
 
 
 async def test_windows_of_a_car_with_an_unknown_location(

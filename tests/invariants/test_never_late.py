@@ -28,6 +28,7 @@ from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .story import LOCK, Story, assert_explained, status_of
 
 CLIMATE = "climate.ada_climate"
+TRUNK = "cover.ada_rear_trunk"
 DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 
 
@@ -138,6 +139,60 @@ async def test_a_contrary_command_replaces_waiting_ones(
     assert story.states()[LOCK] == "locked"
 
 
+@pytest.mark.usefixtures("every_entity")
+@pytest.mark.parametrize(
+    ("actions", "executed"),
+    [
+        (("open_cover", "open_cover"), 1),
+        (("open_cover", "close_cover"), 2),
+        (("open_cover", "close_cover", "open_cover"), 1),
+    ],
+)
+async def test_the_last_wish_holds_for_what_a_command_toggles(
+    story: Story,
+    compatible_entry: MockConfigEntry,
+    actions: tuple[str, ...],
+    executed: int,
+) -> None:
+    """What a press would reverse is known only when its turn has come."""
+    await story.settled(compatible_entry)
+    presses = Presses(story, story.simulator.cars["Ada"])
+    presses.car.config["plg"] = True
+    story.simulator.set("eu.commands", "slow:6")
+    for action in actions:
+        presses.press(action, TRUNK)
+        await story.go(1)
+    results = await presses.results()
+    assert set(results) <= {"done", "command_replaced"}
+    assert (results[0], results[-1]) == ("done", "done")
+    is_open = actions[-1] == "open_cover"
+    assert presses.car.rear_trunk is is_open
+    assert presses.car.executed["actuate_trunk"] == executed
+    assert story.states()[TRUNK] == ("open" if is_open else "closed")
+
+
+@pytest.mark.usefixtures("every_entity")
+async def test_what_is_unconfirmed_is_not_toggled_again(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    await story.settled(compatible_entry)
+    car = story.simulator.cars["Ada"]
+    story.simulator.apply({"eu.commands": "reset", "eu.data": "503 down"})
+    error = await story.act("open_cover", TRUNK)
+    assert error is not None
+    assert error.translation_key == "command_unconfirmed"
+    story.simulator.set("eu.commands", "ok")
+    error = await story.act("open_cover", TRUNK)
+    assert error is not None
+    assert error.translation_key == "trunk_not_known"
+    assert_explained(error)
+    story.simulator.set("eu.data", "ok")
+    await story.until(lambda: story.states()[TRUNK] == "open", 300)
+    assert await story.act("open_cover", TRUNK) is None
+    assert car.executed["actuate_trunk"] == 1
+    assert car.rear_trunk
+
+
 async def test_the_lock_waits_for_nothing_else_of_a_car(
     story: Story, compatible_entry: MockConfigEntry
 ) -> None:
@@ -149,6 +204,21 @@ async def test_the_lock_waits_for_nothing_else_of_a_car(
     story.simulator.set("eu.commands", "slow:3")
     presses.press("unlock")
     assert await presses.results() == ["done", "done"]
+
+
+async def test_a_wake_waits_for_no_other_command(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    """A command to infotainment hangs while the car has fallen asleep."""
+    entry = await story.settled(compatible_entry)
+    presses = Presses(story, story.simulator.cars["Ada"])
+    story.simulator.set("car.Ada", "asleep")
+    await story.go(120)
+    client = entry.runtime_data.garage.sender.client
+    async with client._locks[presses.car.vin, False]:
+        presses.press("unlock")
+        assert await presses.results() == ["done"]
+    assert story.simulator.usage.count("wake_up") == 1
 
 
 async def test_a_car_that_sleeps_has_a_little_longer(

@@ -1,6 +1,7 @@
 """A thousand commands under random faults of both transports.
 
-None runs twice, and no result is reported that is not true.
+None runs twice, and no result is reported that is not true, whichever way the car
+confirms them; the state shown is true or unknown.
 """
 
 from collections import Counter
@@ -16,6 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
+from simulator.protocol import Confirmation
 from simulator.vehicle.car import Car
 
 from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
@@ -54,6 +56,14 @@ class ResultCounter:
     faults: Counter[str] = field(default_factory=Counter)
     twice: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    """States that the lock had, and the car had not."""
+
+    def check_shown(self, story: Story, car: Car, told: str) -> None:
+        """Note a state of the lock that the car has not."""
+        state = story.states()[LOCK]
+        if state not in {"unknown", "locked" if car.locked else "unlocked"}:
+            self.shown.append(f"{told}: {state}")
 
     def show(self) -> None:
         """Print the rates."""
@@ -99,10 +109,12 @@ def check_result(
 async def test_whatever_goes_wrong_no_command_runs_twice(
     story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    dice, tally = Random(SEED), ResultCounter()
+    dice, tally, forms = Random(SEED), ResultCounter(), Random(SEED)
     await story.settled(with_paired_vehicle(compatible_entry, near.car))
     simulator, car = story.simulator, near.car
     for number in range(COMMANDS):
+        form = forms.choice(list(Confirmation))
+        simulator.computers["Ada"].confirmation = form
         weather = dice.choice(list(ON_AIR))
         cloud, mishap = dice.choice(OVER_CLOUD), dice.choice(MISHAPS)
         range_ = "gone" if dice.random() < 0.1 else "near"
@@ -116,6 +128,7 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
                 f"on air: {weather}",
                 f"over the cloud: {cloud}",
                 f"in the car: {mishap or 'nothing'}",
+                f"confirmed by: {form}",
                 f"the car's place: {range_}",
             )
         )
@@ -128,12 +141,15 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
             error,
             car.executed[command] - before,
             holds=holds(car),
-            told=f"{number} {act}: {weather}, {cloud}, {mishap}, {range_}",
+            told=f"{number} {act}: {weather}, {cloud}, {mishap}, {range_}, {form}",
         )
+        tally.check_shown(story, car, f"{number} {act}")
         await story.go(dice.choice((1, 5, 30)))
+        tally.check_shown(story, car, f"after {number} {act}")
     tally.show()
     assert tally.twice == []
     assert tally.wrong == []
+    assert tally.shown == []
 
 
 async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
@@ -156,9 +172,12 @@ async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
         late += error is None and story.clock.monotonic() - began > 10
         executed = car.executed[command] - before
         check_result(tally, error, executed, holds=holds(car), told=f"{number} {act}")
+        tally.check_shown(story, car, f"{number} {act}")
         await story.go(dice.choice((1, 5, 30)))
+        tally.check_shown(story, car, f"after {number} {act}")
     tally.show()
     print(f"later than ten seconds: {late / COMMANDS:.1%}")
     assert tally.twice == []
     assert tally.wrong == []
+    assert tally.shown == []
     assert tally.ended["done"] - late >= 0.99 * COMMANDS

@@ -270,6 +270,33 @@ async def test_open_answers_of_an_infotainment_that_never_seals_count(
     assert repairs(story) == {}
 
 
+async def test_an_infotainment_that_stops_to_seal_is_said_so_and_paired_again(
+    story: Story, near: NearVehicle, watching_entry: MockConfigEntry
+) -> None:
+    near.car.charge_limit = 70
+    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
+    lock, limit = lock_of(story, entry), limit_of(story, entry)
+    assert story.states()[limit] == "70"
+    story.simulator.computers["Ada"].seals_infotainment = False
+    near.car.charge_limit, near.car.locked = 60, False
+    await story.until(lambda: "bluetooth_unsealed" in repairs(story), 1800)
+    assert_only_repair(story, entry, "bluetooth_unsealed")
+    # The locks' computer seals as before, and is believed.
+    assert story.states()[lock] == "unlocked"
+    assert story.states()[limit] in {"70", "unknown"}
+    error = await story.act("set_value", limit, value=80)
+    assert error is not None
+    assert_explained(error)
+    assert story.states()[limit] in {"70", "unknown"}
+    page = await pair_again(story, entry)
+    await page.fill()
+    await page.wait_until_done()
+    assert page.aborts("reconfigure_successful")
+    await story.until(lambda: repairs(story) == {}, 300)
+    shown = f"{near.car.charge_limit:.0f}"
+    await story.until(lambda: story.states()[limit] == shown, 1800)
+
+
 # Provisional
 
 

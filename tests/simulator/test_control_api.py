@@ -15,7 +15,7 @@ from rich.console import Console
 from simulator import Simulator, load_case
 from simulator.__main__ import main, play
 from simulator.http.control_api import ControlApi
-from simulator.protocol import Role, public_point
+from simulator.protocol import Confirmation, Role, public_point
 
 from .signing_client import generate_key
 
@@ -70,6 +70,13 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("/car", {"car": "Di"}, "Ada, Bo, Cy"),
     ("/car", {"car": "Ada", "screen_hangs": 1}, "true or false"),
     ("/car", {"car": "Ada", "flies": True}, "screen_hangs, tells_wait"),
+    ("/car", {"car": "Ada", "confirmation": "loud"}, "empty, status"),
+    ("/car", {"car": "Ada", "screen_hangs": 1, "confirmation": "status"}, "true or"),
+    (
+        "/cars",
+        {"name": "Di", "model": "modely", "year": 2024, "confirmation": "loud"},
+        "empty, status",
+    ),
     ("/air", {"car": "Di"}, "Ada, Bo, Cy"),
     ("/air", {"car": "Ada", "phones": 4}, "from 0 to 3"),
     ("/air", {"weather": {"lose_to_car": 2}}, "from 0 to 1"),
@@ -89,6 +96,7 @@ async def test_mistakes_over_http(
     assert status == 400
     assert words in answer["error"]
     assert sim.conditions == {}
+    assert sim.computers["Ada"].confirmation is Confirmation.EMPTY
 
 
 async def test_only_json_is_taken(
@@ -126,9 +134,9 @@ async def test_what_a_person_does(
 async def test_accounts_and_counters_over_http(
     sim: Simulator, control: ControlApi, session: aiohttp.ClientSession
 ) -> None:
-    body = {"name": "Di", "model": "modely", "year": 2024}
+    body = {"name": "Di", "model": "modely", "year": 2024, "confirmation": "status"}
     assert (await post(session, control, "/cars", body))[0] == 200
-    assert "Di" in sim.cars
+    assert sim.computers["Di"].confirmation is Confirmation.STATUS
     for status in (200, 400):
         async with session.delete(f"{control.url}/cars/Di") as response:
             assert response.status == status
@@ -168,8 +176,17 @@ async def test_the_air_over_http(
 
     ways = {"car": "Ada", "screen_hangs": True, "tells_wait": True}
     _, answer = await post(session, control, "/car", ways)
-    assert answer == {"screen_hangs": True, "tells_wait": True, "acknowledges": False}
+    said = {"screen_hangs": True, "tells_wait": True, "acknowledges": False}
+    assert answer == {**said, "confirmation": "empty"}
     assert sim.computers["Ada"].infotainment_hangs
+    form = {"car": "Ada", "confirmation": "status"}
+    _, answer = await post(session, control, "/car", form)
+    assert answer == {**said, "confirmation": "status"}
+    assert sim.computers["Ada"].confirmation is Confirmation.STATUS
+    async with session.get(f"{control.url}/state") as response:
+        cars = (await response.json())["cars"]
+    forms = [cars[name]["computers"]["confirmation"] for name in ("Ada", "Bo")]
+    assert forms == ["status", "empty"]
 
     weather = {"weather": {"refuse": 1}}
     _, answer = await post(session, control, "/air", weather)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from simulator import Simulator
+from simulator.protocol import Confirmation
 from simulator.scenarios.scenario import CaseError, Expectation, load_case, load_homes
 
 CASES = sorted((Path(__file__).parent.parent / "cases").glob("*.yaml"))
@@ -46,6 +48,11 @@ def test_a_case_sets_the_signing_of_its_cars(tmp_path: Path) -> None:
     text = GOOD.replace("year: 2021}", "year: 2021, signing: required}")
     case = load_case(write_case(tmp_path, text))
     assert [car.signing for car in case.cars] == ["required", None]
+    text = GOOD.replace("year: 2021}", "year: 2021, confirmation: status}")
+    case = load_case(write_case(tmp_path, text))
+    assert [car.confirmation for car in case.cars] == ["status", "empty"]
+    forms = [one.confirmation for one in Simulator(case.homes).computers.values()]
+    assert forms == [Confirmation.STATUS, Confirmation.EMPTY]
 
 
 def test_a_case_has_the_content_of_its_file(tmp_path: Path) -> None:
@@ -104,6 +111,11 @@ timeline:
         ("year: 2021", "year: true", ["cars[0].year", "whole number"]),
         ("year: 2021", "years: 2021", ["years", "name, model, year"]),
         ("year: 2021", "year: 2021, signing: x", ["signing", "required, allowed"]),
+        (
+            "year: 2021",
+            "year: 2021, confirmation: x",
+            ["confirmation", "empty, status"],
+        ),
         ("name: Cy", "name: Ada", ["two cars have the same name"]),
         ("name: Cy", 'name: "C.y"', ["a name is made of"]),
         ("region: na", "region: na\n  lively: 1", ["lively", "true or false"]),

@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 from tesla_protocol.command.car_server_pb2 import (
     Action,
+    GetVehicleData,
     HvacAutoAction,
     VehicleAction,
     VehicleControlFlashLightsAction,
@@ -121,6 +122,54 @@ def test_infotainment_obeys(client: TeslaClient, car: Car) -> None:
     on = HvacAutoAction(power_on=True)
     client.act(Action(vehicleAction=VehicleAction(hvacAutoAction=on)))
     assert car.climate_on
+
+
+# The kinds of state that Tesla's client can read, and what the simulated car tells of.
+STATES = {
+    "getChargeState": "charge_state",
+    "getClimateState": "climate_state",
+    "getDriveState": "drive_state",
+    "getLocationState": "location_state",
+    "getClosuresState": "closures_state",
+    "getChargeScheduleState": None,
+    "getPreconditioningScheduleState": None,
+    "getTirePressureState": "tire_pressure_state",
+    "getMediaState": "media_state",
+    "getMediaDetailState": None,
+    "getSoftwareUpdateState": "software_update_state",
+    "getParentalControlsState": None,
+}
+
+
+@pytest.mark.parametrize(("ask", "told"), STATES.items(), ids=STATES)
+def test_every_kind_of_state_is_read(
+    client: TeslaClient, ask: str, told: str | None
+) -> None:
+    client.start(INFOTAINMENT)
+    request = GetVehicleData()
+    getattr(request, ask).SetInParent()
+    reply = client.act(Action(vehicleAction=VehicleAction(getVehicleData=request)))
+    parts = [field.name for field, _ in reply.vehicleData.ListFields()]
+    assert parts == ([] if told is None else [told])
+    assert not client.dropped
+
+
+@pytest.mark.parametrize("domain", [SECURITY, INFOTAINMENT])
+def test_a_forged_tag_is_refused(client: TeslaClient, car: Car, domain: int) -> None:
+    client.start(domain)
+    unlock = UnsignedMessage(RKEAction=RKEAction_E.RKE_ACTION_UNLOCK)
+    message = client.message(domain, unlock.SerializeToString())
+    client.sign(message)
+    data = message.signature_data
+    signature = (
+        data.AES_GCM_Personalized_data
+        if data.HasField("AES_GCM_Personalized_data")
+        else data.HMAC_Personalized_data
+    )
+    signature.tag = bytes((signature.tag[0] ^ 1,)) + signature.tag[1:]
+    (answer,) = client.send(message).answers
+    assert fault_of(answer.SerializeToString()) == "INVALID_SIGNATURE"
+    assert not car.executed
 
 
 @pytest.mark.parametrize("domain", [SECURITY, INFOTAINMENT])

@@ -16,11 +16,11 @@ from custom_components.keycard.transport.bluetooth import BluetoothClient
 from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import RecordingMiddleware
 from custom_components.keycard.transport.key_pair import PrivateKey
-from custom_components.keycard.vehicle.commands import Command, command_call
+from custom_components.keycard.vehicle.commands import COMMANDS, Command, command_call
 from custom_components.keycard.vehicle.computer_keys import ComputerTrust
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions, device_address
-from simulator.protocol import Role
+from simulator.protocol import Confirmation, Role
 from simulator.scenarios.scenario import CarSpec, Home
 from simulator.vehicle.car import Car
 
@@ -201,5 +201,33 @@ async def test_over_the_cloud(
                 assert not ada.executed[case.executed]
                 assert (await cloud.command(ada.vin, command_call(Command.WAKE))).done
             outcome = await send()
+            assert (outcome.done, outcome.known) == (True, True)
+            assert ada.executed[case.executed] == 1
+
+
+@pytest.mark.parametrize("confirmation", Confirmation)
+@pytest.mark.parametrize("over", ["cloud", "bluetooth"])
+async def test_both_confirmations_of_the_locks(
+    *,
+    world: Simulator,
+    cloud: FleetClient,
+    bluetooth: BluetoothClient,
+    ada: Car,
+    subtests: Subtests,
+    over: str,
+    confirmation: Confirmation,
+) -> None:
+    world.computers["Ada"].confirmation = confirmation
+    for case in DEEDS:
+        if not COMMANDS[case.command].vehicle_security:
+            continue
+        with subtests.test(case=str(case)):
+            prepare(ada, case.command, case.params)
+            call = command_call(case.command, **case.params)
+            outcome = await (
+                cloud.command(ada.vin, call, signed=True)
+                if over == "cloud"
+                else bluetooth.command(call)
+            )
             assert (outcome.done, outcome.known) == (True, True)
             assert ada.executed[case.executed] == 1

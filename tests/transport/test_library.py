@@ -4,17 +4,25 @@ import ast
 import os
 import re
 
+import aiohttp
 from packaging.requirements import Requirement
 import pytest
 import tesla_fleet_api
+from tesla_fleet_api.tesla import VehicleFleet
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 from tesla_fleet_api.tesla.vehicle.commands import Session
 
+from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.library import (
     REQUIRED_MEMBERS,
     missing_members,
 )
+from custom_components.keycard.transport.rest_vehicle import PRIVATE_MEMBER
+from custom_components.keycard.vehicle.commands import Command, command_call
 from tests.repository_files import KEYCARD, ROOT, read_json
+
+from ..vehicle.recorded import VIN
+from .cloud import DONE, Cloud, saying, token
 
 NAME = "tesla-fleet-api"
 
@@ -86,3 +94,26 @@ def test_every_used_private_member_is_listed() -> None:
         "_default_timeout",
         "_sessions",
     }
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_a_newer_library_may_lack_what_names_the_seat_twice(
+    session: aiohttp.ClientSession,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its own form is sent then; Tesla's proxy refuses it with the reason."""
+    call = command_call(Command.SEAT_HEATER, seat="front_left", level=2)
+    cloud.handler = saying(DONE)
+    link = FleetClient(session, cloud.url, token)
+    assert hasattr(VehicleFleet(link._api, VIN), PRIVATE_MEMBER)
+    assert (await link.command(VIN, call)).done
+    monkeypatch.setattr(
+        "custom_components.keycard.transport.rest_vehicle.PRIVATE_MEMBER", "_gone"
+    )
+    assert (await link.command(VIN, call)).done
+    bodies = [body for _, _, body in cloud.seen]
+    assert bodies == [
+        {"heater": 0, "seat_position": 0, "level": 2},
+        {"heater": 0, "level": 2},
+    ]

@@ -2,13 +2,18 @@
 
 from collections import Counter
 
+import aiohttp
 from aiohttp import web
 import pytest
 
 from custom_components.keycard.transport.cloud import FleetClient, wake_and_wait
+from custom_components.keycard.transport.http import (
+    RecordingMiddleware,
+    deadline_trace_config,
+)
 
 from ..vehicle.recorded import VIN
-from .cloud import Cloud, Handler, replying, saying
+from .cloud import TOKEN, Cloud, Handler, replying, saying
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -68,3 +73,28 @@ async def test_wake_and_wait(
     assert len(woken.calls) == looks + 1
     methods = Counter(method for method, _, _ in cloud.seen)
     assert methods == Counter({"POST": 1, "GET": looks})
+
+
+async def test_a_wake_is_not_sent_after_its_deadline(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(
+        "custom_components.keycard.transport.cloud.time.monotonic", lambda: now
+    )
+
+    async def late_token() -> str:
+        nonlocal now
+        now += 31.0
+        return TOKEN
+
+    cloud.handler = waking("online")
+    async with aiohttp.ClientSession(
+        middlewares=(RecordingMiddleware(),), trace_configs=[deadline_trace_config()]
+    ) as session:
+        woken = await wake_and_wait(
+            FleetClient(session, cloud.url, late_token), VIN, deadline=60
+        )
+    assert not woken.online
+    assert [call.withheld for call in woken.calls] == [True]
+    assert cloud.seen == []

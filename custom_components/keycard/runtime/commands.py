@@ -23,6 +23,7 @@ from ..outage.evidence import (
     make_evidence,
 )
 from ..transport.cloud import FleetClient, wake_and_wait
+from ..transport.proxy_answers import may_be_unknown
 from ..transport.result import ApiCall, BluetoothError, CommandRejection, CommandResult
 from ..transport.routing import CloudHealth, Preference, transport_order
 from ..vehicle.command_queue import CommandQueue, NotSent, PendingCommand
@@ -75,6 +76,10 @@ class CommandNotDeliveredError(HomeAssistantError):
     """The command did not reach the vehicle: another transport may be tried."""
 
 
+class CommandUnconfirmedError(HomeAssistantError):
+    """It is unknown whether the vehicle executed the command."""
+
+
 @dataclass(kw_only=True)
 class _Wake:
     """A wake that commands wait for."""
@@ -108,7 +113,9 @@ class CloudCommandSender:
         if vehicle.mobile_access_disabled:
             # The vehicle would wake up, and refuse the command.
             raise self._reason_error(Reason.MOBILE_ACCESS, vehicle)
-        if not vehicle.online and not self._skips_wake(vehicle, pending.call.command):
+        if rejection := await self.client.server_rejection(pending.call):
+            raise _not_delivered(rejection.value, vehicle)
+        if not vehicle.online and not self._skips_wake(vehicle, pending.call):
             await self._async_wake(vehicle, pending)
             if pending.call.command is Command.WAKE:
                 return
@@ -130,8 +137,7 @@ class CloudCommandSender:
                 await self._async_check_data(vehicle, call)
             return
         if not result.known:
-            self.request_refresh(vehicle.id)
-            raise command_error("command_unconfirmed", vehicle)
+            raise _unconfirmed(vehicle)
         if result.reason:
             # The command may have been based on an outdated state.
             self.request_refresh(vehicle.id)
@@ -203,10 +209,17 @@ class CloudCommandSender:
         if reason is not None and self._pause(vehicle, category) > 0:
             raise self._reason_error(reason, vehicle, category)
 
-    def _skips_wake(self, vehicle: Vehicle, command: Command) -> bool:
-        """Return whether a command is sent without a wake because wakes are paused."""
-        paused = self._pause(vehicle, Category.WAKES) > 0
-        return paused and command is not Command.WAKE
+    def _skips_wake(self, vehicle: Vehicle, call: CommandCall) -> bool:
+        """Return whether a command is sent to a vehicle that may be asleep.
+
+        That is while wakes are paused, and if a server may not know the command: a wake
+        is billed.
+        """
+        if call.command is Command.WAKE:
+            return False
+        if self.client.commands_through_server and may_be_unknown(call.command):
+            return True
+        return self._pause(vehicle, Category.WAKES) > 0
 
     def _pause(self, vehicle: Vehicle, category: Category) -> float:
         """Return for how many seconds calls of a category are paused."""
@@ -268,6 +281,8 @@ class CloudCommandSender:
             return None
         if result.calls[0].without_token:
             return _not_delivered("sign_in_fails", vehicle)
+        if result.calls[0].withheld:
+            return _not_delivered("command_too_late", vehicle)
         if wake.classification is None or wake.classification.reason in _ASLEEP:
             return _not_delivered("car_asleep", vehicle)
         return self._call_error(vehicle, wake.classification, Category.WAKES)
@@ -365,6 +380,10 @@ def _not_delivered(
     return command_error(key, vehicle, CommandNotDeliveredError, **placeholders)
 
 
+def _unconfirmed(vehicle: Vehicle) -> HomeAssistantError:
+    return command_error("command_unconfirmed", vehicle, CommandUnconfirmedError)
+
+
 _BLUETOOTH_ERRORS: Mapping[BluetoothError, str] = {
     BluetoothError.NO_ADAPTER: "bluetooth_no_adapter",
     BluetoothError.OUT_OF_RANGE: "bluetooth_out_of_range",
@@ -403,14 +422,17 @@ class _Run:
     automatic: bool = True
     """Whether none of its callers is a user."""
 
+    skipped: bool = False
+    """Whether it was not sent because its effect held already."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CommandRouter:
     """Route commands to one vehicle, each within its deadline.
 
     `on_sent`, `on_done` and `on_ended` are called when a command may have been sent,
-    was executed, and has ended; `on_interrupted` when a command that may have been sent
-    has no caller any more.
+    was executed, and has ended; `on_unconfirmed` when it is unknown whether it was
+    executed, or a command that may have been sent has no caller any more.
     """
 
     vehicle: Vehicle
@@ -418,10 +440,11 @@ class CommandRouter:
     bluetooth: BluetoothVehicle | None
     preference: Preference
     cloud_health: Callable[[], CloudHealth]
+    usable_state: Callable[[], VehicleState | None]
     on_sent: Callable[[PendingCommand], None]
     on_done: Callable[[CommandCall], None]
     on_ended: Callable[[PendingCommand], None]
-    on_interrupted: Callable[[CommandCall], None]
+    on_unconfirmed: Callable[[CommandCall], None]
     _queue: CommandQueue = field(default_factory=CommandQueue, init=False)
     _runs: dict[PendingCommand, _Run] = field(default_factory=dict, init=False)
 
@@ -476,7 +499,7 @@ class CommandRouter:
             return
         if run.pending.sent:
             run.interrupted = True
-            self.on_interrupted(run.pending.call)
+            self.on_unconfirmed(run.pending.call)
             return
         run.pending.withdraw(NotSent.STOPPED)
         run.task.cancel()
@@ -490,12 +513,12 @@ class CommandRouter:
         await asyncio.gather(*(run.task for run in runs), return_exceptions=True)
         for run in runs:
             if run.pending.sent and run.task.cancelled():
-                self.on_interrupted(run.pending.call)
+                self.on_unconfirmed(run.pending.call)
 
     def _cancelled_error(self, run: _Run) -> HomeAssistantError:
         """Return the error for a cancelled command."""
         if run.pending.withdrawn is None:
-            return command_error("command_unconfirmed", self.vehicle)
+            return _unconfirmed(self.vehicle)
         return command_error(_NOT_SENT[run.pending.withdrawn], self.vehicle)
 
     async def _async_run(
@@ -509,10 +532,10 @@ class CommandRouter:
             self._queue.remove(pending)
             del self._runs[pending]
             self.on_ended(pending)
-        if error is None:
+        if error is None and not run.skipped:
             self.on_done(pending.call)
-        elif run.interrupted:
-            self.on_interrupted(pending.call)
+        elif run.interrupted or isinstance(error, CommandUnconfirmedError):
+            self.on_unconfirmed(pending.call)
         return error
 
     async def _async_send_in_turn(
@@ -530,7 +553,10 @@ class CommandRouter:
         try:
             async with limit:
                 self._set_deadline(pending, limit)
-                await self._async_try_transports(pending)
+                if self._skips_toggle(pending.call):
+                    self._runs[pending].skipped = True
+                else:
+                    await self._async_try_transports(pending)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -538,6 +564,21 @@ class CommandRouter:
         except HomeAssistantError as err:
             return err
         return None
+
+    def _skips_toggle(self, call: CommandCall) -> bool:
+        """Return whether a command is not sent as it would reverse its effect.
+
+        Raise an error if that is unknown. Commands ahead of it may have changed it.
+        """
+        spec, state = COMMANDS[call.command], self.usable_state()
+        if not spec.toggles(None if state is None else state.equipment):
+            return False
+        known = state or VehicleState(vin=self.vehicle.id)
+        expected = spec.effect(call.params, known)
+        values = {name: getattr(known, name) for name in expected}
+        if None in values.values():
+            raise command_error("trunk_not_known", self.vehicle)
+        return values == expected
 
     def _set_deadline(self, pending: PendingCommand, limit: asyncio.Timeout) -> None:
         """Cancel a command at its deadline, unless it was sent."""
@@ -620,7 +661,7 @@ def _bluetooth_error(
     if result.withheld:
         return _not_delivered("command_too_late", vehicle)
     if not result.known:
-        return command_error("command_unconfirmed", vehicle)
+        return _unconfirmed(vehicle)
     if result.reason:
         return command_error("command_failed", vehicle, reason=result.reason)
     if result.error is not None:

@@ -106,10 +106,11 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
             bluetooth=bluetooth,
             preference=preference,
             cloud_health=lambda: cloud_health(self._cloud),
+            usable_state=lambda: self.data.usable_state,
             on_sent=self._async_command_sent,
             on_done=self._async_command_done,
             on_ended=self._async_command_ended,
-            on_interrupted=self._async_command_interrupted,
+            on_unconfirmed=self._async_command_unconfirmed,
         )
         self._save = save
         self._access = CloudAccess()
@@ -328,7 +329,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self.async_publish()
 
     @callback
-    def _async_command_interrupted(self, call: CommandCall) -> None:
+    def _async_command_unconfirmed(self, call: CommandCall) -> None:
         """Set what a command may have changed to unknown, and request it."""
         names = self.vehicle.changed_fields(call.command, call.params)
         self.vehicle.mark_uncertain(names, dt_util.utcnow())

@@ -27,9 +27,10 @@ from .proxy_answers import (
     is_tesla_proxy,
     parse_object,
     parse_rejection,
+    requires_pin,
 )
 from .rest_vehicle import RestVehicle
-from .result import ApiCall, CommandResult, parse_result
+from .result import ApiCall, CommandRejection, CommandResult, parse_result
 from .signing import SessionCallback, SignedVehicle
 
 _LOGGER = logging.getLogger(__name__)
@@ -133,10 +134,10 @@ class FleetClient:
         )
         self._endpoints = [*_ENDPOINTS, *([_LOCATION] if location else [])]
         # Each computer of a vehicle has its own sessions and executes its commands in
-        # order, so that locking does not wait for infotainment.
+        # order, so that locking does not wait for infotainment, nor a wake for either.
         self._signed_vehicles: dict[tuple[str, bool], SignedVehicle] = {}
         self._session_listeners: list[SessionCallback] = []
-        self._locks: defaultdict[tuple[str, bool], asyncio.Lock]
+        self._locks: defaultdict[tuple[str, bool | None], asyncio.Lock]
         self._locks = defaultdict(asyncio.Lock)
 
     def add_session_listener(self, listener: SessionCallback) -> None:
@@ -224,7 +225,8 @@ class FleetClient:
         """
         command, spec = call.command, COMMANDS[call.command]
         signed = (signed or spec.requires_signing) and command is not Command.WAKE
-        async with self._locks[vin, spec.vehicle_security]:
+        computer = None if command is Command.WAKE else spec.vehicle_security
+        async with self._locks[vin, computer]:
             if signed and self.can_sign:
                 return await self._signed_command(vin, call, pending)
             vehicle = await self._rest_vehicle(vin, command)
@@ -241,6 +243,13 @@ class FleetClient:
         if not self.commands_through_server:
             return _command_result(command, api_call)
         return _proxied_command_result(command, api_call)
+
+    async def server_rejection(self, call: CommandCall) -> CommandRejection | None:
+        """Return why the server would reject a command, None if that is not known."""
+        if not self.commands_through_server or not requires_pin(call):
+            return None
+        proxy = await self._is_tesla_proxy()
+        return CommandRejection.SERVER_WANTS_PIN if proxy else None
 
     async def _signed_command(
         self, vin: str, call: CommandCall, pending: PendingCommand | None
@@ -281,17 +290,22 @@ class FleetClient:
         """Return a vehicle that sends a command in the format of the server."""
         if command is Command.WAKE:
             return RestVehicle(self._api, vin)
-        tesla_proxy = False
-        if self.commands_through_server and command in _PROXY_SPECIFIC_COMMANDS:
-            # Without a token the proxy identifies itself and forwards nothing.
-            answer = await request(
-                self._command_server.session,
-                "GET",
-                f"{self._command_server.base_url}/api/1/products",
-                timeout=_PROBE_TIMEOUT,
-            )
-            tesla_proxy = is_tesla_proxy(answer)
+        differs = self.commands_through_server and command in _PROXY_SPECIFIC_COMMANDS
+        tesla_proxy = differs and await self._is_tesla_proxy()
         return RestVehicle(self._command_api, vin, tesla_proxy=tesla_proxy)
+
+    async def _is_tesla_proxy(self) -> bool:
+        """Return whether the server that takes the commands is Tesla's proxy.
+
+        Without a token it identifies itself, and does not forward the request.
+        """
+        answer = await request(
+            self._command_server.session,
+            "GET",
+            f"{self._command_server.base_url}/api/1/products",
+            timeout=_PROBE_TIMEOUT,
+        )
+        return is_tesla_proxy(answer)
 
     def _vehicle(self, vin: str) -> VehicleFleet[TeslaFleetApi]:
         # New for each call: the library keeps its vehicles forever.
@@ -326,10 +340,13 @@ async def wake_and_wait(
 ) -> WakeResult:
     """Wake a vehicle once and poll until it is online, at most `deadline` seconds.
 
+    The wake is billed: like any command it is not sent after its own deadline.
     `on_call` is called with each API call.
     """
     started = time.monotonic()
-    result = await client.command(vin, command_call(Command.WAKE))
+    wake = command_call(Command.WAKE)
+    pending = PendingCommand(call=wake, pressed_at=started)
+    result = await client.command(vin, wake, pending=pending)
     calls: list[ApiCall] = []
 
     def add(call: ApiCall) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 import json
 
+from ..vehicle.commands import Command, CommandCall, flag_param
 from ..vehicle.parsing import JsonObject, parse_text
 from .http import HttpResult
 from .result import CommandRejection
@@ -38,6 +39,21 @@ _REJECTIONS: Mapping[str, CommandRejection] = {
     "invalid_command": CommandRejection.SERVER_LACKS_COMMAND,
     "command not implemented": CommandRejection.SERVER_LACKS_COMMAND,
 }
+
+
+# Commands that Tesla's proxy does not know. It refuses them at once, all others only
+# after it has reached the vehicle.
+_UNKNOWN = frozenset({Command.SUN_ROOF, Command.AUTO_WHEEL, Command.WHEEL_HEATER})
+
+
+def may_be_unknown(command: Command) -> bool:
+    """Return whether Tesla's proxy may not know a command."""
+    return command in _UNKNOWN
+
+
+def requires_pin(call: CommandCall) -> bool:
+    """Return whether Tesla's proxy sends a command only with a PIN."""
+    return call.command is Command.VALET and flag_param(call.params, "on")
 
 
 def parse_rejection(answer: HttpResult) -> CommandRejection | None:

@@ -5,6 +5,9 @@ from typing import Any, override
 from tesla_fleet_api.const import Method
 from tesla_fleet_api.tesla import TeslaFleetApi, VehicleFleet
 
+# The private member of the library that is used; a newer version may lack it.
+PRIVATE_MEMBER = "_request"
+
 
 class RestVehicle(VehicleFleet[TeslaFleetApi]):
     """Vehicle that receives unsigned commands.
@@ -27,6 +30,10 @@ class RestVehicle(VehicleFleet[TeslaFleetApi]):
         self, seat_position: int, seat_heater_level: int
     ) -> dict[str, Any]:
         """Send the seat under the names that Tesla and its proxy expect."""
+        if not hasattr(self, PRIVATE_MEMBER):
+            return await super().remote_seat_heater_request(
+                seat_position, seat_heater_level
+            )
         return await self._request(
             Method.POST,
             f"api/1/vehicles/{self.vin}/command/remote_seat_heater_request",

@@ -7,7 +7,7 @@ from typing import Any
 
 from .computer_keys import Computer
 from .field_spec import WINDOWS
-from .state import VehicleState
+from .state import VehicleConfig, VehicleState
 
 type Params = Mapping[str, object]
 type Changes = dict[str, Any]
@@ -95,6 +95,9 @@ class CommandSpec:
     check_data: bool = False
     """Whether proxies number its values differently, so that data must confirm it."""
 
+    toggles: Callable[[VehicleConfig | None], bool] = lambda _: False
+    """Return whether it reverses its effect on a vehicle where that holds already."""
+
     limit: TimeLimit = TimeLimit()
     subject: Callable[[Params], Hashable] = lambda _: None
     """Return what the command sets (the last wins), None if every press counts."""
@@ -173,6 +176,10 @@ def _amps_effect(params: Params, state: VehicleState) -> Changes:
 
 def _is_closing(params: Params) -> bool:
     return not flag_param(params, "open")
+
+
+def _has_liftgate(config: VehicleConfig | None) -> bool:
+    return config is None or config.power_liftgate
 
 
 def _pin_effect(params: Params, state: VehicleState) -> Changes:
@@ -313,8 +320,9 @@ COMMANDS: Mapping[Command, CommandSpec] = {
         subject=_subject("front_trunk"),
         vehicle_security=True,
     ),
-    # open: the state afterwards; the command toggles a power liftgate
+    # open: the state afterwards
     Command.REAR_TRUNK: CommandSpec(
+        toggles=_has_liftgate,
         effect=lambda params, _: {"rear_trunk_open": params["open"]},
         limit=ACCESS_LIMIT,
         subject=_subject("rear_trunk"),

@@ -214,7 +214,7 @@ async def test_a_wake_waits_for_no_other_command(
     presses = Presses(story, story.simulator.cars["Ada"])
     story.simulator.set("car.Ada", "asleep")
     await story.go(120)
-    client = entry.runtime_data.garage.sender.client
+    client = entry.runtime_data.command_sender.client
     async with client._locks[presses.car.vin, False]:
         presses.press("unlock")
         assert await presses.results() == ["done"]

@@ -103,7 +103,7 @@ async def test_a_newer_library_may_lack_what_names_the_seat_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its own form is sent then; Tesla's proxy refuses it with the reason."""
-    call = command_call(Command.SEAT_HEATER, seat="front_left", level=2)
+    call = command_call(Command.SEAT_HEATER, seat="left", level=2)
     cloud.handler = saying(DONE)
     link = FleetClient(session, cloud.url, token)
     assert hasattr(VehicleFleet(link._api, VIN), PRIVATE_MEMBER)

@@ -37,7 +37,7 @@ _ENCRYPT = 1 << Flags.FLAG_ENCRYPT_RESPONSE
 
 
 class MessageFaultError(Exception):
-    """Error raised for a rejected message; the reply includes the session's info."""
+    """Error raised for a rejected message; a given session is sent in the reply."""
 
     def __init__(self, fault: MessageFault_E, session: Session | None = None) -> None:
         super().__init__(MessageFault_E.Name(fault))

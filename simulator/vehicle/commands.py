@@ -348,7 +348,7 @@ def is_user_near(car: ControlledCar, body: Parameters) -> bool:
 def requires_proximity(command: str, body: Parameters) -> bool:
     """Return whether an unsigned command requires the user to be near the car.
 
-    Tesla documents this for cars before Model 3: closing windows can trap someone, and
+    As Tesla documents for cars before Model 3: closing windows may be unattended, and
     HomeLink opens the garage.
     """
     if command == "window_control":

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from benchmarks.home import Home
-from benchmarks.world import World
+from benchmarks.simulated_home import Home
+from benchmarks.simulated_network import World
 
 
 @pytest.fixture(params=[1, 2, 3])

@@ -1,11 +1,11 @@
 """Accounts: first installation, sign-in, limits, and several accounts."""
 
-from benchmarks.home import Car, Entry, Home
-from benchmarks.world import OK
+from benchmarks.simulated_home import Car, Entry, Home
+from benchmarks.simulated_network import OK
 from custom_components.keycard.outage.models import Assessment, MissingEvidence, Status
 from custom_components.keycard.outage.outage_log import EventType, NoticeType
 
-from .scene import (
+from .home_helpers import (
     ADA,
     CY,
     ERROR,

@@ -5,11 +5,11 @@ from random import Random
 
 import pytest
 
-from benchmarks.home import Home
-from benchmarks.world import OK, World
+from benchmarks.simulated_home import Home
+from benchmarks.simulated_network import OK, World
 from custom_components.keycard.outage.models import Scope, Status, Subsystem
 
-from .scene import (
+from .home_helpers import (
     ADA,
     BO,
     CY,

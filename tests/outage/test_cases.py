@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from benchmarks.home import Car, Entry, Home
-from benchmarks.world import OK, World
+from benchmarks.simulated_home import Car, Entry, Home
+from benchmarks.simulated_network import OK, World
 from custom_components.keycard.outage.models import INCONCLUSIVE, OUTAGES, Assessment
 from custom_components.keycard.outage.outage_log import NoticeType
 from simulator.scenarios.scenario import Expectation, Scenario, Step, load_case

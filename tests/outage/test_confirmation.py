@@ -2,12 +2,12 @@
 
 import pytest
 
-from benchmarks.home import Home
-from benchmarks.world import OK
+from benchmarks.simulated_home import Home
+from benchmarks.simulated_network import OK
 from custom_components.keycard.outage.models import OUTAGES, Status, Subsystem
 from custom_components.keycard.outage.outage_log import EventType, NoticeType
 
-from .scene import (
+from .home_helpers import (
     ADA,
     BO,
     CY,

@@ -4,11 +4,20 @@ from random import Random
 
 import pytest
 
-from benchmarks.home import Home
-from benchmarks.world import OK, World
+from benchmarks.simulated_home import Home
+from benchmarks.simulated_network import OK, World
 from custom_components.keycard.outage.models import MissingEvidence, Scope, Status
 
-from .scene import BLOCKED, HOUR, SETTLED, change, notices, settle, status, statuses
+from .home_helpers import (
+    BLOCKED,
+    HOUR,
+    SETTLED,
+    change,
+    notices,
+    settle,
+    status,
+    statuses,
+)
 
 
 def test_without_unrelated_hosts_another_region_is_the_contrast(home: Home) -> None:

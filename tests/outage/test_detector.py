@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from benchmarks.home import Car, Home
+from benchmarks.simulated_home import Car, Home
 from custom_components.keycard.outage.models import (
     OUTAGES,
     MissingEvidence,
@@ -14,7 +14,7 @@ from custom_components.keycard.outage.models import (
     Subsystem,
 )
 
-from .scene import (
+from .home_helpers import (
     ADA,
     ASLEEP,
     BLOCKED,

@@ -3,12 +3,12 @@
 from itertools import pairwise
 from random import Random
 
-from benchmarks.home import Car, Home
-from benchmarks.world import OK, World
+from benchmarks.simulated_home import Car, Home
+from benchmarks.simulated_network import OK, World
 from custom_components.keycard.outage.endpoints import default_hosts, list_endpoints
 from custom_components.keycard.outage.host_monitor import HostMonitor
 
-from .scene import SETTLED, change, settle
+from .home_helpers import SETTLED, change, settle
 
 DAY = 86400.0
 

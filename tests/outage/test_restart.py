@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from benchmarks.home import Car, Home
-from benchmarks.world import OK
+from benchmarks.simulated_home import Car, Home
+from benchmarks.simulated_network import OK
 from custom_components.keycard.outage.account import Category
 from custom_components.keycard.outage.models import (
     Assessment,
@@ -16,7 +16,7 @@ from custom_components.keycard.outage.models import (
 )
 from custom_components.keycard.outage.outage_log import EventType, NoticeType
 
-from .scene import (
+from .home_helpers import (
     ADA,
     CY,
     ERROR,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks.home import Home
+from benchmarks.simulated_home import Home
 from custom_components.keycard.outage.models import Assessment, Scope, Status, Subsystem
 from custom_components.keycard.outage.outage_log import EventType
 from custom_components.keycard.outage.stale_data import (
@@ -17,7 +17,7 @@ from custom_components.keycard.outage.stale_data import (
     StaleDataDetector,
 )
 
-from .scene import HOUR, SETTLED, event_types, notices, settle, status, statuses
+from .home_helpers import HOUR, SETTLED, event_types, notices, settle, status, statuses
 
 MINUTE = 60.0
 DAY = 24 * HOUR

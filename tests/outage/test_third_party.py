@@ -4,11 +4,21 @@ from random import Random
 
 import pytest
 
-from benchmarks.home import Home
-from benchmarks.world import OK, World
+from benchmarks.simulated_home import Home
+from benchmarks.simulated_network import OK, World
 from custom_components.keycard.outage.models import Status, Subsystem
 
-from .scene import ADA, BO, ERROR, HOUR, SETTLED, change, settle, status, statuses
+from .home_helpers import (
+    ADA,
+    BO,
+    ERROR,
+    HOUR,
+    SETTLED,
+    change,
+    settle,
+    status,
+    statuses,
+)
 
 GATEWAY = "502 <html>Bad gateway</html>"
 

@@ -23,7 +23,7 @@ from custom_components.keycard.outage.outage_log import (
 )
 from custom_components.keycard.outage.stale_data import StaleDataDetector
 
-from .world import OK, TIMEOUT, Ask, World, told
+from .simulated_network import OK, TIMEOUT, Ask, World, told
 
 # How an account is called, as the integration does it (seconds).
 PRODUCTS_PACE = 600.0

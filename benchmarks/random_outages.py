@@ -6,8 +6,8 @@ from random import Random
 
 from custom_components.keycard.outage.models import Status
 
-from .home import Car, Home
-from .world import World
+from .simulated_home import Car, Home
+from .simulated_network import World
 
 # What the maker's hosts do in an outage: for /status, and for calls.
 FAILURES: dict[str, tuple[str, str]] = {

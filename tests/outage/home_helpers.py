@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from benchmarks.home import Car, Entry, Home
+from benchmarks.simulated_home import Car, Entry, Home
 from custom_components.keycard.outage.models import Assessment, Scope, Status
 from custom_components.keycard.outage.outage_log import EventType, NoticeType
 

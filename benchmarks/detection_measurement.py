@@ -1,4 +1,4 @@
-"""Measures the judge alone: how soon it sees outages, and that it sees no others."""
+"""Measure the detector alone: detection times and false alarms."""
 
 import argparse
 from collections import Counter
@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from . import nuisance, outages
-from .outages import HANGS, Detection
+from . import false_alarms, random_outages
+from .random_outages import HANGS, Detection
 
 OUTAGES = 10_000
 YEARS = 1_000
@@ -26,13 +26,13 @@ MEDIAN_HANGS = 65.0
 WORST = 100.0
 
 _MODEL = """\
-The watch, the judge and the journal of the integration run as they are, without
-sockets: conditions stand in for hosts, and every answer is read with the table of
-meanings. Times come from one simulated clock; random numbers from the seeds shown.
+The real host monitor, detector and outage log run without sockets: conditions replace
+hosts, and every answer is classified by the real rules. Times come from one simulated
+clock, random numbers from the seeds shown.
 
 [b]Outages.[/b] One home each: 40 % without an account, else one to three cars. After
-a quiet time the maker's hosts fail at a random moment: they refuse, answer 500,
-answer 503 HTML, or hang until the ask is given up after 10 s; in one region, or (40
+a quiet time Tesla's hosts fail at a random moment: they refuse, answer 500,
+answer 503 HTML, or hang until the request times out after 10 s; in one region, or (40
 %) in all, half of these with sign-in. Requests on their way then hang or break off.
 In a tenth of the homes with cars only the calls fail while the probe still answers:
 shown apart, without a bound, as no probe can tell. One request in {noise} fails by
@@ -43,7 +43,7 @@ of the time. One request in {noise} fails by itself (500, 503, reset, timeout). 
 internet fails {failures} times for 1 to 60 min (refuse, timeout, reset, names,
 portal, certificates), a third of these come back with a stutter; what is under way
 then hangs or breaks off, and comes through or not when it is back. A burst of
-{burst:.0f} s every {every:.0f} min on average, at home or in the maker's region.
+{burst:.0f} s every {every:.0f} min on average, at home or in the region of Tesla.
 Besides: ten slow times, the maker's hosts blocked by name, by null address, by a
 foreign certificate or by 403 HTML, quotas and refusals (403, 412, 429 for up to 14
 h), answers that cars sleep, one car's data refused, limited or said to be offline,
@@ -63,25 +63,25 @@ phase.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run both measurements and print what came out."""
+    """Run both measurements and print the results."""
     options = _options(arguments)
     console = Console()
-    console.rule("The judge alone")
+    console.rule("Outage detection")
     model = "\n\n".join(
         " ".join(paragraph.split()) for paragraph in _MODEL.split("\n\n")
     )
     console.print(
         model.format(
-            noise=round(1 / outages.NOISE),
-            failures=nuisance.INTERNET_FAILURES,
-            burst=nuisance.BURST,
-            every=nuisance.BURST_EVERY / nuisance.MINUTE,
+            noise=round(1 / random_outages.NOISE),
+            failures=false_alarms.INTERNET_FAILURES,
+            burst=false_alarms.BURST,
+            every=false_alarms.BURST_EVERY / false_alarms.MINUTE,
         )
     )
     began = time.perf_counter()
     misses = [
         *_measure_outages(console, options),
-        *_measure_nuisance(console, options),
+        *_measure_false_alarms(console, options),
     ]
     console.print(f"Took {time.perf_counter() - began:.0f} s.")
     for miss in misses:
@@ -92,7 +92,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks/judge.py", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/detection.py", description=__doc__
+    )
     parser.add_argument("--quick", action="store_true", help="run a small fraction")
     parser.add_argument("--outages", type=int, help=f"how many, {OUTAGES} by default")
     parser.add_argument("--years", type=int, help=f"how many, {YEARS} by default")
@@ -111,7 +113,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 def _simulated[T](
     console: Console, what: str, simulate: Callable[[int], T], seeds: range, jobs: int
 ) -> Iterator[T]:
-    """Simulate in several processes; yield the outcomes as they come."""
+    """Simulate in several processes; yield the results in order of completion."""
     if jobs <= 1:
         yield from map(simulate, seeds)
         return
@@ -131,7 +133,9 @@ def _simulated[T](
 
 def _measure_outages(console: Console, options: argparse.Namespace) -> list[str]:
     seeds = range(options.seed, options.seed + options.outages)
-    found = list(_simulated(console, "outages", outages.simulate, seeds, options.jobs))
+    found = list(
+        _simulated(console, "outages", random_outages.simulate, seeds, options.jobs)
+    )
     table = Table(
         title=f"Seconds until an outage is seen: {len(found)} outages, "
         f"seeds {seeds.start} to {seeds.stop - 1}"
@@ -142,7 +146,7 @@ def _measure_outages(console: Console, options: argparse.Namespace) -> list[str]
     whole = [item for item in found if not item.calls_only]
     hang = [item for item in whole if item.failure == HANGS]
     answer = [item for item in whole if item.failure != HANGS]
-    for failure in outages.FAILURES:
+    for failure in random_outages.FAILURES:
         _add_row(table, failure, [item for item in whole if item.failure == failure])
     table.add_section()
     _add_row(table, "refuse or answer with errors", answer)
@@ -194,13 +198,13 @@ def _missed(
         yield f"{what}: {value:.1f} s, bound {bound:.0f} s"
 
 
-# Nuisance
+# False alarms
 
 
-def _measure_nuisance(console: Console, options: argparse.Namespace) -> list[str]:
+def _measure_false_alarms(console: Console, options: argparse.Namespace) -> list[str]:
     seeds = range(options.seed, options.seed + options.years)
     found = list(
-        _simulated(console, "home-years", nuisance.simulate, seeds, options.jobs)
+        _simulated(console, "home-years", false_alarms.simulate, seeds, options.jobs)
     )
     statuses: Counter[str] = Counter()
     for year in found:
@@ -216,24 +220,24 @@ def _measure_nuisance(console: Console, options: argparse.Namespace) -> list[str
     table.add_column("How often", justify="right")
     table.add_row("outages reported (bound 0)", str(len(false)))
     table.add_row("events sent", str(sum(year.happenings for year in found)))
-    table.add_row("sign-in held for bad", str(sum(year.reauth for year in found)))
+    table.add_row("sign-in considered invalid", str(sum(year.reauth for year in found)))
     table.add_row("early warnings", str(sum(year.warnings for year in found)))
     table.add_row("failures of own internet", str(failures))
-    table.add_row("of these judged so when they ended", str(named))
+    table.add_row("of these recognized by their end", str(named))
     table.add_section()
     for status, count in statuses.most_common():
         table.add_row(f"changes to {status}", str(count))
     table.add_section()
     table.add_row("requests played", str(sum(year.requests for year in found)))
-    skipped = sum(year.skipped for year in found) / nuisance.YEAR
+    skipped = sum(year.skipped for year in found) / false_alarms.YEAR
     table.add_row("years skipped as quiet", f"{skipped:.1f}")
     console.print(table)
     misses = [f"outage reported in the year of seed {seed}: {at}" for seed, at in false]
     misses += [
-        f"sign-in held for bad in the year of seed {year.seed}"
+        f"sign-in considered invalid in the year of seed {year.seed}"
         for year in found
         if year.reauth
     ]
     if named < 0.9 * failures:
-        misses.append(f"only {named} of {failures} internet failures were judged so")
+        misses.append(f"only {named} of {failures} internet failures were recognized")
     return misses

@@ -10,9 +10,9 @@ from random import Random
 from custom_components.keycard.outage.health import RECENT
 from custom_components.keycard.outage.models import OUTAGES, Status
 
-from .home import Car, Home
-from .outages import NOISE, NOISE_KINDS
-from .world import OK, World
+from .random_outages import NOISE, NOISE_KINDS
+from .simulated_home import Car, Home
+from .simulated_network import OK, World
 
 YEAR = 365 * 24 * 3600.0
 MINUTE = 60.0

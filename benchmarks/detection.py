@@ -1,0 +1,11 @@
+"""Measure outage detection; exit non-zero if a bound is missed."""
+
+from pathlib import Path
+import sys
+
+if __name__ == "__main__":
+    # The project's root must be in the path, run as a file or as a module.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from benchmarks.detection_measurement import main
+
+    sys.exit(main())

@@ -21,7 +21,8 @@ from simulator.scenarios.scenario import Home, Scenario
 
 from . import fake_network
 from .clock import OffsetClock
-from .console import DemoConsole
+from .demo_console import DemoConsole
+from .demo_narrator import Narrator, RateControl
 from .environment import ScenarioEnvironment, build_network, trust
 from .event_loop import HarnessLoop
 from .frontend_client import (
@@ -34,7 +35,6 @@ from .frontend_client import (
     write_initial_storage,
 )
 from .home_assistant import ROOT, HomeAssistantInstance, LogCollector, boot_full
-from .narrator import Narrator, RateControl
 from .scenario_runner import SETTLE_SECONDS, ScenarioRunner
 from .time_control import HarnessError, TimeControl, Traffic
 

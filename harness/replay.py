@@ -20,7 +20,7 @@ from rich.markup import escape
 from simulator.scenarios.scenario import PROVIDERS, CaseError, Scenario, load_case
 
 from .clock import OffsetClock
-from .report import format_time, from_json, show
+from .outcome_report import format_time, from_json, show
 from .scenario_runner import Outcome
 
 CASE_SECONDS = 600
@@ -61,7 +61,7 @@ class ReplayRunner:
                 return result
             process = subprocess.Popen(  # noqa: S603 - this program itself
                 [
-                    *(sys.executable, "-m", "harness", "worker", str(case.path)),
+                    *(sys.executable, "-m", "harness", "replay_worker", str(case.path)),
                     *self._providers,
                 ],
                 stdout=subprocess.PIPE,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.narrator import IDLE_REAL_SECONDS, idle_rate
-from harness.report import format_time, from_json, to_json
+from harness.demo_narrator import IDLE_REAL_SECONDS, idle_rate
+from harness.outcome_report import format_time, from_json, to_json
 from harness.scenario_runner import (
     SETTLE_SECONDS,
     Observation,

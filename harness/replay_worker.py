@@ -23,7 +23,7 @@ from .environment import ScenarioEnvironment, build_network, trust
 from .event_loop import HarnessLoop
 from .frontend_client import HOST, write_initial_storage
 from .home_assistant import HomeAssistantInstance, LogCollector
-from .report import to_json
+from .outcome_report import to_json
 from .scenario_runner import Outcome, ScenarioRunner
 from .time_control import HarnessError, TimeControl, Traffic
 

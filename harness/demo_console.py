@@ -11,7 +11,7 @@ from rich.text import Text
 from simulator.scenarios.scenario import Scenario, Step
 
 from .home_assistant import PushNotification
-from .report import format_time
+from .outcome_report import format_time
 from .scenario_runner import Observation, Outcome
 
 _COLORS = {

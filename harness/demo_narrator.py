@@ -8,7 +8,7 @@ from homeassistant.util import dt as dt_util
 
 from simulator.scenarios.scenario import Scenario, Step
 
-from .console import DemoConsole
+from .demo_console import DemoConsole
 from .environment import ScenarioEnvironment
 from .scenario_runner import Outcome
 from .time_control import TimeControl

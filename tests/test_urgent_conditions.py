@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from custom_components.keycard.vehicle.state import VehicleState
-from custom_components.keycard.vehicle.urgency import in_use, urgent_conditions
+from custom_components.keycard.vehicle.urgent_conditions import (
+    in_use,
+    urgent_conditions,
+)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from .entity import (
 )
 from .outage.models import OUTAGES
 from .runtime.presentation import CloudData, VehicleData
-from .vehicle.field_spec import DOORS, TIRES, WINDOWS
+from .vehicle.api_field import DOORS, TIRES, WINDOWS
 from .vehicle.state import ConnectivityState, VehicleState
 
 # Entities read the data of their coordinator.

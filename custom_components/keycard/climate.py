@@ -19,8 +19,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
+from .vehicle.api_field import OVERHEAT_TEMPS
 from .vehicle.commands import Command, CommandCall, command_call
-from .vehicle.field_spec import OVERHEAT_TEMPS
 from .vehicle.state import VehicleState
 
 # Each vehicle queues its own commands.

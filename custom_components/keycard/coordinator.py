@@ -50,7 +50,7 @@ from .runtime.vehicles import VehicleManager
 from .transport.http import deadline_trace_config
 from .transport.result import ApiCall
 from .vehicle.keys import PhysicalKey
-from .vehicle.urgency import urgent_conditions
+from .vehicle.urgent_conditions import urgent_conditions
 from .vehicle.vehicle import Vehicle
 
 __all__ = [

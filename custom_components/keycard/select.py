@@ -10,8 +10,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import KeycardConfigEntry
 from .entity import VehicleEntity, VehicleEntityDescription, async_add_vehicle_entities
+from .vehicle.api_field import COOLED_SEATS, SEATS
 from .vehicle.commands import Command, CommandCall, command_call
-from .vehicle.field_spec import COOLED_SEATS, SEATS
 from .vehicle.state import VehicleConfig, VehicleState
 
 # Each vehicle queues its own commands.

@@ -46,7 +46,7 @@ from .outage.outage_log import Outage, OutageLog
 from .outage.uptime import UptimeStats
 from .runtime.presentation import CloudData, Connection, VehicleData
 from .runtime.storage import DATA_STORE
-from .vehicle.field_spec import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TIRES
+from .vehicle.api_field import CHARGE_SCHEDULES, PARKED, SHIFT_STATES, TIRES
 from .vehicle.keys import PhysicalKey
 from .vehicle.state import Transport, VehicleState
 

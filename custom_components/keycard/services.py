@@ -35,7 +35,7 @@ from .outage.endpoints import REGIONS
 from .outage.models import OUTAGES, Scope, Status
 from .outage.outage_log import EventType, Outage
 from .runtime.storage import DATA_STORE
-from .vehicle.urgency import in_use, urgent_conditions
+from .vehicle.urgent_conditions import in_use, urgent_conditions
 
 ATTR_START: Final = "start_time"
 ATTR_END: Final = "end_time"

@@ -37,7 +37,7 @@ from custom_components.keycard.notifications.record import (
 )
 from custom_components.keycard.outage.stored_values import Skipped
 from custom_components.keycard.vehicle.keys import PhysicalKey
-from custom_components.keycard.vehicle.urgency import UrgentCondition
+from custom_components.keycard.vehicle.urgent_conditions import UrgentCondition
 
 NOON = datetime(2021, 11, 19, 12, tzinfo=UTC)
 ADA = {"ada": PhysicalKey.KEYCARD}

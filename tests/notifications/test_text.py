@@ -25,7 +25,7 @@ from custom_components.keycard.outage.models import Assessment, Scope, Status, S
 from custom_components.keycard.outage.outage_log import EventType
 from custom_components.keycard.vehicle.commands import Command
 from custom_components.keycard.vehicle.keys import MODELS, PhysicalKey
-from custom_components.keycard.vehicle.urgency import UrgentCondition
+from custom_components.keycard.vehicle.urgent_conditions import UrgentCondition
 
 from ..repository_files import LANGUAGES, strings, translations
 

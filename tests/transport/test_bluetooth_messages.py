@@ -30,7 +30,7 @@ from custom_components.keycard.transport.bluetooth_messages import (
     parse_data,
     parse_status,
 )
-from custom_components.keycard.vehicle.field_spec import DOORS
+from custom_components.keycard.vehicle.api_field import DOORS
 from custom_components.keycard.vehicle.state import (
     FIELDS,
     ConnectivityState,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from custom_components.keycard.vehicle.freshness import CURRENT_FOR
 from custom_components.keycard.vehicle.poll_schedule import (
     DRIVING_INTERVAL,
     IDLE_INTERVAL,
@@ -17,7 +18,6 @@ from custom_components.keycard.vehicle.poll_schedule import (
     poll_interval,
 )
 from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
-from custom_components.keycard.vehicle.vehicle import CURRENT_FOR
 
 LONG = 3600.0
 CHARGING: dict[str, Any] = {

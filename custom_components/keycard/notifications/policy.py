@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from ..vehicle.keys import PhysicalKey
-from ..vehicle.urgency import UrgentCondition
+from ..vehicle.urgent_conditions import UrgentCondition
 from .receivers import ReceiverSettings, When
 from .record import (
     MAX_PRESSES,

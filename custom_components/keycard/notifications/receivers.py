@@ -20,7 +20,7 @@ from ..const import (
     CONF_WARNINGS,
     CONF_WHEN,
 )
-from ..vehicle.urgency import UrgentCondition
+from ..vehicle.urgent_conditions import UrgentCondition
 
 _DAY = timedelta(days=1)
 

@@ -14,7 +14,7 @@ from ..const import DOMAIN
 from ..outage.models import Assessment, Scope, Status, Subsystem
 from ..outage.outage_log import EventType
 from ..vehicle.keys import UNKNOWN_MODEL, PhysicalKey, is_pre_refresh
-from ..vehicle.urgency import UrgentCondition
+from ..vehicle.urgent_conditions import UrgentCondition
 from .record import FailedCommand
 
 _CATEGORY = "common"

@@ -18,7 +18,7 @@ from tesla_protocol.command.vcsec_pb2 import (
 )
 from tesla_protocol.command.vehicle_pb2 import VehicleData
 
-from ..vehicle.field_spec import PARKED
+from ..vehicle.api_field import PARKED
 from ..vehicle.parsing import lookup, parse_milliseconds, parse_text
 from ..vehicle.state import FIELDS, ConnectivityState, parse_bluetooth_fields
 

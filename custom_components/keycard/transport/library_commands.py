@@ -5,6 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from tesla_fleet_api.tesla import TeslaBluetooth, TeslaFleetApi, VehicleFleet
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 
+from ..vehicle.api_field import (
+    COOLED_SEATS,
+    KEEPER_MODES,
+    OVERHEAT_MODES,
+    OVERHEAT_TEMPS,
+    SEATS,
+)
 from ..vehicle.commands import (
     Command,
     CommandCall,
@@ -13,13 +20,6 @@ from ..vehicle.commands import (
     integer_param,
     number_param,
     text_param,
-)
-from ..vehicle.field_spec import (
-    COOLED_SEATS,
-    KEEPER_MODES,
-    OVERHEAT_MODES,
-    OVERHEAT_TEMPS,
-    SEATS,
 )
 
 type LibraryVehicle = VehicleFleet[TeslaFleetApi] | VehicleBluetooth[TeslaBluetooth]

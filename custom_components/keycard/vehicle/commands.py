@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from .api_field import WINDOWS
 from .computer_keys import Computer
-from .field_spec import WINDOWS
+from .deadlines import ACCESS_LIMIT, DEFAULT_LIMIT, TimeLimit
 from .state import VehicleConfig, VehicleState
 
 type Params = Mapping[str, object]
@@ -65,21 +66,6 @@ def _no_effect(_params: Params, _state: VehicleState) -> Changes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimeLimit:
-    """Time after the press within which a command may be sent, in seconds.
-
-    `asleep` applies if the vehicle has to be woken first.
-    """
-
-    awake: float = 30.0
-    asleep: float = 60.0
-
-
-# A late command could open a vehicle whose user has left.
-ACCESS_LIMIT = TimeLimit(awake=20.0, asleep=30.0)
-
-
-@dataclass(frozen=True, kw_only=True)
 class CommandSpec:
     """Describes a command and its effect on the state of a vehicle."""
 
@@ -98,7 +84,7 @@ class CommandSpec:
     toggles: Callable[[VehicleConfig | None], bool] = lambda _: False
     """Return whether it reverses its effect on a vehicle where that holds already."""
 
-    limit: TimeLimit = TimeLimit()
+    limit: TimeLimit = DEFAULT_LIMIT
     subject: Callable[[Params], Hashable] = lambda _: None
     """Return what the command sets (the last wins), None if every press counts."""
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from math import inf
 from typing import NamedTuple, Self
 
-from .field_spec import DOORS, PARKED
+from .api_field import DOORS, PARKED
 from .state import ConnectivityState, VehicleState
 
 # Seconds between two requests of the product list, and of whether a vehicle is online.

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from .field_spec import (
+from .api_field import (
     CHARGE_SCHEDULES,
     KEEPER_MODES,
     OVERHEAT_MODES,

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from .commands import CHARGING_STATES, COMMANDS, Command
 from .computer_keys import ComputerKeys, ComputerTrust
+from .freshness import is_recent
 from .keys import UNKNOWN_MODEL, PhysicalKey, decode_vin, default_key
 from .parsing import JsonObject, parse_datetime, parse_names, parse_text, parse_year
 from .state import (
@@ -21,9 +22,6 @@ from .state import (
     parse_model,
     unwrap_response,
 )
-
-# A confirmed state counts as current for so long.
-CURRENT_FOR = timedelta(minutes=30)
 
 # Data taken less than this before a command do not show its effect yet.
 _COMMAND_LAG = timedelta(minutes=2)
@@ -151,7 +149,7 @@ class Vehicle:
 
     def is_current(self, utcnow: datetime) -> bool:
         """Return whether the whole state counts as current."""
-        return _is_recent(self.confirmed_at, utcnow)
+        return is_recent(self.confirmed_at, utcnow)
 
     def fresh_fields(self, utcnow: datetime) -> frozenset[str]:
         """Return the fields that are current even if the whole state is not.
@@ -159,12 +157,12 @@ class Vehicle:
         Bluetooth, an executed command or a vehicle summary confirmed them.
         """
         return frozenset(
-            name for name, at in self._confirmed.items() if _is_recent(at, utcnow)
+            name for name, at in self._confirmed.items() if is_recent(at, utcnow)
         )
 
     def is_connectivity_known(self, utcnow: datetime) -> bool:
         """Return whether the connectivity state is current."""
-        return _is_recent(
+        return is_recent(
             self._connectivity_at, utcnow
         ) or "presence" in self.fresh_fields(utcnow)
 
@@ -225,7 +223,7 @@ class Vehicle:
         self.state, self.restored = fresh, False
         taken_at = fresh.data_at or utcnow
         # A cache may return old data.
-        self.confirmed_at = utcnow if _is_recent(taken_at, utcnow) else taken_at
+        self.confirmed_at = utcnow if is_recent(taken_at, utcnow) else taken_at
         self._apply_sleep(utcnow)
         self._update_name_and_model(fresh)
         return True
@@ -470,10 +468,6 @@ def sleep_changes(state: VehicleState) -> dict[str, Any]:
         # Charging has ended, the reason is unknown.
         changes |= {"charging_state": None, "minutes_to_full": None}
     return changes
-
-
-def _is_recent(at: datetime | None, utcnow: datetime) -> bool:
-    return at is not None and abs(utcnow - at) <= CURRENT_FOR
 
 
 def _dump_times(times: Mapping[str, datetime]) -> dict[str, str]:

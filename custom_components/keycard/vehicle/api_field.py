@@ -1,4 +1,4 @@
-"""Specification of vehicle fields, and the values of some of them."""
+"""Specification of a field of the vehicle state; `state` declares the fields."""
 
 from dataclasses import dataclass, field
 from typing import Any

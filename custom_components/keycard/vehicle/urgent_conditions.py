@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from .field_spec import PARKED, WINDOWS
+from .api_field import PARKED, WINDOWS
 from .state import VehicleState
 
 DOG_MODE = "dog"

@@ -137,7 +137,7 @@ async def test_a_car_that_comes_later(
     assert hass.states.get("sensor.bo_key_to_take") is None
     simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
     data = account.runtime_data
-    answer = await data.provider.link.products()
+    answer = await data.provider.client.products()
     data.vehicle_manager.async_update_products(answer)
     await hass.async_block_till_done()
     for entity_id in (

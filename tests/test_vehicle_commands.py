@@ -162,7 +162,7 @@ async def test_optional_equipment_waits_for_the_vehicle_config(
         await until(hass, lambda: hass.states.get("cover.ada_windows") is not None)
         await until(hass, lambda: shown(hass, "lock.ada_lock") == "locked")
         assert hass.states.get("cover.ada_front_trunk") is None
-    answer = await compatible_entry.runtime_data.provider.link.products()
+    answer = await compatible_entry.runtime_data.provider.client.products()
     compatible_entry.runtime_data.vehicle_manager.async_update_products(answer)
     compatible_entry.runtime_data.coordinator._async_assess()
     await hass.async_block_till_done()

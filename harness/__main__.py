@@ -5,7 +5,7 @@ import sys
 
 from .clock import OffsetClock, install
 
-PROGRAMS = ("replay", "replay_worker", "demo", "screenshots")
+PROGRAMS = ("replay", "demo", "screenshots")
 
 
 def main() -> int:
@@ -15,7 +15,7 @@ def main() -> int:
         return 2
     program, arguments = sys.argv[1], sys.argv[2:]
     clock = OffsetClock()
-    if program in {"replay_worker", "demo"}:
+    if program != "screenshots":
         install(clock)
     module = import_module(f".{program}", __package__)
     status: int = module.main(arguments, clock)

@@ -2,15 +2,16 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+import gc
+from importlib import import_module
 import json
+import multiprocessing
+from multiprocessing.connection import Connection, wait
 import os
 from pathlib import Path
-import subprocess
 import sys
-import threading
 import time
 from typing import Any
 
@@ -19,12 +20,20 @@ from rich.markup import escape
 
 from simulator.scenarios.scenario import PROVIDERS, CaseError, Scenario, load_case
 
+from .case_process import run
 from .clock import OffsetClock
 from .outcome_report import format_time, from_json, show
 from .scenario_runner import Outcome
 
 CASE_SECONDS = 600
 MAX_PROBLEMS = 3
+
+# On other systems, some libraries do not survive a fork.
+_PROCESSES = (
+    multiprocessing.get_context("fork")
+    if sys.platform == "linux"
+    else multiprocessing.get_context("spawn")
+)
 
 
 @dataclass(kw_only=True)
@@ -43,42 +52,50 @@ class ReplayResult:
         return steps and not self.problems and bool(self.facts)
 
 
-class ReplayRunner:
-    """Runs cases in parallel and prints their results in order."""
+class _CaseProcess:
+    """Running process of a case, and what it has written so far."""
 
-    def __init__(self, console: Console, providers: Sequence[str] = ()) -> None:
-        self._console = console
-        self._providers = providers
-        self._running: set[subprocess.Popen[str]] = set()
-        self._lock = threading.Lock()
-        self._stopped = False
+    def __init__(self, case: Scenario, providers: Sequence[str]) -> None:
+        self.case = case
+        self._deadline = time.monotonic() + CASE_SECONDS
+        pipes = [_PROCESSES.Pipe(duplex=False) for _ in ("stdout", "stderr")]
+        self._output = {reader: bytearray() for reader, _ in pipes}
+        self.open_streams = list(self._output)
+        self._process = _PROCESSES.Process(
+            target=run, args=(str(case.path), providers, [end for _, end in pipes])
+        )
+        self._process.start()
+        for _, writer in pipes:
+            writer.close()
 
-    def run(self, case: Scenario) -> ReplayResult:
-        """Run one case in a process and parse its output."""
-        result = ReplayResult(case=case)
-        with self._lock:
-            if self._stopped:
-                return result
-            process = subprocess.Popen(  # noqa: S603 - this program itself
-                [
-                    *(sys.executable, "-m", "harness", "replay_worker", str(case.path)),
-                    *self._providers,
-                ],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            self._running.add(process)
-        try:
-            out, err = process.communicate(timeout=CASE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            out, err = process.communicate()
+    @property
+    def remaining(self) -> float:
+        """Return the seconds until the process times out."""
+        return self._deadline - time.monotonic()
+
+    def read(self, stream: Connection) -> None:
+        """Read from a stream that has data or has ended."""
+        if chunk := os.read(stream.fileno(), 65536):
+            self._output[stream] += chunk
+        else:
+            self.open_streams.remove(stream)
+
+    def terminate(self) -> None:
+        """Terminate the process."""
+        self._process.terminate()
+
+    def result(self) -> ReplayResult:
+        """Return the result of the case; a process that still runs is killed."""
+        result = ReplayResult(case=self.case)
+        if self.open_streams:
+            self._process.kill()
             result.problems.append(f"no end after {CASE_SECONDS} seconds")
-        finally:
-            with self._lock:
-                self._running.discard(process)
-        for line in out.splitlines():
+        self._process.join()
+        out, err = (output.decode() for output in self._output.values())
+        for stream in self._output:
+            stream.close()
+        # The last line of a process that was killed may be incomplete.
+        for line in out[: out.rfind("\n") + 1].splitlines():
             message = json.loads(line)
             if "outcome" in message:
                 result.outcomes.append(from_json(message["outcome"]))
@@ -90,12 +107,40 @@ class ReplayRunner:
             result.problems.append(f"the worker failed:\n{err.strip()[-3000:]}")
         return result
 
-    def stop(self) -> None:
-        """Terminate running processes."""
-        with self._lock:
-            self._stopped = True
-            for process in self._running:
+
+class ReplayRunner:
+    """Runs cases in parallel and prints their results in order."""
+
+    def __init__(self, console: Console, providers: Sequence[str] = ()) -> None:
+        self._console = console
+        self._providers = providers
+
+    def run(self, cases: Sequence[Scenario], jobs: int) -> list[ReplayResult]:
+        """Run the cases and return their results."""
+        if _PROCESSES.get_start_method() == "fork":
+            # Importing Home Assistant takes longer than many a case.
+            import_module(".replay_worker", __package__)
+            gc.freeze()
+        waiting = list(enumerate(cases))
+        running: dict[int, _CaseProcess] = {}
+        finished: dict[int, ReplayResult] = {}
+        results: list[ReplayResult] = []
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    index, case = waiting.pop(0)
+                    running[index] = _CaseProcess(case, self._providers)
+                _read(running.values())
+                for index, process in list(running.items()):
+                    if not process.open_streams or process.remaining <= 0:
+                        finished[index] = running.pop(index).result()
+                while len(results) in finished:
+                    results.append(finished[len(results)])
+                    self.show(results[-1])
+        finally:
+            for process in running.values():
                 process.terminate()
+        return results
 
     def show(self, result: ReplayResult) -> None:
         """Print the result of a case."""
@@ -122,6 +167,17 @@ class ReplayRunner:
             self._console.print(f"  [red]{escape(problem)}[/]{count}", highlight=False)
         if (hidden := len(set(result.problems)) - MAX_PROBLEMS) > 0:
             self._console.print(f"  and {hidden} other problems", highlight=False)
+
+
+def _read(processes: Collection[_CaseProcess]) -> None:
+    """Wait for output of the processes, or the timeout of one, and read it."""
+    streams = {
+        stream: process for process in processes for stream in process.open_streams
+    }
+    timeout = min(process.remaining for process in processes)
+    for stream in wait(list(streams), max(timeout, 0.0)):
+        if isinstance(stream, Connection):
+            streams[stream].read(stream)
 
 
 def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
@@ -154,15 +210,10 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
         return 2
     begin = time.monotonic()
     replays = ReplayRunner(console, options.provider)
-    results: list[ReplayResult] = []
-    with ThreadPoolExecutor(max(options.jobs, 1)) as pool:
-        try:
-            for result in pool.map(replays.run, cases):
-                replays.show(result)
-                results.append(result)
-        except KeyboardInterrupt:
-            replays.stop()
-            return 130
+    try:
+        results = replays.run(cases, max(options.jobs, 1))
+    except KeyboardInterrupt:
+        return 130
     failed = [result for result in results if not result.passed]
     console.print(
         f"replay: {len(results) - len(failed)} passed, {len(failed)} failed"

@@ -1,10 +1,10 @@
 """Event loop of the harness, with simulated name resolution and connections."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context, ContextVar
+import selectors
 import socket
 from typing import Any, Protocol, override
 from weakref import WeakSet
@@ -13,6 +13,10 @@ type AddressInfo = tuple[
     socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]
 ]
 
+# Looks for events before the loop counts as idle, and the seconds between two checks
+# while it does not although it is: the kernel, a thread or a process has work.
+IDLE_ROUNDS = 6
+WAIT_SECONDS = 0.05
 
 # Home Assistant instance of a task, inherited by the tasks and timers it creates.
 INSTANCE: ContextVar[object | None] = ContextVar("OWNER", default=None)
@@ -28,25 +32,77 @@ class Network(Protocol):
         """Return the loopback address and port of a target; raise OSError if none."""
 
 
+class _IdleSelector(selectors.DefaultSelector):
+    """Selector that tells when the loop has nothing to do, without a turn of the loop.
+
+    `on_wait` is called with whether callbacks are ready, and returns whether it has
+    made one ready; it is None while nobody waits.
+    """
+
+    on_wait: Callable[[bool], bool] | None = None
+
+    @override
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return the events; look several times before the loop counts as idle."""
+        if self.on_wait is None:
+            return super().select(timeout)
+        busy = timeout is not None and timeout <= 0
+        if not busy:
+            for _ in range(IDLE_ROUNDS):
+                if events := super().select(0):
+                    return events
+        if self.on_wait(busy):
+            return []
+        if timeout is None or timeout > WAIT_SECONDS:
+            timeout = WAIT_SECONDS
+        return super().select(timeout)
+
+
 class HarnessLoop(asyncio.SelectorEventLoop):
     """Event loop that exposes its next timer and only reaches a simulated network."""
 
-    _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
 
     def __init__(self) -> None:
-        super().__init__()
+        self._idle_selector = _IdleSelector()
+        super().__init__(self._idle_selector)
+        self._waiters: dict[asyncio.Future[None], Callable[[bool], bool]] = {}
         self.network: Network | None = None
         self.executor_jobs = 0
         self._timers: dict[object, WeakSet[asyncio.TimerHandle]] = {}
 
-    @property
-    def idle(self) -> bool:
-        """Return whether nothing is ready to run and no executor job is running."""
-        return not self._ready and not self.executor_jobs
+    async def wait_for(self, condition: Callable[[bool], bool]) -> None:
+        """Wait for a condition that is checked before the loop waits for events.
+
+        It is called with whether callbacks are ready, which the loop does not wait for.
+        """
+        waiter = self.create_future()
+        self._waiters[waiter] = condition
+        self._idle_selector.on_wait = self._check_waiters
+        try:
+            await waiter
+        finally:
+            del self._waiters[waiter]
+            if not self._waiters:
+                self._idle_selector.on_wait = None
+
+    def _check_waiters(self, busy: bool) -> bool:
+        fulfilled = [
+            waiter
+            for waiter, condition in self._waiters.items()
+            if not waiter.done() and condition(busy)
+        ]
+        for waiter in fulfilled:
+            waiter.set_result(None)
+        return bool(fulfilled)
 
     def next_due(self) -> float | None:
         """Return the loop time of the next timer, None if there is none."""
+        if self._scheduled and not self._scheduled[0].cancelled():
+            # The list is a heap.
+            return self._scheduled[0].when()
         return min(
             (handle.when() for handle in self._scheduled if not handle.cancelled()),
             default=None,

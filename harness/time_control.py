@@ -18,8 +18,6 @@ from .event_loop import HarnessLoop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-IDLE_ROUNDS = 6
-JOB_SECONDS = 0.0005
 SETTLE_TIMEOUT = 20.0
 
 # Real time, unaffected by jumps of the clock.
@@ -94,18 +92,20 @@ class TimeControl:
 
     async def settle(self) -> None:
         """Wait for all work that needs no timer; raise HarnessError on a timeout."""
-        started_at = _real_monotonic()
-        idle_rounds = 0
-        while idle_rounds < IDLE_ROUNDS:
-            await asyncio.sleep(JOB_SECONDS if self.loop.executor_jobs else 0)
-            idle_rounds = (
-                idle_rounds + 1 if self.loop.idle and not self.pending_requests else 0
+        deadline = _real_monotonic() + SETTLE_TIMEOUT
+        settled = False
+
+        def is_settled_or_late(busy: bool) -> bool:
+            nonlocal settled
+            settled = not (busy or self.loop.executor_jobs or self.pending_requests)
+            return settled or _real_monotonic() > deadline
+
+        await self.loop.wait_for(is_settled_or_late)
+        if not settled:
+            raise HarnessError(
+                f"not settled: {self.pending_requests} requests and"
+                f" {self.loop.executor_jobs} executor jobs in progress"
             )
-            if _real_monotonic() - started_at > SETTLE_TIMEOUT:
-                raise HarnessError(
-                    f"not settled: {self.pending_requests} requests and"
-                    f" {self.loop.executor_jobs} executor jobs in progress"
-                )
 
     async def advance(self, until: float) -> None:
         """Advance to the next timer, at most to a monotonic time.

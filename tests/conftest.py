@@ -1,9 +1,10 @@
 """Fixtures of Home Assistant with Keycard and the simulated cloud."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+import logging
 from pathlib import Path
 import tempfile
 import time
@@ -12,10 +13,12 @@ from unittest.mock import AsyncMock, patch
 from urllib.parse import urlsplit
 
 import aiohttp
+from bluetooth_adapters.systems.linux import LinuxAdapters
 from hypothesis.configuration import set_hypothesis_home_dir
 import pytest
 from yarl import URL
 
+from homeassistant.components import usb
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant, State
 from homeassistant.data_entry_flow import FlowResultType
@@ -32,6 +35,7 @@ from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 
 from .config_entries import hosts_options, server_entry
+from .event_loop import CheckedLoop
 from .request_timeouts import ManualTimeouts, patch_timeouts
 
 # Home Assistant finds the package only if it was imported before.
@@ -49,6 +53,12 @@ WATCHED_CARS = {
     "cy": {"name": "Cy", "model": "models", "year": 2018, "key": "fob"},
 }
 
+# Logging each registered entity takes longer than registering it.
+logging.getLogger("homeassistant").setLevel(logging.WARNING)
+
+# Iterations of the event loop after which loopback connections are accepted.
+LOOP_ITERATIONS = 20
+
 type SignIn = Callable[..., Awaitable[ConfigFlowResult]]
 type SetUp = Callable[[MockConfigEntry], Awaitable[MockConfigEntry]]
 
@@ -56,6 +66,30 @@ assert custom_components.keycard.PLATFORMS
 
 # By default Hypothesis writes its examples to the checkout.
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "keycard-hypothesis")
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], CheckedLoop]]:
+    """Use an event loop that checks the thread of its callers."""
+    return {"checked": CheckedLoop}
+
+
+@pytest.fixture(autouse=True)
+def enable_event_loop_debug() -> None:
+    """Disable the debug mode of the loop, which has the checks itself."""
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Capture the messages of all loggers."""
+    caplog.set_level(logging.DEBUG, "homeassistant")
+    return caplog
+
+
+@pytest.fixture(autouse=True)
+def disable_http_server(request: pytest.FixtureRequest) -> None:
+    """Disable the HTTP server in tests with a Home Assistant."""
+    if "hass" in request.fixturenames:
+        request.getfixturevalue("disable_http_server")
 
 
 @pytest.fixture(autouse=True)
@@ -75,14 +109,20 @@ def no_adapters(request: pytest.FixtureRequest) -> Iterator[None]:
     with ExitStack() as stack:
         if "hass" in asked:
             # The watcher would scan for USB devices in a thread.
-            stack.enter_context(patch("homeassistant.components.usb.AIOUSBWatcher"))
+            stack.enter_context(patch.object(usb, "AIOUSBWatcher"))
             if "enable_bluetooth" not in asked:
-                adapters = "bluetooth_adapters.systems.linux.LinuxAdapters.adapters"
-                stack.enter_context(patch(adapters, {}))
+                stack.enter_context(patch.object(LinuxAdapters, "adapters", {}))
         yield
 
 
 @pytest.fixture(autouse=True)
+def redirect_key_files(request: pytest.FixtureRequest) -> None:
+    """Keep the key files of a Home Assistant in the folder of the test."""
+    if "hass" in request.fixturenames:
+        request.getfixturevalue("key_file")
+
+
+@pytest.fixture
 def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the key files in the folder of the test."""
     path = tmp_path / "keycard.key"
@@ -121,7 +161,8 @@ async def unload(hass: HomeAssistant) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
     if loaded:
         # The server may still have to accept a canceled connection.
-        await asyncio.sleep(0.05)
+        for _ in range(LOOP_ITERATIONS):
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -227,7 +268,7 @@ async def until(
     end = time.monotonic() + timeout
     while not holds():
         assert time.monotonic() < end, "the condition never held"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.005)
         await hass.async_block_till_done()
 
 

@@ -1,6 +1,7 @@
 """Commands of vehicle entities: sent once, and shown as executed."""
 
 from dataclasses import replace
+from functools import partial
 from unittest.mock import patch
 
 import pytest
@@ -160,7 +161,9 @@ async def test_optional_equipment_waits_for_the_vehicle_config(
     with patch("simulator.vehicle.payloads.vehicle_config", return_value={}):
         await set_up(compatible_entry)
         await until(hass, lambda: hass.states.get("cover.ada_windows") is not None)
-        await until(hass, lambda: shown(hass, "lock.ada_lock") == "locked")
+        for name in ("ada", "cy"):
+            lock = f"lock.{name}_lock"
+            await until(hass, partial(hass.states.is_state, lock, "locked"))
         assert hass.states.get("cover.ada_front_trunk") is None
     answer = await compatible_entry.runtime_data.provider.client.products()
     compatible_entry.runtime_data.vehicle_manager.async_update_products(answer)

@@ -23,6 +23,7 @@ from simulator.bluetooth import LinkConditions, device_address
 from ..simulator.conftest import HOME
 from ..transport.bluetooth import connector
 from .car import ForeignCar
+from .conftest import Drive
 
 DATA = {
     "battery_level": 42,
@@ -69,41 +70,45 @@ async def link(
     ("command", "locked"), [(Command.UNLOCK, False), (Command.LOCK, True)]
 )
 async def test_it_is_locked_and_unlocked(
-    link: BluetoothClient, car: ForeignCar, command: Command, locked: bool
+    link: BluetoothClient, drive: Drive, car: ForeignCar, command: Command, locked: bool
 ) -> None:
     car.set("locked", not locked)
-    outcome = await link.command(command_call(command))
+    outcome = await drive(link.command(command_call(command)))
     assert (outcome.done, outcome.known) == (True, True)
-    told = await link.poll(lambda values: False)
+    told = await drive(link.poll(lambda values: False))
     assert told.values["locked"] is locked
 
 
-async def test_its_status_is_read(link: BluetoothClient, car: ForeignCar) -> None:
+async def test_its_status_is_read(
+    link: BluetoothClient, drive: Drive, car: ForeignCar
+) -> None:
     car.set("door_open", "front_driver", True)
     car.set("sleeping", True)
-    told = await link.poll(lambda values: True)
+    told = await drive(link.poll(lambda values: True))
     assert told.error is None
     assert told.values["locked"] is True
     assert told.values["presence"] is ConnectivityState.ASLEEP
 
 
 async def test_it_is_paired_and_then_opens(
-    link: BluetoothClient, car: ForeignCar
+    link: BluetoothClient, drive: Drive, car: ForeignCar
 ) -> None:
     """The car adds the key without a keycard."""
     car.set("paired", False)
     car.set("locked", True)
-    outcome = await link.command(command_call(Command.UNLOCK))
+    outcome = await drive(link.command(command_call(Command.UNLOCK)))
     assert outcome.rejection is CommandRejection.KEY_NOT_PAIRED
     asked: list[bool] = []
     trust = ComputerTrust()
-    assert await pair(link, lambda: asked.append(True), trust) is PairingResult.PAIRED
+    paired = await drive(pair(link, lambda: asked.append(True), trust))
+    assert paired is PairingResult.PAIRED
     assert asked == [True]
     assert all(trust.keys.get(computer) for computer in Computer)
     # The first command is confirmed like any other.
-    outcome = await link.command(command_call(Command.UNLOCK))
+    outcome = await drive(link.command(command_call(Command.UNLOCK)))
     assert (outcome.done, outcome.known) == (True, True)
-    assert await pair(link, lambda: asked.append(True), trust) is PairingResult.PAIRED
+    paired = await drive(pair(link, lambda: asked.append(True), trust))
+    assert paired is PairingResult.PAIRED
     assert asked == [True]
 
 
@@ -123,38 +128,41 @@ async def test_it_is_paired_and_then_opens(
 )
 async def test_commands_are_executed_and_confirmed(
     link: BluetoothClient,
+    drive: Drive,
     command: Command,
     params: Mapping[str, Any],
     wanted: Mapping[str, Any],
 ) -> None:
     """The unsealed answer confirms no command: the state requested afterwards does."""
-    before = await link.poll(lambda values: True)
+    before = await drive(link.poll(lambda values: True))
     assert all(before.values.get(name) != value for name, value in wanted.items())
-    outcome = await link.command(command_call(command, **params))
+    outcome = await drive(link.command(command_call(command, **params)))
     assert (outcome.done, outcome.known) == (True, True)
-    told = await link.poll(lambda values: True)
+    told = await drive(link.poll(lambda values: True))
     assert {name: told.values[name] for name in wanted} == wanted
 
 
-async def test_its_data_are_read(link: BluetoothClient, car: ForeignCar) -> None:
+async def test_its_data_are_read(
+    link: BluetoothClient, drive: Drive, car: ForeignCar
+) -> None:
     car.set("battery_level", 42)
     car.set("charge_limit", 75)
     car.set("climate_on", True)
     car.set("window_open", "driver_front", True)
-    told = await link.poll(lambda values: True)
+    told = await drive(link.poll(lambda values: True))
     assert told.error is None
     found = {name: told.values.get(name) for name in DATA}
     assert found == DATA
 
 
 async def test_unsealed_data_are_ignored_after_sealed_ones(
-    link: BluetoothClient, car: ForeignCar
+    link: BluetoothClient, drive: Drive, car: ForeignCar
 ) -> None:
     car.set("battery_level", 42)
     link.vehicle.trust.record_answer(Computer.INFOTAINMENT, sealed=True)
-    told = await link.poll(lambda values: True)
+    told = await drive(link.poll(lambda values: True))
     assert told.values["locked"] is True
     assert "battery_level" not in told.values
     assert link.vehicle.trust.history.has_unsealed_answer
-    outcome = await link.command(command_call(Command.CHARGE_LIMIT, percent=70))
+    outcome = await drive(link.command(command_call(Command.CHARGE_LIMIT, percent=70)))
     assert not outcome.known

@@ -3,28 +3,30 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
+import logging
 import time
 
 from jwt import api_jwt
 import pytest
 
+from homeassistant import runner
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity, script
 from homeassistant.util import dt as dt_util
 
 from custom_components.keycard.providers import SERVICES
 from harness.clock import OffsetClock, datetime_class
-from harness.event_loop import HarnessLoop
 from harness.time_control import TimeControl, Traffic
 from simulator import Simulator
 from tests.conftest import HOME, unload
+from tests.event_loop import CheckedHarnessLoop
 
 from .story import Story
 
 
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], HarnessLoop]]:
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], CheckedHarnessLoop]]:
     """Use an event loop that exposes its next timer."""
-    return {"stage": HarnessLoop}
+    return {"stage": CheckedHarnessLoop}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,6 +40,8 @@ def clock() -> Iterator[OffsetClock]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", clock.time)
         patch.setattr(time, "monotonic", clock.monotonic)
+        # Time of the event loop.
+        patch.setattr(runner, "monotonic", clock.monotonic)
         # Time of a state change of an entity.
         patch.setattr(entity, "timer", clock.time)
         # Time of the last run of an automation.
@@ -49,9 +53,13 @@ def clock() -> Iterator[OffsetClock]:
         yield clock
 
 
-@pytest.fixture(autouse=True)
-def enable_event_loop_debug() -> None:
-    """Disable the debug mode of the loop: a jump would count as a slow callback."""
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Capture all messages of Keycard, and the warnings of Home Assistant."""
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.WARNING, "homeassistant")
+    caplog.set_level(logging.DEBUG, "custom_components.keycard")
+    return caplog
 
 
 @pytest.fixture
@@ -78,7 +86,7 @@ def story(
 ) -> Iterator[Story]:
     """Return a Home Assistant and a simulated cloud with a movable clock."""
     loop = hass.loop
-    assert isinstance(loop, HarnessLoop)
+    assert isinstance(loop, CheckedHarnessLoop)
     traffic = Traffic()
     with traffic.count_requests():
         yield Story(

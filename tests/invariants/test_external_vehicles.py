@@ -95,7 +95,8 @@ async def test_the_third_act_of_2021(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The hosts answer again, and the data of a charging car do not change."""
-    caplog.set_level(logging.DEBUG, logger="custom_components.keycard")
+    for logger in ("", "homeassistant", "custom_components.keycard"):
+        caplog.set_level(logging.DEBUG, logger)
     entry = await set_up_and_learn(story, beside_entry)
     told = ReceivedNotices(story.hass)
     calls = story.simulator.usage

@@ -47,7 +47,8 @@ async def test_the_log_of_all_features_contains_no_secrets(
     simulator.pair("Ada", await async_get_signing_key(story.hass))
     nameless = simulator.add_car(CarSpec(name="Nameless", model="model3", year=2022))
     nameless.name = ""
-    for logger in ("", "custom_components.keycard", "tesla_fleet_api", "aiohttp"):
+    loggers = ("custom_components.keycard", "tesla_fleet_api", "aiohttp")
+    for logger in ("", "homeassistant", *loggers):
         caplog.set_level(logging.DEBUG, logger)
     entry = await story.settled(await provider_entry(story.hass, simulator, provider))
     for subject, condition in CONDITIONS:
@@ -68,7 +69,6 @@ async def test_the_log_of_all_features_contains_no_secrets(
         private |= {car.vin.lower(), str(car.id)}
         private |= {f"{car.home_position[0]:.3f}", f"{car.home_position[1]:.3f}"}
     assert story.states()["lock.model_3_lock"] != "unavailable"
-    loggers = ("custom_components.keycard", "tesla_fleet_api", "aiohttp")
     told = [
         (record.name, record.getMessage())
         for record in caplog.records
@@ -114,7 +114,7 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
     hass_client: ClientSessionGenerator,
 ) -> None:
     simulator, car = story.simulator, near.car
-    for logger in ("", *LOGGERS, "aiohttp"):
+    for logger in ("", "homeassistant", *LOGGERS, "aiohttp"):
         caplog.set_level(logging.DEBUG, logger)
     entry = await story.settled(with_paired_vehicle(compatible_entry, car))
     said = f"token {OPAQUE} of {MAIL} for {car.vin.lower()}, PIN {PIN}, at {PLACE}"

@@ -102,7 +102,8 @@ async def test_a_car_out_of_reach_is_logged_once(
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("INFO", "custom_components.keycard")
+    for logger in ("homeassistant", "custom_components.keycard"):
+        caplog.set_level("INFO", logger)
     await story.settled(compatible_entry)
 
     def logged(words: str) -> int:

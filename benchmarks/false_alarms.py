@@ -4,15 +4,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from math import log
 from random import Random
 
-from custom_components.keycard.outage.health import RECENT
 from custom_components.keycard.outage.models import OUTAGES, Status
 
-from .random_outages import NOISE, NOISE_KINDS
 from .simulated_home import Car, Home
-from .simulated_network import OK, World
+from .jumps import jump
+from .simulated_network import OK, Noise, World
 
 YEAR = 365 * 24 * 3600.0
 MINUTE = 60.0
@@ -51,11 +49,9 @@ _PROXYS_OWN = (
     "timeout",
 )
 
-# A home counts as quiet so long after the last failure, and is then skipped over.
-_QUIET = 25.0
-_STEP = 20.0
-_LEAD = 90.0
-_LEAD_REQUESTS = 8
+# What a proxy at home says while it has no internet, or no name of Tesla's hosts.
+_BEHIND_HOME = frozenset({"net", "dns.tesla"})
+_GETS_NOTHING = "502 <html>Bad gateway</html>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,69 +67,40 @@ class Year:
     internet_named: int
     statuses: Counter[str]
     requests: int
-    skipped: float
+    jumped: int
 
 
 @dataclass(kw_only=True)
-class _Noise:
-    """Single requests that fail: counted down to, so that quiet can be skipped."""
-
-    random: Random
-    left: int = 0
-
-    def __post_init__(self) -> None:
-        self.draw()
-
-    def draw(self) -> None:
-        """Draw how many requests succeed before the next fails by itself."""
-        self.left = int(log(1.0 - self.random.random()) / log(1.0 - NOISE))
-
-    def __call__(self) -> str:
-        if self.left > 0:
-            self.left -= 1
-            return ""
-        self.draw()
-        return self.random.choice(NOISE_KINDS)
-
-
-@dataclass(kw_only=True)
-class _Story:
-    """One home and what happens to it; story time is its clock plus what is skipped."""
+class Story:
+    """One home and what happens to it in a year."""
 
     seed: int
+    jump: Callable[[Home, float], int] | None = jump
     random: Random = field(init=False)
     home: Home = field(init=False)
-    noise: _Noise = field(init=False)
     events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
-    skipped: float = 0.0
     named: int = 0
     failures: int = 0
     third_party: bool = False
+    proxy_at_home: bool = False
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
-        self.noise = _Noise(random=self.random)
-        self.home = Home(World(random=self.random), noise=self.noise)
+        self.home = Home(
+            World(random=self.random), noise=Noise(random=self.random), jump=self.jump
+        )
         cars = self.random.choice((0, 0, 1, 1, 2))
         models = self.random.sample(("model3", "modely", "models"), cars)
         self.third_party = cars > 0 and self.random.random() < 0.5
+        self.proxy_at_home = self.third_party and self.random.random() < 0.5
         self.home.add(
             in_between=self.third_party,
+            at_home=self.proxy_at_home,
             cars=tuple(
                 Car(name=model, model=model, online=self.random.random() < 0.5)
                 for model in models
             ),
         )
-
-    @property
-    def now(self) -> float:
-        return self.home.now + self.skipped
-
-    @property
-    def rate(self) -> float:
-        """Return how many requests a second a quiet home makes."""
-        cars = len(self.home.entries[0].cars)
-        return 1 / 60 + 4 / 300 + (1 / 615 if cars else 0.0) + cars / 61.5
 
     # Events
 
@@ -220,12 +187,19 @@ class _Story:
 
     def _fail(self, subject: str, mode: str) -> None:
         self.home.set(subject, mode)
+        if self.proxy_at_home and subject in _BEHIND_HOME:
+            # It answers, and gets no further.
+            self.home.set("proxy.api", _GETS_NOTHING)
 
     def _heal(self, subject: str, mode: str, judge: bool) -> None:
         if judge and self.home.judgement.status is Status.INTERNET_DOWN:
             self.named += 1
-        if self.home.world.conditions.get(subject) == mode:
-            self.home.set(subject, OK)
+        if self.home.world.conditions.get(subject) != mode:
+            return
+        self.home.set(subject, OK)
+        behind = self.proxy_at_home and subject in _BEHIND_HOME
+        if behind and self.home.world.conditions.get("proxy.api") == _GETS_NOTHING:
+            self.home.set("proxy.api", OK)
 
     def _toggle_car(self) -> None:
         for car in self.home.entries[0].cars.values():
@@ -242,55 +216,15 @@ class _Story:
     def run(self) -> None:
         """Live through the year."""
         self.plan()
-        upcoming = 0
-        while self.now < YEAR:
-            if self._quiet:
-                self._skip(
-                    self.events[upcoming][0] if upcoming < len(self.events) else YEAR
-                )
-            until = max(self.now + _STEP, self._quiet_at)
-            if upcoming < len(self.events) and self.events[upcoming][0] <= until:
-                self.home.run(self.events[upcoming][0] - self.skipped)
-                self.events[upcoming][2]()
-                upcoming += 1
-            else:
-                self.home.run(until - self.skipped)
-
-    @property
-    def _quiet_at(self) -> float:
-        """Return when it may be quiet, if nothing else fails until then."""
-        home = self.home
-        return self.skipped + max(home.bad_at + _QUIET, home.bad_call_at + RECENT)
-
-    @property
-    def _quiet(self) -> bool:
-        home = self.home
-        return (
-            not home.world.conditions
-            and self.now >= self._quiet_at
-            and home.judgement.status is Status.OPERATIONAL
-            and home.idle
-        )
-
-    def _skip(self, event: float) -> None:
-        """Skip what cannot matter: good answers to requests in the usual round.
-
-        Then the product's clock stands still: its state is the same, as all that it
-        knows by time is how long ago something was. A random number of requests is
-        left before whatever comes next, so that it may come at any phase.
-        """
-        requests = self.noise.left - self.random.randrange(_LEAD_REQUESTS)
-        seconds = min(
-            event - self.now - _LEAD * self.random.random(), requests / self.rate
-        )
-        if seconds > 2 * _STEP:
-            self.skipped += seconds
-            self.noise.left -= round(seconds * self.rate)
+        for at, _, act in self.events:
+            self.home.run(at)
+            act()
+        self.home.run(YEAR)
 
 
 def simulate(seed: int) -> Year:
     """Simulate a year of nuisance in one home."""
-    story = _Story(seed=seed)
+    story = Story(seed=seed)
     story.run()
     home = story.home
     entry = home.entries[0]
@@ -308,5 +242,5 @@ def simulate(seed: int) -> Year:
         internet_named=story.named,
         statuses=Counter(seen.judgement.status.value for seen in home.seen),
         requests=home.requests,
-        skipped=story.skipped,
+        jumped=home.jumped,
     )

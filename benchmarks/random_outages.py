@@ -7,7 +7,7 @@ from random import Random
 from custom_components.keycard.outage.models import Status
 
 from .simulated_home import Car, Home
-from .simulated_network import World
+from .simulated_network import Noise, World
 
 # What the maker's hosts do in an outage: for /status, and for calls.
 FAILURES: dict[str, tuple[str, str]] = {
@@ -20,8 +20,6 @@ FAILURES: dict[str, tuple[str, str]] = {
     "hang": ("timeout", "timeout"),
 }
 HANGS = "hang"
-NOISE = 1 / 200
-NOISE_KINDS = ("500 oops", "503 busy", "reset", "timeout")
 
 _WARM_UP = 240.0
 _ONSET = 300.0
@@ -41,20 +39,6 @@ class Detection:
     early: bool
 
 
-class Noise:
-    """Single requests that fail by themselves."""
-
-    def __init__(self, random: Random) -> None:
-        """Spoil requests at random."""
-        self._random = random
-
-    def __call__(self) -> str:
-        """Return a condition for one request, empty for most."""
-        if self._random.random() >= NOISE:
-            return ""
-        return self._random.choice(NOISE_KINDS)
-
-
 def simulate(seed: int) -> Detection:
     """Simulate one outage that begins at a random moment of a quiet home."""
     random = Random(seed)
@@ -62,7 +46,7 @@ def simulate(seed: int) -> Detection:
     worldwide = random.random() < 0.4
     cars = random.choice((0, 0, 1, 2, 3))
     calls_only = cars > 0 and random.random() < 0.1
-    home = Home(World(random=random), noise=Noise(random))
+    home = Home(World(random=random), noise=Noise(random=random))
     home.add(cars=tuple(Car(name=f"car{n}", model=_MODELS[n]) for n in range(cars)))
     began = _WARM_UP + random.uniform(0.0, _ONSET)
     home.run(began)

@@ -23,7 +23,7 @@ from custom_components.keycard.outage.outage_log import (
 )
 from custom_components.keycard.outage.stale_data import StaleDataDetector
 
-from .simulated_network import OK, TIMEOUT, Ask, World, told
+from .simulated_network import OK, TIMEOUT, Ask, Noise, World, told
 
 # How an account is called, as the integration does it (seconds).
 PRODUCTS_PACE = 600.0
@@ -32,7 +32,10 @@ DATA_PACE = 600.0
 POLL_JITTER = 0.05
 
 # Until a request is on its way after it fell due.
-_SEND_DELAY = 0.01
+SEND_DELAY = 0.01
+
+type Poll = tuple[RequestType, str | None]
+"""What is asked for regularly, and for which car; None is the account."""
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _FOREVER = float("inf")
@@ -57,10 +60,9 @@ class Entry:
     cars: dict[str, Car]
     account: bool
     in_between: bool
-    next_polls: dict[tuple[RequestType, str | None], float] = field(
-        default_factory=dict
-    )
-    running: set[tuple[RequestType, str | None]] = field(default_factory=set)
+    at_home: bool = False
+    next_polls: dict[Poll, float] = field(default_factory=dict)
+    running: set[Poll] = field(default_factory=set)
     calls: int = 0
     data_calls: int = 0
 
@@ -74,7 +76,7 @@ class Entry:
                 soonest = min(soonest, max(at, self.paused(key)))
         return soonest
 
-    def paused(self, key: tuple[RequestType, str | None]) -> float:
+    def paused(self, key: Poll) -> float:
         """Return until when a poll may not be made."""
         kind, car = key
         category = Category.DATA if kind is RequestType.DATA else Category.CALLS
@@ -87,27 +89,23 @@ class Entry:
         for kind in (RequestType.CALL, RequestType.DATA):
             self.next_polls.pop((kind, car), None)
 
-    def wanted(self, key: tuple[RequestType, str | None]) -> bool:
+    def wanted(self, key: Poll) -> bool:
         """Tell whether a poll makes sense: data only of a car that is online."""
         kind, car = key
         return kind is not RequestType.DATA or car is None or self.cars[car].online
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Flight:
     """A request on its way."""
 
-    ends_at: float
-    order: int
+    asked_at: float
     ask: Ask
-    condition: str
+    condition: str = OK
+    ends_at: float = 0.0
     target: Endpoint | None = None
     entry: Entry | None = None
-    poll: tuple[RequestType, str | None] | None = None
-
-    def __lt__(self, other: Flight) -> bool:
-        """Order by the time of landing."""
-        return (self.ends_at, self.order) < (other.ends_at, other.order)
+    poll: Poll | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +140,13 @@ class Home:
         hosts: Endpoints | None = None,
         region: str = "na",
         began: float = 0.0,
-        noise: Callable[[], str] | None = None,
+        noise: Noise | None = None,
+        jump: Callable[[Home, float], int] | None = None,
     ) -> None:
-        """Start a home; add entries before it runs."""
+        """Start a home; add entries before it runs.
+
+        With a `jump` it goes over stretches in which nothing can happen.
+        """
         self.world = world
         self.random = world.random
         self.now = began
@@ -155,12 +157,15 @@ class Home:
         self.happenings: list[tuple[float, OutageEvent]] = []
         self.asked: list[tuple[float, str]] | None = None
         self.requests = 0
+        self.jumped = 0
         self.bad_at = began
-        self.bad_call_at = float("-inf")
-        self._noise = noise
+        self.noise = noise
+        self.flights: list[tuple[float, int, Flight]] = []
+        self.order = 0
+        self._jump = jump
+        self._may_jump = False
         self._hosts = hosts or default_hosts(region)
-        self._flights: list[Flight] = []
-        self._order = 0
+        self._asks: dict[object, Ask] = {}
         self._script: list[tuple[float, int, Callable[[], None]]] = []
         self.watch = self._new_watch()
 
@@ -177,8 +182,13 @@ class Home:
         cars: tuple[Car, ...] = (),
         account: bool | None = None,
         in_between: bool = False,
+        at_home: bool = False,
     ) -> Entry:
-        """Add an entry; one with cars has an account unless told otherwise."""
+        """Add an entry; one with cars has an account unless told otherwise.
+
+        A third party (`in_between`) is reached without the internet if it is a proxy
+        `at_home`.
+        """
         entry = Entry(
             name=name,
             judge=OutageDetector(
@@ -193,6 +203,7 @@ class Home:
             cars=by_name,
             account=bool(cars) if account is None else account,
             in_between=in_between,
+            at_home=at_home,
         )
         self.watch.home_regions[region] += 1
         self.entries.append(entry)
@@ -244,7 +255,7 @@ class Home:
         `away` are the seconds in between. Nothing of the product's memory survives.
         """
         stored = self.store()
-        self._flights.clear()
+        self.flights.clear()
         self.now += away
         self.watch = self._new_watch()
         self.journal = OutageLog()
@@ -256,6 +267,7 @@ class Home:
                 cars=tuple(entry.cars.values()),
                 account=entry.account,
                 in_between=entry.in_between,
+                at_home=entry.at_home,
             )
         self.restore(stored, away=away)
 
@@ -268,8 +280,8 @@ class Home:
 
     def at(self, when: float, act: Callable[[], None]) -> None:
         """Do something at a time."""
-        self._order += 1
-        heappush(self._script, (when, self._order, act))
+        self.order += 1
+        heappush(self._script, (when, self.order, act))
 
     def set(self, subject: str, condition: str, *, at: float | None = None) -> None:
         """Change a condition, now or later."""
@@ -282,14 +294,14 @@ class Home:
     def _disturb(self, subject: str, condition: str) -> None:
         """Let a change reach what is under way: it need not be for the better."""
         disturbed = False
-        for flight in self._flights:
+        for _, _, flight in sorted(self.flights):
             if subject not in flight.ask.subjects:
                 continue
             lucky = self.random.random() < 0.5
             if condition != OK and flight.condition == OK:
                 flight.condition = "timeout" if lucky else "reset"
                 flight.ends_at = (
-                    flight.ask.asked_at + TIMEOUT if lucky else self.now + 0.001
+                    flight.asked_at + TIMEOUT if lucky else self.now + 0.001
                 )
                 disturbed = True
             elif condition == OK and flight.condition == "timeout" and lucky:
@@ -300,12 +312,19 @@ class Home:
                 )
                 disturbed = True
         if disturbed:
-            heapify(self._flights)
+            self.flights = [
+                (flight.ends_at, order, flight) for _, order, flight in self.flights
+            ]
+            heapify(self.flights)
 
     def run(self, until: float, *, stop: Callable[[], bool] | None = None) -> None:
         """Run until a time, or until `stop` says so after an answer."""
+        self._may_jump = True
         while True:
-            lands = self._flights[0].ends_at if self._flights else _FOREVER
+            if self._may_jump and self._jump is not None:
+                self._may_jump = False
+                self.jumped += self._jump(self, until)
+            lands = self.flights[0][0] if self.flights else _FOREVER
             acts = self._script[0][0] if self._script else _FOREVER
             asks = self.watch.next_due()
             calls = min(entry.next_call() for entry in self.entries)
@@ -317,7 +336,7 @@ class Home:
             if acts == soonest:
                 heappop(self._script)[2]()
             elif lands == soonest:
-                self._land(heappop(self._flights))
+                self._land(heappop(self.flights)[2])
                 if stop is not None and stop():
                     return
             elif asks == soonest:
@@ -329,40 +348,35 @@ class Home:
                         self._call(entry)
 
     @property
-    def idle(self) -> bool:
-        """Tell whether nothing is under way or about to be called for."""
-        return not self._flights and all(
-            entry.judge.next_call() == _FOREVER
-            and entry.judge.account.paused_until <= self.now
-            for entry in self.entries
-        )
+    def undisturbed(self) -> bool:
+        """Return whether all is well but for single requests that may fail."""
+        return not (self.world.conditions or self._script or self.asked is not None)
 
     def _send(self, flight: Flight) -> None:
         self.requests += 1
+        self.order += 1
         condition = self.world.condition(flight.ask)
-        if self._noise is not None and (spoilt := self._noise()) and condition == OK:
+        if self.noise is not None and (spoilt := self.noise()) and condition == OK:
             condition = spoilt
         flight.condition = condition
-        flight.ends_at = flight.ask.asked_at + self.world.duration(condition)
-        heappush(self._flights, flight)
+        flight.ends_at = flight.asked_at + self.world.duration(condition)
+        heappush(self.flights, (flight.ends_at, self.order, flight))
 
     def _sent_at(self) -> float:
-        return self.now + _SEND_DELAY * self.random.random()
+        return self.now + SEND_DELAY * self.random.random()
 
     def _send_probe(self, target: Endpoint) -> None:
-        self._order += 1
-        subjects = self._subjects(target)
+        ask = self.probe_of(target)
         if self.asked is not None:
-            self.asked.append((self.now, subjects[-1]))
-        self._send(
-            Flight(
-                ends_at=0.0,
-                order=self._order,
-                ask=Ask(kind=target.kind, subjects=subjects, asked_at=self._sent_at()),
-                condition=OK,
-                target=target,
-            )
-        )
+            self.asked.append((self.now, ask.subjects[-1]))
+        self._send(Flight(ask=ask, asked_at=self._sent_at(), target=target))
+
+    def probe_of(self, target: Endpoint) -> Ask:
+        """Return what is asked of a host."""
+        if (ask := self._asks.get(target)) is None:
+            ask = Ask(kind=target.kind, subjects=self._subjects(target))
+            self._asks[target] = ask
+        return ask
 
     def _subjects(self, target: Endpoint) -> tuple[str, ...]:
         if target.kind is RequestType.UNRELATED:
@@ -386,11 +400,8 @@ class Home:
             allowed = max(at, entry.paused(key)) <= self.now
             if allowed and key not in entry.running and entry.wanted(key):
                 kind, car = key
-                pace = DATA_PACE if kind is RequestType.DATA else SUMMARY_PACE
-                if car is None:
-                    pace = PRODUCTS_PACE
                 jitter = 1 + POLL_JITTER * self.random.random()
-                entry.next_polls[key] = self.now + pace * jitter
+                entry.next_polls[key] = self.now + pace_of(key) * jitter
                 entry.running.add(key)
                 self._send_call(entry, kind, car, poll=key)
 
@@ -404,42 +415,40 @@ class Home:
         kind: RequestType,
         car: str | None,
         *,
-        poll: tuple[RequestType, str | None] | None,
+        poll: Poll | None,
     ) -> None:
-        self._order += 1
         entry.calls += 1
         entry.data_calls += kind is RequestType.DATA
-        model = entry.cars[car].model if car is not None else None
         if self.asked is not None:
             self.asked.append((self.now, f"{entry.name}.{kind}.{car or ''}"))
-        self._send(
-            Flight(
-                ends_at=0.0,
-                order=self._order,
-                ask=Ask(
-                    kind=kind,
-                    subjects=_call_subjects(entry, kind, model),
-                    asked_at=self._sent_at(),
-                    car=car,
-                    model=model,
-                    data_works=car is not None and entry.cars[car].online,
-                    third_party=entry.in_between,
-                ),
-                condition=OK,
-                entry=entry,
-                poll=poll,
+        ask = self.call_of(entry, kind, car)
+        self._send(Flight(ask=ask, asked_at=self._sent_at(), entry=entry, poll=poll))
+
+    def call_of(self, entry: Entry, kind: RequestType, car: str | None) -> Ask:
+        """Return what is asked for an entry's car, or for its account."""
+        online = car is not None and entry.cars[car].online
+        key = entry.name, kind, car, online
+        if (ask := self._asks.get(key)) is None:
+            model = entry.cars[car].model if car is not None else None
+            ask = self._asks[key] = Ask(
+                kind=kind,
+                subjects=_call_subjects(entry, kind, model),
+                car=car,
+                model=model,
+                data_works=online,
+                third_party=entry.in_between,
             )
-        )
+        return ask
 
     # Landing
 
     def _land(self, flight: Flight) -> None:
-        ask = flight.ask
-        found = told(ask, flight.condition, flight.ends_at - ask.asked_at)
-        if not found.good:
+        ask, asked_at = flight.ask, flight.asked_at
+        found = told(ask, flight.condition, asked_at, flight.ends_at - asked_at)
+        if found.good:
+            self._may_jump = True
+        else:
             self.bad_at = self.now
-            if flight.entry is not None and found.answered:
-                self.bad_call_at = self.now
         if flight.target is not None:
             self.watch.observe_probe(flight.target, found)
             for entry in self.entries:
@@ -488,12 +497,22 @@ class Home:
         return frozenset(cars)
 
 
+def pace_of(poll: Poll) -> float:
+    """Return how often something is asked for, in seconds."""
+    kind, car = poll
+    if car is None:
+        return PRODUCTS_PACE
+    return DATA_PACE if kind is RequestType.DATA else SUMMARY_PACE
+
+
 def _call_subjects(
     entry: Entry, kind: RequestType, model: str | None
 ) -> tuple[str, ...]:
     region = entry.region
     subjects = ["token"]
-    subjects += ["proxy.api"] if entry.in_between else ["net", "dns.tesla"]
+    if not entry.at_home:
+        subjects.append("net")
+    subjects.append("proxy.api" if entry.in_between else "dns.tesla")
     planes = {
         RequestType.DATA: ("api", "data"),
         RequestType.COMMAND: ("api", "commands"),

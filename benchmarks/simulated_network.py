@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from functools import cache
 import json
+from math import log
 from random import Random
 import socket
 
@@ -22,7 +23,7 @@ OK = "ok"
 STALE_DATA = "stale"
 
 # How long a host takes to answer, and a failure to show, in seconds.
-_LATENCY = (0.05, 0.4)
+LATENCY = (0.05, 0.4)
 _FAST = (0.002, 0.05)
 
 _FAILURES = {
@@ -49,13 +50,40 @@ _GARBAGE = (200, "application/json", '{"response": {"sta')
 _EMPTY = (200, "application/json", '{"response":[],"count":0}')
 
 
-@dataclass(frozen=True, kw_only=True)
+# Single requests that fail by themselves: one in so many, and how.
+NOISE = 1 / 200
+NOISE_KINDS = ("500 oops", "503 busy", "reset", "timeout")
+
+
+@dataclass(kw_only=True)
+class Noise:
+    """Single requests that fail, counted down to: `left` succeed before the next."""
+
+    random: Random
+    left: int = 0
+
+    def __post_init__(self) -> None:
+        """Draw the first."""
+        self._draw()
+
+    def _draw(self) -> None:
+        self.left = int(log(1.0 - self.random.random()) / log(1.0 - NOISE))
+
+    def __call__(self) -> str:
+        """Return a condition for one request, empty for most."""
+        if self.left > 0:
+            self.left -= 1
+            return ""
+        self._draw()
+        return self.random.choice(NOISE_KINDS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ask:
-    """One request: its kind, what it concerns, and when it went out."""
+    """What is asked again and again: its kind, and what it concerns."""
 
     kind: RequestType
     subjects: tuple[str, ...]
-    asked_at: float
     car: str | None = None
     model: str | None = None
     data_works: bool = False
@@ -98,7 +126,7 @@ class World:
             return TIMEOUT
         if condition.startswith("slow:"):
             return min(float(condition[5:]), TIMEOUT)
-        low, high = _FAST if condition in _FAILURES else _LATENCY
+        low, high = _FAST if condition in _FAILURES else LATENCY
         return low + (high - low) * self.random.random()
 
 
@@ -120,7 +148,7 @@ def template(
     return meaning, answer
 
 
-def told(ask: Ask, condition: str, elapsed: float) -> Evidence:
+def told(ask: Ask, condition: str, asked_at: float, elapsed: float) -> Evidence:
     """Return the evidence that a request brings."""
     meaning, answer = template(
         ask.kind,
@@ -132,13 +160,13 @@ def told(ask: Ask, condition: str, elapsed: float) -> Evidence:
         # The commonest by far, so without the detour.
         return Evidence(
             classification=meaning,
-            sent_at=ask.asked_at,
-            at=ask.asked_at + elapsed,
+            sent_at=asked_at,
+            at=asked_at + elapsed,
             car=ask.car,
             model=ask.model,
             kind=ask.kind,
         )
-    answer = replace(answer, sent_at=ask.asked_at, elapsed=elapsed)
+    answer = replace(answer, sent_at=asked_at, elapsed=elapsed)
     return make_evidence(meaning, answer, car=ask.car, model=ask.model, kind=ask.kind)
 
 

@@ -1,9 +1,20 @@
 """The detection benchmark measures, and reports missed bounds."""
 
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum
+from random import Random
+from weakref import WeakSet
+
 import pytest
 
 from benchmarks import detection_measurement, false_alarms, random_outages
-from custom_components.keycard.outage.models import OUTAGES
+from benchmarks.simulated_home import Car, Home
+from benchmarks.false_alarms import Story
+from benchmarks.simulated_network import World
+from custom_components.keycard.outage.models import OUTAGES, Status
+
+from .home_helpers import SETTLED, statuses
 
 FEW = ["--outages", "40", "--years", "0", "--jobs", "1"]
 
@@ -39,4 +50,64 @@ def test_a_month_of_nuisance_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> No
     assert year.internet_named > 0.9 * year.internet_failures
     assert year.statuses["internet_down"] >= year.internet_named
     assert not {status.value for status in OUTAGES} & set(year.statuses)
-    assert year.skipped > 0
+    assert year.jumped > 0
+
+
+# A home without cars; with two; behind a service; behind a proxy at home.
+@pytest.mark.parametrize(
+    ("seed", "third_party", "at_home"),
+    [(1, False, False), (5, False, False), (0, True, False), (4, True, True)],
+)
+def test_a_home_that_jumps_lives_the_same_life(
+    monkeypatch: pytest.MonkeyPatch, seed: int, third_party: bool, at_home: bool
+) -> None:
+    monkeypatch.setattr(false_alarms, "YEAR", 1.5 * 24 * false_alarms.HOUR)
+    monkeypatch.setattr(false_alarms, "INTERNET_FAILURES", 3)
+    monkeypatch.setattr(false_alarms, "BURST_EVERY", 300 * false_alarms.MINUTE)
+    jumps, plays = Story(seed=seed), Story(seed=seed, jump=None)
+    assert (jumps.third_party, jumps.proxy_at_home) == (third_party, at_home)
+    for story in (jumps, plays):
+        story.run()
+
+    assert jumps.home.jumped > 0 == plays.home.jumped
+    assert jumps.home.requests == plays.home.requests
+    assert jumps.home.seen == plays.home.seen
+    assert jumps.home.happenings == plays.home.happenings
+    assert _known(jumps.home) == _known(plays.home)
+
+
+def test_a_third_party_is_reached_over_the_internet() -> None:
+    for at_home, expected in ((False, Status.INTERNET_DOWN), (True, None)):
+        home = Home(World(random=Random(1)))
+        home.add(cars=(Car(name="Ada"),), in_between=True, at_home=at_home)
+        home.run(SETTLED)
+        home.set("net", "refuse")
+        home.run(SETTLED + 300)
+        assert statuses(home) == ([] if expected is None else [expected])
+
+
+def _known(value: object) -> object:
+    """Return all that an object knows, in a form that compares."""
+    if isinstance(value, Random):
+        return value.getstate()
+    if isinstance(value, Enum):
+        return value
+    if isinstance(value, Mapping):
+        return [(_known(key), _known(item)) for key, item in value.items()]
+    if isinstance(value, list | tuple | deque):
+        return [_known(item) for item in value]
+    if isinstance(value, WeakSet | set | frozenset):
+        return len(value)
+    if not hasattr(value, "__dict__"):
+        return value
+    return _known(
+        {
+            name: item
+            for name, item in vars(value).items()
+            if not callable(item) and name not in _OWN
+        }
+    )
+
+
+# How a home jumps, and how often, is its own.
+_OWN = frozenset({"jumped", "_may_jump", "_asks", "seen", "happenings"})

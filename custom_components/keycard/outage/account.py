@@ -193,6 +193,8 @@ class AccountStatus:
 
     def _of_account(self) -> _Refusal | None:
         """Return the current refusal of the account, None without one."""
+        if not self._refusals:
+            return None
         found = [self._refusals.get(None)]
         for category in _OF_ACCOUNT:
             found.append(self._refusals.get((category, None)))
@@ -232,6 +234,8 @@ class AccountStatus:
 
     def pause(self, category: Category, car: str | None) -> tuple[float, Reason | None]:
         """Return until when calls of a category for a vehicle are paused, and why."""
+        if not self._refusals:
+            return 0.0, None
         found = list(self._covering(category, car))
         last = max(found, key=lambda refusal: refusal.until, default=None)
         return (last.until, last.reason) if last else (0.0, None)
@@ -263,10 +267,11 @@ class AccountStatus:
 
     def refused_at(self, car: str | None) -> float | None:
         """Return when calls for a vehicle were last refused, None if they are not."""
-        keys: set[Key] = {None}
-        for category in Category:
-            keys |= {(category, car), (category, None)}
-        found = [one.last_at for key, one in self._refusals.items() if key in keys]
+        found = [
+            refusal.last_at
+            for key, refusal in self._refusals.items()
+            if key is None or key[1] is None or key[1] == car
+        ]
         if self.auth_invalid and self._auth_refusal is not None:
             found.append(self._auth_refusal.at)
         return max(found, default=None)

@@ -13,6 +13,8 @@ from .vehicle_calls import VehicleCallHealth
 # Key of the calls without a vehicle, such as the product list.
 _ACCOUNT = ""
 
+_NEVER = float("inf")
+
 
 class StoredVehicle(TypedDict):
     """Stored data of the calls for a vehicle."""
@@ -82,9 +84,7 @@ class AccountCallHealth:
 
     def next_at(self) -> float:
         """Return when `due` next returns something."""
-        return min(
-            (calls.next_at() for calls in self._calls.values()), default=float("inf")
-        )
+        return min([calls.next_at() for calls in self._calls.values()], default=_NEVER)
 
     # Evidence
 
@@ -125,7 +125,9 @@ class AccountCallHealth:
         Without an `outage`, data and commands that fail only through a third party are
         no evidence against Tesla.
         """
-        if not self.verified:
+        if not self.verified or not any(
+            calls.failing for calls in self._calls.values()
+        ):
             return
         planes = {Subsystem.API, Subsystem.DATA, Subsystem.COMMANDS}
         if self.third_party and not outage:
@@ -155,11 +157,12 @@ class AccountCallHealth:
         `since` is when their host started to answer well; that must be ten minutes ago.
         """
         for car, calls in self._calls.items():
+            if not calls.api.down:
+                continue
             refused = account.refused_at(car or None)
             failed = calls.api.last_bad or since
             if (
-                calls.api.down
-                and refused is not None
+                refused is not None
                 and refused > failed
                 and now - max(failed, since) > RECENT
             ):
@@ -176,13 +179,12 @@ class AccountCallHealth:
 
     def count(self, now: float, since: float | None) -> VehicleTally:
         """Count the vehicles by health; `since` limits it to later requests."""
-        works = {
-            car: calls.is_working(now, since) for car, calls in self.counted.items()
-        }
+        failing, fine, unknown = set[str](), set[str](), set[str]()
+        for car, calls in self.counted.items():
+            works = calls.is_working(now, since)
+            (unknown if works is None else fine if works else failing).add(car)
         return VehicleTally(
-            failing=frozenset(car for car, fine in works.items() if fine is False),
-            fine=frozenset(car for car, fine in works.items() if fine),
-            unknown=frozenset(car for car, fine in works.items() if fine is None),
+            failing=frozenset(failing), fine=frozenset(fine), unknown=frozenset(unknown)
         )
 
     def is_settling(self, count: VehicleTally, now: float) -> bool:

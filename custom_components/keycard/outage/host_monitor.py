@@ -203,13 +203,12 @@ class HostMonitor:
 
     def next_due(self) -> float:
         """Return when `due` next returns something."""
-        times = [item.due_at() for item in self._hosts.values()]
-        times += [
-            item.overdue_at()
-            for item in self._tesla_hosts
-            if item.pending and not item.tracker.failing
-        ]
-        return min(times, default=float("inf"))
+        soonest = float("inf")
+        for item in self._hosts.values():
+            soonest = min(soonest, item.due_at())
+            if item.pending and not item.unrelated and not item.tracker.failing:
+                soonest = min(soonest, item.overdue_at())
+        return soonest
 
     def probe_now(self, now: float) -> None:
         """Probe every host now, because a call failed."""

@@ -39,6 +39,8 @@ _INTERMITTENT_CALLS = 8
 # may never be refreshed.
 THIRD_PARTY_FADES = 6 * 3600.0
 
+_NEVER = float("inf")
+
 # Seconds before the last failed call in which a good answer of its host counts.
 _CONTRAST = 5.0
 
@@ -110,6 +112,11 @@ class VehicleCallHealth:
         """Return whether a subsystem is down or calls fail intermittently."""
         return self.intermittent or any(track.down for track in self.trackers.values())
 
+    @property
+    def failing(self) -> bool:
+        """Return whether a subsystem fails, confirmed or not."""
+        return any(track.failing for track in self.trackers.values())
+
     # Requests
 
     def request_now(self, now: float) -> None:
@@ -144,7 +151,7 @@ class VehicleCallHealth:
             or self.later_calls
             or self.next_data_call is not None
         ):
-            return float("inf")
+            return _NEVER
         times = [*self.confirmation_calls[:1], *self.later_calls]
         if self.next_data_call is not None:
             times.append(self.next_data_call)
@@ -299,6 +306,8 @@ class VehicleCallHealth:
             # Repeated calls show whether all fail.
             return
         count = len(self.recent)
+        if not self.intermittent and count < _INTERMITTENT:
+            return
         goods = [good for _, good in self.recent]
         bad = count - sum(goods)
         if self.intermittent:

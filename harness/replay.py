@@ -208,6 +208,13 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
     except CaseError as err:
         console.print(f"[red]{escape(str(err))}[/]", highlight=False)
         return 2
+    for case in list(cases):
+        reasons = [case.unfit_with(provider) for provider in options.provider]
+        if reason := next(filter(None, reasons), None):
+            cases.remove(case)
+            console.print(
+                f"{escape(str(case.path))}: left out, {escape(reason)}", highlight=False
+            )
     begin = time.monotonic()
     replays = ReplayRunner(console, options.provider)
     try:

@@ -27,6 +27,7 @@ PORTAL = (
     "<!doctype html><html><head><title>Welcome to the guest network</title></head>"
     "<body><h1>Welcome</h1><p>Please accept our terms to go online.</p></body></html>"
 )
+RATE_LIMITS = frozenset({ConditionKind.RETRY_AFTER, ConditionKind.RATELIMIT})
 GARBAGE = '{"response":{"result":tr'
 
 
@@ -113,7 +114,7 @@ class FaultInjector:
             task.cancel()
 
     def _is_inactive(self, condition: Condition, *, remote: bool) -> bool:
-        if condition.kind is ConditionKind.RETRY_AFTER:
+        if condition.kind in RATE_LIMITS:
             return condition.seconds_left(self._now()) == 0
         return condition.kind is ConditionKind.OK or (
             remote and condition.kind in LOCAL_NETWORK
@@ -140,21 +141,25 @@ class FaultInjector:
                 return Reply(body=GARBAGE, content_type=JSON)
             case ConditionKind.PORTAL:
                 return Reply(body=PORTAL, content_type="text/html")
-            case ConditionKind.RETRY_AFTER:
-                return _rate_limited(condition.seconds_left(self._now()))
+            case ConditionKind.RETRY_AFTER | ConditionKind.RATELIMIT:
+                return _rate_limited(condition, condition.seconds_left(self._now()))
             case ConditionKind.HTTP:
                 return _http_reply(condition)
             case _:
                 return make_reply()
 
 
-def _rate_limited(seconds: int) -> Reply:
+def _rate_limited(condition: Condition, seconds: int) -> Reply:
     body = {"response": None, "error": "rate limited", "error_description": ""}
+    # Not all limits come with a Retry-After.
+    names = ["Retry-After", "RateLimit-Reset"]
+    if condition.kind is ConditionKind.RATELIMIT:
+        names = [condition.text.partition(":")[0]]
     return Reply(
         status=429,
         body=json.dumps(body),
         content_type=JSON,
-        headers={"Retry-After": str(seconds), "RateLimit-Reset": str(seconds)},
+        headers={name: str(seconds) for name in names},
     )
 
 

@@ -46,6 +46,7 @@ class ConditionKind(StrEnum):
     EMPTY = "empty"
     HTTP = "CODE BODY"
     RETRY_AFTER = "retry-after:SECONDS"
+    RATELIMIT = "ratelimit-reset:SECONDS"
     SLOW = "slow:SECONDS"
     LATE = "late:SECONDS"
 
@@ -86,6 +87,11 @@ _ALLOWED = {
     "other": _HOST_KINDS,
 }
 
+# A limit of calls may be one of several: ratelimit-day-reset.
+_SECONDS = re.compile(
+    r"(slow|late|retry-after|ratelimit-(?:[a-z]+-)?reset):(\d{1,7}(?:\.\d+)?)"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
@@ -99,7 +105,7 @@ class Condition:
     set_at: float = 0.0
 
     def seconds_left(self, now: float) -> int:
-        """Return the remaining whole seconds of a Retry-After."""
+        """Return the remaining whole seconds of a rate limit."""
         return max(0, round(self.seconds - (now - self.set_at)))
 
 
@@ -118,8 +124,9 @@ def parse_condition(text: str, now: float = 0.0) -> Condition:
             status=int(match[1]),
             body=match[2] or "",
         )
-    if match := re.fullmatch(r"(slow|late|retry-after):(\d{1,7}(?:\.\d+)?)", text):
-        kind = next(one for one in ConditionKind if one.value == f"{match[1]}:SECONDS")
+    if match := _SECONDS.fullmatch(text):
+        name = "ratelimit-reset" if match[1].startswith("ratelimit") else match[1]
+        kind = next(one for one in ConditionKind if one.value == f"{name}:SECONDS")
         return Condition(text=text, kind=kind, seconds=float(match[2]), set_at=now)
     allowed = ", ".join(kind.value for kind in ConditionKind)
     message = f"unknown condition {text!r}; allowed: {allowed} (CODE is 200 to 599)"

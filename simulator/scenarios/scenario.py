@@ -5,6 +5,7 @@ The README beside the cases describes the format. Additional keys of a case:
 - `home.provider`: compatible (default), watch_only, proxy (a third party), fleet
   (Tesla's sign-in), fleet_server (the same, with Tesla's own proxy for commands),
   tesla_proxy (all calls through that proxy, with a fixed token), teslemetry or tessie.
+- `home.not_with`: providers with which the case cannot hold, with the reasons.
 - `home.settled: false`: Keycard is installed at 0:00, under the conditions of the first
   step.
 - `home.lively: true`: cars drive, charge and fall asleep.
@@ -91,6 +92,7 @@ class Home:
     region: str = "na"
     cars: tuple[CarSpec, ...] = ()
     provider: str = DEFAULT_PROVIDER
+    not_with: Mapping[str, str] = field(default_factory=dict)
     settled: bool = True
     lively: bool = False
 
@@ -156,6 +158,15 @@ class Scenario:
     timeline: tuple[Step, ...]
     path: Path | None = None
 
+    def unfit_with(self, provider: str) -> str | None:
+        """Return why the case cannot hold with another provider, None if it can."""
+        reasons = (
+            home.not_with.get(provider)
+            for home in self.homes
+            if home.provider == DEFAULT_PROVIDER
+        )
+        return next((reason for reason in reasons if reason is not None), None)
+
     @property
     def end(self) -> float:
         """Return the end of the case in seconds."""
@@ -213,16 +224,23 @@ def _homes(node: YamlNode) -> tuple[Home, ...]:
 
 
 def _home(node: YamlNode, *, named: bool) -> Home:
-    keys = ("region", "cars", "provider", "settled", "lively")
+    keys = ("region", "cars", "provider", "not_with", "settled", "lively")
     node.allow_keys(*(("name", *keys) if named else keys))
     return Home(
         name=node.require("name").text() if named else "home",
         region=node.require("region").one_of(REGIONS),
         cars=tuple(_car(one) for one in node.require("cars").items()),
         provider=node.read("provider", _choice(PROVIDERS)) or DEFAULT_PROVIDER,
+        not_with=_reasons(one) if (one := node.get("not_with")) else {},
         settled=node.read("settled", YamlNode.flag) is not False,
         lively=node.read("lively", YamlNode.flag) is True,
     )
+
+
+def _reasons(node: YamlNode) -> dict[str, str]:
+    """Return the reasons why a case cannot hold with some providers."""
+    node.allow_keys(*PROVIDERS)
+    return {provider: reason.text() for provider, reason in node.entries()}
 
 
 def _car(node: YamlNode) -> CarSpec:

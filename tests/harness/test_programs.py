@@ -79,6 +79,16 @@ def test_a_missed_expectation_is_printed_and_fails(case: Path, litter: Path) -> 
     assert "replay: 0 passed, 1 failed in " in played.stdout
 
 
+def test_a_case_is_left_out_where_it_says_why(case: Path, litter: Path) -> None:
+    case.write_text(
+        FAILS.replace("  cars:", "  not_with: {tessie: it is apart}\n  cars:")
+    )
+    played = run(litter, "replay", "--provider", "tessie", case)
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert f"{case}: left out, it is apart" in " ".join(played.stdout.split())
+    assert "replay: 0 passed, 0 failed in " in played.stdout
+
+
 def test_a_typo_in_a_case_is_one_clear_line(case: Path, litter: Path) -> None:
     case.write_text(FAILS.replace("status: outage", "statsu: outage"))
     played = run(litter, "replay", case)

@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.vehicle.poll_schedule import DRIVING_INTERVAL
 from simulator.vehicle.schedule import Day
-from tests.config_entries import fleet_entry
+from tests.config_entries import PROVIDERS, entry_of, fleet_entry
 
 from .story import LOCK, Story, entity_ids, status_of
 
@@ -191,6 +191,27 @@ async def test_a_refusal_pauses_the_calls_for_a_car_that_drives_too(
     # Calls in progress were sent before the refusal.
     assert sum(asked[f"eu.{name}"] for name in ("products", "vehicle")) <= 1
     assert asked["eu.vehicle_data"] == 0
+
+
+OFFLINE = (
+    '200 {"response":{"state":"offline","charge_state":null,"climate_state":null,'
+    '"drive_state":null,"vehicle_state":null}}'
+)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_car_whose_data_say_that_it_is_offline_is_asked_rarely(
+    story: Story, provider: str
+) -> None:
+    entry = await entry_of(story.hass, story.simulator, provider)
+    await story.settled(entry)
+    story.simulator.set("car.Ada", "asleep")
+    story.simulator.set("eu.data@models", OFFLINE)
+    await story.go(1500)
+    billed = story.simulator.usage.billed
+    await story.go(HOUR)
+    assert status_of(entry) == "operational"
+    assert story.simulator.usage.billed - billed <= 6
 
 
 @contextmanager

@@ -57,6 +57,19 @@ def test_a_cache_that_never_moves_again_claims_nothing_for_ever() -> None:
     assert statuses(home) == [Status.OUTAGE, Status.DEGRADED, Status.OPERATIONAL]
 
 
+@pytest.mark.parametrize("in_between", [False, True])
+@pytest.mark.parametrize("answer", [ERROR, GATEWAY, "garbage", "timeout"])
+def test_data_that_fail_for_hours_are_not_asked_for_again_and_again(
+    home: Home, answer: str, in_between: bool
+) -> None:
+    entry = settle(home, ADA, in_between=in_between)
+    change(home, {"na.data": answer})
+    before = entry.data_calls
+    home.run(SETTLED + 4 * HOUR)
+    # Six settle a suspicion; then it is the usual pace, of ten minutes.
+    assert entry.data_calls - before <= 4 * 6 + 6 + 2
+
+
 @pytest.mark.parametrize("answer", [ERROR, GATEWAY, "timeout"])
 def test_data_alone_that_fail_are_the_service_s(home: Home, answer: str) -> None:
     settle(home, ADA, in_between=True)

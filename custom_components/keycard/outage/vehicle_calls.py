@@ -230,7 +230,14 @@ class VehicleCallHealth:
             self.recovery_proof_until = None
             self.next_data_call = evidence.at + DATA_AGAIN if track.down else None
             return
-        if not track.down:
+        if track.down:
+            return
+        # Nothing settles a suspicion of what a third party passes on, unless an outage
+        # of Tesla's has just ended.
+        unsettled = self.third_party and self.recovery_proof_until is None
+        if unsettled or track.exhausted:
+            self.next_data_call = None
+        else:
             self.next_data_call = evidence.at + (
                 DATA_AGAIN
                 if evidence.classification.reason is Reason.STALE

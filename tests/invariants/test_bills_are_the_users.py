@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.vehicle.poll_schedule import DRIVING_INTERVAL
 from simulator.vehicle.schedule import Day
-from tests.config_entries import PROVIDERS, entry_of, fleet_entry
+from tests.config_entries import PROVIDERS, fleet_entry, provider_entry
 
 from .story import LOCK, Story, entity_ids, status_of
 
@@ -203,7 +203,7 @@ OFFLINE = (
 async def test_a_car_whose_data_say_that_it_is_offline_is_asked_rarely(
     story: Story, provider: str
 ) -> None:
-    entry = await entry_of(story.hass, story.simulator, provider)
+    entry = await provider_entry(story.hass, story.simulator, provider)
     await story.settled(entry)
     story.simulator.set("car.Ada", "asleep")
     story.simulator.set("eu.data@models", OFFLINE)

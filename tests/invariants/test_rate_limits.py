@@ -4,7 +4,7 @@ import pytest
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .story import LOCK, Story, assert_explained, assert_quiet, status_of
+from .story import LOCK, Story, assert_explained, assert_no_errors, status_of
 
 HOUR = 3600.0
 CY_LOCK = "lock.cy_lock"
@@ -49,7 +49,7 @@ async def test_limited_data_of_one_car_pause_these_alone(
     assert status_of(entry) == "operational"
     await story.go(HOUR)
     assert asked.by_status["eu.vehicle_data 200"] > asleep
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_without_a_hint_the_pause_doubles_to_fifteen_minutes(
@@ -98,7 +98,7 @@ async def test_a_limit_of_wakes_refuses_no_unlock(
     assert await story.act("unlock", CY_LOCK) is None
     assert simulator.cars["Cy"].executed["door_unlock"] == 1
     assert status_of(entry) == "operational"
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_limited_commands_of_one_car_leave_data_and_the_other_car_alone(

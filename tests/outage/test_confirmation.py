@@ -58,7 +58,7 @@ def test_one_request_that_hangs_begins_no_siege(home: Home) -> None:
     home.run(home.watch.next_due() + 61.0, stop=lambda: bool(home.asked))
     home.run(home.now + 0.5)
     before = len(home.asked)
-    for flight in home._flights:
+    for _, _, flight in home.flights:
         flight.condition = "timeout"
     home.world.set("na.status", OK)
     home.run(home.now + 30.0)

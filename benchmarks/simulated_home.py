@@ -427,9 +427,9 @@ class Home:
     def call_of(self, entry: Entry, kind: RequestType, car: str | None) -> Ask:
         """Return what is asked for an entry's car, or for its account."""
         online = car is not None and entry.cars[car].online
-        key = entry.name, kind, car, online
+        model = entry.cars[car].model if car is not None else None
+        key = entry.name, kind, car, model, online
         if (ask := self._asks.get(key)) is None:
-            model = entry.cars[car].model if car is not None else None
             ask = self._asks[key] = Ask(
                 kind=kind,
                 subjects=_call_subjects(entry, kind, model),

@@ -126,9 +126,9 @@ def _wrong(judgement: Assessment, expect: Expectation) -> Iterator[str]:
     found = {
         "status": judgement.status.value,
         "scope": judgement.scope.value,
-        "planes": sorted(judgement.subsystems),
+        "subsystems": sorted(judgement.subsystems),
         "models": sorted(judgement.models),
-        "elsewhere": sorted(judgement.other_regions),
+        "other_regions": sorted(judgement.other_regions),
     }
     for name, value in found.items():
         expected = getattr(expect, name)

@@ -8,8 +8,8 @@ from random import Random
 
 from custom_components.keycard.outage.models import OUTAGES, Status
 
-from .simulated_home import Car, Home
 from .jumps import jump
+from .simulated_home import Car, Home
 from .simulated_network import OK, Noise, World
 
 YEAR = 365 * 24 * 3600.0

@@ -10,8 +10,8 @@ from weakref import WeakSet
 import pytest
 
 from benchmarks import detection_measurement, false_alarms, random_outages
-from benchmarks.simulated_home import Car, Home
 from benchmarks.false_alarms import Story
+from benchmarks.simulated_home import Car, Home
 from benchmarks.simulated_network import World
 from custom_components.keycard.outage.models import OUTAGES, Status
 

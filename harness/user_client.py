@@ -115,6 +115,8 @@ def _user_input(
         "server": base_url,
         "all_calls": False,
         "trust": True,
+        # An automation brings the notices of a case to its owner.
+        "bell": False,
     }
     return {name: value for name, value in values.items() if name in fields}
 

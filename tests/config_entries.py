@@ -33,6 +33,8 @@ def hosts_options(simulator: Simulator) -> dict[str, Any]:
             f"{urls['controls1']}/generate_204",
             f"{urls['controls2']}/success.txt",
         ],
+        # Nobody is notified: no receiver is added on set-up.
+        "notifications": {},
     }
 
 

@@ -36,6 +36,7 @@ from simulator.scenarios.scenario import CarSpec, Home
 
 from .config_entries import hosts_options, server_entry
 from .event_loop import CheckedLoop
+from .flow_steps import notify_nobody
 from .request_timeouts import ManualTimeouts, patch_timeouts
 
 # Home Assistant finds the package only if it was imported before.
@@ -256,7 +257,9 @@ async def sign_in(
                 back = urlsplit(response.headers["Location"])
             assert back.path == "/auth/external/callback"
             assert (await client.get(f"{back.path}?{back.query}")).status == 200
-            return await hass.config_entries.flow.async_configure(result["flow_id"])
+            return await notify_nobody(
+                hass, await hass.config_entries.flow.async_configure(result["flow_id"])
+            )
 
         yield go
 

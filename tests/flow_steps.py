@@ -30,7 +30,21 @@ async def submit(
     hass: HomeAssistant, form: ConfigFlowResult, **values: Any
 ) -> ConfigFlowResult:
     """Submit a form."""
-    return await hass.config_entries.flow.async_configure(form["flow_id"], values)
+    return await notify_nobody(
+        hass,
+        await hass.config_entries.flow.async_configure(form["flow_id"], values),
+    )
+
+
+async def notify_nobody(
+    hass: HomeAssistant, result: ConfigFlowResult
+) -> ConfigFlowResult:
+    """Choose no receiver if that is asked, which is the last step of a set-up."""
+    if result.get("step_id") != "receivers":
+        return result
+    return await hass.config_entries.flow.async_configure(
+        result["flow_id"], {"phones": [], "others": [], "bell": False}
+    )
 
 
 def assert_leads_to_drill(hass: HomeAssistant, created: ConfigFlowResult) -> None:
@@ -41,7 +55,7 @@ def assert_leads_to_drill(hass: HomeAssistant, created: ConfigFlowResult) -> Non
     for language in ("en", "de"):
         text = dict(strings(translations(language)))["config.create_entry.default"]
         link = text.format(**(created["description_placeholders"] or {}))
-        url = URL(link.partition("](")[2].partition(")")[0])
+        url = URL(link.rpartition("](")[2].partition(")")[0])
         assert url.path == "/config/tools/action"
         assert hass.services.has_service(*url.query["service"].split("."))
 

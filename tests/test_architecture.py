@@ -18,12 +18,12 @@ PLATFORMS = """
 LAYERS = [
     layer.split()
     for layer in (
-        "__init__ config_flow",
+        "__init__ config_flow repairs",
         "flows",
         "diagnostics registry system_health",
         PLATFORMS,
         "application_credentials blueprint_installer dashboard",
-        "entity entity_filter issues",
+        "entity entity_filter issues notifier",
         "coordinator",
         "drill",
         "notifications",

@@ -135,7 +135,8 @@ async def test_watch_only(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
             "ada": ADA,
             "ada_2": {"name": "Ada", "model": "models", "year": None, "key": "fob"},
             "bo": {"name": "Bo", "model": "modely", "year": None, "key": "keycard"},
-        }
+        },
+        "notifications": {},
     }
     assert created["result"].unique_id == "watch_eu"
     assert len(set_up_entry.mock_calls) == 1

@@ -29,6 +29,7 @@ IMPORTED: dict[str, dict[str, str]] = {
     "homeassistant.components.automation": {
         "DOMAIN": "blueprint_installer",
         "EVENT_AUTOMATION_TRIGGERED": "listeners",
+        "automations_with_blueprint": "blueprint_installer",
         "automations_with_device": "listeners",
         "automations_with_entity": "listeners",
     },

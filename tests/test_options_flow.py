@@ -165,6 +165,7 @@ async def test_options_hosts(
     )
     assert watching_entry.options == {
         "cars": before["cars"],
+        "notifications": {},
         "hosts": {"eu": "https://eu.example.org"},
         "sign_in": ["https://sign-in.example.org/token"],
         "unrelated": ["http://unrelated.example.org/ok"],
@@ -175,6 +176,7 @@ async def test_options_hosts(
     await submit_options(hass, form, unrelated=[], sign_in=[], defaults=False)
     assert watching_entry.options == {
         "cars": before["cars"],
+        "notifications": {},
         "sign_in": [],
         "unrelated": [],
     }
@@ -182,7 +184,10 @@ async def test_options_hosts(
     form = await open_options(hass, watching_entry, "hosts")
     assert suggested_values(form)["unrelated"] == []
     await submit_options(hass, form, defaults=True)
-    assert watching_entry.options == {"cars": before["cars"]}
+    assert watching_entry.options == {
+        "cars": before["cars"],
+        "notifications": {},
+    }
 
 
 async def test_removed_cars_take_their_devices_along(

@@ -136,7 +136,12 @@ def test_the_automation_editor_finds_each_by_tesla_or_keycard(
 
 
 # Location of the texts of each flow
-FLOWS = (("config",), ("options",), ("config_subentries", "bluetooth_key"))
+FLOWS = (
+    ("config",),
+    ("options",),
+    ("config_subentries", "bluetooth_key"),
+    ("config_subentries", "receiver"),
+)
 
 
 def test_every_form_and_its_fields_are_described() -> None:
@@ -148,7 +153,7 @@ def test_every_form_and_its_fields_are_described() -> None:
             ), step
 
 
-@pytest.mark.parametrize("flow", [flow for flow in FLOWS if flow != ("options",)])
+@pytest.mark.parametrize("flow", [FLOWS[0], FLOWS[2]])
 def test_whatever_becomes_of_a_pairing_is_said(flow: tuple[str, ...]) -> None:
     errors = keys_at(translations("en"), *flow, "error")
     ends = {end.value for end in PairingResult} - {PairingResult.PAIRED.value}

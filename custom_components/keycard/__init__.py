@@ -12,12 +12,14 @@ from .auth.keys import (
     async_remove_bluetooth_key,
     async_remove_signing_key,
 )
-from .blueprint_installer import async_install_blueprints
+from .blueprint_installer import async_install_blueprints, old_relays
 from .const import DOMAIN, ENTRY_VERSION
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
 from .dashboard import async_setup_frontend
 from .issues import async_track_issues
+from .notifier import DATA_NOTIFIER, async_setup_notifier
 from .registry import (
+    async_add_default_receiver,
     async_migrate_to_vin,
     async_remove_stale_entities,
     async_track_devices,
@@ -49,6 +51,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     store = HomeStore(hass)
     await store.async_load()
     hass.data[DATA_STORE] = store
+    await async_setup_notifier(hass)
     async_setup_services(hass)
     async_publish_public_key(hass)
     await async_setup_frontend(hass)
@@ -59,6 +62,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
     """Set up an entry from its storage, without a request."""
     await async_migrate_to_vin(hass, entry)
+    async_add_default_receiver(hass, entry, enabled=not old_relays(hass))
     credentials = await async_load_credentials(hass, entry)
     coordinator = KeycardCoordinator(hass, entry, credentials)
     await coordinator.async_restore()
@@ -67,6 +71,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     async_remove_stale_entities(hass, entry)
     coordinator.async_start()
     async_track_issues(hass, entry)
+    hass.data[DATA_NOTIFIER].async_track(entry)
     async_track_subentries(hass, entry)
     async_track_devices(hass, entry)
     return True

@@ -4,11 +4,14 @@ from hashlib import sha256
 import logging
 from pathlib import Path
 
-from homeassistant.components.automation import DOMAIN as AUTOMATION_DOMAIN
+from homeassistant.components.automation import (
+    DOMAIN as AUTOMATION_DOMAIN,
+    automations_with_blueprint,
+)
 from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
 from homeassistant.components.automation.helpers import async_get_blueprints
 from homeassistant.components.blueprint.models import Blueprint
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_when_setup
 from homeassistant.util.yaml.loader import load_yaml_dict
@@ -20,6 +23,18 @@ _LOGGER = logging.getLogger(__name__)
 
 BUNDLED_BLUEPRINTS = Path(__file__).parent / "blueprints" / AUTOMATION_DOMAIN
 STORE_KEY = f"{DOMAIN}.blueprints"
+
+
+# The blueprint that notified phones before Keycard did so itself.
+OLD_RELAY = f"{DOMAIN}/take_your_keycard.yaml"
+
+
+@callback
+def old_relays(hass: HomeAssistant) -> list[str]:
+    """Return the automations that use the old blueprint for notifications."""
+    if AUTOMATION_DOMAIN not in hass.config.components:
+        return []
+    return automations_with_blueprint(hass, OLD_RELAY)
 
 
 async def async_install_blueprints(hass: HomeAssistant) -> None:

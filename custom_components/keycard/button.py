@@ -20,6 +20,7 @@ from .entity import (
     VehicleEntityDescription,
     async_add_vehicle_entities,
 )
+from .notifier import DATA_NOTIFIER
 from .vehicle.commands import Command, CommandCall, command_call
 
 # Each vehicle queues its own commands.
@@ -95,6 +96,11 @@ DRILL_BUTTONS = (
         press_fn=lambda drill: drill.async_stop(),
     ),
 )
+SEND_TEST = ButtonEntityDescription(
+    key="send_test",
+    translation_key="send_test",
+    entity_category=EntityCategory.CONFIG,
+)
 KEY_TESTED = KeyTestedButtonDescription(
     key="key_tried",
     translation_key="key_tried",
@@ -110,8 +116,19 @@ async def async_setup_entry(
 ) -> None:
     """Set up the buttons of the cloud and of its vehicles."""
     async_add_entities(DrillButton(entry, description) for description in DRILL_BUTTONS)
+    async_add_entities([SendTestButton(entry, SEND_TEST)])
     async_add_vehicle_entities(entry, async_add_entities, BUTTONS, VehicleButton)
     async_add_vehicle_entities(entry, async_add_entities, [KEY_TESTED], KeyTestedButton)
+
+
+class SendTestButton(CloudEntity, ButtonEntity):
+    """Button that sends a test notification."""
+
+    @override
+    async def async_press(self) -> None:
+        """Send a test to the receivers of the entry."""
+        notifier = self.hass.data[DATA_NOTIFIER]
+        await notifier.async_send_test(self.coordinator.config_entry)
 
 
 class DrillButton(CloudEntity, ButtonEntity):

@@ -30,12 +30,14 @@ from .const import (
     PROVIDER_TESSIE,
     PROVIDER_WATCH_ONLY,
     SUBENTRY_BLUETOOTH_KEY,
+    SUBENTRY_RECEIVER,
 )
 from .flows.base import check_same_account
 from .flows.bluetooth import BluetoothKeyFlow, BluetoothSteps
 from .flows.fields import TOKEN_SCHEMA, clean_token
 from .flows.fleet import FleetSteps
 from .flows.options import KeycardOptionsFlow
+from .flows.receivers import ReceiverFlow
 from .flows.server_check import ConnectionCheck, check_server
 from .flows.services import ServerSteps, ServiceSteps
 from .flows.watch import WatchSteps
@@ -74,7 +76,10 @@ class KeycardConfigFlow(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
         """Return the subentries that an entry supports."""
-        return {SUBENTRY_BLUETOOTH_KEY: BluetoothKeyFlow}
+        return {
+            SUBENTRY_BLUETOOTH_KEY: BluetoothKeyFlow,
+            SUBENTRY_RECEIVER: ReceiverFlow,
+        }
 
     @override
     async def async_step_user(

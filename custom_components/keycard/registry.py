@@ -20,16 +20,23 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .binary_sensor import VEHICLE_SENSORS as BINARY_SENSORS
 from .const import (
+    CONF_BEFORE,
     CONF_CARS,
+    CONF_ENABLED,
     CONF_KEY,
+    CONF_NOTIFICATIONS,
     CONF_PREVIOUS_ID,
     CONF_PROVIDER,
     CONF_YEAR,
     DOMAIN,
     NO_ACCOUNT,
     SUBENTRY_BLUETOOTH_KEY,
+    SUBENTRY_RECEIVER,
 )
 from .coordinator import KeycardConfigEntry, KeycardData
+from .notifications.receivers import Receiver, ReceiverKind
+from .notifications.subentries import BELL_NAME, async_add_receiver, receiver_subentry
+from .notifier import DATA_NOTIFIER
 from .runtime.storage import DATA_STORE, async_rename
 from .sensor import VEHICLE_SENSORS
 from .vehicle.keys import UNKNOWN_MODEL, decode_vin, default_key
@@ -42,22 +49,48 @@ _BLUETOOTH_KEYS = frozenset(
 
 
 @callback
+def async_add_default_receiver(
+    hass: HomeAssistant, entry: ConfigEntry, *, enabled: bool
+) -> None:
+    """Let an entry from before there were receivers notify in Home Assistant."""
+    if CONF_NOTIFICATIONS in entry.options:
+        return
+    if not entry.get_subentries_of_type(SUBENTRY_RECEIVER):
+        bell = Receiver(kind=ReceiverKind.BELL, name=BELL_NAME)
+        async_add_receiver(hass, entry, receiver_subentry(bell))
+    notifications = {CONF_BEFORE: True, CONF_ENABLED: enabled}
+    hass.config_entries.async_update_entry(
+        entry, options={**entry.options, CONF_NOTIFICATIONS: notifications}
+    )
+
+
+@callback
 def async_track_subentries(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Reload an entry when its subentries change."""
-    subentries = frozenset(entry.subentries)
+    """Reload an entry when a Bluetooth key is added or removed, and apply receivers."""
+    paired = _paired(entry)
 
     @callback
     def changed(change: ConfigEntryChange, changed_entry: ConfigEntry) -> None:
         if (
-            changed_entry.entry_id == entry.entry_id
-            and change is ConfigEntryChange.UPDATED
-            and changed_entry.state is ConfigEntryState.LOADED
-            and frozenset(changed_entry.subentries) != subentries
+            changed_entry.entry_id != entry.entry_id
+            or change is not ConfigEntryChange.UPDATED
+            or changed_entry.state is not ConfigEntryState.LOADED
         ):
+            return
+        if _paired(changed_entry) != paired:
             hass.config_entries.async_schedule_reload(entry.entry_id)
+        hass.data[DATA_NOTIFIER].async_apply_receivers()
 
     entry.async_on_unload(
         async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, changed)
+    )
+
+
+def _paired(entry: ConfigEntry) -> frozenset[str]:
+    """Return the IDs of the subentries of Bluetooth keys."""
+    return frozenset(
+        subentry.subentry_id
+        for subentry in entry.get_subentries_of_type(SUBENTRY_BLUETOOTH_KEY)
     )
 
 

@@ -62,10 +62,20 @@ class PairingPage:
         self.result = await self.story.drive(
             self.manager.async_configure(self.flow_id, values)
         )
+        await self._notify_nobody()
+
+    async def _notify_nobody(self) -> None:
+        """Choose no receiver if that is asked, which is the last step of a set-up."""
+        if self.result.get("step_id") == "receivers":
+            nobody = {"phones": [], "others": [], "bell": False}
+            self.result = await self.story.drive(
+                self.manager.async_configure(self.flow_id, nobody)
+            )
 
     async def refresh(self) -> None:
         """Refresh the page, as the frontend does after a progress event."""
         self.result = await self.story.drive(self.manager.async_configure(self.flow_id))
+        await self._notify_nobody()
 
     async def wait_for_card_request(self, name: str) -> None:
         """Wait until the vehicle waits for the key card, and refresh."""

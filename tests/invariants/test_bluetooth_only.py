@@ -117,7 +117,7 @@ async def test_a_car_is_set_up_without_an_account(
     wanted = alone(story, key=True)
     assert (entry.title, entry.unique_id) == ("Ada", vin)
     assert dict(entry.data) == dict(wanted.data)
-    assert entry.options == {"cars": wanted.options["cars"]}
+    assert entry.options == {"cars": wanted.options["cars"], "notifications": {}}
     (made,), (expected,) = entry.subentries.values(), wanted.subentries.values()
     assert_paired(ada(story), made.data)
     assert (made.unique_id, made.title, made.subentry_type) == (

@@ -64,6 +64,9 @@ class DrillRunner:
     schedule_save: Callable[[], None]
     drill: Drill | None = field(default=None, init=False)
     last_completed: datetime | None = field(default=None, init=False)
+    early_end_text: str | None = field(default=None, init=False)
+    """The text that says why the last drill ended early."""
+
     readiness: dict[str, Any] | None = field(default=None, init=False)
     _notified: bool = field(default=False, init=False)
     _detached: bool = field(default=False, init=False)
@@ -214,6 +217,7 @@ class DrillRunner:
         notified: bool,
         length: timedelta | None = None,
     ) -> None:
+        self.early_end_text = _EARLY_END_TEXTS.get(reason)
         self.publisher.async_publish(
             OutageEvent(
                 entry_id=self.entry_id,
@@ -228,7 +232,7 @@ class DrillRunner:
                 for coordinator in self.vehicles.values()
             ),
             drill=True,
-            early=_EARLY_END_TEXTS.get(reason),
+            early=self.early_end_text,
         )
 
     @callback

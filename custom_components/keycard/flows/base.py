@@ -1,6 +1,7 @@
 """Base of the config flow steps."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 import logging
 from typing import Any, override
 
@@ -17,20 +18,35 @@ from homeassistant.const import CONF_TOKEN
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.config_entry_oauth2_flow import AbstractOAuth2FlowHandler
 
-from ..const import CONF_BASE_URL, DOMAIN
+from ..const import CONF_BASE_URL, CONF_NOTIFICATIONS, DOMAIN
 from .fields import CONF_ANYWAY
+from .receivers import chosen_receivers, receivers_schema
 from .server_check import ConnectionCheck
 
 REGION_NAMES = {"na": "North America, Asia-Pacific", "eu": "Europe", "cn": "China"}
 
 # The page that starts a drill.
 DRILL_LINK = f"/config/tools/action?service={DOMAIN}.start_drill"
+# The page that leads to the device with the button for a test.
+TEST_LINK = f"/config/integrations/integration/{DOMAIN}"
 
 _LOGGER = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewEntry:
+    """An entry that is created once it is known who should be notified."""
+
+    title: str
+    data: dict[str, Any]
+    options: Mapping[str, Any]
+    subentries: tuple[ConfigSubentryData, ...]
+
+
 class KeycardFlow(AbstractOAuth2FlowHandler):
     """Base class for the steps of a provider."""
+
+    _new_entry: NewEntry
 
     DOMAIN = DOMAIN
 
@@ -69,13 +85,30 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         options: Mapping[str, Any] | None = None,
         subentries: Iterable[ConfigSubentryData] | None = None,
     ) -> ConfigFlowResult:
-        """Create an entry with a link to the drill in its description."""
-        return self.async_create_entry(
+        """Create an entry after asking who should be notified."""
+        self._new_entry = NewEntry(
             title=title,
             data=data,
-            options=options,
-            subentries=subentries,
-            description_placeholders={"drill": DRILL_LINK},
+            options={**(options or {}), CONF_NOTIFICATIONS: {}},
+            subentries=tuple(subentries or ()),
+        )
+        return self.async_show_form(
+            step_id="receivers",
+            data_schema=receivers_schema(self.hass),
+            last_step=True,
+        )
+
+    async def async_step_receivers(
+        self, user_input: dict[str, Any]
+    ) -> ConfigFlowResult:
+        """Create the entry with its receivers."""
+        new = self._new_entry
+        return self.async_create_entry(
+            title=new.title,
+            data=new.data,
+            options=new.options,
+            subentries=[*new.subentries, *chosen_receivers(self.hass, user_input)],
+            description_placeholders={"drill": DRILL_LINK, "test": TEST_LINK},
         )
 
     async def async_update_entry(

@@ -57,6 +57,7 @@ from .fields import (
     normalize_url,
     vehicle_options_from_input,
 )
+from .receivers import NotificationOptions
 
 CONF_CAR = "car"
 CONF_DEFAULTS = "defaults"
@@ -108,7 +109,7 @@ class BudgetStep(OptionsFlowWithReload):
         )
 
 
-class KeycardOptionsFlow(ExternalOptions, BudgetStep):
+class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
     """Handle the options flow for Keycard."""
 
     def __init__(self) -> None:
@@ -125,6 +126,7 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
                 *(["change_car"] if self._vehicles else []),
                 *(["add_beside"] if async_discover_vehicles(self.hass) else []),
                 "add_car",
+                "notifications",
                 "hosts",
             ]
         else:
@@ -132,7 +134,10 @@ class KeycardOptionsFlow(ExternalOptions, BudgetStep):
             transport = ["link"] if self._has_both_transports else []
             account = self.config_entry.data[CONF_PROVIDER] not in NO_ACCOUNT
             location = ["location"] if account else []
-            options = ["keys", "leave_out", *transport, *location, *budget, "hosts"]
+            options = [
+                "notifications",
+                *("keys", "leave_out", *transport, *location, *budget, "hosts"),
+            ]
         return self.async_show_menu(step_id="init", menu_options=options)
 
     async def async_step_add_car(

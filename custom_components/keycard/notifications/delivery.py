@@ -1,0 +1,236 @@
+"""Deliver notifications through Home Assistant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from homeassistant.components import persistent_notification
+from homeassistant.components.notify import (
+    ATTR_DATA,
+    ATTR_MESSAGE,
+    ATTR_TITLE,
+    DOMAIN as NOTIFY_DOMAIN,
+    SERVICE_SEND_MESSAGE,
+)
+from homeassistant.const import ATTR_ENTITY_ID, STATE_UNAVAILABLE
+from homeassistant.core import Context, HomeAssistant, State
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+
+from .receivers import Receiver, ReceiverKind
+from .record import Button
+from .text import Translations, async_load_translations
+
+MOBILE_APP: Final = "mobile_app"
+
+# The phone passes this on in its events; iOS passes on no tag.
+ATTR_TOKEN: Final = "keycard_token"
+
+_CLEAR = "clear_notification"
+_GREEN = "#2e7d32"
+_RED = "#c62828"
+
+
+class DeliveryError(Exception):
+    """A notification could not be handed over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A notification as it is handed over.
+
+    One with a `token` has buttons, one that is `quiet` neither sounds nor interrupts.
+    `private` must not be shown on a locked screen.
+    """
+
+    title: str
+    text: str
+    tag: str
+    link: str
+    token: str | None = None
+    since: datetime | None = None
+    """Start of an outage that is still on."""
+
+    quiet: bool = False
+    private: str = ""
+
+
+class Delivery:
+    """Hand notifications over to phones, notify entities and the bell."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Initialize the delivery."""
+        self._hass = hass
+
+    # Receivers
+
+    def home_of(self, receiver: Receiver) -> bool | None:
+        """Return whether the person of a receiver is at home, None if unknown."""
+        if (state := self._person(receiver)) is None:
+            return None
+        if state.state in ("unknown", STATE_UNAVAILABLE):
+            return None
+        return state.state == "home"
+
+    def _person(self, receiver: Receiver) -> State | None:
+        if receiver.person is None:
+            return None
+        registry = er.async_get(self._hass)
+        entity_id = er.async_resolve_entity_id(registry, receiver.person)
+        return None if entity_id is None else self._hass.states.get(entity_id)
+
+    def may_press(self, receiver: Receiver, context: Context) -> bool:
+        """Return whether an event comes from the user of a phone."""
+        device = dr.async_get(self._hass).async_get(receiver.target)
+        if receiver.kind is not ReceiverKind.PHONE or device is None:
+            return False
+        entry = self._hass.config_entries.async_get_entry(device.config_entry_id)
+        return entry is not None and context.user_id == entry.data.get("user_id")
+
+    async def async_words(self, receiver: Receiver | None) -> Translations:
+        """Return the texts in the language of a receiver's person."""
+        language = None
+        state = None if receiver is None else self._person(receiver)
+        if state is not None and (user_id := state.attributes.get("user_id")):
+            language = await self._async_language(user_id)
+        return await async_load_translations(self._hass, language)
+
+    async def _async_language(self, user_id: str) -> str | None:
+        """Return the language that a user chose in the frontend."""
+        if "frontend" not in self._hass.config.components:
+            return None
+        # The frontend is installed where it is set up.
+        from homeassistant.components.frontend.storage import async_user_store  # noqa: PLC0415
+
+        chosen = (await async_user_store(self._hass, user_id)).data.get("language")
+        if isinstance(chosen, Mapping):
+            chosen = chosen.get("language")
+        return chosen if isinstance(chosen, str) else None
+
+    # Sending
+
+    async def async_send(
+        self, receiver: Receiver, message: Message, words: Translations
+    ) -> None:
+        """Hand a notification over; raise a DeliveryError if that fails."""
+        match receiver.kind:
+            case ReceiverKind.BELL:
+                persistent_notification.async_create(
+                    self._hass, message.text, message.title, message.tag
+                )
+            case ReceiverKind.ENTITY:
+                await self._async_send_to_entity(receiver, message)
+            case ReceiverKind.PHONE:
+                await self._async_call(
+                    self._phone_action(receiver),
+                    {
+                        ATTR_TITLE: message.title,
+                        ATTR_MESSAGE: message.text,
+                        ATTR_DATA: self._phone_data(receiver, message, words),
+                    },
+                )
+
+    async def async_clear(self, receiver: Receiver, tag: str) -> None:
+        """Remove what is shown; raise a DeliveryError if that fails."""
+        if receiver.kind is ReceiverKind.BELL:
+            persistent_notification.async_dismiss(self._hass, tag)
+        elif receiver.kind is ReceiverKind.PHONE:
+            await self._async_call(
+                self._phone_action(receiver),
+                {ATTR_MESSAGE: _CLEAR, ATTR_DATA: {"tag": tag}},
+            )
+
+    async def _async_send_to_entity(self, receiver: Receiver, message: Message) -> None:
+        registry = er.async_get(self._hass)
+        entity_id = er.async_resolve_entity_id(registry, receiver.target)
+        state = self._hass.states.get(entity_id) if entity_id else None
+        # Home Assistant would skip it without an error.
+        if state is None or state.state == STATE_UNAVAILABLE:
+            raise DeliveryError("unavailable")
+        await self._async_call(
+            SERVICE_SEND_MESSAGE,
+            {
+                ATTR_ENTITY_ID: entity_id,
+                ATTR_TITLE: message.title,
+                ATTR_MESSAGE: message.text,
+            },
+        )
+
+    async def _async_call(self, action: str, data: dict[str, Any]) -> None:
+        try:
+            await self._hass.services.async_call(
+                NOTIFY_DOMAIN, action, data, blocking=True
+            )
+        except HomeAssistantError as err:
+            raise DeliveryError(type(err).__name__) from err
+        except Exception as err:
+            # An action of another integration may raise anything.
+            raise DeliveryError(type(err).__name__) from err
+
+    def _phone_action(self, receiver: Receiver) -> str:
+        """Return the action of a phone; its name follows that of the device."""
+        if MOBILE_APP not in self._hass.config.components:
+            raise DeliveryError("no mobile app")
+        # The integration is installed where it is set up.
+        from homeassistant.components.mobile_app.util import (  # noqa: PLC0415
+            get_notify_service,
+            webhook_id_from_device_id,
+        )
+
+        webhook_id = webhook_id_from_device_id(self._hass, receiver.target)
+        try:
+            action = webhook_id and get_notify_service(self._hass, webhook_id)
+        except KeyError:
+            # Its notify platform is not set up yet.
+            action = None
+        if not action:
+            raise DeliveryError("no action")
+        return action
+
+    def _phone_data(
+        self, receiver: Receiver, message: Message, words: Translations
+    ) -> dict[str, Any]:
+        """Return the data of a notification for the app on Android or iOS."""
+        apple = self._is_apple(receiver)
+        data: dict[str, Any] = {"tag": message.tag, "group": "keycard"}
+        if message.token is not None:
+            data |= {
+                ATTR_TOKEN: message.token,
+                "actions": [
+                    {
+                        "action": f"keycard_{message.token}_{button}",
+                        "title": words.format(f"button_{button}"),
+                    }
+                    for button in Button
+                ],
+            }
+        if apple:
+            level = "passive" if message.quiet else "time-sensitive"
+            return data | {"url": message.link, "push": {"interruption-level": level}}
+        data |= {
+            "channel": words.format("channel"),
+            "importance": "low" if message.quiet else "high",
+            "ttl": 0,
+            "priority": "high",
+            "alert_once": message.quiet,
+            "clickAction": message.link,
+            "notification_icon": "mdi:key-wireless",
+            "color": _RED if message.since else _GREEN,
+            "confirmation": True,
+            "visibility": "private" if message.private else "public",
+        }
+        if message.since is not None:
+            data |= {"chronometer": True, "when": int(message.since.timestamp())}
+        return data
+
+    def shows_private(self, receiver: Receiver) -> bool:
+        """Return whether a receiver keeps private text off a locked screen."""
+        if receiver.kind is ReceiverKind.BELL:
+            return True
+        return receiver.kind is ReceiverKind.PHONE and not self._is_apple(receiver)
+
+    def _is_apple(self, receiver: Receiver) -> bool:
+        """Return whether a phone runs iOS, or may do so."""
+        device = dr.async_get(self._hass).async_get(receiver.target)
+        return not isinstance(device, dr.DeviceEntry) or device.manufacturer == "Apple"

@@ -1,0 +1,701 @@
+"""Notify the receivers of all entries of outages, early warnings and drills."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+import logging
+import secrets
+from typing import Any
+
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import (
+    CALLBACK_TYPE,
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    callback,
+)
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.issue_registry import IssueSeverity
+from homeassistant.helpers.start import async_at_started
+from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
+
+from .const import CONF_BEFORE, CONF_ENABLED, CONF_NOTIFICATIONS, DOMAIN
+from .coordinator import (
+    KeycardConfigEntry,
+    KeycardData,
+    VehicleCoordinator,
+    describe_vehicle,
+)
+from .notifications.delivery import ATTR_TOKEN, Delivery, DeliveryError, Message
+from .notifications.markdown import escape_markdown
+from .notifications.policy import (
+    Decision,
+    DueNotification,
+    NotificationPolicy,
+    Reason,
+    Situation,
+    open_situations,
+)
+from .notifications.receivers import (
+    EntryReceivers,
+    Receiver,
+    ReceiverKind,
+    merge_receivers,
+)
+from .notifications.record import Button, SituationKind
+from .notifications.store import DATA_RECORD, RecordStore
+from .notifications.subentries import receivers_of, settings_of
+from .notifications.text import (
+    NoticeVehicle,
+    Translations,
+    mark_as_drill,
+    render_notice,
+    render_state,
+)
+from .outage.models import INCONCLUSIVE, OUTAGES, Assessment
+from .outage.outage_log import EventType, Outage
+from .runtime.isolation import isolated
+from .runtime.presentation import key_to_take
+from .runtime.storage import DATA_STORE
+from .vehicle.keys import PhysicalKey
+from .vehicle.urgency import urgent_conditions
+
+_LOGGER = logging.getLogger(__name__)
+
+EVENT_PRESSED = "mobile_app_notification_action"
+EVENT_RECEIVED = "mobile_app_notification_received"
+
+# Entries that share hosts see an outage within this time.
+_TOGETHER = timedelta(minutes=2)
+
+# The system clock may be set, so the next decision is never planned further ahead.
+_LONGEST_WAIT = timedelta(minutes=15)
+
+_KINDS = {
+    Reason.ALL_CLEAR: EventType.ENDED,
+    Reason.WARNING: EventType.WARNING,
+}
+
+
+class OutageNotifier:
+    """Notifier of all entries of a home."""
+
+    def __init__(self, hass: HomeAssistant, store: RecordStore) -> None:
+        """Initialize without entries."""
+        self._hass = hass
+        self._store = store
+        self._record = store.record
+        self._policy = NotificationPolicy(self._record)
+        self._delivery = Delivery(hass)
+        self._entries: dict[str, KeycardConfigEntry] = {}
+        self._busy: set[str] = set()
+        self._timer: CALLBACK_TYPE | None = None
+        self._scheduled = False
+        self._issues: set[str] = set()
+        hass.bus.async_listen(
+            EVENT_STATE_CHANGED,
+            self._async_person_changed,
+            event_filter=_is_person,
+        )
+        hass.bus.async_listen(EVENT_PRESSED, self._async_pressed)
+        hass.bus.async_listen(EVENT_RECEIVED, self._async_received)
+        async_at_started(hass, lambda _hass: self.async_schedule())
+
+    # Entries
+
+    @callback
+    def async_track(self, entry: KeycardConfigEntry) -> None:
+        """Notify the receivers of an entry while it is loaded."""
+        data = entry.runtime_data
+        self._entries[entry.entry_id] = entry
+
+        @callback
+        def follow(coordinators: list[VehicleCoordinator]) -> None:
+            for coordinator in coordinators:
+                coordinator.async_add_listener(self.async_schedule)
+            self.async_schedule()
+
+        @callback
+        def forget() -> None:
+            self._entries.pop(entry.entry_id, None)
+
+        entry.async_on_unload(forget)
+        entry.async_on_unload(data.coordinator.async_add_listener(self.async_schedule))
+        entry.async_on_unload(
+            data.vehicle_manager.async_add_new_vehicle_listener(follow)
+        )
+        self.async_schedule()
+
+    @callback
+    def async_apply_receivers(self) -> None:
+        """Apply added, changed and removed receivers and their settings."""
+        self._record.forget_receivers(
+            receiver.id
+            for entry in self._hass.config_entries.async_entries(DOMAIN)
+            for receiver in receivers_of(entry)
+        )
+        self.async_schedule()
+
+    def _data(self, region: str | None = None) -> list[KeycardData]:
+        """Return the runtime data of the entries, or of those of a region."""
+        return [
+            entry.runtime_data
+            for entry in self._entries.values()
+            if region in (None, entry.runtime_data.region)
+        ]
+
+    def _receivers(self, entry_ids: Iterable[str]) -> list[EntryReceivers]:
+        found = []
+        for entry_id in entry_ids:
+            entry = self._entries.get(entry_id)
+            if entry is not None and notifications_enabled(entry):
+                found.append(
+                    EntryReceivers(
+                        settings=settings_of(entry), receivers=receivers_of(entry)
+                    )
+                )
+        return found
+
+    # Situations
+
+    def _situations(self, now: datetime) -> Iterator[Situation]:
+        """Yield what is on, and what a receiver has still to hear the end of."""
+        current: set[str] = set()
+        for region in dict.fromkeys(data.region for data in self._data()):
+            for situation in (
+                self._outage(region, now),
+                self._warning(region, now),
+            ):
+                if situation is not None:
+                    current.add(situation.id)
+                    yield situation
+        for entry_id, entry in self._entries.items():
+            if (drill := entry.runtime_data.drill.drill) is not None:
+                situation = self._drill(entry_id, drill.assessment)
+                current.add(situation.id)
+                yield situation
+        for situation_id, kind in list(open_situations(self._record)):
+            if situation_id not in current:
+                over = self._over(situation_id, kind)
+                if over is not None:
+                    yield over
+
+    def _outage(self, region: str, now: datetime) -> Situation | None:
+        outage = self._hass.data[DATA_STORE].outage_log.open_outage(region)
+        if outage is None:
+            return None
+        situation_id = f"outage|{region}|{outage.start.isoformat()}"
+        known = self._record.situations.get(situation_id)
+        together = known is None or now - known.seen < _TOGETHER
+        keys: dict[str, PhysicalKey] = {}
+        urgent = set()
+        entry_ids = set(outage.entry_ids)
+        assessment = self._assessment(region)
+        for data in self._data(region):
+            for vehicle_id, coordinator in data.vehicles.items():
+                key = coordinator.actual.key_to_take
+                if key is PhysicalKey.NONE and together:
+                    # Other entries of the region are about to see the outage.
+                    key = key_to_take(
+                        assessment,
+                        vehicle_id,
+                        owned=coordinator.vehicle.physical_key,
+                        before=key,
+                    )
+                if key is not PhysicalKey.NONE:
+                    keys[vehicle_id] = key
+                    urgent.update(urgent_conditions(coordinator.vehicle.state))
+                    entry_ids.add(data.coordinator.config_entry.entry_id)
+        return Situation(
+            id=situation_id,
+            kind=SituationKind.OUTAGE,
+            receivers=merge_receivers(self._receivers(sorted(entry_ids))),
+            keys=keys,
+            urgent=frozenset(urgent),
+        )
+
+    def _assessment(self, region: str) -> Assessment:
+        """Return an assessment of the outage of a region, else any of the region."""
+        found = [data.detector.assessment for data in self._data(region)]
+        for assessment in found:
+            if assessment.status in OUTAGES:
+                return assessment
+        return found[0] if found else Assessment()
+
+    def _warning(self, region: str, now: datetime) -> Situation | None:
+        failing: set[str] = set()
+        entry_ids: set[str] = set()
+        for data in self._data(region):
+            if data.detector.assessment.warning:
+                failing.update(data.detector.assessment.other_regions)
+                entry_ids.add(data.coordinator.config_entry.entry_id)
+        if not failing:
+            return None
+        prefix = f"warning|{region}|"
+        situation_id = next(
+            (
+                known
+                for known, kind in open_situations(self._record)
+                if kind is SituationKind.WARNING and known.startswith(prefix)
+            ),
+            None,
+        )
+        return Situation(
+            id=situation_id or f"{prefix}{now.replace(second=0, microsecond=0)}",
+            kind=SituationKind.WARNING,
+            receivers=merge_receivers(self._receivers(sorted(entry_ids))),
+            regions=frozenset(failing),
+        )
+
+    def _drill(self, entry_id: str, assessment: Assessment) -> Situation:
+        since = assessment.since
+        data = self._entries[entry_id].runtime_data
+        return Situation(
+            id=drill_id(entry_id, since),
+            kind=SituationKind.DRILL,
+            receivers=merge_receivers(self._receivers([entry_id])),
+            keys={
+                vehicle_id: coordinator.data.key_to_take
+                for vehicle_id, coordinator in data.vehicles.items()
+                if coordinator.data.key_to_take is not PhysicalKey.NONE
+            },
+        )
+
+    def _over(self, situation_id: str, kind: SituationKind) -> Situation | None:
+        """Return a situation that is over, None while that is not known."""
+        _, place, _ = situation_id.split("|", 2)
+        if kind is SituationKind.DRILL:
+            if place not in self._entries:
+                return None
+            return Situation(
+                id=situation_id,
+                kind=kind,
+                receivers=merge_receivers(self._receivers([place])),
+                over=True,
+            )
+        entries = [
+            entry_id
+            for entry_id, entry in self._entries.items()
+            if entry.runtime_data.region == place
+        ]
+        if not entries:
+            return None
+        log = self._hass.data[DATA_STORE].outage_log
+        another = log.open_outage(place) is not None
+        statuses = {data.detector.assessment.status for data in self._data(place)}
+        if kind is SituationKind.WARNING and not another and statuses <= INCONCLUSIVE:
+            return None
+        return Situation(
+            id=situation_id,
+            kind=kind,
+            receivers=merge_receivers(self._receivers(entries)),
+            over=True,
+            superseded=another,
+        )
+
+    def _outage_of(self, situation_id: str) -> Outage | None:
+        _, region, start = situation_id.split("|", 2)
+        return next(
+            (
+                outage
+                for outage in self._hass.data[DATA_STORE].outage_log.outages
+                if outage.region == region and outage.start.isoformat() == start
+            ),
+            None,
+        )
+
+    # Decisions
+
+    @callback
+    def async_schedule(self) -> None:
+        """Decide soon what is due."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._hass.loop.call_soon(self._async_decide)
+
+    @callback
+    def _async_decide(self) -> None:
+        self._scheduled = False
+        if not self._hass.is_running or self._hass.is_stopping:
+            return
+        if self._timer is not None:
+            self._timer()
+            self._timer = None
+        with isolated("the notifications"):
+            now = dt_util.utcnow()
+            situations = list(self._situations(now))
+            decision = self._policy.decide(
+                situations,
+                places=self._places(situations),
+                now=now,
+                time_zone=dt_util.get_default_time_zone(),
+                busy=self._busy,
+            )
+            for due in decision.due:
+                self._async_start_delivery(due)
+            self._plan(decision, now)
+            self._async_update_issues(now)
+            if situations:
+                self._store.async_save_soon()
+
+    def _places(self, situations: Iterable[Situation]) -> dict[str, bool | None]:
+        return {
+            one.receiver.person: self._delivery.home_of(one.receiver)
+            for situation in situations
+            for one in situation.receivers
+            if one.receiver.person is not None
+        }
+
+    def _plan(self, decision: Decision, now: datetime) -> None:
+        if decision.next_at is None:
+            return
+        delay = min(decision.next_at - now, _LONGEST_WAIT)
+
+        @callback
+        def decide(_now: datetime) -> None:
+            self._timer = None
+            self._async_decide()
+
+        self._timer = async_call_later(self._hass, delay, decide)
+
+    @callback
+    def _async_start_delivery(self, due: DueNotification) -> None:
+        receiver_id = due.receiver.receiver.id
+        if receiver_id in self._busy:
+            # It is sent one after the other.
+            return
+        self._busy.add(receiver_id)
+        self._hass.async_create_background_task(
+            self._async_deliver(due), f"{DOMAIN} notification"
+        )
+
+    async def _async_deliver(self, due: DueNotification) -> None:
+        receiver = due.receiver.receiver
+        try:
+            await self._async_send(due)
+        except DeliveryError as err:
+            _LOGGER.debug("A notification could not be handed over: %s", err)
+            self._policy.mark_failed(due, dt_util.utcnow())
+        except Exception as err:  # noqa: BLE001 - it keeps no other receiver waiting
+            _LOGGER.error("Error in a notification: %s", type(err).__name__)  # noqa: TRY400 - without the text, which may hold a name
+            self._policy.mark_failed(due, dt_util.utcnow())
+        else:
+            self._policy.mark_sent(
+                due,
+                now=dt_util.utcnow(),
+                time_zone=dt_util.get_default_time_zone(),
+            )
+        finally:
+            self._busy.discard(receiver.id)
+            self._store.async_save_soon()
+            self.async_schedule()
+
+    async def _async_send(self, due: DueNotification) -> None:
+        receiver, situation = due.receiver.receiver, due.situation
+        tag, link = self._tag(situation), self._link(situation)
+        if due.reason is Reason.CLEAR:
+            await self._delivery.async_clear(receiver, tag)
+            return
+        words = await self._delivery.async_words(receiver)
+        if due.reason is Reason.SUMMARY:
+            message = Message(
+                title=words.format("limit_title"),
+                text=words.format("limit_text"),
+                tag=f"{DOMAIN}_limit",
+                link=link,
+            )
+        else:
+            message = self._message(due, words, tag=tag, link=link)
+        await self._delivery.async_send(receiver, message, words)
+
+    def _message(
+        self, due: DueNotification, words: Translations, *, tag: str, link: str
+    ) -> Message:
+        situation, receiver = due.situation, due.receiver.receiver
+        title, text = self._render(due, words, escape=False)
+        if receiver.kind is ReceiverKind.BELL:
+            # It is rendered as Markdown.
+            _, text = self._render(due, words, escape=True)
+            text = "\n\n".join(text.split("\n"))
+        on = due.reason not in (Reason.ALL_CLEAR, Reason.WARNING)
+        private = ""
+        if on and self._delivery.shows_private(receiver):
+            vehicles = self._vehicles(situation, escape=False)
+            private = "\n".join(render_state(words, vehicles))
+        token = None
+        if on and situation.keys:
+            record = self._record.situations[situation.id]
+            token = record.receivers[receiver.id].token
+        since = None
+        if on and situation.kind is SituationKind.OUTAGE:
+            outage = self._outage_of(situation.id)
+            since = outage.start if outage is not None else None
+        return Message(
+            title=title,
+            text=f"{text}\n{private}" if private else text,
+            tag=tag,
+            link=link,
+            token=token,
+            since=since,
+            quiet=due.reason is Reason.CALMER,
+            private=private,
+        )
+
+    def _render(
+        self, due: DueNotification, words: Translations, *, escape: bool
+    ) -> tuple[str, str]:
+        situation = due.situation
+        kind = _KINDS.get(due.reason, EventType.CHANGED)
+        _, place, _ = situation.id.split("|", 2)
+        if situation.kind is SituationKind.DRILL:
+            return self._render_drill(due, words, kind, escape=escape)
+        if situation.kind is SituationKind.WARNING:
+            if kind is EventType.ENDED:
+                return words.format("warning_over_title"), words.format("warning_over")
+            assessment = replace(
+                self._assessment(place), other_regions=tuple(sorted(situation.regions))
+            )
+            return render_notice(
+                words,
+                kind=kind,
+                judgement=assessment,
+                vehicles=(),
+                start=None,
+                now=dt_util.utcnow(),
+            )
+        outage = self._outage_of(situation.id)
+        failed = self._record.situations[situation.id].failed
+        return render_notice(
+            words,
+            kind=kind,
+            judgement=self._assessment(place),
+            vehicles=self._vehicles(situation, escape=escape),
+            start=outage.start if outage is not None else None,
+            length=outage.length if outage is not None else None,
+            now=dt_util.utcnow(),
+            failed=[
+                replace(one, car=escape_markdown(one.car)) if escape else one
+                for one in failed
+            ],
+        )
+
+    def _render_drill(
+        self,
+        due: DueNotification,
+        words: Translations,
+        kind: EventType,
+        *,
+        escape: bool,
+    ) -> tuple[str, str]:
+        _, entry_id, start = due.situation.id.split("|", 2)
+        runner = self._entries[entry_id].runtime_data.drill
+        since = datetime.fromisoformat(start)
+        assessment = Assessment() if runner.drill is None else runner.drill.assessment
+        now = dt_util.utcnow()
+        notice = render_notice(
+            words,
+            kind=kind,
+            judgement=assessment,
+            vehicles=self._vehicles(due.situation, escape=escape),
+            start=since,
+            length=max(now - since, timedelta()),
+            now=now,
+            drill=True,
+        )
+        early = runner.early_end_text if kind is EventType.ENDED else None
+        return mark_as_drill(words, kind, notice, early=early)
+
+    def _vehicles(self, situation: Situation, *, escape: bool) -> list[NoticeVehicle]:
+        coordinators = {
+            vehicle_id: coordinator
+            for data in self._data()
+            for vehicle_id, coordinator in data.vehicles.items()
+        }
+        found = [
+            describe_vehicle(coordinators[vehicle_id], key)
+            for vehicle_id, key in situation.keys.items()
+            if vehicle_id in coordinators
+        ]
+        if not escape:
+            return found
+        return [replace(one, name=escape_markdown(one.name)) for one in found]
+
+    @staticmethod
+    def _tag(situation: Situation) -> str:
+        """Return the tag by which each notification replaces the last one."""
+        _, place, _ = situation.id.split("|", 2)
+        drill = situation.kind is SituationKind.DRILL
+        return f"{DOMAIN}_drill_{place}" if drill else f"{DOMAIN}_{place}"
+
+    def _link(self, situation: Situation | None = None) -> str:
+        """Return the page that a tap opens: the device of the cloud."""
+        place = situation.id.split("|", 2)[1] if situation else None
+        for entry_id, entry in self._entries.items():
+            if place in (None, entry_id, entry.runtime_data.region):
+                device = dr.async_get(self._hass).async_get_device_by_identifier(
+                    (DOMAIN, entry_id), entry_id
+                )
+                if device is not None:
+                    return f"/config/devices/device/{device.id}"
+        return f"/config/integrations/integration/{DOMAIN}"
+
+    # Answers of phones
+
+    @callback
+    def _async_pressed(self, event: Event[Mapping[str, Any]]) -> None:
+        action = str(event.data.get("action", ""))
+        for button in Button:
+            token = action.removeprefix(f"{DOMAIN}_").removesuffix(f"_{button}")
+            if action != f"{DOMAIN}_{token}_{button}":
+                continue
+            if (found := self._find(token, event)) is None:
+                return
+            situation_id, receiver = found
+            self._policy.press(
+                button,
+                situation_id,
+                receiver.id,
+                same_owner=[
+                    one.id for one in self._all() if one.owner == receiver.owner
+                ],
+                now=dt_util.utcnow(),
+            )
+            self._store.async_save_soon()
+            self.async_schedule()
+
+    @callback
+    def _async_received(self, event: Event[Mapping[str, Any]]) -> None:
+        token = str(event.data.get(ATTR_TOKEN, ""))
+        if (found := self._find(token, event)) is None:
+            return
+        situation_id, receiver = found
+        record = self._record.situations[situation_id]
+        record.receivers[receiver.id].received = dt_util.utcnow()
+        self._store.async_save_soon()
+
+    def _find(
+        self, token: str, event: Event[Mapping[str, Any]]
+    ) -> tuple[str, Receiver] | None:
+        """Return situation and receiver of a token, if its own user sent it."""
+        if not token or (found := self._record.find_token(token)) is None:
+            return None
+        situation_id, receiver_id, _ = found
+        for receiver in self._all():
+            if receiver.id == receiver_id and self._delivery.may_press(
+                receiver, event.context
+            ):
+                return situation_id, receiver
+        return None
+
+    def _all(self) -> list[Receiver]:
+        return [one.receiver for one in merge_receivers(self._receivers(self._entries))]
+
+    @callback
+    def _async_person_changed(self, _event: Event[EventStateChangedData]) -> None:
+        if self._record.situations:
+            self.async_schedule()
+
+    # Test and repairs
+
+    async def async_send_test(self, entry: KeycardConfigEntry) -> None:
+        """Send a test to the receivers of an entry; raise an error if one fails."""
+        receivers = receivers_of(entry)
+        if not receivers:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN, translation_key="no_receivers"
+            )
+        failed = []
+        for receiver in receivers:
+            words = await self._delivery.async_words(receiver)
+            message = Message(
+                title=words.format("test_title"),
+                text=words.format("test_text"),
+                tag=f"{DOMAIN}_test",
+                link=self._link(),
+            )
+            try:
+                await self._delivery.async_send(receiver, message, words)
+            except DeliveryError:
+                failed.append(receiver.name)
+        if failed:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="test_failed",
+                translation_placeholders={"receivers": ", ".join(failed)},
+            )
+
+    @callback
+    def _async_update_issues(self, now: datetime) -> None:
+        """Create and delete the repair issues of receivers."""
+        found: dict[str, tuple[str, dict[str, str]]] = {}
+        known = {receiver.id for receiver in self._all()}
+        for record in self._record.situations.values():
+            for receiver_id, state in record.receivers.items():
+                if receiver_id in known and state.unreachable(now):
+                    found[f"receiver_unreachable_{receiver_id}"] = (
+                        "receiver_unreachable",
+                        {
+                            "name": state.name,
+                            "name_escaped": escape_markdown(state.name),
+                        },
+                    )
+        for entry_id, entry in self._entries.items():
+            options = entry.options.get(CONF_NOTIFICATIONS, {})
+            kinds = {receiver.kind for receiver in receivers_of(entry)}
+            if options.get(CONF_BEFORE) and kinds <= {ReceiverKind.BELL}:
+                title = {
+                    "entry": entry.title,
+                    "entry_escaped": escape_markdown(entry.title),
+                }
+                key = "no_phone" if notifications_enabled(entry) else "old_relay"
+                found[f"{key}_{entry_id}"] = key, title
+        for issue_id in self._issues - found.keys():
+            ir.async_delete_issue(self._hass, DOMAIN, issue_id)
+        for issue_id, (key, placeholders) in found.items():
+            if issue_id not in self._issues:
+                ir.async_create_issue(
+                    self._hass,
+                    DOMAIN,
+                    issue_id,
+                    is_fixable=key == "old_relay",
+                    severity=IssueSeverity.WARNING,
+                    translation_key=key,
+                    translation_placeholders=placeholders,
+                    data={"entry_id": issue_id.removeprefix(f"{key}_")},
+                )
+        self._issues = set(found)
+
+
+def _placeholders(key: str, name: str) -> dict[str, str]:
+    """Return a name for a title, which is plain text, and for a description."""
+    return {key: name, f"{key}_escaped": escape_markdown(name)}
+
+
+def _is_person(data: EventStateChangedData) -> bool:
+    return data["entity_id"].startswith("person.")
+
+
+def notifications_enabled(entry: KeycardConfigEntry) -> bool:
+    """Return whether Keycard itself notifies the receivers of an entry."""
+    options = entry.options.get(CONF_NOTIFICATIONS, {})
+    return bool(options.get(CONF_ENABLED, True))
+
+
+def drill_id(entry_id: str, since: datetime | None) -> str:
+    """Return the ID of a drill."""
+    return f"drill|{entry_id}|{since.isoformat() if since else ''}"
+
+
+async def async_setup_notifier(hass: HomeAssistant) -> None:
+    """Load the record and set up the notifier."""
+    store = RecordStore(hass, lambda: secrets.token_urlsafe(12).replace("_", "-"))
+    await store.async_load()
+    hass.data[DATA_RECORD] = store
+    hass.data[DATA_NOTIFIER] = OutageNotifier(hass, store)
+
+
+DATA_NOTIFIER: HassKey[OutageNotifier] = HassKey(f"{DOMAIN}.notifier")

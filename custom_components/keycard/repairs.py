@@ -1,0 +1,52 @@
+"""Repair flows for Keycard."""
+
+from typing import Any, override
+
+from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow
+from homeassistant.components.repairs.models import RepairsFlowResult
+from homeassistant.const import ATTR_ENTITY_ID, SERVICE_TURN_OFF
+from homeassistant.core import HomeAssistant
+
+from .blueprint_installer import old_relays
+from .const import CONF_ENABLED, CONF_NOTIFICATIONS
+from .flows.receivers import phone_subentries
+from .notifications.subentries import async_add_receiver
+
+
+class SwitchToKeycard(ConfirmRepairFlow):
+    """Let Keycard notify instead of the automations of the old blueprint."""
+
+    def __init__(self, entry_id: str) -> None:
+        """Initialize the flow for an entry."""
+        super().__init__()
+        self._entry_id = entry_id
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Turn the automations off, and Keycard's own notifications on."""
+        entry = self.hass.config_entries.async_get_entry(self._entry_id)
+        if user_input is None or entry is None:
+            return await super().async_step_confirm(user_input)
+        if automations := old_relays(self.hass):
+            await self.hass.services.async_call(
+                "automation",
+                SERVICE_TURN_OFF,
+                {ATTR_ENTITY_ID: automations},
+                blocking=True,
+            )
+        for phone in phone_subentries(self.hass):
+            async_add_receiver(self.hass, entry, phone)
+        notifications = {**entry.options[CONF_NOTIFICATIONS], CONF_ENABLED: True}
+        self.hass.config_entries.async_update_entry(
+            entry, options={**entry.options, CONF_NOTIFICATIONS: notifications}
+        )
+        return await super().async_step_confirm(user_input)
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
+) -> RepairsFlow:
+    """Return the flow that fixes an issue."""
+    return SwitchToKeycard(str((data or {}).get("entry_id", "")))

@@ -1,0 +1,221 @@
+"""Notifications on phones, from the outage to the all-clear."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from homeassistant.components import persistent_notification
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.keycard.const import DOMAIN
+
+from .phone import Phone, receiver, registered
+from .story import Story, assert_quiet
+
+DOWN = {"eu.status": "503 down", "eu.api": "503 down"}
+UP = {"eu.status": "ok", "eu.api": "ok"}
+ORDER = "Take the keycard for Ada and the key fob for Cy."
+
+
+@pytest.fixture
+async def phone(
+    hass: HomeAssistant,
+    story: Story,
+    hass_client: ClientSessionGenerator,
+) -> AsyncIterator[Phone]:
+    """Register Anne's phone."""
+    assert await async_setup_component(hass, "mobile_app", {})
+    await hass.async_block_till_done()
+    async with AsyncExitStack() as stack:
+        client = await hass_client()
+        yield await stack.enter_async_context(registered(hass, client, "Anne's phone"))
+
+
+async def settled_with(
+    story: Story, entry: MockConfigEntry, *receivers: Any
+) -> MockConfigEntry:
+    entry.add_to_hass(story.hass)
+    for one in receivers:
+        story.hass.config_entries.async_add_subentry(entry, one)
+    return await story.settled(entry)
+
+
+async def test_a_phone_is_told_from_the_outage_to_the_all_clear(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    phone: Phone,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = await settled_with(
+        story,
+        watching_entry,
+        receiver("phone", phone.device_id, "Anne's phone"),
+        receiver("bell"),
+    )
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    (push,) = phone.pushed
+    assert push["title"] == "Take your keycard and key fob"
+    assert push["message"].split("\n")[0] == ORDER
+    data = push["data"]
+    assert data["tag"] == "keycard_eu"
+    assert (data["importance"], data["channel"]) == ("high", "Tesla outages")
+    assert data["chronometer"] is True
+    assert data["visibility"] == "public"
+    assert data["clickAction"].startswith("/config/devices/device/")
+    assert [one["title"] for one in data["actions"]] == ["Got it", "Remind me in 1 h"]
+    assert len({one["action"] for one in data["actions"]}) == 2
+    bells = persistent_notification._async_get_or_create_notifications(story.hass)
+    assert bells["keycard_eu"]["title"] == push["title"]
+
+    await story.restart(entry)
+    await story.go(600)
+    assert len(phone.pushed) == 1
+
+    await phone.press("Remind me in 1 h")
+    await story.go(3550)
+    assert len(phone.pushed) == 1
+    await story.go(100)
+    assert len(phone.pushed) == 2
+    await phone.press("Got it")
+    await story.go(7200)
+    assert len(phone.pushed) == 2
+
+    story.simulator.apply(UP)
+    await story.go(1200)
+    assert phone.titles[2:] == ["All clear: Tesla's cloud is back"]
+    assert phone.pushed[-1]["data"]["tag"] == "keycard_eu"
+    assert "actions" not in phone.pushed[-1]["data"]
+    assert bells["keycard_eu"]["title"] == phone.titles[-1]
+    assert_quiet(caplog)
+
+
+async def test_only_its_own_user_presses_its_buttons(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    phone: Phone,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    await settled_with(
+        story, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
+    )
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    record = story.hass.data["keycard.notifications"].record
+    (situation,) = record.situations.values()
+    (state,) = situation.receivers.values()
+    action = phone.pushed[0]["data"]["actions"][0]["action"]
+    story.hass.bus.async_fire("mobile_app_notification_action", {"action": action})
+    story.hass.bus.async_fire("mobile_app_notification_action", {"action": "keycard_"})
+    story.hass.bus.async_fire("mobile_app_notification_action", {})
+    await story.go(1)
+    assert (state.got_it, state.received) == (False, None)
+    await phone.fire("mobile_app_notification_received", **phone.pushed[0]["data"])
+    assert len(state.as_stored()["received"] or "") > 0
+    assert state.presses == []
+    await phone.press("Got it")
+    assert [button for button, _ in state.presses] == ["got_it"]
+
+
+async def test_one_that_cannot_be_reached_keeps_no_other_waiting(
+    story: Story, watching_entry: MockConfigEntry, phone: Phone
+) -> None:
+    gone = receiver("phone", "0" * 32, "Old *phone*")
+    await settled_with(
+        story,
+        watching_entry,
+        gone,
+        receiver("phone", phone.device_id, "Anne's phone"),
+        receiver("entity", "notify.nowhere", "Nowhere"),
+    )
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    assert len(phone.pushed) == 1
+    issues = ir.async_get(story.hass).issues
+    assert not [one for _, one in issues if one.startswith("receiver_unreachable")]
+    await story.go(4000)
+    (issue,) = [
+        issue
+        for (domain, name), issue in issues.items()
+        if domain == DOMAIN and name.endswith(f"phone:{gone.data['target']}")
+    ]
+    assert issue.translation_placeholders == {
+        "name": "Old *phone*",
+        "name_escaped": r"Old \*phone\*",
+    }
+    assert len(phone.pushed) == 1
+
+
+async def test_receivers_apply_without_a_reload(
+    story: Story, watching_entry: MockConfigEntry, phone: Phone
+) -> None:
+    hass = story.hass
+    entry = await settled_with(story, watching_entry)
+    coordinator = entry.runtime_data.coordinator
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    one = receiver("phone", phone.device_id, "Anne's phone")
+    hass.config_entries.async_add_subentry(entry, one)
+    await story.go(5)
+    assert len(phone.pushed) == 1
+    hass.config_entries.async_remove_subentry(entry, one.subentry_id)
+    story.simulator.apply(UP)
+    await story.go(1200)
+    assert len(phone.pushed) == 1
+    assert entry.runtime_data.coordinator is coordinator
+
+
+async def test_a_drill_tells_the_same_receivers(
+    story: Story, watching_entry: MockConfigEntry, phone: Phone
+) -> None:
+    entry = await settled_with(
+        story, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
+    )
+    await story.act("press", f"button.{_cloud(story)}_start_a_drill")
+    await story.go(5)
+    assert phone.titles == ["Drill: Take your keycard and key fob"]
+    assert phone.pushed[0]["message"].endswith("This is a drill. Nothing has failed.")
+    assert "chronometer" not in phone.pushed[0]["data"]
+    await story.go(700)
+    assert phone.titles[1:] == ["Drill: All clear"]
+    assert entry.runtime_data.drill.drill is None
+
+
+async def test_the_test_button_sends_a_test(
+    story: Story, watching_entry: MockConfigEntry, phone: Phone
+) -> None:
+    await settled_with(
+        story, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
+    )
+    button = f"button.{_cloud(story)}_send_a_test_notification"
+    assert await story.act("press", button) is None
+    assert phone.titles == ["Test of Keycard"]
+
+
+async def test_entries_from_before_get_the_bell_and_a_hint(
+    story: Story, watching_entry: MockConfigEntry
+) -> None:
+    hass = story.hass
+    watching_entry.add_to_hass(hass)
+    options = dict(watching_entry.options)
+    del options["notifications"]
+    hass.config_entries.async_update_entry(watching_entry, options=options)
+    entry = await story.settled(watching_entry)
+    assert [one.unique_id for one in entry.subentries.values()] == ["bell"]
+    issues = ir.async_get(hass)
+    assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is not None
+    await story.restart(entry)
+    assert len(entry.subentries) == 1
+    hass.config_entries.async_add_subentry(entry, receiver("phone", "0" * 32, "Any"))
+    await story.go(1)
+    assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is None
+
+
+def _cloud(story: Story) -> str:
+    return "tesla_cloud_europe"

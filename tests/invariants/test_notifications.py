@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.keycard.const import DOMAIN
 
 from .phone import Phone, receiver, registered
-from .story import Story, assert_quiet
+from .story import Story, assert_no_errors
 
 DOWN = {"eu.status": "503 down", "eu.api": "503 down"}
 UP = {"eu.status": "ok", "eu.api": "ok"}
@@ -93,7 +93,7 @@ async def test_a_phone_is_told_from_the_outage_to_the_all_clear(
     assert phone.pushed[-1]["data"]["tag"] == "keycard_eu"
     assert "actions" not in phone.pushed[-1]["data"]
     assert bells["keycard_eu"]["title"] == phone.titles[-1]
-    assert_quiet(caplog)
+    assert_no_errors(caplog)
 
 
 async def test_only_its_own_user_presses_its_buttons(

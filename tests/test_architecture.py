@@ -11,14 +11,14 @@ from .repository_files import KEYCARD
 PACKAGE = "custom_components.keycard"
 
 PLATFORMS = """
-    binary_sensor button climate condition cover device_tracker event lock number
-    select sensor services switch trigger update
+    assist binary_sensor button climate condition cover device_tracker event lock number
+    logbook select sensor services switch trigger update
 """
 # A layer imports the layers below it, none above or beside it.
 LAYERS = [
     layer.split()
     for layer in (
-        "__init__ config_flow repairs",
+        "__init__ config_flow llm repairs",
         "flows",
         "diagnostics registry system_health",
         PLATFORMS,

@@ -6,6 +6,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
+from .assist import async_setup_assist
 from .auth.credentials import async_load_credentials
 from .auth.keys import (
     async_publish_public_key,
@@ -52,6 +53,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     await store.async_load()
     hass.data[DATA_STORE] = store
     await async_setup_notifier(hass)
+    async_setup_assist(hass)
     async_setup_services(hass)
     async_publish_public_key(hass)
     await async_setup_frontend(hass)

@@ -46,7 +46,7 @@ from .notifications.receivers import (
     ReceiverKind,
     merge_receivers,
 )
-from .notifications.record import Button, SituationKind
+from .notifications.record import Button, SituationKind, drill_id
 from .notifications.store import DATA_RECORD, RecordStore
 from .notifications.subentries import receivers_of, settings_of
 from .notifications.text import (
@@ -683,11 +683,6 @@ def notifications_enabled(entry: KeycardConfigEntry) -> bool:
     """Return whether Keycard itself notifies the receivers of an entry."""
     options = entry.options.get(CONF_NOTIFICATIONS, {})
     return bool(options.get(CONF_ENABLED, True))
-
-
-def drill_id(entry_id: str, since: datetime | None) -> str:
-    """Return the ID of a drill."""
-    return f"drill|{entry_id}|{since.isoformat() if since else ''}"
 
 
 async def async_setup_notifier(hass: HomeAssistant) -> None:

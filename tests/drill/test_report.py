@@ -78,6 +78,21 @@ def in_words(
                 ("ready_not_sent", {}),
             ],
         ),
+        (
+            NotificationResult(
+                sent=("Anne's phone", "Home Assistant"),
+                acknowledged=("Anne's phone",),
+                persons_without_phone=("Ben",),
+            ),
+            [
+                (
+                    "ready_receivers",
+                    {"receivers": r"Anne\'s phone, Home Assistant"},
+                ),
+                ("ready_pressed", {"receivers": r"Anne\'s phone"}),
+                ("ready_no_phone", {"persons": "Ben"}),
+            ],
+        ),
     ],
 )
 async def test_notification_lines(
@@ -115,3 +130,11 @@ async def test_key_lines_of_each_vehicle(words: Translations) -> None:
         f"- {words.format('ready_pin_off', key=keycard)}",
         f"- {words.format('ready_bluetooth_away')}",
     ]
+
+
+async def test_no_bluetooth_key_is_advised_where_none_can_be(
+    words: Translations,
+) -> None:
+    old = replace(ADA, takes_bluetooth_key=False)
+    text = "\n".join(in_words(words, NotificationResult(), old))
+    assert words.format("ready_bluetooth_none") not in text

@@ -182,9 +182,12 @@ async def test_a_drill_tells_the_same_receivers(
     assert phone.titles == ["Drill: Take your keycard and key fob"]
     assert phone.pushed[0]["message"].endswith("This is a drill. Nothing has failed.")
     assert "chronometer" not in phone.pushed[0]["data"]
+    await phone.press("Got it")
     await story.go(700)
     assert phone.titles[1:] == ["Drill: All clear"]
-    assert entry.runtime_data.drill.drill is None
+    report = entry.runtime_data.drill.readiness
+    assert report is not None
+    assert (report["sent"], report["got_it"]) == (["Anne's phone"], ["Anne's phone"])
 
 
 async def test_the_test_button_sends_a_test(

@@ -28,6 +28,13 @@ class NotificationResult:
 
     automations: tuple[AutomationResult, ...] = ()
     receivers: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
+    """Receivers that Keycard itself sent a notification, which need not have come."""
+
+    acknowledged: tuple[str, ...] = ()
+    """Receivers on which *Got it* was pressed."""
+
+    persons_without_phone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +52,8 @@ class VehicleReadiness:
 
     bluetooth: bool | None
     """Whether Bluetooth can be used now, None without a Bluetooth key."""
+
+    takes_bluetooth_key: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,9 @@ class Readiness:
                 for automation in self.notifications.automations
             ],
             "receivers": list(self.notifications.receivers),
+            "sent": list(self.notifications.sent),
+            "got_it": list(self.notifications.acknowledged),
+            "without_phone": list(self.notifications.persons_without_phone),
             "cars": [
                 {
                     "name": vehicle.name,
@@ -108,13 +120,25 @@ def _notification_lines(
             yield translations.format("ready_off", name=name)
         else:
             yield translations.format("ready_did_not_run", name=name)
-    if not results.automations:
+    for key, names in (
+        ("ready_receivers", results.sent),
+        ("ready_pressed", results.acknowledged),
+    ):
+        if names:
+            yield translations.format(key, receivers=_row(names))
+    if not results.automations and not results.sent:
         yield translations.format("ready_no_automation")
+    if names := results.persons_without_phone:
+        yield translations.format("ready_no_phone", persons=_row(names))
     if results.receivers:
-        receivers = ", ".join(map(escape_markdown, results.receivers))
+        receivers = _row(results.receivers)
         yield translations.format("ready_sent", receivers=receivers)
-    elif results.automations:
+    elif results.automations and not results.sent:
         yield translations.format("ready_not_sent")
+
+
+def _row(names: Iterable[str]) -> str:
+    return ", ".join(map(escape_markdown, names))
 
 
 def _vehicle_lines(
@@ -132,7 +156,8 @@ def _vehicle_lines(
     if vehicle.pin_to_drive is not None:
         pin = "ready_pin_on" if vehicle.pin_to_drive else "ready_pin_off"
         yield translations.format(pin, key=key)
-    yield translations.format(_BLUETOOTH_KEYS[vehicle.bluetooth])
+    if vehicle.takes_bluetooth_key:
+        yield translations.format(_BLUETOOTH_KEYS[vehicle.bluetooth])
 
 
 _BLUETOOTH_KEYS = {

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
 import time
@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any
 from homeassistant.components import persistent_notification
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..notifications.publisher import OutageEventPublisher
+from ..notifications.receivers import ReceiverKind
+from ..notifications.record import drill_id
+from ..notifications.store import DATA_RECORD
+from ..notifications.subentries import receivers_of
 from ..outage.detector import OutageDetector
 from ..outage.models import Assessment
 from ..outage.outage_log import EventType, NoticeType, OutageEvent
@@ -28,9 +33,9 @@ from ..outage.stored_values import (
 from ..runtime.presentation import CloudData, apply_cloud_drill, keys_by_name
 from ..runtime.storage import DATA_STORE, StoredDrill
 from ..runtime.vehicle_coordinator import VehicleCoordinator
-from ..vehicle.keys import PhysicalKey
+from ..vehicle.keys import PhysicalKey, is_pre_refresh
 from .listeners import DrillListeners
-from .report import Readiness, VehicleReadiness
+from .report import NotificationResult, Readiness, VehicleReadiness
 from .scenario import (
     Drill,
     DrillRequest,
@@ -169,12 +174,13 @@ class DrillRunner:
 
     async def _async_complete(self, reason: EndReason) -> Readiness:
         """End a drill that was not interrupted, and show its readiness report."""
+        since = self.drill.assessment.since if self.drill is not None else None
         listeners = self._end(reason)
         # Automations triggered by the end count as well.
         await asyncio.sleep(GRACE_PERIOD)
         listeners.async_stop()
         readiness = Readiness(
-            notifications=listeners.async_result(),
+            notifications=self._with_receivers(listeners.async_result(), since),
             vehicles=tuple(
                 _readiness(coordinator) for coordinator in self.vehicles.values()
             ),
@@ -191,6 +197,30 @@ class DrillRunner:
             self.schedule_save()
             self.update_listeners()
         return readiness
+
+    def _with_receivers(
+        self, result: NotificationResult, since: datetime | None
+    ) -> NotificationResult:
+        """Add Keycard's own receivers to the result of a drill."""
+        record = self.hass.data[DATA_RECORD].record
+        situation = record.situations.get(drill_id(self.entry_id, since))
+        states = () if situation is None else situation.receivers.values()
+        phones = {
+            er.async_resolve_entity_id(er.async_get(self.hass), receiver.person)
+            for entry in self.hass.config_entries.async_entries(DOMAIN)
+            for receiver in receivers_of(entry)
+            if receiver.kind is ReceiverKind.PHONE and receiver.person is not None
+        }
+        return replace(
+            result,
+            sent=tuple(state.name for state in states if state.told),
+            acknowledged=tuple(state.name for state in states if state.got_it),
+            persons_without_phone=tuple(
+                person.name
+                for person in self.hass.states.async_all("person")
+                if person.entity_id not in phones
+            ),
+        )
 
     def _end(self, reason: EndReason) -> DrillListeners:
         """End the drill and return its listeners."""
@@ -323,6 +353,10 @@ def _readiness(coordinator: VehicleCoordinator) -> VehicleReadiness:
         bluetooth=coordinator.actual.bluetooth.usable
         if coordinator.actual.bluetooth
         else None,
+        takes_bluetooth_key=is_pre_refresh(
+            coordinator.vehicle.model, coordinator.vehicle.year, coordinator.vehicle.id
+        )
+        is False,
     )
 
 

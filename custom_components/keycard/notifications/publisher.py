@@ -4,12 +4,17 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
+from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
+from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
+from ..const import ATTR_DRILL, DOMAIN
 from ..outage.models import Assessment
-from ..outage.outage_log import EventType, OutageEvent
+from ..outage.outage_log import EventType, NoticeType, OutageEvent
 from ..runtime.isolation import isolated
 from ..vehicle.keys import PhysicalKey
 from .text import (
@@ -22,6 +27,12 @@ from .text import (
 
 # Maximum number of events that wait for a listener.
 MAX_PENDING = 16
+
+# Fired once per notice.
+EVENT_NOTICE: Final = f"{DOMAIN}_outage"
+ATTR_NOTICE: Final = "notice"
+ATTR_TITLE: Final = "title"
+ATTR_TEXT: Final = "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +144,25 @@ class OutageEventPublisher:
             keys=keys,
             drill=drill,
         )
+        if event.notice is not NoticeType.NONE or event.kind is EventType.WARNING:
+            self._hass.bus.async_fire(
+                EVENT_NOTICE,
+                {
+                    ATTR_ENTITY_ID: self._entity_id(event.entry_id),
+                    ATTR_NOTICE: event.notice.value,
+                    ATTR_TITLE: title,
+                    ATTR_TEXT: text,
+                    ATTR_DRILL: drill,
+                },
+            )
         if not self.listeners:
             self._pending.append(notice)
         for listener in list(self.listeners):
             with isolated("a listener of the notices"):
                 listener(notice)
+
+    def _entity_id(self, entry_id: str) -> str | None:
+        """Return the event entity of an entry."""
+        return er.async_get(self._hass).async_get_entity_id(
+            EVENT_DOMAIN, DOMAIN, f"{entry_id}_outage"
+        )

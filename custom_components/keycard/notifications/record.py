@@ -385,6 +385,11 @@ class NotificationRecord:
         self._prune()
 
 
+def drill_id(entry_id: str, since: datetime | None) -> str:
+    """Return the ID of a drill."""
+    return f"drill|{entry_id}|{since.isoformat() if since else ''}"
+
+
 def _items(
     stored: Mapping[str, Any], name: str, skipped: Skipped
 ) -> Iterator[tuple[str, Any]]:

@@ -79,11 +79,17 @@ FREE_COMPONENTS = {
     "automation",
     "diagnostics",
     "homeassistant",
+    "llm",
+    "logbook",
     "persistent_notification",
     "repairs",
     "system_health",
     "websocket_api",
     "zone",
+    # Imported only in functions that run where they are set up
+    "conversation",
+    "frontend",
+    "mobile_app",
 }
 
 # Shortest and longest permitted shorter side, in pixels

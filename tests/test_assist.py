@@ -14,7 +14,7 @@ from custom_components.keycard.assist import CLOUD_SENTENCES, KEY_SENTENCES
 from custom_components.keycard.logbook import async_describe_events
 
 from .conftest import SetUp
-from .repository_files import LANGUAGES, leaves, translations
+from .repository_files import LANGUAGES, strings, translations
 
 QUESTIONS = {
     "da": ("Er Teslas cloud nede?", "Hvilken bilnøgle skal jeg bruge?"),
@@ -45,7 +45,7 @@ async def test_the_default_agent_answers(
     assert await async_setup_component(hass, "homeassistant", {})
     assert await async_setup_component(hass, "conversation", {})
     await set_up(watching_entry)
-    texts = dict(leaves(translations(language)))
+    texts = dict(strings(translations(language)))
     cloud, key = QUESTIONS[language]
     # Tesla's cloud has not answered yet.
     assert await ask(hass, cloud, language) == texts["common.assist_unknown"]

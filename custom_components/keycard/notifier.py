@@ -96,6 +96,7 @@ class OutageNotifier:
         self._timer: CALLBACK_TYPE | None = None
         self._scheduled = False
         self._issues: set[str] = set()
+        self._warnings: dict[str, str] = {}
         hass.bus.async_listen(
             EVENT_STATE_CHANGED,
             self._async_person_changed,
@@ -103,7 +104,11 @@ class OutageNotifier:
         )
         hass.bus.async_listen(EVENT_PRESSED, self._async_pressed)
         hass.bus.async_listen(EVENT_RECEIVED, self._async_received)
-        async_at_started(hass, lambda _hass: self.async_schedule())
+        async_at_started(hass, self._async_started)
+
+    @callback
+    def _async_started(self, _hass: HomeAssistant) -> None:
+        self.async_schedule()
 
     # Entries
 
@@ -122,6 +127,7 @@ class OutageNotifier:
         @callback
         def forget() -> None:
             self._entries.pop(entry.entry_id, None)
+            self.async_schedule()
 
         entry.async_on_unload(forget)
         entry.async_on_unload(data.coordinator.async_add_listener(self.async_schedule))
@@ -234,18 +240,19 @@ class OutageNotifier:
                 failing.update(data.detector.assessment.other_regions)
                 entry_ids.add(data.coordinator.config_entry.entry_id)
         if not failing:
+            self._warnings.pop(region, None)
             return None
         prefix = f"warning|{region}|"
-        situation_id = next(
-            (
-                known
-                for known, kind in open_situations(self._record)
-                if kind is SituationKind.WARNING and known.startswith(prefix)
-            ),
-            None,
+        told = [
+            known
+            for known, kind in open_situations(self._record)
+            if kind is SituationKind.WARNING and known.startswith(prefix)
+        ]
+        situation_id = self._warnings.setdefault(
+            region, told[-1] if told else f"{prefix}{now.isoformat()}"
         )
         return Situation(
-            id=situation_id or f"{prefix}{now.replace(second=0, microsecond=0)}",
+            id=situation_id,
             kind=SituationKind.WARNING,
             receivers=merge_receivers(self._receivers(sorted(entry_ids))),
             regions=frozenset(failing),
@@ -338,7 +345,7 @@ class OutageNotifier:
             for due in decision.due:
                 self._async_start_delivery(due)
             self._plan(decision, now)
-            self._async_update_issues(now)
+            self._async_update_issues(now, {one.id for one in situations})
             if situations:
                 self._store.async_save_soon()
 
@@ -424,7 +431,9 @@ class OutageNotifier:
         on = due.reason not in (Reason.ALL_CLEAR, Reason.WARNING)
         private = ""
         if on and self._delivery.shows_private(receiver):
-            vehicles = self._vehicles(situation, escape=False)
+            vehicles = self._vehicles(
+                situation, escape=receiver.kind is ReceiverKind.BELL
+            )
             private = "\n".join(render_state(words, vehicles))
         token = None
         if on and situation.keys:
@@ -529,7 +538,7 @@ class OutageNotifier:
         """Return the tag by which each notification replaces the last one."""
         _, place, _ = situation.id.split("|", 2)
         drill = situation.kind is SituationKind.DRILL
-        return f"{DOMAIN}_drill_{place}" if drill else f"{DOMAIN}_{place}"
+        return f"{DOMAIN}_rehearsal_{place}" if drill else f"{DOMAIN}_{place}"
 
     def _link(self, situation: Situation | None = None) -> str:
         """Return the page that a tap opens: the device of the cloud."""
@@ -629,11 +638,12 @@ class OutageNotifier:
             )
 
     @callback
-    def _async_update_issues(self, now: datetime) -> None:
+    def _async_update_issues(self, now: datetime, situations: set[str]) -> None:
         """Create and delete the repair issues of receivers."""
         found: dict[str, tuple[str, dict[str, str]]] = {}
         known = {receiver.id for receiver in self._all()}
-        for record in self._record.situations.values():
+        for situation_id in situations:
+            record = self._record.situations[situation_id]
             for receiver_id, state in record.receivers.items():
                 if receiver_id in known and state.unreachable(now):
                     found[f"receiver_unreachable_{receiver_id}"] = (
@@ -675,6 +685,7 @@ def _placeholders(key: str, name: str) -> dict[str, str]:
     return {key: name, f"{key}_escaped": escape_markdown(name)}
 
 
+@callback
 def _is_person(data: EventStateChangedData) -> bool:
     return data["entity_id"].startswith("person.")
 

@@ -31,6 +31,8 @@ async def phone(
 ) -> AsyncIterator[Phone]:
     """Register Anne's phone."""
     assert await async_setup_component(hass, "mobile_app", {})
+    # Its views must be registered before the first request.
+    assert await async_setup_component(hass, DOMAIN, {})
     await hass.async_block_till_done()
     async with AsyncExitStack() as stack:
         client = await hass_client()

@@ -92,6 +92,9 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
             options={**(options or {}), CONF_NOTIFICATIONS: {}},
             subentries=tuple(subentries or ()),
         )
+        return self._show_receivers()
+
+    def _show_receivers(self) -> ConfigFlowResult:
         return self.async_show_form(
             step_id="receivers",
             data_schema=receivers_schema(self.hass),
@@ -99,9 +102,11 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         )
 
     async def async_step_receivers(
-        self, user_input: dict[str, Any]
+        self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Create the entry with its receivers."""
+        if user_input is None:
+            return self._show_receivers()
         new = self._new_entry
         return self.async_create_entry(
             title=new.title,

@@ -64,7 +64,7 @@ async def test_options_remove_cars(
         await submit_options(hass, form, name="Any", model="models", remove=True)
         assert car not in watching_entry.options["cars"]
     menu = await hass.config_entries.options.async_init(watching_entry.entry_id)
-    assert menu["menu_options"] == ["add_car", "hosts"]
+    assert menu["menu_options"] == ["add_car", "notifications", "hosts"]
 
 
 async def test_options_keys(
@@ -270,16 +270,17 @@ async def test_options_offer_a_budget_only_where_calls_have_a_price(
         return menu["menu_options"]
 
     compatible_entry.add_to_hass(hass)
-    assert await offered() == ["keys", "leave_out", "location", "hosts"]
+    first = ["notifications", "keys", "leave_out", "location"]
+    assert await offered() == [*first, "hosts"]
     await set_up(compatible_entry)
-    assert await offered() == ["keys", "leave_out", "location", "budget", "hosts"]
+    assert await offered() == [*first, "budget", "hosts"]
     # A proxy may have its own prices.
     hass.config_entries.async_update_entry(
         compatible_entry,
         data={**compatible_entry.data, "base_url": simulator.urls["proxy"]},
     )
     assert await hass.config_entries.async_reload(compatible_entry.entry_id)
-    assert await offered() == ["keys", "leave_out", "location", "hosts"]
+    assert await offered() == [*first, "hosts"]
     cost = hass.states.get("sensor.tesla_cloud_test_estimated_cost_this_month")
     assert cost is not None
     assert cost.state == "unknown"

@@ -21,8 +21,6 @@ from .outage.outage_log import EventType
 from .vehicle.keys import PhysicalKey
 
 if TYPE_CHECKING:
-    from hassil.recognize import RecognizeResult
-
     from homeassistant.components.conversation import ConversationInput
 
 type Answer = Callable[[KeycardConfigEntry, Translations], str]
@@ -110,7 +108,7 @@ async def _async_answer(
     answer: Answer,
     hass: HomeAssistant,
     user_input: ConversationInput,
-    _result: RecognizeResult,
+    _result: object,
 ) -> str | None:
     return await async_answers(hass, user_input.language, answer)
 

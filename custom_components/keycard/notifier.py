@@ -62,7 +62,7 @@ from .runtime.isolation import isolated
 from .runtime.presentation import key_to_take
 from .runtime.storage import DATA_STORE
 from .vehicle.keys import PhysicalKey
-from .vehicle.urgency import urgent_conditions
+from .vehicle.urgent_conditions import urgent_conditions
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -10,10 +10,14 @@ from homeassistant.components import persistent_notification
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_mock_service,
+)
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.repairs import SwitchToKeycard, async_create_fix_flow
 
 from .phone import Phone, receiver, registered
 from .story import Story, assert_no_errors
@@ -220,6 +224,36 @@ async def test_entries_from_before_get_the_bell_and_a_hint(
     hass.config_entries.async_add_subentry(entry, receiver("phone", "0" * 32, "Any"))
     await story.go(1)
     assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is None
+
+
+async def test_where_the_old_blueprint_notifies_keycard_is_silent_until_it_switches(
+    story: Story, watching_entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hass = story.hass
+    for module in ("custom_components.keycard", "custom_components.keycard.repairs"):
+        monkeypatch.setattr(f"{module}.old_relays", lambda _hass: ["automation.tell"])
+    turned_off = async_mock_service(hass, "automation", "turn_off")
+    watching_entry.add_to_hass(hass)
+    options = dict(watching_entry.options)
+    del options["notifications"]
+    hass.config_entries.async_update_entry(watching_entry, options=options)
+    entry = await story.settled(watching_entry)
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    bells = persistent_notification._async_get_or_create_notifications(hass)
+    assert "keycard_eu" not in bells
+    issues = ir.async_get(hass)
+    issue = issues.async_get_issue(DOMAIN, f"old_relay_{entry.entry_id}")
+    assert issue is not None
+    assert issue.is_fixable
+    flow = await async_create_fix_flow(hass, issue.issue_id, issue.data)
+    assert isinstance(flow, SwitchToKeycard)
+    flow.hass = hass
+    await flow.async_step_confirm({})
+    await story.go(5)
+    assert [call.data["entity_id"] for call in turned_off] == [["automation.tell"]]
+    assert bells["keycard_eu"]["title"] == "Take your keycard and key fob"
+    assert issues.async_get_issue(DOMAIN, issue.issue_id) is None
 
 
 def _cloud(story: Story) -> str:

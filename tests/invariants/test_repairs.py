@@ -242,6 +242,8 @@ def test_every_repair_has_a_case() -> None:
     bluetooth |= {f"bluetooth_{name}" for name in proven}
     others = {"car_refused", "owner_api_closed"}
     others |= {"certificate_changed", "store_unreadable", "too_many_vehicles"}
+    # In the tests of notifications
+    others |= {"receiver_unreachable", "no_phone", "old_relay"}
     told = {*REPAIRS.values(), "key_not_paired", "key_file", *bluetooth, *others}
     assert keys_at(translations("en"), "issues") == told
 

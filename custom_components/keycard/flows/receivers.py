@@ -49,7 +49,7 @@ from ..notifications.delivery import MOBILE_APP
 from ..notifications.markdown import escape_markdown
 from ..notifications.receivers import Receiver, ReceiverKind, When
 from ..notifications.subentries import BELL_NAME, receiver_subentry
-from ..vehicle.urgency import UrgentCondition
+from ..vehicle.urgent_conditions import UrgentCondition
 
 CONF_PHONES = "phones"
 CONF_OTHERS = "others"

@@ -204,7 +204,7 @@ async def test_the_test_button_sends_a_test(
     )
     button = f"button.{_cloud(story)}_send_a_test_notification"
     assert await story.act("press", button) is None
-    assert phone.titles == ["Test of Keycard"]
+    assert phone.titles == ["Keycard test notification"]
 
 
 async def test_entries_from_before_get_the_bell_and_a_hint(

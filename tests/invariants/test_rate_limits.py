@@ -43,7 +43,7 @@ async def test_limited_data_of_one_car_pause_these_alone(
     simulator.set("car.Ada", "asleep")
     await story.go(120)
     asleep = asked.by_status["eu.vehicle_data 200"]
-    await story.go(1.2 * HOUR)
+    await story.go(HOUR)
     assert asked.by_status["eu.vehicle_data 200"] == asleep
     assert asked.by_status[RATE_LIMITED] == 1
     assert status_of(entry) == "operational"

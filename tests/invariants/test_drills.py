@@ -602,7 +602,7 @@ async def test_a_drill_reports_missing_automations(
     await act(story, "start_drill")
     found = await act(story, "stop_drill")
     assert (found["automations"], found["receivers"]) == ([], [])
-    assert "Choose *Add receiver*" in str(shown_results(story, entry))
+    assert "Choose *Add recipient*" in str(shown_results(story, entry))
 
 
 async def test_that_a_key_was_tried_is_kept(

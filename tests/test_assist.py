@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.assist import CLOUD_SENTENCES, KEY_SENTENCES
 from custom_components.keycard.logbook import async_describe_events
 
-from .conftest import SetUp
+from .conftest import SetUp, assessment_status
 from .repository_files import LANGUAGES, strings, translations
 
 QUESTIONS = {
@@ -40,15 +40,15 @@ async def ask(hass: HomeAssistant, question: str, language: str) -> str:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_default_agent_answers(
-    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp, language: str
+    hass: HomeAssistant, watch: MockConfigEntry, language: str
 ) -> None:
     assert await async_setup_component(hass, "homeassistant", {})
     assert await async_setup_component(hass, "conversation", {})
-    await set_up(watching_entry)
+    await hass.async_block_till_done()
     texts = dict(strings(translations(language)))
     cloud, key = QUESTIONS[language]
-    # Tesla's cloud has not answered yet.
-    assert await ask(hass, cloud, language) == texts["common.assist_unknown"]
+    assert assessment_status(watch) == "operational"
+    assert await ask(hass, cloud, language) == texts["common.assist_fine"]
     assert await ask(hass, key, language) == texts["common.assist_usual"]
 
 

@@ -287,5 +287,5 @@ async def test_texts_follow_the_language(
     await story.hass.config.async_update(language="de")
     story.simulator.apply(DOWN)
     await story.go(180)
-    assert told.only("take")["title"] == "Nimm deine Schlüssel mit"
+    assert told.only("take")["title"] == "Nimm Karte und Funkschlüssel mit"
     assert "den Funkschlüssel für Cy mit." in told.only("take")["text"]

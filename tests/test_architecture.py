@@ -35,6 +35,7 @@ LAYERS = [
         "transport",
         "vehicle",
         "cost",
+        "timer",
         "const",
     )
 ]

@@ -26,7 +26,8 @@ from .notifications.publisher import OutageEventPublisher
 from .notifications.text import NoticeVehicle, notice_vehicle
 from .outage.detector import OutageDetector, StoredDetector
 from .outage.endpoints import Endpoints
-from .outage.evidence import Evidence, Subject
+from .outage.evidence import Evidence, Reason, Subject
+from .outage.models import Assessment
 from .outage.outage_log import OutageEvent
 from .outage.stale_data import StaleDataDetector
 from .outage.stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
@@ -34,8 +35,8 @@ from .providers import Provider, create_provider, endpoints_from_config
 from .runtime.call_handler import ApiCallHandler
 from .runtime.commands import CloudCommandSender
 from .runtime.host_poller import HostPoller, async_get_host_poller
-from .runtime.isolation import IsolatedCoordinator, isolated
-from .runtime.presentation import CloudData, key_to_take, keys_by_name, present_cloud
+from .runtime.isolation import IsolatedCoordinator, RepeatedIsolation, isolated
+from .runtime.presentation import CloudData, keys_by_name, present_cloud
 from .runtime.storage import (
     DATA_STORE,
     EntryStore,
@@ -45,10 +46,10 @@ from .runtime.storage import (
 )
 from .runtime.usage_tracker import UsageTracker
 from .runtime.vehicle_coordinator import VehicleCoordinator
-from .runtime.vehicle_poller import CallType, VehiclePoller
+from .runtime.vehicle_poller import VehiclePoller
 from .runtime.vehicles import VehicleManager
+from .timer import Timer
 from .transport.http import deadline_trace_config
-from .transport.result import ApiCall
 from .vehicle.keys import PhysicalKey
 from .vehicle.urgent_conditions import urgent_conditions
 from .vehicle.vehicle import Vehicle
@@ -63,6 +64,9 @@ __all__ = [
 ]
 
 _LOGGER = logging.getLogger(__name__)
+
+# Seconds between updates of what changes with time alone.
+REFRESH_INTERVAL = 60.0
 
 type KeycardConfigEntry = ConfigEntry[KeycardData]
 
@@ -148,25 +152,15 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         self._external_observer = ExternalStateObserver(
             hass, self._detector.stale_data, entry.options
         )
-        self._vehicle_poller: VehiclePoller | None = None
-        command_sender: CloudCommandSender | None = None
-        if provider.client is not None:
-            self._vehicle_poller = VehiclePoller(
-                hass=hass,
-                client=provider.client,
-                detector=self._detector,
-                account=self._detector.account,
-                get_vehicle=lambda vin: vehicles[vin].vehicle,
-                on_call=self._async_handle_call,
-                interval_factor=self._usage.interval_factor,
-                random=Random(),
-            )
+        client = provider.client
+        command_sender = None
+        if client is not None:
             command_sender = CloudCommandSender(
-                client=provider.client,
+                client=client,
                 account=self._detector.account,
                 third_party=third_party,
-                record_evidence=self._async_handle_evidence,
-                request_refresh=self._vehicle_poller.async_request_data,
+                record_evidence=self._async_record_command_evidence,
+                request_refresh=self._async_request_data,
                 location_allowed=self._is_location_allowed,
             )
         self._vehicle_manager = VehicleManager(
@@ -176,12 +170,40 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             detector=self._detector,
             vehicles=vehicles,
             other_vins=self._other_vins,
-            poller=self._vehicle_poller,
             command_sender=command_sender,
             bluetooth_key=credentials.bluetooth_key,
+            on_added=self._async_vehicle_added,
+            on_removed=self._async_vehicle_removed,
             save=self._async_save_now,
             schedule_save=self._store.async_save_soon,
         )
+        call_handler = ApiCallHandler(
+            hass=hass,
+            entry=entry,
+            hosts=endpoints,
+            detector=self._detector,
+            vehicles=self._vehicle_manager,
+            sign_in=credentials.session,
+            record_evidence=self._async_record_poll_evidence,
+            on_token_refresh=self._async_handle_token_refresh,
+            schedule_save=self._store.async_save_later,
+        )
+        if credentials.session is not None:
+            credentials.session.add_refresh_listener(
+                call_handler.async_handle_token_refresh
+            )
+        self._vehicle_poller: VehiclePoller | None = None
+        if client is not None:
+            self._vehicle_poller = VehiclePoller(
+                hass=hass,
+                client=client,
+                detector=self._detector,
+                account=self._detector.account,
+                get_vehicle=lambda vin: vehicles[vin].vehicle,
+                on_call=call_handler.async_handle_call,
+                interval_factor=self._usage.interval_factor,
+                random=Random(),
+            )
         self._publisher = OutageEventPublisher(
             hass,
             get_stale_vehicles=self._vehicle_manager.stale_vehicles,
@@ -197,23 +219,17 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             update_listeners=self.async_update_listeners,
             schedule_save=self._store.async_save_soon,
         )
-        self._call_handler = ApiCallHandler(
-            hass=hass,
-            entry=entry,
-            hosts=endpoints,
-            detector=self._detector,
-            vehicles=self._vehicle_manager,
-            sign_in=credentials.session,
-            record_evidence=self._async_handle_evidence,
-            on_token_refresh=self._async_handle_token_refresh,
-            schedule_save=self._store.async_save_later,
-        )
-        if credentials.session is not None:
-            credentials.session.add_refresh_listener(
-                self._call_handler.async_handle_token_refresh
-            )
         self.last_event: StoredEvent | None = None
         """The last event, which Home Assistant stores much later."""
+
+        self._refresh_timer = Timer(hass, self._async_update_aging)
+        self._detection = RepeatedIsolation("the detector")
+        self._published: tuple[Assessment, Reason | None] | None = None
+        """The assessment and the account's refusal that vehicles were updated with."""
+
+        self._vehicles_with_working_calls: set[str] = set()
+        self._vehicles_needing_key: frozenset[str] = frozenset()
+        """The vehicles of the region whose key to take is not the usual one."""
 
         self._stored_detector: StoredDetector | None = None
         self._unsubs: list[CALLBACK_TYPE] = []
@@ -348,15 +364,14 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                 EVENT_HOMEASSISTANT_STOP, self._async_save_at_stop
             ),
             self._external_observer.async_start(),
+            self._refresh_timer.async_cancel,
         ]
         if self._credentials.reauth_required:
             self.config_entry.async_start_reauth_if_available(self.hass)
         self._vehicle_manager.async_start()
+        self._refresh_timer.async_schedule(REFRESH_INTERVAL)
         if self._vehicle_poller is not None:
-            self._unsubs += [
-                self._vehicle_poller.async_stop,
-                self._usage.async_add_listener(self._vehicle_poller.async_schedule),
-            ]
+            self._unsubs.append(self._vehicle_poller.async_stop)
             self._vehicle_poller.async_start(
                 {
                     vehicle_id: coordinator.vehicle.data_age(dt_util.utcnow())
@@ -411,13 +426,29 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
     async def _async_config_updated(self, _event: Event) -> None:
         await self._publisher.async_load_translations()
 
-    # Evidence
+    # Vehicles
 
     @callback
-    def _async_handle_call(
-        self, call_type: CallType, vin: str | None, call: ApiCall
-    ) -> None:
-        self._call_handler.async_handle_call(call_type, vin, call)
+    def _async_vehicle_added(self, coordinator: VehicleCoordinator) -> None:
+        """Poll and update a new vehicle of the account."""
+        if self._vehicle_poller is not None:
+            self._vehicle_poller.async_add_vehicle(coordinator.vehicle.id)
+        self._drill.async_apply(coordinator)
+        self._async_update_vehicle(coordinator, time.monotonic())
+        self._update_needed_keys()
+
+    @callback
+    def _async_vehicle_removed(self, vin: str) -> None:
+        if self._vehicle_poller is not None:
+            self._vehicle_poller.async_remove_vehicle(vin)
+        self._vehicles_with_working_calls.discard(vin)
+
+    @callback
+    def _async_request_data(self, vin: str) -> None:
+        if self._vehicle_poller is not None:
+            self._vehicle_poller.async_request_data(vin)
+
+    # Evidence
 
     @callback
     def _async_handle_token_refresh(self) -> None:
@@ -428,20 +459,34 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         self._async_assess()
 
     @callback
-    def _async_handle_evidence(self, evidence: Evidence) -> None:
-        """Update vehicle and detector from the evidence of a call."""
-        vehicle_id = evidence.car
-        if not self._unsubs or not (vehicle_id is None or vehicle_id in self._vehicles):
+    def _async_record_poll_evidence(self, evidence: Evidence) -> None:
+        """Update the detector from a poll; its vehicle is updated already."""
+        if not self._unsubs:
+            return
+        coordinator = self._vehicles.get(evidence.car or "")
+        with self._detection.isolated():
+            if coordinator is not None and not coordinator.vehicle.online:
+                self._detector.waive_recovery_proof(coordinator.vehicle.id)
+            self._observe_call(evidence)
+
+    @callback
+    def _async_record_command_evidence(self, evidence: Evidence) -> None:
+        """Update vehicle and detector from a call of a command."""
+        coordinator = self._vehicles.get(evidence.car or "")
+        if not self._unsubs or coordinator is None:
             # Meanwhile the entry was unloaded, or the vehicle left the account.
             return
-        if vehicle_id is not None:
-            self._vehicles[vehicle_id].async_record_evidence(evidence)
+        coordinator.async_record_evidence(evidence)
         executed = evidence.good and evidence.classification.subject is Subject.COMMANDS
-        if self._vehicle_poller is not None and vehicle_id and executed:
-            self._vehicle_poller.async_expect_change(vehicle_id)
+        if self._vehicle_poller is not None and executed:
+            self._vehicle_poller.async_expect_change(coordinator.vehicle.id)
+        with self._detection.isolated():
+            self._observe_call(evidence)
+
+    def _observe_call(self, evidence: Evidence) -> None:
         self._detector.observe_call(evidence)
         self._host_poller.async_schedule()
-        self._async_assess()
+        self._reassess(evidence.car)
 
     @callback
     def _async_count_charge(self, charge: Charge) -> None:
@@ -453,50 +498,89 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
 
     @callback
     def _async_assess(self) -> None:
-        """Reassess and publish changes."""
+        """Reassess, and publish what changed."""
+        with self._detection.isolated():
+            self._reassess()
+
+    def _reassess(self, vehicle_id: str | None = None) -> None:
+        """Reassess; without a change only the vehicle of the call is updated."""
         self._usage.async_roll_month()
         before = self._detector.assessment.status
         assessment = self._detector.assess(time.monotonic(), dt_util.utcnow())
         if self._vehicle_poller is not None:
             # Suspected hosts make calls due.
             self._vehicle_poller.async_schedule()
-        self._drill.async_check(assessment)
-        now = time.monotonic()
-        keys = {
-            vehicle_id: key_to_take(
-                assessment,
-                vehicle_id,
-                owned=coordinator.vehicle.physical_key,
-                before=coordinator.actual.key_to_take,
+        drill_ended = self._drill.async_check(assessment)
+        changed = self._published != (assessment, self._detector.account_refusal)
+        if changed or drill_ended:
+            self._async_update_vehicles()
+        elif (coordinator := self._vehicles.get(vehicle_id or "")) is not None:
+            self._async_update_vehicle(coordinator, time.monotonic())
+        self._async_publish_assessment(changed=changed)
+        if assessment.status is not before:
+            _LOGGER.info("%s: %s", self.name, assessment.status)
+
+    @callback
+    def _async_update_aging(self) -> None:
+        """Update what changes with time alone."""
+        self._refresh_timer.async_schedule(REFRESH_INTERVAL)
+        for coordinator in self._vehicles.values():
+            with isolated("a vehicle that is updated"):
+                coordinator.async_publish()
+        with self._detection.isolated():
+            self._async_update_vehicles()
+            self._async_publish_assessment(changed=True)
+
+    @callback
+    def _async_update_vehicles(self) -> None:
+        """Update all vehicles with the assessment."""
+        self._published = self._detector.assessment, self._detector.account_refusal
+        monotonic = time.monotonic()
+        for coordinator in self._vehicles.values():
+            self._async_update_vehicle(coordinator, monotonic)
+        self._update_needed_keys()
+
+    @callback
+    def _async_update_vehicle(
+        self, coordinator: VehicleCoordinator, monotonic: float
+    ) -> None:
+        vehicle_id = coordinator.vehicle.id
+        calls_work = self._detector.calls_work(vehicle_id, monotonic)
+        refusal = self._detector.refusal_of(vehicle_id)
+        if calls_work:
+            self._vehicles_with_working_calls.add(vehicle_id)
+        else:
+            self._vehicles_with_working_calls.discard(vehicle_id)
+        with isolated("a vehicle that is updated"):
+            coordinator.async_update_assessment(
+                self._detector.assessment, calls_work=calls_work, refusal=refusal
             )
-            for vehicle_id, coordinator in self._vehicles.items()
-        }
+
+    def _update_needed_keys(self) -> None:
+        self._vehicles_needing_key = frozenset(
+            vehicle_id
+            for vehicle_id, (_, key) in self._region_keys().items()
+            if key is not PhysicalKey.NONE
+        )
+
+    @callback
+    def _async_publish_assessment(self, *, changed: bool) -> None:
+        """Publish the assessment, report outage events and store the detector."""
         events = self._home_store.outage_log.report(
             self.config_entry.entry_id,
             self._region,
-            assessment,
-            wanted=frozenset(
-                vehicle_id
-                for vehicle_id, (_, key) in self._region_keys(keys).items()
-                if key is not PhysicalKey.NONE
-            ),
+            self._detector.assessment,
+            wanted=self._vehicles_needing_key,
             wall=dt_util.utcnow(),
-            now=now,
+            now=time.monotonic(),
         )
-        for vehicle_id, coordinator in self._vehicles.items():
-            with isolated("a vehicle that is shown"):
-                coordinator.async_update_assessment(
-                    assessment,
-                    calls_work=self._detector.calls_work(vehicle_id, now),
-                    refusal=self._detector.refusal_of(vehicle_id),
-                )
         self._async_publish()
         if events:
             self._home_store.async_save()
         async_report(self.hass, events)
-        if assessment.status is not before:
-            _LOGGER.info("%s: %s", self.name, assessment.status)
-        if (stored := self._detector.dump_state(0.0)) != self._stored_detector:
+        if changed and (
+            (stored := self._detector.dump_state(0.0)) != self._stored_detector
+        ):
             self._stored_detector = stored
             self._store.async_save_soon()
         if self._detector.auth_invalid:
@@ -512,22 +596,16 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         return present_cloud(
             self._detector.assessment,
             host=self._host_poller.health(self._region),
-            calls_work=any(
-                coordinator.actual.cloud_link for coordinator in self._vehicles.values()
-            ),
+            calls_work=bool(self._vehicles_with_working_calls),
         )
 
     @callback
     def async_report_event(self, event: OutageEvent) -> None:
         """Publish an outage event."""
-        keys = {
-            vehicle_id: coordinator.actual.key_to_take
-            for vehicle_id, coordinator in self._vehicles.items()
-        }
         self._publisher.async_publish(
             event,
             self._detector.assessment,
-            keys_by_name(self._region_keys(keys).values()),
+            keys_by_name(self._region_keys().values()),
         )
 
     def _describe(self, keys: Mapping[str, PhysicalKey]) -> list[NoticeVehicle]:
@@ -544,24 +622,16 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             for name, key in keys.items()
         ]
 
-    def _region_keys(
-        self, keys: Mapping[str, PhysicalKey]
-    ) -> dict[str, tuple[str, PhysicalKey]]:
+    def _region_keys(self) -> dict[str, tuple[str, PhysicalKey]]:
         """Return name and key to take of each vehicle of the region.
 
         The vehicles of other entries are included: the first entry that sees an outage
         reports it for all.
         """
-        assessment = self._detector.assessment
-        other_keys = {
+        others = {
             vehicle_id: (
                 coordinator.vehicle.title,
-                key_to_take(
-                    assessment,
-                    vehicle_id,
-                    owned=coordinator.vehicle.physical_key,
-                    before=coordinator.actual.key_to_take,
-                )
+                coordinator.key_to_take(self._detector.assessment)
                 if coordinator.actual.key_to_take is PhysicalKey.NONE
                 else coordinator.actual.key_to_take,
             )
@@ -569,9 +639,9 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             if other.region == self._region
             for vehicle_id, coordinator in other.vehicles.items()
         }
-        return other_keys | {
-            vehicle_id: (self._vehicles[vehicle_id].vehicle.title, key)
-            for vehicle_id, key in keys.items()
+        return others | {
+            vehicle_id: (coordinator.vehicle.title, coordinator.actual.key_to_take)
+            for vehicle_id, coordinator in self._vehicles.items()
         }
 
 

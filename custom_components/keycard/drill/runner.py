@@ -87,18 +87,29 @@ class DrillRunner:
         return apply_cloud_drill(actual, self.drill.assessment)
 
     @callback
-    def async_check(self, actual: Assessment) -> None:
-        """End the drill if the real assessment interrupts it."""
-        if self.drill is not None and (
+    def async_check(self, actual: Assessment) -> bool:
+        """End the drill if the real assessment interrupts it; return whether it did.
+
+        The vehicles are not published then: the assessment is about to be.
+        """
+        if self.drill is None or not (
             self.drill.interrupted_by(actual) or self._has_open_outage()
         ):
-            self._end(EndReason.INTERRUPTED).async_stop()
+            return False
+        self._end(EndReason.INTERRUPTED).async_stop()
         self._apply_to_vehicles()
+        return True
 
     def _apply_to_vehicles(self) -> None:
-        assessment = None if self.drill is None else self.drill.assessment
         for coordinator in self.vehicles.values():
-            coordinator.async_set_drill(assessment)
+            self.async_apply(coordinator)
+
+    @callback
+    def async_apply(self, coordinator: VehicleCoordinator) -> None:
+        """Apply the drill to the next publication of a vehicle."""
+        coordinator.async_set_drill(
+            None if self.drill is None else self.drill.assessment
+        )
 
     def _has_open_outage(self) -> bool:
         """Return whether the outage log has an open outage of the region."""

@@ -130,6 +130,11 @@ class OutageDetector:
         works = self._calls.get_or_create(car).is_working(now, None)
         return bool(works) and self.account.refusal_of(car) is None
 
+    @property
+    def account_refusal(self) -> Reason | None:
+        """Return why calls for all vehicles are refused, None if they are not."""
+        return self.account.refusal_of("")
+
     def refusal_of(self, car: str) -> Reason | None:
         """Return why calls for a vehicle are refused, None if they are not."""
         return self.account.refusal_of(car)

@@ -42,8 +42,9 @@ _LOGGER = logging.getLogger(__name__)
 class ApiCallHandler:
     """Handle the results of the API calls of an entry.
 
-    `record_evidence` gets the evidence of each call, `on_token_refresh` is called once
-    the detector knows the result of a refresh, `schedule_save` after new data.
+    `record_evidence` gets the evidence of a call after the data of the vehicle are
+    published. `on_token_refresh` is called once the detector knows the result of a
+    refresh, `schedule_save` after new data.
     """
 
     hass: HomeAssistant
@@ -66,24 +67,24 @@ class ApiCallHandler:
             return
         third_party = self.detector.third_party
         classification = classify_call(call_type, call, third_party=third_party)
-        vehicle = None if vin is None else vehicles[vin].vehicle
+        coordinator = None if vin is None else vehicles[vin]
+        vehicle = None if coordinator is None else coordinator.vehicle
         if classification.verdict is Verdict.GOOD and call.body is not None:
             classification = self._apply(call_type, call, vehicle, classification)
         if classification.reason is Reason.WRONG_REGION:
             self._async_switch_region(call.answer.body)
         if classification.reason is Reason.UNAUTHORIZED and self.sign_in is not None:
             self.sign_in.async_invalidate()
-        if vehicle is not None and not vehicle.online:
-            self.detector.waive_recovery_proof(vehicle.id)
-        self.record_evidence(
-            make_evidence(
-                classification,
-                call.answer,
-                car=vin,
-                model=vehicle.model if vehicle else None,
-                kind=call_type.kind,
-            )
+        evidence = make_evidence(
+            classification,
+            call.answer,
+            car=vin,
+            model=vehicle.model if vehicle else None,
+            kind=call_type.kind,
         )
+        if coordinator is not None:
+            coordinator.async_record_evidence(evidence)
+        self.record_evidence(evidence)
 
     def _apply(
         self,

@@ -20,9 +20,34 @@ def isolated(what: str) -> Generator[None]:
     try:
         yield
     except Exception:  # noqa: BLE001 - no error may affect the others
-        redacted = redact(traceback.format_exc())
-        # The exception itself may contain a VIN.
-        _LOGGER.log(logging.ERROR, "Error in %s: %s", what, redacted)
+        _log_error(what)
+
+
+class RepeatedIsolation:
+    """Isolate a part that may fail again and again, and log only the first error."""
+
+    def __init__(self, what: str) -> None:
+        """Initialize; `what` names the part."""
+        self._what = what
+        self._failing = False
+
+    @contextmanager
+    def isolated(self) -> Generator[None]:
+        """Log the first error since the part last worked, and continue."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - no error may affect the others
+            if not self._failing:
+                _log_error(self._what)
+            self._failing = True
+        else:
+            self._failing = False
+
+
+def _log_error(what: str) -> None:
+    redacted = redact(traceback.format_exc())
+    # The exception itself may contain a VIN.
+    _LOGGER.log(logging.ERROR, "Error in %s: %s", what, redacted)
 
 
 class IsolatedCoordinator[DataT](DataUpdateCoordinator[DataT]):

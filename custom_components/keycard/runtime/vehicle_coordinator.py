@@ -114,7 +114,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         )
         self._save = save
         self._access = CloudAccess()
-        self._cloud = None if command_sender is None else Connection.UNDETERMINED
+        self._assessment: Assessment | None = None
         self._payment_errors = 0
         self._key_to_take = key_to_take
         self._key_tried: datetime | None = None
@@ -123,6 +123,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self._logged: tuple[bool | None, bool | None] = (None, None)
         """Whether the vehicle was reachable and in range when last logged."""
 
+        self._cloud: Connection | None = None
         self.actual = self._present()
         """The data without a drill."""
 
@@ -161,7 +162,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
 
     @callback
     def async_record_evidence(self, evidence: Evidence) -> None:
-        """Update mobile access and subscription from a call for the vehicle."""
+        """Update from a call for the vehicle, and publish its data."""
         mobile_access = mobile_access_enabled(
             evidence, before=self._access.mobile_access
         )
@@ -171,6 +172,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self._payment_errors = count_payment_errors(
             evidence, before=self._payment_errors
         )
+        self.async_publish()
 
     @callback
     def async_update_assessment(
@@ -182,17 +184,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         """
         self._access = replace(self._access, calls_work=calls_work, refusal=refusal)
         self._key_to_take = self.key_to_take(assessment)
-        if self._command_sender is not None:
-            self._cloud = cloud_connection(
-                assessment,
-                self.vehicle.id,
-                self.vehicle.state,
-                replace(
-                    self._access,
-                    mobile_access=self._access.mobile_access
-                    and not self.vehicle.mobile_access_disabled,
-                ),
-            )
+        self._assessment = assessment
         self.async_publish()
 
     @callback
@@ -225,7 +217,23 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         if data != self.data:
             self.async_set_updated_data(data)
 
+    def _cloud_connection(self) -> Connection | None:
+        if self._command_sender is None:
+            return None
+        if self._assessment is None:
+            return Connection.UNDETERMINED
+        mobile_access = (
+            self._access.mobile_access and not self.vehicle.mobile_access_disabled
+        )
+        return cloud_connection(
+            self._assessment,
+            self.vehicle.id,
+            self.vehicle.state,
+            replace(self._access, mobile_access=mobile_access),
+        )
+
     def _present(self) -> VehicleData:
+        self._cloud = self._cloud_connection()
         data = present_vehicle(
             self.vehicle,
             dt_util.utcnow(),

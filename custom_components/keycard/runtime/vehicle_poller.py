@@ -1,7 +1,7 @@
-"""The calls for an account: rarely, and never without a reason."""
+"""Poll the vehicles of an account."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,8 +10,7 @@ from random import Random
 import time
 from typing import Any
 
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers.event import async_call_later
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
@@ -20,6 +19,7 @@ from ..outage.classifier import classify
 from ..outage.detector import OutageDetector
 from ..outage.evidence import Classification, Reason, RequestType, Subject, Verdict
 from ..outage.models import Subsystem
+from ..timer import Timer
 from ..transport.cloud import FleetClient
 from ..transport.result import ApiCall
 from ..vehicle.poll_schedule import (
@@ -37,40 +37,42 @@ SOON = 2.0
 
 
 class CallType(StrEnum):
-    """What is called for."""
+    """Type of an API call."""
 
     PRODUCTS = "products"
     SUMMARY = "summary"
     DATA = "data"
     REFRESH = "refresh"
-    """Data that a server has to ask the car for, instead of serving what it keeps."""
+    """Data that a third party requests from the vehicle, instead of cached ones."""
 
     @property
     def kind(self) -> RequestType:
-        """Return as what an answer is judged."""
-        return RequestType.DATA if self in _OF_DATA else RequestType.CALL
+        """Return the request type by which answers are classified."""
+        return RequestType.DATA if self in _DATA_CALLS else RequestType.CALL
 
 
-_OF_DATA = frozenset({CallType.DATA, CallType.REFRESH})
+_DATA_CALLS = frozenset({CallType.DATA, CallType.REFRESH})
 
 
 def classify_call(
-    ask: CallType, call: ApiCall, *, third_party: bool = False
+    call_type: CallType, call: ApiCall, *, third_party: bool = False
 ) -> Classification:
-    """Read what a call brought; a 2xx without what is due says nothing good."""
-    if ask is CallType.REFRESH and call.answer.status == 402:
-        # Everything else is served without credits, too.
+    """Classify an API call; a 2xx without the requested content is not good."""
+    if call_type is CallType.REFRESH and call.answer.status == 402:
+        # Cached data are served without credits.
         return _NO_CREDITS
     readable = None
     if 200 <= (call.answer.status or 0) < 300:
-        readable = call.body is not None and _HELD_BACK[ask](call.body)
-    return classify(ask.kind, call.answer, readable=readable, third_party=third_party)
+        readable = call.body is not None and _HAS_CONTENT[call_type](call.body)
+    return classify(
+        call_type.kind, call.answer, readable=readable, third_party=third_party
+    )
 
 
 _NO_CREDITS = Classification(
     subject=Subject.THIRD_PARTY, verdict=Verdict.BAD, reason=Reason.PAYMENT
 )
-_HELD_BACK: Mapping[CallType, Callable[[JsonObject], bool]] = {
+_HAS_CONTENT: Mapping[CallType, Callable[[JsonObject], bool]] = {
     CallType.PRODUCTS: lambda body: parse_products(body) is not None,
     CallType.SUMMARY: lambda body: "state" in unwrap_response(body),
     CallType.DATA: has_data,
@@ -79,249 +81,302 @@ _HELD_BACK: Mapping[CallType, Callable[[JsonObject], bool]] = {
 
 
 @dataclass(kw_only=True)
-class PollTask:
-    """When one kind of free call for one car comes next; one at a time."""
+class FreePoll:
+    """Regular poll that is not billed; times are monotonic seconds."""
 
-    call_type: CallType
-    car: str | None
     interval: float
     next_at: float
     running: bool = False
 
+    def start(self, monotonic: float, jitter: float) -> None:
+        """Start a poll and plan the next one; `jitter` multiplies the interval."""
+        self.running = True
+        self.next_at = monotonic + self.interval * jitter
+
+    def due_at(self, paused_until: float) -> float:
+        """Return when the next poll is due."""
+        return inf if self.running else max(self.next_at, paused_until)
+
 
 @dataclass(kw_only=True)
+class VehiclePolls:
+    """Polls of one vehicle, with the timer of the next one."""
+
+    timer: Timer
+    summary: FreePoll
+    schedule: DataPollSchedule
+    cache: ThirdPartyCache = field(default_factory=ThirdPartyCache)
+    data_running: bool = False
+
+
 class VehiclePoller:
-    """Call for the cars of one account.
+    """Poll the vehicles of an account.
 
-    The state of each car costs nothing and is asked for every minute; its data are
-    billed, and asked for at the pace of what goes on with it. A suspicion of the judge,
-    or an outage that seems over, asks sooner. While the account is paused, nothing is.
+    The summary of each vehicle is free and polled every minute; its data are billed,
+    and polled at intervals that depend on its state and on the budget. A suspicion of
+    the detector makes calls due at once. Nothing is polled while calls are paused.
 
-    A server that keeps data is asked for what it keeps, which is free, and has them
-    renewed, which is billed, where they do not move by themselves.
+    Data that a third party caches are read, which is free, and refreshed, which is
+    billed, only if they do not change by themselves.
+
+    Each vehicle has its own timer. It expires at least once per summary interval, so
+    that it need not follow every change of pauses and budget.
     """
 
-    hass: HomeAssistant
-    client: FleetClient
-    detector: OutageDetector
-    account: AccountStatus
-    get_vehicle: Callable[[str], Vehicle]
-    on_call: Callable[[CallType, str | None, ApiCall], None]
-    interval_factor: Callable[[], float]
-    """How much slower money makes it; 1 is not at all."""
+    def __init__(
+        self,
+        *,
+        hass: HomeAssistant,
+        client: FleetClient,
+        detector: OutageDetector,
+        account: AccountStatus,
+        get_vehicle: Callable[[str], Vehicle],
+        on_call: Callable[[CallType, str | None, ApiCall], None],
+        interval_factor: Callable[[], float],
+        random: Random,
+    ) -> None:
+        """Initialize without a call.
 
-    random: Random
-    _tasks_due: dict[tuple[CallType, str | None], PollTask] = field(
-        default_factory=dict
-    )
-    _schedules: dict[str, DataPollSchedule] = field(default_factory=dict)
-    _caches: dict[str, ThirdPartyCache] = field(default_factory=dict)
-    _asking: set[str] = field(default_factory=set)
-    """The cars whose data are being asked for."""
-
-    _tasks: set[asyncio.Task[object]] = field(default_factory=set)
-    _unsub: CALLBACK_TYPE | None = None
-    _stopped: bool = True
+        `interval_factor` is by how much the budget lengthens intervals.
+        """
+        self._hass = hass
+        self._client = client
+        self._detector = detector
+        self._account = account
+        self._get_vehicle = get_vehicle
+        self._on_call = on_call
+        self._interval_factor = interval_factor
+        self._random = random
+        self._vehicles: dict[str, VehiclePolls] = {}
+        self._products = FreePoll(interval=PRODUCTS_INTERVAL, next_at=-inf)
+        self._timer = Timer(hass, self._async_poll_account)
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._stopped = True
 
     @callback
-    def async_start(self, cars: Mapping[str, float | None]) -> None:
-        """Begin calling for cars whose data are so many seconds old, if there are any.
+    def async_start(self, data_ages: Mapping[str, float | None]) -> None:
+        """Start polling; `data_ages` holds the age (s) of each vehicle's data.
 
-        An answer of before a restart counts, so that a restart costs nothing.
+        Data from before a restart count, so that a restart costs nothing.
         """
         self._stopped = False
-        now = time.monotonic()
-        self._add(CallType.PRODUCTS, None, PRODUCTS_INTERVAL, now)
-        for car, age in cars.items():
-            self.async_add_vehicle(car, -inf if age is None or age < 0 else now - age)
+        monotonic = time.monotonic()
+        for vin, age in data_ages.items():
+            polled_at = -inf if age is None or age < 0 else monotonic - age
+            self.async_add_vehicle(vin, polled_at)
         self.async_schedule()
 
     @callback
     def async_stop(self) -> None:
-        """Stop calling, at once: the link goes with the entry."""
+        """Cancel all calls."""
         self._stopped = True
-        self._cancel_timer()
+        self._timer.async_cancel()
+        for polls in self._vehicles.values():
+            polls.timer.async_cancel()
         for task in self._tasks:
             task.cancel()
 
     @callback
-    def async_add_vehicle(self, car: str, asked_at: float = -inf) -> None:
-        """Call for one more car, whose data were asked for before or never."""
-        self._add(CallType.SUMMARY, car, SUMMARY_INTERVAL, time.monotonic())
-        self._schedules[car] = DataPollSchedule(polled_at=asked_at)
-        self._caches[car] = ThirdPartyCache()
-
-    def _add(self, ask: CallType, car: str | None, pace: float, next_at: float) -> None:
-        self._tasks_due[ask, car] = PollTask(
-            call_type=ask, car=car, interval=pace, next_at=next_at
+    def async_add_vehicle(self, vin: str, polled_at: float = -inf) -> None:
+        """Add a vehicle whose data were polled before (monotonic) or never."""
+        monotonic = time.monotonic()
+        polls = self._vehicles[vin] = VehiclePolls(
+            timer=Timer(self._hass, lambda: self._async_poll_vehicle(vin)),
+            summary=FreePoll(interval=SUMMARY_INTERVAL, next_at=monotonic),
+            schedule=DataPollSchedule(polled_at=polled_at),
         )
+        self._schedule_vehicle(vin, polls)
 
     @callback
-    def async_remove_vehicle(self, car: str) -> None:
-        """Call for a car no more."""
-        self._tasks_due.pop((CallType.SUMMARY, car), None)
-        self._schedules.pop(car, None)
-        self._caches.pop(car, None)
+    def async_remove_vehicle(self, vin: str) -> None:
+        """Remove a vehicle."""
+        if (polls := self._vehicles.pop(vin, None)) is not None:
+            polls.timer.async_cancel()
 
     @callback
-    def async_request_data(self, car: str) -> None:
-        """Ask for a car's data soon: the outcome of a command is not known."""
-        if (rhythm := self._schedules.get(car)) is not None:
-            rhythm.request(time.monotonic() + SOON)
-            self.async_schedule()
+    def async_request_data(self, vin: str) -> None:
+        """Request the data of a vehicle soon, as after a command of unknown result."""
+        if (polls := self._vehicles.get(vin)) is not None:
+            polls.schedule.request(time.monotonic() + SOON)
+            self._schedule_vehicle(vin, polls)
 
     @callback
-    def async_expect_change(self, car: str) -> None:
-        """Look after a car that has just done what it was told."""
-        if (rhythm := self._schedules.get(car)) is not None:
-            rhythm.expect_change(time.monotonic())
+    def async_expect_change(self, vin: str) -> None:
+        """Poll the data of a vehicle early after an executed command."""
+        if (polls := self._vehicles.get(vin)) is not None:
+            polls.schedule.expect_change(time.monotonic())
+            self._schedule_vehicle(vin, polls)
 
     @callback
     def async_schedule(self) -> None:
-        """Set the timer for the next call."""
-        self._cancel_timer()
+        """Schedule the next call that the account or the detector needs."""
         if self._stopped:
             return
-        now = time.monotonic()
-        next_at = min(now + SUMMARY_INTERVAL, *self._next_times(now))
-        self._unsub = async_call_later(
-            self.hass, max(0.0, next_at - now), self._async_tick
+        monotonic = time.monotonic()
+        next_at = min(
+            monotonic + SUMMARY_INTERVAL,
+            max(self._detector.next_call(), self._account.paused_until),
+            self._products.due_at(self._paused_until(Category.CALLS, None)),
         )
+        self._timer.async_schedule(next_at - monotonic)
 
-    def _next_times(self, now: float) -> Iterator[float]:
-        yield max(self.detector.next_call(), self.account.paused_until)
-        yield from (self._due(item) for item in self._tasks_due.values())
-        yield from (at for _, at in self._data_due(now))
+    def _schedule_vehicle(self, vin: str, polls: VehiclePolls) -> None:
+        if self._stopped or self._vehicles.get(vin) is not polls:
+            return
+        monotonic = time.monotonic()
+        next_at = min(
+            monotonic + SUMMARY_INTERVAL,
+            polls.summary.due_at(self._paused_until(Category.CALLS, vin)),
+            self._data_due_at(vin, polls, monotonic),
+        )
+        polls.timer.async_schedule(next_at - monotonic)
 
-    def _due(self, item: PollTask) -> float:
-        """Return when a free call is due, and allowed."""
-        if item.running:
+    def _paused_until(self, category: Category, vin: str | None) -> float:
+        return self._account.pause(category, vin)[0]
+
+    def _data_due_at(self, vin: str, polls: VehiclePolls, monotonic: float) -> float:
+        """Return when the data of a vehicle are due."""
+        if polls.data_running:
             return inf
-        paused, _ = self.account.pause(Category.CALLS, item.car)
-        return max(item.next_at, paused)
-
-    def _data_due(self, now: float) -> Iterator[tuple[str, float]]:
-        """Say when the data of each car are due that are not being asked for."""
-        for name, rhythm in self._schedules.items():
-            if name not in self._asking:
-                car = self.get_vehicle(name)
-                self._caches[name].update_online(online=car.online, monotonic=now)
-                billed = not self.client.supports_refresh or self._caches[name].is_stale
-                slower = self.interval_factor() if billed else 1.0
-                due = rhythm.next_poll_at(
-                    car.state, year=car.year, interval_factor=slower, monotonic=now
-                )
-                paused, _ = self.account.pause(Category.DATA, name)
-                yield name, max(due, paused)
-
-    def _cancel_timer(self) -> None:
-        if self._unsub is not None:
-            self._unsub()
-            self._unsub = None
+        vehicle = self._get_vehicle(vin)
+        polls.cache.update_online(online=vehicle.online, monotonic=monotonic)
+        billed = not self._client.supports_refresh or polls.cache.is_stale
+        due_at = polls.schedule.next_poll_at(
+            vehicle.state,
+            year=vehicle.year,
+            interval_factor=self._interval_factor() if billed else 1.0,
+            monotonic=monotonic,
+        )
+        return max(due_at, self._paused_until(Category.DATA, vin))
 
     @callback
-    def _async_tick(self, _now: datetime) -> None:
-        """Make the calls that are due."""
-        self._unsub = None
-        now = time.monotonic()
-        if now >= self.account.paused_until:
-            for car, plane in self.detector.calls_due(now):
-                self._async_settle(car, plane, now)
-        for item in list(self._tasks_due.values()):
-            if self._due(item) <= now:
-                self._async_run(item, now)
-        for car, at in list(self._data_due(now)):
-            if at <= now:
-                self._async_ask_data(car, now)
+    def _async_poll_account(self) -> None:
+        """Make the calls that the account or the detector needs."""
+        monotonic = time.monotonic()
+        if monotonic >= self._account.paused_until:
+            for vin, subsystem in self._detector.calls_due(monotonic):
+                self._async_settle(vin, subsystem, monotonic)
+        if self._products.due_at(self._paused_until(Category.CALLS, None)) <= monotonic:
+            self._products.start(monotonic, self._jitter())
+            self._async_create_task(self._async_poll_products())
         self.async_schedule()
 
     @callback
-    def _async_settle(self, car: str | None, plane: Subsystem, now: float) -> None:
-        """Ask again beside the rounds, to settle a suspicion."""
-        if car is None:
-            self._async_task(self._async_call(CallType.PRODUCTS, None))
-        elif plane is Subsystem.API:
-            self._async_task(self._async_call(CallType.SUMMARY, car))
-        elif (rhythm := self._schedules.get(car)) and self.get_vehicle(car).online:
-            rhythm.request(now)
+    def _async_poll_vehicle(self, vin: str) -> None:
+        """Make the calls for a vehicle that are due."""
+        polls, monotonic = self._vehicles[vin], time.monotonic()
+        paused_until = self._paused_until(Category.CALLS, vin)
+        if polls.summary.due_at(paused_until) <= monotonic:
+            polls.summary.start(monotonic, self._jitter())
+            self._async_create_task(self._async_poll_summary(vin, polls))
+        if self._data_due_at(vin, polls, monotonic) <= monotonic:
+            schedule = polls.schedule
+            requested = schedule.is_requested(monotonic) or (
+                schedule.expects_change and self._interval_factor() < inf
+            )
+            polls.data_running = True
+            schedule.record_poll(monotonic, jitter=self._jitter())
+            self._async_create_task(
+                self._async_poll_data(vin, polls, requested=requested)
+            )
+        self._schedule_vehicle(vin, polls)
 
     @callback
-    def _async_run(self, item: PollTask, now: float) -> None:
-        item.running = True
-        item.next_at = now + item.interval * self._jitter()
-        self._async_task(self._async_round(item))
-
-    @callback
-    def _async_ask_data(self, car: str, now: float) -> None:
-        self._asking.add(car)
-        rhythm = self._schedules[car]
-        wanted = rhythm.is_requested(now) or (
-            rhythm.expects_change and self.interval_factor() < inf
-        )
-        rhythm.record_poll(now, jitter=self._jitter())
-        self._async_task(self._async_data(car, wanted=wanted))
+    def _async_settle(
+        self, vin: str | None, subsystem: Subsystem, monotonic: float
+    ) -> None:
+        """Make an extra call that settles a suspicion."""
+        if vin is None:
+            self._async_create_task(self._async_call(CallType.PRODUCTS, None))
+        elif subsystem is Subsystem.API:
+            self._async_create_task(self._async_confirm_summary(vin))
+        elif (polls := self._vehicles.get(vin)) and self._get_vehicle(vin).online:
+            polls.schedule.request(monotonic)
+            self._schedule_vehicle(vin, polls)
 
     def _jitter(self) -> float:
-        return 1 + self.random.uniform(0, JITTER)
+        return 1 + self._random.uniform(0, JITTER)
 
-    def _async_task(self, call: Coroutine[Any, Any, object]) -> None:
-        task = self.hass.async_create_background_task(call, f"{DOMAIN} calls")
+    def _async_create_task(self, call: Coroutine[Any, Any, object]) -> None:
+        task = self._hass.async_create_background_task(call, f"{DOMAIN} API call")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _async_round(self, item: PollTask) -> None:
+    async def _async_poll_products(self) -> None:
         try:
-            await self._async_call(item.call_type, item.car)
+            await self._async_call(CallType.PRODUCTS, None)
         finally:
-            item.running = False
+            self._products.running = False
             self.async_schedule()
 
-    async def _async_data(self, car: str, *, wanted: bool) -> None:
-        before = self.get_vehicle(car).data_at
+    async def _async_poll_summary(self, vin: str, polls: VehiclePolls) -> None:
         try:
-            await self._async_call(CallType.DATA, car)
-            if self.client.supports_refresh:
-                await self._async_refresh(car, before, wanted=wanted)
+            await self._async_call(CallType.SUMMARY, vin)
         finally:
-            self._asking.discard(car)
-            if (rhythm := self._schedules.get(car)) is not None:
-                rhythm.record_result(is_new=self.get_vehicle(car).data_at != before)
-            self.async_schedule()
+            polls.summary.running = False
+            self._schedule_vehicle(vin, polls)
+
+    async def _async_confirm_summary(self, vin: str) -> None:
+        await self._async_call(CallType.SUMMARY, vin)
+        if (polls := self._vehicles.get(vin)) is not None:
+            self._schedule_vehicle(vin, polls)
+
+    async def _async_poll_data(
+        self, vin: str, polls: VehiclePolls, *, requested: bool
+    ) -> None:
+        vehicle = self._get_vehicle(vin)
+        before = vehicle.data_at
+        try:
+            await self._async_call(CallType.DATA, vin)
+            if self._client.supports_refresh and self._vehicles.get(vin) is polls:
+                await self._async_refresh(
+                    vehicle, polls.cache, before, requested=requested
+                )
+        finally:
+            polls.data_running = False
+            polls.schedule.record_result(is_new=vehicle.data_at != before)
+            self._schedule_vehicle(vin, polls)
 
     async def _async_refresh(
-        self, name: str, before: datetime | None, *, wanted: bool
+        self,
+        vehicle: Vehicle,
+        cache: ThirdPartyCache,
+        before: datetime | None,
+        *,
+        requested: bool,
     ) -> None:
-        """Have data renewed that a server keeps, if they do not move by themselves."""
-        cache, now = self._caches.get(name), time.monotonic()
-        if self._stopped or cache is None:
+        """Refresh data that a third party caches, if they do not change themselves."""
+        if self._stopped:
             return
-        car = self.get_vehicle(name)
-        news = car.data_at != before
+        monotonic = time.monotonic()
+        is_new = vehicle.data_at != before
         cache.record_data(
-            is_new=news, age=car.data_age(dt_util.utcnow()), monotonic=now
+            is_new=is_new, age=vehicle.data_age(dt_util.utcnow()), monotonic=monotonic
         )
-        spent = self.interval_factor() == inf
-        wants = cache.should_refresh(
-            now, is_new=news, requested=wanted, budget_spent=spent
+        should_refresh = cache.should_refresh(
+            monotonic,
+            is_new=is_new,
+            requested=requested,
+            budget_spent=self._interval_factor() == inf,
         )
-        if not (car.online and wants):
+        if not (vehicle.online and should_refresh):
             return
-        call = await self._async_call(CallType.REFRESH, name)
+        call = await self._async_call(CallType.REFRESH, vehicle.id)
         if call.answer.status == 402:
             cache.record_no_credits(time.monotonic())
         elif call.body is not None and not has_data(call.body):
-            # It may tell no more than that it has done so.
-            await self._async_call(CallType.DATA, name)
+            # The answer may only confirm the refresh.
+            await self._async_call(CallType.DATA, vehicle.id)
 
-    async def _async_call(self, ask: CallType, car: str | None) -> ApiCall:
-        if car is None:
-            call = await self.client.products()
-        elif ask is CallType.SUMMARY:
-            call = await self.client.vehicle(car)
-        elif ask is CallType.DATA:
-            call = await self.client.vehicle_data(car)
+    async def _async_call(self, call_type: CallType, vin: str | None) -> ApiCall:
+        if vin is None:
+            call = await self._client.products()
+        elif call_type is CallType.SUMMARY:
+            call = await self._client.vehicle(vin)
+        elif call_type is CallType.DATA:
+            call = await self._client.vehicle_data(vin)
         else:
-            call = await self.client.refresh(car)
+            call = await self._client.refresh(vin)
         if not self._stopped:
-            self.on_call(ask, car, call)
+            self._on_call(call_type, vin, call)
         return call

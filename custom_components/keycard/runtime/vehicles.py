@@ -39,7 +39,6 @@ from ..vehicle.vehicle import Vehicle
 from .commands import CloudCommandSender
 from .isolation import isolated
 from .vehicle_coordinator import VehicleCoordinator
-from .vehicle_poller import VehiclePoller
 
 DISABLED_BY_USER = dr.DeviceEntryDisabler.USER
 
@@ -64,17 +63,19 @@ class VehicleManager:
         detector: OutageDetector,
         vehicles: dict[str, VehicleCoordinator],
         other_vins: Callable[[], set[str]],
-        poller: VehiclePoller | None,
         command_sender: CloudCommandSender | None,
         bluetooth_key: PrivateKey | None,
+        on_added: Callable[[VehicleCoordinator], None],
+        on_removed: Callable[[str], None],
         save: Callable[[], None],
         schedule_save: Callable[[], None],
     ) -> None:
         """Initialize without a vehicle; `vehicles` is filled.
 
         `other_vins` returns the vehicles of other entries: what two accounts share
-        belongs to the entry that had it first. An entry without an account has neither
-        `poller` nor `command_sender`. `save` stores the vehicles at once.
+        belongs to the entry that had it first. An entry without an account has no
+        `command_sender`. `on_added` and `on_removed` are called when a vehicle comes to
+        the account or leaves it. `save` stores the vehicles at once.
         """
         self.vehicles = vehicles
         self.left_out: dict[str, Vehicle] = {}
@@ -88,7 +89,8 @@ class VehicleManager:
         self._provider = provider
         self._detector = detector
         self._other_vins = other_vins
-        self._poller = poller
+        self._on_added = on_added
+        self._on_removed = on_removed
         self._command_sender = command_sender
         self._bluetooth_key = bluetooth_key
         self._save = save
@@ -325,7 +327,7 @@ class VehicleManager:
     def async_update_products(self, call: ApiCall) -> None:
         """Update the vehicles from the list of the account."""
         listed = parse_products(call.body)
-        if listed is None or self._poller is None:
+        if listed is None:
             return
         self.too_many = len(listed) if len(listed) > MAX_VEHICLES else None
         if self.too_many is not None:
@@ -336,6 +338,7 @@ class VehicleManager:
             if vin in self.vehicles:
                 with isolated("the product list's update of a vehicle"):
                     self.vehicles[vin].vehicle.apply_product(summary, now)
+                    self.vehicles[vin].async_publish()
         added = [listed[vin] for vin in change.added]
         for summary in added[:BATCH_SIZE]:
             self._discover(summary, now)
@@ -352,8 +355,7 @@ class VehicleManager:
             return
         coordinator = self._add(vehicle, PhysicalKey.NONE)
         self.async_update_names()
-        if self._poller is not None:
-            self._poller.async_add_vehicle(vehicle.id)
+        self._on_added(coordinator)
         for listener in list(self._listeners):
             with isolated("a platform that adds a vehicle"):
                 listener([coordinator])
@@ -385,8 +387,7 @@ class VehicleManager:
         self._detector.forget(vin)
         if self._provider.client is not None:
             self._provider.client.remove_vehicle(vin)
-        if self._poller is not None:
-            self._poller.async_remove_vehicle(vin)
+        self._on_removed(vin)
         if (device := self._device(vin)) is not None:
             dr.async_get(self._hass).async_remove_device(device.id)
 

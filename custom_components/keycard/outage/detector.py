@@ -245,7 +245,7 @@ class OutageDetector:
         ):
             if self._calls.is_settling(count, now):
                 return None
-            return self._find_partial(count, elsewhere)
+            return self._find_partial(count, elsewhere, now)
         if (degraded := self._find_degraded(now, elsewhere)) is not None:
             return degraded
         if own.verified and not own.is_settled(now):
@@ -327,10 +327,11 @@ class OutageDetector:
         return Scope.WORLDWIDE if len(elsewhere) == others else Scope.REGIONS
 
     def _find_partial(
-        self, count: VehicleTally, elsewhere: tuple[str, ...]
+        self, count: VehicleTally, elsewhere: tuple[str, ...], now: float
     ) -> Assessment:
         models = self._calls.models(count.failing)
-        by_model = not models & self._calls.models(count.fine) and None not in models
+        fine = self._calls.models(self._calls.fine_vehicles(count, now))
+        by_model = not models & fine and None not in models
         return Assessment(
             status=Status.DEGRADED,
             scope=Scope.MODEL if by_model else Scope.VEHICLE,

@@ -117,6 +117,21 @@ class VehicleCallHealth:
         """Return whether a subsystem fails, confirmed or not."""
         return any(track.failing for track in self.trackers.values())
 
+    @property
+    def is_quiet(self) -> bool:
+        """Return whether the calls work, and only another call can change that.
+
+        But for their age: good answers count for a limited time.
+        """
+        return (
+            self.api.last_good_sent is not None
+            and not self.intermittent
+            and self.recovery_proof_until is None
+            and self.data_failing_since is None
+            and not self.failing
+            and self.next_at() == float("inf")
+        )
+
     # Requests
 
     def request_now(self, now: float) -> None:

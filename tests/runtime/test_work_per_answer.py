@@ -26,7 +26,7 @@ from custom_components.keycard.vehicle.keys import PhysicalKey
 from simulator import Simulator
 from tests.conftest import SetUp, state_of, until
 
-BATTERY = "sensor.ada_battery_level"
+BATTERY = "sensor.ada_battery"
 VIN = "LRW3E7EK4NC123456"
 OUTAGE = Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
 

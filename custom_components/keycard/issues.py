@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 import time
 
 from homeassistant.const import CONF_DOMAIN
-from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.issue_registry import IssueSeverity
 
 from .auth.keys import pairing_url
@@ -21,6 +19,7 @@ from .outage.evidence import Reason
 from .outage.health import Health
 from .outage.models import OUTAGES, Status
 from .providers import SERVICES
+from .timer import Timer
 from .transport.cloud import FleetClient
 from .transport.library import LIBRARY_VERSION, missing_members
 from .transport.pinning import format_fingerprint
@@ -49,27 +48,21 @@ class SigningKeyCheck:
     client: FleetClient
     on_update: Callable[[], None]
     _checked_vins: frozenset[str] = field(default=frozenset(), init=False)
-    _unsub: CALLBACK_TYPE | None = field(default=None, init=False)
+    _timer: Timer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Create the timer."""
+        self._timer = Timer(self.hass, self._async_check_due)
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
         """Check soon after the start, and then once an hour."""
-        self._schedule(_FIRST_CHECK)
-
-        @callback
-        def stop() -> None:
-            if self._unsub is not None:
-                self._unsub()
-
-        return stop
-
-    def _schedule(self, delay: float) -> None:
-        job = HassJob(self._async_check_due, cancel_on_shutdown=True)
-        self._unsub = async_call_later(self.hass, delay, job)
+        self._timer.async_schedule(_FIRST_CHECK)
+        return self._timer.async_cancel
 
     @callback
-    def _async_check_due(self, _now: datetime) -> None:
-        self._schedule(_CHECK_INTERVAL)
+    def _async_check_due(self) -> None:
+        self._timer.async_schedule(_CHECK_INTERVAL)
         if self._should_check():
             self.entry.async_create_background_task(
                 self.hass, self._async_check(), f"{DOMAIN} signing key check"

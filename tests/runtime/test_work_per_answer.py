@@ -115,10 +115,11 @@ async def test_one_answer(
         "assess": 1,
         # With the data of the vehicle, and with the assessment.
         "async_publish": 2,
-        "confirm": 1,
-        "expire_commands": 1,
-        # In the assessment, and for the vehicle.
-        "is_working": 2,
+        # Of the vehicle, and of the account.
+        "confirm": 2,
+        "expire_commands": 2,
+        "is_working": 1,
+        "next_at": 1,
     }
 
 

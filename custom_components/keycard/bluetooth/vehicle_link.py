@@ -7,11 +7,11 @@ from datetime import datetime
 import time
 from typing import Any
 
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers.event import async_call_later
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
+from ..timer import Timer
 from ..transport.bluetooth import BluetoothClient
 from ..transport.key_pair import PrivateKey
 from ..transport.routing import BluetoothReach
@@ -63,12 +63,13 @@ class BluetoothVehicle:
     _poll_schedule: BluetoothPollSchedule = field(
         default_factory=BluetoothPollSchedule, init=False
     )
-    _unsub: CALLBACK_TYPE | None = field(default=None, init=False)
+    _timer: Timer = field(init=False)
     _task: asyncio.Task[None] | None = field(default=None, init=False)
     _stopped: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        """Create scanner and client."""
+        """Create timer, scanner and client."""
+        self._timer = Timer(self.hass, self._async_poll_due)
         self.scanner = VehicleScanner(
             hass=self.hass,
             vin=self.vehicle.id,
@@ -95,7 +96,7 @@ class BluetoothVehicle:
         """Stop polling and disconnect."""
         self._stopped = True
         self.scanner.async_stop()
-        self._cancel_timer()
+        self._timer.async_cancel()
         if self._task is not None:
             self._task.cancel()
         await self.client.close()
@@ -142,14 +143,8 @@ class BluetoothVehicle:
             self._poll_schedule.record_broadcast(time.monotonic())
             self._schedule()
 
-    def _cancel_timer(self) -> None:
-        if self._unsub is not None:
-            self._unsub()
-            self._unsub = None
-
     @callback
     def _schedule(self) -> None:
-        self._cancel_timer()
         if self._stopped:
             return
         monotonic = time.monotonic()
@@ -160,15 +155,11 @@ class BluetoothVehicle:
         )
         delay = BLUETOOTH_INTERVAL
         if self._task is None:
-            delay = min(
-                max(0.0, self._poll_schedule.next_poll_at() - monotonic),
-                BLUETOOTH_INTERVAL,
-            )
-        self._unsub = async_call_later(self.hass, delay, self._async_tick)
+            delay = min(self._poll_schedule.next_poll_at() - monotonic, delay)
+        self._timer.async_schedule(delay)
 
     @callback
-    def _async_tick(self, _now: datetime) -> None:
-        self._unsub = None
+    def _async_poll_due(self) -> None:
         monotonic = time.monotonic()
         self._poll_schedule.update_reachability(
             in_range=self.scanner.in_range,

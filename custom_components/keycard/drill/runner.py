@@ -9,10 +9,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from homeassistant.components import persistent_notification
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
@@ -33,6 +32,7 @@ from ..outage.stored_values import (
 from ..runtime.presentation import CloudData, apply_cloud_drill, keys_by_name
 from ..runtime.storage import DATA_STORE, StoredDrill
 from ..runtime.vehicle_coordinator import VehicleCoordinator
+from ..timer import Timer
 from ..vehicle.keys import PhysicalKey, is_pre_refresh
 from .listeners import DrillListeners
 from .report import NotificationResult, Readiness, VehicleReadiness
@@ -76,7 +76,11 @@ class DrillRunner:
     _notified: bool = field(default=False, init=False)
     _detached: bool = field(default=False, init=False)
     _listeners: DrillListeners | None = field(default=None, init=False)
-    _timer: CALLBACK_TYPE | None = field(default=None, init=False)
+    _timer: Timer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Create the timer."""
+        self._timer = Timer(self.hass, self._async_handle_timeout)
 
     # Presentation
 
@@ -150,9 +154,7 @@ class DrillRunner:
             raise _validation_error(err.reason.value) from err
         self.drill = drill
         self._listeners = DrillListeners(self.hass, self.entry_id)
-        self._timer = async_call_later(
-            self.hass, request.duration, self._async_handle_timeout
-        )
+        self._timer.async_schedule(request.duration.total_seconds())
         persistent_notification.async_dismiss(self.hass, self._notification_id)
         self._async_publish()
         keys = keys_by_name(
@@ -179,9 +181,11 @@ class DrillRunner:
             raise _validation_error("no_drill_is_on")
         return await self._async_complete(EndReason.STOPPED)
 
-    async def _async_handle_timeout(self, _now: datetime) -> None:
-        self._timer = None
-        await self._async_complete(EndReason.COMPLETED)
+    @callback
+    def _async_handle_timeout(self) -> None:
+        self.hass.async_create_task(
+            self._async_complete(EndReason.COMPLETED), f"{DOMAIN} drill end"
+        )
 
     async def _async_complete(self, reason: EndReason) -> Readiness:
         """End a drill that was not interrupted, and show its readiness report."""
@@ -239,7 +243,7 @@ class DrillRunner:
             assert self.drill is not None
             assert self._listeners is not None
         drill, self.drill = self.drill, None
-        self._cancel_timer()
+        self._timer.async_cancel()
         if reason is not EndReason.INTERRUPTED:
             # After an interruption, the caller publishes the real data.
             self._async_publish()
@@ -280,14 +284,9 @@ class DrillRunner:
     def async_detach(self) -> None:
         """Cancel timer and listeners; a running drill ends at the next start."""
         self._detached = True
-        self._cancel_timer()
+        self._timer.async_cancel()
         if self._listeners is not None:
             self._listeners.async_stop()
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer()
-            self._timer = None
 
     @property
     def _notification_id(self) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 import re
 import time
 from typing import Any
@@ -28,7 +27,6 @@ from homeassistant.core import (
 )
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.event import (
-    async_call_later,
     async_track_state_change_event,
     async_track_state_report_event,
 )
@@ -36,6 +34,7 @@ from homeassistant.helpers.start import async_at_started
 
 from ..const import CONF_CARS
 from ..outage.stale_data import SourceUpdate, StaleDataDetector
+from ..timer import Timer
 from .discovery import (
     DIRECT_INTEGRATIONS,
     DeviceRef,
@@ -105,7 +104,7 @@ class ExternalStateObserver:
         self._source_by_entity: dict[str, _SourceEntities] = {}
         self._unsubs: list[CALLBACK_TYPE] = []
         self._unsub_entities: list[CALLBACK_TYPE] = []
-        self._unsub_timer: CALLBACK_TYPE | None = None
+        self._timer = Timer(hass, self._async_update_sources)
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -135,23 +134,18 @@ class ExternalStateObserver:
         for unsubs in (self._unsubs, self._unsub_entities):
             while unsubs:
                 unsubs.pop()()
-        if self._unsub_timer is not None:
-            self._unsub_timer()
-            self._unsub_timer = None
+        self._timer.async_cancel()
 
     # Sources
 
     @callback
     def _async_registry_changed(self, _event: Event[Any]) -> None:
-        if self._unsub_timer is None:
-            self._unsub_timer = async_call_later(
-                self._hass, _REGISTRY_DELAY, self._async_update_sources
-            )
+        if not self._timer.is_scheduled:
+            self._timer.async_schedule(_REGISTRY_DELAY)
 
     @callback
-    def _async_update_sources(self, _now: datetime | None = None) -> None:
+    def _async_update_sources(self) -> None:
         """Track the current entities of the devices."""
-        self._unsub_timer = None
         sources = {
             (source.vehicle_id, source.domain): source
             for vehicle_id, device in self._devices

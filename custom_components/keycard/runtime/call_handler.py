@@ -32,6 +32,7 @@ from ..transport.result import ApiCall
 from ..vehicle.parsing import JsonObject
 from ..vehicle.state import data_time
 from ..vehicle.vehicle import Vehicle
+from .isolation import isolated
 from .vehicle_poller import CallType, classify_call
 from .vehicles import VehicleManager
 
@@ -162,6 +163,11 @@ class ApiCallHandler:
             evidence = make_evidence(
                 classify(RequestType.TOKEN, failure, readable=readable), failure
             )
+        with isolated("the detector's update from a token refresh"):
+            self._observe_token_refresh(evidence)
+        self.on_token_refresh()
+
+    def _observe_token_refresh(self, evidence: Evidence) -> None:
         if not self.detector.third_party:
             self.detector.observe_token_refresh(evidence)
         elif not evidence.good:
@@ -171,7 +177,6 @@ class ApiCallHandler:
                 self.detector.observe_call(
                     evidence.as_vehicle_evidence(car=vin, model=model)
                 )
-        self.on_token_refresh()
 
 
 def _moves_of(entry: ConfigEntry) -> Iterator[Move]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
 from random import Random
 import socket
 import time
@@ -11,7 +10,6 @@ import aiohttp
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
-from homeassistant.helpers.event import async_call_later
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
@@ -20,6 +18,7 @@ from ..outage.evidence import Evidence
 from ..outage.health import Health
 from ..outage.host_monitor import HostMonitor
 from ..outage.prober import Prober
+from ..timer import Timer
 from .isolation import isolated
 from .storage import DATA_STORE
 
@@ -46,7 +45,7 @@ class HostPoller:
         self._subscribers: dict[str, Callable[[], None]] = {}
         self._listeners: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unsub_timer: CALLBACK_TYPE | None = None
+        self._timer = Timer(hass, self._async_probe_due)
         self._checked_at = float("-inf")
         hass.data[DATA_STORE].restore_hosts(self.host_monitor)
 
@@ -75,7 +74,7 @@ class HostPoller:
 
     def _stop(self) -> None:
         """Cancel all probes."""
-        self._cancel_timer()
+        self._timer.async_cancel()
         for task in self._tasks:
             task.cancel()
         pollers = self._hass.data[HOST_POLLERS]
@@ -122,20 +121,12 @@ class HostPoller:
     @callback
     def async_schedule(self) -> None:
         """Schedule the next probe."""
-        self._cancel_timer()
         if self._subscribers:
-            delay = max(0.0, self.host_monitor.next_due() - time.monotonic())
-            self._unsub_timer = async_call_later(self._hass, delay, self._async_tick)
-
-    def _cancel_timer(self) -> None:
-        if self._unsub_timer is not None:
-            self._unsub_timer()
-            self._unsub_timer = None
+            self._timer.async_schedule(self.host_monitor.next_due() - time.monotonic())
 
     @callback
-    def _async_tick(self, _now: datetime) -> None:
+    def _async_probe_due(self) -> None:
         """Start the probes that are due."""
-        self._unsub_timer = None
         for endpoint in self.host_monitor.due(time.monotonic()):
             task = self._hass.async_create_background_task(
                 self._async_probe(endpoint), f"{DOMAIN} probe {endpoint.kind}"

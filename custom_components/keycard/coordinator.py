@@ -504,12 +504,14 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
 
     def _reassess(self, vehicle_id: str | None = None) -> None:
         """Reassess; without a change only the vehicle of the call is updated."""
-        self._usage.async_roll_month()
+        new_month = self._usage.async_roll_month()
         before = self._detector.assessment.status
         assessment = self._detector.assess(time.monotonic(), dt_util.utcnow())
         if self._vehicle_poller is not None:
             # Suspected hosts make calls due.
             self._vehicle_poller.async_schedule()
+            if new_month:
+                self._vehicle_poller.async_schedule_vehicles()
         drill_ended = self._drill.async_check(assessment)
         changed = self._published != (assessment, self._detector.account_refusal)
         if changed or drill_ended:

@@ -42,10 +42,12 @@ class UsageTracker:
         self._notify()
 
     @callback
-    def async_roll_month(self) -> None:
-        """Start a new month if one has begun."""
-        if self.monthly_usage.roll_month(dt_util.now()):
-            self._notify()
+    def async_roll_month(self) -> bool:
+        """Start a new month if one has begun, and return whether it has."""
+        if not self.monthly_usage.roll_month(dt_util.now()):
+            return False
+        self._notify()
+        return True
 
     def _notify(self) -> None:
         for listener in list(self._listeners):

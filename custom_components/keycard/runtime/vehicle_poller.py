@@ -220,6 +220,12 @@ class VehiclePoller:
         )
         self._timer.async_schedule(next_at - monotonic)
 
+    @callback
+    def async_schedule_vehicles(self) -> None:
+        """Schedule the next call for each vehicle, as after a change of the budget."""
+        for vin, polls in self._vehicles.items():
+            self._schedule_vehicle(vin, polls)
+
     def _schedule_vehicle(self, vin: str, polls: VehiclePolls) -> None:
         if self._stopped or self._vehicles.get(vin) is not polls:
             return

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, override
 
-from homeassistant.core import Context, callback
+from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
@@ -96,9 +96,6 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
         vehicle = coordinator.vehicle
         self.entity_description = description
         self._attr_unique_id = f"{vehicle.id}_{description.key}"
-        cloud = dr.async_get(coordinator.hass).async_get_or_create(
-            config_entry_id=entry.entry_id, **cloud_device(entry)
-        )
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, vehicle.id)},
             manufacturer=MANUFACTURER,
@@ -106,7 +103,7 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
             name=vehicle.device_name or vehicle.name,
             serial_number=vehicle.id if coordinator.commandable else None,
             sw_version=vehicle.state.sw_version if vehicle.state else None,
-            via_device_id=cloud.id,
+            via_device_id=_cloud_device_id(coordinator.hass, entry),
         )
 
     @override
@@ -158,6 +155,19 @@ def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
         manufacturer=MANUFACTURER,
         name=entry.title,
     )
+
+
+def _cloud_device_id(hass: HomeAssistant, entry: KeycardConfigEntry) -> str:
+    """Return the id of the cloud's device, which is created for the first vehicle."""
+    registry = dr.async_get(hass)
+    device = registry.async_get_device_by_identifier(
+        (DOMAIN, entry.entry_id), entry.entry_id
+    )
+    if device is None:
+        device = registry.async_get_or_create(
+            config_entry_id=entry.entry_id, **cloud_device(entry)
+        )
+    return device.id
 
 
 def _is_supported(

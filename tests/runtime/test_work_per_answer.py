@@ -116,7 +116,6 @@ async def test_one_answer(
         # With the data of the vehicle, and with the assessment.
         "async_publish": 2,
         # Of the vehicle, and of the account.
-        "confirm": 2,
         "expire_commands": 2,
         "is_working": 1,
         "next_at": 1,

@@ -116,9 +116,7 @@ class AccountCallHealth:
 
     def next_at(self) -> float:
         """Return when `due` next returns something."""
-        return min(
-            [calls.next_at() for calls in self._active.values()], default=_NEVER
-        )
+        return min([calls.next_at() for calls in self._active.values()], default=_NEVER)
 
     # Evidence
 
@@ -161,7 +159,7 @@ class AccountCallHealth:
         no evidence against Tesla.
         """
         if not self.verified or not any(
-            calls.failing for calls in self._calls.values()
+            calls.failing for calls in self._active.values()
         ):
             return
         planes = {Subsystem.API, Subsystem.DATA, Subsystem.COMMANDS}

@@ -21,7 +21,7 @@ from custom_components.keycard.outage.outage_log import (
     OutageLog,
     StoredOutage,
 )
-from custom_components.keycard.outage.stale_data import StaleDataDetector
+from custom_components.keycard.outage.external_data import StaleDataDetector
 
 from .simulated_network import OK, TIMEOUT, Ask, Noise, World, told
 

@@ -29,7 +29,7 @@ from .outage.endpoints import Endpoints
 from .outage.evidence import Evidence, Reason, Subject
 from .outage.models import Assessment
 from .outage.outage_log import OutageEvent
-from .outage.stale_data import StaleDataDetector
+from .outage.external_data import StaleDataDetector
 from .outage.stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
 from .providers import Provider, create_provider, endpoints_from_config
 from .runtime.call_handler import ApiCallHandler

@@ -16,7 +16,7 @@ from .coordinator import KeycardConfigEntry
 from .external.owner_api import async_find_affected_integrations
 from .notifications.markdown import escape_markdown
 from .outage.evidence import Reason
-from .outage.health import Health
+from .outage.confirmation import Health
 from .outage.models import OUTAGES, Status
 from .providers import SERVICES
 from .timer import Timer

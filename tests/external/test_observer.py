@@ -12,7 +12,7 @@ from homeassistant.helpers import entity_registry as er
 
 from custom_components.keycard.external.discovery import async_discover_vehicles
 from custom_components.keycard.external.observer import ExternalStateObserver
-from custom_components.keycard.outage.stale_data import (
+from custom_components.keycard.outage.external_data import (
     BURST,
     GAPS_NEEDED,
     StaleDataDetector,

@@ -25,7 +25,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.keycard.external.discovery import async_discover_vehicles
 from custom_components.keycard.external.observer import ExternalStateObserver
-from custom_components.keycard.outage.stale_data import StaleDataDetector
+from custom_components.keycard.outage.external_data import StaleDataDetector
 from simulator import Simulator
 
 LOCK = "lock.ada_lock"

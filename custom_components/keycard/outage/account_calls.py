@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from .account import AccountStatus
 from .evidence import Evidence
-from .health import RECENT, HealthTracker
+from .confirmation import RECENT, HealthTracker
 from .models import Subsystem
 from .vehicle_calls import VehicleCallHealth
 

@@ -8,7 +8,7 @@ from typing import NotRequired, TypedDict
 from .account import AccountStatus, StoredAccount
 from .account_calls import AccountCallHealth, StoredVehicle, VehicleTally
 from .evidence import CACHED, STALE, Evidence, Reason, Subject
-from .health import RECENT, RENEWALS, Health, HealthTracker
+from .confirmation import RECENT, RENEWALS, Health, HealthTracker
 from .host_monitor import HostMonitor
 from .models import (
     INCONCLUSIVE,
@@ -19,7 +19,7 @@ from .models import (
     Status,
     Subsystem,
 )
-from .stale_data import StaleDataDetector, StoredStaleData
+from .external_data import StaleDataDetector, StoredStaleData
 from .stored_values import LONGEST_GAP, check_type, parse_stored_time
 from .vehicle_calls import FailureExtent
 

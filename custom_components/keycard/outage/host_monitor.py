@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 from .endpoints import Endpoint, Endpoints, list_endpoints
 from .evidence import Evidence, Reason, RequestType, Subject, Verdict
-from .health import PROBES, Health, HealthTracker
+from .confirmation import PROBES, Health, HealthTracker
 
 GOOD_WITHIN = 3.0
 SERIES = (0.0, 4.0, 8.0, 12.0, 15.0, 18.0)

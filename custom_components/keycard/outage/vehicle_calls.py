@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from .evidence import Classification, Evidence, Reason, Subject, Verdict
-from .health import (
+from .confirmation import (
     CALLS,
     COMMANDS,
     DATA,

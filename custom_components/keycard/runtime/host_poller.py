@@ -15,7 +15,7 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import DOMAIN
 from ..outage.endpoints import Endpoint, Endpoints, list_endpoints
 from ..outage.evidence import Evidence
-from ..outage.health import Health
+from ..outage.confirmation import Health
 from ..outage.host_monitor import HostMonitor
 from ..outage.prober import Prober
 from ..timer import Timer

@@ -9,7 +9,7 @@ from homeassistant.util.location import distance
 
 from ..bluetooth.vehicle_link import BluetoothStatus
 from ..outage.evidence import Evidence, Reason, Subject
-from ..outage.health import Health
+from ..outage.confirmation import Health
 from ..outage.models import INCONCLUSIVE, Assessment, Status
 from ..transport.routing import CloudHealth
 from ..vehicle.keys import PhysicalKey

@@ -1,4 +1,4 @@
-"""Health state machine for one subject."""
+"""Confirmation and recovery of one subject, as a state machine."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.simulated_home import Home
 from custom_components.keycard.outage.models import Assessment, Scope, Status, Subsystem
 from custom_components.keycard.outage.outage_log import EventType
-from custom_components.keycard.outage.stale_data import (
+from custom_components.keycard.outage.external_data import (
     EXPIRES_AFTER,
     GAPS_NEEDED,
     STALE_AFTER,

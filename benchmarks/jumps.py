@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappush, heapreplace
 from operator import itemgetter
 
-from custom_components.keycard.outage.evidence import RequestType
 from custom_components.keycard.outage.confirmation import RECENT, HealthTracker
+from custom_components.keycard.outage.evidence import RequestType
 from custom_components.keycard.outage.host_monitor import (
     _MAX_GOOD,
     HOME_INTERVAL,

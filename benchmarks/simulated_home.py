@@ -14,6 +14,7 @@ from custom_components.keycard.outage.endpoints import (
     default_hosts,
 )
 from custom_components.keycard.outage.evidence import RequestType
+from custom_components.keycard.outage.external_data import StaleDataDetector
 from custom_components.keycard.outage.host_monitor import HostMonitor, StoredHost
 from custom_components.keycard.outage.models import OUTAGES, Assessment, Subsystem
 from custom_components.keycard.outage.outage_log import (
@@ -21,7 +22,6 @@ from custom_components.keycard.outage.outage_log import (
     OutageLog,
     StoredOutage,
 )
-from custom_components.keycard.outage.external_data import StaleDataDetector
 
 from .simulated_network import OK, TIMEOUT, Ask, Noise, World, told
 
@@ -194,8 +194,8 @@ class Home:
             judge=OutageDetector(
                 self.watch,
                 region=region,
-                in_between=in_between,
-                now=self.now,
+                third_party=in_between,
+                monotonic=self.now,
                 vehicle_ids=(by_name := {car.name: car for car in cars}),
                 stale_data=StaleDataDetector(direct=("tesla_fleet",)),
             ),
@@ -246,7 +246,7 @@ class Home:
         self.journal.restore_outages(stored.outages)
         for entry in self.entries:
             if (kept := stored.judges.get(entry.name)) is not None:
-                entry.judge.restore_state(kept, now=self.now, away=away)
+                entry.judge.restore_state(kept, monotonic=self.now, away=away)
                 self.journal.restore_last(entry.name, entry.judge.assessment)
 
     def restart(self, *, away: float = 0.0) -> None:
@@ -273,7 +273,7 @@ class Home:
 
     def _new_watch(self) -> HostMonitor:
         return HostMonitor(
-            self._hosts, random=Random(self.random.random()), now=self.now
+            self._hosts, random=Random(self.random.random()), monotonic=self.now
         )
 
     # Running
@@ -474,8 +474,8 @@ class Home:
             entry.region,
             judgement,
             wanted=self._wanted(entry, judgement),
-            wall=self.wall,
-            now=self.now,
+            utcnow=self.wall,
+            monotonic=self.now,
         ):
             self.happenings.append((self.now, happening))
 

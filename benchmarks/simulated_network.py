@@ -167,7 +167,9 @@ def told(ask: Ask, condition: str, asked_at: float, elapsed: float) -> Evidence:
             kind=ask.kind,
         )
     answer = replace(answer, sent_at=asked_at, elapsed=elapsed)
-    return make_evidence(meaning, answer, car=ask.car, model=ask.model, kind=ask.kind)
+    return make_evidence(
+        meaning, answer, vehicle_id=ask.car, model=ask.model, kind=ask.kind
+    )
 
 
 def _answer(kind: RequestType, condition: str) -> HttpResult:

@@ -346,33 +346,33 @@ def test_tokens(answer: HttpResult) -> None:
 @fuzz(20)
 @given(st.lists(st.tuples(st.sampled_from(RequestType), answers()), max_size=12))
 def test_judgement(heard: list[tuple[RequestType, HttpResult]]) -> None:
-    watch = HostMonitor(default_hosts("eu"), random=Random(1), now=0.0)
-    judge = OutageDetector(watch, region="eu", in_between=False, now=0.0)
+    watch = HostMonitor(default_hosts("eu"), random=Random(1), monotonic=0.0)
+    judge = OutageDetector(watch, region="eu", third_party=False, monotonic=0.0)
     for at, (kind, answer) in enumerate(heard):
         meaning = classify(kind, answer, url="https://host.example/x")
-        found = make_evidence(meaning, answer, car=VIN, model="model3")
+        found = make_evidence(meaning, answer, vehicle_id=VIN, model="model3")
         if kind is RequestType.TOKEN:
             judge.observe_token_refresh(found)
         else:
             judge.observe_call(found)
         judge.assess(answer.sent_at + at, NOW + timedelta(seconds=at))
     stored = json.loads(json_bytes(judge.dump_state(0.0)))
-    OutageDetector(watch, region="eu", in_between=False, now=0.0).restore_state(
-        stored, now=0.0, away=0.0
+    OutageDetector(watch, region="eu", third_party=False, monotonic=0.0).restore_state(
+        stored, monotonic=0.0, away=0.0
     )
 
 
 @fuzz(80)
 @given(VALUES)
 def test_stored_assessments(stored: Any) -> None:
-    watch = HostMonitor(default_hosts("eu"), random=Random(1), now=0.0)
-    judge = OutageDetector(watch, region="eu", in_between=False, now=0.0)
+    watch = HostMonitor(default_hosts("eu"), random=Random(1), monotonic=0.0)
+    judge = OutageDetector(watch, region="eu", third_party=False, monotonic=0.0)
     before = judge.dump_state(0.0)
     mixed: Any = {**before, **stored} if isinstance(stored, dict) else stored
     for one in (stored, mixed):
         try:
             check_type(one, StoredDetector)
-            judge.restore_state(one, now=0.0, away=0.0)
+            judge.restore_state(one, monotonic=0.0, away=0.0)
         except INVALID_DATA_ERRORS:
             assert judge.dump_state(0.0) == before
 

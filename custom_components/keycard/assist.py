@@ -81,13 +81,13 @@ def _notice(entry: KeycardConfigEntry, translations: Translations) -> tuple[str,
     notice = render_notice(
         translations,
         kind=kind,
-        judgement=cloud.assessment,
+        assessment=cloud.assessment,
         vehicles=[
             describe_vehicle(one, one.data.key_to_take)
             for one in data.vehicles.values()
         ],
         start=cloud.assessment.since,
-        now=dt_util.utcnow(),
+        monotonic=dt_util.utcnow(),
         drill=cloud.drill,
     )
     return mark_as_drill(translations, kind, notice) if cloud.drill else notice

@@ -27,9 +27,9 @@ from .notifications.text import NoticeVehicle, notice_vehicle
 from .outage.detector import OutageDetector, StoredDetector
 from .outage.endpoints import Endpoints
 from .outage.evidence import Evidence, Reason, Subject
+from .outage.external_data import StaleDataDetector
 from .outage.models import Assessment
 from .outage.outage_log import OutageEvent
-from .outage.external_data import StaleDataDetector
 from .outage.stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
 from .providers import Provider, create_provider, endpoints_from_config
 from .runtime.call_handler import ApiCallHandler
@@ -144,8 +144,8 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         self._detector = OutageDetector(
             self._host_poller.host_monitor,
             region=self._region,
-            in_between=third_party,
-            now=time.monotonic(),
+            third_party=third_party,
+            monotonic=time.monotonic(),
             vehicle_ids=vehicles.keys(),
             stale_data=StaleDataDetector(direct=DIRECT_INTEGRATIONS),
         )
@@ -330,7 +330,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         """Restore the detector, and return the keys to take that were shown last."""
         away = dt_util.utcnow() - parse_stored_time(stored["saved"])
         self._detector.restore_state(
-            stored["judge"], now=time.monotonic(), away=away.total_seconds()
+            stored["judge"], monotonic=time.monotonic(), away=away.total_seconds()
         )
         self._home_store.outage_log.restore_last(
             self.config_entry.entry_id, self._detector.assessment
@@ -573,8 +573,8 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             self._region,
             self._detector.assessment,
             wanted=self._vehicles_needing_key,
-            wall=dt_util.utcnow(),
-            now=time.monotonic(),
+            utcnow=dt_util.utcnow(),
+            monotonic=time.monotonic(),
         )
         self._async_publish()
         if events:

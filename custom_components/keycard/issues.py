@@ -15,8 +15,8 @@ from .const import CONF_PROVIDER, CONF_SERVER, DASHBOARD, DOMAIN, PROVIDER_FLEET
 from .coordinator import KeycardConfigEntry
 from .external.owner_api import async_find_affected_integrations
 from .notifications.markdown import escape_markdown
-from .outage.evidence import Reason
 from .outage.confirmation import Health
+from .outage.evidence import Reason
 from .outage.models import OUTAGES, Status
 from .providers import SERVICES
 from .timer import Timer

@@ -471,21 +471,21 @@ class OutageNotifier:
             return render_notice(
                 words,
                 kind=kind,
-                judgement=assessment,
+                assessment=assessment,
                 vehicles=(),
                 start=None,
-                now=dt_util.utcnow(),
+                monotonic=dt_util.utcnow(),
             )
         outage = self._outage_of(situation.id)
         failed = self._record.situations[situation.id].failed
         return render_notice(
             words,
             kind=kind,
-            judgement=self._assessment(place),
+            assessment=self._assessment(place),
             vehicles=self._vehicles(situation, escape=escape),
             start=outage.start if outage is not None else None,
             length=outage.length if outage is not None else None,
-            now=dt_util.utcnow(),
+            monotonic=dt_util.utcnow(),
             failed=[
                 replace(one, car=escape_markdown(one.car)) if escape else one
                 for one in failed
@@ -508,11 +508,11 @@ class OutageNotifier:
         notice = render_notice(
             words,
             kind=kind,
-            judgement=assessment,
+            assessment=assessment,
             vehicles=self._vehicles(due.situation, escape=escape),
             start=since,
             length=max(now - since, timedelta()),
-            now=now,
+            monotonic=now,
             drill=True,
         )
         early = runner.early_end_text if kind is EventType.ENDED else None

@@ -134,10 +134,10 @@ def tell(
     title, text = render_notice(
         words,
         kind=kind,
-        judgement=judgement,
+        assessment=judgement,
         vehicles=vehicles(keys),
         start=START,
-        now=now,
+        monotonic=now,
         length=now - START,
         drill=drill,
     )
@@ -259,10 +259,10 @@ async def test_where_the_card_is_laid_follows_the_model(
     _, text = render_notice(
         english,
         kind=EventType.STARTED,
-        judgement=outage,
+        assessment=outage,
         vehicles=[car],
         start=START,
-        now=NOW,
+        monotonic=NOW,
     )
     assert english.format(f"notice_drive_{reader}") in text.split("\n")
     assert ("phone" in text.replace("wireless phone charger", "")) is phone_key
@@ -273,14 +273,14 @@ async def test_different_cars_are_told_apart(english: Translations) -> None:
     _, text = render_notice(
         english,
         kind=EventType.STARTED,
-        judgement=outage,
+        assessment=outage,
         vehicles=[
             notice_vehicle("Ada", KEY.KEYCARD, model="model3", year=2021),
             notice_vehicle("Dot", KEY.KEYCARD, model="modelx", year=2022),
             notice_vehicle("Cy", KEY.FOB, model="models", year=2018, bluetooth=True),
         ],
         start=START,
-        now=NOW,
+        monotonic=NOW,
     )
     lines = text.split("\n")
     assert lines[0] == "Take the keycard for Ada and Dot and the key fob for Cy."
@@ -297,10 +297,10 @@ def test_the_all_clear_lists_what_failed(words: Translations) -> None:
     _, text = render_notice(
         words,
         kind=EventType.ENDED,
-        judgement=well,
+        assessment=well,
         vehicles=[],
         start=START,
-        now=NOW,
+        monotonic=NOW,
         length=timedelta(hours=6),
         failed=[
             FailedCommand(at=at, car="Ada", command=command.value)
@@ -524,10 +524,10 @@ async def test_weak_evidence_names_the_cars_and_the_doubt(
     _, text = render_notice(
         words,
         kind=EventType.STARTED,
-        judgement=judgement,
+        assessment=judgement,
         vehicles=[],
         start=START,
-        now=NOW,
+        monotonic=NOW,
         stale_vehicles=["Ada", "Cy"],
     )
     line = words.format("notice_seen", cars=words.list_of(["Ada", "Cy"]))
@@ -554,10 +554,10 @@ async def test_a_clock_that_was_set_changes_no_length(english: Translations) -> 
     _, text = render_notice(
         english,
         kind=EventType.ENDED,
-        judgement=outage,
+        assessment=outage,
         vehicles=[],
         start=START,
-        now=START - timedelta(days=1),
+        monotonic=START - timedelta(days=1),
         length=timedelta(hours=2, minutes=3),
     )
     assert "and lasted 2 h 03 min." in text

@@ -244,7 +244,7 @@ def test_refusals_of_single_vehicles_survive_a_restart() -> None:
         refused(Reason.RATE_LIMITED, 0.0, kind=RequestType.DATA, retry_after=1000.0)
     )
     later = account_of("Ada", "Cy")
-    later.restore_refusals(account.dump_refusals(100.0), now=5.0, away=300.0)
+    later.restore_refusals(account.dump_refusals(100.0), monotonic=5.0, away=300.0)
 
     assert paused(later, Category.DATA) == pytest.approx(605.1)
     assert paused(later, Category.DATA, "Cy") <= 5.0
@@ -253,7 +253,9 @@ def test_refusals_of_single_vehicles_survive_a_restart() -> None:
 
 def test_what_an_earlier_version_kept_is_understood() -> None:
     account = account_of()
-    account.restore_refusals({"reason": "limit", "paused": 100.0}, now=5.0, away=10.0)
+    account.restore_refusals(
+        {"reason": "limit", "paused": 100.0}, monotonic=5.0, away=10.0
+    )
 
     assert reason(account) is Reason.BILLING_LIMIT
     assert account.paused_until == pytest.approx(95.0)
@@ -364,7 +366,7 @@ def test_a_problem_of_before_a_restart_is_named_again_once() -> None:
     account = account_of()
     account.observe_answer(refused(Reason.BILLING_LIMIT, 0.0))
     later = account_of()
-    later.restore_refusals(account.dump_refusals(1.0), now=5.0, away=10.0)
+    later.restore_refusals(account.dump_refusals(1.0), monotonic=5.0, away=10.0)
     assert later.reason is Reason.BILLING_LIMIT
     assert not lasting(later)
     later.observe_answer(refused(Reason.BILLING_LIMIT, LIMIT_PAUSE))

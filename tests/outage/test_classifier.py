@@ -368,7 +368,7 @@ def test_evidence_carries_times_car_and_retry_after() -> None:
     found = answer(429, retry_after=37829.0)
 
     told = make_evidence(
-        classify(RequestType.CALL, found), found, car="Ada", model="model3"
+        classify(RequestType.CALL, found), found, vehicle_id="Ada", model="model3"
     )
 
     assert told == Evidence(

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import pytest
 
 from benchmarks.simulated_home import Home
-from custom_components.keycard.outage.models import Assessment, Scope, Status, Subsystem
-from custom_components.keycard.outage.outage_log import EventType
 from custom_components.keycard.outage.external_data import (
     EXPIRES_AFTER,
     GAPS_NEEDED,
@@ -16,6 +14,8 @@ from custom_components.keycard.outage.external_data import (
     SourceUpdate,
     StaleDataDetector,
 )
+from custom_components.keycard.outage.models import Assessment, Scope, Status, Subsystem
+from custom_components.keycard.outage.outage_log import EventType
 
 from .home_helpers import HOUR, SETTLED, event_types, notices, settle, status, statuses
 

@@ -38,7 +38,7 @@ BEGIN = 1000.0
 
 def watching() -> HostMonitor:
     """Return a host monitor with one good answer of every host."""
-    watch = HostMonitor(HOSTS_OF_NA, random=Random(3), now=0.0)
+    watch = HostMonitor(HOSTS_OF_NA, random=Random(3), monotonic=0.0)
     watch.home_regions["na"] += 1
     for target in watch.due(0.0):
         tell(watch, target, OK, 0.0)
@@ -182,7 +182,7 @@ def test_hosts_that_are_gone_are_forgotten() -> None:
     watch = watching()
     stored = watch.dump_hosts()
     stored["https://gone.example/status"] = {"verified": True, "down": True}
-    again = HostMonitor(HOSTS_OF_NA, random=Random(3), now=0.0)
+    again = HostMonitor(HOSTS_OF_NA, random=Random(3), monotonic=0.0)
     again.restore_hosts(stored)
 
     assert again.dump_hosts() == watch.dump_hosts()

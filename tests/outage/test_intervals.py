@@ -144,7 +144,7 @@ def test_data_are_billed_once_in_ten_minutes() -> None:
 
 def test_a_stalled_clock_leaves_the_distances_of_a_series() -> None:
     hosts = default_hosts("na")
-    watch = HostMonitor(hosts, random=Random(1), now=0.0)
+    watch = HostMonitor(hosts, random=Random(1), monotonic=0.0)
     watch.home_regions["na"] += 1
     target = list_endpoints(hosts)[0]
     watch.due(0.0)

@@ -63,13 +63,15 @@ class ClockedLog:
                 region,
                 judgement,
                 wanted=frozenset(cars if wanted else ()),
-                wall=self.wall,
-                now=self.now,
+                utcnow=self.wall,
+                monotonic=self.now,
             )
         )
 
     def forget(self, name: str) -> list[tuple[str, EventType, NoticeType]]:
-        return _told(self.journal.forget_entry(name, wall=self.wall, now=self.now))
+        return _told(
+            self.journal.forget_entry(name, utcnow=self.wall, monotonic=self.now)
+        )
 
     def wait(self, **time: float) -> None:
         self.wall += timedelta(**time)
@@ -273,7 +275,12 @@ def test_the_all_clear_contains_the_duration() -> None:
     book.report(OUTAGE)
     book.wall -= timedelta(days=2)
     (happening,) = book.journal.report(
-        "home", "na", FINE, wanted=frozenset(), wall=book.wall, now=book.now + 600
+        "home",
+        "na",
+        FINE,
+        wanted=frozenset(),
+        utcnow=book.wall,
+        monotonic=book.now + 600,
     )
     assert happening.length == timedelta(minutes=12)
 

@@ -41,8 +41,8 @@ class WatchingHome:
             by,
             "na",
             Assessment(status=status, since=since),
-            wall=self.wall,
-            now=self.now,
+            utcnow=self.wall,
+            monotonic=self.now,
         )
 
     def watch(self, seconds: float, status: Status, *by: str) -> None:

@@ -105,12 +105,12 @@ class OutageEventPublisher:
         notice = render_notice(
             self.words,
             kind=kind,
-            judgement=assessment,
+            assessment=assessment,
             vehicles=self._describe_vehicles(keys),
             stale_vehicles=self._get_stale_vehicles(assessment),
             start=start,
             length=length,
-            now=dt_util.utcnow(),
+            monotonic=dt_util.utcnow(),
             drill=drill,
         )
         return mark_as_drill(self.words, kind, notice, early=early) if drill else notice

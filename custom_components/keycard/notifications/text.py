@@ -135,10 +135,10 @@ def render_notice(
     translations: Translations,
     *,
     kind: EventType,
-    judgement: Assessment,
+    assessment: Assessment,
     vehicles: Sequence[NoticeVehicle],
     start: datetime | None,
-    now: datetime,
+    monotonic: datetime,
     length: timedelta | None = None,
     stale_vehicles: Collection[str] = (),
     failed: Sequence[FailedCommand] = (),
@@ -151,9 +151,9 @@ def render_notice(
     show, `failed` the commands that failed during the outage. The title of a `drill`
     leaves room for its mark.
     """
-    start_time = _format_time(start or now, now)
+    start_time = _format_time(start or monotonic, monotonic)
     if kind is EventType.WARNING:
-        regions = translations.regions(judgement.other_regions)
+        regions = translations.regions(assessment.other_regions)
         return translations.format("notice_title_warning"), "\n".join(
             [
                 translations.format("notice_warning", regions=regions),
@@ -166,11 +166,11 @@ def render_notice(
             [
                 translations.format("notice_over", since=start_time, duration=duration),
                 translations.format("notice_over_key"),
-                *_failed_commands(translations, failed, now),
+                *_failed_commands(translations, failed, monotonic),
             ]
         )
     affected = [one for one in vehicles if one.key is not PhysicalKey.NONE]
-    usual_keys = not affected and judgement.affected == frozenset()
+    usual_keys = not affected and assessment.affected == frozenset()
     room = MAX_TITLE - (
         len(translations.format("drill_title", title="")) if drill else 0
     )
@@ -178,8 +178,8 @@ def render_notice(
     if usual_keys:
         lines.append(translations.format("notice_usual"))
     lines += [
-        _cause_line(translations, judgement, start_time),
-        *_other_failures(translations, judgement),
+        _cause_line(translations, assessment, start_time),
+        *_other_failures(translations, assessment),
     ]
     if stale_vehicles:
         lines.append(
@@ -188,7 +188,7 @@ def render_notice(
             )
         )
     lines += _advice_lines(translations, affected)
-    return _title(translations, judgement, affected, room), "\n".join(lines)
+    return _title(translations, assessment, affected, room), "\n".join(lines)
 
 
 def _title(

@@ -154,9 +154,9 @@ class AccountStatus:
             self.auth_invalid = False
             self._auth_refused_at = self._auth_refusal = None
 
-    def forget_vehicle(self, car: str) -> None:
+    def forget_vehicle(self, vehicle_id: str) -> None:
         """Remove a vehicle that left the account."""
-        for key in [key for key in self._refusals if key and key[1] == car]:
+        for key in [key for key in self._refusals if key and key[1] == vehicle_id]:
             del self._refusals[key]
 
     def evaluate_auth(self, *, sign_in_healthy: bool) -> None:
@@ -174,11 +174,11 @@ class AccountStatus:
         if self._auth_refusal.classification.reason is Reason.SIGN_IN or repeated:
             self.auth_invalid = True
 
-    def expire_limits(self, now: float) -> None:
+    def expire_limits(self, monotonic: float) -> None:
         """Remove expired rate limits; no call would clear them."""
         for key, refusal in list(self._refusals.items()):
             limited = refusal.reason is Reason.RATE_LIMITED
-            if limited and now - refusal.until > RATE_PAUSE_MOST:
+            if limited and monotonic - refusal.until > RATE_PAUSE_MOST:
                 del self._refusals[key]
 
     # State
@@ -198,7 +198,10 @@ class AccountStatus:
         found = [self._refusals.get(None)]
         for category in _OF_ACCOUNT:
             found.append(self._refusals.get((category, None)))
-            hit = [self._refusals.get((category, car)) for car in self.vehicle_ids]
+            hit = [
+                self._refusals.get((category, vehicle_id))
+                for vehicle_id in self.vehicle_ids
+            ]
             if all(hit):
                 # Refused data alone concern the vehicles.
                 found += [one for one in hit if one and _counts(category, one.reason)]
@@ -232,29 +235,33 @@ class AccountStatus:
         found = self._refusals.get(None)
         return found.until if found else 0.0
 
-    def pause(self, category: Category, car: str | None) -> tuple[float, Reason | None]:
+    def pause(
+        self, category: Category, vehicle_id: str | None
+    ) -> tuple[float, Reason | None]:
         """Return until when calls of a category for a vehicle are paused, and why."""
         if not self._refusals:
             return 0.0, None
-        found = list(self._covering(category, car))
+        found = list(self._covering(category, vehicle_id))
         last = max(found, key=lambda refusal: refusal.until, default=None)
         return (last.until, last.reason) if last else (0.0, None)
 
-    def _covering(self, category: Category, car: str | None) -> Iterator[_Refusal]:
-        keys: set[Key] = {None, (category, car), (category, None)}
+    def _covering(
+        self, category: Category, vehicle_id: str | None
+    ) -> Iterator[_Refusal]:
+        keys: set[Key] = {None, (category, vehicle_id), (category, None)}
         if category is Category.DATA:
             # Refused calls also apply to data.
-            keys |= {(Category.CALLS, car), (Category.CALLS, None)}
+            keys |= {(Category.CALLS, vehicle_id), (Category.CALLS, None)}
         yield from (one for key, one in self._refusals.items() if key in keys)
 
-    def refusal_of(self, car: str) -> Reason | None:
+    def refusal_of(self, vehicle_id: str) -> Reason | None:
         """Return why calls for a vehicle are refused, including commands.
 
         Rate limits of other calls and refused data do not affect commands.
         """
         if self.auth_invalid:
             return Reason.SIGN_IN
-        for key in (None, (Category.CALLS, None), (Category.CALLS, car)):
+        for key in (None, (Category.CALLS, None), (Category.CALLS, vehicle_id)):
             found = self._refusals.get(key)
             if found is not None and found.reason is not Reason.RATE_LIMITED:
                 return found.reason
@@ -265,12 +272,12 @@ class AccountStatus:
         """Return when the sign-in was first refused, if it still is."""
         return self._auth_refused_at
 
-    def refused_at(self, car: str | None) -> float | None:
+    def refused_at(self, vehicle_id: str | None) -> float | None:
         """Return when calls for a vehicle were last refused, None if they are not."""
         found = [
             refusal.last_at
             for key, refusal in self._refusals.items()
-            if key is None or key[1] is None or key[1] == car
+            if key is None or key[1] is None or key[1] == vehicle_id
         ]
         if self.auth_invalid and self._auth_refusal is not None:
             found.append(self._auth_refusal.at)
@@ -278,17 +285,17 @@ class AccountStatus:
 
     # Storage
 
-    def dump_refusals(self, now: float) -> StoredAccount:
+    def dump_refusals(self, monotonic: float) -> StoredAccount:
         """Return the data to store."""
         return StoredAccount(
             reason=self.reason,
-            paused=max(0.0, self.paused_until - now),
+            paused=max(0.0, self.paused_until - monotonic),
             refusals=[
                 StoredRefusal(
                     category=key[0] if key else None,
                     car=key[1] if key else None,
                     reason=refusal.reason,
-                    paused=max(0.0, refusal.until - now),
+                    paused=max(0.0, refusal.until - monotonic),
                     times=refusal.count,
                 )
                 for key, refusal in self._refusals.items()
@@ -296,7 +303,7 @@ class AccountStatus:
         )
 
     def restore_refusals(
-        self, stored: StoredAccount, *, now: float, away: float
+        self, stored: StoredAccount, *, monotonic: float, away: float
     ) -> None:
         """Restore stored data, `away` seconds later."""
         away = max(0.0, away)
@@ -305,11 +312,11 @@ class AccountStatus:
         if refusals is None:
             refusals = _refusals_of(stored)
         for kept in refusals:
-            category, car = kept["category"], kept["car"]
-            key = None if category is None else (Category(category), car)
+            category, vehicle_id = kept["category"], kept["car"]
+            key = None if category is None else (Category(category), vehicle_id)
             self._refusals[key] = _Refusal(
                 reason=Reason(kept["reason"]),
-                until=now + max(0.0, kept["paused"] - away),
+                until=monotonic + max(0.0, kept["paused"] - away),
                 count=kept["times"],
             )
 

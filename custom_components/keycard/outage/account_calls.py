@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from .account import AccountStatus
-from .evidence import Evidence
 from .confirmation import RECENT, HealthTracker
+from .evidence import Evidence
 from .models import Subsystem
 from .vehicle_calls import VehicleCallHealth
 
@@ -58,27 +58,32 @@ class AccountCallHealth:
         self._quiet: list[tuple[float, str]] = []
         """All others, by the time of the last request with a good answer."""
 
-    def get_or_create(self, car: str | None) -> VehicleCallHealth:
+    def get_or_create(self, vehicle_id: str | None) -> VehicleCallHealth:
         """Return the calls for a vehicle, or for the account."""
-        key = car or _ACCOUNT
+        key = vehicle_id or _ACCOUNT
         if key not in self._calls:
             self._calls[key] = VehicleCallHealth(
-                can_confirm_recovery=car is not None, third_party=self.third_party
+                can_confirm_recovery=vehicle_id is not None,
+                third_party=self.third_party,
             )
             self._active[key] = self._calls[key]
             self._recount()
         return self._calls[key]
 
-    def forget_vehicle(self, car: str) -> None:
+    def forget_vehicle(self, vehicle_id: str) -> None:
         """Remove a vehicle that left the account."""
-        self._activate(car)
-        self._active.pop(car, None)
-        self._calls.pop(car, None)
+        self._activate(vehicle_id)
+        self._active.pop(vehicle_id, None)
+        self._calls.pop(vehicle_id, None)
         self._recount()
 
     def _recount(self) -> None:
-        cars = {car: calls for car, calls in self._calls.items() if car != _ACCOUNT}
-        self.counted = cars or dict(self._calls)
+        vehicle_ids = {
+            vehicle_id: calls
+            for vehicle_id, calls in self._calls.items()
+            if vehicle_id != _ACCOUNT
+        }
+        self.counted = vehicle_ids or dict(self._calls)
 
     def _activate(self, key: str) -> None:
         """Let calls change with time."""
@@ -100,18 +105,18 @@ class AccountCallHealth:
 
     # Requests
 
-    def request_now(self, now: float) -> None:
+    def request_now(self, monotonic: float) -> None:
         """Schedule a call for every vehicle now."""
         for key, calls in self.counted.items():
             self._activate(key)
-            calls.request_now(now)
+            calls.request_now(monotonic)
 
-    def due(self, now: float) -> list[tuple[str | None, Subsystem]]:
+    def due(self, monotonic: float) -> list[tuple[str | None, Subsystem]]:
         """Return the calls that are due to settle a suspicion, each once."""
         return [
-            (car or None, plane)
-            for car, calls in self._active.items()
-            for plane in calls.due(now)
+            (vehicle_id or None, subsystem)
+            for vehicle_id, calls in self._active.items()
+            for subsystem in calls.due(monotonic)
         ]
 
     def next_at(self) -> float:
@@ -136,21 +141,21 @@ class AccountCallHealth:
         self.request_now(evidence.at)
         return True
 
-    def _ask_data(self, now: float) -> None:
+    def _ask_data(self, monotonic: float) -> None:
         """Request the data of all vehicles with failing data, as one's recovered."""
         for _, calls in self._counted_active():
             track = calls.trackers[Subsystem.DATA]
             if (
                 track.down
-                and not track.is_recovering(now)
+                and not track.is_recovering(monotonic)
                 and calls.next_data_call is None
             ):
-                calls.next_data_call = now
+                calls.next_data_call = monotonic
 
-    def restart_suspicions(self, now: float, *, silent: bool) -> None:
+    def restart_suspicions(self, monotonic: float, *, silent: bool) -> None:
         """Restart suspicions, if `silent` only those without an HTTP answer."""
         for calls in self._active.values():
-            calls.restart_suspicions(now, silent=silent)
+            calls.restart_suspicions(monotonic, silent=silent)
 
     def confirm(self, host: HealthTracker, *, outage: bool) -> None:
         """Confirm failures that lasted long enough.
@@ -162,13 +167,13 @@ class AccountCallHealth:
             calls.failing for calls in self._active.values()
         ):
             return
-        planes = {Subsystem.API, Subsystem.DATA, Subsystem.COMMANDS}
+        subsystems = {Subsystem.API, Subsystem.DATA, Subsystem.COMMANDS}
         if self.third_party and not outage:
-            planes -= {Subsystem.DATA}
+            subsystems -= {Subsystem.DATA}
             if not self._commands_fail_together():
-                planes -= {Subsystem.COMMANDS}
+                subsystems -= {Subsystem.COMMANDS}
         for calls in self._active.values():
-            calls.confirm(host, planes=planes)
+            calls.confirm(host, subsystems=subsystems)
 
     def _commands_fail_together(self) -> bool:
         """Return whether commands of several vehicles fail at the same time."""
@@ -178,81 +183,94 @@ class AccountCallHealth:
         bad = [one.last_bad for one in tracks if one.failing and one.last_bad]
         return len(bad) > 1 and max(bad) - min(bad) <= RECENT
 
-    def update(self, now: float) -> None:
+    def update(self, monotonic: float) -> None:
         """Update time-dependent state."""
         for calls in self._active.values():
-            calls.expire_commands(now)
+            calls.expire_commands(monotonic)
             calls.update_intermittent()
         self._deactivate_quiet()
 
     def release_refused(
-        self, account: AccountStatus, now: float, *, since: float
+        self, account: AccountStatus, monotonic: float, *, since: float
     ) -> None:
         """Reset calls that failed and were then refused.
 
         `since` is when their host started to answer well; that must be ten minutes ago.
         """
-        for car, calls in self._active.items():
+        for vehicle_id, calls in self._active.items():
             if not calls.api.down:
                 continue
-            refused = account.refused_at(car or None)
+            refused = account.refused_at(vehicle_id or None)
             failed = calls.api.last_bad or since
             if (
                 refused is not None
                 and refused > failed
-                and now - max(failed, since) > RECENT
+                and monotonic - max(failed, since) > RECENT
             ):
                 calls.api.reset()
 
     # State
 
-    def has_evidence(self, now: float) -> bool:
+    def has_evidence(self, monotonic: float) -> bool:
         """Return whether there is evidence since the start."""
         return bool(self._quiet) or any(
-            calls.api.last_good is not None or calls.is_working(now, None) is False
+            calls.api.last_good is not None
+            or calls.is_working(monotonic, None) is False
             for calls in self._active.values()
         )
 
-    def count(self, now: float, since: float | None) -> VehicleTally:
+    def count(self, monotonic: float, since: float | None) -> VehicleTally:
         """Count the vehicles by health; `since` limits it to later requests."""
         works = {
-            car: calls.is_working(now, since) for car, calls in self._counted_active()
+            vehicle_id: calls.is_working(monotonic, since)
+            for vehicle_id, calls in self._counted_active()
         }
-        sent_since = now - RECENT if since is None else max(since, now - RECENT)
+        sent_since = (
+            monotonic - RECENT if since is None else max(since, monotonic - RECENT)
+        )
         quiet = self._quiet
         return VehicleTally(
-            failing=frozenset(car for car, fine in works.items() if fine is False),
+            failing=frozenset(
+                vehicle_id for vehicle_id, fine in works.items() if fine is False
+            ),
             fine=any(works.values()) or bool(quiet and quiet[-1][0] >= sent_since),
             unknown=None in works.values() or bool(quiet and quiet[0][0] < sent_since),
             sent_since=sent_since,
         )
 
-    def fine_vehicles(self, count: VehicleTally, now: float) -> frozenset[str]:
+    def fine_vehicles(self, count: VehicleTally, monotonic: float) -> frozenset[str]:
         """Return the vehicles that a count found fine."""
         since = count.sent_since
         active = [
-            car for car, calls in self._counted_active() if calls.is_working(now, since)
+            vehicle_id
+            for vehicle_id, calls in self._counted_active()
+            if calls.is_working(monotonic, since)
         ]
         quiet = self._quiet[bisect_left(self._quiet, (since, "")) :]
-        return frozenset([*active, *(car for _, car in quiet)])
+        return frozenset([*active, *(vehicle_id for _, vehicle_id in quiet)])
 
-    def is_settling(self, count: VehicleTally, now: float) -> bool:
+    def is_settling(self, count: VehicleTally, monotonic: float) -> bool:
         """Return whether vehicles are just failing or recovering one by one."""
         return any(
             calls.api.suspected_at is not None
-            and calls.is_working(now, count.sent_since)
+            and calls.is_working(monotonic, count.sent_since)
             for _, calls in self._counted_active()
-        ) or all(self._calls[car].api.is_recovering(now) for car in count.failing)
+        ) or all(
+            self._calls[vehicle_id].api.is_recovering(monotonic)
+            for vehicle_id in count.failing
+        )
 
     @property
     def degraded(self) -> bool:
         """Return whether any subsystem is down or fails intermittently."""
         return any(calls.degraded for _, calls in self._counted_active())
 
-    def down(self, plane: Subsystem) -> frozenset[str]:
+    def down(self, subsystem: Subsystem) -> frozenset[str]:
         """Return the vehicles for which a subsystem is down."""
         return frozenset(
-            car for car, calls in self._counted_active() if calls.trackers[plane].down
+            vehicle_id
+            for vehicle_id, calls in self._counted_active()
+            if calls.trackers[subsystem].down
         )
 
     def unaffected(self, hit: frozenset[str]) -> frozenset[str]:
@@ -261,34 +279,40 @@ class AccountCallHealth:
         Data are polled rarely, so only data since the others became stale count.
         """
         down = [
-            self._calls[car].trackers[Subsystem.DATA]
-            for car in self.down(Subsystem.DATA)
+            self._calls[vehicle_id].trackers[Subsystem.DATA]
+            for vehicle_id in self.down(Subsystem.DATA)
         ]
         since = min((track.started_at or 0.0 for track in down), default=None)
         return frozenset(
-            car
-            for car, calls in self.counted.items()
-            if car not in hit
+            vehicle_id
+            for vehicle_id, calls in self.counted.items()
+            if vehicle_id not in hit
             and (
                 since is None
                 or (calls.trackers[Subsystem.DATA].last_good_sent or since) > since
             )
         )
 
-    def is_recovering(self, hit: frozenset[str], now: float) -> bool:
+    def is_recovering(self, hit: frozenset[str], monotonic: float) -> bool:
         """Return whether all failing subsystems have begun to recover."""
-        tracks = [track for car in hit for track in self._calls[car].trackers.values()]
-        return all(track.is_recovering(now) for track in tracks if track.down)
+        tracks = [
+            track
+            for vehicle_id in hit
+            for track in self._calls[vehicle_id].trackers.values()
+        ]
+        return all(track.is_recovering(monotonic) for track in tracks if track.down)
 
     def intermittent(self) -> frozenset[str]:
         """Return the vehicles whose calls fail intermittently."""
         return frozenset(
-            car for car, calls in self._counted_active() if calls.intermittent
+            vehicle_id
+            for vehicle_id, calls in self._counted_active()
+            if calls.intermittent
         )
 
-    def models(self, cars: Iterable[str]) -> frozenset[str | None]:
+    def models(self, vehicle_ids: Iterable[str]) -> frozenset[str | None]:
         """Return the models of vehicles, None for an unknown one."""
-        return frozenset(self._calls[car].model for car in cars)
+        return frozenset(self._calls[vehicle_id].model for vehicle_id in vehicle_ids)
 
     def started_at(self) -> float | None:
         """Return the earliest start of current failures, None if unknown."""
@@ -300,13 +324,13 @@ class AccountCallHealth:
         ]
         return min((at for at in began if at is not None), default=None)
 
-    def awaits_recovery_proof(self, now: float) -> bool:
+    def awaits_recovery_proof(self, monotonic: float) -> bool:
         """Return whether an end of the outage awaits proof from a vehicle's data."""
         return any(
-            car != _ACCOUNT
+            vehicle_id != _ACCOUNT
             and calls.recovery_proof_until is not None
-            and now < calls.recovery_proof_until
-            for car, calls in self._counted_active()
+            and monotonic < calls.recovery_proof_until
+            for vehicle_id, calls in self._counted_active()
         )
 
     # Storage
@@ -314,20 +338,24 @@ class AccountCallHealth:
     def dump_vehicles(self) -> dict[str, StoredVehicle]:
         """Return the data to store."""
         return {
-            car: StoredVehicle(
+            vehicle_id: StoredVehicle(
                 model=calls.model,
-                down=[plane for plane, track in calls.trackers.items() if track.down],
+                down=[
+                    subsystem
+                    for subsystem, track in calls.trackers.items()
+                    if track.down
+                ],
                 flawed=calls.intermittent,
             )
-            for car, calls in self._calls.items()
+            for vehicle_id, calls in self._calls.items()
         }
 
     def restore_vehicles(self, stored: dict[str, StoredVehicle]) -> None:
         """Restore stored data."""
-        for car, kept in stored.items():
-            calls = self.get_or_create(car or None)
-            self._activate(car)
+        for vehicle_id, kept in stored.items():
+            calls = self.get_or_create(vehicle_id or None)
+            self._activate(vehicle_id)
             calls.model = kept["model"]
             calls.intermittent = kept["flawed"]
-            for plane in kept["down"]:
-                calls.trackers[Subsystem(plane)].down = True
+            for subsystem in kept["down"]:
+                calls.trackers[Subsystem(subsystem)].down = True

@@ -114,7 +114,7 @@ class _Request:
         return content if isinstance(content, dict) else {}
 
     @property
-    def elsewhere(self) -> bool:
+    def redirected(self) -> bool:
         """Return whether the answer redirects to another or an invalid host."""
         try:
             host = urlsplit(self.answer.location or "").hostname
@@ -165,8 +165,8 @@ def _json(asked: _Request) -> bool:
     return asked.json
 
 
-def _elsewhere(asked: _Request) -> bool:
-    return asked.elsewhere
+def _redirected(asked: _Request) -> bool:
+    return asked.redirected
 
 
 def _ok(asked: _Request) -> bool:
@@ -191,7 +191,7 @@ def _third_party(asked: _Request) -> bool:
     return asked.third_party
 
 
-def _told_offline(asked: _Request) -> bool:
+def _reports_offline(asked: _Request) -> bool:
     """Return whether a 2xx reports an offline vehicle instead of the expected data."""
     content = asked.content
     told = content.get("response", content)
@@ -239,7 +239,7 @@ _RULES = (
     # The user's network answers in the host's place.
     _Rule(
         _ALL,
-        _both(_from_to(300, 399), _elsewhere),
+        _both(_from_to(300, 399), _redirected),
         _NETWORK,
         Verdict.BAD,
         Reason.PORTAL,
@@ -274,7 +274,7 @@ _RULES = (
         Verdict.BAD,
         Reason.IN_SERVICE,
     ),
-    _Rule(_CALLS, _both(_fine, _told_offline), _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Rule(_CALLS, _both(_fine, _reports_offline), _CAR, Verdict.BAD, Reason.ASLEEP),
     _Rule(
         _CALLS,
         _both(_status(400, 412, 500), _says(*_PROXY_PHRASES)),

@@ -94,7 +94,7 @@ class HealthTracker:
         """Return whether a whole series of requests had no good answer."""
         return self.suspected_at is not None and self._failed_count >= self.rule.weight
 
-    def is_settled(self, now: float) -> bool:
+    def is_settled(self, monotonic: float) -> bool:
         """Return whether no further evidence is pending.
 
         Pending are the rest of a series, and the control probes at its end.
@@ -102,7 +102,7 @@ class HealthTracker:
         if self.suspected_at is None:
             return True
         return self.exhausted and not (
-            self.confirmable and now - self._exhausted_at < _CONTROLS_WITHIN
+            self.confirmable and monotonic - self._exhausted_at < _CONTROLS_WITHIN
         )
 
     @property
@@ -115,16 +115,16 @@ class HealthTracker:
             and self._last_failed_sent - self._first_failed_sent >= self.rule.span
         )
 
-    def suspect(self, now: float) -> bool:
+    def suspect(self, monotonic: float) -> bool:
         """Start a suspicion; return whether it is new."""
         if self.down or self.suspected_at is not None:
             return False
-        self.restart(now)
+        self.restart(monotonic)
         return True
 
-    def restart(self, now: float) -> None:
+    def restart(self, monotonic: float) -> None:
         """Restart the suspicion; earlier requests no longer count."""
-        self.suspected_at = now
+        self.suspected_at = monotonic
         self.doubt = None
         self._failed_count = 0
         self._forget_failures()
@@ -205,20 +205,20 @@ class HealthTracker:
         self.down = False
         self._started_at = None
 
-    def is_recovering(self, now: float) -> bool:
+    def is_recovering(self, monotonic: float) -> bool:
         """Return whether a failed subject has recently started to answer well."""
         return (
             self.down
             and self._good_answers > 0
-            and now - (self.last_good or _NEVER) < _RECOVERS_WITHIN
+            and monotonic - (self.last_good or _NEVER) < _RECOVERS_WITHIN
         )
 
-    def health(self, now: float) -> Health:
+    def health(self, monotonic: float) -> Health:
         """Return the current health; good answers count for ten minutes."""
         if self.down:
             return Health.DOWN
         if self.exhausted:
             return Health.DOUBTFUL
-        if self.last_good is None or now - self.last_good > RECENT:
+        if self.last_good is None or monotonic - self.last_good > RECENT:
             return Health.UNKNOWN
         return Health.UP

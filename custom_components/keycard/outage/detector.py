@@ -7,8 +7,9 @@ from typing import NotRequired, TypedDict
 
 from .account import AccountStatus, StoredAccount
 from .account_calls import AccountCallHealth, StoredVehicle, VehicleTally
-from .evidence import CACHED, STALE, Evidence, Reason, Subject
 from .confirmation import RECENT, RENEWALS, Health, HealthTracker
+from .evidence import CACHED, STALE, Evidence, Reason, Subject
+from .external_data import StaleDataDetector, StoredStaleData
 from .host_monitor import HostMonitor
 from .models import (
     INCONCLUSIVE,
@@ -19,7 +20,6 @@ from .models import (
     Status,
     Subsystem,
 )
-from .external_data import StaleDataDetector, StoredStaleData
 from .stored_values import LONGEST_GAP, check_type, parse_stored_time
 from .vehicle_calls import FailureExtent
 
@@ -53,25 +53,25 @@ class OutageDetector:
         watch: HostMonitor,
         *,
         region: str,
-        in_between: bool,
-        now: float,
+        third_party: bool,
+        monotonic: float,
         vehicle_ids: Collection[str] = (),
         stale_data: StaleDataDetector | None = None,
     ) -> None:
-        """Initialize for a region; `in_between` if a third party answers calls.
+        """Initialize for a region; `third_party` if a third party answers calls.
 
         `vehicle_ids` are those of the account, which may change.
         """
         self.host_monitor = watch
         self.region = region
-        self.third_party = in_between
+        self.third_party = third_party
         self.account = AccountStatus(vehicle_ids=vehicle_ids)
         self.stale_data = stale_data or StaleDataDetector()
         self.assessment = Assessment(missing_evidence=(MissingEvidence.FIRST_ANSWER,))
-        self._calls = AccountCallHealth(third_party=in_between)
+        self._calls = AccountCallHealth(third_party=third_party)
         # Refreshing some tokens may fail while their host seems healthy.
         self._token_refresh = HealthTracker(rule=RENEWALS, verified=True)
-        self._started_at = now
+        self._started_at = monotonic
         self._host_suspected_at: float | None = None
         self._internet_was_down = False
 
@@ -106,42 +106,42 @@ class OutageDetector:
         if not evidence.good:
             self.host_monitor.probe_now(evidence.at)
 
-    def forget(self, car: str) -> None:
+    def forget(self, vehicle_id: str) -> None:
         """Remove a vehicle that left the account."""
-        self._calls.forget_vehicle(car)
-        self.account.forget_vehicle(car)
+        self._calls.forget_vehicle(vehicle_id)
+        self.account.forget_vehicle(vehicle_id)
 
-    def calls_due(self, now: float) -> list[tuple[str | None, Subsystem]]:
+    def calls_due(self, monotonic: float) -> list[tuple[str | None, Subsystem]]:
         """Return the calls that are due to settle a suspicion, each once."""
-        return self._calls.due(now)
+        return self._calls.due(monotonic)
 
     def next_call(self) -> float:
         """Return when `calls_due` next returns something."""
         return self._calls.next_at()
 
-    def waive_recovery_proof(self, car: str) -> None:
+    def waive_recovery_proof(self, vehicle_id: str) -> None:
         """Require no recovery proof from the data of a vehicle that is not online."""
-        calls = self._calls.get_or_create(car)
+        calls = self._calls.get_or_create(vehicle_id)
         calls.waive_recovery_proof()
         calls.can_confirm_recovery = False
 
-    def calls_work(self, car: str, now: float) -> bool:
+    def calls_work(self, vehicle_id: str, monotonic: float) -> bool:
         """Return whether calls for a vehicle work."""
-        works = self._calls.get_or_create(car).is_working(now, None)
-        return bool(works) and self.account.refusal_of(car) is None
+        works = self._calls.get_or_create(vehicle_id).is_working(monotonic, None)
+        return bool(works) and self.account.refusal_of(vehicle_id) is None
 
     @property
     def account_refusal(self) -> Reason | None:
         """Return why calls for all vehicles are refused, None if they are not."""
         return self.account.refusal_of("")
 
-    def refusal_of(self, car: str) -> Reason | None:
+    def refusal_of(self, vehicle_id: str) -> Reason | None:
         """Return why calls for a vehicle are refused, None if they are not."""
-        return self.account.refusal_of(car)
+        return self.account.refusal_of(vehicle_id)
 
-    def calls_paused(self, now: float) -> bool:
+    def calls_paused(self, monotonic: float) -> bool:
         """Return whether calls of any kind are paused for the account."""
-        return now < self.account.paused_until
+        return monotonic < self.account.paused_until
 
     @property
     def auth_invalid(self) -> bool:
@@ -150,62 +150,66 @@ class OutageDetector:
 
     # Assessment
 
-    def assess(self, now: float, wall: datetime) -> Assessment:
+    def assess(self, monotonic: float, utcnow: datetime) -> Assessment:
         """Return the current assessment."""
         own = self.host_monitor.tracker(self.region)
-        self._update_trackers(own, now)
-        found = self._evaluate_rules(own, now)
+        self._update_trackers(own, monotonic)
+        found = self._evaluate_rules(own, monotonic)
         if found is None:
             return self.assessment
-        if (since := self._since(found, now, wall)) != found.since:
+        if (since := self._since(found, monotonic, utcnow)) != found.since:
             found = replace(found, since=since)
         self.assessment = found
         self.host_monitor.set_outage_active(self, on=self.assessment.status in OUTAGES)
         return self.assessment
 
-    def _update_trackers(self, own: HealthTracker, now: float) -> None:
-        self._follow_host(own, now)
+    def _update_trackers(self, own: HealthTracker, monotonic: float) -> None:
+        self._follow_host(own, monotonic)
         if not self.host_monitor.internet_down:
             outage = self.assessment.since is not None or own.down
             self._calls.confirm(own, outage=outage)
-        self._calls.update(now)
-        if own.health(now) is Health.UP:
+        self._calls.update(monotonic)
+        if own.health(monotonic) is Health.UP:
             if self._token_refresh.confirmable:
                 self._token_refresh.confirm()
             since = max(self._started_at, own.last_bad or self._started_at)
-            self._calls.release_refused(self.account, now, since=since)
+            self._calls.release_refused(self.account, monotonic, since=since)
         if own.failing or self.host_monitor.internet_down:
-            self.stale_data.reset_timers(now)
-        self.stale_data.evaluate(now)
-        self.account.expire_limits(now)
+            self.stale_data.reset_timers(monotonic)
+        self.stale_data.evaluate(monotonic)
+        self.account.expire_limits(monotonic)
         if (refused := self.account.auth_refused_at) is not None:
             self.account.evaluate_auth(
                 sign_in_healthy=self.third_party
                 or self.host_monitor.sign_in_healthy_since(refused)
             )
 
-    def _follow_host(self, own: HealthTracker, now: float) -> None:
+    def _follow_host(self, own: HealthTracker, monotonic: float) -> None:
         """Restart or request calls when their host is suspected."""
         if own.suspected_at is None:
             if self._host_suspected_at is not None and not own.down:
-                self._calls.restart_suspicions(now, silent=not self._internet_was_down)
+                self._calls.restart_suspicions(
+                    monotonic, silent=not self._internet_was_down
+                )
             self._internet_was_down = False
         else:
             if own.suspected_at != self._host_suspected_at:
-                self._calls.request_now(now)
+                self._calls.request_now(monotonic)
             self._internet_was_down = (
                 self._internet_was_down or self.host_monitor.internet_down
             )
         self._host_suspected_at = own.suspected_at
 
-    def _evaluate_rules(self, own: HealthTracker, now: float) -> Assessment | None:
+    def _evaluate_rules(
+        self, own: HealthTracker, monotonic: float
+    ) -> Assessment | None:
         """Evaluate the decision table; None keeps the last assessment."""
-        if not self._has_evidence(own, now):
+        if not self._has_evidence(own, monotonic):
             return None
-        health = own.health(now)
-        count = self._calls.count(now, self._counts_since(own, health))
+        health = own.health(monotonic)
+        count = self._calls.count(monotonic, self._counts_since(own, health))
         outcome = self._outcome(count)
-        elsewhere = self._other_regions()
+        other_regions = self._other_regions()
 
         if (
             self.host_monitor.internet_down
@@ -222,73 +226,79 @@ class OutageDetector:
             and outcome is FailureExtent.ALL_FAIL
             and health is Health.UP
         ):
-            if not own.is_settled(now) or self._is_catching_up(own, now):
+            if not own.is_settled(monotonic) or self._is_catching_up(own, monotonic):
                 return None
             return Assessment(
-                status=Status.PROVIDER_DOWN, scope=Scope.NONE, other_regions=elsewhere
+                status=Status.PROVIDER_DOWN,
+                scope=Scope.NONE,
+                other_regions=other_regions,
             )
         calls_prove = outcome is FailureExtent.ALL_FAIL and not self.third_party
         if calls_prove or (own.down and not count.fine):
             return Assessment(
                 status=Status.OUTAGE,
-                scope=self._scope(elsewhere),
+                scope=self._scope(other_regions),
                 subsystems=_subsystems(
                     (Subsystem.STATUS, own.down),
                     (Subsystem.API, outcome is FailureExtent.ALL_FAIL),
                 ),
-                other_regions=elsewhere,
+                other_regions=other_regions,
                 affected=None,
             )
         if outcome is FailureExtent.SOME_FAIL and (
             # Through a third party the cause is unknown, unless an outage is active.
             not self.third_party or self.assessment.since is not None
         ):
-            if self._calls.is_settling(count, now):
+            if self._calls.is_settling(count, monotonic):
                 return None
-            return self._find_partial(count, elsewhere, now)
-        if (degraded := self._find_degraded(now, elsewhere)) is not None:
+            return self._find_partial(count, other_regions, monotonic)
+        if (degraded := self._find_degraded(monotonic, other_regions)) is not None:
             return degraded
-        if own.verified and not own.is_settled(now):
+        if own.verified and not own.is_settled(monotonic):
             return None
         if self.host_monitor.sign_in_down or self._token_refresh.down:
             return Assessment(
                 status=Status.SIGN_IN_OUTAGE,
                 scope=Scope.WORLDWIDE,
                 subsystems=(Subsystem.AUTH,),
-                other_regions=elsewhere,
+                other_regions=other_regions,
                 affected=None,
             )
         if self.account.reason is not None:
             return Assessment(
                 status=Status.ACCOUNT_PROBLEM,
                 scope=Scope.ACCOUNT,
-                other_regions=elsewhere,
+                other_regions=other_regions,
             )
         if self.stale_data.stale_vehicles and health is Health.UP:
             return Assessment(
                 status=Status.DEGRADED,
                 scope=Scope.VEHICLE,
                 subsystems=(Subsystem.DATA,),
-                other_regions=elsewhere,
+                other_regions=other_regions,
                 stale_vehicles=self.stale_data.stale_vehicles,
             )
         if count.fine or health is Health.UP:
             if self.assessment.since is not None and self._calls.awaits_recovery_proof(
-                now
+                monotonic
             ):
                 return None
             return Assessment(
-                status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=elsewhere
+                status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=other_regions
             )
         return Assessment(
             missing_evidence=self._missing(own),
-            other_regions=elsewhere,
+            other_regions=other_regions,
             affected=self.assessment.affected,
         )
 
-    def _has_evidence(self, own: HealthTracker, now: float) -> bool:
+    def _has_evidence(self, own: HealthTracker, monotonic: float) -> bool:
         """Return whether there is evidence since the start."""
-        return own.last_good is not None or own.failing or self._calls.has_evidence(now)
+        return (
+            own.last_good is not None
+            or own.failing
+            or self._calls.has_evidence(monotonic)
+        )
 
     def _counts_since(self, own: HealthTracker, health: Health) -> float | None:
         """Return the time since which calls count during the current failure."""
@@ -305,12 +315,12 @@ class OutageDetector:
             FailureExtent.SOME_FAIL if count.fine or partial else FailureExtent.ALL_FAIL
         )
 
-    def _is_catching_up(self, own: HealthTracker, now: float) -> bool:
+    def _is_catching_up(self, own: HealthTracker, monotonic: float) -> bool:
         """Return whether a third party may still be recovering from an outage."""
         return (
             self.assessment.status in OUTAGES
             and own.cleared_at is not None
-            and now - own.cleared_at < RECENT
+            and monotonic - own.cleared_at < RECENT
         )
 
     def _other_regions(self) -> tuple[str, ...]:
@@ -320,29 +330,29 @@ class OutageDetector:
             if region != self.region
         )
 
-    def _scope(self, elsewhere: tuple[str, ...]) -> Scope:
-        if not elsewhere:
+    def _scope(self, other_regions: tuple[str, ...]) -> Scope:
+        if not other_regions:
             return Scope.REGION
         others = len(self.host_monitor.regions) - 1
-        return Scope.WORLDWIDE if len(elsewhere) == others else Scope.REGIONS
+        return Scope.WORLDWIDE if len(other_regions) == others else Scope.REGIONS
 
     def _find_partial(
-        self, count: VehicleTally, elsewhere: tuple[str, ...], now: float
+        self, count: VehicleTally, other_regions: tuple[str, ...], monotonic: float
     ) -> Assessment:
         models = self._calls.models(count.failing)
-        fine = self._calls.models(self._calls.fine_vehicles(count, now))
+        fine = self._calls.models(self._calls.fine_vehicles(count, monotonic))
         by_model = not models & fine and None not in models
         return Assessment(
             status=Status.DEGRADED,
             scope=Scope.MODEL if by_model else Scope.VEHICLE,
             subsystems=(Subsystem.API,),
             models=_names(models) if by_model else (),
-            other_regions=elsewhere,
+            other_regions=other_regions,
             affected=count.failing,
         )
 
     def _find_degraded(
-        self, now: float, elsewhere: tuple[str, ...]
+        self, monotonic: float, other_regions: tuple[str, ...]
     ) -> Assessment | None:
         if not self._calls.degraded:
             return None
@@ -357,24 +367,27 @@ class OutageDetector:
         hit = frozenset[str]().union(*by_plane.values())
         if not hit:
             return None
-        scope, models = self._find_scope(hit, now)
+        scope, models = self._find_scope(hit, monotonic)
         return Assessment(
             status=Status.DEGRADED,
             scope=scope,
             subsystems=_subsystems(
-                *((plane, bool(cars)) for plane, cars in by_plane.items())
+                *(
+                    (subsystem, bool(vehicle_ids))
+                    for subsystem, vehicle_ids in by_plane.items()
+                )
             ),
             models=models,
-            other_regions=elsewhere,
+            other_regions=other_regions,
             affected=by_plane[Subsystem.API] | by_plane[Subsystem.COMMANDS],
         )
 
     def _find_scope(
-        self, hit: frozenset[str], now: float
+        self, hit: frozenset[str], monotonic: float
     ) -> tuple[Scope, tuple[str, ...]]:
         """Return scope and models of a subsystem's failure."""
         if self.assessment.status is Status.DEGRADED and self._calls.is_recovering(
-            hit, now
+            hit, monotonic
         ):
             # Vehicles recover one by one.
             return self.assessment.scope, self.assessment.models
@@ -395,7 +408,9 @@ class OutageDetector:
             return (MissingEvidence.UNRELATED_ANSWER,)
         return (MissingEvidence.RECENT_ANSWER,)
 
-    def _since(self, found: Assessment, now: float, wall: datetime) -> datetime | None:
+    def _since(
+        self, found: Assessment, monotonic: float, utcnow: datetime
+    ) -> datetime | None:
         if found.status in INCONCLUSIVE:
             return self.assessment.since
         if found.status not in OUTAGES:
@@ -412,12 +427,12 @@ class OutageDetector:
             ]
         if found.stale_vehicles:
             began.append(self.stale_data.started_at)
-        seen = min((at for at in began if at is not None), default=now)
-        return wall - timedelta(seconds=now - seen)
+        seen = min((at for at in began if at is not None), default=monotonic)
+        return utcnow - timedelta(seconds=monotonic - seen)
 
     # Storage
 
-    def dump_state(self, now: float) -> StoredDetector:
+    def dump_state(self, monotonic: float) -> StoredDetector:
         """Return the data to store."""
         held = self.assessment
         return StoredDetector(
@@ -430,12 +445,14 @@ class OutageDetector:
             since=held.since.isoformat() if held.since else None,
             verified=self._calls.verified,
             cars=self._calls.dump_vehicles(),
-            account=self.account.dump_refusals(now),
+            account=self.account.dump_refusals(monotonic),
             renewals_fail=self._token_refresh.down,
             beside=self.stale_data.dump_intervals(),
         )
 
-    def restore_state(self, stored: StoredDetector, *, now: float, away: float) -> None:
+    def restore_state(
+        self, stored: StoredDetector, *, monotonic: float, away: float
+    ) -> None:
         """Restore stored data completely or raise; `away` is their age in seconds.
 
         Failures older than a day are dropped.
@@ -445,19 +462,24 @@ class OutageDetector:
             stored = _without_failures(stored)
         # Invalid data raise here, before anything is changed.
         trial = OutageDetector(
-            self.host_monitor, region=self.region, in_between=self.third_party, now=now
+            self.host_monitor,
+            region=self.region,
+            third_party=self.third_party,
+            monotonic=monotonic,
         )
-        trial._restore(stored, now=now, away=away)
-        self._restore(stored, now=now, away=away)
+        trial._restore(stored, monotonic=monotonic, away=away)
+        self._restore(stored, monotonic=monotonic, away=away)
 
-    def _restore(self, stored: StoredDetector, *, now: float, away: float) -> None:
+    def _restore(
+        self, stored: StoredDetector, *, monotonic: float, away: float
+    ) -> None:
         affected = stored["affected"]
-        if (beside := stored.get("beside")) is not None:
-            self.stale_data.restore_intervals(beside, now)
+        if (external := stored.get("beside")) is not None:
+            self.stale_data.restore_intervals(external, monotonic)
         self.assessment = Assessment(
             status=Status(stored["status"]),
             scope=Scope(stored["scope"]),
-            subsystems=tuple(Subsystem(plane) for plane in stored["planes"]),
+            subsystems=tuple(Subsystem(subsystem) for subsystem in stored["planes"]),
             other_regions=tuple(stored["elsewhere"]),
             models=tuple(stored["models"]),
             affected=None if affected is None else frozenset(affected),
@@ -466,7 +488,7 @@ class OutageDetector:
         )
         self._calls.verified = stored["verified"]
         self._calls.restore_vehicles(stored["cars"])
-        self.account.restore_refusals(stored["account"], now=now, away=away)
+        self.account.restore_refusals(stored["account"], monotonic=monotonic, away=away)
         self._token_refresh.down = stored.get("renewals_fail") is True
 
 
@@ -476,7 +498,7 @@ _UNWELL = frozenset({Health.DOWN, Health.DOUBTFUL})
 def _without_failures(stored: StoredDetector) -> StoredDetector:
     """Return the data that stay valid after a long gap."""
     fresh = Assessment()
-    cars = stored["cars"].items()
+    vehicle_ids = stored["cars"].items()
     kept = StoredDetector(
         status=fresh.status,
         scope=fresh.scope,
@@ -486,16 +508,19 @@ def _without_failures(stored: StoredDetector) -> StoredDetector:
         affected=None if fresh.affected is None else sorted(fresh.affected),
         since=None,
         verified=stored["verified"],
-        cars={name: {**car, "down": [], "flawed": False} for name, car in cars},
+        cars={
+            name: {**vehicle_id, "down": [], "flawed": False}
+            for name, vehicle_id in vehicle_ids
+        },
         account=stored["account"],
     )
-    if (beside := stored.get("beside")) is not None:
-        kept["beside"] = {**beside, "still": []}
+    if (external := stored.get("beside")) is not None:
+        kept["beside"] = {**external, "still": []}
     return kept
 
 
 def _subsystems(*found: tuple[Subsystem, bool]) -> tuple[Subsystem, ...]:
-    return tuple(plane for plane, fails in found if fails)
+    return tuple(subsystem for subsystem, fails in found if fails)
 
 
 def _names(models: frozenset[str | None]) -> tuple[str, ...]:

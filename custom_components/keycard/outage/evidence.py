@@ -108,12 +108,12 @@ class Evidence:
         """Return whether the verdict is not bad."""
         return self.classification.verdict is not Verdict.BAD
 
-    def as_vehicle_evidence(self, *, car: str, model: str) -> Evidence:
+    def as_vehicle_evidence(self, *, vehicle_id: str, model: str) -> Evidence:
         """Return it as a vehicle's evidence, an auth failure as one of the API."""
         meaning = self.classification
         if meaning.subject is Subject.AUTH:
             meaning = replace(meaning, subject=Subject.API)
-        return replace(self, classification=meaning, car=car, model=model)
+        return replace(self, classification=meaning, car=vehicle_id, model=model)
 
 
 STALE = Classification(subject=Subject.DATA, verdict=Verdict.BAD, reason=Reason.STALE)
@@ -129,7 +129,7 @@ def make_evidence(
     meaning: Classification,
     answer: HttpResult,
     *,
-    car: str | None = None,
+    vehicle_id: str | None = None,
     model: str | None = None,
     kind: RequestType | None = None,
 ) -> Evidence:
@@ -138,7 +138,7 @@ def make_evidence(
         classification=meaning,
         sent_at=answer.sent_at,
         at=answer.sent_at + answer.elapsed,
-        car=car,
+        car=vehicle_id,
         model=model,
         retry_after=answer.retry_after,
         answered=answer.status is not None,

@@ -129,15 +129,15 @@ class _Source:
         """Stop the timer; the gap does not count as an interval."""
         self.unchanged_since = self.moved_at = None
 
-    def is_stale(self, now: float, *, since: float) -> bool:
+    def is_stale(self, monotonic: float, *, since: float) -> bool:
         """Return whether data have been unchanged for too long."""
         pace = self.interval
         if pace is None or self.unchanged_since is None:
             return False
         return (
-            now - max(self.unchanged_since, since)
+            monotonic - max(self.unchanged_since, since)
             >= max(STALE_AFTER, STALE_GAPS * pace)
-            and now - self.reported_at <= REPORTED_WITHIN
+            and monotonic - self.reported_at <= REPORTED_WITHIN
         )
 
 
@@ -166,7 +166,7 @@ class StaleDataDetector:
     def retain(self, named: Collection[tuple[str, str]]) -> None:
         """Keep only these vehicles and integrations as sources."""
         self._sources = {key: self._sources.get(key, _Source()) for key in named}
-        self.stale_vehicles &= {car for car, _ in named}
+        self.stale_vehicles &= {vehicle_id for vehicle_id, _ in named}
         if not self.stale_vehicles:
             self.started_at = None
 
@@ -183,41 +183,41 @@ class StaleDataDetector:
         elif sight.at - self._first_moved_at >= MOVES_APART:
             self._moves_again = True
 
-    def mark_unavailable(self, car: str, path: str) -> None:
+    def mark_unavailable(self, vehicle_id: str, path: str) -> None:
         """Mark a vehicle as unavailable in an integration."""
-        self._source(car, path).pause()
+        self._source(vehicle_id, path).pause()
 
-    def reset(self, car: str, path: str) -> None:
+    def reset(self, vehicle_id: str, path: str) -> None:
         """Reset a source after its measured entities have changed."""
-        self._sources[car, path] = _Source()
+        self._sources[vehicle_id, path] = _Source()
 
-    def _source(self, car: str, path: str) -> _Source:
-        return self._sources.setdefault((car, path), _Source())
+    def _source(self, vehicle_id: str, path: str) -> _Source:
+        return self._sources.setdefault((vehicle_id, path), _Source())
 
-    def reset_timers(self, now: float) -> None:
+    def reset_timers(self, monotonic: float) -> None:
         """Restart the timers, as data may be unchanged while a host fails."""
         for witness in self._sources.values():
             if witness.unchanged_since is not None:
                 witness.pause()
-                witness.start_timer(now)
+                witness.start_timer(monotonic)
 
     # Evaluation
 
-    def evaluate(self, now: float) -> None:
+    def evaluate(self, monotonic: float) -> None:
         """Update which vehicles have stale data."""
         found = {
             key
             for key, witness in self._sources.items()
-            if witness.is_stale(now, since=self._moved_at)
+            if witness.is_stale(monotonic, since=self._moved_at)
         }
-        cars = frozenset(car for car, _ in found)
+        vehicle_ids = frozenset(vehicle_id for vehicle_id, _ in found)
         if found:
-            self._stale_at = now
+            self._stale_at = monotonic
         if self.stale_vehicles:
-            if self._moves_again or now - self._stale_at > EXPIRES_AFTER:
+            if self._moves_again or monotonic - self._stale_at > EXPIRES_AFTER:
                 self.stale_vehicles, self.started_at = frozenset(), None
             else:
-                self.stale_vehicles |= cars
+                self.stale_vehicles |= vehicle_ids
             return
         paths = {path for _, path in found}
         if len(paths) > 1 or any(path in self._direct for path in paths):
@@ -225,18 +225,20 @@ class StaleDataDetector:
             self.started_at = max(
                 self._moved_at, min(at for at in since if at is not None)
             )
-            self.stale_vehicles = cars
+            self.stale_vehicles = vehicle_ids
             self._first_moved_at, self._moves_again = None, False
 
-    def source_status(self, car: str, path: str, now: float) -> SourceStatus:
+    def source_status(
+        self, vehicle_id: str, path: str, monotonic: float
+    ) -> SourceStatus:
         """Return the status of an integration as a source."""
-        witness = self._source(car, path)
+        witness = self._source(vehicle_id, path)
         since = witness.unchanged_since
         return SourceStatus(
             active=since is not None,
             learned=witness.learned,
             interval=witness.interval,
-            unchanged_for=None if since is None else now - since,
+            unchanged_for=None if since is None else monotonic - since,
         )
 
     # Storage
@@ -247,17 +249,17 @@ class StaleDataDetector:
             still=sorted(self.stale_vehicles),
             paces=[
                 StoredInterval(
-                    car=car, path=path, pace=-(-witness.interval // 60.0) * 60.0
+                    car=vehicle_id, path=path, pace=-(-witness.interval // 60.0) * 60.0
                 )
-                for (car, path), witness in self._sources.items()
+                for (vehicle_id, path), witness in self._sources.items()
                 if witness.interval is not None
             ],
         )
 
-    def restore_intervals(self, stored: StoredStaleData, now: float) -> None:
+    def restore_intervals(self, stored: StoredStaleData, monotonic: float) -> None:
         """Restore stored data."""
         self.stale_vehicles = frozenset(stored["still"])
-        self._stale_at = now
+        self._stale_at = monotonic
         for kept in stored["paces"]:
             witness = self._source(kept["car"], kept["path"])
             witness.gaps.extend([kept["pace"]] * GAPS_NEEDED)

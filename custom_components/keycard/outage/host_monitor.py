@@ -6,9 +6,9 @@ from random import Random
 from typing import TypedDict
 from weakref import WeakSet
 
+from .confirmation import PROBES, Health, HealthTracker
 from .endpoints import Endpoint, Endpoints, list_endpoints
 from .evidence import Evidence, Reason, RequestType, Subject, Verdict
-from .confirmation import PROBES, Health, HealthTracker
 
 GOOD_WITHIN = 3.0
 SERIES = (0.0, 4.0, 8.0, 12.0, 15.0, 18.0)
@@ -62,13 +62,13 @@ class _HostState:
     def due_at(self) -> float:
         return min(self.next_at, self.series[0]) if self.series else self.next_at
 
-    def mark_sent(self, now: float) -> None:
+    def mark_sent(self, monotonic: float) -> None:
         """Record a probe; a late one shifts the rest of its series."""
-        if self.series and self.series[0] <= now:
-            late = now - self.series[0]
+        if self.series and self.series[0] <= monotonic:
+            late = monotonic - self.series[0]
             self.series = [at + late for at in self.series[1:]]
-        self.pending.append(now)
-        self.sent_at = now
+        self.pending.append(monotonic)
+        self.sent_at = monotonic
 
     def settle(self, evidence: Evidence) -> None:
         """Remove the pending probe of an answer, which was sent slightly later."""
@@ -89,8 +89,8 @@ class _HostState:
         waiting = (at for at in self.pending if heard is None or at > heard)
         return next(waiting, float("inf")) + GOOD_WITHIN
 
-    def drop_lost(self, now: float) -> None:
-        while self.pending and now - self.pending[0] > _LOST_AFTER:
+    def drop_lost(self, monotonic: float) -> None:
+        while self.pending and monotonic - self.pending[0] > _LOST_AFTER:
             self.pending.pop(0)
 
 
@@ -101,7 +101,7 @@ class HostMonitor:
     Times are monotonic seconds.
     """
 
-    def __init__(self, hosts: Endpoints, *, random: Random, now: float) -> None:
+    def __init__(self, hosts: Endpoints, *, random: Random, monotonic: float) -> None:
         """Initialize with all hosts due."""
         self.home_regions: Counter[str] = Counter()
         self._outage_reporters: WeakSet[object] = WeakSet()
@@ -110,7 +110,7 @@ class HostMonitor:
         self._started: set[Endpoint] = set()
         self._hosts = {
             target: _HostState(
-                endpoint=target, tracker=HealthTracker(rule=PROBES), next_at=now
+                endpoint=target, tracker=HealthTracker(rule=PROBES), next_at=monotonic
             )
             for target in list_endpoints(hosts)
         }
@@ -180,24 +180,29 @@ class HostMonitor:
 
     # Probes
 
-    def due(self, now: float) -> list[Endpoint]:
+    def due(self, monotonic: float) -> list[Endpoint]:
         """Return the endpoints to probe now, and mark them as sent."""
-        self._suspect_overdue(now)
-        asked = [item for item in self._hosts.values() if item.due_at() <= now]
-        asked += self._control_probes(asked, now)
+        self._suspect_overdue(monotonic)
+        asked = [item for item in self._hosts.values() if item.due_at() <= monotonic]
+        asked += self._control_probes(asked, monotonic)
         for item in asked:
-            item.mark_sent(now)
-            item.next_at = now + self._interval(item)
+            item.mark_sent(monotonic)
+            item.next_at = monotonic + self._interval(item)
         return [item.endpoint for item in asked]
 
-    def _control_probes(self, asked: list[_HostState], now: float) -> list[_HostState]:
+    def _control_probes(
+        self, asked: list[_HostState], monotonic: float
+    ) -> list[_HostState]:
         """Return the control hosts to probe together with suspected hosts."""
         found: list[_HostState] = []
         for suspect in asked:
             if suspect.unrelated or suspect.tracker.suspected_at is None:
                 continue
             for item in (*self._control_hosts, *self._control_hosts_of(suspect)):
-                if item not in (*asked, *found) and now - item.sent_at >= _CONTROL_GAP:
+                if (
+                    item not in (*asked, *found)
+                    and monotonic - item.sent_at >= _CONTROL_GAP
+                ):
                     found.append(item)
         return found
 
@@ -210,16 +215,16 @@ class HostMonitor:
                 soonest = min(soonest, item.overdue_at())
         return soonest
 
-    def probe_now(self, now: float) -> None:
+    def probe_now(self, monotonic: float) -> None:
         """Probe every host now, because a call failed."""
         for item in self._hosts.values():
-            self._probe_soon(item, now)
+            self._probe_soon(item, monotonic)
 
-    def probe_region(self, region: str, now: float) -> None:
+    def probe_region(self, region: str, monotonic: float) -> None:
         """Probe a region's host now, to compare it with a call."""
-        self._probe_soon(self._regions[region], now)
+        self._probe_soon(self._regions[region], monotonic)
 
-    def is_settled_since(self, asked_at: float, now: float) -> bool:
+    def is_settled_since(self, asked_at: float, monotonic: float) -> bool:
         """Return whether every host was probed since then, and its health is settled.
 
         A probe just before also counts, as it is not repeated.
@@ -228,7 +233,7 @@ class HostMonitor:
             item.sent_at > asked_at - GOOD_WITHIN
             and not item.pending
             and not item.series
-            and (item.unrelated or item.tracker.is_settled(now))
+            and (item.unrelated or item.tracker.is_settled(monotonic))
             for item in self._hosts.values()
         )
 
@@ -236,19 +241,19 @@ class HostMonitor:
         if not item.series and not any(at - ask < GOOD_WITHIN for ask in item.pending):
             item.next_at = min(item.next_at, at)
 
-    def _suspect_overdue(self, now: float) -> None:
+    def _suspect_overdue(self, monotonic: float) -> None:
         for item in self._tesla_hosts:
             if not item.pending:
                 continue
-            item.drop_lost(now)
-            if item.overdue_at() <= now and item.tracker.suspect(now):
-                self._begin_series(item, now)
+            item.drop_lost(monotonic)
+            if item.overdue_at() <= monotonic and item.tracker.suspect(monotonic):
+                self._begin_series(item, monotonic)
 
-    def _begin_series(self, item: _HostState, now: float) -> None:
-        item.series = [now + self._jittered(offset) for offset in SERIES]
+    def _begin_series(self, item: _HostState, monotonic: float) -> None:
+        item.series = [monotonic + self._jittered(offset) for offset in SERIES]
         for other in self._tesla_hosts:
             if other is not item:
-                self._probe_soon(other, now)
+                self._probe_soon(other, monotonic)
 
     def _jittered(self, seconds: float) -> float:
         return seconds * (1 + self._random.uniform(-JITTER, JITTER))
@@ -364,12 +369,12 @@ class HostMonitor:
         if was_down:
             self._restart_suspicions(evidence.at)
 
-    def _restart_suspicions(self, now: float) -> None:
+    def _restart_suspicions(self, monotonic: float) -> None:
         """Restart all suspicions after a problem of the user's network."""
         for item in self._tesla_hosts:
             if item.tracker.suspected_at is not None:
-                item.tracker.restart(now)
-                self._begin_series(item, now)
+                item.tracker.restart(monotonic)
+                self._begin_series(item, monotonic)
 
     def _confirmed_by_controls(self, suspect: _HostState) -> bool:
         """Return whether control hosts answered while this host failed."""
@@ -389,15 +394,17 @@ class HostMonitor:
             latest >= last - _CONTRAST_BEFORE and latest - min(goods) >= _CONTRAST_SPAN
         )
 
-    def _apply_alert_interval(self, now: float) -> None:
+    def _apply_alert_interval(self, monotonic: float) -> None:
         if self.outage_active and not self._alert:
             for item in self._tesla_hosts:
-                item.next_at = min(item.next_at, now + self._jittered(ALERT_INTERVAL))
+                item.next_at = min(
+                    item.next_at, monotonic + self._jittered(ALERT_INTERVAL)
+                )
         self._alert = self.outage_active
 
-    def health(self, region: str, now: float) -> Health:
+    def health(self, region: str, monotonic: float) -> Health:
         """Return the health of a region's host."""
-        return self._regions[region].tracker.health(now)
+        return self._regions[region].tracker.health(monotonic)
 
     # Storage
 

@@ -83,24 +83,24 @@ class Outage:
 
     _extended_at: float | None = field(default=None, compare=False)
 
-    def extend(self, wall: datetime, now: float) -> None:
+    def extend(self, utcnow: datetime, monotonic: float) -> None:
         """Extend the outage until now.
 
         The system clock may be changed at any time, so it is used only for the time
         before the start of Home Assistant; a gap that is too long is not counted.
         """
-        if self.is_outdated(wall):
+        if self.is_outdated(utcnow):
             return
         if self._extended_at is None:
-            spent = (wall - self.last_seen).total_seconds()
+            spent = (utcnow - self.last_seen).total_seconds()
         else:
-            spent = now - self._extended_at
+            spent = monotonic - self._extended_at
         self.length += timedelta(seconds=max(0.0, spent))
-        self.last_seen, self._extended_at = wall, now
+        self.last_seen, self._extended_at = utcnow, monotonic
 
-    def is_outdated(self, wall: datetime) -> bool:
+    def is_outdated(self, utcnow: datetime) -> bool:
         """Return whether it was last seen too long ago to continue."""
-        return self._extended_at is None and wall - self.last_seen > LONGEST_GAP
+        return self._extended_at is None and utcnow - self.last_seen > LONGEST_GAP
 
 
 class OutageLog:
@@ -136,151 +136,160 @@ class OutageLog:
         ]
         return over[-1] if over else None
 
-    def restore_last(self, reporter: str, judgement: Assessment) -> None:
+    def restore_last(self, entry_id: str, assessment: Assessment) -> None:
         """Restore an entry's last assessment without an event."""
-        self._assessments[reporter] = judgement
+        self._assessments[entry_id] = assessment
 
     def rename_vehicles(self, names: Mapping[str, str]) -> None:
         """Rename vehicles that were notified."""
         for outage in self.outages:
             outage.notified_vehicles = {
-                names.get(car, car) for car in outage.notified_vehicles
+                names.get(vehicle_id, vehicle_id)
+                for vehicle_id in outage.notified_vehicles
             }
 
     def report(
         self,
-        reporter: str,
+        entry_id: str,
         region: str,
-        judgement: Assessment,
+        assessment: Assessment,
         *,
         wanted: frozenset[str],
-        wall: datetime,
-        now: float,
+        utcnow: datetime,
+        monotonic: float,
     ) -> list[OutageEvent]:
         """Update from an entry's assessment and return the events to report.
 
         `wanted` are the region's vehicles whose key to take is not the usual one;
         `wall` is in UTC, `now` in monotonic seconds.
         """
-        self.uptime.report(reporter, region, judgement, wall=wall, now=now)
+        self.uptime.report(
+            entry_id, region, assessment, utcnow=utcnow, monotonic=monotonic
+        )
         if (outage := self.open_outage(region)) is not None:
-            outage.extend(wall, now)
-        if judgement.status in INCONCLUSIVE:
+            outage.extend(utcnow, monotonic)
+        if assessment.status in INCONCLUSIVE:
             return []
-        before = self._assessments.get(reporter, Assessment())
-        self._assessments[reporter] = judgement
-        if judgement.status in OUTAGES:
+        before = self._assessments.get(entry_id, Assessment())
+        self._assessments[entry_id] = assessment
+        if assessment.status in OUTAGES:
             return self._report_on(
-                reporter, region, judgement, before, wanted=wanted, wall=wall, now=now
+                entry_id,
+                region,
+                assessment,
+                before,
+                wanted=wanted,
+                utcnow=utcnow,
+                monotonic=monotonic,
             )
-        happenings = self._report_over(reporter, region)
-        if judgement.warning and set(judgement.other_regions) - set(
+        happenings = self._report_over(entry_id, region)
+        if assessment.warning and set(assessment.other_regions) - set(
             before.other_regions
         ):
             happenings.append(
                 OutageEvent(
-                    entry_id=reporter, kind=EventType.WARNING, notice=NoticeType.NONE
+                    entry_id=entry_id, kind=EventType.WARNING, notice=NoticeType.NONE
                 )
             )
         return happenings
 
     def _report_on(
         self,
-        reporter: str,
+        entry_id: str,
         region: str,
-        judgement: Assessment,
+        assessment: Assessment,
         before: Assessment,
         *,
         wanted: frozenset[str],
-        wall: datetime,
-        now: float,
+        utcnow: datetime,
+        monotonic: float,
     ) -> list[OutageEvent]:
         outage = self.open_outage(region)
-        if outage is not None and outage.is_outdated(wall):
+        if outage is not None and outage.is_outdated(utcnow):
             outage.end, outage = outage.start + outage.length, None
         if (
             outage is None
-            and (outage := self._abandoned(region, judgement)) is not None
+            and (outage := self._abandoned(region, assessment)) is not None
         ):
             outage.end, outage.abandoned = None, False
-            outage.extend(wall, now)
+            outage.extend(utcnow, monotonic)
         if outage is None:
-            start = judgement.since or wall
+            start = assessment.since or utcnow
             outage = Outage(
                 region=region,
                 start=start,
-                status=judgement.status,
-                scope=judgement.scope,
+                status=assessment.status,
+                scope=assessment.scope,
                 length=timedelta(),
                 last_seen=start,
             )
-            outage.extend(wall, now)
+            outage.extend(utcnow, monotonic)
             self.outages = _bounded([*self.outages, outage])
         # An entry that notified and awaits the others' end still belongs to it.
-        new = reporter not in outage.entry_ids | {outage.notified_by}
-        outage.entry_ids.add(reporter)
-        if _rank(judgement.status, judgement.scope) > _rank(
+        new = entry_id not in outage.entry_ids | {outage.notified_by}
+        outage.entry_ids.add(entry_id)
+        if _rank(assessment.status, assessment.scope) > _rank(
             outage.status, outage.scope
         ):
-            outage.status, outage.scope = judgement.status, judgement.scope
+            outage.status, outage.scope = assessment.status, assessment.scope
         notice = NoticeType.NONE
         if not wanted <= outage.notified_vehicles:
-            outage.notified_by = outage.notified_by or reporter
+            outage.notified_by = outage.notified_by or entry_id
             outage.notified_vehicles |= wanted
             notice = NoticeType.TAKE
-        if not new and notice is NoticeType.NONE and _is_same(judgement, before):
+        if not new and notice is NoticeType.NONE and _is_same(assessment, before):
             return []
         return [
             OutageEvent(
-                entry_id=reporter,
+                entry_id=entry_id,
                 kind=EventType.STARTED if new else EventType.CHANGED,
                 notice=notice,
                 start=outage.start,
             )
         ]
 
-    def _abandoned(self, region: str, judgement: Assessment) -> Outage | None:
+    def _abandoned(self, region: str, assessment: Assessment) -> Outage | None:
         """Return the abandoned outage that the assessment continues."""
-        last, since = self.last_outage(region), judgement.since
+        last, since = self.last_outage(region), assessment.since
         if last is None or not last.abandoned or last.end is None or since is None:
             return None
         return last if since <= last.end else None
 
-    def _report_over(self, reporter: str, region: str) -> list[OutageEvent]:
+    def _report_over(self, entry_id: str, region: str) -> list[OutageEvent]:
         outage = self.open_outage(region)
-        if outage is None or reporter not in outage.entry_ids:
+        if outage is None or entry_id not in outage.entry_ids:
             return []
-        outage.entry_ids.discard(reporter)
+        outage.entry_ids.discard(entry_id)
         if outage.entry_ids:
-            if outage.notified_by == reporter:
+            if outage.notified_by == entry_id:
                 # The all-clear follows when it ends for the last entry.
                 return []
-            return [_ended(reporter, NoticeType.NONE, outage)]
+            return [_ended(entry_id, NoticeType.NONE, outage)]
         outage.end = outage.start + outage.length
         if outage.notified_by is None:
-            return [_ended(reporter, NoticeType.NONE, outage)]
+            return [_ended(entry_id, NoticeType.NONE, outage)]
         happenings = [_ended(outage.notified_by, NoticeType.ALL_CLEAR, outage)]
-        if outage.notified_by != reporter:
-            happenings.append(_ended(reporter, NoticeType.NONE, outage))
+        if outage.notified_by != entry_id:
+            happenings.append(_ended(entry_id, NoticeType.NONE, outage))
         return happenings
 
     def forget_entry(
-        self, reporter: str, *, wall: datetime, now: float
+        self, entry_id: str, *, utcnow: datetime, monotonic: float
     ) -> list[OutageEvent]:
         """Remove a config entry."""
-        self._assessments.pop(reporter, None)
-        self.uptime.forget_entry(reporter)
+        self._assessments.pop(entry_id, None)
+        self.uptime.forget_entry(entry_id)
         happenings = []
         for outage in self.outages:
             if outage.end is not None:
                 continue
-            outage.extend(wall, now)
-            others = sorted(outage.entry_ids - {reporter})
-            if outage.notified_by == reporter and others:
+            outage.extend(utcnow, monotonic)
+            others = sorted(outage.entry_ids - {entry_id})
+            if outage.notified_by == entry_id and others:
                 outage.notified_by = others[0]
-            happenings += self._report_over(reporter, outage.region)
+            happenings += self._report_over(entry_id, outage.region)
             outage.abandoned = outage.end is not None
-        return [item for item in happenings if item.entry_id != reporter]
+        return [item for item in happenings if item.entry_id != entry_id]
 
     def dump_outages(self) -> list[StoredOutage]:
         """Return the data to store."""
@@ -360,9 +369,9 @@ def _rank(status: Status, scope: Scope) -> tuple[int, int]:
     return _STATUSES.index(status), _SCOPES.index(scope)
 
 
-def _ended(reporter: str, notice: NoticeType, outage: Outage) -> OutageEvent:
+def _ended(entry_id: str, notice: NoticeType, outage: Outage) -> OutageEvent:
     return OutageEvent(
-        entry_id=reporter,
+        entry_id=entry_id,
         kind=EventType.ENDED,
         notice=notice,
         start=outage.start,
@@ -370,13 +379,13 @@ def _ended(reporter: str, notice: NoticeType, outage: Outage) -> OutageEvent:
     )
 
 
-def _is_same(judgement: Assessment, before: Assessment) -> bool:
+def _is_same(assessment: Assessment, before: Assessment) -> bool:
     return (
-        judgement.status,
-        judgement.scope,
-        judgement.subsystems,
-        judgement.models,
-        judgement.other_regions,
+        assessment.status,
+        assessment.scope,
+        assessment.subsystems,
+        assessment.models,
+        assessment.other_regions,
     ) == (
         before.status,
         before.scope,

@@ -76,40 +76,40 @@ class Uptime:
 
     def report(
         self,
-        reporter: str,
+        entry_id: str,
         region: str,
-        judgement: Assessment,
+        assessment: Assessment,
         *,
-        wall: datetime,
-        now: float,
+        utcnow: datetime,
+        monotonic: float,
     ) -> None:
         """Count the time since the last report, and update the status."""
         known = self._regions.setdefault(region, _Region())
-        before = _worst_status(known, now)
-        day = known.days.setdefault(wall.date(), defaultdict(float))
-        _count_time(known, day, before, now)
-        known.last_status[reporter] = (judgement.status, now)
-        began = judgement.since
-        if judgement.status in OUTAGES and before not in OUTAGES and began is not None:
+        before = _worst_status(known, monotonic)
+        day = known.days.setdefault(utcnow.date(), defaultdict(float))
+        _count_time(known, day, before, monotonic)
+        known.last_status[entry_id] = (assessment.status, monotonic)
+        began = assessment.since
+        if assessment.status in OUTAGES and before not in OUTAGES and began is not None:
             # The outage started before it was confirmed.
-            seen = (wall - began).total_seconds()
+            seen = (utcnow - began).total_seconds()
             moved = max(0.0, min(seen, known.up_for, day[Status.OPERATIONAL]))
             day[Status.OPERATIONAL] -= moved
-            day[judgement.status] += moved
-        if judgement.status in OUTAGES:
+            day[assessment.status] += moved
+        if assessment.status in OUTAGES:
             known.up_for = 0.0
         if len(known.days) > DAYS_KEPT:
             known.days = dict(sorted(known.days.items())[-DAYS_KEPT:])
 
-    def forget_entry(self, reporter: str) -> None:
+    def forget_entry(self, entry_id: str) -> None:
         """Remove a config entry."""
         for known in self._regions.values():
-            known.last_status.pop(reporter, None)
+            known.last_status.pop(entry_id, None)
 
-    def stats(self, region: str, days: int, wall: datetime) -> UptimeStats:
+    def stats(self, region: str, days: int, utcnow: datetime) -> UptimeStats:
         """Return statistics of the last `days`, today included."""
         known = self._regions.get(region, _Region())
-        today = wall.date()
+        today = utcnow.date()
         first = today - timedelta(days=days - 1)
         total: DayTotals = defaultdict(float)
         for day, counted in known.days.items():
@@ -117,8 +117,8 @@ class Uptime:
                 for status, seconds in counted.items():
                     total[status] += seconds
         watched = sum(total.values())
-        midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
-        span = (days - 1) * _DAY + (wall - midnight).total_seconds()
+        midnight = utcnow.replace(hour=0, minute=0, second=0, microsecond=0)
+        span = (days - 1) * _DAY + (utcnow - midnight).total_seconds()
 
         def share(status: Status) -> float:
             return 100 * total[status] / watched if watched else 0.0
@@ -184,22 +184,22 @@ _RANKS = (
 )
 
 
-def _worst_status(known: _Region, now: float) -> Status | None:
+def _worst_status(known: _Region, monotonic: float) -> Status | None:
     """Return the worst status of a region, None without a conclusive one."""
     found = {
         status if status in OUTAGES else Status.OPERATIONAL
         for status, at in known.last_status.values()
-        if now - at <= VALID_FOR and status not in INCONCLUSIVE
+        if monotonic - at <= VALID_FOR and status not in INCONCLUSIVE
     }
     return next((status for status in _RANKS if status in found), None)
 
 
 def _count_time(
-    known: _Region, day: DayTotals, status: Status | None, now: float
+    known: _Region, day: DayTotals, status: Status | None, monotonic: float
 ) -> None:
     """Count the time since the last report for the status at that time."""
-    spent = 0.0 if known.counted_at is None else now - known.counted_at
-    known.counted_at = now
+    spent = 0.0 if known.counted_at is None else monotonic - known.counted_at
+    known.counted_at = monotonic
     if status is None or spent > VALID_FOR:
         known.up_for = 0.0
         return

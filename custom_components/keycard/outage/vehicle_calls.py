@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from .evidence import Classification, Evidence, Reason, Subject, Verdict
 from .confirmation import (
     CALLS,
     COMMANDS,
@@ -16,6 +15,7 @@ from .confirmation import (
     Health,
     HealthTracker,
 )
+from .evidence import Classification, Evidence, Reason, Subject, Verdict
 from .models import Subsystem
 
 # Seconds after which calls are repeated to confirm or dismiss a suspicion.
@@ -134,27 +134,27 @@ class VehicleCallHealth:
 
     # Requests
 
-    def request_now(self, now: float) -> None:
+    def request_now(self, monotonic: float) -> None:
         """Schedule a call now, unless one is due."""
         if not self.confirmation_calls:
-            self.confirmation_calls = [now]
+            self.confirmation_calls = [monotonic]
 
-    def due(self, now: float) -> list[Subsystem]:
+    def due(self, monotonic: float) -> list[Subsystem]:
         """Return the requests that are due, each once."""
         due = []
-        if any(at <= now for at in (*self.confirmation_calls, *self.later_calls)):
+        if any(at <= monotonic for at in (*self.confirmation_calls, *self.later_calls)):
             due.append(Subsystem.API)
             late = (
-                max(0.0, now - self.confirmation_calls[0])
+                max(0.0, monotonic - self.confirmation_calls[0])
                 if self.confirmation_calls
                 else 0.0
             )
-            if self.confirmation_calls and self.confirmation_calls[0] <= now:
+            if self.confirmation_calls and self.confirmation_calls[0] <= monotonic:
                 self.confirmation_calls = [
                     at + late for at in self.confirmation_calls[1:]
                 ]
-            self.later_calls = [at for at in self.later_calls if at > now]
-        if self.next_data_call is not None and self.next_data_call <= now:
+            self.later_calls = [at for at in self.later_calls if at > monotonic]
+        if self.next_data_call is not None and self.next_data_call <= monotonic:
             self.next_data_call = None
             due.append(Subsystem.DATA)
         return due
@@ -172,30 +172,30 @@ class VehicleCallHealth:
             times.append(self.next_data_call)
         return min(times)
 
-    def _begin_series(self, now: float) -> None:
-        self.confirmation_calls = [now + offset for offset in SERIES]
+    def _begin_series(self, monotonic: float) -> None:
+        self.confirmation_calls = [monotonic + offset for offset in SERIES]
         self.later_calls = []
 
     # Evidence
 
     def observe_answer(self, evidence: Evidence) -> bool:
         """Update from a call; return whether it starts a suspicion."""
-        plane = _SUBSYSTEMS.get(evidence.classification.subject)
-        if plane is None:
+        subsystem = _SUBSYSTEMS.get(evidence.classification.subject)
+        if subsystem is None:
             return self._observe_other_subject(evidence)
         peculiar = (
             evidence.good or evidence.classification.reason in _SUBSYSTEM_SPECIFIC
         )
         if self.api.failing and not peculiar:
-            plane = Subsystem.API
-        if plane is Subsystem.API:
+            subsystem = Subsystem.API
+        if subsystem is Subsystem.API:
             return self._observe_api(evidence)
-        track = self.trackers[plane]
+        track = self.trackers[subsystem]
         began = track.add_evidence(evidence)
-        if plane is Subsystem.DATA:
+        if subsystem is Subsystem.DATA:
             self._schedule_data_call(evidence, track)
         if peculiar:
-            passed_on = self.third_party and plane is Subsystem.DATA
+            passed_on = self.third_party and subsystem is Subsystem.DATA
             return False if passed_on else self._observe_api_working(evidence)
         if began:
             # Check whether only this subsystem fails.
@@ -274,52 +274,54 @@ class VehicleCallHealth:
 
     # Evaluation
 
-    def restart_suspicions(self, now: float, *, silent: bool) -> None:
+    def restart_suspicions(self, monotonic: float, *, silent: bool) -> None:
         """Restart suspicions, if `silent` only those without an HTTP answer."""
-        for plane, track in self.trackers.items():
+        for subsystem, track in self.trackers.items():
             if track.suspected_at is None or (silent and track.answered):
                 continue
-            track.restart(now)
-            if plane is Subsystem.API:
-                self._begin_series(now)
-            if plane is Subsystem.DATA:
-                self.next_data_call = now
+            track.restart(monotonic)
+            if subsystem is Subsystem.API:
+                self._begin_series(monotonic)
+            if subsystem is Subsystem.DATA:
+                self.next_data_call = monotonic
 
-    def confirm(self, host: HealthTracker, *, planes: Collection[Subsystem]) -> None:
+    def confirm(
+        self, host: HealthTracker, *, subsystems: Collection[Subsystem]
+    ) -> None:
         """Confirm failures of some subsystems that lasted long enough.
 
         Bad answers suffice; timeouts count only if the host has answered meanwhile, or
         is down as well.
         """
-        for plane in planes:
-            track = self.trackers[plane]
+        for subsystem in subsystems:
+            track = self.trackers[subsystem]
             if track.confirmable and (
                 track.answered or host.down or _host_answered_meanwhile(track, host)
             ):
                 track.confirm()
-                if plane is Subsystem.API:
+                if subsystem is Subsystem.API:
                     self._dismiss_others()
-                if plane is Subsystem.DATA:
+                if subsystem is Subsystem.DATA:
                     self.next_data_call = self.recovery_proof_until = None
 
     def _dismiss_others(self) -> None:
         self.confirmation_calls = []
         self.later_calls = []
         self.next_data_call = None
-        for plane in (Subsystem.DATA, Subsystem.COMMANDS):
-            self.trackers[plane].dismiss()
+        for subsystem in (Subsystem.DATA, Subsystem.COMMANDS):
+            self.trackers[subsystem].dismiss()
 
-    def expire_commands(self, now: float) -> None:
+    def expire_commands(self, monotonic: float) -> None:
         """Expire failures that no call would clear."""
         track = self.trackers[Subsystem.COMMANDS]
-        if track.down and now - (track.last_bad or now) > COMMANDS_FADE:
+        if track.down and monotonic - (track.last_bad or monotonic) > COMMANDS_FADE:
             track.reset()
         data = self.trackers[Subsystem.DATA]
         if not (self.third_party and data.down):
             self.data_failing_since = None
         elif self.data_failing_since is None:
-            self.data_failing_since = now
-        elif now - self.data_failing_since > THIRD_PARTY_FADES:
+            self.data_failing_since = monotonic
+        elif monotonic - self.data_failing_since > THIRD_PARTY_FADES:
             data.reset()
 
     def update_intermittent(self) -> None:
@@ -342,7 +344,7 @@ class VehicleCallHealth:
         fits = sum(was and not good for was, good in pairwise([True, *goods]))
         self.intermittent = fits >= _INTERMITTENT and bad >= count * _INTERMITTENT_SHARE
 
-    def is_working(self, now: float, since: float | None) -> bool | None:
+    def is_working(self, monotonic: float, since: float | None) -> bool | None:
         """Return whether the calls work, None without evidence.
 
         Requests count for ten minutes, with `since` only later ones.
@@ -350,10 +352,10 @@ class VehicleCallHealth:
         if self.api.down:
             return False
         asked_at = self.api.last_good_sent
-        oldest = now - RECENT if since is None else max(since, now - RECENT)
+        oldest = monotonic - RECENT if since is None else max(since, monotonic - RECENT)
         if asked_at is None or asked_at < oldest:
             return None
-        return None if self.api.health(now) is Health.DOUBTFUL else True
+        return None if self.api.health(monotonic) is Health.DOUBTFUL else True
 
 
 def _host_answered_meanwhile(track: HealthTracker, host: HealthTracker) -> bool:

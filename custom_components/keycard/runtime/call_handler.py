@@ -79,7 +79,7 @@ class ApiCallHandler:
         evidence = make_evidence(
             classification,
             call.answer,
-            car=vin,
+            vehicle_id=vin,
             model=vehicle.model if vehicle else None,
             kind=call_type.kind,
         )
@@ -175,7 +175,7 @@ class ApiCallHandler:
             for vin, coordinator in self.vehicles.vehicles.items():
                 model = coordinator.vehicle.model
                 self.detector.observe_call(
-                    evidence.as_vehicle_evidence(car=vin, model=model)
+                    evidence.as_vehicle_evidence(vehicle_id=vin, model=model)
                 )
 
 

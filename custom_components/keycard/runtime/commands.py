@@ -303,7 +303,7 @@ class CloudCommandSender:
         evidence = make_evidence(
             classification,
             call.answer,
-            car=vehicle.id,
+            vehicle_id=vehicle.id,
             model=vehicle.model,
             kind=request_type,
         )

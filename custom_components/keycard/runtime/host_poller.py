@@ -13,9 +13,9 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
+from ..outage.confirmation import Health
 from ..outage.endpoints import Endpoint, Endpoints, list_endpoints
 from ..outage.evidence import Evidence
-from ..outage.confirmation import Health
 from ..outage.host_monitor import HostMonitor
 from ..outage.prober import Prober
 from ..timer import Timer
@@ -35,7 +35,9 @@ class HostPoller:
     def __init__(self, hass: HomeAssistant, hosts: Endpoints) -> None:
         """Initialize without a probe; the first subscriber starts them."""
         self.endpoints = list_endpoints(hosts)
-        self.host_monitor = HostMonitor(hosts, random=Random(), now=time.monotonic())
+        self.host_monitor = HostMonitor(
+            hosts, random=Random(), monotonic=time.monotonic()
+        )
         self.latencies: dict[str, float] = {}
         self.answers: dict[Endpoint, Evidence] = {}
         """The last answer of each host."""

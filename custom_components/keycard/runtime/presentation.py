@@ -8,8 +8,8 @@ from enum import StrEnum
 from homeassistant.util.location import distance
 
 from ..bluetooth.vehicle_link import BluetoothStatus
-from ..outage.evidence import Evidence, Reason, Subject
 from ..outage.confirmation import Health
+from ..outage.evidence import Evidence, Reason, Subject
 from ..outage.models import INCONCLUSIVE, Assessment, Status
 from ..transport.routing import CloudHealth
 from ..vehicle.keys import PhysicalKey

@@ -288,7 +288,7 @@ class HomeStore:
     def async_forget(self, entry_id: str) -> list[OutageEvent]:
         """Remove an entry, and return the events that others are to report."""
         events = self.outage_log.forget_entry(
-            entry_id, wall=dt_util.utcnow(), now=time.monotonic()
+            entry_id, utcnow=dt_util.utcnow(), monotonic=time.monotonic()
         )
         self.async_save()
         return events

@@ -246,11 +246,14 @@ def _land(home: Home, streams: list[tuple[float, _Stream]], end: float) -> None:
             _land_probes(host, landings)
             home.now = max(home.now, landings[-1][0])
     for entry in home.entries:
-        for car, calls in entry.judge._calls._calls.items():
+        account_calls = entry.judge._calls
+        for car, calls in account_calls._calls.items():
             if landings := by_calls.get((entry.name, car or None), []):
+                account_calls._activate(car)
                 landings.sort(key=_ENDS_AT)
                 _land_calls(calls, landings)
                 home.now = max(home.now, landings[-1][0])
+        account_calls._deactivate_quiet()
 
 
 def _split(

@@ -162,9 +162,9 @@ def told(ask: Ask, condition: str, asked_at: float, elapsed: float) -> Evidence:
             classification=meaning,
             sent_at=asked_at,
             at=asked_at + elapsed,
-            car=ask.car,
+            vehicle_id=ask.car,
             model=ask.model,
-            kind=ask.kind,
+            request_type=ask.kind,
         )
     answer = replace(answer, sent_at=asked_at, elapsed=elapsed)
     return make_evidence(

@@ -463,7 +463,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         """Update the detector from a poll; its vehicle is updated already."""
         if not self._unsubs:
             return
-        coordinator = self._vehicles.get(evidence.car or "")
+        coordinator = self._vehicles.get(evidence.vehicle_id or "")
         with self._detection.isolated():
             if coordinator is not None and not coordinator.vehicle.online:
                 self._detector.waive_recovery_proof(coordinator.vehicle.id)
@@ -472,7 +472,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
     @callback
     def _async_record_command_evidence(self, evidence: Evidence) -> None:
         """Update vehicle and detector from a call of a command."""
-        coordinator = self._vehicles.get(evidence.car or "")
+        coordinator = self._vehicles.get(evidence.vehicle_id or "")
         if not self._unsubs or coordinator is None:
             # Meanwhile the entry was unloaded, or the vehicle left the account.
             return
@@ -486,7 +486,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
     def _observe_call(self, evidence: Evidence) -> None:
         self._detector.observe_call(evidence)
         self._host_poller.async_schedule()
-        self._reassess(evidence.car)
+        self._reassess(evidence.vehicle_id)
 
     @callback
     def _async_count_charge(self, charge: Charge) -> None:

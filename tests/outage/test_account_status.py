@@ -34,9 +34,9 @@ def refused(
         ),
         sent_at=at,
         at=at + 0.1,
-        car=car,
+        vehicle_id=car,
         retry_after=retry_after,
-        kind=kind,
+        request_type=kind,
     )
 
 
@@ -53,8 +53,8 @@ def good(
         ),
         sent_at=at,
         at=at + 0.1,
-        car=car,
-        kind=kind,
+        vehicle_id=car,
+        request_type=kind,
     )
 
 

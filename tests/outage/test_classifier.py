@@ -375,7 +375,7 @@ def test_evidence_carries_times_car_and_retry_after() -> None:
         classification=classify(RequestType.CALL, found),
         sent_at=100.0,
         at=100.5,
-        car="Ada",
+        vehicle_id="Ada",
         model="model3",
         retry_after=37829.0,
         answered=True,

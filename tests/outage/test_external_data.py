@@ -71,10 +71,10 @@ def show(beside: StaleDataDetector, item: SimulatedSource, at: float) -> None:
     elif not item.silent:
         beside.observe_update(
             SourceUpdate(
-                car=item.car,
+                vehicle_id=item.car,
                 domain=item.path,
                 at=at,
-                moved=item.moved,
+                changed=item.moved,
                 active=item.active,
             )
         )

@@ -191,7 +191,7 @@ def test_mobile_access(
         classification=Classification(subject=subject, verdict=verdict, reason=reason),
         sent_at=1.0,
         at=2.0,
-        car=ADA,
+        vehicle_id=ADA,
     )
     assert mobile_access_enabled(found, before=before) is after
 

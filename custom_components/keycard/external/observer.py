@@ -249,10 +249,10 @@ class ExternalStateObserver:
             return
         self._stale_data.observe_update(
             SourceUpdate(
-                car=source.vehicle_id,
+                vehicle_id=source.vehicle_id,
                 domain=source.domain,
                 at=time.monotonic(),
-                moved=value_changed,
+                changed=value_changed,
                 active=_is_active(source, states),
             )
         )

@@ -127,25 +127,28 @@ class AccountStatus:
         if reason in _WHOLE_ACCOUNT:
             return None
         if reason is Reason.MOBILE_ACCESS:
-            return Category.CALLS, evidence.car
-        category = _CATEGORIES.get(evidence.kind, Category.CALLS)
+            return Category.CALLS, evidence.vehicle_id
+        category = _CATEGORIES.get(evidence.request_type, Category.CALLS)
         if category is Category.CALLS and reason is Reason.RATE_LIMITED:
             # Calls that are free are limited for all vehicles together.
             return category, None
-        return category, evidence.car
+        return category, evidence.vehicle_id
 
     def _lift(self, evidence: Evidence) -> None:
         """Clear the refusals that a good answer disproves."""
-        category = _CATEGORIES.get(evidence.kind, Category.CALLS)
+        category = _CATEGORIES.get(evidence.request_type, Category.CALLS)
         for key, refusal in list(self._refusals.items()):
             if evidence.sent_at < refusal.last_at:
                 continue
             if (
                 key is None
-                or key == (category, evidence.car)
+                or key == (category, evidence.vehicle_id)
                 or (key[1] is None and key[0] is category)
                 # A vehicle with data or commands has mobile access enabled.
-                or (refusal.reason is Reason.MOBILE_ACCESS and key[1] == evidence.car)
+                or (
+                    refusal.reason is Reason.MOBILE_ACCESS
+                    and key[1] == evidence.vehicle_id
+                )
             ):
                 del self._refusals[key]
         invalid_since = None if self._auth_refusal is None else self._auth_refusal.at

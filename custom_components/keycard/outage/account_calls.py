@@ -127,11 +127,11 @@ class AccountCallHealth:
 
     def observe_vehicle_call(self, evidence: Evidence) -> bool:
         """Update from a call; return whether it starts a suspicion."""
-        calls = self.get_or_create(evidence.car)
-        self._activate(evidence.car or _ACCOUNT)
+        calls = self.get_or_create(evidence.vehicle_id)
+        self._activate(evidence.vehicle_id or _ACCOUNT)
         calls.model = evidence.model or calls.model
         begins = calls.observe_answer(evidence)
-        calls.can_confirm_recovery = evidence.car is not None
+        calls.can_confirm_recovery = evidence.vehicle_id is not None
         if not begins:
             self.verified = self.verified or calls.api.last_good is not None
             if calls.trackers[Subsystem.DATA].is_recovering(evidence.at):

@@ -45,7 +45,7 @@ class OutageDetector:
     """Detect outages of Tesla's cloud for one account, or without one.
 
     A pure state machine: `observe_call` takes the evidence of calls, `HostMonitor`
-    that of hosts. Times are monotonic seconds, `wall` is UTC.
+    that of hosts. Times are monotonic seconds, `utcnow` is UTC.
     """
 
     def __init__(

@@ -89,19 +89,19 @@ class Classification:
 class Evidence:
     """Result of one probe or call about one subject, at one time.
 
-    Times are monotonic seconds; `retry_after` is in seconds. `car` and `model` are
-    IDs that the detector only compares. `answered` is False without an HTTP answer.
-    `kind` is the request type, None without a request.
+    Times are monotonic seconds; `retry_after` is in seconds. The detector only compares
+    `vehicle_id` and `model`. `answered` is False without an HTTP answer; `request_type`
+    is None without a request.
     """
 
     classification: Classification
     sent_at: float
     at: float
-    car: str | None = None
+    vehicle_id: str | None = None
     model: str | None = None
     retry_after: float | None = None
     answered: bool = True
-    kind: RequestType | None = None
+    request_type: RequestType | None = None
 
     @property
     def good(self) -> bool:
@@ -113,7 +113,7 @@ class Evidence:
         meaning = self.classification
         if meaning.subject is Subject.AUTH:
             meaning = replace(meaning, subject=Subject.API)
-        return replace(self, classification=meaning, car=vehicle_id, model=model)
+        return replace(self, classification=meaning, vehicle_id=vehicle_id, model=model)
 
 
 STALE = Classification(subject=Subject.DATA, verdict=Verdict.BAD, reason=Reason.STALE)
@@ -138,9 +138,9 @@ def make_evidence(
         classification=meaning,
         sent_at=answer.sent_at,
         at=answer.sent_at + answer.elapsed,
-        car=vehicle_id,
+        vehicle_id=vehicle_id,
         model=model,
         retry_after=answer.retry_after,
         answered=answer.status is not None,
-        kind=kind,
+        request_type=kind,
     )

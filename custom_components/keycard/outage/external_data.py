@@ -61,14 +61,14 @@ class StoredStaleData(TypedDict):
 class SourceUpdate:
     """Update of a vehicle in one integration (`domain`); `at` is monotonic.
 
-    `moved` is whether a value changed, `active` whether the vehicle is reported as
+    `changed` is whether a value changed, `active` whether the vehicle is reported as
     online, and driving or charging.
     """
 
-    car: str
+    vehicle_id: str
     domain: str
     at: float
-    moved: bool
+    changed: bool
     active: bool
 
 
@@ -110,7 +110,7 @@ class _Source:
             # An integration that did not report has not polled all the time.
             self.start_timer(sight.at)
         self.reported_at = sight.at
-        if sight.moved:
+        if sight.changed:
             self._move(sight.at)
 
     def _move(self, at: float) -> None:
@@ -174,8 +174,8 @@ class StaleDataDetector:
 
     def observe_update(self, sight: SourceUpdate) -> None:
         """Update from an integration."""
-        self._source(sight.car, sight.domain).record(sight)
-        if not sight.moved:
+        self._source(sight.vehicle_id, sight.domain).record(sight)
+        if not sight.changed:
             return
         self._moved_at = sight.at
         if self._first_moved_at is None:

@@ -161,7 +161,7 @@ class OutageLog:
         """Update from an entry's assessment and return the events to report.
 
         `wanted` are the region's vehicles whose key to take is not the usual one;
-        `wall` is in UTC, `now` in monotonic seconds.
+        `utcnow` is in UTC, `monotonic` in seconds.
         """
         self.uptime.report(
             entry_id, region, assessment, utcnow=utcnow, monotonic=monotonic

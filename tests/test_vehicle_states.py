@@ -405,7 +405,7 @@ def test_no_name_is_left_over() -> None:
                 "early_warning",
                 "outage",
             },
-            Platform.BUTTON: {"start_drill", "stop_drill"},
+            Platform.BUTTON: {"send_test", "start_drill", "stop_drill"},
             Platform.SENSOR: {
                 "api_latency",
                 "estimated_cost",

@@ -213,24 +213,27 @@ def cause_bluetooth_problem(
 
 
 async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
-    story: Story, proxy: BluetoothProxy, set_up_entry: object, trouble: str
+    story: Story,
+    proxy: BluetoothProxy,
+    set_up_entry: object,
+    cause_bluetooth_problem: str,
 ) -> None:
     """A page shown after its progress has ended would stay forever."""
     page = await set_up_without_account(story)
     await page.fill(vin=ada(story).vin, name="Ada", region="eu")
     await page.fill(later=False)
-    assert page.shows("pair", trouble)
+    assert page.shows("pair", cause_bluetooth_problem)
     await page.fill(later=True)
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def test_what_is_in_the_way_here_is_said_of_a_car_that_is_paired_again(
-    story: Story, proxy: BluetoothProxy, trouble: str
+    story: Story, proxy: BluetoothProxy, cause_bluetooth_problem: str
 ) -> None:
     entry = await story.set_up(alone(story, key=True))
     page = await pair_again(story, entry)
     await page.fill()
-    assert page.shows("pair", trouble)
+    assert page.shows("pair", cause_bluetooth_problem)
 
 
 async def test_region_and_key_of_a_car_without_an_account(

@@ -1,4 +1,4 @@
-"""Years of a home in which much fails, but never the maker's cloud."""
+"""Years of a home with many failures, but none of Tesla's cloud."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _QUOTAS = (
     "408 timeout",
     '500 {"error":"vehicle unavailable: vehicle is offline or asleep"}',
 )
-# What one car's data calls may bring while all others go on.
+# Answers to the data calls of one car while all other calls work.
 _ONE_CARS = (
     '403 {"response":null,"error":"forbidden"}',
     '403 {"response":null,"error":"Unauthorized missing scopes"}',
@@ -37,7 +37,7 @@ _ONE_CARS = (
     '200 {"response":null,"error":"vehicle unavailable: vehicle is offline"}',
     "429 Retry in 37829 seconds",
 )
-# What a third party's own gateway or proxy says of a command.
+# Errors of a third party's gateway or proxy for a command.
 _PROXYS_OWN = (
     '500 {"error":"PIN codes must be four digits"}',
     '500 {"error":"vehicle rejected request: your public key has not been paired"}',
@@ -49,14 +49,14 @@ _PROXYS_OWN = (
     "timeout",
 )
 
-# What a proxy at home says while it has no internet, or no name of Tesla's hosts.
+# Errors of a proxy at home without internet or name resolution.
 _BEHIND_HOME = frozenset({"net", "dns.tesla"})
 _GETS_NOTHING = "502 <html>Bad gateway</html>"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Year:
-    """What a year of nuisance came to."""
+    """Result of a year."""
 
     seed: int
     false: tuple[str, ...]
@@ -72,7 +72,7 @@ class Year:
 
 @dataclass(kw_only=True)
 class Story:
-    """One home and what happens to it in a year."""
+    """A home and its events of a year."""
 
     seed: int
     jump: Callable[[Home, float], int] | None = jump
@@ -143,10 +143,10 @@ class Story:
         self.events.sort()
 
     def _plan_third_party(self) -> None:
-        """Draw what a third party does by itself."""
+        """Draw the failures of a third party."""
         draw = self.random
         for _ in range(12):
-            # A cache that does not move, for a car that streams or for lack of credits.
+            # A stale cache, for a car that streams or for lack of credits.
             self._span("na.data", "stale", draw.uniform(0.2, 4) * HOUR)
         for _ in range(6):
             mode = draw.choice(("502 <html>Bad gateway</html>", "timeout", "refuse"))
@@ -155,11 +155,11 @@ class Story:
             begins = draw.uniform(0, YEAR)
             self._span("na.commands", draw.choice(_PROXYS_OWN), 10 * MINUTE, begins)
             for _ in range(5):
-                # Whoever gets an error presses again.
+                # A user repeats a failed command.
                 self._at(begins + draw.uniform(0, 9) * MINUTE, self._press)
 
     def _press(self) -> None:
-        """Let the owner send a command to a car."""
+        """Send a command of the user to a car."""
         self.home.command(self.random.choice(list(self.home.entries[0].cars)))
 
     def _at(self, when: float, act: Callable[[], None]) -> None:
@@ -173,7 +173,7 @@ class Story:
         self._at(start, lambda: self._fail(subject, mode))
         self._at(start + length, lambda: self._heal(subject, mode, long_net))
         if long_net and self.random.random() < 0.3:
-            # It comes back with a stutter.
+            # It fails again shortly after.
             again = start + length + self.random.uniform(1, 20)
             self._at(again, lambda: self._fail(subject, mode))
             self._at(
@@ -188,7 +188,7 @@ class Story:
     def _fail(self, subject: str, mode: str) -> None:
         self.home.set(subject, mode)
         if self.proxy_at_home and subject in _BEHIND_HOME:
-            # It answers, and gets no further.
+            # It answers, but cannot reach Tesla.
             self.home.set("proxy.api", _GETS_NOTHING)
 
     def _heal(self, subject: str, mode: str, judge: bool) -> None:
@@ -214,7 +214,7 @@ class Story:
     # The year
 
     def run(self) -> None:
-        """Live through the year."""
+        """Simulate the year."""
         self.plan()
         for at, _, act in self.events:
             self.home.run(at)
@@ -223,7 +223,7 @@ class Story:
 
 
 def simulate(seed: int) -> Year:
-    """Simulate a year of nuisance in one home."""
+    """Simulate a year of one home."""
     story = Story(seed=seed)
     story.run()
     home = story.home

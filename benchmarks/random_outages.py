@@ -1,4 +1,4 @@
-"""Outages at random, and how long the judge takes to see them."""
+"""Random outages and their detection times."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from custom_components.keycard.outage.models import Status
 from .simulated_home import Car, Home
 from .simulated_network import Noise, World
 
-# What the maker's hosts do in an outage: for /status, and for calls.
+# Answers of Tesla's hosts in an outage: to /status, and to calls.
 FAILURES: dict[str, tuple[str, str]] = {
     "refuse": ("refuse", "refuse"),
     "errors": ("500 internal server error", '500 {"error":"upstream internal error"}'),
@@ -29,7 +29,7 @@ _MODELS = ("model3", "modely", "models")
 
 @dataclass(frozen=True, kw_only=True)
 class Detection:
-    """How one outage was seen; `seconds` is None if it was not seen in half an hour."""
+    """Detection of an outage; `seconds` is None if it took over half an hour."""
 
     failure: str
     worldwide: bool
@@ -40,7 +40,7 @@ class Detection:
 
 
 def simulate(seed: int) -> Detection:
-    """Simulate one outage that begins at a random moment of a quiet home."""
+    """Simulate an outage that begins at a random time."""
     random = Random(seed)
     failure = random.choice(list(FAILURES))
     worldwide = random.random() < 0.4

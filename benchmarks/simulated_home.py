@@ -1,4 +1,4 @@
-"""A home: the real watch and the real judges on a clock that only jumps."""
+"""A simulated home: real host monitor and detectors on a simulated clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,17 +25,17 @@ from custom_components.keycard.outage.outage_log import (
 
 from .simulated_network import OK, TIMEOUT, Ask, Noise, World, told
 
-# How an account is called, as the integration does it (seconds).
+# Intervals of calls in seconds, as in the integration.
 PRODUCTS_PACE = 600.0
 SUMMARY_PACE = 60.0
 DATA_PACE = 600.0
 POLL_JITTER = 0.05
 
-# Until a request is on its way after it fell due.
+# Delay of a request after it is due.
 SEND_DELAY = 0.01
 
 type Poll = tuple[RequestType, str | None]
-"""What is asked for regularly, and for which car; None is the account."""
+"""A regular request and its car, None for the account."""
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _FOREVER = float("inf")
@@ -43,7 +43,7 @@ _FOREVER = float("inf")
 
 @dataclass(kw_only=True)
 class Car:
-    """A car: its model, and whether it is online."""
+    """A car with its model and connectivity."""
 
     name: str
     model: str = "model3"
@@ -52,7 +52,7 @@ class Car:
 
 @dataclass(kw_only=True)
 class Entry:
-    """One entry of the home: a region, perhaps an account, and its judge."""
+    """An entry of the home: region, detector, and possibly an account."""
 
     name: str
     judge: OutageDetector
@@ -67,7 +67,7 @@ class Entry:
     data_calls: int = 0
 
     def next_call(self) -> float:
-        """Return when this entry calls next."""
+        """Return the time of the next call."""
         if not self.account:
             return _FOREVER
         soonest = max(self.judge.next_call(), self.judge.account.paused_until)
@@ -77,27 +77,27 @@ class Entry:
         return soonest
 
     def paused(self, key: Poll) -> float:
-        """Return until when a poll may not be made."""
+        """Return the end of a poll's pause."""
         kind, car = key
         category = Category.DATA if kind is RequestType.DATA else Category.CALLS
         return self.judge.account.pause(category, car)[0]
 
     def leave(self, car: str) -> None:
-        """Let a car leave the account."""
+        """Remove a car from the account."""
         del self.cars[car]
         self.judge.forget(car)
         for kind in (RequestType.CALL, RequestType.DATA):
             self.next_polls.pop((kind, car), None)
 
     def wanted(self, key: Poll) -> bool:
-        """Tell whether a poll makes sense: data only of a car that is online."""
+        """Return whether a poll is due: data only for an online car."""
         kind, car = key
         return kind is not RequestType.DATA or car is None or self.cars[car].online
 
 
 @dataclass(kw_only=True, slots=True)
 class Flight:
-    """A request on its way."""
+    """A request in progress."""
 
     asked_at: float
     ask: Ask
@@ -110,7 +110,7 @@ class Flight:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """What a home keeps over a restart."""
+    """Stored data of a home."""
 
     hosts: dict[str, StoredHost]
     judges: dict[str, StoredDetector]
@@ -119,7 +119,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A judgement that differs from the one before, and when it was seen."""
+    """A changed assessment and its time."""
 
     at: float
     entry: str
@@ -216,22 +216,22 @@ class Home:
 
     @property
     def wall(self) -> datetime:
-        """Return the wall clock, which somebody may have set."""
+        """Return the wall clock, which may have been set."""
         return _EPOCH + timedelta(seconds=self.now) + self.wall_offset
 
     def wall_shift(self, seconds: float) -> None:
-        """Set the wall clock forward, or back; nothing else runs by it."""
+        """Set the wall clock forward or back."""
         self.wall_offset += timedelta(seconds=seconds)
 
     @property
     def judgement(self) -> Assessment:
-        """Return the judgement of the first entry."""
+        """Return the assessment of the first entry."""
         return self.entries[0].judge.assessment
 
-    # Keeping
+    # Storage
 
     def store(self) -> Stored:
-        """Return what is kept over a restart."""
+        """Return the stored data."""
         return Stored(
             hosts=self.watch.dump_hosts(),
             judges={
@@ -241,7 +241,7 @@ class Home:
         )
 
     def restore(self, stored: Stored, *, away: float = 0.0) -> None:
-        """Take up what was kept, before anything is asked."""
+        """Restore stored data before the first request."""
         self.watch.restore_hosts(stored.hosts)
         self.journal.restore_outages(stored.outages)
         for entry in self.entries:
@@ -276,15 +276,15 @@ class Home:
             self._hosts, random=Random(self.random.random()), monotonic=self.now
         )
 
-    # Running
+    # Run
 
     def at(self, when: float, act: Callable[[], None]) -> None:
-        """Do something at a time."""
+        """Schedule an action."""
         self.order += 1
         heappush(self._script, (when, self.order, act))
 
     def set(self, subject: str, condition: str, *, at: float | None = None) -> None:
-        """Change a condition, now or later."""
+        """Set a condition, now or at a time."""
         if at is None:
             self.world.set(subject, condition)
             self._disturb(subject, condition)
@@ -292,7 +292,7 @@ class Home:
             self.at(at, lambda: self.set(subject, condition))
 
     def _disturb(self, subject: str, condition: str) -> None:
-        """Let a change reach what is under way: it need not be for the better."""
+        """Apply a change to requests in progress, which may fail by it."""
         disturbed = False
         for _, _, flight in sorted(self.flights):
             if subject not in flight.ask.subjects:
@@ -305,7 +305,7 @@ class Home:
                 )
                 disturbed = True
             elif condition == OK and flight.condition == "timeout" and lucky:
-                # Sent again underneath, it comes through after all.
+                # The transport retries it successfully.
                 flight.condition = OK
                 flight.ends_at = min(
                     flight.ends_at, self.now + 3.0 * self.random.random()
@@ -318,7 +318,7 @@ class Home:
             heapify(self.flights)
 
     def run(self, until: float, *, stop: Callable[[], bool] | None = None) -> None:
-        """Run until a time, or until `stop` says so after an answer."""
+        """Run until a time, or until `stop` returns True after an answer."""
         self._may_jump = True
         while True:
             if self._may_jump and self._jump is not None:
@@ -349,7 +349,7 @@ class Home:
 
     @property
     def undisturbed(self) -> bool:
-        """Return whether all is well but for single requests that may fail."""
+        """Return whether nothing fails but single requests."""
         return not (self.world.conditions or self._script or self.asked is not None)
 
     def _send(self, flight: Flight) -> None:
@@ -372,7 +372,7 @@ class Home:
         self._send(Flight(ask=ask, asked_at=self._sent_at(), target=target))
 
     def probe_of(self, target: Endpoint) -> Ask:
-        """Return what is asked of a host."""
+        """Return the probe of an endpoint."""
         if (ask := self._asks.get(target)) is None:
             ask = Ask(kind=target.kind, subjects=self._subjects(target))
             self._asks[target] = ask
@@ -389,7 +389,7 @@ class Home:
     # Calls
 
     def _call(self, entry: Entry) -> None:
-        """Make the calls that are due, as the integration does."""
+        """Send the calls that are due, as the integration does."""
         due = entry.judge.account.paused_until <= self.now
         for car, plane in entry.judge.calls_due(self.now) if due else ():
             if plane is Subsystem.API or car is None:
@@ -406,7 +406,7 @@ class Home:
                 self._send_call(entry, kind, car, poll=key)
 
     def command(self, car: str, *, entry: Entry | None = None) -> None:
-        """Let the owner send a command to a car."""
+        """Send a command of the user to a car."""
         self._send_call(entry or self.entries[0], RequestType.COMMAND, car, poll=None)
 
     def _send_call(
@@ -425,7 +425,7 @@ class Home:
         self._send(Flight(ask=ask, asked_at=self._sent_at(), entry=entry, poll=poll))
 
     def call_of(self, entry: Entry, kind: RequestType, car: str | None) -> Ask:
-        """Return what is asked for an entry's car, or for its account."""
+        """Return a call for a car, or for the account."""
         online = car is not None and entry.cars[car].online
         model = entry.cars[car].model if car is not None else None
         key = entry.name, kind, car, model, online
@@ -440,7 +440,7 @@ class Home:
             )
         return ask
 
-    # Landing
+    # Answers
 
     def _land(self, flight: Flight) -> None:
         ask, asked_at = flight.ask, flight.asked_at
@@ -480,9 +480,9 @@ class Home:
             self.happenings.append((self.now, happening))
 
     def _wanted(self, entry: Entry, judgement: Assessment) -> frozenset[str]:
-        """Return the region's cars whose key is not the usual one.
+        """Return the region's cars whose key to take is not the usual one.
 
-        An entry without cars stands for one that it only watches for.
+        An entry without cars stands for a watched one.
         """
         if judgement.status not in OUTAGES:
             return frozenset()
@@ -498,7 +498,7 @@ class Home:
 
 
 def pace_of(poll: Poll) -> float:
-    """Return how often something is asked for, in seconds."""
+    """Return the interval of a poll in seconds."""
     kind, car = poll
     if car is None:
         return PRODUCTS_PACE

@@ -1,4 +1,4 @@
-"""What a home asks, and what it gets: conditions instead of sockets."""
+"""Simulated answers to a home's requests, by conditions instead of sockets."""
 
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -22,7 +22,7 @@ TIMEOUT = 10.0
 OK = "ok"
 STALE_DATA = "stale"
 
-# How long a host takes to answer, and a failure to show, in seconds.
+# Latency of answers and of failures, in seconds.
 LATENCY = (0.05, 0.4)
 _FAST = (0.002, 0.05)
 
@@ -50,20 +50,20 @@ _GARBAGE = (200, "application/json", '{"response": {"sta')
 _EMPTY = (200, "application/json", '{"response":[],"count":0}')
 
 
-# Single requests that fail by themselves: one in so many, and how.
+# Share of single requests that fail, and their failures.
 NOISE = 1 / 200
 NOISE_KINDS = ("500 oops", "503 busy", "reset", "timeout")
 
 
 @dataclass(kw_only=True)
 class Noise:
-    """Single requests that fail, counted down to: `left` succeed before the next."""
+    """Random failures of single requests; `left` succeed before the next one."""
 
     random: Random
     left: int = 0
 
     def __post_init__(self) -> None:
-        """Draw the first."""
+        """Draw the first failure."""
         self._draw()
 
     def _draw(self) -> None:
@@ -80,7 +80,7 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ask:
-    """What is asked again and again: its kind, and what it concerns."""
+    """A repeated request: its kind and subjects."""
 
     kind: RequestType
     subjects: tuple[str, ...]
@@ -92,11 +92,11 @@ class Ask:
 
 @dataclass(kw_only=True)
 class World:
-    """The conditions of everything that can be asked.
+    """Conditions of all hosts and calls.
 
-    Subjects and conditions are those of the case format, `proxy.api` with them. Beside
-    them there are `net` (whatever leaves the home) and `token` (what a refused token
-    brings).
+    Subjects and conditions are those of the case format, including `proxy.api`. Two more
+    subjects are `net` (all requests that leave the home) and `token` (the answer to a
+    rejected token).
     """
 
     random: Random
@@ -113,7 +113,7 @@ class World:
             self.conditions[subject] = condition
 
     def condition(self, ask: Ask) -> str:
-        """Return what a request meets now."""
+        """Return the current condition of a request."""
         if self.conditions:
             for subject in ask.subjects:
                 if (found := self.conditions.get(subject)) is not None:
@@ -121,7 +121,7 @@ class World:
         return OK
 
     def duration(self, condition: str) -> float:
-        """Draw how long a request takes under a condition, in seconds."""
+        """Draw the duration of a request under a condition, in seconds."""
         if condition == "timeout":
             return TIMEOUT
         if condition.startswith("slow:"):
@@ -134,7 +134,7 @@ class World:
 def template(
     kind: RequestType, condition: str, *, data_works: bool, third_party: bool
 ) -> tuple[Classification, HttpResult]:
-    """Return what the product reads in an answer under a condition."""
+    """Return the classification and the answer under a condition."""
     answer = _answer(kind, condition)
     meaning = classify(
         kind,
@@ -149,7 +149,7 @@ def template(
 
 
 def told(ask: Ask, condition: str, asked_at: float, elapsed: float) -> Evidence:
-    """Return the evidence that a request brings."""
+    """Return the evidence of a request."""
     meaning, answer = template(
         ask.kind,
         condition,
@@ -157,7 +157,7 @@ def told(ask: Ask, condition: str, asked_at: float, elapsed: float) -> Evidence:
         third_party=ask.third_party,
     )
     if meaning.verdict is Verdict.GOOD:
-        # The commonest by far, so without the detour.
+        # A shortcut for the most frequent answer.
         return Evidence(
             classification=meaning,
             sent_at=asked_at,

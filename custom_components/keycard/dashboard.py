@@ -1,4 +1,7 @@
-"""Dashboard of the cloud, the vehicles and the uptime."""
+"""Dashboard of the cloud, the vehicles and the uptime.
+
+`frontend/keycard.js` draws its own cards.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -94,9 +94,9 @@ class Ask:
 class World:
     """Conditions of all hosts and calls.
 
-    Subjects and conditions are those of the case format, including `proxy.api`. Two more
-    subjects are `net` (all requests that leave the home) and `token` (the answer to a
-    rejected token).
+    Subjects and conditions are those of the case format, including `proxy.api`. Two
+    more subjects are `net` (all requests that leave the home) and `token` (the answer
+    to a rejected token).
     """
 
     random: Random

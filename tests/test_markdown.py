@@ -73,7 +73,8 @@ async def test_the_repair_that_asks_to_pair_names_a_car_by_its_letters(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     car = car_of(account, "Ada")
-    car.vehicle.label, car.vehicle.unpaired = EVIL, True
+    car.vehicle.set_label(EVIL)
+    car.vehicle.update_pairing(paired=False)
     hass.config_entries.async_update_entry(account, title=EVIL)
     await account.runtime_data.host_poller.async_check()
     issue = ir.async_get(hass).async_get_issue(

@@ -67,7 +67,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     async_add_default_receiver(hass, entry, enabled=not old_relays(hass))
     credentials = await async_load_credentials(hass, entry)
     coordinator = KeycardCoordinator(hass, entry, credentials)
-    await coordinator.async_restore()
+    await coordinator.async_restore_entry()
     entry.runtime_data = coordinator.runtime_data
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     async_remove_stale_entities(hass, entry)

@@ -268,7 +268,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
 
     # Start and stop
 
-    async def async_restore(self) -> None:
+    async def async_restore_entry(self) -> None:
         """Restore assessment, vehicles and keys from storage."""
         vehicles, keys = self._provider.vehicles(), dict[str, PhysicalKey]()
         drill: StoredDrill | None = None
@@ -280,7 +280,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             with skipped.part("spending"):
                 if (spending := stored.get("spending")) is not None:
                     check_type(spending, StoredUsage)
-                    self._usage.async_restore(spending)
+                    self._usage.async_restore_usage(spending)
             with skipped.part("event"):
                 if (event := stored.get("event")) is not None:
                     check_type(event, StoredEvent)
@@ -297,11 +297,11 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             for vin, subentry in self._vehicle_manager.paired_subentries.items()
             if vin not in known
         ]
-        self._vehicle_manager.async_restore(vehicles, keys)
+        self._vehicle_manager.async_restore_vehicles(vehicles, keys)
         self.data = self.actual_data()
         await self._publisher.async_load_translations()
         if drill is not None:
-            self._drill.restore(drill)
+            self._drill.restore_drill(drill)
 
     def _read_vehicles(
         self, stored: Mapping[str, Any], skipped: Skipped
@@ -416,8 +416,8 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                 vehicle_id: coordinator.actual.key_to_take
                 for vehicle_id, coordinator in self._vehicles.items()
             },
-            spending=self._usage.monthly_usage.dump(),
-            rehearsal=self._drill.dump(),
+            spending=self._usage.monthly_usage.dump_usage(),
+            rehearsal=self._drill.dump_drill(),
         )
         if self.last_event is not None:
             stored["event"] = self.last_event

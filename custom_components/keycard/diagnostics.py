@@ -106,7 +106,7 @@ def _cloud(data: KeycardData) -> dict[str, Any]:
         "view": asdict(data.coordinator.actual_data()),
         "drill": data.coordinator.data.drill,
         "judge": data.detector.dump_state(time.monotonic()),
-        "spending": data.usage.monthly_usage.dump(),
+        "spending": data.usage.monthly_usage.dump_usage(),
     }
 
 

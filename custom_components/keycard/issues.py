@@ -88,7 +88,7 @@ class SigningKeyCheck:
             return
         self._checked_vins = vins
         for vin in vins & vehicles.keys():
-            vehicles[vin].vehicle.unpaired = vin in unpaired
+            vehicles[vin].vehicle.update_pairing(paired=vin not in unpaired)
         self.on_update()
 
 

@@ -106,7 +106,7 @@ def test_usage_survives_a_restart(now: datetime, counts: dict[Charge, int]) -> N
     before = spending(data=5)
     before.add(Charge.WAKES, OCTOBER)
     after = MonthlyUsage(tariff=TESLA, month=start_of_month(now))
-    after.restore(before.dump(), now)
+    after.restore_usage(before.dump_usage(), now)
     assert after.counts == counts
 
 
@@ -114,7 +114,7 @@ def test_usage_survives_a_restart(now: datetime, counts: dict[Charge, int]) -> N
 def test_invalid_stored_usage_is_ignored(counts: dict[str, Any]) -> None:
     stored = StoredUsage(month="2026-10-01", counts=counts)
     with pytest.raises(ValueError):  # noqa: PT011 - any text will do
-        spending().restore(stored, OCTOBER)
+        spending().restore_usage(stored, OCTOBER)
 
 
 @pytest.mark.parametrize(

@@ -134,10 +134,10 @@ class World:
 
     def restart(self) -> None:
         """Store the record and restore it."""
-        stored: Any = json.loads(json.dumps(self.record.dump()))
+        stored: Any = json.loads(json.dumps(self.record.dump_record()))
         skipped = Skipped()
         self.record = NotificationRecord(self.new_token)
-        self.record.restore(stored, skipped)
+        self.record.restore_record(stored, skipped)
         assert not skipped, skipped
         self.policy = NotificationPolicy(self.record)
 
@@ -475,7 +475,7 @@ def test_the_record_is_bounded_and_keeps_what_is_open() -> None:
 )
 def test_what_cannot_be_read_is_left_out(broken: dict[str, Any]) -> None:
     record, skipped = NotificationRecord(lambda: "token"), Skipped()
-    record.restore(broken, skipped)
+    record.restore_record(broken, skipped)
     assert skipped
     NotificationPolicy(record).decide(
         [World().situation], places={}, now=NOON, time_zone=UTC

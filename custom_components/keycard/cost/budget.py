@@ -88,14 +88,14 @@ class MonthlyUsage:
         """Return whether a budget is possible, that is, whether calls have a price."""
         return self.tariff.billing is Billing.BY_CALL
 
-    def dump(self) -> StoredUsage:
+    def dump_usage(self) -> StoredUsage:
         """Return the data to store."""
         return StoredUsage(
             month=self.month.date().isoformat(),
             counts={charge.value: count for charge, count in self.counts.items()},
         )
 
-    def restore(self, stored: StoredUsage, local_now: datetime) -> None:
+    def restore_usage(self, stored: StoredUsage, local_now: datetime) -> None:
         """Restore stored usage, unless its month is over."""
         counts = {Charge(name): int(count) for name, count in stored["counts"].items()}
         stored_month = datetime.fromisoformat(stored["month"]).replace(

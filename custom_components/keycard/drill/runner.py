@@ -302,7 +302,7 @@ class DrillRunner:
 
     # Storage
 
-    def dump(self) -> StoredDrill:
+    def dump_drill(self) -> StoredDrill:
         """Return the data to store."""
         stored = StoredDrill(
             tried={
@@ -319,7 +319,7 @@ class DrillRunner:
             stored["readiness"] = self.readiness
         return stored
 
-    def restore(self, stored: StoredDrill) -> None:
+    def restore_drill(self, stored: StoredDrill) -> None:
         """Restore stored data, once the vehicles are restored."""
         try:
             check_type(stored, StoredDrill)

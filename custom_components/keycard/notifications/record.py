@@ -352,7 +352,7 @@ class NotificationRecord:
         for situation_id in oldest[: max(0, surplus)]:
             del self.situations[situation_id]
 
-    def dump(self) -> StoredRecord:
+    def dump_record(self) -> StoredRecord:
         """Return the data to store."""
         return StoredRecord(
             situations={
@@ -367,7 +367,7 @@ class NotificationRecord:
             },
         )
 
-    def restore(self, stored: Mapping[str, Any], skipped: Skipped) -> None:
+    def restore_record(self, stored: Mapping[str, Any], skipped: Skipped) -> None:
         """Restore stored data, skipping invalid parts."""
         for situation_id, situation in _items(stored, "situations", skipped):
             with skipped.part("a situation"):

@@ -25,7 +25,7 @@ class RecordStore:
         self.record = NotificationRecord(new_token)
         self._hass = hass
         self._store = VersionedStore[StoredRecord](hass, STORE_KEY, private=True)
-        self._writer = MinDelayWriter(hass, self._store, self.record.dump)
+        self._writer = MinDelayWriter(hass, self._store, self.record.dump_record)
 
     async def async_load(self) -> None:
         """Load the record."""
@@ -33,7 +33,7 @@ class RecordStore:
         if stored is None:
             return
         skipped = Skipped()
-        self.record.restore(stored, skipped)
+        self.record.restore_record(stored, skipped)
         if skipped:
             _LOGGER.warning("Ignoring invalid records of notifications: %s", skipped)
 

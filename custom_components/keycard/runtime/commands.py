@@ -176,7 +176,7 @@ class CloudCommandSender:
             vehicle.id, call, signed=vehicle.needs_signing, pending=pending
         )
         if result.key_paired is not None:
-            vehicle.unpaired = not result.key_paired
+            vehicle.update_pairing(paired=result.key_paired)
         if result.call is None or not result.call.sent:
             return result, None
         if self.client.commands_through_server and result.rejection is not None:

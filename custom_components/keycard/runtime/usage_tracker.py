@@ -25,9 +25,9 @@ class UsageTracker:
         self._listeners: list[Callable[[], None]] = []
 
     @callback
-    def async_restore(self, stored: StoredUsage) -> None:
+    def async_restore_usage(self, stored: StoredUsage) -> None:
         """Restore stored usage."""
-        self.monthly_usage.restore(stored, dt_util.now())
+        self.monthly_usage.restore_usage(stored, dt_util.now())
 
     @callback
     def async_add_listener(self, listener: Callable[[], None]) -> CALLBACK_TYPE:

@@ -112,7 +112,7 @@ class VehicleManager:
         )
 
     @callback
-    def async_restore(
+    def async_restore_vehicles(
         self, vehicles: Iterable[Vehicle], keys: dict[str, PhysicalKey]
     ) -> None:
         """Add the known vehicles, with their last keys to take."""
@@ -166,7 +166,7 @@ class VehicleManager:
             own = device and device.name_by_user and parse_text(device.name_by_user)
             names[vin] = own or label or vehicle.name
         for vin, name in unique_labels(names).items():
-            vehicles[vin].label = name
+            vehicles[vin].set_label(name)
 
     @callback
     def _async_update_device(self, vin: str) -> None:

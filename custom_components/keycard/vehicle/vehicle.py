@@ -116,6 +116,14 @@ class Vehicle:
         """Return the name that the user sees."""
         return self.label or self.name
 
+    def set_label(self, label: str) -> None:
+        """Set the name that the user sees."""
+        self.label = label
+
+    def update_pairing(self, *, paired: bool) -> None:
+        """Update whether the vehicle has the key that signs commands."""
+        self.unpaired = not paired
+
     @property
     def has_name(self) -> bool:
         """Return whether the vehicle reports a name."""

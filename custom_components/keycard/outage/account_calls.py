@@ -78,12 +78,12 @@ class AccountCallHealth:
         self._recount()
 
     def _recount(self) -> None:
-        vehicle_ids = {
+        vehicles = {
             vehicle_id: calls
             for vehicle_id, calls in self._calls.items()
             if vehicle_id != _ACCOUNT
         }
-        self.counted = vehicle_ids or dict(self._calls)
+        self.counted = vehicles or dict(self._calls)
 
     def _activate(self, key: str) -> None:
         """Let calls change with time."""

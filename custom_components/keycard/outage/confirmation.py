@@ -63,7 +63,7 @@ class HealthTracker:
     last_good_sent: float | None = None
     last_bad: float | None = None
     cleared_at: float | None = None
-    doubt: Reason | None = None
+    inconclusive_reason: Reason | None = None
     answered: bool = True
     _weight: int = 0
     _failed_count: int = 0
@@ -125,7 +125,7 @@ class HealthTracker:
     def restart(self, monotonic: float) -> None:
         """Restart the suspicion; earlier requests no longer count."""
         self.suspected_at = monotonic
-        self.doubt = None
+        self.inconclusive_reason = None
         self._failed_count = 0
         self._forget_failures()
 
@@ -136,7 +136,7 @@ class HealthTracker:
     def dismiss(self) -> None:
         """Dismiss a suspicion that something else explains."""
         self.suspected_at = None
-        self.doubt = None
+        self.inconclusive_reason = None
 
     def add_evidence(self, evidence: Evidence) -> bool:
         """Update from evidence; return whether it starts a suspicion."""
@@ -146,12 +146,12 @@ class HealthTracker:
         if evidence.sent_at < (self.last_good_sent or _NEVER):
             # A later request had a good answer before this one failed.
             return False
-        heard = max(self.last_bad or _NEVER, self.suspected_at or _NEVER)
+        last_evidence_at = max(self.last_bad or _NEVER, self.suspected_at or _NEVER)
         self.last_bad = evidence.at
         self._good_answers = 0
         if self.down:
             return False
-        if self.suspected_at is None or evidence.at - heard > RECENT:
+        if self.suspected_at is None or evidence.at - last_evidence_at > RECENT:
             self.restart(evidence.at)
             return True
         if evidence.sent_at >= self.suspected_at:
@@ -164,10 +164,10 @@ class HealthTracker:
             self._exhausted_at = evidence.at
         if evidence.classification.subject is Subject.NETWORK:
             # A network problem may also explain the earlier failures.
-            self.doubt = evidence.classification.reason
+            self.inconclusive_reason = evidence.classification.reason
             self._forget_failures()
             return
-        self.doubt = None
+        self.inconclusive_reason = None
         if not self._weight:
             self._first_failed_sent = self._last_failed_sent = evidence.sent_at
         self._weight += _WEIGHTS.get(evidence.classification.reason, 1)

@@ -356,7 +356,7 @@ class OutageDetector:
     ) -> Assessment | None:
         if not self._calls.degraded:
             return None
-        by_plane = {
+        by_subsystem = {
             # Intermittent failures may be caused by a third party.
             Subsystem.API: frozenset()
             if self.third_party
@@ -364,7 +364,7 @@ class OutageDetector:
             Subsystem.DATA: self._calls.down(Subsystem.DATA),
             Subsystem.COMMANDS: self._calls.down(Subsystem.COMMANDS),
         }
-        hit = frozenset[str]().union(*by_plane.values())
+        hit = frozenset[str]().union(*by_subsystem.values())
         if not hit:
             return None
         scope, models = self._find_scope(hit, monotonic)
@@ -374,12 +374,12 @@ class OutageDetector:
             subsystems=_subsystems(
                 *(
                     (subsystem, bool(vehicle_ids))
-                    for subsystem, vehicle_ids in by_plane.items()
+                    for subsystem, vehicle_ids in by_subsystem.items()
                 )
             ),
             models=models,
             other_regions=other_regions,
-            affected=by_plane[Subsystem.API] | by_plane[Subsystem.COMMANDS],
+            affected=by_subsystem[Subsystem.API] | by_subsystem[Subsystem.COMMANDS],
         )
 
     def _find_scope(
@@ -391,17 +391,17 @@ class OutageDetector:
         ):
             # Vehicles recover one by one.
             return self.assessment.scope, self.assessment.models
-        spared = self._calls.unaffected(hit)
-        if not spared:
+        unaffected = self._calls.unaffected(hit)
+        if not unaffected:
             return Scope.REGION, ()
         models = self._calls.models(hit)
-        if None in models or models & self._calls.models(spared):
+        if None in models or models & self._calls.models(unaffected):
             return Scope.VEHICLE, ()
         return Scope.MODEL, _names(models)
 
     def _missing(self, own: HealthTracker) -> tuple[MissingEvidence, ...]:
-        if own.doubt is not None:
-            return (MissingEvidence(own.doubt.value),)
+        if own.inconclusive_reason is not None:
+            return (MissingEvidence(own.inconclusive_reason.value),)
         if not own.verified:
             return (MissingEvidence.FIRST_ANSWER,)
         if own.exhausted:
@@ -434,15 +434,17 @@ class OutageDetector:
 
     def dump_state(self, monotonic: float) -> StoredDetector:
         """Return the data to store."""
-        held = self.assessment
+        assessment = self.assessment
         return StoredDetector(
-            status=held.status,
-            scope=held.scope,
-            planes=list(held.subsystems),
-            elsewhere=list(held.other_regions),
-            models=list(held.models),
-            affected=None if held.affected is None else sorted(held.affected),
-            since=held.since.isoformat() if held.since else None,
+            status=assessment.status,
+            scope=assessment.scope,
+            planes=list(assessment.subsystems),
+            elsewhere=list(assessment.other_regions),
+            models=list(assessment.models),
+            affected=(
+                None if assessment.affected is None else sorted(assessment.affected)
+            ),
+            since=assessment.since.isoformat() if assessment.since else None,
             verified=self._calls.verified,
             cars=self._calls.dump_vehicles(),
             account=self.account.dump_refusals(monotonic),
@@ -497,26 +499,25 @@ _UNWELL = frozenset({Health.DOWN, Health.DOUBTFUL})
 
 def _without_failures(stored: StoredDetector) -> StoredDetector:
     """Return the data that stay valid after a long gap."""
-    fresh = Assessment()
-    vehicle_ids = stored["cars"].items()
-    kept = StoredDetector(
-        status=fresh.status,
-        scope=fresh.scope,
+    empty = Assessment()
+    valid = StoredDetector(
+        status=empty.status,
+        scope=empty.scope,
         planes=[],
         elsewhere=[],
         models=[],
-        affected=None if fresh.affected is None else sorted(fresh.affected),
+        affected=None if empty.affected is None else sorted(empty.affected),
         since=None,
         verified=stored["verified"],
         cars={
-            name: {**vehicle_id, "down": [], "flawed": False}
-            for name, vehicle_id in vehicle_ids
+            vehicle_id: {**vehicle, "down": [], "flawed": False}
+            for vehicle_id, vehicle in stored["cars"].items()
         },
         account=stored["account"],
     )
     if (external := stored.get("beside")) is not None:
-        kept["beside"] = {**external, "still": []}
-    return kept
+        valid["beside"] = {**external, "still": []}
+    return valid
 
 
 def _subsystems(*found: tuple[Subsystem, bool]) -> tuple[Subsystem, ...]:

@@ -85,8 +85,8 @@ class _HostState:
 
         A slow answer is a good answer, so probes sent before it do not count.
         """
-        heard = self.tracker.last_good
-        waiting = (at for at in self.pending if heard is None or at > heard)
+        last_good = self.tracker.last_good
+        waiting = (at for at in self.pending if last_good is None or at > last_good)
         return next(waiting, float("inf")) + GOOD_WITHIN
 
     def drop_lost(self, monotonic: float) -> None:
@@ -294,7 +294,7 @@ class HostMonitor:
     def _home_doubted(self) -> bool:
         """Return whether a network problem hides a home region."""
         return any(
-            item.tracker.doubt is not None
+            item.tracker.inconclusive_reason is not None
             for region, item in self._regions.items()
             if self.home_regions[region]
         )

@@ -18,9 +18,11 @@ from custom_components.keycard.providers import SERVICES
 from harness.clock import OffsetClock, datetime_class
 from harness.time_control import TimeControl, Traffic
 from simulator import Simulator
+from simulator.bluetooth import LinkConditions
 from tests.conftest import HOME, unload
 from tests.event_loop import CheckedHarnessLoop
 
+from .paired_vehicle import NearVehicle, add_near_vehicle
 from .story import Story
 
 
@@ -95,3 +97,25 @@ def story(
             clock=clock,
             pace=TimeControl(clock, loop, traffic, simulator),
         )
+
+
+@pytest.fixture
+async def near(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[NearVehicle]:
+    """Return a paired car in Bluetooth range."""
+    near = await add_near_vehicle(hass, simulator)
+    yield near
+    near.proxy.remove()
+
+
+@pytest.fixture
+async def near_without_latency(
+    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
+) -> AsyncIterator[NearVehicle]:
+    """Return a paired car in range, whose connection takes no time."""
+    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
+    near = await add_near_vehicle(hass, simulator)
+    near.proxy.connect_timeout = 5.0
+    yield near
+    near.proxy.remove()

@@ -1,32 +1,20 @@
 """A closed Bluetooth client releases its connection, whatever is in progress."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.transport.bluetooth import BluetoothClient
 from custom_components.keycard.transport.result import BluetoothError
 from custom_components.keycard.vehicle.commands import Command, command_call
-from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
-from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
+from .paired_vehicle import NearVehicle, with_paired_vehicle
 from .pairing_page import pair_again
 from .story import Story, assert_explained
-
-
-@pytest.fixture
-async def near(
-    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[NearVehicle]:
-    near = await add_near_vehicle(hass, simulator)
-    yield near
-    near.proxy.remove()
 
 
 @pytest.fixture

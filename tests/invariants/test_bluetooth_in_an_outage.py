@@ -1,11 +1,9 @@
 """Bluetooth during an outage: data, commands and restarts."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from homeassistant.core import HomeAssistant
 from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
@@ -19,12 +17,11 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.keycard.const import DOMAIN
 from harness.bluetooth_proxy import async_add_proxy
-from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.protocol import Confirmation, Role
 from tests.conftest import car_of
 
-from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
+from .paired_vehicle import NearVehicle, with_paired_vehicle
 from .story import LOCK, Story, assert_explained, status_of
 
 CONNECTION = "sensor.ada_connection"
@@ -36,14 +33,8 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 
 
 @pytest.fixture
-async def near(
-    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[NearVehicle]:
-    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    near = await add_near_vehicle(hass, simulator)
-    near.proxy.connect_timeout = 5.0
-    yield near
-    near.proxy.remove()
+def near(near_without_latency: NearVehicle) -> NearVehicle:
+    return near_without_latency
 
 
 @pytest.fixture

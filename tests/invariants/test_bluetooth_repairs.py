@@ -1,6 +1,5 @@
 """Repair issues of the Bluetooth key."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 import tesla_fleet_api
 from tesla_fleet_api.tesla.vehicle.bluetooth import VehicleBluetooth
 
-from homeassistant.core import HomeAssistant
 from homeassistant.helpers.issue_registry import IssueSeverity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -21,22 +19,12 @@ from custom_components.keycard.runtime.presentation import (
 )
 from custom_components.keycard.vehicle.keys import PhysicalKey
 from custom_components.keycard.vehicle.state import VehicleState
-from simulator import Simulator
 from simulator.protocol import Role
 from tests.conftest import car_of
 
-from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
+from .paired_vehicle import NearVehicle, with_paired_vehicle
 from .story import Story, status_of
 from .test_repairs import assert_only_repair, repairs
-
-
-@pytest.fixture
-async def near(
-    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[NearVehicle]:
-    near = await add_near_vehicle(hass, simulator)
-    yield near
-    near.proxy.remove()
 
 
 async def test_a_car_that_has_lost_the_bluetooth_key(

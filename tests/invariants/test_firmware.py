@@ -1,32 +1,19 @@
 """Behavior of 2026 firmware over Bluetooth, as users report it."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.transport.bluetooth import BluetoothClient
-from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 
-from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
+from .paired_vehicle import NearVehicle, with_paired_vehicle
 from .story import Story, assert_explained, status_of
 
 DOOR = "binary_sensor.ada_front_driver_door"
 CLIMATE = "climate.ada_climate"
 CONNECTION = "sensor.ada_connection"
 DOWN = dict.fromkeys(("all.status", "all.api"), "refuse")
-
-
-@pytest.fixture
-async def near(
-    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[NearVehicle]:
-    near = await add_near_vehicle(hass, simulator)
-    yield near
-    near.proxy.remove()
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """Invariant "never late": deadlines, expiry and replaced commands."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from random import Random
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -20,11 +18,10 @@ from custom_components.keycard.transport.http import (
 from custom_components.keycard.transport.result import CommandResult
 from custom_components.keycard.vehicle.command_queue import PendingCommand
 from custom_components.keycard.vehicle.commands import Command, command_call
-from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from simulator.vehicle.car import Car
 
-from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
+from .paired_vehicle import NearVehicle, with_paired_vehicle
 from .story import LOCK, Story, assert_explained, status_of
 
 CLIMATE = "climate.ada_climate"
@@ -33,14 +30,8 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 
 
 @pytest.fixture
-async def near(
-    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[NearVehicle]:
-    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    near = await add_near_vehicle(hass, simulator)
-    near.proxy.connect_timeout = 5.0
-    yield near
-    near.proxy.remove()
+def near(near_without_latency: NearVehicle) -> NearVehicle:
+    return near_without_latency
 
 
 class Presses:

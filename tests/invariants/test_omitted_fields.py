@@ -1,21 +1,17 @@
 """Bluetooth data of real vehicles: omitted fields and meaningless values."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from homeassistant.const import EVENT_STATE_CHANGED
-from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
 )
 
-from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
-from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
+from .paired_vehicle import NearVehicle, with_paired_vehicle
 from .story import LOCK, Story, assert_no_errors, states_of, status_of
 
 DOOR = "binary_sensor.ada_front_driver_door"
@@ -24,15 +20,6 @@ PORT = "cover.ada_charge_port"
 GEAR = "sensor.ada_gear"
 CLIMATE = "climate.ada_climate"
 DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
-
-
-@pytest.fixture
-async def near(
-    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[NearVehicle]:
-    near = await add_near_vehicle(hass, simulator)
-    yield near
-    near.proxy.remove()
 
 
 @pytest.fixture

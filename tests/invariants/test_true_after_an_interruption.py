@@ -1,18 +1,15 @@
 """Invariant "true after an interruption", and one wake for all that wait."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from simulator import Simulator
 from simulator.bluetooth import LinkConditions
 
-from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
+from .paired_vehicle import NearVehicle, with_paired_vehicle
 from .story import LOCK, Story, assert_explained
 
 CLIMATE = "climate.ada_climate"
@@ -20,14 +17,8 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 
 
 @pytest.fixture
-async def near(
-    hass: HomeAssistant, enable_bluetooth: None, simulator: Simulator
-) -> AsyncIterator[NearVehicle]:
-    simulator.bluetooth.set_link_conditions(LinkConditions(latency=0.0, connect=0.0))
-    near = await add_near_vehicle(hass, simulator)
-    near.proxy.connect_timeout = 5.0
-    yield near
-    near.proxy.remove()
+def near(near_without_latency: NearVehicle) -> NearVehicle:
+    return near_without_latency
 
 
 def call(

@@ -94,7 +94,7 @@ class Story:
         self.third_party = cars > 0 and self.random.random() < 0.5
         self.proxy_at_home = self.third_party and self.random.random() < 0.5
         self.home.add(
-            in_between=self.third_party,
+            third_party=self.third_party,
             at_home=self.proxy_at_home,
             cars=tuple(
                 Car(name=model, model=model, online=self.random.random() < 0.5)

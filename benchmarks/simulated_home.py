@@ -59,7 +59,7 @@ class Entry:
     region: str
     cars: dict[str, Car]
     account: bool
-    in_between: bool
+    third_party: bool
     at_home: bool = False
     next_polls: dict[Poll, float] = field(default_factory=dict)
     running: set[Poll] = field(default_factory=set)
@@ -181,12 +181,12 @@ class Home:
         region: str = "na",
         cars: tuple[Car, ...] = (),
         account: bool | None = None,
-        in_between: bool = False,
+        third_party: bool = False,
         at_home: bool = False,
     ) -> Entry:
         """Add an entry; one with cars has an account unless told otherwise.
 
-        A third party (`in_between`) is reached without the internet if it is a proxy
+        A third party (`third_party`) is reached without the internet if it is a proxy
         `at_home`.
         """
         entry = Entry(
@@ -194,7 +194,7 @@ class Home:
             judge=OutageDetector(
                 self.watch,
                 region=region,
-                third_party=in_between,
+                third_party=third_party,
                 monotonic=self.now,
                 vehicle_ids=(by_name := {car.name: car for car in cars}),
                 stale_data=StaleDataDetector(direct=("tesla_fleet",)),
@@ -202,7 +202,7 @@ class Home:
             region=region,
             cars=by_name,
             account=bool(cars) if account is None else account,
-            in_between=in_between,
+            third_party=third_party,
             at_home=at_home,
         )
         self.watch.home_regions[region] += 1
@@ -266,7 +266,7 @@ class Home:
                 region=entry.region,
                 cars=tuple(entry.cars.values()),
                 account=entry.account,
-                in_between=entry.in_between,
+                third_party=entry.third_party,
                 at_home=entry.at_home,
             )
         self.restore(stored, away=away)
@@ -436,7 +436,7 @@ class Home:
                 car=car,
                 model=model,
                 data_works=online,
-                third_party=entry.in_between,
+                third_party=entry.third_party,
             )
         return ask
 
@@ -512,7 +512,7 @@ def _call_subjects(
     subjects = ["token"]
     if not entry.at_home:
         subjects.append("net")
-    subjects.append("proxy.api" if entry.in_between else "dns.tesla")
+    subjects.append("proxy.api" if entry.third_party else "dns.tesla")
     planes = {
         RequestType.DATA: ("api", "data"),
         RequestType.COMMAND: ("api", "commands"),

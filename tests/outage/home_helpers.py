@@ -19,10 +19,10 @@ CY = Car(name="Cy", model="models")
 EVE = Car(name="Eve", model="model3")
 
 
-def settle(home: Home, *cars: Car, in_between: bool = False) -> Entry:
+def settle(home: Home, *cars: Car, third_party: bool = False) -> Entry:
     entry = home.add(
         cars=tuple(Car(name=car.name, model=car.model) for car in cars),
-        in_between=in_between,
+        third_party=third_party,
     )
     home.run(SETTLED)
     assert home.judgement == Assessment(

@@ -81,7 +81,7 @@ def test_a_few_refusals_on_a_bad_day_are_no_proof(home: Home) -> None:
 
 
 def test_a_service_in_between_knows_about_its_tokens(home: Home) -> None:
-    entry = settle(home, ADA, in_between=True)
+    entry = settle(home, ADA, third_party=True)
     change(home, {"proxy.api": "401 no"})
     home.run(SETTLED + 200)
 

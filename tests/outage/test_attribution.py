@@ -43,7 +43,7 @@ def home(request: pytest.FixtureRequest) -> Home:
 def test_an_outage_of_tesla_is_never_attributed_to_the_third_party(
     home: Home, failing: Mapping[str, str]
 ) -> None:
-    settle(home, ADA, in_between=True)
+    settle(home, ADA, third_party=True)
     change(home, failing)
     home.run(SETTLED + 900)
     assert statuses(home) == [Status.OUTAGE]
@@ -55,7 +55,7 @@ def test_an_outage_of_tesla_is_never_attributed_to_the_third_party(
 
 
 def test_a_sign_in_outage_after_an_outage_sends_no_all_clear(home: Home) -> None:
-    settle(home, ADA, in_between=True)
+    settle(home, ADA, third_party=True)
     failing = {"all.status": "503 busy", "all.api": "503 busy"}
     change(home, {**failing, "auth.token": "timeout", "auth.authorize": "timeout"})
     home.run(SETTLED + 900)
@@ -66,7 +66,7 @@ def test_a_sign_in_outage_after_an_outage_sends_no_all_clear(home: Home) -> None
 
 
 def test_models_that_fail_after_an_outage_of_tesla_are_degraded(home: Home) -> None:
-    settle(home, ADA, BO, CY, in_between=True)
+    settle(home, ADA, BO, CY, third_party=True)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     home.run(SETTLED + 900)
     change(home, {"na.status": OK, "na.api": OK})
@@ -81,14 +81,14 @@ def test_models_that_fail_after_an_outage_of_tesla_are_degraded(home: Home) -> N
 
 def test_failures_of_some_cars_are_no_outage(home: Home) -> None:
     # It is undetermined whether the third party or Tesla fails.
-    settle(home, ADA, BO, in_between=True)
+    settle(home, ADA, BO, third_party=True)
     change(home, {"na.api@model3": ERROR})
     home.run(SETTLED + 1800)
     assert statuses(home) in ([], [Status.OPERATIONAL])
 
 
 def test_a_third_party_that_stays_down_after_tesla_recovers(home: Home) -> None:
-    settle(home, ADA, in_between=True)
+    settle(home, ADA, third_party=True)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     home.run(SETTLED + 900)
     change(home, {"na.status": OK, "na.api": OK, "proxy.api": GATEWAY})
@@ -100,7 +100,7 @@ def test_a_third_party_that_stays_down_after_tesla_recovers(home: Home) -> None:
 
 
 def test_a_service_that_is_down_alone(home: Home) -> None:
-    settle(home, ADA, in_between=True)
+    settle(home, ADA, third_party=True)
     change(home, {"proxy.api": GATEWAY})
     home.run(SETTLED + 600)
     assert statuses(home) == [Status.PROVIDER_DOWN]

@@ -80,7 +80,7 @@ def test_a_home_that_jumps_lives_the_same_life(
 def test_a_third_party_is_reached_over_the_internet() -> None:
     for at_home, expected in ((False, Status.INTERNET_DOWN), (True, None)):
         home = Home(World(random=Random(1)))
-        home.add(cars=(Car(name="Ada"),), in_between=True, at_home=at_home)
+        home.add(cars=(Car(name="Ada"),), third_party=True, at_home=at_home)
         home.run(SETTLED)
         home.set("net", "refuse")
         home.run(SETTLED + 300)

@@ -61,7 +61,7 @@ def _home(case: Scenario, seed: int) -> Home:
             region=spec.region,
             cars=tuple(Car(name=car.name, model=car.model) for car in spec.cars),
             account=spec.provider != "watch_only",
-            in_between=spec.provider == "proxy",
+            third_party=spec.provider == "proxy",
         )
     return home
 

@@ -41,7 +41,7 @@ class Row:
     status: Status
     scope: Scope
     cars: tuple[Car, ...] = ()
-    in_between: bool = False
+    third_party: bool = False
     asleep: bool = False
     planes: tuple[Subsystem, ...] = ()
     elsewhere: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ ROWS = [
     Row(
         name="2: the service in between is gone",
         cars=(ADA,),
-        in_between=True,
+        third_party=True,
         conditions={"proxy.api": "refuse"},
         status=Status.PROVIDER_DOWN,
         scope=Scope.NONE,
@@ -84,7 +84,7 @@ ROWS = [
     Row(
         name="2: the service in between answers with errors",
         cars=(ADA, BO),
-        in_between=True,
+        third_party=True,
         conditions={"proxy.api": "502 <html>Bad gateway</html>"},
         status=Status.PROVIDER_DOWN,
         scope=Scope.NONE,
@@ -129,7 +129,7 @@ ROWS = [
     Row(
         name="3: the maker's own hosts fail behind a service in between",
         cars=(ADA,),
-        in_between=True,
+        third_party=True,
         conditions={"na.status": "503 busy", "na.api": "503 busy"},
         status=Status.OUTAGE,
         scope=Scope.REGION,
@@ -303,7 +303,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_decision_table(home: Home, row: Row) -> None:
-    entry = settle(home, *row.cars, in_between=row.in_between)
+    entry = settle(home, *row.cars, third_party=row.third_party)
     if row.asleep:
         for car in entry.cars.values():
             car.online = False

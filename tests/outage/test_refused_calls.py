@@ -26,11 +26,11 @@ REFUSALS = [LIMIT, NOT_REGISTERED, "retry-after:50400"]
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-@pytest.mark.parametrize("in_between", [False, True])
+@pytest.mark.parametrize("third_party", [False, True])
 def test_refusals_do_not_end_an_outage_of_their_host(
-    home: Home, refusal: str, in_between: bool
+    home: Home, refusal: str, third_party: bool
 ) -> None:
-    settle(home, ADA, BO, in_between=in_between)
+    settle(home, ADA, BO, third_party=third_party)
     change(home, {"na.status": "503 busy", "na.api": ERROR})
     home.run(SETTLED + 300)
     change(home, {"na.api": refusal})

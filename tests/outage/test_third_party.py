@@ -24,7 +24,7 @@ GATEWAY = "502 <html>Bad gateway</html>"
 
 
 def test_data_that_stand_still_are_the_service_s(home: Home) -> None:
-    settle(home, ADA, BO, in_between=True)
+    settle(home, ADA, BO, third_party=True)
     change(home, {"na.data": "stale"})
     home.run(SETTLED + 2 * HOUR)
     assert statuses(home) == []
@@ -33,7 +33,7 @@ def test_data_that_stand_still_are_the_service_s(home: Home) -> None:
 def test_stale_data_end_with_the_first_newer_timestamp(
     home: Home,
 ) -> None:
-    settle(home, ADA, in_between=True)
+    settle(home, ADA, third_party=True)
     failing = {"na.status": "503 busy", "na.api": "503 busy"}
     change(home, failing)
     home.run(SETTLED + 900)
@@ -48,7 +48,7 @@ def test_stale_data_end_with_the_first_newer_timestamp(
 
 def test_a_cache_that_never_moves_again_claims_nothing_for_ever() -> None:
     home = Home(World(random=Random(1)))
-    settle(home, ADA, in_between=True)
+    settle(home, ADA, third_party=True)
     failing = {"na.status": "503 busy", "na.api": "503 busy"}
     change(home, failing)
     home.run(SETTLED + 900)
@@ -57,12 +57,12 @@ def test_a_cache_that_never_moves_again_claims_nothing_for_ever() -> None:
     assert statuses(home) == [Status.OUTAGE, Status.DEGRADED, Status.OPERATIONAL]
 
 
-@pytest.mark.parametrize("in_between", [False, True])
+@pytest.mark.parametrize("third_party", [False, True])
 @pytest.mark.parametrize("answer", [ERROR, GATEWAY, "garbage", "timeout"])
 def test_data_that_fail_for_hours_are_not_asked_for_again_and_again(
-    home: Home, answer: str, in_between: bool
+    home: Home, answer: str, third_party: bool
 ) -> None:
-    entry = settle(home, ADA, in_between=in_between)
+    entry = settle(home, ADA, third_party=third_party)
     change(home, {"na.data": answer})
     before = entry.data_calls
     home.run(SETTLED + 4 * HOUR)
@@ -72,7 +72,7 @@ def test_data_that_fail_for_hours_are_not_asked_for_again_and_again(
 
 @pytest.mark.parametrize("answer", [ERROR, GATEWAY, "timeout"])
 def test_data_alone_that_fail_are_the_service_s(home: Home, answer: str) -> None:
-    settle(home, ADA, in_between=True)
+    settle(home, ADA, third_party=True)
     change(home, {"na.data": answer})
     home.run(SETTLED + HOUR)
     assert statuses(home) == []
@@ -92,7 +92,7 @@ def test_data_alone_that_fail_are_the_service_s(home: Home, answer: str) -> None
 def test_commands_of_one_car_that_fail_are_the_service_s(
     home: Home, answer: str
 ) -> None:
-    settle(home, ADA, BO, in_between=True)
+    settle(home, ADA, BO, third_party=True)
     change(home, {"na.commands": answer})
     for _ in range(5):
         home.command("Ada")
@@ -101,7 +101,7 @@ def test_commands_of_one_car_that_fail_are_the_service_s(
 
 
 def test_commands_of_several_cars_that_fail_are_tesla_s(home: Home) -> None:
-    settle(home, ADA, BO, in_between=True)
+    settle(home, ADA, BO, third_party=True)
     change(home, {"na.commands": ERROR})
     for _ in range(3):
         home.command("Ada")

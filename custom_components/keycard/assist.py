@@ -118,8 +118,7 @@ def async_setup_assist(hass: HomeAssistant) -> None:
     """Answer questions once the conversation integration is set up."""
 
     async def register(hass: HomeAssistant, _component: str) -> None:
-        # It is installed where it is set up.
-        from homeassistant.components.conversation import get_agent_manager  # noqa: PLC0415
+        from homeassistant.components.conversation import get_agent_manager  # noqa: PLC0415 - installed where it is set up
 
         manager = get_agent_manager(hass)
         for sentences, answer in (

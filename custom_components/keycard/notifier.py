@@ -8,16 +8,9 @@ import secrets
 from typing import Any
 
 from homeassistant.const import EVENT_STATE_CHANGED
-from homeassistant.core import (
-    CALLBACK_TYPE,
-    Event,
-    EventStateChangedData,
-    HomeAssistant,
-    callback,
-)
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
-from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.issue_registry import IssueSeverity
 from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
@@ -61,6 +54,7 @@ from .outage.outage_log import EventType, Outage
 from .runtime.isolation import isolated
 from .runtime.presentation import key_to_take
 from .runtime.storage import DATA_STORE
+from .timer import Timer
 from .vehicle.keys import PhysicalKey
 from .vehicle.urgent_conditions import urgent_conditions
 
@@ -93,7 +87,7 @@ class OutageNotifier:
         self._delivery = Delivery(hass)
         self._entries: dict[str, KeycardConfigEntry] = {}
         self._busy: set[str] = set()
-        self._timer: CALLBACK_TYPE | None = None
+        self._timer = Timer(hass, self._async_decide)
         self._scheduled = False
         self._issues: set[str] = set()
         self._warnings: dict[str, str] = {}
@@ -274,7 +268,7 @@ class OutageNotifier:
 
     def _over(self, situation_id: str, kind: SituationKind) -> Situation | None:
         """Return a situation that is over, None while that is not known."""
-        _, place, _ = situation_id.split("|", 2)
+        place, _ = _split_id(situation_id)
         if kind is SituationKind.DRILL:
             if place not in self._entries:
                 return None
@@ -305,7 +299,7 @@ class OutageNotifier:
         )
 
     def _outage_of(self, situation_id: str) -> Outage | None:
-        _, region, start = situation_id.split("|", 2)
+        region, start = _split_id(situation_id)
         return next(
             (
                 outage
@@ -329,9 +323,7 @@ class OutageNotifier:
         self._scheduled = False
         if not self._hass.is_running or self._hass.is_stopping:
             return
-        if self._timer is not None:
-            self._timer()
-            self._timer = None
+        self._timer.async_cancel()
         with isolated("the notifications"):
             now = dt_util.utcnow()
             situations = list(self._situations(now))
@@ -358,16 +350,9 @@ class OutageNotifier:
         }
 
     def _plan(self, decision: Decision, now: datetime) -> None:
-        if decision.next_at is None:
-            return
-        delay = min(decision.next_at - now, _LONGEST_WAIT)
-
-        @callback
-        def decide(_now: datetime) -> None:
-            self._timer = None
-            self._async_decide()
-
-        self._timer = async_call_later(self._hass, delay, decide)
+        if decision.next_at is not None:
+            delay = min(decision.next_at - now, _LONGEST_WAIT)
+            self._timer.async_schedule(delay.total_seconds())
 
     @callback
     def _async_start_delivery(self, due: DueNotification) -> None:
@@ -459,7 +444,7 @@ class OutageNotifier:
     ) -> tuple[str, str]:
         situation = due.situation
         kind = _KINDS.get(due.reason, EventType.CHANGED)
-        _, place, _ = situation.id.split("|", 2)
+        place, _ = _split_id(situation.id)
         if situation.kind is SituationKind.DRILL:
             return self._render_drill(due, words, kind, escape=escape)
         if situation.kind is SituationKind.WARNING:
@@ -500,7 +485,7 @@ class OutageNotifier:
         *,
         escape: bool,
     ) -> tuple[str, str]:
-        _, entry_id, start = due.situation.id.split("|", 2)
+        entry_id, start = _split_id(due.situation.id)
         runner = self._entries[entry_id].runtime_data.drill
         since = datetime.fromisoformat(start)
         assessment = Assessment() if runner.drill is None else runner.drill.assessment
@@ -536,13 +521,13 @@ class OutageNotifier:
     @staticmethod
     def _tag(situation: Situation) -> str:
         """Return the tag by which each notification replaces the last one."""
-        _, place, _ = situation.id.split("|", 2)
+        place, _ = _split_id(situation.id)
         drill = situation.kind is SituationKind.DRILL
         return f"{DOMAIN}_rehearsal_{place}" if drill else f"{DOMAIN}_{place}"
 
     def _link(self, situation: Situation | None = None) -> str:
         """Return the page that a tap opens: the device of the cloud."""
-        place = situation.id.split("|", 2)[1] if situation else None
+        place = _split_id(situation.id)[0] if situation else None
         for entry_id, entry in self._entries.items():
             if place in (None, entry_id, entry.runtime_data.region):
                 device = dr.async_get(self._hass).async_get_device_by_identifier(
@@ -648,21 +633,14 @@ class OutageNotifier:
                 if receiver_id in known and state.unreachable(now):
                     found[f"receiver_unreachable_{receiver_id}"] = (
                         "receiver_unreachable",
-                        {
-                            "name": state.name,
-                            "name_escaped": escape_markdown(state.name),
-                        },
+                        _placeholders("name", state.name),
                     )
         for entry_id, entry in self._entries.items():
             options = entry.options.get(CONF_NOTIFICATIONS, {})
             kinds = {receiver.kind for receiver in receivers_of(entry)}
             if options.get(CONF_BEFORE) and kinds <= {ReceiverKind.BELL}:
-                title = {
-                    "entry": entry.title,
-                    "entry_escaped": escape_markdown(entry.title),
-                }
                 key = "no_phone" if notifications_enabled(entry) else "old_relay"
-                found[f"{key}_{entry_id}"] = key, title
+                found[f"{key}_{entry_id}"] = key, _placeholders("entry", entry.title)
         for issue_id in self._issues - found.keys():
             ir.async_delete_issue(self._hass, DOMAIN, issue_id)
         for issue_id, (key, placeholders) in found.items():
@@ -678,6 +656,12 @@ class OutageNotifier:
                     data={"entry_id": issue_id.removeprefix(f"{key}_")},
                 )
         self._issues = set(found)
+
+
+def _split_id(situation_id: str) -> tuple[str, str]:
+    """Return the region, or the entry of a drill, and the start of a situation."""
+    _, place, start = situation_id.split("|", 2)
+    return place, start
 
 
 def _placeholders(key: str, name: str) -> dict[str, str]:

@@ -15,7 +15,6 @@ from homeassistant.components.notify import (
 )
 from homeassistant.const import ATTR_ENTITY_ID, STATE_UNAVAILABLE
 from homeassistant.core import Context, HomeAssistant, State
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .receivers import Receiver, ReceiverKind
@@ -100,8 +99,7 @@ class Delivery:
         """Return the language that a user chose in the frontend."""
         if "frontend" not in self._hass.config.components:
             return None
-        # The frontend is installed where it is set up.
-        from homeassistant.components.frontend.storage import async_user_store  # noqa: PLC0415
+        from homeassistant.components.frontend.storage import async_user_store  # noqa: PLC0415 - installed where it is set up
 
         chosen = (await async_user_store(self._hass, user_id)).data.get("language")
         if isinstance(chosen, Mapping):
@@ -162,8 +160,6 @@ class Delivery:
             await self._hass.services.async_call(
                 NOTIFY_DOMAIN, action, data, blocking=True
             )
-        except HomeAssistantError as err:
-            raise DeliveryError(type(err).__name__) from err
         except Exception as err:
             # An action of another integration may raise anything.
             raise DeliveryError(type(err).__name__) from err
@@ -172,8 +168,7 @@ class Delivery:
         """Return the action of a phone; its name follows that of the device."""
         if MOBILE_APP not in self._hass.config.components:
             raise DeliveryError("no mobile app")
-        # The integration is installed where it is set up.
-        from homeassistant.components.mobile_app.util import (  # noqa: PLC0415
+        from homeassistant.components.mobile_app.util import (  # noqa: PLC0415 - installed where it is set up
             get_notify_service,
             webhook_id_from_device_id,
         )

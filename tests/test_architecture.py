@@ -23,7 +23,7 @@ LAYERS = [
         "diagnostics registry system_health",
         PLATFORMS,
         "application_credentials blueprint_installer dashboard",
-        "entity entity_filter issues notifier",
+        "entity entity_filter issues",
         "coordinator",
         "drill",
         "notifications",
@@ -31,11 +31,11 @@ LAYERS = [
         "bluetooth",
         "auth",
         "external providers",
+        "helpers",
         "outage",
         "transport",
         "vehicle",
         "cost",
-        "timer",
         "const",
     )
 ]

@@ -10,7 +10,7 @@ from homeassistant.helpers import llm
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.keycard.assist import CLOUD_SENTENCES, KEY_SENTENCES
+from custom_components.keycard.assist.sentences import CLOUD_SENTENCES, KEY_SENTENCES
 from custom_components.keycard.logbook import async_describe_events
 
 from .conftest import SetUp, assessment_status

@@ -6,7 +6,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from .assist import async_setup_assist
+from .assist.sentences import async_setup_assist
 from .auth.credentials import async_load_credentials
 from .auth.keys import (
     async_publish_public_key,
@@ -18,7 +18,7 @@ from .const import DOMAIN, ENTRY_VERSION
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, async_report
 from .dashboard import async_setup_frontend
 from .issues import async_track_issues
-from .notifier import DATA_NOTIFIER, async_setup_notifier
+from .notifications.notifier import DATA_NOTIFIER, TrackedEntry, async_setup_notifier
 from .registry import (
     async_add_default_receiver,
     async_migrate_to_vin,
@@ -73,7 +73,18 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     async_remove_stale_entities(hass, entry)
     coordinator.async_start()
     async_track_issues(hass, entry)
-    hass.data[DATA_NOTIFIER].async_track(entry)
+    data = entry.runtime_data
+    hass.data[DATA_NOTIFIER].async_track(
+        TrackedEntry(
+            entry=entry,
+            region=data.region,
+            detector=data.detector,
+            coordinator=coordinator,
+            vehicle_manager=data.vehicle_manager,
+            vehicles=data.vehicles,
+            drill=data.drill,
+        )
+    )
     async_track_subentries(hass, entry)
     async_track_devices(hass, entry)
     return True

@@ -20,7 +20,7 @@ from .entity import (
     VehicleEntityDescription,
     async_add_vehicle_entities,
 )
-from .notifier import DATA_NOTIFIER
+from .notifications.notifier import DATA_NOTIFIER
 from .vehicle.commands import Command, CommandCall, command_call
 
 # Each vehicle queues its own commands.

@@ -22,8 +22,10 @@ from .cost.pricing import Charge, tariff_of
 from .drill.runner import DrillRunner
 from .external.discovery import DIRECT_INTEGRATIONS
 from .external.observer import ExternalStateObserver
+from .helpers.isolation import IsolatedCoordinator, RepeatedIsolation, isolated
+from .helpers.timer import Timer
 from .notifications.publisher import OutageEventPublisher
-from .notifications.text import NoticeVehicle, notice_vehicle
+from .notifications.text import NoticeVehicle, describe_vehicle
 from .outage.detector import OutageDetector, StoredDetector
 from .outage.endpoints import Endpoints
 from .outage.evidence import Evidence, Reason, Subject
@@ -35,7 +37,6 @@ from .providers import Provider, create_provider, endpoints_from_config
 from .runtime.call_handler import ApiCallHandler
 from .runtime.commands import CloudCommandSender
 from .runtime.host_poller import HostPoller, async_get_host_poller
-from .runtime.isolation import IsolatedCoordinator, RepeatedIsolation, isolated
 from .runtime.presentation import CloudData, keys_by_name, present_cloud
 from .runtime.storage import (
     DATA_STORE,
@@ -48,10 +49,8 @@ from .runtime.usage_tracker import UsageTracker
 from .runtime.vehicle_coordinator import VehicleCoordinator
 from .runtime.vehicle_poller import VehiclePoller
 from .runtime.vehicles import VehicleManager
-from .timer import Timer
 from .transport.http import deadline_trace_config
 from .vehicle.keys import PhysicalKey
-from .vehicle.urgent_conditions import urgent_conditions
 from .vehicle.vehicle import Vehicle
 
 __all__ = [
@@ -60,7 +59,6 @@ __all__ = [
     "KeycardData",
     "VehicleCoordinator",
     "async_report",
-    "describe_vehicle",
 ]
 
 _LOGGER = logging.getLogger(__name__)
@@ -645,22 +643,6 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             vehicle_id: (coordinator.vehicle.title, coordinator.actual.key_to_take)
             for vehicle_id, coordinator in self._vehicles.items()
         }
-
-
-def describe_vehicle(
-    coordinator: VehicleCoordinator, key: PhysicalKey
-) -> NoticeVehicle:
-    """Return a vehicle as a notice names it."""
-    vehicle, bluetooth = coordinator.vehicle, coordinator.actual.bluetooth
-    return notice_vehicle(
-        vehicle.title,
-        key,
-        model=vehicle.model,
-        year=vehicle.year,
-        vin=vehicle.id,
-        bluetooth=bluetooth is not None and bluetooth.usable,
-        urgent=urgent_conditions(vehicle.state),
-    )
 
 
 @callback

@@ -14,12 +14,12 @@ from .auth.keys import pairing_url
 from .const import CONF_PROVIDER, CONF_SERVER, DASHBOARD, DOMAIN, PROVIDER_FLEET
 from .coordinator import KeycardConfigEntry
 from .external.owner_api import async_find_affected_integrations
+from .helpers.timer import Timer
 from .notifications.markdown import escape_markdown
 from .outage.confirmation import Health
 from .outage.evidence import Reason
 from .outage.models import OUTAGES, Status
 from .providers import SERVICES
-from .timer import Timer
 from .transport.cloud import FleetClient
 from .transport.library import LIBRARY_VERSION, missing_members
 from .transport.pinning import format_fingerprint

@@ -13,7 +13,7 @@ from homeassistant.helpers.llm import (
 )
 from homeassistant.util.json import JsonObjectType
 
-from .assist import Answer, answer_cloud, answer_key, async_answers
+from .assist.answers import Answer, answer_cloud, answer_key, async_answers
 from .const import DOMAIN
 
 

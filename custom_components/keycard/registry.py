@@ -34,9 +34,9 @@ from .const import (
     SUBENTRY_RECEIVER,
 )
 from .coordinator import KeycardConfigEntry, KeycardData
+from .notifications.notifier import DATA_NOTIFIER
 from .notifications.receivers import Receiver, ReceiverKind
 from .notifications.subentries import BELL_NAME, async_add_receiver, receiver_subentry
-from .notifier import DATA_NOTIFIER
 from .runtime.storage import DATA_STORE, async_rename
 from .sensor import VEHICLE_SENSORS
 from .vehicle.keys import UNKNOWN_MODEL, decode_vin, default_key

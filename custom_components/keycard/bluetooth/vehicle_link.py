@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
-from ..timer import Timer
+from ..helpers.timer import Timer
 from ..transport.bluetooth import BluetoothClient
 from ..transport.key_pair import PrivateKey
 from ..transport.routing import BluetoothReach

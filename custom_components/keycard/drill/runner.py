@@ -15,6 +15,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
+from ..helpers.timer import Timer
 from ..notifications.publisher import OutageEventPublisher
 from ..notifications.receivers import ReceiverKind
 from ..notifications.record import drill_id
@@ -32,7 +33,6 @@ from ..outage.stored_values import (
 from ..runtime.presentation import CloudData, apply_cloud_drill, keys_by_name
 from ..runtime.storage import DATA_STORE, StoredDrill
 from ..runtime.vehicle_coordinator import VehicleCoordinator
-from ..timer import Timer
 from ..vehicle.keys import PhysicalKey, is_pre_refresh
 from .listeners import DrillListeners
 from .report import NotificationResult, Readiness, VehicleReadiness
@@ -84,11 +84,16 @@ class DrillRunner:
 
     # Presentation
 
+    @property
+    def assessment(self) -> Assessment | None:
+        """Return the assessment of the running drill, None without one."""
+        return None if self.drill is None else self.drill.assessment
+
     def apply(self, actual: CloudData) -> CloudData:
         """Return the cloud data with the drill applied."""
-        if self.drill is None:
+        if self.assessment is None:
             return actual
-        return apply_cloud_drill(actual, self.drill.assessment)
+        return apply_cloud_drill(actual, self.assessment)
 
     @callback
     def async_check(self, actual: Assessment) -> bool:
@@ -111,9 +116,7 @@ class DrillRunner:
     @callback
     def async_apply(self, coordinator: VehicleCoordinator) -> None:
         """Apply the drill to the next publication of a vehicle."""
-        coordinator.async_set_drill(
-            None if self.drill is None else self.drill.assessment
-        )
+        coordinator.async_set_drill(self.assessment)
 
     def _has_open_outage(self) -> bool:
         """Return whether the outage log has an open outage of the region."""

@@ -33,8 +33,8 @@ from homeassistant.helpers.event import (
 from homeassistant.helpers.start import async_at_started
 
 from ..const import CONF_CARS
+from ..helpers.timer import Timer
 from ..outage.external_data import SourceUpdate, StaleDataDetector
-from ..timer import Timer
 from .discovery import (
     DIRECT_INTEGRATIONS,
     DeviceRef,

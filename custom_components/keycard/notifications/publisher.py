@@ -13,9 +13,9 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from ..const import ATTR_DRILL, DOMAIN
+from ..helpers.isolation import isolated
 from ..outage.models import Assessment
 from ..outage.outage_log import EventType, NoticeType, OutageEvent
-from ..runtime.isolation import isolated
 from ..vehicle.keys import PhysicalKey
 from .text import (
     NoticeVehicle,

@@ -13,8 +13,9 @@ from homeassistant.util import dt as dt_util
 from ..const import DOMAIN
 from ..outage.models import Assessment, Scope, Status, Subsystem
 from ..outage.outage_log import EventType
+from ..runtime.vehicle_coordinator import VehicleCoordinator
 from ..vehicle.keys import UNKNOWN_MODEL, PhysicalKey, is_pre_refresh
-from ..vehicle.urgent_conditions import UrgentCondition
+from ..vehicle.urgent_conditions import UrgentCondition, urgent_conditions
 from .record import FailedCommand
 
 _CATEGORY = "common"
@@ -128,6 +129,22 @@ def notice_vehicle(
         phone_key=older is False,
         bluetooth=bluetooth,
         urgent=tuple(urgent),
+    )
+
+
+def describe_vehicle(
+    coordinator: VehicleCoordinator, key: PhysicalKey
+) -> NoticeVehicle:
+    """Return a vehicle as a notice names it."""
+    vehicle, bluetooth = coordinator.vehicle, coordinator.actual.bluetooth
+    return notice_vehicle(
+        vehicle.title,
+        key,
+        model=vehicle.model,
+        year=vehicle.year,
+        vin=vehicle.id,
+        bluetooth=bluetooth is not None and bluetooth.usable,
+        urgent=urgent_conditions(vehicle.state),
     )
 
 

@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 
 from ..auth.oauth import OAuthSession
 from ..const import CONF_BASE_URL, CONF_MOVES
+from ..helpers.isolation import isolated
 from ..outage.classifier import classify
 from ..outage.detector import OutageDetector
 from ..outage.endpoints import Endpoints
@@ -32,7 +33,6 @@ from ..transport.result import ApiCall
 from ..vehicle.parsing import JsonObject
 from ..vehicle.state import data_time
 from ..vehicle.vehicle import Vehicle
-from .isolation import isolated
 from .vehicle_poller import CallType, classify_call
 from .vehicles import VehicleManager
 

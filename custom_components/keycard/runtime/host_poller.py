@@ -13,13 +13,13 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
+from ..helpers.isolation import isolated
+from ..helpers.timer import Timer
 from ..outage.confirmation import Health
 from ..outage.endpoints import Endpoint, Endpoints, list_endpoints
 from ..outage.evidence import Evidence
 from ..outage.host_monitor import HostMonitor
 from ..outage.prober import Prober
-from ..timer import Timer
-from .isolation import isolated
 from .storage import DATA_STORE
 
 # Seconds between two checks on request.

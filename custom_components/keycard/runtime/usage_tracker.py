@@ -9,7 +9,7 @@ from homeassistant.util import dt as dt_util
 from ..const import CONF_BUDGET
 from ..cost.budget import MonthlyUsage, StoredUsage, start_of_month
 from ..cost.pricing import Charge, Tariff
-from .isolation import isolated
+from ..helpers.isolation import isolated
 
 
 class UsageTracker:

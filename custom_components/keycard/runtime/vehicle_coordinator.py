@@ -13,6 +13,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..bluetooth.vehicle_link import BluetoothVehicle
+from ..helpers.isolation import IsolatedCoordinator
 from ..outage.evidence import Evidence, Reason
 from ..outage.models import Assessment
 from ..transport.routing import CloudHealth, Preference
@@ -27,7 +28,6 @@ from ..vehicle.commands import (
 from ..vehicle.keys import PhysicalKey
 from ..vehicle.vehicle import Vehicle
 from .commands import CloudCommandSender, CommandRouter, command_error
-from .isolation import IsolatedCoordinator
 from .presentation import (
     CloudAccess,
     Connection,

@@ -14,12 +14,12 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
+from ..helpers.timer import Timer
 from ..outage.account import AccountStatus, Category
 from ..outage.classifier import classify
 from ..outage.detector import OutageDetector
 from ..outage.evidence import Classification, Reason, RequestType, Subject, Verdict
 from ..outage.models import Subsystem
-from ..timer import Timer
 from ..transport.cloud import FleetClient
 from ..transport.result import ApiCall
 from ..vehicle.poll_schedule import (

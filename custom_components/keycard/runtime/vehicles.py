@@ -20,6 +20,7 @@ from ..const import (
     DOMAIN,
     SUBENTRY_BLUETOOTH_KEY,
 )
+from ..helpers.isolation import isolated
 from ..outage.detector import OutageDetector
 from ..outage.models import Assessment
 from ..providers import Provider
@@ -37,7 +38,6 @@ from ..vehicle.product_list import (
 )
 from ..vehicle.vehicle import Vehicle
 from .commands import CloudCommandSender
-from .isolation import isolated
 from .vehicle_coordinator import VehicleCoordinator
 
 DISABLED_BY_USER = dr.DeviceEntryDisabler.USER

@@ -1,12 +1,13 @@
 """Notify the receivers of all entries of outages, early warnings and drills."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import logging
 import secrets
-from typing import Any
+from typing import Any, Protocol
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -16,16 +17,21 @@ from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
-from .const import CONF_BEFORE, CONF_ENABLED, CONF_NOTIFICATIONS, DOMAIN
-from .coordinator import (
-    KeycardConfigEntry,
-    KeycardData,
-    VehicleCoordinator,
-    describe_vehicle,
-)
-from .notifications.delivery import ATTR_TOKEN, Delivery, DeliveryError, Message
-from .notifications.markdown import escape_markdown
-from .notifications.policy import (
+from ..const import CONF_BEFORE, CONF_ENABLED, CONF_NOTIFICATIONS, DOMAIN
+from ..helpers.isolation import IsolatedCoordinator, isolated
+from ..helpers.timer import Timer
+from ..outage.detector import OutageDetector
+from ..outage.models import INCONCLUSIVE, OUTAGES, Assessment
+from ..outage.outage_log import EventType, Outage
+from ..runtime.presentation import CloudData, key_to_take
+from ..runtime.storage import DATA_STORE
+from ..runtime.vehicle_coordinator import VehicleCoordinator
+from ..runtime.vehicles import VehicleManager
+from ..vehicle.keys import PhysicalKey
+from ..vehicle.urgent_conditions import urgent_conditions
+from .delivery import ATTR_TOKEN, Delivery, DeliveryError, Message
+from .markdown import escape_markdown
+from .policy import (
     Decision,
     DueNotification,
     NotificationPolicy,
@@ -33,30 +39,18 @@ from .notifications.policy import (
     Situation,
     open_situations,
 )
-from .notifications.receivers import (
-    EntryReceivers,
-    Receiver,
-    ReceiverKind,
-    merge_receivers,
-)
-from .notifications.record import Button, SituationKind, drill_id
-from .notifications.store import DATA_RECORD, RecordStore
-from .notifications.subentries import receivers_of, settings_of
-from .notifications.text import (
+from .receivers import EntryReceivers, Receiver, ReceiverKind, merge_receivers
+from .record import Button, SituationKind, drill_id
+from .store import DATA_RECORD, RecordStore
+from .subentries import receivers_of, settings_of
+from .text import (
     NoticeVehicle,
     Translations,
+    describe_vehicle,
     mark_as_drill,
     render_notice,
     render_state,
 )
-from .outage.models import INCONCLUSIVE, OUTAGES, Assessment
-from .outage.outage_log import EventType, Outage
-from .runtime.isolation import isolated
-from .runtime.presentation import key_to_take
-from .runtime.storage import DATA_STORE
-from .timer import Timer
-from .vehicle.keys import PhysicalKey
-from .vehicle.urgent_conditions import urgent_conditions
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -75,6 +69,31 @@ _KINDS = {
 }
 
 
+class DrillStatus(Protocol):
+    """Drill of an entry."""
+
+    @property
+    def assessment(self) -> Assessment | None:
+        """Return the assessment of the running drill, None without one."""
+
+    @property
+    def early_end_text(self) -> str | None:
+        """Return the text that says why the last drill ended early."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedEntry:
+    """Loaded entry with the runtime data that its notifications depend on."""
+
+    entry: ConfigEntry
+    region: str
+    detector: OutageDetector
+    coordinator: IsolatedCoordinator[CloudData]
+    vehicle_manager: VehicleManager
+    vehicles: Mapping[str, VehicleCoordinator]
+    drill: DrillStatus
+
+
 class OutageNotifier:
     """Notifier of all entries of a home."""
 
@@ -85,7 +104,7 @@ class OutageNotifier:
         self._record = store.record
         self._policy = NotificationPolicy(self._record)
         self._delivery = Delivery(hass)
-        self._entries: dict[str, KeycardConfigEntry] = {}
+        self._entries: dict[str, TrackedEntry] = {}
         self._busy: set[str] = set()
         self._timer = Timer(hass, self._async_decide)
         self._scheduled = False
@@ -107,10 +126,10 @@ class OutageNotifier:
     # Entries
 
     @callback
-    def async_track(self, entry: KeycardConfigEntry) -> None:
+    def async_track(self, tracked: TrackedEntry) -> None:
         """Notify the receivers of an entry while it is loaded."""
-        data = entry.runtime_data
-        self._entries[entry.entry_id] = entry
+        entry = tracked.entry
+        self._entries[entry.entry_id] = tracked
 
         @callback
         def follow(coordinators: list[VehicleCoordinator]) -> None:
@@ -124,9 +143,11 @@ class OutageNotifier:
             self.async_schedule()
 
         entry.async_on_unload(forget)
-        entry.async_on_unload(data.coordinator.async_add_listener(self.async_schedule))
         entry.async_on_unload(
-            data.vehicle_manager.async_add_new_vehicle_listener(follow)
+            tracked.coordinator.async_add_listener(self.async_schedule)
+        )
+        entry.async_on_unload(
+            tracked.vehicle_manager.async_add_new_vehicle_listener(follow)
         )
         self.async_schedule()
 
@@ -140,22 +161,23 @@ class OutageNotifier:
         )
         self.async_schedule()
 
-    def _data(self, region: str | None = None) -> list[KeycardData]:
-        """Return the runtime data of the entries, or of those of a region."""
+    def _tracked(self, region: str | None = None) -> list[TrackedEntry]:
+        """Return the entries, or those of a region."""
         return [
-            entry.runtime_data
-            for entry in self._entries.values()
-            if region in (None, entry.runtime_data.region)
+            tracked
+            for tracked in self._entries.values()
+            if region in (None, tracked.region)
         ]
 
     def _receivers(self, entry_ids: Iterable[str]) -> list[EntryReceivers]:
         found = []
         for entry_id in entry_ids:
-            entry = self._entries.get(entry_id)
-            if entry is not None and notifications_enabled(entry):
+            tracked = self._entries.get(entry_id)
+            if tracked is not None and notifications_enabled(tracked.entry):
                 found.append(
                     EntryReceivers(
-                        settings=settings_of(entry), receivers=receivers_of(entry)
+                        settings=settings_of(tracked.entry),
+                        receivers=receivers_of(tracked.entry),
                     )
                 )
         return found
@@ -165,7 +187,7 @@ class OutageNotifier:
     def _situations(self, now: datetime) -> Iterator[Situation]:
         """Yield what is on, and what a receiver has still to hear the end of."""
         current: set[str] = set()
-        for region in dict.fromkeys(data.region for data in self._data()):
+        for region in dict.fromkeys(tracked.region for tracked in self._tracked()):
             for situation in (
                 self._outage(region, now),
                 self._warning(region, now),
@@ -173,9 +195,9 @@ class OutageNotifier:
                 if situation is not None:
                     current.add(situation.id)
                     yield situation
-        for entry_id, entry in self._entries.items():
-            if (drill := entry.runtime_data.drill.drill) is not None:
-                situation = self._drill(entry_id, drill.assessment)
+        for entry_id, tracked in self._entries.items():
+            if (assessment := tracked.drill.assessment) is not None:
+                situation = self._drill(entry_id, assessment)
                 current.add(situation.id)
                 yield situation
         for situation_id, kind in list(open_situations(self._record)):
@@ -195,8 +217,8 @@ class OutageNotifier:
         urgent = set()
         entry_ids = set(outage.entry_ids)
         assessment = self._assessment(region)
-        for data in self._data(region):
-            for vehicle_id, coordinator in data.vehicles.items():
+        for tracked in self._tracked(region):
+            for vehicle_id, coordinator in tracked.vehicles.items():
                 key = coordinator.actual.key_to_take
                 if key is PhysicalKey.NONE and together:
                     # Other entries of the region are about to see the outage.
@@ -209,7 +231,7 @@ class OutageNotifier:
                 if key is not PhysicalKey.NONE:
                     keys[vehicle_id] = key
                     urgent.update(urgent_conditions(coordinator.vehicle.state))
-                    entry_ids.add(data.coordinator.config_entry.entry_id)
+                    entry_ids.add(tracked.entry.entry_id)
         return Situation(
             id=situation_id,
             kind=SituationKind.OUTAGE,
@@ -220,7 +242,7 @@ class OutageNotifier:
 
     def _assessment(self, region: str) -> Assessment:
         """Return an assessment of the outage of a region, else any of the region."""
-        found = [data.detector.assessment for data in self._data(region)]
+        found = [tracked.detector.assessment for tracked in self._tracked(region)]
         for assessment in found:
             if assessment.status in OUTAGES:
                 return assessment
@@ -229,10 +251,10 @@ class OutageNotifier:
     def _warning(self, region: str, now: datetime) -> Situation | None:
         failing: set[str] = set()
         entry_ids: set[str] = set()
-        for data in self._data(region):
-            if data.detector.assessment.warning:
-                failing.update(data.detector.assessment.other_regions)
-                entry_ids.add(data.coordinator.config_entry.entry_id)
+        for tracked in self._tracked(region):
+            if tracked.detector.assessment.warning:
+                failing.update(tracked.detector.assessment.other_regions)
+                entry_ids.add(tracked.entry.entry_id)
         if not failing:
             self._warnings.pop(region, None)
             return None
@@ -254,14 +276,13 @@ class OutageNotifier:
 
     def _drill(self, entry_id: str, assessment: Assessment) -> Situation:
         since = assessment.since
-        data = self._entries[entry_id].runtime_data
         return Situation(
             id=drill_id(entry_id, since),
             kind=SituationKind.DRILL,
             receivers=merge_receivers(self._receivers([entry_id])),
             keys={
                 vehicle_id: coordinator.data.key_to_take
-                for vehicle_id, coordinator in data.vehicles.items()
+                for vehicle_id, coordinator in self._entries[entry_id].vehicles.items()
                 if coordinator.data.key_to_take is not PhysicalKey.NONE
             },
         )
@@ -280,14 +301,16 @@ class OutageNotifier:
             )
         entries = [
             entry_id
-            for entry_id, entry in self._entries.items()
-            if entry.runtime_data.region == place
+            for entry_id, tracked in self._entries.items()
+            if tracked.region == place
         ]
         if not entries:
             return None
         log = self._hass.data[DATA_STORE].outage_log
         another = log.open_outage(place) is not None
-        statuses = {data.detector.assessment.status for data in self._data(place)}
+        statuses = {
+            tracked.detector.assessment.status for tracked in self._tracked(place)
+        }
         if kind is SituationKind.WARNING and not another and statuses <= INCONCLUSIVE:
             return None
         return Situation(
@@ -486,28 +509,27 @@ class OutageNotifier:
         escape: bool,
     ) -> tuple[str, str]:
         entry_id, start = _split_id(due.situation.id)
-        runner = self._entries[entry_id].runtime_data.drill
+        drill = self._entries[entry_id].drill
         since = datetime.fromisoformat(start)
-        assessment = Assessment() if runner.drill is None else runner.drill.assessment
         now = dt_util.utcnow()
         notice = render_notice(
             words,
             kind=kind,
-            assessment=assessment,
+            assessment=drill.assessment or Assessment(),
             vehicles=self._vehicles(due.situation, escape=escape),
             start=since,
             length=max(now - since, timedelta()),
             monotonic=now,
             drill=True,
         )
-        early = runner.early_end_text if kind is EventType.ENDED else None
+        early = drill.early_end_text if kind is EventType.ENDED else None
         return mark_as_drill(words, kind, notice, early=early)
 
     def _vehicles(self, situation: Situation, *, escape: bool) -> list[NoticeVehicle]:
         coordinators = {
             vehicle_id: coordinator
-            for data in self._data()
-            for vehicle_id, coordinator in data.vehicles.items()
+            for tracked in self._tracked()
+            for vehicle_id, coordinator in tracked.vehicles.items()
         }
         found = [
             describe_vehicle(coordinators[vehicle_id], key)
@@ -528,8 +550,8 @@ class OutageNotifier:
     def _link(self, situation: Situation | None = None) -> str:
         """Return the page that a tap opens: the device of the cloud."""
         place = _split_id(situation.id)[0] if situation else None
-        for entry_id, entry in self._entries.items():
-            if place in (None, entry_id, entry.runtime_data.region):
+        for entry_id, tracked in self._entries.items():
+            if place in (None, entry_id, tracked.region):
                 device = dr.async_get(self._hass).async_get_device_by_identifier(
                     (DOMAIN, entry_id), entry_id
                 )
@@ -595,7 +617,7 @@ class OutageNotifier:
 
     # Test and repairs
 
-    async def async_send_test(self, entry: KeycardConfigEntry) -> None:
+    async def async_send_test(self, entry: ConfigEntry) -> None:
         """Send a test to the receivers of an entry; raise an error if one fails."""
         receivers = receivers_of(entry)
         if not receivers:
@@ -635,7 +657,8 @@ class OutageNotifier:
                         "receiver_unreachable",
                         _placeholders("name", state.name),
                     )
-        for entry_id, entry in self._entries.items():
+        for entry_id, tracked in self._entries.items():
+            entry = tracked.entry
             options = entry.options.get(CONF_NOTIFICATIONS, {})
             kinds = {receiver.kind for receiver in receivers_of(entry)}
             if options.get(CONF_BEFORE) and kinds <= {ReceiverKind.BELL}:
@@ -674,7 +697,7 @@ def _is_person(data: EventStateChangedData) -> bool:
     return data["entity_id"].startswith("person.")
 
 
-def notifications_enabled(entry: KeycardConfigEntry) -> bool:
+def notifications_enabled(entry: ConfigEntry) -> bool:
     """Return whether Keycard itself notifies the receivers of an entry."""
     options = entry.options.get(CONF_NOTIFICATIONS, {})
     return bool(options.get(CONF_ENABLED, True))

@@ -1,0 +1,1 @@
+"""Answers of Assist about the cloud and the key to take."""

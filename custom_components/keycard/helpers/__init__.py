@@ -1,0 +1,1 @@
+"""Timer and error isolation on top of the helpers of Home Assistant."""

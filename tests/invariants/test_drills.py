@@ -587,7 +587,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert "- By script ran." in shown
     assert "- Held back did not run." in shown
     assert "- Switched off is turned off." in shown
-    assert r"- A message was sent to: notify\.family, notify\.neighbours." in shown
+    assert r"- A message was sent to notify\.family, notify\.neighbours." in shown
     assert "Never tried" in shown
     assert "The keycard was last tried on 20" in shown
     # A new drill deletes the results of the last one.

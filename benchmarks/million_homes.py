@@ -150,7 +150,7 @@ def _count(home: Home, *, fail: bool) -> int:
     home.run(_WARM_UP, stop=None)
     requests = home.asked = []
     while not any(asked == subject for _, asked in requests):
-        home.run(home.now + 1.0)
+        home.run(home.watch.next_due())
     began = next(at for at, asked in requests if asked == subject)
     if fail:
         home.set(subject, "500 oops")

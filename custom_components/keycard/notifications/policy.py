@@ -314,6 +314,8 @@ class _Case:
         return self.receiver.receiver.when is When.LEAVING and self.state.left
 
     def _when_calmer(self, decision: Decision) -> Reason | None:
+        if self.state.got_it:
+            return None
         since = self.state.calmer = self.state.calmer or self.now
         if self.now < since + SETTLING and not self._drill:
             decision.wait_until(since + SETTLING)

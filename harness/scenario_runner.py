@@ -1,10 +1,19 @@
 """Run a case and check its expectations."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Protocol
 
-from simulator.scenarios.scenario import Expectation, Home, Request, Scenario, Step
+from simulator.scenarios.scenario import (
+    Expectation,
+    ExpectedNotice,
+    Home,
+    PhoneSpec,
+    Request,
+    Scenario,
+    Step,
+)
 
 # Keycard has probed every host at least twice by then.
 SETTLE_SECONDS = 720.0
@@ -40,6 +49,23 @@ class Observation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReceivedNotice:
+    """A notice on a phone, at seconds since the start of the case."""
+
+    at: float
+    kind: str
+    tag: str
+    title: str
+    text: str
+    buttons: tuple[str, ...] = ()
+
+    @property
+    def order(self) -> str:
+        """Return the first line."""
+        return self.text.split("\n", maxsplit=1)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckResult:
     """Comparison of an expected and an actual value."""
 
@@ -66,6 +92,9 @@ class Outcome:
         return self.missed_at is None
 
 
+NO_NOTICES = CheckResult(name="notices", expected="none", seen="none", holds=True)
+
+
 class ScenarioTarget(Protocol):
     """Environment in which a case runs."""
 
@@ -79,6 +108,15 @@ class ScenarioTarget(Protocol):
         `near` names the cars that come into Bluetooth range during the case, which are
         paired.
         """
+
+    async def add_phone(self, phone: PhoneSpec) -> None:
+        """Register a phone of the user."""
+
+    async def press(self, button: str) -> None:
+        """Press a button of a notice on the phone."""
+
+    def received(self) -> Sequence[ReceivedNotice]:
+        """Return the notices that the phone has received since the start."""
 
     def set(self, conditions: Mapping[str, str]) -> None:
         """Set several conditions at once."""
@@ -138,6 +176,8 @@ class ScenarioRunner:
         """Run the case; return whether all expectations held."""
         target, homes, observer = self._target, self._case.homes, self._observer
         new_homes = [home for home in homes if not home.settled]
+        if (phone := self._case.phone) is not None:
+            await target.add_phone(phone)
         for home in homes:
             if home.settled:
                 await target.install(home, cars_in_range(self._case))
@@ -159,6 +199,10 @@ class ScenarioRunner:
                 observer.step_finished(outcome)
                 passed = passed and outcome.passed
             new_homes = []
+        if phone is not None:
+            outcome = check_notices(phone.notices, target.received(), self._case.end)
+            observer.step_finished(outcome)
+            passed = passed and outcome.passed
         return passed
 
     async def _step(
@@ -175,6 +219,8 @@ class ScenarioRunner:
             await target.install(home, cars_in_range(self._case))
         if step.restart:
             await target.restart()
+        if step.press:
+            await target.press(step.press)
         request_result = target.request(step.do) if step.do else None
         expectation_checks = [
             ExpectationCheck(
@@ -304,6 +350,71 @@ def checks(
     return results
 
 
+def check_notices(
+    expected: Sequence[ExpectedNotice], received: Sequence[ReceivedNotice], end: float
+) -> Outcome:
+    """Compare the notices on the phone with the list of the case."""
+    results = [
+        CheckResult(
+            name=f"notice {number}",
+            expected="none" if wanted is None else describe_notice(wanted),
+            seen="none" if seen is None else describe_received(seen),
+            holds=wanted is not None and seen is not None and _matches(wanted, seen),
+        )
+        for number, (wanted, seen) in enumerate(zip_longest(expected, received), 1)
+    ]
+    return Outcome(
+        home="phone",
+        at=end,
+        changes="",
+        checks=tuple(results) or (NO_NOTICES,),
+        seconds=0.0,
+        missed_at=None if all(result.holds for result in results) else 0.0,
+    )
+
+
+def _matches(expected: ExpectedNotice, received: ReceivedNotice) -> bool:
+    return (
+        expected.at <= received.at <= expected.at + expected.within
+        and expected.kind == received.kind
+        and expected.tag == received.tag
+        and expected.title in (None, received.title)
+        and expected.order in (None, received.order)
+        and all(part in received.text for part in expected.says)
+        and expected.buttons == received.buttons
+    )
+
+
+def describe_notice(notice: ExpectedNotice) -> str:
+    """Return an expected notice as a text."""
+    parts = (notice.title, notice.order, *notice.says)
+    return _notice_text(
+        f"{format_seconds(notice.at)} to {format_seconds(notice.at + notice.within)}",
+        notice,
+        [part for part in parts if part is not None],
+    )
+
+
+def describe_received(notice: ReceivedNotice) -> str:
+    """Return a received notice as a text."""
+    return _notice_text(
+        format_seconds(notice.at), notice, [notice.title, *notice.text.split("\n")]
+    )
+
+
+def _notice_text(
+    when: str, notice: ExpectedNotice | ReceivedNotice, parts: Sequence[str]
+) -> str:
+    buttons = f" [{', '.join(notice.buttons)}]" if notice.buttons else ""
+    return f"{when} {notice.kind} {notice.tag} {' | '.join(parts)}{buttons}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return seconds as H:MM:SS."""
+    minutes, second = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
+
+
 def cars_in_range(case: Scenario) -> frozenset[str]:
     """Return the names of the cars that come into Bluetooth range in a case."""
     return frozenset(
@@ -358,6 +469,8 @@ def describe(step: Step) -> str:
         changes.append(f"token {step.token}")
     if step.restart:
         changes.append("restart")
+    if step.press:
+        changes.append(f"press {step.press}")
     if step.do:
         changes.append(_format_request(step.do))
     return "; ".join(changes)

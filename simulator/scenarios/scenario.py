@@ -13,16 +13,17 @@ The README beside the cases describes the format. Additional keys of a case:
   names of homes to their expectations.
 - `clock: "-2:00"` on a step: the wall clock is set back (or forward) by this time.
 - `token: expired` (or `ok`) on a step: the access tokens of all homes expire.
-- `narration` on a step: an English sentence that says what happens, for the demo.
 - `set` of `proxy.api`, `controls1`, `controls2`.
 - `signing: required` (or `allowed`, `off`) of a car: whether its commands must be
   signed. Default: `allowed`, and `off` for a Model S or X before 2021.
 - `confirmation: status` of a car: its locks confirm a command with their status.
   Default: `empty`, a response without content. Real cars do either.
+- `phone:` a phone of the user, with all notices that it gets, and no other.
+- `press: Got it` on a step: the user presses this button of a notice.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 import re
 
@@ -53,6 +54,9 @@ SUBSYSTEMS = ("status", "api", "data", "commands", "auth")
 KEYS = ("usual", "keycard", "fob")
 SIGNING = ("required", "allowed", "off")
 CONFIRMATIONS = ("empty", "status")
+# How a phone shows a notice: with sound, without it, as a live update, or not any more.
+NOTICE_KINDS = ("alert", "quiet", "live", "clear")
+PHONES = ("android", "ios")
 DEFAULT_PROVIDER = "compatible"
 PROVIDERS = (
     DEFAULT_PROVIDER,
@@ -132,6 +136,28 @@ class Expectation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExpectedNotice:
+    """A notice that a phone gets between `at` and `at` + `within`."""
+
+    at: float
+    within: float
+    kind: str = NOTICE_KINDS[0]
+    tag: str = ""
+    title: str | None = None
+    order: str | None = None  # the first line
+    says: tuple[str, ...] = ()  # parts of the text
+    buttons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhoneSpec:
+    """A phone of the user, with the notices that it gets."""
+
+    system: str = PHONES[0]
+    notices: tuple[ExpectedNotice, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """A step of the timeline; times in seconds."""
 
@@ -140,9 +166,9 @@ class Step:
     expect: Mapping[str, Expectation] = field(default_factory=dict)  # for each home
     restart: bool = False
     do: Request | None = None
+    press: str | None = None
     clock: float = 0.0
     token: str | None = None
-    narration: str | None = None
 
     @property
     def within(self) -> float:
@@ -158,6 +184,7 @@ class Scenario:
     source: str
     homes: tuple[Home, ...]
     timeline: tuple[Step, ...]
+    phone: PhoneSpec | None = None
     path: Path | None = None
 
     def unfit_with(self, provider: str) -> str | None:
@@ -183,14 +210,15 @@ class Scenario:
 def load_case(path: Path | str) -> Scenario:
     """Load a case file; raise CaseError with the line of the first mistake."""
     node = read_yaml(Path(path))
-    node.allow_keys("name", "source", "home", "homes", "timeline")
+    node.allow_keys("name", "source", "home", "homes", "phone", "timeline")
     name = node.require("name").text()
     source = node.require("source").text()
     homes = _homes(node)
+    phone = _phone(one) if (one := node.get("phone")) else None
     steps = node.require("timeline").items()
     timeline: list[Step] = []
     for one in steps:
-        timeline.append(_step(one, homes))
+        timeline.append(_step(one, homes, phone))
         if len(timeline) > 1 and timeline[-1].at < timeline[-2].at:
             one.require("at").fail("steps must follow each other in time")
     return Scenario(
@@ -198,27 +226,15 @@ def load_case(path: Path | str) -> Scenario:
         source=source,
         homes=homes,
         timeline=tuple(timeline),
+        phone=phone,
         path=Path(path),
     )
-
-
-def join_cases(cases: Sequence[Scenario]) -> Scenario:
-    """Return a case that plays several cases of the same homes one after another."""
-    first, *others = cases
-    timeline = list(first.timeline)
-    end = first.end
-    for case in others:
-        if case.homes != first.homes:
-            raise CaseError(f"{case.path}: needs the same homes as {first.path}")
-        timeline += [replace(step, at=end + step.at) for step in case.timeline]
-        end += case.end
-    return replace(cases[-1], timeline=tuple(timeline))
 
 
 def load_homes(path: Path | str) -> tuple[Home, ...]:
     """Load the homes of a case, or of a file without a timeline."""
     node = read_yaml(Path(path))
-    node.allow_keys("name", "source", "home", "homes", "timeline")
+    node.allow_keys("name", "source", "home", "homes", "phone", "timeline")
     return _homes(node)
 
 
@@ -275,10 +291,36 @@ def _car(node: YamlNode) -> CarSpec:
     )
 
 
-def _step(node: YamlNode, homes: tuple[Home, ...]) -> Step:
-    node.allow_keys(
-        *("at", "narration", "set", "expect", "restart", "do", "clock", "token")
+def _phone(node: YamlNode) -> PhoneSpec:
+    node.allow_keys("system", "notices")
+    return PhoneSpec(
+        system=node.read("system", _choice(PHONES)) or PHONES[0],
+        notices=tuple(
+            _notice(one) for one in node.require("notices").items(empty=True)
+        ),
     )
+
+
+def _notice(node: YamlNode) -> ExpectedNotice:
+    node.allow_keys("at", "within", "kind", "tag", "title", "order", "says", "buttons")
+    return ExpectedNotice(
+        at=node.require("at").duration(),
+        within=node.require("within").duration(),
+        kind=node.read("kind", _choice(NOTICE_KINDS)) or NOTICE_KINDS[0],
+        tag=node.require("tag").text(),
+        title=node.read("title", YamlNode.text),
+        order=node.read("order", YamlNode.text),
+        says=node.read("says", _texts) or (),
+        buttons=node.read("buttons", _texts) or (),
+    )
+
+
+def _texts(node: YamlNode) -> tuple[str, ...]:
+    return tuple(one.text() for one in node.items(empty=True))
+
+
+def _step(node: YamlNode, homes: tuple[Home, ...], phone: PhoneSpec | None) -> Step:
+    node.allow_keys("at", "set", "expect", "restart", "do", "press", "clock", "token")
     cars = [car.name for home in homes for car in home.cars]
     do = _request(one, cars) if (one := node.get("do")) else None
     step = Step(
@@ -287,21 +329,20 @@ def _step(node: YamlNode, homes: tuple[Home, ...]) -> Step:
         expect=_expectations(one, homes, do) if (one := node.get("expect")) else {},
         restart=node.read("restart", YamlNode.flag) is True,
         do=do,
+        press=_press(one, phone) if (one := node.get("press")) else None,
         clock=node.read("clock", lambda one: one.duration(signed=True)) or 0.0,
         token=node.read("token", _choice(("expired", "ok"))),
-        narration=node.read("narration", _sentence),
     )
     if do and not step.expect:
         node.fail("a step with do needs an expect, which ends it")
     return step
 
 
-def _sentence(node: YamlNode) -> str:
-    """Return a sentence without line breaks."""
-    sentence = " ".join(node.text().split())
-    if not re.fullmatch(r"[A-Z].*[^.]\.", sentence):
-        node.fail("must be a sentence: it begins with a capital and ends with a period")
-    return sentence
+def _press(node: YamlNode, phone: PhoneSpec | None) -> str:
+    if phone is None:
+        node.fail("a button needs a phone")
+    buttons = dict.fromkeys(one for notice in phone.notices for one in notice.buttons)
+    return node.one_of(tuple(buttons))
 
 
 def _conditions(node: YamlNode, cars: list[str]) -> dict[str, str]:
@@ -390,11 +431,12 @@ __all__ = [
     "CarSpec",
     "CaseError",
     "Expectation",
+    "ExpectedNotice",
     "Home",
+    "PhoneSpec",
     "Request",
     "Scenario",
     "Step",
-    "join_cases",
     "load_case",
     "load_homes",
 ]

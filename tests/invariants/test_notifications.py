@@ -10,6 +10,7 @@ from homeassistant.components import persistent_notification
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_mock_service,
@@ -18,8 +19,9 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.repairs import SwitchToKeycard, async_create_fix_flow
+from harness.phone import Phone, registered
 
-from .phone import Phone, receiver, registered
+from .receivers import receiver
 from .story import Story, assert_no_errors
 
 DOWN = {"eu.status": "503 down", "eu.api": "503 down"}
@@ -39,8 +41,8 @@ async def phone(
     assert await async_setup_component(hass, DOMAIN, {})
     await hass.async_block_till_done()
     async with AsyncExitStack() as stack:
-        client = await hass_client()
-        yield await stack.enter_async_context(registered(hass, client, "Anne's phone"))
+        phone = Phone(client=await hass_client(), name="Anne's phone")
+        yield await stack.enter_async_context(registered(hass, phone))
 
 
 async def settled_with(
@@ -205,6 +207,33 @@ async def test_the_test_button_sends_a_test(
     button = f"button.{_cloud(story)}_send_a_test_notification"
     assert await story.act("press", button) is None
     assert phone.titles == ["Keycard test notification"]
+
+
+async def test_the_all_clear_lists_what_failed_meanwhile(
+    story: Story, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await settled_with(story, compatible_entry, receiver("bell"))
+    story.simulator.apply(DOWN)
+    await story.go(240)
+    at: list[str] = []
+    for action, entity_id in (
+        ("lock", "lock.ada_lock"),
+        ("turn_on", "climate.ada_climate"),
+        ("lock", "lock.ada_lock"),
+    ):
+        at.append(f"{dt_util.now():%H:%M}")
+        assert await story.act(action, entity_id) is not None
+        await story.go(120)
+    await story.restart(entry)
+    # What is done later has not failed.
+    story.simulator.apply({"eu.api": "ok"})
+    assert await story.act("turn_on", "climate.ada_climate") is None
+    story.simulator.apply(UP)
+    await story.go(1200)
+    bells = persistent_notification._async_get_or_create_notifications(story.hass)
+    assert bells["keycard_eu"]["message"].endswith(
+        f"Not confirmed during the outage and not repeated: Ada: lock, {at[2]}."
+    )
 
 
 async def test_entries_from_before_get_the_bell_and_a_hint(

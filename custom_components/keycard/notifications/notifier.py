@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 import logging
 import secrets
 from typing import Any, Protocol
@@ -27,8 +28,10 @@ from ..runtime.presentation import CloudData, key_to_take
 from ..runtime.storage import DATA_STORE
 from ..runtime.vehicle_coordinator import VehicleCoordinator
 from ..runtime.vehicles import VehicleManager
+from ..vehicle.commands import Command
 from ..vehicle.keys import PhysicalKey
 from ..vehicle.urgent_conditions import urgent_conditions
+from ..vehicle.vehicle import Vehicle
 from .delivery import ATTR_TOKEN, Delivery, DeliveryError, Message
 from .markdown import escape_markdown
 from .policy import (
@@ -40,7 +43,7 @@ from .policy import (
     open_situations,
 )
 from .receivers import EntryReceivers, Receiver, ReceiverKind, merge_receivers
-from .record import Button, SituationKind, drill_id
+from .record import Button, FailedCommand, SituationKind, drill_id
 from .store import DATA_RECORD, RecordStore
 from .subentries import receivers_of, settings_of
 from .text import (
@@ -135,6 +138,11 @@ class OutageNotifier:
         def follow(coordinators: list[VehicleCoordinator]) -> None:
             for coordinator in coordinators:
                 coordinator.async_add_listener(self.async_schedule)
+                coordinator.async_add_command_listener(
+                    partial(
+                        self._async_command_ended, tracked.region, coordinator.vehicle
+                    )
+                )
             self.async_schedule()
 
         @callback
@@ -150,6 +158,24 @@ class OutageNotifier:
             tracked.vehicle_manager.async_add_new_vehicle_listener(follow)
         )
         self.async_schedule()
+
+    @callback
+    def _async_command_ended(
+        self, region: str, vehicle: Vehicle, command: Command, done: bool
+    ) -> None:
+        """Record what fails in an outage, for the all-clear."""
+        outage = self._hass.data[DATA_STORE].outage_log.open_outage(region)
+        if outage is None:
+            return
+        situation_id = _outage_id(outage)
+        if done:
+            self._record.remove_failed(situation_id, vehicle.title, command.value)
+        else:
+            failed = FailedCommand(
+                at=dt_util.utcnow(), car=vehicle.title, command=command.value
+            )
+            self._record.add_failed(situation_id, failed)
+        self._store.async_save_soon()
 
     @callback
     def async_apply_receivers(self) -> None:
@@ -210,7 +236,7 @@ class OutageNotifier:
         outage = self._hass.data[DATA_STORE].outage_log.open_outage(region)
         if outage is None:
             return None
-        situation_id = f"outage|{region}|{outage.start.isoformat()}"
+        situation_id = _outage_id(outage)
         known = self._record.situations.get(situation_id)
         together = known is None or now - known.seen < _TOGETHER
         keys: dict[str, PhysicalKey] = {}
@@ -679,6 +705,11 @@ class OutageNotifier:
                     data={"entry_id": issue_id.removeprefix(f"{key}_")},
                 )
         self._issues = set(found)
+
+
+def _outage_id(outage: Outage) -> str:
+    """Return the ID of an outage, which it has over restarts."""
+    return f"outage|{outage.region}|{outage.start.isoformat()}"
 
 
 def _split_id(situation_id: str) -> tuple[str, str]:

@@ -323,9 +323,19 @@ class NotificationRecord:
         return None
 
     def add_failed(self, situation_id: str, failed: FailedCommand) -> None:
-        """Record a command that failed, if the situation is recorded."""
+        """Record the last failure of a command, if the situation is recorded."""
         if (situation := self.situations.get(situation_id)) is not None:
+            self.remove_failed(situation_id, failed.car, failed.command)
             situation.failed = [*situation.failed, failed][-MAX_FAILED:]
+
+    def remove_failed(self, situation_id: str, car: str, command: str) -> None:
+        """Remove the failure of a command that has been executed since."""
+        if (situation := self.situations.get(situation_id)) is not None:
+            situation.failed = [
+                one
+                for one in situation.failed
+                if (one.car, one.command) != (car, command)
+            ]
 
     def forget_receivers(self, known: Iterable[str]) -> None:
         """Remove the receivers that no longer exist."""

@@ -432,7 +432,8 @@ class CommandRouter:
 
     `on_sent`, `on_done` and `on_ended` are called when a command may have been sent,
     was executed, and has ended; `on_unconfirmed` when it is unknown whether it was
-    executed, or a command that may have been sent has no caller any more.
+    executed, or a command that may have been sent has no caller any more;
+    `on_failed` when no transport delivered it, or it is unconfirmed.
     """
 
     vehicle: Vehicle
@@ -445,6 +446,7 @@ class CommandRouter:
     on_done: Callable[[CommandCall], None]
     on_ended: Callable[[PendingCommand], None]
     on_unconfirmed: Callable[[CommandCall], None]
+    on_failed: Callable[[CommandCall], None]
     _queue: CommandQueue = field(default_factory=CommandQueue, init=False)
     _runs: dict[PendingCommand, _Run] = field(default_factory=dict, init=False)
 
@@ -536,6 +538,8 @@ class CommandRouter:
             self.on_done(pending.call)
         elif run.interrupted or isinstance(error, CommandUnconfirmedError):
             self.on_unconfirmed(pending.call)
+        if isinstance(error, CommandNotDeliveredError | CommandUnconfirmedError):
+            self.on_failed(pending.call)
         return error
 
     async def _async_send_in_turn(
@@ -548,7 +552,7 @@ class CommandRouter:
         if ahead:
             _, unfinished = await asyncio.wait(ahead, timeout=max(0.0, left))
             if unfinished:
-                return command_error("command_too_late", self.vehicle)
+                return _not_delivered("command_too_late", self.vehicle)
         limit = asyncio.timeout(None)
         try:
             async with limit:
@@ -560,7 +564,7 @@ class CommandRouter:
         except TimeoutError:
             if not limit.expired():
                 raise
-            return command_error("command_too_late", self.vehicle)
+            return _not_delivered("command_too_late", self.vehicle)
         except HomeAssistantError as err:
             return err
         return None
@@ -609,7 +613,7 @@ class CommandRouter:
                 if first is not None and first.translation_key in _ACTIONABLE:
                     raise first from err
                 if first is not None and cloud is CloudHealth.FAILING:
-                    raise command_error("nothing_reaches", self.vehicle) from err
+                    raise _not_delivered("nothing_reaches", self.vehicle) from err
                 first = err
             else:
                 return

@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..bluetooth.vehicle_link import BluetoothVehicle
-from ..helpers.isolation import IsolatedCoordinator
+from ..helpers.isolation import IsolatedCoordinator, isolated
 from ..outage.evidence import Evidence, Reason
 from ..outage.models import Assessment
 from ..transport.routing import CloudHealth, Preference
@@ -43,6 +43,9 @@ from .presentation import (
 )
 
 _LOGGER = logging.getLogger(__name__)
+
+# A command, and whether it was executed; otherwise it is not known to be.
+type CommandListener = Callable[[Command, bool], None]
 
 # Seconds: a garage may be without coverage for a while, and an adapter be off.
 UNREACHABLE_DURATION = 6 * 3600.0
@@ -111,8 +114,10 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
             on_done=self._async_command_done,
             on_ended=self._async_command_ended,
             on_unconfirmed=self._async_command_unconfirmed,
+            on_failed=self._async_command_failed,
         )
         self._save = save
+        self._command_listeners: list[CommandListener] = []
         self._access = CloudAccess()
         self._assessment: Assessment | None = None
         self._payment_errors = 0
@@ -334,6 +339,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
     @callback
     def _async_command_done(self, call: CommandCall) -> None:
         self.vehicle.apply_command(call.command, call.params, dt_util.utcnow())
+        self._async_report_command(call, done=True)
         self.async_publish()
 
     @callback
@@ -343,6 +349,20 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self.vehicle.mark_uncertain(names, dt_util.utcnow())
         self.async_publish()
         self._async_request_state()
+
+    @callback
+    def _async_command_failed(self, call: CommandCall) -> None:
+        self._async_report_command(call, done=False)
+
+    @callback
+    def async_add_command_listener(self, listener: CommandListener) -> None:
+        """Call a listener when a command was executed, or failed to be."""
+        self._command_listeners.append(listener)
+
+    def _async_report_command(self, call: CommandCall, *, done: bool) -> None:
+        for listener in self._command_listeners:
+            with isolated("a listener of the commands"):
+                listener(call.command, done)
 
     @callback
     def _async_request_state(self) -> None:

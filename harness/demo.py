@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 import signal
@@ -17,7 +17,7 @@ from rich.console import Console
 from homeassistant.runner import configure_event_loop
 
 from simulator import CaseError, Simulator, load_case
-from simulator.scenarios.scenario import Home, Scenario
+from simulator.scenarios.scenario import Home, PhoneSpec, Scenario
 
 from . import fake_network
 from .clock import OffsetClock
@@ -35,6 +35,7 @@ from .frontend_client import (
     write_initial_storage,
 )
 from .home_assistant import ROOT, HomeAssistantInstance, LogCollector, boot_full
+from .phone import Phone, user_phone
 from .scenario_runner import SETTLE_SECONDS, ScenarioRunner
 from .time_control import HarnessError, TimeControl, Traffic
 
@@ -175,9 +176,20 @@ class Demo:
             stack.push_async_callback(self._stop, instance)
             await self._start(instance)
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            client = FrontendClient(
-                session, self.url, await complete_onboarding(instance.hass)
-            )
+            token = await complete_onboarding(instance.hass)
+            client = FrontendClient(session, self.url, token)
+
+            async def add_phone(phone: PhoneSpec) -> Phone:
+                return await stack.enter_async_context(
+                    user_phone(
+                        instance.hass,
+                        phone,
+                        url=self.url,
+                        token=token,
+                        monotonic=self._clock.monotonic,
+                    )
+                )
+
             rate_control = RateControl(self._clock, self._loop, traffic, simulator)
             self._console.write(f"Home Assistant is at {self.url} (you are signed in).")
             environment = DemoEnvironment(
@@ -187,6 +199,7 @@ class Demo:
                 client,
                 console=self._console,
                 url=self.url,
+                add_phone=add_phone,
             )
             return await self._run_case(environment, rate_control)
 
@@ -260,9 +273,10 @@ class DemoEnvironment(ScenarioEnvironment):
         *,
         console: DemoConsole,
         url: str,
+        add_phone: Callable[[PhoneSpec], Awaitable[Phone]],
     ) -> None:
         """Initialize with the frontend's client and URL, and the console."""
-        super().__init__(simulator, instance, time_control, client)
+        super().__init__(simulator, instance, time_control, client, add_phone)
         self._front = client
         self._console = console
         self._url = url

@@ -1,6 +1,7 @@
 """Environment of a scenario: clock, network, simulator and Home Assistant."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Any
@@ -27,15 +28,15 @@ from custom_components.keycard.vehicle.computer_keys import Computer, Pairing
 from simulator import Simulator
 from simulator.protocol import Role, public_keys
 from simulator.scenarios.conditions import ConditionKind
-from simulator.scenarios.scenario import Home, Request
+from simulator.scenarios.scenario import Home, PhoneSpec, Request
 
 from .fake_network import FakeNetwork, NameFault
 from .home_assistant import HomeAssistantInstance
-from .scenario_runner import Observation, RequestResult
+from .phone import Phone
+from .scenario_runner import Observation, ReceivedNotice, RequestResult
 from .time_control import HarnessError, TimeControl
 from .user_client import (
     APP_DOMAIN,
-    CLIENT_ID,
     InProcessClient,
     UserClient,
     prepare_sign_in,
@@ -45,7 +46,6 @@ from .user_client import (
 PROXY_URL = "https://proxy.in-between.example"
 TESLA_PROXY_URL = "https://tesla-proxy.home.example:4443"
 TESLA_PROXY_PROVIDERS = ("tesla_proxy", "fleet_server")
-BLUEPRINT = "keycard/take_your_keycard.yaml"
 SET_UP_SECONDS = 120.0
 ACTIONS = {
     "lock": ("lock", "lock", "lock"),
@@ -114,17 +114,23 @@ class ScenarioEnvironment:
         instance: HomeAssistantInstance,
         time_control: TimeControl,
         client: UserClient | None = None,
+        add_phone: Callable[[PhoneSpec], Awaitable[Phone]] | None = None,
     ) -> None:
-        """Initialize with started parts that share a loop and a clock."""
+        """Initialize with started parts that share a loop and a clock.
+
+        `add_phone` registers a phone of the user; without it, there is none.
+        """
         self._client = client or InProcessClient(instance)
         self.simulator = simulator
         self.instance = instance
         self.time_control = time_control
+        self._add_phone = add_phone
+        self._phone: Phone | None = None
         self.entries: dict[str, str] = {}  # entry ids by name of the home
         self._reauth: set[str] = set()
         self._tasks: set[Any] = set()
         self.started_at = 0.0
-        self._first_notice = 0
+        self._first_events: Counter[str] = Counter()
         self._first_billed = 0
 
     @property
@@ -135,7 +141,7 @@ class ScenarioEnvironment:
     def start_counting(self) -> None:
         """Start counting notices and billed calls."""
         self.started_at = self.now
-        self._first_notice = len(self.instance.notices)
+        self._first_events = self.instance.outage_events.copy()
         self._first_billed = self.simulator.usage.billed
 
     async def run_until(
@@ -149,6 +155,21 @@ class ScenarioEnvironment:
                 await on_advance()
 
         await self.time_control.run_until(until, check_reauth)
+
+    async def add_phone(self, phone: PhoneSpec) -> None:
+        """Register a phone of the user."""
+        if self._add_phone is not None:
+            self._phone = await self._add_phone(phone)
+            await self.time_control.settle()
+
+    async def press(self, button: str) -> None:
+        """Press a button of a notice on the phone."""
+        if self._phone is not None:
+            await self._phone.press(button)
+
+    def received(self) -> Sequence[ReceivedNotice]:
+        """Return the notices that the phone has received since the start."""
+        return [] if self._phone is None else self._phone.received(self.started_at)
 
     def set(self, conditions: Mapping[str, str]) -> None:
         """Set several conditions at once."""
@@ -169,7 +190,7 @@ class ScenarioEnvironment:
         await self.time_control.run_task(self.instance.start(), SET_UP_SECONDS)
 
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
-        """Set Keycard up and create an automation from the shipped blueprint.
+        """Set Keycard up with what a new home has by default.
 
         Cars named in `near` are paired, and a Bluetooth proxy is added.
         """
@@ -191,8 +212,6 @@ class ScenarioEnvironment:
             set_up_task, SET_UP_SECONDS
         )
         await self.time_control.settle()
-        if home.provider == "fleet":
-            self._pair_signing_key(home)
         if paired := [car.name for car in home.cars if car.name in near]:
             pairing = self.instance.task(self._pair(home, paired))
             await self.time_control.run_task(pairing, SET_UP_SECONDS)
@@ -202,15 +221,6 @@ class ScenarioEnvironment:
         )
         if entry.state is not ConfigEntryState.LOADED:
             raise HarnessError(f"{home.name} is set up but not loaded: {entry.state}")
-        automation = notice_automation(home.name, self._outage_event(home))
-        saving = self.instance.task(self._client.save_automation(automation))
-        await self.time_control.run_task(saving, SET_UP_SECONDS)
-
-    def _pair_signing_key(self, home: Home) -> None:
-        """Pair the signing key with the cars that accept signed commands only."""
-        for car in home.cars:
-            if self.simulator.cars[car.name].signing == "required":
-                self.simulator.pair_app(car.name, CLIENT_ID)
 
     async def _pair(self, home: Home, names: Iterable[str]) -> None:
         """Add the Bluetooth key to cars, as pairing does."""
@@ -243,9 +253,10 @@ class ScenarioEnvironment:
             return self.simulator.tessie_token(home.name)
         return self.simulator.tokens[home.name]
 
-    def _outage_event(self, home: Home) -> str:
-        entry_id = self.entries[home.name]
-        return self._entity("event", f"{entry_id}_outage") or "event.missing"
+    def _notified(self, entry_id: str) -> int:
+        """Return the number of notices of an entry since the start of a case."""
+        event = self._entity("event", f"{entry_id}_outage") or ""
+        return self.instance.outage_events[event] - self._first_events[event]
 
     def request(self, request: Request) -> Callable[[], RequestResult]:
         """Send a command; return a function that returns its result so far."""
@@ -288,7 +299,6 @@ class ScenarioEnvironment:
         hass, entry_id = self.instance.hass, self.entries[home.name]
         status = hass.states.get(self._entity("sensor", f"{entry_id}_status") or "")
         details = status.attributes if status else {}
-        notices = self.instance.notices[self._first_notice :]
         return Observation(
             status=status.state if status else None,
             scope=self._state(self._entity("sensor", f"{entry_id}_scope")),
@@ -301,7 +311,7 @@ class ScenarioEnvironment:
                 )
                 for car in home.cars
             },
-            notified=sum(notice.tag == notice_tag(home.name) for notice in notices),
+            notified=self._notified(entry_id),
             reauth=entry_id in self._reauth,
             unavailable=tuple(self._unavailable(entry_id)),
             billed=self.simulator.usage.billed - self._first_billed,
@@ -367,28 +377,3 @@ class ScenarioEnvironment:
     def _state(self, entity_id: str | None) -> str | None:
         state = self.instance.hass.states.get(entity_id) if entity_id else None
         return state.state if state else None
-
-
-def notice_tag(home: str) -> str:
-    """Return the tag of a home's notices."""
-    return f"keycard_{home}"
-
-
-def notice_automation(home: str, outage_event: str) -> dict[str, Any]:
-    """Return the configuration of the automation that delivers a home's notices."""
-    action = {
-        "action": "persistent_notification.create",
-        "data": {
-            "notification_id": notice_tag(home),
-            "title": "{{ title }}",
-            "message": "{{ message }}",
-        },
-    }
-    return {
-        "id": f"take_your_keycard_{home}",
-        "alias": f"Take your keycard ({home})",
-        "use_blueprint": {
-            "path": BLUEPRINT,
-            "input": {"outage_event": outage_event, "own_actions": [action]},
-        },
-    }

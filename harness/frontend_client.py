@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 DASHBOARD = "keycard-demo"
 USER_NAME = "Owner"
 TOKEN_LIFETIME = timedelta(days=1)
-EXTRA_INTEGRATIONS = ("history", "logbook")
+EXTRA_INTEGRATIONS = ("history", "logbook", "mobile_app")
 # Sign in without a password on this machine.
 AUTH_PROVIDERS = [
     {
@@ -99,11 +99,6 @@ class FrontendClient:
     def fields(self, result: Result) -> frozenset[str]:
         """Return the names of a step's fields."""
         return frozenset(field["name"] for field in result.get("data_schema") or ())
-
-    async def save_automation(self, automation: dict[str, Any]) -> None:
-        """Save and load an automation."""
-        settings = {name: value for name, value in automation.items() if name != "id"}
-        await self._post(f"config/automation/config/{automation['id']}", settings)
 
     async def save_wall_view(self) -> None:
         """Save the wall view as a dashboard and make it the default."""

@@ -1,6 +1,7 @@
 """A real Home Assistant in this process."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import yaml
 from homeassistant import block_async_io, bootstrap, config as conf_util, loader
 from homeassistant.components import persistent_notification
 from homeassistant.components.persistent_notification import Notification, UpdateType
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.runner import RuntimeConfig
 
 from simulator.bluetooth import BluetoothEnvironment
@@ -31,6 +33,8 @@ INTEGRATION = "keycard"
 _KEYCARD_PATTERN = re.compile(
     rf"custom_components[./]{INTEGRATION}\b|(?<![\w./-]){INTEGRATION}\b(?![/-])"
 )
+# It misses a system library that scales camera pictures.
+_IGNORED_LOGGERS = frozenset({"homeassistant.components.camera.img_util"})
 # Default integrations of Home Assistant that Keycard uses.
 LIGHT_INTEGRATIONS = frozenset(
     {
@@ -51,6 +55,9 @@ COUNTRIES = {
     "eu": ("DE", "Europe/Berlin", 52.5, 13.4),
     "cn": ("CN", "Asia/Shanghai", 31.2, 121.5),
 }
+
+# Notices of an event entity that say which key to take.
+NOTICES = frozenset({"take", "all_clear"})
 
 type Boot = Callable[[Path], Awaitable[HomeAssistant]]
 
@@ -105,6 +112,8 @@ class HomeAssistantInstance:
         self._run = object()
         self._bluetooth: BluetoothEnvironment | None = None
         self.notices: list[PushNotification] = []
+        self.outage_events: Counter[str] = Counter()
+        """Number of notices of each event entity."""
 
     @property
     def hass(self) -> HomeAssistant:
@@ -158,7 +167,9 @@ class HomeAssistantInstance:
     async def _start(self) -> None:
         no_hardware.install()
         self._hass = await self._boot(self._folder)
-        # A running automation may last for the whole outage: do not wait for it.
+        self._hass.bus.async_listen(
+            EVENT_STATE_CHANGED, self._count_event, event_filter=_is_event
+        )
         persistent_notification.async_register_callback(
             self._hass, self._record_notices
         )
@@ -187,12 +198,13 @@ class HomeAssistantInstance:
         vars(self._loop).pop("_shutdown_run_callback_threadsafe", None)
         await self._loop.cancel_all(self._run)
 
-    async def add_automation(self, automation: dict[str, Any]) -> None:
-        """Add an automation to the file of the editor and load it."""
-        path = self._folder / AUTOMATIONS
-        automations = yaml.safe_load(path.read_text()) or []
-        path.write_text(yaml.safe_dump([*automations, automation], sort_keys=False))
-        await self.hass.services.async_call("automation", "reload", blocking=True)
+    @callback
+    def _count_event(self, event: Event[EventStateChangedData]) -> None:
+        old, new = event.data["old_state"], event.data["new_state"]
+        if old is None or new is None or STATE_UNAVAILABLE in (old.state, new.state):
+            return
+        if old.state != new.state and new.attributes.get("notice") in NOTICES:
+            self.outage_events[new.entity_id] += 1
 
     @callback
     def _record_notices(
@@ -209,6 +221,11 @@ class HomeAssistantInstance:
             )
             for tag, notification in changed.items()
         )
+
+
+@callback
+def _is_event(data: EventStateChangedData) -> bool:
+    return data["entity_id"].startswith("event.")
 
 
 class LogCollector(logging.Handler):
@@ -234,7 +251,7 @@ class LogCollector(logging.Handler):
         return [
             f"{record.name}: {self.format(record)}"
             for record in self.records
-            if record.levelno >= logging.ERROR
+            if record.levelno >= logging.ERROR and record.name not in _IGNORED_LOGGERS
         ]
 
     @property

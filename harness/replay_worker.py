@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -15,15 +16,22 @@ from typing import Any
 from homeassistant.runner import configure_event_loop
 
 from simulator import Simulator
-from simulator.scenarios.scenario import DEFAULT_PROVIDER, Scenario, Step, load_case
+from simulator.scenarios.scenario import (
+    DEFAULT_PROVIDER,
+    PhoneSpec,
+    Scenario,
+    Step,
+    load_case,
+)
 
 from . import fake_network
 from .clock import OffsetClock
 from .environment import ScenarioEnvironment, build_network, trust
 from .event_loop import HarnessLoop
-from .frontend_client import HOST, write_initial_storage
+from .frontend_client import HOST, complete_onboarding, write_initial_storage
 from .home_assistant import HomeAssistantInstance, LogCollector
 from .outcome_report import to_json
+from .phone import Phone, user_phone
 from .scenario_runner import Outcome, ScenarioRunner
 from .time_control import HarnessError, TimeControl, Traffic
 
@@ -70,15 +78,33 @@ async def _run_case(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bo
         tempfile.TemporaryDirectory(prefix="keycard-house-") as folder,
         traffic.count_requests(),
     ):
-        async with simulator:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(simulator)
             trust(simulator)
             loop.network = build_network(simulator)
             time_control = TimeControl(clock, loop, traffic, simulator)
             instance = HomeAssistantInstance(Path(folder), loop)
-            instance.configure(case.homes[0].region)
-            # Each process listens on its own port, which is not used.
-            write_initial_storage(Path(folder), free_port())
-            environment = ScenarioEnvironment(simulator, instance, time_control)
+            integrations = () if case.phone is None else ("mobile_app",)
+            instance.configure(case.homes[0].region, integrations=integrations)
+            # Each process listens on its own port, which only a phone uses.
+            port = free_port()
+            write_initial_storage(Path(folder), port)
+
+            async def add_phone(phone: PhoneSpec) -> Phone:
+                token = await instance.task(complete_onboarding(instance.hass))
+                return await stack.enter_async_context(
+                    user_phone(
+                        instance.hass,
+                        phone,
+                        url=f"http://{HOST}:{port}",
+                        token=token,
+                        monotonic=clock.monotonic,
+                    )
+                )
+
+            environment = ScenarioEnvironment(
+                simulator, instance, time_control, add_phone=add_phone
+            )
             start = clock.monotonic()
             passed = False
             try:

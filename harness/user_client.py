@@ -26,7 +26,6 @@ from .time_control import HarnessError
 
 MAX_STEPS = 20
 APP_DOMAIN = "home.example.org"
-CLIENT_ID = "client-id"
 
 # Menu options by provider.
 MENU_OPTIONS = {
@@ -116,8 +115,6 @@ def _user_input(
         "server": base_url,
         "all_calls": False,
         "trust": True,
-        # An automation brings the notices of a case to its owner.
-        "bell": False,
     }
     return {name: value for name, value in values.items() if name in fields}
 
@@ -141,9 +138,6 @@ class UserClient(Protocol):
     def flow_client(self) -> FlowClient:
         """Return the client for config flows."""
 
-    async def save_automation(self, automation: dict[str, Any]) -> None:
-        """Save and load an automation."""
-
 
 class InProcessClient:
     """Changes settings in process, without a frontend."""
@@ -151,10 +145,6 @@ class InProcessClient:
     def __init__(self, instance: HomeAssistantInstance) -> None:
         self._instance = instance
         self.flow_client = self
-
-    async def save_automation(self, automation: dict[str, Any]) -> None:
-        """Save and load an automation."""
-        await self._instance.add_automation(automation)
 
     async def start(self, handler: str) -> Result:
         """Start a flow and return its first result."""
@@ -206,5 +196,5 @@ async def _register_application(instance: HomeAssistantInstance) -> None:
     # With it, the redirect URI does not depend on a request.
     hass.config.components.add("my")
     await async_import_client_credential(
-        hass, DOMAIN, ClientCredential(CLIENT_ID, "client-secret"), "application"
+        hass, DOMAIN, ClientCredential("client-id", "client-secret"), "application"
     )

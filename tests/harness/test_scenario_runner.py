@@ -14,10 +14,18 @@ from harness.scenario_runner import (
     SETTLE_SECONDS,
     Observation,
     Outcome,
+    ReceivedNotice,
     RequestResult,
     ScenarioRunner,
 )
-from simulator.scenarios.scenario import Home, Request, Scenario, Step, load_case
+from simulator.scenarios.scenario import (
+    Home,
+    PhoneSpec,
+    Request,
+    Scenario,
+    Step,
+    load_case,
+)
 
 OPERATIONAL = Observation(status="operational", scope="none", keys={"Ada": "usual"})
 OUTAGE = Observation(
@@ -38,6 +46,7 @@ class FakeTarget:
         self.observations = observations
         self.request_result = request_result or RequestResult()
         self.calls: list[str] = []
+        self.notices: list[ReceivedNotice] = []
 
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
         self.near = frozenset(near)
@@ -61,6 +70,15 @@ class FakeTarget:
     def request(self, request: Request) -> Callable[[], RequestResult]:
         self.calls.append(f"{request.action} {request.car}")
         return lambda: self.request_result
+
+    async def add_phone(self, phone: PhoneSpec) -> None:
+        self.calls.append(f"phone {phone.system}")
+
+    async def press(self, button: str) -> None:
+        self.calls.append(f"press {button}")
+
+    def received(self) -> list[ReceivedNotice]:
+        return self.notices
 
     def observe(self, home: Home) -> Observation:
         at = self.now - self.start
@@ -101,13 +119,16 @@ class RecordingObserver:
 
 @pytest.fixture
 def case(tmp_path: Path) -> Callable[..., Scenario]:
-    def make(*timeline: dict[str, Any], **home: Any) -> Scenario:
+    def make(
+        *timeline: dict[str, Any], phone: dict[str, Any] | None = None, **home: Any
+    ) -> Scenario:
         car = {"name": "Ada", "model": "model3", "year": 2021}
         path = tmp_path / "case.yaml"
-        data = {
+        data: dict[str, Any] = {
             "name": "a-case",
             "source": "made up",
             "home": {"region": "na", "cars": [car], **home},
+            **({} if phone is None else {"phone": phone}),
             "timeline": list(timeline),
         }
         path.write_text(yaml.safe_dump(data))
@@ -300,6 +321,82 @@ async def test_a_home_can_be_set_up_when_the_first_conditions_are_set(
     stage = FakeTarget({0: OUTAGE})
     await play(case({**FAILS, "at": "0:00"}, settled=False), stage)
     assert stage.calls == ["set {'na.api': 'refuse'} at 0", "install home"]
+
+
+NOTICES = [
+    ReceivedNotice(
+        at=640,
+        kind="alert",
+        tag="keycard_na",
+        title="Take it",
+        text="Take the keycard.\nIt is down.",
+        buttons=("Got it",),
+    ),
+    ReceivedNotice(at=700, kind="quiet", tag="keycard_na", title="", text="Better."),
+]
+LIST: dict[str, Any] = {
+    "system": "ios",
+    "notices": [
+        {
+            "at": "0:10",
+            "within": "0:02",
+            "tag": "keycard_na",
+            "title": "Take it",
+            "order": "Take the keycard.",
+            "says": ["down"],
+            "buttons": ["Got it"],
+        },
+        {"at": "0:11", "within": "0:01", "kind": "quiet", "tag": "keycard_na"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("notices", "wrong"),
+    [
+        (NOTICES, []),
+        (NOTICES[:1], [2]),
+        ([*NOTICES, NOTICES[1]], [3]),
+        ([], [1, 2]),
+        (NOTICES[::-1], [1, 2]),
+        ([replace(NOTICES[0], at=599), NOTICES[1]], [1]),
+        ([replace(NOTICES[0], at=721), NOTICES[1]], [1]),
+        ([replace(NOTICES[0], kind="quiet"), NOTICES[1]], [1]),
+        ([replace(NOTICES[0], tag="keycard_eu"), NOTICES[1]], [1]),
+        ([replace(NOTICES[0], title="Take"), NOTICES[1]], [1]),
+        ([replace(NOTICES[0], text="Take it.\nIt is down."), NOTICES[1]], [1]),
+        ([replace(NOTICES[0], text="Take the keycard."), NOTICES[1]], [1]),
+        ([replace(NOTICES[0], buttons=()), NOTICES[1]], [1]),
+        ([NOTICES[0], replace(NOTICES[1], buttons=("Got it",))], [2]),
+    ],
+)
+async def test_a_phone_gets_the_listed_notices_and_no_others(
+    case: Callable[..., Scenario], notices: list[ReceivedNotice], wrong: list[int]
+) -> None:
+    stage = FakeTarget({0: OPERATIONAL})
+    stage.notices = notices
+    press = {"at": "0:20", "press": "Got it"}
+    passed, notes = await play(case({"at": "0:00"}, press, phone=LIST), stage)
+    assert stage.calls == ["phone ios", "install home", "press Got it"]
+    assert [one.changes for one in notes.outcomes if one.home != "phone"] == []
+    outcome = notes.outcomes[-1]
+    assert (outcome.home, outcome.at, outcome.passed) == ("phone", 1200, passed)
+    assert [
+        number
+        for number, check in enumerate(outcome.checks, start=1)
+        if not check.holds
+    ] == wrong
+    assert passed is not bool(wrong)
+
+
+async def test_a_phone_may_have_to_stay_silent(case: Callable[..., Scenario]) -> None:
+    stage = FakeTarget({0: OPERATIONAL})
+    story = case({"at": "0:10"}, phone={"notices": []})
+    assert (await play(story, stage))[0]
+    stage.notices = NOTICES
+    passed, notes = await play(story, stage)
+    assert not passed
+    assert [check.expected for check in notes.outcomes[-1].checks] == ["none", "none"]
 
 
 async def test_an_outcome_survives_the_way_between_processes(

@@ -9,7 +9,8 @@ from simulator.protocol import Confirmation
 from simulator.scenarios.scenario import (
     CaseError,
     Expectation,
-    join_cases,
+    ExpectedNotice,
+    PhoneSpec,
     load_case,
     load_homes,
 )
@@ -23,13 +24,17 @@ home:
   cars:
     - {name: Ada, model: model3, year: 2021}
     - {name: Cy, model: models, year: 2018}
+phone:
+  system: ios
+  notices:
+    - {at: "0:10", within: "0:02", tag: keycard_na, order: Take it., buttons: [Got it]}
 timeline:
   - at: "0:10"
     set: {na.api: 503, all.status: null, car.Ada: asleep}
     expect: {status: outage, scope: region, within: "0:02:30"}
   - at: "1:30"
-    narration: Someone opens Ada.
     do: unlock.Ada
+    press: Got it
     clock: "-2:00"
     token: expired
     restart: true
@@ -73,23 +78,25 @@ def test_a_case_has_the_content_of_its_file(tmp_path: Path) -> None:
     assert first.expect["home"] == Expectation(
         within=150, status="outage", scope="region"
     )
-    assert (first.narration, second.narration) == (None, "Someone opens Ada.")
     assert second.do is not None
     assert (second.do.car, second.do.command) == ("Ada", "door_unlock")
     assert (second.clock, second.token, second.restart) == (-7200, "expired", True)
     assert second.expect["home"].key == {"Cy": "fob"}
     assert second.expect["home"].done is False
+    assert second.press == "Got it"
     assert case.end == 5400 + 60
-
-
-def test_joined_cases_play_one_after_another(tmp_path: Path) -> None:
-    case = load_case(write_case(tmp_path, GOOD))
-    joined = join_cases([case, case])
-    assert [step.at for step in joined.timeline] == [600, 5400, 6060, 10860]
-    assert joined.end == 2 * case.end
-    other = load_case(write_case(tmp_path, GOOD.replace("2018", "2017")))
-    with pytest.raises(CaseError, match="needs the same homes"):
-        join_cases([case, other])
+    assert case.phone == PhoneSpec(
+        system="ios",
+        notices=(
+            ExpectedNotice(
+                at=600,
+                within=120,
+                tag="keycard_na",
+                order="Take it.",
+                buttons=("Got it",),
+            ),
+        ),
+    )
 
 
 def test_several_homes_expect_each_their_own(tmp_path: Path) -> None:
@@ -139,10 +146,10 @@ timeline:
         ("region: na", "region: na\n  lively: 1", ["lively", "true or false"]),
         ("region: na", "region: na\n  provider: x", ["compatible, watch_only, proxy"]),
         ("home:", "homes: []\nhome:", ["either home or homes"]),
-        ('at: "1:30"', "at: 1:30", [":12:", "in quotes"]),
-        ('at: "0:10"', 'at: "0:75"', ["timeline[0].at", "H:MM"]),
-        ('at: "0:10"', 'at: "-0:10"', ["timeline[0].at"]),
-        ('at: "0:10"', 'at: "2:10"', ["timeline[1].at", "follow each other"]),
+        ('at: "1:30"', "at: 1:30", [":16:", "in quotes"]),
+        ('- at: "0:10"', '- at: "0:75"', ["timeline[0].at", "H:MM"]),
+        ('- at: "0:10"', '- at: "-0:10"', ["timeline[0].at"]),
+        ('- at: "0:10"', '- at: "2:10"', ["timeline[1].at", "follow each other"]),
         ("na.api: 503", "na.apis: 503", ["na.apis", "unknown subject", "REGION.data"]),
         ("na.api: 503", "us.api: 503", ["us.api", "unknown subject"]),
         ("na.api: 503", "na.api@model4: 503", ["cannot be narrowed", "model3"]),
@@ -156,7 +163,7 @@ timeline:
         ("na.api: 503", "dns.tesla: 503", ["means nothing", "ok, dns, null"]),
         ("car.Ada: asleep", "car.Di: asleep", ["unknown car", "Ada, Cy"]),
         ("car.Ada: asleep", "car.Ada: awake", ["unknown condition", "for cars also"]),
-        ("na.api: 503", "na.api: 503, na.api: ok", [":10:", "comes twice"]),
+        ("na.api: 503", "na.api: 503, na.api: ok", [":14:", "comes twice"]),
         ("status: outage", "status: outrage", ["expect.status", "sign_in_outage"]),
         ("scope: region", "scope: state", ["expect.scope", "worldwide"]),
         ("scope: region", "scoop: region", ["scoop", "unknown key", "elsewhere"]),
@@ -174,10 +181,14 @@ timeline:
         ("do: unlock.Ada", "do: open.Ada", ["timeline[1].do", "climate_on"]),
         ("do: unlock.Ada", "do: unlock.Di", ["timeline[1].do", "Ada, Cy"]),
         ("via: cloud", "via: wifi", ["via", "cloud, bluetooth"]),
-        ("opens Ada.", "opens Ada", ["timeline[1].narration", "must be a sentence"]),
         ('clock: "-2:00"', "clock: back", ["clock", "H:MM"]),
         ("token: expired", "token: old", ["token", "expired, ok"]),
         ("restart: true", "restart: yes please", ["restart", "true or false"]),
+        ("press: Got it", "press: Later", ["timeline[1].press", "allowed: Got it"]),
+        ("system: ios", "system: palm", ["phone.system", "android, ios"]),
+        ("tag: keycard_na", "tags: x", ["phone.notices[0]", "kind, tag, title"]),
+        ("order: Take it.", "kind: loud", ["kind", "alert, quiet, live, clear"]),
+        ("buttons: [Got it]", "buttons: Got it", ["buttons", "must be a list"]),
         ("timeline:", "timeline: []\nother:", ["other", "unknown key"]),
         ("name: told-twice", "name: [", ["not YAML"]),
         ("name: told-twice", "- name", ["not YAML"]),

@@ -13,7 +13,7 @@ from custom_components.keycard.auth.keys import async_get_signing_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
-from tests.config_entries import fleet_entry, provider_entry
+from tests.config_entries import fleet_entry, provider_entry, tesla_proxy_entry
 from tests.repository_files import keys_at, strings, translations
 
 from .story import Story, assert_available, assert_no_errors, status_of
@@ -270,11 +270,17 @@ async def test_one_car_that_is_refused_is_named_and_hits_no_other(
     assert_no_errors(caplog)
 
 
+# Tesla's proxy drops the body of the refusal.
+@pytest.mark.parametrize("provider", ["compatible", "tesla_proxy"])
 async def test_a_token_that_may_not_see_the_location_shows_all_else(
-    story: Story, caplog: pytest.LogCaptureFixture
+    story: Story, caplog: pytest.LogCaptureFixture, provider: str
 ) -> None:
     simulator = story.simulator
-    entry = await provider_entry(story.hass, simulator, "compatible")
+    entry = (
+        tesla_proxy_entry(simulator)
+        if provider == "tesla_proxy"
+        else await provider_entry(story.hass, simulator, provider)
+    )
     scopes = ("vehicle_device_data", "vehicle_cmds", "vehicle_charging_cmds")
     entry.add_to_hass(story.hass)
     story.hass.config_entries.async_update_entry(

@@ -133,6 +133,7 @@ class FleetClient:
             server.session, token_source, server=server.base_url
         )
         self._endpoints = [*_ENDPOINTS, *([_LOCATION] if location else [])]
+        self._refused_vins: set[str] = set()
         # Each computer of a vehicle has its own sessions and executes its commands in
         # order, so that locking does not wait for infotainment, nor a wake for either.
         self._signed_vehicles: dict[tuple[str, bool], SignedVehicle] = {}
@@ -171,7 +172,7 @@ class FleetClient:
             return await vehicle.vehicle_data(self._endpoints)
 
         call = await _send_request(request_data, _READ_TIMEOUT)
-        if _LOCATION in self._endpoints and _lacks_scope(call.answer):
+        if _LOCATION in self._endpoints and self._may_lack_location(vin, call.answer):
             self._endpoints.remove(_LOCATION)
             call = await _send_request(request_data, _READ_TIMEOUT)
             if call.body is None:
@@ -179,6 +180,19 @@ class FleetClient:
             else:
                 _LOGGER.info("Polling without the location: the token lacks the scope")
         return call
+
+    def _may_lack_location(self, vin: str, answer: HttpResult) -> bool:
+        """Return whether data may be refused because of the location.
+
+        Some servers drop the body that names the scope: for these, it is tried once for
+        each vehicle.
+        """
+        if _lacks_scope(answer):
+            return True
+        if not _is_refused_without_reason(answer) or vin in self._refused_vins:
+            return False
+        self._refused_vins.add(vin)
+        return True
 
     @property
     def supports_refresh(self) -> bool:
@@ -409,6 +423,11 @@ async def _send_request(
 def _lacks_scope(answer: HttpResult) -> bool:
     """Return whether an answer reports a missing scope of the token."""
     return answer.status == 403 and "scope" in answer.body.lower()
+
+
+def _is_refused_without_reason(answer: HttpResult) -> bool:
+    """Return whether an answer repeats its status as the error, as proxies do."""
+    return answer.status == 403 and '"forbidden"' in answer.body.lower()
 
 
 def _command_result(command: Command, call: ApiCall) -> CommandResult:

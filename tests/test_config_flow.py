@@ -133,8 +133,9 @@ async def test_watch_only(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     assert created["options"] == {
         "cars": {
             "ada": ADA,
-            "ada_2": {"name": "Ada", "model": "models", "year": None, "key": "fob"},
-            "bo": {"name": "Bo", "model": "modely", "year": None, "key": "keycard"},
+            # Their keys follow from the model.
+            "ada_2": {"name": "Ada", "model": "models", "year": None},
+            "bo": {"name": "Bo", "model": "modely", "year": None},
         },
         "notifications": {},
     }

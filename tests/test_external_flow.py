@@ -219,7 +219,13 @@ async def test_options_add_vehicles_of_other_integrations(
     watching_entry.add_to_hass(hass)
     before = watching_entry.options
     menu = await hass.config_entries.options.async_init(watching_entry.entry_id)
-    assert menu["menu_options"] == ["change_car", "add_car", "notifications", "hosts"]
+    assert menu["menu_options"] == [
+        "change_car",
+        "key_places",
+        "add_car",
+        "notifications",
+        "hosts",
+    ]
     device = register_device(hass, tesla_fleet_device())
     form = await open_options(hass, watching_entry, "add_beside")
     form = await submit_options(hass, form, cars=[])

@@ -23,7 +23,6 @@ async def test_options_add_a_car(
         "name": "Bo",
         "model": "modely",
         "year": 2022,
-        "key": "keycard",
     }
     assert watching_entry.options["hosts"]
 
@@ -91,6 +90,36 @@ async def test_options_keys(
         compatible_entry.runtime_data.vehicles[vins["Cy"]].vehicle.physical_key
         == "keycard"
     )
+
+
+async def test_options_key_places(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(watching_entry)
+    cars = dict(watching_entry.options["cars"])
+    form = await open_options(hass, watching_entry, "key_places")
+    assert fields(form) == {"Ada", "Cy"}
+    await submit_options(hass, form, Ada="wallet", Cy="car")
+    await hass.async_block_till_done()
+    assert watching_entry.options["cars"] == {
+        "ada": {**cars["ada"], "key_place": "wallet"},
+        "cy": {**cars["cy"], "key_place": "car"},
+    }
+    vehicles = watching_entry.runtime_data.vehicles
+    assert vehicles["ada"].vehicle.key_place == "wallet"
+    # Changing a car keeps its place, and an empty answer removes it.
+    form = await open_options(hass, watching_entry, "change_car")
+    form = await submit_options(hass, form, car="cy")
+    await submit_options(hass, form, name="Cyd", model="models", remove=False)
+    await hass.async_block_till_done()
+    assert watching_entry.options["cars"]["cy"]["key_place"] == "car"
+    form = await open_options(hass, watching_entry, "key_places")
+    assert suggested_values(form) == {"Ada": "wallet", "Cyd": "car"}
+    await submit_options(hass, form, Ada="wallet")
+    await hass.async_block_till_done()
+    assert "key_place" not in watching_entry.options["cars"]["cy"]
+    vehicles = watching_entry.runtime_data.vehicles
+    assert vehicles["cy"].vehicle.key_place is None
 
 
 async def test_options_keys_of_cars_of_one_name(
@@ -270,7 +299,7 @@ async def test_options_offer_a_budget_only_where_calls_have_a_price(
         return menu["menu_options"]
 
     compatible_entry.add_to_hass(hass)
-    first = ["notifications", "keys", "leave_out", "location"]
+    first = ["notifications", "keys", "key_places", "leave_out", "location"]
     assert await offered() == [*first, "hosts"]
     await set_up(compatible_entry)
     assert await offered() == [*first, "budget", "hosts"]

@@ -76,6 +76,7 @@ CONF_BEFORE: Final = "before"
 # A vehicle of the options: also CONF_NAME and CONF_MODEL
 CONF_YEAR: Final = "year"
 CONF_KEY: Final = "key"
+CONF_KEY_PLACE: Final = "key_place"
 CONF_EXTERNAL: Final = "beside"
 
 # Attributes of entities, of which triggers and conditions read some

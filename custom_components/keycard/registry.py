@@ -39,7 +39,7 @@ from .notifications.receivers import Receiver, ReceiverKind
 from .notifications.subentries import BELL_NAME, async_add_receiver, receiver_subentry
 from .runtime.storage import DATA_STORE, async_rename
 from .sensor import VEHICLE_SENSORS
-from .vehicle.keys import UNKNOWN_MODEL, decode_vin, default_key
+from .vehicle.keys import UNKNOWN_MODEL, decode_vin
 
 _BLUETOOTH_KEYS = frozenset(
     description.key
@@ -182,21 +182,17 @@ def configured_vehicle_options(entry: ConfigEntry) -> dict[str, dict[str, Any]]:
 
 
 def vehicle_options(
-    *, name: str, model: str, year: int | None, key: str | None = None, vin: str = ""
+    *, name: str, model: str, year: int | None, key: str | None = None
 ) -> dict[str, Any]:
-    """Return the options of a vehicle, with the key that it came with by default."""
-    return {
-        CONF_NAME: name,
-        CONF_MODEL: model,
-        CONF_YEAR: year,
-        CONF_KEY: key or default_key(model, year, vin).value,
-    }
+    """Return the options of a vehicle; without `key`, that follows from the model."""
+    named = {} if key is None else {CONF_KEY: key}
+    return {CONF_NAME: name, CONF_MODEL: model, CONF_YEAR: year, **named}
 
 
 def vehicle_options_from_vin(vin: str, name: str) -> dict[str, Any]:
     """Return the options of a vehicle with a known VIN."""
     model, year = decode_vin(vin)
-    return vehicle_options(name=name, model=model, year=year, vin=vin)
+    return vehicle_options(name=name, model=model, year=year)
 
 
 async def async_migrate_to_vin(hass: HomeAssistant, entry: ConfigEntry) -> None:

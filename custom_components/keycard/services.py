@@ -1,5 +1,6 @@
 """Actions of Keycard."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,7 +18,7 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import (
     config_validation as cv,
     device_registry as dr,
@@ -28,12 +29,15 @@ from homeassistant.util import dt as dt_util
 
 from .bluetooth.vehicle_link import BluetoothStatus
 from .const import DOMAIN
-from .coordinator import KeycardConfigEntry
+from .coordinator import KeycardConfigEntry, VehicleCoordinator
 from .dashboard import async_get_dashboard
 from .drill.scenario import DEFAULT_DURATION, SCOPES, DrillRequest
+from .notifications.lock_up_report import LockUpReport, LockUpVehicle, not_locked
 from .outage.endpoints import REGIONS
 from .outage.models import OUTAGES, Scope, Status
 from .outage.outage_log import EventType, Outage
+from .runtime.caller import async_note_caller
+from .runtime.lock_up import async_lock_up
 from .runtime.storage import DATA_STORE
 from .vehicle.urgent_conditions import in_use, urgent_conditions
 
@@ -67,6 +71,9 @@ _DRILL_SCHEMA = _ENTRY_SCHEMA.extend(
         vol.Optional(ATTR_CARS, default=list): vol.All(cv.ensure_list, [cv.string]),
     }
 )
+_LOCK_UP_SCHEMA = _ENTRY_SCHEMA.extend(
+    {vol.Optional(ATTR_CARS, default=list): vol.All(cv.ensure_list, [cv.string])}
+)
 
 
 @callback
@@ -77,6 +84,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         ("get_history", _async_get_history, _HISTORY_SCHEMA, SupportsResponse.ONLY),
         ("get_dashboard", _async_get_dashboard, _ENTRY_SCHEMA, SupportsResponse.ONLY),
         ("check_now", _async_check_now, _ENTRY_SCHEMA, SupportsResponse.OPTIONAL),
+        ("lock_up", _async_lock_up, _LOCK_UP_SCHEMA, SupportsResponse.OPTIONAL),
         ("start_drill", _async_start_drill, _DRILL_SCHEMA, SupportsResponse.OPTIONAL),
         ("stop_drill", _async_stop_drill, _ENTRY_SCHEMA, SupportsResponse.OPTIONAL),
     ):
@@ -193,6 +201,64 @@ async def _async_stop_drill(hass: HomeAssistant, call: ServiceCall) -> ServiceRe
     """Stop a drill and return its report."""
     report = await _get_entry(hass, call).runtime_data.drill.async_stop()
     return report.as_dict() if call.return_response else None
+
+
+async def _async_lock_up(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
+    """Lock the vehicles whose status allows it; return or raise what was not done."""
+    async_note_caller(call.context)
+    vehicles = await asyncio.gather(
+        *(
+            _async_lock_up_vehicle(hass, entry, coordinator)
+            for entry, coordinator in _lockable_vehicles(hass, call)
+        )
+    )
+    if call.return_response:
+        return (await LockUpReport.async_create(hass, vehicles)).as_dict()
+    if names := not_locked(vehicles):
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="lock_up_not_all",
+            translation_placeholders={"cars": ", ".join(names)},
+        )
+    return None
+
+
+async def _async_lock_up_vehicle(
+    hass: HomeAssistant, entry: KeycardConfigEntry, coordinator: VehicleCoordinator
+) -> LockUpVehicle:
+    """Lock a vehicle if its status allows it."""
+    vehicle = coordinator.vehicle
+    drill = entry.runtime_data.drill.drill is not None
+    return LockUpVehicle(
+        name=vehicle.title,
+        device_id=_device_id(hass, entry, vehicle.id),
+        result=await async_lock_up(coordinator, drill=drill),
+    )
+
+
+def _lockable_vehicles(
+    hass: HomeAssistant, call: ServiceCall
+) -> list[tuple[KeycardConfigEntry, VehicleCoordinator]]:
+    """Return the vehicles in a call, by default all of an entry that take commands."""
+    device_ids = list(dict.fromkeys(call.data[ATTR_CARS]))
+    entries: list[KeycardConfigEntry] = (
+        hass.config_entries.async_loaded_entries(DOMAIN)
+        if device_ids
+        else [_get_entry(hass, call)]
+    )
+    by_device = {
+        _device_id(hass, entry, vehicle_id): (entry, coordinator)
+        for entry in entries
+        for vehicle_id, coordinator in entry.runtime_data.vehicles.items()
+        if coordinator.commandable
+    }
+    found = [by_device.get(one) for one in device_ids] or [*by_device.values()]
+    vehicles = [one for one in found if one is not None]
+    if not vehicles or len(vehicles) < len(found):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="lock_up_not_a_car"
+        )
+    return vehicles
 
 
 def build_status(hass: HomeAssistant, entry: KeycardConfigEntry) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from custom_components.keycard.notifications.text import (
     Translations,
     async_load_translations,
 )
-from custom_components.keycard.vehicle.keys import PhysicalKey
+from custom_components.keycard.vehicle.keys import KeyPlace, PhysicalKey
 
 ADA = VehicleReadiness(
     name="Ada",
@@ -34,6 +34,7 @@ CY = VehicleReadiness(
     key_tried=datetime(2026, 11, 3, 23, 30, tzinfo=UTC),
     pin_to_drive=None,
     bluetooth=True,
+    key_place=KeyPlace.CAR,
 )
 RAN = AutomationResult(
     entity_id="automation.tell", name="Tell", triggered=True, disabled=False
@@ -114,6 +115,7 @@ async def test_key_lines_of_each_vehicle(words: Translations) -> None:
         "**Ada**",
         "",
         f"- {words.format('ready_key_named', key=keycard)}",
+        f"- {words.format('ready_place_unknown', key=keycard)}",
         f"- {words.format('ready_never_tried', key=keycard)}",
         f"- {words.format('ready_pin_on', key=keycard)}",
         f"- {words.format('ready_bluetooth_none')}",
@@ -121,6 +123,7 @@ async def test_key_lines_of_each_vehicle(words: Translations) -> None:
         "**Cy**",
         "",
         f"- {words.format('ready_key_guessed', key=fob)}",
+        f"- {words.format('ready_place_car', key=fob)}",
         # It was past midnight where the owner lives.
         f"- {words.format('ready_tried', key=fob, day='2026-11-04')}",
         f"- {words.format('ready_bluetooth_near')}",

@@ -494,7 +494,11 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
         if car.vehicle.name == "Cy"
     )
     hass.config_entries.async_update_entry(
-        entry, options={**entry.options, "cars": {cy: {"key": "keycard"}}}
+        entry,
+        options={
+            **entry.options,
+            "cars": {cy: {"key": "keycard", "key_place": "car"}},
+        },
     )
     await story.restart(entry)
     await story.go(60)
@@ -574,11 +578,13 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
         "name": "Ada",
         "key": "keycard",
         "key_named_by_owner": False,
+        "key_place": None,
         "key_tried": None,
         "pin_to_drive": None,
         "bluetooth": None,
     }
     assert (second["key"], second["key_named_by_owner"]) == ("keycard", True)
+    assert second["key_place"] == "car"
     tried = datetime.fromisoformat(second["key_tried"])
     assert abs(tried - day) < timedelta(seconds=2)
     shown = shown_results(story, entry)
@@ -589,6 +595,8 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert "- Switched off is turned off." in shown
     assert r"- A message was sent to notify\.family, notify\.neighbours." in shown
     assert "Never tried" in shown
+    assert "Where is the keycard kept?" in shown
+    assert "Warning: the keycard is kept in the car." in shown
     assert "The keycard was last tried on 20" in shown
     # A new drill deletes the results of the last one.
     await act(story, "start_drill")

@@ -518,3 +518,21 @@ def test_model_from_data_if_vin_has_none() -> None:
     assert car.model == "unknown"
     car.apply_data(answer, NOW)
     assert car.model == "model3"
+
+
+def test_age_of_what_was_confirmed() -> None:
+    names, minute = ("locked", "user_present"), timedelta(minutes=1)
+    car = Vehicle.from_vin(VIN)
+    assert car.confirmation_age(names, NOW) is None
+    # A cache returns the data later than the car sent them.
+    car.apply_data(data(), NOW + 5 * minute)
+    later = TAKEN + 6 * minute
+    assert car.confirmation_age(names, later) == 6 * minute
+    car.apply_bluetooth({"locked": True}, None, TAKEN + 5 * minute)
+    assert car.confirmation_age(("locked",), later) == minute
+    assert car.confirmation_age(names, later) == 6 * minute
+    # Sleep confirms them again.
+    car.apply_summary(summary("asleep"), TAKEN + 5 * minute)
+    assert car.confirmation_age(names, later) == minute
+    # The clock was set back.
+    assert car.confirmation_age(names, TAKEN) == 5 * minute

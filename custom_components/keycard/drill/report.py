@@ -9,7 +9,7 @@ from homeassistant.util import dt as dt_util
 
 from ..notifications.markdown import escape_markdown
 from ..notifications.text import Translations
-from ..vehicle.keys import PhysicalKey
+from ..vehicle.keys import KeyPlace, PhysicalKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,8 @@ class VehicleReadiness:
     """Whether Bluetooth can be used now, None without a Bluetooth key."""
 
     takes_bluetooth_key: bool = True
+    key_place: KeyPlace | None = None
+    """Where the user keeps the key, None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ class Readiness:
                     "name": vehicle.name,
                     "key": vehicle.key.value,
                     "key_named_by_owner": vehicle.key_configured,
+                    "key_place": vehicle.key_place and vehicle.key_place.value,
                     "key_tried": vehicle.key_tried and vehicle.key_tried.isoformat(),
                     "pin_to_drive": vehicle.pin_to_drive,
                     "bluetooth": vehicle.bluetooth,
@@ -148,6 +151,7 @@ def _vehicle_lines(
     yield translations.format(
         "ready_key_named" if vehicle.key_configured else "ready_key_guessed", key=key
     )
+    yield translations.format(f"ready_place_{vehicle.key_place or 'unknown'}", key=key)
     if vehicle.key_tried is None:
         yield translations.format("ready_never_tried", key=key)
     else:

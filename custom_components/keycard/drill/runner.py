@@ -370,6 +370,7 @@ def _readiness(coordinator: VehicleCoordinator) -> VehicleReadiness:
             coordinator.vehicle.model, coordinator.vehicle.year, coordinator.vehicle.id
         )
         is False,
+        key_place=coordinator.vehicle.key_place,
     )
 
 

@@ -30,7 +30,7 @@ from ..outage.endpoints import REGIONS
 from ..registry import vehicle_options
 from ..transport.bluetooth_pairing import supports_phone_key
 from ..transport.routing import Preference
-from ..vehicle.keys import PhysicalKey, is_vin
+from ..vehicle.keys import KeyPlace, PhysicalKey, is_vin
 
 CONF_ANOTHER = "another"
 CONF_ANYWAY = "anyway"
@@ -67,6 +67,13 @@ KEY_FIELD = SelectSelector(
         options=[PhysicalKey.KEYCARD.value, PhysicalKey.FOB.value],
         mode=SelectSelectorMode.LIST,
         translation_key="key",
+    )
+)
+KEY_PLACE_FIELD = SelectSelector(
+    SelectSelectorConfig(
+        options=[place.value for place in KeyPlace],
+        mode=SelectSelectorMode.DROPDOWN,
+        translation_key="key_place",
     )
 )
 LINK_FIELD = SelectSelector(

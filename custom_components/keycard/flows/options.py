@@ -26,6 +26,7 @@ from homeassistant.helpers.selector import (
 from ..const import (
     CONF_BUDGET,
     CONF_KEY,
+    CONF_KEY_PLACE,
     CONF_LEFT_OUT,
     CONF_LINK,
     CONF_LOCATION_AWAY,
@@ -43,12 +44,14 @@ from ..external.discovery import async_discover_vehicles
 from ..outage.endpoints import REGIONS, default_hosts
 from ..transport.routing import Preference
 from ..vehicle.product_list import unique_labels
+from ..vehicle.vehicle import Vehicle
 from .external import ExternalOptions
 from .fields import (
     CAR_SCHEMA,
     CONF_REMOVE,
     EDIT_CAR_SCHEMA,
     KEY_FIELD,
+    KEY_PLACE_FIELD,
     LINK_FIELD,
     URL_FIELD,
     URLS_FIELD,
@@ -123,7 +126,7 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
         """Show the menu of the options."""
         if self.config_entry.data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
             options = [
-                *(["change_car"] if self._vehicles else []),
+                *(["change_car", "key_places"] if self._vehicles else []),
                 *(["add_beside"] if async_discover_vehicles(self.hass) else []),
                 "add_car",
                 "notifications",
@@ -136,7 +139,15 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
             location = ["location"] if account else []
             options = [
                 "notifications",
-                *("keys", "leave_out", *transport, *location, *budget, "hosts"),
+                *(
+                    "keys",
+                    "key_places",
+                    "leave_out",
+                    *transport,
+                    *location,
+                    *budget,
+                    "hosts",
+                ),
             ]
         return self.async_show_menu(step_id="init", menu_options=options)
 
@@ -193,6 +204,7 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
                 vehicles[self._vehicle_id] = {
                     **vehicle_options_from_input(user_input),
                     **self._device_options(self._vehicle_id, user_input),
+                    **self._key_place(self._vehicle_id),
                 }
                 return self._save_vehicles(vehicles)
             errors[CONF_NAME] = "no_name"
@@ -211,15 +223,10 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the key of each vehicle of the account."""
-        if self.config_entry.state is not ConfigEntryState.LOADED:
+        if (vehicles := self._loaded_vehicles()) is None:
             return self.async_abort(reason="not_loaded")
-        entry: KeycardConfigEntry = self.config_entry
-        vehicles = [
-            coordinator.vehicle for coordinator in entry.runtime_data.vehicles.values()
-        ]
         if not vehicles:
             return self.async_abort(reason="no_cars")
-        entry.runtime_data.vehicle_manager.async_update_names()
         label = unique_labels({vehicle.id: vehicle.title for vehicle in vehicles})
         if user_input is not None:
             keys = {
@@ -241,6 +248,52 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
                 }
             ),
         )
+
+    async def async_step_key_places(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask where the user keeps the key of each vehicle."""
+        if (vehicles := self._loaded_vehicles()) is None:
+            return self.async_abort(reason="not_loaded")
+        if not vehicles:
+            return self.async_abort(reason="no_cars")
+        label = unique_labels({vehicle.id: vehicle.title for vehicle in vehicles})
+        if user_input is None:
+            fields = {vol.Optional(label[one.id]): KEY_PLACE_FIELD for one in vehicles}
+            suggested = {
+                label[one.id]: one.key_place.value
+                for one in vehicles
+                if one.key_place is not None
+            }
+            return self.async_show_form(
+                step_id="key_places",
+                data_schema=self.add_suggested_values_to_schema(
+                    vol.Schema(fields), suggested
+                ),
+            )
+        options = self._vehicles
+        for one in vehicles:
+            vehicle = dict(options.get(one.id, {}))
+            vehicle.pop(CONF_KEY_PLACE, None)
+            if place := user_input.get(label[one.id]):
+                vehicle[CONF_KEY_PLACE] = place
+            options[one.id] = vehicle
+        return self._save_vehicles(options)
+
+    def _loaded_vehicles(self) -> list[Vehicle] | None:
+        """Return the vehicles with their current names, None if not loaded."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return None
+        entry: KeycardConfigEntry = self.config_entry
+        entry.runtime_data.vehicle_manager.async_update_names()
+        return [
+            coordinator.vehicle for coordinator in entry.runtime_data.vehicles.values()
+        ]
+
+    def _key_place(self, vehicle_id: str) -> dict[str, str]:
+        """Return the option with the place of a vehicle's key, if it is known."""
+        vehicle = self._vehicles[vehicle_id]
+        return {name: vehicle[name] for name in (CONF_KEY_PLACE,) if name in vehicle}
 
     async def async_step_leave_out(
         self, user_input: dict[str, Any] | None = None

@@ -14,7 +14,9 @@ from homeassistant.util import dt as dt_util
 
 from ..bluetooth.vehicle_link import BluetoothVehicle
 from ..const import (
+    CONF_CARS,
     CONF_COMPUTERS,
+    CONF_KEY_PLACE,
     CONF_LEFT_OUT,
     CONF_LINK,
     DOMAIN,
@@ -28,7 +30,7 @@ from ..transport.key_pair import PrivateKey
 from ..transport.result import ApiCall
 from ..transport.routing import Preference
 from ..vehicle.computer_keys import Computer, Pairing
-from ..vehicle.keys import PhysicalKey, is_vin
+from ..vehicle.keys import KeyPlace, PhysicalKey, is_vin
 from ..vehicle.parsing import JsonObject, parse_text
 from ..vehicle.product_list import (
     MAX_VEHICLES,
@@ -189,6 +191,7 @@ class VehicleManager:
 
     def _add(self, vehicle: Vehicle, key: PhysicalKey) -> VehicleCoordinator:
         vehicle.trust.add_listener(self._schedule_save)
+        vehicle.key_place = self._key_place(vehicle.id)
         coordinator = VehicleCoordinator(
             self._hass,
             self._entry,
@@ -207,6 +210,12 @@ class VehicleManager:
         if self._running and coordinator.bluetooth is not None:
             coordinator.bluetooth.async_start()
         return coordinator
+
+    def _key_place(self, vin: str) -> KeyPlace | None:
+        """Return where the user keeps the card or fob of a vehicle, None if unknown."""
+        options = self._entry.options.get(CONF_CARS, {}).get(vin, {})
+        place = options.get(CONF_KEY_PLACE)
+        return KeyPlace(place) if place in list(KeyPlace) else None
 
     def stale_vehicles(self, assessment: Assessment) -> list[str]:
         """Return the names of the vehicles whose stale data show an outage."""

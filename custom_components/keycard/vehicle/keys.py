@@ -14,6 +14,14 @@ class PhysicalKey(StrEnum):
     FOB = "fob"
 
 
+class KeyPlace(StrEnum):
+    """Place where the user keeps the card or fob of a vehicle."""
+
+    WALLET = "wallet"
+    HOME = "home"
+    CAR = "car"
+
+
 _MODEL_BY_LETTER = {
     "3": "model3",
     "Y": "modely",

@@ -8,7 +8,7 @@ from typing import Any, Self
 from .commands import CHARGING_STATES, COMMANDS, Command
 from .computer_keys import ComputerKeys, ComputerTrust
 from .freshness import is_recent
-from .keys import UNKNOWN_MODEL, PhysicalKey, decode_vin, default_key
+from .keys import UNKNOWN_MODEL, KeyPlace, PhysicalKey, decode_vin, default_key
 from .parsing import JsonObject, parse_datetime, parse_names, parse_text, parse_year
 from .state import (
     ASLEEP,
@@ -51,6 +51,9 @@ class Vehicle:
 
     configured_key: PhysicalKey | None = None
     """Key chosen by the user, None if it follows from the VIN."""
+
+    key_place: KeyPlace | None = None
+    """Where the user keeps the card or fob, None if not configured."""
 
     state: VehicleState | None = None
     confirmed_at: datetime | None = None
@@ -167,6 +170,30 @@ class Vehicle:
         return frozenset(
             name for name, at in self._confirmed.items() if is_recent(at, utcnow)
         )
+
+    def confirmation_age(
+        self, names: Iterable[str], utcnow: datetime
+    ) -> timedelta | None:
+        """Return how long ago the last of some fields was confirmed, None if never."""
+        ages: list[timedelta] = []
+        for name in names:
+            times = [at for at in (self._confirmed.get(name), self._cloud_time()) if at]
+            if not times:
+                return None
+            ages.append(abs(utcnow - max(times)))
+        return max(ages, default=None)
+
+    def _cloud_time(self) -> datetime | None:
+        """Return for when the cloud last confirmed the state.
+
+        A cache may return the data later than the vehicle sent them; only sleep
+        confirms them again.
+        """
+        if self.confirmed_at is None or self.data_at is None:
+            return self.confirmed_at
+        if self.state is not None and self.state.presence is ConnectivityState.ASLEEP:
+            return self.confirmed_at
+        return min(self.confirmed_at, self.data_at)
 
     def is_connectivity_known(self, utcnow: datetime) -> bool:
         """Return whether the connectivity state is current."""

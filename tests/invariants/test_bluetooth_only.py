@@ -57,7 +57,7 @@ def ada(story: Story) -> Car:
 def alone(story: Story, *, key: bool) -> MockConfigEntry:
     """Return an entry as created by the flow."""
     car = ada(story)
-    named = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
+    named = {"name": "Ada", "model": "model3", "year": 2021}
     return MockConfigEntry(
         domain=DOMAIN,
         title="Ada",

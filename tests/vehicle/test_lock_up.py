@@ -33,9 +33,9 @@ READY = LockUpStatus(
 )
 
 
-def state(**changes: Any) -> dict[str, VehicleState]:
+def state(known: VehicleState = UNLOCKED, **changes: Any) -> dict[str, VehicleState]:
     """Return a status with a changed state."""
-    return {"state": replace(UNLOCKED, **changes)}
+    return {"state": replace(known, **changes)}
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,8 @@ def state(**changes: Any) -> dict[str, VehicleState]:
         (state(keeper_mode="keep"), LockUpDecision.LOCK),
         # Windows do not matter, and a sleeping vehicle is in park.
         (state(front_driver_window_open=True), LockUpDecision.LOCK),
-        (
-            {"state": replace(ASLEEP, shift_state=None, keeper_mode=None)},
-            LockUpDecision.LOCK,
-        ),
-        ({"state": replace(ASLEEP, keeper_mode="dog")}, LockUpDecision.LOCK),
+        (state(ASLEEP, shift_state=None, keeper_mode=None), LockUpDecision.LOCK),
+        (state(ASLEEP, keeper_mode="dog"), LockUpDecision.LOCK),
         # Nothing is left to do, however old the status is.
         (state(locked=True), LockUpDecision.ALREADY_LOCKED),
         ({**state(locked=True), "age": None}, LockUpDecision.ALREADY_LOCKED),
@@ -82,7 +79,7 @@ def state(**changes: Any) -> dict[str, VehicleState]:
             )
         ),
         *(
-            ({"state": replace(ASLEEP, **{name: None})}, LockUpDecision.STATUS_UNKNOWN)
+            (state(ASLEEP, **{name: None}), LockUpDecision.STATUS_UNKNOWN)
             for name in ("locked", "user_present", *CLOSURES)
         ),
         ({"provisional": True}, LockUpDecision.PROVISIONAL),

@@ -33,9 +33,14 @@ READY = LockUpStatus(
 )
 
 
-def state(known: VehicleState = UNLOCKED, **changes: Any) -> dict[str, VehicleState]:
+def state(**changes: Any) -> dict[str, VehicleState]:
     """Return a status with a changed state."""
-    return {"state": replace(known, **changes)}
+    return {"state": replace(UNLOCKED, **changes)}
+
+
+def asleep(**changes: Any) -> dict[str, VehicleState]:
+    """Return a status of a sleeping vehicle with a changed state."""
+    return {"state": replace(ASLEEP, **changes)}
 
 
 @pytest.mark.parametrize(
@@ -46,8 +51,8 @@ def state(known: VehicleState = UNLOCKED, **changes: Any) -> dict[str, VehicleSt
         (state(keeper_mode="keep"), LockUpDecision.LOCK),
         # Windows do not matter, and a sleeping vehicle is in park.
         (state(front_driver_window_open=True), LockUpDecision.LOCK),
-        (state(ASLEEP, shift_state=None, keeper_mode=None), LockUpDecision.LOCK),
-        (state(ASLEEP, keeper_mode="dog"), LockUpDecision.LOCK),
+        (asleep(shift_state=None, keeper_mode=None), LockUpDecision.LOCK),
+        (asleep(keeper_mode="dog"), LockUpDecision.LOCK),
         # Nothing is left to do, however old the status is.
         (state(locked=True), LockUpDecision.ALREADY_LOCKED),
         ({**state(locked=True), "age": None}, LockUpDecision.ALREADY_LOCKED),
@@ -79,7 +84,7 @@ def state(known: VehicleState = UNLOCKED, **changes: Any) -> dict[str, VehicleSt
             )
         ),
         *(
-            (state(ASLEEP, **{name: None}), LockUpDecision.STATUS_UNKNOWN)
+            (asleep(**{name: None}), LockUpDecision.STATUS_UNKNOWN)
             for name in ("locked", "user_present", *CLOSURES)
         ),
         ({"provisional": True}, LockUpDecision.PROVISIONAL),

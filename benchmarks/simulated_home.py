@@ -182,12 +182,13 @@ class Home:
         cars: tuple[Car, ...] = (),
         account: bool | None = None,
         third_party: bool = False,
+        issues_tokens: bool = False,
         at_home: bool = False,
     ) -> Entry:
         """Add an entry; one with cars has an account unless told otherwise.
 
-        A third party (`third_party`) is reached without the internet if it is a proxy
-        `at_home`.
+        A third party (`third_party`) `issues_tokens` of its own, or forwards Tesla's.
+        It is reached without the internet if it is a proxy `at_home`.
         """
         entry = Entry(
             name=name,
@@ -195,6 +196,7 @@ class Home:
                 self.watch,
                 region=region,
                 third_party=third_party,
+                issues_tokens=issues_tokens,
                 monotonic=self.now,
                 vehicle_ids=(by_name := {car.name: car for car in cars}),
                 stale_data=StaleDataDetector(direct=("tesla_fleet",)),
@@ -267,6 +269,7 @@ class Home:
                 cars=tuple(entry.cars.values()),
                 account=entry.account,
                 third_party=entry.third_party,
+                issues_tokens=entry.judge.issues_tokens,
                 at_home=entry.at_home,
             )
         self.restore(stored, away=away)

@@ -37,6 +37,7 @@ from .scenario_runner import Observation, ReceivedNotice, RequestResult
 from .time_control import HarnessError, TimeControl
 from .user_client import (
     APP_DOMAIN,
+    CLIENT_ID,
     InProcessClient,
     UserClient,
     prepare_sign_in,
@@ -212,6 +213,8 @@ class ScenarioEnvironment:
             set_up_task, SET_UP_SECONDS
         )
         await self.time_control.settle()
+        if home.provider == "fleet":
+            self._pair_signing_key(home)
         if paired := [car.name for car in home.cars if car.name in near]:
             pairing = self.instance.task(self._pair(home, paired))
             await self.time_control.run_task(pairing, SET_UP_SECONDS)
@@ -221,6 +224,12 @@ class ScenarioEnvironment:
         )
         if entry.state is not ConfigEntryState.LOADED:
             raise HarnessError(f"{home.name} is set up but not loaded: {entry.state}")
+
+    def _pair_signing_key(self, home: Home) -> None:
+        """Pair the signing key with the cars that accept signed commands only."""
+        for car in home.cars:
+            if self.simulator.cars[car.name].signing == "required":
+                self.simulator.pair_app(car.name, CLIENT_ID)
 
     async def _pair(self, home: Home, names: Iterable[str]) -> None:
         """Add the Bluetooth key to cars, as pairing does."""

@@ -26,6 +26,7 @@ from .time_control import HarnessError
 
 MAX_STEPS = 20
 APP_DOMAIN = "home.example.org"
+CLIENT_ID = "client-id"
 
 # Menu options by provider.
 MENU_OPTIONS = {
@@ -196,5 +197,5 @@ async def _register_application(instance: HomeAssistantInstance) -> None:
     # With it, the redirect URI does not depend on a request.
     hass.config.components.add("my")
     await async_import_client_credential(
-        hass, DOMAIN, ClientCredential("client-id", "client-secret"), "application"
+        hass, DOMAIN, ClientCredential(CLIENT_ID, "client-secret"), "application"
     )

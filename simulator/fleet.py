@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from .bluetooth import BluetoothEnvironment
-from .cloud.accounts import CLIENT
+from .cloud.accounts import CLIENT, user_id
 from .cloud.partner_apps import PartnerApps
 from .protocol import (
     CommandFault,
@@ -94,6 +94,7 @@ class Fleet:
             spec,
             region=home.region,
             now=self._now,
+            user_id=user_id(home),
             lively=home.lively,
             index=len(self.cars),
         )

@@ -143,6 +143,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             self._host_poller.host_monitor,
             region=self._region,
             third_party=third_party,
+            issues_tokens=provider.issues_tokens,
             monotonic=time.monotonic(),
             vehicle_ids=vehicles.keys(),
             stale_data=StaleDataDetector(direct=DIRECT_INTEGRATIONS),

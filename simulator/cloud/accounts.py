@@ -32,6 +32,15 @@ LIFETIME = 8 * 3600  # of tokens from a sign-in
 LONG_LIFETIME = 20 * 365 * 24 * 3600  # of the tokens issued at the start
 
 
+def user_id(home: Home) -> int:
+    """Return the number of a home's account, which its cars report."""
+    return 1_000_000 + _identifier(home).int % 1_000_000
+
+
+def _identifier(home: Home) -> uuid.UUID:
+    return uuid.uuid5(uuid.NAMESPACE_DNS, f"{home.name}.invalid")
+
+
 class Account:
     """Account of one home: region, cars and tokens."""
 
@@ -40,7 +49,7 @@ class Account:
         self.region = home.region
         self.cars = cars
         self.other_products: list[dict[str, object]] = []
-        self.subject = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{home.name}.invalid"))
+        self.subject = str(_identifier(home))
         self.issued: set[str] = set()  # token ids
         self.expired: set[str] = set()
         self.mobile_access = True

@@ -52,6 +52,7 @@ class Car:
         *,
         region: str,
         now: Callable[[], float],
+        user_id: int = 1_000_001,
         lively: bool = False,
         index: int = 0,
     ) -> None:
@@ -61,6 +62,7 @@ class Car:
         self.specification = MODEL_SPECIFICATIONS[spec.model]
         self.vin = build_vin(spec.name, spec.model, spec.year)
         self.id = 1_000_000_000 + int(self.vin[-6:])
+        self.user_id = user_id
         self.region = region
         self.signing = spec.signing or default_signing(spec.model, spec.year)
         self.lively = lively

@@ -57,7 +57,7 @@ def vehicle_summary(car: Car) -> Json:
     state = "offline" if car.waking else car.connectivity
     return {
         "id": car.id,
-        "user_id": 1_000_001,
+        "user_id": car.user_id,
         "vehicle_id": car.id + 7,
         "vin": car.vin,
         "color": None,

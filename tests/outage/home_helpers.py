@@ -19,10 +19,13 @@ CY = Car(name="Cy", model="models")
 EVE = Car(name="Eve", model="model3")
 
 
-def settle(home: Home, *cars: Car, third_party: bool = False) -> Entry:
+def settle(
+    home: Home, *cars: Car, third_party: bool = False, issues_tokens: bool = False
+) -> Entry:
     entry = home.add(
         cars=tuple(Car(name=car.name, model=car.model) for car in cars),
         third_party=third_party,
+        issues_tokens=issues_tokens,
     )
     home.run(SETTLED)
     assert home.judgement == Assessment(

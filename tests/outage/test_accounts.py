@@ -1,5 +1,7 @@
 """Accounts: first installation, sign-in, limits, and several accounts."""
 
+import pytest
+
 from benchmarks.simulated_home import Car, Entry, Home
 from benchmarks.simulated_network import OK
 from custom_components.keycard.outage.models import Assessment, MissingEvidence, Status
@@ -49,8 +51,12 @@ def test_an_account_without_known_cars_is_assessed_by_its_own_calls(home: Home) 
     assert status(home) is Status.OPERATIONAL
 
 
-def test_plain_refusals_wait_for_a_healthy_sign_in(home: Home) -> None:
-    entry = settle(home, ADA)
+@pytest.mark.parametrize("third_party", [False, True])
+def test_plain_refusals_wait_for_a_healthy_sign_in(
+    home: Home, *, third_party: bool
+) -> None:
+    # A proxy passes on tokens of Tesla.
+    entry = settle(home, ADA, third_party=third_party)
     change(
         home,
         {
@@ -80,9 +86,9 @@ def test_a_few_refusals_on_a_bad_day_are_no_proof(home: Home) -> None:
     assert statuses(home) == []
 
 
-def test_a_service_in_between_knows_about_its_tokens(home: Home) -> None:
-    entry = settle(home, ADA, third_party=True)
-    change(home, {"proxy.api": "401 no"})
+def test_a_service_refuses_its_own_tokens_in_a_sign_in_outage(home: Home) -> None:
+    entry = settle(home, ADA, third_party=True, issues_tokens=True)
+    change(home, {"proxy.api": "401 no", "auth.token": "503 busy"})
     home.run(SETTLED + 200)
 
     assert auth_invalid(entry)

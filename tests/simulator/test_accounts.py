@@ -123,11 +123,15 @@ async def test_two_homes_have_two_accounts(
         provider="proxy",
     )
     async with Simulator([HOME, there], now=clock) as sim:
+        users = set()
         for home, region in (("home", "na"), ("there", "eu")):
             token = sim.tokens[home]
             own = TeslaFleetApi(session, token, server=sim.urls[region])
             through = TeslaFleetApi(session, token, server=sim.urls["proxy"])
-            assert await own.products() == await through.products()
+            products = await own.products()
+            assert products == await through.products()
+            users |= {product["user_id"] for product in products["response"]}
+        assert len(users) == 2
         sim.set_token("expired", "there")
         with pytest.raises(OAuthExpired):
             await TeslaFleetApi(

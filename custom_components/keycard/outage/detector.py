@@ -55,16 +55,19 @@ class OutageDetector:
         region: str,
         third_party: bool,
         monotonic: float,
+        issues_tokens: bool = False,
         vehicle_ids: Collection[str] = (),
         stale_data: StaleDataDetector | None = None,
     ) -> None:
         """Initialize for a region; `third_party` if a third party answers calls.
 
-        `vehicle_ids` are those of the account, which may change.
+        It `issues_tokens` of its own, or forwards those of Tesla. `vehicle_ids` are
+        those of the account, which may change.
         """
         self.host_monitor = watch
         self.region = region
         self.third_party = third_party
+        self.issues_tokens = issues_tokens
         self.account = AccountStatus(vehicle_ids=vehicle_ids)
         self.stale_data = stale_data or StaleDataDetector()
         self.assessment = Assessment(missing_evidence=(MissingEvidence.FIRST_ANSWER,))
@@ -180,7 +183,7 @@ class OutageDetector:
         self.account.expire_limits(monotonic)
         if (refused := self.account.auth_refused_at) is not None:
             self.account.evaluate_auth(
-                sign_in_healthy=self.third_party
+                sign_in_healthy=self.issues_tokens
                 or self.host_monitor.sign_in_healthy_since(refused)
             )
 

@@ -42,6 +42,9 @@ class Provider:
     pin: CertificatePin | None = None
     """Pin of a self-hosted server's certificate, None without one."""
 
+    issues_tokens: bool = False
+    """Whether the tokens are a third party's own, and not Tesla's."""
+
     @property
     def has_account(self) -> bool:
         """Return whether the vehicles come from an account."""

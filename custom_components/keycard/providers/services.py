@@ -45,6 +45,7 @@ def create_service_provider(
             session, data[CONF_BASE_URL], token, supports_refresh=supports_refresh
         ),
         keys=configured_keys(options),
+        issues_tokens=True,
     )
 
 

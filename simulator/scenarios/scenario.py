@@ -13,6 +13,7 @@ The README beside the cases describes the format. Additional keys of a case:
   names of homes to their expectations.
 - `clock: "-2:00"` on a step: the wall clock is set back (or forward) by this time.
 - `token: expired` (or `ok`) on a step: the access tokens of all homes expire.
+- `narration` on a step: an English sentence that says what happens, for the demo.
 - `set` of `proxy.api`, `controls1`, `controls2`.
 - `signing: required` (or `allowed`, `off`) of a car: whether its commands must be
   signed. Default: `allowed`, and `off` for a Model S or X before 2021.
@@ -22,8 +23,8 @@ The README beside the cases describes the format. Additional keys of a case:
 - `press: Got it` on a step: the user presses this button of a notice.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import re
 
@@ -169,6 +170,7 @@ class Step:
     press: str | None = None
     clock: float = 0.0
     token: str | None = None
+    narration: str | None = None
 
     @property
     def within(self) -> float:
@@ -229,6 +231,19 @@ def load_case(path: Path | str) -> Scenario:
         phone=phone,
         path=Path(path),
     )
+
+
+def join_cases(cases: Sequence[Scenario]) -> Scenario:
+    """Return a case that plays several cases of the same homes one after another."""
+    first, *others = cases
+    timeline = list(first.timeline)
+    end = first.end
+    for case in others:
+        if case.homes != first.homes:
+            raise CaseError(f"{case.path}: needs the same homes as {first.path}")
+        timeline += [replace(step, at=end + step.at) for step in case.timeline]
+        end += case.end
+    return replace(cases[-1], timeline=tuple(timeline))
 
 
 def load_homes(path: Path | str) -> tuple[Home, ...]:
@@ -320,7 +335,10 @@ def _texts(node: YamlNode) -> tuple[str, ...]:
 
 
 def _step(node: YamlNode, homes: tuple[Home, ...], phone: PhoneSpec | None) -> Step:
-    node.allow_keys("at", "set", "expect", "restart", "do", "press", "clock", "token")
+    node.allow_keys(
+        *("at", "narration", "set", "expect", "restart", "do", "press", "clock"),
+        "token",
+    )
     cars = [car.name for home in homes for car in home.cars]
     do = _request(one, cars) if (one := node.get("do")) else None
     step = Step(
@@ -332,6 +350,7 @@ def _step(node: YamlNode, homes: tuple[Home, ...], phone: PhoneSpec | None) -> S
         press=_press(one, phone) if (one := node.get("press")) else None,
         clock=node.read("clock", lambda one: one.duration(signed=True)) or 0.0,
         token=node.read("token", _choice(("expired", "ok"))),
+        narration=node.read("narration", _sentence),
     )
     if do and not step.expect:
         node.fail("a step with do needs an expect, which ends it")
@@ -343,6 +362,14 @@ def _press(node: YamlNode, phone: PhoneSpec | None) -> str:
         node.fail("a button needs a phone")
     buttons = dict.fromkeys(one for notice in phone.notices for one in notice.buttons)
     return node.one_of(tuple(buttons))
+
+
+def _sentence(node: YamlNode) -> str:
+    """Return a sentence without line breaks."""
+    sentence = " ".join(node.text().split())
+    if not re.fullmatch(r"[A-Z].*[^.]\.", sentence):
+        node.fail("must be a sentence: it begins with a capital and ends with a period")
+    return sentence
 
 
 def _conditions(node: YamlNode, cars: list[str]) -> dict[str, str]:
@@ -437,6 +464,7 @@ __all__ = [
     "Request",
     "Scenario",
     "Step",
+    "join_cases",
     "load_case",
     "load_homes",
 ]

@@ -11,6 +11,7 @@ from simulator.scenarios.scenario import (
     Expectation,
     ExpectedNotice,
     PhoneSpec,
+    join_cases,
     load_case,
     load_homes,
 )
@@ -33,6 +34,7 @@ timeline:
     set: {na.api: 503, all.status: null, car.Ada: asleep}
     expect: {status: outage, scope: region, within: "0:02:30"}
   - at: "1:30"
+    narration: Someone opens Ada.
     do: unlock.Ada
     press: Got it
     clock: "-2:00"
@@ -78,6 +80,7 @@ def test_a_case_has_the_content_of_its_file(tmp_path: Path) -> None:
     assert first.expect["home"] == Expectation(
         within=150, status="outage", scope="region"
     )
+    assert (first.narration, second.narration) == (None, "Someone opens Ada.")
     assert second.do is not None
     assert (second.do.car, second.do.command) == ("Ada", "door_unlock")
     assert (second.clock, second.token, second.restart) == (-7200, "expired", True)
@@ -97,6 +100,16 @@ def test_a_case_has_the_content_of_its_file(tmp_path: Path) -> None:
             ),
         ),
     )
+
+
+def test_joined_cases_play_one_after_another(tmp_path: Path) -> None:
+    case = load_case(write_case(tmp_path, GOOD))
+    joined = join_cases([case, case])
+    assert [step.at for step in joined.timeline] == [600, 5400, 6060, 10860]
+    assert joined.end == 2 * case.end
+    other = load_case(write_case(tmp_path, GOOD.replace("2018", "2017")))
+    with pytest.raises(CaseError, match="needs the same homes"):
+        join_cases([case, other])
 
 
 def test_several_homes_expect_each_their_own(tmp_path: Path) -> None:
@@ -181,6 +194,7 @@ timeline:
         ("do: unlock.Ada", "do: open.Ada", ["timeline[1].do", "climate_on"]),
         ("do: unlock.Ada", "do: unlock.Di", ["timeline[1].do", "Ada, Cy"]),
         ("via: cloud", "via: wifi", ["via", "cloud, bluetooth"]),
+        ("opens Ada.", "opens Ada", ["timeline[1].narration", "must be a sentence"]),
         ('clock: "-2:00"', "clock: back", ["clock", "H:MM"]),
         ("token: expired", "token: old", ["token", "expired, ok"]),
         ("restart: true", "restart: yes please", ["restart", "true or false"]),

@@ -53,6 +53,7 @@ COGNATES = {
     "Destination": {"da", "fr", "sv"},
     "Domain": {"de"},
     "Gear": {"da"},
+    "In Home Assistant": {"de", "it", "nl"},
     "Model": {"da", "nl", "pl"},
     "Name": {"de"},
     "Neutral": {"sv"},

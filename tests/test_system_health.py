@@ -85,8 +85,8 @@ async def test_the_last_answer_of_a_host_is_described(
     shown = await health(hass, hass_ws_client)
     told = {name: str(shown[name]).partition(",")[0] for name in HOSTS}
     assert told["region_na"] == "keine Antwort"
-    assert told["region_eu"] == "antwortet mit einem Fehler"
-    assert told["region_cn"] == "eine Anmeldeseite des Netzes antwortet"
+    assert told["region_eu"] == "hat mit einem Fehler geantwortet"
+    assert told["region_cn"] == "eine Anmeldeseite des Netzwerks hat geantwortet"
     assert re.fullmatch(r"\d+ ms", told["sign_in_page"])
 
 

@@ -60,6 +60,7 @@ COGNATES = {
     "No": {"es", "it"},
     "Normal": {"da", "de", "es", "fr", "nb", "pt-BR", "sv"},
     "Online": {"da", "de", "it", "nl", "pl", "pt-BR", "sv"},
+    "Person": {"de"},
     "Region": {"da", "de", "nb", "pl", "sv"},
     "Software": {"da", "de", "es", "it", "nl", "pt-BR"},
     "Start": {"da", "nb", "sv"},

@@ -46,7 +46,6 @@ NAMES = {
 COGNATES = {
     "Application": {"fr"},
     "Budget": {"da", "de", "fr", "it", "nl", "sv"},
-    "Camp": {"it"},
     "China": {"de", "es", "nl", "pt-BR"},
     "Cloud": {"da", "de", "fr", "it", "nl"},
     "Dashcam": {"da", "de", "es", "fr", "it", "nb", "nl", "pt-BR", "sv"},

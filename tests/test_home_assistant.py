@@ -11,6 +11,7 @@ import warnings
 
 import pytest
 
+from homeassistant.components.automation import AutomationEntity
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import (
     condition,
@@ -27,6 +28,8 @@ from .repository_files import KEYCARD
 # of Keycard that may do so.
 IMPORTED: dict[str, dict[str, str]] = {
     "homeassistant.components.automation": {
+        "AutomationEntity": "blueprint_installer",
+        "DATA_COMPONENT": "blueprint_installer",
         "DOMAIN": "blueprint_installer",
         "EVENT_AUTOMATION_TRIGGERED": "listeners",
         "automations_with_blueprint": "blueprint_installer",
@@ -38,6 +41,10 @@ IMPORTED: dict[str, dict[str, str]] = {
     },
     "homeassistant.components.automation.helpers": {
         "async_get_blueprints": "blueprint_installer",
+    },
+    "homeassistant.components.blueprint.const": {
+        "CONF_INPUT": "blueprint_installer",
+        "CONF_USE_BLUEPRINT": "blueprint_installer",
     },
     "homeassistant.components.blueprint.models": {"Blueprint": "blueprint_installer"},
     "homeassistant.config_entries": {"SIGNAL_CONFIG_ENTRY_CHANGED": "registry"},
@@ -71,6 +78,7 @@ IMPORTED: dict[str, dict[str, str]] = {
 }
 # Private members of Home Assistant's classes, and the modules that use them.
 PRIVATE: dict[str, set[str]] = {
+    "_blueprint_inputs": {"blueprint_installer"},
     "_domain_specs": {"condition", "trigger"},
     "_duration": {"trigger"},
     "_from_states": {"trigger"},
@@ -126,7 +134,7 @@ def test_private_members_are_only_used_in_listed_modules() -> None:
                 case ast.Constant(value=str(name)) if name in BY_NAME:
                     by_name.setdefault(name, set()).add(path.stem)
     # Keycard's own attributes may have such a name, too, in no module of these bases.
-    bases = {"condition", "oauth", "trigger"}
+    bases = {"blueprint_installer", "condition", "oauth", "trigger"}
     assert {name: places & bases for name, places in found.items()} == PRIVATE
     assert by_name == {name: {place} for name, place in BY_NAME.items()}
 
@@ -148,6 +156,7 @@ def test_the_installed_home_assistant_has_all_used_members() -> None:
     own = {
         name
         for base in (
+            AutomationEntity,
             condition.EntityStateConditionBase,
             trigger.EntityTransitionTriggerBase,
             trigger.StatelessEntityTriggerBase,

@@ -3,14 +3,19 @@
 from hashlib import sha256
 import logging
 from pathlib import Path
+from typing import Any
 
 from homeassistant.components.automation import (
+    DATA_COMPONENT,
     DOMAIN as AUTOMATION_DOMAIN,
+    AutomationEntity,
     automations_with_blueprint,
 )
 from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
 from homeassistant.components.automation.helpers import async_get_blueprints
+from homeassistant.components.blueprint.const import CONF_INPUT, CONF_USE_BLUEPRINT
 from homeassistant.components.blueprint.models import Blueprint
+from homeassistant.const import STATE_OFF
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_when_setup
@@ -25,16 +30,36 @@ BUNDLED_BLUEPRINTS = Path(__file__).parent / "blueprints" / AUTOMATION_DOMAIN
 STORE_KEY = f"{DOMAIN}.blueprints"
 
 
-# The blueprint that notified phones before Keycard did so itself.
-OLD_RELAY = f"{DOMAIN}/take_your_keycard.yaml"
+# Where the blueprint lies that notified phones before Keycard did so itself: installed
+# by Keycard, or imported from its repository. It is no longer shipped.
+_OLD_RELAYS = tuple(
+    f"{folder}/take_your_keycard.yaml" for folder in (DOMAIN, "keycard-ha")
+)
 
 
 @callback
 def old_relays(hass: HomeAssistant) -> list[str]:
-    """Return the automations that use the old blueprint for notifications."""
+    """Return the automations that notify with the old blueprint, if turned on."""
     if AUTOMATION_DOMAIN not in hass.config.components:
         return []
-    return automations_with_blueprint(hass, OLD_RELAY)
+    return [
+        entity_id
+        for path in _OLD_RELAYS
+        for entity_id in automations_with_blueprint(hass, path)
+        if not hass.states.is_state(entity_id, STATE_OFF)
+    ]
+
+
+@callback
+def old_relay_inputs(hass: HomeAssistant) -> list[dict[str, Any]]:
+    """Return the inputs of the automations that notify with the old blueprint."""
+    component = hass.data[DATA_COMPONENT]
+    return [
+        dict(config[CONF_USE_BLUEPRINT].get(CONF_INPUT, {}))
+        for entity_id in old_relays(hass)
+        if isinstance(automation := component.get_entity(entity_id), AutomationEntity)
+        if (config := automation._blueprint_inputs) is not None  # noqa: SLF001 - the public configuration no longer has them
+    ]
 
 
 async def async_install_blueprints(hass: HomeAssistant) -> None:
@@ -67,7 +92,7 @@ async def _async_install_one(
 ) -> str | None:
     """Install a blueprint and return its digest, None if it is left alone.
 
-    `known` is the digest of the file that was installed before.
+    `installed_digest` is the digest of the file that was installed before.
     """
     blueprints = async_get_blueprints(hass)
     target = blueprints.blueprint_folder / path

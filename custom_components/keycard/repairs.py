@@ -7,9 +7,9 @@ from homeassistant.components.repairs.models import RepairsFlowResult
 from homeassistant.const import ATTR_ENTITY_ID, SERVICE_TURN_OFF
 from homeassistant.core import HomeAssistant
 
-from .blueprint_installer import old_relays
+from .blueprint_installer import old_relay_inputs, old_relays
 from .const import CONF_ENABLED, CONF_NOTIFICATIONS
-from .flows.receivers import phone_subentries
+from .flows.receivers import phone_subentries, relay_settings, relay_subentries
 from .notifications.subentries import async_add_receiver
 
 
@@ -29,6 +29,7 @@ class SwitchToKeycard(ConfirmRepairFlow):
         entry = self.hass.config_entries.async_get_entry(self._entry_id)
         if user_input is None or entry is None:
             return await super().async_step_confirm(user_input)
+        inputs = old_relay_inputs(self.hass)
         if automations := old_relays(self.hass):
             await self.hass.services.async_call(
                 "automation",
@@ -36,9 +37,16 @@ class SwitchToKeycard(ConfirmRepairFlow):
                 {ATTR_ENTITY_ID: automations},
                 blocking=True,
             )
-        for phone in phone_subentries(self.hass):
-            async_add_receiver(self.hass, entry, phone)
-        notifications = {**entry.options[CONF_NOTIFICATIONS], CONF_ENABLED: True}
+        for receiver in (
+            *relay_subentries(self.hass, inputs),
+            *phone_subentries(self.hass),
+        ):
+            async_add_receiver(self.hass, entry, receiver)
+        notifications = {
+            **entry.options[CONF_NOTIFICATIONS],
+            **(relay_settings(inputs[0]) if inputs else {}),
+            CONF_ENABLED: True,
+        }
         self.hass.config_entries.async_update_entry(
             entry, options={**entry.options, CONF_NOTIFICATIONS: notifications}
         )

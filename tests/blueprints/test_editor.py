@@ -5,11 +5,8 @@ from typing import Any
 
 import pytest
 
-from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
-from homeassistant.components.blueprint.models import Blueprint
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
-from homeassistant.util.yaml.loader import load_yaml_dict
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 from pytest_homeassistant_custom_component.typing import (
     ClientSessionGenerator,
@@ -17,23 +14,25 @@ from pytest_homeassistant_custom_component.typing import (
 )
 
 from custom_components.keycard.blueprint_installer import BUNDLED_BLUEPRINTS
+from tests.repository_files import ROOT
 
 from .blueprint_automation import EVENT, install
 
 REPOSITORY = "keycard-ha/keycard"
 FOLDER = "main/custom_components/keycard/blueprints/automation"
+MAX_LINES = 80
+ACTIONS = [{"action": "light.turn_on", "target": {"entity_id": "light.door"}}]
 LEAST: dict[str, dict[str, Any]] = {
-    "it_has_begun_elsewhere.yaml": {
-        "outage_event": EVENT,
-        "early_warning": "binary_sensor.tesla_cloud_europe_early_warning",
-    },
-    "lock_up_in_an_outage.yaml": {"outage_event": EVENT, "locks": ["lock.ada_lock"]},
-    "take_your_keycard.yaml": {"outage_event": EVENT},
+    "tesla_outage_early_warning.yaml": {"outage_event": EVENT, "actions": ACTIONS},
+    "tesla_outage_lock_up.yaml": {"outage_event": EVENT, "cars": ["0" * 32]},
+    "tesla_outage_take_your_keycard.yaml": {"outage_event": EVENT, "actions": ACTIONS},
 }
 NAMES = {
-    "it_has_begun_elsewhere.yaml": "Tesla outage: early warning from another region",
-    "lock_up_in_an_outage.yaml": "Tesla outage: lock the cars",
-    "take_your_keycard.yaml": "Take your keycard",
+    "tesla_outage_early_warning.yaml": (
+        "Tesla outage: early warning from another region"
+    ),
+    "tesla_outage_lock_up.yaml": "Tesla outage: lock up",
+    "tesla_outage_take_your_keycard.yaml": "Tesla outage: take your keycard",
 }
 
 
@@ -93,28 +92,15 @@ async def test_each_can_be_imported_from_the_repository(
     assert result["blueprint"]["metadata"]["name"] == NAMES[name]
 
 
-def test_automations_from_the_first_version_go_on() -> None:
-    """Inputs of earlier versions exist, and their defaults mean the same."""
-    given = Blueprint(
-        load_yaml_dict(BUNDLED_BLUEPRINTS / "take_your_keycard.yaml"),
-        expected_domain="automation",
-        schema=AUTOMATION_BLUEPRINT_SCHEMA,
-    ).inputs
-    first: dict[str, Any] = {
-        "phones": [],
-        "notify_entities": [],
-        "wait": {"minutes": 0},
-        "warnings": False,
-        "own_actions": [],
-        "rehearsal_title": "Take your keycard (rehearsal)",
-    }
-    assert {name: given[name]["default"] for name in first} == first
-    assert given.keys() >= {"outage_event", "rehearsal_message"}
-    # New inputs do nothing by default.
-    new = {"when": "at_once", "reminder": {"minutes": 0}, "quiet_hours": False}
-    assert {name: given[name]["default"] for name in new} == new
-    asked = {name for name, field in given.items() if "default" not in field}
-    assert asked == {"outage_event"}
+def test_each_is_short_enough_to_be_read() -> None:
+    for path in BUNDLED_BLUEPRINTS.iterdir():
+        assert len(path.read_text().splitlines()) <= MAX_LINES, path.name
+
+
+def test_an_old_file_is_never_installed_again() -> None:
+    """Homes that have it would get another blueprint under its name."""
+    old = {path.name for path in (ROOT / "tests/fixtures/blueprints").rglob("*.yaml")}
+    assert not old & {path.name for path in BUNDLED_BLUEPRINTS.iterdir()}
 
 
 def test_all_that_is_shipped_is_tried() -> None:

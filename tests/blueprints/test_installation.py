@@ -29,7 +29,7 @@ async def test_installed_beside_the_examples(
     shipped = [f"keycard/{path.name}" for path in sorted(BUNDLED_BLUEPRINTS.iterdir())]
     assert PATH in shipped
     assert set(shipped) <= set(blueprints)
-    assert getattr(blueprints[PATH], "name", None) == "Take your keycard"
+    assert getattr(blueprints[PATH], "name", None) == "Tesla outage: take your keycard"
     assert list(hass_storage[STORE_KEY]["data"]) == shipped
 
 
@@ -39,7 +39,7 @@ async def test_an_edited_blueprint_stays(
     assert await async_setup_component(hass, automation.DOMAIN, {})
     await install(hass)
     file = blueprint_folder / PATH
-    edited = file.read_text().replace("Take your keycard", "Mine")
+    edited = file.read_text().replace("take your keycard", "mine")
     file.write_text(edited)
     await install(hass)
     assert file.read_text() == edited

@@ -376,10 +376,10 @@ async def test_the_blueprint_sends_events_during_a_start_once(
     assert await async_setup_component(story.hass, "automation", {})
     entry = await story.settled(watching_entry)
     use = {
-        "path": "keycard/take_your_keycard.yaml",
+        "path": "keycard/tesla_outage_take_your_keycard.yaml",
         "input": {
             "outage_event": OUTAGE,
-            "own_actions": [{"event": "ran", "event_data": {"by": "{{ notice }}"}}],
+            "actions": [{"event": "ran", "event_data": {"by": "{{ notice }}"}}],
         },
     }
     with patch(

@@ -637,10 +637,10 @@ async def test_the_blueprint_relays_a_drill_as_one(
     assert await async_setup_component(story.hass, "automation", {})
     entry = await story.settled(watching_entry)
     use = {
-        "path": "keycard/take_your_keycard.yaml",
+        "path": "keycard/tesla_outage_take_your_keycard.yaml",
         "input": {
             "outage_event": OUTAGE,
-            "own_actions": [
+            "actions": [
                 {"event": "ran", "event_data": {"by": "{{ notice }} {{ title }}"}}
             ],
         },
@@ -661,7 +661,3 @@ async def test_the_blueprint_relays_a_drill_as_one(
     await story.go(180)
     assert ran.by[-1] == "take Take your keycard and key fob"
     assert entry.state.recoverable
-    # It would last as long as the outage.
-    await story.hass.services.async_call(
-        "automation", "turn_off", {"entity_id": "automation.tell"}, blocking=True
-    )

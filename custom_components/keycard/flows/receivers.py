@@ -15,7 +15,11 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_DEVICE_ID, CONF_ENTITY_ID
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import (
+    config_validation as cv,
+    device_registry as dr,
+    entity_registry as er,
+)
 from homeassistant.helpers.selector import (
     BooleanSelector,
     DeviceSelector,
@@ -203,6 +207,41 @@ def phone_subentries(hass: HomeAssistant) -> list[ConfigSubentryData]:
         receiver_subentry(_phone(hass, device_id, person))
         for device_id, person in phones_of_persons(hass).items()
     ]
+
+
+def relay_subentries(
+    hass: HomeAssistant, relays: Iterable[Mapping[str, Any]]
+) -> list[ConfigSubentryData]:
+    """Return the subentries of the receivers of automations, from their inputs."""
+    persons = phones_of_persons(hass)
+    found = []
+    for inputs in relays:
+        leaving = inputs.get(CONF_WHEN) == When.LEAVING
+        for device_id in inputs.get(CONF_PHONES, []):
+            person = persons.get(device_id)
+            when = When.LEAVING if leaving and person else When.AT_ONCE
+            found.append(receiver_subentry(_phone(hass, device_id, person, when)))
+        found += [
+            receiver_subentry(_entity(hass, entity_id, None))
+            for entity_id in inputs.get("notify_entities", [])
+        ]
+    return found
+
+
+def relay_settings(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of notifications that the inputs of an automation name."""
+    settings: dict[str, Any] = {
+        name: round(cv.time_period(inputs[name]).total_seconds() / 60)
+        for name in (CONF_WAIT, CONF_REMINDER)
+        if name in inputs
+    }
+    if inputs.get("quiet_hours"):
+        settings[CONF_QUIET] = True
+    return settings | {
+        name: inputs[name]
+        for name in (CONF_QUIET_FROM, CONF_QUIET_TO)
+        if name in inputs
+    }
 
 
 class ReceiverFlow(ConfigSubentryFlow):

@@ -92,6 +92,8 @@ async def test_online(
 async def test_links_of_a_car(hass: HomeAssistant, account: MockConfigEntry) -> None:
     assert state_of(hass, "binary_sensor.ada_cloud_link").state == "on"
     car = car_of(account, "Ada")
-    car.async_set_updated_data(replace(car.data, cloud_link=False, presence_told=False))
+    car.async_set_updated_data(
+        replace(car.data, cloud_works=False, connectivity_known=False)
+    )
     assert state_of(hass, "binary_sensor.ada_cloud_link").state == "off"
     assert state_of(hass, "binary_sensor.ada_online").state == "unknown"

@@ -125,7 +125,7 @@ VEHICLE_SENSORS = (
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
-        is_on_fn=lambda data: data.cloud_link,
+        is_on_fn=lambda data: data.cloud_works,
     ),
     VehicleBinarySensorDescription(
         key="bluetooth_link",

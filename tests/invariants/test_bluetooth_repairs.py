@@ -123,7 +123,7 @@ def test_which_silence_counts(
         state=VehicleState(vin="A", latitude=latitude, longitude=longitude),
         is_current=True,
         restored=False,
-        cloud_link=False,
+        cloud_works=False,
         connection=Connection.OFFLINE,
         cloud=cloud,
         reachable=False,

@@ -99,14 +99,14 @@ class World:
     def step(self) -> tuple[datetime | None, bool]:
         """Send what is due; return when to decide again, and whether anything was."""
         decision = self.policy.decide(
-            [self.situation], places=self.places, now=self.now, time_zone=UTC
+            [self.situation], places=self.places, utcnow=self.now, time_zone=UTC
         )
         for due in decision.due:
             receiver = due.receiver.receiver
             if receiver.target in self.unreachable:
                 self.policy.mark_failed(due, self.now)
                 continue
-            self.policy.mark_sent(due, now=self.now, time_zone=UTC)
+            self.policy.mark_sent(due, utcnow=self.now, time_zone=UTC)
             self.sent.append(
                 (receiver.target, due.reason, dict(due.situation.keys), self.now)
             )
@@ -129,8 +129,8 @@ class World:
         return [(target, reason.value) for target, reason, _, _ in self.sent[begin:]]
 
     def press(self, button: Button, receiver: Receiver = ANNE) -> None:
-        same = [one.id for one in self.receivers if one.owner == receiver.owner]
-        self.policy.press(button, "eu", receiver.id, same_owner=same, now=self.now)
+        same = [one.id for one in self.receivers if one.limit_id == receiver.limit_id]
+        self.policy.press(button, "eu", receiver.id, same_person=same, utcnow=self.now)
 
     def restart(self) -> None:
         """Store the record and restore it."""
@@ -493,7 +493,7 @@ def test_what_cannot_be_read_is_left_out(broken: dict[str, Any]) -> None:
     record.restore_record(broken, skipped)
     assert skipped
     NotificationPolicy(record).decide(
-        [World().situation], places={}, now=NOON, time_zone=UTC
+        [World().situation], places={}, utcnow=NOON, time_zone=UTC
     )
 
 

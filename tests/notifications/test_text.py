@@ -137,7 +137,7 @@ def tell(
         assessment=judgement,
         vehicles=vehicles(keys),
         start=START,
-        monotonic=now,
+        utcnow=now,
         length=now - START,
         drill=drill,
     )
@@ -262,7 +262,7 @@ async def test_where_the_card_is_laid_follows_the_model(
         assessment=outage,
         vehicles=[car],
         start=START,
-        monotonic=NOW,
+        utcnow=NOW,
     )
     assert english.format(f"notice_drive_{reader}") in text.split("\n")
     assert ("phone" in text.replace("wireless phone charger", "")) is phone_key
@@ -280,7 +280,7 @@ async def test_different_cars_are_told_apart(english: Translations) -> None:
             notice_vehicle("Cy", KEY.FOB, model="models", year=2018, bluetooth=True),
         ],
         start=START,
-        monotonic=NOW,
+        utcnow=NOW,
     )
     lines = text.split("\n")
     assert lines[0] == "Take the keycard for Ada and Dot and the key fob for Cy."
@@ -300,10 +300,10 @@ def test_the_all_clear_lists_what_failed(words: Translations) -> None:
         assessment=well,
         vehicles=[],
         start=START,
-        monotonic=NOW,
+        utcnow=NOW,
         length=timedelta(hours=6),
         failed=[
-            FailedCommand(at=at, car="Ada", command=command.value)
+            FailedCommand(at=at, vehicle="Ada", command=command.value)
             for command in Command
         ],
     )
@@ -527,7 +527,7 @@ async def test_weak_evidence_names_the_cars_and_the_doubt(
         assessment=judgement,
         vehicles=[],
         start=START,
-        monotonic=NOW,
+        utcnow=NOW,
         stale_vehicles=["Ada", "Cy"],
     )
     line = words.format("notice_seen", cars=words.list_of(["Ada", "Cy"]))
@@ -557,7 +557,7 @@ async def test_a_clock_that_was_set_changes_no_length(english: Translations) -> 
         assessment=outage,
         vehicles=[],
         start=START,
-        monotonic=START - timedelta(days=1),
+        utcnow=START - timedelta(days=1),
         length=timedelta(hours=2, minutes=3),
     )
     assert "and lasted 2 h 03 min." in text

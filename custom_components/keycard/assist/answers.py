@@ -53,7 +53,7 @@ def _notice(entry: KeycardConfigEntry, translations: Translations) -> tuple[str,
             for one in data.vehicles.values()
         ],
         start=cloud.assessment.since,
-        monotonic=dt_util.utcnow(),
+        utcnow=dt_util.utcnow(),
         drill=cloud.drill,
     )
     return mark_as_drill(translations, kind, notice) if cloud.drill else notice

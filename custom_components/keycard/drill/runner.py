@@ -231,7 +231,7 @@ class DrillRunner:
         }
         return replace(
             result,
-            sent=tuple(state.name for state in states if state.told),
+            sent=tuple(state.name for state in states if state.notified),
             acknowledged=tuple(state.name for state in states if state.got_it),
             persons_without_phone=tuple(
                 person.name

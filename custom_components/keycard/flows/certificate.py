@@ -60,7 +60,7 @@ class CertificateSteps(KeycardFlow):
             return check, fingerprint
         return await check_pinned(None), None
 
-    async def async_ask_for_trust(
+    async def async_confirm_certificate(
         self, base_url: str, user_input: dict[str, Any], next_step: Step
     ) -> ConfigFlowResult | None:
         """Show the certificate of a server, None if it has none to trust.

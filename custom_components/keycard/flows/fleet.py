@@ -163,13 +163,13 @@ class FleetSteps(CertificateSteps):
         if user_input is not None:
             self._server, check = await self._async_check_proxy(user_input)
             if check.error == CERTIFICATE:
-                asked = await self.async_ask_for_trust(
+                result = await self.async_confirm_certificate(
                     self._server[CONF_SERVER],
                     user_input,
                     getattr(self, f"async_step_{step_id}"),
                 )
-                if asked is not None:
-                    return asked
+                if result is not None:
+                    return result
             if is_accepted(check, user_input):
                 chosen = user_input.get(CONF_IMPLEMENTATION, next(iter(applications)))
                 return await self._async_use_proxy(

@@ -60,11 +60,11 @@ class ServerSteps(CertificateSteps):
             return self._show_server("compatible", suggested, ConnectionCheck())
         data, check = await self._async_check_server(user_input)
         if check.error == CERTIFICATE:
-            asked = await self.async_ask_for_trust(
+            result = await self.async_confirm_certificate(
                 data[CONF_BASE_URL], user_input, self.async_step_compatible
             )
-            if asked is not None:
-                return asked
+            if result is not None:
+                return result
         if not is_accepted(check, user_input):
             return self._show_server("compatible", user_input, check)
         self._async_abort_entries_match(
@@ -90,11 +90,11 @@ class ServerSteps(CertificateSteps):
             return self._show_server(step, entry.data, ConnectionCheck())
         data, check = await self._async_check_server(user_input)
         if check.error == CERTIFICATE:
-            asked = await self.async_ask_for_trust(
+            result = await self.async_confirm_certificate(
                 data[CONF_BASE_URL], user_input, self.async_step_reconfigure_compatible
             )
-            if asked is not None:
-                return asked
+            if result is not None:
+                return result
         if not is_accepted(check, user_input):
             return self._show_server(step, user_input, check)
         if (other := check_same_account(entry, check)) is not None:

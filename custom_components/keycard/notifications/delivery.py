@@ -37,7 +37,7 @@ class DeliveryError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A notification as it is handed over.
+    """Notification to deliver.
 
     One with a `token` has buttons, one that is `quiet` neither sounds nor interrupts.
     `private` must not be shown on a locked screen.

@@ -210,13 +210,13 @@ class OutageNotifier:
 
     # Situations
 
-    def _situations(self, now: datetime) -> Iterator[Situation]:
-        """Yield what is on, and what a receiver has still to hear the end of."""
+    def _situations(self, utcnow: datetime) -> Iterator[Situation]:
+        """Yield the active situations, and ended ones without an all-clear so far."""
         current: set[str] = set()
         for region in dict.fromkeys(tracked.region for tracked in self._tracked()):
             for situation in (
-                self._outage(region, now),
-                self._warning(region, now),
+                self._outage(region, utcnow),
+                self._warning(region, utcnow),
             ):
                 if situation is not None:
                     current.add(situation.id)
@@ -232,13 +232,13 @@ class OutageNotifier:
                 if over is not None:
                     yield over
 
-    def _outage(self, region: str, now: datetime) -> Situation | None:
+    def _outage(self, region: str, utcnow: datetime) -> Situation | None:
         outage = self._hass.data[DATA_STORE].outage_log.open_outage(region)
         if outage is None:
             return None
         situation_id = _outage_id(outage)
         known = self._record.situations.get(situation_id)
-        together = known is None or now - known.seen < _TOGETHER
+        together = known is None or utcnow - known.seen < _TOGETHER
         keys: dict[str, PhysicalKey] = {}
         urgent = set()
         entry_ids = set(outage.entry_ids)
@@ -274,7 +274,7 @@ class OutageNotifier:
                 return assessment
         return found[0] if found else Assessment()
 
-    def _warning(self, region: str, now: datetime) -> Situation | None:
+    def _warning(self, region: str, utcnow: datetime) -> Situation | None:
         failing: set[str] = set()
         entry_ids: set[str] = set()
         for tracked in self._tracked(region):
@@ -285,13 +285,13 @@ class OutageNotifier:
             self._warnings.pop(region, None)
             return None
         prefix = f"warning|{region}|"
-        told = [
+        notified = [
             known
             for known, kind in open_situations(self._record)
             if kind is SituationKind.WARNING and known.startswith(prefix)
         ]
         situation_id = self._warnings.setdefault(
-            region, told[-1] if told else f"{prefix}{now.isoformat()}"
+            region, notified[-1] if notified else f"{prefix}{utcnow.isoformat()}"
         )
         return Situation(
             id=situation_id,
@@ -362,7 +362,7 @@ class OutageNotifier:
 
     @callback
     def async_schedule(self) -> None:
-        """Decide soon what is due."""
+        """Look for due notifications at the end of this iteration of the event loop."""
         if not self._scheduled:
             self._scheduled = True
             self._hass.loop.call_soon(self._async_decide)
@@ -374,19 +374,19 @@ class OutageNotifier:
             return
         self._timer.async_cancel()
         with isolated("the notifications"):
-            now = dt_util.utcnow()
-            situations = list(self._situations(now))
+            utcnow = dt_util.utcnow()
+            situations = list(self._situations(utcnow))
             decision = self._policy.decide(
                 situations,
                 places=self._places(situations),
-                now=now,
+                utcnow=utcnow,
                 time_zone=dt_util.get_default_time_zone(),
                 busy=self._busy,
             )
             for due in decision.due:
                 self._async_start_delivery(due)
-            self._plan(decision, now)
-            self._async_update_issues(now, {one.id for one in situations})
+            self._plan(decision, utcnow)
+            self._async_update_issues(utcnow, {one.id for one in situations})
             if situations:
                 self._store.async_save_soon()
 
@@ -398,16 +398,16 @@ class OutageNotifier:
             if one.receiver.person is not None
         }
 
-    def _plan(self, decision: Decision, now: datetime) -> None:
+    def _plan(self, decision: Decision, utcnow: datetime) -> None:
         if decision.next_at is not None:
-            delay = min(decision.next_at - now, _LONGEST_WAIT)
+            delay = min(decision.next_at - utcnow, _LONGEST_WAIT)
             self._timer.async_schedule(delay.total_seconds())
 
     @callback
     def _async_start_delivery(self, due: DueNotification) -> None:
         receiver_id = due.receiver.receiver.id
         if receiver_id in self._busy:
-            # It is sent one after the other.
+            # A receiver gets one notification after the other.
             return
         self._busy.add(receiver_id)
         self._hass.async_create_background_task(
@@ -421,13 +421,13 @@ class OutageNotifier:
         except DeliveryError as err:
             _LOGGER.debug("A notification could not be handed over: %s", err)
             self._policy.mark_failed(due, dt_util.utcnow())
-        except Exception as err:  # noqa: BLE001 - it keeps no other receiver waiting
+        except Exception as err:  # noqa: BLE001 - other receivers must not wait
             _LOGGER.error("Error in a notification: %s", type(err).__name__)  # noqa: TRY400 - without the text, which may hold a name
             self._policy.mark_failed(due, dt_util.utcnow())
         else:
             self._policy.mark_sent(
                 due,
-                now=dt_util.utcnow(),
+                utcnow=dt_util.utcnow(),
                 time_zone=dt_util.get_default_time_zone(),
             )
         finally:
@@ -508,7 +508,7 @@ class OutageNotifier:
                 assessment=assessment,
                 vehicles=(),
                 start=None,
-                monotonic=dt_util.utcnow(),
+                utcnow=dt_util.utcnow(),
             )
         outage = self._outage_of(situation.id)
         failed = self._record.situations[situation.id].failed
@@ -519,9 +519,9 @@ class OutageNotifier:
             vehicles=self._vehicles(situation, escape=escape),
             start=outage.start if outage is not None else None,
             length=outage.length if outage is not None else None,
-            monotonic=dt_util.utcnow(),
+            utcnow=dt_util.utcnow(),
             failed=[
-                replace(one, car=escape_markdown(one.car)) if escape else one
+                replace(one, vehicle=escape_markdown(one.vehicle)) if escape else one
                 for one in failed
             ],
         )
@@ -537,15 +537,15 @@ class OutageNotifier:
         entry_id, start = _split_id(due.situation.id)
         drill = self._entries[entry_id].drill
         since = datetime.fromisoformat(start)
-        now = dt_util.utcnow()
+        utcnow = dt_util.utcnow()
         notice = render_notice(
             words,
             kind=kind,
             assessment=drill.assessment or Assessment(),
             vehicles=self._vehicles(due.situation, escape=escape),
             start=since,
-            length=max(now - since, timedelta()),
-            monotonic=now,
+            length=max(utcnow - since, timedelta()),
+            utcnow=utcnow,
             drill=True,
         )
         early = drill.early_end_text if kind is EventType.ENDED else None
@@ -601,10 +601,10 @@ class OutageNotifier:
                 button,
                 situation_id,
                 receiver.id,
-                same_owner=[
-                    one.id for one in self._all() if one.owner == receiver.owner
+                same_person=[
+                    one.id for one in self._all() if one.limit_id == receiver.limit_id
                 ],
-                now=dt_util.utcnow(),
+                utcnow=dt_util.utcnow(),
             )
             self._store.async_save_soon()
             self.async_schedule()
@@ -671,14 +671,14 @@ class OutageNotifier:
             )
 
     @callback
-    def _async_update_issues(self, now: datetime, situations: set[str]) -> None:
+    def _async_update_issues(self, utcnow: datetime, situations: set[str]) -> None:
         """Create and delete the repair issues of receivers."""
         found: dict[str, tuple[str, dict[str, str]]] = {}
         known = {receiver.id for receiver in self._all()}
         for situation_id in situations:
             record = self._record.situations[situation_id]
             for receiver_id, state in record.receivers.items():
-                if receiver_id in known and state.unreachable(now):
+                if receiver_id in known and state.unreachable(utcnow):
                     found[f"receiver_unreachable_{receiver_id}"] = (
                         "receiver_unreachable",
                         _placeholders("name", state.name),

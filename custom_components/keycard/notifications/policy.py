@@ -48,10 +48,10 @@ _LIMITED = frozenset({Reason.AGAIN, Reason.REMINDER, Reason.WARNING})
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """An outage, an early warning or a drill, as it is now.
+    """Current state of an outage, an early warning or a drill.
 
-    `keys` holds the vehicles that need another key than usual, `urgent` what about
-    them cannot wait. While the keys are not `known`, nothing changes.
+    `keys` holds the vehicles that need another key than usual, `urgent` the urgent
+    conditions of these. While the keys are not `known`, nothing is due.
     """
 
     id: str
@@ -79,7 +79,7 @@ class DueNotification:
 
 @dataclass(kw_only=True)
 class Decision:
-    """What is due now, and when to decide again."""
+    """Due notifications, and the time of the next decision."""
 
     due: list[DueNotification] = field(default_factory=list)
     next_at: datetime | None = None
@@ -101,35 +101,35 @@ class NotificationPolicy:
         situations: Collection[Situation],
         *,
         places: Mapping[str, bool | None],
-        now: datetime,
+        utcnow: datetime,
         time_zone: tzinfo,
         busy: Collection[str] = (),
     ) -> Decision:
-        """Return what is due.
+        """Return the due notifications.
 
-        `places` tells which persons are at home, `busy` names the receivers that are
-        being sent something.
+        `places` tells by person whether they are at home; nothing is due for the
+        receivers in `busy`, to which a notification is being sent.
         """
         decision = Decision()
         for situation in situations:
-            record = self._record.situation(situation.id, situation.kind, now)
+            record = self._record.situation(situation.id, situation.kind, utcnow)
             for receiver in situation.receivers:
                 one = _Case(
                     situation=situation,
                     record=record,
                     receiver=receiver,
                     state=self._record.receiver(record, receiver.receiver.id),
-                    now=now,
-                    local=now.astimezone(time_zone),
+                    utcnow=utcnow,
+                    local=utcnow.astimezone(time_zone),
                 )
                 one.state.name = receiver.receiver.name
-                one.state.limit_to(now)
+                one.state.limit_to(utcnow)
                 one.state.observe_place(home=places.get(receiver.receiver.person or ""))
                 if receiver.receiver.id in busy:
                     continue
                 if (reason := self._limited(one.due(decision), one, decision)) is None:
                     continue
-                if one.state.retry is not None and now < one.state.retry:
+                if one.state.retry is not None and utcnow < one.state.retry:
                     decision.wait_until(one.state.retry)
                     continue
                 decision.due.append(
@@ -145,33 +145,37 @@ class NotificationPolicy:
         """Replace notifications beyond the daily limit by one summary."""
         if reason not in _LIMITED or case.situation.kind is SituationKind.DRILL:
             return reason
-        day = self._record.day(case.receiver.receiver.owner, case.local.date())
+        day = self._record.day(case.receiver.receiver.limit_id, case.local.date())
         if day.count < DAILY_LIMIT:
             return reason
         decision.wait_until(case.midnight)
         if not day.summary:
             return Reason.SUMMARY
-        # Who left today needs no notification of it tomorrow.
+        # A departure of today needs no notification tomorrow.
         case.state.left = False
         return None
 
     def mark_sent(
-        self, due: DueNotification, *, now: datetime, time_zone: tzinfo
+        self, due: DueNotification, *, utcnow: datetime, time_zone: tzinfo
     ) -> None:
         """Record that a notification was sent."""
-        record = self._record.situation(due.situation.id, due.situation.kind, now)
+        record = self._record.situation(due.situation.id, due.situation.kind, utcnow)
         receiver = due.receiver.receiver
         state = self._record.receiver(record, receiver.id)
         state.mark_reached()
-        day = self._record.day(receiver.owner, now.astimezone(time_zone).date())
+        day = self._record.day(receiver.limit_id, utcnow.astimezone(time_zone).date())
         if due.reason is Reason.SUMMARY:
             day.summary, state.left = True, False
             return
         drill = due.situation.kind is SituationKind.DRILL
         # Phones of one person get the same notification within seconds.
-        if due.reason in _COUNTED and not drill and not self._told_owner(due, now):
+        if (
+            due.reason in _COUNTED
+            and not drill
+            and not self._person_just_notified(due, utcnow)
+        ):
             day.count += 1
-        state.at, state.left, state.calmer = now, False, None
+        state.at, state.left, state.calmer = utcnow, False, None
         if due.reason in (Reason.ALL_CLEAR, Reason.CLEAR):
             state.closed = True
             return
@@ -182,23 +186,23 @@ class NotificationPolicy:
         state.keys = dict(due.situation.keys)
         state.regions = due.situation.regions
 
-    def _told_owner(self, due: DueNotification, now: datetime) -> bool:
-        """Return whether another receiver of the person has just been told."""
-        owner = due.receiver.receiver.owner
+    def _person_just_notified(self, due: DueNotification, utcnow: datetime) -> bool:
+        """Return whether another receiver of the person has just been notified."""
+        limit_id = due.receiver.receiver.limit_id
         record = self._record.situations[due.situation.id]
         return any(
-            other.receiver.owner == owner
+            other.receiver.limit_id == limit_id
             and other.receiver.id != due.receiver.receiver.id
             and (state := record.receivers.get(other.receiver.id)) is not None
             and state.at is not None
-            and timedelta() <= now - state.at < timedelta(minutes=1)
+            and timedelta() <= utcnow - state.at < timedelta(minutes=1)
             for other in due.situation.receivers
         )
 
-    def mark_failed(self, due: DueNotification, now: datetime) -> None:
+    def mark_failed(self, due: DueNotification, utcnow: datetime) -> None:
         """Record that a notification could not be sent."""
-        record = self._record.situation(due.situation.id, due.situation.kind, now)
-        self._record.receiver(record, due.receiver.receiver.id).mark_failed(now)
+        record = self._record.situation(due.situation.id, due.situation.kind, utcnow)
+        self._record.receiver(record, due.receiver.receiver.id).mark_failed(utcnow)
 
     def press(
         self,
@@ -206,19 +210,19 @@ class NotificationPolicy:
         situation_id: str,
         receiver_id: str,
         *,
-        same_owner: Collection[str],
-        now: datetime,
+        same_person: Collection[str],
+        utcnow: datetime,
     ) -> None:
         """Apply a pressed button to all receivers of the same person."""
         situation = self._record.situations[situation_id]
         pressed = self._record.receiver(situation, receiver_id)
-        pressed.presses = [*pressed.presses, (button, now)][-MAX_PRESSES:]
-        for one in {receiver_id, *same_owner}:
+        pressed.presses = [*pressed.presses, (button, utcnow)][-MAX_PRESSES:]
+        for one in {receiver_id, *same_person}:
             if (state := situation.receivers.get(one)) is None:
                 continue
             state.got_it = button is Button.GOT_IT
             later = button is Button.LATER and one == receiver_id
-            state.later = now + REMIND_LATER if later else None
+            state.later = utcnow + REMIND_LATER if later else None
 
 
 @dataclass(kw_only=True)
@@ -229,7 +233,7 @@ class _Case:
     record: SituationRecord
     receiver: ReceiverSettings
     state: ReceiverState
-    now: datetime
+    utcnow: datetime
     local: datetime
 
     @property
@@ -237,7 +241,7 @@ class _Case:
         """Return when the local day ends."""
         following = self.local.date() + timedelta(days=1)
         return datetime.combine(following, time(), self.local.tzinfo).astimezone(
-            self.now.tzinfo
+            self.utcnow.tzinfo
         )
 
     @property
@@ -246,37 +250,37 @@ class _Case:
 
     @property
     def _stays(self) -> bool:
-        """Return whether it waits for its person to leave home."""
+        """Return whether notifications wait for the person to leave home."""
         leaving = self.receiver.receiver.when is When.LEAVING
         return leaving and self.state.home is True and not self._drill
 
     def due(self, decision: Decision) -> Reason | None:
-        """Return why a notification is due, and set when to decide again."""
+        """Return the reason for a due notification, and set the next decision."""
         if self.situation.over:
             return self._when_over(decision)
         if not self.situation.known:
             return None
         if self.situation.kind is SituationKind.WARNING:
             return self._when_warned(decision)
-        told = self.state.keys
-        if self._needs_new_key(told):
+        notified = self.state.keys
+        if self._needs_new_key(notified):
             self.state.calmer = None
             return self._when_new(decision)
-        if told is None:
+        if notified is None:
             return None
-        if dict(told) != dict(self.situation.keys):
+        if dict(notified) != dict(self.situation.keys):
             return self._when_calmer(decision)
         self.state.calmer = None
-        return self._when_told(decision) if self.situation.keys else None
+        return self._when_unchanged(decision) if self.situation.keys else None
 
-    def _needs_new_key(self, told: Mapping[str, PhysicalKey] | None) -> bool:
+    def _needs_new_key(self, notified: Mapping[str, PhysicalKey] | None) -> bool:
         return any(
-            told is None or told.get(vehicle) is not key
+            notified is None or notified.get(vehicle) is not key
             for vehicle, key in self.situation.keys.items()
         )
 
     def _when_over(self, decision: Decision) -> Reason | None:
-        if not self.state.told or self.state.closed:
+        if not self.state.notified or self.state.closed:
             return None
         if self.situation.superseded:
             # The notification of the outage has taken its place.
@@ -289,8 +293,8 @@ class _Case:
     def _when_warned(self, decision: Decision) -> Reason | None:
         if not self.receiver.settings.warnings:
             return None
-        told = self.state.regions if self.state.told else frozenset()
-        if not self.situation.regions - told or self._quiet(decision):
+        notified = self.state.regions if self.state.notified else frozenset()
+        if not self.situation.regions - notified or self._quiet(decision):
             return None
         return Reason.WARNING
 
@@ -298,7 +302,7 @@ class _Case:
         if self._drill:
             return Reason.TAKE
         begins = self.record.seen + self.receiver.settings.wait
-        if self.now < begins:
+        if self.utcnow < begins:
             decision.wait_until(begins)
             return None
         if self._stays:
@@ -310,23 +314,23 @@ class _Case:
 
     @property
     def _has_left(self) -> bool:
-        """Return whether its person has left home and is to be told of it."""
+        """Return whether its person has left home and wants a notification then."""
         return self.receiver.receiver.when is When.LEAVING and self.state.left
 
     def _when_calmer(self, decision: Decision) -> Reason | None:
         if self.state.got_it:
             return None
-        since = self.state.calmer = self.state.calmer or self.now
-        if self.now < since + SETTLING and not self._drill:
+        since = self.state.calmer = self.state.calmer or self.utcnow
+        if self.utcnow < since + SETTLING and not self._drill:
             decision.wait_until(since + SETTLING)
             return None
         return None if self._quiet(decision) else Reason.CALMER
 
-    def _when_told(self, decision: Decision) -> Reason | None:
-        """Return whether one who was told is to be told again."""
+    def _when_unchanged(self, decision: Decision) -> Reason | None:
+        """Return the reason for a further notification about the same keys."""
         state = self.state
         if state.later is not None:
-            if self.now >= state.later:
+            if self.utcnow >= state.later:
                 return Reason.LATER
             decision.wait_until(state.later)
             return None
@@ -337,7 +341,7 @@ class _Case:
         interval = self.receiver.settings.reminder
         if not interval or self._stays or state.at is None:
             return None
-        if self.now < state.at + interval:
+        if self.utcnow < state.at + interval:
             decision.wait_until(state.at + interval)
             return None
         return None if self._quiet(decision) else Reason.REMINDER
@@ -347,12 +351,12 @@ class _Case:
         left = self.receiver.settings.quiet_left(self.local)
         if not left or self._drill:
             return False
-        decision.wait_until(self.now + left)
+        decision.wait_until(self.utcnow + left)
         return True
 
 
 def open_situations(record: NotificationRecord) -> Iterator[tuple[str, SituationKind]]:
-    """Yield the situations of which a receiver has still to hear the end."""
+    """Yield the situations whose end is still to be notified."""
     for situation_id, situation in record.situations.items():
         if situation.open:
             yield situation_id, situation.kind

@@ -110,7 +110,7 @@ class OutageEventPublisher:
             stale_vehicles=self._get_stale_vehicles(assessment),
             start=start,
             length=length,
-            monotonic=dt_util.utcnow(),
+            utcnow=dt_util.utcnow(),
             drill=drill,
         )
         return mark_as_drill(self.words, kind, notice, early=early) if drill else notice

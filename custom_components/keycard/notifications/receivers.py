@@ -49,10 +49,9 @@ class QuietHours:
 
     def left(self, local: datetime) -> timedelta:
         """Return the remaining time at a local time, zero outside of quiet hours."""
-        now = _since_midnight(local.time())
-        spent = (now - _since_midnight(self.begin)) % _DAY
+        elapsed = (_since_midnight(local.time()) - _since_midnight(self.begin)) % _DAY
         length = (_since_midnight(self.end) - _since_midnight(self.begin)) % _DAY
-        return max(length - spent, timedelta())
+        return max(length - elapsed, timedelta())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +123,7 @@ class Receiver:
         return f"{self.kind}:{self.target}" if self.target else str(self.kind)
 
     @property
-    def owner(self) -> str:
+    def limit_id(self) -> str:
         """Return the ID under which notifications count for the daily limit."""
         return self.person or self.id
 
@@ -153,7 +152,7 @@ class EntryReceivers:
 
 
 def merge_receivers(entries: Iterable[EntryReceivers]) -> list[ReceiverSettings]:
-    """Return each receiver once, with its settings that notify earlier."""
+    """Return each receiver once, with the settings that notify earliest."""
     merged: dict[str, ReceiverSettings] = {}
     for entry in entries:
         for receiver in entry.receivers:

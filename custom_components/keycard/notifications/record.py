@@ -93,22 +93,22 @@ class FailedCommand:
     """A command that failed in an outage."""
 
     at: datetime
-    car: str
+    vehicle: str
     command: str
 
 
 @dataclass(kw_only=True)
 class ReceiverState:
-    """What one receiver was told of one situation; times are in UTC.
+    """State of one receiver in one situation; times are in UTC.
 
-    The times of `at`, `received` and `presses` are kept apart: a notification that was
-    handed over need not have been received, and one that was received not seen.
+    `at`, `received` and `presses` are separate: a notification may have been handed
+    over but not received, or received but not seen.
     """
 
     token: str
     name: str = ""
     keys: Mapping[str, PhysicalKey] | None = None
-    """The keys that it was told to take, by vehicle; None before the first notice."""
+    """Notified keys to take by vehicle, None before the first notification."""
 
     regions: frozenset[str] = frozenset()
     at: datetime | None = None
@@ -118,36 +118,36 @@ class ReceiverState:
     presses: list[tuple[Button, datetime]] = field(default_factory=list)
     got_it: bool = False
     later: datetime | None = None
-    """When a reminder was asked for."""
+    """Time of the requested reminder."""
 
     home: bool | None = None
-    """Whether its person was at home when that was last known."""
+    """Last known presence of the person at home."""
 
     left: bool = False
     """Whether the person has left home since the last notification."""
 
     calmer: datetime | None = None
-    """Since when fewer keys are needed than it was told."""
+    """Time since which fewer keys are needed than were notified."""
 
     closed: bool = False
     failures: int = 0
     failed: datetime | None = None
-    """Since when nothing could be handed over."""
+    """Time since which every delivery has failed."""
 
     retry: datetime | None = None
 
     @property
-    def told(self) -> bool:
-        """Return whether it has been told of the situation."""
+    def notified(self) -> bool:
+        """Return whether the receiver has been notified of the situation."""
         return self.keys is not None
 
-    def limit_to(self, now: datetime) -> None:
-        """Correct times after the clock was set back, so that nothing due is lost."""
-        self.at = _not_after(self.at, now)
-        self.calmer = _not_after(self.calmer, now)
-        self.failed = _not_after(self.failed, now)
-        self.later = _not_after(self.later, now + REMIND_LATER)
-        self.retry = _not_after(self.retry, now + _RETRIES[-1])
+    def limit_to(self, utcnow: datetime) -> None:
+        """Correct times after the clock was set back."""
+        self.at = _not_after(self.at, utcnow)
+        self.calmer = _not_after(self.calmer, utcnow)
+        self.failed = _not_after(self.failed, utcnow)
+        self.later = _not_after(self.later, utcnow + REMIND_LATER)
+        self.retry = _not_after(self.retry, utcnow + _RETRIES[-1])
 
     def observe_place(self, *, home: bool | None) -> None:
         """Update whether the person is at home; unknown changes nothing."""
@@ -159,19 +159,19 @@ class ReceiverState:
             self.left = True
         self.home = home
 
-    def mark_failed(self, now: datetime) -> None:
+    def mark_failed(self, utcnow: datetime) -> None:
         """Record that a notification could not be sent, and plan a retry."""
-        self.failed = self.failed or now
-        self.retry = now + _RETRIES[min(self.failures, len(_RETRIES) - 1)]
+        self.failed = self.failed or utcnow
+        self.retry = utcnow + _RETRIES[min(self.failures, len(_RETRIES) - 1)]
         self.failures += 1
 
     def mark_reached(self) -> None:
         """Record that the receiver can be reached."""
         self.failures, self.failed, self.retry = 0, None, None
 
-    def unreachable(self, now: datetime) -> bool:
-        """Return whether it could not be reached for so long that the user must act."""
-        return self.failed is not None and now - self.failed >= REPAIR_AFTER
+    def unreachable(self, utcnow: datetime) -> bool:
+        """Return whether deliveries have failed for so long that the user must act."""
+        return self.failed is not None and utcnow - self.failed >= REPAIR_AFTER
 
     def as_stored(self) -> StoredReceiver:
         """Return the data to store."""
@@ -237,8 +237,8 @@ class SituationRecord:
 
     @property
     def open(self) -> bool:
-        """Return whether a receiver has still to hear of its end."""
-        return any(one.told and not one.closed for one in self.receivers.values())
+        """Return whether the end is still to be notified to a receiver."""
+        return any(one.notified and not one.closed for one in self.receivers.values())
 
     def as_stored(self) -> StoredSituation:
         """Return the data to store."""
@@ -250,7 +250,9 @@ class SituationRecord:
                 for receiver, state in self.receivers.items()
             },
             failed=[
-                StoredFailure(at=one.at.isoformat(), car=one.car, command=one.command)
+                StoredFailure(
+                    at=one.at.isoformat(), car=one.vehicle, command=one.command
+                )
                 for one in self.failed
             ],
         )
@@ -270,7 +272,7 @@ class SituationRecord:
                 check_type(one, StoredFailure)
                 at = parse_stored_time(one["at"])
                 found.failed.append(
-                    FailedCommand(at=at, car=one["car"], command=one["command"])
+                    FailedCommand(at=at, vehicle=one["car"], command=one["command"])
                 )
         return found
 
@@ -297,17 +299,19 @@ class NotificationRecord:
         self._new_token = new_token
 
     def situation(
-        self, situation_id: str, kind: SituationKind, now: datetime
+        self, situation_id: str, kind: SituationKind, utcnow: datetime
     ) -> SituationRecord:
-        """Return the record of a situation, which is created if needed."""
+        """Return the record of a situation; create it if needed."""
         if (found := self.situations.get(situation_id)) is None:
-            found = self.situations[situation_id] = SituationRecord(kind=kind, seen=now)
+            found = self.situations[situation_id] = SituationRecord(
+                kind=kind, seen=utcnow
+            )
             self._prune()
-        found.seen = min(found.seen, now)
+        found.seen = min(found.seen, utcnow)
         return found
 
     def receiver(self, situation: SituationRecord, receiver_id: str) -> ReceiverState:
-        """Return the state of a receiver, which is created if needed."""
+        """Return the state of a receiver; create it if needed."""
         if (found := situation.receivers.get(receiver_id)) is None:
             found = situation.receivers[receiver_id] = ReceiverState(
                 token=self._new_token()
@@ -315,7 +319,7 @@ class NotificationRecord:
         return found
 
     def find_token(self, token: str) -> tuple[str, str, ReceiverState] | None:
-        """Return the situation, the receiver and its state that a token belongs to."""
+        """Return situation, receiver and state of a token."""
         for situation_id, situation in self.situations.items():
             for receiver_id, state in situation.receivers.items():
                 if state.token == token:
@@ -346,11 +350,11 @@ class NotificationRecord:
 
     # Daily limit
 
-    def day(self, owner: str, today: date) -> Day:
+    def day(self, limit_id: str, today: date) -> Day:
         """Return the notifications of a person today."""
-        found = self._days.get(owner)
+        found = self._days.get(limit_id)
         if found is None or found.day != today:
-            found = self._days[owner] = Day(day=today)
+            found = self._days[limit_id] = Day(day=today)
         return found
 
     # Storage
@@ -370,10 +374,10 @@ class NotificationRecord:
                 for situation_id, situation in self.situations.items()
             },
             days={
-                owner: StoredDay(
+                limit_id: StoredDay(
                     day=day.day.isoformat(), count=day.count, summary=day.summary
                 )
-                for owner, day in self._days.items()
+                for limit_id, day in self._days.items()
             },
         )
 
@@ -384,10 +388,10 @@ class NotificationRecord:
                 self.situations[situation_id] = SituationRecord.from_stored(
                     situation, skipped
                 )
-        for owner, day in _items(stored, "days", skipped):
+        for limit_id, day in _items(stored, "days", skipped):
             with skipped.part("a day"):
                 check_type(day, StoredDay)
-                self._days[owner] = Day(
+                self._days[limit_id] = Day(
                     day=date.fromisoformat(day["day"]),
                     count=day["count"],
                     summary=day["summary"],

@@ -135,7 +135,7 @@ def notice_vehicle(
 def describe_vehicle(
     coordinator: VehicleCoordinator, key: PhysicalKey
 ) -> NoticeVehicle:
-    """Return a vehicle as a notice names it."""
+    """Return the vehicle of a coordinator for a notice."""
     vehicle, bluetooth = coordinator.vehicle, coordinator.actual.bluetooth
     return notice_vehicle(
         vehicle.title,
@@ -155,7 +155,7 @@ def render_notice(
     assessment: Assessment,
     vehicles: Sequence[NoticeVehicle],
     start: datetime | None,
-    monotonic: datetime,
+    utcnow: datetime,
     length: timedelta | None = None,
     stale_vehicles: Collection[str] = (),
     failed: Sequence[FailedCommand] = (),
@@ -168,7 +168,7 @@ def render_notice(
     show, `failed` the commands that failed during the outage. The title of a `drill`
     leaves room for its mark.
     """
-    start_time = _format_time(start or monotonic, monotonic)
+    start_time = _format_time(start or utcnow, utcnow)
     if kind is EventType.WARNING:
         regions = translations.regions(assessment.other_regions)
         return translations.format("notice_title_warning"), "\n".join(
@@ -183,7 +183,7 @@ def render_notice(
             [
                 translations.format("notice_over", since=start_time, duration=duration),
                 translations.format("notice_over_key"),
-                *_failed_commands(translations, failed, monotonic),
+                *_failed_commands(translations, failed, utcnow),
             ]
         )
     affected = [one for one in vehicles if one.key is not PhysicalKey.NONE]
@@ -279,7 +279,7 @@ def _failed_commands(
     if items := [
         translations.format(
             "failed_item",
-            car=one.car,
+            car=one.vehicle,
             command=translations.command(one.command),
             time=_format_time(one.at, utcnow),
         )
@@ -361,7 +361,7 @@ def _other_failures(
 def _advice_lines(
     translations: Translations, vehicles: Sequence[NoticeVehicle]
 ) -> Iterator[str]:
-    """Yield what not to change, what still works, and how to use a keycard."""
+    """Yield advice on phones and Bluetooth, and how to use a keycard."""
     phones = [one.name for one in vehicles if one.phone_key]
     yield translations.format(
         "notice_leave_old" if vehicles and not phones else "notice_leave"

@@ -135,13 +135,13 @@ class AccountCallHealth:
         if not begins:
             self.verified = self.verified or calls.api.last_good is not None
             if calls.trackers[Subsystem.DATA].is_recovering(evidence.at):
-                self._ask_data(evidence.at)
+                self._request_data(evidence.at)
             return False
         # Check whether other vehicles are affected.
         self.request_now(evidence.at)
         return True
 
-    def _ask_data(self, monotonic: float) -> None:
+    def _request_data(self, monotonic: float) -> None:
         """Request the data of all vehicles with failing data, as one's recovered."""
         for _, calls in self._counted_active():
             track = calls.trackers[Subsystem.DATA]

@@ -134,73 +134,73 @@ class _Rule(NamedTuple):
 
 
 def _failed(*failures: Failure) -> Callable[[_Request], bool]:
-    return lambda asked: asked.answer.failure in failures
+    return lambda request: request.answer.failure in failures
 
 
 def _status(*codes: int) -> Callable[[_Request], bool]:
-    return lambda asked: asked.status in codes
+    return lambda request: request.status in codes
 
 
 def _says(*phrases: str) -> Callable[[_Request], bool]:
-    return lambda asked: any(phrase in asked.text for phrase in phrases)
+    return lambda request: any(phrase in request.text for phrase in phrases)
 
 
 def _both(*tests: Callable[[_Request], bool]) -> Callable[[_Request], bool]:
-    return lambda asked: all(test(asked) for test in tests)
+    return lambda request: all(test(request) for test in tests)
 
 
 def _from_to(first: int, last: int) -> Callable[[_Request], bool]:
-    return lambda asked: first <= asked.status <= last
+    return lambda request: first <= request.status <= last
 
 
-def _always(_asked: _Request) -> bool:
+def _always(_request: _Request) -> bool:
     return True
 
 
-def _html(asked: _Request) -> bool:
-    return asked.html
+def _html(request: _Request) -> bool:
+    return request.html
 
 
-def _json(asked: _Request) -> bool:
-    return asked.json
+def _json(request: _Request) -> bool:
+    return request.json
 
 
-def _redirected(asked: _Request) -> bool:
-    return asked.redirected
+def _redirected(request: _Request) -> bool:
+    return request.redirected
 
 
-def _ok(asked: _Request) -> bool:
-    return asked.text == "ok"
+def _ok(request: _Request) -> bool:
+    return request.text == "ok"
 
 
-def _fine(asked: _Request) -> bool:
-    return 200 <= asked.status < 300
+def _fine(request: _Request) -> bool:
+    return 200 <= request.status < 300
 
 
-def _unrelated_good(asked: _Request) -> bool:
-    if asked.answer.failure is not None:
+def _unrelated_good(request: _Request) -> bool:
+    if request.answer.failure is not None:
         return False
-    if asked.status == 204:
-        return not asked.text
-    return asked.status == 200 and (
-        asked.text in _UNRELATED_BODIES or _UNRELATED_MARK in asked.text
+    if request.status == 204:
+        return not request.text
+    return request.status == 200 and (
+        request.text in _UNRELATED_BODIES or _UNRELATED_MARK in request.text
     )
 
 
-def _third_party(asked: _Request) -> bool:
-    return asked.third_party
+def _third_party(request: _Request) -> bool:
+    return request.third_party
 
 
-def _reports_offline(asked: _Request) -> bool:
+def _reports_offline(request: _Request) -> bool:
     """Return whether a 2xx reports an offline vehicle instead of the expected data."""
-    content = asked.content
-    told = content.get("response", content)
-    if told is None:
-        return _out_of_reach_words(asked)
-    if asked.kind is not RequestType.DATA or not isinstance(told, Mapping):
+    content = request.content
+    vehicle = content.get("response", content)
+    if vehicle is None:
+        return _out_of_reach_words(request)
+    if request.kind is not RequestType.DATA or not isinstance(vehicle, Mapping):
         return False
-    without_data = not any(isinstance(value, Mapping) for value in told.values())
-    return without_data and told.get("state") in _NOT_ONLINE
+    without_data = not any(isinstance(value, Mapping) for value in vehicle.values())
+    return without_data and vehicle.get("state") in _NOT_ONLINE
 
 
 _NOT_ONLINE = frozenset({"offline", "asleep", "waking"})
@@ -211,10 +211,10 @@ _refused_sign_in = _both(
 _out_of_reach = _both(_status(500, 503), _out_of_reach_words)
 
 
-def _without_token(asked: _Request) -> bool:
+def _without_token(request: _Request) -> bool:
     """Return whether a command fails for a vehicle that delivers data."""
     unavailable = _says("vehicle is not available")
-    return asked.status == 503 and asked.data_works and unavailable(asked)
+    return request.status == 503 and request.data_works and unavailable(request)
 
 
 # The first matching rule applies. Without a subject, it is that of the request type.
@@ -366,7 +366,7 @@ def classify(
     expected JSON; None checks the recorded part. `third_party` is whether a third party
     answered.
     """
-    asked = _Request(
+    request = _Request(
         kind=request_type,
         answer=answer,
         url=url,
@@ -374,7 +374,7 @@ def classify(
         readable=readable,
         third_party=third_party,
     )
-    row = next(row for row in _RULES if request_type in row.kinds and row.when(asked))
+    row = next(row for row in _RULES if request_type in row.kinds and row.when(request))
     return Classification(
         subject=row.subject or _SUBJECTS[request_type],
         verdict=row.verdict,

@@ -224,13 +224,13 @@ class HostMonitor:
         """Probe a region's host now, to compare it with a call."""
         self._probe_soon(self._regions[region], monotonic)
 
-    def is_settled_since(self, asked_at: float, monotonic: float) -> bool:
+    def is_settled_since(self, sent_at: float, monotonic: float) -> bool:
         """Return whether every host was probed since then, and its health is settled.
 
         A probe just before also counts, as it is not repeated.
         """
         return all(
-            item.sent_at > asked_at - GOOD_WITHIN
+            item.sent_at > sent_at - GOOD_WITHIN
             and not item.pending
             and not item.series
             and (item.unrelated or item.tracker.is_settled(monotonic))

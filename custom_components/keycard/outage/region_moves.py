@@ -30,18 +30,18 @@ def redirect_host(refusal: str, hosts: Collection[str], *, current: str) -> str 
     return found[0] if len(found) == 1 else None
 
 
-def may_move(to: str, moves: Iterable[Move], monotonic: datetime) -> bool:
+def may_move(to: str, moves: Iterable[Move], utcnow: datetime) -> bool:
     """Return whether an account may move to a host now (UTC).
 
     A move in the future, before the clock was set back, counts as one just made.
     """
     for move in moves:
-        age = max(monotonic - move.at, timedelta())
+        age = max(utcnow - move.at, timedelta())
         if age < MOVE_EVERY or (move.left == to and age < NEVER_BACK_WITHIN):
             return False
     return True
 
 
-def recent_moves(moves: Iterable[Move], monotonic: datetime) -> list[Move]:
+def recent_moves(moves: Iterable[Move], utcnow: datetime) -> list[Move]:
     """Return the moves that still restrict others."""
-    return [move for move in moves if monotonic - move.at < NEVER_BACK_WITHIN]
+    return [move for move in moves if utcnow - move.at < NEVER_BACK_WITHIN]

@@ -90,10 +90,10 @@ def _is_plain(value: object, form: object) -> bool:
 
 def parse_stored_time(text: str) -> datetime:
     """Parse a stored time; raise a ValueError if it is invalid."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None or moment.year not in _YEARS:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None or at.year not in _YEARS:
         raise ValueError("a time has an invalid format")
-    return moment
+    return at
 
 
 class Skipped:
@@ -116,8 +116,8 @@ class Skipped:
 
     @override
     def __str__(self) -> str:
-        told = (f"{name} ({reason})" for name, reason in self._reasons.items())
-        return ", ".join(told)
+        skipped = (f"{name} ({reason})" for name, reason in self._reasons.items())
+        return ", ".join(skipped)
 
 
 def describe_error(err: Exception) -> str:

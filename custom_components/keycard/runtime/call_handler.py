@@ -95,18 +95,18 @@ class ApiCallHandler:
         classification: Classification,
     ) -> Classification:
         """Update the vehicles, and return the classification in view of their data."""
-        now = dt_util.utcnow()
+        utcnow = dt_util.utcnow()
         if call_type is CallType.PRODUCTS:
             self.vehicles.async_update_products(call)
         if vehicle is None or call.body is None:
             return classification
         if call_type is CallType.SUMMARY:
-            vehicle.apply_summary(call.body, now)
+            vehicle.apply_summary(call.body, utcnow)
         elif self._is_old(vehicle, call.body):
-            vehicle.apply_summary(call.body, now)
+            vehicle.apply_summary(call.body, utcnow)
             return STALE if vehicle.is_stale(call.body) else CACHED
         else:
-            vehicle.apply_data(call.body, now)
+            vehicle.apply_data(call.body, utcnow)
             self.schedule_save()
         return classification
 
@@ -127,16 +127,16 @@ class ApiCallHandler:
         """
         if self.detector.third_party:
             return
-        entry, now = self.entry, dt_util.utcnow()
+        entry, utcnow = self.entry, dt_util.utcnow()
         current = entry.data[CONF_BASE_URL]
         regions = self.hosts.regions
         named = redirect_host(refusal, regions.values(), current=current)
-        moves = recent_moves(_moves_of(entry), now)
-        if named is None or not may_move(named, moves, now):
+        moves = recent_moves(_moves_of(entry), utcnow)
+        if named is None or not may_move(named, moves, utcnow):
             return
         region = next(one for one, url in regions.items() if url == named)
         _LOGGER.info("%s: The account belongs to region %s", entry.title, region)
-        moves.append(Move(left=current, at=now))
+        moves.append(Move(left=current, at=utcnow))
         self.hass.config_entries.async_update_entry(
             entry,
             data={
@@ -155,8 +155,8 @@ class ApiCallHandler:
     def async_handle_token_refresh(self, failure: HttpResult | None) -> None:
         """Update the detector from a token refresh; `failure` is None if it worked."""
         if failure is None:
-            now = time.monotonic()
-            evidence = Evidence(classification=RENEWED, sent_at=now, at=now)
+            monotonic = time.monotonic()
+            evidence = Evidence(classification=RENEWED, sent_at=monotonic, at=monotonic)
         else:
             # An answer of 200 failed because it held no usable token.
             readable = False if failure.status == 200 else None

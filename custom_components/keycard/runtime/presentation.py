@@ -85,7 +85,7 @@ class VehicleData:
     is_current: bool
     restored: bool
     fresh_fields: frozenset[str] = frozenset()
-    presence_told: bool = True
+    connectivity_known: bool = True
     """Whether it is known if the vehicle is online."""
 
     last_contact: datetime | None = None
@@ -94,7 +94,7 @@ class VehicleData:
     data_source: Transport | None = None
     """The transport of the last contact."""
 
-    cloud_link: bool
+    cloud_works: bool
     connection: Connection
     cloud: Connection | None = None
     """The connection over the cloud, None without an account."""
@@ -122,7 +122,7 @@ class VehicleData:
         state = self.state
         if state is None:
             return None
-        if not self.presence_told:
+        if not self.connectivity_known:
             state = replace(state, presence=ConnectivityState.UNKNOWN)
         return state if self.is_current else state.only_confirmed(self.fresh_fields)
 
@@ -179,7 +179,7 @@ def present_vehicle(
     utcnow: datetime,
     *,
     cloud: Connection | None,
-    cloud_link: bool,
+    cloud_works: bool,
     key_to_take: PhysicalKey,
     reachable_before: bool | None,
     bluetooth: BluetoothStatus | None = None,
@@ -195,10 +195,10 @@ def present_vehicle(
         is_current=vehicle.is_current(utcnow),
         restored=vehicle.restored,
         fresh_fields=vehicle.fresh_fields(utcnow),
-        presence_told=vehicle.is_connectivity_known(utcnow),
+        connectivity_known=vehicle.is_connectivity_known(utcnow),
         last_contact=vehicle.last_contact,
         data_source=vehicle.data_source,
-        cloud_link=cloud_link,
+        cloud_works=cloud_works,
         connection=connection,
         cloud=cloud,
         reachable=reachable(connection, before=reachable_before),

@@ -66,13 +66,13 @@ class UnreachableTimer:
 
     _since: float = field(default=math.inf, init=False)
 
-    def update(self, *, unreachable: bool, now: float) -> None:
+    def update(self, *, unreachable: bool, monotonic: float) -> None:
         """Start the timer, or stop it if the vehicle is reachable."""
-        self._since = min(self._since, now) if unreachable else math.inf
+        self._since = min(self._since, monotonic) if unreachable else math.inf
 
-    def expired(self, now: float) -> bool:
+    def expired(self, monotonic: float) -> bool:
         """Return whether the vehicle has been unreachable for too long."""
-        return now - self._since >= UNREACHABLE_DURATION
+        return monotonic - self._since >= UNREACHABLE_DURATION
 
 
 class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
@@ -210,7 +210,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self._log_changes(data)
         home = self.hass.config.latitude, self.hass.config.longitude
         self.unreachable_timer.update(
-            unreachable=is_unreachable_at_home(data, home), now=time.monotonic()
+            unreachable=is_unreachable_at_home(data, home), monotonic=time.monotonic()
         )
         if self._drill_assessment is not None:
             data = apply_vehicle_drill(
@@ -243,7 +243,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
             self.vehicle,
             dt_util.utcnow(),
             cloud=self._cloud,
-            cloud_link=self._access.calls_work,
+            cloud_works=self._access.calls_work,
             key_to_take=self._key_to_take,
             reachable_before=self._reachable,
             bluetooth=None if self.bluetooth is None else self.bluetooth.status(),

@@ -106,10 +106,10 @@ class VehicleManager:
     @property
     def can_sign(self) -> bool:
         """Return whether Keycard, a server or a third party signs commands."""
-        link = self._provider.client
-        return link is not None and (
-            link.can_sign
-            or link.only_commands_through_server
+        client = self._provider.client
+        return client is not None and (
+            client.can_sign
+            or client.only_commands_through_server
             or self._detector.third_party
         )
 
@@ -341,18 +341,18 @@ class VehicleManager:
         self.too_many = len(listed) if len(listed) > MAX_VEHICLES else None
         if self.too_many is not None:
             return
-        now = dt_util.utcnow()
-        change = self._account_vehicles.update(set(listed) - self._other_vins(), now)
+        utcnow = dt_util.utcnow()
+        change = self._account_vehicles.update(set(listed) - self._other_vins(), utcnow)
         for vin, summary in listed.items():
             if vin in self.vehicles:
                 with isolated("the product list's update of a vehicle"):
-                    self.vehicles[vin].vehicle.apply_product(summary, now)
+                    self.vehicles[vin].vehicle.apply_product(summary, utcnow)
                     self.vehicles[vin].async_publish()
         added = [listed[vin] for vin in change.added]
         for summary in added[:BATCH_SIZE]:
-            self._discover(summary, now)
+            self._discover(summary, utcnow)
         if later := added[BATCH_SIZE:]:
-            self._async_in_turns(later, lambda summary: self._discover(summary, now))
+            self._async_in_turns(later, lambda summary: self._discover(summary, utcnow))
         for vin in change.removed:
             self.async_remove(vin)
 
